@@ -1,0 +1,82 @@
+/* A line definition: from its packed form (a msgpack map with string keys, the same keys as in a line file) to a checked and
+ * compiled structure. Broker, command line and agent share it, so that all find the same mistakes.
+ * Pure: no I/O, no clock, deterministic. One allocation arena a line; immutable once compiled, so any thread may read it. */
+#ifndef SUNLINE_LINEDEF_H
+#define SUNLINE_LINEDEF_H
+#include "proto/codec.h"
+
+enum ld_type { LD_TEXT, LD_GENERAL, LD_EMAIL, LD_URL, LD_NUMBER, LD_DATE, LD_TIME, LD_DATETIME, LD_PHONE,      /* input and form */
+               LD_SHORT_ANSWER, LD_LONG_ANSWER, LD_RADIO, LD_CHECK_BOX, LD_SELECT };                         /* form only */
+enum ld_kind { LD_ANY, LD_HUMAN, LD_ROBOT };
+enum ld_station_type { LD_WORK, LD_IMPROVE, LD_TOURNAMENT };
+
+struct ld_field {
+    struct slp_bytes name, label, hint;
+    enum ld_type type;
+    bool required;
+    uint32_t option_count;
+    struct slp_bytes *options;
+    double min, max;       /* numbers; NaN: none */
+    uint32_t chars_max;    /* texts; 0: none */
+};
+struct ld_ref { int16_t station, field; }; /* station -1: an input field */
+struct ld_skill { struct slp_bytes name; uint32_t level; };
+struct ld_expr; /* a compiled condition */
+
+struct ld_station {
+    struct slp_bytes name, title, instruction;
+    enum ld_station_type type;
+    enum ld_kind kind;
+    uint32_t skill_count;
+    struct ld_skill *skills;
+    uint32_t field_count;         /* the form */
+    struct ld_field *fields;
+    uint32_t after_count;         /* direct upstream stations, by index, ascending; stations are in topological order of the file (an */
+    uint16_t *after;              /* `after` may name a later one in the file: `order` below is the topological order) */
+    uint32_t next_count;          /* direct downstream stations, ascending */
+    uint16_t *next;
+    struct ld_expr *when;         /* NULL: always */
+    uint32_t show_count;          /* what its workers see, in this order */
+    struct ld_ref *shows;
+    struct slp_bytes *show_names; /* "text", "judge.entails" */
+    uint32_t depth;               /* longest way from an entry: 0 for entries */
+    int64_t lease_us, backoff_us, start_by_us; /* start_by_us 0: the broker's default */
+    uint32_t attempts;
+    int64_t reward_micros;
+    struct slp_bytes form_raw;    /* the packed `form` map as sent, for agents */
+};
+
+struct ld_line {
+    struct slp_bytes name, title, definition; /* definition: the packed bytes it was made from (a copy) */
+    uint32_t input_count, station_count;
+    struct ld_field *inputs;
+    struct ld_station *stations;
+    uint16_t *order;              /* topological order, ties by position in the file */
+    uint32_t out_count;           /* what `run output` hands out: all input fields, then every station's form fields in file order */
+    struct ld_ref *outs;
+    struct slp_bytes *out_names;
+    void *arena;
+};
+
+/* Sink of mistakes: path such as "stations[2].form.fields[0].type", "stations[1].when", "input[0].name". Called in file order. */
+typedef void ld_problem_fn(void *arg, const char *path, const char *text);
+
+/* Check and compile. Returns the line, or NULL after at least one problem() (or with none: out of memory). */
+struct ld_line *ld_compile(const char *packed, size_t n, ld_problem_fn *problem, void *arg);
+void ld_free(struct ld_line **line); /* safe to repeat */
+
+/* May a run under way on `old` go over to `new` at once? (Only texts, reward, lease, back-off, attempts differ.) */
+bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_line);
+
+/* Values. A row is an array of input_count values, a result one of field_count; each is a packed string, number, boolean or nil (check_box:
+ * an array of option strings). `values` points behind the array header, at `count` packed elements.
+ * Return 0, or -1 with *field the index that is wrong (or UINT32_MAX: the count) and text filled with what is wrong. */
+int ld_check_values(const struct ld_field *fields, uint32_t field_count, const char *values, size_t bytes, uint32_t count,
+                    uint32_t *field, char *text, size_t text_size);
+
+/* Evaluate a station's `when`. get() hands out the packed value of a field, {NULL, 0} for null (skipped, nil, not there).
+ * A comparison with null is false; `not` of it is true. Numbers compare as numbers if both sides are numbers or decimal strings, else as
+ * strings by bytes. */
+typedef struct slp_bytes ld_get_fn(void *arg, struct ld_ref ref);
+bool ld_when(const struct ld_station *s, ld_get_fn *get, void *arg);
+#endif
