@@ -6,7 +6,9 @@
  *
  * For every MSG(NAME, name, number, ...) there is an enum value SLP_NAME and a struct slp_name; for every ITEM(name) a struct
  * slp_item_name. In each struct `has` holds a bit for each field, in order of declaration: bit i set = field i was there. Absent fields are
- * zero. When encoding, required fields are always written and optional ones where their bit is set: SLP_HAS(&m, msg, field) = set it. */
+ * zero. When encoding, required fields are always written and optional ones where their bit is set.
+ *   SLP_SET(&m, put, columns)      set the bit          SLP_SET(&act, item_act, reason)    for an item's field
+ *   SLP_IS(&m, put, columns)       was it there? */
 #ifndef SUNLINE_PROTO_CODEC_H
 #define SUNLINE_PROTO_CODEC_H
 #include <stdbool.h>
@@ -15,7 +17,7 @@
 
 #include "proto/limits.h"
 
-enum slp_error { /* SLP_E_NAME */
+enum slp_code { /* SLP_E_NAME */
 #define ERR(NAME, number, retry, text) SLP_E_##NAME = number,
 #include "proto/errors.def"
 #undef ERR
@@ -32,7 +34,12 @@ struct slp_list { const char *p; uint32_t bytes, count; }; /* borrowed: `count` 
 /* ---- structs made from messages.def: see codec_gen.h for how; included here ---- */
 #include "proto/codec_gen.h"
 
-enum slp_way { SLP_C2B = 1, SLP_B2C = 2, SLP_A2B = 4, SLP_B2A = 8, SLP_B2M = 16 };
+#define SLP_SET(m, msg, field) ((m)->has |= 1u << SLP_BIT_##msg##_##field)
+#define SLP_IS(m, msg, field) (((m)->has >> SLP_BIT_##msg##_##field & 1u) != 0)
+
+enum slp_way { /* B2X: to clients and agents alike */
+    SLP_C2B = 1, SLP_B2C = 2, SLP_A2B = 4, SLP_B2A = 8, SLP_B2M = 16, SLP_B2X = SLP_B2C | SLP_B2A
+};
 
 /* A decoded message. Big enough for any. */
 struct slp_msg {
@@ -41,7 +48,7 @@ struct slp_msg {
 };
 
 struct slp_fault { /* where and why decoding failed */
-    enum slp_error code;
+    enum slp_code code;
     char place[96]; /* "put.rows[3]" */
 };
 
@@ -50,7 +57,7 @@ struct slp_fault { /* where and why decoding failed */
 int slp_decode(const char *p, size_t n, unsigned ways, struct slp_msg *m, struct slp_fault *fault);
 
 /* ---- lists: elements were checked when the message was decoded, so stepping cannot fail ---- */
-struct slp_cursor { const char *p; uint32_t left; };
+/* struct slp_cursor: see codec_gen.h. */
 struct slp_cursor slp_each(struct slp_list l);
 /* Each returns false at the end. slp_next_raw yields the packed bytes of any element. */
 bool slp_next_u64(struct slp_cursor *c, uint64_t *v);

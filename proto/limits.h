@@ -7,6 +7,7 @@
 #define SL_PROTOCOL_VERSION 1
 #define SL_FRAME_BYTES_MAX (256 * 1024)   /* one message body; TOO_BIG. ZeroMQ's MAXMSGSIZE is set to it */
 #define SL_DEPTH_MAX 16                   /* nesting of msgpack containers in a frame; MALFORMED */
+#define SL_MAP_PAIRS_MAX 1024             /* pairs of a map inside a value (definitions, stories, figures); TOO_MANY */
 #define SL_BATCH_ITEMS_MAX 4096           /* items in one frame: units, acts, results; TOO_MANY */
 #define SL_PUSH_ITEMS_MAX 1024            /* assignments in one push frame (the broker cuts there) */
 #define SL_PAGE_ITEMS_MAX 4096            /* rows of a listing, an output page or an event page; more are cut off */

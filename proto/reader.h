@@ -18,14 +18,21 @@ struct slr_value {
 struct slr { const char *p, *end; }; /* the cursor; copy it to look ahead */
 static inline struct slr slr_on(const void *p, size_t n) { return (struct slr){ (const char *)p, (const char *)p + n }; }
 
-/* Read one value (of a container: its header). 0; -1 truncated or malformed. */
+/* Read one value (of a container: its header). 0; -1 truncated or malformed. A container that announces more elements than there are
+ * bytes left is refused at once. */
 int slr_next(struct slr *r, struct slr_value *v);
 /* Skip one whole value, at most `depth` containers deep. 0; -1 as above, or too deep. */
 int slr_skip(struct slr *r, int depth);
-/* As slr_skip, and check: strings are UTF-8, no EXT, map keys of one map are pairwise different strings or unsigned integers. */
+/* As slr_skip, and check: strings are UTF-8, no EXT, no NaN or infinity, map keys of one map are pairwise different strings or unsigned
+ * integers, at most SL_MAP_PAIRS_MAX of them. */
 int slr_check(struct slr *r, int depth);
-/* Find string key `key` in the map whose pairs begin at r (after the header, `pairs` of them): *v holds its header and *at the
- * cursor before the value. true if there. The map must have been checked. */
+
+enum slr_why { SLR_OK, SLR_TRUNCATED, SLR_MALFORMED, SLR_TOO_DEEP, SLR_NOT_UTF8, SLR_BAD_KIND, SLR_KEY_TWICE, SLR_TOO_MANY };
+enum slr_why slr_check_why(struct slr *r, int depth); /* slr_check that says what was wrong */
+const char *slr_why_text(enum slr_why why);           /* "truncated"; static */
+
+/* Find string key `key` in the map whose pairs begin at r (after the header, `pairs` of them): *at becomes the cursor before its value.
+ * true if there. The map must have been checked. */
 bool slr_find(struct slr r, uint32_t pairs, const char *key, struct slr *at);
 bool slr_str_is(const struct slr_value *v, const char *s); /* v is a STR equal to s */
 bool sl_utf8_ok(const char *p, size_t n);
