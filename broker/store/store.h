@@ -3,9 +3,10 @@
  *
  * One writer: the engine's thread. Readers on other threads use short read transactions of their own.
  * Every value is kept in an envelope: CRC32C over table number, key and value; format version; so a page that LMDB cannot vouch for is found:
- * store_get and cursors return SL_STORE_CORRUPT and name table and key in store_error_text, never wrong bytes.
+ * store_get and cursors return SL_STORE_CORRUPT and name table and key in store_error_text, never wrong bytes. A cursor that found damage stands on it and can step on.
  * A value larger than SL_VALUE_BYTES_MAX is an assert here: the engine cuts it first.
- * No wrapper call allocates on success paths after open. */
+ * Keys and values that are put are copied first: they may lie in the store (a cursor's key, a value that was got).
+ * No wrapper call allocates on success paths after open; LMDB does, for pages it changes and for cursors. */
 #ifndef SUNLINE_STORE_H
 #define SUNLINE_STORE_H
 #include <stdbool.h>
@@ -23,6 +24,8 @@ enum store_table {
 #undef T
     STORE_TABLE_COUNT
 };
+
+#define STORE_KEY_BYTES_MAX 511 /* a key has 1 to so many bytes; anything else is an assert */
 
 enum store_rc {
     STORE_OK = 0,
@@ -48,7 +51,7 @@ struct store_options {
     bool no_sync;              /* simulation only: commits do not sync */
 };
 
-struct store_counters { /* since open; the cost model reads them */
+struct store_counters { /* of the writer, since open; the cost model reads them */
     uint64_t commits, gets, puts, appends, dels, seeks, steps;
     uint64_t put_bytes, commit_us_total, commit_us_max;
 };
@@ -59,12 +62,21 @@ enum store_rc store_open(struct store **s, const struct store_options *o, const 
 void store_close(struct store **s);            /* safe with NULL; aborts nothing: no transaction may be open */
 const uint8_t *store_id(const struct store *s);
 const char *store_error_text(const struct store *s); /* the last failure of the writer, for logs: "ASSIGN 0000...: checksum" */
+const char *store_txn_error_text(const struct store_txn *t); /* the same for one transaction: what readers on other threads ask */
 const struct store_counters *store_counters(const struct store *s);
 
-struct store_space { uint64_t map_bytes, used_bytes, free_map_bytes, disk_free_bytes; bool full; };
-/* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it must. */
+struct store_space {
+    uint64_t map_bytes;
+    uint64_t used_bytes;      /* of data.mdb */
+    uint64_t free_map_bytes;  /* what the map can still take */
+    uint64_t disk_free_bytes; /* what the disk can still take: free there, or in the file already */
+    bool full;
+};
+/* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it must: no write
+ * transaction may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space);
-/* Write the file ahead of use by one step; call when idle or before the next batch. Cheap when there is nothing to do. */
+/* Write the file ahead of use by one step (a chunk of zeros, synced); call when idle or before the next batch, never with a write transaction
+ * open. Cheap when there is nothing to do. */
 void store_write_ahead(struct store *s);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 
@@ -93,13 +105,16 @@ enum store_rc store_prev(struct store_cursor *c);
 enum store_rc store_last(struct store_cursor *c);
 
 /* ---- whole-store jobs (short read transactions, other threads) ---- */
-enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size); /* compacted copy, online; path must not exist; synced */
-/* Verify every envelope of a table, from *from_key on, at most `max` records: calls damage(arg, table, key, key_n) for each bad one. */
+enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size); /* compacted copy, online, synced. `path` becomes a
+ * directory that can be opened as a store; it must not exist. Holds one read transaction until it is done: pages freed meanwhile are not reused */
+/* Verify every envelope of a table: counts records in *checked, calls damage(arg, table, key, key_n) for each bad one (may be NULL).
+ * OK; CORRUPT if there was one, or if LMDB could not walk on. */
 enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked, void (*damage)(void *, enum store_table, const void *, size_t), void *arg);
 const char *store_table_name(enum store_table tb);
 uint32_t store_crc32c(uint32_t crc, const void *p, size_t n);
 
-/* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off) ---- */
+/* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off). A put fails with IO and spoils its transaction (only an
+ * abort may follow), a commit with IO for good, as a real one; a begin with NO_MEMORY, once. `full` makes store_pressure say so. ---- */
 struct store_faults { uint64_t fail_put_after, fail_commit_after, fail_begin_after; bool full; };
 struct store_faults *store_faults(struct store *s);
 

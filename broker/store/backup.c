@@ -1,0 +1,124 @@
+/* Jobs over the whole store, on other threads than the writer's: an online backup, and the check of every record. */
+#include "broker/store/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERIFY_STEP 1024 /* records looked at in one read transaction: it ends before it holds back the reuse of pages */
+
+/* ---- backup ---- */
+
+static int sync_path(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0) return -1;
+    int rc = fsync(fd);
+    int e = errno;
+    close(fd);
+    errno = e;
+    return rc;
+}
+
+/* The copy is made beside its place and renamed when it is whole and on disk: a backup that exists is complete. */
+static int copy_into(struct store *s, char *tmp, const char *path)
+{
+    char data[4096 + 16], up[4096];
+    snprintf(data, sizeof data, "%s/data.mdb", tmp);
+    (void)unlink(data); /* of a backup that was broken off */
+    (void)rmdir(tmp);
+    if (mkdir(tmp, 0700) != 0) return errno;
+    store_reader_enter(s);
+    int rc = mdb_env_copy2(s->env, tmp, MDB_CP_COMPACT);
+    store_reader_leave(s);
+    if (rc != 0) return rc;
+    if (sync_path(data, O_RDONLY) != 0 || sync_path(tmp, O_RDONLY | O_DIRECTORY) != 0) return errno;
+    if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) != 0) {
+        if (errno != EINVAL) return errno;
+        if (rename(tmp, path) != 0) return errno; /* a file system without NOREPLACE; rename replaces an empty directory at worst */
+    }
+    snprintf(up, sizeof up, "%s/..", path);
+    return sync_path(up, O_RDONLY | O_DIRECTORY) == 0 ? 0 : errno;
+}
+
+enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size)
+{
+    char tmp[4096];
+    struct stat st;
+    int rc = 0;
+    if (text != NULL && text_size > 0) text[0] = '\0';
+    if (atomic_load(&s->failed)) return STORE_IO;
+    if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int)sizeof tmp) rc = ENAMETOOLONG;
+    else if (lstat(path, &st) == 0) rc = EEXIST;
+    else rc = copy_into(s, tmp, path);
+    if (rc == 0) return STORE_OK;
+    if (rc != ENAMETOOLONG && rc != EEXIST) {
+        char data[4096 + 16];
+        snprintf(data, sizeof data, "%s/data.mdb", tmp);
+        (void)unlink(data);
+        (void)rmdir(tmp);
+    }
+    if (text != NULL) snprintf(text, text_size, "backup to %s: %s", path, mdb_strerror(rc));
+    return rc == ENOMEM ? STORE_NO_MEMORY : rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ? STORE_CORRUPT : STORE_IO;
+}
+
+/* ---- verification ---- */
+
+struct verifier {
+    enum store_table tb;
+    uint64_t *checked;
+    void (*damage)(void *, enum store_table, const void *, size_t);
+    void *arg;
+    bool damaged;
+    uint8_t last[STORE_KEY_BYTES_MAX]; /* the key that was looked at last; last_n 0: none yet */
+    size_t last_n;
+};
+
+/* Up to VERIFY_STEP records after v->last. NOT_FOUND at the table's end. */
+static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
+{
+    struct store_cursor c;
+    enum store_rc r = store_cursor_open(t, v->tb, &c);
+    if (r != STORE_OK) return r;
+    r = store_seek(&c, v->last, v->last_n);
+    if (v->last_n > 0 && c.key.n == v->last_n && memcmp(c.key.p, v->last, v->last_n) == 0) r = store_next(&c);
+    for (int i = 0; (r == STORE_OK || r == STORE_CORRUPT) && c.key.p != NULL; i++) {
+        ++*v->checked;
+        if (r == STORE_CORRUPT) {
+            v->damaged = true;
+            if (v->damage != NULL) v->damage(v->arg, v->tb, c.key.p, c.key.n);
+        }
+        v->last_n = c.key.n;
+        memcpy(v->last, c.key.p, c.key.n);
+        if (i == VERIFY_STEP - 1) {
+            r = STORE_OK;
+            break;
+        }
+        r = store_next(&c);
+    }
+    store_cursor_close(&c);
+    return r;
+}
+
+enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked,
+                           void (*damage)(void *, enum store_table, const void *, size_t), void *arg)
+{
+    assert((unsigned)tb < STORE_TABLE_COUNT);
+    struct verifier v = { .tb = tb, .checked = checked, .damage = damage, .arg = arg };
+    enum store_rc r = STORE_OK;
+    *checked = 0;
+    while (r == STORE_OK) {
+        struct store_txn *t;
+        r = store_begin_read(s, &t);
+        if (r != STORE_OK) return r;
+        r = verify_step(&v, t);
+        store_abort(&t);
+    }
+    if (r != STORE_NOT_FOUND) return r; /* LMDB itself could not go on */
+    return v.damaged ? STORE_CORRUPT : STORE_OK;
+}

@@ -1,0 +1,98 @@
+/* What the files of the store share, and nobody else sees.
+ *
+ *   store.c     the life of a store: directory, lock, format, tables
+ *   txn.c       transactions, single values, cursors
+ *   envelope.c  CRC32C and the envelope around each value
+ *   space.c     headroom, growth of the map, writing the file ahead
+ *   backup.c    backup and verification
+ *
+ * Threads: everything in struct store belongs to the writer's thread, except what stands under `lock`, and `failed`.
+ *
+ * Files of a store's directory:
+ *   data.mdb    LMDB's pages
+ *   lock.mdb    LMDB's table of readers; worthless when nobody has the store open
+ *   lock        flock()ed by the broker that has the store; holds the store's id in hex, so that a missing or emptied data.mdb is
+ *               recognised as a loss and not taken for a new store */
+#ifndef SUNLINE_STORE_INTERNAL_H
+#define SUNLINE_STORE_INTERNAL_H
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "broker/store/store.h"
+#include "proto/limits.h"
+
+#define STORE_FORMAT_VERSION 1        /* of the whole store; in META under "format" */
+#define ENVELOPE_VERSION 1            /* of one record's envelope */
+#define ENVELOPE_BYTES 5              /* CRC32C, little-endian; version */
+#define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
+#define STORE_TEXT_BYTES_MAX 512      /* an error text */
+#define STORE_AHEAD_CHUNK_BYTES (4u << 20) /* one step of store_write_ahead */
+
+struct store_txn {
+    struct store *s;
+    MDB_txn *mt;
+    bool open;
+    bool writer;
+    bool broken;                          /* a write failed half-way: only an abort may follow */
+    unsigned cursors;                     /* that the caller has open */
+    MDB_cursor *at[STORE_TABLE_COUNT];    /* the writer's own, one a table, made at first use: see txn.c */
+    char text[STORE_TEXT_BYTES_MAX];      /* the last failure */
+};
+
+struct store {
+    MDB_env *env;
+    MDB_dbi dbi[STORE_TABLE_COUNT];
+    int dir_fd, lock_fd;
+    int data_fd;                          /* LMDB's own */
+    bool read_only, no_sync;
+    uint8_t id[16];
+    struct store_counters counters;
+    struct store_faults faults;
+    struct store_txn write;
+    uint8_t key[STORE_KEY_BYTES_MAX];     /* the key and ... */
+    uint8_t value[SL_VALUE_BYTES_MAX];    /* ... the record being put: copies, so that the caller's may lie in the store itself */
+    atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
+
+    /* space.c */
+    uint32_t page_bytes;
+    uint64_t map_bytes;
+    uint64_t reserve_bytes;
+    uint64_t ahead_bytes;                 /* 0: never */
+    uint64_t file_bytes;                  /* as long as data.mdb is known to be */
+    uint64_t disk_free_bytes;             /* at disk_asked_us */
+    uint64_t reusable_bytes;              /* free pages inside the file, at least, at reusable_asked_us */
+    int64_t disk_asked_us, reusable_asked_us;
+    bool disk_known, reusable_known, full;
+
+    /* readers: a transaction of any thread counts from before it begins until after it ends; the map moves only when none does */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned readers;                     /* under lock */
+    bool moving;                          /* under lock: the map is about to move, new readers wait */
+    struct store_txn read[STORE_READERS_MAX]; /* their `open` is under lock */
+};
+
+/* ---- store.c ---- */
+enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
+MDB_txn *store_raw_read(struct store *s, int *mdb_rc); /* a bare read transaction; heeds a map that another process has grown */
+void store_dir_sync(int dir_fd);
+
+/* ---- envelope.c ---- */
+uint32_t crc32c_by_table(uint32_t crc, const void *p, size_t n);
+bool crc32c_has_hardware(void);
+uint32_t crc32c_by_hardware(uint32_t crc, const void *p, size_t n); /* only where crc32c_has_hardware() */
+/* Write the envelope in front of the n bytes that stand at record + ENVELOPE_BYTES. */
+void envelope_seal(enum store_table tb, const void *key, size_t key_n, uint8_t *record, size_t n);
+/* What stands in an envelope. NULL, or what is wrong with it. */
+const char *envelope_open(enum store_table tb, const MDB_val *key, const MDB_val *record, struct store_val *v);
+
+/* ---- txn.c ---- */
+void store_txn_free_pool(struct store *s);
+void store_reader_enter(struct store *s); /* count a reader that is not in the pool */
+void store_reader_leave(struct store *s);
+
+/* ---- space.c ---- */
+enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size);
+void space_committed(struct store *s);
+#endif

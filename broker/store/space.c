@@ -1,0 +1,275 @@
+/* Space: what the map and the disk can still take, growth of the map, and writing the file ahead of its use.
+ *
+ * Map. A transaction that fills the map is lost as a whole (MDB_MAP_FULL), so there is always room for a worst-case batch before one begins:
+ * HEADROOM. 4,096 commands that touch six tables each, four levels deep, at random, copy some 400 MB of pages; HEADROOM is
+ * twice that, and half of the map where the map is small. Below it the map is doubled, between transactions, when no reader is active: at
+ * once if none is, else after a wait of at most MOVE_WAIT, during which new readers wait too. If a long reader (a backup) outlasts
+ * that, the store says `full` until it is gone, which refuses new units and nothing else.
+ *
+ * Disk. What the file can still take: the disk's free bytes plus the part of the file that was written ahead. Free pages inside the file count
+ * too, since a store that ate the disk must recover by draining; but LMDB keeps its list of free pages in pages, in runs that a
+ * fragmented file may not have, so a quarter of the reserve must be there for growth in any case.
+ *
+ * Ahead. A sync of pages that the file has already is about half as dear as one that makes the file longer. So zeros are written behind the
+ * last used page, a chunk a call. Never below the last page in use: the bytes from there on belong to nobody until a transaction takes them,
+ * and none is open. The file is written ahead by as much as it holds, up to `ahead_bytes`: a small store stays small. */
+#include "broker/store/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADROOM_BYTES (1ull << 30)
+#define RESERVE_BYTES_DEFAULT (256ull << 20)
+#define AHEAD_BYTES_DEFAULT (64ull << 20)
+#define ASK_DISK_US 100000       /* a statvfs at most this often */
+#define ASK_REUSABLE_US 1000000  /* a walk over the list of free pages at most this often ... */
+#define REUSABLE_RECORDS_MAX 1024 /* ... and so far */
+#define MOVE_WAIT_MS 200
+#define FREE_DBI 0 /* LMDB's own list of free pages: records of (transaction -> count, page numbers) */
+
+static uint64_t used_end(struct store *s)
+{
+    MDB_envinfo info;
+    mdb_env_info(s->env, &info);
+    return ((uint64_t)info.me_last_pgno + 1) * s->page_bytes;
+}
+
+static uint64_t headroom(const struct store *s)
+{
+    return s->map_bytes / 2 < HEADROOM_BYTES ? s->map_bytes / 2 : HEADROOM_BYTES;
+}
+
+/* ---- the map ---- */
+
+static bool wait_for_readers(struct store *s) /* under lock */
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += MOVE_WAIT_MS * 1000000l;
+    until.tv_sec += until.tv_nsec / 1000000000l;
+    until.tv_nsec %= 1000000000l;
+    int rc = 0;
+    while (s->readers > 0 && rc == 0) rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    return s->readers == 0;
+}
+
+/* False: a reader holds the map where it is. *rc is LMDB's word on the rest. */
+static bool grow_map(struct store *s, uint64_t used, int *rc)
+{
+    uint64_t bytes = s->map_bytes;
+    *rc = 0;
+    do bytes *= 2;
+    while (bytes - used < (bytes / 2 < HEADROOM_BYTES ? bytes / 2 : HEADROOM_BYTES));
+    pthread_mutex_lock(&s->lock);
+    s->moving = true;
+    bool still = wait_for_readers(s);
+    if (still) *rc = mdb_env_set_mapsize(s->env, bytes);
+    s->moving = false;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    if (still && *rc == 0) s->map_bytes = bytes;
+    return still;
+}
+
+/* ---- the disk ---- */
+
+static void ask_disk(struct store *s)
+{
+    struct statvfs v;
+    if (fstatvfs(s->data_fd, &v) != 0) return; /* the old answer stands */
+    s->disk_free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    s->disk_known = true;
+}
+
+/* At least so many bytes of the file are free pages. */
+static uint64_t count_reusable(struct store *s)
+{
+    uint64_t pages = 0;
+    int rc;
+    MDB_cursor *mc;
+    MDB_txn *mt = store_raw_read(s, &rc);
+    if (mt == NULL) return 0;
+    if (mdb_cursor_open(mt, FREE_DBI, &mc) == 0) {
+        MDB_val k, v;
+        for (int i = 0; i < REUSABLE_RECORDS_MAX && mdb_cursor_get(mc, &k, &v, MDB_NEXT) == 0; i++) {
+            size_t n = 0;
+            if (v.mv_size >= sizeof n) memcpy(&n, v.mv_data, sizeof n);
+            pages += n;
+        }
+        mdb_cursor_close(mc);
+    }
+    mdb_txn_abort(mt);
+    return pages * s->page_bytes;
+}
+
+static uint64_t reusable(struct store *s, int64_t now_us)
+{
+    if (s->reusable_known && now_us - s->reusable_asked_us < ASK_REUSABLE_US) return s->reusable_bytes;
+    store_reader_enter(s);
+    s->reusable_bytes = count_reusable(s);
+    store_reader_leave(s);
+    s->reusable_asked_us = now_us;
+    s->reusable_known = true;
+    return s->reusable_bytes;
+}
+
+static uint64_t ahead_of(const struct store *s, uint64_t used)
+{
+    return s->file_bytes > used ? s->file_bytes - used : 0;
+}
+
+/* Fullness has some play, so that it does not flap: it ends a quarter of the reserve above where it began. */
+static bool disk_full(struct store *s, uint64_t growth, int64_t now_us, uint64_t *reuse)
+{
+    uint64_t want = s->reserve_bytes + (s->full ? s->reserve_bytes / 4 : 0);
+    *reuse = 0;
+    if (growth >= want) return false;
+    *reuse = reusable(s, now_us);
+    return growth < s->reserve_bytes / 4 || growth + *reuse < want;
+}
+
+enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space)
+{
+    assert(!s->write.open && !s->read_only);
+    uint64_t used = used_end(s), reuse = 0;
+    bool full = s->faults.full;
+    enum store_rc result = STORE_OK;
+    if (s->map_bytes < used + headroom(s)) {
+        int rc;
+        if (!grow_map(s, used, &rc)) full = true;
+        if (rc != 0) {
+            snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s", (unsigned long long)s->map_bytes, mdb_strerror(rc));
+            atomic_store(&s->failed, true); /* LMDB has unmapped the old map by then */
+            result = STORE_IO;
+        }
+    }
+    if (!s->disk_known || now_us - s->disk_asked_us >= ASK_DISK_US || now_us < s->disk_asked_us) {
+        ask_disk(s);
+        s->disk_asked_us = now_us;
+    }
+    uint64_t growth = s->disk_free_bytes + ahead_of(s, used);
+    if (s->disk_known && disk_full(s, growth, now_us, &reuse)) full = true;
+    s->full = full;
+    *space = (struct store_space){
+        .map_bytes = s->map_bytes,
+        .used_bytes = used - reuse,
+        .free_map_bytes = (s->map_bytes > used ? s->map_bytes - used : 0) + reuse,
+        .disk_free_bytes = growth + reuse,
+        .full = full,
+    };
+    return result;
+}
+
+/* ---- the file ---- */
+
+void space_committed(struct store *s)
+{
+    uint64_t used = used_end(s);
+    if (used > s->file_bytes) s->file_bytes = used;
+}
+
+void store_write_ahead(struct store *s)
+{
+    static const uint8_t zeros[256 << 10];
+    assert(!s->write.open);
+    if (s->ahead_bytes == 0 || s->read_only || s->no_sync || atomic_load(&s->failed)) return;
+    uint64_t used = used_end(s), want = used < STORE_AHEAD_CHUNK_BYTES ? STORE_AHEAD_CHUNK_BYTES : used;
+    if (want > s->ahead_bytes) want = s->ahead_bytes;
+    if (s->file_bytes >= used + want || s->file_bytes + STORE_AHEAD_CHUNK_BYTES > s->map_bytes) return;
+    if (!s->disk_known) ask_disk(s);
+    if (!s->disk_known || s->disk_free_bytes < s->reserve_bytes + 2 * STORE_AHEAD_CHUNK_BYTES) return;
+    uint64_t at = s->file_bytes, end = (at / STORE_AHEAD_CHUNK_BYTES + 1) * STORE_AHEAD_CHUNK_BYTES;
+    assert(at >= used);
+    while (at < end) {
+        size_t n = end - at < sizeof zeros ? (size_t)(end - at) : sizeof zeros;
+        ssize_t w = pwrite(s->data_fd, zeros, n, (off_t)at);
+        if (w <= 0) break; /* a full disk says so to store_pressure soon; nothing is lost here */
+        at += (uint64_t)w;
+    }
+    uint64_t wrote = at - s->file_bytes;
+    s->disk_free_bytes -= wrote < s->disk_free_bytes ? wrote : s->disk_free_bytes;
+    s->file_bytes = at;
+    if (at < end) s->disk_free_bytes = 0; /* until it is asked again */
+    if (wrote > 0 && fdatasync(s->data_fd) != 0) {
+        snprintf(s->write.text, sizeof s->write.text, "writing ahead: %s", strerror(errno));
+        atomic_store(&s->failed, true); /* a sync that failed once may pass the next time without having written */
+    }
+}
+
+/* ---- at open ---- */
+
+struct missing { uint64_t first, n; uint8_t *listed; };
+
+static uint64_t list_missing(struct store *s, struct missing *m)
+{
+    uint64_t found = 0;
+    int rc;
+    MDB_cursor *mc;
+    MDB_txn *mt = store_raw_read(s, &rc);
+    if (mt == NULL) return 0;
+    if (mdb_cursor_open(mt, FREE_DBI, &mc) == 0) {
+        MDB_val k, v;
+        while (found < m->n && mdb_cursor_get(mc, &k, &v, MDB_NEXT) == 0) {
+            for (size_t i = 1, n = v.mv_size / sizeof(size_t); i < n; i++) {
+                size_t page;
+                memcpy(&page, (const uint8_t *)v.mv_data + i * sizeof page, sizeof page);
+                if (page < m->first || page - m->first >= m->n || m->listed[page - m->first]) continue;
+                m->listed[page - m->first] = 1;
+                found++;
+            }
+        }
+        mdb_cursor_close(mc);
+    }
+    mdb_txn_abort(mt);
+    return found;
+}
+
+/* A file that is shorter than its last page may still be whole: LMDB does not write a page that was taken and given back in one transaction.
+ * Then every page that is missing stands in the list of free ones. To look, the file must be long enough for the map not to fault. */
+static bool only_free_pages_missing(struct store *s, uint64_t file, uint64_t used)
+{
+    struct missing m = { file / s->page_bytes, (used - file + s->page_bytes - 1) / s->page_bytes, NULL };
+    if (s->read_only || ftruncate(s->data_fd, (off_t)used) != 0) return false;
+    m.listed = calloc(m.n, 1);
+    bool whole = m.listed != NULL && list_missing(s, &m) == m.n;
+    free(m.listed);
+    if (!whole && ftruncate(s->data_fd, (off_t)file) != 0) return false; /* leave the evidence as it was, if that can be */
+    return whole;
+}
+
+enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size)
+{
+    MDB_stat st;
+    MDB_envinfo info;
+    struct stat file;
+    mdb_env_stat(s->env, &st);
+    mdb_env_info(s->env, &info);
+    s->page_bytes = st.ms_psize;
+    s->map_bytes = info.me_mapsize;
+    s->reserve_bytes = o->reserve_bytes != 0 ? o->reserve_bytes : RESERVE_BYTES_DEFAULT;
+    s->ahead_bytes = o->ahead_bytes == 0 ? AHEAD_BYTES_DEFAULT : o->ahead_bytes == 1 ? 0 : o->ahead_bytes;
+    if (fstat(s->data_fd, &file) != 0) {
+        if (text != NULL) snprintf(text, text_size, "%s/data.mdb: %s", o->dir, strerror(errno));
+        return STORE_IO;
+    }
+    uint64_t used = used_end(s), have = (uint64_t)file.st_size;
+    if (have < used && !only_free_pages_missing(s, have, used)) {
+        if (text != NULL) {
+            snprintf(text, text_size, "%s/data.mdb is cut off: it has %llu bytes, its pages need %llu", o->dir, (unsigned long long)have,
+                     (unsigned long long)used);
+        }
+        return STORE_CORRUPT;
+    }
+    s->file_bytes = have > used ? have : used;
+    int rc = 0;
+    if (!s->read_only && s->map_bytes < used + headroom(s)) grow_map(s, used, &rc);
+    if (rc != 0 && text != NULL) snprintf(text, text_size, "%s: growing the map: %s", o->dir, mdb_strerror(rc));
+    return rc == 0 ? STORE_OK : STORE_IO;
+}

@@ -1,0 +1,324 @@
+/* The life of a store: its directory and lock, LMDB's environment, the format, the tables.
+ *
+ * Flags of LMDB, and why: NOTLS, so that a read transaction belongs to an object and not to a thread; NORDAHEAD, since lookups are scattered
+ * and the file is larger than memory. None of WRITEMAP (a stray pointer would write into the store), MAPASYNC, NOMETASYNC, NOMEMINIT (unset
+ * memory would reach the disk). NOSYNC for the simulator alone.
+ *
+ * Tables are LMDB databases named by their number in two digits ("00" is META): a table that is given a name later (SPARE1) needs no
+ * conversion. */
+#include "broker/store/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAP_BYTES_DEFAULT (64ull << 30)
+#define FORMAT_KEY "format"
+#define FORMAT_BYTES 20 /* version (u32), id (16): big-endian like keys */
+
+static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void say(char *text, size_t size, const char *fmt, ...)
+{
+    if (text == NULL || size == 0) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, size, fmt, ap);
+    va_end(ap);
+}
+
+const char *store_table_name(enum store_table tb)
+{
+    static const char *const names[STORE_TABLE_COUNT] = {
+#define T(NAME, n) [n] = #NAME,
+        STORE_TABLES(T)
+#undef T
+    };
+    return (unsigned)tb < STORE_TABLE_COUNT ? names[tb] : "?";
+}
+
+enum store_rc store_rc_of(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS: return STORE_OK;
+    case MDB_NOTFOUND: return STORE_NOT_FOUND;
+    case ENOMEM: return STORE_NO_MEMORY;
+    case MDB_PAGE_NOTFOUND:
+    case MDB_CORRUPTED:
+    case MDB_CURSOR_FULL: return STORE_CORRUPT;
+    case MDB_VERSION_MISMATCH:
+    case MDB_INVALID: return STORE_BAD_FORMAT;
+    default: return STORE_IO;
+    }
+}
+
+void store_dir_sync(int dir_fd)
+{
+    (void)fsync(dir_fd); /* some file systems cannot sync a directory: nothing is lost by asking */
+}
+
+/* ---- the directory and its lock ---- */
+
+static enum store_rc make_dir(struct store *s, const char *dir, char *text, size_t size)
+{
+    bool made = !s->read_only && mkdir(dir, 0700) == 0;
+    s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->dir_fd < 0) {
+        say(text, size, "%s: %s", dir, strerror(errno));
+        return STORE_IO;
+    }
+    if (made) {
+        int up = openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (up >= 0) {
+            store_dir_sync(up);
+            close(up);
+        }
+    }
+    return STORE_OK;
+}
+
+static enum store_rc take_lock(struct store *s, const char *dir, char *text, size_t size)
+{
+    s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) {
+        say(text, size, "%s/lock: %s", dir, strerror(errno));
+        return STORE_IO;
+    }
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) return STORE_OK;
+    if (errno == EWOULDBLOCK) {
+        say(text, size, "%s: another broker has this store open", dir);
+        return STORE_LOCKED;
+    }
+    say(text, size, "%s/lock: %s", dir, strerror(errno));
+    return STORE_IO;
+}
+
+/* A store that was here once has left its id in `lock`. If its data.mdb is gone or empty, LMDB would begin a new one in silence. */
+static enum store_rc check_not_lost(const struct store *s, const char *dir, char *text, size_t size)
+{
+    struct stat data, lock;
+    bool none = fstatat(s->dir_fd, "data.mdb", &data, 0) != 0 || data.st_size == 0;
+    if (!none) return STORE_OK;
+    if (s->read_only) {
+        say(text, size, "%s: there is no store here", dir);
+        return STORE_BAD_FORMAT;
+    }
+    if (fstat(s->lock_fd, &lock) == 0 && lock.st_size > 0) {
+        say(text, size, "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to begin a new one", dir, dir);
+        return STORE_CORRUPT;
+    }
+    return STORE_OK;
+}
+
+static void leave_id(const struct store *s)
+{
+    char hex[2 * sizeof s->id + 1];
+    for (size_t i = 0; i < sizeof s->id; i++) snprintf(hex + 2 * i, 3, "%02x", s->id[i]);
+    hex[2 * sizeof s->id] = '\n';
+    struct stat st;
+    if (fstat(s->lock_fd, &st) == 0 && st.st_size > 0) return;
+    if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex) (void)fsync(s->lock_fd);
+    store_dir_sync(s->dir_fd);
+}
+
+/* ---- the environment and its format ---- */
+
+static enum store_rc open_env(struct store *s, const struct store_options *o, char *text, size_t size)
+{
+    int rc = mdb_env_create(&s->env);
+    if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
+    rc = mdb_env_set_maxdbs(s->env, STORE_TABLE_COUNT + 8);
+    assert(rc == 0);
+    rc = mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : MAP_BYTES_DEFAULT);
+    assert(rc == 0);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (o->read_only ? MDB_RDONLY : 0) | (o->no_sync ? MDB_NOSYNC : 0);
+    rc = mdb_env_open(s->env, o->dir, flags, 0600);
+    if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH) {
+        say(text, size, "%s/data.mdb is not a store (%s)", o->dir, mdb_strerror(rc));
+        return STORE_BAD_FORMAT;
+    }
+    if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
+    rc = mdb_env_get_fd(s->env, &s->data_fd);
+    assert(rc == 0);
+    int dead;
+    (void)mdb_reader_check(s->env, &dead);
+    return STORE_OK;
+}
+
+MDB_txn *store_raw_read(struct store *s, int *rc)
+{
+    MDB_txn *mt = NULL;
+    *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &mt);
+    if (*rc == MDB_MAP_RESIZED) { /* we only inspect, and the broker has grown the map: follow, unless another reader of ours stands on it */
+        pthread_mutex_lock(&s->lock);
+        if (s->readers <= 1) *rc = mdb_env_set_mapsize(s->env, 0);
+        pthread_mutex_unlock(&s->lock);
+        if (*rc == 0) *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &mt);
+    }
+    return *rc == 0 ? mt : NULL;
+}
+
+static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, const char *dir, char *text, size_t size)
+{
+    struct store_val v;
+    const char *wrong = envelope_open(TABLE_META, &key, &record, &v);
+    if (wrong != NULL || v.n < FORMAT_BYTES) {
+        say(text, size, "%s: META \"" FORMAT_KEY "\": %s", dir, wrong != NULL ? wrong : "too short");
+        return STORE_CORRUPT;
+    }
+    uint32_t version = key_get_u32(v.p);
+    if (version > STORE_FORMAT_VERSION || version == 0) {
+        say(text, size, "%s: the store has format %u, this program knows formats up to %u", dir, version, STORE_FORMAT_VERSION);
+        return STORE_BAD_FORMAT;
+    }
+    memcpy(s->id, (const uint8_t *)v.p + 4, sizeof s->id);
+    return STORE_OK;
+}
+
+/* Look before anything is written: NOT_FOUND means an empty environment, where a store may be made. */
+static enum store_rc look_at_format(struct store *s, const char *dir, char *text, size_t size)
+{
+    int rc;
+    MDB_txn *mt = store_raw_read(s, &rc);
+    if (mt == NULL) return say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
+    MDB_dbi meta;
+    MDB_val key = { sizeof FORMAT_KEY - 1, (void *)(uintptr_t)FORMAT_KEY }, record;
+    enum store_rc result;
+    rc = mdb_dbi_open(mt, "00", 0, &meta);
+    if (rc == 0) rc = mdb_get(mt, meta, &key, &record);
+    if (rc == 0) {
+        result = parse_format(s, key, record, dir, text, size);
+    } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
+        MDB_envinfo info;
+        mdb_env_info(s->env, &info);
+        result = info.me_last_txnid == 0 ? STORE_NOT_FOUND : STORE_BAD_FORMAT;
+        if (result == STORE_BAD_FORMAT) say(text, size, "%s/data.mdb belongs to another program: it has no format record", dir);
+    } else {
+        say(text, size, "%s: %s", dir, mdb_strerror(rc));
+        result = store_rc_of(rc);
+    }
+    mdb_txn_abort(mt);
+    return result;
+}
+
+static int open_tables(struct store *s, MDB_txn *mt)
+{
+    for (int i = 0; i < STORE_TABLE_COUNT; i++) {
+        char name[12];
+        snprintf(name, sizeof name, "%02d", i);
+        int rc = mdb_dbi_open(mt, name, s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
+        if (rc != 0) return rc;
+    }
+    return 0;
+}
+
+static int write_format(struct store *s, MDB_txn *mt, const uint8_t id[16])
+{
+    uint8_t record[ENVELOPE_BYTES + FORMAT_BYTES];
+    memcpy(s->id, id, sizeof s->id);
+    memcpy(key_u32(record + ENVELOPE_BYTES, STORE_FORMAT_VERSION), id, sizeof s->id);
+    envelope_seal(TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, record, FORMAT_BYTES);
+    MDB_val key = { sizeof FORMAT_KEY - 1, (void *)(uintptr_t)FORMAT_KEY }, v = { sizeof record, record };
+    return mdb_put(mt, s->dbi[TABLE_META], &key, &v, MDB_NOOVERWRITE);
+}
+
+static enum store_rc open_format(struct store *s, const struct store_options *o, const uint8_t new_id[16], char *text, size_t size)
+{
+    enum store_rc r = look_at_format(s, o->dir, text, size);
+    bool fresh = r == STORE_NOT_FOUND && !s->read_only;
+    if (r == STORE_NOT_FOUND && s->read_only) {
+        say(text, size, "%s: there is no store here", o->dir);
+        return STORE_BAD_FORMAT;
+    }
+    if (r != STORE_OK && !fresh) return r;
+    MDB_txn *mt;
+    int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &mt);
+    if (rc == 0) {
+        rc = open_tables(s, mt);
+        if (rc == 0 && fresh) {
+            assert(new_id != NULL);
+            rc = write_format(s, mt, new_id);
+        }
+        if (rc == 0) rc = mdb_txn_commit(mt);
+        else mdb_txn_abort(mt);
+    }
+    if (rc == MDB_NOTFOUND) return say(text, size, "%s: a table is missing", o->dir), STORE_BAD_FORMAT;
+    if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
+    return STORE_OK;
+}
+
+/* ---- open and close ---- */
+
+enum store_rc store_open(struct store **out, const struct store_options *o, const uint8_t new_id[16], char *text, size_t size)
+{
+    *out = NULL;
+    say(text, size, "%s", "");
+    struct store *s = calloc(1, sizeof *s);
+    if (s == NULL) return say(text, size, "no memory"), STORE_NO_MEMORY;
+    s->dir_fd = s->lock_fd = s->data_fd = -1;
+    s->read_only = o->read_only;
+    s->no_sync = o->no_sync;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+
+    enum store_rc r = make_dir(s, o->dir, text, size);
+    if (r == STORE_OK && !s->read_only) r = take_lock(s, o->dir, text, size);
+    if (r == STORE_OK) r = check_not_lost(s, o->dir, text, size);
+    if (r == STORE_OK) r = open_env(s, o, text, size);
+    if (r == STORE_OK) r = space_open(s, o, text, size);
+    if (r == STORE_OK) r = open_format(s, o, new_id, text, size);
+    if (r != STORE_OK) {
+        store_close(&s);
+        return r;
+    }
+    if (!s->read_only) leave_id(s);
+    *out = s;
+    return STORE_OK;
+}
+
+void store_close(struct store **sp)
+{
+    struct store *s = *sp;
+    if (s == NULL) return;
+    assert(!s->write.open && s->readers == 0);
+    store_txn_free_pool(s);
+    if (s->env != NULL) mdb_env_close(s->env);
+    if (s->lock_fd >= 0) close(s->lock_fd); /* and with it the lock */
+    if (s->dir_fd >= 0) close(s->dir_fd);
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+    *sp = NULL;
+}
+
+const uint8_t *store_id(const struct store *s)
+{
+    return s->id;
+}
+
+const char *store_error_text(const struct store *s)
+{
+    return s->write.text;
+}
+
+const struct store_counters *store_counters(const struct store *s)
+{
+    return &s->counters;
+}
+
+struct store_faults *store_faults(struct store *s)
+{
+    return &s->faults;
+}
+
+void store_reader_check(struct store *s)
+{
+    int dead;
+    (void)mdb_reader_check(s->env, &dead);
+}

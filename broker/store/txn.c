@@ -1,0 +1,380 @@
+/* Transactions, single values, ordered walks.
+ *
+ * The writer keeps one LMDB cursor a table, opened at first use in a transaction and closed by its end. Gets, puts and dels of a table go
+ * through it: LMDB looks at the page where the cursor stands before it descends from the root, and the engine's keys are mostly neighbours.
+ * tests/bench/bench_store.c tells what that is worth.
+ *
+ * Read transactions come from a fixed pool; a used one is reset and renewed, not freed and made again, so LMDB keeps its reader's slot. Nothing
+ * here allocates after the first use of a slot but LMDB itself: its pages and its cursors.
+ *
+ * A put copies key and value first (to s->key, s->value): they may lie in the store, under a page that the put itself moves. */
+#include "broker/store/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static bool strikes(uint64_t *countdown)
+{
+    return *countdown != 0 && --*countdown == 0;
+}
+
+static bool known(enum store_table tb)
+{
+    return (unsigned)tb < STORE_TABLE_COUNT;
+}
+
+/* ---- failures ---- */
+
+/* "ASSIGN 00000000000000a7: checksum" */
+static void name_record(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const char *what)
+{
+    int n = snprintf(t->text, sizeof t->text, "%s ", store_table_name(tb));
+    const uint8_t *k = key;
+    size_t shown = key_n < 64 ? key_n : 64;
+    for (size_t i = 0; i < shown; i++) n += snprintf(t->text + n, sizeof t->text - (size_t)n, "%02x", k[i]);
+    snprintf(t->text + n, sizeof t->text - (size_t)n, "%s: %s", shown < key_n ? "..." : "", what);
+}
+
+static enum store_rc failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
+{
+    if (rc == MDB_NOTFOUND) return STORE_NOT_FOUND;
+    name_record(t, tb, key, key_n, mdb_strerror(rc));
+    return store_rc_of(rc);
+}
+
+/* A write that failed may have changed half of what it had to: LMDB knows that of most of its errors, we assume it of all. */
+static enum store_rc write_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
+{
+    t->broken = true;
+    enum store_rc r = failed(t, tb, key, key_n, rc);
+    return r == STORE_NO_MEMORY || r == STORE_CORRUPT ? r : STORE_IO;
+}
+
+const char *store_txn_error_text(const struct store_txn *t)
+{
+    return t->text;
+}
+
+/* ---- transactions ---- */
+
+enum store_rc store_begin(struct store *s, struct store_txn **out)
+{
+    struct store_txn *t = &s->write;
+    assert(!t->open && !s->read_only);
+    *out = NULL;
+    if (atomic_load(&s->failed)) return STORE_IO;
+    if (strikes(&s->faults.fail_begin_after)) {
+        snprintf(t->text, sizeof t->text, "begin: a fault was asked for");
+        return STORE_NO_MEMORY;
+    }
+    int rc = mdb_txn_begin(s->env, NULL, 0, &t->mt);
+    if (rc != 0) {
+        snprintf(t->text, sizeof t->text, "begin: %s", mdb_strerror(rc));
+        return rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
+    }
+    t->s = s;
+    t->open = t->writer = true;
+    t->broken = false;
+    t->cursors = 0;
+    memset(t->at, 0, sizeof t->at);
+    *out = t;
+    return STORE_OK;
+}
+
+void store_reader_enter(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->moving) pthread_cond_wait(&s->changed, &s->lock);
+    s->readers++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void store_reader_leave(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    assert(s->readers > 0);
+    if (--s->readers == 0) pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static struct store_txn *pool_take(struct store *s)
+{
+    struct store_txn *t = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < STORE_READERS_MAX && t == NULL; i++) {
+        if (!s->read[i].open) t = &s->read[i];
+    }
+    if (t != NULL) t->open = true;
+    pthread_mutex_unlock(&s->lock);
+    return t;
+}
+
+static void pool_give(struct store *s, struct store_txn *t)
+{
+    pthread_mutex_lock(&s->lock);
+    t->open = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
+enum store_rc store_begin_read(struct store *s, struct store_txn **out)
+{
+    *out = NULL;
+    if (atomic_load(&s->failed)) return STORE_IO;
+    store_reader_enter(s);
+    struct store_txn *t = pool_take(s);
+    int rc = ENOMEM;
+    if (t != NULL) {
+        t->s = s;
+        t->cursors = 0;
+        if (t->mt == NULL) {
+            t->mt = store_raw_read(s, &rc);
+        } else {
+            rc = mdb_txn_renew(t->mt);
+            if (rc == MDB_MAP_RESIZED) {
+                mdb_txn_abort(t->mt);
+                t->mt = store_raw_read(s, &rc);
+            }
+        }
+        if (rc == 0) {
+            *out = t;
+            return STORE_OK;
+        }
+        pool_give(s, t);
+    }
+    store_reader_leave(s);
+    return rc == ENOMEM || rc == MDB_READERS_FULL ? STORE_NO_MEMORY : STORE_IO;
+}
+
+void store_txn_free_pool(struct store *s)
+{
+    for (int i = 0; i < STORE_READERS_MAX; i++) {
+        assert(!s->read[i].open);
+        if (s->read[i].mt != NULL) mdb_txn_abort(s->read[i].mt);
+        s->read[i].mt = NULL;
+    }
+}
+
+enum store_rc store_commit(struct store_txn **tp)
+{
+    struct store_txn *t = *tp;
+    assert(t != NULL && t->open && t->writer && t->cursors == 0);
+    struct store *s = t->s;
+    *tp = NULL;
+    t->open = false;
+    bool fault = strikes(&s->faults.fail_commit_after);
+    if (fault || t->broken) {
+        mdb_txn_abort(t->mt);
+        if (fault) snprintf(t->text, sizeof t->text, "commit: a fault was asked for");
+        atomic_store(&s->failed, true);
+        return STORE_IO;
+    }
+    int64_t begun = now_us();
+    int rc = mdb_txn_commit(t->mt);
+    if (rc != 0) {
+        snprintf(t->text, sizeof t->text, "commit: %s", mdb_strerror(rc));
+        atomic_store(&s->failed, true);
+        return STORE_IO;
+    }
+    uint64_t took = (uint64_t)(now_us() - begun);
+    s->counters.commits++;
+    s->counters.commit_us_total += took;
+    if (took > s->counters.commit_us_max) s->counters.commit_us_max = took;
+    space_committed(s);
+    return STORE_OK;
+}
+
+void store_abort(struct store_txn **tp)
+{
+    struct store_txn *t = *tp;
+    if (t == NULL) return;
+    assert(t->open && t->cursors == 0);
+    struct store *s = t->s;
+    *tp = NULL;
+    if (t->writer) {
+        mdb_txn_abort(t->mt);
+        t->open = false;
+    } else {
+        mdb_txn_reset(t->mt);
+        pool_give(s, t);
+        store_reader_leave(s);
+    }
+}
+
+/* ---- single values ---- */
+
+static int writers_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc)
+{
+    assert(t->open && known(tb));
+    int rc = t->at[tb] != NULL ? 0 : mdb_cursor_open(t->mt, t->s->dbi[tb], &t->at[tb]);
+    *mc = t->at[tb];
+    return rc;
+}
+
+static enum store_rc opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v)
+{
+    const char *wrong = envelope_open(tb, k, record, v);
+    if (wrong == NULL) return STORE_OK;
+    name_record(t, tb, k->mv_data, k->mv_size, wrong);
+    return STORE_CORRUPT;
+}
+
+static MDB_val val_of(const void *p, size_t n)
+{
+    return (MDB_val){ n, (void *)(uintptr_t)p };
+}
+
+enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v)
+{
+    assert(t->open && known(tb) && key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
+    *v = (struct store_val){ NULL, 0 };
+    MDB_val k = val_of(key, key_n), record;
+    int rc;
+    if (t->writer) {
+        t->s->counters.gets++;
+        MDB_cursor *mc;
+        rc = writers_cursor(t, tb, &mc);
+        if (rc == 0) rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+    } else {
+        rc = mdb_get(t->mt, t->s->dbi[tb], &k, &record);
+    }
+    if (rc != 0) return failed(t, tb, key, key_n, rc);
+    k = val_of(key, key_n);
+    return opened(t, tb, &k, &record, v);
+}
+
+static enum store_rc put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n, bool append)
+{
+    assert(t->writer && t->open && !t->broken && known(tb));
+    assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
+    struct store *s = t->s;
+    memcpy(s->key, key, key_n);
+    if (n > 0) memcpy(s->value + ENVELOPE_BYTES, v, n);
+    envelope_seal(tb, s->key, key_n, s->value, n);
+    s->counters.put_bytes += key_n + n;
+    if (strikes(&s->faults.fail_put_after)) return write_failed(t, tb, s->key, key_n, EIO);
+    MDB_val k = val_of(s->key, key_n), record = val_of(s->value, n + ENVELOPE_BYTES);
+    MDB_cursor *mc;
+    int rc = writers_cursor(t, tb, &mc);
+    if (rc == 0) rc = mdb_cursor_put(mc, &k, &record, append ? MDB_APPEND : 0);
+    if (rc == MDB_KEYEXIST && append) rc = mdb_cursor_put(mc, &k, &record, 0);
+    return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
+}
+
+enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n)
+{
+    t->s->counters.puts++;
+    return put(t, tb, key, key_n, v, n, false);
+}
+
+enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n)
+{
+    t->s->counters.appends++;
+    return put(t, tb, key, key_n, v, n, true);
+}
+
+enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n)
+{
+    assert(t->writer && t->open && !t->broken && known(tb) && key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
+    struct store *s = t->s;
+    s->counters.dels++;
+    memcpy(s->key, key, key_n);
+    MDB_val k = val_of(s->key, key_n), record;
+    MDB_cursor *mc;
+    int rc = writers_cursor(t, tb, &mc);
+    if (rc == 0) rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+    if (rc == MDB_NOTFOUND) return STORE_NOT_FOUND;
+    if (rc == 0) rc = mdb_cursor_del(mc, 0);
+    return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
+}
+
+/* ---- ordered walks ---- */
+
+enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c)
+{
+    assert(t->open && known(tb));
+    *c = (struct store_cursor){ .t = t, .tb = tb };
+    MDB_cursor *mc;
+    int rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc);
+    if (rc != 0) return failed(t, tb, "", 0, rc);
+    c->mc = mc;
+    t->cursors++;
+    return STORE_OK;
+}
+
+void store_cursor_close(struct store_cursor *c)
+{
+    if (c->mc == NULL) return;
+    assert(c->t->open && c->t->cursors > 0);
+    mdb_cursor_close(c->mc);
+    c->t->cursors--;
+    c->mc = NULL;
+}
+
+static enum store_rc move(struct store_cursor *c, MDB_val k, MDB_cursor_op op)
+{
+    MDB_val sought = k, record;
+    int rc = mdb_cursor_get(c->mc, &k, &record, op);
+    if (rc != 0) {
+        c->key = c->val = (struct store_val){ NULL, 0 };
+        return failed(c->t, c->tb, sought.mv_data, sought.mv_size, rc);
+    }
+    bool sane = k.mv_size >= 1 && k.mv_size <= STORE_KEY_BYTES_MAX;
+    c->key = sane ? (struct store_val){ k.mv_data, k.mv_size } : (struct store_val){ NULL, 0 };
+    return opened(c->t, c->tb, &k, &record, &c->val);
+}
+
+static void count(const struct store_cursor *c, bool seek)
+{
+    assert(c->mc != NULL);
+    if (!c->t->writer) return;
+    if (seek) c->t->s->counters.seeks++;
+    else c->t->s->counters.steps++;
+}
+
+enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
+{
+    assert(key_n <= STORE_KEY_BYTES_MAX);
+    count(c, true);
+    return key_n == 0 ? move(c, val_of(NULL, 0), MDB_FIRST) : move(c, val_of(key, key_n), MDB_SET_RANGE);
+}
+
+enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n)
+{
+    assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
+    count(c, true);
+    MDB_val k = val_of(key, key_n), record;
+    int rc = mdb_cursor_get(c->mc, &k, &record, MDB_SET_RANGE);
+    if (rc == MDB_NOTFOUND) return move(c, val_of(NULL, 0), MDB_LAST);
+    if (rc != 0) return failed(c->t, c->tb, key, key_n, rc);
+    bool exact = k.mv_size == key_n && memcmp(k.mv_data, key, key_n) == 0;
+    return move(c, val_of(NULL, 0), exact ? MDB_GET_CURRENT : MDB_PREV);
+}
+
+enum store_rc store_next(struct store_cursor *c)
+{
+    count(c, false);
+    return move(c, val_of(NULL, 0), MDB_NEXT);
+}
+
+enum store_rc store_prev(struct store_cursor *c)
+{
+    count(c, false);
+    return move(c, val_of(NULL, 0), MDB_PREV);
+}
+
+enum store_rc store_last(struct store_cursor *c)
+{
+    count(c, true);
+    return move(c, val_of(NULL, 0), MDB_LAST);
+}
