@@ -1,5 +1,7 @@
 # Sunline. `make help` lists what can be made. Every .c in a folder belongs to the thing of that folder: no lists to keep.
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 PREFIX  ?= /usr/local
 O       ?= build
 OPT     ?= -O2 -g

@@ -1,0 +1,13 @@
+"""What the Python coprocess robots share: a JSON line a task each way, answers in any order, until stdin ends."""
+import json
+import sys
+
+
+def serve(work):
+    for line in sys.stdin:
+        task = json.loads(line)
+        try:
+            answer = {"id": task["id"], "result": work(task["fields"])}
+        except Exception as e:  # one bad task must not end the others
+            answer = {"id": task["id"], "error": f"{type(e).__name__}: {e}"}
+        print(json.dumps(answer), flush=True)
