@@ -50,12 +50,13 @@ struct slp_bytes sl__bytes(const char *s); /* of a terminated string; NULL: {NUL
 int64_t sl__now_us(void); /* monotonic */
 
 /* ---- within the library ---- */
+/* Mark an optional field of a message as there, after it was set. */
+#define SL__SET(m, msg, field) ((m)->has |= 1u << SLP_BIT_##msg##_##field)
 /* Every public function begins with it: SL_MISUSE inside a callback (or without a handle), else the last error is cleared. */
 int sl__enter(struct sl *sl);
 int sl__fail(struct sl *sl, int code, const char *place, const char *text); /* fills the last error; text NULL: the code's sentence. Returns code */
 void sl__fail_as(struct sl *sl, const struct slp_error *e); /* from an error message, problems included */
 void sl__forget_error(struct sl *sl);
-#define SL__FAIL(sl, code, place, text) return sl__fail((sl), (code), (place), (text))
 
 void sl__copy(char *out, size_t size, struct slp_bytes b); /* cut to size, terminated */
 bool sl__resendable(uint64_t type); /* repeating a message of this type does no harm */

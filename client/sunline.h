@@ -155,7 +155,7 @@ struct sl_buf {
     size_t n, cap;
     uint32_t count;   /* values at the top level */
     uint64_t pending; /* elements that opened containers still expect */
-    bool failed;
+    bool failed, bad, nested; /* memory ran out; a string is not UTF-8 (SL_BAD_VALUE); has containers */
 };
 SL_API void sl_buf_clear(struct sl_buf *b);
 SL_API void sl_buf_free(struct sl_buf *b); /* safe to repeat */

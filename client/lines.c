@@ -1,0 +1,186 @@
+/* Lines and stations. */
+#include <string.h>
+
+#include "client/internal.h"
+
+int sl_line_apply(struct sl *sl, const void *packed, size_t n, bool dry_run, struct sl_applied *out)
+{
+    int rc = sl__enter(sl);
+    if (rc != SL_OK)
+        return rc;
+    struct sl_value v;
+    if (!packed || n == 0)
+        return sl__fail(sl, SL_MISUSE, "packed", "there is no definition");
+    if (n > SL_LINE_BYTES_MAX)
+        return sl__fail(sl, SL_TOO_BIG, "packed", "the definition is larger than 128 KB");
+    if (!sl__value((struct slp_bytes){ packed, (uint32_t)n }, &v) || v.type != SL_T_MAP)
+        return sl__fail(sl, SL_MALFORMED, "packed", "a definition is one packed map");
+    struct slp_line_apply a = { .definition = { packed, (uint32_t)n }, .dry_run = dry_run };
+    SL__SET(&a, line_apply, dry_run);
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_LINE_APPLY, &a, SLP_LINE_APPLIED, &m);
+    if (rc == SL_OK && out) {
+        *out = (struct sl_applied){ .version = m.u.line_applied.version, .changed = m.u.line_applied.changed };
+        sl__copy(out->line, sizeof out->line, m.u.line_applied.line);
+    }
+    return rc;
+}
+
+int sl_line_apply_buf(struct sl *sl, const struct sl_buf *d, bool dry_run, struct sl_applied *out)
+{
+    int rc = sl__enter(sl);
+    if (rc != SL_OK)
+        return rc;
+    if (d->failed)
+        return sl__fail(sl, SL_NO_MEMORY, "definition", NULL);
+    if (d->bad)
+        return sl__fail(sl, SL_BAD_VALUE, "definition", "a string is not UTF-8");
+    if (d->pending > 0 || d->count != 1)
+        return sl__fail(sl, SL_MISUSE, "definition", "a definition is one complete map");
+    return sl_line_apply(sl, d->p, d->n, dry_run, out);
+}
+
+int sl_lines(struct sl *sl, sl_line_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    if (rc != SL_OK)
+        return rc;
+    char after[SL_NAME_SIZE] = "";
+    for (bool more = true; more;) {
+        struct slp_lines_get g = { .after = sl__bytes(after) };
+        if (*after)
+            SL__SET(&g, lines_get, after);
+        struct slp_msg m;
+        rc = sl__request(sl, SLP_LINES_GET, &g, SLP_LINES, &m);
+        if (rc != SL_OK)
+            return rc;
+        struct slp_cursor c = slp_each(m.u.lines.rows);
+        struct slp_item_line_row in;
+        while (slp_next_line_row(&c, &in)) {
+            struct sl_line_row row = { .version = in.version, .state = in.state, .stations = in.stations, .runs_open = in.runs_open };
+            sl__copy(row.name, sizeof row.name, in.name);
+            sl__copy(row.title, sizeof row.title, in.title);
+            memcpy(after, row.name, sizeof after);
+            sl->in_callback = true;
+            int stop = fn(arg, &row);
+            sl->in_callback = false;
+            if (stop)
+                return sl__fail(sl, SL_STOPPED, "", NULL);
+        }
+        more = m.u.lines.more && m.u.lines.rows.count > 0;
+    }
+    return SL_OK;
+}
+
+/* Hands out station rows; SL_OK or SL_STOPPED. */
+static int hand_out(struct sl *sl, struct slp_list rows, sl_station_fn *fn, void *arg, uint64_t *last)
+{
+    struct slp_cursor c = slp_each(rows);
+    struct slp_item_station_row in;
+    while (slp_next_station_row(&c, &in)) {
+        struct sl_station_row row;
+        sl__station_row(&row, &in);
+        *last = row.station_id;
+        sl->in_callback = true;
+        int stop = fn(arg, &row);
+        sl->in_callback = false;
+        if (stop)
+            return sl__fail(sl, SL_STOPPED, "", NULL);
+    }
+    return SL_OK;
+}
+
+int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual, struct sl_value *definition, sl_station_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, line, "line");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_line_get g = { .line = sl__bytes(line), .version = version };
+    if (version)
+        SL__SET(&g, line_get, version);
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_LINE_GET, &g, SLP_LINE, &m);
+    if (rc != SL_OK)
+        return rc;
+    if (actual)
+        *actual = m.u.line.version;
+    if (definition && !sl__value(m.u.line.definition, definition))
+        return sl__fail(sl, SL_BAD_REPLY, "line.definition", NULL);
+    uint64_t last;
+    return fn ? hand_out(sl, m.u.line.stations, fn, arg, &last) : SL_OK;
+}
+
+static int line_set(struct sl *sl, const char *line, uint64_t action, bool force)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, line, "line");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_line_set s = { .line = sl__bytes(line), .action = action, .force = force };
+    if (force)
+        SL__SET(&s, line_set, force);
+    return sl__request(sl, SLP_LINE_SET, &s, SLP_DONE, NULL);
+}
+
+int sl_line_pause(struct sl *sl, const char *line)
+{
+    return line_set(sl, line, 0, false);
+}
+
+int sl_line_resume(struct sl *sl, const char *line)
+{
+    return line_set(sl, line, 1, false);
+}
+
+int sl_line_delete(struct sl *sl, const char *line, bool force)
+{
+    return line_set(sl, line, 2, force);
+}
+
+int sl_stations(struct sl *sl, const char *line, sl_station_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK && line)
+        rc = sl__name_ok(sl, line, "line");
+    uint64_t after = 0;
+    for (bool more = true; more && rc == SL_OK;) {
+        struct slp_stations_get g = { .line = sl__bytes(line), .after = after };
+        if (line)
+            SL__SET(&g, stations_get, line);
+        if (after)
+            SL__SET(&g, stations_get, after);
+        struct slp_msg m;
+        rc = sl__request(sl, SLP_STATIONS_GET, &g, SLP_STATIONS, &m);
+        if (rc != SL_OK)
+            return rc;
+        rc = hand_out(sl, m.u.stations.rows, fn, arg, &after);
+        more = m.u.stations.more && m.u.stations.rows.count > 0;
+    }
+    return rc;
+}
+
+static int station_set(struct sl *sl, const char *line, const char *station, uint64_t action)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, line, "line");
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, station, "station");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_station_set s = { .line = sl__bytes(line), .station = sl__bytes(station), .action = action };
+    return sl__request(sl, SLP_STATION_SET, &s, SLP_DONE, NULL);
+}
+
+int sl_station_pause(struct sl *sl, const char *line, const char *station)
+{
+    return station_set(sl, line, station, 0);
+}
+
+int sl_station_resume(struct sl *sl, const char *line, const char *station)
+{
+    return station_set(sl, line, station, 1);
+}
