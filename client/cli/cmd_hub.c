@@ -1,0 +1,158 @@
+/* sunline hub and sunline worker: who could work, who does. */
+#include <string.h>
+
+#include "client/cli/args.h"
+#include "client/cli/family.h"
+#include "client/cli/json_out.h"
+#include "client/cli/table.h"
+#include "client/cli/text.h"
+
+struct listing {
+    struct cli *cli;
+    struct table table;
+    const char *only; /* this hub only; NULL: all */
+    bool found;
+    int code;
+};
+
+static int on_hub(void *arg, const struct sl_hub_row *r)
+{
+    struct listing *l = arg;
+    char seen[TEXT_TIME_BYTES];
+    if (l->only && strcmp(l->only, r->name) != 0) {
+        return 0;
+    }
+    l->found = true;
+    if (l->cli->json) {
+        l->code = json_line(l->cli, json_of_hub(r));
+        return l->code;
+    }
+    table_str(&l->table, r->name);
+    table_str(&l->table, r->zone);
+    table_str(&l->table, r->connected ? "connected" : "away");
+    table_u64(&l->table, r->workers);
+    table_u64(&l->table, r->signed_in);
+    table_u64(&l->table, r->holding);
+    table_str(&l->table, text_time(r->seen_wall_us, seen));
+    return 0;
+}
+
+static void skills_text(const struct sl_value *skills, char *to, size_t size)
+{
+    struct sl_cursor c = sl_inside(skills);
+    struct sl_value pair, name, level;
+    size_t at = 0;
+    to[0] = 0;
+    while (sl_next(&c, &pair) && at < size) {
+        struct sl_cursor in = sl_inside(&pair);
+        if (sl_next(&in, &name) && sl_next(&in, &level)) {
+            at += (size_t)snprintf(to + at, size - at, "%s%.*s:%llu", at ? " " : "", (int)name.n, name.p,
+                                   (unsigned long long)sl_uint(&level));
+        }
+    }
+}
+
+static int on_worker(void *arg, const struct sl_worker_row *r)
+{
+    struct listing *l = arg;
+    char skills[2048];
+    l->found = true;
+    if (l->cli->json) {
+        l->code = json_line(l->cli, json_of_worker(r));
+        return l->code;
+    }
+    skills_text(&r->skills, skills, sizeof skills);
+    table_str(&l->table, r->name);
+    table_str(&l->table, r->hub[0] ? r->hub : "-");
+    table_str(&l->table, r->kind == 1 ? "robot" : "human");
+    table_str(&l->table, r->signed_in ? "in" : "off");
+    table_u64(&l->table, r->holding);
+    table_u64(&l->table, r->credit);
+    table_u64(&l->table, r->done);
+    table_str(&l->table, skills[0] ? skills : "-");
+    return 0;
+}
+
+static void begin(struct listing *l, const char *headings)
+{
+    table_begin(&l->table, l->cli->out, l->cli->out_tty, l->cli->color, headings);
+}
+#define HUB_HEADINGS "HUB|ZONE|LINK|>WORKERS|>IN|>HOLDING|LAST SEEN"
+#define WORKER_HEADINGS "WORKER|HUB|KIND|SIGNED|>HOLDING|>CREDIT|>DONE|SKILLS"
+
+static int end(struct listing *l, int rc)
+{
+    bool ok = table_end(&l->table);
+    if (l->code) {
+        return l->code;
+    }
+    return ok ? session_check(l->cli, rc, NULL) : cli_nomem(l->cli);
+}
+
+int cmd_hub_list(struct cli *cli, int argc, char **argv)
+{
+    struct listing l = { .cli = cli };
+    if (args_parse(cli, argc, argv, NULL, 0, 0) < 0) {
+        return CLI_USAGE;
+    }
+    if (session_open(cli)) {
+        return CLI_FAILED;
+    }
+    begin(&l, HUB_HEADINGS);
+    return end(&l, sl_hubs(cli->sl, on_hub, &l));
+}
+
+int cmd_hub_show(struct cli *cli, int argc, char **argv)
+{
+    struct listing l = { .cli = cli };
+    if (args_parse(cli, argc, argv, NULL, 1, 1) < 0) {
+        return CLI_USAGE;
+    }
+    if (session_open(cli)) {
+        return CLI_FAILED;
+    }
+    l.only = argv[1];
+    begin(&l, HUB_HEADINGS);
+    int code = end(&l, sl_hubs(cli->sl, on_hub, &l));
+    if (code) {
+        return code;
+    }
+    if (!l.found) {
+        return cli_fail(cli, "NOT_FOUND: there is no hub '%s'", argv[1]);
+    }
+    if (cli->out_tty && !cli->json) {
+        fputc('\n', cli->out);
+    }
+    begin(&l, WORKER_HEADINGS);
+    return end(&l, sl_workers(cli->sl, argv[1], NULL, on_worker, &l));
+}
+
+int cmd_worker_list(struct cli *cli, int argc, char **argv)
+{
+    struct listing l = { .cli = cli };
+    bool given = false;
+    const char *hub = NULL;
+    const struct arg args[] = { { "--hub", ARG_TEXT, &hub, &given, 0, 0 }, { .name = NULL } };
+    if (args_parse(cli, argc, argv, args, 0, 0) < 0) {
+        return CLI_USAGE;
+    }
+    if (session_open(cli)) {
+        return CLI_FAILED;
+    }
+    begin(&l, WORKER_HEADINGS);
+    return end(&l, sl_workers(cli->sl, hub, NULL, on_worker, &l));
+}
+
+int cmd_worker_show(struct cli *cli, int argc, char **argv)
+{
+    struct listing l = { .cli = cli };
+    if (args_parse(cli, argc, argv, NULL, 1, 1) < 0) {
+        return CLI_USAGE;
+    }
+    if (session_open(cli)) {
+        return CLI_FAILED;
+    }
+    begin(&l, WORKER_HEADINGS);
+    int code = end(&l, sl_workers(cli->sl, NULL, argv[1], on_worker, &l));
+    return code || l.found ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
+}
