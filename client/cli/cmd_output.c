@@ -1,0 +1,170 @@
+/* sunline run output: what a run produced, page after page, so that a run of any size needs no memory here. */
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/cli/args.h"
+#include "client/cli/csv_out.h"
+#include "client/cli/family.h"
+#include "client/cli/file_out.h"
+#include "client/cli/json_out.h"
+
+#define FLUSH_BYTES (256 * 1024)
+
+struct output {
+    struct cli *cli;
+    FILE *to;
+    bool jsonl, guard, headed;
+    struct slp_buf buf;
+    uint64_t rows;
+    int code;
+};
+
+static int write_out(struct output *o)
+{
+    if (o->buf.failed) {
+        return cli_nomem(o->cli);
+    }
+    if (fwrite(o->buf.p, 1, o->buf.n, o->to) != o->buf.n && o->buf.n) {
+        return cli_fail(o->cli, "cannot write the output: %s", strerror(errno));
+    }
+    slp_buf_clear(&o->buf);
+    return CLI_DONE;
+}
+
+/* A cell: text as it is, numbers in their shortest form, null as nothing, a list of choices as JSON. */
+static bool csv_value(struct output *o, bool first, const struct sl_value *v)
+{
+    char number[64];
+    if (v->type == SL_T_NIL) {
+        csv_out_cell(&o->buf, first, o->guard, NULL, 0);
+    } else if (v->type == SL_T_STR) {
+        csv_out_cell(&o->buf, first, o->guard, v->n ? v->p : "", v->n);
+    } else if (v->type == SL_T_ARRAY || v->type == SL_T_MAP || v->type == SL_T_BIN) {
+        json_t *tree = json_of_value(v);
+        char *text = tree ? json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+        json_decref(tree);
+        if (!text) {
+            return false;
+        }
+        csv_out_cell(&o->buf, first, o->guard, text, strlen(text));
+        free(text);
+    } else {
+        csv_out_cell(&o->buf, first, o->guard, number, sl_text(v, number, sizeof number));
+    }
+    return true;
+}
+
+static void csv_header(struct output *o, const struct sl_output_row *r)
+{
+    for (uint32_t i = 0; i < r->column_count; i++) {
+        csv_out_cell(&o->buf, i == 0, o->guard, r->columns[i], strlen(r->columns[i]));
+    }
+    csv_out_end(&o->buf);
+    o->headed = true;
+}
+
+static int jsonl_row(struct output *o, const struct sl_output_row *r)
+{
+    json_t *object = json_object();
+    char *text = NULL;
+    for (uint32_t i = 0; i < r->column_count && object; i++) {
+        if (json_object_set_new(object, r->columns[i], json_of_value(&r->values[i])) != 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    if (object) {
+        text = json_dumps(object, JSON_COMPACT);
+    }
+    json_decref(object);
+    if (!text) {
+        return cli_nomem(o->cli);
+    }
+    slp_buf_add(&o->buf, text, strlen(text));
+    slp_buf_add(&o->buf, "\n", 1);
+    free(text);
+    return CLI_DONE;
+}
+
+static int on_row(void *arg, const struct sl_output_row *r)
+{
+    struct output *o = arg;
+    o->rows++;
+    if (o->jsonl) {
+        o->code = jsonl_row(o, r);
+    } else {
+        if (!o->headed) {
+            csv_header(o, r);
+        }
+        for (uint32_t i = 0; i < r->column_count && !o->code; i++) {
+            o->code = csv_value(o, i == 0, &r->values[i]) ? CLI_DONE : cli_nomem(o->cli);
+        }
+        csv_out_end(&o->buf);
+    }
+    if (!o->code && o->buf.n >= FLUSH_BYTES) {
+        o->code = write_out(o);
+    }
+    return o->code;
+}
+
+int cmd_run_output(struct cli *cli, int argc, char **argv)
+{
+    struct output o = { .cli = cli, .to = cli->out };
+    struct sl_output_options options = { 0 };
+    const char *format = NULL, *file = NULL;
+    bool raw = false, format_given = false, file_given = false, station_given = false;
+    const struct arg args[] = { { "--station", ARG_TEXT, &options.station, &station_given, 0, 0 },
+                                { "--format", ARG_TEXT, &format, &format_given, 0, 0 },
+                                { "--raw", ARG_FLAG, &raw, NULL, 0, 0 },
+                                { "--all", ARG_FLAG, &options.all_units, NULL, 0, 0 },
+                                { "--output", ARG_TEXT, &file, &file_given, 0, 'o' },
+                                { .name = NULL } };
+    if (args_parse(cli, argc, argv, args, 1, 1) < 0) {
+        return CLI_USAGE;
+    }
+    o.jsonl = cli->json;
+    if (format) {
+        o.jsonl = strcmp(format, "jsonl") == 0;
+        if (!o.jsonl && strcmp(format, "csv") != 0) {
+            return cli_misuse(cli, "--format is csv or jsonl, not '%s'", format);
+        }
+    }
+    o.guard = !raw;
+    if (session_open(cli)) {
+        return CLI_FAILED;
+    }
+    struct sl_run_row row;
+    if (session_check(cli, sl_run_info(cli->sl, argv[1], &row, NULL, NULL), argv[1])) {
+        return CLI_FAILED;
+    }
+    struct file_out out_file;
+    bool to_file = file && strcmp(file, "-") != 0;
+    if (to_file) {
+        session_catch_signals(); /* so that an unfinished file does not stay behind */
+        if (file_out_begin(&out_file, cli, file)) {
+            return CLI_FAILED;
+        }
+        o.to = out_file.f;
+    }
+    int rc = sl_output(cli->sl, argv[1], &options, on_row, &o, NULL);
+    int code = o.code ? o.code : session_check(cli, rc, argv[1]);
+    code = code ? code : write_out(&o);
+    slp_buf_free(&o.buf);
+    if (!to_file) {
+        return code;
+    }
+    if (code) {
+        file_out_abandon(&out_file);
+        return code;
+    }
+    code = file_out_finish(&out_file);
+    if (!code) {
+        cli_note(cli, "%llu units written to %s", (unsigned long long)o.rows, file);
+    }
+    return code;
+}

@@ -1,0 +1,49 @@
+/* Station counters. */
+#include "client/cli/station_table.h"
+
+#include <string.h>
+
+#include "client/cli/json_out.h"
+#include "client/cli/text.h"
+
+#define COUNTERS ">BLOCKED|>WAITING|>READY|>ASSIGNED|>STARTED|>DONE|>SKIPPED|>DEAD|>ENDED"
+
+void station_table_begin(struct station_table *s, struct cli *cli, bool with_line)
+{
+    *s = (struct station_table){ .cli = cli, .json = cli->json, .with_line = with_line };
+    table_begin(&s->table, cli->out, cli->out_tty, cli->color,
+                with_line ? "STATION|>VERSION|STATE|" COUNTERS : "STATION|STATE|" COUNTERS);
+}
+
+int station_table_row(void *arg, const struct sl_station_row *r)
+{
+    struct station_table *s = arg;
+    if ((s->station && strcmp(s->station, r->name) != 0) || (s->version && s->version != r->version)) {
+        return 0;
+    }
+    s->rows++;
+    if (s->json) {
+        s->code = json_line(s->cli, json_of_station(r));
+        return s->code;
+    }
+    if (s->with_line) {
+        char name[2 * SL_NAME_SIZE];
+        snprintf(name, sizeof name, "%s/%s", r->line, r->name);
+        table_str(&s->table, name);
+        table_u64(&s->table, r->version);
+    } else {
+        table_str(&s->table, r->name);
+    }
+    table_str(&s->table, r->paused ? "paused" : "active");
+    const uint64_t counters[] = { r->blocked, r->waiting, r->ready, r->assigned, r->started, r->done, r->skipped, r->dead, r->ended };
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+        table_u64(&s->table, counters[i]);
+    }
+    return 0;
+}
+
+int station_table_end(struct station_table *s)
+{
+    bool ok = table_end(&s->table);
+    return s->code ? s->code : ok ? CLI_DONE : cli_nomem(s->cli);
+}
