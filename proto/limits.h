@@ -23,10 +23,13 @@
 #define SL_INPUT_FIELDS_MAX 128           /* input fields of a line; BAD_LINE */
 #define SL_FORM_FIELDS_MAX 128            /* form fields of a station; BAD_LINE */
 #define SL_OPTIONS_MAX 256                /* options of a radio, check_box or select; BAD_LINE */
+#define SL_SHOWS_MAX 2048                 /* values that one station shows to its workers; BAD_LINE */
 #define SL_EXPR_NODES_MAX 128             /* operators and operands of one `when`; BAD_LINE */
 #define SL_SKILLS_MAX 32                  /* skills of a worker or a requirement; TOO_MANY */
 #define SL_SKILL_LEVEL_MAX 255            /* the highest level of a skill; BAD_VALUE */
 #define SL_ATTEMPTS_MAX 100               /* attempts a station may allow; BAD_LINE */
+#define SL_REWARD_MICROS_MAX 1000000000000ll /* the highest reward: a million of the line's currency; BAD_LINE */
+#define SL_PROBLEMS_MAX 256               /* mistakes named in one definition; the rest is only counted */
 #define SL_PRIORITY_MAX 9                 /* priorities go 0..9, 9 first; BAD_VALUE */
 
 /* ---- payloads: what one unit or one result may hold ---- */
@@ -49,5 +52,6 @@
 _Static_assert(SL_UNIT_BYTES_MAX * 2 < SL_FRAME_BYTES_MAX, "a put of one unit fits a frame");
 _Static_assert(SL_PUSH_FIELDS_BYTES_MAX + 4096 < SL_FRAME_BYTES_MAX, "a push of one task fits a frame");
 _Static_assert(SL_LINE_BYTES_MAX + 4096 < SL_FRAME_BYTES_MAX, "a line definition fits a frame");
+_Static_assert(SL_PROBLEMS_MAX * (SL_TEXT_BYTES_MAX + 256) + 4096 < SL_FRAME_BYTES_MAX, "all mistakes of a line fit a frame");
 _Static_assert(SL_SEGMENT_BYTES_MAX < SL_VALUE_BYTES_MAX, "a segment fits a value");
 #endif

@@ -47,7 +47,8 @@ struct ld_station {
 };
 
 struct ld_line {
-    struct slp_bytes name, title, definition; /* definition: the packed bytes it was made from (a copy) */
+    struct slp_bytes name, title, definition; /* title: perhaps empty; definition: the packed bytes it was made from (a copy) */
+    struct slp_bytes currency; /* three capital letters: what rewards are millionths of */
     uint32_t input_count, station_count;
     struct ld_field *inputs;
     struct ld_station *stations;

@@ -1,0 +1,71 @@
+/* The tables of keys and words. Order within a table is the order of its enum. */
+#include "proto/ld_schema.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct ld_key field_keys[LD_FIELD_KEYS] = {
+    [LD_FIELD_NAME] = { "name", LD_S_FIELD_NAME, true, NULL },
+    [LD_FIELD_TYPE] = { "type", LD_S_WORD, true, NULL },
+    [LD_FIELD_LABEL] = { "label", LD_S_TEXT, false, NULL },
+    [LD_FIELD_HINT] = { "hint", LD_S_TEXT, false, NULL },
+    [LD_FIELD_REQUIRED] = { "required", LD_S_BOOL, false, NULL },
+    [LD_FIELD_OPTIONS] = { "options", LD_S_TEXTS, false, NULL },
+    [LD_FIELD_MIN] = { "min", LD_S_NUMBER, false, NULL },
+    [LD_FIELD_MAX] = { "max", LD_S_NUMBER, false, NULL },
+    [LD_FIELD_CHARS_MAX] = { "chars_max", LD_S_COUNT, false, NULL },
+};
+static const struct ld_key form_keys[LD_FORM_KEYS] = {
+    [LD_FORM_TITLE] = { "title", LD_S_TEXT, false, NULL },
+    [LD_FORM_INSTRUCTION] = { "instruction", LD_S_LONG_TEXT, false, NULL },
+    [LD_FORM_FIELDS] = { "fields", LD_S_MAPS, false, &ld_field_map },
+};
+static const struct ld_key worker_keys[LD_WORKER_KEYS] = {
+    [LD_WORKER_KIND] = { "kind", LD_S_WORD, false, NULL },
+    [LD_WORKER_SKILLS] = { "skills", LD_S_LEVELS, false, NULL },
+};
+static const struct ld_key station_keys[LD_STATION_KEYS] = {
+    [LD_STATION_NAME] = { "name", LD_S_NAME, true, NULL },
+    [LD_STATION_TYPE] = { "type", LD_S_WORD, false, NULL },
+    [LD_STATION_TITLE] = { "title", LD_S_TEXT, false, NULL },
+    [LD_STATION_WORKER] = { "worker", LD_S_MAP, false, &ld_worker_map },
+    [LD_STATION_AFTER] = { "after", LD_S_TEXTS, false, NULL },
+    [LD_STATION_WHEN] = { "when", LD_S_LONG_TEXT, false, NULL },
+    [LD_STATION_SHOWS] = { "shows", LD_S_TEXTS, false, NULL },
+    [LD_STATION_PASSES] = { "passes", LD_S_TEXTS, false, NULL },
+    [LD_STATION_FORM] = { "form", LD_S_MAP, false, &ld_form_map },
+    [LD_STATION_LEASE] = { "lease", LD_S_DURATION, false, NULL },
+    [LD_STATION_BACKOFF] = { "backoff", LD_S_DURATION, false, NULL },
+    [LD_STATION_START_BY] = { "start_by", LD_S_DURATION, false, NULL },
+    [LD_STATION_ATTEMPTS] = { "attempts", LD_S_COUNT, false, NULL },
+    [LD_STATION_REWARD] = { "reward", LD_S_MONEY, false, NULL },
+};
+static const struct ld_key line_keys[LD_LINE_KEYS] = {
+    [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },
+    [LD_LINE_TITLE] = { "title", LD_S_TEXT, false, NULL },
+    [LD_LINE_CURRENCY] = { "currency", LD_S_WORD, false, NULL },
+    [LD_LINE_INPUT] = { "input", LD_S_MAPS, true, &ld_input_map },
+    [LD_LINE_STATIONS] = { "stations", LD_S_MAPS, true, &ld_station_map },
+};
+_Static_assert(LD_STATION_KEYS <= LD_KEYS_MAX && LD_FIELD_KEYS <= LD_KEYS_MAX, "a map's values fit the array of its reader");
+
+const struct ld_map ld_line_map = { "line", LD_LINE_KEYS, line_keys };
+const struct ld_map ld_input_map = { "input field", LD_FIELD_KEYS, field_keys };
+const struct ld_map ld_station_map = { "station", LD_STATION_KEYS, station_keys };
+const struct ld_map ld_worker_map = { "worker", LD_WORKER_KEYS, worker_keys };
+const struct ld_map ld_form_map = { "form", LD_FORM_KEYS, form_keys };
+const struct ld_map ld_field_map = { "form field", LD_FIELD_KEYS, field_keys };
+const struct ld_map *const ld_maps[] = { &ld_line_map, &ld_input_map, &ld_station_map, &ld_worker_map, &ld_form_map, &ld_field_map, NULL };
+
+const char *const ld_type_words[] = { "text", "general", "email", "url", "number", "date", "time", "datetime", "phone",
+                                      "short_answer", "long_answer", "radio", "check_box", "select", NULL };
+const char *const ld_kind_words[] = { "any", "human", "robot", NULL };
+const char *const ld_station_words[] = { "work", "improve", "tournament", NULL };
+
+int ld_key_find(const struct ld_map *m, const char *p, uint32_t n)
+{
+    for (uint32_t i = 0; i < m->count; i++)
+        if (strlen(m->keys[i].name) == n && memcmp(m->keys[i].name, p, n) == 0)
+            return (int)i;
+    return -1;
+}
