@@ -1,0 +1,145 @@
+#!/bin/sh
+# The demo: one broker, three hubs on three continents, 600 customer messages through a line of four stations.
+#   deploy/demo/demo.sh [BUILD]
+# Everything runs in a temporary directory, on loopback ports that the system chooses, and is ended at the end, by process id. The
+# commands are shown as they are run. The finished work is left in BUILD/demo-output.csv.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+build=$(cd "${1:-$top/build}" && pwd)
+output=$build/demo-output.csv
+dir=$(mktemp -d "${TMPDIR:-/tmp}/sunline-demo.XXXXXX")
+PATH=$build:$PATH
+export PATH
+pids=
+failed=yes
+
+say() { printf '\n%s\n' "$*"; }
+
+# Show a command, then run it.
+run() {
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+# Start a program in the background; its log goes to DIR/NAME.log.
+launch() { # name, command...
+    name=$1
+    shift
+    printf '$ %s &\n' "$*"
+    "$@" >"$dir/$name.log" 2>&1 &
+    pids="$! $pids"
+}
+
+# Wait until a command succeeds; gives up after 20 seconds and shows the log that may tell why.
+wait_for() { # what, log, command...
+    what=$1 log=$2
+    shift 2
+    tries=0
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        if [ "$tries" -ge 200 ]; then
+            echo "demo: waited 20 seconds for $what" >&2
+            cat "$dir/$log.log" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
+# Processes, other than this one, that work in the demo's directory: daemons, robots, and what robots start.
+left_running() {
+    for p in /proc/[0-9]*; do
+        if [ "$(readlink "$p/cwd" 2>/dev/null)" = "$dir" ] && [ "${p#/proc/}" != $$ ]; then
+            echo "${p#/proc/}"
+        fi
+    done
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# Agents first, then the broker: SIGTERM, then wait for each.
+finish() {
+    status=$?
+    trap - EXIT
+    trap '' INT TERM HUP
+    for pid in $pids; do
+        kill -TERM "$pid" 2>/dev/null || true
+    done
+    for pid in $pids; do
+        tries=0
+        until gone "$pid" || [ "$tries" -ge 150 ]; do
+            tries=$((tries + 1))
+            sleep 0.1
+        done
+        if ! gone "$pid"; then
+            echo "demo: process $pid did not end within 15 seconds, killed" >&2
+            kill -KILL "$pid" 2>/dev/null || true
+            status=1
+        fi
+        wait "$pid" 2>/dev/null || true
+    done
+    cd "$top"
+    left=$(left_running)
+    if [ -n "$left" ]; then
+        echo "demo: still running:" $left >&2
+        status=1
+    fi
+    if [ "$failed" = yes ] && [ "$status" -ne 130 ]; then
+        [ "$status" -ne 0 ] || status=1
+        echo "demo: failed; the logs are in $dir" >&2
+    else
+        rm -rf "$dir"
+    fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+cd "$dir"
+
+say "1. A broker. What it acknowledges is on disk."
+launch broker sunlined --data broker --clients "tcp://127.0.0.1:*" --agents "tcp://127.0.0.1:*" --events "tcp://127.0.0.1:*"
+wait_for "the broker" broker test -s broker/endpoints
+endpoint() { sed -n "s/^$1[:= ]*//p" broker/endpoints; }
+SUNLINE_BROKER=$(endpoint clients)
+export SUNLINE_BROKER
+printf '$ export SUNLINE_BROKER=%s\n' "$SUNLINE_BROKER"
+run sunline version
+
+say "2. Three hubs. Each has its own roster of robots."
+for hub in kathmandu nairobi medellin; do
+    sed -e "s|@AGENTS@|$(endpoint agents)|" -e "s|@ROBOTS@|$here|" -e "s|@BUILD@|$build|" "$here/$hub.yml" >"$hub.yml"
+    launch "$hub" sunline-agent --config "$hub.yml"
+done
+for hub in kathmandu nairobi medellin; do
+    wait_for "hub $hub" "$hub" grep -q "event=up\|welcome" "$hub.log"
+done
+run sunline hub list
+
+say "3. A line: clean, then language and contact side by side, then ticket, which joins them."
+cp "$here/inbox.yml" "$here/messages.csv" .
+run sunline line check inbox.yml
+run sunline line apply inbox.yml
+
+say "4. A run: every row of the CSV becomes a unit."
+begin=$(date +%s)
+run sunline run start inbox --name march --input messages.csv
+
+say "5. The hubs are at work."
+run sunline run watch march
+end=$(date +%s)
+
+say "6. What came out."
+rm -f "$output"
+run sunline run output march -o "$output"
+run sunline run show march
+run sunline worker list
+say "The story of one unit:"
+run sunline unit show march/1
+
+say "Done in $((end - begin)) seconds. The finished work is in $output:"
+head -n 1 "$output"
+failed=no

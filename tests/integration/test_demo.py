@@ -1,0 +1,83 @@
+"""`make demo` does what README says: real work comes out, the numbers are right, nothing is left running."""
+import csv
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+DEMO = os.path.join(harness.TOP, "deploy", "demo")
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8-sig") as f:
+        return list(csv.DictReader(f))
+
+
+class Demo(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        harness.adopt_orphans()
+        cls.tmp = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.tmp.cleanup)
+        cls.output = os.path.join(harness.BUILD, "demo-output.csv")
+        if os.path.exists(cls.output):
+            os.unlink(cls.output)
+        env = dict(os.environ, TMPDIR=cls.tmp.name)
+        cls.done = subprocess.run([os.path.join(DEMO, "demo.sh"), harness.BUILD], env=env, stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=240, text=True, encoding="utf-8")
+        print(cls.done.stdout, cls.done.stderr)
+        cls.left = harness.children_left()
+
+    def test_ends_well_and_says_where_the_output_is(self):
+        self.assertEqual(self.done.returncode, 0, self.done.stderr)
+        self.assertIn(self.output, self.done.stdout)
+        self.assertRegex(self.done.stdout, r"Done in \d+ seconds")
+
+    def test_nothing_is_left(self):
+        self.assertEqual(self.left, [])
+        self.assertEqual(os.listdir(self.tmp.name), [])
+
+    def test_every_message_came_out_once_in_input_order(self):
+        messages, out = rows_of(os.path.join(DEMO, "messages.csv")), rows_of(self.output)
+        self.assertGreaterEqual(len(messages), 500)
+        self.assertEqual([m["id"] for m in messages], [o["id"] for o in out])
+
+    def test_input_fields_come_back_to_the_byte(self):
+        for m, o in zip(rows_of(os.path.join(DEMO, "messages.csv")), rows_of(self.output)):
+            self.assertEqual((m["customer"], m["channel"]), (o["customer"], o["channel"]))
+            # A cell that a spreadsheet would take for a formula gets an apostrophe.
+            self.assertIn(o["message"], (m["message"], "'" + m["message"]))
+
+    def test_the_robots_really_worked(self):
+        out = rows_of(self.output)
+        for o in out:
+            self.assertEqual(int(float(o["clean.words"])), len(o["clean.text"].lstrip("'").split()), o)
+            self.assertIn(o["ticket.topic"], "delivery damage refund invoice account question praise other".split())
+        # Devanagari is Nepali, and only that.
+        for o in out:
+            nepali = len(re.findall("[\u0900-\u097f]", o["message"])) > 20
+            self.assertEqual(nepali, o["language.language"] == "ne", o["message"])
+        # An independent look for addresses.
+        for o in out:
+            found = re.search(r"[\w.+-]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}", o["message"], re.IGNORECASE | re.ASCII)
+            expected = found[0].lower() if found and o["channel"] != "review" else ""
+            self.assertEqual(o["contact.email"], expected, o["message"])
+        self.assertEqual({"en", "es", "fr", "de", "pt", "sw", "ne"} - {o["language.language"] for o in out}, set())
+
+    def test_reviews_pass_the_contact_station_by(self):
+        reviews = [o for o in rows_of(self.output) if o["channel"] == "review"]
+        self.assertGreater(len(reviews), 10)
+        for o in reviews:
+            self.assertEqual((o["contact.email"], o["contact.phone"]), ("", ""))
+
+    def test_all_three_hubs_took_part(self):
+        for hub in ("kathmandu", "nairobi", "medellin"):
+            done = [int(n) for n in re.findall(rf"^\S*\s*.*\b{hub}\b.*?(\d+)\s*$", self.done.stdout, re.M)]
+            self.assertGreater(max(done, default=0), 0, hub)
+
+
+if __name__ == "__main__":
+    unittest.main()
