@@ -31,18 +31,23 @@ BIN     := $(O)/sunlined $(O)/sunline-agent $(O)/sunline
 EXAMPLES := $(patsubst client/examples/%.c,$(O)/examples/%,$(call src,client/examples))
 DEMO    := $(patsubst deploy/demo/%.c,$(O)/demo/%,$(call src,deploy/demo))
 UNIT    := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_*.c))
+FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+SIM     := $(if $(call src,tests/sim),$(O)/sunline-sim)
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c))
-AGAIN   := $(MAKE) --no-print-directory
+AGAIN    = $(MAKE) --no-print-directory $(if $(findstring j,$(MAKEFLAGS)),,-j$(shell nproc))
+deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
+show     = $(if $(V),,@echo '  $(1) $@' &&)# V=1 shows whole commands
 
 all: $(BIN) $(O)/libsunline.so $(EXAMPLES) $(DEMO) ## build everything (in ./build)
 
 demo: ## install what is missing, build, run a CSV through a line on three hubs
-	@$(if $(filter no,$(DEPS)),:,deploy/install-deps.sh build)
+	@$(call deps,build)
 	@$(AGAIN) all
 	@deploy/demo/demo.sh $(O)
 
 test: ## install what is missing, build with warnings as errors, run every test
-	@$(if $(filter no,$(DEPS)),:,deploy/install-deps.sh build test)
+	@$(call deps,build test)
 	@$(AGAIN) WERROR=1 all tests
 	@tests/run --build $(O) unit integration $(if $(wildcard tests/sim/*.c),sim)
 
@@ -52,11 +57,23 @@ unit: tests ## the unit tests only
 integration: all ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration
 
-tests: $(UNIT)
+bench: all $(BENCH) ## measure the life of a task, on this machine
+	@tests/bench/run $(O) $(ARGS)
+
+sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
+	@tests/sim/run --build $(O) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
+
+fuzz: ## each fuzzer for SECONDS (30), with clang's sanitizers (in ./build-fuzz)
+	@$(call deps,build lint)
+	@$(AGAIN) CC=clang O=build-fuzz OPT="-O1 -g" EXTRA="-fsanitize=fuzzer-no-link,address,undefined" fuzzers
+	@tests/fuzz/run build-fuzz $(or $(SECONDS),30)
+
+tests: $(UNIT) $(SIM)
+fuzzers: $(FUZZ)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call show,CC  ) $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/libproto.a: $(PROTO)
 $(O)/libstore.a: $(STORE)
@@ -68,33 +85,41 @@ $(O)/libsunline.a: $(CLIENT) $(PROTO)
 $(O)/libtest.a: $(TESTLIB)
 $(O)/%.a:
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(call show,AR  ) rm -f $@ && ar rcs $@ $^
 
 $(O)/sunlined: $(O)/broker/main.o $(O)/libbroker.a $(O)/libengine.a $(O)/libstore.a $(O)/libproto.a
 $(O)/sunline-agent: $(O)/worker-agent/main.o $(O)/libagent.a $(O)/libproto.a
 $(O)/sunline: $(O)/client/cli/main.o $(O)/libcli.a $(O)/libsunline.a
 $(BIN):
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 $(O)/libsunline.so: $(CLIENT) $(PROTO)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libsunline.so.$(MAJOR) -o $@ $^ $(LDFLAGS) -lzmq -lmsgpackc
-	ln -sf libsunline.so $(O)/libsunline.so.$(MAJOR)
+	$(call show,LINK) $(CC) $(CFLAGS) -shared -Wl,-soname,libsunline.so.$(MAJOR) -o $@ $^ $(LDFLAGS) -lzmq -lmsgpackc
+	@ln -sf libsunline.so $(O)/libsunline.so.$(MAJOR)
 $(O)/examples/%: client/examples/%.c $(O)/libsunline.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 $(O)/demo/%: deploy/demo/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
-# A unit test is one program: tests/unit/test_x.c, linked with whatever it needs of the product and of tests/lib.
-$(O)/tests/%: tests/unit/%.c $(LIBS) $(if $(TESTLIB),$(O)/libtest.a) $(wildcard tests/unit/*.h tests/lib/*.h)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lcmocka
+	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
+# A unit test, a benchmark, a fuzzer is one program, linked with whatever it needs of the product and of tests/lib.
+WHOLE   := $(LIBS) $(if $(TESTLIB),$(O)/libtest.a)
+link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
+             -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
+$(O)/tests/%: tests/unit/%.c $(WHOLE)
+	$(link_whole) -lcmocka
+$(O)/bench/%: tests/bench/%.c $(WHOLE)
+	$(link_whole)
+$(O)/fuzz/%: tests/fuzz/%.c $(WHOLE)
+	$(link_whole) -fsanitize=fuzzer
+$(O)/sunline-sim: $(call obj,tests/sim) $(WHOLE)
+	$(link_whole)
 
 asan: ## unit tests under AddressSanitizer and UBSan (in ./build-asan)
 	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(AGAIN) O=build-asan OPT="-O1 -g" \
 	EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
 
 lint: ## layout, static checks, and a build with the other compiler
-	@deploy/install-deps.sh build test lint
+	@$(call deps,build test lint)
 	@.ci/lint $(CODE)
 	@$(AGAIN) CC=clang WERROR=1 O=build-clang all tests
 
@@ -117,4 +142,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests asan lint nightly install help clean
+.PHONY: all demo test unit integration tests bench sim fuzz fuzzers asan lint nightly install help clean
