@@ -35,7 +35,7 @@ BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(call src,tests/sim),$(O)/sunline-sim)
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c))
-AGAIN    = $(MAKE) --no-print-directory $(if $(findstring j,$(MAKEFLAGS)),,-j$(shell nproc))
+AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
 show     = $(if $(V),,@echo '  $(1) $@' &&)# V=1 shows whole commands
 
@@ -124,7 +124,7 @@ lint: ## layout, static checks, and a build with the other compiler
 	@$(AGAIN) CC=clang WERROR=1 O=build-clang all tests
 
 nightly: ## everything that takes long: lint, asan, fuzz, tests
-	@$(AGAIN) lint asan fuzz test
+	@for t in lint asan fuzz test; do $(AGAIN) $$t || exit 1; done
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	@deploy/install.sh $(O) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
