@@ -27,7 +27,7 @@
 #define ENVELOPE_BYTES 5              /* CRC32C, little-endian; version */
 #define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
-#define STORE_AHEAD_CHUNK_BYTES (4u << 20) /* one step of store_write_ahead */
+#define STORE_AHEAD_CHUNK_BYTES (256u << 10) /* one step of store_write_ahead: see space.c */
 
 struct store_txn {
     struct store *s;
@@ -60,6 +60,7 @@ struct store {
     uint64_t reserve_bytes;
     uint64_t ahead_bytes;                 /* 0: never */
     uint64_t file_bytes;                  /* as long as data.mdb is known to be */
+    uint64_t ahead_used_bytes, ahead_put_bytes; /* what was in use, what had been put, at the last call of store_write_ahead */
     uint64_t disk_free_bytes;             /* at disk_asked_us */
     uint64_t reusable_bytes;              /* free pages inside the file, at least, at reusable_asked_us */
     int64_t disk_asked_us, reusable_asked_us;

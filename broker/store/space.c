@@ -10,9 +10,11 @@
  * too, since a store that ate the disk must recover by draining; but LMDB keeps its list of free pages in pages, in runs that a
  * fragmented file may not have, so a quarter of the reserve must be there for growth in any case.
  *
- * Ahead. A sync of pages that the file has already is about half as dear as one that makes the file longer. So zeros are written behind the
- * last used page, a chunk a call. Never below the last page in use: the bytes from there on belong to nobody until a transaction takes them,
- * and none is open. The file is written ahead by as much as it holds, up to `ahead_bytes`: a small store stays small. */
+ * Ahead. A sync of pages that the file has already is about half as dear as one that makes the file longer. So zeros
+ * are written behind the last used page, a chunk a call, and synced. Never below the last page in use: the bytes from
+ * there on belong to nobody until a transaction takes them, and none is open. Measured on ext4: a 16 KB commit 103 us
+ * instead of 193; a chunk of 256 KB 0.4 ms, one of 4 MB 14 ms, which no batch should wait for. From 64 KB a commit on
+ * nothing is gained (every byte is written twice), so after a batch of more than that a call does nothing. The file is written ahead by as much as it holds, up to `ahead_bytes`: a small store stays small. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -28,6 +30,8 @@
 #define HEADROOM_BYTES (1ull << 30)
 #define RESERVE_BYTES_DEFAULT (256ull << 20)
 #define AHEAD_BYTES_DEFAULT (64ull << 20)
+#define AHEAD_BYTES_MIN (1ull << 20)
+#define AHEAD_BATCH_BYTES_MAX (64u << 10) /* a batch that puts more, or makes the file longer by more, is not helped */
 #define ASK_DISK_US 100000       /* a statvfs at most this often */
 #define ASK_REUSABLE_US 1000000  /* a walk over the list of free pages at most this often ... */
 #define REUSABLE_RECORDS_MAX 1024 /* ... and so far */
@@ -175,29 +179,34 @@ void space_committed(struct store *s)
     if (used > s->file_bytes) s->file_bytes = used;
 }
 
+static bool ahead_is_wanted(struct store *s, uint64_t used)
+{
+    uint64_t grown = used - s->ahead_used_bytes, put = s->counters.put_bytes - s->ahead_put_bytes;
+    s->ahead_used_bytes = used;
+    s->ahead_put_bytes = s->counters.put_bytes;
+    if (grown > AHEAD_BATCH_BYTES_MAX || put > AHEAD_BATCH_BYTES_MAX) return false;
+    uint64_t want = used < AHEAD_BYTES_MIN ? AHEAD_BYTES_MIN : used;
+    if (want > s->ahead_bytes) want = s->ahead_bytes;
+    if (s->file_bytes >= used + want || s->file_bytes + STORE_AHEAD_CHUNK_BYTES > s->map_bytes) return false;
+    if (!s->disk_known) ask_disk(s);
+    return s->disk_known && s->disk_free_bytes >= s->reserve_bytes + s->reserve_bytes / 4 + STORE_AHEAD_CHUNK_BYTES;
+}
+
 void store_write_ahead(struct store *s)
 {
-    static const uint8_t zeros[256 << 10];
+    static const uint8_t zeros[STORE_AHEAD_CHUNK_BYTES];
     assert(!s->write.open);
     if (s->ahead_bytes == 0 || s->read_only || s->no_sync || atomic_load(&s->failed)) return;
-    uint64_t used = used_end(s), want = used < STORE_AHEAD_CHUNK_BYTES ? STORE_AHEAD_CHUNK_BYTES : used;
-    if (want > s->ahead_bytes) want = s->ahead_bytes;
-    if (s->file_bytes >= used + want || s->file_bytes + STORE_AHEAD_CHUNK_BYTES > s->map_bytes) return;
-    if (!s->disk_known) ask_disk(s);
-    if (!s->disk_known || s->disk_free_bytes < s->reserve_bytes + 2 * STORE_AHEAD_CHUNK_BYTES) return;
-    uint64_t at = s->file_bytes, end = (at / STORE_AHEAD_CHUNK_BYTES + 1) * STORE_AHEAD_CHUNK_BYTES;
+    uint64_t used = used_end(s);
+    if (!ahead_is_wanted(s, used)) return;
+    uint64_t at = s->file_bytes, n = STORE_AHEAD_CHUNK_BYTES - at % STORE_AHEAD_CHUNK_BYTES;
     assert(at >= used);
-    while (at < end) {
-        size_t n = end - at < sizeof zeros ? (size_t)(end - at) : sizeof zeros;
-        ssize_t w = pwrite(s->data_fd, zeros, n, (off_t)at);
-        if (w <= 0) break; /* a full disk says so to store_pressure soon; nothing is lost here */
-        at += (uint64_t)w;
-    }
-    uint64_t wrote = at - s->file_bytes;
-    s->disk_free_bytes -= wrote < s->disk_free_bytes ? wrote : s->disk_free_bytes;
-    s->file_bytes = at;
-    if (at < end) s->disk_free_bytes = 0; /* until it is asked again */
-    if (wrote > 0 && fdatasync(s->data_fd) != 0) {
+    ssize_t wrote = pwrite(s->data_fd, zeros, n, (off_t)at);
+    if (wrote < (ssize_t)n) s->disk_known = false; /* a full disk, most likely: ask before the next step. Nothing is lost here */
+    if (wrote <= 0) return;
+    s->file_bytes += (uint64_t)wrote;
+    s->disk_free_bytes -= (uint64_t)wrote < s->disk_free_bytes ? (uint64_t)wrote : s->disk_free_bytes;
+    if (fdatasync(s->data_fd) != 0) {
         snprintf(s->write.text, sizeof s->write.text, "writing ahead: %s", strerror(errno));
         atomic_store(&s->failed, true); /* a sync that failed once may pass the next time without having written */
     }

@@ -273,6 +273,7 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     if (r == STORE_OK) r = open_env(s, o, text, size);
     if (r == STORE_OK) r = space_open(s, o, text, size);
     if (r == STORE_OK) r = open_format(s, o, new_id, text, size);
+    if (r == STORE_OK) space_committed(s);
     if (r != STORE_OK) {
         store_close(&s);
         return r;
