@@ -27,16 +27,22 @@ static bool find_email(const char *text, char out[EMAIL_BYTES_MAX + 1])
 {
     for (const char *at = strchr(text, '@'); at; at = strchr(at + 1, '@')) {
         const char *begin = at, *end = at + 1, *dot = NULL;
-        while (begin > text && local_char(begin[-1])) begin--;
-        while (begin < at && *begin == '.') begin++;
+        while (begin > text && local_char(begin[-1]))
+            begin--;
+        while (begin < at && *begin == '.')
+            begin++;
         while (domain_char(*end)) {
-            if (*end == '.' && end[1] && isalpha((unsigned char)end[1])) dot = end;
+            if (*end == '.' && end[1] && isalpha((unsigned char)end[1]))
+                dot = end;
             end++;
         }
-        while (end > at + 1 && !isalnum((unsigned char)end[-1])) end--; /* the full stop behind an address is not part of it */
+        while (end > at + 1 && !isalnum((unsigned char)end[-1]))
+            end--; /* the full stop behind an address is not part of it */
         size_t n = (size_t)(end - begin);
-        if (begin == at || !dot || dot == at + 1 || end - dot < 3 || n > EMAIL_BYTES_MAX) continue;
-        for (size_t i = 0; i < n; i++) out[i] = (char)tolower((unsigned char)begin[i]);
+        if (begin == at || !dot || dot == at + 1 || end - dot < 3 || n > EMAIL_BYTES_MAX)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            out[i] = (char)tolower((unsigned char)begin[i]);
         out[n] = '\0';
         return true;
     }
@@ -49,17 +55,23 @@ static bool find_phone(const char *text, char out[PHONE_DIGITS_MAX + 2])
 {
     for (const char *p = text; *p; p++) {
         bool fresh = p == text || !(isalnum((unsigned char)p[-1]) || strchr("#$.,+-", p[-1]));
-        if (!fresh || (*p != '+' && *p != '0')) continue;
+        if (!fresh || (*p != '+' && *p != '0'))
+            continue;
         size_t n = 0, digits = 0;
         for (const char *q = p; *q && (isdigit((unsigned char)*q) || strchr("+ ()-", *q)); q++) {
             bool keep = isdigit((unsigned char)*q) || (*q == '+' && q == p);
-            if (*q == '+' && q != p) break;
-            if (!keep) continue;
-            if (isdigit((unsigned char)*q)) digits++;
-            if (digits > PHONE_DIGITS_MAX) break;
+            if (*q == '+' && q != p)
+                break;
+            if (!keep)
+                continue;
+            if (isdigit((unsigned char)*q))
+                digits++;
+            if (digits > PHONE_DIGITS_MAX)
+                break;
             out[n++] = *q;
         }
-        if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX) continue;
+        if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX)
+            continue;
         out[n] = '\0';
         return true;
     }
@@ -71,11 +83,13 @@ static json_t *answer(json_t *task)
 {
     json_t *text = json_object_get(json_object_get(task, "fields"), "clean.text");
     json_t *id = json_object_get(task, "id");
-    if (!json_is_string(text)) return json_pack("{s:O,s:s}", "id", id, "error", "no clean.text in the task");
+    if (!json_is_string(text))
+        return json_pack("{s:O,s:s}", "id", id, "error", "no clean.text in the task");
     char email[EMAIL_BYTES_MAX + 1], phone[PHONE_DIGITS_MAX + 2];
     bool has_email = find_email(json_string_value(text), email), has_phone = find_phone(json_string_value(text), phone);
     /* null: left empty */
-    return json_pack("{s:O,s:{s:s?,s:s?}}", "id", id, "result", "email", has_email ? email : NULL, "phone", has_phone ? phone : NULL);
+    return json_pack("{s:O,s:{s:s?,s:s?}}", "id", id, "result", "email", has_email ? email : NULL, "phone",
+                     has_phone ? phone : NULL);
 }
 
 int main(void)
@@ -91,7 +105,8 @@ int main(void)
         }
         json_t *result = answer(task);
         json_decref(task);
-        if (!result || json_dumpf(result, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF || fflush(stdout) != 0) return EXIT_FAILURE;
+        if (!result || json_dumpf(result, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF || fflush(stdout) != 0)
+            return EXIT_FAILURE;
         json_decref(result);
     }
     free(line);
