@@ -1,0 +1,41 @@
+/* The hub file: who works here, which robots run here, where the broker is. docs/agent.md is its manual; config.c holds the tables of keys.
+ * Every mistake is told with file, line, column and key: "hub.yml:12:7: unknown key 'skils', did you mean 'skills'?". */
+#ifndef SUNLINE_AGENT_CONFIG_H
+#define SUNLINE_AGENT_CONFIG_H
+#include "worker-agent/core.h"
+
+enum runner_kind { RUNNER_NONE, RUNNER_EXEC, RUNNER_COPROCESS };
+
+struct hub_skill { const char *name; uint32_t level; };
+struct hub_member { /* a person or a robot */
+    const char *id, *title, *team;     /* title, team: "" if not given */
+    bool robot;
+    uint32_t capacity, prefetch;
+    uint32_t skill_count;
+    const struct hub_skill *skills;
+    /* robots only */
+    enum runner_kind runner;
+    const char *const *command;        /* ends with NULL */
+    const char *const *env;            /* "NAME=value", ends with NULL */
+    const char *cwd;                   /* NULL: the agent's */
+    int64_t time_limit_us;
+    uint32_t output_bytes_max;         /* of one task */
+    int line;                          /* where it stands in the file */
+};
+
+struct hub_config {
+    const char *hub, *zone, *broker, *data, *local;
+    int64_t grace_us, drain_us, idle_us;
+    uint32_t member_count;
+    const struct hub_member *members;  /* people, then robots, each in the file's order */
+    struct core_roster roster;         /* the same, as the broker gets it; digest: SHA-256 of the packed members in order of their ids */
+    void *arena;
+};
+
+typedef void config_problem(void *arg, const char *text); /* "hub.yml:12:7: ..." */
+
+/* Read and check. NULL after at least one problem. */
+struct hub_config *config_load(const char *path, config_problem *problem, void *arg);
+void config_free(struct hub_config **c); /* safe to repeat */
+const struct hub_member *config_member(const struct hub_config *c, const char *id); /* NULL: no such */
+#endif
