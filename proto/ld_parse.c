@@ -21,7 +21,9 @@ static const char *type_text(const struct slr_value *v)
     switch (v->type) {
     case SLR_NIL: return "nothing";
     case SLR_BOOL: return v->b ? "true" : "false";
-    case SLR_U64: case SLR_I64: case SLR_DOUBLE: return "a number";
+    case SLR_U64: return "a number";
+    case SLR_I64: return "a negative number";
+    case SLR_DOUBLE: return !isfinite(v->d) ? "infinity" : v->d < 0 ? "a negative number" : "a number with a fraction";
     case SLR_STR: return "text";
     case SLR_ARRAY: return "a list";
     case SLR_MAP: return "a map";
