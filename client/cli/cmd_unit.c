@@ -1,5 +1,6 @@
-/* sunline unit show: the whole story of a unit. The broker tells it as a tree (PROTOCOL.md says of what); here it is only laid out for reading:
- * what ends in _wall_us is a time, other _us are durations, and whatever a newer broker adds is shown as well. */
+/* sunline unit show: the whole story of a unit. The broker tells it as a tree (PROTOCOL.md says of what); here it is only laid out for
+ * reading: what ends in _wall_us is a time, other _us are durations, the numbers of states get their words, history is a line an entry,
+ * and whatever a newer broker adds is shown as well. */
 #include <string.h>
 
 #include "client/cli/args.h"
@@ -36,6 +37,27 @@ static void put_scalar(FILE *out, const char *key, const struct sl_value *v)
     }
 }
 
+/* The word for a state's number, which depends on whose state it is: `of` is the key of the list it stands in. NULL: no word. */
+static const char *word(const char *of, const char *key, const struct sl_value *v)
+{
+    static const char *const task[] = { "blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended" };
+    static const char *const assignment[] = { "handed out", "started", "counted", "late", "returned" };
+    static const char *const why[] = { NULL, NULL, NULL, "released", "declined", "expired", "failed", NULL, "recalled", "buried" };
+    if (v->type != SL_T_UINT) {
+        return NULL;
+    }
+    if (strcmp(key, "why") == 0) {
+        return v->v.u64 < sizeof why / sizeof why[0] ? why[v->v.u64] : NULL;
+    }
+    if (strcmp(key, "state") != 0) {
+        return NULL;
+    }
+    if (strcmp(of, "stations") == 0) {
+        return v->v.u64 < sizeof task / sizeof task[0] ? task[v->v.u64] : NULL;
+    }
+    return strcmp(of, "assignments") == 0 && v->v.u64 < sizeof assignment / sizeof assignment[0] ? assignment[v->v.u64] : NULL;
+}
+
 static bool is_container(const struct sl_value *v)
 {
     return v->type == SL_T_MAP || v->type == SL_T_ARRAY;
@@ -54,7 +76,7 @@ static bool is_flat(const struct sl_value *v)
     return true;
 }
 
-static void put_tree(FILE *out, const char *key, const struct sl_value *v, int depth);
+static void put_tree(FILE *out, const char *of, const char *key, const struct sl_value *v, int depth);
 
 /* A key as people read it: without its unit, which the value shows. */
 static void put_key(FILE *out, int depth, const char *key)
@@ -65,15 +87,44 @@ static void put_key(FILE *out, int depth, const char *key)
     text_put(out, key, n);
 }
 
-static void put_pairs(FILE *out, const struct sl_value *map, int depth)
+static void put_pairs(FILE *out, const char *of, const struct sl_value *map, int depth)
 {
     struct sl_cursor c = sl_inside(map);
     struct sl_value k, v;
     while (sl_next(&c, &k) && sl_next(&c, &v)) {
         char key[128];
         sl_text(&k, key, sizeof key);
-        put_tree(out, key, &v, depth);
+        put_tree(out, of, key, &v, depth);
     }
+}
+
+/* "2026-03-01T09:30:00.250Z  submit  station=judge worker=amina" */
+static void put_entry(FILE *out, const struct sl_value *map, int depth)
+{
+    struct sl_cursor c = sl_inside(map);
+    struct sl_value k, v, when, what;
+    char text[TEXT_TIME_BYTES];
+    bool timed = sl_map_get(map, "wall_us", &when) && when.type == SL_T_UINT && when.v.u64 <= INT64_MAX;
+    bool named = sl_map_get(map, "what", &what) && what.type == SL_T_STR;
+    fprintf(out, "%*s%s  ", depth * 2, "", text_time(timed ? (int64_t)when.v.u64 : 0, text));
+    text_put(out, named ? what.p : "", named ? what.n : 0);
+    while (sl_next(&c, &k) && sl_next(&c, &v)) {
+        char key[128];
+        sl_text(&k, key, sizeof key);
+        if (v.type == SL_T_NIL || is_container(&v) || (timed && sl_str_is(&k, "wall_us")) || (named && sl_str_is(&k, "what"))) {
+            continue;
+        }
+        const char *name = word("assignments", key, &v);
+        fputs("  ", out);
+        text_put(out, key, strlen(key));
+        fputc('=', out);
+        if (name) {
+            fputs(name, out);
+        } else {
+            put_scalar(out, key, &v);
+        }
+    }
+    fputc('\n', out);
 }
 
 static void put_items(FILE *out, const char *key, const struct sl_value *array, int depth)
@@ -83,6 +134,10 @@ static void put_items(FILE *out, const char *key, const struct sl_value *array, 
     unsigned at = 0;
     while (sl_next(&c, &item)) {
         at++;
+        if (strcmp(key, "history") == 0 && item.type == SL_T_MAP) {
+            put_entry(out, &item, depth);
+            continue;
+        }
         if (sl_map_get(&item, "name", &name)) {
             fprintf(out, "%*s", depth * 2, "");
             text_put(out, name.p, name.n);
@@ -91,26 +146,31 @@ static void put_items(FILE *out, const char *key, const struct sl_value *array, 
             fprintf(out, "%*s%u.\n", depth * 2, "", at);
         }
         if (item.type == SL_T_MAP) {
-            put_pairs(out, &item, depth + 1);
+            put_pairs(out, key, &item, depth + 1);
         } else {
-            put_tree(out, key, &item, depth + 1);
+            put_tree(out, key, key, &item, depth + 1);
         }
     }
 }
 
-static void put_tree(FILE *out, const char *key, const struct sl_value *v, int depth)
+static void put_tree(FILE *out, const char *of, const char *key, const struct sl_value *v, int depth)
 {
     if (depth > DEPTH_MAX) {
         return;
     }
     put_key(out, depth, key);
     if (!is_container(v)) {
+        const char *name = word(of, key, v);
         fputs(": ", out);
-        put_scalar(out, key, v);
+        if (name) {
+            fputs(name, out);
+        } else {
+            put_scalar(out, key, v);
+        }
         fputc('\n', out);
     } else if (v->type == SL_T_MAP) {
         fputs(v->n ? "\n" : ": -\n", out);
-        put_pairs(out, v, depth + 1);
+        put_pairs(out, key, v, depth + 1);
     } else if (is_flat(v)) {
         struct sl_cursor c = sl_inside(v);
         struct sl_value item;
@@ -151,6 +211,6 @@ int cmd_unit_show(struct cli *cli, int argc, char **argv)
     if (cli->json) {
         return json_line(cli, json_of_value(&story));
     }
-    put_pairs(cli->out, &story, 0);
+    put_pairs(cli->out, "", &story, 0);
     return CLI_DONE;
 }
