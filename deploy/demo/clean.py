@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """exec robot of station `clean`: one process a task. JSON on stdin, JSON on stdout.
 
 Makes readable text of what a customer typed: HTML entities, odd spaces and quotes, control characters, runs of blanks, shouting.

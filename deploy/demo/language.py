@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """coprocess robot of station `language`: which language is a text in? Counts the small words that every text is full of."""
 import re
 

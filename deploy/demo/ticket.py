@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """coprocess robot of station `ticket`: it sees what the stations before found, and writes the ticket that a person would open."""
 import re
 

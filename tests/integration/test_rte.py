@@ -36,6 +36,13 @@ class Rte(harness.Case):
                      "        - {name: by, label: Who, type: short_answer, required: true}", "    lease: 1m"]
         return "\n".join(text) + "\n"
 
+    def hub(self, robot, answers):
+        text = ["hub: nairobi", "zone: Africa/Nairobi", "broker: {agents}", "data: {data}", "robots:"]
+        for k in range(STATIONS):
+            text += [f"  - id: replay{k}", f"    skills: {{answer{k}: 1}}", "    runner: coprocess",
+                     f"    command: [{robot}, \"{k}\", {answers}]", "    capacity: 16"]
+        return "\n".join(text) + "\n"
+
     def test_all_recorded_answers_come_back(self):
         world = self.world
         world.broker()
