@@ -1,0 +1,279 @@
+/* The committing thread: see committer.h. */
+#include "broker/committer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/log.h"
+
+#define PARCELS 3                       /* one being filled, one being sent, one between */
+#define IDLE_WAIT_US 1000000            /* how often an idle committer looks at the store's space */
+#define READER_CHECK_US (30 * 1000000ll)
+#define SLOW_COMMIT_US (2 * 1000000ll)  /* worth a line in the log */
+#define ROOM_STEP_BYTES (1ull << 20)    /* the engine hears of changes of this size while the store is full */
+#define BATCH_SHARE 64                  /* a batch's input may be this part of the free map: copied pages multiply it */
+
+struct committer {
+    struct committer_options o;
+    struct parcel_pool *parcels;
+    pthread_t thread;
+    int64_t last_elapsed_us, reader_check_us;
+    bool full, told_full;  /* what is, and what the engine believes */
+    uint64_t room_bytes, told_room;
+    uint64_t last_event;
+    atomic_int_fast64_t next_due_us, busy_since_us;
+    atomic_uint_fast64_t batch_bytes;
+    pthread_mutex_t lock;  /* for figures only */
+    struct committer_figures figures;
+};
+
+static _Noreturn void die(struct committer *c, const char *what, enum store_rc rc)
+{
+    struct log_line l;
+    log_begin(&l, LOG_LEVEL_ERROR, "store_failed");
+    log_str(&l, "at", what);
+    log_u64(&l, "code", rc);
+    log_str(&l, "text", store_error_text(c->o.store));
+    log_str(&l, "then", "the process ends without answering; what is on disk stands, start it again");
+    log_end(&l);
+    _exit(COMMITTER_EXIT);
+}
+
+static void must(struct committer *c, const char *what, enum store_rc rc)
+{
+    if (rc != STORE_OK) {
+        die(c, what, rc);
+    }
+}
+
+/* ---- one batch ---- */
+
+struct times { int64_t elapsed_us, wall_us; };
+
+/* One reading a batch: what is committed together happened together. */
+static struct times read_times(struct committer *c)
+{
+    struct times t = { clock_elapsed_us(c->o.clock), clock_wall_us() };
+    assert(t.elapsed_us >= c->last_elapsed_us);
+    c->last_elapsed_us = t.elapsed_us;
+    return t;
+}
+
+static void step(struct committer *c, struct input *in, struct times t)
+{
+    in->elapsed_us = t.elapsed_us;
+    in->wall_us = t.wall_us;
+    must(c, "step", engine_step(c->o.engine, in));
+}
+
+/* Between transactions: grow the map, see what the disk can take. True: the engine should hear of it. */
+static bool look_at_space(struct committer *c)
+{
+    struct store_space space;
+    must(c, "space", store_pressure(c->o.store, clock_boot_us(), &space));
+    uint64_t share = space.free_map_bytes / BATCH_SHARE;
+    atomic_store(&c->batch_bytes, share > SL_FRAME_BYTES_MAX ? share : SL_FRAME_BYTES_MAX);
+    pthread_mutex_lock(&c->lock);
+    c->figures.space = space;
+    pthread_mutex_unlock(&c->lock);
+    c->full = space.full;
+    c->room_bytes = space.free_map_bytes < space.disk_free_bytes ? space.free_map_bytes : space.disk_free_bytes;
+    uint64_t change = c->room_bytes > c->told_room ? c->room_bytes - c->told_room : c->told_room - c->room_bytes;
+    return c->full != c->told_full || (c->full && change >= ROOM_STEP_BYTES);
+}
+
+static struct input tell_space(struct committer *c)
+{
+    if (c->full != c->told_full) {
+        struct log_line l;
+        log_begin(&l, c->full ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, c->full ? "store_full" : "store_has_room");
+        log_u64(&l, "room_bytes", c->room_bytes);
+        log_u64(&l, "used_bytes", c->figures.space.used_bytes); /* written by this thread only */
+        log_u64(&l, "disk_free_bytes", c->figures.space.disk_free_bytes);
+        log_end(&l);
+    }
+    c->told_full = c->full;
+    c->told_room = c->room_bytes;
+    return (struct input){ .kind = INPUT_PRESSURE, .full = c->full, .room_bytes = c->room_bytes };
+}
+
+static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, int64_t synced_from_us, int64_t ended_us)
+{
+    pthread_mutex_lock(&c->lock);
+    histogram_add(&c->figures.batch_items, items);
+    histogram_add(&c->figures.batch_us, (uint64_t)(ended_us - begun_us));
+    histogram_add(&c->figures.commit_us, (uint64_t)(ended_us - synced_from_us));
+    c->figures.store = *store_counters(c->o.store);
+    pthread_mutex_unlock(&c->lock);
+    if (ended_us - synced_from_us >= SLOW_COMMIT_US) {
+        struct log_line l;
+        log_begin(&l, LOG_LEVEL_WARN, "slow_commit");
+        log_i64(&l, "commit_us", ended_us - synced_from_us);
+        log_u64(&l, "messages", items);
+        log_end(&l);
+    }
+}
+
+/* One transaction: `first` if there is one (the boot), pressure if it changed, the messages in order, a tick if it is time. */
+static void commit_batch(struct committer *c, struct input *first, struct items *items, bool tick, struct parcel *p)
+{
+    int64_t begun_us = clock_boot_us();
+    atomic_store(&c->busy_since_us, begun_us);
+    struct input in;
+    bool pressure = look_at_space(c);
+    struct times t = read_times(c);
+    struct store_txn *txn;
+    must(c, "begin", store_begin(c->o.store, &txn));
+    must(c, "batch_begin", engine_batch_begin(c->o.engine, txn, &p->effects));
+    if (first) {
+        step(c, first, t);
+    }
+    if (pressure) {
+        in = tell_space(c);
+        step(c, &in, t);
+    }
+    for (struct item *i = items->first; i; i = i->next) {
+        in = (struct input){ .kind = INPUT_MESSAGE, .peer = i->peer, .msg = &i->msg };
+        p->figures |= i->msg.type == SLP_STATS_GET;
+        step(c, &in, t);
+    }
+    if (tick) {
+        in = (struct input){ .kind = INPUT_TICK };
+        step(c, &in, t);
+    }
+    must(c, "batch_end", engine_batch_end(c->o.engine));
+    if (p->effects.bytes.failed) {
+        die(c, "effects", STORE_NO_MEMORY);
+    }
+    int64_t synced_from_us = clock_boot_us();
+    must(c, "commit", store_commit(&txn));
+    note_figures(c, items->count, begun_us, synced_from_us, clock_boot_us());
+    if (p->effects.last_event) {
+        c->last_event = p->effects.last_event;
+    }
+    p->ticked = tick;
+    items_append(&p->items, items);
+    /* A sweep goes on batch by batch, with whatever has come in meanwhile between its chunks. */
+    atomic_store(&c->next_due_us, engine_backlog(c->o.engine) ? t.elapsed_us : engine_next_due_us(c->o.engine));
+    atomic_store(&c->busy_since_us, 0);
+}
+
+/* ---- the thread ---- */
+
+static void idle(struct committer *c)
+{
+    int64_t now_us = clock_boot_us();
+    store_write_ahead(c->o.store);
+    if (now_us - c->reader_check_us >= READER_CHECK_US) {
+        c->reader_check_us = now_us;
+        store_reader_check(c->o.store);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct committer *c = arg;
+    struct gathered g;
+    do {
+        if (!inbox_take(c->o.inbox, &g, 0)) {
+            idle(c);
+            if (!inbox_take(c->o.inbox, &g, IDLE_WAIT_US) && !look_at_space(c)) {
+                continue;
+            }
+        }
+        if (g.stop && !g.items.first && !g.tick) {
+            break;
+        }
+        outbox_wake(c->o.outbox); /* the inbox has room again */
+        struct parcel *p = parcel_get(c->parcels);
+        commit_batch(c, NULL, &g.items, g.tick, p);
+        outbox_put(c->o.outbox, p);
+    } while (!g.stop);
+    struct parcel *last = parcel_get(c->parcels);
+    last->kind = PARCEL_FAREWELL;
+    outbox_put(c->o.outbox, last);
+    return NULL;
+}
+
+struct committer *committer_new(const struct committer_options *o)
+{
+    struct committer *c = calloc(1, sizeof *c);
+    if (!c) {
+        return NULL;
+    }
+    c->o = *o;
+    c->parcels = parcel_pool_new(PARCELS);
+    if (!c->parcels || pthread_mutex_init(&c->lock, NULL) != 0) {
+        parcel_pool_free(&c->parcels);
+        free(c);
+        return NULL;
+    }
+    atomic_store(&c->next_due_us, INT64_MAX);
+    atomic_store(&c->batch_bytes, SL_FRAME_BYTES_MAX);
+    return c;
+}
+
+uint64_t committer_boot(struct committer *c)
+{
+    struct input boot = { .kind = INPUT_BOOT, .restart = c->o.restart };
+    struct items none = { 0 };
+    struct parcel *p = parcel_get(c->parcels);
+    commit_batch(c, &boot, &none, false, p);
+    parcel_done(p); /* nobody is connected yet: whatever it wants to tell peers has no one to go to */
+    return c->last_event;
+}
+
+int committer_start(struct committer *c)
+{
+    int rc = pthread_create(&c->thread, NULL, run, c);
+    if (rc != 0) {
+        errno = rc;
+        return -1;
+    }
+    return 0;
+}
+
+void committer_join(struct committer *c)
+{
+    pthread_join(c->thread, NULL);
+}
+
+void committer_free(struct committer **cc)
+{
+    struct committer *c = *cc;
+    if (c) {
+        parcel_pool_free(&c->parcels);
+        pthread_mutex_destroy(&c->lock);
+        free(c);
+        *cc = NULL;
+    }
+}
+
+/* ---- for the others ---- */
+
+int64_t committer_next_due_us(struct committer *c)
+{
+    return atomic_load(&c->next_due_us);
+}
+
+uint64_t committer_batch_bytes(struct committer *c)
+{
+    return atomic_load(&c->batch_bytes);
+}
+
+int64_t committer_busy_us(struct committer *c)
+{
+    int64_t since_us = atomic_load(&c->busy_since_us);
+    return since_us ? clock_boot_us() - since_us : 0;
+}
+
+void committer_figures(struct committer *c, struct committer_figures *f)
+{
+    pthread_mutex_lock(&c->lock);
+    *f = c->figures;
+    pthread_mutex_unlock(&c->lock);
+}

@@ -1,0 +1,434 @@
+/* Sockets: see transport.h. */
+#include "broker/transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "broker/peers.h"
+#include "proto/limits.h"
+
+#define HANDSHAKE_MS 10000
+#define HEARTBEAT_EVERY_MS 5000
+#define HEARTBEAT_TIMEOUT_MS 20000
+#define CLIENT_IDLE_US (2 * 1000000ll)  /* a client that waits for no answer may be forgotten: its next message makes it known */
+#define AGENT_IDLE_US (120 * 1000000ll) /* pushes go to an agent's handle: several heartbeats must be missing */
+#define SUBSCRIPTION_BYTES_MAX 1024
+
+_Static_assert(SIDE_COUNT <= PEERS_ENDPOINTS, "a handle names its side");
+
+struct side {
+    void *socket;
+    struct peers *peers; /* none for events */
+    char endpoint[ENDPOINT_BYTES_MAX];
+    size_t last_n;       /* routing id of the message received last */
+    uint8_t last_id[PEER_ID_BYTES_MAX];
+};
+
+struct transport {
+    void *context;
+    struct side side[SIDE_COUNT];
+    struct account total;
+    uint64_t peer_bytes_max, out_bytes_max;
+    struct transport_counters counters;
+};
+
+/* ---- opening and closing ---- */
+
+static void set_int(void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt(socket, option, &value, sizeof value);
+    assert(rc == 0);
+    (void)rc;
+}
+
+static void set_common(void *socket, const char *endpoint)
+{
+    set_int(socket, ZMQ_LINGER, TRANSPORT_LINGER_MS);
+    set_int(socket, ZMQ_BACKLOG, 1024);
+    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_EVERY_MS);
+    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+    set_int(socket, ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS);
+    set_int(socket, ZMQ_IPV6, strstr(endpoint, "[::1]") != NULL);
+}
+
+static void set_max_message(void *socket, int64_t bytes)
+{
+    int rc = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &bytes, sizeof bytes);
+    assert(rc == 0);
+    (void)rc;
+}
+
+/* ZeroMQ unlinks whatever stands where an ipc socket shall be: let that be a socket. */
+static int guard_ipc_path(const char *endpoint)
+{
+    struct stat st;
+    if (strncmp(endpoint, "ipc://", 6) == 0 && lstat(endpoint + 6, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return -1;
+    }
+    return 0;
+}
+
+static int bind_side(struct side *s, const char *endpoint)
+{
+    char address[ENDPOINT_BYTES_MAX + 16];
+    size_t n = sizeof s->endpoint;
+    if (guard_ipc_path(endpoint) < 0) {
+        return -1;
+    }
+    /* ZeroMQ looks up no names when it binds. */
+    static const char local[] = "tcp://localhost:";
+    bool named = strncmp(endpoint, local, sizeof local - 1) == 0;
+    snprintf(address, sizeof address, "%s%s", named ? "tcp://127.0.0.1:" : "", named ? endpoint + sizeof local - 1 : endpoint);
+    if (zmq_bind(s->socket, address) < 0) {
+        return -1;
+    }
+    return zmq_getsockopt(s->socket, ZMQ_LAST_ENDPOINT, s->endpoint, &n);
+}
+
+static int open_side(struct transport *t, enum transport_side which, const char *endpoint)
+{
+    struct side *s = &t->side[which];
+    s->socket = zmq_socket(t->context, which == SIDE_EVENTS ? ZMQ_XPUB : ZMQ_ROUTER);
+    if (!s->socket) {
+        return -1;
+    }
+    set_common(s->socket, endpoint);
+    if (which == SIDE_EVENTS) {
+        set_int(s->socket, ZMQ_SNDHWM, TRANSPORT_EVENT_MESSAGES_MAX);
+        set_max_message(s->socket, SUBSCRIPTION_BYTES_MAX);
+    } else {
+        set_int(s->socket, ZMQ_ROUTER_MANDATORY, 1);
+        set_int(s->socket, ZMQ_SNDHWM, TRANSPORT_SEND_MESSAGES_MAX);
+        set_int(s->socket, ZMQ_RCVHWM, TRANSPORT_RECEIVE_MESSAGES_MAX);
+        set_max_message(s->socket, SL_FRAME_BYTES_MAX);
+        s->peers = peers_new(SL_PEERS_MAX, which, which == SIDE_AGENTS ? AGENT_IDLE_US : CLIENT_IDLE_US);
+        if (!s->peers) {
+            errno = ENOMEM;
+            return -1;
+        }
+    }
+    return bind_side(s, endpoint);
+}
+
+int transport_open(struct transport **out, const struct transport_options *o, char *text, size_t text_size)
+{
+    *out = NULL;
+    struct transport *t = calloc(1, sizeof *t);
+    if (!t || !(t->context = zmq_ctx_new())) {
+        free(t);
+        snprintf(text, text_size, "out of memory");
+        return -1;
+    }
+    zmq_ctx_set(t->context, ZMQ_MAX_SOCKETS, 64); /* sockets, not connections: three and room */
+    transport_set_limits(t, o->peer_bytes_max, o->out_bytes_max);
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        if (open_side(t, (enum transport_side)i, o->endpoint[i]) < 0) {
+            snprintf(text, text_size, "cannot bind %s: %s", o->endpoint[i], zmq_strerror(errno));
+            transport_close(&t);
+            return -1;
+        }
+    }
+    *out = t;
+    return 0;
+}
+
+void transport_close(struct transport **tt)
+{
+    struct transport *t = *tt;
+    if (!t) {
+        return;
+    }
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        if (t->side[i].socket) {
+            zmq_close(t->side[i].socket);
+        }
+    }
+    while (zmq_ctx_term(t->context) < 0 && errno == EINTR) {
+    }
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        peers_free(&t->side[i].peers); /* only now has ZeroMQ let go of every frame, and so of every account */
+    }
+    free(t);
+    *tt = NULL;
+}
+
+const char *transport_endpoint(const struct transport *t, enum transport_side side)
+{
+    return t->side[side].endpoint;
+}
+
+void transport_set_limits(struct transport *t, uint64_t peer_bytes_max, uint64_t out_bytes_max)
+{
+    assert(peer_bytes_max >= SL_FRAME_BYTES_MAX && out_bytes_max >= peer_bytes_max);
+    t->peer_bytes_max = peer_bytes_max;
+    t->out_bytes_max = out_bytes_max;
+}
+
+int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us, unsigned *fds_ready)
+{
+    zmq_pollitem_t items[TRANSPORT_POLL_FDS_MAX + SIDE_COUNT];
+    assert(fd_count <= TRANSPORT_POLL_FDS_MAX);
+    int n = 0;
+    *fds_ready = 0;
+    for (unsigned i = 0; i < fd_count; i++) {
+        items[n++] = (zmq_pollitem_t){ .fd = fds[i], .events = ZMQ_POLLIN };
+    }
+    items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_EVENTS].socket, .events = ZMQ_POLLIN };
+    if (receive) {
+        items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_CLIENTS].socket, .events = ZMQ_POLLIN };
+        items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_AGENTS].socket, .events = ZMQ_POLLIN };
+    }
+    /* Rounded up: a timer a moment late is right, one that is polled for in a circle is not. */
+    long timeout_ms = timeout_us <= 0 ? 0 : (long)((timeout_us + 999) / 1000);
+    if (zmq_poll(items, n, timeout_ms) < 0) {
+        return errno == EINTR ? 0 : -1;
+    }
+    for (unsigned i = 0; i < fd_count; i++) {
+        *fds_ready |= items[i].revents ? 1u << i : 0;
+    }
+    return 0;
+}
+
+/* ---- in ---- */
+
+static void drain_parts(void *socket)
+{
+    int more = 1;
+    while (more) {
+        zmq_msg_t rest;
+        zmq_msg_init(&rest);
+        if (zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT) < 0) {
+            more = 0; /* cannot be: ZeroMQ hands out whole messages */
+        } else {
+            more = zmq_msg_more(&rest);
+        }
+        zmq_msg_close(&rest);
+    }
+}
+
+/* The routing id, into s->last_id. 1; 0 nothing waits. */
+static int receive_id(struct side *s, bool *more)
+{
+    zmq_msg_t id;
+    zmq_msg_init(&id);
+    int n;
+    while ((n = zmq_msg_recv(&id, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
+    }
+    if (n >= 0) {
+        assert(n <= PEER_ID_BYTES_MAX);
+        s->last_n = (size_t)n;
+        memcpy(s->last_id, zmq_msg_data(&id), s->last_n);
+        *more = zmq_msg_more(&id);
+    }
+    zmq_msg_close(&id);
+    return n >= 0;
+}
+
+enum transport_got transport_receive(struct transport *t, enum transport_side side, int64_t now_us, zmq_msg_t *body, uint64_t *peer)
+{
+    struct side *s = &t->side[side];
+    bool more = false;
+    assert(s->peers);
+    if (!receive_id(s, &more)) {
+        return GOT_NOTHING;
+    }
+    if (!more || zmq_msg_recv(body, s->socket, ZMQ_DONTWAIT) < 0) {
+        t->counters.bad_multipart++;
+        return GOT_MULTIPART;
+    }
+    if (zmq_msg_more(body)) {
+        t->counters.bad_multipart++;
+        drain_parts(s->socket);
+        zmq_msg_close(body);
+        zmq_msg_init(body);
+        return GOT_MULTIPART;
+    }
+    struct peer *e = peers_seen(s->peers, s->last_id, s->last_n, now_us);
+    if (!e) {
+        t->counters.peers_refused++;
+        zmq_msg_close(body);
+        zmq_msg_init(body);
+        return GOT_CROWD;
+    }
+    t->counters.messages_in++;
+    t->counters.bytes_in += zmq_msg_size(body);
+    *peer = e->handle;
+    return GOT_MESSAGE;
+}
+
+void transport_subscriptions(struct transport *t, struct topics *topics)
+{
+    zmq_msg_t m;
+    zmq_msg_init(&m);
+    while (zmq_msg_recv(&m, t->side[SIDE_EVENTS].socket, ZMQ_DONTWAIT) >= 0) {
+        topics_change(topics, zmq_msg_data(&m), zmq_msg_size(&m));
+    }
+    zmq_msg_close(&m);
+}
+
+/* ---- out ---- */
+
+struct block { /* a frame under way, with the accounts that it stands in */
+    struct account *peer, *total;
+    uint64_t bytes;
+    char p[];
+};
+
+/* Runs on ZeroMQ's thread (or on ours, if a frame is given up at once). */
+static void let_go(void *data, void *hint)
+{
+    struct block *b = hint;
+    (void)data;
+    if (b->peer) {
+        atomic_fetch_sub(&b->peer->waiting_bytes, b->bytes);
+    }
+    atomic_fetch_sub(&b->total->waiting_bytes, b->bytes);
+    free(b);
+}
+
+static int make_frame(struct transport *t, struct account *peer, const void *p, size_t n, zmq_msg_t *m)
+{
+    struct block *b = malloc(sizeof *b + n);
+    if (!b) {
+        return -1;
+    }
+    b->peer = peer;
+    b->total = &t->total;
+    b->bytes = sizeof *b + n;
+    memcpy(b->p, p, n);
+    if (peer) {
+        atomic_fetch_add(&peer->waiting_bytes, b->bytes);
+    }
+    atomic_fetch_add(&t->total.waiting_bytes, b->bytes);
+    if (zmq_msg_init_data(m, b->p, n, let_go, b) < 0) {
+        let_go(NULL, b);
+        return -1;
+    }
+    return 0;
+}
+
+/* When all is used up by peers that do not read, those that do must not suffer: a peer for whom nothing waits always gets one frame. */
+static bool has_room(const struct transport *t, struct account *peer, size_t n)
+{
+    uint64_t waiting = peer ? atomic_load(&peer->waiting_bytes) : 0;
+    if (peer && waiting == 0) {
+        return true;
+    }
+    return waiting + n <= t->peer_bytes_max && atomic_load(&t->total.waiting_bytes) + n <= t->out_bytes_max;
+}
+
+static enum transport_sent send_to(struct transport *t, struct side *s, const void *id, size_t id_n, struct account *peer, const void *p,
+                                   size_t n)
+{
+    zmq_msg_t m;
+    if (!has_room(t, peer, n)) {
+        t->counters.dropped_slow++;
+        return SENT_SLOW;
+    }
+    if (make_frame(t, peer, p, n, &m) < 0) {
+        t->counters.dropped_memory++;
+        return SENT_NO_MEMORY;
+    }
+    int rc;
+    while ((rc = zmq_send(s->socket, id, id_n, ZMQ_SNDMORE | ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
+    }
+    if (rc < 0) {
+        bool gone = errno == EHOSTUNREACH;
+        zmq_msg_close(&m);
+        *(gone ? &t->counters.dropped_gone : &t->counters.dropped_slow) += 1;
+        return gone ? SENT_GONE : SENT_SLOW;
+    }
+    while ((rc = zmq_msg_send(&m, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
+    }
+    if (rc < 0) { /* the way was free for the routing id, so it is for the body */
+        zmq_msg_close(&m);
+        t->counters.dropped_slow++;
+        return SENT_SLOW;
+    }
+    t->counters.messages_out++;
+    t->counters.bytes_out += n;
+    return SENT;
+}
+
+void transport_answer(struct transport *t, enum transport_side side, const void *p, size_t n)
+{
+    struct side *s = &t->side[side];
+    send_to(t, s, s->last_id, s->last_n, NULL, p, n);
+}
+
+static enum transport_sent send_to_peer(struct transport *t, struct side *s, struct peer *e, const void *p, size_t n)
+{
+    enum transport_sent sent = send_to(t, s, e->id, e->id_n, &e->account, p, n);
+    if (sent == SENT_GONE) {
+        peers_forget(s->peers, e);
+    } else if (sent != SENT) {
+        e->dropped++;
+    }
+    return sent;
+}
+
+enum transport_sent transport_send(struct transport *t, uint64_t peer, const void *p, size_t n)
+{
+    unsigned side = (unsigned)(peer % PEERS_ENDPOINTS);
+    assert(side == SIDE_CLIENTS || side == SIDE_AGENTS);
+    struct side *s = &t->side[side];
+    struct peer *e = peers_find(s->peers, peer);
+    if (!e) {
+        t->counters.dropped_gone++;
+        return SENT_GONE;
+    }
+    return send_to_peer(t, s, e, p, n);
+}
+
+void transport_tell_agents(struct transport *t, int64_t now_us, int64_t within_us, const void *p, size_t n)
+{
+    struct side *s = &t->side[SIDE_AGENTS];
+    struct peer *next;
+    for (struct peer *e = peers_next(s->peers, NULL); e && now_us - e->seen_us <= within_us; e = next) {
+        next = peers_next(s->peers, e);
+        send_to_peer(t, s, e, p, n);
+    }
+}
+
+void transport_publish(struct transport *t, const void *topic, size_t topic_n, const void *p, size_t n)
+{
+    zmq_msg_t m;
+    void *socket = t->side[SIDE_EVENTS].socket;
+    if (!has_room(t, NULL, n)) {
+        t->counters.dropped_slow++;
+        return;
+    }
+    if (make_frame(t, NULL, p, n, &m) < 0) {
+        t->counters.dropped_memory++;
+        return;
+    }
+    if (zmq_send(socket, topic, topic_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 || zmq_msg_send(&m, socket, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(&m);
+        t->counters.dropped_slow++;
+        return;
+    }
+    t->counters.published++;
+    t->counters.published_bytes += n;
+}
+
+const struct transport_counters *transport_counters(const struct transport *t)
+{
+    return &t->counters;
+}
+
+uint32_t transport_peers(const struct transport *t, enum transport_side side)
+{
+    return t->side[side].peers ? peers_count(t->side[side].peers) : 0;
+}
+
+uint64_t transport_waiting_bytes(const struct transport *t)
+{
+    return atomic_load(&t->total.waiting_bytes);
+}
