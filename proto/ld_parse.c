@@ -248,8 +248,10 @@ static int64_t take_money(struct ld_build *b, struct slr r, const char *key)
     if (v.type == SLR_U64 && rc == 0)
         micros = (int64_t)v.u64 * 1000000;
     uint32_t was = ld_path_key(b, ld_str(key));
-    if (rc == -1)
-        ld_problem(b, at, "'%s' must be %s, not negative", key, wants[LD_S_MONEY]);
+    if (rc == -1 && v.type == SLR_STR)
+        ld_problem(b, at, "'%s' is '%s', but must be %s", key, LD_Q(bytes_of(&v)), wants[LD_S_MONEY]);
+    else if (rc == -1)
+        ld_problem(b, at, "'%s' must be %s, not %s", key, wants[LD_S_MONEY], type_text(&v));
     else if (rc == -2)
         ld_problem(b, at, "'%s' has more than six decimals", key);
     else if (rc == -3)
