@@ -96,4 +96,5 @@ void store_reader_leave(struct store *s);
 /* ---- space.c ---- */
 enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size);
 void space_committed(struct store *s);
+bool space_used_up(struct store *s); /* the disk has nothing left, not even for one batch's pages */
 #endif

@@ -32,6 +32,7 @@
 #define AHEAD_BYTES_DEFAULT (64ull << 20)
 #define AHEAD_BYTES_MIN (1ull << 20)
 #define AHEAD_BATCH_BYTES_MAX (64u << 10) /* a batch that puts more, or makes the file longer by more, is not helped */
+#define DISK_USED_UP_BYTES (1u << 20)
 #define ASK_DISK_US 100000       /* a statvfs at most this often */
 #define ASK_REUSABLE_US 1000000  /* a walk over the list of free pages at most this often ... */
 #define REUSABLE_RECORDS_MAX 1024 /* ... and so far */
@@ -90,6 +91,12 @@ static void ask_disk(struct store *s)
     if (fstatvfs(s->data_fd, &v) != 0) return; /* the old answer stands */
     s->disk_free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
     s->disk_known = true;
+}
+
+bool space_used_up(struct store *s)
+{
+    ask_disk(s);
+    return s->disk_known && s->disk_free_bytes < DISK_USED_UP_BYTES;
 }
 
 /* At least so many bytes of the file are free pages. */

@@ -146,6 +146,7 @@ static enum store_rc open_env(struct store *s, const struct store_options *o, ch
     if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
     rc = mdb_env_get_fd(s->env, &s->data_fd);
     assert(rc == 0);
+    (void)fcntl(s->data_fd, F_SETFD, FD_CLOEXEC); /* LMDB sees to its other two */
     int dead;
     (void)mdb_reader_check(s->env, &dead);
     return STORE_OK;

@@ -182,7 +182,8 @@ enum store_rc store_commit(struct store_txn **tp)
     int64_t begun = now_us();
     int rc = mdb_txn_commit(t->mt);
     if (rc != 0) {
-        snprintf(t->text, sizeof t->text, "commit: %s", mdb_strerror(rc));
+        /* LMDB takes a write that the disk cut short for an I/O error: say what it is */
+        snprintf(t->text, sizeof t->text, "commit: %s%s", mdb_strerror(rc), space_used_up(s) ? " (the disk is full)" : "");
         atomic_store(&s->failed, true);
         return STORE_IO;
     }
