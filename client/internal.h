@@ -35,6 +35,7 @@ struct sl {
 
     struct sl_pipe *pipes;
     uint64_t next_pipe;
+    uint64_t moves; /* counts what pipes finished, so that nobody sleeps over it */
     struct sl_events *events;
     const char **columns; /* of the last sl_run_start, in one block */
 };
@@ -87,8 +88,8 @@ struct sl_pipe *sl__pipe_next(struct sl_pipe *p);
 /* put.c: what a put_done says of each of n rows. Returns false if it contradicts itself. */
 bool sl__put_report(const struct slp_put_done *d, uint32_t n, uint64_t first_number, const uint64_t *tags, sl_put_fn *on_row, void *arg,
                     struct sl_put_counts *counts);
-/* A row's bytes are appended as one array. false: out of memory */
-bool sl__put_row(struct slp_buf *rows, const struct sl_buf *row);
+/* Appends a row as one array, and its key (NULL: none) if it or one of the `count` rows before has one. false: no memory, nothing was appended. */
+bool sl__put_row(struct slp_buf *rows, struct slp_buf *keys, uint32_t count, uint32_t keyed, const struct sl_buf *row, const char *key);
 int sl__row_ok(const struct sl_buf *row, const char *key); /* SL_OK, SL_MISUSE, SL_NO_MEMORY, SL_TOO_BIG */
 bool sl__columns(struct slp_buf *b, const char *const *columns, uint32_t n); /* packed strings; false: out of memory */
 

@@ -61,6 +61,7 @@ static int exchange(struct sl *sl, struct ask *a)
             silence_us = silence_us * 2 > RESEND_MAX_US ? RESEND_MAX_US : silence_us * 2;
         }
         if (!sent) {
+            sl__link_watch(sl); /* a loss from before is not one of this message */
             losses = sl->losses;
             int rc = sl__link_send(sl, &sl->out);
             if (rc < 0)

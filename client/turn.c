@@ -41,7 +41,7 @@ static bool take_in(struct sl *sl)
         if (!got)
             break;
         any = true;
-        if (sl->got != SL__NO_REPLY)
+        if (sl->waiting_id && sl->got != SL__NO_REPLY)
             break; /* who waits for it wants it now */
     }
     return any;
@@ -52,12 +52,13 @@ int sl__turn(struct sl *sl, bool want_out, void *also, int64_t until_us)
     bool any = take_in(sl);
     sl__link_watch(sl); /* after the answers: what came over a lost link still counts */
     int64_t now_us = sl__now_us();
+    uint64_t moves = sl->moves;
     for (struct sl_pipe *p = sl->pipes; p; p = sl__pipe_next(p)) {
         int64_t due_us = sl__pipe_serve(p, now_us, &want_out);
         if (due_us < until_us)
             until_us = due_us;
     }
-    if (!any && until_us > now_us)
+    if (!any && moves == sl->moves && until_us > now_us)
         sl__link_sleep(sl, want_out, also, until_us);
     return sl->o.stop && sl->o.stop(sl->o.stop_arg) ? SL_STOPPED : SL_OK;
 }

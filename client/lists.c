@@ -1,0 +1,199 @@
+/* Tasks in queues, hubs, workers, figures, the backup. */
+#include <limits.h>
+#include <string.h>
+
+#include "client/internal.h"
+#include "proto/reader.h"
+
+static int task_page(struct sl *sl, struct slp_list rows, uint64_t *left, sl_task_fn *fn, void *arg)
+{
+    struct slp_cursor c = slp_each(rows);
+    struct slp_item_task_row in;
+    while (*left > 0 && slp_next_task_row(&c, &in)) {
+        struct sl_task_row row = { .run_id = in.run_id, .unit = in.unit, .state = in.state, .attempts = in.attempts, .due_us = in.due_us };
+        sl__copy(row.reason, sizeof row.reason, in.reason);
+        --*left;
+        sl->in_callback = true;
+        int stop = fn(arg, &row);
+        sl->in_callback = false;
+        if (stop)
+            return sl__fail(sl, SL_STOPPED, "", NULL);
+    }
+    return SL_OK;
+}
+
+int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, const char *run, uint64_t limit, sl_task_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK && run)
+        rc = sl__name_ok(sl, run, "run");
+    if (rc == SL_OK && (unsigned)which > SL_TASKS_DEAD)
+        rc = sl__fail(sl, SL_MISUSE, "which", NULL);
+    char after[64];
+    uint32_t after_n = 0;
+    uint64_t left = limit ? limit : UINT64_MAX;
+    for (bool more = true; more && left > 0 && rc == SL_OK;) {
+        struct slp_tasks_get g = { .station_id = station_id, .which = which, .run = sl__bytes(run), .after = { after, after_n } };
+        if (after_n)
+            SL__SET(&g, tasks_get, after);
+        if (run)
+            SL__SET(&g, tasks_get, run);
+        if (left < SL_PAGE_ITEMS_MAX) {
+            g.limit = left;
+            SL__SET(&g, tasks_get, limit);
+        }
+        struct slp_msg m;
+        rc = sl__request(sl, SLP_TASKS_GET, &g, SLP_TASKS, &m);
+        if (rc != SL_OK)
+            return rc;
+        after_n = m.u.tasks.next.n; /* at most 64: the catalogue says so */
+        if (after_n > 0)
+            memcpy(after, m.u.tasks.next.p, after_n);
+        more = after_n > 0;
+        rc = task_page(sl, m.u.tasks.rows, &left, fn, arg);
+    }
+    return rc;
+}
+
+static int tasks_set(struct sl *sl, uint64_t action, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
+                     const char *reason, uint64_t *count)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK && (run || units))
+        rc = sl__name_ok(sl, run, "run");
+    if (rc == SL_OK && units && n > SL_BATCH_ITEMS_MAX)
+        rc = sl__fail(sl, SL_TOO_MANY, "units", NULL);
+    if (rc == SL_OK && reason && strlen(reason) > SL_TEXT_BYTES_MAX)
+        rc = sl__fail(sl, SL_TOO_BIG, "reason", NULL);
+    if (rc == SL_OK && reason && !sl_utf8_ok(reason, strlen(reason)))
+        rc = sl__fail(sl, SL_BAD_VALUE, "reason", "it is not UTF-8");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_tasks_set s = { .station_id = station_id, .action = action, .run = sl__bytes(run), .reason = sl__bytes(reason) };
+    if (run)
+        SL__SET(&s, tasks_set, run);
+    if (reason)
+        SL__SET(&s, tasks_set, reason);
+    if (units) {
+        slp_buf_clear(&sl->list);
+        for (uint32_t i = 0; i < n; i++)
+            slp_pack_u64(&sl->list, units[i]);
+        if (sl->list.failed)
+            return sl__fail(sl, SL_NO_MEMORY, "", NULL);
+        s.units = (struct slp_list){ sl->list.p, (uint32_t)sl->list.n, n };
+        SL__SET(&s, tasks_set, units);
+    }
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_TASKS_SET, &s, SLP_DONE, &m);
+    if (rc == SL_OK && count)
+        *count = m.u.done.count;
+    return rc;
+}
+
+int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count)
+{
+    return tasks_set(sl, 0, station_id, run, units, n, reason, count);
+}
+
+int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count)
+{
+    return tasks_set(sl, 1, station_id, run, units, n, reason, count);
+}
+
+int sl_hubs(struct sl *sl, sl_hub_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    uint64_t after = 0;
+    for (bool more = true; more && rc == SL_OK;) {
+        struct slp_hubs_get g = { .after = after };
+        if (after)
+            SL__SET(&g, hubs_get, after);
+        struct slp_msg m;
+        rc = sl__request(sl, SLP_HUBS_GET, &g, SLP_HUBS, &m);
+        if (rc != SL_OK)
+            return rc;
+        struct slp_cursor c = slp_each(m.u.hubs.rows);
+        struct slp_item_hub_row in;
+        while (slp_next_hub_row(&c, &in)) {
+            struct sl_hub_row row = { .hub = in.hub, .workers = in.workers, .signed_in = in.signed_in, .holding = in.holding,
+                                      .connected = in.connected, .seen_wall_us = in.seen_wall_us };
+            sl__copy(row.name, sizeof row.name, in.name);
+            sl__copy(row.zone, sizeof row.zone, in.zone);
+            after = row.hub;
+            sl->in_callback = true;
+            int stop = fn(arg, &row);
+            sl->in_callback = false;
+            if (stop)
+                return sl__fail(sl, SL_STOPPED, "", NULL);
+        }
+        more = m.u.hubs.more && m.u.hubs.rows.count > 0;
+    }
+    return rc;
+}
+
+int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK && hub)
+        rc = sl__name_ok(sl, hub, "hub");
+    if (rc == SL_OK && name)
+        rc = sl__name_ok(sl, name, "name");
+    uint64_t after = 0;
+    for (bool more = true; more && rc == SL_OK;) {
+        struct slp_workers_get g = { .hub = sl__bytes(hub), .name = sl__bytes(name), .after = after };
+        if (hub)
+            SL__SET(&g, workers_get, hub);
+        if (name)
+            SL__SET(&g, workers_get, name);
+        if (after)
+            SL__SET(&g, workers_get, after);
+        struct slp_msg m;
+        rc = sl__request(sl, SLP_WORKERS_GET, &g, SLP_WORKERS, &m);
+        if (rc != SL_OK)
+            return rc;
+        struct slp_cursor c = slp_each(m.u.workers.rows);
+        struct slp_item_worker_row in;
+        while (slp_next_worker_row(&c, &in)) {
+            struct sl_worker_row row = { .worker = in.worker, .kind = in.kind, .holding = in.holding, .credit = in.credit, .done = in.done,
+                                         .signed_in = in.signed_in };
+            sl__copy(row.name, sizeof row.name, in.name);
+            sl__copy(row.hub, sizeof row.hub, in.hub);
+            row.skills = (struct sl_value){ .type = SL_T_ARRAY, .n = in.skills.count, .p = in.skills.p, .bytes = in.skills.bytes };
+            after = row.worker;
+            sl->in_callback = true;
+            int stop = fn(arg, &row);
+            sl->in_callback = false;
+            if (stop)
+                return sl__fail(sl, SL_STOPPED, "", NULL);
+        }
+        more = m.u.workers.more && m.u.workers.rows.count > 0;
+    }
+    return rc;
+}
+
+int sl_stats(struct sl *sl, struct sl_value *figures)
+{
+    int rc = sl__enter(sl);
+    if (rc != SL_OK)
+        return rc;
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_STATS_GET, &(struct slp_stats_get){ .has = 0 }, SLP_STATS, &m);
+    if (rc == SL_OK && (!sl__value(m.u.stats.figures, figures) || figures->type != SL_T_MAP))
+        rc = sl__fail(sl, SL_BAD_REPLY, "stats.figures", NULL);
+    return rc;
+}
+
+int sl_backup(struct sl *sl, const char *path, int64_t timeout_ms)
+{
+    int rc = sl__enter(sl);
+    if (rc != SL_OK)
+        return rc;
+    if (!path || path[0] != '/' || timeout_ms < 0)
+        return sl__fail(sl, SL_MISUSE, "path", "an absolute path is required");
+    if (strlen(path) > SL_TEXT_BYTES_MAX)
+        return sl__fail(sl, SL_TOO_BIG, "path", NULL);
+    if (!sl_utf8_ok(path, strlen(path)))
+        return sl__fail(sl, SL_BAD_VALUE, "path", "it is not UTF-8");
+    return sl__request_with(sl, SLP_BACKUP, &(struct slp_backup){ .path = sl__bytes(path) }, SLP_DONE, NULL,
+                            timeout_ms ? timeout_ms : INT64_MAX, false);
+}
