@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERIFY_STEP 1024 /* records looked at in one read transaction: it ends before it holds back the reuse of pages */
+#define VERIFY_STEP 1024 /* records a read transaction: it ends before it holds back the reuse of pages */
 
 /* ---- backup ---- */
 
@@ -40,7 +40,8 @@ static int copy_into(struct store *s, char *tmp, const char *path)
     if (sync_path(data, O_RDONLY) != 0 || sync_path(tmp, O_RDONLY | O_DIRECTORY) != 0) return errno;
     if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) != 0) {
         if (errno != EINVAL) return errno;
-        if (rename(tmp, path) != 0) return errno; /* a file system without NOREPLACE; rename replaces an empty directory at worst */
+        /* a file system without NOREPLACE: rename replaces an empty directory at worst */
+        if (rename(tmp, path) != 0) return errno;
     }
     snprintf(up, sizeof up, "%s/..", path);
     return sync_path(up, O_RDONLY | O_DIRECTORY) == 0 ? 0 : errno;

@@ -2,11 +2,13 @@
  *
  *   record = crc (u32, little-endian) version (u8) value
  *
- * The checksum covers version, table number, key length, key and value: bytes that were changed, and also right bytes in the wrong
- * place (another key's or another table's record, after a lost or misdirected write inside a page), are found. LMDB's pages
- * carry no checksum of their own. CRC32C, because processors have an instruction for it; both ways give the same numbers.
+ * The checksum covers version, table number, key length, key and value: bytes that were changed, and also right
+ * bytes in the wrong place (another key's or another table's record, after a lost or misdirected write inside a
+ * page), are found. LMDB's pages carry no checksum of their own. CRC32C, because processors have an instruction for
+ * it; both ways give the same numbers.
  *
- * To change the envelope: give ENVELOPE_VERSION a new number, keep reading the old one here, and raise STORE_FORMAT_VERSION. */
+ * To change the envelope: give ENVELOPE_VERSION a new number, keep reading the old one here, and raise
+ * STORE_FORMAT_VERSION. */
 #include "broker/store/internal.h"
 
 #include <assert.h>

@@ -11,8 +11,8 @@
  * Files of a store's directory:
  *   data.mdb    LMDB's pages
  *   lock.mdb    LMDB's table of readers; worthless when nobody has the store open
- *   lock        flock()ed by the broker that has the store; holds the store's id in hex, so that a missing or emptied data.mdb is
- *               recognised as a loss and not taken for a new store */
+ *   lock        flock()ed by the broker that has the store; holds the store's id in hex, so that a missing or emptied
+ *               data.mdb is recognised as a loss and not taken for a new store */
 #ifndef SUNLINE_STORE_INTERNAL_H
 #define SUNLINE_STORE_INTERNAL_H
 #include <lmdb.h>
@@ -50,8 +50,8 @@ struct store {
     struct store_counters counters;
     struct store_faults faults;
     struct store_txn write;
-    uint8_t key[STORE_KEY_BYTES_MAX];     /* the key and ... */
-    uint8_t value[SL_VALUE_BYTES_MAX];    /* ... the record being put: copies, so that the caller's may lie in the store itself */
+    uint8_t key[STORE_KEY_BYTES_MAX];     /* copies of what is being put, so that the caller's ... */
+    uint8_t value[SL_VALUE_BYTES_MAX];    /* ... may lie in the store itself */
     atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
 
     /* space.c */
@@ -60,13 +60,15 @@ struct store {
     uint64_t reserve_bytes;
     uint64_t ahead_bytes;                 /* 0: never */
     uint64_t file_bytes;                  /* as long as data.mdb is known to be */
-    uint64_t ahead_used_bytes, ahead_put_bytes; /* what was in use, what had been put, at the last call of store_write_ahead */
+    uint64_t ahead_used_bytes;            /* at the last call of store_write_ahead: what was in use ... */
+    uint64_t ahead_put_bytes;             /* ... and what had been put */
     uint64_t disk_free_bytes;             /* at disk_asked_us */
     uint64_t reusable_bytes;              /* free pages inside the file, at least, at reusable_asked_us */
     int64_t disk_asked_us, reusable_asked_us;
     bool disk_known, reusable_known, full;
 
-    /* readers: a transaction of any thread counts from before it begins until after it ends; the map moves only when none does */
+    /* readers: a transaction of any thread counts from before it begins until after it ends; the map moves only when
+     * none does */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned readers;                     /* under lock */
@@ -76,7 +78,8 @@ struct store {
 
 /* ---- store.c ---- */
 enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
-MDB_txn *store_raw_read(struct store *s, int *mdb_rc); /* a bare read transaction; heeds a map that another process has grown */
+/* A bare read transaction; heeds a map that another process has grown. */
+MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
 void store_dir_sync(int dir_fd);
 
 /* ---- envelope.c ---- */

@@ -1,20 +1,23 @@
 /* Space: what the map and the disk can still take, growth of the map, and writing the file ahead of its use.
  *
- * Map. A transaction that fills the map is lost as a whole (MDB_MAP_FULL), so there is always room for a worst-case batch before one begins:
- * HEADROOM. 4,096 commands that touch six tables each, four levels deep, at random, copy some 400 MB of pages; HEADROOM is
- * twice that, and half of the map where the map is small. Below it the map is doubled, between transactions, when no reader is active: at
- * once if none is, else after a wait of at most MOVE_WAIT, during which new readers wait too. If a long reader (a backup) outlasts
- * that, the store says `full` until it is gone, which refuses new units and nothing else.
+ * Map. A transaction that fills the map is lost as a whole (MDB_MAP_FULL), so there is always room for a worst-case
+ * batch before one begins: HEADROOM. 4,096 commands that touch six tables each, four levels deep, at random, copy
+ * some 400 MB of pages; HEADROOM is twice that, and half of the map where the map is small. Below it the map is
+ * doubled, between transactions, when no reader is active: at once if none is, else after a wait of at most
+ * MOVE_WAIT, during which new readers wait too. If a long reader (a backup) outlasts that, the store says `full`
+ * until it is gone, which refuses new units and nothing else.
  *
- * Disk. What the file can still take: the disk's free bytes plus the part of the file that was written ahead. Free pages inside the file count
- * too, since a store that ate the disk must recover by draining; but LMDB keeps its list of free pages in pages, in runs that a
- * fragmented file may not have, so a quarter of the reserve must be there for growth in any case.
+ * Disk. What the file can still take: the disk's free bytes plus the part of the file that was written ahead. Free
+ * pages inside the file count too, since a store that ate the disk must recover by draining; but LMDB keeps its list
+ * of free pages in pages, in runs that a fragmented file may not have, so a quarter of the reserve must be there for
+ * growth in any case.
  *
  * Ahead. A sync of pages that the file has already is about half as dear as one that makes the file longer. So zeros
- * are written behind the last used page, a chunk a call, and synced. Never below the last page in use: the bytes from
- * there on belong to nobody until a transaction takes them, and none is open. Measured on ext4: a 16 KB commit 103 us
- * instead of 193; a chunk of 256 KB 0.4 ms, one of 4 MB 14 ms, which no batch should wait for. From 64 KB a commit on
- * nothing is gained (every byte is written twice), so after a batch of more than that a call does nothing. The file is written ahead by as much as it holds, up to `ahead_bytes`: a small store stays small. */
+ * are written behind the last used page, a chunk a call, and synced. Never below the last page in use: the bytes
+ * from there on belong to nobody until a transaction takes them, and none is open. Measured on ext4: a 16 KB commit
+ * 103 us instead of 193; a chunk of 256 KB 0.4 ms, one of 4 MB 14 ms, which no batch should wait for. From 64 KB a
+ * commit on nothing is gained (every byte is written twice), so after a batch of more than that a call does nothing.
+ * The file is written ahead by as much as it holds, up to `ahead_bytes`: a small store stays small. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -156,7 +159,8 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
         int rc;
         if (!grow_map(s, used, &rc)) full = true;
         if (rc != 0) {
-            snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s", (unsigned long long)s->map_bytes, mdb_strerror(rc));
+            snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s",
+                     (unsigned long long)s->map_bytes, mdb_strerror(rc));
             atomic_store(&s->failed, true); /* LMDB has unmapped the old map by then */
             result = STORE_IO;
         }
@@ -209,7 +213,7 @@ void store_write_ahead(struct store *s)
     uint64_t at = s->file_bytes, n = STORE_AHEAD_CHUNK_BYTES - at % STORE_AHEAD_CHUNK_BYTES;
     assert(at >= used);
     ssize_t wrote = pwrite(s->data_fd, zeros, n, (off_t)at);
-    if (wrote < (ssize_t)n) s->disk_known = false; /* a full disk, most likely: ask before the next step. Nothing is lost here */
+    if (wrote < (ssize_t)n) s->disk_known = false; /* a full disk, most likely: ask before the next step */
     if (wrote <= 0) return;
     s->file_bytes += (uint64_t)wrote;
     s->disk_free_bytes -= (uint64_t)wrote < s->disk_free_bytes ? (uint64_t)wrote : s->disk_free_bytes;
@@ -247,8 +251,9 @@ static uint64_t list_missing(struct store *s, struct missing *m)
     return found;
 }
 
-/* A file that is shorter than its last page may still be whole: LMDB does not write a page that was taken and given back in one transaction.
- * Then every page that is missing stands in the list of free ones. To look, the file must be long enough for the map not to fault. */
+/* A file that is shorter than its last page may still be whole: LMDB does not write a page that was taken and given
+ * back in one transaction. Then every page that is missing stands in the list of free ones. To look, the file must
+ * be long enough for the map not to fault. */
 static bool only_free_pages_missing(struct store *s, uint64_t file, uint64_t used)
 {
     struct missing m = { file / s->page_bytes, (used - file + s->page_bytes - 1) / s->page_bytes, NULL };
@@ -256,7 +261,7 @@ static bool only_free_pages_missing(struct store *s, uint64_t file, uint64_t use
     m.listed = calloc(m.n, 1);
     bool whole = m.listed != NULL && list_missing(s, &m) == m.n;
     free(m.listed);
-    if (!whole && ftruncate(s->data_fd, (off_t)file) != 0) return false; /* leave the evidence as it was, if that can be */
+    if (!whole && ftruncate(s->data_fd, (off_t)file) != 0) return false; /* leave the evidence as it was, if we can */
     return whole;
 }
 
@@ -278,8 +283,8 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     uint64_t used = used_end(s), have = (uint64_t)file.st_size;
     if (have < used && !only_free_pages_missing(s, have, used)) {
         if (text != NULL) {
-            snprintf(text, text_size, "%s/data.mdb is cut off: it has %llu bytes, its pages need %llu", o->dir, (unsigned long long)have,
-                     (unsigned long long)used);
+            snprintf(text, text_size, "%s/data.mdb is cut off: it has %llu bytes, its pages need %llu", o->dir,
+                     (unsigned long long)have, (unsigned long long)used);
         }
         return STORE_CORRUPT;
     }

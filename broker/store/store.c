@@ -1,11 +1,11 @@
 /* The life of a store: its directory and lock, LMDB's environment, the format, the tables.
  *
- * Flags of LMDB, and why: NOTLS, so that a read transaction belongs to an object and not to a thread; NORDAHEAD, since lookups are scattered
- * and the file is larger than memory. None of WRITEMAP (a stray pointer would write into the store), MAPASYNC, NOMETASYNC, NOMEMINIT (unset
- * memory would reach the disk). NOSYNC for the simulator alone.
+ * Flags of LMDB, and why: NOTLS, so that a read transaction belongs to an object and not to a thread; NORDAHEAD,
+ * since lookups are scattered and the file is larger than memory. None of WRITEMAP (a stray pointer would write into
+ * the store), MAPASYNC, NOMETASYNC, NOMEMINIT (unset memory would reach the disk). NOSYNC for the simulator alone.
  *
- * Tables are LMDB databases named by their number in two digits ("00" is META): a table that is given a name later (SPARE1) needs no
- * conversion. */
+ * Tables are LMDB databases named by their number in two digits ("00" is META): a table that is given a name later
+ * (SPARE1) needs no conversion. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -99,7 +99,8 @@ static enum store_rc take_lock(struct store *s, const char *dir, char *text, siz
     return STORE_IO;
 }
 
-/* A store that was here once has left its id in `lock`. If its data.mdb is gone or empty, LMDB would begin a new one in silence. */
+/* A store that was here once has left its id in `lock`. If its data.mdb is gone or empty, LMDB would begin a new one
+ * in silence. */
 static enum store_rc check_not_lost(const struct store *s, const char *dir, char *text, size_t size)
 {
     struct stat data, lock;
@@ -110,7 +111,8 @@ static enum store_rc check_not_lost(const struct store *s, const char *dir, char
         return STORE_BAD_FORMAT;
     }
     if (fstat(s->lock_fd, &lock) == 0 && lock.st_size > 0) {
-        say(text, size, "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to begin a new one", dir, dir);
+        say(text, size, "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to "
+            "begin a new one", dir, dir);
         return STORE_CORRUPT;
     }
     return STORE_OK;
@@ -156,7 +158,7 @@ MDB_txn *store_raw_read(struct store *s, int *rc)
 {
     MDB_txn *mt = NULL;
     *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &mt);
-    if (*rc == MDB_MAP_RESIZED) { /* we only inspect, and the broker has grown the map: follow, unless another reader of ours stands on it */
+    if (*rc == MDB_MAP_RESIZED) { /* the broker has grown the map: follow, unless another reader of ours stands on it */
         pthread_mutex_lock(&s->lock);
         if (s->readers <= 1) *rc = mdb_env_set_mapsize(s->env, 0);
         pthread_mutex_unlock(&s->lock);
@@ -165,7 +167,8 @@ MDB_txn *store_raw_read(struct store *s, int *rc)
     return *rc == 0 ? mt : NULL;
 }
 
-static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, const char *dir, char *text, size_t size)
+static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, const char *dir, char *text,
+                                  size_t size)
 {
     struct store_val v;
     const char *wrong = envelope_open(TABLE_META, &key, &record, &v);
@@ -175,7 +178,8 @@ static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, 
     }
     uint32_t version = key_get_u32(v.p);
     if (version > STORE_FORMAT_VERSION || version == 0) {
-        say(text, size, "%s: the store has format %u, this program knows formats up to %u", dir, version, STORE_FORMAT_VERSION);
+        say(text, size, "%s: the store has format %u, this program knows formats up to %u", dir, version,
+            STORE_FORMAT_VERSION);
         return STORE_BAD_FORMAT;
     }
     memcpy(s->id, (const uint8_t *)v.p + 4, sizeof s->id);
@@ -199,7 +203,7 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
         MDB_envinfo info;
         mdb_env_info(s->env, &info);
         result = info.me_last_txnid == 0 ? STORE_NOT_FOUND : STORE_BAD_FORMAT;
-        if (result == STORE_BAD_FORMAT) say(text, size, "%s/data.mdb belongs to another program: it has no format record", dir);
+        if (result == STORE_BAD_FORMAT) say(text, size, "%s/data.mdb is another program's: it has no format", dir);
     } else {
         say(text, size, "%s: %s", dir, mdb_strerror(rc));
         result = store_rc_of(rc);
@@ -229,7 +233,8 @@ static int write_format(struct store *s, MDB_txn *mt, const uint8_t id[16])
     return mdb_put(mt, s->dbi[TABLE_META], &key, &v, MDB_NOOVERWRITE);
 }
 
-static enum store_rc open_format(struct store *s, const struct store_options *o, const uint8_t new_id[16], char *text, size_t size)
+static enum store_rc open_format(struct store *s, const struct store_options *o, const uint8_t new_id[16], char *text,
+                                 size_t size)
 {
     enum store_rc r = look_at_format(s, o->dir, text, size);
     bool fresh = r == STORE_NOT_FOUND && !s->read_only;
@@ -256,7 +261,8 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
 
 /* ---- open and close ---- */
 
-enum store_rc store_open(struct store **out, const struct store_options *o, const uint8_t new_id[16], char *text, size_t size)
+enum store_rc store_open(struct store **out, const struct store_options *o, const uint8_t new_id[16], char *text,
+                         size_t size)
 {
     *out = NULL;
     say(text, size, "%s", "");

@@ -1,12 +1,13 @@
-/* The store: LMDB behind a small face. It knows tables, keys and values, transactions, checksums, headroom and backups; it
- * knows nothing of lines or tasks (the key space and the records are documented in records.h).
+/* The store: LMDB behind a small face. It knows tables, keys and values, transactions, checksums, headroom and
+ * backups; it knows nothing of lines or tasks (the key space and the records are documented in records.h).
  *
- * One writer: the engine's thread. Readers on other threads use short read transactions of their own.
- * Every value is kept in an envelope: CRC32C over table number, key and value; format version; so a page that LMDB cannot vouch for is found:
- * store_get and cursors return SL_STORE_CORRUPT and name table and key in store_error_text, never wrong bytes. A cursor that found damage stands on it and can step on.
- * A value larger than SL_VALUE_BYTES_MAX is an assert here: the engine cuts it first.
- * Keys and values that are put are copied first: they may lie in the store (a cursor's key, a value that was got).
- * No wrapper call allocates on success paths after open; LMDB does, for pages it changes and for cursors. */
+ * One writer: the engine's thread. Readers on other threads use short read transactions of their own. Every value is
+ * kept in an envelope: CRC32C over table number, key and value; format version; so a page that LMDB cannot vouch for
+ * is found: store_get and cursors return SL_STORE_CORRUPT and name table and key in store_error_text, never wrong
+ * bytes. A cursor that found damage stands on it and can step on. A value larger than SL_VALUE_BYTES_MAX is an
+ * assert here: the engine cuts it first. Keys and values that are put are copied first: they may lie in the store (a
+ * cursor's key, a value that was got). No wrapper call allocates on success paths after open; LMDB does, for pages
+ * it changes and for cursors. */
 #ifndef SUNLINE_STORE_H
 #define SUNLINE_STORE_H
 #include <stdbool.h>
@@ -16,8 +17,8 @@
 /* Tables. Numbers are part of the disk format (they go into the checksum): append only. What is in each: records.h. */
 #define STORE_TABLES(T) \
     T(META, 0) T(NAME, 1) T(LINE, 2) T(RUN, 3) T(HUB, 4) T(WORKER, 5) T(UNIT, 6) T(STATE, 7) T(READY, 8) T(DELAY, 9) \
-    T(ASSIGN, 10) T(RESULT, 11) T(EVENT, 12) T(DEDUP, 13) T(PRODUCER, 14) T(HISTORY, 15) T(DEAD, 16) T(SWEEP, 17) T(STATION, 18) \
-    T(SPARE1, 19) T(SPARE2, 20) T(SPARE3, 21)
+    T(ASSIGN, 10) T(RESULT, 11) T(EVENT, 12) T(DEDUP, 13) T(PRODUCER, 14) T(HISTORY, 15) T(DEAD, 16) T(SWEEP, 17) \
+    T(STATION, 18) T(LIVE, 19) T(SPARE2, 20) T(SPARE3, 21)
 enum store_table {
 #define T(NAME, n) TABLE_##NAME = n,
     STORE_TABLES(T)
@@ -40,7 +41,8 @@ enum store_rc {
 
 struct store;
 struct store_txn;
-struct store_val { const void *p; size_t n; }; /* borrowed until the transaction ends or (write transactions) the next put or del */
+/* Borrowed until the transaction ends or (write transactions) the next put or del. */
+struct store_val { const void *p; size_t n; };
 
 struct store_options {
     const char *dir;           /* made if it is not there (mode 0700) */
@@ -56,13 +58,16 @@ struct store_counters { /* of the writer, since open; the cost model reads them 
     uint64_t put_bytes, commit_us_total, commit_us_max;
 };
 
-/* Open or create. On failure *s is NULL and the code says why; text (may be NULL) gets a sentence. Takes a lock on the data directory, so
- * that a second broker gets STORE_LOCKED. Checks format version and the store's id; a new store gets 16 random bytes from `new_id`. */
-enum store_rc store_open(struct store **s, const struct store_options *o, const uint8_t new_id[16], char *text, size_t text_size);
+/* Open or create. On failure *s is NULL and the code says why; text (may be NULL) gets a sentence. Takes a lock on
+ * the data directory, so that a second broker gets STORE_LOCKED. Checks format version and the store's id; a new
+ * store gets 16 random bytes from `new_id`. */
+enum store_rc store_open(struct store **s, const struct store_options *o, const uint8_t new_id[16], char *text,
+                         size_t text_size);
 void store_close(struct store **s);            /* safe with NULL; aborts nothing: no transaction may be open */
 const uint8_t *store_id(const struct store *s);
-const char *store_error_text(const struct store *s); /* the last failure of the writer, for logs: "ASSIGN 0000...: checksum" */
-const char *store_txn_error_text(const struct store_txn *t); /* the same for one transaction: what readers on other threads ask */
+/* The last failure of the writer, for logs: "ASSIGN 0000...: checksum"; and of one transaction: what readers ask. */
+const char *store_error_text(const struct store *s);
+const char *store_txn_error_text(const struct store_txn *t);
 const struct store_counters *store_counters(const struct store *s);
 
 struct store_space {
@@ -72,29 +77,34 @@ struct store_space {
     uint64_t disk_free_bytes; /* what the disk can still take: free there, or in the file already */
     bool full;
 };
-/* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it must: no write
- * transaction may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
+/* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it
+ * must: no write transaction may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space);
-/* Write the file ahead of use by one step (a chunk of zeros, synced); call when idle or before the next batch, never with a write transaction
- * open. Cheap when there is nothing to do. */
+/* Write the file ahead of use by one step (a chunk of zeros, synced); call when idle or before the next batch, never
+ * with a write transaction open. Cheap when there is nothing to do. */
 void store_write_ahead(struct store *s);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 
 /* ---- transactions ---- */
 enum store_rc store_begin(struct store *s, struct store_txn **t);      /* the one write transaction */
 enum store_rc store_begin_read(struct store *s, struct store_txn **t); /* any thread; keep it short */
-enum store_rc store_commit(struct store_txn **t); /* synced on return; *t NULL. Any failure but NO_MEMORY before it began: STORE_IO, and the process must exit */
-void store_abort(struct store_txn **t);           /* safe with NULL; ends a read transaction too */
+/* Synced on return; *t NULL. Any failure is STORE_IO, for good: nothing may begin any more, the process must exit. */
+enum store_rc store_commit(struct store_txn **t);
+void store_abort(struct store_txn **t);                                /* safe with NULL; ends a read transaction too */
 
 /* ---- single values ---- */
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v);
-enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n);
+/* A put or del that fails (but for NOT_FOUND) spoils the transaction: only an abort may follow. */
+enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
+                        size_t n);
 /* As store_put for a key known to be the table's greatest; falls back to store_put if it is not. */
-enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n);
-enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n); /* NOT_FOUND if it was not there */
+enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
+                           size_t n);
+/* NOT_FOUND if it was not there. */
+enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n);
 
-/* ---- ordered walks. A cursor is a small object on the caller's stack; close it before the transaction ends. In a write
- * transaction a cursor must be re-seeked after a put or del on its table. ---- */
+/* ---- ordered walks. A cursor is a small object on the caller's stack; close it before the transaction ends. In a
+ * write transaction a cursor must be re-seeked after a put or del on its table. ---- */
 struct store_cursor { void *mc; struct store_txn *t; enum store_table tb; struct store_val key, val; };
 enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c);
 void store_cursor_close(struct store_cursor *c);
@@ -105,23 +115,41 @@ enum store_rc store_prev(struct store_cursor *c);
 enum store_rc store_last(struct store_cursor *c);
 
 /* ---- whole-store jobs (short read transactions, other threads) ---- */
-enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size); /* compacted copy, online, synced. `path` becomes a
- * directory that can be opened as a store; it must not exist. Holds one read transaction until it is done: pages freed meanwhile are not reused */
-/* Verify every envelope of a table: counts records in *checked, calls damage(arg, table, key, key_n) for each bad one (may be NULL).
- * OK; CORRUPT if there was one, or if LMDB could not walk on. */
-enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked, void (*damage)(void *, enum store_table, const void *, size_t), void *arg);
+/* A compacted copy, online, synced. `path` becomes a directory that can be opened as a store; it must not exist. Holds
+ * one read transaction until it is done: pages freed meanwhile are not reused, and the map does not grow. */
+enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size);
+/* Verify every envelope of a table: counts records in *checked, calls damage(arg, table, key, key_n) for each bad
+ * one (may be NULL). OK; CORRUPT if there was one, or if LMDB could not walk on. */
+enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked,
+                           void (*damage)(void *, enum store_table, const void *, size_t), void *arg);
 const char *store_table_name(enum store_table tb);
 uint32_t store_crc32c(uint32_t crc, const void *p, size_t n);
 
-/* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off). A put fails with IO and spoils its transaction (only an
- * abort may follow), a commit with IO for good, as a real one; a begin with NO_MEMORY, once. `full` makes store_pressure say so. ---- */
+/* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off). A put fails with IO and
+ * spoils its transaction (only an abort may follow), a commit with IO for good, as a real one; a begin with
+ * NO_MEMORY, once. `full` makes store_pressure say so. ---- */
 struct store_faults { uint64_t fail_put_after, fail_commit_after, fail_begin_after; bool full; };
 struct store_faults *store_faults(struct store *s);
 
 /* ---- keys: big-endian, composed left to right ---- */
 static inline uint8_t *key_u8(uint8_t *k, uint8_t v) { *k = v; return k + 1; }
-static inline uint8_t *key_u32(uint8_t *k, uint32_t v) { for (int i = 0; i < 4; i++) k[i] = (uint8_t)(v >> (24 - 8 * i)); return k + 4; }
-static inline uint8_t *key_u64(uint8_t *k, uint64_t v) { for (int i = 0; i < 8; i++) k[i] = (uint8_t)(v >> (56 - 8 * i)); return k + 8; }
-static inline uint32_t key_get_u32(const void *p) { const uint8_t *k = p; return (uint32_t)k[0] << 24 | (uint32_t)k[1] << 16 | (uint32_t)k[2] << 8 | k[3]; }
-static inline uint64_t key_get_u64(const void *p) { return (uint64_t)key_get_u32(p) << 32 | key_get_u32((const uint8_t *)p + 4); }
+static inline uint8_t *key_u32(uint8_t *k, uint32_t v)
+{
+    for (int i = 0; i < 4; i++) k[i] = (uint8_t)(v >> (24 - 8 * i));
+    return k + 4;
+}
+static inline uint8_t *key_u64(uint8_t *k, uint64_t v)
+{
+    for (int i = 0; i < 8; i++) k[i] = (uint8_t)(v >> (56 - 8 * i));
+    return k + 8;
+}
+static inline uint32_t key_get_u32(const void *p)
+{
+    const uint8_t *k = p;
+    return (uint32_t)k[0] << 24 | (uint32_t)k[1] << 16 | (uint32_t)k[2] << 8 | k[3];
+}
+static inline uint64_t key_get_u64(const void *p)
+{
+    return (uint64_t)key_get_u32(p) << 32 | key_get_u32((const uint8_t *)p + 4);
+}
 #endif

@@ -1,13 +1,15 @@
 /* Transactions, single values, ordered walks.
  *
- * The writer keeps one LMDB cursor a table, opened at first use in a transaction and closed by its end. Gets, puts and dels of a table go
- * through it: LMDB looks at the page where the cursor stands before it descends from the root, and the engine's keys are mostly neighbours.
- * tests/bench/bench_store.c tells what that is worth.
+ * The writer keeps one LMDB cursor a table, opened at first use in a transaction and closed by its end. Gets, puts
+ * and dels of a table go through it: LMDB looks at the page where the cursor stands before it descends from the
+ * root, and the engine's keys are mostly neighbours. tests/bench/bench_store.c tells what that is worth.
  *
- * Read transactions come from a fixed pool; a used one is reset and renewed, not freed and made again, so LMDB keeps its reader's slot. Nothing
- * here allocates after the first use of a slot but LMDB itself: its pages and its cursors.
+ * Read transactions come from a fixed pool; a used one is reset and renewed, not freed and made again, so LMDB keeps
+ * its reader's slot. Nothing here allocates after the first use of a slot but LMDB itself: its pages and its
+ * cursors.
  *
- * A put copies key and value first (to s->key, s->value): they may lie in the store, under a page that the put itself moves. */
+ * A put copies key and value first (to s->key, s->value): they may lie in the store, under a page that the put
+ * itself moves. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -53,7 +55,8 @@ static enum store_rc failed(struct store_txn *t, enum store_table tb, const void
     return store_rc_of(rc);
 }
 
-/* A write that failed may have changed half of what it had to: LMDB knows that of most of its errors, we assume it of all. */
+/* A write that failed may have changed half of what it had to: LMDB knows that of most of its errors, we assume it
+ * of all. */
 static enum store_rc write_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
 {
     t->broken = true;
@@ -183,7 +186,8 @@ enum store_rc store_commit(struct store_txn **tp)
     int rc = mdb_txn_commit(t->mt);
     if (rc != 0) {
         /* LMDB takes a write that the disk cut short for an I/O error: say what it is */
-        snprintf(t->text, sizeof t->text, "commit: %s%s", mdb_strerror(rc), space_used_up(s) ? " (the disk is full)" : "");
+        const char *hint = space_used_up(s) ? " (the disk is full)" : "";
+        snprintf(t->text, sizeof t->text, "commit: %s%s", mdb_strerror(rc), hint);
         atomic_store(&s->failed, true);
         return STORE_IO;
     }
@@ -222,7 +226,8 @@ static int writers_cursor(struct store_txn *t, enum store_table tb, MDB_cursor *
     return rc;
 }
 
-static enum store_rc opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v)
+static enum store_rc opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record,
+                            struct store_val *v)
 {
     const char *wrong = envelope_open(tb, k, record, v);
     if (wrong == NULL) return STORE_OK;
@@ -254,7 +259,8 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     return opened(t, tb, &k, &record, v);
 }
 
-static enum store_rc put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n, bool append)
+static enum store_rc put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
+                         size_t n, bool append)
 {
     assert(t->writer && t->open && !t->broken && known(tb));
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
@@ -272,13 +278,15 @@ static enum store_rc put(struct store_txn *t, enum store_table tb, const void *k
     return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
 }
 
-enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n)
+enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
+                        size_t n)
 {
     t->s->counters.puts++;
     return put(t, tb, key, key_n, v, n, false);
 }
 
-enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v, size_t n)
+enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
+                           size_t n)
 {
     t->s->counters.appends++;
     return put(t, tb, key, key_n, v, n, true);

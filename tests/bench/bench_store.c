@@ -1,5 +1,5 @@
-/* What the store costs: puts a second, appended, overwritten in place and at random keys, with 1,000 puts a commit; gets; and what one
- * commit of one put takes. One JSON line a measurement.
+/* What the store costs: puts a second, appended, overwritten in place and at random keys, with 1,000 puts a commit;
+ * gets; and what one commit of one put takes. One JSON line a measurement.
  *   bench_store [--dir DIR] [--rows N] [--value BYTES] [--ahead BYTES]   DIR is made, and removed at the end */
 #include <stdint.h>
 #include <stdio.h>
@@ -83,7 +83,7 @@ static enum store_rc get_random(struct bench *b, struct store_txn *t, uint64_t i
     return get_in_order(b, t, next_random(b) % b->rows);
 }
 
-static enum store_rc consume(struct bench *b, struct store_txn *t, uint64_t i) /* read and delete at the front, append at the back */
+static enum store_rc consume(struct bench *b, struct store_txn *t, uint64_t i) /* take the front, append at the back */
 {
     uint8_t key[8];
     struct store_val v;
@@ -111,10 +111,11 @@ static void run(struct bench *b, const char *name, op f)
     }
     wall = now_s(CLOCK_MONOTONIC) - wall;
     cpu = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    printf("{\"bench\":\"store\",\"case\":\"%s\",\"rows\":%llu,\"value_bytes\":%zu,\"per_s\":%.0f,\"ns_each_before_commit\":%.0f,"
-           "\"cpu_us_each\":%.2f,\"commit_us_mean\":%.0f}\n", name, (unsigned long long)b->rows, b->value_bytes, (double)b->rows / wall,
-           ops * 1e9 / (double)b->rows, cpu * 1e6 / (double)b->rows,
-           (double)(c->commit_us_total - commit_us) / (double)(c->commits - commits > 0 ? c->commits - commits : 1));
+    double rows = (double)b->rows, n = (double)(c->commits - commits);
+    printf("{\"bench\":\"store\",\"case\":\"%s\",\"rows\":%.0f,\"value_bytes\":%zu,\"per_s\":%.0f,", name, rows,
+           b->value_bytes, rows / wall);
+    printf("\"ns_each_before_commit\":%.0f,\"cpu_us_each\":%.2f,\"commit_us_mean\":%.0f}\n", ops * 1e9 / rows,
+           cpu * 1e6 / rows, (double)(c->commit_us_total - commit_us) / n);
     fflush(stdout);
 }
 
@@ -137,8 +138,9 @@ static void run_single(struct bench *b)
         us[i] = (now_s(CLOCK_MONOTONIC) - begun) * 1e6;
     }
     qsort(us, SINGLE_COMMITS, sizeof us[0], by_value);
-    printf("{\"bench\":\"store\",\"case\":\"commit_of_one_put\",\"commits\":%d,\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%.0f}\n",
-           SINGLE_COMMITS, us[SINGLE_COMMITS / 2], us[SINGLE_COMMITS * 99 / 100], us[SINGLE_COMMITS - 1]);
+    printf("{\"bench\":\"store\",\"case\":\"commit_of_one_put\",\"commits\":%d,\"p50_us\":%.0f,\"p99_us\":%.0f,"
+           "\"max_us\":%.0f}\n", SINGLE_COMMITS, us[SINGLE_COMMITS / 2],
+           us[SINGLE_COMMITS * 99 / 100], us[SINGLE_COMMITS - 1]);
 }
 
 static void run_crc(struct bench *b)
@@ -150,7 +152,8 @@ static void run_crc(struct bench *b)
         double begun = now_s(CLOCK_MONOTONIC);
         for (int i = 0; i < n; i++) crc = store_crc32c(crc, b->value, sizes[k]);
         double took = now_s(CLOCK_MONOTONIC) - begun;
-        printf("{\"bench\":\"store\",\"case\":\"crc32c\",\"bytes\":%zu,\"ns\":%.1f,\"crc\":%u}\n", sizes[k], took * 1e9 / n, crc);
+        printf("{\"bench\":\"store\",\"case\":\"crc32c\",\"bytes\":%zu,\"ns\":%.1f,\"crc\":%u}\n", sizes[k],
+               took * 1e9 / n, crc);
     }
 }
 
@@ -167,13 +170,17 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--ahead") == 0) ahead = strtoull(argv[i + 1], NULL, 10);
         else return fprintf(stderr, "bench_store: unknown option %s\n", argv[i]), 2;
     }
-    if (b.rows == 0 || b.value_bytes == 0 || b.value_bytes > sizeof b.value) return fprintf(stderr, "bench_store: bad size\n"), 2;
+    if (b.rows == 0 || b.value_bytes == 0 || b.value_bytes > sizeof b.value) {
+        return fprintf(stderr, "bench_store: bad size\n"), 2;
+    }
     if (at == NULL && (at = mkdtemp(dir)) == NULL) return perror("bench_store"), 1;
     for (size_t i = 0; i < sizeof b.value; i++) b.value[i] = (uint8_t)next_random(&b);
 
     char text[300];
     struct store_options o = { .dir = at, .ahead_bytes = ahead };
-    if (store_open(&b.s, &o, b.value, text, sizeof text) != STORE_OK) return fprintf(stderr, "bench_store: %s\n", text), 1;
+    if (store_open(&b.s, &o, b.value, text, sizeof text) != STORE_OK) {
+        return fprintf(stderr, "bench_store: %s\n", text), 1;
+    }
     run_crc(&b);
     run(&b, "append", append);
     run(&b, "overwrite_in_order", overwrite);

@@ -25,11 +25,11 @@ static void every_table_is_a_world_of_its_own(void **state)
     struct world *w = *state;
     open_store(w);
     struct store_txn *t = begin(w);
-    for (int i = 0; i < STORE_TABLE_COUNT; i++) put(t, (enum store_table)i, "key", store_table_name((enum store_table)i));
+    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++) put(t, i, "key", store_table_name(i));
     commit(t);
     reopen(w);
     t = begin_read(w);
-    for (int i = 0; i < STORE_TABLE_COUNT; i++) expect(t, (enum store_table)i, "key", store_table_name((enum store_table)i));
+    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++) expect(t, i, "key", store_table_name(i));
     store_abort(&t);
     assert_string_equal(store_table_name(TABLE_ASSIGN), "ASSIGN");
 }
@@ -105,7 +105,7 @@ static void keys_and_values_may_lie_in_the_store_itself(void **state)
         memcpy(big, key, sizeof key);
         assert_int_equal(store_put(t, TABLE_READY, key, sizeof key, big, sizeof big), STORE_OK);
     }
-    /* Move every record to the other end of the same table and make it longer, from where it lies: pages split and move under it. */
+    /* Move every record to the other end of the same table, from where it lies: pages split and move under it. */
     for (uint32_t i = 0; i < 200; i++) {
         struct store_cursor c;
         assert_int_equal(store_cursor_open(t, TABLE_READY, &c), STORE_OK);
@@ -344,7 +344,8 @@ static void readers_on_other_threads_see_whole_commits_in_order(void **state)
     }
 }
 
-/* ---- a seeded mix of everything against a plain model: keys are 0..MODEL_KEYS-1, a value is known by its length and its seed ---- */
+/* ---- a seeded mix of everything against a plain model: keys are 0..MODEL_KEYS-1, a value is known by its length
+ * and its seed ---- */
 
 #define MODEL_KEYS 400
 struct model { struct { bool there; uint32_t seed; uint16_t n; } at[MODEL_KEYS]; };
@@ -412,13 +413,13 @@ static void change(struct model *m, struct store_txn *t)
     key_u32(key, k);
     if (what < 6) {
         bool same_size = m->at[k].there && pick(2) == 0;
-        uint16_t n = same_size ? m->at[k].n : (uint16_t)(pick(4) == 0 ? pick(SL_VALUE_BYTES_MAX - ENVELOPE_BYTES + 1) : pick(100));
+        uint32_t below = pick(4) == 0 ? SL_VALUE_BYTES_MAX - ENVELOPE_BYTES + 1 : 100;
+        uint16_t n = same_size ? m->at[k].n : (uint16_t)pick(below);
         m->at[k].there = true;
         m->at[k].seed = pick(UINT32_MAX);
         m->at[k].n = n;
         fill(v, m->at[k].seed, n);
-        enum store_rc r = what < 5 ? store_put(t, TABLE_STATE, key, 4, v, n) : store_append(t, TABLE_STATE, key, 4, v, n);
-        assert_int_equal(r, STORE_OK);
+        assert_int_equal((what < 5 ? store_put : store_append)(t, TABLE_STATE, key, 4, v, n), STORE_OK);
     } else if (what < 9) {
         assert_int_equal(store_del(t, TABLE_STATE, key, 4), m->at[k].there ? STORE_OK : STORE_NOT_FOUND);
         m->at[k].there = false;

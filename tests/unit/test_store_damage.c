@@ -1,5 +1,5 @@
-/* The store when its files were changed behind its back, when its process dies, and when somebody else has it. What must never happen is that
- * wrong bytes are served, or that an acknowledged commit is gone. */
+/* The store when its files were changed behind its back, when its process dies, and when somebody else has it. What
+ * must never happen is that wrong bytes are served, or that an acknowledged commit is gone. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -95,8 +95,8 @@ static void an_envelope_opens_only_under_its_own_table_and_key(void **state)
     uint8_t record[ENVELOPE_BYTES + 5];
     memcpy(record + ENVELOPE_BYTES, "value", 5);
     envelope_seal(TABLE_RUN, "key", 3, record, 5);
-    MDB_val key = { 3, (void *)(uintptr_t)"key" }, other = { 3, (void *)(uintptr_t)"kez" }, v = { sizeof record, record };
-    MDB_val cut = { sizeof record - 1, record }, tiny = { ENVELOPE_BYTES - 1, record };
+    MDB_val key = { 3, (void *)(uintptr_t)"key" }, other = { 3, (void *)(uintptr_t)"kez" };
+    MDB_val v = { sizeof record, record }, cut = { sizeof record - 1, record }, tiny = { ENVELOPE_BYTES - 1, record };
     struct store_val got;
     assert_null(envelope_open(TABLE_RUN, &key, &v, &got));
     assert_int_equal(got.n, 5);
@@ -317,7 +317,8 @@ static void a_file_that_was_cut_off_is_refused(void **state)
     assert_int_not_equal(store_open(&w->s, &o, ID, w->text, sizeof w->text), STORE_OK);
 }
 
-/* Pages that a transaction took and gave back are never written: the file may be shorter than LMDB's count, and whole. */
+/* Pages that a transaction took and gave back are never written: the file may be shorter than LMDB's count, and
+ * whole. */
 static void a_file_that_lacks_only_free_pages_is_whole(void **state)
 {
     struct world *w = *state;
