@@ -303,7 +303,7 @@ static void take_options(struct ld_build *b, struct slr r, const char *map_at, s
 {
     bool wanted = type_has_options(f->type);
     if (!r.p) {
-        if (wanted)
+        if (wanted && !r.end) /* else it is there, and was reported */
             ld_problem(b, map_at, "missing key 'options': a %s needs the list of its options", ld_type_words[f->type]);
         return;
     }

@@ -182,7 +182,7 @@ const char *ld_quote(char buf[LD_QUOTE_BYTES], struct slp_bytes s)
     char *o = buf;
     for (uint32_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool c1 = c == 0xc2 && i + 1 < n && (unsigned char)s.p[i + 1] < 0xa0; /* control characters above ASCII */
+        bool c1 = utf8 && c == 0xc2 && i + 1 < n && (unsigned char)s.p[i + 1] < 0xa0; /* control characters above ASCII */
         if (c == '\n') {
             *o++ = '\\', *o++ = 'n';
         } else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8) || c1) {

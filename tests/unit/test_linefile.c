@@ -120,7 +120,7 @@ static void fields_are_checked(void **state)
         { FIELD("{name: f, type: raddio, options: [a]}"), "l.yml:8:21: unknown type 'raddio', did you mean 'radio'?\n" },
         { FIELD("{name: f, type: radio}"), "l.yml:8:11: missing key 'options': a radio needs the list of its options\n" },
         { FIELD("{name: f, type: select, options: []}"), "l.yml:8:35: 'options' is empty\n" },
-        { FIELD("{name: f, type: check_box, options: [a, b, a]}"), "l.yml:8:51: duplicate option 'a'\n" },
+        { FIELD("{name: f, type: check_box, options: [a, b, a]}"), "l.yml:8:54: duplicate option 'a'\n" },
         { FIELD("{name: f, type: radio, options: [a, \"\"]}"), "l.yml:8:47: an option must not be empty\n" },
         { FIELD("{name: f, type: radio, options: a}"),
           "l.yml:8:34: 'options' must be a list of texts, not text\n" },
@@ -156,7 +156,7 @@ static void the_graph_is_checked(void **state)
           "l.yml:5:23: 'after' makes a cycle: a -> b -> a\nl.yml:7:23: 'after' makes a cycle: c -> d -> c\n" },
         /* with a broken graph, names are still looked up */
         { LINE "  - {name: a, after: [b]}\n  - {name: b, after: [a], when: x == 1}\n",
-          "l.yml:5:23: 'after' makes a cycle: a -> b -> a\nl.yml:6:28: 'when', column 1: there is no input field 'x'\n" },
+          "l.yml:5:23: 'after' makes a cycle: a -> b -> a\nl.yml:6:27: 'when', column 1: there is no input field 'x'\n" },
     };
     EXPECT(rows);
 }
