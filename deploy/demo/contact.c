@@ -84,11 +84,11 @@ static json_t *answer(json_t *task)
     json_t *text = json_object_get(json_object_get(task, "fields"), "clean.text");
     json_t *id = json_object_get(task, "id");
     if (!json_is_string(text))
-        return json_pack("{s:O,s:s}", "id", id, "error", "no clean.text in the task");
+        return json_pack("{s:O,s:s}", "id", id, "fail", "no clean.text in the task");
     char email[EMAIL_BYTES_MAX + 1], phone[PHONE_DIGITS_MAX + 2];
     bool has_email = find_email(json_string_value(text), email), has_phone = find_phone(json_string_value(text), phone);
     /* null: left empty */
-    return json_pack("{s:O,s:{s:s?,s:s?}}", "id", id, "result", "email", has_email ? email : NULL, "phone",
+    return json_pack("{s:O,s:{s:s?,s:s?}}", "id", id, "values", "email", has_email ? email : NULL, "phone",
                      has_phone ? phone : NULL);
 }
 

@@ -7,7 +7,7 @@ def serve(work):
     for line in sys.stdin:
         task = json.loads(line)
         try:
-            answer = {"id": task["id"], "result": work(task["fields"])}
+            answer = {"id": task["id"], "values": work(task["fields"])}
         except Exception as e:  # one bad task must not end the others
-            answer = {"id": task["id"], "error": f"{type(e).__name__}: {e}"}
+            answer = {"id": task["id"], "fail": f"{type(e).__name__}: {e}"}
         print(json.dumps(answer), flush=True)

@@ -20,7 +20,7 @@ with open(sys.argv[2], newline="") as f:
 for line in sys.stdin:
     task = json.loads(line)
     answer = answers[str(task["fields"]["item"])][k]
-    print(json.dumps({"id": task["id"], "result": {"entails": answer["answer"], "by": answer["worker"]}}), flush=True)
+    print(json.dumps({"id": task["id"], "values": {"entails": answer["answer"], "by": answer["worker"]}}), flush=True)
 '''
 
 
