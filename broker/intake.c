@@ -5,7 +5,7 @@
 
 #include "broker/dispatch.h"
 #include "broker/parts.h"
-#include "broker/reply.h"
+#include "broker/answer.h"
 
 #define BURST_MESSAGES 512          /* handed over at once, so that an idle committer begins early */
 #define BURST_BYTES (512u << 10)
@@ -20,7 +20,7 @@ static void refuse(struct loop *l, enum transport_side side, uint64_t id, enum s
     uint64_t suppressed;
     bool busy = code == SLP_E_BUSY;
     *(busy ? &l->busy_answers : &l->refused) += 1;
-    if (reply_error(&l->scratch, id, code, place, text, busy ? BUSY_AFTER_MS : 0) == 0) {
+    if (answer_error(&l->scratch, id, code, place, text, busy ? BUSY_AFTER_MS : 0) == 0) {
         transport_answer(l->transport, side, l->scratch.p, l->scratch.n);
     }
     if (log_allowed(&l->refusals, now_us, &suppressed)) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "broker/log.h"
-#include "broker/reply.h"
+#include "broker/answer.h"
 
 #define PARCELS 16 /* answers on their way out; each may be a whole frame */
 
@@ -35,7 +35,7 @@ static void answer(struct readers *r, struct item *i, struct slp_buf *b)
     slp_buf_clear(b);
     if (reader_answer(r->reader, &i->msg, clock_elapsed_us(r->clock), b) < 0 || b->failed) {
         log_text(LOG_LEVEL_ERROR, "read_failed", "no memory, or the store cannot be read");
-        if (reply_error(b, i->msg.id, SLP_E_BUSY, NULL, NULL, 1000) < 0) {
+        if (answer_error(b, i->msg.id, SLP_E_BUSY, NULL, NULL, 1000) < 0) {
             slp_buf_clear(b);
         }
     }
@@ -101,7 +101,7 @@ static int run_copy(struct readers *r, const struct item *i, struct slp_buf *b)
     memcpy(path, asked.p, asked.n);
     path[asked.n] = '\0';
     if (path[0] != '/' || strlen(path) != asked.n) {
-        return reply_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", "the path must be absolute: the broker's folder is not yours", 0);
+        return answer_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", "the path must be absolute: the broker's folder is not yours", 0);
     }
     int64_t begun_us = clock_boot_us();
     enum store_rc rc = store_backup(r->store, path, text, sizeof text);
@@ -114,11 +114,11 @@ static int run_copy(struct readers *r, const struct item *i, struct slp_buf *b)
     }
     log_end(&l);
     switch (rc) {
-    case STORE_OK: return reply_done(b, i->msg.id);
-    case STORE_CORRUPT: return reply_error(b, i->msg.id, SLP_E_CORRUPT, NULL, text, 0);
-    case STORE_FULL: return reply_error(b, i->msg.id, SLP_E_STORE_FULL, NULL, text, 60000);
-    case STORE_NO_MEMORY: return reply_error(b, i->msg.id, SLP_E_BUSY, NULL, text, 60000);
-    default: return reply_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", text, 0); /* a path that cannot be written to */
+    case STORE_OK: return answer_done(b, i->msg.id);
+    case STORE_CORRUPT: return answer_error(b, i->msg.id, SLP_E_CORRUPT, NULL, text, 0);
+    case STORE_FULL: return answer_error(b, i->msg.id, SLP_E_STORE_FULL, NULL, text, 60000);
+    case STORE_NO_MEMORY: return answer_error(b, i->msg.id, SLP_E_BUSY, NULL, text, 60000);
+    default: return answer_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", text, 0); /* a path that cannot be written to */
     }
 }
 

@@ -11,7 +11,7 @@
 
 #include "broker/dispatch.h"
 #include "broker/figures.h"
-#include "broker/reply.h"
+#include "broker/answer.h"
 #include "proto/reader.h"
 
 static void every_message_to_the_broker_has_exactly_one_row(void **state)
@@ -42,7 +42,7 @@ static void an_error_says_code_class_and_sentence(void **state)
     struct slp_buf b = { 0 };
     struct slp_msg m;
     struct slp_fault fault;
-    assert_int_equal(reply_error(&b, 77, SLP_E_BUSY, NULL, NULL, 250), 0);
+    assert_int_equal(answer_error(&b, 77, SLP_E_BUSY, NULL, NULL, 250), 0);
     assert_int_equal(slp_decode(b.p, b.n, SLP_B2C, &m, &fault), 0);
     assert_int_equal(m.id, 77);
     assert_int_equal(m.type, SLP_ERROR);
@@ -56,7 +56,7 @@ static void an_error_says_code_class_and_sentence(void **state)
     memset(big, 'x', sizeof big - 1);
     big[sizeof big - 1] = '\0';
     memcpy(big + SL_TEXT_BYTES_MAX - 1, "\xc3\xa4", 2);
-    assert_int_equal(reply_error(&b, 1, SLP_E_MALFORMED, "put.rows[3]", big, 0), 0);
+    assert_int_equal(answer_error(&b, 1, SLP_E_MALFORMED, "put.rows[3]", big, 0), 0);
     assert_int_equal(slp_decode(b.p, b.n, SLP_B2A, &m, &fault), 0); /* agents get them, too */
     assert_int_equal(m.u.error.text.n, SL_TEXT_BYTES_MAX - 1);
     assert_memory_equal(m.u.error.place.p, "put.rows[3]", 11);
@@ -111,7 +111,7 @@ static void figures_go_beside_the_engines(void **state)
     assert_int_equal(figure(&m, "commit_us_p99"), 100); /* the bucket's edge is 128, but nothing was above 100 */
 
     slp_buf_clear(&body); /* another answer in the same batch is left alone */
-    assert_int_equal(reply_done(&body, 1), 0);
+    assert_int_equal(answer_done(&body, 1), 0);
     assert_int_equal(figures_merge(&f, body.p, body.n, &out), -1);
     figures_free(&f);
     slp_buf_free(&map);

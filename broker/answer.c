@@ -1,5 +1,5 @@
-/* Answers without the engine: see reply.h. */
-#include "broker/reply.h"
+/* Answers without the engine: see answer.h. */
+#include "broker/answer.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ static struct slp_bytes cut(const char *text)
     return (struct slp_bytes){ text, (uint32_t)n };
 }
 
-int reply_error(struct slp_buf *b, uint64_t id, enum slp_code code, const char *place, const char *text, uint64_t after_ms)
+int answer_error(struct slp_buf *b, uint64_t id, enum slp_code code, const char *place, const char *text, uint64_t after_ms)
 {
     struct slp_error e;
     memset(&e, 0, sizeof e);
@@ -34,7 +34,7 @@ int reply_error(struct slp_buf *b, uint64_t id, enum slp_code code, const char *
     return slp_encode(b, SLP_ERROR, id, &e);
 }
 
-int reply_done(struct slp_buf *b, uint64_t id)
+int answer_done(struct slp_buf *b, uint64_t id)
 {
     struct slp_done d;
     memset(&d, 0, sizeof d);
