@@ -9,7 +9,7 @@
 
 const struct command commands[] = {
     { "line check", cmd_line_check, "FILE...", "find the mistakes in line files, without a broker", NULL },
-    { "line apply", cmd_line_apply, "FILE...", "define lines, or new versions of them",
+    { "line apply", cmd_line_apply, "[--dry-run] FILE...", "define lines, or new versions of them",
       "  --dry-run         let the broker check the definition, change nothing\n" },
     { "line list", cmd_line_list, "", "list lines", NULL },
     { "line show", cmd_line_show, "LINE [--version N]", "show a line: its stations and their counters (--json: the definition, too)",

@@ -1,6 +1,7 @@
 /* The progress bar. progress_line is pure; the rest decides when to draw. */
 #include "client/cli/progress.h"
 
+#include <stdarg.h>
 #include <time.h>
 
 #include "client/cli/text.h"
@@ -17,31 +18,42 @@ int64_t progress_now_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* Append to a line, cut at its end. */
+static size_t add(char *line, size_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static size_t add(char *line, size_t at, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    int n = vsnprintf(line + at, PROGRESS_LINE_BYTES - at, format, ap);
+    va_end(ap);
+    size_t to = at + (n > 0 ? (size_t)n : 0);
+    return to < PROGRESS_LINE_BYTES ? to : PROGRESS_LINE_BYTES - 1;
+}
+
 const char *progress_line(const struct progress_view *v, int bar_columns, char line[PROGRESS_LINE_BYTES])
 {
-    char *to = line, *end = line + PROGRESS_LINE_BYTES;
     char text[TEXT_TIME_BYTES];
     double share = v->share > 1 ? 1 : v->share;
-    to += snprintf(to, (size_t)(end - to), "%.40s", v->what);
+    size_t at = add(line, 0, "%.40s", v->what);
     if (bar_columns > 0 && share >= 0) {
+        char bar[BAR_COLUMNS_MAX + 1];
         bar_columns = bar_columns > BAR_COLUMNS_MAX ? BAR_COLUMNS_MAX : bar_columns;
         int full = (int)(share * bar_columns);
-        *to++ = ' ';
-        *to++ = '[';
         for (int i = 0; i < bar_columns; i++) {
-            *to++ = i < full ? '=' : i == full ? '>' : ' ';
+            bar[i] = i < full ? '=' : i == full ? '>' : ' ';
         }
-        *to++ = ']';
+        bar[bar_columns] = 0;
+        at = add(line, at, " [%s]", bar);
     }
     if (share >= 0) {
-        to += snprintf(to, (size_t)(end - to), " %3d%%", (int)(share * 100));
+        at = add(line, at, " %3d%%", (int)(share * 100));
     }
-    to += snprintf(to, (size_t)(end - to), "  %s %.20s", text_count(v->done, text), v->unit);
+    at = add(line, at, "  %s %.20s", text_count(v->done, text), v->unit);
     if (v->rate >= 0) {
-        to += snprintf(to, (size_t)(end - to), "  %s %.20s/s", text_count((uint64_t)v->rate, text), v->unit);
+        at = add(line, at, "  %s %.20s/s", text_count(v->rate < 1e18 ? (uint64_t)v->rate : (uint64_t)1e18, text), v->unit);
     }
     if (v->left_us >= 0) {
-        snprintf(to, (size_t)(end - to), "  %s left", text_duration(v->left_us, text));
+        add(line, at, "  %s left", text_duration(v->left_us, text));
     }
     return line;
 }
