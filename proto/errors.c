@@ -1,9 +1,13 @@
 /* errors.def as tables. */
 #include "proto/codec.h"
 
-struct row { const char *name, *text; uint16_t number; uint8_t retry; };
+struct row {
+    const char *name, *text;
+    uint16_t number;
+    uint8_t retry;
+};
 static const struct row rows[] = {
-#define ERR(NAME, number, retry, text) {#NAME, text, number, SLP_RETRY_##retry},
+#define ERR(NAME, number, retry, text) { #NAME, text, number, SLP_RETRY_##retry },
 #include "proto/errors.def"
 #undef ERR
 };

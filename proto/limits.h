@@ -10,6 +10,7 @@
 #define SL_MAP_PAIRS_MAX 1024             /* pairs of a map inside a value (definitions, stories, figures); TOO_MANY */
 #define SL_BATCH_ITEMS_MAX 4096           /* items in one frame: units, acts, results; TOO_MANY */
 #define SL_PUSH_ITEMS_MAX 1024            /* assignments in one push frame (the broker cuts there) */
+#define SL_HELD_ITEMS_MAX 28000           /* assignments a hub may hold, so that hello can name them all; TOO_MANY */
 #define SL_PAGE_ITEMS_MAX 4096            /* rows of a listing, an output page or an event page; more are cut off */
 
 /* ---- names and texts ---- */
@@ -49,6 +50,7 @@
 #define SL_VALUE_BYTES_MAX 4080           /* a stored value, envelope included: one that is larger is cut into pieces */
 #define SL_SEGMENT_BYTES_MAX 3500         /* what the engine packs into one segment */
 
+_Static_assert(SL_HELD_ITEMS_MAX * 9 + 4096 < SL_FRAME_BYTES_MAX, "a hello that names all assignments of a hub fits a frame");
 _Static_assert(SL_UNIT_BYTES_MAX * 2 < SL_FRAME_BYTES_MAX, "a put of one unit fits a frame");
 _Static_assert(SL_PUSH_FIELDS_BYTES_MAX + 4096 < SL_FRAME_BYTES_MAX, "a push of one task fits a frame");
 _Static_assert(SL_LINE_BYTES_MAX + 4096 < SL_FRAME_BYTES_MAX, "a line definition fits a frame");

@@ -7,7 +7,10 @@
 #include "proto/limits.h"
 #include "proto/reader.h"
 
-static inline size_t left(const struct slr *r) { return (size_t)(r->end - r->p); }
+static inline size_t left(const struct slr *r)
+{
+    return (size_t)(r->end - r->p);
+}
 
 /* n big-endian bytes, 1, 2, 4 or 8; the caller saw that they are there. */
 static inline uint64_t take_be(struct slr *r, size_t n)
@@ -119,7 +122,11 @@ static inline enum slr_why next(struct slr *r, struct slr_value *v)
         return take_container(r, v, SLR_ARRAY, b & 0x0f);
     switch (b) {
     case 0xc0: v->type = SLR_NIL; return SLR_OK;
-    case 0xc2: case 0xc3: v->type = SLR_BOOL; v->b = b == 0xc3; return SLR_OK;
+    case 0xc2:
+    case 0xc3:
+        v->type = SLR_BOOL;
+        v->b = b == 0xc3;
+        return SLR_OK;
     case 0xc4: return take_long_bytes(r, v, SLR_BIN, 1);
     case 0xc5: return take_long_bytes(r, v, SLR_BIN, 2);
     case 0xc6: return take_long_bytes(r, v, SLR_BIN, 4);
@@ -136,7 +143,11 @@ static inline enum slr_why next(struct slr *r, struct slr_value *v)
     case 0xd1: return take_int(r, v, 2);
     case 0xd2: return take_int(r, v, 4);
     case 0xd3: return take_int(r, v, 8);
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return take_bytes(r, v, SLR_EXT, 1 + (1ull << (b - 0xd4)));
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8: return take_bytes(r, v, SLR_EXT, 1 + (1ull << (b - 0xd4)));
     case 0xd9: return take_long_bytes(r, v, SLR_STR, 1);
     case 0xda: return take_long_bytes(r, v, SLR_STR, 2);
     case 0xdb: return take_long_bytes(r, v, SLR_STR, 4);
@@ -178,7 +189,12 @@ int slr_skip(struct slr *r, int depth)
 
 
 /* Keys are compared as (type, bytes); an integer's bytes are its value, however it was packed. */
-struct seen { uint32_t hash; uint32_t n; const char *p; uint64_t u64; };
+struct seen {
+    uint32_t hash;
+    uint32_t n;
+    const char *p;
+    uint64_t u64;
+};
 
 static uint32_t hash_bytes(const char *p, uint32_t n)
 {
@@ -216,9 +232,9 @@ __attribute__((noinline)) static enum slr_why check_keys(struct slr r, uint32_t 
         if (why != SLR_OK)
             return why;
         if (v.type == SLR_STR)
-            keys[i] = (struct seen){.hash = hash_bytes(v.p, v.n), .n = v.n, .p = v.p};
+            keys[i] = (struct seen){ .hash = hash_bytes(v.p, v.n), .n = v.n, .p = v.p };
         else if (v.type == SLR_U64)
-            keys[i] = (struct seen){.hash = (uint32_t)(v.u64 ^ v.u64 >> 32) * 2654435769u, .u64 = v.u64};
+            keys[i] = (struct seen){ .hash = (uint32_t)(v.u64 ^ v.u64 >> 32) * 2654435769u, .u64 = v.u64 };
         else
             return SLR_BAD_KIND;
         uint32_t at = (keys[i].hash ^ keys[i].hash >> 16) & mask;
@@ -242,7 +258,8 @@ enum slr_why slr_check_why(struct slr *r, int depth)
     case SLR_STR: return sl_utf8_ok(v.p, v.n) ? SLR_OK : SLR_NOT_UTF8;
     case SLR_EXT: return SLR_BAD_KIND;
     case SLR_DOUBLE: return isfinite(v.d) ? SLR_OK : SLR_BAD_KIND;
-    case SLR_ARRAY: case SLR_MAP: break;
+    case SLR_ARRAY:
+    case SLR_MAP: break;
     default: return SLR_OK;
     }
     if (depth <= 0)
@@ -268,7 +285,8 @@ const char *slr_why_text(enum slr_why why)
     case SLR_MALFORMED: return "not msgpack";
     case SLR_TOO_DEEP: return "nested too deep";
     case SLR_NOT_UTF8: return "a string is not UTF-8";
-    case SLR_BAD_KIND: return "an extension type, a number that is not finite, or a key that is neither string nor unsigned integer";
+    case SLR_BAD_KIND:
+        return "an extension type, a number that is not finite, or a key that is neither string nor unsigned integer";
     case SLR_KEY_TWICE: return "a key stands twice in one map";
     case SLR_TOO_MANY: return "a map has too many pairs";
     }

@@ -16,7 +16,10 @@ struct slr_value {
 };
 
 struct slr { const char *p, *end; }; /* the cursor; copy it to look ahead */
-static inline struct slr slr_on(const void *p, size_t n) { return (struct slr){ (const char *)p, (const char *)p + n }; }
+static inline struct slr slr_on(const void *p, size_t n) /* n bytes at p; NULL with 0 is no byte */
+{
+    return (struct slr){ (const char *)p, n ? (const char *)p + n : (const char *)p };
+}
 
 /* Read one value (of a container: its header). 0; -1 truncated or malformed. A container that announces more elements than there are
  * bytes left is refused at once. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define HELD_BYTES_MAX (160 * 1024) /* of assignment numbers in a hello */
-#define HELD_MAX 65536
+#define HELD_MAX SL_HELD_ITEMS_MAX
 
 /* ---------------------------------------------------------------- hello */
 static bool held_add(struct core *c, uint64_t assignment, uint32_t *count)

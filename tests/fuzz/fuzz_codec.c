@@ -1,8 +1,7 @@
 /* libFuzzer target: any bytes into the decoder. What it takes must survive being walked through, written again and read again, and the
  * second writing must equal the first: then nothing was handed out that was not checked. First byte: which directions are taken.
  *
- *   clang -fsanitize=fuzzer,address,undefined ... tests/fuzz/fuzz_codec.c proto/codec.c proto/reader.c proto/errors.c -lmsgpackc
- *   tests/fuzz/seeds.py DIR; fuzz_codec DIR -max_total_time=60        (seeds are made from the test vectors) */
+ * Seeds are made from the test vectors: tests/fuzz/seeds.py DIR, then fuzz_codec DIR -max_total_time=60. */
 #include <string.h>
 
 #include "proto/codec.h"

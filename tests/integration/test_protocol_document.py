@@ -82,10 +82,10 @@ class TheDocument(unittest.TestCase):
         self.assertEqual(wire.DEPTH_MAX, limits["SL_DEPTH_MAX"])
         self.assertEqual(wire.PAIRS_MAX, limits["SL_MAP_PAIRS_MAX"])
         self.assertEqual(wire.TEXT_BYTES_MAX, limits["SL_TEXT_BYTES_MAX"])
-        table = dict(re.findall(r"^\| ([^|]+) \| ([\d,]+) (?:bytes|days)? ?\| [A-Z]", document(), re.M))
+        table = dict(re.findall(r"^\| ([^|]+) \| ([\d,]+) ?(?:bytes|days)? \| [A-Z]", document(), re.M))
         for words, name in (("a body", "SL_FRAME_BYTES_MAX"), ("items in one frame", "SL_BATCH_ITEMS_MAX"),
                             ("the values of one unit, as packed", "SL_UNIT_BYTES_MAX"), ("the values of one result, as packed", "SL_RESULT_BYTES_MAX"),
-                            ("an idempotency key", "SL_KEY_BYTES_MAX"), ("a line definition, as packed", "SL_LINE_BYTES_MAX")):
+                            ("assignments a hub may hold", "SL_HELD_ITEMS_MAX"), ("an idempotency key", "SL_KEY_BYTES_MAX"), ("a line definition, as packed", "SL_LINE_BYTES_MAX")):
             self.assertEqual(int(table[words].replace(",", "")), limits[name], words)
 
     def test_its_programs_compile(self):
