@@ -165,10 +165,12 @@ static bool take_map(struct ld_build *b, struct slr *r, const struct ld_map *m, 
     return true;
 }
 
+static const struct slp_bytes none = { "", 0 }; /* a text that is not there: empty, but never NULL */
+
 static struct slp_bytes take_text(struct slr r)
 {
     if (!r.p)
-        return (struct slp_bytes){ "", 0 };
+        return none;
     struct slr_value v = read_value(&r);
     return bytes_of(&v);
 }
@@ -353,7 +355,7 @@ static void take_field(struct ld_build *b, struct slr *r, const struct ld_map *m
 {
     struct slr vals[LD_KEYS_MAX];
     const char *at = r->p;
-    *f = (struct ld_field){ .min = NAN, .max = NAN };
+    *f = (struct ld_field){ .name = none, .label = none, .hint = none, .min = NAN, .max = NAN };
     if (!take_map(b, r, m, vals))
         return;
     f->name = take_text(vals[LD_FIELD_NAME]);
@@ -518,6 +520,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     struct slr vals[LD_KEYS_MAX];
     d->at = r->p;
     s->attempts = DEFAULT_ATTEMPTS;
+    s->name = s->title = s->instruction = none;
     if (!take_map(b, r, &ld_station_map, vals)) {
         d->form_unknown = true;
         return;
