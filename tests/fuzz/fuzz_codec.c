@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void same_again(const struct slp_msg *m, unsigned ways)
 {
     static struct slp_msg second;
-    struct slp_buf once = {0}, twice = {0};
+    struct slp_buf once = { 0 }, twice = { 0 };
     struct slp_fault fault;
     walk_msg(m, &once);
     int rc = slp_decode(once.p, once.n, ways, &second, &fault);
@@ -26,7 +26,7 @@ static void same_again(const struct slp_msg *m, unsigned ways)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct slp_msg m;
-    struct slp_fault fault = {0};
+    struct slp_fault fault = { 0 };
     if (size == 0)
         return 0;
     unsigned ways = data[0];

@@ -39,15 +39,30 @@ static int give_back(void **state)
 enum fullness { REQUIRED_ONLY, EVERYTHING };
 enum { R = 1, O = 0 };
 
-static void fill_U64(uint64_t *v, uint64_t max) { *v = max ? max : UINT64_MAX - 1; }
-static void fill_I64(int64_t *v, uint64_t max) { (void)max; *v = -1234567890123; }
-static void fill_BOOL(bool *v, uint64_t max) { (void)max; *v = true; }
-static void fill_NAME(struct slp_bytes *v, uint64_t max) { (void)max; *v = (struct slp_bytes){"kathmandu-1", 11}; }
+static void fill_U64(uint64_t *v, uint64_t max)
+{
+    *v = max ? max : UINT64_MAX - 1;
+}
+static void fill_I64(int64_t *v, uint64_t max)
+{
+    (void)max;
+    *v = -1234567890123;
+}
+static void fill_BOOL(bool *v, uint64_t max)
+{
+    (void)max;
+    *v = true;
+}
+static void fill_NAME(struct slp_bytes *v, uint64_t max)
+{
+    (void)max;
+    *v = (struct slp_bytes){ "kathmandu-1", 11 };
+}
 
 static void fill_BIN(struct slp_bytes *v, uint64_t max)
 {
     static const char bytes[] = "\x00\xff\xc1 0123456789abcdef";
-    *v = (struct slp_bytes){bytes, (uint32_t)(max < 16 ? max : 16)};
+    *v = (struct slp_bytes){ bytes, (uint32_t)(max < 16 ? max : 16) };
 }
 
 static void fill_STR(struct slp_bytes *v, uint64_t max) /* as long as may be */
@@ -55,7 +70,7 @@ static void fill_STR(struct slp_bytes *v, uint64_t max) /* as long as may be */
     struct slp_buf *b = borrow();
     for (uint64_t i = 0; i < max; i++)
         slp_buf_add(b, i % 9 ? "x" : "\x7f", 1);
-    *v = (struct slp_bytes){b->p, (uint32_t)b->n};
+    *v = (struct slp_bytes){ b->p, (uint32_t)b->n };
 }
 
 static void pack_some_map(struct slp_buf *b)
@@ -77,10 +92,13 @@ static void fill_RAW(struct slp_bytes *v, uint64_t max)
     (void)max;
     struct slp_buf *b = borrow();
     pack_some_map(b);
-    *v = (struct slp_bytes){b->p, (uint32_t)b->n};
+    *v = (struct slp_bytes){ b->p, (uint32_t)b->n };
 }
 
-static struct slp_list list_of(const struct slp_buf *b, uint32_t count) { return (struct slp_list){b->p, (uint32_t)b->n, count}; }
+static struct slp_list list_of(const struct slp_buf *b, uint32_t count)
+{
+    return (struct slp_list){ b->p, (uint32_t)b->n, count };
+}
 
 static void fill_U64S(struct slp_list *v, uint64_t max)
 {
@@ -111,10 +129,22 @@ static void fill_RAWS(struct slp_list *v, uint64_t max)
     *v = list_of(b, 3);
 }
 
-static bool same_U64(const uint64_t *a, const uint64_t *b) { return *a == *b; }
-static bool same_I64(const int64_t *a, const int64_t *b) { return *a == *b; }
-static bool same_BOOL(const bool *a, const bool *b) { return *a == *b; }
-static bool same_STR(const struct slp_bytes *a, const struct slp_bytes *b) { return a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0); }
+static bool same_U64(const uint64_t *a, const uint64_t *b)
+{
+    return *a == *b;
+}
+static bool same_I64(const int64_t *a, const int64_t *b)
+{
+    return *a == *b;
+}
+static bool same_BOOL(const bool *a, const bool *b)
+{
+    return *a == *b;
+}
+static bool same_STR(const struct slp_bytes *a, const struct slp_bytes *b)
+{
+    return a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
+}
 #define same_NAME same_STR
 #define same_BIN same_STR
 #define same_RAW same_STR
@@ -125,6 +155,7 @@ static bool same_RAWS(const struct slp_list *a, const struct slp_list *b)
 #define same_U64S same_RAWS
 #define same_STRS same_RAWS
 
+// clang-format off
 /* ---- items: two in each list, one full and one bare ---- */
 #define MSG(UPPER, name, number, way, what)
 #define F(msg, key, type, field, req, max, what)
@@ -270,6 +301,7 @@ static bool same_message(uint64_t type, const struct slp_msg *m, enum fullness f
 #undef F
 #undef MSG_END
 
+// clang-format on
 /* Decode a copy of exactly n bytes: valgrind and ASan see one byte too far. */
 static int decode(const struct slp_buf *b, struct slp_fault *fault)
 {
@@ -280,7 +312,7 @@ static int decode(const struct slp_buf *b, struct slp_fault *fault)
     memset(fault, 0, sizeof *fault);
     int rc = slp_decode(copy, b->n, ANY_WAY, &m, fault);
     if (rc == 0) {
-        struct slp_buf again = {0};
+        struct slp_buf again = { 0 };
         walk_msg(&m, &again);
         slp_buf_free(&again);
     }
@@ -294,7 +326,8 @@ static void refused(const struct slp_buf *b, enum slp_code code, const char *pla
     if (decode(b, &fault) == 0)
         fail_msg("was taken, not refused with %s at %s", slp_error_name(code), place);
     if (fault.code != code || strcmp(fault.place, place))
-        fail_msg("refused with %s at '%s', not %s at '%s'", slp_error_name(fault.code), fault.place, slp_error_name(code), place);
+        fail_msg("refused with %s at '%s', not %s at '%s'", slp_error_name(fault.code), fault.place,
+                 slp_error_name(code), place);
 }
 
 static void taken(const struct slp_buf *b)
@@ -304,15 +337,16 @@ static void taken(const struct slp_buf *b)
         fail_msg("refused with %s at '%s'", slp_error_name(fault.code), fault.place);
 }
 
-#define EACH_MESSAGE(info) \
-    size_t info##_count;   \
-    const struct slp_msg_info *info = slp_info_all(&info##_count); \
+#define EACH_MESSAGE(info)                                                                                             \
+    size_t info##_count;                                                                                               \
+    const struct slp_msg_info *info = slp_info_all(&info##_count);                                                     \
     for (const struct slp_msg_info *info##_end = info + info##_count; info < info##_end; info++)
 
 static void every_message_comes_back_as_it_went(void **state)
 {
     (void)state;
-    EACH_MESSAGE(info) {
+    EACH_MESSAGE(info)
+    {
         for (int full = REQUIRED_ONLY; full <= EVERYTHING; full++) {
             struct slp_buf *b = borrow(), *again = borrow();
             struct slp_msg m;
@@ -335,7 +369,8 @@ static void every_message_comes_back_as_it_went(void **state)
 static void a_message_in_the_wrong_direction_is_unknown(void **state)
 {
     (void)state;
-    EACH_MESSAGE(info) {
+    EACH_MESSAGE(info)
+    {
         struct slp_buf *b = borrow();
         struct slp_msg m;
         struct slp_fault fault;
@@ -351,11 +386,12 @@ static void a_message_in_the_wrong_direction_is_unknown(void **state)
 static void no_prefix_of_a_message_is_a_message(void **state)
 {
     (void)state;
-    EACH_MESSAGE(info) {
+    EACH_MESSAGE(info)
+    {
         struct slp_buf *b = borrow();
         encode_message(b, info->type, EVERYTHING);
         size_t whole = b->n, step = whole > 4000 ? 37 : 1; /* long ones repeat themselves */
-        for (size_t n = 0; n < whole; n += n > 300 ? step : 1) {
+        for (size_t n = 0; n<whole; n += n> 300 ? step : 1) {
             struct slp_fault fault;
             b->n = n;
             if (decode(b, &fault) == 0)
@@ -370,10 +406,15 @@ static void no_prefix_of_a_message_is_a_message(void **state)
 }
 
 /* ---- one field at a time: the catalogue as rows ---- */
-struct row { const char *msg, *kind, *field; uint64_t type, max; int key; bool required; };
+struct row {
+    const char *msg, *kind, *field;
+    uint64_t type, max;
+    int key;
+    bool required;
+};
 static const struct row rows[] = {
 #define MSG(UPPER, name, number, way, what)
-#define F(msg, key, type, field, req, max, what) {#msg, #type, #field, 0, max, key, req},
+#define F(msg, key, type, field, req, max, what) { #msg, #type, #field, 0, max, key, req },
 #define MSG_END(name)
 #include "proto/messages.def"
 #undef MSG
@@ -388,8 +429,8 @@ static const struct row rows[] = {
 static uint64_t number_of(const char *name)
 {
     EACH_MESSAGE(info)
-        if (!strcmp(info->name, name))
-            return info->type;
+    if (!strcmp(info->name, name))
+        return info->type;
     fail_msg("no message %s", name);
     return 0;
 }
@@ -486,7 +527,10 @@ static void a_value_of_another_type_is_named(void **state)
     }
 }
 
-static bool is_list(const struct row *w) { return w->kind[strlen(w->kind) - 1] == 'S' || !strncmp(w->kind, "LIST_", 5); }
+static bool is_list(const struct row *w)
+{
+    return w->kind[strlen(w->kind) - 1] == 'S' || !strncmp(w->kind, "LIST_", 5);
+}
 
 static void a_value_above_its_limit_is_named(void **state)
 {
@@ -531,8 +575,15 @@ static void bytes_inside_a_value_are_checked(void **state)
             refused(with(body(w->msg), w->key, VALUE("\xa2-x")), SLP_E_BAD_NAME, place_of_row(w));
             refused(with(body(w->msg), w->key, VALUE("\xa0")), SLP_E_BAD_NAME, place_of_row(w));
         } else if (!strcmp(w->kind, "RAW")) {
-            refused(with(body(w->msg), w->key, VALUE("\x81\xa1""a\xd4\x01\x01")), SLP_E_MALFORMED, place_of_row(w));
-            refused(with(body(w->msg), w->key, VALUE("\x82\xa1""a\x01\xa1""a\x01")), SLP_E_DUPLICATE_KEY, place_of_row(w));
+            refused(with(body(w->msg), w->key,
+                         VALUE("\x81\xa1"
+                               "a\xd4\x01\x01")),
+                    SLP_E_MALFORMED, place_of_row(w));
+            refused(with(body(w->msg), w->key,
+                         VALUE("\x82\xa1"
+                               "a\x01\xa1"
+                               "a\x01")),
+                    SLP_E_DUPLICATE_KEY, place_of_row(w));
         } else if (!strcmp(w->kind, "RAWS")) {
             refused(with(body(w->msg), w->key, VALUE("\x91\xa1\xff")), SLP_E_MALFORMED, element);
         } else if (!strcmp(w->kind, "U64S")) {
@@ -550,7 +601,8 @@ static void bytes_inside_a_value_are_checked(void **state)
 static void keys_of_a_newer_peer_are_skipped(void **state)
 {
     (void)state;
-    EACH_MESSAGE(info) {
+    EACH_MESSAGE(info)
+    {
         struct slp_buf *b = borrow(), *v = borrow();
         encode_message(b, info->type, EVERYTHING);
         pack_some_map(v);
@@ -587,7 +639,8 @@ static void a_key_that_stands_twice_is_refused(void **state)
 static void the_order_of_keys_does_not_matter(void **state)
 {
     (void)state;
-    EACH_MESSAGE(info) {
+    EACH_MESSAGE(info)
+    {
         struct slp_buf *b = borrow(), *turned = borrow(), *pairs = borrow();
         encode_message(b, info->type, EVERYTHING);
         struct slr r = slr_on(b->p, b->n);
@@ -619,7 +672,10 @@ static void version_and_type_are_judged_first(void **state)
     (void)state;
     struct slp_buf *b = body("put");
     refused(with(b, 0, VALUE("\x02")), SLP_E_BAD_VERSION, "version");
-    refused(with(b, 0, VALUE("\xa1""1")), SLP_E_BAD_TYPE, "version");
+    refused(with(b, 0,
+                 VALUE("\xa1"
+                       "1")),
+            SLP_E_BAD_TYPE, "version");
     refused(with(b, 0, NULL), SLP_E_MISSING_FIELD, "version");
     refused(with(b, 1, VALUE("\xcd\xff\xff")), SLP_E_UNKNOWN_MESSAGE, "type");
     refused(with(b, 1, VALUE("\x05")), SLP_E_UNKNOWN_MESSAGE, "type");
@@ -629,7 +685,9 @@ static void version_and_type_are_judged_first(void **state)
     refused(VALUE("\x80"), SLP_E_MISSING_FIELD, "version");
     refused(VALUE("\x90"), SLP_E_MALFORMED, "body");
     refused(VALUE(""), SLP_E_MALFORMED, "body");
-    refused(VALUE("\x81\xa1""a\x01"), SLP_E_BAD_TYPE, "[0]");
+    refused(VALUE("\x81\xa1"
+                  "a\x01"),
+            SLP_E_BAD_TYPE, "[0]");
 }
 
 static void the_id_of_a_refused_request_is_known_wherever_it_stands(void **state)
@@ -637,7 +695,8 @@ static void the_id_of_a_refused_request_is_known_wherever_it_stands(void **state
     (void)state;
     struct slp_msg m;
     struct slp_fault fault;
-    static const char before[] = "\x84\x02\x2a\x00\x01\x01\x28\x04\xa0", after[] = "\x84\x00\x01\x01\x28\x04\xa0\x02\x2a";
+    static const char before[] = "\x84\x02\x2a\x00\x01\x01\x28\x04\xa0",
+                      after[] = "\x84\x00\x01\x01\x28\x04\xa0\x02\x2a";
     assert_int_equal(slp_decode(before, sizeof before - 1, SLP_C2B, &m, &fault), -1);
     assert_int_equal(m.id, 42);
     assert_int_equal(slp_decode(after, sizeof after - 1, SLP_C2B, &m, &fault), -1);
@@ -651,7 +710,7 @@ static void a_frame_above_the_limit_is_too_big(void **state)
 {
     (void)state;
     struct slp_buf *b = borrow();
-    char page[1024] = {0};
+    char page[1024] = { 0 };
     while (b->n <= SL_FRAME_BYTES_MAX)
         slp_buf_add(b, page, sizeof page);
     refused(b, SLP_E_TOO_BIG, "body");
@@ -704,10 +763,12 @@ static void a_mistake_in_an_item_is_named_to_the_field(void **state)
     refused(ACTS("\x91\x96\x00\x01\x01\xc0\xc0\xc1"), SLP_E_MALFORMED, "acts.acts[0][5]");
     taken(ACTS("\x91\x97\x00\x01\x01\xc0\xc0\xd4\x01\x01\x80")); /* further elements of a newer peer */
     taken(ACTS("\x90"));
-    refused(with(body("roster"), 6, VALUE("\x91\x94\xa1w\x00\x01\x91\x92\xa1!\x01")), SLP_E_BAD_NAME, "roster.workers[0].skills[0].name");
+    refused(with(body("roster"), 6, VALUE("\x91\x94\xa1w\x00\x01\x91\x92\xa1!\x01")), SLP_E_BAD_NAME,
+            "roster.workers[0].skills[0].name");
     refused(with(body("roster"), 6, VALUE("\x91\x94\xa1w\x00\x01\x91\x92\xa1s\xcd\x01\x00")), SLP_E_BAD_VALUE,
             "roster.workers[0].skills[0].level");
-    refused(with(body("submit"), 5, VALUE("\x91\x93\x01\x01\x91\xc7\x01\x01\x01")), SLP_E_MALFORMED, "submit.results[0].values[0]");
+    refused(with(body("submit"), 5, VALUE("\x91\x93\x01\x01\x91\xc7\x01\x01\x01")), SLP_E_MALFORMED,
+            "submit.results[0].values[0]");
     refused(with(body("roster_ids"), 5, VALUE("\x91\xda\x02\x01")), SLP_E_MALFORMED, "roster_ids.names[0]");
 }
 
@@ -715,7 +776,7 @@ static void an_absent_middle_element_is_packed_as_nil(void **state)
 {
     (void)state;
     struct slp_buf *b = borrow();
-    struct slp_item_act act = {.act = 4, .assignment = 12, .worker = 3, .delay_us = 77}, got;
+    struct slp_item_act act = { .act = 4, .assignment = 12, .worker = 3, .delay_us = 77 }, got;
     SLP_SET(&act, item_act, delay_us);
     slp_pack_item(b, SLP_ITEM_act, &act);
     assert_int_equal(b->n, 6);
@@ -731,7 +792,8 @@ static void a_random_change_of_a_valid_message_never_reads_outside(void **state)
 {
     (void)state;
     uint32_t seed = 2463534242u;
-    EACH_MESSAGE(info) {
+    EACH_MESSAGE(info)
+    {
         struct slp_buf *b = borrow(), *wild = borrow();
         encode_message(b, info->type, EVERYTHING);
         for (int round = 0; round < 200; round++) {
@@ -755,9 +817,9 @@ static void a_random_change_of_a_valid_message_never_reads_outside(void **state)
 static void errors_have_names_texts_and_retry_classes(void **state)
 {
     (void)state;
-#define ERR(NAME, number, retry, text)                                   \
-    assert_string_equal(slp_error_name(number), #NAME);                  \
-    assert_string_equal(slp_error_text(number), text);                   \
+#define ERR(NAME, number, retry, text)                                                                                 \
+    assert_string_equal(slp_error_name(number), #NAME);                                                                \
+    assert_string_equal(slp_error_text(number), text);                                                                 \
     assert_int_equal(slp_error_retry(number), SLP_RETRY_##retry);
 #include "proto/errors.def"
 #undef ERR

@@ -37,9 +37,19 @@ static int check(const char *p, size_t n, int depth)
 static void every_width_of_an_integer_reads_as_its_value(void **state)
 {
     (void)state;
-    static const struct { const char *p; size_t n; uint64_t v; } rows[] = {
-        {"\x00", 1, 0}, {"\x7f", 1, 127}, {"\xcc\xff", 2, 255}, {"\xcd\xff\xff", 3, 65535}, {"\xce\xff\xff\xff\xff", 5, UINT32_MAX},
-        {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, UINT64_MAX}, {"\xd0\x05", 2, 5}, {"\xd3\0\0\0\0\0\0\0\x09", 9, 9},
+    static const struct {
+        const char *p;
+        size_t n;
+        uint64_t v;
+    } rows[] = {
+        { "\x00", 1, 0 },
+        { "\x7f", 1, 127 },
+        { "\xcc\xff", 2, 255 },
+        { "\xcd\xff\xff", 3, 65535 },
+        { "\xce\xff\xff\xff\xff", 5, UINT32_MAX },
+        { "\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, UINT64_MAX },
+        { "\xd0\x05", 2, 5 },
+        { "\xd3\0\0\0\0\0\0\0\x09", 9, 9 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slr_value v = read_one(rows[i].p, rows[i].n);
@@ -51,9 +61,17 @@ static void every_width_of_an_integer_reads_as_its_value(void **state)
 static void negative_integers_keep_their_sign_at_every_width(void **state)
 {
     (void)state;
-    static const struct { const char *p; size_t n; int64_t v; } rows[] = {
-        {"\xff", 1, -1}, {"\xe0", 1, -32}, {"\xd0\x80", 2, -128}, {"\xd1\x80\x00", 3, -32768},
-        {"\xd2\x80\0\0\0", 5, INT32_MIN}, {"\xd3\x80\0\0\0\0\0\0\0", 9, INT64_MIN},
+    static const struct {
+        const char *p;
+        size_t n;
+        int64_t v;
+    } rows[] = {
+        { "\xff", 1, -1 },
+        { "\xe0", 1, -32 },
+        { "\xd0\x80", 2, -128 },
+        { "\xd1\x80\x00", 3, -32768 },
+        { "\xd2\x80\0\0\0", 5, INT32_MIN },
+        { "\xd3\x80\0\0\0\0\0\0\0", 9, INT64_MIN },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slr_value v = read_one(rows[i].p, rows[i].n);
@@ -75,9 +93,32 @@ static void floats_widen_to_double(void **state)
 static void strings_and_binaries_of_every_width_are_handed_out(void **state)
 {
     (void)state;
-    static const struct { const char *p; size_t n; enum slr_type type; } rows[] = {
-        {"\xa3""abc", 4, SLR_STR}, {"\xd9\x03""abc", 5, SLR_STR}, {"\xda\x00\x03""abc", 6, SLR_STR}, {"\xdb\0\0\0\x03""abc", 8, SLR_STR},
-        {"\xc4\x03""abc", 5, SLR_BIN}, {"\xc5\x00\x03""abc", 6, SLR_BIN}, {"\xc6\0\0\0\x03""abc", 8, SLR_BIN},
+    static const struct {
+        const char *p;
+        size_t n;
+        enum slr_type type;
+    } rows[] = {
+        { "\xa3"
+          "abc",
+          4, SLR_STR },
+        { "\xd9\x03"
+          "abc",
+          5, SLR_STR },
+        { "\xda\x00\x03"
+          "abc",
+          6, SLR_STR },
+        { "\xdb\0\0\0\x03"
+          "abc",
+          8, SLR_STR },
+        { "\xc4\x03"
+          "abc",
+          5, SLR_BIN },
+        { "\xc5\x00\x03"
+          "abc",
+          6, SLR_BIN },
+        { "\xc6\0\0\0\x03"
+          "abc",
+          8, SLR_BIN },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slr_value v = read_one(rows[i].p, rows[i].n);
@@ -90,11 +131,22 @@ static void strings_and_binaries_of_every_width_are_handed_out(void **state)
 static void every_cut_of_every_format_is_truncated(void **state)
 {
     (void)state;
-    static const struct { const char *p; size_t n; } rows[] = {
-        {"\xcc\xff", 2}, {"\xcd\1\1", 3}, {"\xce\1\1\1\1", 5}, {"\xcf\1\1\1\1\1\1\1\1", 9}, {"\xd0\1", 2}, {"\xd1\1\1", 3},
-        {"\xd2\1\1\1\1", 5}, {"\xd3\1\1\1\1\1\1\1\1", 9}, {"\xca\1\1\1\1", 5}, {"\xcb\1\1\1\1\1\1\1\1", 9}, {"\xa2xy", 3},
-        {"\xd9\2xy", 4}, {"\xda\0\2xy", 5}, {"\xdb\0\0\0\2xy", 7}, {"\xc4\2xy", 4}, {"\xc5\0\2xy", 5}, {"\xc6\0\0\0\2xy", 7},
-        {"\x92\1\2", 3}, {"\xdc\0\2\1\2", 5}, {"\xdd\0\0\0\2\1\2", 7}, {"\x81\1\2", 3}, {"\xde\0\1\1\2", 5}, {"\xdf\0\0\0\1\1\2", 7},
+    static const struct {
+        const char *p;
+        size_t n;
+    } rows[] = {
+        { "\xcc\xff", 2 },         { "\xcd\1\1", 3 },
+        { "\xce\1\1\1\1", 5 },     { "\xcf\1\1\1\1\1\1\1\1", 9 },
+        { "\xd0\1", 2 },           { "\xd1\1\1", 3 },
+        { "\xd2\1\1\1\1", 5 },     { "\xd3\1\1\1\1\1\1\1\1", 9 },
+        { "\xca\1\1\1\1", 5 },     { "\xcb\1\1\1\1\1\1\1\1", 9 },
+        { "\xa2xy", 3 },           { "\xd9\2xy", 4 },
+        { "\xda\0\2xy", 5 },       { "\xdb\0\0\0\2xy", 7 },
+        { "\xc4\2xy", 4 },         { "\xc5\0\2xy", 5 },
+        { "\xc6\0\0\0\2xy", 7 },   { "\x92\1\2", 3 },
+        { "\xdc\0\2\1\2", 5 },     { "\xdd\0\0\0\2\1\2", 7 },
+        { "\x81\1\2", 3 },         { "\xde\0\1\1\2", 5 },
+        { "\xdf\0\0\0\1\1\2", 7 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(check(rows[i].p, rows[i].n, 4), SLR_OK);
@@ -106,9 +158,21 @@ static void every_cut_of_every_format_is_truncated(void **state)
 static void a_header_that_announces_more_than_there_is_is_refused_at_once(void **state)
 {
     (void)state;
-    static const struct { const char *p; size_t n; } rows[] = {
-        {"\xdd\xff\xff\xff\xff\1\1", 7}, {"\xdf\xff\xff\xff\xff\1\1", 7}, {"\xdb\xff\xff\xff\xff" "ab", 7}, {"\xc6\xff\xff\xff\xff" "ab", 7},
-        {"\xc9\xff\xff\xff\xff\1\1", 7}, {"\xdc\xff\xff\1", 4}, {"\x83\1\2\3\4\5", 6},
+    static const struct {
+        const char *p;
+        size_t n;
+    } rows[] = {
+        { "\xdd\xff\xff\xff\xff\1\1", 7 },
+        { "\xdf\xff\xff\xff\xff\1\1", 7 },
+        { "\xdb\xff\xff\xff\xff"
+          "ab",
+          7 },
+        { "\xc6\xff\xff\xff\xff"
+          "ab",
+          7 },
+        { "\xc9\xff\xff\xff\xff\1\1", 7 },
+        { "\xdc\xff\xff\1", 4 },
+        { "\x83\1\2\3\4\5", 6 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slr r = slr_on(rows[i].p, rows[i].n);
@@ -171,20 +235,35 @@ static void checked_values_have_no_ext_no_nan_and_only_utf8(void **state)
 static void a_key_stands_once_in_a_map_however_it_is_packed(void **state)
 {
     (void)state;
-    assert_int_equal(CHECK("\x82\xa1""a\x01\xa1""b\x02", 4), SLR_OK);
-    assert_int_equal(CHECK("\x82\xa1""a\x01\xa1""a\x02", 4), SLR_KEY_TWICE);
-    assert_int_equal(CHECK("\x82\xa1""a\x01\xd9\x01""a\x02", 4), SLR_KEY_TWICE);
+    assert_int_equal(CHECK("\x82\xa1"
+                           "a\x01\xa1"
+                           "b\x02",
+                           4),
+                     SLR_OK);
+    assert_int_equal(CHECK("\x82\xa1"
+                           "a\x01\xa1"
+                           "a\x02",
+                           4),
+                     SLR_KEY_TWICE);
+    assert_int_equal(CHECK("\x82\xa1"
+                           "a\x01\xd9\x01"
+                           "a\x02",
+                           4),
+                     SLR_KEY_TWICE);
     assert_int_equal(CHECK("\x82\x07\x01\xcc\x07\x02", 4), SLR_KEY_TWICE);
     assert_int_equal(CHECK("\x82\x07\x01\xa1\x37\x02", 4), SLR_OK); /* 7 and "7" differ */
     assert_int_equal(CHECK("\x81\xff\x01", 4), SLR_BAD_KIND);
     assert_int_equal(CHECK("\x81\xc0\x01", 4), SLR_BAD_KIND);
-    assert_int_equal(CHECK("\x81\xa1""a\x82\x01\x01\x01\x01", 4), SLR_KEY_TWICE); /* in an inner map */
+    assert_int_equal(CHECK("\x81\xa1"
+                           "a\x82\x01\x01\x01\x01",
+                           4),
+                     SLR_KEY_TWICE); /* in an inner map */
 }
 
 static void many_keys_are_compared_without_a_quadratic_search(void **state)
 {
     (void)state;
-    struct slp_buf b = {0};
+    struct slp_buf b = { 0 };
     for (uint32_t n = 1; n <= SL_MAP_PAIRS_MAX + 1; n += n < 20 ? 1 : n < 1000 ? 49 : 1) {
         for (int twice = 0; twice < 2; twice++) {
             slp_buf_clear(&b);
@@ -205,7 +284,11 @@ static void many_keys_are_compared_without_a_quadratic_search(void **state)
 static void find_walks_over_any_value(void **state)
 {
     (void)state;
-    const char map[] = "\x83\xa1""a\x92\x01\x81\xa1""b\x05\xa1""b\xcd\x01\x02\xa2""bc\xc3";
+    const char map[] = "\x83\xa1"
+                       "a\x92\x01\x81\xa1"
+                       "b\x05\xa1"
+                       "b\xcd\x01\x02\xa2"
+                       "bc\xc3";
     struct slr r = slr_on(map, sizeof map - 1), at;
     struct slr_value v;
     assert_int_equal(slr_next(&r, &v), 0);
@@ -221,9 +304,23 @@ static void find_walks_over_any_value(void **state)
 static void utf8_is_strict(void **state)
 {
     (void)state;
-    static const char *const good[] = {"", "plain", "नमस्ते", "Medellín", "\xf0\x9f\x8c\x9e", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
-    static const char *const bad[] = {"\x80", "\xc0\xaf", "\xc1\xbf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                                      "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe2\x82", "\xe2\x28\xa1", "12345678\xc3", "1234567\xf0\x9f\x8c"};
+    static const char *const good[] = {
+        "", "plain", "नमस्ते", "Medellín", "\xf0\x9f\x8c\x9e", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"
+    };
+    static const char *const bad[] = { "\x80",
+                                       "\xc0\xaf",
+                                       "\xc1\xbf",
+                                       "\xc3",
+                                       "\xe0\x80\x80",
+                                       "\xed\xa0\x80",
+                                       "\xf0\x80\x80\x80",
+                                       "\xf4\x90\x80\x80",
+                                       "\xf5\x80\x80\x80",
+                                       "\xff",
+                                       "\xe2\x82",
+                                       "\xe2\x28\xa1",
+                                       "12345678\xc3",
+                                       "1234567\xf0\x9f\x8c" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(sl_utf8_ok(good[i], strlen(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -25,8 +25,11 @@ static size_t unhex(const char *s, char *out)
 
 static unsigned ways_of(const char *s)
 {
-    static const struct { const char *name; unsigned way; } names[] = {{"C2B", SLP_C2B}, {"B2C", SLP_B2C}, {"A2B", SLP_A2B},
-                                                                       {"B2A", SLP_B2A}, {"B2M", SLP_B2M}, {"B2X", SLP_B2X}};
+    static const struct {
+        const char *name;
+        unsigned way;
+    } names[] = { { "C2B", SLP_C2B }, { "B2C", SLP_B2C }, { "A2B", SLP_A2B },
+                  { "B2A", SLP_B2A }, { "B2M", SLP_B2M }, { "B2X", SLP_B2X } };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(s, names[i].name))
             return names[i].way;
@@ -82,7 +85,7 @@ static void check_valid(char *parts[], const char *bytes, size_t n)
     assert_string_equal(slp_info(m.type)->name, parts[1]);
     assert_int_equal(m.id, strtoull(parts[2], NULL, 10));
     vector_seen[m.type] = 1;
-    struct slp_buf again = {0};
+    struct slp_buf again = { 0 };
     walk_msg(&m, &again);
     if (!strstr(parts[5], "(not canonical)")) {
         assert_int_equal(again.n, n);
@@ -98,7 +101,8 @@ static void check_invalid(char *parts[], const char *bytes, size_t n)
     if (slp_decode(bytes, n, ways_of(parts[0]), &m, &fault) == 0)
         fail_msg("%s: was taken", parts[4]);
     if (strcmp(slp_error_name(fault.code), parts[1]) || strcmp(fault.place, parts[2]))
-        fail_msg("%s: %s at '%s', not %s at '%s'", parts[4], slp_error_name(fault.code), fault.place, parts[1], parts[2]);
+        fail_msg("%s: %s at '%s', not %s at '%s'", parts[4], slp_error_name(fault.code), fault.place, parts[1],
+                 parts[2]);
     vector_seen[fault.code] = 1;
 }
 
