@@ -53,8 +53,10 @@ void figures_add_histogram(struct figures *f, const char *key, const struct hist
     }
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1 && sum < h->count; i++) {
         sum += h->bucket[i];
-        snprintf(name, sizeof name, "%s_le_%" PRIu64, key, (uint64_t)1 << i);
-        figures_add(f, name, sum);
+        if (sum > 0) {
+            snprintf(name, sizeof name, "%s_le_%" PRIu64, key, (uint64_t)1 << i);
+            figures_add(f, name, sum);
+        }
     }
 }
 

@@ -17,7 +17,8 @@ uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
 /* Pairs of a map under construction. */
 struct figures { struct slp_buf pairs; uint32_t count; };
 void figures_add(struct figures *f, const char *key, uint64_t value);
-/* KEY_p50, KEY_p99, KEY_max, KEY_total, KEY_count, and KEY_le_N (cumulative) for every bucket up to the largest value. */
+/* KEY_p50, KEY_p99, KEY_max, KEY_total, KEY_count, and KEY_le_N (cumulative) from the first bucket that holds any to
+ * the one that completes them. */
 void figures_add_histogram(struct figures *f, const char *key, const struct histogram *h);
 /* If `body` is a STATS message, write it again to `out` with these pairs added. 0; -1: it is not, or does not fit a frame, or no memory;
  * out is then meaningless. */

@@ -100,3 +100,11 @@ int file_replace(const char *dir, const char *name, const void *p, size_t n)
     }
     return sync_dir(dir);
 }
+
+void file_remove(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    if (path_of(path, sizeof path, dir, name, "") == 0) {
+        unlink(path);
+    }
+}

@@ -8,4 +8,5 @@
 ssize_t file_read(const char *dir, const char *name, char *buf, size_t size);
 /* Replace DIR/NAME by these bytes: old or new, whole, also after a power cut. 0; -1 with errno. */
 int file_replace(const char *dir, const char *name, const void *p, size_t n);
+void file_remove(const char *dir, const char *name); /* if it is there */
 #endif

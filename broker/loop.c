@@ -165,6 +165,7 @@ static int announce(struct loop *l, int ready_fd)
     if (file_replace(l->config.data, "endpoints", text, (size_t)n) < 0) {
         return fail("start_failed", "DATA/endpoints cannot be written");
     }
+    l->announced = true;
     struct log_line line;
     log_begin(&line, LOG_LEVEL_INFO, "listening");
     log_str(&line, "clients", c);
@@ -433,6 +434,9 @@ void loop_stop(struct loop **ll)
     if (!l) {
         return;
     }
+    if (l->announced) {
+        file_remove(l->config.data, "endpoints");
+    }
     end_threads(l);
     transport_close(&l->transport);
     if (l->stuck_backup) {
@@ -460,7 +464,9 @@ void loop_stop(struct loop **ll)
     if (l->signal_fd >= 0) {
         close(l->signal_fd);
     }
+    if (l->phase == LOOP_ENDED) {
+        log_text(LOG_LEVEL_INFO, "stopped", "all that was acknowledged is on disk");
+    }
     free(l);
     *ll = NULL;
-    log_text(LOG_LEVEL_INFO, "stopped", "all that was acknowledged is on disk");
 }

@@ -30,6 +30,7 @@ struct loop {
     struct publisher *publisher;
     int signal_fd;
     bool committing; /* its thread runs */
+    bool announced;  /* DATA/endpoints is there */
     struct item_pool items;
     /* state */
     enum { LOOP_RUNS, LOOP_FINISHES, LOOP_PUBLISHES, LOOP_ENDED } phase;

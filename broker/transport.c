@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "broker/peers.h"
 #include "proto/limits.h"
@@ -64,12 +67,29 @@ static void set_max_message(void *socket, int64_t bytes)
     (void)rc;
 }
 
-/* ZeroMQ unlinks whatever stands where an ipc socket shall be: let that be a socket. */
+/* ZeroMQ unlinks whatever stands where an ipc socket shall be: let that be a socket, and one that nobody serves. */
 static int guard_ipc_path(const char *endpoint)
 {
     struct stat st;
-    if (strncmp(endpoint, "ipc://", 6) == 0 && lstat(endpoint + 6, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    if (strncmp(endpoint, "ipc://", 6) != 0 || lstat(endpoint + 6, &st) < 0) {
+        return 0;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
         errno = EEXIST;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    assert(strlen(endpoint + 6) < sizeof to.sun_path); /* endpoint_allowed() */
+    strcpy(to.sun_path, endpoint + 6);
+    /* EAGAIN: somebody serves it, with a queue that is full. */
+    bool served = connect(fd, (struct sockaddr *)&to, sizeof to) == 0 || errno == EAGAIN;
+    close(fd);
+    if (served) {
+        errno = EADDRINUSE;
         return -1;
     }
     return 0;

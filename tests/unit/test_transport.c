@@ -428,7 +428,7 @@ static void events_go_to_those_who_asked(void **state)
     close_world(&w);
 }
 
-static void a_file_in_the_way_of_an_ipc_socket_is_left_alone(void **state)
+static void what_stands_in_the_way_of_an_ipc_socket_is_left_alone(void **state)
 {
     char dir[] = "/tmp/sunline-transport-XXXXXX", path[64], endpoint[80], text[512] = "";
     struct transport *t;
@@ -444,6 +444,11 @@ static void a_file_in_the_way_of_an_ipc_socket_is_left_alone(void **state)
     assert_non_null(strstr(text, endpoint));
     assert_int_equal(unlink(path), 0); /* it is still there */
     assert_int_equal(transport_open(&t, &o, text, sizeof text), 0);
+    struct transport *second;
+    assert_int_equal(transport_open(&second, &o, text, sizeof text), -1); /* nor is a socket that is served */
+    assert_non_null(strstr(text, "in use"));
+    transport_close(&t);
+    assert_int_equal(transport_open(&t, &o, text, sizeof text), 0); /* but one that was left behind is taken */
     transport_close(&t);
     unlink(path);
     assert_int_equal(rmdir(dir), 0);
@@ -466,7 +471,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_costs_bounded_memory_and_others_go_on),
         cmocka_unit_test(a_peer_that_is_gone_is_forgotten),
         cmocka_unit_test(events_go_to_those_who_asked),
-        cmocka_unit_test(a_file_in_the_way_of_an_ipc_socket_is_left_alone),
+        cmocka_unit_test(what_stands_in_the_way_of_an_ipc_socket_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
