@@ -110,7 +110,8 @@ static bool store(struct cli *cli, const struct arg *a, const char *value, int a
         *(const char **)a->to = value;
     } else if (!args_u64(value, a->max, a->to)) {
         if (a->max) {
-            cli_misuse(cli, "%s takes a whole number from 0 to %llu, not '%s'", a->name, (unsigned long long)a->max, value);
+            cli_misuse(cli, "%s takes a whole number from 0 to %llu, not '%s'", a->name, (unsigned long long)a->max,
+                       value);
         } else {
             cli_misuse(cli, "%s takes a whole number, not '%s'", a->name, value);
         }

@@ -131,7 +131,8 @@ int cli_flush(struct cli *cli, int code)
 {
     if (fflush(cli->out) != 0 || ferror(cli->out)) {
         clearerr(cli->out);
-        return code == CLI_DONE ? cli_fail(cli, "cannot write the output: is the disk full, or the pipe closed?") : code;
+        return code == CLI_DONE ? cli_fail(cli, "cannot write the output: is the disk full, or the pipe closed?")
+                                : code;
     }
     return code;
 }

@@ -13,17 +13,20 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     if (args_parse(cli, argc, argv, NULL, 1, 1) < 0) {
         return CLI_USAGE;
     }
-    /* A relative name means this folder, as people expect; that is right as long as broker and people share a machine. */
+    /* A relative name means this folder, as people expect; that is right as long as broker and people share a
+     * machine. */
     char here[PATH_MAX];
     if (argv[1][0] != '/' && !getcwd(here, sizeof here)) {
         return cli_fail(cli, "cannot tell the present folder; give an absolute path");
     }
-    int n = argv[1][0] == '/' ? snprintf(path, sizeof path, "%s", argv[1]) : snprintf(path, sizeof path, "%s/%s", here, argv[1]);
+    int n = argv[1][0] == '/' ? snprintf(path, sizeof path, "%s", argv[1])
+                              : snprintf(path, sizeof path, "%s/%s", here, argv[1]);
     if (n < 0 || (size_t)n >= sizeof path) {
         return cli_fail(cli, "the path is too long");
     }
     struct sl_info info;
-    if (session_open(cli) || session_check(cli, sl_info(cli->sl, &info), NULL)) { /* says at once if there is no broker */
+    if (session_open(cli) ||
+        session_check(cli, sl_info(cli->sl, &info), NULL)) { /* says at once if there is no broker */
         return CLI_FAILED;
     }
     if (session_check(cli, sl_backup(cli->sl, path, 0), path)) {

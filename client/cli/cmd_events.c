@@ -23,7 +23,8 @@ static int show(struct cli *cli, const struct sl_event *e)
     fprintf(cli->out, "%llu\t%s\t%s", (unsigned long long)e->seq, text_time(e->wall_us, when), name);
     const char *key;
     json_t *value;
-    json_object_foreach(data, key, value) {
+    json_object_foreach(data, key, value)
+    {
         char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
         if (!text) {
             json_decref(data);

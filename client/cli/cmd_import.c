@@ -1,8 +1,8 @@
 /* sunline run start and run add: what makes an import one that can be repeated.
  *
- * The run remembers the fingerprint of what it was started from, so that another file under its name is refused. Rows are numbered by
- * a producer whose id is a digest of (command, run name, fingerprint): the same command with the same file is the same producer, wherever
- * and whenever it runs, and the broker knows how far it got. */
+ * The run remembers the fingerprint of what it was started from, so that another file under its name is refused.
+ * Rows are numbered by a producer whose id is a digest of (command, run name, fingerprint): the same command with
+ * the same file is the same producer, wherever and whenever it runs, and the broker knows how far it got. */
 #include <glib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,7 +14,8 @@
 #include "proto/limits.h"
 #include "proto/reader.h"
 
-static bool producer_id(const char *purpose, const char *run, const void *more, size_t more_bytes, uint8_t id[SL_PRODUCER_SIZE])
+static bool producer_id(const char *purpose, const char *run, const void *more, size_t more_bytes,
+                        uint8_t id[SL_PRODUCER_SIZE])
 {
     uint8_t digest[IMPORT_DIGEST_BYTES];
     gsize n = sizeof digest;
@@ -22,7 +23,8 @@ static bool producer_id(const char *purpose, const char *run, const void *more, 
     if (!sum) {
         return false;
     }
-    g_checksum_update(sum, (const guchar *)purpose, (gssize)strlen(purpose) + 1); /* with the NUL: parts cannot run together */
+    g_checksum_update(sum, (const guchar *)purpose,
+                      (gssize)strlen(purpose) + 1); /* with the NUL: parts cannot run together */
     g_checksum_update(sum, (const guchar *)run, (gssize)strlen(run) + 1);
     g_checksum_update(sum, more, (gssize)more_bytes);
     g_checksum_get_digest(sum, digest, &n);
@@ -31,16 +33,17 @@ static bool producer_id(const char *purpose, const char *run, const void *more, 
     return true;
 }
 
-static int report(struct cli *cli, const char *run, const struct import *im, const struct import_counts *n, const char *state)
+static int report(struct cli *cli, const char *run, const struct import *im, const struct import_counts *n,
+                  const char *state)
 {
     if (cli->json) {
-        return json_line(cli, json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "run", run, "rows", (json_int_t)im->rows, "bad", (json_int_t)im->bad,
-                                        "accepted", (json_int_t)n->accepted, "there_before", (json_int_t)(n->before + n->duplicates), "state",
-                                        state));
+        return json_line(cli, json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "run", run, "rows", (json_int_t)im->rows,
+                                        "bad", (json_int_t)im->bad, "accepted", (json_int_t)n->accepted, "there_before",
+                                        (json_int_t)(n->before + n->duplicates), "state", state));
     }
     fprintf(cli->out, "run %s: %llu rows, %llu new units, %llu were there before, %llu bad rows left out; %s\n", run,
-            (unsigned long long)im->rows, (unsigned long long)n->accepted, (unsigned long long)(n->before + n->duplicates),
-            (unsigned long long)im->bad, state);
+            (unsigned long long)im->rows, (unsigned long long)n->accepted,
+            (unsigned long long)(n->before + n->duplicates), (unsigned long long)im->bad, state);
     return CLI_DONE;
 }
 
@@ -65,7 +68,8 @@ static int look_for_run(struct start *s)
         return CLI_FAILED;
     }
     if (strcmp(s->existing.line, s->options.line) != 0) {
-        return cli_fail(s->cli, "EXISTS: there is a run %s already, of line %s; choose another --name", s->options.name, s->existing.line);
+        return cli_fail(s->cli, "EXISTS: there is a run %s already, of line %s; choose another --name", s->options.name,
+                        s->existing.line);
     }
     if (s->existing.state == SL_RUN_IS_CANCELLED || s->existing.state == SL_RUN_IS_BEING_DELETED) {
         return cli_fail(s->cli, "BAD_STATE: run %s was %s; choose another --name", s->options.name,
@@ -80,8 +84,11 @@ static int start_run(struct start *s, uint64_t *run_id)
     struct sl_run run;
     int rc = sl_run_start(s->cli->sl, &s->options, &run);
     if (rc == SL_KEY_REUSED) {
-        return cli_fail(s->cli, "KEY_REUSED: run %s was started from another file, or with another choice about bad rows; choose another --name, "
-                        "or add to it with: sunline run add", s->options.name);
+        return cli_fail(s->cli,
+                        "KEY_REUSED: run %s was started from another file, or with another choice about bad rows; "
+                        "choose another --name, "
+                        "or add to it with: sunline run add",
+                        s->options.name);
     }
     *run_id = run.id;
     return session_check(s->cli, rc, s->options.name);
@@ -149,7 +156,8 @@ int cmd_run_start(struct cli *cli, int argc, char **argv)
         return cli_misuse(cli, "'%s': %s", s.options.name, sl_error_text(SL_BAD_NAME));
     }
     if (!s.input && (!s.open || s.rejects)) {
-        return cli_misuse(cli, s.rejects ? "--skip-bad goes with --input" : "--input FILE is needed, or --open for a run that is filled later");
+        return cli_misuse(cli, s.rejects ? "--skip-bad goes with --input"
+                                         : "--input FILE is needed, or --open for a run that is filled later");
     }
     session_catch_signals();
     if (session_open(cli) || look_for_run(&s)) {
@@ -163,7 +171,8 @@ int cmd_run_start(struct cli *cli, int argc, char **argv)
         return CLI_FAILED;
     }
     if (cli->json) {
-        return json_line(cli, json_pack("{s:s, s:I, s:s}", "run", s.options.name, "run_id", (json_int_t)run_id, "state", "open"));
+        return json_line(
+            cli, json_pack("{s:s, s:I, s:s}", "run", s.options.name, "run_id", (json_int_t)run_id, "state", "open"));
     }
     fprintf(cli->out, "run %s: open\n", s.options.name);
     return CLI_DONE;
@@ -191,7 +200,8 @@ static int add(struct cli *cli, const char *run, const char *input, const char *
     }
     code = code ? code : import_put(&im, row.run_id, producer, &counts);
     if (!code && counts.before && counts.accepted == 0) {
-        cli_note(cli, "%s: these rows were added to run %s before: nothing was added (--again adds them once more)", im.path, run);
+        cli_note(cli, "%s: these rows were added to run %s before: nothing was added (--again adds them once more)",
+                 im.path, run);
     }
     code = code ? code : report(cli, run, &im, &counts, row.state == SL_RUN_IS_OPEN ? "open" : "closed");
     import_close(&im);

@@ -1,4 +1,5 @@
-/* sunline line: definitions. A file's mistakes are told with their places, whether they are found here or by the broker. */
+/* sunline line: definitions. A file's mistakes are told with their places, whether they are found here or by the
+ * broker. */
 #include <string.h>
 
 #include "client/cli/args.h"
@@ -47,8 +48,8 @@ int cmd_line_check(struct cli *cli, int argc, char **argv)
             char name[SL_NAME_SIZE];
             snprintf(name, sizeof name, "%.*s", TEXT_ARG(line->name));
             if (cli->json) {
-                json_line(cli, json_pack("{s:s, s:s, s:i, s:i}", "file", argv[i], "line", name, "stations", (int)line->station_count, "inputs",
-                                         (int)line->input_count));
+                json_line(cli, json_pack("{s:s, s:s, s:i, s:i}", "file", argv[i], "line", name, "stations",
+                                         (int)line->station_count, "inputs", (int)line->input_count));
             } else {
                 fprintf(cli->out, "%s: line %s, %u station%s: no mistakes\n", argv[i], name, line->station_count,
                         line->station_count == 1 ? "" : "s");
@@ -89,11 +90,14 @@ static int apply_file(struct cli *cli, const char *path, bool dry_run)
         return code;
     }
     if (cli->json) {
-        return json_line(cli, json_pack("{s:s, s:I, s:b, s:b}", "line", applied.line, "version", (json_int_t)applied.version, "changed",
-                                        (int)applied.changed, "dry_run", (int)dry_run));
+        return json_line(cli,
+                         json_pack("{s:s, s:I, s:b, s:b}", "line", applied.line, "version", (json_int_t)applied.version,
+                                   "changed", (int)applied.changed, "dry_run", (int)dry_run));
     }
     fprintf(cli->out, "line %s: version %llu%s\n", applied.line, (unsigned long long)applied.version,
-            dry_run ? " (nothing was changed)" : applied.changed ? "" : " already, nothing has changed");
+            dry_run           ? " (nothing was changed)"
+            : applied.changed ? ""
+                              : " already, nothing has changed");
     return CLI_DONE;
 }
 
@@ -161,13 +165,14 @@ static int show_json(struct cli *cli, const char *line, uint64_t version)
     struct sl_value definition;
     uint64_t actual;
     json_t *stations = json_array();
-    int rc = stations ? sl_line_get(cli->sl, line, version, &actual, &definition, collect_station, stations) : SL_NO_MEMORY;
+    int rc =
+        stations ? sl_line_get(cli->sl, line, version, &actual, &definition, collect_station, stations) : SL_NO_MEMORY;
     if (rc != SL_OK) {
         json_decref(stations);
         return session_check(cli, rc, line);
     }
-    return json_line(cli, json_pack("{s:s, s:I, s:o, s:o}", "line", line, "version", (json_int_t)actual, "definition", json_of_value(&definition),
-                                    "stations", stations));
+    return json_line(cli, json_pack("{s:s, s:I, s:o, s:o}", "line", line, "version", (json_int_t)actual, "definition",
+                                    json_of_value(&definition), "stations", stations));
 }
 
 static void show_text(FILE *out, const char *name, const struct sl_value *definition, const char *key)
@@ -197,7 +202,8 @@ int cmd_line_show(struct cli *cli, int argc, char **argv)
     struct station_table stations;
     struct sl_value definition;
     station_table_begin(&stations, cli, false);
-    int code = session_check(cli, sl_line_get(cli->sl, argv[1], version, &actual, &definition, station_table_row, &stations), argv[1]);
+    int code = session_check(
+        cli, sl_line_get(cli->sl, argv[1], version, &actual, &definition, station_table_row, &stations), argv[1]);
     if (!code) {
         fprintf(cli->out, "line      %s, version %llu\n", argv[1], (unsigned long long)actual);
         show_text(cli->out, "title", &definition, "title");

@@ -1,24 +1,21 @@
 /* sunline run output: what a run produced, page after page, so that a run of any size needs no memory here. */
-#include <fcntl.h>
-#include <libgen.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client/cli/args.h"
 #include "client/cli/csv_out.h"
 #include "client/cli/family.h"
 #include "client/cli/file_out.h"
 #include "client/cli/json_out.h"
+#include "client/internal.h"
 
 #define FLUSH_BYTES (256 * 1024)
 
 struct output {
     struct cli *cli;
     FILE *to;
-    bool jsonl, guard, headed;
+    bool jsonl, guard;
     struct slp_buf buf;
     uint64_t rows;
     int code;
@@ -59,13 +56,26 @@ static bool csv_value(struct output *o, bool first, const struct sl_value *v)
     return true;
 }
 
-static void csv_header(struct output *o, const struct sl_output_row *r)
+/* The header stands also above no rows at all, and the library hands out columns with rows only: so ask for one. */
+static int csv_header(struct output *o, const char *run, const struct sl_output_options *options)
 {
-    for (uint32_t i = 0; i < r->column_count; i++) {
-        csv_out_cell(&o->buf, i == 0, o->guard, r->columns[i], strlen(r->columns[i]));
+    struct sl *sl = o->cli->sl;
+    struct slp_output_get get = { .run = sl__bytes(run), .station = sl__bytes(options->station), .limit = 1 };
+    SL__SET(&get, output_get, limit);
+    if (options->station) {
+        SL__SET(&get, output_get, station);
+    }
+    struct slp_msg reply;
+    if (session_check(o->cli, sl__request(sl, SLP_OUTPUT_GET, &get, SLP_OUTPUT, &reply), run)) {
+        return CLI_FAILED;
+    }
+    struct slp_cursor c = slp_each(reply.u.output.columns);
+    struct slp_bytes name;
+    for (bool first = true; slp_next_str(&c, &name); first = false) {
+        csv_out_cell(&o->buf, first, o->guard, name.p, name.n);
     }
     csv_out_end(&o->buf);
-    o->headed = true;
+    return CLI_DONE;
 }
 
 static int jsonl_row(struct output *o, const struct sl_output_row *r)
@@ -98,9 +108,6 @@ static int on_row(void *arg, const struct sl_output_row *r)
     if (o->jsonl) {
         o->code = jsonl_row(o, r);
     } else {
-        if (!o->headed) {
-            csv_header(o, r);
-        }
         for (uint32_t i = 0; i < r->column_count && !o->code; i++) {
             o->code = csv_value(o, i == 0, &r->values[i]) ? CLI_DONE : cli_nomem(o->cli);
         }
@@ -151,8 +158,11 @@ int cmd_run_output(struct cli *cli, int argc, char **argv)
         }
         o.to = out_file.f;
     }
-    int rc = sl_output(cli->sl, argv[1], &options, on_row, &o, NULL);
-    int code = o.code ? o.code : session_check(cli, rc, argv[1]);
+    int code = o.jsonl ? CLI_DONE : csv_header(&o, argv[1], &options);
+    if (!code) {
+        int rc = sl_output(cli->sl, argv[1], &options, on_row, &o, NULL);
+        code = o.code ? o.code : session_check(cli, rc, argv[1]);
+    }
     code = code ? code : write_out(&o);
     slp_buf_free(&o.buf);
     if (!to_file) {

@@ -74,8 +74,9 @@ int cmd_run_priority(struct cli *cli, int argc, char **argv)
     if (!args_u64(argv[2], SL_PRIORITY_MAX, &priority)) {
         return cli_misuse(cli, "a priority is 0 to %d, not '%s'", SL_PRIORITY_MAX, argv[2]);
     }
-    return session_open(cli) ? CLI_FAILED
-                             : changed(cli, sl_run_priority(cli->sl, argv[1], (unsigned)priority), argv[1], "priority set");
+    return session_open(cli)
+               ? CLI_FAILED
+               : changed(cli, sl_run_priority(cli->sl, argv[1], (unsigned)priority), argv[1], "priority set");
 }
 
 struct listing {
@@ -118,7 +119,8 @@ int cmd_run_list(struct cli *cli, int argc, char **argv)
     if (session_open(cli)) {
         return CLI_FAILED;
     }
-    table_begin(&l.table, cli->out, cli->out_tty, cli->color, "RUN|LINE|STATE|>PRIORITY|>UNITS|>DONE|>DEAD|>DROPPED|>CANCELLED|STARTED");
+    table_begin(&l.table, cli->out, cli->out_tty, cli->color,
+                "RUN|LINE|STATE|>PRIORITY|>UNITS|>DONE|>DEAD|>DROPPED|>CANCELLED|STARTED");
     int rc = sl_runs(cli->sl, line, on_run, &l);
     bool ok = table_end(&l.table);
     return l.code ? l.code : ok ? session_check(cli, rc, line) : cli_nomem(cli);
@@ -164,8 +166,8 @@ int cmd_run_show(struct cli *cli, int argc, char **argv)
     station_table_begin(&stations, cli, false);
     int code = session_check(cli, sl_run_info(cli->sl, argv[1], &r, station_table_row, &stations), argv[1]);
     if (!code) {
-        fprintf(cli->out, "run       %s (number %llu)\nline      %s, version %llu\n", r.name, (unsigned long long)r.run_id, r.line,
-                (unsigned long long)r.version);
+        fprintf(cli->out, "run       %s (number %llu)\nline      %s, version %llu\n", r.name,
+                (unsigned long long)r.run_id, r.line, (unsigned long long)r.version);
         fprintf(cli->out, "state     %s\npriority  %llu\n", state_text(&r), (unsigned long long)r.priority);
         fprintf(cli->out, "units     %llu: %llu done, %llu dropped, %llu cancelled, %llu held up by dead tasks\n",
                 (unsigned long long)r.units, (unsigned long long)r.done, (unsigned long long)r.dropped,

@@ -1,4 +1,5 @@
-/* sunline station: queues. A station is named LINE/STATION, of one version with @VERSION; every version of it has a queue of its own. */
+/* sunline station: queues. A station is named LINE/STATION, of one version with @VERSION; every version of it has a
+ * queue of its own. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ static int parse_name(struct cli *cli, const char *text, struct station_name *na
     size_t line_n = slash ? (size_t)(slash - text) : 0;
     size_t station_n = slash ? (at ? (size_t)(at - slash) - 1 : strlen(slash + 1)) : 0;
     *name = (struct station_name){ .version = 0 };
-    if (!line_n || !station_n || line_n >= SL_NAME_SIZE || station_n >= SL_NAME_SIZE || (at && !args_u64(at + 1, 0, &name->version))) {
+    if (!line_n || !station_n || line_n >= SL_NAME_SIZE || station_n >= SL_NAME_SIZE ||
+        (at && !args_u64(at + 1, 0, &name->version))) {
         return cli_misuse(cli, "a station is named LINE/STATION or LINE/STATION@VERSION, not '%s'", text);
     }
     memcpy(name->line, text, line_n);
@@ -71,14 +73,16 @@ int cmd_station_show(struct cli *cli, int argc, char **argv)
     return s.rows ? CLI_DONE : cli_fail(cli, "NOT_FOUND: there is no station '%s'", argv[1]);
 }
 
-static int set_state(struct cli *cli, int argc, char **argv, int (*set)(struct sl *, const char *, const char *), const char *now)
+static int set_state(struct cli *cli, int argc, char **argv, int (*set)(struct sl *, const char *, const char *),
+                     const char *now)
 {
     struct station_name name;
     if (args_parse(cli, argc, argv, NULL, 1, 1) < 0 || parse_name(cli, argv[1], &name)) {
         return CLI_USAGE;
     }
     if (name.version) {
-        return cli_misuse(cli, "a station is paused and resumed in all versions; leave out '@%llu'", (unsigned long long)name.version);
+        return cli_misuse(cli, "a station is paused and resumed in all versions; leave out '@%llu'",
+                          (unsigned long long)name.version);
     }
     if (session_open(cli) || session_check(cli, set(cli->sl, name.line, name.station), argv[1])) {
         return CLI_FAILED;
@@ -111,7 +115,8 @@ struct queues {
 static int on_queue(void *arg, const struct sl_station_row *r)
 {
     struct queues *q = arg;
-    if (strcmp(r->name, q->name->station) != 0 || (q->name->version && q->name->version != r->version) || q->count == QUEUES_MAX) {
+    if (strcmp(r->name, q->name->station) != 0 || (q->name->version && q->name->version != r->version) ||
+        q->count == QUEUES_MAX) {
         return 0;
     }
     struct sl_station_row *rows = realloc(q->rows, (q->count + 1) * sizeof *rows);
@@ -124,7 +129,8 @@ static int on_queue(void *arg, const struct sl_station_row *r)
     return 0;
 }
 
-/* The queues of the station; those of the run's version only, if a run is named. An exit code; q->rows is the caller's to free in any case. */
+/* The queues of the station; those of the run's version only, if a run is named. An exit code; q->rows is the
+ * caller's to free in any case. */
 static int find_queues(struct cli *cli, const char *text, struct station_name *name, const char *run, struct queues *q)
 {
     *q = (struct queues){ .name = name };
@@ -137,7 +143,8 @@ static int find_queues(struct cli *cli, const char *text, struct station_name *n
             return CLI_FAILED;
         }
         if (strcmp(r.line, name->line) != 0 || (name->version && name->version != r.version)) {
-            return cli_fail(cli, "run %s goes through %s@%llu, not through %s", run, r.line, (unsigned long long)r.version, text);
+            return cli_fail(cli, "run %s goes through %s@%llu, not through %s", run, r.line,
+                            (unsigned long long)r.version, text);
         }
         name->version = r.version;
     }
@@ -222,7 +229,8 @@ static int list_tasks(struct cli *cli, int argc, char **argv, enum sl_tasks_whic
         bool ok = table_end(&l.table);
         code = l.code ? l.code : !ok ? cli_nomem(cli) : session_check(cli, rc, argv[1]);
         if (!code && !run && limit && held(queue, l.which) > limit && cli->out_tty) {
-            cli_note(cli, "%llu of %llu shown; --limit shows more", (unsigned long long)limit, (unsigned long long)held(queue, l.which));
+            cli_note(cli, "%llu of %llu shown; --limit shows more", (unsigned long long)limit,
+                     (unsigned long long)held(queue, l.which));
         }
     }
     run_names_free(&l.names);
@@ -241,11 +249,13 @@ int cmd_station_dead(struct cli *cli, int argc, char **argv)
 }
 
 /* ---- requeue and drop ---- */
-typedef int change_fn(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason,
-                      uint64_t *count);
+typedef int change_fn(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
+                      const char *reason, uint64_t *count);
 
-/* UNITs are numbers (with --run) or RUN/NUMBER, of one run. CLI_DONE, or CLI_USAGE after a message. run_name holds a run that came with a unit. */
-static int parse_units(struct cli *cli, int n, char **argv, const char **run, char run_name[SL_NAME_SIZE], uint64_t *units)
+/* UNITs are numbers (with --run) or RUN/NUMBER, of one run. CLI_DONE, or CLI_USAGE after a message. run_name holds a
+ * run that came with a unit. */
+static int parse_units(struct cli *cli, int n, char **argv, const char **run, char run_name[SL_NAME_SIZE],
+                       uint64_t *units)
 {
     for (int i = 0; i < n; i++) {
         const char *slash = strrchr(argv[i], '/');
@@ -274,7 +284,8 @@ static int parse_units(struct cli *cli, int n, char **argv, const char **run, ch
 static int report(struct cli *cli, const char *station, const char *what, uint64_t count)
 {
     if (cli->json) {
-        return json_line(cli, json_pack("{s:s, s:s, s:I}", "station", station, "action", what, "count", (json_int_t)count));
+        return json_line(cli,
+                         json_pack("{s:s, s:s, s:I}", "station", station, "action", what, "count", (json_int_t)count));
     }
     fprintf(cli->out, "station %s: %llu %s\n", station, (unsigned long long)count, what);
     return CLI_DONE;
@@ -312,7 +323,8 @@ static int change(struct cli *cli, int argc, char **argv, change_fn *act, const 
         if (all && q.rows[i].dead == 0) {
             continue;
         }
-        code = session_check(cli, act(cli->sl, q.rows[i].station_id, run, n ? units : NULL, (uint32_t)n, reason, &count), argv[1]);
+        code = session_check(
+            cli, act(cli->sl, q.rows[i].station_id, run, n ? units : NULL, (uint32_t)n, reason, &count), argv[1]);
         total += count;
     }
     free(q.rows);

@@ -1,5 +1,5 @@
-/* sunline stats: the broker's figures, for people, programs and Prometheus. The figures are the broker's: a map of names to numbers, some of
- * them maps again (by station, by state); nothing here knows their names. */
+/* sunline stats: the broker's figures, for people, programs and Prometheus. The figures are the broker's: a map of
+ * names to numbers, some of them maps again (by station, by state); nothing here knows their names. */
 #include <string.h>
 
 #include "client/cli/args.h"

@@ -1,6 +1,6 @@
-/* sunline unit show: the whole story of a unit. The broker tells it as a tree (PROTOCOL.md says of what); here it is only laid out for
- * reading: what ends in _wall_us is a time, other _us are durations, the numbers of states get their words, history is a line an entry,
- * and whatever a newer broker adds is shown as well. */
+/* sunline unit show: the whole story of a unit. The broker tells it as a tree (PROTOCOL.md says of what); here it is
+ * only laid out for reading: what ends in _wall_us is a time, other _us are durations, the numbers of states get
+ * their words, history is a line an entry, and whatever a newer broker adds is shown as well. */
 #include <string.h>
 
 #include "client/cli/args.h"
@@ -37,12 +37,15 @@ static void put_scalar(FILE *out, const char *key, const struct sl_value *v)
     }
 }
 
-/* The word for a state's number, which depends on whose state it is: `of` is the key of the list it stands in. NULL: no word. */
+/* The word for a state's number, which depends on whose state it is: `of` is the key of the list it stands in. NULL:
+ * no word. */
 static const char *word(const char *of, const char *key, const struct sl_value *v)
 {
-    static const char *const task[] = { "blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended" };
+    static const char *const task[] = { "blocked", "waiting", "ready", "assigned", "started",
+                                        "done",    "skipped", "dead",  "ended" };
     static const char *const assignment[] = { "handed out", "started", "counted", "late", "returned" };
-    static const char *const why[] = { NULL, NULL, NULL, "released", "declined", "expired", "failed", NULL, "recalled", "buried" };
+    static const char *const why[] = { NULL,      NULL,     NULL, "released", "declined",
+                                       "expired", "failed", NULL, "recalled", "buried" };
     if (v->type != SL_T_UINT) {
         return NULL;
     }
@@ -55,7 +58,8 @@ static const char *word(const char *of, const char *key, const struct sl_value *
     if (strcmp(of, "stations") == 0) {
         return v->v.u64 < sizeof task / sizeof task[0] ? task[v->v.u64] : NULL;
     }
-    return strcmp(of, "assignments") == 0 && v->v.u64 < sizeof assignment / sizeof assignment[0] ? assignment[v->v.u64] : NULL;
+    return strcmp(of, "assignments") == 0 && v->v.u64 < sizeof assignment / sizeof assignment[0] ? assignment[v->v.u64]
+                                                                                                 : NULL;
 }
 
 static bool is_container(const struct sl_value *v)
@@ -111,7 +115,8 @@ static void put_entry(FILE *out, const struct sl_value *map, int depth)
     while (sl_next(&c, &k) && sl_next(&c, &v)) {
         char key[128];
         sl_text(&k, key, sizeof key);
-        if (v.type == SL_T_NIL || is_container(&v) || (timed && sl_str_is(&k, "wall_us")) || (named && sl_str_is(&k, "what"))) {
+        if (v.type == SL_T_NIL || is_container(&v) || (timed && sl_str_is(&k, "wall_us")) ||
+            (named && sl_str_is(&k, "what"))) {
             continue;
         }
         const char *name = word("assignments", key, &v);

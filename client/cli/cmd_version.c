@@ -15,14 +15,17 @@ int cmd_version(struct cli *cli, int argc, char **argv)
     struct sl_info info;
     bool answered = sl_open(&o, &cli->sl) == SL_OK && sl_info(cli->sl, &info) == SL_OK;
     if (cli->json) {
-        json_t *broker = answered ? json_pack("{s:s, s:I, s:I, s:s}", "version", info.version, "protocol", (json_int_t)info.protocol,
-                                              "event_seq", (json_int_t)info.event_seq, "endpoint", cli->endpoint)
-                                  : json_null();
-        return json_line(cli, json_pack("{s:s, s:i, s:o}", "version", sl_version(), "protocol", SL_PROTOCOL_VERSION, "broker", broker));
+        json_t *broker =
+            answered ? json_pack("{s:s, s:I, s:I, s:s}", "version", info.version, "protocol", (json_int_t)info.protocol,
+                                 "event_seq", (json_int_t)info.event_seq, "endpoint", cli->endpoint)
+                     : json_null();
+        return json_line(cli, json_pack("{s:s, s:i, s:o}", "version", sl_version(), "protocol", SL_PROTOCOL_VERSION,
+                                        "broker", broker));
     }
     fprintf(cli->out, "sunline %s, protocol %d\n", sl_version(), SL_PROTOCOL_VERSION);
     if (answered) {
-        fprintf(cli->out, "broker %s, protocol %llu, at %s\n", info.version, (unsigned long long)info.protocol, cli->endpoint);
+        fprintf(cli->out, "broker %s, protocol %llu, at %s\n", info.version, (unsigned long long)info.protocol,
+                cli->endpoint);
     } else {
         fprintf(cli->out, "broker: none answers at %s\n", cli->endpoint);
     }

@@ -1,4 +1,5 @@
-/* sunline run watch: how far a run is, how fast it goes, when it will be done. Redraws itself on a terminal; otherwise a line a look. */
+/* sunline run watch: how far a run is, how fast it goes, when it will be done. Redraws itself on a terminal;
+ * otherwise a line a look. */
 #include <string.h>
 
 #include "client/cli/args.h"
@@ -8,16 +9,19 @@
 #include "client/cli/station_table.h"
 #include "client/cli/text.h"
 
-#define SAMPLES_MAX 32         /* the rate is over this many looks, so that it follows changes and does not jump */
+#define SAMPLES_MAX 32 /* the rate is over this many looks, so that it follows changes and does not jump */
 #define TTY_INTERVAL_MS 500
 #define INTERVAL_S_MAX 3600
 #define BAR_COLUMNS 40
 
 struct watch {
     struct cli *cli;
-    struct { int64_t at_us; uint64_t ended; } sample[SAMPLES_MAX];
-    uint32_t samples;          /* taken in all */
-    unsigned lines;            /* drawn last time, to go back over */
+    struct {
+        int64_t at_us;
+        uint64_t ended;
+    } sample[SAMPLES_MAX];
+    uint32_t samples; /* taken in all */
+    unsigned lines;   /* drawn last time, to go back over */
     int code;
 };
 
@@ -55,7 +59,10 @@ static uint64_t in_progress(const struct sl_progress *p)
 
 static const char *states(const struct sl_run_row *r)
 {
-    return r->paused ? " (paused)" : r->state == SL_RUN_IS_OPEN ? " (open)" : r->state == SL_RUN_IS_CANCELLED ? " (cancelled)" : "";
+    return r->paused                         ? " (paused)"
+           : r->state == SL_RUN_IS_OPEN      ? " (open)"
+           : r->state == SL_RUN_IS_CANCELLED ? " (cancelled)"
+                                             : "";
 }
 
 static void draw_tty(struct watch *w, const struct sl_progress *p, const struct progress_view *v)
@@ -101,7 +108,8 @@ static void draw_json(struct watch *w, const struct sl_progress *p, const struct
     json_t *tree = json_of_run(&p->run);
     if (!tree || json_object_set_new(tree, "in_progress", json_integer((json_int_t)in_progress(p))) != 0 ||
         json_object_set_new(tree, "units_per_s", v->rate < 0 ? json_null() : json_real(v->rate)) != 0 ||
-        json_object_set_new(tree, "left_us", v->left_us < 0 ? json_null() : json_integer((json_int_t)v->left_us)) != 0) {
+        json_object_set_new(tree, "left_us", v->left_us < 0 ? json_null() : json_integer((json_int_t)v->left_us)) !=
+            0) {
         json_decref(tree);
         json_decref(stations);
         w->code = cli_nomem(w->cli);
@@ -119,7 +127,9 @@ static int on_look(void *arg, const struct sl_progress *p)
 {
     struct watch *w = arg;
     uint64_t over = ended(&p->run);
-    struct progress_view v = { .what = p->run.name, .unit = "units", .done = over, .share = 0, .rate = rate(w, over), .left_us = -1 };
+    struct progress_view v = {
+        .what = p->run.name, .unit = "units", .done = over, .share = 0, .rate = rate(w, over), .left_us = -1
+    };
     if (p->run.units) {
         v.share = (double)over / (double)p->run.units;
     } else if (p->run.state != SL_RUN_IS_OPEN) {
@@ -158,7 +168,9 @@ int cmd_run_watch(struct cli *cli, int argc, char **argv)
         return CLI_FAILED; /* the wait itself would wait for a broker for ever */
     }
     session_catch_signals();
-    struct sl_wait_options o = { .interval_ms = given ? (int64_t)interval_s * 1000 : cli->out_tty ? TTY_INTERVAL_MS : 1000,
+    struct sl_wait_options o = { .interval_ms = given          ? (int64_t)interval_s * 1000
+                                                : cli->out_tty ? TTY_INTERVAL_MS
+                                                               : 1000,
                                  .progress = on_look,
                                  .arg = &w };
     int rc = sl_run_wait(cli->sl, argv[1], &o);
@@ -167,10 +179,9 @@ int cmd_run_watch(struct cli *cli, int argc, char **argv)
     }
     switch (rc) {
     case SL_ONLY_DEAD:
-        return cli_fail(cli, "%s: only dead tasks remain (sunline station dead lists them; requeue or drop them)", argv[1]);
-    case SL_RUN_CANCELLED:
-        return cli_fail(cli, "%s: the run was cancelled", argv[1]);
-    default:
-        return session_check(cli, rc, argv[1]);
+        return cli_fail(cli, "%s: only dead tasks remain (sunline station dead lists them; requeue or drop them)",
+                        argv[1]);
+    case SL_RUN_CANCELLED: return cli_fail(cli, "%s: the run was cancelled", argv[1]);
+    default: return session_check(cli, rc, argv[1]);
     }
 }

@@ -12,26 +12,28 @@ const struct command commands[] = {
     { "line apply", cmd_line_apply, "[--dry-run] FILE...", "define lines, or new versions of them",
       "  --dry-run         let the broker check the definition, change nothing\n" },
     { "line list", cmd_line_list, "", "list lines", NULL },
-    { "line show", cmd_line_show, "LINE [--version N]", "show a line: its stations and their counters (--json: the definition, too)",
+    { "line show", cmd_line_show, "LINE [--version N]",
+      "show a line: its stations and their counters (--json: the definition, too)",
       "  --version N       this version; default: the newest\n" },
     { "line pause", cmd_line_pause, "LINE", "give out no more tasks of a line", NULL },
     { "line resume", cmd_line_resume, "LINE", "go on with a paused line", NULL },
     { "line delete", cmd_line_delete, "LINE [--force]", "delete a line that has no open runs",
       "  --force           cancel its open runs first\n" },
 
-    { "run start", cmd_run_start, "LINE --name RUN [--input FILE.csv] [--open] [--priority N] [--skip-bad REJECTS.csv] [--quota N]",
+    { "run start", cmd_run_start,
+      "LINE --name RUN [--input FILE.csv] [--open] [--priority N] [--skip-bad REJECTS.csv] [--quota N]",
       "start a run from a CSV file; run again after an interruption, it goes on",
       "  --name RUN        name of the run\n"
       "  --input FILE      CSV with a header row of the line's input fields; '-' reads standard input\n"
       "  --open            leave the run open for more units (run add, producers); then --input may be missing\n"
       "  --priority N      0 to 9, 9 first; default 5\n"
-      "  --skip-bad FILE   write bad rows with their reasons to FILE and import the rest; default: any bad row refuses all\n"
+      "  --skip-bad FILE   write bad rows with reasons to FILE, import the rest; else any bad row refuses all\n"
       "  --quota N         open units that the run may hold; an import waits while they are used up\n" },
     { "run add", cmd_run_add, "RUN --input FILE.csv [--skip-bad REJECTS.csv] [--again]",
       "add the rows of a CSV file to an open run; the same file twice adds nothing",
       "  --input FILE      CSV with a header row of the line's input fields; '-' reads standard input\n"
       "  --skip-bad FILE   write bad rows with their reasons to FILE and import the rest\n"
-      "  --again           add the rows although the same file was added before (then an interrupted add cannot go on)\n" },
+      "  --again           add the rows although the file was added before; cannot go on if interrupted\n" },
     { "run close", cmd_run_close, "RUN", "take no more units; the run ends when all are done", NULL },
     { "run pause", cmd_run_pause, "RUN", "give out no more tasks of a run", NULL },
     { "run resume", cmd_run_resume, "RUN", "go on with a paused run", NULL },
@@ -41,7 +43,8 @@ const struct command commands[] = {
     { "run priority", cmd_run_priority, "RUN N", "change a run's priority, 0 to 9, 9 first", NULL },
     { "run list", cmd_run_list, "[--line LINE]", "list runs", "  --line LINE       of this line only\n" },
     { "run show", cmd_run_show, "RUN", "show a run and the counters of its stations", NULL },
-    { "run watch", cmd_run_watch, "RUN [--interval SECONDS]", "show a run's progress until it is done (exit 1: only dead tasks remain, or cancelled)",
+    { "run watch", cmd_run_watch, "RUN [--interval SECONDS]",
+      "show a run's progress until it is done (exit 1: only dead tasks remain, or cancelled)",
       "  --interval N      seconds between two lines; default 1\n" },
     { "run output", cmd_run_output, "RUN [--station STATION] [--format csv|jsonl] [--raw] [--all] [-o FILE]",
       "write what a run produced, in input order, also while it goes on",
@@ -53,14 +56,16 @@ const struct command commands[] = {
 
     { "station list", cmd_station_list, "[LINE]", "list stations and their counters over all runs", NULL },
     { "station show", cmd_station_show, "LINE/STATION[@VERSION]", "show a station's counters in every version", NULL },
-    { "station pause", cmd_station_pause, "LINE/STATION", "give out no more tasks of a station, in all versions", NULL },
+    { "station pause", cmd_station_pause, "LINE/STATION", "give out no more tasks of a station, in all versions",
+      NULL },
     { "station resume", cmd_station_resume, "LINE/STATION", "go on with a paused station", NULL },
     { "station peek", cmd_station_peek, "LINE/STATION[@VERSION] [--waiting] [--run RUN] [--limit N]",
       "look through a station's queue without touching it",
       "  --waiting         tasks that wait for a delay or a back-off, instead of those that are ready\n"
       "  --run RUN         of this run only\n"
       "  --limit N         at most so many; default 100, 0: all\n" },
-    { "station dead", cmd_station_dead, "LINE/STATION[@VERSION] [--run RUN] [--limit N]", "list a station's dead tasks and why they are dead",
+    { "station dead", cmd_station_dead, "LINE/STATION[@VERSION] [--run RUN] [--limit N]",
+      "list a station's dead tasks and why they are dead",
       "  --run RUN         of this run only\n"
       "  --limit N         at most so many; default 100, 0: all\n" },
     { "station requeue", cmd_station_requeue, "LINE/STATION[@VERSION] UNIT...|--all [--run RUN] [--reason TEXT]",
@@ -80,13 +85,15 @@ const struct command commands[] = {
     { "worker show", cmd_worker_show, "WORKER", "show a worker: skills, presence, work in hand", NULL },
 
     { "unit show", cmd_unit_show, "RUN UNIT | RUN/UNIT", "tell the whole story of a unit", NULL },
-    { "events", cmd_events, "[--since SEQ] [--topic STREAM] [--follow]", "print events: all that are kept, or from a sequence number on",
-      "  --since SEQ       begin with this sequence number; default: the oldest kept, with --follow what happens from now on\n"
+    { "events", cmd_events, "[--since SEQ] [--topic STREAM] [--follow]",
+      "print events: all that are kept, or from a sequence number on",
+      "  --since SEQ       begin with this number; default: the oldest kept, with --follow from now on\n"
       "  --topic STREAM    all (default), line/NAME, run/NAME or hub/NAME\n"
       "  --follow          go on with new events as they happen\n" },
     { "stats", cmd_stats, "[--format text|json|prometheus]", "print the broker's figures",
       "  --format FORMAT   text (default), json or prometheus\n" },
-    { "backup", cmd_backup, "FILE", "copy the broker's store, compacted, while work goes on; FILE is on the broker's machine", NULL },
+    { "backup", cmd_backup, "FILE",
+      "copy the broker's store, compacted, while work goes on; FILE is on the broker's machine", NULL },
     { "version", cmd_version, "", "print the versions of this program and of the broker", NULL },
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
@@ -137,7 +144,8 @@ void command_list(FILE *f, const char *group)
         if (group && (strlen(group) != head(c) || strncmp(group, c->words, head(c)) != 0)) {
             continue;
         }
-        bool same = last && head(c) == head(&commands[last - 1]) && strncmp(c->words, commands[last - 1].words, head(c)) == 0;
+        bool same =
+            last && head(c) == head(&commands[last - 1]) && strncmp(c->words, commands[last - 1].words, head(c)) == 0;
         bool grouped = c->words[head(c)] != 0;
         if (last && !same && (grouped || commands[last - 1].words[head(&commands[last - 1])])) {
             fputc('\n', f);
@@ -145,7 +153,8 @@ void command_list(FILE *f, const char *group)
         fprintf(f, "  %-16s %s\n", c->words, c->help);
         last = i + 1;
     }
-    fprintf(f, "\nsunline COMMAND --help tells more. The broker is --broker, else SUNLINE_BROKER, else %s.\n", CLI_ENDPOINT_DEFAULT);
+    fprintf(f, "\nsunline COMMAND --help tells more. The broker is --broker, else SUNLINE_BROKER, else %s.\n",
+            CLI_ENDPOINT_DEFAULT);
 }
 
 void command_usage(FILE *f, const struct command *c)
@@ -157,10 +166,11 @@ void command_help(FILE *f, const struct command *c)
 {
     command_usage(f, c);
     fprintf(f, "%s\n\n%s", c->help, c->options ? c->options : "");
-    fprintf(f, "  --json            print JSON, an object a line\n"
-               "  --broker EP       the broker's client endpoint; default: SUNLINE_BROKER, else %s\n"
-               "  --timeout N       seconds that a request may take; default %d\n"
-               "  --help            this text\n",
+    fprintf(f,
+            "  --json            print JSON, an object a line\n"
+            "  --broker EP       the broker's client endpoint; default: SUNLINE_BROKER, else %s\n"
+            "  --timeout N       seconds that a request may take; default %d\n"
+            "  --help            this text\n",
             CLI_ENDPOINT_DEFAULT, CLI_TIMEOUT_S_DEFAULT);
 }
 

@@ -1,5 +1,6 @@
-/* The CSV reader. libcsv does the states of quoting and knows no positions; so it is fed one physical line at a time, and a
- * record's lines stay in the window until the record is handed out: that gives line numbers and the raw bytes for nothing.
+/* The CSV reader. libcsv does the states of quoting and knows no positions; so it is fed one physical line at a time,
+ * and a record's lines stay in the window until the record is handed out: that gives line numbers and the raw bytes for
+ * nothing.
  *
  * window:   0 ... record_at ... pos ... end        [record_at, pos) is fed, [pos, end) is read but not fed */
 #include "client/cli/csv_in.h"
@@ -23,7 +24,7 @@ struct csv_in {
     char *window;
     size_t window_cap, record_at, pos, end;
     uint64_t read_bytes, line, record, record_line;
-    char *text;                /* the cells' bytes of the present record, one after the other */
+    char *text; /* the cells' bytes of the present record, one after the other */
     size_t text_n, text_cap;
     size_t *cell_ends;
     struct slp_bytes *cells;
@@ -151,7 +152,8 @@ static bool fill(struct csv_in *in)
     if (in->window_cap - in->end < READ_BYTES / 2) {
         if (in->end > CSV_RECORD_BYTES_MAX) {
             char what[160];
-            snprintf(what, sizeof what, "the record that begins here is larger than %d bytes (a quote that is never closed?)",
+            snprintf(what, sizeof what,
+                     "the record that begins here is larger than %d bytes (a quote that is never closed?)",
                      CSV_RECORD_BYTES_MAX);
             in->line = in->record_line;
             broken(in, what);
@@ -198,8 +200,7 @@ static bool begin(struct csv_in *in)
 {
     in->begun = true;
     in->line = in->record_line = 1;
-    while (in->end < 4 && fill(in)) {
-    }
+    while (in->end < 4 && fill(in)) {}
     if (in->broken || in->nomem) {
         return false;
     }
@@ -269,7 +270,8 @@ static enum csv_rc finish(struct csv_in *in, struct csv_row *row)
         char what[160];
         bool parse = csv_error(&in->parser) == CSV_EPARSE;
         in->line = in->record_line;
-        snprintf(what, sizeof what, "the record that begins here ends in a quoted field that is never closed (field %u)",
+        snprintf(what, sizeof what,
+                 "the record that begins here ends in a quoted field that is never closed (field %u)",
                  in->cell_count + 1);
         return broken(in, parse ? what : "out of memory");
     }
@@ -313,7 +315,8 @@ enum csv_rc csv_in_next(struct csv_in *in, struct csv_row *row)
         if (in->row_done) {
             return hand_out(in, row);
         }
-        bool blank = ends && in->cell_count == 0 && in->parser.pstate == 0; /* libcsv is between records: it skipped the line */
+        bool blank =
+            ends && in->cell_count == 0 && in->parser.pstate == 0; /* libcsv is between records: it skipped the line */
         if (blank) {
             in->record_at = in->pos;
             in->record_line = in->line;
@@ -330,7 +333,8 @@ bool csv_cell_problem(struct slp_bytes cell, char *text, size_t text_size)
     if (sl_utf8_ok(cell.p, cell.n)) {
         return false;
     }
-    size_t good = 0; /* the longest good beginning: only for the message, so it need not be fast, but it is at most one cell */
+    size_t good =
+        0; /* the longest good beginning: only for the message, so it need not be fast, but it is at most one cell */
     for (size_t n = 1; n <= cell.n; n++) {
         if (sl_utf8_ok(cell.p, n)) {
             good = n;

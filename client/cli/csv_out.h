@@ -1,8 +1,8 @@
 /* Writing CSV: RFC 4180 quoting with LF line ends. A null is an empty cell, an empty string is "".
  *
- * The guard: a spreadsheet takes a cell that begins with = + - @ TAB or CR for a formula, and a formula in somebody's answer can
- * run commands on the desk of whoever opens the file. Such a cell gets a leading apostrophe, unless it is a plain number
- * such as -5. Without the guard (--raw) the bytes are as they were submitted. */
+ * The guard: a spreadsheet takes a cell that begins with = + - @ TAB or CR for a formula, and a formula in
+ * somebody's answer can run commands on the desk of whoever opens the file. Such a cell gets a leading apostrophe,
+ * unless it is a plain number such as -5. Without the guard (--raw) the bytes are as they were submitted. */
 #ifndef SUNLINE_CLI_CSV_OUT_H
 #define SUNLINE_CLI_CSV_OUT_H
 #include <stdbool.h>

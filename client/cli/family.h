@@ -1,4 +1,5 @@
-/* The handlers, for the table in commands.c. Each takes the arguments from its last word on (argv[0]) and returns an exit code. */
+/* The handlers, for the table in commands.c. Each takes the arguments from its last word on (argv[0]) and returns an
+ * exit code. */
 #ifndef SUNLINE_CLI_FAMILY_H
 #define SUNLINE_CLI_FAMILY_H
 struct cli;

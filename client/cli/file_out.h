@@ -1,4 +1,5 @@
-/* A file that appears only when it is complete: written beside its place under another name, then synced and renamed. */
+/* A file that appears only when it is complete: written beside its place under another name, then synced and
+ * renamed. */
 #ifndef SUNLINE_CLI_FILE_OUT_H
 #define SUNLINE_CLI_FILE_OUT_H
 #include <limits.h>

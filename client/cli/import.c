@@ -105,10 +105,13 @@ static int fetch_line(struct import *im, const char *line, uint64_t version)
     im->line_name = line;
     im->line = ld_compile(packed.p, packed.n, on_problem, im);
     slp_buf_free(&packed);
-    return im->line ? CLI_DONE : cli_fail(im->cli, "line %s: this program does not understand its definition; is the broker newer?", line);
+    return im->line ? CLI_DONE
+                    : cli_fail(im->cli,
+                               "line %s: this program does not understand its definition; is the broker newer?", line);
 }
 
-int import_open(struct import *im, struct cli *cli, const char *path, const char *line, uint64_t version, const char *rejects_path)
+int import_open(struct import *im, struct cli *cli, const char *path, const char *line, uint64_t version,
+                const char *rejects_path)
 {
     *im = (struct import){ .cli = cli, .fd = -1, .rejects_path = rejects_path };
     int code = open_file(im, path);
@@ -125,12 +128,13 @@ void import_close(struct import *im)
     sl_buf_free(&im->row);
 }
 
-bool import_pack(struct import *im, const struct csv_row *row, bool check, char *column, size_t column_size, char *reason,
-                 size_t reason_size)
+bool import_pack(struct import *im, const struct csv_row *row, bool check, char *column, size_t column_size,
+                 char *reason, size_t reason_size)
 {
     column[0] = 0;
     if (row->count != im->column_count) {
-        snprintf(reason, reason_size, "has %u field%s, the header has %u", row->count, row->count == 1 ? "" : "s", im->column_count);
+        snprintf(reason, reason_size, "has %u field%s, the header has %u", row->count, row->count == 1 ? "" : "s",
+                 im->column_count);
         return false;
     }
     sl_buf_clear(&im->row);
@@ -150,11 +154,13 @@ bool import_pack(struct import *im, const struct csv_row *row, bool check, char 
         return !im->row.failed;
     }
     if (im->row.n + ROW_HEADER_BYTES > SL_UNIT_BYTES_MAX) {
-        snprintf(reason, reason_size, "is %zu bytes, a unit may be %d", im->row.n + ROW_HEADER_BYTES, SL_UNIT_BYTES_MAX);
+        snprintf(reason, reason_size, "is %zu bytes, a unit may be %d", im->row.n + ROW_HEADER_BYTES,
+                 SL_UNIT_BYTES_MAX);
         return false;
     }
     uint32_t field;
-    if (ld_check_values(im->line->inputs, im->line->input_count, im->row.p, im->row.n, im->line->input_count, &field, reason, reason_size) == 0) {
+    if (ld_check_values(im->line->inputs, im->line->input_count, im->row.p, im->row.n, im->line->input_count, &field,
+                        reason, reason_size) == 0) {
         return true;
     }
     if (field < im->line->input_count) {

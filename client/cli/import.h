@@ -1,10 +1,11 @@
-/* A CSV file into a run: checked from end to end first, then put in with every row numbered, so that it can be broken off at any moment and
- * done again, and ends with exactly one unit a row.
+/* A CSV file into a run: checked from end to end first, then put in with every row numbered, so that it can be broken
+ * off at any moment and done again, and ends with exactly one unit a row.
  *
  *   import_open -> import_check -> import_put -> import_close
  *
- * The rows that go in are numbered 1, 2, 3 ... in file order: the same file, the same choice about bad rows and the same line version give the same
- * numbers. The broker keeps the highest one on disk; import_put asks for it and goes on behind it. Memory does not grow with the file. */
+ * The rows that go in are numbered 1, 2, 3 ... in file order: the same file, the same choice about bad rows and the
+ * same line version give the same numbers. The broker keeps the highest one on disk; import_put asks for it and goes
+ * on behind it. Memory does not grow with the file. */
 #ifndef SUNLINE_CLI_IMPORT_H
 #define SUNLINE_CLI_IMPORT_H
 #include "client/cli/csv_in.h"
@@ -32,12 +33,15 @@ struct import {
     struct sl_buf row;        /* scratch: a row's packed values */
 };
 
-/* Open `path` ("-": standard input) and fetch the definition of the line (version 0: the newest). An exit code; close in any case. */
-int import_open(struct import *im, struct cli *cli, const char *path, const char *line, uint64_t version, const char *rejects_path);
+/* Open `path` ("-": standard input) and fetch the definition of the line (version 0: the newest). An exit code;
+ * close in any case. */
+int import_open(struct import *im, struct cli *cli, const char *path, const char *line, uint64_t version,
+                const char *rejects_path);
 void import_close(struct import *im);
 
-/* Read the whole file once: header, rows, digest. Bad rows are listed on err with row, line and column (and written to the rejects file). An exit code:
- * CLI_FAILED if the header does not fit, the file is broken, or there are bad rows and no rejects file. */
+/* Read the whole file once: header, rows, digest. Bad rows are listed on err with row, line and column (and written
+ * to the rejects file). An exit code: CLI_FAILED if the header does not fit, the file is broken, or there are bad
+ * rows and no rejects file. */
 int import_check(struct import *im);
 
 struct import_counts {
@@ -46,10 +50,12 @@ struct import_counts {
     uint64_t refused;    /* by the broker, though the check found nothing: listed on err */
 };
 /* Read the file again and put the good rows into a run. */
-int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRODUCER_SIZE], struct import_counts *counts);
+int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRODUCER_SIZE],
+               struct import_counts *counts);
 
 /* ---- shared by the two passes ---- */
-/* Pack a data row into im->row, in the order of the line's inputs. False: it is bad; column (at most the size of a field name, or "") and reason say why. */
-bool import_pack(struct import *im, const struct csv_row *row, bool check, char *column, size_t column_size, char *reason,
-                 size_t reason_size);
+/* Pack a data row into im->row, in the order of the line's inputs. False: it is bad; column (at most the size of a
+ * field name, or "") and reason say why. */
+bool import_pack(struct import *im, const struct csv_row *row, bool check, char *column, size_t column_size,
+                 char *reason, size_t reason_size);
 #endif

@@ -19,7 +19,7 @@ struct check {
     struct csv_in *in;
     GChecksum *digest;
     struct file_out rejects;
-    bool rejecting;           /* the rejects file is begun */
+    bool rejecting; /* the rejects file is begun */
     bool progressing;
     struct progress progress;
 };
@@ -33,7 +33,8 @@ static void on_bytes(void *arg, const char *p, size_t n)
 static void add_name(char list[NAMES_BYTES_MAX], struct slp_bytes name)
 {
     size_t at = strlen(list);
-    snprintf(list + at, NAMES_BYTES_MAX - at, "%s'%.*s'", at ? ", " : "", (int)(name.n > SL_NAME_BYTES_MAX ? SL_NAME_BYTES_MAX : name.n), name.p);
+    snprintf(list + at, NAMES_BYTES_MAX - at, "%s'%.*s'", at ? ", " : "",
+             (int)(name.n > SL_NAME_BYTES_MAX ? SL_NAME_BYTES_MAX : name.n), name.p);
 }
 
 static bool same(struct slp_bytes a, struct slp_bytes b)
@@ -140,7 +141,8 @@ static int begin_rejects(struct check *c, const struct csv_row *header)
 {
     struct import *im = c->im;
     struct stat in, out;
-    if (fstat(im->fd, &in) == 0 && stat(im->rejects_path, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+    if (fstat(im->fd, &in) == 0 && stat(im->rejects_path, &out) == 0 && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino) {
         return cli_fail(im->cli, "%s: is the input; bad rows need a file of their own", im->rejects_path);
     }
     int code = file_out_begin(&c->rejects, im->cli, im->rejects_path);
@@ -169,7 +171,8 @@ static int check_rows(struct check *c)
             if (session_interrupted()) {
                 return cli_fail(im->cli, "interrupted; nothing was put in");
             }
-            progress_update(&c->progress, im->rows, im->file_bytes ? (double)csv_in_bytes(c->in) / (double)im->file_bytes : -1);
+            progress_update(&c->progress, im->rows,
+                            im->file_bytes ? (double)csv_in_bytes(c->in) / (double)im->file_bytes : -1);
         }
     }
     if (rc == CSV_BROKEN) {
@@ -182,11 +185,13 @@ static int check_rows(struct check *c)
 static int verdict(struct import *im)
 {
     if (im->bad > IMPORT_LISTED_MAX) {
-        cli_note(im->cli, "%s: ... and %llu more bad rows", im->path, (unsigned long long)(im->bad - IMPORT_LISTED_MAX));
+        cli_note(im->cli, "%s: ... and %llu more bad rows", im->path,
+                 (unsigned long long)(im->bad - IMPORT_LISTED_MAX));
     }
     if (im->bad && !im->rejects_path) {
-        return cli_fail(im->cli, "%s: %llu of %llu rows are bad: nothing was put in (--skip-bad REJECTS.csv takes the others)", im->path,
-                        (unsigned long long)im->bad, (unsigned long long)im->rows);
+        return cli_fail(im->cli,
+                        "%s: %llu of %llu rows are bad: nothing was put in (--skip-bad REJECTS.csv takes the others)",
+                        im->path, (unsigned long long)im->bad, (unsigned long long)im->rows);
     }
     if (im->bad) {
         cli_note(im->cli, "%s: %llu of %llu rows are bad; they are in %s", im->path, (unsigned long long)im->bad,
@@ -201,7 +206,8 @@ static int check_file(struct check *c)
     struct csv_row header;
     enum csv_rc rc = csv_in_next(c->in, &header);
     if (rc != CSV_ROW) {
-        return cli_fail(im->cli, "%s: %s", im->path, rc == CSV_END ? "is empty; a header row is needed" : csv_in_error(c->in));
+        return cli_fail(im->cli, "%s: %s", im->path,
+                        rc == CSV_END ? "is empty; a header row is needed" : csv_in_error(c->in));
     }
     int code = map_header(im, &header);
     if (!code && im->rejects_path) {

@@ -8,16 +8,16 @@
 #include "client/cli/progress.h"
 
 #define PROGRESS_EVERY_ROWS 256
-#define FRAME_UNITS 1000       /* what is put together is stored together */
-#define GIVE_UP_MS 60000       /* without any progress, a broker that is away is given up after this */
-#define EPOCH 1                /* one file, one producer: nobody takes over from anybody */
+#define FRAME_UNITS 1000 /* what is put together is stored together */
+#define GIVE_UP_MS 60000 /* without any progress, a broker that is away is given up after this */
+#define EPOCH 1          /* one file, one producer: nobody takes over from anybody */
 
 struct put {
     struct import *im;
     struct import_counts *counts;
     struct progress progress;
-    uint64_t good;             /* rows that have to be on disk in the end */
-    uint64_t over;             /* rows that were called back, with those of before */
+    uint64_t good; /* rows that have to be on disk in the end */
+    uint64_t over; /* rows that were called back, with those of before */
 };
 
 static void on_row(void *arg, const struct sl_put_result *r)
@@ -30,7 +30,8 @@ static void on_row(void *arg, const struct sl_put_result *r)
         p->counts->duplicates++;
     } else if (p->counts->refused++ < IMPORT_LISTED_MAX) {
         progress_abort(&p->progress);
-        cli_note(p->im->cli, "%s: row %llu was refused: %s: %s", p->im->path, (unsigned long long)r->tag, sl_error_name(r->code), r->text);
+        cli_note(p->im->cli, "%s: row %llu was refused: %s: %s", p->im->path, (unsigned long long)r->tag,
+                 sl_error_name(r->code), r->text);
     }
     if (p->over % PROGRESS_EVERY_ROWS == 0) {
         progress_update(&p->progress, p->over, p->good ? (double)p->over / (double)p->good : -1);
@@ -47,7 +48,8 @@ static bool same_file(const struct import *im)
 
 static int file_changed(struct import *im)
 {
-    return cli_fail(im->cli, "%s: the file was changed while it was read; look at what is in the run before going on", im->path);
+    return cli_fail(im->cli, "%s: the file was changed while it was read; look at what is in the run before going on",
+                    im->path);
 }
 
 /* Put all good rows from number `next` on. *rc: what the pipe said; an exit code for everything else. */
@@ -58,7 +60,7 @@ static int put_rows(struct put *p, struct csv_in *in, struct sl_pipe *pipe, uint
     char column[SL_NAME_BYTES_MAX + 1], reason[256];
     uint64_t number = 0;
     enum csv_rc csv = csv_in_next(in, &row); /* the header */
-    bool check = im->bad > 0;              /* if all rows were good, they still are */
+    bool check = im->bad > 0;                /* if all rows were good, they still are */
     while (csv == CSV_ROW && (csv = csv_in_next(in, &row)) == CSV_ROW) {
         if (!check && number + 1 < next) {
             number++;
@@ -113,7 +115,8 @@ static int attempt(struct put *p, uint64_t run_id, const uint8_t *producer, int 
     return code;
 }
 
-int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRODUCER_SIZE], struct import_counts *counts)
+int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRODUCER_SIZE],
+               struct import_counts *counts)
 {
     struct put p = { .im = im, .counts = counts, .good = im->rows - im->bad };
     uint64_t epoch;
@@ -126,14 +129,14 @@ int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRO
     }
     progress_begin(&p.progress, im->cli->err, im->cli->err_tty, "importing", "rows", counts->before);
     int rc, code;
-    do { /* the pipe itself waits where the broker asks for it; a quota that is used up may take longer than its patience */
+    do { /* the pipe waits where the broker asks for it; a quota that is used up may outlast its patience */
         code = attempt(&p, run_id, producer, &rc);
     } while (!code && (rc == SL_QUEUE_FULL || rc == SL_STORE_FULL || rc == SL_BUSY));
     if (code || rc != SL_OK) {
         progress_abort(&p.progress);
         code = code ? code : session_check(im->cli, rc, im->path);
-        cli_note(im->cli, "%s: %llu of %llu rows are in; the same command again goes on behind them", im->path, (unsigned long long)p.over,
-                 (unsigned long long)p.good);
+        cli_note(im->cli, "%s: %llu of %llu rows are in; the same command again goes on behind them", im->path,
+                 (unsigned long long)p.over, (unsigned long long)p.good);
         return code;
     }
     progress_end(&p.progress, p.over, 1);

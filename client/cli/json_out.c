@@ -78,14 +78,10 @@ static json_t *of_map(const struct sl_value *v)
 json_t *json_of_value(const struct sl_value *v)
 {
     switch (v->type) {
-    case SL_T_NIL:
-        return json_null();
-    case SL_T_BOOL:
-        return json_boolean(v->v.b);
-    case SL_T_UINT:
-        return number(v->v.u64);
-    case SL_T_INT:
-        return json_integer((json_int_t)v->v.i64);
+    case SL_T_NIL: return json_null();
+    case SL_T_BOOL: return json_boolean(v->v.b);
+    case SL_T_UINT: return number(v->v.u64);
+    case SL_T_INT: return json_integer((json_int_t)v->v.i64);
     case SL_T_DOUBLE: {
         json_t *real = json_real(v->v.d);
         return real ? real : json_null(); /* JSON has no NaN and no infinity */
@@ -94,12 +90,9 @@ json_t *json_of_value(const struct sl_value *v)
         json_t *exact = json_stringn(v->p, v->n); /* NUL is fine in JSON: \u0000 */
         return exact ? exact : json_text(v->p, v->n);
     }
-    case SL_T_BIN:
-        return hex(v);
-    case SL_T_ARRAY:
-        return of_array(v);
-    case SL_T_MAP:
-        return of_map(v);
+    case SL_T_BIN: return hex(v);
+    case SL_T_ARRAY: return of_array(v);
+    case SL_T_MAP: return of_map(v);
     }
     return NULL;
 }
@@ -115,36 +108,37 @@ json_t *json_of_line(const struct sl_line_row *r)
 
 json_t *json_of_station(const struct sl_station_row *r)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "station_id", number(r->station_id),
-                     "line", text(r->line), "version", number(r->version), "station", text(r->name), "paused", (int)r->paused,
-                     "blocked", number(r->blocked), "waiting", number(r->waiting), "ready", number(r->ready), "assigned",
-                     number(r->assigned), "started", number(r->started), "done", number(r->done), "skipped", number(r->skipped),
-                     "dead", number(r->dead), "ended", number(r->ended));
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "station_id",
+                     number(r->station_id), "line", text(r->line), "version", number(r->version), "station",
+                     text(r->name), "paused", (int)r->paused, "blocked", number(r->blocked), "waiting",
+                     number(r->waiting), "ready", number(r->ready), "assigned", number(r->assigned), "started",
+                     number(r->started), "done", number(r->done), "skipped", number(r->skipped), "dead",
+                     number(r->dead), "ended", number(r->ended));
 }
 
 json_t *json_of_run(const struct sl_run_row *r)
 {
     static const char *const states[] = { "open", "closed", "done", "cancelled", "deleting" };
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "run_id", number(r->run_id), "run",
-                     text(r->name), "line", text(r->line), "version", number(r->version), "state",
-                     r->state < 5 ? states[r->state] : "unknown", "paused", (int)r->paused, "priority", number(r->priority), "units",
-                     number(r->units), "done", number(r->done), "dropped", number(r->dropped), "cancelled", number(r->cancelled), "dead",
-                     number(r->dead), "created_wall_us", (json_int_t)r->created_wall_us, "changed_wall_us",
-                     (json_int_t)r->changed_wall_us);
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "run_id",
+                     number(r->run_id), "run", text(r->name), "line", text(r->line), "version", number(r->version),
+                     "state", r->state < 5 ? states[r->state] : "unknown", "paused", (int)r->paused, "priority",
+                     number(r->priority), "units", number(r->units), "done", number(r->done), "dropped",
+                     number(r->dropped), "cancelled", number(r->cancelled), "dead", number(r->dead), "created_wall_us",
+                     (json_int_t)r->created_wall_us, "changed_wall_us", (json_int_t)r->changed_wall_us);
 }
 
 json_t *json_of_task(const struct sl_task_row *r, const char *run)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "run", text(run), "run_id", number(r->run_id), "unit", number(r->unit),
-                     "state", number(r->state), "attempts", number(r->attempts), "due_us", (json_int_t)r->due_us, "reason",
-                     text(r->reason));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "run", text(run), "run_id", number(r->run_id), "unit",
+                     number(r->unit), "state", number(r->state), "attempts", number(r->attempts), "due_us",
+                     (json_int_t)r->due_us, "reason", text(r->reason));
 }
 
 json_t *json_of_hub(const struct sl_hub_row *r)
 {
-    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I}", "hub_id", number(r->hub), "hub", text(r->name), "zone", text(r->zone),
-                     "connected", (int)r->connected, "workers", number(r->workers), "signed_in", number(r->signed_in), "holding",
-                     number(r->holding), "seen_wall_us", (json_int_t)r->seen_wall_us);
+    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I}", "hub_id", number(r->hub), "hub", text(r->name), "zone",
+                     text(r->zone), "connected", (int)r->connected, "workers", number(r->workers), "signed_in",
+                     number(r->signed_in), "holding", number(r->holding), "seen_wall_us", (json_int_t)r->seen_wall_us);
 }
 
 json_t *json_of_worker(const struct sl_worker_row *r)
@@ -164,9 +158,10 @@ json_t *json_of_worker(const struct sl_worker_row *r)
             }
         }
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o}", "worker_id", number(r->worker), "worker", text(r->name), "hub",
-                     text(r->hub), "kind", r->kind == 1 ? "robot" : "human", "signed_in", (int)r->signed_in, "holding",
-                     number(r->holding), "credit", number(r->credit), "done", number(r->done), "skills", skills);
+    return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o}", "worker_id", number(r->worker), "worker",
+                     text(r->name), "hub", text(r->hub), "kind", r->kind == 1 ? "robot" : "human", "signed_in",
+                     (int)r->signed_in, "holding", number(r->holding), "credit", number(r->credit), "done",
+                     number(r->done), "skills", skills);
 }
 
 int json_line(struct cli *cli, json_t *tree)

@@ -1,12 +1,13 @@
-/* JSON for --json: packed values and the library's rows as jansson trees, and one object a line on the output. Lists print an object a
- * line (JSON lines), so that they need no memory and every line stands alone. */
+/* JSON for --json: packed values and the library's rows as jansson trees, and one object a line on the output. Lists
+ * print an object a line (JSON lines), so that they need no memory and every line stands alone. */
 #ifndef SUNLINE_CLI_JSON_OUT_H
 #define SUNLINE_CLI_JSON_OUT_H
 #include <jansson.h>
 
 #include "client/cli/session.h"
 
-/* A packed value. Binary becomes a hex string; unsigned numbers above what JSON tools hold exactly in 64 bits signed become strings. NULL: no memory, or the bytes are damaged. */
+/* A packed value. Binary becomes a hex string; unsigned numbers above what JSON tools hold exactly in 64 bits signed
+ * become strings. NULL: no memory, or the bytes are damaged. */
 json_t *json_of_value(const struct sl_value *v);
 json_t *json_of_line(const struct sl_line_row *r);
 json_t *json_of_station(const struct sl_station_row *r);

@@ -50,7 +50,8 @@ const char *progress_line(const struct progress_view *v, int bar_columns, char l
     }
     at = add(line, at, "  %s %.20s", text_count(v->done, text), v->unit);
     if (v->rate >= 0) {
-        at = add(line, at, "  %s %.20s/s", text_count(v->rate < 1e18 ? (uint64_t)v->rate : (uint64_t)1e18, text), v->unit);
+        at = add(line, at, "  %s %.20s/s", text_count(v->rate < 1e18 ? (uint64_t)v->rate : (uint64_t)1e18, text),
+                 v->unit);
     }
     if (v->left_us >= 0) {
         add(line, at, "  %s left", text_duration(v->left_us, text));
@@ -61,7 +62,9 @@ const char *progress_line(const struct progress_view *v, int bar_columns, char l
 void progress_begin(struct progress *p, FILE *err, bool tty, const char *what, const char *unit, uint64_t base)
 {
     int64_t now_us = progress_now_us();
-    *p = (struct progress){ .err = err, .tty = tty, .what = what, .unit = unit, .begun_us = now_us, .drawn_us = now_us, .base = base };
+    *p = (struct progress){
+        .err = err, .tty = tty, .what = what, .unit = unit, .begun_us = now_us, .drawn_us = now_us, .base = base
+    };
 }
 
 static void draw(struct progress *p, uint64_t done, double share, bool final)
@@ -69,7 +72,9 @@ static void draw(struct progress *p, uint64_t done, double share, bool final)
     int64_t now_us = progress_now_us();
     double passed_s = (double)(now_us - p->begun_us) / 1e6;
     uint64_t fresh = done > p->base ? done - p->base : 0;
-    struct progress_view v = { .what = p->what, .unit = p->unit, .done = done, .share = share, .rate = -1, .left_us = -1 };
+    struct progress_view v = {
+        .what = p->what, .unit = p->unit, .done = done, .share = share, .rate = -1, .left_us = -1
+    };
     if (passed_s > 0.2 || final) {
         v.rate = passed_s > 0 ? (double)fresh / passed_s : 0;
     }

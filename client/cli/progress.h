@@ -1,5 +1,5 @@
-/* Progress of something with a known end: a bar that redraws itself on a terminal, otherwise plain lines, at most one a second
- * and a final one. Goes to stderr, so that stdout keeps to what was asked for. */
+/* Progress of something with a known end: a bar that redraws itself on a terminal, otherwise plain lines, at most
+ * one a second and a final one. Goes to stderr, so that stdout keeps to what was asked for. */
 #ifndef SUNLINE_CLI_PROGRESS_H
 #define SUNLINE_CLI_PROGRESS_H
 #include <stdbool.h>

@@ -39,7 +39,8 @@ int session_open(struct cli *cli)
     struct sl_options o = { .endpoint = cli->endpoint, .timeout_ms = (int64_t)cli->timeout_s * 1000, .stop = stop };
     int rc = sl_open(&o, &cli->sl);
     if (rc == SL_SYSTEM || rc == SL_MISUSE) {
-        return cli_fail(cli, "'%s' is not an endpoint that can be connected to (such as %s)", cli->endpoint, CLI_ENDPOINT_DEFAULT);
+        return cli_fail(cli, "'%s' is not an endpoint that can be connected to (such as %s)", cli->endpoint,
+                        CLI_ENDPOINT_DEFAULT);
     }
     return rc == SL_OK ? CLI_DONE : cli_fail(cli, "%s: %s", sl_error_name(rc), sl_error_text(rc));
 }
@@ -54,19 +55,18 @@ int session_check(struct cli *cli, int rc, const char *what)
     const char *colon = what ? ": " : "";
     what = what ? what : "";
     switch (rc) {
-    case SL_OK:
-        return CLI_DONE;
+    case SL_OK: return CLI_DONE;
     case SL_DISCONNECTED:
-        return cli_fail(cli, "%s%sno broker can be reached at %s (waited %llus; is sunlined running? --broker or SUNLINE_BROKER names another one)",
+        return cli_fail(cli,
+                        "%s%sno broker can be reached at %s (waited %llus; is sunlined running? --broker or "
+                        "SUNLINE_BROKER names another one)",
                         what, colon, cli->endpoint, (unsigned long long)cli->timeout_s);
     case SL_TIMEOUT:
-        return cli_fail(cli, "%s%sthe broker at %s did not answer within %llus", what, colon, cli->endpoint, (unsigned long long)cli->timeout_s);
-    case SL_STOPPED:
-        return cli_fail(cli, "%s%sinterrupted", what, colon);
-    case SL_NO_MEMORY:
-        return cli_nomem(cli);
-    default:
-        break;
+        return cli_fail(cli, "%s%sthe broker at %s did not answer within %llus", what, colon, cli->endpoint,
+                        (unsigned long long)cli->timeout_s);
+    case SL_STOPPED: return cli_fail(cli, "%s%sinterrupted", what, colon);
+    case SL_NO_MEMORY: return cli_nomem(cli);
+    default: break;
     }
     const struct sl_error *e = sl_last_error(cli->sl);
     const char *text = e->code == rc && e->text[0] ? e->text : sl_error_text(rc);

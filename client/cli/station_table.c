@@ -35,7 +35,8 @@ int station_table_row(void *arg, const struct sl_station_row *r)
         table_str(&s->table, r->name);
     }
     table_str(&s->table, r->paused ? "paused" : "active");
-    const uint64_t counters[] = { r->blocked, r->waiting, r->ready, r->assigned, r->started, r->done, r->skipped, r->dead, r->ended };
+    const uint64_t counters[] = { r->blocked, r->waiting, r->ready, r->assigned, r->started,
+                                  r->done,    r->skipped, r->dead,  r->ended };
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
         table_u64(&s->table, counters[i]);
     }

@@ -1,4 +1,5 @@
-/* Tables. A cell is text; the widths are found while cells come in, and never shrink from one block of rows to the next. */
+/* Tables. A cell is text; the widths are found while cells come in, and never shrink from one block of rows to the
+ * next. */
 #include "client/cli/table.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
-/* Rows of text: aligned columns with headings on a terminal, plain lines with a tab between the cells otherwise (no headings:
- * the lines are for other programs). Rows are kept only to find the widths, at most TABLE_ROWS_HELD of them. */
+/* Rows of text: aligned columns with headings on a terminal, plain lines with a tab between the cells otherwise (no
+ * headings: the lines are for other programs). Rows are kept only to find the widths, at most TABLE_ROWS_HELD of
+ * them. */
 #ifndef SUNLINE_CLI_TABLE_H
 #define SUNLINE_CLI_TABLE_H
 #include <stdbool.h>
@@ -20,7 +21,8 @@ struct table {
     uint64_t rows;
 };
 
-/* Headings are separated by '|'; one that begins with '>' is of a right-aligned column. `headings` must outlive the table. */
+/* Headings are separated by '|'; one that begins with '>' is of a right-aligned column. `headings` must outlive the
+ * table. */
 void table_begin(struct table *t, FILE *out, bool aligned, bool color, const char *headings);
 /* The next cell; a row ends by itself with its last one. */
 void table_text(struct table *t, struct slp_bytes text);

@@ -17,8 +17,8 @@ const char *text_duration(int64_t us, char buf[TEXT_TIME_BYTES]);
 const char *text_count(uint64_t n, char buf[TEXT_TIME_BYTES]);
 /* Columns that UTF-8 text takes on a terminal. */
 size_t text_columns(const char *p, size_t n);
-/* Write text without its control characters (each becomes a space if it is white space, else '?'): nobody's reason may move
- * the cursor, colour the screen or forge a line. */
+/* Write text without its control characters (each becomes a space if it is white space, else '?'): nobody's reason
+ * may move the cursor, colour the screen or forge a line. */
 void text_put(FILE *f, const char *p, size_t n);
 /* A printable copy of a slp_bytes for "%.*s". */
 #define TEXT_ARG(b) (int)(b).n, (b).n ? (b).p : ""

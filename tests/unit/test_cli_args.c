@@ -74,7 +74,9 @@ static void common_options_stand_anywhere(void **state)
 static void mistakes_are_told(void **state)
 {
     (void)state;
-    static const struct { const char *line, *message; } cases[] = {
+    static const struct {
+        const char *line, *message;
+    } cases[] = {
         { "start x --opne", "unknown option '--opne', did you mean '--open'?" },
         { "start x --jsn", "unknown option '--jsn', did you mean '--json'?" },
         { "start x --zzzzzzzzzz", "unknown option '--zzzzzzzzzz'" },
@@ -137,12 +139,9 @@ static void near_words_are_found_and_far_ones_are_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_and_positions_mix),
-        cmocka_unit_test(two_dashes_end_the_options),
-        cmocka_unit_test(common_options_stand_anywhere),
-        cmocka_unit_test(mistakes_are_told),
-        cmocka_unit_test(numbers_are_digits_only_and_fit),
-        cmocka_unit_test(near_words_are_found_and_far_ones_are_not),
+        cmocka_unit_test(options_and_positions_mix),       cmocka_unit_test(two_dashes_end_the_options),
+        cmocka_unit_test(common_options_stand_anywhere),   cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(numbers_are_digits_only_and_fit), cmocka_unit_test(near_words_are_found_and_far_ones_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

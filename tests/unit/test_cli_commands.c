@@ -1,4 +1,5 @@
-/* The table of commands: every command is found, helps, refuses nonsense before it looks for a broker, and stands in the manual. */
+/* The table of commands: every command is found, helps, refuses nonsense before it looks for a broker, and stands in
+ * the manual. */
 #include "tests/unit/cli_world.h"
 
 #include <ctype.h>
@@ -111,7 +112,9 @@ static void an_unknown_option_is_misuse_without_a_broker(void **state)
 static void misuse_is_told_before_a_broker_is_asked(void **state)
 {
     (void)state;
-    static const struct { const char *line, *message; } cases[] = {
+    static const struct {
+        const char *line, *message;
+    } cases[] = {
         { "sunline", "usage: sunline" },
         { "sunline runn list", "unknown command 'runn list', did you mean 'run list'?" },
         { "sunline run strat", "unknown command 'run strat', did you mean 'run start'?" },
@@ -182,7 +185,8 @@ static void a_missing_broker_is_named_within_the_timeout(void **state)
     (void)state;
     struct cli_world w;
     cli_world_begin(&w);
-    assert_int_equal(cli_world_run(&w, "sunline --timeout 1 --broker ipc:///tmp/sunline-no-such-broker run list"), CLI_FAILED);
+    assert_int_equal(cli_world_run(&w, "sunline --timeout 1 --broker ipc:///tmp/sunline-no-such-broker run list"),
+                     CLI_FAILED);
     cli_contains(w.err, "sunline: ");
     cli_contains(w.err, "ipc:///tmp/sunline-no-such-broker");
     cli_world_end(&w);

@@ -57,7 +57,8 @@ static void control_characters_do_not_reach_the_terminal(void **state)
     char *text;
     size_t n;
     FILE *f = open_memstream(&text, &n);
-    static const char evil[] = "a\033[2Jb\nc\td\x7f\xc2\x9b" "e\xff\0f\xc3\xad";
+    static const char evil[] = "a\033[2Jb\nc\td\x7f\xc2\x9b"
+                               "e\xff\0f\xc3\xad";
     text_put(f, evil, sizeof evil - 1);
     fclose(f);
     assert_string_equal(text, "a?[2Jb c d??e??f\xc3\xad");
@@ -143,7 +144,8 @@ static void a_progress_line_says_how_far_how_fast_how_long(void **state)
     char line[PROGRESS_LINE_BYTES];
     struct progress_view v = { "importing", "rows", 61000, 0.61, 120345.6, 300000 };
     assert_string_equal(progress_line(&v, 0, line), "importing  61%  61,000 rows  120,345 rows/s  300ms left");
-    assert_string_equal(progress_line(&v, 10, line), "importing [======>   ]  61%  61,000 rows  120,345 rows/s  300ms left");
+    assert_string_equal(progress_line(&v, 10, line),
+                        "importing [======>   ]  61%  61,000 rows  120,345 rows/s  300ms left");
     v.share = 1;
     v.left_us = -1;
     assert_string_equal(progress_line(&v, 4, line), "importing [====] 100%  61,000 rows  120,345 rows/s");

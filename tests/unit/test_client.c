@@ -382,7 +382,11 @@ static void a_put_without_a_key_is_not_repeated(void **state)
     sl_close(&sl);
 }
 
-struct seen { uint32_t n; struct sl_put_result r[8]; char text[8][64]; };
+struct seen {
+    uint32_t n;
+    struct sl_put_result r[8];
+    char text[8][64];
+};
 
 static void see(void *arg, const struct sl_put_result *r)
 {
@@ -413,7 +417,10 @@ static void each_row_of_a_batch_has_its_result(void **state)
     assert_int_equal(c.accepted, 2);
     assert_int_equal(c.duplicates, 1);
     assert_int_equal(c.refused, 1);
-    static const struct { int code; uint64_t unit; } want[] = { { SL_OK, 1 }, { SL_BAD_UNIT, 0 }, { SL_DUPLICATE, 1 }, { SL_OK, 2 } };
+    static const struct {
+        int code;
+        uint64_t unit;
+    } want[] = { { SL_OK, 1 }, { SL_BAD_UNIT, 0 }, { SL_DUPLICATE, 1 }, { SL_OK, 2 } };
     assert_int_equal(s.n, 4);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(s.r[i].number, i);
@@ -460,7 +467,12 @@ static void a_batch_says_when_it_is_full(void **state)
 
 /* ---- pipes ---- */
 
-struct tally { uint64_t next, ok, duplicate, bad, other, last_unit; int last_code; struct sl *sl; int inside; };
+struct tally {
+    uint64_t next, ok, duplicate, bad, other, last_unit;
+    int last_code;
+    struct sl *sl;
+    int inside;
+};
 
 static void tally(void *arg, const struct sl_put_result *r)
 {
@@ -547,7 +559,8 @@ static void a_lost_frame_is_mended_by_its_number(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 60000 }); /* so the gap must tell, not the silence */
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 10, .window_units = 1000 });
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 10, .window_units = 1000 });
     atomic_store(&f->swallow_put_at, 5);
     assert_int_equal(put_rows(p, 1, 2000, false), SL_OK);
     assert_int_equal(sl_flush(p), SL_OK);
@@ -575,7 +588,8 @@ static void lost_answers_are_counted_as_duplicates(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 40 });
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 10, .linger_ms = 1000 });
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 10, .linger_ms = 1000 });
     atomic_store(&f->swallow_answers, 3);
     assert_int_equal(put_rows(p, 1, 100, false), SL_OK);
     assert_int_equal(sl_flush(p), SL_OK);
@@ -590,7 +604,8 @@ static void a_restarted_broker_gets_what_it_did_not_answer(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 60000 }); /* the link's loss must tell */
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 16, .window_units = 500 });
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 16, .window_units = 500 });
     uint64_t at = 1;
     for (int round = 0; round < 5; round++, at += 1000) {
         assert_int_equal(put_rows(p, at, at + 999, false), SL_OK);
@@ -625,7 +640,11 @@ static void a_producer_that_comes_back_goes_on_where_it_was(void **state)
     units_are(f, 2000);
 
     struct sl_pipe *old;
-    assert_int_equal(sl_pipe_open(sl, &(struct sl_pipe_options){ .run_id = FAKE_RUN, .producer = producer, .epoch = 2, .first_seq = 1 }, &old), SL_OK);
+    assert_int_equal(
+        sl_pipe_open(sl,
+                     &(struct sl_pipe_options){ .run_id = FAKE_RUN, .producer = producer, .epoch = 2, .first_seq = 1 },
+                     &old),
+        SL_OK);
     struct sl_buf row = { 0 };
     sl_add_uint(&row, 2001);
     assert_int_equal(sl_pipe_put(old, &row, NULL, 0), SL_OK);
@@ -634,7 +653,9 @@ static void a_producer_that_comes_back_goes_on_where_it_was(void **state)
     assert_int_equal(sl_flush(p), SL_OLD_EPOCH); /* it was fenced */
     assert_int_equal(t.last_code, SL_OLD_EPOCH);
     sl_pipe_close(&p);
-    assert_int_equal(sl_pipe_open(sl, &(struct sl_pipe_options){ .run_id = FAKE_RUN, .producer = producer, .epoch = 1 }, &p), SL_OLD_EPOCH);
+    assert_int_equal(
+        sl_pipe_open(sl, &(struct sl_pipe_options){ .run_id = FAKE_RUN, .producer = producer, .epoch = 1 }, &p),
+        SL_OLD_EPOCH);
     sl_buf_free(&row);
     sl_close(&sl);
 }
@@ -644,7 +665,9 @@ static void a_full_queue_is_waited_for_in_order(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 60000 });
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .frame_units = 10, .window_units = 200, .linger_ms = 1000 });
+    struct sl_pipe *p = piped(
+        sl, &t,
+        (struct sl_pipe_options){ .producer = producer, .frame_units = 10, .window_units = 200, .linger_ms = 1000 });
     atomic_store(&f->quota, 60);
     assert_int_equal(put_rows(p, 1, 200, false), SL_OK);
     for (int64_t end = ms() + 10000; t.ok < 60 && ms() < end;)
@@ -823,7 +846,8 @@ static void the_window_is_kept_in_rows_and_bytes(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 60000 });
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .window_units = 100, .frame_units = 7 });
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .window_units = 100, .frame_units = 7 });
     for (int round = 0; round < 20; round++) {
         atomic_store(&f->hold_puts, 1);
         assert_int_equal(put_rows(p, t.next, t.next + 99, false), SL_OK); /* a window's worth goes without an answer */
@@ -859,7 +883,8 @@ static void a_window_of_one_goes_row_by_row(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ 0 });
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .window_units = 1, .linger_ms = 60000 });
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = producer, .window_units = 1, .linger_ms = 60000 });
     assert_int_equal(put_rows(p, 1, 200, false), SL_OK); /* a full window does not wait for the linger */
     assert_int_equal(sl_flush(p), SL_OK);
     assert_int_equal(atomic_load(&f->puts), 200);
@@ -918,7 +943,11 @@ static void requests_and_pipes_share_a_handle(void **state)
 
 /* ---- waiting, output, events ---- */
 
-struct looks { struct fake *f; int n, end_at; uint64_t state, dead, ready; };
+struct looks {
+    struct fake *f;
+    int n, end_at;
+    uint64_t state, dead, ready;
+};
 
 static int on_progress(void *arg, const struct sl_progress *p)
 {
@@ -996,7 +1025,8 @@ static void output_comes_in_pages_and_can_go_on(void **state)
     uint64_t n = 0, last = 0;
     assert_int_equal(sl_output(sl, "r", NULL, on_output, &n, &last), SL_STOPPED);
     assert_int_equal(last, 250);
-    assert_int_equal(sl_output(sl, "r", &(struct sl_output_options){ .after_unit = last }, on_output, &n, &last), SL_OK);
+    assert_int_equal(sl_output(sl, "r", &(struct sl_output_options){ .after_unit = last }, on_output, &n, &last),
+                     SL_OK);
     assert_int_equal(n, 350);
     assert_int_equal(last, 350);
     sl_close(&sl);
@@ -1060,7 +1090,8 @@ static void a_stream_of_its_own_knows_its_own_gaps(void **state)
     struct sl *sl = opened(f, (struct sl_options){ 0 });
     fake_happen(f, 21);
     struct sl_events *e;
-    assert_int_equal(sl_events_open(sl, &(struct sl_events_options){ .stream = "run/a", .since = 1, .look_ms = 60000 }, &e), SL_OK);
+    assert_int_equal(
+        sl_events_open(sl, &(struct sl_events_options){ .stream = "run/a", .since = 1, .look_ms = 60000 }, &e), SL_OK);
     await_subscriber(f);
     for (uint64_t s = 2; s <= 20; s += 2)
         expect_event(e, s);
@@ -1083,7 +1114,8 @@ static void what_the_publisher_lost_last_is_found_in_silence(void **state)
     struct sl *sl = opened(f, (struct sl_options){ 0 });
     fake_happen(f, 5);
     struct sl_events *e;
-    assert_int_equal(sl_events_open(sl, &(struct sl_events_options){ .since = SL_EVENTS_NOW, .look_ms = 30 }, &e), SL_OK);
+    assert_int_equal(sl_events_open(sl, &(struct sl_events_options){ .since = SL_EVENTS_NOW, .look_ms = 30 }, &e),
+                     SL_OK);
     assert_int_equal(sl_events_position(e), 6);
     fake_happen(f, 7);
     expect_event(e, 6);

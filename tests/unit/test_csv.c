@@ -109,21 +109,31 @@ static void blank_lines_are_skipped(void **state)
 static void a_byte_order_mark_is_no_part_of_the_first_field(void **state)
 {
     (void)state;
-    reads("\xef\xbb\xbf" "a,b\n", "a|b;.");
-    reads("\xef\xbb\xbf" "\"a\",b\n", "a|b;.");
+    reads("\xef\xbb\xbf"
+          "a,b\n",
+          "a|b;.");
+    reads("\xef\xbb\xbf"
+          "\"a\",b\n",
+          "a|b;.");
     reads("\xef\xbb\xbf", ".");
     reads("\xef\xbb", "\xef\xbb;.");
-    refuses("\xff\xfe" "a\0,\0b\0\n\0", 10, "UTF-16");
-    refuses("\xfe\xff" "\0a\0,\0b\0\n", 10, "UTF-16");
+    refuses("\xff\xfe"
+            "a\0,\0b\0\n\0",
+            10, "UTF-16");
+    refuses("\xfe\xff"
+            "\0a\0,\0b\0\n",
+            10, "UTF-16");
 }
 
 static void broken_quoting_is_named_by_line_and_field(void **state)
 {
     (void)state;
-    static const char middle[] = "a,b\nc,5\" disk\n", after[] = "a,b\n\"c\" x,d\n", open_quote[] = "a,b\n1,2\n\"c,d\ne,f\n";
+    static const char middle[] = "a,b\nc,5\" disk\n", after[] = "a,b\n\"c\" x,d\n",
+                      open_quote[] = "a,b\n1,2\n\"c,d\ne,f\n";
     refuses(middle, sizeof middle - 1, "line 2: field 2: a quote inside an unquoted field");
     refuses(after, sizeof after - 1, "line 2: field 1: text after the closing quote");
-    refuses(open_quote, sizeof open_quote - 1, "line 3: the record that begins here ends in a quoted field that is never closed");
+    refuses(open_quote, sizeof open_quote - 1,
+            "line 3: the record that begins here ends in a quoted field that is never closed");
 }
 
 static void a_record_without_end_is_refused_in_bounded_memory(void **state)
@@ -168,8 +178,10 @@ static void records_know_their_line_and_their_bytes(void **state)
 {
     (void)state;
     static const char text[] = "\xef\xbb\xbfh1,h2\r\n\r\n\"a\nb\",c\r\nd,\"e\"\"f\"\nlast,row";
-    static const struct { uint64_t line; const char *raw; } expected[] = {
-        { 1, "h1,h2\r\n" }, { 3, "\"a\nb\",c\r\n" }, { 5, "d,\"e\"\"f\"\n" }, { 6, "last,row" } };
+    static const struct {
+        uint64_t line;
+        const char *raw;
+    } expected[] = { { 1, "h1,h2\r\n" }, { 3, "\"a\nb\",c\r\n" }, { 5, "d,\"e\"\"f\"\n" }, { 6, "last,row" } };
     int fd = file_of(text, sizeof text - 1);
     struct csv_in *in = csv_in_new(fd);
     struct csv_row row;
@@ -263,8 +275,11 @@ static void cells_that_are_no_text_are_found(void **state)
 static void formulas_are_told_from_numbers(void **state)
 {
     (void)state;
-    static const char *const formulas[] = { "=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "\rx", "=", "-", "+", "-.", "-e5", "-1e", "--5", "-5 " };
-    static const char *const plain[] = { "", "a", "-5", "+5", "-5.25", "-.5", "+1.", "-1e5", "-1.5E-3", "5-", "a=b", "'=1", " =1" };
+    static const char *const formulas[] = {
+        "=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "\rx", "=", "-", "+", "-.", "-e5", "-1e", "--5", "-5 "
+    };
+    static const char *const plain[] = { "",     "a",       "-5", "+5",  "-5.25", "-.5", "+1.",
+                                         "-1e5", "-1.5E-3", "5-", "a=b", "'=1",   " =1" };
     for (size_t i = 0; i < sizeof formulas / sizeof formulas[0]; i++) {
         if (!csv_looks_like_formula(formulas[i], strlen(formulas[i]))) {
             fail_msg("'%s' is a formula", formulas[i]);
