@@ -1,0 +1,652 @@
+/* Assignments: made from the matcher's picks, kept in segments of neighbours (one run, station and hub, one step), fenced by their numbers.
+ *
+ * Segments with a live assignment are in memory, found by number through an open-addressed map (sequential numbers lie side by side in
+ * it) and by time through a heap with one entry a segment. Others are loaded when somebody asks and forgotten at the batch's end. LIVE names
+ * the live ones, so that a start reads no history. */
+#include "broker/engine/internal.h"
+
+/* ---- the map from number to segment ---- */
+
+static void amap_put(struct engine *e, uint64_t no, struct aseg *s)
+{
+    if ((e->amap_n + 1) * 4 > e->amap_cap * 3) {
+        uint64_t cap = e->amap_cap ? e->amap_cap * 2 : 4096, old = e->amap_cap;
+        void *was = e->amap;
+        e->amap = calloc(cap, sizeof *e->amap);
+        if (!e->amap) {
+            e->amap = was;
+            fail(e, STORE_NO_MEMORY);
+            return;
+        }
+        typeof(e->amap) v = was;
+        e->amap_cap = cap;
+        for (uint64_t i = 0; i < old; i++)
+            if (v[i].no) {
+                uint64_t at = v[i].no & (cap - 1);
+                while (e->amap[at].no)
+                    at = (at + 1) & (cap - 1);
+                e->amap[at] = v[i];
+            }
+        free(was);
+    }
+    uint64_t at = no & (e->amap_cap - 1);
+    while (e->amap[at].no)
+        at = (at + 1) & (e->amap_cap - 1);
+    e->amap[at].no = no;
+    e->amap[at].s = s;
+    e->amap_n++;
+}
+
+static struct aseg *amap_get(const struct engine *e, uint64_t no)
+{
+    if (!e->amap_cap)
+        return NULL;
+    for (uint64_t at = no & (e->amap_cap - 1); e->amap[at].no; at = (at + 1) & (e->amap_cap - 1))
+        if (e->amap[at].no == no)
+            return e->amap[at].s;
+    return NULL;
+}
+
+static void amap_del(struct engine *e, uint64_t no)
+{
+    uint64_t mask = e->amap_cap - 1, at = no & mask;
+    while (e->amap[at].no != no) {
+        assert(e->amap[at].no);
+        at = (at + 1) & mask;
+    }
+    for (uint64_t next = at;;) { /* close the gap: entries behind it move up if their place allows */
+        e->amap[at].no = 0;
+        for (;;) {
+            next = (next + 1) & mask;
+            if (!e->amap[next].no) {
+                e->amap_n--;
+                return;
+            }
+            uint64_t home = e->amap[next].no & mask;
+            if (((next - home) & mask) >= ((next - at) & mask))
+                break;
+        }
+        e->amap[at] = e->amap[next];
+        at = next;
+    }
+}
+
+/* ---- the timer heap ---- */
+
+static bool sooner(const struct aseg *a, const struct aseg *b)
+{
+    return a->due_us != b->due_us ? a->due_us < b->due_us : a->first < b->first;
+}
+
+static void timer_place(struct engine *e, uint32_t i, struct aseg *s)
+{
+    e->timer[i] = s;
+    s->heap_i = i + 1;
+}
+
+static void timer_up(struct engine *e, uint32_t i)
+{
+    struct aseg *s = e->timer[i];
+    for (; i && sooner(s, e->timer[(i - 1) / 2]); i = (i - 1) / 2)
+        timer_place(e, i, e->timer[(i - 1) / 2]);
+    timer_place(e, i, s);
+}
+
+static void timer_down(struct engine *e, uint32_t i)
+{
+    struct aseg *s = e->timer[i];
+    for (uint32_t kid; (kid = 2 * i + 1) < e->timer_n; i = kid) {
+        if (kid + 1 < e->timer_n && sooner(e->timer[kid + 1], e->timer[kid]))
+            kid++;
+        if (!sooner(e->timer[kid], s))
+            break;
+        timer_place(e, i, e->timer[kid]);
+    }
+    timer_place(e, i, s);
+}
+
+static void timer_add(struct engine *e, struct aseg *s)
+{
+    struct aseg **v = grow(e, e->timer, &e->timer_cap, e->timer_n + 1, sizeof *v);
+    if (!v)
+        return;
+    e->timer = v;
+    e->timer[e->timer_n++] = s;
+    timer_up(e, e->timer_n - 1);
+}
+
+static void timer_remove(struct engine *e, struct aseg *s)
+{
+    if (!s->heap_i)
+        return;
+    uint32_t i = s->heap_i - 1;
+    s->heap_i = 0;
+    struct aseg *last = e->timer[--e->timer_n];
+    if (last == s)
+        return;
+    timer_place(e, i, last);
+    timer_up(e, i);
+    timer_down(e, last->heap_i - 1);
+}
+
+int64_t assign_next_due(const struct engine *e) { return e->timer_n ? e->timer[0]->due_us : INT64_MAX; }
+
+static bool is_live(const struct aentry *a) { return a->state == ASSIGN_HANDED || a->state == ASSIGN_STARTED; }
+
+static int64_t true_due(const struct aseg *s)
+{
+    int64_t due = INT64_MAX;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (is_live(&s->e[i]) && s->e[i].due_us < due)
+            due = s->e[i].due_us;
+    return due;
+}
+
+void assign_due(struct engine *e, struct aseg *s, struct aentry *a, int64_t due_us)
+{
+    a->due_us = due_us;
+    assign_dirty(e, s);
+    if (due_us < s->due_us && s->heap_i) {
+        s->due_us = due_us;
+        timer_up(e, s->heap_i - 1);
+    }
+}
+
+void assign_timers(struct engine *e)
+{
+    for (uint32_t n = 0; n < 4096 && e->timer_n && e->timer[0]->due_us <= e->now_us && !e->rc;) {
+        struct aseg *s = e->timer[0];
+        int64_t due = true_due(s);
+        if (due != s->due_us) { /* what it was set for is over; order by what is really next */
+            s->due_us = due;
+            timer_down(e, 0);
+            continue;
+        }
+        for (uint32_t i = 0; i < s->n; i++)
+            if (is_live(&s->e[i]) && s->e[i].due_us <= e->now_us) {
+                task_expire(e, s, s->first + i);
+                n++;
+            }
+        if (s->heap_i) {
+            s->due_us = true_due(s);
+            timer_down(e, s->heap_i - 1);
+        }
+    }
+}
+
+/* ---- segments in memory ---- */
+
+static const uint32_t size_class[4] = { 1, 8, 24, ASSIGN_SEGMENT_MAX };
+
+static struct aseg *aseg_new(struct engine *e, uint32_t n)
+{
+    uint8_t k = 0;
+    while (size_class[k] < n)
+        k++;
+    struct aseg *s = e->free_asegs[k];
+    size_t bytes = sizeof *s + size_class[k] * sizeof s->e[0];
+    if (s)
+        e->free_asegs[k] = s->dirty_next;
+    else if (!(s = malloc(bytes))) {
+        fail(e, STORE_NO_MEMORY);
+        return NULL;
+    }
+    memset(s, 0, bytes);
+    s->size_class = k;
+    s->n = n;
+    s->due_us = INT64_MAX;
+    return s;
+}
+
+static void aseg_link(struct aseg *s)
+{
+    s->run_next = s->run->asegs;
+    if (s->run_next)
+        s->run_next->run_prev = s;
+    s->run->asegs = s;
+    s->hub_next = s->hub->asegs;
+    if (s->hub_next)
+        s->hub_next->hub_prev = s;
+    s->hub->asegs = s;
+}
+
+static void aseg_forget(struct engine *e, struct aseg *s)
+{
+    timer_remove(e, s);
+    for (uint32_t i = 0; i < s->n; i++)
+        amap_del(e, s->first + i);
+    *(s->run_prev ? &s->run_prev->run_next : &s->run->asegs) = s->run_next;
+    if (s->run_next)
+        s->run_next->run_prev = s->run_prev;
+    *(s->hub_prev ? &s->hub_prev->hub_next : &s->hub->asegs) = s->hub_next;
+    if (s->hub_next)
+        s->hub_next->hub_prev = s->hub_prev;
+    s->dirty_next = e->free_asegs[s->size_class];
+    e->free_asegs[s->size_class] = s;
+}
+
+static void list_for_end(struct engine *e, struct aseg *s)
+{
+    if (s->listed)
+        return;
+    s->listed = true;
+    s->dirty_next = e->dirty_asegs;
+    e->dirty_asegs = s;
+}
+
+void assign_dirty(struct engine *e, struct aseg *s)
+{
+    s->dirty = true;
+    list_for_end(e, s);
+}
+
+static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val v)
+{
+    struct rdr r = rdr_on(v.p, v.n);
+    uint32_t run = rdr_u32(&r), station = rdr_u32(&r), hub = rdr_u32(&r), n = rdr_u32(&r);
+    int64_t wall = rdr_i64(&r);
+    rdr_u64(&r);
+    if (r.bad || !n || n > ASSIGN_SEGMENT_MAX || !run || run > e->meta.run || !station || station > e->meta.station || !hub ||
+        hub > e->meta.hub) {
+        fail(e, STORE_CORRUPT);
+        return NULL;
+    }
+    if (!e->run[run - 1])
+        return NULL; /* its run is deleted */
+    struct aseg *s = aseg_new(e, n);
+    if (!s)
+        return NULL;
+    s->first = first;
+    s->run = e->run[run - 1];
+    s->st = e->station[station - 1];
+    s->hub = e->hub[hub - 1];
+    s->wall_us = wall;
+    for (uint32_t i = 0; i < n; i++) {
+        struct aentry *a = &s->e[i];
+        a->unit = rdr_u64(&r);
+        a->worker = rdr_u32(&r);
+        a->state = rdr_u8(&r);
+        a->why = rdr_u8(&r);
+        a->attempt = rdr_u8(&r);
+        rdr_u8(&r);
+        a->due_us = rdr_i64(&r);
+        a->started_wall_us = rdr_i64(&r);
+        a->ended_wall_us = rdr_i64(&r);
+        a->active_us = rdr_u64(&r);
+        a->prev = rdr_u64(&r);
+        a->result = rdr_u64(&r);
+        s->live += is_live(a);
+    }
+    if (r.bad)
+        fail(e, STORE_CORRUPT);
+    for (uint32_t i = 0; i < n; i++)
+        amap_put(e, first + i, s);
+    aseg_link(s);
+    return s;
+}
+
+static void aseg_write(struct engine *e, struct aseg *s)
+{
+    uint8_t k[8], b[ASSIGN_HEAD_BYTES + ASSIGN_SEGMENT_MAX * ASSIGN_BYTES];
+    struct rec r = { b, 0, sizeof b, 0 };
+    rec_u32(&r, s->run->id);
+    rec_u32(&r, s->st->id);
+    rec_u32(&r, s->hub->id);
+    rec_u32(&r, s->n);
+    rec_i64(&r, s->wall_us);
+    rec_u64(&r, 0);
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct aentry *a = &s->e[i];
+        rec_u64(&r, a->unit);
+        rec_u32(&r, a->worker);
+        rec_u8(&r, a->state);
+        rec_u8(&r, a->why);
+        rec_u8(&r, a->attempt);
+        rec_u8(&r, 0);
+        rec_i64(&r, a->due_us);
+        rec_i64(&r, a->started_wall_us);
+        rec_i64(&r, a->ended_wall_us);
+        rec_u64(&r, a->active_us);
+        rec_u64(&r, a->prev);
+        rec_u64(&r, a->result);
+    }
+    assert(!r.bad);
+    key_u64(k, s->first);
+    e_append(e, TABLE_ASSIGN, k, sizeof k, b, r.n);
+    if (s->live && !s->live_stored)
+        e_append(e, TABLE_LIVE, k, sizeof k, "", 0);
+    else if (!s->live && s->live_stored)
+        e_del(e, TABLE_LIVE, k, sizeof k);
+    s->live_stored = s->live > 0;
+    s->dirty = false;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct aseg *x = *(struct aseg *const *)a, *y = *(struct aseg *const *)b;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+void assigns_write(struct engine *e)
+{
+    /* In order of their numbers: new ones append. The timer array's spare end serves as scratch. */
+    uint32_t n = 0;
+    for (struct aseg *s = e->dirty_asegs; s; s = s->dirty_next)
+        n++;
+    struct aseg **v = grow(e, e->timer, &e->timer_cap, e->timer_n + n, sizeof *v);
+    if (!v)
+        return;
+    e->timer = v;
+    v += e->timer_n;
+    n = 0;
+    for (struct aseg *s = e->dirty_asegs; s; s = s->dirty_next)
+        v[n++] = s;
+    e->dirty_asegs = NULL;
+    qsort(v, n, sizeof *v, by_first);
+    for (uint32_t i = 0; i < n; i++) {
+        if (v[i]->dirty && !v[i]->dropped)
+            aseg_write(e, v[i]);
+        v[i]->listed = false;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (!v[i]->live)
+            aseg_forget(e, v[i]);
+}
+
+struct aseg *assign_find(struct engine *e, uint64_t no)
+{
+    struct aseg *s = amap_get(e, no);
+    if (s || !no || no > e->meta.assignment)
+        return s;
+    uint8_t k[8], b[SL_VALUE_BYTES_MAX];
+    struct store_cursor c;
+    struct store_val v = { b, 0 };
+    uint64_t first = 0;
+    key_u64(k, no);
+    enum store_rc rc = store_cursor_open(e->t, TABLE_ASSIGN, &c);
+    if (rc == STORE_OK)
+        rc = store_seek_le(&c, k, sizeof k);
+    if (rc == STORE_OK) {
+        first = key_get_u64(c.key.p);
+        v.n = c.val.n;
+        memcpy(b, c.val.p, c.val.n);
+    } else if (rc != STORE_NOT_FOUND) {
+        fail(e, rc);
+    }
+    store_cursor_close(&c);
+    if (!first || (s = aseg_read(e, first, v)) == NULL)
+        return NULL;
+    list_for_end(e, s);
+    if (no >= first + s->n)
+        return NULL; /* a hole: the run of this number is deleted */
+    return s;
+}
+
+void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state st, enum why why)
+{
+    struct aentry *a = assign_entry(s, no);
+    assert(is_live(a));
+    a->state = (uint8_t)st;
+    a->why = (uint8_t)why;
+    a->ended_wall_us = e->wall_us;
+    assert(s->live > 0);
+    s->live--;
+    struct worker *w = e->worker[a->worker - 1];
+    assert(w->holding > 0);
+    w->holding--;
+    s->hub->holding--;
+    if (!s->live)
+        timer_remove(e, s);
+    assign_dirty(e, s);
+}
+
+void assigns_load(struct engine *e)
+{
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(e->t, TABLE_LIVE, &c);
+    for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
+        uint64_t first = key_get_u64(c.key.p);
+        struct store_val v;
+        if (!e_get(e, TABLE_ASSIGN, c.key.p, 8, &v)) {
+            fail(e, STORE_CORRUPT);
+            break;
+        }
+        struct aseg *s = aseg_read(e, first, v);
+        if (!s) {
+            if (!e->rc)
+                fail(e, STORE_CORRUPT);
+            break;
+        }
+        s->live_stored = true;
+        for (uint32_t i = 0; i < s->n; i++)
+            if (is_live(&s->e[i])) {
+                if (!s->e[i].worker || s->e[i].worker > e->meta.worker) {
+                    fail(e, STORE_CORRUPT);
+                    break;
+                }
+                e->worker[s->e[i].worker - 1]->holding++;
+                s->hub->holding++;
+            }
+        s->due_us = true_due(s);
+        timer_add(e, s);
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        fail(e, rc);
+    store_cursor_close(&c);
+}
+
+void assigns_free(struct engine *e)
+{
+    for (uint64_t i = 0; i < e->amap_cap; i++) { /* a segment stands in the map once for each of its numbers: free it at its first */
+        struct aseg *s = e->amap[i].s;
+        if (e->amap[i].no && s->first == e->amap[i].no)
+            free(s);
+    }
+    for (int k = 0; k < 4; k++)
+        for (struct aseg *s = e->free_asegs[k], *next; s; s = next) {
+            next = s->dirty_next;
+            free(s);
+        }
+    free(e->amap);
+    free(e->timer);
+}
+
+void assigns_drop_run(struct engine *e, struct run *r)
+{
+    while (r->asegs) { /* a deleted run has no live ones left; what was loaded on the way goes now */
+        struct aseg *s = r->asegs;
+        struct aseg **p = &e->dirty_asegs;
+        while (s->listed && *p != s)
+            p = &(*p)->dirty_next;
+        if (s->listed)
+            *p = s->dirty_next;
+        assert(!s->live);
+        aseg_forget(e, s);
+    }
+}
+
+/* ---- from picks to assignments and frames ---- */
+
+static int by_target(const void *a, const void *b)
+{
+    const struct pick *x = a, *y = b;
+    if (x->w->hub != y->w->hub)
+        return x->w->hub < y->w->hub ? -1 : 1;
+    if (x->rq->st->id != y->rq->st->id)
+        return x->rq->st->id < y->rq->st->id ? -1 : 1;
+    if (x->rq->run->id != y->rq->run->id)
+        return x->rq->run->id < y->rq->run->id ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void push_begin(struct engine *e) { slp_buf_clear(&e->b1); }
+
+static void push_item(struct engine *e, uint64_t no, const struct aentry *a)
+{
+    slp_pack_array(&e->b1, 4);
+    slp_pack_u64(&e->b1, no);
+    slp_pack_u64(&e->b1, a->worker);
+    slp_pack_u64(&e->b1, a->attempt);
+    slp_buf_add(&e->b1, e->b2.p, e->b2.n);
+}
+
+static int64_t start_by_us(const struct engine *e, const struct station *st)
+{
+    return st->def->start_by_us ? st->def->start_by_us : e->cfg.start_by_us;
+}
+
+static void push_send(struct engine *e, struct hub *h, struct station *st, uint32_t count)
+{
+    if (!count || !h->session)
+        return;
+    struct slp_push m = { .session = h->session, .push_no = ++h->push_no, .station_id = st->id, .lease_us = (uint64_t)st->def->lease_us,
+                          .start_by_us = (uint64_t)start_by_us(e, st), .assignments = { e->b1.p, (uint32_t)e->b1.n, count } };
+    if (e->b1.failed)
+        fail(e, STORE_NO_MEMORY);
+    send_frame(e, h->peer, SLP_PUSH, 0, &m);
+}
+
+/* ASSIGNED: the units and the workers of one segment. */
+static void announce(struct engine *e, const struct aseg *s)
+{
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 6);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, s->run->id);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_u64(&e->b3, s->st->id);
+    slp_pack_cstr(&e->b3, "hub");
+    slp_pack_u64(&e->b3, s->hub->id);
+    slp_pack_cstr(&e->b3, "first");
+    slp_pack_u64(&e->b3, s->first);
+    uint32_t units = 0, workers = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        units += i == 0 || s->e[i].unit != s->e[i - 1].unit + 1;
+        workers += i == 0 || s->e[i].worker != s->e[i - 1].worker;
+    }
+    slp_pack_cstr(&e->b3, "units");
+    slp_pack_array(&e->b3, units * 2);
+    for (uint32_t i = 0, j; i < s->n; i = j) {
+        for (j = i + 1; j < s->n && s->e[j].unit == s->e[j - 1].unit + 1; j++)
+            ;
+        slp_pack_u64(&e->b3, s->e[i].unit);
+        slp_pack_u64(&e->b3, j - i);
+    }
+    slp_pack_cstr(&e->b3, "workers");
+    slp_pack_array(&e->b3, workers * 2);
+    for (uint32_t i = 0, j; i < s->n; i = j) {
+        for (j = i + 1; j < s->n && s->e[j].worker == s->e[i].worker; j++)
+            ;
+        slp_pack_u64(&e->b3, s->e[i].worker);
+        slp_pack_u64(&e->b3, j - i);
+    }
+    ev_emit(e, EV_ASSIGNED, s->run->line, s->run, s->hub, &e->b3);
+}
+
+static void segment_make(struct engine *e, struct pick *v, uint32_t n)
+{
+    struct aseg *s = aseg_new(e, n);
+    if (!s)
+        return;
+    s->first = e->meta.assignment + 1;
+    s->run = v->rq->run;
+    s->st = v->rq->st;
+    s->hub = e->hub[v->w->hub - 1];
+    s->wall_us = e->wall_us;
+    s->live = n;
+    s->due_us = e->now_us + start_by_us(e, s->st);
+    e->meta.assignment += n;
+    e->total.assigned += n;
+    s->hub->holding += n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct aentry *a = &s->e[i];
+        *a = (struct aentry){ .unit = v[i].unit, .prev = v[i].prev, .worker = v[i].w->id, .state = ASSIGN_HANDED, .attempt = v[i].attempt,
+                              .due_us = s->due_us };
+        amap_put(e, s->first + i, s);
+        uint8_t *h = unit_head(e, s->run, a->unit, true);
+        if (h)
+            put_u48(unit_station(h, s->st->idx) + ST_ASSIGN, s->first + i);
+    }
+    aseg_link(s);
+    timer_add(e, s);
+    assign_dirty(e, s);
+    announce(e, s);
+}
+
+/* The task cannot be shown to anybody: it is parked, and its worker's credit comes back. */
+static void too_big(struct engine *e, struct pick *p)
+{
+    uint8_t *h = unit_head(e, p->rq->run, p->unit, true);
+    p->w->sent--;
+    p->w->holding--;
+    match_worker(e, p->w);
+    if (h)
+        task_dead(e, p->rq->run, p->unit, h, p->rq->st->idx, DEAD_TOO_BIG, "what the station shows is larger than a frame", 45);
+}
+
+void assign_picks(struct engine *e)
+{
+    struct pick *v = e->pick;
+    uint32_t n = e->picks;
+    e->picks = 0;
+    qsort(v, n, sizeof *v, by_target);
+    for (uint32_t i = 0; i < n && !e->rc;) { /* one push frame a turn: one hub, one station */
+        struct hub *h = e->hub[v[i].w->hub - 1];
+        struct station *st = v[i].rq->st;
+        uint32_t count = 0, seg = i; /* v[seg..i) are shown, and not yet in a segment */
+        push_begin(e);
+        uint64_t base = e->meta.assignment;
+        while (i < n && count < SL_PUSH_ITEMS_MAX && v[i].rq->st == st && v[i].w->hub == h->id && !e->rc) {
+            slp_buf_clear(&e->b2);
+            if (!unit_show(e, v[i].rq->run, v[i].unit, st->def, &e->b2)) {
+                struct pick bad = v[i];
+                memmove(v + i, v + i + 1, (n - i - 1) * sizeof *v);
+                n--;
+                too_big(e, &bad);
+                continue;
+            }
+            if (e->b1.n + e->b2.n > SL_FRAME_BYTES_MAX - 4096)
+                break;
+            struct aentry a = { .worker = v[i].w->id, .attempt = v[i].attempt };
+            push_item(e, ++base, &a);
+            count++;
+            i++;
+        }
+        uint32_t end = i;
+        while (seg < end) { /* numbers are given in the order of the frame */
+            uint32_t k = 1;
+            while (seg + k < end && k < ASSIGN_SEGMENT_MAX && v[seg + k].rq == v[seg].rq)
+                k++;
+            segment_make(e, v + seg, k);
+            seg += k;
+        }
+        push_send(e, h, st, count);
+    }
+}
+
+void assign_push_again(struct engine *e, struct hub *h, const uint64_t *no, size_t n)
+{
+    for (size_t i = 0; i < n && !e->rc;) {
+        struct station *st = NULL;
+        uint32_t count = 0;
+        push_begin(e);
+        for (; i < n && count < SL_PUSH_ITEMS_MAX && !e->rc; i++) {
+            struct aseg *s = assign_find(e, no[i]);
+            if (!s)
+                continue;
+            if (st && s->st != st)
+                break;
+            struct aentry *a = assign_entry(s, no[i]);
+            slp_buf_clear(&e->b2);
+            if (!unit_show(e, s->run, a->unit, s->st->def, &e->b2))
+                continue;
+            if (e->b1.n + e->b2.n > SL_FRAME_BYTES_MAX - 4096)
+                break;
+            st = s->st;
+            push_item(e, no[i], a);
+            count++;
+        }
+        if (st)
+            push_send(e, h, st, count);
+    }
+}

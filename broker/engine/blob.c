@@ -1,0 +1,110 @@
+/* Segments of values: see blob.h. */
+#include "broker/engine/blob.h"
+
+#include <assert.h>
+
+#include "broker/engine/records.h"
+
+#define PREFIX_MAX 8
+
+static size_t blob_key(uint8_t *k, const uint8_t *prefix, size_t prefix_n, uint64_t number, uint16_t piece)
+{
+    assert(prefix_n <= PREFIX_MAX);
+    if (prefix_n)
+        memcpy(k, prefix, prefix_n);
+    uint8_t *q = key_u64(k + prefix_n, number);
+    q[0] = (uint8_t)(piece >> 8);
+    q[1] = (uint8_t)piece;
+    return prefix_n + 10;
+}
+
+enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint32_t run, uint64_t first,
+                       uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off)
+{
+    uint8_t k[PREFIX_MAX + 10], b[SL_VALUE_BYTES_MAX];
+    struct rec r = { b, 0, SL_SEGMENT_BYTES_MAX + 256, 0 };
+    size_t done = bytes;
+    rec_u32(&r, run);
+    rec_u16(&r, (uint16_t)n);
+    rec_u32(&r, (uint32_t)bytes);
+    if (n > 1)
+        for (uint32_t i = 0; i < n; i++)
+            rec_u16(&r, (uint16_t)off[i]);
+    if (done > r.cap - r.n)
+        done = r.cap - r.n;
+    rec_bytes(&r, packed, done);
+    assert(!r.bad && (n == 1 || done == bytes));
+    enum store_rc rc = store_append(t, tb, k, blob_key(k, prefix, prefix_n, first, 0), b, r.n);
+    for (uint16_t piece = 1; rc == STORE_OK && done < bytes; piece++) {
+        size_t m = bytes - done < SL_SEGMENT_BYTES_MAX ? bytes - done : SL_SEGMENT_BYTES_MAX;
+        rc = store_append(t, tb, k, blob_key(k, prefix, prefix_n, first, piece), packed + done, m);
+        done += m;
+    }
+    return rc;
+}
+
+enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint64_t number,
+                        struct slp_buf *scratch, struct blob *out)
+{
+    uint8_t k[PREFIX_MAX + 10];
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(t, tb, &c);
+    if (rc)
+        return rc;
+    size_t kn = blob_key(k, prefix, prefix_n, number, UINT16_MAX);
+    rc = store_seek_le(&c, k, kn);
+    if (rc == STORE_OK && (c.key.n != kn || memcmp(c.key.p, k, prefix_n)))
+        rc = STORE_NOT_FOUND;
+    if (rc == STORE_OK) {
+        const uint8_t *key = c.key.p;
+        uint16_t piece = (uint16_t)(key[kn - 2] << 8 | key[kn - 1]);
+        out->first = key_get_u64(key + prefix_n);
+        if (piece) { /* the last piece of a cut value: go to its beginning */
+            kn = blob_key(k, prefix, prefix_n, out->first, 0);
+            rc = store_seek(&c, k, kn);
+            if (rc == STORE_OK && memcmp(c.key.p, k, kn))
+                rc = STORE_CORRUPT;
+        }
+    }
+    if (rc == STORE_OK) {
+        struct rdr r = rdr_on(c.val.p, c.val.n);
+        out->run = rdr_u32(&r);
+        out->n = rdr_u16(&r);
+        out->bytes = rdr_u32(&r);
+        out->ends = out->n > 1 ? rdr_bytes(&r, 2u * out->n) : NULL;
+        out->body = r.p;
+        size_t here = (size_t)(r.end - r.p);
+        if (r.bad || !out->n || (out->n > 1 && here != out->bytes) || here > out->bytes)
+            rc = STORE_CORRUPT;
+        else if (number >= out->first + out->n)
+            rc = STORE_NOT_FOUND;
+        else if (here < out->bytes) {
+            slp_buf_clear(scratch);
+            slp_buf_add(scratch, r.p, here);
+            while (rc == STORE_OK && scratch->n < out->bytes && !scratch->failed) {
+                rc = store_next(&c);
+                if (rc == STORE_OK)
+                    slp_buf_add(scratch, c.val.p, c.val.n);
+            }
+            if (scratch->failed)
+                rc = STORE_NO_MEMORY;
+            else if (rc == STORE_NOT_FOUND || (rc == STORE_OK && scratch->n != out->bytes))
+                rc = STORE_CORRUPT;
+            out->body = (const uint8_t *)scratch->p;
+        }
+    }
+    store_cursor_close(&c);
+    return rc;
+}
+
+struct slp_bytes blob_value(const struct blob *b, uint64_t number)
+{
+    uint32_t i = (uint32_t)(number - b->first);
+    assert(number >= b->first && i < b->n);
+    if (b->n == 1)
+        return (struct slp_bytes){ (const char *)b->body, (uint32_t)b->bytes };
+    uint32_t from = i ? get_u16(b->ends + 2 * (i - 1)) : 0, to = get_u16(b->ends + 2 * i);
+    if (to < from || to > b->bytes)
+        return (struct slp_bytes){ NULL, 0 };
+    return (struct slp_bytes){ (const char *)b->body + from, to - from };
+}

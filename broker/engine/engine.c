@@ -1,0 +1,458 @@
+/* The engine's frame: open, batch, step, and the small tools that all its files use. What a message does is in the file of its family;
+ * the table below is the only place that knows which. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+/* ---- tools ---- */
+
+void fail(struct engine *e, enum store_rc rc)
+{
+    if (e->rc == STORE_OK)
+        e->rc = rc;
+}
+
+void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
+{
+    if (need <= *cap)
+        return p;
+    uint32_t cap2 = *cap ? *cap : 16;
+    while (cap2 < need)
+        cap2 *= 2;
+    void *q = realloc(p, (size_t)cap2 * size);
+    if (!q) {
+        fail(e, STORE_NO_MEMORY);
+        return NULL;
+    }
+    *cap = cap2;
+    return q;
+}
+
+bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v)
+{
+    enum store_rc rc = store_get(e->t, tb, k, kn, v);
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        fail(e, rc);
+    return rc == STORE_OK;
+}
+
+static void wrote(struct engine *e, enum store_rc rc)
+{
+    e->unit_cache_run = 0; /* values borrowed from the map end with the next write */
+    if (rc != STORE_OK)
+        fail(e, rc);
+}
+
+void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n)
+{
+    wrote(e, store_put(e->t, tb, k, kn, v, n));
+}
+
+void e_append(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n)
+{
+    wrote(e, store_append(e->t, tb, k, kn, v, n));
+}
+
+void e_del(struct engine *e, enum store_table tb, const void *k, size_t kn)
+{
+    enum store_rc rc = store_del(e->t, tb, k, kn);
+    wrote(e, rc == STORE_NOT_FOUND ? STORE_OK : rc);
+}
+
+void name_set(struct name *n, const void *p, size_t len)
+{
+    assert(len <= SL_NAME_BYTES_MAX);
+    if (len)
+        memcpy(n->s, p, len);
+    n->s[len] = 0;
+    n->n = (uint8_t)len;
+}
+
+/* ---- ranges ---- */
+
+bool ranges_add(struct engine *e, struct ranges *r, uint64_t first, uint64_t count)
+{
+    if (r->n && r->v[r->n - 1].first + r->v[r->n - 1].count == first) {
+        r->v[r->n - 1].count += count;
+    } else {
+        struct range *v = grow(e, r->v, &r->cap, r->n + 1, sizeof *v);
+        if (!v)
+            return false;
+        r->v = v;
+        r->v[r->n++] = (struct range){ first, count };
+    }
+    r->total += count;
+    return true;
+}
+
+void ranges_clear(struct ranges *r)
+{
+    r->n = 0;
+    r->total = 0;
+}
+
+void ranges_free(struct ranges *r)
+{
+    free(r->v);
+    *r = (struct ranges){ 0 };
+}
+
+void ranges_write(struct rec *rc, const struct ranges *r, uint32_t from, uint32_t n)
+{
+    uint64_t at = 0;
+    rec_u16(rc, (uint16_t)n);
+    for (uint32_t i = from; i < from + n; i++) {
+        rec_zigzag(rc, (int64_t)(r->v[i].first - at));
+        rec_varint(rc, r->v[i].count);
+        at = r->v[i].first + r->v[i].count;
+    }
+}
+
+bool ranges_read(struct engine *e, struct rdr *rd, struct ranges *r)
+{
+    uint64_t at = 0;
+    uint16_t n = rdr_u16(rd);
+    ranges_clear(r);
+    for (uint16_t i = 0; i < n && !rd->bad; i++) {
+        uint64_t first = at + (uint64_t)rdr_zigzag(rd), count = rdr_varint(rd);
+        if (!ranges_add(e, r, first, count))
+            return false;
+        at = first + count;
+    }
+    return !rd->bad;
+}
+
+/* ---- effects ---- */
+
+void effects_clear(struct effects *x)
+{
+    x->n = 0;
+    slp_buf_clear(&x->bytes);
+    x->first_event = x->last_event = 0;
+}
+
+void effects_free(struct effects *x)
+{
+    free(x->v);
+    slp_buf_free(&x->bytes);
+    *x = (struct effects){ 0 };
+}
+
+void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any)
+{
+    struct effects *x = e->out;
+    if (x->n == x->cap) {
+        size_t cap = x->cap ? x->cap * 2 : 64;
+        struct effect *v = realloc(x->v, cap * sizeof *v);
+        if (!v) {
+            fail(e, STORE_NO_MEMORY);
+            return;
+        }
+        x->v = v;
+        x->cap = cap;
+    }
+    size_t off = x->bytes.n;
+    if (slp_encode(&x->bytes, type, id, any)) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    x->v[x->n++] = (struct effect){ peer, off, x->bytes.n - off };
+}
+
+void reply(struct engine *e, uint64_t type, const void *any)
+{
+    send_frame(e, e->in->peer, type, e->in->msg->id, any);
+}
+
+void reply_error(struct engine *e, enum slp_code code, const char *place, const char *fmt, ...)
+{
+    char text[SL_TEXT_BYTES_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        n = 0;
+    if ((size_t)n >= sizeof text)
+        n = sizeof text - 1;
+    while (n && !sl_utf8_ok(text, (size_t)n)) /* a text cut in the middle of a character */
+        n--;
+    struct slp_error m = { .code = code, .retry = slp_error_retry(code), .text = { text, (uint32_t)n } };
+    if (m.retry == SLP_RETRY_LATER) {
+        m.after_ms = 1000;
+        SLP_SET(&m, error, after_ms);
+    }
+    if (place) {
+        m.place = (struct slp_bytes){ place, (uint32_t)strlen(place) };
+        SLP_SET(&m, error, place);
+    }
+    reply(e, SLP_ERROR, &m);
+}
+
+void reply_done(struct engine *e, uint64_t count)
+{
+    struct slp_done m = { .count = count };
+    SLP_SET(&m, done, count);
+    reply(e, SLP_DONE, &m);
+}
+
+/* ---- META ---- */
+
+static void meta_load(struct engine *e)
+{
+    struct store_val v;
+    if (!e_get(e, TABLE_META, "engine", 6, &v)) {
+        e->meta.oldest_event = 1;
+        return;
+    }
+    struct rdr r = rdr_on(v.p, v.n);
+    e->meta.line = rdr_u32(&r);
+    e->meta.run = rdr_u32(&r);
+    e->meta.hub = rdr_u32(&r);
+    e->meta.worker = rdr_u32(&r);
+    e->meta.station = rdr_u32(&r);
+    e->meta.assignment = rdr_u64(&r);
+    e->meta.result = rdr_u64(&r);
+    e->meta.event = rdr_u64(&r);
+    e->meta.delay = rdr_u64(&r);
+    e->meta.job = rdr_u64(&r);
+    e->meta.oldest_event = rdr_u64(&r);
+    e->meta.elapsed_us = rdr_i64(&r);
+    e->meta.wall_us = rdr_i64(&r);
+    for (int i = 0; i <= SL_PRIORITY_MAX; i++)
+        e->meta.vclock[i] = rdr_u64(&r);
+    if (r.bad)
+        fail(e, STORE_CORRUPT);
+}
+
+static void meta_write(struct engine *e)
+{
+    uint8_t b[256];
+    struct rec r = { b, 0, sizeof b, 0 };
+    rec_u32(&r, e->meta.line);
+    rec_u32(&r, e->meta.run);
+    rec_u32(&r, e->meta.hub);
+    rec_u32(&r, e->meta.worker);
+    rec_u32(&r, e->meta.station);
+    rec_u64(&r, e->meta.assignment);
+    rec_u64(&r, e->meta.result);
+    rec_u64(&r, e->meta.event);
+    rec_u64(&r, e->meta.delay);
+    rec_u64(&r, e->meta.job);
+    rec_u64(&r, e->meta.oldest_event);
+    rec_i64(&r, e->meta.elapsed_us);
+    rec_i64(&r, e->meta.wall_us);
+    for (int i = 0; i <= SL_PRIORITY_MAX; i++)
+        rec_u64(&r, e->meta.vclock[i]);
+    assert(!r.bad);
+    e_put(e, TABLE_META, "engine", 6, b, r.n);
+}
+
+/* ---- life ---- */
+
+struct engine *engine_open(struct store *s, const struct engine_config *c, enum store_rc *rc)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e) {
+        *rc = STORE_NO_MEMORY;
+        return NULL;
+    }
+    e->store = s;
+    if (c)
+        e->cfg = *c;
+    if (!e->cfg.heartbeat_us)
+        e->cfg.heartbeat_us = 5000000;
+    if (!e->cfg.grace_us)
+        e->cfg.grace_us = 30000000;
+    if (!e->cfg.start_by_us)
+        e->cfg.start_by_us = 300000000;
+    if (!e->cfg.queue_tasks_max)
+        e->cfg.queue_tasks_max = SL_QUEUE_TASKS_DEFAULT_MAX;
+    if (!e->cfg.event_keep_max)
+        e->cfg.event_keep_max = 10000000;
+    if (!e->cfg.event_keep_us)
+        e->cfg.event_keep_us = 7ll * 24 * 3600 * 1000000;
+    e->delay_due_us = INT64_MAX;
+    fail(e, store_begin_read(s, &e->t));
+    if (!e->rc && groups_open(e)) {
+        meta_load(e);
+        e->now_us = e->meta.elapsed_us;
+        lines_load(e);
+        runs_load(e);
+        hubs_load(e);
+        workers_load(e);
+        assigns_load(e);
+        delay_open(e);
+        sweeps_load(e);
+    }
+    store_abort(&e->t);
+    *rc = e->rc;
+    if (e->rc)
+        engine_close(&e);
+    return e;
+}
+
+void engine_close(struct engine **pe)
+{
+    struct engine *e = *pe;
+    if (!e)
+        return;
+    assigns_free(e);
+    hubs_free(e);
+    runs_free(e);
+    lines_free(e);
+    profiles_free(e);
+    groups_close(e);
+    ev_free(e);
+    free(e->pick);
+    free(e->pending);
+    free(e->dirty_rq);
+    free(e->dirty_run);
+    for (size_t i = 0; i < SL_LINE_STATIONS_MAX; i++)
+        ranges_free(&e->delayed[i]);
+    free(e->sweep);
+    slp_buf_free(&e->b1);
+    slp_buf_free(&e->b2);
+    slp_buf_free(&e->b3);
+    for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch; i++)
+        slp_buf_free(&e->scratch[i]);
+    slp_buf_free(&e->rseg.b);
+    free(e->recalled);
+    free(e);
+    *pe = NULL;
+}
+
+enum store_rc engine_batch_begin(struct engine *e, struct store_txn *t, struct effects *out)
+{
+    assert(!e->t);
+    e->t = t;
+    e->out = out;
+    e->batch++;
+    effects_clear(out);
+    e->unit_cache_run = 0;
+    return e->rc;
+}
+
+enum store_rc engine_batch_end(struct engine *e)
+{
+    groups_write(e);
+    assigns_write(e);
+    runs_write(e);
+    hubs_write(e);
+    lines_write(e);
+    meta_write(e);
+    if (e->out->bytes.failed)
+        fail(e, STORE_NO_MEMORY);
+    e->t = NULL;
+    e->out = NULL;
+    return e->rc;
+}
+
+/* ---- the step ---- */
+
+static const struct {
+    uint64_t type;
+    void (*handle)(struct engine *, const struct slp_msg *);
+} handlers[] = {
+    { SLP_PUT, on_put },
+    { SLP_SUBMIT, on_submit },
+    { SLP_ACTS, on_acts },
+    { SLP_CREDIT, on_credit },
+    { SLP_HEARTBEAT, on_heartbeat },
+    { SLP_HELLO, on_hello },
+    { SLP_BYE, on_bye },
+    { SLP_ROSTER, on_roster },
+    { SLP_ROSTER_GET, on_roster_get },
+    { SLP_FORM_GET, on_form_get },
+    { SLP_WHY_GET, on_why_get },
+    { SLP_LINE_APPLY, on_line_apply },
+    { SLP_LINES_GET, on_lines_get },
+    { SLP_LINE_GET, on_line_get },
+    { SLP_LINE_SET, on_line_set },
+    { SLP_STATION_SET, on_station_set },
+    { SLP_STATIONS_GET, on_stations_get },
+    { SLP_RUN_START, on_run_start },
+    { SLP_RUN_SET, on_run_set },
+    { SLP_RUNS_GET, on_runs_get },
+    { SLP_RUN_GET, on_run_get },
+    { SLP_PRODUCER_GET, on_producer_get },
+    { SLP_TASKS_SET, on_tasks_set },
+    { SLP_HUBS_GET, on_hubs_get },
+    { SLP_WORKERS_GET, on_workers_get },
+    { SLP_STATS_GET, on_stats_get },
+};
+
+static void on_message(struct engine *e, const struct slp_msg *m)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
+        if (handlers[i].type == m->type) {
+            handlers[i].handle(e, m);
+            return;
+        }
+    reply_error(e, SLP_E_UNKNOWN_MESSAGE, NULL, "the engine has no command %llu", (unsigned long long)m->type);
+}
+
+static void on_boot(struct engine *e, const struct input *in)
+{
+    e->session_seed = in->restart;
+    for (uint32_t i = 0; i < e->meta.hub; i++)
+        e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
+    slp_buf_clear(&e->b1);
+    slp_pack_map(&e->b1, 1);
+    slp_pack_cstr(&e->b1, "elapsed");
+    slp_pack_i64(&e->b1, e->now_us);
+    ev_emit(e, EV_BROKER_STARTED, NULL, NULL, NULL, &e->b1);
+    for (uint32_t i = 0; i < e->meta.run; i++)
+        if (e->run[i])
+            run_activate(e, e->run[i]);
+}
+
+enum store_rc engine_step(struct engine *e, const struct input *in)
+{
+    if (e->rc)
+        return e->rc;
+    e->in = in;
+    e->total.steps++;
+    if (in->elapsed_us > e->meta.elapsed_us) /* never back, whatever the caller's clock does */
+        e->meta.elapsed_us = in->elapsed_us;
+    e->now_us = e->meta.elapsed_us;
+    e->wall_us = e->meta.wall_us = in->wall_us;
+    switch (in->kind) {
+    case INPUT_BOOT:
+        on_boot(e, in);
+        break;
+    case INPUT_MESSAGE:
+        on_message(e, in->msg);
+        break;
+    case INPUT_TICK:
+        delay_tick(e);
+        assign_timers(e);
+        hubs_tick(e);
+        sweeps_step(e);
+        ev_retain(e);
+        break;
+    case INPUT_PRESSURE:
+        e->full = in->full;
+        e->full_results = in->full && in->room_bytes < SL_FRAME_BYTES_MAX * 16;
+        break;
+    }
+    queue_flush_pending(e);
+    recalls_flush(e);
+    match_run(e);
+    ev_flush(e);
+    return e->rc;
+}
+
+int64_t engine_elapsed_us(const struct engine *e) { return e->meta.elapsed_us; }
+bool engine_backlog(const struct engine *e) { return e->sweeps || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us; }
+
+int64_t engine_next_due_us(const struct engine *e)
+{
+    int64_t due = assign_next_due(e);
+    if (e->delay_due_us < due)
+        due = e->delay_due_us;
+    if (e->hub_check_us && e->hub_check_us < due)
+        due = e->hub_check_us;
+    return due;
+}

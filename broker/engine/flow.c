@@ -1,0 +1,96 @@
+/* How a unit goes through its line: what follows when a task is done, and when a unit has passed.
+ *
+ * A station's turn comes when all stations that it names in `after` are done or skipped. Then its `when` decides: ready, or skipped. What is
+ * skipped may bring the next one's turn, and so on down the line. */
+#include "broker/engine/internal.h"
+
+struct unit_ref { struct engine *e; struct run *r; uint64_t unit; };
+
+static struct slp_bytes field(void *arg, struct ld_ref ref)
+{
+    struct unit_ref *u = arg;
+    return unit_field(u->e, u->r, u->unit, ref);
+}
+
+static bool is_final(uint8_t state) { return state == TASK_DONE || state == TASK_SKIPPED; }
+
+static bool turn_has_come(const uint8_t *head, const struct ld_station *s)
+{
+    for (uint32_t i = 0; i < s->after_count; i++)
+        if (!is_final(unit_station((uint8_t *)(uintptr_t)head, s->after[i])[ST_STATE]))
+            return false;
+    return true;
+}
+
+static void left_one(uint8_t *head) { put_u16(head + UH_LEFT, (uint16_t)(get_u16(head + UH_LEFT) - 1)); }
+
+/* Stations to look at, and what follows them when they are skipped. */
+static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *todo, uint32_t n, enum why why,
+                   struct ranges *delayed)
+{
+    struct unit_ref u = { e, r, unit };
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t idx = todo[i];
+        const struct ld_station *s = &r->lv->stations[idx];
+        if (unit_station(head, idx)[ST_STATE] != TASK_BLOCKED || !turn_has_come(head, s))
+            continue;
+        if (!s->when || ld_when(s, field, &u)) {
+            if (delayed) {
+                task_set(e, r, head, idx, TASK_WAITING);
+                ranges_add(e, &delayed[idx], unit, 1);
+            } else {
+                task_set(e, r, head, idx, TASK_READY);
+                queue_ready(e, &r->rq[idx], LANE_FRESH, unit, why);
+            }
+            continue;
+        }
+        task_set(e, r, head, idx, TASK_SKIPPED);
+        left_one(head);
+        ev_task(e, EV_TASKS_SKIPPED, r, r->rq[idx].st, 0, unit, 1);
+        for (uint32_t k = 0; k < s->next_count; k++) {
+            bool there = false;
+            for (uint32_t j = i + 1; j < n && !there; j++)
+                there = todo[j] == s->next[k];
+            if (!there) {
+                assert(n < 2 * SL_LINE_STATIONS_MAX);
+                todo[n++] = s->next[k];
+            }
+        }
+        if (i >= SL_LINE_STATIONS_MAX / 2) { /* keep the list short: what was looked at is not needed again */
+            memmove(todo, todo + i + 1, (n - i - 1) * sizeof *todo);
+            n -= i + 1;
+            i = UINT32_MAX;
+        }
+    }
+    if (get_u16(head + UH_LEFT) == 0 && head[UH_STATE] == UNIT_OPEN) {
+        head[UH_STATE] = UNIT_DONE;
+        r->done++;
+        r->changed_wall_us = e->wall_us;
+        run_dirty(e, r);
+        ev_task(e, EV_UNITS_DONE, r, NULL, 0, unit, 1);
+        run_check_done(e, r);
+    }
+}
+
+void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed)
+{
+    uint16_t todo[2 * SL_LINE_STATIONS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->lv->station_count; i++)
+        if (r->lv->stations[i].after_count == 0)
+            todo[n++] = (uint16_t)i;
+    settle(e, r, unit, head, todo, n, WHY_NEW, delayed);
+}
+
+void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
+{
+    uint16_t todo[2 * SL_LINE_STATIONS_MAX];
+    const struct ld_station *s = &r->lv->stations[idx];
+    uint8_t *head = unit_head(e, r, unit, true);
+    if (!head)
+        return;
+    left_one(head);
+    if (s->next_count)
+        memcpy(todo, s->next, s->next_count * sizeof *todo);
+    settle(e, r, unit, head, todo, s->next_count, WHY_UPSTREAM, NULL);
+}

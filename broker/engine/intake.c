@@ -1,0 +1,404 @@
+/* Intake: a put frame becomes units. Everything is checked before anything changes; then the rows that are good become segments of input values,
+ * states, and ready tasks at the line's entries. */
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+#define UNIT_SEGMENT_MAX 512 /* units in one segment */
+
+struct intake {
+    struct run *r;
+    const struct slp_put *q;
+    int16_t column[SL_INPUT_FIELDS_MAX]; /* for each input field: its place in a row; -1: not there */
+    uint32_t columns;
+    bool as_is; /* rows hold the input fields in their order */
+    uint64_t skip; /* rows that a numbered producer sent before */
+};
+
+/* The segment in the making; its values lie in b1. */
+struct segment { uint64_t first; uint32_t n, off[UNIT_SEGMENT_MAX]; };
+
+/* ---- checks ---- */
+
+static bool columns_ok(struct engine *e, struct intake *in)
+{
+    const struct ld_line *lv = in->r->lv;
+    char place[32];
+    in->columns = lv->input_count;
+    in->as_is = true;
+    if (!SLP_IS(in->q, put, columns))
+        return true;
+    memset(in->column, 0xff, sizeof in->column);
+    in->columns = in->q->columns.count;
+    in->as_is = in->columns == lv->input_count;
+    struct slp_cursor c = slp_each(in->q->columns);
+    struct slp_bytes name;
+    for (uint32_t i = 0; slp_next_str(&c, &name); i++) {
+        uint32_t f = 0;
+        while (f < lv->input_count && (lv->inputs[f].name.n != name.n || memcmp(lv->inputs[f].name.p, name.p, name.n)))
+            f++;
+        snprintf(place, sizeof place, "columns[%u]", i);
+        if (f == lv->input_count) {
+            reply_error(e, SLP_E_BAD_UNIT, place, "the line has no input field '%.*s'", (int)(name.n < 100 ? name.n : 100), name.p);
+            return false;
+        }
+        if (in->column[f] >= 0) {
+            reply_error(e, SLP_E_DUPLICATE_KEY, place, "column '%.*s' stands twice", (int)name.n, name.p);
+            return false;
+        }
+        in->column[f] = (int16_t)i;
+        in->as_is = in->as_is && f == i;
+    }
+    for (uint32_t f = 0; f < lv->input_count; f++)
+        if (lv->inputs[f].required && in->column[f] < 0) {
+            reply_error(e, SLP_E_BAD_UNIT, "columns", "the required field '%.*s' is missing", (int)lv->inputs[f].name.n, lv->inputs[f].name.p);
+            return false;
+        }
+    return true;
+}
+
+/* The values of a row in input order; may be packed into b2. false: the text says why. */
+static bool row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_list *out, char *text, size_t text_size)
+{
+    const struct ld_line *lv = in->r->lv;
+    struct slr r = slr_on(row.p, row.n);
+    struct slr_value v;
+    if (slr_next(&r, &v) || v.type != SLR_ARRAY) {
+        snprintf(text, text_size, "a row must be an array");
+        return false;
+    }
+    if (v.n != in->columns) {
+        snprintf(text, text_size, "a row has %u values, %u are expected", v.n, in->columns);
+        return false;
+    }
+    *out = (struct slp_list){ r.p, (uint32_t)(r.end - r.p), v.n };
+    if (!in->as_is) {
+        const char *at[SL_INPUT_FIELDS_MAX + 1];
+        for (uint32_t i = 0; i < v.n; i++) {
+            at[i] = r.p;
+            if (slr_skip(&r, SL_DEPTH_MAX))
+                return false;
+        }
+        at[v.n] = r.p;
+        slp_buf_clear(&e->b2);
+        for (uint32_t f = 0; f < lv->input_count; f++)
+            if (in->column[f] < 0)
+                slp_pack_nil(&e->b2);
+            else
+                slp_buf_add(&e->b2, at[in->column[f]], (size_t)(at[in->column[f] + 1] - at[in->column[f]]));
+        if (e->b2.failed)
+            fail(e, STORE_NO_MEMORY);
+        *out = (struct slp_list){ e->b2.p, (uint32_t)e->b2.n, lv->input_count };
+    }
+    uint32_t bad;
+    char what[200];
+    if (out->bytes > SL_UNIT_BYTES_MAX) {
+        snprintf(text, text_size, "a unit of %u bytes is larger than %d", out->bytes, SL_UNIT_BYTES_MAX);
+        return false;
+    }
+    if (ld_check_values(lv->inputs, lv->input_count, out->p, out->bytes, out->count, &bad, what, sizeof what)) {
+        if (bad < lv->input_count)
+            snprintf(text, text_size, "%.*s: %s", (int)lv->inputs[bad].name.n, lv->inputs[bad].name.p, what);
+        else
+            snprintf(text, text_size, "%s", what);
+        return false;
+    }
+    return true;
+}
+
+static size_t dedup_key(uint8_t *k, const struct run *r, struct slp_bytes key)
+{
+    memcpy(key_u32(k, r->id), key.p, key.n);
+    return 4 + key.n;
+}
+
+/* Is this key known? 0: no. Else the unit; *same tells whether it came with the same bytes. */
+static uint64_t dedup_find(struct engine *e, struct run *r, struct slp_bytes key, const struct segment *s,
+                           const struct slp_list *values, bool *same)
+{
+    uint8_t k[4 + SL_KEY_BYTES_MAX];
+    struct store_val v;
+    if (!key.n || !e_get(e, TABLE_DEDUP, k, dedup_key(k, r, key), &v))
+        return 0;
+    struct rdr rd = rdr_on(v.p, v.n);
+    uint64_t unit = rdr_u64(&rd);
+    struct slp_list was;
+    if (s && s->n && unit >= s->first) { /* of this very frame */
+        uint32_t i = (uint32_t)(unit - s->first), from = i ? s->off[i - 1] : 0;
+        was = (struct slp_list){ e->b1.p + from, s->off[i] - from, 0 };
+    } else if (rd.bad || !unit_values(e, r, unit, &was)) {
+        fail(e, STORE_CORRUPT);
+        return 0;
+    }
+    *same = was.bytes == values->bytes && !memcmp(was.p, values->p, was.bytes);
+    return unit;
+}
+
+/* ---- numbered producers ---- */
+
+struct producer { uint64_t epoch, last_seq, frame_first; uint32_t frame_count, frame_crc; };
+
+static void producer_key(uint8_t *k, const struct run *r, struct slp_bytes id) { memcpy(key_u32(k, r->id), id.p, 16); }
+
+static struct producer producer_read(struct engine *e, const struct run *r, struct slp_bytes id)
+{
+    uint8_t k[20];
+    struct store_val v;
+    struct producer p = { 0 };
+    producer_key(k, r, id);
+    if (e_get(e, TABLE_PRODUCER, k, sizeof k, &v)) {
+        struct rdr rd = rdr_on(v.p, v.n);
+        p = (struct producer){ rdr_u64(&rd), rdr_u64(&rd), rdr_u64(&rd), rdr_u32(&rd), rdr_u32(&rd) };
+        if (rd.bad)
+            fail(e, STORE_CORRUPT);
+    }
+    return p;
+}
+
+static void producer_write(struct engine *e, const struct run *r, struct slp_bytes id, const struct producer *p)
+{
+    uint8_t k[20], b[32];
+    struct rec rc = { b, 0, sizeof b, 0 };
+    producer_key(k, r, id);
+    rec_u64(&rc, p->epoch);
+    rec_u64(&rc, p->last_seq);
+    rec_u64(&rc, p->frame_first);
+    rec_u32(&rc, p->frame_count);
+    rec_u32(&rc, p->frame_crc);
+    assert(!rc.bad);
+    e_put(e, TABLE_PRODUCER, k, sizeof k, b, rc.n);
+}
+
+static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
+{
+    const struct slp_put *q = in->q;
+    if (q->producer.n != 16 || !SLP_IS(q, put, first_seq) || q->first_seq == 0) {
+        reply_error(e, q->producer.n != 16 ? SLP_E_BAD_VALUE : SLP_E_MISSING_FIELD, q->producer.n != 16 ? "producer" : "first_seq",
+                    "a numbered producer has an id of 16 bytes and numbers its rows from 1");
+        return false;
+    }
+    *p = producer_read(e, in->r, q->producer);
+    uint32_t crc = store_crc32c(0, q->rows.p, q->rows.bytes);
+    if (q->epoch < p->epoch) {
+        reply_error(e, SLP_E_OLD_EPOCH, "epoch", "epoch %llu has taken over", (unsigned long long)p->epoch);
+        return false;
+    }
+    if (q->first_seq > p->last_seq + 1) {
+        reply_error(e, SLP_E_SEQUENCE_GAP, "first_seq", "%llu is expected next", (unsigned long long)(p->last_seq + 1));
+        return false;
+    }
+    if (q->first_seq == p->frame_first && q->rows.count == p->frame_count && crc != p->frame_crc) {
+        reply_error(e, SLP_E_KEY_REUSED, "rows", "rows %llu and on came before with other bytes", (unsigned long long)q->first_seq);
+        return false;
+    }
+    in->skip = p->last_seq + 1 - q->first_seq;
+    if (in->skip > q->rows.count)
+        in->skip = q->rows.count;
+    p->epoch = q->epoch;
+    p->last_seq += q->rows.count - in->skip;
+    p->frame_first = q->first_seq;
+    p->frame_count = q->rows.count;
+    p->frame_crc = crc;
+    return true;
+}
+
+void on_producer_get(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_producer_get *q = &m->u.producer_get;
+    struct run *r = q->run_id && q->run_id <= e->meta.run ? e->run[q->run_id - 1] : NULL;
+    if (!r || q->producer.n != 16) {
+        reply_error(e, r ? SLP_E_BAD_VALUE : SLP_E_NOT_FOUND, r ? "producer" : "run_id", r ? "an id has 16 bytes" : "no such run");
+        return;
+    }
+    struct producer p = producer_read(e, r, q->producer);
+    struct slp_producer a = { .epoch = p.epoch, .last_seq = p.last_seq };
+    reply(e, SLP_PRODUCER, &a);
+}
+
+/* ---- the change ---- */
+
+static void segment_end(struct engine *e, struct run *r, struct segment *s)
+{
+    if (s->n)
+        unit_segment_put(e, r, s->first, s->n, (const uint8_t *)e->b1.p, e->b1.n, s->off);
+    if (e->b1.failed)
+        fail(e, STORE_NO_MEMORY);
+    slp_buf_clear(&e->b1);
+    s->n = 0;
+}
+
+static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values)
+{
+    if (s->n && (s->n == UNIT_SEGMENT_MAX || BLOB_HEAD_BYTES + 2 * (s->n + 1) + e->b1.n + values->bytes > SL_SEGMENT_BYTES_MAX))
+        segment_end(e, r, s);
+    uint64_t unit = ++r->units;
+    if (!s->n)
+        s->first = unit;
+    slp_buf_add(&e->b1, values->p, values->bytes);
+    s->off[s->n++] = (uint32_t)e->b1.n;
+    uint8_t *head = unit_create(e, r, unit);
+    if (!head)
+        return;
+    for (uint32_t i = 0; i < r->lv->station_count; i++) {
+        r->rq[i].c.n[TASK_BLOCKED]++;
+        r->rq[i].st->c.n[TASK_BLOCKED]++;
+        rq_dirty(e, &r->rq[i]);
+    }
+    ev_task(e, EV_UNITS_ADDED, r, NULL, 0, unit, 1);
+    e->total.units++;
+}
+
+static void refuse_item(struct engine *e, uint32_t *n, uint32_t index, enum slp_code code, uint64_t unit, const char *text)
+{
+    struct slp_item_unit_result it = { .index = index, .code = code, .unit = unit };
+    if (text) {
+        it.text = (struct slp_bytes){ text, (uint32_t)strlen(text) };
+        SLP_SET(&it, item_unit_result, text);
+    }
+    slp_pack_item(&e->b3, SLP_ITEM_unit_result, &it);
+    (*n)++;
+}
+
+/* Rows that will not go in; with all_or_nothing (and for numbered producers, whose numbers must have no holes) one is enough to refuse. */
+static bool rows_ok(struct engine *e, struct intake *in)
+{
+    const struct slp_put *q = in->q;
+    struct slp_cursor rows = slp_each(q->rows), keys = slp_each(q->keys);
+    struct slp_bytes row, key = { 0 };
+    struct slp_list values;
+    char text[300], place[40];
+    for (uint32_t i = 0; slp_next_raw(&rows, &row) && !e->rc; i++) {
+        bool same, has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key);
+        enum slp_code code = SLP_E_OK;
+        if (i < in->skip)
+            continue;
+        if (!row_values(e, in, row, &values, text, sizeof text))
+            code = SLP_E_BAD_UNIT;
+        else if (has_key && dedup_find(e, in->r, key, NULL, &values, &same) && !same) {
+            code = SLP_E_KEY_REUSED;
+            snprintf(text, sizeof text, "the key was used before with other values");
+        }
+        if (code == SLP_E_OK)
+            continue;
+        snprintf(place, sizeof place, "rows[%u]", i);
+        reply_error(e, code, place, "%s", text);
+        return false;
+    }
+    return !e->rc;
+}
+
+static void take_in(struct engine *e, struct intake *in)
+{
+    const struct slp_put *q = in->q;
+    struct run *r = in->r;
+    struct segment s = { .n = 0 };
+    struct slp_put_done a = { .duplicates = in->skip };
+    struct slp_cursor rows = slp_each(q->rows), keys = slp_each(q->keys);
+    struct slp_bytes row, key = { 0 };
+    struct slp_list values;
+    char text[300];
+    uint32_t items = 0;
+    slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->b3);
+    for (uint32_t i = 0; slp_next_raw(&rows, &row) && !e->rc; i++) {
+        bool has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key) && key.n;
+        if (i < in->skip)
+            continue;
+        if (!row_values(e, in, row, &values, text, sizeof text)) {
+            refuse_item(e, &items, i, SLP_E_BAD_UNIT, 0, text);
+            continue;
+        }
+        if (has_key) {
+            bool same = false;
+            uint64_t known = dedup_find(e, r, key, &s, &values, &same);
+            if (known) {
+                a.duplicates += same;
+                refuse_item(e, &items, i, same ? SLP_E_DUPLICATE : SLP_E_KEY_REUSED, known, NULL);
+                continue;
+            }
+        }
+        unit_add(e, r, &s, &values);
+        if (has_key) {
+            uint8_t k[4 + SL_KEY_BYTES_MAX], v[8];
+            put_u64(v, r->units);
+            e_put(e, TABLE_DEDUP, k, dedup_key(k, r, key), v, sizeof v);
+        }
+        if (!a.accepted++)
+            a.first_unit = r->units;
+    }
+    segment_end(e, r, &s);
+    /* Conditions at the entries look at the values: they must be in the store by now. */
+    int64_t delay_us = (int64_t)q->delay_us;
+    for (uint64_t u = a.first_unit; a.accepted && u <= r->units && !e->rc; u++) {
+        uint8_t *head = unit_head(e, r, u, true);
+        if (head)
+            flow_enter(e, r, u, head, delay_us ? e->delayed : NULL);
+    }
+    for (uint32_t i = 0; delay_us && i < r->lv->station_count; i++) {
+        if (e->delayed[i].n)
+            delay_add(e, &r->rq[i], e->now_us + delay_us, WHY_NEW, &e->delayed[i]);
+        ranges_clear(&e->delayed[i]);
+    }
+    if (a.accepted) {
+        r->changed_wall_us = e->wall_us;
+        run_dirty(e, r);
+    }
+    if (items) {
+        a.items = (struct slp_list){ e->b3.p, (uint32_t)e->b3.n, items };
+        SLP_SET(&a, put_done, items);
+    }
+    if (e->b3.failed)
+        fail(e, STORE_NO_MEMORY);
+    else
+        reply(e, SLP_PUT_DONE, &a);
+}
+
+void on_put(struct engine *e, const struct slp_msg *m)
+{
+    struct intake in = { .q = &m->u.put };
+    const struct slp_put *q = in.q;
+    struct producer p = { 0 };
+    bool numbered = SLP_IS(q, put, producer);
+    in.r = q->run_id && q->run_id <= e->meta.run ? e->run[q->run_id - 1] : NULL;
+    if (!in.r || in.r->state == RUN_DELETING) {
+        reply_error(e, SLP_E_NOT_FOUND, "run_id", "there is no run %llu", (unsigned long long)q->run_id);
+        return;
+    }
+    struct run *r = in.r;
+    if (SLP_IS(q, put, keys) && q->keys.count != q->rows.count) {
+        reply_error(e, SLP_E_BAD_VALUE, "keys", "%u keys for %u rows", q->keys.count, q->rows.count);
+        return;
+    }
+    struct slp_cursor c = slp_each(q->keys);
+    for (struct slp_bytes key; SLP_IS(q, put, keys) && slp_next_str(&c, &key);)
+        if (key.n > SL_KEY_BYTES_MAX) {
+            reply_error(e, SLP_E_TOO_BIG, "keys", "a key of %u bytes is longer than %d", key.n, SL_KEY_BYTES_MAX);
+            return;
+        }
+    if (q->delay_us > (uint64_t)SL_DELAY_US_MAX) {
+        reply_error(e, SLP_E_BAD_VALUE, "delay_us", "longer than %lld us", (long long)SL_DELAY_US_MAX);
+        return;
+    }
+    if (!columns_ok(e, &in) || (numbered && !producer_ok(e, &in, &p)))
+        return;
+    uint64_t fresh = q->rows.count - in.skip;
+    if (r->state != RUN_OPEN && fresh) { /* a repeat of numbered rows is still answered */
+        reply_error(e, SLP_E_RUN_CLOSED, "run_id", "run %s takes no more units", r->name.s);
+        return;
+    }
+    if (e->full && fresh) {
+        reply_error(e, SLP_E_STORE_FULL, NULL, "the store is nearly full: no new units for now");
+        return;
+    }
+    uint64_t open = r->units - r->done - r->dropped;
+    if (fresh && open + fresh > r->quota) {
+        reply_error(e, SLP_E_QUEUE_FULL, "run_id", "run %s holds %llu open units of %llu", r->name.s, (unsigned long long)open,
+                    (unsigned long long)r->quota);
+        return;
+    }
+    if ((q->all_or_nothing || numbered) && !rows_ok(e, &in))
+        return;
+    if (numbered && fresh)
+        producer_write(e, r, q->producer, &p);
+    take_in(e, &in);
+}

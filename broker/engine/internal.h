@@ -1,0 +1,445 @@
+/* What the engine's files share: the objects that live in memory, and one group of functions for each file. Not for outside.
+ *
+ * Memory holds what is active (lines, runs, hubs, workers, live assignments, the head of each queue), never the backlog. All of it but
+ * sessions and credit can be rebuilt from the store; objects that changed are marked dirty and written by engine_batch_end.
+ *
+ * Errors of the store and of memory are sticky: a function that meets one calls fail() and goes on harmlessly; engine_step returns it, and the
+ * process ends without a reply. So only the world's mistakes need handling on the way. Commands check first, then change. */
+#ifndef SUNLINE_ENGINE_INTERNAL_H
+#define SUNLINE_ENGINE_INTERNAL_H
+#include <assert.h>
+#include <stdlib.h>
+
+#include "broker/engine/blob.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/records.h"
+#include "proto/linedef.h"
+#include "proto/reader.h"
+
+enum event_type {
+#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
+#include "proto/events.def"
+#undef EVENT
+};
+
+#define RESULT_SEGMENT_MAX 256
+
+struct counts { uint64_t n[TASK_STATES]; };
+struct name { char s[SL_NAME_BYTES_MAX + 1]; uint8_t n; };
+
+/* ---- lines and stations (lines.c) ---- */
+struct line_version { struct ld_line *def; uint32_t first_station; };
+struct line {
+    uint32_t id, newest; /* versions 1..newest */
+    uint8_t state;
+    struct name name;
+    struct line_version *version; /* [version - 1] */
+    uint64_t runs_open, last_event;
+    bool dirty;
+};
+struct station {
+    uint32_t id, version;
+    uint16_t idx;
+    bool paused;
+    struct line *line;
+    const struct ld_line *lv;
+    const struct ld_station *def;
+    struct counts c;            /* over all runs; memory only, summed at open */
+    struct profile **profile;   /* who fits here (match.c) */
+    uint32_t profiles, profile_cap;
+};
+
+/* ---- runs and their queues (runs.c, queue.c) ---- */
+struct seg { uint64_t pos; bool stored, dirty; struct ranges r; };
+struct lane_q {
+    uint64_t next_pos, count; /* persisted: positions only grow; count is what lies in READY, stale entries included */
+    struct seg head;          /* the first segment, decoded; valid if loaded */
+    bool loaded;
+};
+struct rq { /* one station's queue of one run */
+    struct run *run;
+    struct station *st;
+    struct counts c;
+    struct lane_q lane[LANES];
+    struct ranges pend[LANES]; /* became ready in this step */
+    bool dirty, pending, active;
+    uint64_t *in_heap;         /* bit i: an entry for this queue lies in st->profile[i]'s heap */
+    uint32_t in_heap_words;
+};
+struct run {
+    uint32_t id;
+    uint8_t state, priority;
+    bool paused, dirty;
+    struct name name;
+    struct line *line;
+    uint32_t version;
+    const struct ld_line *lv;
+    uint8_t fingerprint[32], fingerprint_n;
+    uint64_t units, done, dropped, cancelled, dead, quota, vtime;
+    int64_t created_wall_us, changed_wall_us;
+    uint64_t last_event;
+    unsigned shift; /* units a state group */
+    uint32_t active_rqs;
+    struct rq *rq;  /* one a station */
+    struct aseg *asegs;
+};
+
+/* ---- hubs and workers (hubs.c, workers.c) ---- */
+struct hub {
+    uint32_t id;
+    struct name name, zone;
+    uint64_t incarnation, last_event;
+    uint8_t data_id[16], roster_digest[32];
+    int64_t seen_wall_us, grace_us;
+    uint32_t workers; /* on the roster */
+    bool dirty;
+    /* the session: memory only */
+    uint64_t session, peer, push_no, signed_in, holding;
+    int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
+    bool connected, handed_back;
+    uint8_t uploading[32]; /* digest of the roster that is coming in */
+    uint32_t upload_mark;
+    struct worker *members; /* workers of this hub */
+    struct aseg *asegs;
+};
+struct worker {
+    uint32_t id, hub, capacity;
+    uint8_t kind;
+    bool on_roster, signed_in, idle, signing_off;
+    uint32_t upload_mark, holding;
+    struct profile *profile;
+    uint64_t granted, sent, done, idle_seq; /* credit = granted - sent */
+    struct worker *hub_next, *hub_prev;     /* of its hub's members */
+    struct worker *next, *prev;             /* of its profile's idle list, the one idle the longest first */
+    bool dirty;
+};
+
+/* ---- live assignments (assign.c) ---- */
+struct aentry {
+    uint64_t unit, prev, result, active_us;
+    int64_t due_us, started_wall_us, ended_wall_us;
+    uint32_t worker;
+    uint8_t state, why, attempt;
+};
+struct aseg {
+    uint64_t first;
+    uint32_t n, live, heap_i; /* heap_i: place in the timer heap + 1; 0: not in it */
+    uint8_t size_class;
+    bool dirty, listed, live_stored, dropped; /* live_stored: it stands in LIVE; dropped: its run is being deleted, the record is gone */
+    struct run *run;
+    struct station *st;
+    struct hub *hub;
+    int64_t wall_us, due_us; /* due_us: a lower bound of what its entries are due */
+    struct aseg *run_next, *run_prev, *hub_next, *hub_prev, *dirty_next;
+    struct aentry e[];
+};
+
+/* ---- groups of unit states (state.c) ---- */
+struct group {
+    struct run *run;
+    uint64_t no;
+    uint32_t bytes;
+    bool used, dirty, stored;
+    uint64_t batch; /* the last batch that used it */
+    uint8_t b[STATE_GROUP_BYTES_MAX];
+};
+
+/* ---- who fits where (match.c) ---- */
+struct heap_entry { uint64_t vtime; struct rq *rq; uint8_t priority; };
+struct profile {
+    uint32_t id;
+    uint8_t kind;
+    uint16_t skills;
+    struct { uint32_t name; uint8_t level; } skill[SL_SKILLS_MAX]; /* interned names, ascending */
+    struct station **station; /* the stations it fits, and its index in each one's list */
+    uint32_t *station_bit;
+    uint32_t stations, station_cap;
+    struct heap_entry *heap;
+    uint32_t heap_n, heap_cap;
+    struct worker *idle_first, *idle_last;
+    bool touched; /* in the list of profiles to match in this step */
+};
+struct pick { struct rq *rq; struct worker *w; uint64_t unit, prev; uint32_t at; uint8_t attempt; };
+
+/* ---- events of the step (events.c) ---- */
+struct evacc {
+    uint8_t type, why;
+    struct run *run;
+    struct station *st;
+    struct hub *hub;
+    uint64_t first;
+    struct ranges r, r2;
+};
+
+struct sweep { uint64_t job; uint8_t what, reason_n; uint32_t run, station; uint64_t cursor, count; char reason[64]; };
+
+struct engine {
+    struct store *store;
+    struct engine_config cfg;
+    enum store_rc rc; /* sticky */
+
+    /* the batch, the step */
+    struct store_txn *t;
+    struct effects *out;
+    const struct input *in;
+    int64_t now_us, wall_us;
+    uint64_t batch;
+
+    /* META "engine" */
+    struct {
+        uint32_t line, run, hub, worker, station; /* last numbers given */
+        uint64_t assignment, result, event, delay, job;
+        uint64_t oldest_event;
+        int64_t elapsed_us, wall_us;
+        uint64_t vclock[SL_PRIORITY_MAX + 1];
+    } meta;
+    bool meta_dirty, full, full_results;
+
+    struct line **line;       /* by id - 1, as all the following */
+    struct station **station;
+    struct run **run;         /* NULL where deleted */
+    struct hub **hub;
+    struct worker **worker;
+    uint32_t line_cap, station_cap, run_cap, hub_cap, worker_cap;
+    uint64_t session_seed, sessions;
+
+    struct group *group;      /* a cache of GROUPS, by hash; the dirty ones are written at the batch's end */
+    uint32_t *group_slot;
+    uint32_t group_n, group_hand;
+    struct group **group_sorted;
+
+    struct { uint64_t no; struct aseg *s; } *amap;
+    uint64_t amap_cap, amap_n;
+    struct aseg **timer;
+    uint32_t timer_n, timer_cap;
+    struct aseg *dirty_asegs, *free_asegs[4];
+
+    struct profile **profile;
+    uint32_t profiles, profile_cap, touched, touched_cap;
+    struct profile **touched_list;
+    uint64_t idle_seq;
+    char **skill_name;
+    uint32_t skill_names, skill_name_cap;
+    struct pick *pick;
+    uint32_t picks, pick_cap;
+    struct rq **pending;
+    uint32_t pendings, pending_cap;
+    struct rq **dirty_rq;
+    uint32_t dirty_rqs, dirty_rq_cap;
+    struct run **dirty_run;
+    uint32_t dirty_runs, dirty_run_cap;
+    struct ranges delayed[SL_LINE_STATIONS_MAX]; /* intake.c: scratch of a put */
+
+    struct evacc *acc;
+    uint32_t accs, acc_cap;
+    struct slp_buf evdata;    /* one event in the making */
+    int64_t ev_oldest_wall_us;
+    struct slp_buf evbuf; /* the step's events: a segment in the making */
+    uint64_t ev_first, ev_n;
+
+    struct sweep *sweep;
+    uint32_t sweeps, sweep_cap;
+
+    int64_t delay_due_us;     /* head of DELAY; INT64_MAX: none */
+    int64_t hub_check_us;
+    struct slp_buf b1, b2, b3; /* scratch of a step */
+    uint64_t unit_cache_run;  /* payload.c: unit_blob is of this run and still lies where it was; 0: no */
+    struct blob unit_blob;
+    struct slp_buf scratch[4];
+    uint32_t scratch_at;
+    struct { struct run *run; uint64_t first; uint32_t n, off[RESULT_SEGMENT_MAX]; struct slp_buf b; } rseg; /* results of this frame */
+    struct { struct hub *hub; uint64_t no; unsigned code; } *recalled;
+    uint32_t recalls, recall_cap;
+    struct { uint64_t units, assigned, started, submitted, late, returned, expired, steps; } total;
+};
+
+/* engine.c */
+void fail(struct engine *e, enum store_rc rc);
+void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size); /* the array, or NULL after fail() */
+bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v); /* false: not there (or failed) */
+void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n);
+void e_append(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n);
+void e_del(struct engine *e, enum store_table tb, const void *k, size_t kn);
+void reply(struct engine *e, uint64_t type, const void *any);                 /* to the input's peer, with its request id */
+void reply_error(struct engine *e, enum slp_code code, const char *place, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void reply_done(struct engine *e, uint64_t count);
+void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any);
+void name_set(struct name *n, const void *p, size_t len);
+static inline struct slp_bytes name_bytes(const struct name *n) { return (struct slp_bytes){ n->s, n->n }; }
+bool ranges_add(struct engine *e, struct ranges *r, uint64_t first, uint64_t count); /* appends, joins to the last where it fits */
+void ranges_clear(struct ranges *r);
+void ranges_free(struct ranges *r);
+void ranges_write(struct rec *rc, const struct ranges *r, uint32_t from, uint32_t n);
+bool ranges_read(struct engine *e, struct rdr *rd, struct ranges *r);
+
+/* names.c */
+uint32_t name_find(struct engine *e, enum name_kind k, const void *p, size_t n); /* 0: none */
+void name_put(struct engine *e, enum name_kind k, const void *p, size_t n, uint32_t id);
+void name_drop(struct engine *e, enum name_kind k, const void *p, size_t n);
+
+/* lines.c */
+void lines_load(struct engine *e);
+void lines_write(struct engine *e);
+void lines_free(struct engine *e);
+struct line *line_named(struct engine *e, struct slp_bytes n);
+bool station_open(const struct station *s); /* neither it nor its line is paused or deleted */
+void on_line_apply(struct engine *e, const struct slp_msg *m);
+void on_lines_get(struct engine *e, const struct slp_msg *m);
+void on_line_get(struct engine *e, const struct slp_msg *m);
+void on_line_set(struct engine *e, const struct slp_msg *m);
+void on_station_set(struct engine *e, const struct slp_msg *m);
+void on_stations_get(struct engine *e, const struct slp_msg *m);
+void on_form_get(struct engine *e, const struct slp_msg *m);
+void station_row(const struct station *s, const struct counts *c, struct slp_item_station_row *row);
+
+/* runs.c */
+void runs_load(struct engine *e);
+void runs_write(struct engine *e);
+void runs_free(struct engine *e);
+struct run *run_named(struct engine *e, struct slp_bytes n);
+void run_drop(struct engine *e, struct run *r); /* the last step of a deletion */
+void run_dirty(struct engine *e, struct run *r);
+void rq_dirty(struct engine *e, struct rq *q);
+void run_check_done(struct engine *e, struct run *r);
+void run_event(struct engine *e, struct run *r);
+void run_activate(struct engine *e, struct run *r); /* (un)list its queues after its or its line's state changed */
+void run_cancel(struct engine *e, struct run *r);
+void on_run_start(struct engine *e, const struct slp_msg *m);
+void on_run_set(struct engine *e, const struct slp_msg *m);
+void on_runs_get(struct engine *e, const struct slp_msg *m);
+void on_run_get(struct engine *e, const struct slp_msg *m);
+
+/* intake.c */
+void on_put(struct engine *e, const struct slp_msg *m);
+void on_producer_get(struct engine *e, const struct slp_msg *m);
+
+/* payload.c */
+void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off);
+bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list *values); /* borrowed until the next write */
+uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, const struct slp_list *values); /* its number */
+void result_flush(struct engine *e);
+bool result_values(struct engine *e, uint64_t result, struct slp_list *values);
+/* One field of a unit as its result stands; {NULL, 0}: null. */
+struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, struct ld_ref ref);
+/* Append the array of what station s shows of the unit. false: too big. */
+bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, struct slp_buf *b);
+
+/* state.c */
+bool groups_open(struct engine *e);
+void groups_close(struct engine *e);
+void groups_write(struct engine *e);
+void groups_forget(struct engine *e, struct run *r);       /* the run is gone */
+void groups_forget_dirty(struct engine *e, struct run *r); /* the run's states are read from the store from here on: write, then forget */
+uint8_t *unit_head(struct engine *e, struct run *r, uint64_t unit, bool change);   /* NULL: no such unit */
+static inline uint8_t *unit_station(uint8_t *head, uint32_t idx) { return head + STATE_UNIT_BYTES + STATE_STATION_BYTES * idx; }
+uint8_t *unit_create(struct engine *e, struct run *r, uint64_t unit);
+#define ST_STATE 0
+#define ST_ATTEMPTS 1
+#define ST_FLAGS 2
+#define ST_ASSIGN 4
+#define ST_RESULT 10
+#define UH_STATE 0
+#define UH_LEFT 2
+#define UH_DEAD 4
+
+/* queue.c */
+void lane_append(struct engine *e, struct rq *q, enum lane l, const struct ranges *r);
+void queue_ready(struct engine *e, struct rq *q, enum lane l, uint64_t unit, enum why why); /* this task became ready in this step */
+void queue_flush_pending(struct engine *e); /* at the end of a command: what became ready goes into the lanes */
+/* Take the first task that `w` may do; false: none. Skips and removes stale entries. */
+bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out);
+void queue_write_heads(struct engine *e, struct rq *q);
+void queue_free(struct rq *q);
+
+/* delay.c */
+void delay_open(struct engine *e);
+void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r);
+void delay_tick(struct engine *e);
+
+/* match.c */
+struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_list *skills);
+void profiles_free(struct engine *e);
+void match_station_added(struct engine *e, struct station *s);
+bool profile_fits(struct engine *e, const struct profile *p, const struct ld_station *s, char *why, size_t why_size, int *code);
+void match_rq_ready(struct engine *e, struct rq *q);       /* it has ready tasks now (or its run or station opened) */
+void match_priority_changed(struct engine *e, struct run *r);
+void match_forget_run(struct engine *e, struct run *r);
+void match_worker(struct engine *e, struct worker *w);     /* its credit or presence changed: list or unlist it as idle */
+void match_run(struct engine *e);                          /* the end of each step: assign what can be assigned */
+bool rq_open(const struct rq *q);
+uint32_t skill_intern(struct engine *e, struct slp_bytes n);
+
+/* assign.c */
+void assigns_load(struct engine *e);
+void assigns_write(struct engine *e);
+void assigns_free(struct engine *e);
+void assign_picks(struct engine *e);                       /* turns e->pick into assignments and push frames */
+struct aseg *assign_find(struct engine *e, uint64_t no);   /* live or from the store; NULL: never was, or its run is deleted */
+static inline struct aentry *assign_entry(struct aseg *s, uint64_t no) { return &s->e[no - s->first]; }
+void assign_dirty(struct engine *e, struct aseg *s);
+void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state st, enum why why); /* no longer live */
+void assign_due(struct engine *e, struct aseg *s, struct aentry *a, int64_t due_us);
+void assign_timers(struct engine *e);
+int64_t assign_next_due(const struct engine *e);
+void assign_push_again(struct engine *e, struct hub *h, const uint64_t *no, size_t n);
+void assigns_drop_run(struct engine *e, struct run *r);
+
+/* task.c */
+void task_set(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, enum task_state to); /* state byte and counters */
+void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t reason_n); /* handed or started -> ready again, uncounted */
+void task_expire(struct engine *e, struct aseg *s, uint64_t no);
+void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why, const char *reason, size_t n);
+void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reason, size_t n);
+bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx);
+void recall(struct engine *e, struct hub *h, uint64_t no, unsigned code);
+void recalls_flush(struct engine *e);
+void on_acts(struct engine *e, const struct slp_msg *m);
+void on_submit(struct engine *e, const struct slp_msg *m);
+void on_tasks_set(struct engine *e, const struct slp_msg *m);
+
+/* flow.c */
+void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed); /* a new unit: its entry stations */
+void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* a task is done: what follows */
+
+/* hubs.c, workers.c */
+void hubs_load(struct engine *e);
+void hubs_write(struct engine *e);
+void hubs_free(struct engine *e);
+struct hub *hub_session(struct engine *e, uint64_t session); /* the session of this input's peer; NULL after an error reply */
+void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *grants);
+void hubs_tick(struct engine *e);
+void on_hello(struct engine *e, const struct slp_msg *m);
+void on_heartbeat(struct engine *e, const struct slp_msg *m);
+void on_bye(struct engine *e, const struct slp_msg *m);
+void on_credit(struct engine *e, const struct slp_msg *m);
+void on_hubs_get(struct engine *e, const struct slp_msg *m);
+void workers_load(struct engine *e);
+void on_roster(struct engine *e, const struct slp_msg *m);
+void on_roster_get(struct engine *e, const struct slp_msg *m);
+void on_workers_get(struct engine *e, const struct slp_msg *m);
+void on_why_get(struct engine *e, const struct slp_msg *m);
+void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work; what it holds stays */
+void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct worker *)); /* unstarted assignments go back */
+
+/* events.c */
+void ev_task(struct engine *e, enum event_type t, struct run *r, struct station *s, enum why why, uint64_t unit, uint64_t count);
+void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no, uint64_t extra); /* STARTED, SUBMITTED */
+/* Any other event: data is a packed map. NULL for streams it does not belong to. Flushes what was gathered before it. */
+void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data);
+void ev_flush(struct engine *e); /* the end of a step */
+void ev_retain(struct engine *e);
+void ev_free(struct engine *e);
+
+/* history.c */
+void history_add(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, enum why what, uint64_t assignment, uint32_t worker, const char *reason, size_t n);
+
+/* sweep.c */
+enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP };
+void sweeps_load(struct engine *e);
+void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t station, const char *reason, size_t n);
+void sweeps_step(struct engine *e);
+
+/* stats.c */
+void on_stats_get(struct engine *e, const struct slp_msg *m);
+
+#endif

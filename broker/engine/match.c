@@ -1,0 +1,451 @@
+/* Matching: which worker gets which task.
+ *
+ * Workers with the same kind and skills share a profile. A profile keeps a heap of the queues that have ready tasks it may do, ordered by
+ * priority, then by the run's virtual time (start-time fair queueing, Goyal, Vin, Cheng 1996: a run's time grows by one with each of its
+ * assignments, at whatever station; one that wakes up starts at the clock of its priority), then run, then the station furthest
+ * downstream. Virtual times only grow, so an entry that has become too early is corrected when it reaches the top, and an entry whose queue
+ * is empty or paused is dropped there: no assignment ever touches other profiles' heaps.
+ *
+ * A worker who may take work stands in its profile's idle list; the one idle the longest is served first. */
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+/* ---- profiles ---- */
+
+uint32_t skill_intern(struct engine *e, struct slp_bytes n)
+{
+    for (uint32_t i = 0; i < e->skill_names; i++)
+        if (strlen(e->skill_name[i]) == n.n && !memcmp(e->skill_name[i], n.p, n.n))
+            return i;
+    char **v = grow(e, e->skill_name, &e->skill_name_cap, e->skill_names + 1, sizeof *v);
+    if (!v)
+        return UINT32_MAX;
+    e->skill_name = v;
+    char *s = strndup(n.p, n.n);
+    if (!s) {
+        fail(e, STORE_NO_MEMORY);
+        return UINT32_MAX;
+    }
+    e->skill_name[e->skill_names] = s;
+    return e->skill_names++;
+}
+
+bool profile_fits(struct engine *e, const struct profile *p, const struct ld_station *s, char *why, size_t why_size, int *code)
+{
+    if (s->kind != LD_ANY && (s->kind == LD_ROBOT) != (p->kind == 1)) {
+        if (why)
+            snprintf(why, why_size, "station %.*s is for %s", (int)s->name.n, s->name.p, s->kind == LD_ROBOT ? "robots" : "people");
+        if (code)
+            *code = 2;
+        return false;
+    }
+    for (uint32_t i = 0; i < s->skill_count; i++) {
+        int has = -1;
+        for (uint16_t j = 0; j < p->skills; j++) {
+            const char *n = e->skill_name[p->skill[j].name];
+            if (strlen(n) == s->skills[i].name.n && !memcmp(n, s->skills[i].name.p, s->skills[i].name.n))
+                has = p->skill[j].level;
+        }
+        if (has >= (int)s->skills[i].level)
+            continue;
+        if (why)
+            snprintf(why, why_size, has < 0 ? "station %.*s asks for skill %.*s" : "station %.*s asks for a higher level of %.*s",
+                     (int)s->name.n, s->name.p, (int)s->skills[i].name.n, s->skills[i].name.p);
+        if (code)
+            *code = has < 0 ? 2 : 3;
+        return false;
+    }
+    return true;
+}
+
+static void fit(struct engine *e, struct profile *p, struct station *s)
+{
+    if (!profile_fits(e, p, s->def, NULL, 0, NULL))
+        return;
+    struct profile **pv = grow(e, s->profile, &s->profile_cap, s->profiles + 1, sizeof *pv);
+    if (!pv)
+        return;
+    s->profile = pv;
+    uint32_t cap = p->station_cap;
+    struct station **sv = grow(e, p->station, &p->station_cap, p->stations + 1, sizeof *sv);
+    if (!sv)
+        return;
+    p->station = sv;
+    uint32_t *bits = grow(e, p->station_bit, &cap, p->stations + 1, sizeof *bits);
+    if (!bits)
+        return;
+    p->station_bit = bits;
+    p->station[p->stations] = s;
+    p->station_bit[p->stations++] = s->profiles;
+    s->profile[s->profiles++] = p;
+}
+
+void match_station_added(struct engine *e, struct station *s)
+{
+    for (uint32_t i = 0; i < e->profiles; i++)
+        fit(e, e->profile[i], s);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    uint32_t x = ((const uint32_t *)a)[0], y = ((const uint32_t *)b)[0];
+    return x < y ? -1 : x > y;
+}
+
+struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_list *skills)
+{
+    struct profile want = { .kind = kind };
+    struct slp_cursor c = slp_each(*skills);
+    struct slp_item_skill it;
+    while (slp_next_skill(&c, &it) && want.skills < SL_SKILLS_MAX) {
+        uint32_t n = skill_intern(e, it.name);
+        want.skill[want.skills].name = n;
+        want.skill[want.skills++].level = (uint8_t)it.level;
+    }
+    _Static_assert(sizeof want.skill[0] == 8, "by_name sees the name first");
+    qsort(want.skill, want.skills, sizeof want.skill[0], by_name);
+    for (uint32_t i = 0; i < e->profiles; i++) {
+        struct profile *p = e->profile[i];
+        bool same = p->kind == kind && p->skills == want.skills;
+        for (uint16_t j = 0; same && j < p->skills; j++)
+            same = p->skill[j].name == want.skill[j].name && p->skill[j].level == want.skill[j].level;
+        if (same)
+            return p;
+    }
+    struct profile **v = grow(e, e->profile, &e->profile_cap, e->profiles + 1, sizeof *v);
+    struct profile *p = malloc(sizeof *p);
+    if (v)
+        e->profile = v;
+    if (!v || !p) {
+        free(p);
+        fail(e, STORE_NO_MEMORY);
+        return NULL;
+    }
+    *p = want;
+    p->id = e->profiles;
+    e->profile[e->profiles++] = p;
+    for (uint32_t i = 0; i < e->meta.station; i++) {
+        uint32_t had = p->stations;
+        fit(e, p, e->station[i]);
+        if (p->stations == had)
+            continue;
+        for (uint32_t r = 0; r < e->meta.run; r++) /* what is ready there already; a new profile is rare */
+            if (e->run[r] && e->run[r]->lv == e->station[i]->lv)
+                match_rq_ready(e, &e->run[r]->rq[e->station[i]->idx]);
+    }
+    return p;
+}
+
+void profiles_free(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->profiles; i++) {
+        free(e->profile[i]->station);
+        free(e->profile[i]->station_bit);
+        free(e->profile[i]->heap);
+        free(e->profile[i]);
+    }
+    for (uint32_t i = 0; i < e->skill_names; i++)
+        free(e->skill_name[i]);
+    free(e->profile);
+    free(e->skill_name);
+    free(e->touched_list);
+}
+
+/* ---- the heap of a profile ---- */
+
+static bool before(const struct heap_entry *a, const struct heap_entry *b)
+{
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
+    if (a->vtime != b->vtime)
+        return a->vtime < b->vtime;
+    if (a->rq->run->id != b->rq->run->id)
+        return a->rq->run->id < b->rq->run->id;
+    if (a->rq->st->def->depth != b->rq->st->def->depth)
+        return a->rq->st->def->depth > b->rq->st->def->depth;
+    return a->rq->st->id < b->rq->st->id;
+}
+
+static void sift_down(struct profile *p, uint32_t i)
+{
+    struct heap_entry x = p->heap[i];
+    for (uint32_t kid; (kid = 2 * i + 1) < p->heap_n; i = kid) {
+        if (kid + 1 < p->heap_n && before(&p->heap[kid + 1], &p->heap[kid]))
+            kid++;
+        if (!before(&p->heap[kid], &x))
+            break;
+        p->heap[i] = p->heap[kid];
+    }
+    p->heap[i] = x;
+}
+
+static void heap_push(struct engine *e, struct profile *p, struct rq *q)
+{
+    struct heap_entry *v = grow(e, p->heap, &p->heap_cap, p->heap_n + 1, sizeof *v);
+    if (!v)
+        return;
+    p->heap = v;
+    struct heap_entry x = { q->run->vtime, q, (uint8_t)q->run->priority };
+    uint32_t i = p->heap_n++;
+    for (; i && before(&x, &p->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        p->heap[i] = p->heap[(i - 1) / 2];
+    p->heap[i] = x;
+}
+
+static void heap_pop(struct profile *p)
+{
+    if (--p->heap_n) {
+        p->heap[0] = p->heap[p->heap_n];
+        sift_down(p, 0);
+    }
+}
+
+static uint32_t profile_bit(const struct profile *p, const struct station *s)
+{
+    for (uint32_t i = 0; i < s->profiles; i++)
+        if (s->profile[i] == p)
+            return i;
+    assert(!"a queue lies in the heap of a profile that does not fit");
+    return 0;
+}
+
+static void mark(struct rq *q, uint32_t bit, bool on)
+{
+    if (on)
+        q->in_heap[bit / 64] |= 1ull << (bit % 64);
+    else
+        q->in_heap[bit / 64] &= ~(1ull << (bit % 64));
+}
+
+bool rq_open(const struct rq *q)
+{
+    const struct run *r = q->run;
+    return r->state <= RUN_CLOSED && !r->paused && station_open(q->st);
+}
+
+static bool rq_offers(const struct rq *q) { return q->c.n[TASK_READY] && rq_open(q); }
+
+static void touch(struct engine *e, struct profile *p)
+{
+    if (p->touched || !p->idle_first)
+        return;
+    struct profile **v = grow(e, e->touched_list, &e->touched_cap, e->touched + 1, sizeof *v);
+    if (!v)
+        return;
+    e->touched_list = v;
+    e->touched_list[e->touched++] = p;
+    p->touched = true;
+}
+
+void match_rq_ready(struct engine *e, struct rq *q)
+{
+    if (!rq_offers(q))
+        return;
+    struct run *r = q->run;
+    struct station *s = q->st;
+    if (!q->active) {
+        q->active = true;
+        if (r->active_rqs++ == 0 && r->vtime < e->meta.vclock[r->priority]) {
+            r->vtime = e->meta.vclock[r->priority];
+            run_dirty(e, r);
+        }
+    }
+    uint32_t words = (s->profiles + 63) / 64;
+    if (words > q->in_heap_words) {
+        uint64_t *w = realloc(q->in_heap, words * sizeof *w);
+        if (!w) {
+            fail(e, STORE_NO_MEMORY);
+            return;
+        }
+        memset(w + q->in_heap_words, 0, (words - q->in_heap_words) * sizeof *w);
+        q->in_heap = w;
+        q->in_heap_words = words;
+    }
+    for (uint32_t i = 0; i < s->profiles; i++) {
+        if (!(q->in_heap[i / 64] >> (i % 64) & 1)) {
+            heap_push(e, s->profile[i], q);
+            mark(q, i, true);
+        }
+        touch(e, s->profile[i]);
+    }
+}
+
+static void rq_sleeps(struct rq *q)
+{
+    if (q->active) {
+        q->active = false;
+        assert(q->run->active_rqs > 0);
+        q->run->active_rqs--;
+    }
+}
+
+void match_priority_changed(struct engine *e, struct run *r)
+{
+    if (r->vtime < e->meta.vclock[r->priority])
+        r->vtime = e->meta.vclock[r->priority];
+    for (uint32_t i = 0; i < e->profiles; i++) {
+        struct profile *p = e->profile[i];
+        for (uint32_t j = 0; j < p->heap_n; j++)
+            if (p->heap[j].rq->run == r)
+                p->heap[j] = (struct heap_entry){ r->vtime, p->heap[j].rq, (uint8_t)r->priority };
+        for (uint32_t j = p->heap_n / 2; j-- > 0;)
+            sift_down(p, j);
+        touch(e, p);
+    }
+}
+
+void match_forget_run(struct engine *e, struct run *r)
+{
+    for (uint32_t i = 0; i < e->profiles; i++) {
+        struct profile *p = e->profile[i];
+        uint32_t n = 0;
+        for (uint32_t j = 0; j < p->heap_n; j++)
+            if (p->heap[j].rq->run != r)
+                p->heap[n++] = p->heap[j];
+        p->heap_n = n;
+        for (uint32_t j = n / 2; j-- > 0;)
+            sift_down(p, j);
+    }
+}
+
+/* The best queue for the profile, its entry made current; NULL: none. */
+static struct rq *heap_best(struct engine *e, struct profile *p)
+{
+    (void)e;
+    while (p->heap_n) {
+        struct heap_entry *top = &p->heap[0];
+        struct rq *q = top->rq;
+        if (!rq_offers(q)) {
+            mark(q, profile_bit(p, q->st), false);
+            heap_pop(p);
+            rq_sleeps(q);
+        } else if (top->vtime != q->run->vtime || top->priority != q->run->priority) {
+            top->vtime = q->run->vtime;
+            top->priority = (uint8_t)q->run->priority;
+            sift_down(p, 0);
+        } else {
+            return q;
+        }
+    }
+    return NULL;
+}
+
+/* ---- idle workers ---- */
+
+static void idle_unlink(struct worker *w)
+{
+    struct profile *p = w->profile;
+    if (!w->idle)
+        return;
+    *(w->prev ? &w->prev->next : &p->idle_first) = w->next;
+    *(w->next ? &w->next->prev : &p->idle_last) = w->prev;
+    w->next = w->prev = NULL;
+    w->idle = false;
+}
+
+static void idle_append(struct engine *e, struct worker *w)
+{
+    struct profile *p = w->profile;
+    w->idle_seq = ++e->idle_seq;
+    w->next = NULL;
+    w->prev = p->idle_last;
+    *(p->idle_last ? &p->idle_last->next : &p->idle_first) = w;
+    p->idle_last = w;
+    w->idle = true;
+}
+
+void match_worker(struct engine *e, struct worker *w)
+{
+    bool wants = w->signed_in && w->on_roster && w->granted > w->sent && e->hub[w->hub - 1]->connected;
+    if (wants && !w->idle)
+        idle_append(e, w);
+    else if (!wants)
+        idle_unlink(w);
+    if (wants)
+        touch(e, w->profile);
+}
+
+/* ---- the choice ---- */
+
+/* Take a task for this worker from the best queue that has one it may do. Queues that hold only tasks it declined are set aside. */
+static bool choose(struct engine *e, struct profile *p, struct worker *w)
+{
+    struct rq *aside[64];
+    uint32_t n = 0;
+    bool got = false;
+    struct rq *q;
+    while (n < 64 && (q = heap_best(e, p)) && !e->rc) {
+        struct pick pk;
+        if (queue_take(e, q, w, &pk)) {
+            uint8_t *h = unit_head(e, q->run, pk.unit, true);
+            if (!h)
+                break;
+            task_set(e, q->run, h, q->st->idx, TASK_ASSIGNED);
+            struct pick *v = grow(e, e->pick, &e->pick_cap, e->picks + 1, sizeof *v);
+            if (!v)
+                break;
+            e->pick = v;
+            pk.at = e->picks;
+            e->pick[e->picks++] = pk;
+            if (e->meta.vclock[q->run->priority] < q->run->vtime)
+                e->meta.vclock[q->run->priority] = q->run->vtime;
+            q->run->vtime++;
+            run_dirty(e, q->run);
+            got = true;
+            break;
+        }
+        if (!rq_offers(q))
+            continue; /* it held only stale entries: heap_best drops it */
+        heap_pop(p);
+        aside[n++] = q;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        heap_push(e, p, aside[i]);
+    return got;
+}
+
+static bool serve_one(struct engine *e, struct profile *p)
+{
+    for (struct worker *w = p->idle_first, *next; w && heap_best(e, p) && !e->rc; w = next) {
+        next = w->next;
+        if (!choose(e, p, w))
+            continue; /* all that is there, this worker has declined */
+        w->sent++;
+        w->holding++;
+        idle_unlink(w);
+        if (w->granted > w->sent)
+            idle_append(e, w);
+        return true;
+    }
+    return false;
+}
+
+void match_run(struct engine *e)
+{
+    while ((e->touched || e->picks) && !e->rc) {
+        if (!e->touched) { /* may give credit back, and so touch a profile again */
+            assign_picks(e);
+            continue;
+        }
+        struct profile *best = NULL;
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < e->touched; i++) { /* few: those whose workers or queues changed in this step */
+            struct profile *p = e->touched_list[i];
+            if (!p->idle_first || !heap_best(e, p)) {
+                p->touched = false;
+                continue;
+            }
+            e->touched_list[n++] = p;
+            if (!best || p->idle_first->idle_seq < best->idle_first->idle_seq)
+                best = p;
+        }
+        e->touched = n;
+        if (best && !serve_one(e, best)) {
+            best->touched = false;
+            for (uint32_t i = 0; i < e->touched; i++)
+                if (e->touched_list[i] == best)
+                    e->touched_list[i] = e->touched_list[--e->touched];
+        }
+    }
+}

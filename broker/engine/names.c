@@ -1,0 +1,35 @@
+/* Interned names: NAME maps (kind, name) to a number. Numbers are never reused. */
+#include "broker/engine/internal.h"
+
+static size_t name_key(uint8_t *k, enum name_kind kind, const void *p, size_t n)
+{
+    *k = (uint8_t)kind;
+    memcpy(k + 1, p, n);
+    return n + 1;
+}
+
+uint32_t name_find(struct engine *e, enum name_kind kind, const void *p, size_t n)
+{
+    uint8_t k[SL_NAME_BYTES_MAX + 1];
+    struct store_val v;
+    if (!n || n > SL_NAME_BYTES_MAX || !e_get(e, TABLE_NAME, k, name_key(k, kind, p, n), &v))
+        return 0;
+    struct rdr r = rdr_on(v.p, v.n);
+    uint32_t id = rdr_u32(&r);
+    if (r.bad)
+        fail(e, STORE_CORRUPT);
+    return id;
+}
+
+void name_put(struct engine *e, enum name_kind kind, const void *p, size_t n, uint32_t id)
+{
+    uint8_t k[SL_NAME_BYTES_MAX + 1], v[4];
+    put_u32(v, id);
+    e_put(e, TABLE_NAME, k, name_key(k, kind, p, n), v, sizeof v);
+}
+
+void name_drop(struct engine *e, enum name_kind kind, const void *p, size_t n)
+{
+    uint8_t k[SL_NAME_BYTES_MAX + 1];
+    e_del(e, TABLE_NAME, k, name_key(k, kind, p, n));
+}

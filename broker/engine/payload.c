@@ -1,0 +1,165 @@
+/* What units and results hold. Input values are stored as they came, one segment a put frame; results likewise, one a submit frame and run.
+ * A result's value begins with the assignment it came from (u48). */
+#include "broker/engine/blob.h"
+#include "broker/engine/internal.h"
+
+#define ASSIGNMENT_BYTES 6
+
+void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off)
+{
+    uint8_t prefix[4];
+    key_u32(prefix, r->id);
+    e->unit_cache_run = 0;
+    enum store_rc rc = blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, packed, bytes, off);
+    if (rc)
+        fail(e, rc);
+}
+
+static struct slp_buf *scratch(struct engine *e)
+{
+    e->scratch_at = (e->scratch_at + 1) % (sizeof e->scratch / sizeof *e->scratch);
+    return &e->scratch[e->scratch_at];
+}
+
+/* Neighbours are asked for one after the other, so the last segment is remembered, until the next write ends what was borrowed. */
+bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list *values)
+{
+    struct blob *b = &e->unit_blob;
+    if (e->unit_cache_run != r->id || unit < b->first || unit >= b->first + b->n) {
+        uint8_t prefix[4];
+        key_u32(prefix, r->id);
+        e->unit_cache_run = 0;
+        enum store_rc rc = blob_find(e->t, TABLE_UNIT, prefix, sizeof prefix, unit, scratch(e), b);
+        if (rc) {
+            fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
+            return false;
+        }
+        if (b->n > 1)
+            e->unit_cache_run = r->id;
+    }
+    struct slp_bytes v = blob_value(b, unit);
+    *values = (struct slp_list){ v.p, v.n, r->lv->input_count };
+    return true;
+}
+
+/* ---- results ---- */
+
+void result_flush(struct engine *e)
+{
+    if (!e->rseg.n)
+        return;
+    e->unit_cache_run = 0;
+    enum store_rc rc = blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n, (const uint8_t *)e->rseg.b.p,
+                                e->rseg.b.n, e->rseg.off);
+    if (rc)
+        fail(e, rc);
+    e->rseg.n = 0;
+    slp_buf_clear(&e->rseg.b);
+}
+
+uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, const struct slp_list *values)
+{
+    size_t need = ASSIGNMENT_BYTES + values->bytes;
+    if (e->rseg.n && (e->rseg.run != r || e->rseg.n == RESULT_SEGMENT_MAX ||
+                      BLOB_HEAD_BYTES + 2 * (e->rseg.n + 1) + e->rseg.b.n + need > SL_SEGMENT_BYTES_MAX))
+        result_flush(e);
+    if (!e->rseg.n) {
+        e->rseg.run = r;
+        e->rseg.first = e->meta.result + 1;
+    }
+    uint8_t a[ASSIGNMENT_BYTES];
+    put_u48(a, assignment);
+    slp_buf_add(&e->rseg.b, a, sizeof a);
+    slp_buf_add(&e->rseg.b, values->p, values->bytes);
+    if (e->rseg.b.failed)
+        fail(e, STORE_NO_MEMORY);
+    e->rseg.off[e->rseg.n++] = (uint32_t)e->rseg.b.n;
+    return ++e->meta.result;
+}
+
+bool result_values(struct engine *e, uint64_t result, struct slp_list *values)
+{
+    struct slp_bytes v;
+    if (e->rseg.n && result >= e->rseg.first) { /* of this very frame */
+        uint32_t i = (uint32_t)(result - e->rseg.first), from = i ? e->rseg.off[i - 1] : 0;
+        v = (struct slp_bytes){ e->rseg.b.p + from, e->rseg.off[i] - from };
+    } else {
+        struct blob b;
+        enum store_rc rc = blob_find(e->t, TABLE_RESULT, NULL, 0, result, scratch(e), &b);
+        if (rc) {
+            fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
+            return false;
+        }
+        v = blob_value(&b, result);
+    }
+    if (v.n < ASSIGNMENT_BYTES) {
+        fail(e, STORE_CORRUPT);
+        return false;
+    }
+    *values = (struct slp_list){ v.p + ASSIGNMENT_BYTES, v.n - ASSIGNMENT_BYTES, SL_FORM_FIELDS_MAX };
+    return true;
+}
+
+/* ---- fields ---- */
+
+static struct slp_bytes element(const struct slp_list *l, uint32_t i)
+{
+    struct slr r = slr_on(l->p, l->bytes);
+    for (; i; i--)
+        if (slr_skip(&r, SL_DEPTH_MAX))
+            return (struct slp_bytes){ NULL, 0 };
+    const char *p = r.p;
+    if (r.p == r.end || slr_skip(&r, SL_DEPTH_MAX) || (r.p - p == 1 && (uint8_t)*p == 0xc0))
+        return (struct slp_bytes){ NULL, 0 };
+    return (struct slp_bytes){ p, (uint32_t)(r.p - p) };
+}
+
+struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, struct ld_ref ref)
+{
+    struct slp_list l;
+    if (ref.station < 0)
+        return unit_values(e, r, unit, &l) ? element(&l, (uint32_t)ref.field) : (struct slp_bytes){ NULL, 0 };
+    uint8_t *h = unit_head(e, r, unit, false);
+    uint64_t result = h ? get_u48(unit_station(h, (uint32_t)ref.station) + ST_RESULT) : 0;
+    if (!result || !result_values(e, result, &l))
+        return (struct slp_bytes){ NULL, 0 };
+    return element(&l, (uint32_t)ref.field);
+}
+
+bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, struct slp_buf *b)
+{
+    uint64_t result[SL_LINE_STATIONS_MAX];
+    size_t before = b->n;
+    uint32_t i = 0;
+    struct slp_list in, l;
+    slp_pack_array(b, s->show_count);
+    /* All states first: asking for one may write another away, and a write ends what was borrowed. */
+    uint8_t *h = unit_head(e, r, unit, false);
+    if (!h)
+        return true; /* the failure is recorded */
+    for (uint32_t k = 0; k < s->show_count; k++)
+        if (s->shows[k].station >= 0)
+            result[k] = get_u48(unit_station(h, (uint32_t)s->shows[k].station) + ST_RESULT);
+    if (!unit_values(e, r, unit, &in))
+        return true;
+    while (i < s->show_count && i < in.count && s->shows[i].station < 0 && (uint32_t)s->shows[i].field == i)
+        i++;
+    if (i == r->lv->input_count) /* the whole input as it came */
+        slp_buf_add(b, in.p, in.bytes);
+    else
+        i = 0;
+    for (; i < s->show_count; i++) {
+        struct slp_bytes v = { NULL, 0 };
+        if (s->shows[i].station < 0)
+            v = element(&in, (uint32_t)s->shows[i].field);
+        else if (result[i] && result_values(e, result[i], &l))
+            v = element(&l, (uint32_t)s->shows[i].field);
+        if (v.p)
+            slp_buf_add(b, v.p, v.n);
+        else
+            slp_pack_nil(b);
+        if (b->n - before > SL_PUSH_FIELDS_BYTES_MAX)
+            return false;
+    }
+    return b->n - before <= SL_PUSH_FIELDS_BYTES_MAX;
+}

@@ -1,0 +1,303 @@
+/* The ready order: for each (station, run) two lanes in READY, of tasks that came back and of fresh ones; each a list of segments of unit
+ * ranges at positions that only grow. The first segment is kept decoded; if it is used up in the batch that made it, the
+ * store never hears of it.
+ *
+ * An entry may be stale (its unit was dropped, or a late result ended it): the unit's state decides, entries are only looked at on the way. */
+#include "broker/engine/internal.h"
+
+static void lane_key(uint8_t *k, const struct rq *q, enum lane l, uint64_t pos)
+{
+    key_u64(key_u8(key_u32(key_u32(k, q->st->id), q->run->id), (uint8_t)l), pos);
+}
+#define LANE_KEY 17
+
+static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r, uint32_t from, uint32_t n)
+{
+    uint8_t k[LANE_KEY], b[SL_SEGMENT_BYTES_MAX + 512];
+    struct rec rc = { b, 0, sizeof b, 0 };
+    ranges_write(&rc, r, from, n);
+    assert(!rc.bad);
+    lane_key(k, q, l, pos);
+    e_put(e, TABLE_READY, k, sizeof k, b, rc.n);
+}
+
+void lane_append(struct engine *e, struct rq *q, enum lane l, const struct ranges *r)
+{
+    struct lane_q *L = &q->lane[l];
+    for (uint32_t from = 0; from < r->n;) {
+        uint32_t n = r->n - from < RANGES_MAX ? r->n - from : RANGES_MAX;
+        uint64_t pos = L->next_pos, total = 0;
+        for (uint32_t i = from; i < from + n; i++)
+            total += r->v[i].count;
+        if (L->count == 0) { /* it becomes the head, in memory first */
+            ranges_clear(&L->head.r);
+            for (uint32_t i = from; i < from + n; i++)
+                ranges_add(e, &L->head.r, r->v[i].first, r->v[i].count);
+            L->head.pos = pos;
+            L->head.stored = false;
+            L->head.dirty = true;
+            L->loaded = true;
+        } else {
+            seg_put(e, q, l, pos, r, from, n);
+        }
+        L->next_pos += total;
+        L->count += total;
+        from += n;
+    }
+    rq_dirty(e, q);
+}
+
+void queue_ready(struct engine *e, struct rq *q, enum lane l, uint64_t unit, enum why why)
+{
+    if (!q->pending) {
+        struct rq **v = grow(e, e->pending, &e->pending_cap, e->pendings + 1, sizeof *v);
+        if (!v)
+            return;
+        e->pending = v;
+        e->pending[e->pendings++] = q;
+        q->pending = true;
+    }
+    ranges_add(e, &q->pend[l], unit, 1);
+    ev_task(e, EV_TASKS_READY, q->run, q->st, why, unit, 1);
+}
+
+void queue_flush_pending(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->pendings; i++) {
+        struct rq *q = e->pending[i];
+        for (enum lane l = 0; l < LANES; l++)
+            if (q->pend[l].n) {
+                lane_append(e, q, l, &q->pend[l]);
+                ranges_clear(&q->pend[l]);
+            }
+        q->pending = false;
+        match_rq_ready(e, q);
+    }
+    e->pendings = 0;
+}
+
+/* Decode the first segment of the lane, if there is one and it is not there yet. */
+static bool head_load(struct engine *e, struct rq *q, enum lane l)
+{
+    struct lane_q *L = &q->lane[l];
+    if (L->count == 0)
+        return false;
+    if (L->loaded)
+        return true;
+    uint8_t k[LANE_KEY];
+    struct store_cursor c;
+    lane_key(k, q, l, 0);
+    enum store_rc rc = store_cursor_open(e->t, TABLE_READY, &c);
+    if (rc) {
+        fail(e, rc);
+        return false;
+    }
+    rc = store_seek(&c, k, sizeof k);
+    if (rc == STORE_OK && c.key.n == LANE_KEY && !memcmp(c.key.p, k, 9)) {
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        if (!ranges_read(e, &rd, &L->head.r))
+            fail(e, STORE_CORRUPT);
+        L->head.pos = key_get_u64((const uint8_t *)c.key.p + 9);
+        L->head.stored = true;
+        L->head.dirty = false;
+        L->loaded = true;
+    } else {
+        fail(e, rc == STORE_OK || rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc); /* the count says that there is one */
+    }
+    store_cursor_close(&c);
+    return L->loaded;
+}
+
+static void range_remove(struct engine *e, struct ranges *r, uint32_t i, uint64_t unit)
+{
+    struct range *g = &r->v[i];
+    r->total--;
+    if (g->count == 1) {
+        memmove(g, g + 1, (r->n - i - 1) * sizeof *g);
+        r->n--;
+    } else if (unit == g->first) {
+        g->first++;
+        g->count--;
+    } else if (unit == g->first + g->count - 1) {
+        g->count--;
+    } else { /* in the middle: split */
+        struct range *v = grow(e, r->v, &r->cap, r->n + 1, sizeof *v);
+        if (!v)
+            return;
+        r->v = v;
+        g = &r->v[i];
+        memmove(g + 2, g + 1, (r->n - i - 1) * sizeof *g);
+        g[1] = (struct range){ unit + 1, g->first + g->count - unit - 1 };
+        g->count = unit - g->first;
+        r->n++;
+    }
+}
+
+static void head_emptied(struct engine *e, struct rq *q, enum lane l)
+{
+    struct lane_q *L = &q->lane[l];
+    if (L->head.stored) {
+        uint8_t k[LANE_KEY];
+        lane_key(k, q, l, L->head.pos);
+        e_del(e, TABLE_READY, k, sizeof k);
+    }
+    L->head.dirty = false;
+    L->loaded = false;
+}
+
+/* Has this worker declined the task? Only looked up where the task's flag says that somebody did. */
+static bool declined_by(struct engine *e, uint64_t newest, uint32_t worker)
+{
+    for (uint64_t no = newest; no && !e->rc;) {
+        struct aseg *s = assign_find(e, no);
+        if (!s)
+            break;
+        struct aentry *a = assign_entry(s, no);
+        if (a->worker == worker && a->state == ASSIGN_RETURNED && a->why == WHY_DECLINED)
+            return true;
+        no = a->prev;
+    }
+    return false;
+}
+
+enum look { LOOK_TAKE, LOOK_STALE, LOOK_NOT_YOURS };
+
+static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t unit, struct pick *out)
+{
+    uint8_t *h = unit_head(e, q->run, unit, false);
+    if (!h)
+        return LOOK_STALE;
+    uint8_t *s = unit_station(h, q->st->idx);
+    if (h[UH_STATE] != UNIT_OPEN || s[ST_STATE] != TASK_READY)
+        return LOOK_STALE;
+    uint64_t newest = get_u48(s + ST_ASSIGN);
+    uint8_t attempts = s[ST_ATTEMPTS];
+    if ((s[ST_FLAGS] & STATE_FLAG_DECLINED) && declined_by(e, newest, w->id))
+        return LOOK_NOT_YOURS;
+    *out = (struct pick){ q, w, unit, newest, 0, (uint8_t)(attempts + 1) };
+    return LOOK_TAKE;
+}
+
+/* Search one decoded segment; what is stale is removed on the way. *changed tells that it must be written. */
+static bool seg_take(struct engine *e, struct rq *q, struct lane_q *L, struct ranges *r, struct worker *w, struct pick *out, bool *changed)
+{
+    for (uint32_t i = 0; i < r->n && !e->rc;) {
+        uint64_t at = r->v[i].first, end = at + r->v[i].count;
+        bool cut = false, kept_before = false;
+        for (; at < end && !cut; at++) {
+            enum look k = look(e, q, w, at, out);
+            if (k == LOOK_NOT_YOURS)
+                continue;
+            kept_before = at != r->v[i].first;
+            range_remove(e, r, i, at);
+            L->count--;
+            *changed = true;
+            if (k == LOOK_TAKE)
+                return true;
+            cut = true; /* stale: the ranges have moved, look at this place again */
+        }
+        if (!cut || kept_before)
+            i++; /* what lies before the removed one was looked at already */
+    }
+    return false;
+}
+
+static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker *w, struct pick *out)
+{
+    struct lane_q *L = &q->lane[l];
+    while (!e->rc && head_load(e, q, l)) {
+        bool changed = false, got = seg_take(e, q, L, &L->head.r, w, out, &changed);
+        if (changed) {
+            L->head.dirty = true;
+            rq_dirty(e, q);
+        }
+        if (L->head.r.n == 0)
+            head_emptied(e, q, l);
+        if (got)
+            return true;
+        if (L->loaded)
+            break; /* the head holds only what this worker may not do */
+    }
+    if (e->rc || L->count == 0 || L->count == L->head.r.total)
+        return false;
+    /* Beyond the head, in the store. */
+    struct ranges r = { 0 };
+    uint64_t pos = L->head.pos + 1;
+    bool got = false;
+    for (;;) {
+        uint8_t k[LANE_KEY];
+        struct store_cursor c;
+        lane_key(k, q, l, pos);
+        enum store_rc rc = store_cursor_open(e->t, TABLE_READY, &c);
+        if (rc == STORE_OK)
+            rc = store_seek(&c, k, sizeof k);
+        bool here = rc == STORE_OK && c.key.n == LANE_KEY && !memcmp(c.key.p, k, 9);
+        if (here) {
+            struct rdr rd = rdr_on(c.val.p, c.val.n);
+            pos = key_get_u64((const uint8_t *)c.key.p + 9);
+            if (!ranges_read(e, &rd, &r))
+                fail(e, STORE_CORRUPT);
+        } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
+            fail(e, rc);
+        }
+        store_cursor_close(&c);
+        if (!here || e->rc)
+            break;
+        bool changed = false;
+        got = seg_take(e, q, L, &r, w, out, &changed);
+        if (changed) {
+            if (r.n) {
+                seg_put(e, q, l, pos, &r, 0, r.n);
+            } else {
+                lane_key(k, q, l, pos);
+                e_del(e, TABLE_READY, k, sizeof k);
+            }
+            rq_dirty(e, q);
+        }
+        if (got)
+            break;
+        pos++;
+    }
+    ranges_free(&r);
+    return got;
+}
+
+bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out)
+{
+    return lane_take(e, q, LANE_RETURNED, w, out) || lane_take(e, q, LANE_FRESH, w, out);
+}
+
+void queue_write_heads(struct engine *e, struct rq *q)
+{
+    for (enum lane l = 0; l < LANES; l++) {
+        struct lane_q *L = &q->lane[l];
+        if (!L->loaded || !L->head.dirty)
+            continue;
+        struct ranges *r = &L->head.r;
+        uint32_t n = r->n < RANGES_MAX + 40 ? r->n : 0; /* splitting in the middle adds ranges: cut before it grows out of a value */
+        if (!n) {
+            struct ranges rest = { 0 };
+            for (uint32_t i = RANGES_MAX; i < r->n; i++)
+                ranges_add(e, &rest, r->v[i].first, r->v[i].count);
+            uint64_t pos = L->head.pos;
+            for (uint32_t i = 0; i < RANGES_MAX; i++)
+                pos += r->v[i].count;
+            seg_put(e, q, l, pos, &rest, 0, rest.n);
+            r->n = n = RANGES_MAX;
+            r->total -= rest.total;
+            ranges_free(&rest);
+        }
+        seg_put(e, q, l, L->head.pos, r, 0, n);
+        L->head.stored = true;
+        L->head.dirty = false;
+    }
+}
+
+void queue_free(struct rq *q)
+{
+    for (enum lane l = 0; l < LANES; l++) {
+        ranges_free(&q->lane[l].head.r);
+        ranges_free(&q->pend[l]);
+    }
+    free(q->in_heap);
+}

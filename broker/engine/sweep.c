@@ -1,0 +1,390 @@
+/* Mass operations: one record changes at once, the rest is swept in chunks at ticks, between batches of other work. A sweep is durable: it stands in
+ * SWEEP until it is over, and a restart goes on with it. Each ends with one SWEPT event. */
+#include "broker/engine/internal.h"
+
+#define CHUNK 500         /* rows or assignments in one tick */
+#define CHUNK_GROUPS 50   /* state groups of a run that is being deleted */
+
+static void sweep_write(struct engine *e, const struct sweep *s)
+{
+    uint8_t k[8], b[128];
+    struct rec rc = { b, 0, sizeof b, 0 };
+    rec_u8(&rc, s->what);
+    rec_u32(&rc, s->run);
+    rec_u32(&rc, s->station);
+    rec_u64(&rc, s->cursor);
+    rec_u64(&rc, s->count);
+    rec_str(&rc, s->reason, s->reason_n);
+    assert(!rc.bad);
+    key_u64(k, s->job);
+    e_put(e, TABLE_SWEEP, k, sizeof k, b, rc.n);
+}
+
+static struct sweep *sweep_add(struct engine *e)
+{
+    struct sweep *v = grow(e, e->sweep, &e->sweep_cap, e->sweeps + 1, sizeof *v);
+    if (!v)
+        return NULL;
+    e->sweep = v;
+    memset(&v[e->sweeps], 0, sizeof *v);
+    return &v[e->sweeps++];
+}
+
+void sweeps_load(struct engine *e)
+{
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(e->t, TABLE_SWEEP, &c);
+    for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
+        struct rdr r = rdr_on(c.val.p, c.val.n);
+        struct sweep *s = sweep_add(e);
+        if (!s)
+            break;
+        size_t n;
+        s->job = key_get_u64(c.key.p);
+        s->what = rdr_u8(&r);
+        s->run = rdr_u32(&r);
+        s->station = rdr_u32(&r);
+        s->cursor = rdr_u64(&r);
+        s->count = rdr_u64(&r);
+        const char *reason = rdr_str(&r, &n);
+        if (r.bad || n > sizeof s->reason || s->run > e->meta.run || s->station > e->meta.station)
+            fail(e, STORE_CORRUPT);
+        else if (n)
+            memcpy(s->reason, reason, s->reason_n = (uint8_t)n);
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        fail(e, rc);
+    store_cursor_close(&c);
+}
+
+void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t station, const char *reason, size_t n)
+{
+    struct sweep *s = sweep_add(e);
+    if (!s)
+        return;
+    s->job = ++e->meta.job;
+    s->what = (uint8_t)what;
+    s->run = run;
+    s->station = station;
+    if (n > sizeof s->reason)
+        n = sizeof s->reason;
+    while (n && !sl_utf8_ok(reason, n)) /* not in the middle of a character */
+        n--;
+    if (n)
+        memcpy(s->reason, reason, n);
+    s->reason_n = (uint8_t)n;
+    if (what == SWEEP_REQUEUE || what == SWEEP_DROP) /* what is dead now: what dies meanwhile is not meant */
+        s->cursor = run ? e->run[run - 1]->rq[e->station[station - 1]->idx].c.n[TASK_DEAD] : e->station[station - 1]->c.n[TASK_DEAD];
+    sweep_write(e, s);
+}
+
+/* ---- recall what is handed out and not started ---- */
+
+/* Returns how many it recalled of at most CHUNK. */
+static uint32_t recall_of(struct engine *e, struct run *r, const struct station *st, unsigned code, uint32_t room)
+{
+    uint32_t n = 0;
+    for (struct aseg *s = r->asegs; s && n < room && !e->rc; s = s->run_next) {
+        if (st && s->st != st)
+            continue;
+        for (uint32_t i = 0; i < s->n && n < room; i++)
+            if (s->e[i].state == ASSIGN_HANDED) {
+                task_return(e, s, s->first + i, WHY_RECALLED, "", 0);
+                recall(e, s->hub, s->first + i, code);
+                n++;
+            }
+    }
+    return n;
+}
+
+static bool step_recall(struct engine *e, struct sweep *s)
+{
+    struct station *st = s->station ? e->station[s->station - 1] : NULL;
+    struct run *r = s->run ? e->run[s->run - 1] : NULL;
+    uint32_t n = 0;
+    if (s->run) {
+        bool meant = r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || !station_open(r->rq[0].st));
+        if (meant)
+            n = recall_of(e, r, NULL, r->state == RUN_CANCELLED ? 2 : 1, CHUNK);
+    } else if (!station_open(st)) {
+        for (uint32_t i = 0; i < e->meta.run && n < CHUNK; i++)
+            if (e->run[i] && e->run[i]->lv == st->lv)
+                n += recall_of(e, e->run[i], st, 1, CHUNK - n);
+    }
+    s->count += n;
+    return n < CHUNK;
+}
+
+/* ---- delete rows by prefix ---- */
+
+/* Delete at most `room` rows of the table whose key begins with the prefix; returns how many. */
+static uint32_t delete_prefix(struct engine *e, enum store_table tb, const uint8_t *prefix, size_t n, uint32_t room)
+{
+    uint32_t done = 0;
+    while (done < room && !e->rc) {
+        uint8_t k[512];
+        size_t kn = 0;
+        struct store_cursor c;
+        enum store_rc rc = store_cursor_open(e->t, tb, &c);
+        if (rc == STORE_OK)
+            rc = store_seek(&c, prefix, n);
+        bool here = rc == STORE_OK && c.key.n >= n && c.key.n <= sizeof k && !memcmp(c.key.p, prefix, n);
+        if (here)
+            memcpy(k, c.key.p, kn = c.key.n);
+        else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+            fail(e, rc);
+        store_cursor_close(&c);
+        if (!here)
+            break;
+        e_del(e, tb, k, kn);
+        done++;
+    }
+    return done;
+}
+
+/* READY and DEAD rows of a run that is over; what waits in DELAY is skipped when it is due. */
+static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
+{
+    uint32_t room = CHUNK;
+    while (s->cursor < 2 * r->lv->station_count && room && !e->rc) {
+        struct rq *q = &r->rq[s->cursor / 2];
+        uint8_t p[8];
+        for (enum lane l = 0; l < LANES; l++)
+            if (q->lane[l].count || q->lane[l].loaded) {
+                q->lane[l].loaded = q->lane[l].head.dirty = false;
+                q->lane[l].count = 0;
+                rq_dirty(e, q);
+            }
+        key_u32(key_u32(p, q->st->id), r->id);
+        uint32_t n = delete_prefix(e, s->cursor % 2 ? TABLE_DEAD : TABLE_READY, p, sizeof p, room);
+        s->count += n;
+        room -= n;
+        if (room)
+            s->cursor++;
+    }
+    return s->cursor >= 2 * r->lv->station_count;
+}
+
+/* ---- delete a run ---- */
+
+struct todo { uint64_t *v; uint32_t n, cap; };
+
+static void todo_add(struct engine *e, struct todo *t, uint64_t no)
+{
+    uint64_t *v = grow(e, t->v, &t->cap, t->n + 1, sizeof *v);
+    if (v) {
+        t->v = v;
+        t->v[t->n++] = no;
+    }
+}
+
+static void delete_result(struct engine *e, uint64_t no, uint32_t run)
+{
+    struct blob b;
+    enum store_rc rc = blob_find(e->t, TABLE_RESULT, NULL, 0, no, &e->scratch[0], &b);
+    if (rc == STORE_OK && b.run == run) {
+        uint8_t k[8];
+        key_u64(k, b.first);
+        delete_prefix(e, TABLE_RESULT, k, sizeof k, UINT32_MAX);
+    } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
+        fail(e, rc);
+    }
+}
+
+/* Delete the segments of a chain of assignments, and the results they led to. Segments are shared: one that is gone already is no surprise. */
+static void delete_chain(struct engine *e, struct run *r, uint64_t newest, struct todo *t)
+{
+    todo_add(e, t, newest);
+    while (t->n && !e->rc) {
+        uint64_t no = t->v[--t->n];
+        struct aseg *s = no ? assign_find(e, no) : NULL;
+        if (!s || s->run != r || s->dropped)
+            continue;
+        for (uint32_t i = 0; i < s->n; i++) {
+            if (s->e[i].prev)
+                todo_add(e, t, s->e[i].prev);
+            if (s->e[i].result)
+                delete_result(e, s->e[i].result, r->id);
+        }
+        uint8_t k[8];
+        key_u64(k, s->first);
+        e_del(e, TABLE_ASSIGN, k, sizeof k);
+        e_del(e, TABLE_LIVE, k, sizeof k);
+        s->dropped = true;
+        s->dirty = s->live_stored = false;
+    }
+}
+
+static void end_live(struct engine *e, struct run *r)
+{
+    for (struct aseg *s = r->asegs; s && !e->rc; s = s->run_next)
+        for (uint32_t i = 0; i < s->n; i++)
+            if (s->e[i].state <= ASSIGN_STARTED) {
+                assign_end(e, s, s->first + i, ASSIGN_RETURNED, WHY_RECALLED);
+                recall(e, s->hub, s->first + i, 2);
+            }
+}
+
+static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
+{
+    uint8_t prefix[4];
+    struct todo t = { 0 };
+    key_u32(prefix, r->id);
+    groups_forget_dirty(e, r);
+    for (uint32_t n = 0; n < CHUNK_GROUPS && !e->rc; n++) {
+        uint8_t k[12], b[STATE_GROUP_BYTES_MAX];
+        size_t bytes = 0;
+        struct store_cursor c;
+        enum store_rc rc = store_cursor_open(e->t, TABLE_STATE, &c);
+        if (rc == STORE_OK)
+            rc = store_seek(&c, prefix, sizeof prefix);
+        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix) && c.val.n <= sizeof b;
+        if (here) {
+            memcpy(k, c.key.p, sizeof k);
+            memcpy(b, c.val.p, bytes = c.val.n);
+        } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
+            fail(e, rc);
+        }
+        store_cursor_close(&c);
+        if (!here) {
+            free(t.v);
+            return true;
+        }
+        uint32_t ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
+        for (uint8_t *u = b; u + ub <= b + bytes; u += ub)
+            for (uint32_t i = 0; i < r->lv->station_count; i++)
+                if (get_u48(unit_station(u, i) + ST_ASSIGN))
+                    delete_chain(e, r, get_u48(unit_station(u, i) + ST_ASSIGN), &t);
+        e_del(e, TABLE_STATE, k, sizeof k);
+        s->count++;
+    }
+    free(t.v);
+    return false;
+}
+
+enum delete_phase { PHASE_QUEUES, PHASE_LIVE, PHASE_CHAINS, PHASE_UNIT, PHASE_DEDUP, PHASE_PRODUCER, PHASE_HISTORY, PHASES };
+
+static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
+{
+    static const enum store_table table[PHASES] = { [PHASE_UNIT] = TABLE_UNIT, [PHASE_DEDUP] = TABLE_DEDUP,
+                                                    [PHASE_PRODUCER] = TABLE_PRODUCER, [PHASE_HISTORY] = TABLE_HISTORY };
+    uint8_t prefix[4];
+    bool over = false;
+    key_u32(prefix, r->id);
+    switch ((enum delete_phase)s->station) { /* the phase; `station` has no other use here */
+    case PHASE_QUEUES:
+        over = step_queues(e, r, s);
+        break;
+    case PHASE_LIVE:
+        end_live(e, r);
+        over = true;
+        break;
+    case PHASE_CHAINS:
+        over = step_chains(e, r, s);
+        break;
+    default:
+        over = delete_prefix(e, table[s->station], prefix, sizeof prefix, CHUNK) < CHUNK;
+    }
+    if (over)
+        s->station++;
+    if (s->station < PHASES)
+        return false;
+    return true;
+}
+
+/* ---- requeue or drop all that is dead ---- */
+
+static bool step_dead(struct engine *e, struct sweep *s)
+{
+    struct station *st = e->station[s->station - 1];
+    uint8_t prefix[8];
+    size_t pn = s->run ? 8 : 4;
+    key_u32(key_u32(prefix, st->id), s->run);
+    for (uint32_t n = 0; n < CHUNK && s->cursor && !e->rc; n++, s->cursor--) {
+        uint8_t k[16];
+        struct store_cursor c;
+        enum store_rc rc = store_cursor_open(e->t, TABLE_DEAD, &c);
+        if (rc == STORE_OK)
+            rc = store_seek(&c, prefix, pn);
+        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, pn);
+        if (here)
+            memcpy(k, c.key.p, sizeof k);
+        else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+            fail(e, rc);
+        store_cursor_close(&c);
+        if (!here)
+            return true;
+        uint32_t run = key_get_u32(k + 4);
+        struct run *r = run && run <= e->meta.run ? e->run[run - 1] : NULL;
+        if (r && r->state <= RUN_CLOSED) {
+            if (s->what == SWEEP_REQUEUE)
+                task_requeue(e, r, key_get_u64(k + 8), st->idx);
+            else
+                unit_drop(e, r, key_get_u64(k + 8), s->reason, s->reason_n);
+            s->count++;
+        } else {
+            e_del(e, TABLE_DEAD, k, sizeof k); /* of a run that is over: its own sweep would get here, too */
+        }
+    }
+    return s->cursor == 0;
+}
+
+/* ---- */
+
+static void swept(struct engine *e, const struct sweep *s, struct run *r, struct line *l)
+{
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 4);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, s->run);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_u64(&e->b3, s->what == SWEEP_DELETE ? 0 : s->station);
+    slp_pack_cstr(&e->b3, "what");
+    slp_pack_u64(&e->b3, s->what);
+    slp_pack_cstr(&e->b3, "count");
+    slp_pack_u64(&e->b3, s->count);
+    ev_emit(e, EV_SWEPT, l, r, NULL, &e->b3);
+}
+
+void sweeps_step(struct engine *e)
+{
+    if (!e->sweeps || e->rc)
+        return;
+    struct sweep s = e->sweep[0]; /* a copy: steps may start other sweeps, which moves the array */
+    struct run *r = s.run ? e->run[s.run - 1] : NULL;
+    struct line *l = r ? r->line : s.station && s.what != SWEEP_DELETE ? e->station[s.station - 1]->line : NULL;
+    bool over = true;
+    switch ((enum sweep_what)s.what) {
+    case SWEEP_RECALL_RUN:
+    case SWEEP_RECALL_STATION:
+        over = step_recall(e, &s);
+        break;
+    case SWEEP_CANCEL:
+        over = !r || step_queues(e, r, &s);
+        break;
+    case SWEEP_DELETE:
+        over = !r || step_delete(e, r, &s);
+        break;
+    case SWEEP_REQUEUE:
+    case SWEEP_DROP:
+        over = step_dead(e, &s);
+        break;
+    }
+    uint8_t k[8];
+    key_u64(k, s.job);
+    if (!over) {
+        e->sweep[0] = s;
+        sweep_write(e, &s);
+        return;
+    }
+    e_del(e, TABLE_SWEEP, k, sizeof k);
+    memmove(e->sweep, e->sweep + 1, (e->sweeps - 1) * sizeof *e->sweep);
+    e->sweeps--;
+    if (s.what == SWEEP_DELETE && r) {
+        recalls_flush(e);
+        ev_flush(e); /* before the run is gone */
+        run_drop(e, r);
+        r = NULL;
+    }
+    swept(e, &s, r, l);
+}

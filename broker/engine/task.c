@@ -1,0 +1,588 @@
+/* What can happen to a task, and to the assignment that stands for it. The matrix of PROTOCOL.md is `act_matrix` below for the commands of a
+ * worker, on_submit for results, task_expire for the clock, and task_requeue and unit_drop for the operator. */
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+enum act { ACT_START, ACT_TOUCH, ACT_RELEASE, ACT_DECLINE, ACT_FAIL, ACT_BURY, ACTS };
+
+/* ---- the state of a task ---- */
+
+void task_set(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, enum task_state to)
+{
+    uint8_t *s = unit_station(head, idx);
+    struct rq *q = &r->rq[idx];
+    enum task_state from = s[ST_STATE];
+    assert(from < TASK_STATES && q->c.n[from] > 0 && q->st->c.n[from] > 0);
+    q->c.n[from]--;
+    q->c.n[to]++;
+    q->st->c.n[from]--;
+    q->st->c.n[to]++;
+    s[ST_STATE] = (uint8_t)to;
+    rq_dirty(e, q);
+    uint16_t dead = get_u16(head + UH_DEAD);
+    if (to == TASK_DEAD) {
+        put_u16(head + UH_DEAD, (uint16_t)(dead + 1));
+        r->dead += dead == 0;
+        run_dirty(e, r);
+    } else if (from == TASK_DEAD) {
+        put_u16(head + UH_DEAD, (uint16_t)(dead - 1));
+        r->dead -= dead == 1;
+        run_dirty(e, r);
+    }
+}
+
+static void dead_key(uint8_t *k, const struct run *r, uint32_t idx, uint64_t unit)
+{
+    key_u64(key_u32(key_u32(k, r->rq[idx].st->id), r->id), unit);
+}
+
+void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why, const char *reason, size_t n)
+{
+    uint8_t k[16], b[SL_TEXT_BYTES_MAX + 16];
+    struct rec rc = { b, 0, sizeof b, 0 };
+    task_set(e, r, head, idx, TASK_DEAD);
+    rec_u8(&rc, (uint8_t)why);
+    rec_i64(&rc, e->wall_us);
+    rec_str(&rc, reason, n);
+    assert(!rc.bad);
+    dead_key(k, r, idx, unit);
+    e_put(e, TABLE_DEAD, k, sizeof k, b, rc.n);
+    history_add(e, r, unit, idx, WHY_BURIED, 0, 0, reason, n);
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 5);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, r->id);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_u64(&e->b3, r->rq[idx].st->id);
+    slp_pack_cstr(&e->b3, "units");
+    slp_pack_array(&e->b3, 2);
+    slp_pack_u64(&e->b3, unit);
+    slp_pack_u64(&e->b3, 1);
+    slp_pack_cstr(&e->b3, "why");
+    slp_pack_u64(&e->b3, why);
+    slp_pack_cstr(&e->b3, "reason");
+    slp_pack_str(&e->b3, reason, n);
+    ev_emit(e, EV_TASKS_DEAD, r->line, r, NULL, &e->b3);
+}
+
+/* ---- recalls: gathered in the step, sent at its end ---- */
+
+void recall(struct engine *e, struct hub *h, uint64_t no, unsigned code)
+{
+    typeof(e->recalled) v = grow(e, e->recalled, &e->recall_cap, e->recalls + 1, sizeof *v);
+    if (!v)
+        return;
+    e->recalled = v;
+    v[e->recalls].hub = h;
+    v[e->recalls].no = no;
+    v[e->recalls++].code = code;
+}
+
+void recalls_flush(struct engine *e)
+{
+    for (uint32_t i = 0, j; i < e->recalls; i = j) {
+        struct hub *h = e->recalled[i].hub;
+        slp_buf_clear(&e->b1);
+        for (j = i; j < e->recalls && j - i < SL_BATCH_ITEMS_MAX && e->recalled[j].hub == h && e->recalled[j].code == e->recalled[i].code; j++)
+            slp_pack_u64(&e->b1, e->recalled[j].no);
+        if (!h->session)
+            continue;
+        struct slp_recall m = { .session = h->session, .assignments = { e->b1.p, (uint32_t)e->b1.n, j - i }, .code = e->recalled[i].code };
+        send_frame(e, h->peer, SLP_RECALL, 0, &m);
+    }
+    e->recalls = 0;
+}
+
+/* ---- the end of an assignment without a result ---- */
+
+static void announce_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
+{
+    const struct aentry *a = assign_entry(s, no);
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 7);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, s->run->id);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_u64(&e->b3, s->st->id);
+    slp_pack_cstr(&e->b3, "hub");
+    slp_pack_u64(&e->b3, s->hub->id);
+    slp_pack_cstr(&e->b3, "assignment");
+    slp_pack_u64(&e->b3, no);
+    slp_pack_cstr(&e->b3, "unit");
+    slp_pack_u64(&e->b3, a->unit);
+    slp_pack_cstr(&e->b3, "why");
+    slp_pack_u64(&e->b3, why);
+    slp_pack_cstr(&e->b3, "reason");
+    slp_pack_str(&e->b3, reason, n);
+    ev_emit(e, EV_RETURNED, s->run->line, s->run, s->hub, &e->b3);
+}
+
+/* The task of this assignment, if it is still what the unit waits for; else NULL: dropped, cancelled, done by another. */
+static uint8_t *current(struct engine *e, struct aseg *s, uint64_t no)
+{
+    if (s->run->state > RUN_CLOSED)
+        return NULL;
+    uint8_t *h = unit_head(e, s->run, assign_entry(s, no)->unit, true);
+    if (!h || h[UH_STATE] != UNIT_OPEN)
+        return NULL;
+    uint8_t *t = unit_station(h, s->st->idx);
+    bool in_hand = t[ST_STATE] == TASK_ASSIGNED || t[ST_STATE] == TASK_STARTED;
+    return in_hand && get_u48(t + ST_ASSIGN) == no ? h : NULL;
+}
+
+static void end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
+{
+    const struct aentry *a = assign_entry(s, no);
+    assign_end(e, s, no, ASSIGN_RETURNED, why);
+    announce_return(e, s, no, why, reason, n);
+    e->total.returned++;
+    if (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED)
+        history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
+}
+
+void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
+{
+    uint8_t *h = current(e, s, no);
+    uint64_t unit = assign_entry(s, no)->unit;
+    end_return(e, s, no, why, reason, n);
+    if (!h)
+        return;
+    h = unit_head(e, s->run, unit, true);
+    if (why == WHY_DECLINED)
+        unit_station(h, s->st->idx)[ST_FLAGS] |= STATE_FLAG_DECLINED;
+    task_set(e, s->run, h, s->st->idx, TASK_READY);
+    queue_ready(e, &s->run->rq[s->st->idx], LANE_RETURNED, unit, why);
+}
+
+/* An attempt that counted ends; true if it was the last one. */
+static bool attempt_over(struct engine *e, struct aseg *s, uint8_t *h, uint64_t unit, const char *reason, size_t n)
+{
+    uint8_t *t = unit_station(h, s->st->idx);
+    if (t[ST_ATTEMPTS] < 255)
+        t[ST_ATTEMPTS]++;
+    if (t[ST_ATTEMPTS] < s->st->def->attempts)
+        return false;
+    task_dead(e, s->run, unit, h, s->st->idx, DEAD_ATTEMPTS, reason, n);
+    return true;
+}
+
+void task_expire(struct engine *e, struct aseg *s, uint64_t no)
+{
+    struct aentry *a = assign_entry(s, no);
+    bool started = a->state == ASSIGN_STARTED;
+    uint64_t unit = a->unit;
+    static const char lease[] = "the lease ran out", start_by[] = "not started in time";
+    e->total.expired++;
+    recall(e, s->hub, no, 4);
+    if (!started) {
+        task_return(e, s, no, WHY_EXPIRED, start_by, sizeof start_by - 1);
+        return;
+    }
+    bool open = current(e, s, no) != NULL;
+    end_return(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1);
+    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    if (h && !attempt_over(e, s, h, unit, lease, sizeof lease - 1)) {
+        task_set(e, s->run, h, s->st->idx, TASK_READY);
+        queue_ready(e, &s->run->rq[s->st->idx], LANE_RETURNED, unit, WHY_EXPIRED);
+    }
+}
+
+static int64_t backoff_us(const struct station *st, unsigned attempts)
+{
+    int64_t us = st->def->backoff_us;
+    for (unsigned i = 1; i < attempts && us < 24ll * 3600 * 1000000; i++)
+        us *= 2;
+    return us < 24ll * 3600 * 1000000 ? us : 24ll * 3600 * 1000000;
+}
+
+static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
+{
+    uint64_t unit = assign_entry(s, no)->unit;
+    bool open = current(e, s, no) != NULL;
+    end_return(e, s, no, WHY_FAILED, it->reason.p, it->reason.n);
+    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    if (!h || attempt_over(e, s, h, unit, it->reason.p, it->reason.n))
+        return;
+    int64_t us = it->delay_us ? (int64_t)it->delay_us : backoff_us(s->st, unit_station(h, s->st->idx)[ST_ATTEMPTS]);
+    struct range one = { unit, 1 };
+    struct ranges r = { 1, 1, &one, 1 };
+    task_set(e, s->run, h, s->st->idx, TASK_WAITING);
+    delay_add(e, &s->run->rq[s->st->idx], e->now_us + us, WHY_FAILED, &r);
+}
+
+static void act_bury(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
+{
+    uint64_t unit = assign_entry(s, no)->unit;
+    bool open = current(e, s, no) != NULL;
+    end_return(e, s, no, WHY_BURIED, it->reason.p, it->reason.n);
+    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    if (h)
+        task_dead(e, s->run, unit, h, s->st->idx, DEAD_BURIED, it->reason.p, it->reason.n);
+}
+
+static void act_start(struct engine *e, struct aseg *s, uint64_t no)
+{
+    struct aentry *a = assign_entry(s, no);
+    a->state = ASSIGN_STARTED;
+    a->started_wall_us = e->wall_us;
+    assign_due(e, s, a, e->now_us + s->st->def->lease_us);
+    uint8_t *h = current(e, s, no);
+    if (h)
+        task_set(e, s->run, h, s->st->idx, TASK_STARTED);
+    ev_assign(e, EV_STARTED, s, no, 0);
+    e->total.started++;
+}
+
+/* ---- commands of workers ---- */
+
+/* Assignment state x act. GO: do it. SAME: a repeat of what ended it is harmless, anything else is stale. */
+enum verdict { GO, AGAIN, BAD, STALE_, SAME };
+static const uint8_t act_matrix[ACTS][5] = {
+    /*               HANDED STARTED COUNTED LATE    RETURNED */
+    [ACT_START]   = { GO,   AGAIN,  STALE_, STALE_, STALE_ },
+    [ACT_TOUCH]   = { BAD,  GO,     STALE_, STALE_, STALE_ },
+    [ACT_RELEASE] = { GO,   GO,     STALE_, STALE_, SAME },
+    [ACT_DECLINE] = { GO,   GO,     STALE_, STALE_, SAME },
+    [ACT_FAIL]    = { GO,   GO,     STALE_, STALE_, SAME },
+    [ACT_BURY]    = { GO,   GO,     STALE_, STALE_, SAME },
+};
+static const uint8_t act_why[ACTS] = { [ACT_RELEASE] = WHY_RELEASED, [ACT_DECLINE] = WHY_DECLINED, [ACT_FAIL] = WHY_FAILED,
+                                       [ACT_BURY] = WHY_BURIED };
+
+static struct aseg *find_own(struct engine *e, struct hub *h, uint64_t no, uint64_t worker, enum slp_code *code)
+{
+    struct aseg *s = assign_find(e, no);
+    *code = SLP_E_OK;
+    if (!s)
+        *code = SLP_E_NOT_FOUND;
+    else if (s->hub != h || assign_entry(s, no)->worker != worker)
+        *code = SLP_E_NOT_YOURS;
+    return *code == SLP_E_OK ? s : NULL;
+}
+
+static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_act *it, int64_t *lease_us)
+{
+    enum slp_code code;
+    uint64_t no = it->assignment;
+    struct aseg *s = find_own(e, h, no, it->worker, &code);
+    *lease_us = -1;
+    if (!s)
+        return code;
+    if (it->delay_us > SL_DELAY_US_MAX)
+        return SLP_E_BAD_VALUE;
+    struct aentry *a = assign_entry(s, no);
+    switch ((enum verdict)act_matrix[it->act][a->state]) {
+    case BAD:
+        return SLP_E_BAD_STATE;
+    case STALE_:
+        return SLP_E_STALE;
+    case SAME:
+        return a->why == act_why[it->act] ? SLP_E_DUPLICATE : SLP_E_STALE;
+    case AGAIN:
+        *lease_us = a->due_us - e->now_us;
+        return SLP_E_DUPLICATE;
+    case GO:
+        break;
+    }
+    switch ((enum act)it->act) {
+    case ACT_START:
+        act_start(e, s, no);
+        *lease_us = s->st->def->lease_us;
+        break;
+    case ACT_TOUCH:
+        assign_due(e, s, a, e->now_us + s->st->def->lease_us);
+        *lease_us = s->st->def->lease_us;
+        break;
+    case ACT_RELEASE:
+    case ACT_DECLINE:
+        task_return(e, s, no, act_why[it->act], it->reason.p, it->reason.n);
+        break;
+    case ACT_FAIL:
+        act_fail(e, s, no, it);
+        break;
+    case ACT_BURY:
+        act_bury(e, s, no, it);
+        break;
+    case ACTS:
+        assert(!"checked by the decoder");
+    }
+    return SLP_E_OK;
+}
+
+static void outcome(struct engine *e, uint32_t *n, enum slp_code code, uint64_t no, int64_t lease_us, const char *text)
+{
+    struct slp_item_outcome o = { .code = code, .assignment = no };
+    if (lease_us >= 0) {
+        o.lease_us = lease_us;
+        SLP_SET(&o, item_outcome, lease_us);
+    }
+    if (text) {
+        o.text = (struct slp_bytes){ text, (uint32_t)strlen(text) };
+        SLP_SET(&o, item_outcome, text);
+    }
+    slp_pack_item(&e->b1, SLP_ITEM_outcome, &o);
+    (*n)++;
+}
+
+static void reply_outcomes(struct engine *e, uint32_t n, uint64_t ok)
+{
+    struct slp_outcomes m = { .ok = ok };
+    if (n) {
+        m.outcomes = (struct slp_list){ e->b1.p, (uint32_t)e->b1.n, n };
+        SLP_SET(&m, outcomes, outcomes);
+    }
+    if (e->b1.failed)
+        fail(e, STORE_NO_MEMORY);
+    else
+        reply(e, SLP_OUTCOMES, &m);
+}
+
+void on_acts(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_acts *q = &m->u.acts;
+    struct hub *h = hub_session(e, q->session);
+    if (!h)
+        return;
+    struct slp_cursor c = slp_each(q->acts);
+    struct slp_item_act it;
+    uint32_t n = 0;
+    uint64_t ok = 0;
+    slp_buf_clear(&e->b1);
+    while (slp_next_act(&c, &it) && !e->rc) {
+        int64_t lease_us;
+        enum slp_code code = act(e, h, &it, &lease_us);
+        ok += slp_error_retry(code) == SLP_RETRY_OK;
+        if (code != SLP_E_OK || lease_us >= 0)
+            outcome(e, &n, code, it.assignment, lease_us, NULL);
+    }
+    reply_outcomes(e, n, ok);
+    hub_apply_credit(e, h, &q->grants);
+}
+
+/* ---- results ---- */
+
+/* Does a result of this assignment still count? If another holds the task without having begun, he loses it. */
+static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
+{
+    struct run *r = s->run;
+    if (r->state > RUN_CLOSED)
+        return NULL;
+    uint8_t *h = unit_head(e, r, assign_entry(s, no)->unit, true);
+    if (!h || h[UH_STATE] != UNIT_OPEN)
+        return NULL;
+    uint8_t *t = unit_station(h, s->st->idx);
+    uint64_t holder = get_u48(t + ST_ASSIGN);
+    switch ((enum task_state)t[ST_STATE]) {
+    case TASK_STARTED:
+        return holder == no ? h : NULL;
+    case TASK_ASSIGNED:
+        if (holder != no) {
+            struct aseg *other = assign_find(e, holder);
+            if (!other) {
+                fail(e, STORE_CORRUPT);
+                return NULL;
+            }
+            end_return(e, other, holder, WHY_RECALLED, "", 0);
+            recall(e, other->hub, holder, 4);
+        }
+        return unit_head(e, r, assign_entry(s, no)->unit, true);
+    case TASK_READY:
+    case TASK_WAITING: /* its entry in READY or DELAY is stale now, and skipped when it comes up */
+        return h;
+    case TASK_DEAD: {
+        uint8_t k[16];
+        dead_key(k, r, s->st->idx, assign_entry(s, no)->unit);
+        e_del(e, TABLE_DEAD, k, sizeof k);
+        return h;
+    }
+    default:
+        return NULL;
+    }
+}
+
+static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_item_result *it, char *text, size_t text_size)
+{
+    enum slp_code code;
+    uint64_t no = it->assignment;
+    struct aseg *s = find_own(e, h, no, it->worker, &code);
+    text[0] = 0;
+    if (!s)
+        return code;
+    struct aentry *a = assign_entry(s, no);
+    if (a->state == ASSIGN_COUNTED)
+        return SLP_E_DUPLICATE;
+    if (a->state == ASSIGN_LATE)
+        return SLP_E_LATE;
+    uint32_t bad;
+    char what[256];
+    const struct ld_station *def = s->st->def;
+    if (it->values.bytes > SL_RESULT_BYTES_MAX)
+        return SLP_E_TOO_BIG;
+    if (ld_check_values(def->fields, def->field_count, it->values.p, it->values.bytes, it->values.count, &bad, what, sizeof what)) {
+        if (bad < def->field_count)
+            snprintf(text, text_size, "%.*s: %s", (int)def->fields[bad].name.n, def->fields[bad].name.p, what);
+        else
+            snprintf(text, text_size, "%s", what);
+        return SLP_E_BAD_RESULT;
+    }
+    uint8_t *head = counts(e, s, no);
+    struct run *r = s->run;
+    a->result = result_add(e, r, no, &it->values);
+    a->active_us = it->active_us;
+    enum assign_state end = head ? ASSIGN_COUNTED : ASSIGN_LATE;
+    if (a->state == ASSIGN_RETURNED) {
+        a->state = (uint8_t)end;
+        a->ended_wall_us = e->wall_us;
+        assign_dirty(e, s);
+    } else {
+        assign_end(e, s, no, end, WHY_NEW);
+    }
+    ev_assign(e, EV_SUBMITTED, s, no, a->result);
+    e->total.submitted++;
+    if (!head) {
+        e->total.late++;
+        return SLP_E_LATE;
+    }
+    put_u48(unit_station(head, s->st->idx) + ST_RESULT, a->result);
+    put_u48(unit_station(head, s->st->idx) + ST_ASSIGN, no > get_u48(unit_station(head, s->st->idx) + ST_ASSIGN)
+                                                            ? no : get_u48(unit_station(head, s->st->idx) + ST_ASSIGN));
+    task_set(e, r, head, s->st->idx, TASK_DONE);
+    e->worker[a->worker - 1]->done++;
+    ev_task(e, EV_TASKS_DONE, r, s->st, 0, a->unit, 1);
+    flow_done(e, r, a->unit, s->st->idx);
+    return SLP_E_OK;
+}
+
+void on_submit(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_submit *q = &m->u.submit;
+    struct hub *h = hub_session(e, q->session);
+    if (!h)
+        return;
+    if (e->full_results) {
+        reply_error(e, SLP_E_STORE_FULL, NULL, "the store has no room left for results; they wait with the agent");
+        return;
+    }
+    struct slp_cursor c = slp_each(q->results);
+    struct slp_item_result it;
+    uint32_t n = 0;
+    uint64_t ok = 0;
+    slp_buf_clear(&e->b1);
+    while (slp_next_result(&c, &it) && !e->rc) {
+        char text[400];
+        enum slp_code code = submit(e, h, &it, text, sizeof text);
+        ok += code == SLP_E_OK || code == SLP_E_DUPLICATE;
+        if (code != SLP_E_OK)
+            outcome(e, &n, code, it.assignment, -1, text[0] ? text : NULL);
+    }
+    result_flush(e);
+    reply_outcomes(e, n, ok);
+    hub_apply_credit(e, h, &q->grants);
+}
+
+/* ---- commands of operators ---- */
+
+bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
+{
+    uint8_t *h = r->state <= RUN_CLOSED ? unit_head(e, r, unit, true) : NULL;
+    if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, idx)[ST_STATE] != TASK_DEAD)
+        return false;
+    uint8_t k[16];
+    dead_key(k, r, idx, unit);
+    e_del(e, TABLE_DEAD, k, sizeof k);
+    unit_station(h, idx)[ST_ATTEMPTS] = 0;
+    task_set(e, r, h, idx, TASK_READY);
+    queue_ready(e, &r->rq[idx], LANE_RETURNED, unit, WHY_REQUEUED);
+    history_add(e, r, unit, idx, WHY_REQUEUED, 0, 0, "", 0);
+    return true;
+}
+
+void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reason, size_t n)
+{
+    uint8_t *h = unit_head(e, r, unit, true);
+    if (!h || h[UH_STATE] != UNIT_OPEN)
+        return;
+    for (uint32_t i = 0; i < r->lv->station_count && !e->rc; i++) {
+        h = unit_head(e, r, unit, true);
+        uint8_t *t = unit_station(h, i);
+        uint64_t holder = get_u48(t + ST_ASSIGN);
+        enum task_state was = t[ST_STATE];
+        if (was == TASK_DONE || was == TASK_SKIPPED)
+            continue;
+        task_set(e, r, h, i, TASK_ENDED);
+        if (was == TASK_DEAD) {
+            uint8_t k[16];
+            dead_key(k, r, i, unit);
+            e_del(e, TABLE_DEAD, k, sizeof k);
+        } else if (was == TASK_ASSIGNED) { /* a started one goes on: its result is kept, and payable */
+            struct aseg *s = assign_find(e, holder);
+            if (!s) {
+                fail(e, STORE_CORRUPT);
+                return;
+            }
+            end_return(e, s, holder, WHY_DROPPED, "", 0);
+            recall(e, s->hub, holder, 3);
+        }
+    }
+    if (!(h = unit_head(e, r, unit, true)))
+        return;
+    h[UH_STATE] = UNIT_DROPPED;
+    r->dropped++;
+    r->changed_wall_us = e->wall_us;
+    run_dirty(e, r);
+    history_add(e, r, unit, 0, WHY_DROPPED, 0, 0, reason, n);
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 3);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, r->id);
+    slp_pack_cstr(&e->b3, "units");
+    slp_pack_array(&e->b3, 2);
+    slp_pack_u64(&e->b3, unit);
+    slp_pack_u64(&e->b3, 1);
+    slp_pack_cstr(&e->b3, "reason");
+    slp_pack_str(&e->b3, reason, n);
+    ev_emit(e, EV_UNITS_DROPPED, r->line, r, NULL, &e->b3);
+    run_check_done(e, r);
+}
+
+void on_tasks_set(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_tasks_set *q = &m->u.tasks_set;
+    if (q->station_id == 0 || q->station_id > e->meta.station) {
+        reply_error(e, SLP_E_NOT_FOUND, "station_id", "there is no station %llu", (unsigned long long)q->station_id);
+        return;
+    }
+    struct station *st = e->station[q->station_id - 1];
+    struct run *r = NULL;
+    if (SLP_IS(q, tasks_set, run) && (!(r = run_named(e, q->run)) || r->lv != st->lv)) {
+        reply_error(e, SLP_E_NOT_FOUND, "run", "there is no run %.*s at this station", (int)q->run.n, q->run.p);
+        return;
+    }
+    bool requeue = q->action == 0;
+    if (!SLP_IS(q, tasks_set, units)) {
+        uint64_t n = r ? r->rq[st->idx].c.n[TASK_DEAD] : st->c.n[TASK_DEAD];
+        if (n)
+            sweep_start(e, requeue ? SWEEP_REQUEUE : SWEEP_DROP, r ? r->id : 0, st->id, q->reason.p, q->reason.n);
+        reply_done(e, n);
+        return;
+    }
+    if (!r) {
+        reply_error(e, SLP_E_MISSING_FIELD, "run", "units are numbered within a run: name it");
+        return;
+    }
+    struct slp_cursor c = slp_each(q->units);
+    uint64_t unit, n = 0;
+    while (slp_next_u64(&c, &unit) && !e->rc) {
+        if (requeue) {
+            n += task_requeue(e, r, unit, st->idx);
+        } else if (r->state <= RUN_CLOSED) {
+            uint8_t *h = unit_head(e, r, unit, false);
+            if (h && h[UH_STATE] == UNIT_OPEN && unit_station(h, st->idx)[ST_STATE] != TASK_DONE) {
+                unit_drop(e, r, unit, q->reason.p, q->reason.n);
+                n++;
+            }
+        }
+    }
+    reply_done(e, n);
+}

@@ -1,0 +1,378 @@
+/* Workers: rosters as the hubs send them. A worker's number is global and never reused; his name is his id within all hubs. */
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+#define WORKER_RECORD_MAX 3800
+
+/* ---- records: hub, kind, capacity, on roster, name, team, title, skills as packed items ---- */
+
+struct stored { uint32_t hub, capacity, skill_count; uint8_t kind, on_roster; struct slp_bytes name, team, title, skills; };
+
+static bool stored_read(struct store_val v, struct stored *s)
+{
+    struct rdr r = rdr_on(v.p, v.n);
+    size_t n;
+    s->hub = rdr_u32(&r);
+    s->capacity = rdr_u32(&r);
+    s->kind = rdr_u8(&r);
+    s->on_roster = rdr_u8(&r);
+    s->name.p = rdr_str(&r, &n), s->name.n = (uint32_t)n;
+    s->team.p = rdr_str(&r, &n), s->team.n = (uint32_t)n;
+    s->title.p = rdr_str(&r, &n), s->title.n = (uint32_t)n;
+    s->skill_count = rdr_u16(&r);
+    s->skills.p = rdr_str(&r, &n), s->skills.n = (uint32_t)n;
+    return !r.bad;
+}
+
+static void stored_write(struct engine *e, uint32_t id, const struct stored *s)
+{
+    uint8_t k[4], b[WORKER_RECORD_MAX];
+    struct rec rc = { b, 0, sizeof b, 0 };
+    rec_u32(&rc, s->hub);
+    rec_u32(&rc, s->capacity);
+    rec_u8(&rc, s->kind);
+    rec_u8(&rc, s->on_roster);
+    rec_str(&rc, s->name.p, s->name.n);
+    rec_str(&rc, s->team.p, s->team.n);
+    rec_str(&rc, s->title.p, s->title.n);
+    rec_u16(&rc, (uint16_t)s->skill_count);
+    rec_str(&rc, s->skills.p, s->skills.n);
+    assert(!rc.bad); /* 32 skills of 70 bytes, two names and a title */
+    key_u32(k, id);
+    e_put(e, TABLE_WORKER, k, sizeof k, b, rc.n);
+}
+
+static bool stored_get(struct engine *e, uint32_t id, struct stored *s)
+{
+    uint8_t k[4];
+    struct store_val v;
+    key_u32(k, id);
+    if (!e_get(e, TABLE_WORKER, k, sizeof k, &v) || !stored_read(v, s)) {
+        fail(e, STORE_CORRUPT);
+        return false;
+    }
+    return true;
+}
+
+/* ---- memory ---- */
+
+static void member_add(struct hub *h, struct worker *w)
+{
+    w->hub = h->id;
+    w->hub_prev = NULL;
+    w->hub_next = h->members;
+    if (h->members)
+        h->members->hub_prev = w;
+    h->members = w;
+    h->workers++;
+}
+
+static void member_remove(struct hub *h, struct worker *w)
+{
+    *(w->hub_prev ? &w->hub_prev->hub_next : &h->members) = w->hub_next;
+    if (w->hub_next)
+        w->hub_next->hub_prev = w->hub_prev;
+    w->hub_next = w->hub_prev = NULL;
+    h->workers--;
+}
+
+static struct worker *worker_new(struct engine *e, uint32_t id)
+{
+    struct worker **v = grow(e, e->worker, &e->worker_cap, id, sizeof *v);
+    struct worker *w = v ? calloc(1, sizeof *w) : NULL;
+    if (v)
+        e->worker = v;
+    if (!w) {
+        fail(e, STORE_NO_MEMORY);
+        return NULL;
+    }
+    w->id = id;
+    e->worker[id - 1] = w;
+    return w;
+}
+
+void workers_load(struct engine *e)
+{
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(e->t, TABLE_WORKER, &c);
+    for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
+        struct stored s;
+        struct worker *w = worker_new(e, key_get_u32(c.key.p));
+        if (!w)
+            break;
+        if (!stored_read(c.val, &s) || !s.hub || s.hub > e->meta.hub) {
+            fail(e, STORE_CORRUPT);
+            break;
+        }
+        struct slp_list skills = { s.skills.p, s.skills.n, s.skill_count };
+        w->hub = s.hub;
+        w->kind = s.kind;
+        w->capacity = s.capacity;
+        w->on_roster = s.on_roster;
+        w->profile = profile_for(e, s.kind, &skills);
+        if (w->on_roster)
+            member_add(e->hub[s.hub - 1], w);
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        fail(e, rc);
+    store_cursor_close(&c);
+}
+
+void worker_sign_off(struct engine *e, struct worker *w)
+{
+    if (w->signed_in) {
+        w->signed_in = false;
+        e->hub[w->hub - 1]->signed_in--;
+    }
+    match_worker(e, w);
+}
+
+/* ---- rosters ---- */
+
+static bool leaving(const struct worker *w) { return !w->on_roster; }
+
+static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
+{
+    uint32_t id = name_find(e, NAME_WORKER, d->name.p, d->name.n);
+    struct worker *w = id && id <= e->meta.worker ? e->worker[id - 1] : NULL;
+    if (w && w->on_roster && w->hub != h->id)
+        return 0; /* he is on another hub's roster: that one must let him go first */
+    if (!w) {
+        if (!(w = worker_new(e, e->meta.worker + 1)))
+            return 0;
+        e->meta.worker++;
+        name_put(e, NAME_WORKER, d->name.p, d->name.n, w->id);
+    }
+    struct stored s = { h->id, (uint32_t)d->capacity, d->skills.count, (uint8_t)d->kind, 1, d->name, d->team, d->title,
+                        { d->skills.p, d->skills.bytes } };
+    stored_write(e, w->id, &s);
+    if (!w->on_roster)
+        member_add(h, w);
+    struct profile *p = profile_for(e, (uint8_t)d->kind, &d->skills);
+    if (w->profile && w->profile != p) { /* out of the old profile's idle list before it changes */
+        bool was = w->signed_in;
+        w->signed_in = false;
+        match_worker(e, w);
+        w->signed_in = was;
+    }
+    w->profile = p;
+    w->kind = (uint8_t)d->kind;
+    w->capacity = (uint32_t)d->capacity;
+    w->on_roster = true;
+    w->upload_mark = h->upload_mark;
+    if (p)
+        match_worker(e, w);
+    return w->id;
+}
+
+static void roster_current(struct engine *e, struct hub *h, struct slp_bytes digest)
+{
+    for (struct worker *w = h->members, *next; w; w = next) {
+        next = w->hub_next;
+        if (w->upload_mark == h->upload_mark)
+            continue;
+        struct stored s;
+        if (!stored_get(e, w->id, &s))
+            return;
+        uint8_t copy[WORKER_RECORD_MAX]; /* what was read ends with the write: keep the texts */
+        struct rec rc = { copy, 0, sizeof copy, 0 };
+        struct slp_bytes *part[] = { &s.name, &s.team, &s.title, &s.skills };
+        for (size_t i = 0; i < 4; i++) {
+            const char *at = (const char *)copy + rc.n;
+            rec_bytes(&rc, part[i]->p, part[i]->n);
+            part[i]->p = at;
+        }
+        s.on_roster = 0;
+        stored_write(e, w->id, &s);
+        worker_sign_off(e, w);
+        w->on_roster = false;
+        match_worker(e, w);
+        member_remove(h, w);
+    }
+    hub_hand_back(e, h, leaving);
+    memcpy(h->roster_digest, digest.p, 32);
+    h->dirty = true;
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 2);
+    slp_pack_cstr(&e->b3, "hub");
+    slp_pack_u64(&e->b3, h->id);
+    slp_pack_cstr(&e->b3, "workers");
+    slp_pack_u64(&e->b3, h->workers);
+    ev_emit(e, EV_ROSTER_CURRENT, NULL, NULL, h, &e->b3);
+}
+
+static bool roster_ok(struct engine *e, const struct slp_roster *q)
+{
+    struct slp_cursor c = slp_each(q->workers);
+    struct slp_item_worker_def d;
+    if (q->digest.n != 32) {
+        reply_error(e, SLP_E_BAD_VALUE, "digest", "a digest has 32 bytes");
+        return false;
+    }
+    for (uint32_t i = 0; slp_next_worker_def(&c, &d); i++) {
+        char place[40];
+        struct slp_cursor sc = slp_each(d.skills);
+        struct slp_item_skill sk;
+        bool ok = sl_name_ok(d.name.p, d.name.n);
+        while (slp_next_skill(&sc, &sk))
+            ok = ok && sl_name_ok(sk.name.p, sk.name.n);
+        if (ok)
+            continue;
+        snprintf(place, sizeof place, "workers[%u]", i);
+        reply_error(e, SLP_E_BAD_NAME, place, "'%.*s' or one of its skills is not a name", (int)d.name.n, d.name.p);
+        return false;
+    }
+    return true;
+}
+
+void on_roster(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_roster *q = &m->u.roster;
+    struct hub *h = hub_session(e, q->session);
+    if (!h || !roster_ok(e, q))
+        return;
+    if (memcmp(h->uploading, q->digest.p, 32)) { /* another roster begins */
+        memcpy(h->uploading, q->digest.p, 32);
+        h->upload_mark++;
+    }
+    struct slp_cursor c = slp_each(q->workers);
+    struct slp_item_worker_def d;
+    uint32_t n = 0;
+    slp_buf_clear(&e->b1);
+    while (slp_next_worker_def(&c, &d) && !e->rc) {
+        slp_pack_u64(&e->b1, roster_worker(e, h, &d));
+        n++;
+    }
+    if (q->last) {
+        roster_current(e, h, q->digest);
+        memset(h->uploading, 0, sizeof h->uploading);
+    }
+    struct slp_roster_done a = { .workers = { e->b1.p, (uint32_t)e->b1.n, n } };
+    reply(e, SLP_ROSTER_DONE, &a);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct worker *x = *(struct worker *const *)a, *y = *(struct worker *const *)b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+void on_roster_get(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_roster_get *q = &m->u.roster_get;
+    struct hub *h = hub_session(e, q->session);
+    if (!h)
+        return;
+    struct worker **v = malloc((h->workers + 1) * sizeof *v);
+    struct slp_roster_ids a = { 0 };
+    uint32_t n = 0, rows = 0;
+    if (!v) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    for (struct worker *w = h->members; w; w = w->hub_next)
+        if (w->id > q->after)
+            v[n++] = w;
+    qsort(v, n, sizeof *v, by_id);
+    slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->b2);
+    for (; rows < n && rows < 2000 && !e->rc; rows++) {
+        struct stored s;
+        if (!stored_get(e, v[rows]->id, &s))
+            break;
+        slp_pack_u64(&e->b1, v[rows]->id);
+        slp_pack_str(&e->b2, s.name.p, s.name.n);
+    }
+    a.more = rows < n;
+    free(v);
+    a.workers = (struct slp_list){ e->b1.p, (uint32_t)e->b1.n, rows };
+    a.names = (struct slp_list){ e->b2.p, (uint32_t)e->b2.n, rows };
+    reply(e, SLP_ROSTER_IDS, &a);
+}
+
+void on_workers_get(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_workers_get *q = &m->u.workers_get;
+    uint64_t id = q->after + 1, last = e->meta.worker, hub = 0;
+    struct slp_workers a = { 0 };
+    uint32_t n = 0;
+    if (SLP_IS(q, workers_get, hub) && !(hub = name_find(e, NAME_HUB, q->hub.p, q->hub.n))) {
+        reply_error(e, SLP_E_NOT_FOUND, "hub", "there is no hub %.*s", (int)q->hub.n, q->hub.p);
+        return;
+    }
+    if (SLP_IS(q, workers_get, name) && !(id = last = name_find(e, NAME_WORKER, q->name.p, q->name.n))) {
+        reply_error(e, SLP_E_NOT_FOUND, "name", "there is no worker %.*s", (int)q->name.n, q->name.p);
+        return;
+    }
+    slp_buf_clear(&e->b1);
+    for (; id && id <= last && !e->rc; id++) {
+        const struct worker *w = e->worker[id - 1];
+        struct stored s;
+        if (!w->on_roster || (hub && w->hub != hub))
+            continue;
+        if (n == 500 || e->b1.n > SL_FRAME_BYTES_MAX - 8192) {
+            a.more = true;
+            break;
+        }
+        if (!stored_get(e, w->id, &s))
+            return;
+        struct slp_item_worker_row row = { .worker = w->id, .name = s.name, .hub = name_bytes(&e->hub[w->hub - 1]->name), .kind = w->kind,
+                                           .signed_in = w->signed_in, .holding = w->holding, .credit = w->granted - w->sent,
+                                           .done = w->done, .skills = { s.skills.p, s.skills.n, s.skill_count } };
+        slp_pack_item(&e->b1, SLP_ITEM_worker_row, &row);
+        n++;
+    }
+    a.rows = (struct slp_list){ e->b1.p, (uint32_t)e->b1.n, n };
+    reply(e, SLP_WORKERS, &a);
+}
+
+/* ---- why no work ---- */
+
+enum { WHY_NOTHING_MISSING, WHY_NOTHING_QUEUED, WHY_SKILL, WHY_LEVEL, WHY_PAUSED, WHY_NO_CREDIT, WHY_NOT_SIGNED_IN, WHY_ALL_ANSWERED };
+
+void on_why_get(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_why_get *q = &m->u.why_get;
+    struct hub *h = hub_session(e, q->session);
+    if (!h)
+        return;
+    struct worker *w = q->worker && q->worker <= e->meta.worker ? e->worker[q->worker - 1] : NULL;
+    if (!w || w->hub != h->id || !w->on_roster) {
+        reply_error(e, SLP_E_NOT_FOUND, "worker", "worker %llu is not on this hub's roster", (unsigned long long)q->worker);
+        return;
+    }
+    char text[300] = "nothing is queued";
+    int code = WHY_NOTHING_QUEUED, misfit = 0;
+    if (!w->signed_in) {
+        code = WHY_NOT_SIGNED_IN;
+        snprintf(text, sizeof text, "not signed in");
+    } else if (w->granted <= w->sent) {
+        code = WHY_NO_CREDIT;
+        snprintf(text, sizeof text, "no credit: %u in hand", w->holding);
+    }
+    for (uint32_t i = 0; code == WHY_NOTHING_QUEUED && i < e->meta.station; i++) {
+        struct station *s = e->station[i];
+        char t[250];
+        if (!s->c.n[TASK_READY])
+            continue;
+        bool fits = profile_fits(e, w->profile, s->def, t, sizeof t, &misfit);
+        if (fits && station_open(s)) {
+            bool open = false;
+            for (uint32_t r = 0; r < e->meta.run && !open; r++)
+                open = e->run[r] && e->run[r]->lv == s->lv && rq_open(&e->run[r]->rq[s->idx]) && e->run[r]->rq[s->idx].c.n[TASK_READY];
+            code = open ? WHY_ALL_ANSWERED : WHY_PAUSED;
+            snprintf(text, sizeof text, open ? "station %.*s: all that is ready, this worker has declined or answered" : "the runs at station %.*s are paused",
+                     (int)s->def->name.n, s->def->name.p);
+        } else if (fits) {
+            code = WHY_PAUSED;
+            snprintf(text, sizeof text, "station %.*s is paused", (int)s->def->name.n, s->def->name.p);
+        }
+        if (!fits && !strcmp(text, "nothing is queued"))
+            snprintf(text, sizeof text, "%s", t);
+    }
+    if (code == WHY_NOTHING_QUEUED && misfit)
+        code = misfit;
+    struct slp_why a = { .code = (uint64_t)code, .text = { text, (uint32_t)strlen(text) } };
+    reply(e, SLP_WHY, &a);
+}
