@@ -21,18 +21,18 @@ static void add_traffic(const struct loop *l, struct figures *f)
 {
     const struct transport_counters *t = transport_counters(l->transport);
     const struct { const char *key; uint64_t value; } all[] = {
-        { "messages_in", t->messages_in }, { "bytes_in", t->bytes_in },
-        { "messages_out", t->messages_out }, { "bytes_out", t->bytes_out },
+        { "messages_in_total", t->messages_in }, { "bytes_in_total", t->bytes_in },
+        { "messages_out_total", t->messages_out }, { "bytes_out_total", t->bytes_out },
         { "out_waiting_bytes", transport_waiting_bytes(l->transport) },
-        { "dropped_slow", t->dropped_slow }, { "dropped_gone", t->dropped_gone }, { "dropped_memory", t->dropped_memory },
-        { "refused", l->refused + t->bad_multipart }, { "busy_answers", l->busy_answers },
+        { "dropped_slow_total", t->dropped_slow }, { "dropped_gone_total", t->dropped_gone }, { "dropped_memory_total", t->dropped_memory },
+        { "refused_total", l->refused + t->bad_multipart }, { "busy_answers_total", l->busy_answers },
         { "peers_clients", transport_peers(l->transport, SIDE_CLIENTS) },
         { "peers_agents", transport_peers(l->transport, SIDE_AGENTS) },
-        { "peers_refused", t->peers_refused },
+        { "peers_refused_total", t->peers_refused },
         { "subscriptions", topics_count(l->topics) },
-        { "published_frames", t->published }, { "published_bytes", t->published_bytes },
+        { "published_frames_total", t->published }, { "published_bytes_total", t->published_bytes },
         { "publish_behind_events", publisher_behind(l->publisher) },
-        { "publish_skipped_events", publisher_skipped(l->publisher) },
+        { "publish_skipped_events_total", publisher_skipped(l->publisher) },
         { "reads_waiting", readers_waiting(l->readers) },
         { "resident_bytes", resident_bytes() },
         { "uptime_us", (uint64_t)(clock_boot_us() - l->started_us) },
@@ -50,9 +50,7 @@ static void add_commits(const struct loop *l, struct figures *f)
     figures_add_histogram(f, "batch_us", &c.batch_us);
     figures_add_histogram(f, "batch_messages", &c.batch_items);
     const struct { const char *key; uint64_t value; } all[] = {
-        { "store_commits", c.store.commits }, { "store_gets", c.store.gets }, { "store_puts", c.store.puts },
-        { "store_appends", c.store.appends }, { "store_dels", c.store.dels }, { "store_seeks", c.store.seeks },
-        { "store_steps", c.store.steps }, { "store_put_bytes", c.store.put_bytes },
+        { "store_appends_total", c.store.appends }, { "store_seeks_total", c.store.seeks }, { "store_steps_total", c.store.steps },
         { "store_map_bytes", c.space.map_bytes }, { "store_used_bytes", c.space.used_bytes },
         { "store_free_map_bytes", c.space.free_map_bytes }, { "store_disk_free_bytes", c.space.disk_free_bytes },
         { "store_full", c.space.full },
