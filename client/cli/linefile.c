@@ -557,18 +557,18 @@ static void merge_problems(struct linefile *f)
 size_t linefile_check(struct linefile *f)
 {
     if (f->packed.n == 0 || f->stopped || f->checked)
-        return f->problem_count;
+        return linefile_problem_count(f);
     f->checked = true;
     bool whole = f->problem_count == 0;
     struct ld_line *line = ld_compile(f->packed.p, f->packed.n, found, f);
-    if (line && whole)
+    if (line && whole && !f->memory_out)
         f->line = line;
     else
         ld_free(&line);
     if (!f->line && f->problem_count == 0)
-        problem_at(f, 0, 0, "memory ran out");
+        f->memory_out = true;
     merge_problems(f);
-    return f->problem_count;
+    return linefile_problem_count(f);
 }
 
 struct slp_bytes linefile_packed(const struct linefile *f)
@@ -583,13 +583,14 @@ const struct ld_line *linefile_line(const struct linefile *f)
     return f->line;
 }
 
+/* Without memory for a problem there is still one: nobody may take the file for a good one. */
 size_t linefile_problem_count(const struct linefile *f)
 {
-    return f->problem_count;
+    return f->problem_count + f->memory_out;
 }
 
 const char *linefile_problem(const struct linefile *f, size_t i)
 {
-    assert(i < f->problem_count);
-    return f->problems[i].text;
+    assert(i < linefile_problem_count(f));
+    return i < f->problem_count ? f->problems[i].text : "memory ran out";
 }

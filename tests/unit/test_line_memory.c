@@ -1,0 +1,150 @@
+/* An allocation fails, anywhere in compiling a line or reading its file: an answer that nobody can take for a good line, and no leak. This
+ * program has allocators of its own that fail on demand and count what is held. (Not with a sanitizer, which brings its own.) */
+#include "tests/unit/line_world.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define OWN_ALLOCATORS 0
+#elif defined(__has_feature)
+#define OWN_ALLOCATORS (!__has_feature(address_sanitizer))
+#else
+#define OWN_ALLOCATORS 1
+#endif
+
+static const char good[] =
+    "line: pairs\ninput:\n  - {name: text, type: text}\nstations:\n"
+    "  - name: judge\n    worker: {skills: {english: 2}}\n    form:\n      fields:\n"
+    "        - {name: entails, type: radio, options: [a, b]}\n"
+    "  - name: check\n    after: [judge]\n    when: judge.entails == 'a' and not text == null\n    shows: [text]\n    passes: [text]\n";
+static const char bad[] = "line: pairs\ninput:\n  - {name: text, type: txt}\nstations:\n  - {name: a, reward: x, reward: 2, after: [b]}\n  - {name: b}\n";
+
+#if OWN_ALLOCATORS
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t count, size_t each);
+void *__libc_realloc(void *p, size_t n);
+void __libc_free(void *p);
+
+static long left = -1; /* allocations until one fails, and all behind it; -1: never */
+static long held;      /* allocations not freed, while counting */
+static bool counting;
+
+static bool fails(void)
+{
+    return counting && left >= 0 && left-- <= 0 && ((left = 0), true);
+}
+
+void *malloc(size_t n)
+{
+    void *p = fails() ? NULL : __libc_malloc(n);
+    held += counting && p;
+    return p;
+}
+
+void *calloc(size_t count, size_t each)
+{
+    void *p = fails() ? NULL : __libc_calloc(count, each);
+    held += counting && p;
+    return p;
+}
+
+void *realloc(void *old, size_t n)
+{
+    void *p = fails() ? NULL : __libc_realloc(old, n);
+    held += counting && p && !old;
+    return p;
+}
+
+void free(void *p)
+{
+    held -= counting && p;
+    __libc_free(p);
+}
+
+static void begin(long fail_after)
+{
+    held = 0;
+    left = fail_after;
+    counting = true;
+}
+
+static void end(long tolerated)
+{
+    counting = false;
+    assert_in_range(held, 0, tolerated);
+}
+
+static void counted(void *arg, const char *path, const char *text)
+{
+    (void)path;
+    (void)text;
+    ++*(size_t *)arg;
+}
+
+static void compiling_without_memory_gives_no_line(void **state)
+{
+    (void)state;
+    const char *const texts[] = { good, bad };
+    for (int t = 0; t < 2; t++) {
+        struct linefile *f = linefile_parse("l.yml", texts[t], strlen(texts[t]));
+        struct slp_bytes packed = linefile_packed(f);
+        long n = 0;
+        for (bool done = false; !done; n++) {
+            size_t problems = 0;
+            begin(n);
+            struct ld_line *l = ld_compile(packed.p, packed.n, counted, &problems);
+            done = l || problems;
+            assert_true(!l || (t == 0 && problems == 0));
+            ld_free(&l);
+            end(0);
+        }
+        assert_true(n > 3); /* it did fail a few times on the way */
+        linefile_free(&f);
+    }
+}
+
+static void reading_a_file_without_memory_is_never_good(void **state)
+{
+    (void)state;
+    const char *const texts[] = { good, bad };
+    for (int t = 0; t < 2; t++) {
+        long n = 0;
+        for (bool done = false; !done; n++) {
+            begin(n);
+            struct linefile *f = linefile_parse("l.yml", texts[t], strlen(texts[t]));
+            size_t problems = f ? linefile_check(f) : 1;
+            counting = false;
+            if (f) {
+                assert_true((problems == 0) == (linefile_line(f) != NULL));
+                assert_true(t == 0 || problems > 0);
+                for (size_t i = 0; i < problems; i++)
+                    assert_true(strlen(linefile_problem(f, i)) > 0);
+            }
+            done = f && left > 0; /* nothing failed any more */
+            counting = true;
+            linefile_free(&f);
+            end(1); /* libyaml 0.2.5 loses the list of a node when its stack of nodes cannot grow */
+        }
+        assert_true(n > 30);
+    }
+}
+#endif
+
+static void both_texts_are_what_the_tests_take_them_for(void **state)
+{
+    (void)state;
+    expect_problems(good, "");
+    struct linefile *f = linefile_parse("l.yml", bad, strlen(bad));
+    assert_int_equal(linefile_check(f), 4);
+    linefile_free(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_texts_are_what_the_tests_take_them_for),
+#if OWN_ALLOCATORS
+        cmocka_unit_test(compiling_without_memory_gives_no_line),
+        cmocka_unit_test(reading_a_file_without_memory_is_never_good),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
