@@ -29,6 +29,23 @@ struct readers {
 
 /* ---- reads ---- */
 
+/* A record that could not be vouched for was not served; the operator must hear of it, too. */
+static void note_damage(const struct item *i, const struct slp_buf *b)
+{
+    struct slp_msg m;
+    struct slp_fault fault;
+    if (b->n > 4 * SL_TEXT_BYTES_MAX || slp_decode(b->p, b->n, SLP_B2C, &m, &fault) < 0 || m.type != SLP_ERROR ||
+        m.u.error.code != SLP_E_CORRUPT) {
+        return;
+    }
+    struct log_line l;
+    log_begin(&l, LOG_LEVEL_ERROR, "damaged");
+    log_str(&l, "request", slp_info(i->msg.type)->name);
+    log_u64(&l, "id", i->msg.id);
+    log_strn(&l, "text", m.u.error.text.p, m.u.error.text.n);
+    log_end(&l);
+}
+
 static void answer(struct readers *r, struct item *i, struct slp_buf *b)
 {
     struct parcel *p = parcel_get(r->parcels);
@@ -39,6 +56,7 @@ static void answer(struct readers *r, struct item *i, struct slp_buf *b)
             slp_buf_clear(b);
         }
     }
+    note_damage(i, b);
     if (b->n > 0 && parcel_add(p, i->peer, b->p, b->n) < 0) {
         log_text(LOG_LEVEL_ERROR, "read_unanswered", "out of memory");
     }
