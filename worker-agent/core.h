@@ -106,7 +106,7 @@ struct core_in {
 enum core_out_kind {
     CORE_OUT_SEND,    /* bytes: one body for the broker */
     CORE_OUT_RELINK,  /* drop the socket and what waits in it, make a new one */
-    CORE_OUT_RUN,     /* task: a robot begins it */
+    CORE_OUT_RUN,     /* assignment: its robot begins it */
     CORE_OUT_OFFER,   /* name: a person who had nothing waiting has a task now */
     CORE_OUT_DROPPED, /* assignment, name, code: it is no longer the hub's (code: see RECALL; 0: over). A person's screen should know */
     CORE_OUT_FORM,    /* station_id, bytes: a form arrived, as a body; answer with CORE_IN_FORM */
@@ -125,9 +125,7 @@ struct core_out {
     enum core_level level;
     const char *event;            /* static */
     size_t off, n;                /* bytes, name or text: in outs->bytes */
-    size_t name_off, name_n;
     uint64_t assignment, station_id, seq, code, token;
-    const struct core_task *task; /* valid until the next core_step */
 };
 struct core_outs { struct core_out *v; size_t n, cap; struct slp_buf bytes; };
 void core_outs_clear(struct core_outs *o);

@@ -452,7 +452,7 @@ static void run_robot(struct core *c, struct core_worker *w)
         }
         work_begin(c, t);
         start_later(c, t->assignment);
-        core_emit(c, CORE_OUT_RUN)->task = t;
+        core_emit(c, CORE_OUT_RUN)->assignment = t->assignment;
     }
 }
 
