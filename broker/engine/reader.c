@@ -1,0 +1,323 @@
+/* The readers' side of the store: finding lines, runs, units, results and assignments without the engine's memory. */
+#include "broker/engine/reader.h"
+
+#include <stdlib.h>
+
+struct reader *reader_new(struct store *s)
+{
+    struct reader *r = calloc(1, sizeof *r);
+    if (r)
+        r->store = s;
+    return r;
+}
+
+void reader_free(struct reader **pr)
+{
+    struct reader *r = *pr;
+    if (!r)
+        return;
+    for (uint32_t i = 0; i < r->lines; i++)
+        ld_free(&r->line[i].def);
+    free(r->line);
+    free(r->name);
+    slp_buf_free(&r->b);
+    slp_buf_free(&r->b2);
+    slp_buf_free(&r->scratch[0]);
+    slp_buf_free(&r->scratch[1]);
+    free(r);
+    *pr = NULL;
+}
+
+static bool get(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v)
+{
+    enum store_rc rc = store_get(r->t, tb, k, n, v);
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        r->rc = rc;
+    return rc == STORE_OK;
+}
+
+uint32_t rd_name(struct reader *r, enum name_kind kind, struct slp_bytes n)
+{
+    uint8_t k[SL_NAME_BYTES_MAX + 1];
+    struct store_val v;
+    if (!n.n || n.n > SL_NAME_BYTES_MAX)
+        return 0;
+    k[0] = (uint8_t)kind;
+    memcpy(k + 1, n.p, n.n);
+    if (!get(r, TABLE_NAME, k, n.n + 1, &v) || v.n < 4)
+        return 0;
+    return get_u32(v.p);
+}
+
+/* Where in a kind's record the name lies: they all begin with it, but for a few fields. */
+static bool name_read(struct reader *r, enum name_kind kind, uint32_t id, struct reader_name *out)
+{
+    uint8_t k[10] = { 0 };
+    struct store_val v;
+    size_t n;
+    static const struct { enum store_table tb; size_t key_n, skip; } where[] = {
+        [NAME_LINE] = { TABLE_LINE, 10, 5 }, [NAME_RUN] = { TABLE_RUN, 6, 0 }, [NAME_HUB] = { TABLE_HUB, 4, 0 }, [NAME_WORKER] = { TABLE_WORKER, 4, 10 } };
+    key_u32(k, id);
+    if (!get(r, where[kind].tb, k, where[kind].key_n, &v))
+        return false;
+    struct rdr rd = rdr_on(v.p, v.n);
+    rdr_bytes(&rd, where[kind].skip);
+    const char *s = rdr_str(&rd, &n);
+    if (rd.bad || n > SL_NAME_BYTES_MAX)
+        return false;
+    out->kind = (uint8_t)kind;
+    out->id = id;
+    out->n = (uint8_t)n;
+    memcpy(out->s, s, n);
+    return true;
+}
+
+#define NAMES_KEPT 4096
+
+struct slp_bytes rd_name_of(struct reader *r, enum name_kind kind, uint32_t id)
+{
+    if (!r->name) {
+        r->name = calloc(NAMES_KEPT, sizeof *r->name);
+        if (!r->name) {
+            r->rc = STORE_NO_MEMORY;
+            return (struct slp_bytes){ "", 0 };
+        }
+    }
+    struct reader_name *n = &r->name[(id * 4 + (uint32_t)kind) % NAMES_KEPT];
+    if (n->kind != kind || n->id != id)
+        if (!id || !name_read(r, kind, id, n))
+            return (struct slp_bytes){ "", 0 };
+    return (struct slp_bytes){ n->s, n->n };
+}
+
+static void silent(void *arg, const char *path, const char *text)
+{
+    (void)arg;
+    (void)path;
+    (void)text;
+}
+
+const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
+{
+    for (uint32_t i = 0; i < r->lines; i++)
+        if (r->line[i].line == line && r->line[i].version == version)
+            return r->line[i].def;
+    struct slp_buf def = { 0 };
+    struct store_val v;
+    for (uint32_t piece = 0;; piece++) {
+        uint8_t k[10], *q = key_u32(key_u32(k, line), version);
+        q[0] = (uint8_t)(piece >> 8);
+        q[1] = (uint8_t)piece;
+        if (!get(r, TABLE_LINE, k, sizeof k, &v))
+            break;
+        slp_buf_add(&def, v.p, v.n);
+    }
+    struct ld_line *l = def.n && !def.failed && !r->rc ? ld_compile(def.p, def.n, silent, NULL) : NULL;
+    slp_buf_free(&def);
+    if (l && r->lines == r->line_cap) {
+        uint32_t cap = r->line_cap ? r->line_cap * 2 : 16;
+        struct reader_line *w = realloc(r->line, cap * sizeof *w);
+        if (!w) {
+            ld_free(&l);
+        } else {
+            r->line = w;
+            r->line_cap = cap;
+        }
+    }
+    if (!l) {
+        if (!r->rc)
+            r->rc = STORE_CORRUPT;
+        return NULL;
+    }
+    r->line[r->lines++] = (struct reader_line){ line, version, l };
+    return l;
+}
+
+bool rd_station(struct reader *r, uint32_t id, uint32_t *line, uint32_t *version, uint16_t *idx)
+{
+    uint8_t k[4];
+    struct store_val v;
+    key_u32(k, id);
+    if (!get(r, TABLE_STATION, k, sizeof k, &v))
+        return false;
+    struct rdr rd = rdr_on(v.p, v.n);
+    *line = rdr_u32(&rd);
+    *version = rdr_u32(&rd);
+    *idx = rdr_u16(&rd);
+    return !rd.bad;
+}
+
+bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run)
+{
+    uint8_t k[6] = { 0 };
+    struct store_val v;
+    size_t n, fn;
+    key_u32(k, id);
+    if (!get(r, TABLE_RUN, k, sizeof k, &v))
+        return false;
+    struct rdr rd = rdr_on(v.p, v.n);
+    const char *name = rdr_str(&rd, &n);
+    *run = (struct rd_run){ .id = id };
+    if (name && n <= SL_NAME_BYTES_MAX)
+        memcpy(run->name, name, n);
+    run->line = rdr_u32(&rd);
+    run->version = rdr_u32(&rd);
+    run->state = rdr_u8(&rd);
+    run->paused = rdr_u8(&rd);
+    run->priority = rdr_u8(&rd);
+    rdr_str(&rd, &fn);
+    run->units = rdr_u64(&rd);
+    run->done = rdr_u64(&rd);
+    if (rd.bad) {
+        r->rc = STORE_CORRUPT;
+        return false;
+    }
+    run->lv = rd_line(r, run->line, run->version);
+    if (!run->lv)
+        return false;
+    run->shift = state_shift(run->lv->station_count);
+    return true;
+}
+
+uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint8_t buf[STATE_GROUP_BYTES_MAX])
+{
+    uint8_t k[12];
+    struct store_val v;
+    uint64_t no = (unit - 1) >> run->shift;
+    size_t bytes = STATE_UNIT_BYTES + STATE_STATION_BYTES * run->lv->station_count, off = ((unit - 1) - (no << run->shift)) * bytes;
+    key_u64(key_u32(k, run->id), no);
+    if (!unit || unit > run->units || !get(r, TABLE_STATE, k, sizeof k, &v))
+        return NULL;
+    if (off + bytes > v.n) {
+        r->rc = STORE_CORRUPT;
+        return NULL;
+    }
+    memcpy(buf, (const uint8_t *)v.p + off, bytes);
+    return buf;
+}
+
+bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct slp_list *out)
+{
+    uint8_t prefix[4];
+    struct blob b;
+    key_u32(prefix, run->id);
+    enum store_rc rc = blob_find(r->t, TABLE_UNIT, prefix, sizeof prefix, unit, &r->scratch[0], &b);
+    if (rc) {
+        r->rc = rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc;
+        return false;
+    }
+    struct slp_bytes v = blob_value(&b, unit);
+    *out = (struct slp_list){ v.p, v.n, run->lv->input_count };
+    return true;
+}
+
+bool rd_result(struct reader *r, uint64_t result, struct slp_list *out)
+{
+    struct blob b;
+    enum store_rc rc = blob_find(r->t, TABLE_RESULT, NULL, 0, result, &r->scratch[1], &b);
+    struct slp_bytes v = { NULL, 0 };
+    if (rc == STORE_OK)
+        v = blob_value(&b, result);
+    if (rc || v.n < 6) {
+        r->rc = rc == STORE_NOT_FOUND || rc == STORE_OK ? STORE_CORRUPT : rc;
+        return false;
+    }
+    *out = (struct slp_list){ v.p + 6, v.n - 6, SL_FORM_FIELDS_MAX };
+    return true;
+}
+
+void rd_element(struct slp_buf *b, const struct slp_list *l, uint32_t i)
+{
+    struct slr r = slr_on(l->p, l->bytes);
+    for (; i; i--)
+        if (slr_skip(&r, SL_DEPTH_MAX))
+            break;
+    const char *p = r.p;
+    if (i || r.p == r.end || slr_skip(&r, SL_DEPTH_MAX))
+        slp_pack_nil(b);
+    else
+        slp_buf_add(b, p, (size_t)(r.p - p));
+}
+
+bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
+{
+    uint8_t k[8];
+    struct store_cursor c;
+    bool ok = false;
+    key_u64(k, no);
+    enum store_rc rc = store_cursor_open(r->t, TABLE_ASSIGN, &c);
+    if (rc == STORE_OK)
+        rc = store_seek_le(&c, k, sizeof k);
+    if (rc == STORE_OK) {
+        uint64_t first = key_get_u64(c.key.p);
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        *a = (struct rd_assignment){ .no = no, .run = rdr_u32(&rd), .station = rdr_u32(&rd), .hub = rdr_u32(&rd) };
+        uint32_t n = rdr_u32(&rd);
+        a->assigned_wall_us = rdr_i64(&rd);
+        rdr_u64(&rd);
+        ok = no - first < n && rdr_bytes(&rd, (size_t)(no - first) * ASSIGN_BYTES) != NULL;
+        a->unit = rdr_u64(&rd);
+        a->worker = rdr_u32(&rd);
+        a->state = rdr_u8(&rd);
+        a->why = rdr_u8(&rd);
+        a->attempt = rdr_u8(&rd);
+        rdr_u8(&rd);
+        rdr_i64(&rd);
+        a->started_wall_us = rdr_i64(&rd);
+        a->ended_wall_us = rdr_i64(&rd);
+        a->active_us = rdr_u64(&rd);
+        a->prev = rdr_u64(&rd);
+        a->result = rdr_u64(&rd);
+        ok = ok && !rd.bad;
+    } else if (rc != STORE_NOT_FOUND) {
+        r->rc = rc;
+    }
+    store_cursor_close(&c);
+    return ok;
+}
+
+/* ---- answers ---- */
+
+int rd_reply(struct slp_buf *out, uint64_t type, uint64_t id, const void *any) { return slp_encode(out, type, id, any); }
+
+int rd_refuse(struct slp_buf *out, uint64_t id, enum slp_code code, const char *place, const char *text)
+{
+    struct slp_error m = { .code = code, .retry = slp_error_retry(code), .text = { text, (uint32_t)strlen(text) } };
+    if (place) {
+        m.place = (struct slp_bytes){ place, (uint32_t)strlen(place) };
+        SLP_SET(&m, error, place);
+    }
+    return slp_encode(out, SLP_ERROR, id, &m);
+}
+
+int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us, struct slp_buf *out)
+{
+    size_t was = out->n;
+    int rc = -1;
+    r->rc = store_begin_read(r->store, &r->t);
+    if (r->rc)
+        return -1;
+    r->elapsed_us = elapsed_us;
+    switch (m->type) {
+    case SLP_OUTPUT_GET:
+        rc = rd_output(r, m, out);
+        break;
+    case SLP_UNIT_GET:
+        rc = rd_unit_story(r, m, out);
+        break;
+    case SLP_TASKS_GET:
+        rc = rd_tasks(r, m, out);
+        break;
+    case SLP_EVENTS_GET:
+        rc = rd_events(r, m, out);
+        break;
+    default:
+        rc = rd_refuse(out, m->id, SLP_E_UNKNOWN_MESSAGE, NULL, "not a reader's message");
+    }
+    store_abort(&r->t);
+    if (r->rc == STORE_CORRUPT) { /* no wrong byte is served: what was packed so far goes */
+        out->n = was;
+        return rd_refuse(out, m->id, SLP_E_CORRUPT, NULL, "a stored record is damaged; it was not served");
+    }
+    return r->rc || out->failed ? -1 : rc;
+}

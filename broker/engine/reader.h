@@ -1,0 +1,58 @@
+/* Inside the readers: what reader*.c share. The face is in engine.h. A reader works from short read transactions alone; what it caches
+ * never changes: compiled line versions, and the names behind numbers. */
+#ifndef SUNLINE_ENGINE_READER_H
+#define SUNLINE_ENGINE_READER_H
+#include "broker/engine/blob.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/records.h"
+#include "proto/linedef.h"
+#include "proto/reader.h"
+
+#define PAGE_BYTES_MAX (200 * 1024) /* rows of a page: the rest of a frame is for its head */
+
+struct reader_line { uint32_t line, version; struct ld_line *def; };
+struct reader_name { uint8_t kind; uint8_t n; uint32_t id; char s[SL_NAME_BYTES_MAX]; };
+
+struct reader {
+    struct store *store;
+    struct store_txn *t; /* of the request under way */
+    int64_t elapsed_us;
+    struct reader_line *line;
+    struct reader_name *name;
+    uint32_t lines, line_cap, names, name_cap;
+    struct slp_buf b, b2, scratch[2];
+    enum store_rc rc;
+};
+
+struct rd_run { /* a run as the store has it */
+    uint32_t id, line, version, first_station;
+    uint8_t state, paused, priority;
+    char name[SL_NAME_BYTES_MAX + 1];
+    uint64_t units, done;
+    const struct ld_line *lv;
+    unsigned shift;
+};
+
+uint32_t rd_name(struct reader *r, enum name_kind k, struct slp_bytes n);          /* 0: none */
+struct slp_bytes rd_name_of(struct reader *r, enum name_kind k, uint32_t id);      /* "" if it is gone */
+bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run);
+bool rd_station(struct reader *r, uint32_t id, uint32_t *line, uint32_t *version, uint16_t *idx);
+const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version);
+/* The state of a unit, copied into buf; NULL: none. */
+uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint8_t buf[STATE_GROUP_BYTES_MAX]);
+bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct slp_list *v);
+bool rd_result(struct reader *r, uint64_t result, struct slp_list *v);
+void rd_element(struct slp_buf *b, const struct slp_list *l, uint32_t i); /* append element i, nil if there is none */
+
+struct rd_assignment { uint64_t no, unit, prev, result, active_us; uint32_t run, station, hub, worker; uint8_t state, why, attempt;
+                       int64_t assigned_wall_us, started_wall_us, ended_wall_us; };
+bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a);
+
+int rd_refuse(struct slp_buf *out, uint64_t id, enum slp_code code, const char *place, const char *text);
+int rd_reply(struct slp_buf *out, uint64_t type, uint64_t id, const void *any);
+
+int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+int rd_tasks(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+#endif

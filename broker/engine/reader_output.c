@@ -1,0 +1,145 @@
+/* OUTPUT_GET: the finished fields of a run, in input order, a page at a time; while the run goes on, too. */
+#include "broker/engine/reader.h"
+
+#define UNITS_LOOKED_AT_MAX 20000 /* in one page, so that a page of a run where little is finished stays short */
+
+struct shape { /* what a row is made of */
+    const struct rd_run *run;
+    int station; /* -1: all that the line hands out */
+    bool all;
+};
+
+static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
+{
+    const struct ld_line *lv = s->run->lv;
+    char name[2 * SL_NAME_BYTES_MAX + 2];
+    slp_pack_cstr(b, "unit");
+    if (s->station < 0) {
+        for (uint32_t i = 0; i < lv->out_count; i++)
+            slp_pack_str(b, lv->out_names[i].p, lv->out_names[i].n);
+        *n = 1 + lv->out_count;
+        return;
+    }
+    const struct ld_station *st = &lv->stations[s->station];
+    for (uint32_t i = 0; i < lv->input_count; i++)
+        slp_pack_str(b, lv->inputs[i].name.p, lv->inputs[i].name.n);
+    for (uint32_t i = 0; i < st->field_count; i++) {
+        memcpy(name, st->name.p, st->name.n);
+        name[st->name.n] = '.';
+        memcpy(name + st->name.n + 1, st->fields[i].name.p, st->fields[i].name.n);
+        slp_pack_str(b, name, st->name.n + 1 + st->fields[i].name.n);
+    }
+    slp_pack_cstr(b, "worker");
+    slp_pack_cstr(b, "done_wall_us");
+    *n = 3 + lv->input_count + st->field_count;
+}
+
+static void row_of_station(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *t, const struct slp_list *in)
+{
+    const struct ld_station *st = &s->run->lv->stations[s->station];
+    uint64_t result = get_u48(t + 10), no = get_u48(t + 4);
+    struct slp_list l = { NULL, 0, 0 };
+    struct rd_assignment a = { 0 };
+    if (result && !rd_result(r, result, &l))
+        return;
+    for (uint32_t i = 0; i < s->run->lv->input_count; i++)
+        rd_element(b, in, i);
+    for (uint32_t i = 0; i < st->field_count; i++)
+        rd_element(b, &l, i);
+    while (result && no && rd_assignment(r, no, &a) && a.result != result)
+        no = a.prev; /* a later assignment may have ended without a result */
+    struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
+    if (result && a.result == result) {
+        slp_pack_str(b, w.p, w.n);
+        slp_pack_i64(b, a.ended_wall_us);
+    } else {
+        slp_pack_nil(b);
+        slp_pack_nil(b);
+    }
+}
+
+static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *head, const struct slp_list *in)
+{
+    const struct ld_line *lv = s->run->lv;
+    struct slp_list l = { NULL, 0, 0 };
+    int of = -1;
+    for (uint32_t i = 0; i < lv->out_count && !r->rc; i++) {
+        struct ld_ref ref = lv->outs[i];
+        if (ref.station < 0) {
+            rd_element(b, in, (uint32_t)ref.field);
+            continue;
+        }
+        if (ref.station != of) { /* a station's fields stand together */
+            uint64_t result = get_u48(head + STATE_UNIT_BYTES + STATE_STATION_BYTES * ref.station + 10);
+            l = (struct slp_list){ NULL, 0, 0 };
+            if (result && !rd_result(r, result, &l))
+                return;
+            of = ref.station;
+        }
+        rd_element(b, &l, (uint32_t)ref.field);
+    }
+}
+
+static bool wanted(const struct shape *s, const uint8_t *head)
+{
+    if (s->all)
+        return true;
+    if (s->station >= 0)
+        return head[STATE_UNIT_BYTES + STATE_STATION_BYTES * s->station] == TASK_DONE;
+    return head[0] == UNIT_DONE;
+}
+
+int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
+{
+    const struct slp_output_get *q = &m->u.output_get;
+    struct rd_run run;
+    struct shape s = { &run, -1, q->all_units };
+    uint32_t id = rd_name(r, NAME_RUN, q->run), column_n, limit = q->limit ? (uint32_t)q->limit : SL_PAGE_ITEMS_MAX;
+    if (!id || !rd_run_get(r, id, &run))
+        return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "run", "there is no run of that name");
+    if (SLP_IS(q, output_get, station)) {
+        for (uint32_t i = 0; i < run.lv->station_count; i++)
+            if (run.lv->stations[i].name.n == q->station.n && !memcmp(run.lv->stations[i].name.p, q->station.p, q->station.n))
+                s.station = (int)i;
+        if (s.station < 0)
+            return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "station", "the run's line has no station of that name");
+    }
+    slp_buf_clear(&r->b);
+    slp_buf_clear(&r->b2);
+    columns(&r->b2, &s, &column_n);
+    struct slp_output a = { .next_after = q->after_unit };
+    uint32_t rows = 0, looked = 0;
+    for (uint64_t u = q->after_unit + 1; u <= run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc; u++, looked++) {
+        uint8_t buf[STATE_GROUP_BYTES_MAX], *head = rd_unit(r, &run, u, buf);
+        struct slp_list in;
+        size_t was = r->b.n;
+        if (!head) {
+            r->rc = r->rc ? r->rc : STORE_CORRUPT;
+            break;
+        }
+        if (wanted(&s, head)) {
+            if (!rd_values(r, &run, u, &in))
+                break;
+            slp_pack_array(&r->b, column_n);
+            slp_pack_u64(&r->b, u);
+            if (s.station >= 0)
+                row_of_station(r, &r->b, &s, head + STATE_UNIT_BYTES + STATE_STATION_BYTES * s.station, &in);
+            else
+                row_of_line(r, &r->b, &s, head, &in);
+            if (r->b.n > PAGE_BYTES_MAX) {
+                if (!rows)
+                    return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run", "a unit's row is larger than a frame: ask for one station at a time");
+                r->b.n = was;
+                break;
+            }
+            rows++;
+        }
+        a.next_after = u;
+    }
+    a.columns = (struct slp_list){ r->b2.p, (uint32_t)r->b2.n, column_n };
+    a.rows = (struct slp_list){ r->b.p, (uint32_t)r->b.n, rows };
+    a.more = a.next_after < run.units;
+    if (r->b.failed || r->b2.failed)
+        return -1;
+    return rd_reply(out, SLP_OUTPUT, m->id, &a);
+}

@@ -1,0 +1,192 @@
+/* TASKS_GET: pages through what is ready, waiting or dead at a station, without touching it. `next` is the key of the segment where the page ended
+ * and how many of its tasks were told; it stays valid while the queue moves on: what has gone meanwhile is not told. */
+#include "broker/engine/reader.h"
+
+#define SEGMENTS_LOOKED_AT_MAX 5000 /* in one page */
+#define MARK_BYTES_MAX 25
+
+struct page {
+    struct reader *r;
+    const struct slp_tasks_get *q;
+    uint32_t run, rows, limit; /* run 0: all */
+    uint8_t mark[MARK_BYTES_MAX]; /* where the page ends: a key, then the place in it u64 */
+    size_t mark_n;
+    bool more;
+};
+
+static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16_t idx, uint8_t state, int64_t due_us, struct slp_bytes reason)
+{
+    uint8_t buf[STATE_GROUP_BYTES_MAX], *h = rd_unit(p->r, run, unit, buf);
+    if (!h || h[0] != UNIT_OPEN)
+        return true;
+    const uint8_t *t = h + STATE_UNIT_BYTES + STATE_STATION_BYTES * idx;
+    if (t[0] != state)
+        return true; /* stale */
+    if (p->rows == p->limit || p->r->b.n > PAGE_BYTES_MAX)
+        return false;
+    struct slp_item_task_row row = { .run_id = run->id, .unit = unit, .state = state, .attempts = t[1], .due_us = due_us, .reason = reason };
+    if (state == TASK_WAITING)
+        SLP_SET(&row, item_task_row, due_us);
+    if (reason.n)
+        SLP_SET(&row, item_task_row, reason);
+    slp_pack_item(&p->r->b, SLP_ITEM_task_row, &row);
+    p->rows++;
+    return true;
+}
+
+/* Tell a segment's ranges from place `from` on; false: the page is full, and the mark is set. */
+static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t due_us, struct rdr *rd, uint64_t from,
+                        const void *key, size_t key_n)
+{
+    uint64_t at = 0, place = 0;
+    uint16_t n = rdr_u16(rd);
+    for (uint16_t i = 0; i < n && !rd->bad; i++) {
+        uint64_t first = at + (uint64_t)rdr_zigzag(rd), count = rdr_varint(rd);
+        at = first + count;
+        for (uint64_t u = first; u < at && !rd->bad; u++, place++) {
+            if (place < from)
+                continue;
+            if (!tell(p, run, u, idx, state, due_us, (struct slp_bytes){ NULL, 0 })) {
+                memcpy(p->mark, key, key_n);
+                key_u64(p->mark + key_n, place);
+                p->mark_n = key_n + 8;
+                p->more = true;
+                return false;
+            }
+        }
+    }
+    if (rd->bad)
+        p->r->rc = STORE_CORRUPT;
+    return !rd->bad;
+}
+
+/* The run of a row, from the last row if it is the same one. */
+static bool run_of(struct page *p, uint32_t id, struct rd_run *run)
+{
+    return run->id == id || rd_run_get(p->r, id, run);
+}
+
+static void tasks_ready(struct page *p, uint16_t idx)
+{
+    uint8_t k[MARK_BYTES_MAX] = { 0 };
+    struct rd_run run = { 0 };
+    struct store_cursor c;
+    size_t prefix = p->run ? 8 : 4, kn = prefix;
+    uint64_t from = 0;
+    uint32_t looked = 0;
+    key_u32(key_u32(k, (uint32_t)p->q->station_id), p->run);
+    if (p->q->after.n == 25 && !memcmp(p->q->after.p, k, prefix)) {
+        memcpy(k, p->q->after.p, kn = 17);
+        from = key_get_u64(p->q->after.p + 17);
+    }
+    uint8_t want[17];
+    memcpy(want, k, 17);
+    enum store_rc rc = store_cursor_open(p->r->t, TABLE_READY, &c);
+    for (rc = rc ? rc : store_seek(&c, k, kn); rc == STORE_OK && !memcmp(c.key.p, k, prefix) && !p->r->rc; rc = store_next(&c)) {
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        bool same = kn == 17 && !memcmp(c.key.p, want, 17);
+        if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
+            memcpy(p->mark, c.key.p, 17);
+            key_u64(p->mark + 17, 0);
+            p->mark_n = 25;
+            p->more = true;
+            break;
+        }
+        if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), &run) || run.state > RUN_CLOSED)
+            continue;
+        if (!tell_ranges(p, &run, idx, TASK_READY, 0, &rd, same ? from : 0, c.key.p, 17))
+            break;
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        p->r->rc = rc;
+    store_cursor_close(&c);
+}
+
+static void tasks_waiting(struct page *p, uint16_t idx)
+{
+    uint8_t k[16] = { 0 };
+    struct rd_run run = { 0 };
+    struct store_cursor c;
+    uint64_t from = 0;
+    uint32_t looked = 0;
+    if (p->q->after.n == 24) {
+        memcpy(k, p->q->after.p, 16);
+        from = key_get_u64(p->q->after.p + 16);
+    }
+    enum store_rc rc = store_cursor_open(p->r->t, TABLE_DELAY, &c);
+    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !p->r->rc; rc = store_next(&c)) {
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        int64_t due = (int64_t)key_get_u64(c.key.p) - p->r->elapsed_us;
+        uint64_t at = memcmp(c.key.p, k, sizeof k) ? 0 : from;
+        if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
+            memcpy(p->mark, c.key.p, 16);
+            key_u64(p->mark + 16, 0);
+            p->mark_n = 24;
+            p->more = true;
+            break;
+        }
+        uint32_t station = rdr_u32(&rd), id = rdr_u32(&rd);
+        rdr_u8(&rd);
+        if (station != p->q->station_id || (p->run && id != p->run) || !run_of(p, id, &run) || run.state > RUN_CLOSED)
+            continue;
+        if (!tell_ranges(p, &run, idx, TASK_WAITING, due > 0 ? due : 0, &rd, at, c.key.p, 16))
+            break;
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        p->r->rc = rc;
+    store_cursor_close(&c);
+}
+
+static void tasks_dead(struct page *p, uint16_t idx)
+{
+    uint8_t k[16] = { 0 };
+    struct rd_run run = { 0 };
+    struct store_cursor c;
+    size_t prefix = p->run ? 8 : 4, kn = prefix;
+    key_u32(key_u32(k, (uint32_t)p->q->station_id), p->run);
+    if (p->q->after.n == 16 && !memcmp(p->q->after.p, k, prefix))
+        memcpy(k, p->q->after.p, kn = 16);
+    enum store_rc rc = store_cursor_open(p->r->t, TABLE_DEAD, &c);
+    for (rc = rc ? rc : store_seek(&c, k, kn); rc == STORE_OK && !memcmp(c.key.p, k, prefix) && !p->r->rc; rc = store_next(&c)) {
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        size_t n;
+        rdr_bytes(&rd, 9);
+        const char *reason = rdr_str(&rd, &n);
+        if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), &run) || run.state > RUN_CLOSED)
+            continue;
+        if (!tell(p, &run, key_get_u64((const uint8_t *)c.key.p + 8), idx, TASK_DEAD, 0,
+                  (struct slp_bytes){ reason, reason ? (uint32_t)n : 0 })) {
+            memcpy(p->mark, c.key.p, p->mark_n = 16);
+            p->more = true;
+            break;
+        }
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        p->r->rc = rc;
+    store_cursor_close(&c);
+}
+
+int rd_tasks(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
+{
+    const struct slp_tasks_get *q = &m->u.tasks_get;
+    struct page p = { .r = r, .q = q, .limit = q->limit ? (uint32_t)q->limit : 1000 };
+    uint32_t line, version;
+    uint16_t idx;
+    if (q->station_id > UINT32_MAX || !rd_station(r, (uint32_t)q->station_id, &line, &version, &idx))
+        return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "station_id", "there is no station of that number");
+    if (SLP_IS(q, tasks_get, run) && !(p.run = rd_name(r, NAME_RUN, q->run)))
+        return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "run", "there is no run of that name");
+    slp_buf_clear(&r->b);
+    if (q->which == 0)
+        tasks_ready(&p, idx);
+    else if (q->which == 1)
+        tasks_waiting(&p, idx);
+    else
+        tasks_dead(&p, idx);
+    struct slp_tasks a = { .rows = { r->b.p, (uint32_t)r->b.n, p.rows } };
+    if (p.more) {
+        a.next = (struct slp_bytes){ (const char *)p.mark, (uint32_t)p.mark_n };
+        SLP_SET(&a, tasks, next);
+    }
+    return r->b.failed ? -1 : rd_reply(out, SLP_TASKS, m->id, &a);
+}
