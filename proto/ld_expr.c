@@ -22,15 +22,19 @@ enum relation { REL_EQ, REL_NE, REL_LT, REL_LE, REL_GT, REL_GE };
 
 struct value {
     enum value_kind kind;
-    struct ld_ref ref;      /* FIELD */
-    struct slp_bytes text;  /* as written (a TEXT without its quotes); a BOOL is its word */
+    struct ld_ref ref;     /* FIELD */
+    struct slp_bytes text; /* as written (a TEXT without its quotes); a BOOL is its word */
 };
 struct node {
     enum op op;
     enum relation relation; /* COMPARE */
     struct value a, b;      /* COMPARE both, TEST a */
 };
-struct ld_expr { uint32_t count; struct slp_bytes source; struct node nodes[]; };
+struct ld_expr {
+    uint32_t count;
+    struct slp_bytes source;
+    struct node nodes[];
+};
 
 /* ---- what a value is when it is evaluated ---- */
 enum real_kind { REAL_NULL, REAL_TEXT, REAL_DECIMAL, REAL_DOUBLE, REAL_BOOL, REAL_OTHER };
@@ -38,8 +42,8 @@ struct real {
     enum real_kind kind;
     struct slp_bytes text; /* TEXT, BOOL; a DECIMAL's digits if it was text */
     struct ld_decimal decimal;
-    double d;              /* DOUBLE */
-    char digits[24];       /* of a packed integer */
+    double d;        /* DOUBLE */
+    char digits[24]; /* of a packed integer */
 };
 
 static void real_text(struct real *v, struct slp_bytes text)
@@ -68,12 +72,21 @@ static void real_packed(struct real *v, struct slp_bytes packed)
         return;
     switch (p.type) {
     case SLR_NIL: break;
-    case SLR_BOOL: v->kind = REAL_BOOL; v->text = p.b ? ld_str("true") : ld_str("false"); break;
+    case SLR_BOOL:
+        v->kind = REAL_BOOL;
+        v->text = p.b ? ld_str("true") : ld_str("false");
+        break;
     case SLR_U64: real_integer(v, p.u64, false); break;
     case SLR_I64: real_integer(v, -(uint64_t)p.i64, true); break;
-    case SLR_DOUBLE: v->kind = REAL_DOUBLE; v->d = p.d; break;
+    case SLR_DOUBLE:
+        v->kind = REAL_DOUBLE;
+        v->d = p.d;
+        break;
     case SLR_STR: real_text(v, (struct slp_bytes){ p.p, p.n }); break;
-    case SLR_BIN: case SLR_ARRAY: case SLR_MAP: case SLR_EXT: v->kind = REAL_OTHER; break;
+    case SLR_BIN:
+    case SLR_ARRAY:
+    case SLR_MAP:
+    case SLR_EXT: v->kind = REAL_OTHER; break;
     }
 }
 
@@ -81,8 +94,12 @@ static void real_value(struct real *v, const struct value *from, ld_get_fn *get,
 {
     switch (from->kind) {
     case VALUE_FIELD: real_packed(v, get(arg, from->ref)); break;
-    case VALUE_TEXT: case VALUE_NUMBER: real_text(v, from->text); break;
-    case VALUE_BOOL: v->kind = REAL_BOOL; v->text = from->text; break;
+    case VALUE_TEXT:
+    case VALUE_NUMBER: real_text(v, from->text); break;
+    case VALUE_BOOL:
+        v->kind = REAL_BOOL;
+        v->text = from->text;
+        break;
     case VALUE_NULL: v->kind = REAL_NULL; break;
     }
 }
@@ -159,8 +176,14 @@ bool ld_expr_true(const struct ld_expr *e, ld_get_fn *get, void *arg)
         case OP_COMPARE: stack[n++] = compare(node, get, arg); break;
         case OP_TEST: stack[n++] = test(node, get, arg); break;
         case OP_NOT: stack[n - 1] = !stack[n - 1]; break;
-        case OP_AND: n--; stack[n - 1] = stack[n - 1] && stack[n]; break;
-        case OP_OR: n--; stack[n - 1] = stack[n - 1] || stack[n]; break;
+        case OP_AND:
+            n--;
+            stack[n - 1] = stack[n - 1] && stack[n];
+            break;
+        case OP_OR:
+            n--;
+            stack[n - 1] = stack[n - 1] || stack[n];
+            break;
         }
     }
     assert(n == 1);
@@ -177,8 +200,8 @@ enum token_kind { T_END, T_OPEN, T_CLOSE, T_RELATION, T_AND, T_OR, T_NOT, T_VALU
 struct token {
     enum token_kind kind;
     enum relation relation;
-    struct value value;  /* T_VALUE; a field is not looked up yet */
-    const char *p;       /* where it begins */
+    struct value value; /* T_VALUE; a field is not looked up yet */
+    const char *p;      /* where it begins */
     uint32_t n;
 };
 
@@ -186,18 +209,19 @@ struct parser {
     struct ld_build *b;
     uint32_t station;
     struct ld_item source;
-    const char *p, *end;   /* what is not read yet */
-    struct token token;    /* the one to look at */
-    struct node *nodes;    /* SL_EXPR_NODES_MAX of them */
-    uint32_t count, size;  /* size counts operators and operands, as the limit does */
+    const char *p, *end;  /* what is not read yet */
+    struct token token;   /* the one to look at */
+    struct node *nodes;   /* SL_EXPR_NODES_MAX of them */
+    uint32_t count, size; /* size counts operators and operands, as the limit does */
     uint32_t nesting;
-    bool failed;           /* syntax: nothing more can be said */
-    bool wrong;            /* a name: the rest is still read */
+    bool failed; /* syntax: nothing more can be said */
+    bool wrong;  /* a name: the rest is still read */
 };
 
 static void complain(struct parser *p, const char *at, const char *text)
 {
-    ld_problem(p->b, p->source.at, "'when', column %u: %s", ld_chars(p->source.text.p, (uint32_t)(at - p->source.text.p)) + 1, text);
+    ld_problem(p->b, p->source.at, "'when', column %u: %s",
+               ld_chars(p->source.text.p, (uint32_t)(at - p->source.text.p)) + 1, text);
 }
 
 static void fail(struct parser *p, const char *at, const char *text)
@@ -210,14 +234,16 @@ static void fail(struct parser *p, const char *at, const char *text)
 
 static bool word_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
 }
 
 static void read_word(struct parser *p, struct token *t)
 {
     struct ld_decimal d;
     const char *w = p->p;
-    while (p->p < p->end && (word_char(*p->p) || (*p->p == '+' && (p->p == w || ((p->p[-1] | 32) == 'e' && *w <= '9')))))
+    while (p->p < p->end &&
+           (word_char(*p->p) || (*p->p == '+' && (p->p == w || ((p->p[-1] | 32) == 'e' && *w <= '9')))))
         p->p++;
     struct slp_bytes s = { w, (uint32_t)(p->p - w) };
     t->kind = T_VALUE;
@@ -252,12 +278,25 @@ static void read_quoted(struct parser *p, struct token *t)
 
 static void read_sign(struct parser *p, struct token *t)
 {
-    static const struct { const char *sign; enum token_kind kind; enum relation relation; const char *hint; } signs[] = {
-        { "==", T_RELATION, REL_EQ, NULL }, { "!=", T_RELATION, REL_NE, NULL }, { "<=", T_RELATION, REL_LE, NULL },
-        { ">=", T_RELATION, REL_GE, NULL }, { "<>", T_BAD, REL_NE, "'<>' is written !=" }, { "<", T_RELATION, REL_LT, NULL },
-        { ">", T_RELATION, REL_GT, NULL },  { "(", T_OPEN, REL_EQ, NULL }, { ")", T_CLOSE, REL_EQ, NULL },
-        { "=", T_BAD, REL_EQ, "'=' does not compare: write ==" }, { "&&", T_BAD, REL_EQ, "'&&' is written and" },
-        { "||", T_BAD, REL_EQ, "'||' is written or" }, { "!", T_BAD, REL_EQ, "'!' is written not" },
+    static const struct {
+        const char *sign;
+        enum token_kind kind;
+        enum relation relation;
+        const char *hint;
+    } signs[] = {
+        { "==", T_RELATION, REL_EQ, NULL },
+        { "!=", T_RELATION, REL_NE, NULL },
+        { "<=", T_RELATION, REL_LE, NULL },
+        { ">=", T_RELATION, REL_GE, NULL },
+        { "<>", T_BAD, REL_NE, "'<>' is written !=" },
+        { "<", T_RELATION, REL_LT, NULL },
+        { ">", T_RELATION, REL_GT, NULL },
+        { "(", T_OPEN, REL_EQ, NULL },
+        { ")", T_CLOSE, REL_EQ, NULL },
+        { "=", T_BAD, REL_EQ, "'=' does not compare: write ==" },
+        { "&&", T_BAD, REL_EQ, "'&&' is written and" },
+        { "||", T_BAD, REL_EQ, "'||' is written or" },
+        { "!", T_BAD, REL_EQ, "'!' is written not" },
     };
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
         size_t n = strlen(signs[i].sign);
@@ -318,7 +357,8 @@ static void look_up(struct parser *p, struct value *v, const char *at)
 }
 
 /* A comparison that can never be true is a mistake, too: an option that the field does not have. */
-static void check_option(struct parser *p, const struct node *n, const struct value *field, const struct value *literal, const char *at)
+static void check_option(struct parser *p, const struct node *n, const struct value *field, const struct value *literal,
+                         const char *at)
 {
     if (field->kind != VALUE_FIELD || field->ref.field < 0)
         return;
@@ -343,7 +383,8 @@ static void check_option(struct parser *p, const struct node *n, const struct va
     ld_guess_begin(&guess, literal->text);
     for (uint32_t i = 0; i < f->option_count; i++)
         ld_guess_offer(&guess, f->options[i]);
-    snprintf(text, sizeof text, "'%s' is no option of '%s'%s", LD_Q(literal->text), LD_Q(field->text), ld_guess_end(&guess));
+    snprintf(text, sizeof text, "'%s' is no option of '%s'%s", LD_Q(literal->text), LD_Q(field->text),
+             ld_guess_end(&guess));
     complain(p, at, text);
     p->wrong = true;
 }
@@ -453,7 +494,11 @@ struct ld_expr *ld_expr_compile(struct ld_build *b, uint32_t station, struct ld_
     struct node *nodes = ld_get(&b->temp, SL_EXPR_NODES_MAX, sizeof *nodes);
     if (!nodes)
         return NULL;
-    struct parser p = { .b = b, .station = station, .source = source, .p = source.text.p, .end = source.text.p + source.text.n,
+    struct parser p = { .b = b,
+                        .station = station,
+                        .source = source,
+                        .p = source.text.p,
+                        .end = source.text.p + source.text.n,
                         .nodes = nodes };
     b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].when", station);
     advance(&p);
@@ -461,7 +506,8 @@ struct ld_expr *ld_expr_compile(struct ld_build *b, uint32_t station, struct ld_
     if (!p.failed && p.token.kind == T_VALUE)
         fail(&p, p.token.p, "and, or, or a comparison is missing before this");
     else if (!p.failed && p.token.kind != T_END)
-        fail(&p, p.token.p, p.token.kind == T_CLOSE ? "this parenthesis was never opened" : "and or or is missing before this");
+        fail(&p, p.token.p,
+             p.token.kind == T_CLOSE ? "this parenthesis was never opened" : "and or or is missing before this");
     b->path_n = 0;
     struct ld_expr *e = ld_get(&b->keep, 1, sizeof *e + p.count * sizeof *nodes);
     if (p.failed || p.wrong || !e)

@@ -38,7 +38,8 @@ static int upstream(struct ld_build *b, uint32_t station, struct ld_item item)
         for (uint32_t i = 0; i < l->station_count; i++)
             if (i != station && l->stations[i].name.n)
                 ld_guess_offer(&guess, l->stations[i].name);
-        ld_problem(b, item.at, "'after' names '%s', but there is no such station%s", LD_Q(item.text), ld_guess_end(&guess));
+        ld_problem(b, item.at, "'after' names '%s', but there is no such station%s", LD_Q(item.text),
+                   ld_guess_end(&guess));
     }
     return up;
 }
@@ -106,7 +107,8 @@ static void report_cycle(struct ld_build *b, const station_set *ups, uint64_t *g
     for (uint32_t k = 1; k <= length; k++) { /* downstream-wards is backwards on the way */
         const struct ld_station *s = &l->stations[way[first + (top - first + length - k) % length]];
         if (used + s->name.n + 100 > sizeof text && k < length) {
-            snprintf(text + used, sizeof text - used, " -> ... (%u stations) -> %s", length, LD_Q(l->stations[way[top]].name));
+            snprintf(text + used, sizeof text - used, " -> ... (%u stations) -> %s", length,
+                     LD_Q(l->stations[way[top]].name));
             break;
         }
         used += (size_t)snprintf(text + used, sizeof text - used, " -> %s", LD_Q(s->name));

@@ -10,10 +10,20 @@
 #define DEFAULT_ATTEMPTS 3
 
 static const char *const wants[] = {
-    [LD_S_NAME] = "a name", [LD_S_FIELD_NAME] = "a name", [LD_S_WORD] = "a word", [LD_S_TEXT] = "text", [LD_S_LONG_TEXT] = "text",
-    [LD_S_BOOL] = "true or false", [LD_S_COUNT] = "a whole number", [LD_S_NUMBER] = "a number", [LD_S_MONEY] = "an amount such as 0.03",
-    [LD_S_DURATION] = "a duration such as 30s, 10m, 2h or 1d", [LD_S_TEXTS] = "a list of texts",
-    [LD_S_LEVELS] = "a map from skills to levels", [LD_S_MAP] = "a map of keys", [LD_S_MAPS] = "a list of maps",
+    [LD_S_NAME] = "a name",
+    [LD_S_FIELD_NAME] = "a name",
+    [LD_S_WORD] = "a word",
+    [LD_S_TEXT] = "text",
+    [LD_S_LONG_TEXT] = "text",
+    [LD_S_BOOL] = "true or false",
+    [LD_S_COUNT] = "a whole number",
+    [LD_S_NUMBER] = "a number",
+    [LD_S_MONEY] = "an amount such as 0.03",
+    [LD_S_DURATION] = "a duration such as 30s, 10m, 2h or 1d",
+    [LD_S_TEXTS] = "a list of texts",
+    [LD_S_LEVELS] = "a map from skills to levels",
+    [LD_S_MAP] = "a map of keys",
+    [LD_S_MAPS] = "a list of maps",
 };
 
 static const char *type_text(const struct slr_value *v)
@@ -27,7 +37,8 @@ static const char *type_text(const struct slr_value *v)
     case SLR_STR: return "text";
     case SLR_ARRAY: return "a list";
     case SLR_MAP: return "a map";
-    case SLR_BIN: case SLR_EXT: break;
+    case SLR_BIN:
+    case SLR_EXT: break;
     }
     return "binary data";
 }
@@ -35,14 +46,20 @@ static const char *type_text(const struct slr_value *v)
 static bool shape_fits(enum ld_shape shape, const struct slr_value *v)
 {
     switch (shape) {
-    case LD_S_NAME: case LD_S_FIELD_NAME: case LD_S_WORD: case LD_S_TEXT: case LD_S_LONG_TEXT: return v->type == SLR_STR;
+    case LD_S_NAME:
+    case LD_S_FIELD_NAME:
+    case LD_S_WORD:
+    case LD_S_TEXT:
+    case LD_S_LONG_TEXT: return v->type == SLR_STR;
     case LD_S_BOOL: return v->type == SLR_BOOL;
     case LD_S_COUNT: return v->type == SLR_U64;
     case LD_S_NUMBER: return v->type == SLR_U64 || v->type == SLR_I64 || (v->type == SLR_DOUBLE && isfinite(v->d));
     case LD_S_MONEY: return v->type == SLR_U64 || v->type == SLR_I64 || v->type == SLR_DOUBLE || v->type == SLR_STR;
     case LD_S_DURATION: return v->type == SLR_U64 || v->type == SLR_STR;
-    case LD_S_TEXTS: case LD_S_MAPS: return v->type == SLR_ARRAY;
-    case LD_S_LEVELS: case LD_S_MAP: return v->type == SLR_MAP;
+    case LD_S_TEXTS:
+    case LD_S_MAPS: return v->type == SLR_ARRAY;
+    case LD_S_LEVELS:
+    case LD_S_MAP: return v->type == SLR_MAP;
     }
     return false;
 }
@@ -73,11 +90,12 @@ static bool text_good(struct ld_build *b, const char *at, const char *what, enum
     if (!sl_utf8_ok(s.p, s.n)) {
         ld_problem(b, at, "%s is not UTF-8", what);
     } else if (shape == LD_S_NAME && !sl_name_ok(s.p, s.n)) {
-        ld_problem(b, at, "%s '%s': a name is 1 to %d of A-Z a-z 0-9 . _ - and begins with a letter or digit", what, LD_Q(s),
-                   SL_NAME_BYTES_MAX);
+        ld_problem(b, at, "%s '%s': a name is 1 to %d of A-Z a-z 0-9 . _ - and begins with a letter or digit", what,
+                   LD_Q(s), SL_NAME_BYTES_MAX);
     } else if (shape == LD_S_FIELD_NAME && (!sl_name_ok(s.p, s.n) || memchr(s.p, '.', s.n))) {
-        ld_problem(b, at, "%s '%s': a field's name is 1 to %d of A-Z a-z 0-9 _ - (no dot) and begins with a letter or digit", what, LD_Q(s),
-                   SL_NAME_BYTES_MAX);
+        ld_problem(b, at,
+                   "%s '%s': a field's name is 1 to %d of A-Z a-z 0-9 _ - (no dot) and begins with a letter or digit",
+                   what, LD_Q(s), SL_NAME_BYTES_MAX);
     } else if (shape == LD_S_TEXT && s.n > SL_TEXT_BYTES_MAX) {
         ld_problem(b, at, "%s has %u bytes, more than %d", what, s.n, SL_TEXT_BYTES_MAX);
     } else {
@@ -89,7 +107,8 @@ static bool text_good(struct ld_build *b, const char *at, const char *what, enum
 /* Keys that later versions will know: a plain word instead of a guess. */
 static bool planned_key(struct slp_bytes key)
 {
-    static const char *const planned[] = { "copies", "agree", "gold", "jury", "judge", "sample", "rounds", "prefer", "test", NULL };
+    static const char *const planned[] = { "copies", "agree",  "gold",   "jury", "judge",
+                                           "sample", "rounds", "prefer", "test", NULL };
     for (int i = 0; planned[i]; i++)
         if (ld_same(key, ld_str(planned[i])))
             return true;
@@ -118,7 +137,8 @@ static bool take_map(struct ld_build *b, struct slr *r, const struct ld_map *m, 
     memset(vals, 0, LD_KEYS_MAX * sizeof *vals);
     struct slr_value head = read_value(r), v;
     if (head.type != SLR_MAP) {
-        ld_problem(b, start, "%s must be a map of keys, not %s", m == &ld_line_map ? "a line definition" : m->what, type_text(&head));
+        ld_problem(b, start, "%s must be a map of keys, not %s", m == &ld_line_map ? "a line definition" : m->what,
+                   type_text(&head));
         struct slr again = { start, r->end };
         skip_value(&again);
         *r = again;
@@ -153,7 +173,8 @@ static bool take_map(struct ld_build *b, struct slr *r, const struct ld_map *m, 
             ld_problem(b, at, "%s must be %s, not %s", what, wants[shape], type_text(&v));
         else
             vals[k] = value_at;
-        if (!(seen & 1u << k) && vals[k].p && v.type == SLR_STR) /* a name that breaks its rule is kept: others may refer to it */
+        /* A name that breaks its rule is kept all the same: others may refer to it. */
+        if (!(seen & 1u << k) && vals[k].p && v.type == SLR_STR)
             (void)text_good(b, at, what, shape, bytes_of(&v));
         vals[k].end = r->end;
         seen |= 1u << k;
@@ -176,7 +197,8 @@ static struct slp_bytes take_text(struct slr r)
 }
 
 /* The index of a word in its list; `otherwise` if the key is absent; -1 after a problem. */
-static int take_word(struct ld_build *b, struct slr r, const char *key, const char *const *words, int count, int otherwise)
+static int take_word(struct ld_build *b, struct slr r, const char *key, const char *const *words, int count,
+                     int otherwise)
 {
     if (!r.p)
         return otherwise;
@@ -200,7 +222,8 @@ static int take_word(struct ld_build *b, struct slr r, const char *key, const ch
     return -1;
 }
 
-static uint64_t take_count(struct ld_build *b, struct slr r, const char *key, uint64_t min, uint64_t max, uint64_t otherwise)
+static uint64_t take_count(struct ld_build *b, struct slr r, const char *key, uint64_t min, uint64_t max,
+                           uint64_t otherwise)
 {
     if (!r.p)
         return otherwise;
@@ -208,13 +231,14 @@ static uint64_t take_count(struct ld_build *b, struct slr r, const char *key, ui
     if (v.u64 >= min && v.u64 <= max)
         return v.u64;
     uint32_t was = ld_path_key(b, ld_str(key));
-    ld_problem(b, r.p - 1, "'%s' is %llu, but must be %llu to %llu", key, (unsigned long long)v.u64, (unsigned long long)min,
-               (unsigned long long)max);
+    ld_problem(b, r.p - 1, "'%s' is %llu, but must be %llu to %llu", key, (unsigned long long)v.u64,
+               (unsigned long long)min, (unsigned long long)max);
     b->path_n = was;
     return otherwise;
 }
 
-static int64_t take_duration(struct ld_build *b, struct slr r, const char *key, int64_t min_us, int64_t max_us, int64_t otherwise)
+static int64_t take_duration(struct ld_build *b, struct slr r, const char *key, int64_t min_us, int64_t max_us,
+                             int64_t otherwise)
 {
     if (!r.p)
         return otherwise;
@@ -229,7 +253,8 @@ static int64_t take_duration(struct ld_build *b, struct slr r, const char *key, 
     if (us == -1)
         ld_problem(b, at, "'%s' is '%s', but must be %s", key, LD_Q(bytes_of(&v)), wants[LD_S_DURATION]);
     else if (us < min_us || us > max_us)
-        ld_problem(b, at, "'%s' must be %lld seconds to %lld days", key, (long long)(min_us / 1000000), (long long)(max_us / 86400000000));
+        ld_problem(b, at, "'%s' must be %lld seconds to %lld days", key, (long long)(min_us / 1000000),
+                   (long long)(max_us / 86400000000));
     else
         otherwise = us;
     b->path_n = was;
@@ -243,10 +268,11 @@ static int64_t take_money(struct ld_build *b, struct slr r, const char *key)
     const char *at = r.p;
     struct slr_value v = read_value(&r);
     int64_t micros = 0;
-    int rc = v.type == SLR_STR ? ld_money(v.p, v.n, &micros)
-           : v.type == SLR_DOUBLE ? ld_money_double(v.d, &micros)
-           : v.type == SLR_I64 ? -1
-           : v.u64 > SL_REWARD_MICROS_MAX / 1000000 ? -3 : 0;
+    int rc = v.type == SLR_STR                        ? ld_money(v.p, v.n, &micros)
+             : v.type == SLR_DOUBLE                   ? ld_money_double(v.d, &micros)
+             : v.type == SLR_I64                      ? -1
+             : v.u64 > SL_REWARD_MICROS_MAX / 1000000 ? -3
+                                                      : 0;
     if (v.type == SLR_U64 && rc == 0)
         micros = (int64_t)v.u64 * 1000000;
     uint32_t was = ld_path_key(b, ld_str(key));
@@ -298,7 +324,8 @@ static bool type_has_options(enum ld_type t)
 
 static bool type_has_chars(enum ld_type t)
 {
-    return t == LD_TEXT || t == LD_GENERAL || t == LD_EMAIL || t == LD_URL || t == LD_PHONE || t == LD_SHORT_ANSWER || t == LD_LONG_ANSWER;
+    return t == LD_TEXT || t == LD_GENERAL || t == LD_EMAIL || t == LD_URL || t == LD_PHONE || t == LD_SHORT_ANSWER ||
+           t == LD_LONG_ANSWER;
 }
 
 static void take_options(struct ld_build *b, struct slr r, const char *map_at, struct ld_field *f)
@@ -367,8 +394,10 @@ static void take_field(struct ld_build *b, struct slr *r, const struct ld_map *m
     int type = take_word(b, vals[LD_FIELD_TYPE], "type", ld_type_words, count, -1);
     if (type >= LD_INPUT_TYPES && m == &ld_input_map) {
         uint32_t was = ld_path_key(b, ld_str("type"));
-        ld_problem(b, vals[LD_FIELD_TYPE].p, "type '%s' is for forms: an input field is one of text, general, email, url, number, date, time, "
-                   "datetime, phone", ld_type_words[type]);
+        ld_problem(b, vals[LD_FIELD_TYPE].p,
+                   "type '%s' is for forms: an input field is one of text, general, email, url, number, date, time, "
+                   "datetime, phone",
+                   ld_type_words[type]);
         b->path_n = was;
     }
     if (vals[LD_FIELD_REQUIRED].p)
@@ -393,7 +422,8 @@ static void take_field(struct ld_build *b, struct slr *r, const struct ld_map *m
 }
 
 /* A list of fields under `key`. */
-static struct ld_field *take_fields(struct ld_build *b, struct slr r, const char *key, const struct ld_map *m, uint32_t max, uint32_t *count)
+static struct ld_field *take_fields(struct ld_build *b, struct slr r, const char *key, const struct ld_map *m,
+                                    uint32_t max, uint32_t *count)
 {
     const char *at = r.p;
     struct slr_value head = read_value(&r);
@@ -444,7 +474,8 @@ static void take_skills(struct ld_build *b, struct slr r, struct ld_station *s)
         struct slr_value level = read_value(&r);
         if (!text_good(b, key_at, "skill", LD_S_NAME, skill.name)) {
         } else if (level.type != SLR_U64 || level.u64 < 1 || level.u64 > SL_SKILL_LEVEL_MAX) {
-            ld_problem(b, key_at, "the level of skill '%s' must be a whole number, 1 to %d", LD_Q(skill.name), SL_SKILL_LEVEL_MAX);
+            ld_problem(b, key_at, "the level of skill '%s' must be a whole number, 1 to %d", LD_Q(skill.name),
+                       SL_SKILL_LEVEL_MAX);
         } else {
             skill.level = (uint32_t)level.u64;
             for (uint32_t j = 0; j < s->skill_count; j++)
@@ -492,7 +523,8 @@ static void take_form(struct ld_build *b, struct slr r, struct ld_station *s, st
             s->title = take_text(vals[LD_FORM_TITLE]);
         s->instruction = take_text(vals[LD_FORM_INSTRUCTION]);
         if (vals[LD_FORM_FIELDS].p)
-            s->fields = take_fields(b, vals[LD_FORM_FIELDS], "fields", &ld_field_map, SL_FORM_FIELDS_MAX, &s->field_count);
+            s->fields =
+                take_fields(b, vals[LD_FORM_FIELDS], "fields", &ld_field_map, SL_FORM_FIELDS_MAX, &s->field_count);
         else
             d->form_unknown = vals[LD_FORM_FIELDS].end; /* it is there, but wrong */
     } else {
@@ -605,7 +637,8 @@ void ld_parse(struct ld_build *b, struct slr r)
     take_currency(b, vals[LD_LINE_CURRENCY]);
     b->input_unknown = !vals[LD_LINE_INPUT].p;
     if (!b->input_unknown) {
-        b->line->inputs = take_fields(b, vals[LD_LINE_INPUT], "input", &ld_input_map, SL_INPUT_FIELDS_MAX, &b->line->input_count);
+        b->line->inputs =
+            take_fields(b, vals[LD_LINE_INPUT], "input", &ld_input_map, SL_INPUT_FIELDS_MAX, &b->line->input_count);
         if (b->line->inputs && b->line->input_count == 0)
             ld_problem_on(b, vals[LD_LINE_INPUT].p, "input", "'input' is empty: a line has at least one input field");
     }

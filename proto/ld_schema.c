@@ -47,7 +47,8 @@ static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_INPUT] = { "input", LD_S_MAPS, true, &ld_input_map },
     [LD_LINE_STATIONS] = { "stations", LD_S_MAPS, true, &ld_station_map },
 };
-_Static_assert(LD_STATION_KEYS <= LD_KEYS_MAX && LD_FIELD_KEYS <= LD_KEYS_MAX, "a map's values fit the array of its reader");
+_Static_assert(LD_STATION_KEYS <= LD_KEYS_MAX && LD_FIELD_KEYS <= LD_KEYS_MAX,
+               "a map's values fit the array of its reader");
 
 const struct ld_map ld_line_map = { "line", LD_LINE_KEYS, line_keys };
 const struct ld_map ld_input_map = { "input field", LD_FIELD_KEYS, field_keys };
@@ -55,10 +56,12 @@ const struct ld_map ld_station_map = { "station", LD_STATION_KEYS, station_keys 
 const struct ld_map ld_worker_map = { "worker", LD_WORKER_KEYS, worker_keys };
 const struct ld_map ld_form_map = { "form", LD_FORM_KEYS, form_keys };
 const struct ld_map ld_field_map = { "form field", LD_FIELD_KEYS, field_keys };
-const struct ld_map *const ld_maps[] = { &ld_line_map, &ld_input_map, &ld_station_map, &ld_worker_map, &ld_form_map, &ld_field_map, NULL };
+const struct ld_map *const ld_maps[] = { &ld_line_map,  &ld_input_map, &ld_station_map, &ld_worker_map, &ld_form_map,
+                                         &ld_field_map, NULL };
 
-const char *const ld_type_words[] = { "text", "general", "email", "url", "number", "date", "time", "datetime", "phone",
-                                      "short_answer", "long_answer", "radio", "check_box", "select", NULL };
+const char *const ld_type_words[] = { "text",        "general", "email",     "url",    "number",
+                                      "date",        "time",    "datetime",  "phone",  "short_answer",
+                                      "long_answer", "radio",   "check_box", "select", NULL };
 const char *const ld_kind_words[] = { "any", "human", "robot", NULL };
 const char *const ld_station_words[] = { "work", "improve", "tournament", NULL };
 

@@ -68,7 +68,8 @@ static int find_anywhere(struct ld_build *b, struct slp_bytes name, struct ld_re
         if (l->stations[s].name.n)
             ld_guess_offer(&guess, l->stations[s].name);
     if (s == l->station_count) {
-        snprintf(why, LD_WHY_BYTES, "'%s': there is no station '%s'%s", LD_Q(name), LD_Q(station), ld_guess_end(&guess));
+        snprintf(why, LD_WHY_BYTES, "'%s': there is no station '%s'%s", LD_Q(name), LD_Q(station),
+                 ld_guess_end(&guess));
         return -1;
     }
     int f = field_index(l->stations[s].fields, l->stations[s].field_count, field);
@@ -79,11 +80,13 @@ static int find_anywhere(struct ld_build *b, struct slp_bytes name, struct ld_re
     for (uint32_t i = 0; i < l->stations[s].field_count; i++)
         ld_guess_offer(&guess, l->stations[s].fields[i].name);
     if (!b->drafts[s].form_unknown)
-        snprintf(why, LD_WHY_BYTES, "station '%s' has no field '%s'%s", LD_Q(station), LD_Q(field), ld_guess_end(&guess));
+        snprintf(why, LD_WHY_BYTES, "station '%s' has no field '%s'%s", LD_Q(station), LD_Q(field),
+                 ld_guess_end(&guess));
     return -1;
 }
 
-int ld_find_field(struct ld_build *b, uint32_t reader, struct slp_bytes name, struct ld_ref *ref, char why[LD_WHY_BYTES])
+int ld_find_field(struct ld_build *b, uint32_t reader, struct slp_bytes name, struct ld_ref *ref,
+                  char why[LD_WHY_BYTES])
 {
     if (find_anywhere(b, name, ref, why) != 0)
         return -1;
@@ -99,8 +102,8 @@ int ld_find_field(struct ld_build *b, uint32_t reader, struct slp_bytes name, st
 }
 
 /* Resolve the names of a `shows` or `passes` list into refs (may be NULL) and a set (may be NULL). Returns how many were good. */
-static uint32_t read_names(struct ld_build *b, uint32_t station, const char *key, const struct ld_item *items, uint32_t count,
-                           struct ld_ref *refs, struct slp_bytes *names, uint64_t *set)
+static uint32_t read_names(struct ld_build *b, uint32_t station, const char *key, const struct ld_item *items,
+                           uint32_t count, struct ld_ref *refs, struct slp_bytes *names, uint64_t *set)
 {
     uint32_t n = 0;
     uint64_t *twice = ld_get(&b->temp, b->slots / 64 + 1, sizeof *twice);
@@ -202,8 +205,10 @@ static void show_station(struct ld_build *b, uint32_t index)
         if (n > SL_SHOWS_MAX) {
             char path[32];
             snprintf(path, sizeof path, "stations[%u]", index);
-            ld_problem_on(b, d->at, path, "station '%s' would show %u fields, more than %d: choose with 'shows', or hand on less with "
-                          "'passes' upstream", LD_Q(s->name), n, SL_SHOWS_MAX);
+            ld_problem_on(b, d->at, path,
+                          "station '%s' would show %u fields, more than %d: choose with 'shows', or hand on less with "
+                          "'passes' upstream",
+                          LD_Q(s->name), n, SL_SHOWS_MAX);
             return;
         }
     }

@@ -101,7 +101,10 @@ double ld_decimal_double(const char *p, uint32_t n)
 
 int ld_duration(const char *p, uint32_t n, int64_t *us)
 {
-    static const struct { const char *unit; int64_t us; } units[] = {
+    static const struct {
+        const char *unit;
+        int64_t us;
+    } units[] = {
         { "", 1000000 }, { "ms", 1000 }, { "s", 1000000 }, { "m", 60000000 }, { "h", 3600000000 }, { "d", 86400000000 },
     };
     const int64_t most_us = 100000 * 86400000000;
@@ -182,7 +185,8 @@ const char *ld_quote(char buf[LD_QUOTE_BYTES], struct slp_bytes s)
     char *o = buf;
     for (uint32_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool c1 = utf8 && c == 0xc2 && i + 1 < n && (unsigned char)s.p[i + 1] < 0xa0; /* control characters above ASCII */
+        bool c1 =
+            utf8 && c == 0xc2 && i + 1 < n && (unsigned char)s.p[i + 1] < 0xa0; /* control characters above ASCII */
         if (c == '\n') {
             *o++ = '\\', *o++ = 'n';
         } else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8) || c1) {

@@ -81,9 +81,16 @@ static int check_text(const struct ld_field *f, struct slp_bytes s, char *text, 
         break;
     case LD_DATETIME:
         if (!ld_is_datetime(s.p, s.n))
-            return wrong_value(text, text_size, s, "is not a date and time (YYYY-MM-DDTHH:MM:SS, perhaps with Z or +HH:MM)");
+            return wrong_value(text, text_size, s,
+                               "is not a date and time (YYYY-MM-DDTHH:MM:SS, perhaps with Z or +HH:MM)");
         break;
-    case LD_TEXT: case LD_GENERAL: case LD_NUMBER: case LD_SHORT_ANSWER: case LD_LONG_ANSWER: case LD_RADIO: case LD_CHECK_BOX:
+    case LD_TEXT:
+    case LD_GENERAL:
+    case LD_NUMBER:
+    case LD_SHORT_ANSWER:
+    case LD_LONG_ANSWER:
+    case LD_RADIO:
+    case LD_CHECK_BOX:
     case LD_SELECT: break;
     }
     if (f->option_count && !is_option(f, s))
@@ -126,7 +133,8 @@ static int check_value(const struct ld_field *f, struct slr r, char *text, size_
     if (empty)
         return f->required ? wrong(text, text_size, "is required") : 0;
     if (f->type == LD_CHECK_BOX)
-        return v.type == SLR_ARRAY ? check_list(f, r, v.n, text, text_size) : wrong(text, text_size, "must be a list of texts");
+        return v.type == SLR_ARRAY ? check_list(f, r, v.n, text, text_size)
+                                   : wrong(text, text_size, "must be a list of texts");
     if (f->type == LD_NUMBER)
         return check_number(f, &v, text, text_size);
     if (v.type == SLR_STR)
@@ -137,8 +145,8 @@ static int check_value(const struct ld_field *f, struct slr r, char *text, size_
     return wrong(text, text_size, "must be text");
 }
 
-int ld_check_values(const struct ld_field *fields, uint32_t field_count, const char *values, size_t bytes, uint32_t count,
-                    uint32_t *field, char *text, size_t text_size)
+int ld_check_values(const struct ld_field *fields, uint32_t field_count, const char *values, size_t bytes,
+                    uint32_t count, uint32_t *field, char *text, size_t text_size)
 {
     struct slr r = slr_on(values, bytes);
     *field = UINT32_MAX;

@@ -10,7 +10,11 @@
 #include "proto/ld_int.h"
 
 /* ---- arenas ---- */
-struct ld_chunk { struct ld_chunk *older; size_t used, cap; max_align_t data[]; };
+struct ld_chunk {
+    struct ld_chunk *older;
+    size_t used, cap;
+    max_align_t data[];
+};
 
 void *ld_get(struct ld_arena *a, size_t count, size_t each)
 {
@@ -160,7 +164,8 @@ static void compile(struct ld_build *b, const char *packed, size_t n)
     b->line->definition = (struct slp_bytes){ copy, (uint32_t)n };
     struct slr r = slr_on(copy, n), whole = r;
     if (slr_skip(&whole, SL_DEPTH_MAX) != 0 || whole.p != whole.end) {
-        ld_problem(b, copy, "the definition is not one well-formed msgpack value, at most %d levels deep", SL_DEPTH_MAX);
+        ld_problem(b, copy, "the definition is not one well-formed msgpack value, at most %d levels deep",
+                   SL_DEPTH_MAX);
         return;
     }
     ld_parse(b, r);
@@ -217,8 +222,8 @@ static bool same_fields(const struct ld_field *a, uint32_t a_count, const struct
         return false;
     for (uint32_t i = 0; i < a_count; i++) {
         if (!ld_same(a[i].name, b[i].name) || a[i].type != b[i].type || a[i].required != b[i].required ||
-            a[i].option_count != b[i].option_count || !same_number(a[i].min, b[i].min) || !same_number(a[i].max, b[i].max) ||
-            a[i].chars_max != b[i].chars_max)
+            a[i].option_count != b[i].option_count || !same_number(a[i].min, b[i].min) ||
+            !same_number(a[i].max, b[i].max) || a[i].chars_max != b[i].chars_max)
             return false;
         for (uint32_t j = 0; j < a[i].option_count; j++)
             if (!ld_same(a[i].options[j], b[i].options[j]))

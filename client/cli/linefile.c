@@ -16,22 +16,25 @@
 
 #define PAIRS_MAX 256 /* keys of one map: more than any map of a definition may have */
 
-struct problem { size_t line, column; char *text; }; /* text: the whole line as shown */
+struct problem {
+    size_t line, column;
+    char *text;
+}; /* text: the whole line as shown */
 
 struct linefile {
-    char *name;                /* as shown */
-    char *text;                /* the file */
+    char *name; /* as shown */
+    char *text; /* the file */
     size_t text_n;
     yaml_document_t document;
-    bool loaded;               /* document is valid, and root is its root */
+    bool loaded; /* document is valid, and root is its root */
     yaml_node_t *root;
     struct slp_buf packed;
     struct ld_line *line;
     struct problem *problems;
     size_t problem_count, problem_cap;
-    size_t own_problems;       /* of reading; those of linefile_check follow */
+    size_t own_problems; /* of reading; those of linefile_check follow */
     bool checked;
-    bool stopped;              /* too large or too deep: what is packed is not the whole */
+    bool stopped; /* too large or too deep: what is packed is not the whole */
     bool memory_out;
 };
 
@@ -49,7 +52,8 @@ static void problem_at(struct linefile *f, size_t line, size_t column, const cha
         f->problem_cap = cap;
     }
     char *shown = NULL;
-    int n = line ? asprintf(&shown, "%s:%zu:%zu: %s", f->name, line, column, text) : asprintf(&shown, "%s: %s", f->name, text);
+    int n = line ? asprintf(&shown, "%s:%zu:%zu: %s", f->name, line, column, text)
+                 : asprintf(&shown, "%s: %s", f->name, text);
     if (n < 0) {
         f->memory_out = true;
         return;
@@ -84,8 +88,7 @@ static bool tab_at(const struct linefile *f, yaml_mark_t mark)
         p = next ? next + 1 : end;
     }
     for (size_t column = 0; column < mark.column && p < end; column++) /* over one character */
-        for (p++; p < end && ((unsigned char)*p & 0xc0) == 0x80; p++) {
-        }
+        for (p++; p < end && ((unsigned char)*p & 0xc0) == 0x80; p++) {}
     return p < end && *p == '\t';
 }
 
@@ -106,7 +109,8 @@ static void yaml_problem(struct linefile *f, const yaml_parser_t *y, size_t bom)
         return;
     }
     if (y->context)
-        snprintf(text, sizeof text, "this is not YAML: %s, %s (begun at line %zu)", y->problem, y->context, y->context_mark.line + 1);
+        snprintf(text, sizeof text, "this is not YAML: %s, %s (begun at line %zu)", y->problem, y->context,
+                 y->context_mark.line + 1);
     else
         snprintf(text, sizeof text, "this is not YAML: %s", y->problem);
     problem_mark(f, y->problem_mark, text);
@@ -188,7 +192,10 @@ static bool other_base(struct slp_bytes s, uint64_t *v)
     *v = 0;
     for (uint32_t i = 2; i < s.n; i++) {
         char c = s.p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : 99;
         if (digit >= (s.p[1] == 'x' ? 16 : 8))
             return false;
         *v = *v << (s.p[1] == 'x' ? 4 : 3) | (uint64_t)digit;
@@ -216,7 +223,8 @@ static void pack_number(struct linefile *f, struct slp_bytes s, const struct ld_
 /* A scalar by YAML 1.2's core schema. */
 static void pack_core(struct linefile *f, const yaml_node_t *n)
 {
-    static const char *const trues[] = { "true", "True", "TRUE", NULL }, *const falses[] = { "false", "False", "FALSE", NULL };
+    static const char *const trues[] = { "true", "True", "TRUE", NULL }, *const falses[] = { "false", "False", "FALSE",
+                                                                                             NULL };
     static const char *const infinities[] = { ".inf", ".Inf", ".INF", "+.inf", "-.inf", ".nan", ".NaN", ".NAN", NULL };
     struct slp_bytes s = scalar(n);
     struct ld_decimal d;
@@ -239,12 +247,16 @@ static void pack_core(struct linefile *f, const yaml_node_t *n)
 
 static bool wants_text(enum ld_shape shape)
 {
-    return shape == LD_S_NAME || shape == LD_S_FIELD_NAME || shape == LD_S_WORD || shape == LD_S_TEXT || shape == LD_S_LONG_TEXT ||
-           shape == LD_S_MONEY || shape == LD_S_DURATION;
+    return shape == LD_S_NAME || shape == LD_S_FIELD_NAME || shape == LD_S_WORD || shape == LD_S_TEXT ||
+           shape == LD_S_LONG_TEXT || shape == LD_S_MONEY || shape == LD_S_DURATION;
 }
 
 /* What is wanted where a node stands. `item`: an item of a list of texts, where also null is a word. */
-struct wanted { bool known, item; enum ld_shape shape; const struct ld_map *map; };
+struct wanted {
+    bool known, item;
+    enum ld_shape shape;
+    const struct ld_map *map;
+};
 
 static void pack_scalar(struct linefile *f, const yaml_node_t *n, struct wanted w)
 {
@@ -264,8 +276,8 @@ static struct slp_bytes c_bytes(const yaml_char_t *s)
 
 static bool tag_known(const yaml_node_t *n)
 {
-    static const char *const tags[] = { YAML_STR_TAG, YAML_SEQ_TAG, YAML_MAP_TAG, YAML_INT_TAG, YAML_FLOAT_TAG, YAML_BOOL_TAG,
-                                        YAML_NULL_TAG, "!", NULL };
+    static const char *const tags[] = { YAML_STR_TAG,  YAML_SEQ_TAG,  YAML_MAP_TAG, YAML_INT_TAG, YAML_FLOAT_TAG,
+                                        YAML_BOOL_TAG, YAML_NULL_TAG, "!",          NULL };
     return !n->tag || one_of(c_bytes(n->tag), tags);
 }
 
@@ -305,7 +317,8 @@ static bool pair_good(struct linefile *f, const yaml_node_t *map, size_t i, bool
     struct slp_bytes k = scalar(key);
     for (size_t j = 0; j < i; j++) {
         const yaml_node_t *other = node_of(f, pairs[j].key);
-        if (other->type != YAML_SCALAR_NODE || other->data.scalar.length != k.n || memcmp(other->data.scalar.value, k.p, k.n) != 0)
+        if (other->type != YAML_SCALAR_NODE || other->data.scalar.length != k.n ||
+            memcmp(other->data.scalar.value, k.p, k.n) != 0)
             continue;
         char text[LD_QUOTE_BYTES + 64];
         snprintf(text, sizeof text, "duplicate key '%s' (first in line %zu)", LD_Q(k), other->start_mark.line + 1);
@@ -465,7 +478,8 @@ void linefile_free(struct linefile **file)
 /* ---- places ---- */
 /* The pair of a map that a path goes on with, and behind which byte. Keys stand in paths as ld_quote writes them; the longest wins, since a
  * key may itself hold a dot. */
-static const yaml_node_pair_t *find_pair(const struct linefile *f, const yaml_node_t *map, const char *path, size_t n, size_t *used)
+static const yaml_node_pair_t *find_pair(const struct linefile *f, const yaml_node_t *map, const char *path, size_t n,
+                                         size_t *used)
 {
     const yaml_node_pair_t *found = NULL;
     *used = 0;
@@ -475,7 +489,8 @@ static const yaml_node_pair_t *find_pair(const struct linefile *f, const yaml_no
             continue;
         const char *shown = LD_Q(scalar(key));
         size_t k = strlen(shown);
-        if (k <= n && memcmp(path, shown, k) == 0 && (k == n || path[k] == '.' || path[k] == '[') && (!found || k > *used)) {
+        if (k <= n && memcmp(path, shown, k) == 0 && (k == n || path[k] == '.' || path[k] == '[') &&
+            (!found || k > *used)) {
             found = p;
             *used = k;
         }
@@ -518,7 +533,8 @@ bool linefile_find(const struct linefile *f, const char *path, size_t n, size_t 
     return true;
 }
 
-const char *linefile_place(const struct linefile *f, struct slp_bytes path, struct slp_bytes text, char *buf, size_t buf_bytes)
+const char *linefile_place(const struct linefile *f, struct slp_bytes path, struct slp_bytes text, char *buf,
+                           size_t buf_bytes)
 {
     size_t line, column;
     if (linefile_find(f, path.p, path.n, &line, &column))

@@ -9,7 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-struct sink { size_t count; };
+struct sink {
+    size_t count;
+};
 static void problem(void *arg, const char *path, const char *text)
 {
     struct sink *s = arg;
@@ -20,7 +22,10 @@ static void problem(void *arg, const char *path, const char *text)
 }
 
 /* A field's value: bytes of the input itself, in many kinds. */
-struct source { const uint8_t *p; size_t n; };
+struct source {
+    const uint8_t *p;
+    size_t n;
+};
 static struct slp_bytes get(void *arg, struct ld_ref ref)
 {
     struct source *s = arg;
@@ -40,9 +45,11 @@ static void use(const struct ld_line *l, struct source s)
         for (uint32_t k = 0; k < st->show_count; k++)
             assert(st->shows[k].station < (int)l->station_count && st->shows[k].field >= 0 && st->show_names[k].n > 0);
         ld_when(st, get, &s);
-        ld_check_values(st->fields, st->field_count, (const char *)s.p, s.n, st->field_count, &field, text, sizeof text);
+        ld_check_values(st->fields, st->field_count, (const char *)s.p, s.n, st->field_count, &field, text,
+                        sizeof text);
     }
-    if (ld_check_values(l->inputs, l->input_count, (const char *)s.p, s.n, l->input_count, &field, text, sizeof text) != 0)
+    if (ld_check_values(l->inputs, l->input_count, (const char *)s.p, s.n, l->input_count, &field, text, sizeof text) !=
+        0)
         assert(*text && sl_utf8_ok(text, strlen(text)));
     assert(ld_compatible(l, l));
 }

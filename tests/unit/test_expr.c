@@ -2,7 +2,10 @@
 #include "tests/unit/line_world.h"
 
 /* Values of the fields that the conditions below name: a, b, c of the input. */
-struct values { const char *packed[3]; size_t n[3]; };
+struct values {
+    const char *packed[3];
+    size_t n[3];
+};
 static struct slp_bytes get(void *arg, struct ld_ref ref)
 {
     const struct values *v = arg;
@@ -14,8 +17,10 @@ static struct slp_bytes get(void *arg, struct ld_ref ref)
 static bool eval_with(const char *when, const struct values *v)
 {
     char yaml[1024];
-    snprintf(yaml, sizeof yaml, "line: l\ninput: [{name: a, type: general}, {name: b, type: general}, {name: c, type: general}]\n"
-             "stations:\n  - name: s\n    when: >-\n      %s\n", when);
+    snprintf(yaml, sizeof yaml,
+             "line: l\ninput: [{name: a, type: general}, {name: b, type: general}, {name: c, type: general}]\n"
+             "stations:\n  - name: s\n    when: >-\n      %s\n",
+             when);
     struct ld_line *l = good_line(yaml);
     bool yes = ld_when(&l->stations[0], get, (void *)(uintptr_t)v);
     ld_free(&l);
@@ -23,7 +28,11 @@ static bool eval_with(const char *when, const struct values *v)
 }
 
 enum kind { NIL, TEXT, INT, DOUBLE, TRUE, FALSE, LIST };
-struct operand { enum kind kind; const char *text; double number; };
+struct operand {
+    enum kind kind;
+    const char *text;
+    double number;
+};
 static void pack(struct slp_buf *b, struct operand o)
 {
     switch (o.kind) {
@@ -31,8 +40,12 @@ static void pack(struct slp_buf *b, struct operand o)
     case TEXT: slp_pack_cstr(b, o.text); break;
     case INT: slp_pack_i64(b, (int64_t)o.number); break;
     case DOUBLE: slp_pack_double(b, o.number); break;
-    case TRUE: case FALSE: slp_pack_bool(b, o.kind == TRUE); break;
-    case LIST: slp_pack_array(b, 1); slp_pack_cstr(b, "x"); break;
+    case TRUE:
+    case FALSE: slp_pack_bool(b, o.kind == TRUE); break;
+    case LIST:
+        slp_pack_array(b, 1);
+        slp_pack_cstr(b, "x");
+        break;
     }
 }
 
@@ -73,26 +86,63 @@ static char relation(struct operand a, struct operand b)
 static void values_compare(void **state)
 {
     (void)state;
-    const struct { struct operand a, b; char relation; } rows[] = {
+    const struct {
+        struct operand a, b;
+        char relation;
+    } rows[] = {
         /* numbers, however they come */
-        { I(2), I(10), '<' }, { T("2"), T("10"), '<' }, { T("2"), I(10), '<' }, { I(2), D(2.0), '=' }, { T("0.1"), D(0.1), '=' },
-        { T("1.50"), T("1.5"), '=' }, { T("1e2"), T("100"), '=' }, { T("-1"), T("-2"), '>' }, { I(-1), I(1), '<' }, { T("-0"), T("0.0"), '=' },
-        { T("+5"), T("5"), '=' }, { T(".5"), T("0.5"), '=' }, { T("1e-3"), T("0.001"), '=' }, { T("007"), T("7"), '=' },
-        { T("10"), T("9.99"), '>' }, { T("-10"), T("9.99"), '<' }, { T("1e9999"), T("1e-9999"), '>' },
+        { I(2), I(10), '<' },
+        { T("2"), T("10"), '<' },
+        { T("2"), I(10), '<' },
+        { I(2), D(2.0), '=' },
+        { T("0.1"), D(0.1), '=' },
+        { T("1.50"), T("1.5"), '=' },
+        { T("1e2"), T("100"), '=' },
+        { T("-1"), T("-2"), '>' },
+        { I(-1), I(1), '<' },
+        { T("-0"), T("0.0"), '=' },
+        { T("+5"), T("5"), '=' },
+        { T(".5"), T("0.5"), '=' },
+        { T("1e-3"), T("0.001"), '=' },
+        { T("007"), T("7"), '=' },
+        { T("10"), T("9.99"), '>' },
+        { T("-10"), T("9.99"), '<' },
+        { T("1e9999"), T("1e-9999"), '>' },
         { I(-9223372036854775807.0 - 1), T("-9223372036854775808"), '=' },
         /* exact, where doubles would not be */
-        { T("12345678901234567890"), T("12345678901234567891"), '<' }, { T("0.1000000000000000000001"), T("0.1"), '>' },
+        { T("12345678901234567890"), T("12345678901234567891"), '<' },
+        { T("0.1000000000000000000001"), T("0.1"), '>' },
         /* texts, by bytes */
-        { T("abc"), T("abd"), '<' }, { T("abc"), T("ab"), '>' }, { T("B"), T("a"), '<' }, { T("x"), T("x"), '=' }, { T(""), T("a"), '<' },
-        { T("\xc3\xa4"), T("z"), '>' }, { T("10a"), T("9"), '<' }, { T("0x10"), T("16"), '<' }, { T(" 1"), T("1"), '<' },
-        { T("1e"), T("1"), '>' }, { T("."), T("."), '=' }, { T("inf"), T("inf"), '=' }, { T("1e99999"), T("1e99999"), '=' },
+        { T("abc"), T("abd"), '<' },
+        { T("abc"), T("ab"), '>' },
+        { T("B"), T("a"), '<' },
+        { T("x"), T("x"), '=' },
+        { T(""), T("a"), '<' },
+        { T("\xc3\xa4"), T("z"), '>' },
+        { T("10a"), T("9"), '<' },
+        { T("0x10"), T("16"), '<' },
+        { T(" 1"), T("1"), '<' },
+        { T("1e"), T("1"), '>' },
+        { T("."), T("."), '=' },
+        { T("inf"), T("inf"), '=' },
+        { T("1e99999"), T("1e99999"), '=' },
         { I(5), T("abc"), '<' },
         /* a number with a fraction has no text of its own */
-        { D(0.5), T("abc"), '!' }, { D(0.5), T("0.5"), '=' }, { D(0.0 / 0.0), D(1), '!' },
+        { D(0.5), T("abc"), '!' },
+        { D(0.5), T("0.5"), '=' },
+        { D(0.0 / 0.0), D(1), '!' },
         /* booleans are their words */
-        { YES, YES, '=' }, { YES, T("true"), '=' }, { NO, T("false"), '=' }, { NO, YES, '<' }, { YES, I(1), '>' },
+        { YES, YES, '=' },
+        { YES, T("true"), '=' },
+        { NO, T("false"), '=' },
+        { NO, YES, '<' },
+        { YES, I(1), '>' },
         /* null: nothing is true */
-        { N, N, '-' }, { N, T(""), '-' }, { N, I(0), '-' }, { N, NO, '-' }, { T("x"), N, '-' },
+        { N, N, '-' },
+        { N, T(""), '-' },
+        { N, I(0), '-' },
+        { N, NO, '-' },
+        { T("x"), N, '-' },
         { { LIST, NULL, 0 }, T("x"), '!' },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -105,12 +155,27 @@ static void values_compare(void **state)
 static void null_makes_comparisons_false_and_is_tested_with_equals(void **state)
 {
     (void)state;
-    const struct { const char *when; bool null, given; } rows[] = {
-        { "a == null", true, false }, { "a != null", false, true }, { "null == a", true, false }, { "null != a", false, true },
-        { "a == 1", false, true }, { "a != 1", false, false }, { "a != 2", false, true }, { "not a == 1", true, false },
-        { "not a != 2", true, false }, { "a < 5 or a >= 5", false, true }, { "a == null or a != 2", true, true },
-        { "a", false, false }, { "not a", true, true }, { "null == null", true, true }, { "null != null", false, false },
-        { "a == b", false, false }, { "a == a", false, true },
+    const struct {
+        const char *when;
+        bool null, given;
+    } rows[] = {
+        { "a == null", true, false },
+        { "a != null", false, true },
+        { "null == a", true, false },
+        { "null != a", false, true },
+        { "a == 1", false, true },
+        { "a != 1", false, false },
+        { "a != 2", false, true },
+        { "not a == 1", true, false },
+        { "not a != 2", true, false },
+        { "a < 5 or a >= 5", false, true },
+        { "a == null or a != 2", true, true },
+        { "a", false, false },
+        { "not a", true, true },
+        { "null == null", true, true },
+        { "null != null", false, false },
+        { "a == b", false, false },
+        { "a == a", false, true },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (eval(rows[i].when, N, N) != rows[i].null || eval(rows[i].when, T("1"), N) != rows[i].given)
@@ -123,9 +188,12 @@ static void null_makes_comparisons_false_and_is_tested_with_equals(void **state)
 static void a_field_alone_is_true_if_it_says_true(void **state)
 {
     (void)state;
-    const struct { struct operand a; bool yes; } rows[] = {
-        { YES, true }, { NO, false }, { T("true"), true }, { T("false"), false }, { T("True"), false }, { T("1"), false }, { I(1), false },
-        { D(1), false }, { N, false }, { T(""), false },
+    const struct {
+        struct operand a;
+        bool yes;
+    } rows[] = {
+        { YES, true },     { NO, false },   { T("true"), true }, { T("false"), false }, { T("True"), false },
+        { T("1"), false }, { I(1), false }, { D(1), false },     { N, false },          { T(""), false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(eval("a", rows[i].a, N), rows[i].yes);
@@ -147,14 +215,33 @@ static void and_or_not_bind_as_documented(void **state)
         bool a = truth(bits, 0), b = truth(bits, 1), c = truth(bits, 2);
         static const char t[] = "\xc3", f[] = "\xc2";
         struct values v = { { a ? t : f, b ? t : f, c ? t : f }, { 1, 1, 1 } };
-        const struct { const char *when; bool yes; } rows[] = {
-            { "a and b", a && b }, { "a or b", a || b }, { "not a", !a }, { "not not a", a },
-            { "a or b and c", a || (b && c) }, { "a and b or c", (a && b) || c }, { "(a or b) and c", (a || b) && c },
-            { "not a and b", !a && b }, { "not a or b", !a || b }, { "not (a and b)", !(a && b) }, { "not (a or b) and c", !(a || b) && c },
-            { "a and not b and not c", a && !b && !c }, { "a or not b or not c", a || !b || !c }, { "not a == true", !a },
-            { "not a == b", !(a == b) }, { "a == b and b == c", a == b && b == c }, { "a == b or b == c and a", a == b || (b == c && a) },
-            { "((a)) and (((b or c)))", a && (b || c) }, { "true and a", a }, { "false or not a", !a }, { "a!=b", a != b },
-            { "(a)and(b)", a && b }, { "not(a)", !a },
+        const struct {
+            const char *when;
+            bool yes;
+        } rows[] = {
+            { "a and b", a && b },
+            { "a or b", a || b },
+            { "not a", !a },
+            { "not not a", a },
+            { "a or b and c", a || (b && c) },
+            { "a and b or c", (a && b) || c },
+            { "(a or b) and c", (a || b) && c },
+            { "not a and b", !a && b },
+            { "not a or b", !a || b },
+            { "not (a and b)", !(a && b) },
+            { "not (a or b) and c", !(a || b) && c },
+            { "a and not b and not c", a && !b && !c },
+            { "a or not b or not c", a || !b || !c },
+            { "not a == true", !a },
+            { "not a == b", !(a == b) },
+            { "a == b and b == c", a == b && b == c },
+            { "a == b or b == c and a", a == b || (b == c && a) },
+            { "((a)) and (((b or c)))", a && (b || c) },
+            { "true and a", a },
+            { "false or not a", !a },
+            { "a!=b", a != b },
+            { "(a)and(b)", a && b },
+            { "not(a)", !a },
         };
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             if (eval_with(rows[i].when, &v) != rows[i].yes)
@@ -192,12 +279,15 @@ static void a_long_condition_compiles_up_to_the_limit(void **state)
     ld_free(&l);
     strcat(when, " or a");
     snprintf(yaml, sizeof yaml, "%s%s\n", head, when);
-    expect_problems(yaml, "l.yml:5:5: 'when', column 1: the condition is too long: more than 128 operators and values\n");
-    snprintf(yaml, sizeof yaml, "%s%.*sa%.*s\n", head, 64, "((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((", 64,
+    expect_problems(yaml,
+                    "l.yml:5:5: 'when', column 1: the condition is too long: more than 128 operators and values\n");
+    snprintf(yaml, sizeof yaml, "%s%.*sa%.*s\n", head, 64,
+             "((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((", 64,
              "))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))");
     l = good_line(yaml);
     ld_free(&l);
-    snprintf(yaml, sizeof yaml, "%s(%.*sa%.*s)\n", head, 64, "((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((", 64,
+    snprintf(yaml, sizeof yaml, "%s(%.*sa%.*s)\n", head, 64,
+             "((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((", 64,
              "))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))");
     expect_problems(yaml, "l.yml:5:5: 'when', column 65: the condition is nested too deeply\n");
 }
@@ -205,9 +295,10 @@ static void a_long_condition_compiles_up_to_the_limit(void **state)
 static void names_may_look_like_much(void **state)
 {
     (void)state;
-    struct ld_line *l = good_line("line: l\ninput: [{name: 2nd-try, type: text}, {name: order, type: text}]\nstations:\n"
-                                  "  - {name: v1.2, form: {fields: [{name: not-ok, type: text}]}}\n"
-                                  "  - {name: s, when: 2nd-try == 1 and v1.2.not-ok == null or order == 2}\n");
+    struct ld_line *l =
+        good_line("line: l\ninput: [{name: 2nd-try, type: text}, {name: order, type: text}]\nstations:\n"
+                  "  - {name: v1.2, form: {fields: [{name: not-ok, type: text}]}}\n"
+                  "  - {name: s, when: 2nd-try == 1 and v1.2.not-ok == null or order == 2}\n");
     assert_non_null(l->stations[1].when);
     assert_null(l->stations[0].when);
     assert_true(ld_when(&l->stations[0], get, NULL)); /* no condition: always */

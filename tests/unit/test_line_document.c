@@ -41,19 +41,26 @@ static const char *body_of(const char *fence, char *out, size_t size, int indent
 }
 
 /* What stands around an example that shows only a part. */
-static const struct { const char *kind, *before, *after; int indent; } frames[] = {
+static const struct {
+    const char *kind, *before, *after;
+    int indent;
+} frames[] = {
     { "\n```yaml\n", "", "", 0 },
     { "\n```yaml input\n", "line: part\ninput:\n", "stations: [{name: s}]\n", 2 },
     { "\n```yaml station\n",
       "line: part\ninput: [{name: length, type: number}, {name: language, type: text}]\nstations:\n  - name: judge\n"
-      "    form: {fields: [{name: entails, type: radio, options: ['0', '1']}]}\n", "", 2 },
-    { "\n```yaml field\n", "line: part\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    form:\n      fields:\n", "", 8 },
+      "    form: {fields: [{name: entails, type: radio, options: ['0', '1']}]}\n",
+      "", 2 },
+    { "\n```yaml field\n",
+      "line: part\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    form:\n      fields:\n", "", 8 },
 };
 
 static void every_example_compiles(void **state)
 {
     (void)state;
-    static const int least[] = { 3, 1, 4, 1 }; /* how many of each kind there are: a fence that is spelled otherwise is not passed over */
+    static const int least[] = {
+        3, 1, 4, 1
+    }; /* how many of each kind there are: a fence that is spelled otherwise is not passed over */
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
         int count = 0;
         for (const char *p = document; (p = strstr(p, frames[i].kind)); count++) {
@@ -156,11 +163,18 @@ static void the_table_of_types_is_that_of_the_code(void **state)
 static void the_limits_are_those_of_the_code(void **state)
 {
     (void)state;
-    static const struct { const char *what; long value; } rows[] = {
-        { "stations of a line", SL_LINE_STATIONS_MAX }, { "input fields; fields of a form", SL_INPUT_FIELDS_MAX },
-        { "options of a field", SL_OPTIONS_MAX }, { "values that a station shows", SL_SHOWS_MAX },
-        { "operators and values of a condition", SL_EXPR_NODES_MAX }, { "skills of a station", SL_SKILLS_MAX },
-        { "a title, label, hint or option", SL_TEXT_BYTES_MAX }, { "mistakes that are named", SL_PROBLEMS_MAX },
+    static const struct {
+        const char *what;
+        long value;
+    } rows[] = {
+        { "stations of a line", SL_LINE_STATIONS_MAX },
+        { "input fields; fields of a form", SL_INPUT_FIELDS_MAX },
+        { "options of a field", SL_OPTIONS_MAX },
+        { "values that a station shows", SL_SHOWS_MAX },
+        { "operators and values of a condition", SL_EXPR_NODES_MAX },
+        { "skills of a station", SL_SKILLS_MAX },
+        { "a title, label, hint or option", SL_TEXT_BYTES_MAX },
+        { "mistakes that are named", SL_PROBLEMS_MAX },
     };
     char *text = section("## Limits");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -10,12 +10,13 @@
 #define OWN_ALLOCATORS 1
 #endif
 
-static const char good[] =
-    "line: pairs\ninput:\n  - {name: text, type: text}\nstations:\n"
-    "  - name: judge\n    worker: {skills: {english: 2}}\n    form:\n      fields:\n"
-    "        - {name: entails, type: radio, options: [a, b]}\n"
-    "  - name: check\n    after: [judge]\n    when: judge.entails == 'a' and not text == null\n    shows: [text]\n    passes: [text]\n";
-static const char bad[] = "line: pairs\ninput:\n  - {name: text, type: txt}\nstations:\n  - {name: a, reward: x, reward: 2, after: [b]}\n  - {name: b}\n";
+static const char good[] = "line: pairs\ninput:\n  - {name: text, type: text}\nstations:\n"
+                           "  - name: judge\n    worker: {skills: {english: 2}}\n    form:\n      fields:\n"
+                           "        - {name: entails, type: radio, options: [a, b]}\n"
+                           "  - name: check\n    after: [judge]\n    when: judge.entails == 'a' and not text == null\n "
+                           "   shows: [text]\n    passes: [text]\n";
+static const char bad[] = "line: pairs\ninput:\n  - {name: text, type: txt}\nstations:\n  - {name: a, reward: x, "
+                          "reward: 2, after: [b]}\n  - {name: b}\n";
 
 #if OWN_ALLOCATORS
 void *__libc_malloc(size_t n);

@@ -22,23 +22,29 @@ static void the_compiled_line_holds_what_was_said(void **state)
     assert_true(is(l->name, "pairs") && is(l->title, "Pairs") && is(l->currency, "NPR"));
     assert_int_equal(l->input_count, 2);
     assert_int_equal(l->inputs[0].chars_max, 80);
-    assert_true(l->inputs[0].required && is(l->inputs[0].label, "Text") && l->inputs[1].min == 1 && l->inputs[1].max == 5);
+    assert_true(l->inputs[0].required && is(l->inputs[0].label, "Text") && l->inputs[1].min == 1 &&
+                l->inputs[1].max == 5);
     assert_true(l->inputs[0].min != l->inputs[0].min); /* NaN: no limit */
     const struct ld_station *j = &l->stations[0], *r = &l->stations[1];
-    assert_true(is(j->title, "Judge it") && is(j->instruction, "Read it all.") && j->kind == LD_HUMAN && j->type == LD_WORK);
+    assert_true(is(j->title, "Judge it") && is(j->instruction, "Read it all.") && j->kind == LD_HUMAN &&
+                j->type == LD_WORK);
     assert_int_equal(j->skill_count, 2);
     assert_true(is(j->skills[1].name, "reading") && j->skills[1].level == 255);
-    assert_true(j->lease_us == 1200000000 && j->backoff_us == 500000 && j->start_by_us == 3600000000 && j->attempts == 5 && j->reward_micros == 1);
-    assert_true(is(j->fields[0].hint, "really") && j->fields[0].option_count == 2 && is(j->fields[0].options[1], "b") && j->fields[0].required);
+    assert_true(j->lease_us == 1200000000 && j->backoff_us == 500000 && j->start_by_us == 3600000000 &&
+                j->attempts == 5 && j->reward_micros == 1);
+    assert_true(is(j->fields[0].hint, "really") && j->fields[0].option_count == 2 && is(j->fields[0].options[1], "b") &&
+                j->fields[0].required);
     struct slr form = slr_on(j->form_raw.p, j->form_raw.n);
     assert_int_equal(slr_check(&form, 8), 0);
     assert_ptr_equal(form.p, form.end);
     assert_true(j->form_raw.p > l->definition.p && j->form_raw.p + j->form_raw.n <= l->definition.p + l->definition.n);
     assert_true(r->kind == LD_ROBOT && is(r->title, "For robots") && r->when && !j->when);
-    assert_true(r->lease_us == 600000000 && r->backoff_us == 10000000 && r->start_by_us == 0 && r->attempts == 3 && r->reward_micros == 0);
+    assert_true(r->lease_us == 600000000 && r->backoff_us == 10000000 && r->start_by_us == 0 && r->attempts == 3 &&
+                r->reward_micros == 0);
     assert_int_equal(r->show_count, 2);
     assert_true(is(r->show_names[0], "judge.why") && is(r->show_names[1], "text"));
-    assert_true(r->shows[0].station == 0 && r->shows[0].field == 1 && r->shows[1].station == -1 && r->shows[1].field == 0);
+    assert_true(r->shows[0].station == 0 && r->shows[0].field == 1 && r->shows[1].station == -1 &&
+                r->shows[1].field == 0);
     assert_int_equal(j->show_count, 2); /* by default all that comes to it */
     assert_int_equal(l->out_count, 4);
     assert_true(is(l->out_names[0], "text") && is(l->out_names[3], "judge.why"));
@@ -46,7 +52,8 @@ static void the_compiled_line_holds_what_was_said(void **state)
     ld_free(&l);
     ld_free(&l);
     l = good_line("line: a\ninput: [{name: i, type: text}]\nstations: [{name: s}]\n");
-    assert_true(is(l->currency, "USD") && is(l->stations[0].form_raw, "\x80") && l->stations[0].kind == LD_ANY && l->stations[0].title.n == 0);
+    assert_true(is(l->currency, "USD") && is(l->stations[0].form_raw, "\x80") && l->stations[0].kind == LD_ANY &&
+                l->stations[0].title.n == 0);
     ld_free(&l);
 }
 
@@ -142,12 +149,15 @@ static void limits_are_kept(void **state)
         n += (size_t)snprintf(yaml + n, sizeof yaml - n, "  - {name: i%d, type: text}\n", i);
     snprintf(yaml + n, sizeof yaml - n, "stations: [{name: s}]\n");
     expect_problems(yaml, "l.yml:2:1: 'input' has 129 fields, more than 128\n");
-    n = (size_t)snprintf(yaml, sizeof yaml, "line: a\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    form: {fields: [{name: f, type: radio, options: [");
+    n = (size_t)snprintf(yaml, sizeof yaml,
+                         "line: a\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    form: {fields: [{name: "
+                         "f, type: radio, options: [");
     for (int i = 0; i <= SL_OPTIONS_MAX; i++)
         n += (size_t)snprintf(yaml + n, sizeof yaml - n, "%d,", i);
     snprintf(yaml + n, sizeof yaml - n, "]}]}\n");
     expect_problems(yaml, "l.yml:5:44: 'options' has 257 items, more than 256\n");
-    n = (size_t)snprintf(yaml, sizeof yaml, "line: a\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    worker: {skills: {");
+    n = (size_t)snprintf(yaml, sizeof yaml,
+                         "line: a\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    worker: {skills: {");
     for (int i = 0; i <= SL_SKILLS_MAX; i++)
         n += (size_t)snprintf(yaml + n, sizeof yaml - n, "k%d: 1,", i);
     snprintf(yaml + n, sizeof yaml - n, "}}\n");
@@ -160,8 +170,10 @@ static void limits_are_kept(void **state)
             n += (size_t)snprintf(yaml + n, sizeof yaml - n, "{name: f%d, type: text},", i);
         n += (size_t)snprintf(yaml + n, sizeof yaml - n, "]}\n");
     }
-    expect_problems(yaml, "l.yml:36:5: station 's16' would show 2049 fields, more than 2048: choose with 'shows', or hand on less with 'passes' upstream\n"
-                          "l.yml:38:5: station 's17' would show 2177 fields, more than 2048: choose with 'shows', or hand on less with 'passes' upstream\n");
+    expect_problems(yaml, "l.yml:36:5: station 's16' would show 2049 fields, more than 2048: choose with 'shows', or "
+                          "hand on less with 'passes' upstream\n"
+                          "l.yml:38:5: station 's17' would show 2177 fields, more than 2048: choose with 'shows', or "
+                          "hand on less with 'passes' upstream\n");
     /* more mistakes than are named */
     n = (size_t)snprintf(yaml, sizeof yaml, "line: a\ninput: [{name: i, type: text}]\nstations: [{name: s, after: [");
     for (int i = 0; i < 128; i++)
@@ -204,7 +216,8 @@ static void what_no_yaml_file_can_say_is_refused(void **state)
     expect_packed(PACKED("\x83\xa4line\xc4\x01l" GOOD_REST), "line: 'line' must be a name, not binary data\n");
     expect_packed(PACKED("\x84\xa4line\xa1l\xa5title\xa2\xff\xfe" GOOD_REST), "title: 'title' is not UTF-8\n");
     expect_packed(PACKED("\x84\xa4line\xa1l\xa4\x1b[2J\xc0" GOOD_REST), "\\x1b[2J: unknown key '\\x1b[2J'\n");
-    expect_packed(PACKED("\x84\xa4line\xa1l\xa4\xc2\x9b\xff_\xc0" GOOD_REST), "\\xc2\\x9b\\xff_: unknown key '\\xc2\\x9b\\xff_'\n");
+    expect_packed(PACKED("\x84\xa4line\xa1l\xa4\xc2\x9b\xff_\xc0" GOOD_REST),
+                  "\\xc2\\x9b\\xff_: unknown key '\\xc2\\x9b\\xff_'\n");
     expect_packed(PACKED("\x84\xa4line\xa1l\xa5t\xc3\xa4xt\xc0" GOOD_REST), "t\xc3\xa4xt: unknown key 't\xc3\xa4xt'\n");
     static char large[SL_LINE_BYTES_MAX + 1];
     expect_packed(large, sizeof large, ": the definition has 131073 bytes, more than 131072\n");
@@ -232,9 +245,12 @@ static void money_may_come_as_a_number(void **state)
 static void likeness_is_counted_in_edits(void **state)
 {
     (void)state;
-    static const struct { const char *a, *b; uint32_t edits; } rows[] = {
-        { "rewrad", "reward", 1 }, { "reward", "reward", 0 }, { "kitten", "sitting", 3 }, { "", "abc", 3 }, { "abc", "", 3 }, { "ab", "ba", 1 },
-        { "abcdef", "uvwxyz", 4 },
+    static const struct {
+        const char *a, *b;
+        uint32_t edits;
+    } rows[] = {
+        { "rewrad", "reward", 1 }, { "reward", "reward", 0 }, { "kitten", "sitting", 3 }, { "", "abc", 3 },
+        { "abc", "", 3 },          { "ab", "ba", 1 },         { "abcdef", "uvwxyz", 4 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slp_bytes a = { rows[i].a, (uint32_t)strlen(rows[i].a) }, b = { rows[i].b, (uint32_t)strlen(rows[i].b) };
@@ -245,19 +261,41 @@ static void likeness_is_counted_in_edits(void **state)
 static void only_harmless_changes_are_compatible(void **state)
 {
     (void)state;
-    static const char base[] = "line: a\ninput: [{name: i, type: number, min: 1}]\nstations:\n"
-                               "  - name: s\n    title: T\n    reward: 1\n    lease: 1m\n    worker: {kind: human, skills: {e: 1}}\n"
-                               "    form: {title: F, fields: [{name: f, type: radio, options: [a, b], label: L}]}\n"
-                               "  - {name: t, when: s.f == 'a', shows: [i]}\n";
-    static const struct { const char *from, *to; bool compatible; } rows[] = {
-        { "title: T", "title: Other", true }, { "reward: 1", "reward: 2", true }, { "lease: 1m", "lease: 2m", true },
-        { "lease: 1m", "backoff: 1m", true }, { "lease: 1m", "attempts: 9", true }, { "title: F", "title: G", true },
-        { "label: L", "label: M", true }, { "line: a", "title: x\nline: a", true }, { "label: L", "hint: H", true },
-        { "line: a", "line: b", false }, { "line: a", "currency: EUR\nline: a", false }, { "min: 1", "min: 2", false },
-        { "min: 1", "max: 1", false }, { "name: t", "name: u", false }, { "kind: human", "kind: any", false }, { "{e: 1", "{e: 2", false },
-        { "{e: 1", "{d: 1", false }, { "[a, b]", "[a, c]", false }, { "[a, b]", "[a]", false }, { "type: radio", "type: select", false },
-        { "label: L", "required: true", false }, { "== 'a'", "!= 'a'", false }, { "shows: [i]", "shows: [s.f]", false },
-        { "shows: [i]", "shows: []", false }, { "when: s.f == 'a', ", "", false }, { "{name: t", "{after: [], name: t", false },
+    static const char base[] =
+        "line: a\ninput: [{name: i, type: number, min: 1}]\nstations:\n"
+        "  - name: s\n    title: T\n    reward: 1\n    lease: 1m\n    worker: {kind: human, skills: {e: 1}}\n"
+        "    form: {title: F, fields: [{name: f, type: radio, options: [a, b], label: L}]}\n"
+        "  - {name: t, when: s.f == 'a', shows: [i]}\n";
+    static const struct {
+        const char *from, *to;
+        bool compatible;
+    } rows[] = {
+        { "title: T", "title: Other", true },
+        { "reward: 1", "reward: 2", true },
+        { "lease: 1m", "lease: 2m", true },
+        { "lease: 1m", "backoff: 1m", true },
+        { "lease: 1m", "attempts: 9", true },
+        { "title: F", "title: G", true },
+        { "label: L", "label: M", true },
+        { "line: a", "title: x\nline: a", true },
+        { "label: L", "hint: H", true },
+        { "line: a", "line: b", false },
+        { "line: a", "currency: EUR\nline: a", false },
+        { "min: 1", "min: 2", false },
+        { "min: 1", "max: 1", false },
+        { "name: t", "name: u", false },
+        { "kind: human", "kind: any", false },
+        { "{e: 1", "{e: 2", false },
+        { "{e: 1", "{d: 1", false },
+        { "[a, b]", "[a, c]", false },
+        { "[a, b]", "[a]", false },
+        { "type: radio", "type: select", false },
+        { "label: L", "required: true", false },
+        { "== 'a'", "!= 'a'", false },
+        { "shows: [i]", "shows: [s.f]", false },
+        { "shows: [i]", "shows: []", false },
+        { "when: s.f == 'a', ", "", false },
+        { "{name: t", "{after: [], name: t", false },
     };
     struct ld_line *old_line = good_line(base), *same = good_line(base);
     assert_true(ld_compatible(old_line, same));
@@ -282,7 +320,9 @@ static const char *check_one(const char *field, const struct slp_buf *value)
 {
     static char text[256];
     char yaml[512];
-    snprintf(yaml, sizeof yaml, "line: a\ninput: [{name: i, type: text}]\nstations: [{name: s, form: {fields: [{name: f, %s}]}}]\n", field);
+    snprintf(yaml, sizeof yaml,
+             "line: a\ninput: [{name: i, type: text}]\nstations: [{name: s, form: {fields: [{name: f, %s}]}}]\n",
+             field);
     struct ld_line *l = good_line(yaml);
     char *copy = malloc(value->n); /* of exactly that size: ASan sees one byte too far */
     memcpy(copy, value->p, value->n);
@@ -310,27 +350,48 @@ static void expect_text(const char *field, const char *value, const char *wanted
 static void texts_have_the_form_of_their_type(void **state)
 {
     (void)state;
-    static const struct { const char *type; const char *good[16], *bad[24]; const char *text; } rows[] = {
-        { "date", { "2012-02-29", "2000-02-29", "0001-01-01", "9999-12-31" },
-          { "2013-02-29", "1900-02-29", "2012-13-01", "2012-00-10", "2012-04-31", "2012-01-00", "0000-01-01", "2012-1-1", "12-01-2012",
-            "2012-01-01 ", "2012/01/01", "today" }, "is not a date (YYYY-MM-DD)" },
-        { "time", { "00:00", "23:59", "23:59:59" }, { "24:00", "12:60", "12:00:60", "1:00", "12:00:", "12.00", "noon", "12:0a" },
+    static const struct {
+        const char *type;
+        const char *good[16], *bad[24];
+        const char *text;
+    } rows[] = {
+        { "date",
+          { "2012-02-29", "2000-02-29", "0001-01-01", "9999-12-31" },
+          { "2013-02-29", "1900-02-29", "2012-13-01", "2012-00-10", "2012-04-31", "2012-01-00", "0000-01-01",
+            "2012-1-1", "12-01-2012", "2012-01-01 ", "2012/01/01", "today" },
+          "is not a date (YYYY-MM-DD)" },
+        { "time",
+          { "00:00", "23:59", "23:59:59" },
+          { "24:00", "12:60", "12:00:60", "1:00", "12:00:", "12.00", "noon", "12:0a" },
           "is not a time (HH:MM or HH:MM:SS)" },
-        { "datetime", { "2012-02-29T12:00", "2012-02-29 12:00:00", "2012-02-29T12:00:00Z", "2012-02-29T12:00:00.123+05:45", "2012-02-29T12:00-0700",
-                        "2012-02-29T12:00:00,5+05" },
-          { "2012-02-29", "2012-02-30T12:00", "2012-02-29T25:00", "2012-02-29T12:00:00.", "2012-02-29T12:00+5", "2012-02-29T12:00X",
-            "2012-02-29T12:00+24:00", "2012-02-29T12:00.5", "2012-02-29T12:00+05:4", "2012-02-29T12:00:00.1234567890" },
+        { "datetime",
+          { "2012-02-29T12:00", "2012-02-29 12:00:00", "2012-02-29T12:00:00Z", "2012-02-29T12:00:00.123+05:45",
+            "2012-02-29T12:00-0700", "2012-02-29T12:00:00,5+05" },
+          { "2012-02-29", "2012-02-30T12:00", "2012-02-29T25:00", "2012-02-29T12:00:00.", "2012-02-29T12:00+5",
+            "2012-02-29T12:00X", "2012-02-29T12:00+24:00", "2012-02-29T12:00.5", "2012-02-29T12:00+05:4",
+            "2012-02-29T12:00:00.1234567890" },
           "is not a date and time (YYYY-MM-DDTHH:MM:SS, perhaps with Z or +HH:MM)" },
-        { "email", { "a@b.co", "first.last+tag@mail.example.org", "o'neill@example.com", "\xc3\xbc@b\xc3\xbc" "cher.example" },
-          { "a", "a@", "@b.co", "a@b", "a b@c.de", "a@b..co", "a@-b.co", "a@b-.co", ".a@b.co", "a.@b.co", "a..b@c.de", "a@b@c.de", "a@b.co\n" },
+        { "email",
+          { "a@b.co", "first.last+tag@mail.example.org", "o'neill@example.com",
+            "\xc3\xbc@b\xc3\xbc"
+            "cher.example" },
+          { "a", "a@", "@b.co", "a@b", "a b@c.de", "a@b..co", "a@-b.co", "a@b-.co", ".a@b.co", "a.@b.co", "a..b@c.de",
+            "a@b@c.de", "a@b.co\n" },
           "is not an e-mail address" },
-        { "url", { "http://example.com", "https://example.com:8080/a?b=c#d", "ftp://x", "s3://bucket/key", "file:///tmp/x", "HTTP://x" },
-          { "example.com", "http:/example.com", "http://", "://x", "http://a b", "1http://x", "http:///x", "javascript:alert(1)", "http://x\n", "http://<x>" },
+        { "url",
+          { "http://example.com", "https://example.com:8080/a?b=c#d", "ftp://x", "s3://bucket/key", "file:///tmp/x",
+            "HTTP://x" },
+          { "example.com", "http:/example.com", "http://", "://x", "http://a b", "1http://x", "http:///x",
+            "javascript:alert(1)", "http://x\n", "http://<x>" },
           "is not a URL (scheme://...)" },
-        { "phone", { "+977 1-4411-234", "(0)20 7946 0958", "911", "+1.212.555.0100" }, { "12", "+", "phone", "1234567890123456", "12+34567", "555-CALL" },
+        { "phone",
+          { "+977 1-4411-234", "(0)20 7946 0958", "911", "+1.212.555.0100" },
+          { "12", "+", "phone", "1234567890123456", "12+34567", "555-CALL" },
           "is not a phone number" },
-        { "number", { "0", "-1.5", "+3", "1e6", ".5", "12345678901234567890" },
-          { "abc", "1,5", "1 000", "0x10", "inf", "nan", "1e", " 1", "1 ", "--1", "1.2.3", "e5", "." }, "is not a number" },
+        { "number",
+          { "0", "-1.5", "+3", "1e6", ".5", "12345678901234567890" },
+          { "abc", "1,5", "1 000", "0x10", "inf", "nan", "1e", " 1", "1 ", "--1", "1.2.3", "e5", "." },
+          "is not a number" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char field[64], wanted[256];
@@ -378,7 +439,11 @@ static void texts_keep_options_and_lengths(void **state)
 static void packed_values_are_checked_by_kind(void **state)
 {
     (void)state;
-    static const struct { const char *field, *packed; size_t n; const char *wanted; } rows[] = {
+    static const struct {
+        const char *field, *packed;
+        size_t n;
+        const char *wanted;
+    } rows[] = {
         { "type: text", PACKED("\xc0"), "" },
         { "type: text, required: true", PACKED("\xc0"), "is required" },
         { "type: text", PACKED("\x05"), "must be text" },
@@ -399,18 +464,42 @@ static void packed_values_are_checked_by_kind(void **state)
         { "type: number", PACKED("\xcb\x7f\xf8\0\0\0\0\0\0"), "is not a finite number" },
         { "type: number", PACKED("\xc3"), "is not a number" },
         { "type: date", PACKED("\x05"), "must be text" },
-        { "type: check_box, options: [a, b]", PACKED("\x92\xa1" "b\xa1" "a"), "" },
+        { "type: check_box, options: [a, b]",
+          PACKED("\x92\xa1"
+                 "b\xa1"
+                 "a"),
+          "" },
         { "type: check_box, options: [a, b]", PACKED("\x90"), "" },
         { "type: check_box, options: [a, b]", PACKED("\xc0"), "" },
         { "type: check_box, options: [a, b], required: true", PACKED("\x90"), "is required" },
-        { "type: check_box, options: [a, b]", PACKED("\x92\xa1" "a\xa1" "a"), "'a' is chosen twice" },
-        { "type: check_box, options: [a, b]", PACKED("\x91\xa1" "c"), "'c' is not one of the options" },
+        { "type: check_box, options: [a, b]",
+          PACKED("\x92\xa1"
+                 "a\xa1"
+                 "a"),
+          "'a' is chosen twice" },
+        { "type: check_box, options: [a, b]",
+          PACKED("\x91\xa1"
+                 "c"),
+          "'c' is not one of the options" },
         { "type: check_box, options: [a, b]", PACKED("\x91\x01"), "must be a list of texts" },
-        { "type: check_box, options: [a, b]", PACKED("\x91\x91\xa1" "a"), "must be a list of texts" },
-        { "type: check_box, options: [a, b]", PACKED("\x81\xa1" "a\xa1" "b"), "must be a list of texts" },
-        { "type: text", PACKED("\xa5" "abc"), "is malformed" },
+        { "type: check_box, options: [a, b]",
+          PACKED("\x91\x91\xa1"
+                 "a"),
+          "must be a list of texts" },
+        { "type: check_box, options: [a, b]",
+          PACKED("\x81\xa1"
+                 "a\xa1"
+                 "b"),
+          "must be a list of texts" },
+        { "type: text",
+          PACKED("\xa5"
+                 "abc"),
+          "is malformed" },
         { "type: text", PACKED("\xc1"), "is malformed" },
-        { "type: check_box, options: [a, b]", PACKED("\x92\xa1" "a"), "must be a list of texts" },
+        { "type: check_box, options: [a, b]",
+          PACKED("\x92\xa1"
+                 "a"),
+          "must be a list of texts" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slp_buf b = { .n = rows[i].n };
@@ -426,7 +515,8 @@ static void packed_values_are_checked_by_kind(void **state)
 static void the_wrong_value_is_named_by_its_index(void **state)
 {
     (void)state;
-    struct ld_line *l = good_line("line: a\ninput: [{name: i, type: text}, {name: j, type: number}, {name: k, type: text, required: true}]\nstations: [{name: s}]\n");
+    struct ld_line *l = good_line("line: a\ninput: [{name: i, type: text}, {name: j, type: number}, {name: k, type: "
+                                  "text, required: true}]\nstations: [{name: s}]\n");
     uint32_t field;
     char text[128];
     static const char row[] = "\xa1x\xa1y\xa1z";

@@ -7,17 +7,20 @@
 #include "proto/reader.h"
 
 /* A good beginning of two stations; tests append to the last one, whose keys are indented by four: the next line is line 10. */
-#define HEAD "line: pairs\n"                                                               /* 1 */ \
-             "input:\n"                                                                    /* 2 */ \
-             "  - {name: text, type: text}\n"                                              /* 3 */ \
-             "stations:\n"                                                                 /* 4 */ \
-             "  - name: judge\n"                                                           /* 5 */ \
-             "    form:\n"                                                                 /* 6 */ \
-             "      fields:\n"                                                             /* 7 */ \
-             "        - {name: entails, type: radio, options: [yes, no]}\n"                /* 8 */ \
-             "  - name: check\n"                                                           /* 9 */
+#define HEAD                                                                                                           \
+    "line: pairs\n"                                                /* 1 */                                             \
+    "input:\n"                                                     /* 2 */                                             \
+    "  - {name: text, type: text}\n"                               /* 3 */                                             \
+    "stations:\n"                                                  /* 4 */                                             \
+    "  - name: judge\n"                                            /* 5 */                                             \
+    "    form:\n"                                                  /* 6 */                                             \
+    "      fields:\n"                                              /* 7 */                                             \
+    "        - {name: entails, type: radio, options: [yes, no]}\n" /* 8 */                                             \
+    "  - name: check\n"                                            /* 9 */
 
-struct row { const char *yaml, *problems; };
+struct row {
+    const char *yaml, *problems;
+};
 static void expect_rows(const struct row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -42,13 +45,16 @@ static void keys_are_checked(void **state)
         { HEAD "    copies: {min: 3}\n", "l.yml:10:5: unknown key 'copies': not supported by this version\n" },
         { HEAD "    jury: 3\n", "l.yml:10:5: unknown key 'jury': not supported by this version\n" },
         { HEAD "    reward: 1\n    reward: 2\n", "l.yml:11:5: duplicate key 'reward' (first in line 10)\n" },
-        { HEAD "    worker: {kind: human, kindd: robot}\n", "l.yml:10:27: unknown key 'kindd', did you mean 'kind'?\n" },
-        { HEAD "    worker: {skills: {english: 1, english: 2}}\n", "l.yml:10:35: duplicate key 'english' (first in line 10)\n" },
+        { HEAD "    worker: {kind: human, kindd: robot}\n",
+          "l.yml:10:27: unknown key 'kindd', did you mean 'kind'?\n" },
+        { HEAD "    worker: {skills: {english: 1, english: 2}}\n",
+          "l.yml:10:35: duplicate key 'english' (first in line 10)\n" },
         { HEAD "    {a: b}: 1\n", "l.yml:10:5: a key must be text, not a list or a map\n" },
         { HEAD "    1: 2\n", "l.yml:10:5: unknown key '1'\n" },
         { "input:\n  - {name: a, type: text}\nstations:\n  - name: s\n", "l.yml:1:1: missing key 'line'\n" },
         { "line: a\n", "l.yml:1:1: missing key 'input'\nl.yml:1:1: missing key 'stations'\n" },
-        { "line: a\ninput:\n  - type: text\nstations:\n  - title: x\n", "l.yml:3:5: missing key 'name'\nl.yml:5:5: missing key 'name'\n" },
+        { "line: a\ninput:\n  - type: text\nstations:\n  - title: x\n",
+          "l.yml:3:5: missing key 'name'\nl.yml:5:5: missing key 'name'\n" },
         { "line: a\ninput:\n  - name: b\nstations:\n  - name: x\n", "l.yml:3:5: missing key 'type'\n" },
     };
     EXPECT(rows);
@@ -68,9 +74,12 @@ static void types_of_values_are_checked(void **state)
         { HEAD "    worker: human\n", "l.yml:10:5: 'worker' must be a map of keys, not text\n" },
         { HEAD "    worker: {kind: hunan}\n", "l.yml:10:14: unknown kind 'hunan', did you mean 'human'?\n" },
         { HEAD "    worker: {kind: cat}\n", "l.yml:10:14: unknown kind 'cat': it is one of any, human, robot\n" },
-        { HEAD "    worker: {skills: [english]}\n", "l.yml:10:14: 'skills' must be a map from skills to levels, not a list\n" },
-        { HEAD "    worker: {skills: {english: 300}}\n", "l.yml:10:23: the level of skill 'english' must be a whole number, 1 to 255\n" },
-        { HEAD "    worker: {skills: {english: \"2\"}}\n", "l.yml:10:23: the level of skill 'english' must be a whole number, 1 to 255\n" },
+        { HEAD "    worker: {skills: [english]}\n",
+          "l.yml:10:14: 'skills' must be a map from skills to levels, not a list\n" },
+        { HEAD "    worker: {skills: {english: 300}}\n",
+          "l.yml:10:23: the level of skill 'english' must be a whole number, 1 to 255\n" },
+        { HEAD "    worker: {skills: {english: \"2\"}}\n",
+          "l.yml:10:23: the level of skill 'english' must be a whole number, 1 to 255\n" },
         { HEAD "    worker: {skills: {\"a b\": 2}}\n",
           "l.yml:10:23: skill 'a b': a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit\n" },
         { HEAD "    attempts: three\n", "l.yml:10:5: 'attempts' must be a whole number, not text\n" },
@@ -86,7 +95,8 @@ static void types_of_values_are_checked(void **state)
         { "line: a\ncurrency: usd\ninput:\n  - {name: a, type: text}\nstations:\n  - name: s\n",
           "l.yml:2:1: 'currency' is 'usd', but must be three capital letters such as USD\n" },
         { "line: a\ninput: []\nstations: []\n",
-          "l.yml:2:1: 'input' is empty: a line has at least one input field\nl.yml:3:1: 'stations' is empty: a line has at least one station\n" },
+          "l.yml:2:1: 'input' is empty: a line has at least one input field\nl.yml:3:1: 'stations' is empty: a line "
+          "has at least one station\n" },
     };
     EXPECT(rows);
 }
@@ -95,10 +105,12 @@ static void durations_and_money_are_checked(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        { HEAD "    lease: 10 minutes\n", "l.yml:10:5: 'lease' is '10 minutes', but must be a duration such as 30s, 10m, 2h or 1d\n" },
+        { HEAD "    lease: 10 minutes\n",
+          "l.yml:10:5: 'lease' is '10 minutes', but must be a duration such as 30s, 10m, 2h or 1d\n" },
         { HEAD "    lease: 31d\n", "l.yml:10:5: 'lease' must be 1 seconds to 30 days\n" },
         { HEAD "    lease: 999ms\n", "l.yml:10:5: 'lease' must be 1 seconds to 30 days\n" },
-        { HEAD "    lease: 99999999999999999999d\n", "l.yml:10:5: 'lease' is '99999999999999999999d', but must be a duration such as 30s, 10m, 2h or 1d\n" },
+        { HEAD "    lease: 99999999999999999999d\n",
+          "l.yml:10:5: 'lease' is '99999999999999999999d', but must be a duration such as 30s, 10m, 2h or 1d\n" },
         { HEAD "    lease: [1]\n", "l.yml:10:5: 'lease' must be a duration such as 30s, 10m, 2h or 1d, not a list\n" },
         { HEAD "    backoff: 367d\n", "l.yml:10:5: 'backoff' must be 0 seconds to 366 days\n" },
         { HEAD "    start_by: 0\n", "l.yml:10:5: 'start_by' must be 1 seconds to 30 days\n" },
@@ -112,31 +124,35 @@ static void durations_and_money_are_checked(void **state)
     EXPECT(rows);
 }
 
-#define FIELD(text) "line: a\ninput:\n  - {name: i, type: text}\nstations:\n  - name: s\n    form:\n      fields:\n        - " text "\n"
+#define FIELD(text)                                                                                                    \
+    "line: a\ninput:\n  - {name: i, type: text}\nstations:\n  - name: s\n    form:\n      fields:\n        - " text "\n"
 static void fields_are_checked(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        { FIELD("{name: f, type: raddio, options: [a]}"), "l.yml:8:21: unknown type 'raddio', did you mean 'radio'?\n" },
-        { FIELD("{name: f, type: radio}"), "l.yml:8:11: missing key 'options': a radio needs the list of its options\n" },
+        { FIELD("{name: f, type: raddio, options: [a]}"),
+          "l.yml:8:21: unknown type 'raddio', did you mean 'radio'?\n" },
+        { FIELD("{name: f, type: radio}"),
+          "l.yml:8:11: missing key 'options': a radio needs the list of its options\n" },
         { FIELD("{name: f, type: select, options: []}"), "l.yml:8:35: 'options' is empty\n" },
         { FIELD("{name: f, type: check_box, options: [a, b, a]}"), "l.yml:8:54: duplicate option 'a'\n" },
         { FIELD("{name: f, type: radio, options: [a, \"\"]}"), "l.yml:8:47: an option must not be empty\n" },
-        { FIELD("{name: f, type: radio, options: a}"),
-          "l.yml:8:34: 'options' must be a list of texts, not text\n" },
+        { FIELD("{name: f, type: radio, options: a}"), "l.yml:8:34: 'options' must be a list of texts, not text\n" },
         { FIELD("{name: f, type: date, options: [a]}"), "l.yml:8:33: 'options' do not go with type date\n" },
-        { FIELD("{name: f, type: text, min: 1}"), "l.yml:8:33: 'min' does not go with type text: only numbers have it\n" },
+        { FIELD("{name: f, type: text, min: 1}"),
+          "l.yml:8:33: 'min' does not go with type text: only numbers have it\n" },
         { FIELD("{name: f, type: number, min: 3, max: 2.5}"), "l.yml:8:35: 'min' is greater than 'max'\n" },
         { FIELD("{name: f, type: number, min: .inf}"), "l.yml:8:35: 'min' must be a number, not infinity\n" },
         { FIELD("{name: f, type: number, min: \"3\"}"), "l.yml:8:35: 'min' must be a number, not text\n" },
         { FIELD("{name: f, type: number, chars_max: 3}"), "l.yml:8:35: 'chars_max' does not go with type number\n" },
         { FIELD("{name: f, type: text, chars_max: 0}"), "l.yml:8:33: 'chars_max' is 0, but must be 1 to 65536\n" },
         { FIELD("{name: f, type: text, required: yes}"), "l.yml:8:33: 'required' must be true or false, not text\n" },
-        { FIELD("{name: f.g, type: text}"),
-          "l.yml:8:12: 'name' 'f.g': a field's name is 1 to 64 of A-Z a-z 0-9 _ - (no dot) and begins with a letter or digit\n" },
+        { FIELD("{name: f.g, type: text}"), "l.yml:8:12: 'name' 'f.g': a field's name is 1 to 64 of A-Z a-z 0-9 _ - "
+                                            "(no dot) and begins with a letter or digit\n" },
         { FIELD("{name: f, type: text}\n        - {name: f, type: date}"), "l.yml:9:12: duplicate field name 'f'\n" },
         { "line: a\ninput:\n  - {name: i, type: radio, options: [a]}\nstations:\n  - name: s\n",
-          "l.yml:3:15: type 'radio' is for forms: an input field is one of text, general, email, url, number, date, time, datetime, phone\n" },
+          "l.yml:3:15: type 'radio' is for forms: an input field is one of text, general, email, url, number, date, "
+          "time, datetime, phone\n" },
     };
     EXPECT(rows);
 }
@@ -146,17 +162,21 @@ static void the_graph_is_checked(void **state)
     (void)state;
 #define LINE "line: a\ninput:\n  - {name: i, type: text}\nstations:\n"
     static const struct row rows[] = {
-        { HEAD "    after: [jugde]\n", "l.yml:10:13: 'after' names 'jugde', but there is no such station, did you mean 'judge'?\n" },
+        { HEAD "    after: [jugde]\n",
+          "l.yml:10:13: 'after' names 'jugde', but there is no such station, did you mean 'judge'?\n" },
         { HEAD "    after: [check]\n", "l.yml:10:13: station 'check' names itself in 'after'\n" },
         { HEAD "    after: [judge, judge]\n", "l.yml:10:20: 'after' names 'judge' twice\n" },
         { HEAD "  - name: judge\n", "l.yml:10:5: duplicate station name 'judge'\n" },
         { LINE "  - name: a\n    after: [b]\n  - name: b\n", "l.yml:6:13: 'after' makes a cycle: a -> b -> a\n" },
-        { LINE "  - name: z\n  - name: a\n    after: [z, c]\n  - name: b\n  - name: c\n", "l.yml:7:16: 'after' makes a cycle: a -> b -> c -> a\n" },
-        { LINE "  - {name: a, after: [b]}\n  - {name: b, after: [a]}\n  - {name: c, after: [d]}\n  - {name: d, after: [c]}\n  - {name: e, after: [d]}\n",
+        { LINE "  - name: z\n  - name: a\n    after: [z, c]\n  - name: b\n  - name: c\n",
+          "l.yml:7:16: 'after' makes a cycle: a -> b -> c -> a\n" },
+        { LINE "  - {name: a, after: [b]}\n  - {name: b, after: [a]}\n  - {name: c, after: [d]}\n  - {name: d, after: "
+               "[c]}\n  - {name: e, after: [d]}\n",
           "l.yml:5:23: 'after' makes a cycle: a -> b -> a\nl.yml:7:23: 'after' makes a cycle: c -> d -> c\n" },
         /* with a broken graph, names are still looked up */
         { LINE "  - {name: a, after: [b]}\n  - {name: b, after: [a], when: x == 1}\n",
-          "l.yml:5:23: 'after' makes a cycle: a -> b -> a\nl.yml:6:27: 'when', column 1: there is no input field 'x'\n" },
+          "l.yml:5:23: 'after' makes a cycle: a -> b -> a\nl.yml:6:27: 'when', column 1: there is no input field "
+          "'x'\n" },
     };
     EXPECT(rows);
 }
@@ -167,11 +187,15 @@ static void visibility_is_checked(void **state)
     static const struct row rows[] = {
         { HEAD "    shows: [judge.entails, text]\n", "" },
         { HEAD "    shows: [txet]\n", "l.yml:10:13: 'shows': there is no input field 'txet', did you mean 'text'?\n" },
-        { HEAD "    shows: [entails]\n", "l.yml:10:13: 'shows': there is no input field 'entails', did you mean 'judge.entails'?\n" },
+        { HEAD "    shows: [entails]\n",
+          "l.yml:10:13: 'shows': there is no input field 'entails', did you mean 'judge.entails'?\n" },
         { HEAD "    shows: [text, text]\n", "l.yml:10:19: 'shows' names 'text' twice\n" },
-        { HEAD "    shows: [judge.entials]\n", "l.yml:10:13: 'shows': station 'judge' has no field 'entials', did you mean 'entails'?\n" },
-        { HEAD "    shows: [jugde.entails]\n", "l.yml:10:13: 'shows': 'jugde.entails': there is no station 'jugde', did you mean 'judge'?\n" },
-        { HEAD "    after: []\n    shows: [judge.entails]\n", "l.yml:11:13: 'shows': 'judge.entails' is not produced upstream of station 'check'\n" },
+        { HEAD "    shows: [judge.entials]\n",
+          "l.yml:10:13: 'shows': station 'judge' has no field 'entials', did you mean 'entails'?\n" },
+        { HEAD "    shows: [jugde.entails]\n",
+          "l.yml:10:13: 'shows': 'jugde.entails': there is no station 'jugde', did you mean 'judge'?\n" },
+        { HEAD "    after: []\n    shows: [judge.entails]\n",
+          "l.yml:11:13: 'shows': 'judge.entails' is not produced upstream of station 'check'\n" },
         { HEAD "    when: check.x == 1\n", "l.yml:10:5: 'when', column 1: station 'check' has no field 'x'\n" },
         { HEAD "    form: {fields: [{name: x, type: text}]}\n    when: check.x == 1\n",
           "l.yml:11:5: 'when', column 1: 'check.x' is not produced upstream of station 'check'\n" },
@@ -180,13 +204,19 @@ static void visibility_is_checked(void **state)
           "l.yml:13:5: 'when', column 1: 'judge.entails' is not passed on to station 'last'\n" },
         { HEAD "    shows: []\n  - name: last\n    shows: [text, judge.entails]\n", "" }, /* hidden, but handed on */
         { HEAD "    passes: [text]\n  - name: last\n    shows: [text]\n", "" },
-        { HEAD "    form: {fields: [{name: x, type: text}]}\n    passes: [check.x]\n  - name: last\n    shows: [check.x]\n", "" },
+        { HEAD
+          "    form: {fields: [{name: x, type: text}]}\n    passes: [check.x]\n  - name: last\n    shows: [check.x]\n",
+          "" },
         { HEAD "    passes: [nothing]\n", "l.yml:10:14: 'passes': there is no input field 'nothing'\n" },
         /* one path hands it on, the other does not: it is there */
-        { HEAD "    passes: []\n  - name: other\n    after: [judge]\n  - name: last\n    after: [check, other]\n    shows: [text, judge.entails]\n", "" },
+        { HEAD "    passes: []\n  - name: other\n    after: [judge]\n  - name: last\n    after: [check, other]\n    "
+               "shows: [text, judge.entails]\n",
+          "" },
         /* no second mistake where the first one hides the field */
-        { HEAD "    form: {fields: 5}\n  - name: last\n    when: check.x == 1\n", "l.yml:10:12: 'fields' must be a list of maps, not a number\n" },
-        { HEAD "    type: improve\n  - name: last\n    when: check.x == 1\n", "l.yml:10:5: station type 'improve' is not supported by this version\n" },
+        { HEAD "    form: {fields: 5}\n  - name: last\n    when: check.x == 1\n",
+          "l.yml:10:12: 'fields' must be a list of maps, not a number\n" },
+        { HEAD "    type: improve\n  - name: last\n    when: check.x == 1\n",
+          "l.yml:10:5: station type 'improve' is not supported by this version\n" },
     };
     EXPECT(rows);
 }
@@ -205,18 +235,24 @@ static void conditions_are_checked(void **state)
         { HEAD "    when: text == and\n", "l.yml:10:5: 'when', column 9: a value should stand here\n" },
         { HEAD "    when: (text == 1\n", "l.yml:10:5: 'when', column 1: this parenthesis is not closed\n" },
         { HEAD "    when: text == 1)\n", "l.yml:10:5: 'when', column 10: this parenthesis was never opened\n" },
-        { HEAD "    when: text == 1 text\n", "l.yml:10:5: 'when', column 11: and, or, or a comparison is missing before this\n" },
+        { HEAD "    when: text == 1 text\n",
+          "l.yml:10:5: 'when', column 11: and, or, or a comparison is missing before this\n" },
         { HEAD "    when: text == 1 not text\n", "l.yml:10:5: 'when', column 11: and or or is missing before this\n" },
-        { HEAD "    when: text < 1 < 2\n", "l.yml:10:5: 'when', column 10: comparisons do not chain: join two with and\n" },
-        { HEAD "    when: (text == 1) == true\n", "l.yml:10:5: 'when', column 13: only values can be compared, not conditions\n" },
-        { HEAD "    when: 1\n", "l.yml:10:5: 'when', column 1: a value alone is no condition: compare it with another\n" },
+        { HEAD "    when: text < 1 < 2\n",
+          "l.yml:10:5: 'when', column 10: comparisons do not chain: join two with and\n" },
+        { HEAD "    when: (text == 1) == true\n",
+          "l.yml:10:5: 'when', column 13: only values can be compared, not conditions\n" },
+        { HEAD "    when: 1\n",
+          "l.yml:10:5: 'when', column 1: a value alone is no condition: compare it with another\n" },
         { HEAD "    when: text < null\n", "l.yml:10:5: 'when', column 1: null can only be compared with == and !=\n" },
         { HEAD "    when: text == \"a\n", "l.yml:10:5: 'when', column 9: the closing quote is missing\n" },
         { HEAD "    when: text == -x\n", "l.yml:10:5: 'when', column 9: this is neither a number nor a name\n" },
-        { HEAD "    when: \"text == '\xc3\xa4\xc3\xb6' ?\"\n", "l.yml:10:5: 'when', column 14: this character has no meaning here\n" },
-        { HEAD "    when: judge.entails == \"yse\"\n", "l.yml:10:5: 'when', column 18: 'yse' is no option of 'judge.entails', did you mean 'yes'?\n" },
-        { HEAD "    when: a == 1 and b == 2\n",
-          "l.yml:10:5: 'when', column 1: there is no input field 'a'\nl.yml:10:5: 'when', column 12: there is no input field 'b'\n" },
+        { HEAD "    when: \"text == '\xc3\xa4\xc3\xb6' ?\"\n",
+          "l.yml:10:5: 'when', column 14: this character has no meaning here\n" },
+        { HEAD "    when: judge.entails == \"yse\"\n",
+          "l.yml:10:5: 'when', column 18: 'yse' is no option of 'judge.entails', did you mean 'yes'?\n" },
+        { HEAD "    when: a == 1 and b == 2\n", "l.yml:10:5: 'when', column 1: there is no input field "
+                                                "'a'\nl.yml:10:5: 'when', column 12: there is no input field 'b'\n" },
         { FIELD("{name: c, type: check_box, options: [x]}") "  - name: t\n    when: s.c == \"x\"\n",
           "l.yml:10:5: 'when', column 8: a check_box holds a list: it can only be compared with null\n" },
         { FIELD("{name: c, type: check_box, options: [x]}") "  - name: t\n    when: s.c != null\n", "" },
@@ -227,25 +263,26 @@ static void conditions_are_checked(void **state)
 static void all_mistakes_come_in_the_order_of_the_file(void **state)
 {
     (void)state;
-    expect_problems("lnie: a\n"
-                    "line: a b\n"
-                    "input:\n"
-                    "  - {name: t, type: tekst}\n"
-                    "stations:\n"
-                    "  - name: one\n"
-                    "    after: [three]\n"
-                    "    when: u == 1\n"
-                    "    reward: 1\n"
-                    "    reward: 1\n"
-                    "  - name: two\n"
-                    "    lease: never\n",
-                    "l.yml:1:1: unknown key 'lnie', did you mean 'line'?\n"
-                    "l.yml:2:1: 'line' 'a b': a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit\n"
-                    "l.yml:4:15: unknown type 'tekst', did you mean 'text'?\n"
-                    "l.yml:7:13: 'after' names 'three', but there is no such station\n"
-                    "l.yml:8:5: 'when', column 1: there is no input field 'u'\n"
-                    "l.yml:10:5: duplicate key 'reward' (first in line 9)\n"
-                    "l.yml:12:5: 'lease' is 'never', but must be a duration such as 30s, 10m, 2h or 1d\n");
+    expect_problems(
+        "lnie: a\n"
+        "line: a b\n"
+        "input:\n"
+        "  - {name: t, type: tekst}\n"
+        "stations:\n"
+        "  - name: one\n"
+        "    after: [three]\n"
+        "    when: u == 1\n"
+        "    reward: 1\n"
+        "    reward: 1\n"
+        "  - name: two\n"
+        "    lease: never\n",
+        "l.yml:1:1: unknown key 'lnie', did you mean 'line'?\n"
+        "l.yml:2:1: 'line' 'a b': a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit\n"
+        "l.yml:4:15: unknown type 'tekst', did you mean 'text'?\n"
+        "l.yml:7:13: 'after' names 'three', but there is no such station\n"
+        "l.yml:8:5: 'when', column 1: there is no input field 'u'\n"
+        "l.yml:10:5: duplicate key 'reward' (first in line 9)\n"
+        "l.yml:12:5: 'lease' is 'never', but must be a duration such as 30s, 10m, 2h or 1d\n");
 }
 
 static void what_is_not_yaml_is_named_with_its_place(void **state)
@@ -255,8 +292,10 @@ static void what_is_not_yaml_is_named_with_its_place(void **state)
         { "", "l.yml: the file is empty\n" },
         { "# nothing\n", "l.yml: the file is empty\n" },
         { "line: a\n\tinput: b\n", "l.yml:2:1: a tab must not stand here: YAML is indented with spaces\n" },
-        { "line: [a\n", "l.yml:2:1: this is not YAML: did not find expected ',' or ']', while parsing a flow sequence (begun at line 1)\n" },
-        { "line: a\nb\n", "l.yml:3:1: this is not YAML: could not find expected ':', while scanning a simple key (begun at line 2)\n" },
+        { "line: [a\n", "l.yml:2:1: this is not YAML: did not find expected ',' or ']', while parsing a flow sequence "
+                        "(begun at line 1)\n" },
+        { "line: a\nb\n",
+          "l.yml:3:1: this is not YAML: could not find expected ':', while scanning a simple key (begun at line 2)\n" },
         { "line: *x\n", "l.yml:1:7: this is not YAML: found undefined alias\n" },
         { "line: a\ntitle: caf\xe9\n", "l.yml:2:11: the file is not UTF-8 from here on\n" },
         { "line: a\ntitle: \xc3\xa9\xc3", "l.yml:2:9: the file is not UTF-8 from here on\n" },
@@ -271,7 +310,8 @@ static void aliases_work_and_cannot_blow_up(void **state)
 {
     (void)state;
     expect_problems("line: a\ninput:\n  - {name: i, type: text}\nstations:\n"
-                    "  - name: a\n    form: &f {fields: [{name: x, type: text}]}\n  - name: b\n    form: *f\n", "");
+                    "  - name: a\n    form: &f {fields: [{name: x, type: text}]}\n  - name: b\n    form: *f\n",
+                    "");
     /* nine in nine in nine ...: 9^9 texts, were they followed to the end */
     char bomb[2048];
     size_t n = (size_t)snprintf(bomb, sizeof bomb, "line: a\nx0: &x0 [lol,lol,lol,lol,lol,lol,lol,lol,lol]\n");
@@ -313,11 +353,13 @@ static void sizes_are_bounded(void **state)
 static void unquoted_scalars_are_texts_where_texts_are_wanted(void **state)
 {
     (void)state;
-    struct ld_line *l = good_line("line: 5\ntitle: true\ninput:\n  - {name: 1, type: text, label: 0x10}\nstations:\n"
-                                  "  - name: on\n    reward: 0.03\n    lease: 30\n    when: true\n    form:\n      fields:\n"
-                                  "        - {name: f, type: radio, options: [yes, no, 0, 1.50, null, ~, true]}\n");
+    struct ld_line *l =
+        good_line("line: 5\ntitle: true\ninput:\n  - {name: 1, type: text, label: 0x10}\nstations:\n"
+                  "  - name: on\n    reward: 0.03\n    lease: 30\n    when: true\n    form:\n      fields:\n"
+                  "        - {name: f, type: radio, options: [yes, no, 0, 1.50, null, ~, true]}\n");
     static const char *const options[] = { "yes", "no", "0", "1.50", "null", "~", "true" };
-    assert_true(is(l->name, "5") && is(l->title, "true") && is(l->inputs[0].name, "1") && is(l->inputs[0].label, "0x10"));
+    assert_true(is(l->name, "5") && is(l->title, "true") && is(l->inputs[0].name, "1") &&
+                is(l->inputs[0].label, "0x10"));
     const struct ld_station *s = &l->stations[0];
     assert_true(is(s->name, "on"));
     assert_int_equal(s->reward_micros, 30000);
@@ -331,8 +373,9 @@ static void unquoted_scalars_are_texts_where_texts_are_wanted(void **state)
 static void numbers_and_booleans_keep_the_core_schema(void **state)
 {
     (void)state;
-    struct ld_line *l = good_line("line: a\ninput:\n  - {name: i, type: number, min: -12, max: 1.5e3, required: True}\n"
-                                  "  - {name: j, type: number, min: 0.1, max: 18446744073709551616}\nstations:\n  - {name: s, attempts: 0x10}\n");
+    struct ld_line *l = good_line(
+        "line: a\ninput:\n  - {name: i, type: number, min: -12, max: 1.5e3, required: True}\n"
+        "  - {name: j, type: number, min: 0.1, max: 18446744073709551616}\nstations:\n  - {name: s, attempts: 0x10}\n");
     assert_true(l->inputs[0].required && !l->inputs[1].required);
     assert_true(l->inputs[0].min == -12 && l->inputs[0].max == 1500);
     assert_true(l->inputs[1].min == 0.1 && l->inputs[1].max == 18446744073709551616.0);
@@ -345,11 +388,20 @@ static void a_problem_of_the_broker_gets_the_same_place(void **state)
     (void)state;
     char buf[256];
     struct linefile *f = linefile_parse("l.yml", HEAD "    a.b[0]: 1\n", sizeof(HEAD "    a.b[0]: 1\n") - 1);
-    static const struct { const char *path; const char *shown; } rows[] = {
-        { "stations[0].form.fields[0].type", "l.yml:8:27: no" }, { "stations[0].form.fields[0].options[1]", "l.yml:8:55: no" },
-        { "stations[1]", "l.yml:9:5: no" }, { "stations[1].a.b[0]", "l.yml:10:5: no" }, { "stations[1].missing", "l.yml:9:5: no" },
-        { "stations[7].name", "l.yml:4:1: no" }, { "stations[99999999999999999999]", "l.yml:4:1: no" }, { "", "l.yml:1:1: no" },
-        { "..[[", "l.yml:1:1: no" }, { "stations[", "l.yml:4:1: no" },
+    static const struct {
+        const char *path;
+        const char *shown;
+    } rows[] = {
+        { "stations[0].form.fields[0].type", "l.yml:8:27: no" },
+        { "stations[0].form.fields[0].options[1]", "l.yml:8:55: no" },
+        { "stations[1]", "l.yml:9:5: no" },
+        { "stations[1].a.b[0]", "l.yml:10:5: no" },
+        { "stations[1].missing", "l.yml:9:5: no" },
+        { "stations[7].name", "l.yml:4:1: no" },
+        { "stations[99999999999999999999]", "l.yml:4:1: no" },
+        { "", "l.yml:1:1: no" },
+        { "..[[", "l.yml:1:1: no" },
+        { "stations[", "l.yml:4:1: no" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slp_bytes path = { rows[i].path, (uint32_t)strlen(rows[i].path) }, text = { "no", 2 };
