@@ -1,5 +1,6 @@
-/* Building packed values: rows and line definitions. The packing itself is the codec's; this adds what a caller needs to be told apart: how
- * many values stand at the top level, whether containers are complete, and whether a string is not UTF-8. */
+/* Building packed values: rows and line definitions. The packing itself is the codec's; this adds what a caller
+ * needs to be told apart: how many values stand at the top level, whether containers are complete, and whether a
+ * string is not UTF-8. */
 #include <string.h>
 
 #include "client/internal.h"
@@ -31,7 +32,13 @@ static void count(struct sl_buf *b, uint64_t inside)
         b->nested = true;
 }
 
-#define PACK(b, call) do { struct slp_buf s_ = borrow(b); struct slp_buf *s = &s_; call; give_back((b), s); } while (0)
+#define PACK(b, call)                                                                                                  \
+    do {                                                                                                               \
+        struct slp_buf s_ = borrow(b);                                                                                 \
+        struct slp_buf *s = &s_;                                                                                       \
+        call;                                                                                                          \
+        give_back((b), s);                                                                                             \
+    } while (0)
 
 void sl_buf_clear(struct sl_buf *b)
 {

@@ -1,9 +1,11 @@
-/* A stream of events without a hole and without a repeat. Three sources tell of the same sequence: pages of past events (by request), published
- * frames (which may be lost), and, in silence, a page again (for what was lost last, when no later frame shows the gap).
+/* A stream of events without a hole and without a repeat. Three sources tell of the same sequence: pages of past
+ * events (by request), published frames (which may be lost), and, in silence, a page again (for what was lost last,
+ * when no later frame shows the gap).
  *
- * `passed` is the invariant: every event of this stream up to it was handed out, none behind it was. A published frame whose prev_seq is larger shows a
- * gap: then the frame is dropped and a page asked for, which brings its events too. Events up to `passed` are skipped. So every source
- * may lose, repeat and overtake, and `passed` still only moves forward over what was handed out. */
+ * `passed` is the invariant: every event of this stream up to it was handed out, none behind it was. A published
+ * frame whose prev_seq is larger shows a gap: then the frame is dropped and a page asked for, which brings its
+ * events too. Events up to `passed` are skipped. So every source may lose, repeat and overtake, and `passed` still
+ * only moves forward over what was handed out. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -22,7 +24,7 @@ struct sl_events {
     struct sl_events *next;
     char *stream;
     int64_t look_us, look_at_us;
-    void *sub;              /* NULL: nobody told where events are published, pages must do */
+    void *sub; /* NULL: nobody told where events are published, pages must do */
     uint64_t passed;
     zmq_msg_t frame;        /* what the batch lies in; initialised always */
     struct slp_cursor rest; /* events of the batch that were not looked at yet */
@@ -33,7 +35,9 @@ struct sl_events {
 const char *sl_event_name(unsigned type)
 {
     switch (type) {
-#define EVENT(NAME, number, streams, keys, meaning) case number: return #NAME;
+#define EVENT(NAME, number, streams, keys, meaning)                                                                    \
+    case number:                                                                                                       \
+        return #NAME;
 #include "proto/events.def"
 #undef EVENT
     default: return "";
@@ -77,7 +81,8 @@ static int ask_page(struct sl_events *e, int64_t timeout_ms)
     return SL_OK;
 }
 
-/* The next published frame of this very stream (subscriptions go by prefix: run/a also brings run/ab). false: none is there. */
+/* The next published frame of this very stream (subscriptions go by prefix: run/a also brings run/ab). false: none
+ * is there. */
 static bool take_published(struct sl_events *e, bool *gap)
 {
     *gap = false;
@@ -90,7 +95,8 @@ static bool take_published(struct sl_events *e, bool *gap)
         while (rc >= 0 && zmq_msg_more(&e->frame)) /* topic first, the body last */
             rc = zmq_msg_recv(&e->frame, e->sub, 0);
         struct slp_msg m;
-        if (rc < 0 || !decode(e, &m) || m.u.events.stream.n != strlen(e->stream) || memcmp(m.u.events.stream.p, e->stream, m.u.events.stream.n) != 0)
+        if (rc < 0 || !decode(e, &m) || m.u.events.stream.n != strlen(e->stream) ||
+            memcmp(m.u.events.stream.p, e->stream, m.u.events.stream.n) != 0)
             continue;
         *gap = m.u.events.prev_seq > e->passed;
         if (!*gap)
@@ -107,7 +113,9 @@ static int take_event(struct sl_events *e, struct sl_event *out)
     while (slp_next_event(&e->rest, &v)) {
         if (v.seq <= e->passed)
             continue;
-        *out = (struct sl_event){ .seq = v.seq, .type = v.type > UINT_MAX ? UINT_MAX : (unsigned)v.type, .wall_us = v.wall_us };
+        *out = (struct sl_event){ .seq = v.seq,
+                                  .type = v.type > UINT_MAX ? UINT_MAX : (unsigned)v.type,
+                                  .wall_us = v.wall_us };
         out->name = sl_event_name(out->type);
         if (!sl__value(v.data, &out->data))
             return sl__fail(e->sl, SL_BAD_REPLY, "event.data", NULL);
@@ -128,7 +136,8 @@ int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out
     if (rc != SL_OK)
         return rc;
     int64_t deadline_us = sl__now_us() + timeout_ms * 1000;
-    int64_t page_ms = timeout_ms < 1000 ? 1000 : timeout_ms; /* a page gets its time, but a broker that is away does not hold the caller up */
+    /* a page gets its time, but a broker that is away does not hold the caller up */
+    int64_t page_ms = timeout_ms < 1000 ? 1000 : timeout_ms;
     if (page_ms > sl->o.timeout_ms)
         page_ms = sl->o.timeout_ms;
     for (;;) {
@@ -160,7 +169,8 @@ static int subscribe(struct sl_events *e, const char *endpoint)
     int hwm = SUB_HWM, linger = 0;
     int64_t bytes_max = SL_FRAME_BYTES_MAX;
     e->sub = zmq_socket(e->sl->ctx, ZMQ_SUB);
-    if (!e->sub || zmq_setsockopt(e->sub, ZMQ_RCVHWM, &hwm, sizeof hwm) || zmq_setsockopt(e->sub, ZMQ_LINGER, &linger, sizeof linger) ||
+    if (!e->sub || zmq_setsockopt(e->sub, ZMQ_RCVHWM, &hwm, sizeof hwm) ||
+        zmq_setsockopt(e->sub, ZMQ_LINGER, &linger, sizeof linger) ||
         zmq_setsockopt(e->sub, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max) ||
         zmq_setsockopt(e->sub, ZMQ_SUBSCRIBE, e->stream, strlen(e->stream)) || zmq_connect(e->sub, endpoint))
         return sl__fail(e->sl, SL_SYSTEM, "events_endpoint", zmq_strerror(errno));
@@ -171,7 +181,8 @@ static bool stream_ok(const char *s)
 {
     if (strlen(s) > STREAM_BYTES_MAX || !sl_utf8_ok(s, strlen(s)))
         return false;
-    return strcmp(s, "all") == 0 || strncmp(s, "line/", 5) == 0 || strncmp(s, "run/", 4) == 0 || strncmp(s, "hub/", 4) == 0;
+    return strcmp(s, "all") == 0 || strncmp(s, "line/", 5) == 0 || strncmp(s, "run/", 4) == 0 ||
+           strncmp(s, "hub/", 4) == 0;
 }
 
 static int start(struct sl_events *e, uint64_t since)

@@ -6,14 +6,19 @@
 #include "client/internal.h"
 #include "proto/reader.h"
 
-#define ERR(NAME, number, retry, text) \
+#define ERR(NAME, number, retry, text)                                                                                 \
     _Static_assert(SL_##NAME == number, "sunline.h and errors.def give " #NAME " the same number");
 #include "proto/errors.def"
 #undef ERR
-_Static_assert(SL_RETRY_OK == (int)SLP_RETRY_OK && SL_RETRY_NOW == (int)SLP_RETRY_NOW && SL_RETRY_LATER == (int)SLP_RETRY_LATER &&
-               SL_RETRY_NEVER == (int)SLP_RETRY_NEVER, "retry classes are the protocol's");
+_Static_assert(SL_RETRY_OK == (int)SLP_RETRY_OK && SL_RETRY_NOW == (int)SLP_RETRY_NOW &&
+                   SL_RETRY_LATER == (int)SLP_RETRY_LATER && SL_RETRY_NEVER == (int)SLP_RETRY_NEVER,
+               "retry classes are the protocol's");
 
-static const struct { int code; const char *name, *text; enum sl_retry retry; } local[] = {
+static const struct {
+    int code;
+    const char *name, *text;
+    enum sl_retry retry;
+} local[] = {
     { SL_TIMEOUT, "TIMEOUT", "no answer came in time", SL_RETRY_LATER },
     { SL_DISCONNECTED, "DISCONNECTED", "there is no link to the broker", SL_RETRY_LATER },
     { SL_NO_MEMORY, "NO_MEMORY", "memory ran out", SL_RETRY_LATER },
@@ -99,11 +104,13 @@ int sl__fail(struct sl *sl, int code, const char *place, const char *text)
     return code;
 }
 
-/* All problems in two blocks: the texts one after the other, and the pointers to them. Without memory, the list is left out. */
+/* All problems in two blocks: the texts one after the other, and the pointers to them. Without memory, the list is
+ * left out. */
 static void keep_problems(struct sl *sl, struct slp_list list)
 {
     struct sl_problem *v = calloc(list.count, sizeof *v);
-    char *text = malloc((size_t)list.bytes + 2 * (size_t)list.count); /* packed strings, their headers turned into ends */
+    /* packed strings, their headers turned into ends */
+    char *text = malloc((size_t)list.bytes + 2 * (size_t)list.count);
     if (!v || !text) {
         free(v);
         free(text);
@@ -130,7 +137,8 @@ static void keep_problems(struct sl *sl, struct slp_list list)
 void sl__fail_as(struct sl *sl, const struct slp_error *e)
 {
     sl__forget_error(sl);
-    /* A code or class from a newer broker, or one that must not stand in an error, is kept as something that never counts as well done. */
+    /* A code or class from a newer broker, or one that must not stand in an error, is kept as something that never
+     * counts as well done. */
     bool sane = e->code > 0 && e->code < 1000;
     sl->error.code = sane ? (int)e->code : SL_BAD_REPLY;
     sl->error.retry = sane && e->retry != SLP_RETRY_OK ? (enum sl_retry)e->retry : SL_RETRY_NEVER;

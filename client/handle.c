@@ -101,6 +101,7 @@ int sl_info(struct sl *sl, struct sl_info *out)
     sl__copy(out->version, sizeof out->version, i->version);
     sl__copy(out->events_endpoint, sizeof out->events_endpoint, i->events_endpoint);
     if (i->store_id.n > 0)
-        memcpy(out->store_id, i->store_id.p, i->store_id.n < sizeof out->store_id ? i->store_id.n : sizeof out->store_id);
+        memcpy(out->store_id, i->store_id.p,
+               i->store_id.n < sizeof out->store_id ? i->store_id.n : sizeof out->store_id);
     return SL_OK;
 }

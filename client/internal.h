@@ -1,8 +1,8 @@
-/* What the parts of libsunline share, and what the command line may use beyond sunline.h: sl__request carries any message of the
- * catalogue. Not installed.
+/* What the parts of libsunline share, and what the command line may use beyond sunline.h: sl__request carries any
+ * message of the catalogue. Not installed.
  *
- * A handle is one DEALER socket with a monitor (is the link up?), a last error, and whoever waits for answers: at most one request
- * (sl__request waits right there) and any number of pipes. Request ids tell whose an answer is:
+ * A handle is one DEALER socket with a monitor (is the link up?), a last error, and whoever waits for answers: at
+ * most one request (sl__request waits right there) and any number of pipes. Request ids tell whose an answer is:
  *     bit 62 set: a request;   else bits 48..61 the pipe, 8..47 the frame in it, 0..7 the attempt. */
 #ifndef SUNLINE_CLIENT_INTERNAL_H
 #define SUNLINE_CLIENT_INTERNAL_H
@@ -41,9 +41,9 @@ struct sl {
 };
 
 /* ---- for everybody, the command line too ---- */
-/* Send a request, wait for the answer, obey retry classes, as sunline.h says under WHAT IS RESENT. `body` is a struct slp_<name> *.
- * SL_OK: *reply holds the message of type reply_type, which points into the handle: valid until the next call. Otherwise the code, and
- * sl_last_error() and sl_problems() are filled. reply may be NULL. */
+/* Send a request, wait for the answer, obey retry classes, as sunline.h says under WHAT IS RESENT. `body` is a
+ * struct slp_<name> *. SL_OK: *reply holds the message of type reply_type, which points into the handle: valid until
+ * the next call. Otherwise the code, and sl_last_error() and sl_problems() are filled. reply may be NULL. */
 int sl__request(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply);
 /* The same with a timeout of its own (INT64_MAX: none), and the choice of resending. */
 int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply, int64_t timeout_ms, bool resend);
@@ -53,9 +53,11 @@ int64_t sl__now_us(void); /* monotonic */
 /* ---- within the library ---- */
 /* Mark an optional field of a message as there, after it was set. */
 #define SL__SET(m, msg, field) ((m)->has |= 1u << SLP_BIT_##msg##_##field)
-/* Every public function begins with it: SL_MISUSE inside a callback (or without a handle), else the last error is cleared. */
+/* Every public function begins with it: SL_MISUSE inside a callback (or without a handle), else the last error is
+ * cleared. */
 int sl__enter(struct sl *sl);
-int sl__fail(struct sl *sl, int code, const char *place, const char *text); /* fills the last error; text NULL: the code's sentence. Returns code */
+/* fills the last error; text NULL: the code's sentence. Returns code */
+int sl__fail(struct sl *sl, int code, const char *place, const char *text);
 void sl__fail_as(struct sl *sl, const struct slp_error *e); /* from an error message, problems included */
 void sl__forget_error(struct sl *sl);
 
@@ -70,25 +72,29 @@ void sl__link_close(struct sl *sl);
 int sl__link_send(struct sl *sl, const struct slp_buf *b);
 int sl__link_recv(struct sl *sl, zmq_msg_t *m); /* 1 a frame (m must be initialised), 0 none */
 void sl__link_watch(struct sl *sl);             /* take in what the monitor tells */
-/* Sleep until something comes (on the socket, the monitor, or `also` if not NULL), the socket takes messages (want_out), or until_us. */
+/* Sleep until something comes (on the socket, the monitor, or `also` if not NULL), the socket takes messages
+ * (want_out), or until_us. */
 void sl__link_sleep(struct sl *sl, bool want_out, void *also, int64_t until_us);
 
-/* turn.c: one turn of work: take in answers, serve pipes; if there was nothing to do, sleep until until_us at most. want_out: the caller has something
- * to send. SL_OK, or SL_STOPPED. */
+/* turn.c: one turn of work: take in answers, serve pipes; if there was nothing to do, sleep until until_us at most.
+ * want_out: the caller has something to send. SL_OK, or SL_STOPPED. */
 int sl__turn(struct sl *sl, bool want_out, void *also, int64_t until_us);
 
 /* pipe.c: called by turns. */
 struct sl_pipe *sl__pipe_of(struct sl *sl, uint64_t id);
 void sl__pipe_answer(struct sl_pipe *p, const struct slp_msg *m, zmq_msg_t *frame); /* may take the frame over */
-void sl__pipe_broken(struct sl_pipe *p, uint64_t id);                               /* an answer that cannot be decoded */
-/* Send what is due, look at the clock. Returns when it wants to be called again; *want_out if the socket did not take something. */
+/* an answer that cannot be decoded */
+void sl__pipe_broken(struct sl_pipe *p, uint64_t id);
+/* Send what is due, look at the clock. Returns when it wants to be called again; *want_out if the socket did not
+ * take something. */
 int64_t sl__pipe_serve(struct sl_pipe *p, int64_t now_us, bool *want_out);
 struct sl_pipe *sl__pipe_next(struct sl_pipe *p);
 
 /* put.c: what a put_done says of each of n rows. Returns false if it contradicts itself. */
 bool sl__put_report(const struct slp_put_done *d, uint32_t n, uint64_t first_number, const uint64_t *tags, sl_put_fn *on_row, void *arg,
                     struct sl_put_counts *counts);
-/* Appends a row as one array, and its key (NULL: none) if it or one of the `count` rows before has one. false: no memory, nothing was appended. */
+/* Appends a row as one array, and its key (NULL: none) if it or one of the `count` rows before has one. false: no
+ * memory, nothing was appended. */
 bool sl__put_row(struct slp_buf *rows, struct slp_buf *keys, uint32_t count, uint32_t keyed, const struct sl_buf *row, const char *key);
 int sl__row_ok(const struct sl_buf *row, const char *key); /* SL_OK, SL_MISUSE, SL_NO_MEMORY, SL_TOO_BIG */
 bool sl__columns(struct slp_buf *b, const char *const *columns, uint32_t n); /* packed strings; false: out of memory */

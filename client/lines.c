@@ -57,7 +57,9 @@ int sl_lines(struct sl *sl, sl_line_fn *fn, void *arg)
         struct slp_cursor c = slp_each(m.u.lines.rows);
         struct slp_item_line_row in;
         while (slp_next_line_row(&c, &in)) {
-            struct sl_line_row row = { .version = in.version, .state = in.state, .stations = in.stations, .runs_open = in.runs_open };
+            struct sl_line_row row = {
+                .version = in.version, .state = in.state, .stations = in.stations, .runs_open = in.runs_open
+            };
             sl__copy(row.name, sizeof row.name, in.name);
             sl__copy(row.title, sizeof row.title, in.title);
             memcpy(after, row.name, sizeof after);
@@ -90,7 +92,8 @@ static int hand_out(struct sl *sl, struct slp_list rows, sl_station_fn *fn, void
     return SL_OK;
 }
 
-int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual, struct sl_value *definition, sl_station_fn *fn, void *arg)
+int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual, struct sl_value *definition,
+                sl_station_fn *fn, void *arg)
 {
     int rc = sl__enter(sl);
     if (rc == SL_OK)

@@ -1,5 +1,6 @@
-/* The socket of a handle, and what its monitor tells. IMMEDIATE makes the socket take a message only while a link stands: so nothing
- * waits in a queue that we cannot see, and what was not answered when a link is lost is exactly what has to be sent again. */
+/* The socket of a handle, and what its monitor tells. IMMEDIATE makes the socket take a message only while a link
+ * stands: so nothing waits in a queue that we cannot see, and what was not answered when a link is lost is exactly
+ * what has to be sent again. */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -25,13 +26,16 @@ static int set_up(struct sl *sl)
 {
     int64_t max_bytes = SL_FRAME_BYTES_MAX;
     if (set(sl->sock, ZMQ_LINGER, 0) || set(sl->sock, ZMQ_IMMEDIATE, 1) || set(sl->sock, ZMQ_SNDHWM, 1024) ||
-        set(sl->sock, ZMQ_RCVHWM, 16384) || set(sl->sock, ZMQ_RECONNECT_IVL, 50) || set(sl->sock, ZMQ_RECONNECT_IVL_MAX, 2000) ||
-        set(sl->sock, ZMQ_HEARTBEAT_IVL, 2000) || set(sl->sock, ZMQ_HEARTBEAT_TIMEOUT, 6000) ||
-        set(sl->sock, ZMQ_CONNECT_TIMEOUT, 5000) || zmq_setsockopt(sl->sock, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes))
+        set(sl->sock, ZMQ_RCVHWM, 16384) || set(sl->sock, ZMQ_RECONNECT_IVL, 50) ||
+        set(sl->sock, ZMQ_RECONNECT_IVL_MAX, 2000) || set(sl->sock, ZMQ_HEARTBEAT_IVL, 2000) ||
+        set(sl->sock, ZMQ_HEARTBEAT_TIMEOUT, 6000) || set(sl->sock, ZMQ_CONNECT_TIMEOUT, 5000) ||
+        zmq_setsockopt(sl->sock, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes))
         return -1;
     if (zmq_socket_monitor(sl->sock, MONITOR, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
         return -1;
-    return set(sl->monitor, ZMQ_LINGER, 0) || zmq_connect(sl->monitor, MONITOR) || zmq_connect(sl->sock, sl->o.endpoint) ? -1 : 0;
+    return set(sl->monitor, ZMQ_LINGER, 0) || zmq_connect(sl->monitor, MONITOR) || zmq_connect(sl->sock, sl->o.endpoint)
+               ? -1
+               : 0;
 }
 
 int sl__link_open(struct sl *sl)
@@ -66,6 +70,9 @@ void sl__link_close(struct sl *sl)
 
 int sl__link_send(struct sl *sl, const struct slp_buf *b)
 {
+    /* Right after a loss the socket may still take a message for the dying link, where nobody would miss it. */
+    if (!sl->up)
+        return 0;
     zmq_msg_t m;
     if (zmq_msg_init_size(&m, b->n) != 0)
         return -1;
@@ -135,7 +142,7 @@ void sl__link_sleep(struct sl *sl, bool want_out, void *also, int64_t until_us)
     if (left_us > STOP_LOOK_US)
         left_us = STOP_LOOK_US;
     zmq_pollitem_t items[] = {
-        { .socket = sl->sock, .events = (short)(ZMQ_POLLIN | (want_out ? ZMQ_POLLOUT : 0)) },
+        { .socket = sl->sock, .events = (short)(ZMQ_POLLIN | (want_out && sl->up ? ZMQ_POLLOUT : 0)) },
         { .socket = sl->monitor, .events = ZMQ_POLLIN },
         { .socket = also, .events = ZMQ_POLLIN },
     };

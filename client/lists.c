@@ -10,7 +10,9 @@ static int task_page(struct sl *sl, struct slp_list rows, uint64_t *left, sl_tas
     struct slp_cursor c = slp_each(rows);
     struct slp_item_task_row in;
     while (*left > 0 && slp_next_task_row(&c, &in)) {
-        struct sl_task_row row = { .run_id = in.run_id, .unit = in.unit, .state = in.state, .attempts = in.attempts, .due_us = in.due_us };
+        struct sl_task_row row = {
+            .run_id = in.run_id, .unit = in.unit, .state = in.state, .attempts = in.attempts, .due_us = in.due_us
+        };
         sl__copy(row.reason, sizeof row.reason, in.reason);
         --*left;
         sl->in_callback = true;
@@ -22,7 +24,8 @@ static int task_page(struct sl *sl, struct slp_list rows, uint64_t *left, sl_tas
     return SL_OK;
 }
 
-int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, const char *run, uint64_t limit, sl_task_fn *fn, void *arg)
+int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, const char *run, uint64_t limit,
+             sl_task_fn *fn, void *arg)
 {
     int rc = sl__enter(sl);
     if (rc == SL_OK && run)
@@ -33,7 +36,9 @@ int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, cons
     uint32_t after_n = 0;
     uint64_t left = limit ? limit : UINT64_MAX;
     for (bool more = true; more && left > 0 && rc == SL_OK;) {
-        struct slp_tasks_get g = { .station_id = station_id, .which = which, .run = sl__bytes(run), .after = { after, after_n } };
+        struct slp_tasks_get g = {
+            .station_id = station_id, .which = which, .run = sl__bytes(run), .after = { after, after_n }
+        };
         if (after_n)
             SL__SET(&g, tasks_get, after);
         if (run)
@@ -55,8 +60,8 @@ int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, cons
     return rc;
 }
 
-static int tasks_set(struct sl *sl, uint64_t action, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
-                     const char *reason, uint64_t *count)
+static int tasks_set(struct sl *sl, uint64_t action, uint64_t station_id, const char *run, const uint64_t *units,
+                     uint32_t n, const char *reason, uint64_t *count)
 {
     int rc = sl__enter(sl);
     if (rc == SL_OK && (run || units))
@@ -69,7 +74,9 @@ static int tasks_set(struct sl *sl, uint64_t action, uint64_t station_id, const 
         rc = sl__fail(sl, SL_BAD_VALUE, "reason", "it is not UTF-8");
     if (rc != SL_OK)
         return rc;
-    struct slp_tasks_set s = { .station_id = station_id, .action = action, .run = sl__bytes(run), .reason = sl__bytes(reason) };
+    struct slp_tasks_set s = {
+        .station_id = station_id, .action = action, .run = sl__bytes(run), .reason = sl__bytes(reason)
+    };
     if (run)
         SL__SET(&s, tasks_set, run);
     if (reason)
@@ -90,12 +97,14 @@ static int tasks_set(struct sl *sl, uint64_t action, uint64_t station_id, const 
     return rc;
 }
 
-int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count)
+int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
+               const char *reason, uint64_t *count)
 {
     return tasks_set(sl, 0, station_id, run, units, n, reason, count);
 }
 
-int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count)
+int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason,
+            uint64_t *count)
 {
     return tasks_set(sl, 1, station_id, run, units, n, reason, count);
 }
@@ -115,8 +124,12 @@ int sl_hubs(struct sl *sl, sl_hub_fn *fn, void *arg)
         struct slp_cursor c = slp_each(m.u.hubs.rows);
         struct slp_item_hub_row in;
         while (slp_next_hub_row(&c, &in)) {
-            struct sl_hub_row row = { .hub = in.hub, .workers = in.workers, .signed_in = in.signed_in, .holding = in.holding,
-                                      .connected = in.connected, .seen_wall_us = in.seen_wall_us };
+            struct sl_hub_row row = { .hub = in.hub,
+                                      .workers = in.workers,
+                                      .signed_in = in.signed_in,
+                                      .holding = in.holding,
+                                      .connected = in.connected,
+                                      .seen_wall_us = in.seen_wall_us };
             sl__copy(row.name, sizeof row.name, in.name);
             sl__copy(row.zone, sizeof row.zone, in.zone);
             after = row.hub;
@@ -154,11 +167,17 @@ int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *f
         struct slp_cursor c = slp_each(m.u.workers.rows);
         struct slp_item_worker_row in;
         while (slp_next_worker_row(&c, &in)) {
-            struct sl_worker_row row = { .worker = in.worker, .kind = in.kind, .holding = in.holding, .credit = in.credit, .done = in.done,
+            struct sl_worker_row row = { .worker = in.worker,
+                                         .kind = in.kind,
+                                         .holding = in.holding,
+                                         .credit = in.credit,
+                                         .done = in.done,
                                          .signed_in = in.signed_in };
             sl__copy(row.name, sizeof row.name, in.name);
             sl__copy(row.hub, sizeof row.hub, in.hub);
-            row.skills = (struct sl_value){ .type = SL_T_ARRAY, .n = in.skills.count, .p = in.skills.p, .bytes = in.skills.bytes };
+            row.skills = (struct sl_value){
+                .type = SL_T_ARRAY, .n = in.skills.count, .p = in.skills.p, .bytes = in.skills.bytes
+            };
             after = row.worker;
             sl->in_callback = true;
             int stop = fn(arg, &row);

@@ -56,7 +56,8 @@ static int hand_out(struct sl *sl, struct page *p, struct slp_bytes packed, sl_o
     return stop ? sl__fail(sl, SL_STOPPED, "", NULL) : SL_OK;
 }
 
-int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *fn, void *arg, uint64_t *last)
+int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *fn, void *arg,
+              uint64_t *last)
 {
     static const struct sl_output_options none;
     if (!o)
@@ -71,7 +72,10 @@ int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o,
     struct page page = { .count = 0 };
     uint64_t at = o->after_unit;
     for (bool more = true; more && rc == SL_OK;) {
-        struct slp_output_get g = { .run = sl__bytes(run), .station = sl__bytes(o->station), .after_unit = at, .limit = o->page_rows,
+        struct slp_output_get g = { .run = sl__bytes(run),
+                                    .station = sl__bytes(o->station),
+                                    .after_unit = at,
+                                    .limit = o->page_rows,
                                     .all_units = o->all_units };
         if (o->station)
             SL__SET(&g, output_get, station);

@@ -91,7 +91,9 @@ static void fill_in(struct sl_pipe_options *o)
     if (!o->window_bytes)
         o->window_bytes = WINDOW_BYTES;
     if (!o->frame_units) /* several frames under way keep both ends busy, also in a small window */
-        o->frame_units = o->window_units / 4 < 1 ? 1 : o->window_units / 4 < FRAME_UNITS ? o->window_units / 4 : FRAME_UNITS;
+        o->frame_units = o->window_units / 4 < 1             ? 1
+                         : o->window_units / 4 < FRAME_UNITS ? o->window_units / 4
+                                                             : FRAME_UNITS;
     if (!o->frame_bytes)
         o->frame_bytes = FRAME_BYTES;
     if (!o->columns)
@@ -142,7 +144,8 @@ static struct sl_pipe *pipe_new(struct sl *sl, const struct sl_pipe_options *o)
     p->losses = sl->losses;
     p->silence_us = sl->o.resend_ms * 1000;
     p->pause_us = 20000;
-    if (!p->ring || !open_frame(p, 1) || (p->o.column_count > 0 && !sl__columns(&p->columns, o->columns, o->column_count))) {
+    if (!p->ring || !open_frame(p, 1) ||
+        (p->o.column_count > 0 && !sl__columns(&p->columns, o->columns, o->column_count))) {
         pipe_free(p);
         return NULL;
     }

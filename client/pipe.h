@@ -1,15 +1,18 @@
-/* What the two halves of a pipe share: pipe.c (rows come in, callers wait) and pipe_wire.c (frames go out, answers come in).
+/* What the two halves of a pipe share: pipe.c (rows come in, callers wait) and pipe_wire.c (frames go out, answers
+ * come in).
  *
- * Frames are numbered from 1 and stand in a ring, head..tail. The one at the tail is filling; the others wait to be sent, are sent, or are answered.
- * Answers may come in any order; rows are called back from the head on, so in the order of the puts.
+ * Frames are numbered from 1 and stand in a ring, head..tail. The one at the tail is filling; the others wait to be
+ * sent, are sent, or are answered. Answers may come in any order; rows are called back from the head on, so in the
+ * order of the puts.
  *
  *     FILLING --seal--> WAITING --send--> SENT --answer--> ANSWERED --callback--> (gone)
  *                          ^                |
  *                          +--- link lost, silence, "come again later", gap
  *
- * A numbered producer's frames must reach the broker in order. So when one of them has to go again, all behind it go again (go-back-N); the broker
- * knows repeats by their number. After "come again later" one frame is sent as a probe, then twice as many with each success.
- * The attempt in a request id tells an answer to an earlier sending: its success counts, its refusal does not. */
+ * A numbered producer's frames must reach the broker in order. So when one of them has to go again, all behind it go
+ * again (go-back-N); the broker knows repeats by their number. After "come again later" one frame is sent as a
+ * probe, then twice as many with each success. The attempt in a request id tells an answer to an earlier sending:
+ * its success counts, its refusal does not. */
 #ifndef SUNLINE_CLIENT_PIPE_H
 #define SUNLINE_CLIENT_PIPE_H
 #include "client/internal.h"

@@ -5,8 +5,8 @@
 #include "client/pipe.h"
 
 #define SILENCE_MAX_US 60000000
-#define PAUSE_MIN_US 20000     /* when the broker names no time; doubles ... */
-#define PAUSE_MAX_US 10000000  /* ... up to this */
+#define PAUSE_MIN_US 20000    /* when the broker names no time; doubles ... */
+#define PAUSE_MAX_US 10000000 /* ... up to this */
 #define FRAME_MASK ((1ull << 40) - 1)
 
 static bool resendable(const struct sl_pipe *p, const struct frame *f)

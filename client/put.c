@@ -1,4 +1,5 @@
-/* Putting units in, a message at a time; and what pipes share with it: checks of rows, and reading what a put_done says. */
+/* Putting units in, a message at a time; and what pipes share with it: checks of rows, and reading what a put_done
+ * says. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,8 @@ int sl__row_ok(const struct sl_buf *row, const char *key)
 }
 
 /* Appends a row, and its key if it or an earlier one has a key. On failure both buffers are as they were. */
-bool sl__put_row(struct slp_buf *rows, struct slp_buf *keys, uint32_t count, uint32_t keyed, const struct sl_buf *row, const char *key)
+bool sl__put_row(struct slp_buf *rows, struct slp_buf *keys, uint32_t count, uint32_t keyed, const struct sl_buf *row,
+                 const char *key)
 {
     size_t rows_were = rows->n, keys_were = keys->n;
     slp_pack_array(rows, row->count);
@@ -79,8 +81,8 @@ static bool consistent(const struct slp_put_done *d, uint32_t n, uint64_t *refus
     return d->duplicates >= *known && d->accepted + d->duplicates + *refused == n;
 }
 
-bool sl__put_report(const struct slp_put_done *d, uint32_t n, uint64_t first_number, const uint64_t *tags, sl_put_fn *fn, void *arg,
-                    struct sl_put_counts *counts)
+bool sl__put_report(const struct slp_put_done *d, uint32_t n, uint64_t first_number, const uint64_t *tags,
+                    sl_put_fn *fn, void *arg, struct sl_put_counts *counts)
 {
     uint64_t refused, known;
     if (!consistent(d, n, &refused, &known))
@@ -163,7 +165,8 @@ int sl_batch_add(struct sl_batch *b, const struct sl_buf *row, const char *key)
     return SL_OK;
 }
 
-static int put(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const struct sl_put_options *o, struct slp_msg *m)
+static int put(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const struct sl_put_options *o,
+               struct slp_msg *m)
 {
     struct slp_put p = { .run_id = run_id, .rows = { b->rows.p, (uint32_t)b->rows.n, b->count } };
     if (b->keyed > 0) {
@@ -193,8 +196,8 @@ static int put(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const s
     return sl__request_with(sl, SLP_PUT, &p, SLP_PUT_DONE, m, sl->o.timeout_ms, safe);
 }
 
-int sl_put_batch(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const struct sl_put_options *o, sl_put_fn *fn, void *arg,
-                 struct sl_put_counts *counts)
+int sl_put_batch(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const struct sl_put_options *o,
+                 sl_put_fn *fn, void *arg, struct sl_put_counts *counts)
 {
     static const struct sl_put_options none;
     struct sl_put_counts sums = { 0 };
@@ -219,7 +222,11 @@ int sl_put_batch(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const
     return SL_OK;
 }
 
-struct one { int code; uint64_t unit; char text[SL_TEXT_SIZE]; };
+struct one {
+    int code;
+    uint64_t unit;
+    char text[SL_TEXT_SIZE];
+};
 
 static void take_one(void *arg, const struct sl_put_result *r)
 {

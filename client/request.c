@@ -1,22 +1,22 @@
-/* One request, one answer: sending again after silence or a lost link where that does no harm, waiting where the broker asks for it. */
+/* One request, one answer: sending again after silence or a lost link where that does no harm, waiting where the
+ * broker asks for it. */
 #include <string.h>
 
 #include "client/internal.h"
 
 #define RESEND_MAX_US 60000000
-#define AGAIN_MIN_US 20000    /* first pause after "come again", where the broker names none; doubles ... */
-#define AGAIN_MAX_US 2000000  /* ... up to this */
+#define AGAIN_MIN_US 20000   /* first pause after "come again", where the broker names none; doubles ... */
+#define AGAIN_MAX_US 2000000 /* ... up to this */
 
-/* May a message of this type be sent twice? What reads may, and what says how things shall be. What adds or counts may not. */
+/* May a message of this type be sent twice? What reads may, and what says how things shall be. What adds or counts
+ * may not. */
 bool sl__resendable(uint64_t type)
 {
     switch (type) {
     case SLP_PUT:
     case SLP_TASKS_SET:
-    case SLP_BACKUP:
-        return false;
-    default:
-        return true;
+    case SLP_BACKUP: return false;
+    default: return true;
     }
 }
 
@@ -126,7 +126,8 @@ static int ask(struct sl *sl, struct ask *a, uint64_t reply_type)
     }
 }
 
-int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply, int64_t timeout_ms, bool resend)
+int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply,
+                     int64_t timeout_ms, bool resend)
 {
     int64_t now_us = sl__now_us();
     struct ask a = { .type = type, .body = body, .resend = resend, .again_us = AGAIN_MIN_US };

@@ -60,7 +60,9 @@ int sl_run_start(struct sl *sl, const struct sl_run_options *o, struct sl_run *o
     rc = sl__request(sl, SLP_RUN_START, &s, SLP_RUN_STARTED, &m);
     if (rc != SL_OK)
         return rc;
-    *out = (struct sl_run){ .id = m.u.run_started.run_id, .version = m.u.run_started.version, .existing = m.u.run_started.existing };
+    *out = (struct sl_run){ .id = m.u.run_started.run_id,
+                            .version = m.u.run_started.version,
+                            .existing = m.u.run_started.existing };
     return keep_columns(sl, m.u.run_started.columns, out);
 }
 
@@ -183,7 +185,8 @@ int sl_run_info(struct sl *sl, const char *run, struct sl_run_row *out, sl_stati
 }
 
 /* One look: SL_OK with *over told, or why not. */
-static int look(struct sl *sl, const char *run, const struct sl_wait_options *o, int64_t waited_us, int64_t timeout_ms, bool *over, int *code)
+static int look(struct sl *sl, const char *run, const struct sl_wait_options *o, int64_t waited_us, int64_t timeout_ms,
+                bool *over, int *code)
 {
     struct slp_msg m;
     struct sl_progress p = { .waited_ms = waited_us / 1000 };
@@ -221,7 +224,8 @@ int sl_run_wait(struct sl *sl, const char *run, const struct sl_wait_options *o)
     if (rc != SL_OK)
         return rc;
     int64_t began_us = sl__now_us(), interval_us = (o->interval_ms ? o->interval_ms : WAIT_INTERVAL_MS) * 1000;
-    int64_t end_us = !o->timeout_ms || o->timeout_ms > (INT64_MAX - began_us) / 1000 ? INT64_MAX : began_us + o->timeout_ms * 1000;
+    int64_t end_us =
+        !o->timeout_ms || o->timeout_ms > (INT64_MAX - began_us) / 1000 ? INT64_MAX : began_us + o->timeout_ms * 1000;
     for (;;) {
         int64_t now_us = sl__now_us(), timeout_ms = sl->o.timeout_ms;
         if (end_us != INT64_MAX && end_us - now_us < timeout_ms * 1000)
@@ -231,7 +235,8 @@ int sl_run_wait(struct sl *sl, const char *run, const struct sl_wait_options *o)
         rc = look(sl, run, o, now_us - began_us, timeout_ms, &over, &code);
         if (rc == SL_OK && over)
             return code == SL_OK ? SL_OK : sl__fail(sl, code, run, NULL);
-        bool away = sl_error_retry(rc) == SL_RETRY_LATER && rc != SL_NO_MEMORY && !sl->ended; /* it will be back, perhaps */
+        /* it will be back, perhaps */
+        bool away = sl_error_retry(rc) == SL_RETRY_LATER && rc != SL_NO_MEMORY && !sl->ended;
         if (rc != SL_OK && !away)
             return rc;
         int64_t next_us = now_us + interval_us;

@@ -1,4 +1,5 @@
-/* libsunline: the client library of Sunline. Backend services put units into runs, watch them and read what came out.
+/* libsunline: the client library of Sunline. Backend services put units into runs, watch them and read what came
+ * out.
  *
  *     struct sl *sl;
  *     int rc = sl_open(&(struct sl_options){ .endpoint = "tcp://127.0.0.1:7710" }, &sl);
@@ -13,21 +14,26 @@
  * RULES
  * - One handle, one thread. Different threads use different handles. A handle must not be used after fork().
  * - No signal handlers, no output, no environment, no exit(): everything comes back as a code.
- * - Functions return an int of enum sl_code: 0 is SL_OK, others are the protocol's codes or local ones from 1000 on. What a
- *   function hands out through pointers is only meaningful on SL_OK, unless it says otherwise; sl_last_error() has the details.
- * - "Borrowed until the next call" means: until the next call with the same handle (or a pipe or event stream on it).
- * - Callbacks are called from inside a call, on its thread. In them only functions that take no handle, no pipe and no event stream may be used (values,
- *   buffers, error texts); others return SL_MISUSE. What a callback receives is valid until it returns.
- * - Strings given to the library are UTF-8 and copied; NULL means absent where a comment says so. Names are 1 to 64 bytes of A-Z a-z
- *   0-9 . _ - and begin with a letter or digit. Lengths are bytes. Times end in _us or _ms; *_wall_us is UTC since 1970.
+ * - Functions return an int of enum sl_code: 0 is SL_OK, others are the protocol's codes or local ones from 1000 on.
+ *   What a function hands out through pointers is only meaningful on SL_OK, unless it says otherwise;
+ *   sl_last_error() has the details.
+ * - "Borrowed until the next call" means: until the next call with the same handle (or a pipe or event stream on
+ *   it).
+ * - Callbacks are called from inside a call, on its thread. In them only functions that take no handle, no pipe and
+ *   no event stream may be used (values, buffers, error texts); others return SL_MISUSE. What a callback receives is
+ *   valid until it returns.
+ * - Strings given to the library are UTF-8 and copied; NULL means absent where a comment says so. Names are 1 to 64
+ *   bytes of A-Z a-z 0-9 . _ - and begin with a letter or digit. Lengths are bytes. Times end in _us or _ms;
+ *   *_wall_us is UTC since 1970.
  * - Options are structs: set what you need, leave the rest zero; zero is the default.
  *
  * WHAT IS RESENT
- * ZeroMQ reconnects by itself. A request that was not answered is sent again, with the same request id, after a silence (resend_ms,
- * doubling) and as soon as a lost link is back, if repeating it does no harm: all that read, applying a line, starting a run,
- * setting states. Answers that ask to come again later (BUSY, QUEUE_FULL, STORE_FULL, SHUTTING_DOWN) are obeyed within the timeout. What
- * could be done twice (a put without number and without key, requeue, drop, backup) is sent once: if its answer does not come, the call
- * returns SL_TIMEOUT or SL_DISCONNECTED, and it is not known whether it was done. */
+ * ZeroMQ reconnects by itself. A request that was not answered is sent again, with the same request id, after a
+ * silence (resend_ms, doubling) and as soon as a lost link is back, if repeating it does no harm: all that read,
+ * applying a line, starting a run, setting states. Answers that ask to come again later (BUSY, QUEUE_FULL,
+ * STORE_FULL, SHUTTING_DOWN) are obeyed within the timeout. What could be done twice (a put without number and
+ * without key, requeue, drop, backup) is sent once: if its answer does not come, the call returns SL_TIMEOUT or
+ * SL_DISCONNECTED, and it is not known whether it was done. */
 #ifndef SUNLINE_H
 #define SUNLINE_H
 #include <stdbool.h>
@@ -88,7 +94,8 @@ struct sl_error { /* what went wrong last on a handle; all zero after a call tha
     char text[SL_TEXT_SIZE];  /* for people */
     char place[SL_TEXT_SIZE]; /* where: a field, an index, a name; perhaps empty */
 };
-struct sl_problem { const char *path, *text; }; /* one mistake in a line: "stations[2].form.fields[0].type", what is wrong */
+/* one mistake in a line: "stations[2].form.fields[0].type", what is wrong */
+struct sl_problem { const char *path, *text; };
 
 SL_API const struct sl_error *sl_last_error(const struct sl *sl); /* borrowed until the next call */
 /* After SL_BAD_LINE: all mistakes, in file order; *count of them. Borrowed until the next call. */
@@ -101,17 +108,20 @@ struct sl_options {
     int64_t timeout_ms;          /* of each request, resending included. 0: 30,000 */
     int64_t resend_ms;           /* first silence after which a request is sent again; it doubles. 0: 5,000 */
     bool no_reconnect;           /* a link that was lost is an error at once: SL_DISCONNECTED from then on */
-    bool no_retry;               /* hand BUSY, QUEUE_FULL, STORE_FULL, SHUTTING_DOWN to the caller at once (pipes go by give_up_ms) */
+    /* hand BUSY, QUEUE_FULL, STORE_FULL, SHUTTING_DOWN to the caller at once (pipes go by give_up_ms) */
+    bool no_retry;
     bool (*stop)(void *arg);     /* asked while waiting, at least four times a second and after every signal; true: the call
                                     returns SL_STOPPED. So a program's own handler of SIGINT gets its turn. NULL: never */
     void *stop_arg;
 };
-/* Makes a handle; connects in the background, so that a broker may come up later. SL_OK; SL_NO_MEMORY, SL_SYSTEM (endpoint), SL_MISUSE:
- * then *out is NULL. */
+/* Makes a handle; connects in the background, so that a broker may come up later. SL_OK; SL_NO_MEMORY, SL_SYSTEM
+ * (endpoint), SL_MISUSE: then *out is NULL. */
 SL_API int sl_open(const struct sl_options *o, struct sl **out);
-SL_API void sl_close(struct sl **sl); /* also its pipes and event streams: what was not acknowledged is given up. Safe to repeat */
+/* also its pipes and event streams: what was not acknowledged is given up. Safe to repeat */
+SL_API void sl_close(struct sl **sl);
 SL_API bool sl_connected(struct sl *sl); /* does the link stand, as far as is known now */
-/* Serves pipes: takes in answers, calls back, sends what is due. Waits up to timeout_ms for something to happen (0: does not wait). */
+/* Serves pipes: takes in answers, calls back, sends what is due. Waits up to timeout_ms for something to happen (0:
+ * does not wait). */
 SL_API int sl_poll(struct sl *sl, int64_t timeout_ms);
 
 struct sl_info {
@@ -137,19 +147,21 @@ struct sl_cursor { const char *p, *end; };
 
 /* Step over one value (a container as a whole). False at the end, or where the bytes are damaged: then p != end. */
 SL_API bool sl_next(struct sl_cursor *c, struct sl_value *v);
-SL_API struct sl_cursor sl_inside(const struct sl_value *v); /* over elements, or key, value, key, value; empty for other types */
-SL_API bool sl_map_get(const struct sl_value *map, const char *key, struct sl_value *v); /* false: no map, or not in it */
+/* over elements, or key, value, key, value; empty for other types */
+SL_API struct sl_cursor sl_inside(const struct sl_value *v);
+/* false: no map, or not in it */
+SL_API bool sl_map_get(const struct sl_value *map, const char *key, struct sl_value *v);
 SL_API double sl_number(const struct sl_value *v);  /* any number or a bool as a double; NaN for others */
 SL_API uint64_t sl_uint(const struct sl_value *v);  /* 0 unless UINT */
 SL_API bool sl_str_is(const struct sl_value *v, const char *s);
-/* As text: STR as it is, numbers in their shortest exact form, true, false, nothing for NIL; containers and BIN give nothing.
- * Writes at most size bytes with an end; returns the length that the whole text has, like snprintf. */
+/* As text: STR as it is, numbers in their shortest exact form, true, false, nothing for NIL; containers and BIN give
+ * nothing. Writes at most size bytes with an end; returns the length that the whole text has, like snprintf. */
 SL_API size_t sl_text(const struct sl_value *v, char *out, size_t size);
 
 /* ---------------------------------------------------------------------------------------------- values, in */
-/* A growing buffer of packed values: a row (its values one after the other), or a line definition (one map). Start from {0}; sl_buf_clear
- * keeps the memory, so a row that is used again allocates nothing. Running out of memory is remembered in `failed` and reported
- * by the function that takes the buffer. */
+/* A growing buffer of packed values: a row (its values one after the other), or a line definition (one map). Start
+ * from {0}; sl_buf_clear keeps the memory, so a row that is used again allocates nothing. Running out of memory is
+ * remembered in `failed` and reported by the function that takes the buffer. */
 struct sl_buf {
     char *p;
     size_t n, cap;
@@ -171,12 +183,13 @@ SL_API void sl_add_map(struct sl_buf *b, uint32_t n);     /* the next 2n values 
 
 /* ---------------------------------------------------------------------------------------------- lines */
 struct sl_applied { char line[SL_NAME_SIZE]; uint64_t version; bool changed; };
-/* Define a line: `packed` is one map with the keys of a line file (docs/line-files.md), as built by sl_add_*. The same definition again changes
- * nothing. SL_BAD_LINE: see sl_problems. dry_run: check only. out may be NULL. */
+/* Define a line: `packed` is one map with the keys of a line file (docs/line-files.md), as built by sl_add_*. The
+ * same definition again changes nothing. SL_BAD_LINE: see sl_problems. dry_run: check only. out may be NULL. */
 SL_API int sl_line_apply(struct sl *sl, const void *packed, size_t n, bool dry_run, struct sl_applied *out);
 SL_API int sl_line_apply_buf(struct sl *sl, const struct sl_buf *definition, bool dry_run, struct sl_applied *out);
 
-struct sl_line_row { char name[SL_NAME_SIZE], title[SL_TEXT_SIZE]; uint64_t version, state, stations, runs_open; }; /* state: 0 active, 1 paused, 2 deleted */
+/* state: 0 active, 1 paused, 2 deleted */
+struct sl_line_row { char name[SL_NAME_SIZE], title[SL_TEXT_SIZE]; uint64_t version, state, stations, runs_open; };
 struct sl_station_row {
     uint64_t station_id, version; /* the queue's number: of (line, version, station) */
     char line[SL_NAME_SIZE], name[SL_NAME_SIZE];
@@ -188,15 +201,18 @@ typedef int sl_line_fn(void *arg, const struct sl_line_row *row);
 typedef int sl_station_fn(void *arg, const struct sl_station_row *row);
 
 SL_API int sl_lines(struct sl *sl, sl_line_fn *row, void *arg);
-/* One line (version 0: the newest). *definition is the map that was applied, borrowed until the next call. stations may be NULL. */
+/* One line (version 0: the newest). *definition is the map that was applied, borrowed until the next call. stations
+ * may be NULL. */
 SL_API int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual_version, struct sl_value *definition,
                        sl_station_fn *stations, void *arg);
 SL_API int sl_line_pause(struct sl *sl, const char *line);
 SL_API int sl_line_resume(struct sl *sl, const char *line);
-SL_API int sl_line_delete(struct sl *sl, const char *line, bool force); /* SL_IN_USE while runs are open; force cancels them */
+/* SL_IN_USE while runs are open; force cancels them */
+SL_API int sl_line_delete(struct sl *sl, const char *line, bool force);
 
 SL_API int sl_stations(struct sl *sl, const char *line, sl_station_fn *row, void *arg); /* line NULL: of all lines */
-SL_API int sl_station_pause(struct sl *sl, const char *line, const char *station);      /* in all versions of the line */
+/* in all versions of the line */
+SL_API int sl_station_pause(struct sl *sl, const char *line, const char *station);
 SL_API int sl_station_resume(struct sl *sl, const char *line, const char *station);
 
 /* ---------------------------------------------------------------------------------------------- runs */
@@ -204,7 +220,8 @@ struct sl_run_options {
     const char *line, *name;
     bool set_priority;
     unsigned priority;          /* 0..9, 9 first; only with set_priority, else the broker's default, 5 */
-    const void *fingerprint;    /* digest of what will be put in (up to 32 bytes): another one under the same name is SL_KEY_REUSED. NULL: none */
+    /* digest of what will be put in (up to 32 bytes): another one under the same name is SL_KEY_REUSED. NULL: none */
+    const void *fingerprint;
     size_t fingerprint_bytes;
     uint64_t version;           /* of the line; 0: the newest */
     uint64_t quota_units;       /* open units it may hold, above it SL_QUEUE_FULL; 0: the broker's quota */
@@ -250,18 +267,22 @@ struct sl_wait_options {
     sl_progress_fn *progress; /* after each look; may be NULL */
     void *arg;
 };
-/* Wait until a run is over: SL_OK when every unit is done or dropped and the run is closed. SL_ONLY_DEAD: closed, nothing moves any more, and
- * dead tasks hold the rest. SL_RUN_CANCELLED. An open run is waited for until it is closed. A broker that goes away is waited for, too (within timeout_ms). */
+/* Wait until a run is over: SL_OK when every unit is done or dropped and the run is closed. SL_ONLY_DEAD: closed,
+ * nothing moves any more, and dead tasks hold the rest. SL_RUN_CANCELLED. An open run is waited for until it is
+ * closed. A broker that goes away is waited for, too (within timeout_ms). */
 SL_API int sl_run_wait(struct sl *sl, const char *run, const struct sl_wait_options *o);
 
-/* ---------------------------------------------------------------------------------------------- putting units in, one call at a time */
-/* One unit, acknowledged when it is on disk. row: its values in the order of the run's columns. key: free idempotency key, up to 128 bytes, or NULL;
- * the same key again is SL_DUPLICATE with the first one's unit, so a call that failed without an answer can simply be made again.
- * SL_OK or SL_DUPLICATE with *unit (may be NULL) filled; SL_BAD_UNIT says in sl_last_error what does not fit. */
+/* ---------------------------------------------------------------------------------------------- putting units in,
+ * one call at a time */
+/* One unit, acknowledged when it is on disk. row: its values in the order of the run's columns. key: free
+ * idempotency key, up to 128 bytes, or NULL; the same key again is SL_DUPLICATE with the first one's unit, so a call
+ * that failed without an answer can simply be made again. SL_OK or SL_DUPLICATE with *unit (may be NULL) filled;
+ * SL_BAD_UNIT says in sl_last_error what does not fit. */
 SL_API int sl_put(struct sl *sl, uint64_t run_id, const struct sl_buf *row, const char *key, uint64_t *unit);
 
-/* Many units in one message, in order. Up to 4,096 rows and 240 KB: sl_batch_add says SL_TOO_MANY or SL_TOO_BIG when this one
- * has to be put first (a row that alone is larger than 64 KB is SL_TOO_BIG always: then sl_batch_count is what it was). */
+/* Many units in one message, in order. Up to 4,096 rows and 240 KB: sl_batch_add says SL_TOO_MANY or SL_TOO_BIG when
+ * this one has to be put first (a row that alone is larger than 64 KB is SL_TOO_BIG always: then sl_batch_count is
+ * what it was). */
 struct sl_batch;
 SL_API struct sl_batch *sl_batch_new(void); /* NULL: no memory */
 SL_API void sl_batch_free(struct sl_batch **b); /* safe to repeat */
@@ -285,30 +306,34 @@ struct sl_put_options {
     bool resend;                /* send again when no answer came, though rows without a key may then be there twice */
 };
 struct sl_put_counts { uint64_t accepted, duplicates, refused; };
-/* Put a batch; on_row (may be NULL) is called for each row, in order. SL_OK also if single rows were refused: counts and on_row tell.
- * The batch is left as it is. o and counts may be NULL. */
+/* Put a batch; on_row (may be NULL) is called for each row, in order. SL_OK also if single rows were refused: counts
+ * and on_row tell. The batch is left as it is. o and counts may be NULL. */
 SL_API int sl_put_batch(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const struct sl_put_options *o,
                         sl_put_fn *on_row, void *arg, struct sl_put_counts *counts);
 
-/* ---------------------------------------------------------------------------------------------- putting units in, pipelined */
-/* A pipe keeps many rows under way: it gathers rows into frames, sends them without waiting for answers, keeps each row until it is acknowledged, sends
- * again what a lost link or a restarted broker has swallowed, waits where the broker asks for it (QUEUE_FULL, STORE_FULL, BUSY), and calls
- * back once for each row, in the order of the puts.
+/* ---------------------------------------------------------------------------------------------- putting units in,
+ * pipelined */
+/* A pipe keeps many rows under way: it gathers rows into frames, sends them without waiting for answers, keeps each
+ * row until it is acknowledged, sends again what a lost link or a restarted broker has swallowed, waits where the
+ * broker asks for it (QUEUE_FULL, STORE_FULL, BUSY), and calls back once for each row, in the order of the puts.
  *
- * Exactly once: a numbered producer (id, epoch, sequence) makes every resend harmless, at no cost in the broker: it stores the highest number. A
- * program that comes back after a crash opens the pipe with the same producer id, asks sl_pipe_next where to go on, and skips the rows before.
- * Keys do the same for rows that have no order. Rows with neither are resent only if `resend` says so; else their fate is reported
- * as SL_DISCONNECTED or SL_TIMEOUT when no answer came.
+ * Exactly once: a numbered producer (id, epoch, sequence) makes every resend harmless, at no cost in the broker: it
+ * stores the highest number. A program that comes back after a crash opens the pipe with the same producer id, asks
+ * sl_pipe_next where to go on, and skips the rows before. Keys do the same for rows that have no order. Rows with
+ * neither are resent only if `resend` says so; else their fate is reported as SL_DISCONNECTED or SL_TIMEOUT when no
+ * answer came.
  *
- * When a frame leaves: it is full; or the window has no room; or its first row is linger_ms old; with linger_ms 0: at once while nothing is under way, else
- * with the next answer. So a slow producer gets the shortest way, a fast one full frames. Time only passes inside calls: a program that has nothing to put for
- * a while calls sl_poll. */
+ * When a frame leaves: it is full; or the window has no room; or its first row is linger_ms old; with linger_ms 0:
+ * at once while nothing is under way, else with the next answer. So a slow producer gets the shortest way, a fast
+ * one full frames. Time only passes inside calls: a program that has nothing to put for a while calls sl_poll. */
 struct sl_pipe;
 struct sl_pipe_options {
     uint64_t run_id;
     const void *producer;       /* SL_PRODUCER_SIZE bytes: a numbered producer. NULL: rows are not numbered */
-    uint64_t epoch;             /* a higher one fences the older ones (SL_OLD_EPOCH). 0: the newest that the broker knows, or 1 */
-    uint64_t first_seq;         /* number of the first row put here. 0: after the last one that is on disk in this epoch */
+    /* a higher one fences the older ones (SL_OLD_EPOCH). 0: the newest that the broker knows, or 1 */
+    uint64_t epoch;
+    /* number of the first row put here. 0: after the last one that is on disk in this epoch */
+    uint64_t first_seq;
     bool resend;                /* rows with neither number nor key may be sent twice */
     const char *const *columns; /* as in sl_put_options */
     uint32_t column_count;
@@ -322,18 +347,23 @@ struct sl_pipe_options {
     sl_put_fn *on_row;          /* called once for each row; may be NULL */
     void *arg;
 };
-/* Asks the broker how far the producer got (if there is one), so it may wait. SL_OLD_EPOCH: a newer epoch is there. *out NULL on failure. */
+/* Asks the broker how far the producer got (if there is one), so it may wait. SL_OLD_EPOCH: a newer epoch is there.
+ * *out NULL on failure. */
 SL_API int sl_pipe_open(struct sl *sl, const struct sl_pipe_options *o, struct sl_pipe **out);
-SL_API uint64_t sl_pipe_next(const struct sl_pipe *p); /* number of the next row put (from 1 if rows are not numbered) */
-/* Put a row; waits while the window is full. key as in sl_put. SL_OK: taken, on_row will be called for it (perhaps within this call). Else it was not
- * taken: SL_TOO_BIG (64 KB), SL_MISUSE, SL_NO_MEMORY, SL_STOPPED concern this row; other codes mean that the pipe has failed, and stay. */
+/* number of the next row put (from 1 if rows are not numbered) */
+SL_API uint64_t sl_pipe_next(const struct sl_pipe *p);
+/* Put a row; waits while the window is full. key as in sl_put. SL_OK: taken, on_row will be called for it (perhaps
+ * within this call). Else it was not taken: SL_TOO_BIG (64 KB), SL_MISUSE, SL_NO_MEMORY, SL_STOPPED concern this
+ * row; other codes mean that the pipe has failed, and stay. */
 SL_API int sl_pipe_put(struct sl_pipe *p, const struct sl_buf *row, const char *key, uint64_t tag);
-/* Send what was gathered, and wait until every row has been called back. SL_OK (single rows may have been refused), or why the pipe failed. */
+/* Send what was gathered, and wait until every row has been called back. SL_OK (single rows may have been refused),
+ * or why the pipe failed. */
 SL_API int sl_flush(struct sl_pipe *p);
 /* Rows put and not called back yet, and their bytes. */
 SL_API uint32_t sl_pipe_open_rows(const struct sl_pipe *p, size_t *bytes);
 struct sl_pipe_stats { uint64_t put, accepted, duplicates, refused, frames, resent_frames, waited_us; };
-SL_API void sl_pipe_stats(const struct sl_pipe *p, struct sl_pipe_stats *out); /* waited_us: spent waiting because the broker asked for it */
+/* waited_us: spent waiting because the broker asked for it */
+SL_API void sl_pipe_stats(const struct sl_pipe *p, struct sl_pipe_stats *out);
 /* Gives up what was not acknowledged (flush first); no callback comes for it. Safe to repeat. */
 SL_API void sl_pipe_close(struct sl_pipe **p);
 /* How far a numbered producer got: its newest epoch and the highest number on disk in it; zeros if it is unknown. */
@@ -343,7 +373,8 @@ SL_API int sl_producer_get(struct sl *sl, uint64_t run_id, const void *producer,
 struct sl_output_row {
     uint64_t unit;
     uint32_t column_count;
-    const char *const *columns; /* "unit", input fields, then station.field ...; with a station: unit, inputs, its fields, worker, done_wall_us */
+    /* "unit", input fields, then station.field ...; with a station: unit, inputs, its fields, worker, done_wall_us */
+    const char *const *columns;
     const struct sl_value *values;
 };
 typedef int sl_output_fn(void *arg, const struct sl_output_row *row); /* not 0: stop, SL_STOPPED */
@@ -353,7 +384,8 @@ struct sl_output_options {
     uint64_t page_rows;  /* rows a page. 0: what the broker thinks right */
     bool all_units;      /* units that are not finished, too: missing values are nil */
 };
-/* The units of a run in input order, page after page. o may be NULL. *last (may be NULL) is where to go on: also filled on SL_STOPPED. */
+/* The units of a run in input order, page after page. o may be NULL. *last (may be NULL) is where to go on: also
+ * filled on SL_STOPPED. */
 SL_API int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *row, void *arg, uint64_t *last);
 
 /* The whole story of a unit: a map (PROTOCOL.md says of what), borrowed until the next call. */
@@ -369,12 +401,14 @@ struct sl_task_row {
 typedef int sl_task_fn(void *arg, const struct sl_task_row *row);
 /* Look through a station's tasks without touching them. run NULL: of all runs. limit 0: all. */
 SL_API int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, const char *run, uint64_t limit, sl_task_fn *row, void *arg);
-/* Requeue dead tasks (their attempts start again), or drop them (their units end). units NULL: all dead ones of the station (and run); with units,
- * up to 4,096 and run is required. reason may be NULL. *count (may be NULL): how many. Sent once, see WHAT IS RESENT. */
+/* Requeue dead tasks (their attempts start again), or drop them (their units end). units NULL: all dead ones of the
+ * station (and run); with units, up to 4,096 and run is required. reason may be NULL. *count (may be NULL): how
+ * many. Sent once, see WHAT IS RESENT. */
 SL_API int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count);
 SL_API int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count);
 
-/* ---------------------------------------------------------------------------------------------- hubs, workers, figures */
+/* ---------------------------------------------------------------------------------------------- hubs, workers,
+ * figures */
 struct sl_hub_row {
     uint64_t hub, workers, signed_in, holding;
     char name[SL_NAME_SIZE], zone[SL_NAME_SIZE];
@@ -390,9 +424,12 @@ struct sl_worker_row {
 typedef int sl_hub_fn(void *arg, const struct sl_hub_row *row);
 typedef int sl_worker_fn(void *arg, const struct sl_worker_row *row);
 SL_API int sl_hubs(struct sl *sl, sl_hub_fn *row, void *arg);
-SL_API int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *row, void *arg); /* NULL: any hub, any name */
-SL_API int sl_stats(struct sl *sl, struct sl_value *figures); /* a map of counters and gauges, borrowed until the next call */
-/* Copy the broker's store to `path` (absolute, on its machine, not there yet). May take long: timeout_ms 0 waits without end. Sent once. */
+/* NULL: any hub, any name */
+SL_API int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *row, void *arg);
+/* a map of counters and gauges, borrowed until the next call */
+SL_API int sl_stats(struct sl *sl, struct sl_value *figures);
+/* Copy the broker's store to `path` (absolute, on its machine, not there yet). May take long: timeout_ms 0 waits
+ * without end. Sent once. */
 SL_API int sl_backup(struct sl *sl, const char *path, int64_t timeout_ms);
 
 /* ---------------------------------------------------------------------------------------------- events */
@@ -410,11 +447,12 @@ struct sl_events_options {
     uint64_t since;     /* first sequence wanted: 0 or 1 for all that is kept, or SL_EVENTS_NOW */
     int64_t look_ms;    /* in silence, ask for what might have been missed this often. 0: 1,000 */
 };
-/* A stream of events, without a hole and without a repeat: past ones by request, new ones as they are published, and what the publisher dropped
- * by request again. *out NULL on failure. */
+/* A stream of events, without a hole and without a repeat: past ones by request, new ones as they are published, and
+ * what the publisher dropped by request again. *out NULL on failure. */
 SL_API int sl_events_open(struct sl *sl, const struct sl_events_options *o, struct sl_events **out);
-/* The next event, borrowed until the next call; waits up to timeout_ms (0: does not wait, though a page may be asked for). SL_TIMEOUT: nothing new; go on.
- * SL_GONE: the events wanted are no longer kept; open a new stream from sl_info's event_seq and read the state anew. */
+/* The next event, borrowed until the next call; waits up to timeout_ms (0: does not wait, though a page may be asked
+ * for). SL_TIMEOUT: nothing new; go on. SL_GONE: the events wanted are no longer kept; open a new stream from
+ * sl_info's event_seq and read the state anew. */
 SL_API int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out);
 SL_API uint64_t sl_events_position(const struct sl_events *e); /* `since` of a stream that would go on here */
 SL_API void sl_events_close(struct sl_events **e); /* safe to repeat */

@@ -17,10 +17,22 @@ bool sl_next(struct sl_cursor *c, struct sl_value *out)
     struct sl_value o = { .n = 0 };
     switch (v.type) {
     case SLR_NIL: o.type = SL_T_NIL; break;
-    case SLR_BOOL: o.type = SL_T_BOOL; o.v.b = v.b; break;
-    case SLR_U64: o.type = SL_T_UINT; o.v.u64 = v.u64; break;
-    case SLR_I64: o.type = SL_T_INT; o.v.i64 = v.i64; break;
-    case SLR_DOUBLE: o.type = SL_T_DOUBLE; o.v.d = v.d; break;
+    case SLR_BOOL:
+        o.type = SL_T_BOOL;
+        o.v.b = v.b;
+        break;
+    case SLR_U64:
+        o.type = SL_T_UINT;
+        o.v.u64 = v.u64;
+        break;
+    case SLR_I64:
+        o.type = SL_T_INT;
+        o.v.i64 = v.i64;
+        break;
+    case SLR_DOUBLE:
+        o.type = SL_T_DOUBLE;
+        o.v.d = v.d;
+        break;
     case SLR_STR:
     case SLR_BIN:
         o.type = v.type == SLR_STR ? SL_T_STR : SL_T_BIN;
@@ -40,8 +52,7 @@ bool sl_next(struct sl_cursor *c, struct sl_value *out)
         break;
     }
     case SLR_EXT:
-    default:
-        return false;
+    default: return false;
     }
     c->p = r.p;
     *out = o;
@@ -105,7 +116,8 @@ bool sl_str_is(const struct sl_value *v, const char *s)
     return v->type == SL_T_STR && strlen(s) == v->n && memcmp(v->p, s, v->n) == 0;
 }
 
-/* The fewest digits that read back as the same number. Program and library share one locale: its decimal point becomes a point again. */
+/* The fewest digits that read back as the same number. Program and library share one locale: its decimal point
+ * becomes a point again. */
 static size_t double_text(double d, char *out, size_t size)
 {
     int n = 0;
@@ -131,8 +143,14 @@ size_t sl_text(const struct sl_value *v, char *out, size_t size)
     const char *p = number;
     size_t n = 0;
     switch (v->type) {
-    case SL_T_STR: p = v->p; n = v->n; break;
-    case SL_T_BOOL: p = v->v.b ? "true" : "false"; n = strlen(p); break;
+    case SL_T_STR:
+        p = v->p;
+        n = v->n;
+        break;
+    case SL_T_BOOL:
+        p = v->v.b ? "true" : "false";
+        n = strlen(p);
+        break;
     case SL_T_UINT: n = (size_t)snprintf(number, sizeof number, "%llu", (unsigned long long)v->v.u64); break;
     case SL_T_INT: n = (size_t)snprintf(number, sizeof number, "%lld", (long long)v->v.i64); break;
     case SL_T_DOUBLE: n = double_text(v->v.d, number, sizeof number); break;

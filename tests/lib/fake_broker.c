@@ -1,62 +1,18 @@
-/* A broker in a thread, for tests of the client library: a ROUTER that keeps units in memory and misbehaves as told. It keeps the protocol's promises
- * about puts (numbers, keys, gaps), so that "exactly once" is measured, not assumed. Knobs may be turned at any time; each counts down as it is used. */
-#ifndef FAKE_BROKER_H
-#define FAKE_BROKER_H
+/* See fake_broker.h. */
+#include "tests/lib/fake_broker.h"
+
 #include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zmq.h>
 
-#include "proto/codec.h"
 #include "proto/reader.h"
 
-#define FAKE_UNITS_MAX 200000
-#define FAKE_RUN 7
-
-struct fake {
-    void *ctx, *router, *control, *pub;
-    char endpoint[128], events_endpoint[128];
-    pthread_t thread;
-    /* knobs */
-    atomic_int swallow_requests;        /* the next n requests never came */
-    atomic_int swallow_answers;         /* the next n requests are done, but not answered */
-    atomic_int swallow_put_at;          /* this put (counting from 1) never came; 0: none */
-    atomic_int refuse;                  /* the next n requests get ... */
-    atomic_int refuse_code, refuse_after_ms, refuse_retry;
-    atomic_int refuse_puts_only;
-    atomic_int babble;                  /* the next n answers are not msgpack behind the id */
-    atomic_int other_type;              /* the next n answers are of a wrong type */
-    atomic_int lie_in_counts;           /* the next n put_done contradict themselves */
-    atomic_int hold_puts;               /* answers of puts are kept back until it is 0 again */
-    atomic_int bad_rows;                /* rows whose first value is the string "bad" get BAD_UNIT */
-    atomic_uint quota;                  /* QUEUE_FULL above so many units; 0: none */
-    /* what was seen */
-    atomic_int requests, puts, put_rows_max, restarts;
-    _Atomic uint64_t last_request_id;
-    atomic_int same_id_seen;            /* requests whose id was that of the one before */
-    atomic_uint units, rows_held_max;
-    /* the store: the first value of each unit, as a number */
-    uint64_t unit_value[FAKE_UNITS_MAX];
-    uint64_t producer_epoch, producer_seq;
-    struct { char key[64]; uint64_t unit; } keys[4096];
-    uint32_t key_count;
-    /* answers held back */
-    struct { zmq_msg_t peer; struct slp_buf body; uint32_t rows; } held[512];
-    uint32_t held_count, held_rows;
-    /* a run to wait for; and events */
-    struct slp_item_run_row run;
-    struct slp_item_station_row station;
-    pthread_mutex_t lock;               /* run, station, event_last */
-    uint64_t event_last;
-    atomic_int info_gets, events_gets, page_rows;
-    struct slp_buf list;
-};
-
-static inline struct slp_bytes fb(const char *s) { return (struct slp_bytes){ s, (uint32_t)strlen(s) }; }
+static inline struct slp_bytes fb(const char *s)
+{
+    return (struct slp_bytes){ s, (uint32_t)strlen(s) };
+}
 
 static inline bool fake_take(atomic_int *knob)
 {
@@ -79,7 +35,11 @@ static void fake_send(struct fake *f, zmq_msg_t *peer, const struct slp_buf *b)
 
 static void fake_error(struct slp_buf *out, uint64_t id, int code, int retry, int after_ms, const char *place)
 {
-    struct slp_error e = { .code = (uint64_t)code, .retry = (uint64_t)retry, .after_ms = (uint64_t)after_ms, .text = fb("because"), .place = fb(place) };
+    struct slp_error e = { .code = (uint64_t)code,
+                           .retry = (uint64_t)retry,
+                           .after_ms = (uint64_t)after_ms,
+                           .text = fb("because"),
+                           .place = fb(place) };
     e.has |= 1u << SLP_BIT_error_after_ms | 1u << SLP_BIT_error_place;
     slp_encode(out, SLP_ERROR, id, &e);
 }
@@ -114,7 +74,9 @@ static void fake_put_rows(struct fake *f, const struct slp_put *p, uint64_t skip
         v.type = SLR_NIL;
         slr_next(&r, &v);
         uint64_t unit = atomic_load(&f->units) + 1, was = key.n > 0 ? fake_key(f, key, unit) : 0;
-        struct slp_item_unit_result u = { .index = i, .unit = was, .code = was ? SLP_E_DUPLICATE : SLP_E_BAD_UNIT, .text = fb("field text: no") };
+        struct slp_item_unit_result u = {
+            .index = i, .unit = was, .code = was ? SLP_E_DUPLICATE : SLP_E_BAD_UNIT, .text = fb("field text: no")
+        };
         u.has = 1u << SLP_BIT_item_unit_result_text;
         if (was || (atomic_load(&f->bad_rows) && slr_str_is(&v, "bad"))) {
             slp_pack_item(&f->list, SLP_ITEM_unit_result, &u);
@@ -172,16 +134,21 @@ static void fake_event(struct slp_buf *list, uint64_t seq)
     slp_pack_map(&data, 1);
     slp_pack_cstr(&data, "run");
     slp_pack_u64(&data, seq);
-    slp_pack_item(list, SLP_ITEM_event, &(struct slp_item_event){ .seq = seq, .type = 4, .wall_us = 1, .data = { data.p, (uint32_t)data.n } });
+    slp_pack_item(
+        list, SLP_ITEM_event,
+        &(struct slp_item_event){ .seq = seq, .type = 4, .wall_us = 1, .data = { data.p, (uint32_t)data.n } });
     slp_buf_free(&data);
 }
 
-static void fake_events(struct slp_buf *out, uint64_t id, const char *stream, uint64_t first, uint64_t last, uint64_t next_since, bool more)
+static void fake_events(struct slp_buf *out, uint64_t id, const char *stream, uint64_t first, uint64_t last,
+                        uint64_t next_since, bool more)
 {
     struct slp_buf list = { 0 };
     uint64_t step = strcmp(stream, "all") == 0 ? 1 : 2;
     first += step == 2 && first % 2 ? 1 : 0;
-    struct slp_events e = { .stream = fb(stream), .prev_seq = first > step ? first - step : 0, .next_since = next_since, .more = more };
+    struct slp_events e = {
+        .stream = fb(stream), .prev_seq = first > step ? first - step : 0, .next_since = next_since, .more = more
+    };
     for (uint64_t s = first; s <= last; s += step, e.events.count++)
         fake_event(&list, s);
     e.events.p = list.p;
@@ -234,7 +201,9 @@ static void fake_run_info(struct fake *f, uint64_t id, struct slp_buf *out)
     slp_pack_item(&run, SLP_ITEM_run_row, &f->run);
     slp_pack_item(&stations, SLP_ITEM_station_row, &f->station);
     pthread_mutex_unlock(&f->lock);
-    slp_encode(out, SLP_RUN_INFO, id, &(struct slp_run_info){ .run = { run.p, (uint32_t)run.n, 1 }, .stations = { stations.p, (uint32_t)stations.n, 1 } });
+    slp_encode(out, SLP_RUN_INFO, id,
+               &(struct slp_run_info){ .run = { run.p, (uint32_t)run.n, 1 },
+                                       .stations = { stations.p, (uint32_t)stations.n, 1 } });
     slp_buf_free(&run);
     slp_buf_free(&stations);
 }
@@ -242,9 +211,13 @@ static void fake_run_info(struct fake *f, uint64_t id, struct slp_buf *out)
 static void fake_line_apply(uint64_t id, struct slp_buf *out)
 {
     struct slp_buf list = { 0 };
-    slp_pack_item(&list, SLP_ITEM_problem, &(struct slp_item_problem){ .path = fb("stations[0].type"), .text = fb("no such type") });
+    slp_pack_item(&list, SLP_ITEM_problem,
+                  &(struct slp_item_problem){ .path = fb("stations[0].type"), .text = fb("no such type") });
     slp_pack_item(&list, SLP_ITEM_problem, &(struct slp_item_problem){ .path = fb("input"), .text = fb("is missing") });
-    struct slp_error e = { .code = SLP_E_BAD_LINE, .retry = SLP_RETRY_NEVER, .text = fb("2 mistakes"), .problems = { list.p, (uint32_t)list.n, 2 } };
+    struct slp_error e = { .code = SLP_E_BAD_LINE,
+                           .retry = SLP_RETRY_NEVER,
+                           .text = fb("2 mistakes"),
+                           .problems = { list.p, (uint32_t)list.n, 2 } };
     e.has |= 1u << SLP_BIT_error_problems;
     slp_encode(out, SLP_ERROR, id, &e);
     slp_buf_free(&list);
@@ -255,7 +228,10 @@ static void fake_answer(struct fake *f, const struct slp_msg *m, struct slp_buf 
     struct slp_buf columns = { 0 };
     switch (m->type) {
     case SLP_INFO_GET: {
-        struct slp_info i = { .version = fb("fake"), .protocol = 1, .store_id = fb("0123456789abcdef"), .events_endpoint = fb(f->events_endpoint) };
+        struct slp_info i = { .version = fb("fake"),
+                              .protocol = 1,
+                              .store_id = fb("0123456789abcdef"),
+                              .events_endpoint = fb(f->events_endpoint) };
         pthread_mutex_lock(&f->lock);
         i.event_seq = f->event_last;
         pthread_mutex_unlock(&f->lock);
@@ -266,12 +242,15 @@ static void fake_answer(struct fake *f, const struct slp_msg *m, struct slp_buf 
     }
     case SLP_RUN_START:
         slp_pack_cstr(&columns, "value");
-        slp_encode(out, SLP_RUN_STARTED, m->id, &(struct slp_run_started){ .run_id = FAKE_RUN, .version = 1, .columns = { columns.p, (uint32_t)columns.n, 1 } });
+        slp_encode(out, SLP_RUN_STARTED, m->id,
+                   &(struct slp_run_started){
+                       .run_id = FAKE_RUN, .version = 1, .columns = { columns.p, (uint32_t)columns.n, 1 } });
         slp_buf_free(&columns);
         break;
     case SLP_PUT: fake_put(f, m->id, &m->u.put, out); break;
     case SLP_PRODUCER_GET:
-        slp_encode(out, SLP_PRODUCER, m->id, &(struct slp_producer){ .epoch = f->producer_epoch, .last_seq = f->producer_seq });
+        slp_encode(out, SLP_PRODUCER, m->id,
+                   &(struct slp_producer){ .epoch = f->producer_epoch, .last_seq = f->producer_seq });
         break;
     case SLP_RUN_GET: fake_run_info(f, m->id, out); break;
     case SLP_OUTPUT_GET: fake_output(f, m->id, &m->u.output_get, out); break;
@@ -327,7 +306,8 @@ static void fake_frame(struct fake *f, zmq_msg_t *peer, zmq_msg_t *body)
         return;
     struct slp_buf out = { 0 };
     if ((put || !atomic_load(&f->refuse_puts_only)) && fake_take(&f->refuse))
-        fake_error(&out, m.id, atomic_load(&f->refuse_code), atomic_load(&f->refuse_retry), atomic_load(&f->refuse_after_ms), "there");
+        fake_error(&out, m.id, atomic_load(&f->refuse_code), atomic_load(&f->refuse_retry),
+                   atomic_load(&f->refuse_after_ms), "there");
     else
         fake_answer(f, &m, &out);
     if (fake_take(&f->other_type)) {
@@ -364,7 +344,8 @@ static void *fake_main(void *arg)
 {
     struct fake *f = arg;
     for (;;) {
-        zmq_pollitem_t items[] = { { .socket = f->control, .events = ZMQ_POLLIN }, { .socket = f->router, .events = ZMQ_POLLIN } };
+        zmq_pollitem_t items[] = { { .socket = f->control, .events = ZMQ_POLLIN },
+                                   { .socket = f->router, .events = ZMQ_POLLIN } };
         zmq_poll(items, f->router ? 2 : 1, f->held_count ? 5 : -1);
         if (f->held_count && !atomic_load(&f->hold_puts))
             fake_let_go(f, true);
@@ -399,21 +380,20 @@ static void *fake_main(void *arg)
     }
 }
 
-static void *fake_control; /* the test's end of the control pair */
-
-static struct fake *fake_start(void)
+struct fake *fake_start(void)
 {
     struct fake *f = calloc(1, sizeof *f);
     assert(f);
     pthread_mutex_init(&f->lock, NULL);
     atomic_store(&f->page_rows, 100);
-    f->run = (struct slp_item_run_row){ .run_id = FAKE_RUN, .name = fb("r"), .line = fb("l"), .version = 1, .priority = 5 };
+    f->run =
+        (struct slp_item_run_row){ .run_id = FAKE_RUN, .name = fb("r"), .line = fb("l"), .version = 1, .priority = 5 };
     f->station = (struct slp_item_station_row){ .station_id = 1, .line = fb("l"), .version = 1, .name = fb("s") };
     f->ctx = zmq_ctx_new();
     f->control = zmq_socket(f->ctx, ZMQ_PAIR);
-    fake_control = zmq_socket(f->ctx, ZMQ_PAIR);
+    f->orders = zmq_socket(f->ctx, ZMQ_PAIR);
     zmq_bind(f->control, "inproc://control");
-    zmq_connect(fake_control, "inproc://control");
+    zmq_connect(f->orders, "inproc://control");
     f->pub = zmq_socket(f->ctx, ZMQ_XPUB); /* used by the test's thread only */
     zmq_bind(f->pub, "tcp://127.0.0.1:*");
     size_t n = sizeof f->events_endpoint;
@@ -423,38 +403,36 @@ static struct fake *fake_start(void)
     return f;
 }
 
-/* 'r' restart, 'd' down, 'u' up again, 'q' end. Returns when it is done. */
-static void fake_order(char order)
+void fake_order(struct fake *f, char order)
 {
     char c;
-    zmq_send(fake_control, &order, 1, 0);
-    zmq_recv(fake_control, &c, 1, 0);
+    zmq_send(f->orders, &order, 1, 0);
+    zmq_recv(f->orders, &c, 1, 0);
 }
 
-static void fake_end(struct fake *f)
+void fake_end(struct fake *f)
 {
     int zero = 0;
-    fake_order('q');
+    fake_order(f, 'q');
     pthread_join(f->thread, NULL);
     zmq_setsockopt(f->pub, ZMQ_LINGER, &zero, sizeof zero);
     zmq_close(f->pub);
     zmq_close(f->control);
-    zmq_close(fake_control);
+    zmq_close(f->orders);
     zmq_ctx_term(f->ctx);
     slp_buf_free(&f->list);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
 
-/* Publish events first..last of a stream; or only make them happen (to be found by a request). */
-static void fake_happen(struct fake *f, uint64_t last)
+void fake_happen(struct fake *f, uint64_t last)
 {
     pthread_mutex_lock(&f->lock);
     f->event_last = last;
     pthread_mutex_unlock(&f->lock);
 }
 
-static void fake_publish(struct fake *f, const char *stream, uint64_t first, uint64_t last)
+void fake_publish(struct fake *f, const char *stream, uint64_t first, uint64_t last)
 {
     struct slp_buf b = { 0 };
     fake_events(&b, 0, stream, first, last, last + 1, false);
@@ -462,4 +440,3 @@ static void fake_publish(struct fake *f, const char *stream, uint64_t first, uin
     zmq_send(f->pub, b.p, b.n, 0);
     slp_buf_free(&b);
 }
-#endif
