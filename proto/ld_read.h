@@ -1,0 +1,30 @@
+/* Reading single values of a packed definition, for ld_parse.c: each function checks the type and the bounds of what it reads, reports a
+ * mistake under its key, and hands out something to go on with. The bytes were found well-formed before. */
+#ifndef SUNLINE_LD_READ_H
+#define SUNLINE_LD_READ_H
+#include "proto/ld_int.h"
+
+extern const struct slp_bytes ld_none; /* a text that is not there: empty, but never NULL */
+
+struct slr_value ld_read_value(struct slr *r);
+void ld_skip_value(struct slr *r);
+struct slp_bytes ld_bytes_of(const struct slr_value *v);
+const char *ld_type_text(const struct slr_value *v); /* "a list", for messages */
+
+/* Does a string value keep the rule of its shape? `what` names it in the message ("'title'", "skill"). */
+bool ld_text_good(struct ld_build *b, const char *at, const char *what, enum ld_shape shape, struct slp_bytes s);
+
+/* Read a map at r by its table. vals[i] is put before the value of key i; p is NULL if the key is missing (end is NULL, too) or its value
+ * is of the wrong kind (which was reported then; end is set). False: this is no map, reported. */
+bool ld_take_map(struct ld_build *b, struct slr *r, const struct ld_map *m, struct slr vals[LD_KEYS_MAX]);
+
+/* Each takes a cursor that ld_take_map gave; where its p is NULL, the value is `otherwise` (a text: empty). */
+struct slp_bytes ld_take_text(struct slr r);
+/* The index of a word in its list; -1 after a problem. */
+int ld_take_word(struct ld_build *b, struct slr r, const char *key, const char *const *words, int count, int otherwise);
+uint64_t ld_take_count(struct ld_build *b, struct slr r, const char *key, uint64_t min, uint64_t max, uint64_t otherwise);
+int64_t ld_take_duration(struct ld_build *b, struct slr r, const char *key, int64_t min_us, int64_t max_us, int64_t otherwise);
+int64_t ld_take_money(struct ld_build *b, struct slr r, const char *key); /* 0 if there is none */
+/* The strings of a list that is there, in the temporary arena, each with its place; at most `max`. */
+struct ld_item *ld_take_texts(struct ld_build *b, struct slr r, const char *key, uint32_t max, uint32_t *count);
+#endif
