@@ -17,9 +17,19 @@ failed=yes
 
 say() { printf '\n%s\n' "$*"; }
 
-# Show a command, then run it.
+# Show a command as one would type it, then run it.
+show() {
+    printf '$'
+    for word; do
+        case $word in
+        *\**) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+}
 run() {
-    printf '$ %s\n' "$*"
+    show "$@"
+    echo
     "$@"
 }
 
@@ -27,7 +37,8 @@ run() {
 launch() { # name, command...
     name=$1
     shift
-    printf '$ %s &\n' "$*"
+    show "$@"
+    echo ' &'
     "$@" >"$dir/$name.log" 2>&1 &
     pids="$! $pids"
 }
@@ -115,7 +126,7 @@ for hub in kathmandu nairobi medellin; do
     launch "$hub" sunline-agent --config "$hub.yml"
 done
 for hub in kathmandu nairobi medellin; do
-    wait_for "hub $hub" "$hub" grep -q "event=up\|welcome" "$hub.log"
+    wait_for "hub $hub" "$hub" grep -q " session-up " "$hub.log"
 done
 run sunline hub list
 
