@@ -1,5 +1,6 @@
-/* What the files of the line compiler share. Stages: linedef.c drives; ld_parse.c maps to structs (ld_read.c
- * reads single values); ld_graph.c the order of stations; ld_see.c who sees what; ld_expr.c conditions. ld_values.c stands beside them: it checks values against fields. */
+/* What the files of the line compiler share. Stages: linedef.c drives; ld_parse.c maps to structs (ld_read.c reads single values);
+ * ld_graph.c the order of stations; ld_see.c who sees what; ld_expr.c conditions. ld_values.c stands beside them: it checks values against
+ * fields. */
 #ifndef SUNLINE_LD_INT_H
 #define SUNLINE_LD_INT_H
 #include "proto/ld_schema.h"

@@ -14,7 +14,13 @@ static int wrong(char *text, size_t text_size, const char *what)
 
 static int wrong_value(char *text, size_t text_size, struct slp_bytes s, const char *what)
 {
-    snprintf(text, text_size, "'%s' %s", LD_Q(s), what);
+    int n = snprintf(text, text_size, "'%s' %s", LD_Q(s), what);
+    if (n >= (int)text_size) { /* cut, but not inside a character: the text goes over the wire */
+        n = (int)text_size - 1;
+        while (n > 0 && !sl_utf8_ok(text, (size_t)n))
+            n--;
+        text[n] = 0;
+    }
     return -1;
 }
 

@@ -536,6 +536,20 @@ static void the_wrong_value_is_named_by_its_index(void **state)
     ld_free(&l);
 }
 
+static void what_is_wrong_is_cut_between_characters(void **state)
+{
+    (void)state;
+    struct ld_line *l = good_line("line: a\ninput: [{name: d, type: date}]\nstations: [{name: s}]\n");
+    static const char value[] = "\xa9\xc3\xa4\xc3\xb6\xe2\x82\xac\xc3\xbc"; /* two, two, three, two bytes */
+    for (size_t size = 2; size < 40; size++) {
+        uint32_t field;
+        char text[40];
+        assert_int_equal(ld_check_values(l->inputs, 1, value, sizeof value - 1, 1, &field, text, size), -1);
+        assert_true(strlen(text) < size && strlen(text) + 4 > (size < 38 ? size : 0) && sl_utf8_ok(text, strlen(text)));
+    }
+    ld_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +565,7 @@ int main(void)
         cmocka_unit_test(texts_keep_options_and_lengths),
         cmocka_unit_test(packed_values_are_checked_by_kind),
         cmocka_unit_test(the_wrong_value_is_named_by_its_index),
+        cmocka_unit_test(what_is_wrong_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
