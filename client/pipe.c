@@ -10,6 +10,7 @@
 #define FRAME_UNITS 256
 #define FRAME_BYTES (128u << 10)
 #define FRAME_BYTES_MAX (240u << 10)
+#define SPARE_FRAMES 16u /* kept for the next ones */
 #define LOOK_US 100 /* how long a put that has room goes without looking for answers: each look costs system calls */
 
 /* ---- frames ---- */
@@ -50,6 +51,22 @@ static bool open_frame(struct sl_pipe *p, uint64_t no)
     (*f)->attempt = 0;
     (*f)->code = SL_OK;
     return true;
+}
+
+/* Left where it is, it would come into use again only after the whole ring has, and every place would own a frame by then. */
+void pipe_reuse(struct sl_pipe *p, uint64_t no)
+{
+    struct frame **at = &p->ring[no & p->ring_mask];
+    struct frame *f = *at;
+    *at = NULL;
+    for (uint64_t next = p->tail + 1; next <= p->tail + SPARE_FRAMES; next++) {
+        struct frame **place = &p->ring[next & p->ring_mask];
+        if (!*place) { /* at the latest the place that was just left */
+            *place = f;
+            return;
+        }
+    }
+    frame_free(f);
 }
 
 bool pipe_seal(struct sl_pipe *p)

@@ -70,6 +70,8 @@ static inline struct frame *pipe_frame(const struct sl_pipe *p, uint64_t no)
 
 /* Close the frame at the tail and open the next. false: no memory or no place in the ring yet; nothing has changed. */
 bool pipe_seal(struct sl_pipe *p);
+/* The frame of this number is over: its memory serves one of the next, so that a pipe holds what its window needs and no more. */
+void pipe_reuse(struct sl_pipe *p, uint64_t no);
 /* End the pipe: every row that is open gets the code, except those already answered. */
 void pipe_fail(struct sl_pipe *p, int code, const char *text);
 #endif

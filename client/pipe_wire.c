@@ -63,6 +63,7 @@ static void retire_head(struct sl_pipe *p)
     f->bytes = 0;
     slp_buf_clear(&f->rows);
     slp_buf_clear(&f->keys);
+    pipe_reuse(p, p->head);
     p->head++;
     if (p->first_waiting < p->head)
         p->first_waiting = p->head;
