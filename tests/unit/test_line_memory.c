@@ -24,6 +24,8 @@ void *__libc_calloc(size_t count, size_t each);
 void *__libc_realloc(void *p, size_t n);
 void __libc_free(void *p);
 
+#define EXPORTED __attribute__((visibility("default"))) /* for the shared libraries, too */
+
 static long left = -1; /* allocations until one fails, and all behind it; -1: never */
 static long held;      /* allocations not freed, while counting */
 static bool counting;
@@ -33,28 +35,28 @@ static bool fails(void)
     return counting && left >= 0 && left-- <= 0 && ((left = 0), true);
 }
 
-void *malloc(size_t n)
+EXPORTED void *malloc(size_t n)
 {
     void *p = fails() ? NULL : __libc_malloc(n);
     held += counting && p;
     return p;
 }
 
-void *calloc(size_t count, size_t each)
+EXPORTED void *calloc(size_t count, size_t each)
 {
     void *p = fails() ? NULL : __libc_calloc(count, each);
     held += counting && p;
     return p;
 }
 
-void *realloc(void *old, size_t n)
+EXPORTED void *realloc(void *old, size_t n)
 {
     void *p = fails() ? NULL : __libc_realloc(old, n);
     held += counting && p && !old;
     return p;
 }
 
-void free(void *p)
+EXPORTED void free(void *p)
 {
     held -= counting && p;
     __libc_free(p);
