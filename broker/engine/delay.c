@@ -22,7 +22,10 @@ static void look_at_head(struct engine *e)
     store_cursor_close(&c);
 }
 
-void delay_open(struct engine *e) { look_at_head(e); }
+void delay_open(struct engine *e)
+{
+    look_at_head(e);
+}
 
 void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r)
 {
@@ -38,7 +41,7 @@ void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, con
         delay_key(k, due_us, ++e->meta.delay);
         e_put(e, TABLE_DELAY, k, sizeof k, b, rc.n);
         for (uint32_t i = from; i < from + n; i++)
-            ev_task(e, EV_TASKS_WAITING, q->run, q->st, why, r->v[i].first, r->v[i].count);
+            ev_waiting(e, q->run, q->st, why, due_us, r->v[i].first, r->v[i].count);
         from += n;
     }
     if (due_us < e->delay_due_us)

@@ -27,7 +27,8 @@ static void segment_write(struct engine *e)
     slp_buf_clear(&e->evbuf);
 }
 
-static void event_write(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data)
+static void event_write(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h,
+                        const struct slp_buf *data)
 {
     uint8_t head[EVENT_ENTRY_BYTES], item[32];
     if (data->failed) {
@@ -97,7 +98,8 @@ static void acc_write(struct engine *e, struct evacc *a)
     slp_buf_clear(b);
     bool on_units = a->type != EV_STARTED && a->type != EV_SUBMITTED;
     bool why = a->type == EV_TASKS_READY || a->type == EV_TASKS_WAITING;
-    slp_pack_map(b, (uint32_t)(2 + (a->st != NULL) + why + (a->hub != NULL) + 2 * (a->type == EV_SUBMITTED)));
+    bool due = a->type == EV_TASKS_WAITING;
+    slp_pack_map(b, (uint32_t)(2 + (a->st != NULL) + why + due + (a->hub != NULL) + 2 * (a->type == EV_SUBMITTED)));
     slp_pack_cstr(b, "run");
     slp_pack_u64(b, a->run->id);
     if (a->st) {
@@ -113,6 +115,10 @@ static void acc_write(struct engine *e, struct evacc *a)
     if (why) {
         slp_pack_cstr(b, "why");
         slp_pack_u64(b, a->why);
+    }
+    if (due) {
+        slp_pack_cstr(b, "due");
+        slp_pack_u64(b, a->first);
     }
     if (a->type == EV_SUBMITTED) {
         slp_pack_cstr(b, "first");
@@ -133,7 +139,8 @@ static void gathered_write(struct engine *e)
     e->accs = 0;
 }
 
-static struct evacc *gather(struct engine *e, enum event_type t, struct run *r, struct station *s, struct hub *h, uint8_t why)
+static struct evacc *gather(struct engine *e, enum event_type t, struct run *r, struct station *s, struct hub *h,
+                            uint8_t why)
 {
     for (uint32_t i = e->accs; i-- > 0;) { /* few: a frame is mostly about one run and station */
         struct evacc *a = &e->acc[i];
@@ -158,11 +165,26 @@ static struct evacc *gather(struct engine *e, enum event_type t, struct run *r, 
     return a;
 }
 
-void ev_task(struct engine *e, enum event_type t, struct run *r, struct station *s, enum why why, uint64_t unit, uint64_t count)
+void ev_task(struct engine *e, enum event_type t, struct run *r, struct station *s, enum why why, uint64_t unit,
+             uint64_t count)
 {
     struct evacc *a = gather(e, t, r, s, NULL, (uint8_t)why);
     if (a)
         ranges_add(e, &a->r, unit, count);
+}
+
+void ev_waiting(struct engine *e, struct run *r, struct station *s, enum why why, int64_t due_us, uint64_t unit,
+                uint64_t count)
+{
+    struct evacc *a = gather(e, EV_TASKS_WAITING, r, s, NULL, (uint8_t)why);
+    if (a && a->r.total && a->first != (uint64_t)due_us) { /* an event has one due time */
+        gathered_write(e);
+        a = gather(e, EV_TASKS_WAITING, r, s, NULL, (uint8_t)why);
+    }
+    if (a) {
+        a->first = (uint64_t)due_us;
+        ranges_add(e, &a->r, unit, count);
+    }
 }
 
 void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no, uint64_t result)
@@ -171,7 +193,8 @@ void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no,
     if (!a)
         return;
     if (t == EV_SUBMITTED) {
-        if (a->r.total && result != a->first + a->r.total) { /* another station's result came between: the numbers must follow */
+        if (a->r.total &&
+            result != a->first + a->r.total) { /* another station's result came between: the numbers must follow */
             gathered_write(e);
             a = gather(e, t, s->run, s->st, s->hub, 0);
             if (!a)
@@ -185,7 +208,8 @@ void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no,
     ranges_add(e, &a->r, no, 1);
 }
 
-void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data)
+void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h,
+             const struct slp_buf *data)
 {
     gathered_write(e);
     event_write(e, t, l, r, h, data);
@@ -221,7 +245,8 @@ void ev_retain(struct engine *e)
             e->ev_oldest_wall_us = wall;
             memcpy(k, c.key.p, 8);
             next = key_get_u64(k) + n;
-            drop = next <= e->meta.event && (e->meta.event - next >= e->cfg.event_keep_max || wall + e->cfg.event_keep_us < e->wall_us);
+            drop = next <= e->meta.event &&
+                   (e->meta.event - next >= e->cfg.event_keep_max || wall + e->cfg.event_keep_us < e->wall_us);
         } else if (rc != STORE_NOT_FOUND) {
             fail(e, rc);
         }

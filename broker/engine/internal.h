@@ -423,6 +423,7 @@ void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct w
 
 /* events.c */
 void ev_task(struct engine *e, enum event_type t, struct run *r, struct station *s, enum why why, uint64_t unit, uint64_t count);
+void ev_waiting(struct engine *e, struct run *r, struct station *s, enum why why, int64_t due_us, uint64_t unit, uint64_t count);
 void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no, uint64_t extra); /* STARTED, SUBMITTED */
 /* Any other event: data is a packed map. NULL for streams it does not belong to. Flushes what was gathered before it. */
 void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data);
