@@ -86,11 +86,12 @@ void store_write_ahead(struct store *s);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 
 /* ---- transactions ---- */
-enum store_rc store_begin(struct store *s, struct store_txn **t);      /* the one write transaction */
-enum store_rc store_begin_read(struct store *s, struct store_txn **t); /* any thread; keep it short */
+enum store_rc store_begin(struct store *s, struct store_txn **t); /* the one write transaction */
+/* Any thread; keep it short. It sees the last commit that ended, never one that is not on disk yet. */
+enum store_rc store_begin_read(struct store *s, struct store_txn **t);
 /* Synced on return; *t NULL. Any failure is STORE_IO, for good: nothing may begin any more, the process must exit. */
 enum store_rc store_commit(struct store_txn **t);
-void store_abort(struct store_txn **t);                                /* safe with NULL; ends a read transaction too */
+void store_abort(struct store_txn **t); /* safe with NULL; ends a read transaction too */
 
 /* ---- single values ---- */
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v);
@@ -118,8 +119,9 @@ enum store_rc store_last(struct store_cursor *c);
 /* A compacted copy, online, synced. `path` becomes a directory that can be opened as a store; it must not exist. Holds
  * one read transaction until it is done: pages freed meanwhile are not reused, and the map does not grow. */
 enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size);
-/* Verify every envelope of a table: counts records in *checked, calls damage(arg, table, key, key_n) for each bad
- * one (may be NULL). OK; CORRUPT if there was one, or if LMDB could not walk on. */
+/* Verify every envelope of a table, the order of its keys and, if nothing was committed meanwhile, their number:
+ * counts records in *checked, calls damage(arg, table, key, key_n) for each bad one (may be NULL; key NULL: records
+ * are missing or too many). OK; CORRUPT if there was one, or if LMDB could not walk on. */
 enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked,
                            void (*damage)(void *, enum store_table, const void *, size_t), void *arg);
 const char *store_table_name(enum store_table tb);

@@ -1,0 +1,403 @@
+/* The engine alone: see engine_world.h. */
+#include "tests/lib/engine_world.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/linefile.h"
+
+#define CHECK(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
+
+static void step(struct world *w, struct input *in)
+{
+    if (!w->t) {
+        CHECK(store_begin(w->store, &w->t) == STORE_OK);
+        CHECK(engine_batch_begin(w->engine, w->t, &w->out) == STORE_OK);
+    }
+    in->elapsed_us = w->now_us;
+    in->wall_us = w->wall_us;
+    CHECK(engine_step(w->engine, in) == STORE_OK);
+    if (++w->in_batch >= w->batch)
+        world_flush(w);
+}
+
+void world_flush(struct world *w)
+{
+    if (!w->t)
+        return;
+    CHECK(engine_batch_end(w->engine) == STORE_OK);
+    CHECK(store_commit(&w->t) == STORE_OK);
+    w->in_batch = 0;
+    for (size_t i = 0; i < w->out.n; i++) {
+        if (w->frames == w->cap)
+            CHECK(w->frame = realloc(w->frame, (w->cap = w->cap * 2 + 16) * sizeof *w->frame));
+        struct world_frame *f = &w->frame[w->frames++];
+        f->peer = w->out.v[i].peer;
+        f->n = w->out.v[i].n;
+        CHECK(f->bytes = malloc(f->n + 1));
+        memcpy(f->bytes, w->out.bytes.p + w->out.v[i].off, f->n);
+        struct slp_fault fault;
+        CHECK(slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2A | SLP_B2M, &f->m, &fault) == 0);
+    }
+}
+
+static void boot(struct world *w)
+{
+    enum store_rc rc;
+    struct store_options o = { .dir = w->dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .no_sync = true };
+    uint8_t id[16] = "test store";
+    char text[200];
+    rc = store_open(&w->store, &o, id, text, sizeof text);
+    if (rc)
+        fprintf(stderr, "%s\n", text);
+    CHECK(rc == STORE_OK);
+    CHECK(w->engine = engine_open(w->store, &w->cfg, &rc));
+    CHECK(w->reader = reader_new(w->store));
+    struct input in = { .kind = INPUT_BOOT, .restart = 1000 * ++w->restarts };
+    step(w, &in);
+    world_flush(w);
+}
+
+void world_open(struct world *w)
+{
+    struct engine_config cfg = w->cfg;
+    memset(w, 0, sizeof *w);
+    w->cfg = cfg;
+    strcpy(w->dir, "/tmp/sunline-engine-XXXXXX");
+    CHECK(mkdtemp(w->dir));
+    w->now_us = 1000000;
+    w->wall_us = 1700000000000000;
+    w->batch = 1;
+    boot(w);
+}
+
+static void down(struct world *w)
+{
+    store_abort(&w->t);
+    reader_free(&w->reader);
+    engine_close(&w->engine);
+    store_close(&w->store);
+    w->in_batch = 0;
+}
+
+void world_restart(struct world *w)
+{
+    down(w);
+    boot(w);
+}
+
+void world_clear(struct world *w)
+{
+    for (size_t i = 0; i < w->frames; i++)
+        free(w->frame[i].bytes);
+    w->frames = 0;
+}
+
+void world_close(struct world *w)
+{
+    down(w);
+    world_clear(w);
+    free(w->frame);
+    effects_free(&w->out);
+    for (size_t i = 0; i < 256; i++)
+        slp_buf_free(&w->kept[i]);
+    DIR *d = opendir(w->dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", w->dir, e->d_name);
+        if (e->d_name[0] != '.')
+            unlink(path);
+    }
+    if (d)
+        closedir(d);
+    rmdir(w->dir);
+}
+
+void world_batch(struct world *w, unsigned inputs)
+{
+    world_flush(w);
+    CHECK(inputs < 256);
+    w->batch = inputs;
+}
+
+void world_tick(struct world *w)
+{
+    struct input in = { .kind = INPUT_TICK };
+    step(w, &in);
+}
+
+void world_pass(struct world *w, int64_t us)
+{
+    int64_t end = w->now_us + us;
+    world_flush(w);
+    for (unsigned i = 0; i < 100000; i++) {
+        int64_t due = engine_next_due_us(w->engine);
+        bool more = engine_backlog(w->engine);
+        if (!more && due > end)
+            break;
+        int64_t to = more || due < w->now_us ? w->now_us : due;
+        w->wall_us += to - w->now_us;
+        w->now_us = to;
+        world_tick(w);
+        world_flush(w);
+    }
+    w->wall_us += end - w->now_us;
+    w->now_us = end;
+    world_tick(w);
+    world_flush(w);
+}
+
+struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const void *any)
+{
+    struct slp_buf *b = &w->kept[w->in_batch]; /* messages point into it until the batch ends */
+    struct slp_msg m;
+    struct slp_fault fault;
+    slp_buf_clear(b);
+    CHECK(slp_encode(b, type, ++w->next_id, any) == 0);
+    if (slp_decode(b->p, b->n, SLP_C2B | SLP_A2B, &m, &fault)) {
+        fprintf(stderr, "the test's own message is refused: %s at %s\n", slp_error_name(fault.code), fault.place);
+        abort();
+    }
+    uint64_t id = w->next_id;
+    struct input in = { .kind = INPUT_MESSAGE, .peer = peer, .msg = &m };
+    step(w, &in);
+    for (size_t i = w->frames; i-- > 0;)
+        if (w->frame[i].peer == peer && w->frame[i].m.id == id)
+            return &w->frame[i].m;
+    return NULL;
+}
+
+struct slp_msg *world_read(struct world *w, uint64_t type, const void *any)
+{
+    struct slp_buf b = { 0 }, out = { 0 };
+    struct slp_msg m;
+    struct slp_fault fault;
+    world_flush(w);
+    CHECK(slp_encode(&b, type, ++w->next_id, any) == 0);
+    CHECK(slp_decode(b.p, b.n, SLP_C2B, &m, &fault) == 0);
+    CHECK(reader_answer(w->reader, &m, w->now_us, &out) == 0);
+    if (w->frames == w->cap)
+        CHECK(w->frame = realloc(w->frame, (w->cap = w->cap * 2 + 16) * sizeof *w->frame));
+    struct world_frame *f = &w->frame[w->frames++];
+    *f = (struct world_frame){ .peer = WORLD_CLIENT, .bytes = out.p, .n = out.n };
+    CHECK(slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2M, &f->m, &fault) == 0);
+    slp_buf_free(&b);
+    return &f->m;
+}
+
+struct slp_msg *world_sent(struct world *w, uint64_t peer, uint64_t type, size_t i)
+{
+    for (size_t k = 0; k < w->frames; k++)
+        if (w->frame[k].peer == peer && w->frame[k].m.type == type && i-- == 0)
+            return &w->frame[k].m;
+    return NULL;
+}
+
+void world_hash(struct world *w, uint8_t hash[16])
+{
+    world_flush(w);
+    CHECK(engine_state_hash(w->store, hash) == STORE_OK);
+}
+
+/* ---- shorthands ---- */
+
+struct slp_bytes world_str(const char *s) { return (struct slp_bytes){ s, (uint32_t)strlen(s) }; }
+
+static void agreed(const struct slp_msg *m, uint64_t type)
+{
+    CHECK(m);
+    if (m->type == SLP_ERROR && type != SLP_ERROR) {
+        fprintf(stderr, "refused: %s %.*s\n", slp_error_name(m->u.error.code), (int)m->u.error.text.n, m->u.error.text.p);
+        struct slp_cursor c = slp_each(m->u.error.problems);
+        for (struct slp_item_problem p; slp_next_problem(&c, &p);)
+            fprintf(stderr, "  %.*s: %.*s\n", (int)p.path.n, p.path.p, (int)p.text.n, p.text.p);
+    }
+    CHECK(m->type == type);
+}
+
+uint32_t world_line(struct world *w, const char *yaml)
+{
+    struct linefile *f = linefile_parse("test.yml", yaml, strlen(yaml));
+    CHECK(f);
+    if (linefile_check(f))
+        fprintf(stderr, "%s\n", linefile_problem(f, 0));
+    CHECK(linefile_problem_count(f) == 0);
+    struct slp_bytes packed = linefile_packed(f);
+    struct slp_line_apply q = { .definition = packed };
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_LINE_APPLY, &q);
+    agreed(m, SLP_LINE_APPLIED);
+    struct slp_line_get g = { .line = m->u.line_applied.line };
+    m = world_send(w, WORLD_CLIENT, SLP_LINE_GET, &g);
+    agreed(m, SLP_LINE);
+    struct slp_cursor c = slp_each(m->u.line.stations);
+    struct slp_item_station_row row;
+    CHECK(slp_next_station_row(&c, &row));
+    linefile_free(&f);
+    return (uint32_t)row.station_id;
+}
+
+uint64_t world_run(struct world *w, const char *line, const char *name)
+{
+    struct slp_run_start q = { .line = world_str(line), .name = world_str(name) };
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_RUN_START, &q);
+    agreed(m, SLP_RUN_STARTED);
+    return m->u.run_started.run_id;
+}
+
+uint64_t world_put(struct world *w, uint64_t run_id, unsigned n)
+{
+    static unsigned counter;
+    struct slp_buf b = { 0 };
+    for (unsigned i = 0; i < n; i++) {
+        char s[32];
+        snprintf(s, sizeof s, "unit %u", ++counter);
+        slp_pack_array(&b, 1);
+        slp_pack_cstr(&b, s);
+    }
+    struct slp_put q = { .run_id = run_id, .rows = { b.p, (uint32_t)b.n, n } };
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_PUT, &q);
+    slp_buf_free(&b);
+    if (w->batch > 1)
+        return 0; /* the answer comes with the commit */
+    agreed(m, SLP_PUT_DONE);
+    CHECK(m->u.put_done.accepted == n);
+    return m->u.put_done.first_unit;
+}
+
+struct slp_msg *world_run_get(struct world *w, const char *name)
+{
+    struct slp_run_get q = { .run = world_str(name) };
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_RUN_GET, &q);
+    agreed(m, SLP_RUN_INFO);
+    return m;
+}
+
+uint64_t world_count(struct world *w, const char *run, const char *station, enum task_state s)
+{
+    struct slp_msg *m = world_run_get(w, run);
+    struct slp_cursor c = slp_each(m->u.run_info.stations);
+    for (struct slp_item_station_row r; slp_next_station_row(&c, &r);)
+        if (r.name.n == strlen(station) && !memcmp(r.name.p, station, r.name.n)) {
+            uint64_t v[TASK_STATES] = { r.blocked, r.waiting, r.ready, r.assigned, r.started, r.done, r.skipped, r.dead, r.ended };
+            return v[s];
+        }
+    CHECK(!"no such station");
+    return 0;
+}
+
+void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, size_t n)
+{
+    struct slp_buf b = { 0 };
+    uint8_t digest[32] = { 0 };
+    memcpy(digest, h->id, 16);
+    for (size_t i = 0; i < n; i++)
+        slp_pack_u64(&b, held[i]);
+    struct slp_hello q = { .hub = world_str(h->name), .incarnation = 1, .data_id = { (char *)h->id, 16 }, .zone = world_str("Africa/Nairobi"),
+                           .roster_digest = { (char *)digest, 32 }, .held = { b.p, (uint32_t)b.n, (uint32_t)n }, .wall_us = w->wall_us };
+    struct slp_msg *m = world_send(w, h->peer, SLP_HELLO, &q);
+    slp_buf_free(&b);
+    agreed(m, SLP_WELCOME);
+    h->session = m->u.welcome.session;
+    memset(h->granted, 0, sizeof h->granted);
+    if (!m->u.welcome.roster_wanted)
+        return;
+    for (unsigned i = 0; i < h->workers; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "%s-%u", h->name, i);
+        struct slp_item_worker_def d = { .name = world_str(name), .kind = h->worker[i], .capacity = 10 };
+        slp_pack_item(&b, SLP_ITEM_worker_def, &d);
+    }
+    struct slp_roster r = { .session = h->session, .digest = { (char *)digest, 32 }, .workers = { b.p, (uint32_t)b.n, h->workers }, .last = true };
+    m = world_send(w, h->peer, SLP_ROSTER, &r);
+    slp_buf_free(&b);
+    agreed(m, SLP_ROSTER_DONE);
+    struct slp_cursor c = slp_each(m->u.roster_done.workers);
+    for (unsigned i = 0; i < h->workers; i++)
+        CHECK(slp_next_u64(&c, &h->worker[i]) && h->worker[i]);
+}
+
+void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned n, unsigned kind)
+{
+    static uint64_t peers = 100;
+    memset(h, 0, sizeof *h);
+    CHECK(n <= 8);
+    h->peer = ++peers;
+    h->workers = n;
+    for (unsigned i = 0; i < n; i++)
+        h->worker[i] = kind;
+    snprintf(h->name, sizeof h->name, "%s", name);
+    snprintf((char *)h->id, sizeof h->id, "id %s", name);
+    world_hello(w, h, NULL, 0);
+}
+
+void world_credit(struct world *w, struct world_hub *h, unsigned worker, unsigned more)
+{
+    struct slp_buf b = { 0 };
+    h->granted[worker] += more;
+    struct slp_item_credit it = { .worker = h->worker[worker], .total = h->granted[worker] };
+    slp_pack_item(&b, SLP_ITEM_credit, &it);
+    struct slp_credit q = { .session = h->session, .grants = { b.p, (uint32_t)b.n, 1 } };
+    SLP_SET(&q, credit, grants);
+    world_send(w, h->peer, SLP_CREDIT, &q);
+    slp_buf_free(&b);
+}
+
+size_t world_tasks(struct world *w, struct world_hub *h, struct world_task *v, size_t max)
+{
+    size_t n = 0;
+    struct slp_msg *m;
+    world_flush(w);
+    for (size_t i = 0; (m = world_sent(w, h->peer, SLP_PUSH, i)); i++) {
+        struct slp_cursor c = slp_each(m->u.push.assignments);
+        for (struct slp_item_assignment a; slp_next_assignment(&c, &a) && n < max;)
+            v[n++] = (struct world_task){ a.assignment, a.worker, a.attempt, (uint32_t)m->u.push.station_id };
+    }
+    return n;
+}
+
+static enum slp_code first_outcome(const struct slp_msg *m, int64_t *lease_us)
+{
+    if (!m)
+        return SLP_E_OK;
+    if (m->type == SLP_ERROR)
+        return (enum slp_code)m->u.error.code;
+    CHECK(m->type == SLP_OUTCOMES);
+    struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
+    struct slp_item_outcome o = { .code = SLP_E_OK, .lease_us = -1 };
+    slp_next_outcome(&c, &o);
+    if (lease_us)
+        *lease_us = o.lease_us;
+    return (enum slp_code)o.code;
+}
+
+enum slp_code world_submit(struct world *w, struct world_hub *h, const struct world_task *t, const char *answer)
+{
+    struct slp_buf v = { 0 }, b = { 0 };
+    slp_pack_cstr(&v, answer);
+    struct slp_item_result it = { .assignment = t->assignment, .worker = t->worker, .values = { v.p, (uint32_t)v.n, 1 } };
+    slp_pack_item(&b, SLP_ITEM_result, &it);
+    struct slp_submit q = { .session = h->session, .results = { b.p, (uint32_t)b.n, 1 } };
+    enum slp_code code = first_outcome(world_send(w, h->peer, SLP_SUBMIT, &q), NULL);
+    slp_buf_free(&v);
+    slp_buf_free(&b);
+    return code;
+}
+
+enum slp_code world_act(struct world *w, struct world_hub *h, const struct world_task *t, unsigned act, const char *reason, int64_t *lease_us)
+{
+    struct slp_buf b = { 0 };
+    struct slp_item_act it = { .act = act, .assignment = t->assignment, .worker = t->worker };
+    if (reason) {
+        it.reason = world_str(reason);
+        SLP_SET(&it, item_act, reason);
+    }
+    slp_pack_item(&b, SLP_ITEM_act, &it);
+    struct slp_acts q = { .session = h->session, .acts = { b.p, (uint32_t)b.n, 1 } };
+    enum slp_code code = first_outcome(world_send(w, h->peer, SLP_ACTS, &q), lease_us);
+    slp_buf_free(&b);
+    return code;
+}

@@ -1,0 +1,61 @@
+/* The engine alone, over a real store in a directory of its own, on a clock that the test moves. Each message is one batch with a commit, unless
+ * world_batch() says otherwise; what the engine sends is kept, decoded, until the next world_clear. */
+#ifndef TESTS_ENGINE_WORLD_H
+#define TESTS_ENGINE_WORLD_H
+#include "broker/engine/engine.h"
+#include "broker/engine/records.h"
+
+struct world_frame { uint64_t peer; char *bytes; size_t n; struct slp_msg m; };
+
+struct world {
+    char dir[64];
+    struct store *store;
+    struct engine *engine;
+    struct engine_config cfg;
+    struct effects out;
+    struct reader *reader;
+    int64_t now_us, wall_us;
+    uint64_t next_id, restarts;
+    struct world_frame *frame; /* everything sent since the last clear */
+    size_t frames, cap;
+    /* a batch that is open */
+    struct store_txn *t;
+    unsigned batch, in_batch;
+    struct slp_buf kept[256];
+};
+
+void world_open(struct world *w);            /* a new store; BOOT is done */
+void world_restart(struct world *w);         /* as after a crash: the store is reopened, sessions are gone */
+void world_close(struct world *w);           /* and its directory is removed */
+void world_clear(struct world *w);
+/* How many inputs make a batch from here on (1 is the start). world_flush ends the one that is open. */
+void world_batch(struct world *w, unsigned inputs);
+void world_flush(struct world *w);
+void world_pass(struct world *w, int64_t us); /* time goes on, with ticks at each moment that the engine asked for */
+void world_tick(struct world *w);
+/* Send; returns the reply of this request (owned by the world until world_clear), or NULL if none came. */
+struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const void *any);
+struct slp_msg *world_read(struct world *w, uint64_t type, const void *any); /* a reader's request */
+/* The i-th frame of this type sent to the peer since the last clear, from 0; NULL: none. */
+struct slp_msg *world_sent(struct world *w, uint64_t peer, uint64_t type, size_t i);
+void world_hash(struct world *w, uint8_t hash[16]);
+
+/* ---- shorthands; they assert that the broker agreed ---- */
+#define WORLD_CLIENT 1
+struct slp_bytes world_str(const char *s);
+uint32_t world_line(struct world *w, const char *yaml);                  /* apply; returns the station_id of its first station */
+uint64_t world_run(struct world *w, const char *line, const char *name); /* start; returns run_id */
+uint64_t world_put(struct world *w, uint64_t run_id, unsigned n);        /* n units of one text field each: "unit NUMBER"; returns the first unit */
+struct slp_msg *world_run_get(struct world *w, const char *name);
+uint64_t world_count(struct world *w, const char *run, const char *station, enum task_state s);
+struct world_hub { uint64_t peer, session, worker[8]; unsigned workers; uint8_t id[16]; char name[32]; uint64_t granted[8]; };
+/* A hub with n workers NAME-0.. of the kind (0 human, 1 robot), without skills; hello and roster are done. */
+void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned n, unsigned kind);
+void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, size_t n);
+void world_credit(struct world *w, struct world_hub *h, unsigned worker, unsigned more);
+/* The assignments pushed to the hub since the last clear, in order; returns how many (at most max). */
+struct world_task { uint64_t assignment, worker, attempt; uint32_t station_id; };
+size_t world_tasks(struct world *w, struct world_hub *h, struct world_task *v, size_t max);
+enum slp_code world_submit(struct world *w, struct world_hub *h, const struct world_task *t, const char *answer);
+enum slp_code world_act(struct world *w, struct world_hub *h, const struct world_task *t, unsigned act, const char *reason, int64_t *lease_us);
+#endif
