@@ -37,29 +37,54 @@ static void put_scalar(FILE *out, const char *key, const struct sl_value *v)
     }
 }
 
-/* The word for a state's number, which depends on whose state it is: `of` is the key of the list it stands in. NULL:
- * no word. */
+/* The word for a number, which for a state depends on whose it is: `of` is the key of what it stands in. NULL: no word. */
 static const char *word(const char *of, const char *key, const struct sl_value *v)
 {
+    static const char *const unit[] = { "open", "done", "dropped", "cancelled" };
     static const char *const task[] = { "blocked", "waiting", "ready", "assigned", "started",
                                         "done",    "skipped", "dead",  "ended" };
     static const char *const assignment[] = { "handed out", "started", "counted", "late", "returned" };
-    static const char *const why[] = { NULL,      NULL,     NULL, "released", "declined",
-                                       "expired", "failed", NULL, "recalled", "buried" };
-    if (v->type != SL_T_UINT) {
+    static const char *const why[] = { "new",
+                                       "an upstream station was done",
+                                       "a delay was over",
+                                       "released",
+                                       "declined",
+                                       "expired",
+                                       "failed",
+                                       "requeued",
+                                       "recalled",
+                                       "buried",
+                                       "dropped" };
+    const char *const *words = NULL;
+    size_t count = 0;
+    if (strcmp(key, "why") == 0 || strcmp(key, "what") == 0) {
+        words = why;
+        count = sizeof why / sizeof why[0];
+    } else if (strcmp(key, "state") != 0) {
         return NULL;
+    } else if (!*of) {
+        words = unit;
+        count = sizeof unit / sizeof unit[0];
+    } else if (strcmp(of, "stations") == 0) {
+        words = task;
+        count = sizeof task / sizeof task[0];
+    } else if (strcmp(of, "assignments") == 0) {
+        words = assignment;
+        count = sizeof assignment / sizeof assignment[0];
     }
-    if (strcmp(key, "why") == 0) {
-        return v->v.u64 < sizeof why / sizeof why[0] ? why[v->v.u64] : NULL;
+    return v->type == SL_T_UINT && v->v.u64 < count ? words[v->v.u64] : NULL;
+}
+
+/* What is not there comes as nil, "", 0 or false as well; but a field of the input or of a result that is empty is shown. */
+static bool is_absent(const char *of, const char *key, const struct sl_value *v)
+{
+    if (strcmp(of, "input") == 0 || strcmp(of, "result") == 0) {
+        return false;
     }
-    if (strcmp(key, "state") != 0) {
-        return NULL;
-    }
-    if (strcmp(of, "stations") == 0) {
-        return v->v.u64 < sizeof task / sizeof task[0] ? task[v->v.u64] : NULL;
-    }
-    return strcmp(of, "assignments") == 0 && v->v.u64 < sizeof assignment / sizeof assignment[0] ? assignment[v->v.u64]
-                                                                                                 : NULL;
+    bool zero = v->type == SL_T_UINT && v->v.u64 == 0;
+    bool optional = ends_with(key, "_us") || strcmp(key, "why") == 0 || strcmp(key, "assignment") == 0;
+    return v->type == SL_T_NIL || (v->type == SL_T_STR && v->n == 0) || (zero && optional) ||
+           (v->type == SL_T_BOOL && !v->v.b) || ((v->type == SL_T_ARRAY || v->type == SL_T_MAP) && v->n == 0);
 }
 
 static bool is_container(const struct sl_value *v)
@@ -98,36 +123,36 @@ static void put_pairs(FILE *out, const char *of, const struct sl_value *map, int
     while (sl_next(&c, &k) && sl_next(&c, &v)) {
         char key[128];
         sl_text(&k, key, sizeof key);
-        put_tree(out, of, key, &v, depth);
+        bool heading = strcmp(key, "name") == 0 && strcmp(of, "stations") == 0; /* put_items wrote it */
+        if (!heading && !is_absent(of, key, &v)) {
+            put_tree(out, of, key, &v, depth);
+        }
     }
 }
 
-/* "2026-03-01T09:30:00.250Z  submit  station=judge worker=amina" */
+/* "2026-03-01T09:30:00.250Z  released  station=judge  worker=amina" */
 static void put_entry(FILE *out, const struct sl_value *map, int depth)
 {
     struct sl_cursor c = sl_inside(map);
     struct sl_value k, v, when, what;
     char text[TEXT_TIME_BYTES];
     bool timed = sl_map_get(map, "wall_us", &when) && when.type == SL_T_UINT && when.v.u64 <= INT64_MAX;
-    bool named = sl_map_get(map, "what", &what) && what.type == SL_T_STR;
+    const char *name = sl_map_get(map, "what", &what) ? word("history", "what", &what) : NULL;
     fprintf(out, "%*s%s  ", depth * 2, "", text_time(timed ? (int64_t)when.v.u64 : 0, text));
-    text_put(out, named ? what.p : "", named ? what.n : 0);
+    if (name) {
+        fputs(name, out);
+    }
     while (sl_next(&c, &k) && sl_next(&c, &v)) {
         char key[128];
         sl_text(&k, key, sizeof key);
-        if (v.type == SL_T_NIL || is_container(&v) || (timed && sl_str_is(&k, "wall_us")) ||
-            (named && sl_str_is(&k, "what"))) {
+        bool written = (timed && sl_str_is(&k, "wall_us")) || (name && sl_str_is(&k, "what"));
+        if (written || is_container(&v) || is_absent("history", key, &v)) {
             continue;
         }
-        const char *name = word("assignments", key, &v);
         fputs("  ", out);
         text_put(out, key, strlen(key));
         fputc('=', out);
-        if (name) {
-            fputs(name, out);
-        } else {
-            put_scalar(out, key, &v);
-        }
+        put_scalar(out, key, &v);
     }
     fputc('\n', out);
 }

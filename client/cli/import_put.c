@@ -17,18 +17,23 @@ struct put {
     struct import_counts *counts;
     struct progress progress;
     uint64_t good; /* rows that have to be on disk in the end */
-    uint64_t over; /* rows that were called back, with those of before */
+    uint64_t over; /* rows that are on disk, with those of before */
 };
+
+/* Is it this row's fault? Any other code is the pipe's end, which is told once and not for every row that was under way. */
+static bool is_bad_row(int code)
+{
+    return code == SL_BAD_UNIT || code == SL_TOO_BIG || code == SL_BAD_VALUE || code == SL_BAD_TYPE ||
+           code == SL_MALFORMED;
+}
 
 static void on_row(void *arg, const struct sl_put_result *r)
 {
     struct put *p = arg;
-    p->over++;
-    if (r->code == SL_OK) {
-        p->counts->accepted++;
-    } else if (r->code == SL_DUPLICATE) {
-        p->counts->duplicates++;
-    } else if (p->counts->refused++ < IMPORT_LISTED_MAX) {
+    if (r->code == SL_OK || r->code == SL_DUPLICATE) {
+        p->over++;
+        *(r->code == SL_OK ? &p->counts->accepted : &p->counts->duplicates) += 1;
+    } else if (is_bad_row(r->code) && p->counts->refused++ < IMPORT_LISTED_MAX) {
         progress_abort(&p->progress);
         cli_note(p->im->cli, "%s: row %llu was refused: %s: %s", p->im->path, (unsigned long long)r->tag,
                  sl_error_name(r->code), r->text);

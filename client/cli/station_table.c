@@ -11,7 +11,8 @@
 void station_table_begin(struct station_table *s, struct cli *cli, bool with_line)
 {
     *s = (struct station_table){ .cli = cli, .json = cli->json, .with_line = with_line };
-    table_begin(&s->table, cli->out, cli->out_tty, cli->color,
+    bool aligned = cli->out_tty || !with_line; /* below a line or a run it is for people, wherever it goes */
+    table_begin(&s->table, cli->out, aligned, cli->color,
                 with_line ? "STATION|>VERSION|STATE|" COUNTERS : "STATION|STATE|" COUNTERS);
 }
 
