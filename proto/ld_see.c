@@ -33,6 +33,15 @@ static int field_index(const struct ld_field *fields, uint32_t count, struct slp
     return -1;
 }
 
+/* Beyond the mistakes that are named no words are made: looking for what was meant is the dear part. */
+static bool only_counted(const struct ld_build *b, char why[LD_WHY_BYTES])
+{
+    if (b->found_count < SL_PROBLEMS_MAX)
+        return false;
+    snprintf(why, LD_WHY_BYTES, "unknown");
+    return true;
+}
+
 /* ", did you mean 'judge.entails'?" if a bare name is a field of some station, or near a name of the input. */
 static const char *guess_bare(struct ld_build *b, struct slp_bytes name, struct ld_guess *guess)
 {
@@ -56,18 +65,22 @@ static int find_anywhere(struct ld_build *b, struct slp_bytes name, struct ld_re
     why[0] = 0;
     if (!dot) {
         int f = field_index(l->inputs, l->input_count, name);
-        if (f < 0 && !b->input_unknown)
+        if (f < 0 && !b->input_unknown && !only_counted(b, why))
             snprintf(why, LD_WHY_BYTES, "there is no input field '%s'%s", LD_Q(name), guess_bare(b, name, &guess));
         *ref = (struct ld_ref){ -1, (int16_t)f };
         return f < 0 ? -1 : 0;
     }
     struct slp_bytes station = { name.p, (uint32_t)(dot - name.p) }, field = { dot + 1, name.n - station.n - 1 };
-    ld_guess_begin(&guess, station);
     uint32_t s = 0;
-    for (; s < l->station_count && !ld_same(l->stations[s].name, station); s++)
-        if (l->stations[s].name.n)
-            ld_guess_offer(&guess, l->stations[s].name);
+    while (s < l->station_count && !ld_same(l->stations[s].name, station))
+        s++;
     if (s == l->station_count) {
+        if (only_counted(b, why))
+            return -1;
+        ld_guess_begin(&guess, station);
+        for (uint32_t i = 0; i < l->station_count; i++)
+            if (l->stations[i].name.n)
+                ld_guess_offer(&guess, l->stations[i].name);
         snprintf(why, LD_WHY_BYTES, "'%s': there is no station '%s'%s", LD_Q(name), LD_Q(station),
                  ld_guess_end(&guess));
         return -1;
@@ -76,12 +89,12 @@ static int find_anywhere(struct ld_build *b, struct slp_bytes name, struct ld_re
     *ref = (struct ld_ref){ (int16_t)s, (int16_t)f };
     if (f >= 0)
         return 0;
+    if (b->drafts[s].form_unknown || only_counted(b, why))
+        return -1;
     ld_guess_begin(&guess, field);
     for (uint32_t i = 0; i < l->stations[s].field_count; i++)
         ld_guess_offer(&guess, l->stations[s].fields[i].name);
-    if (!b->drafts[s].form_unknown)
-        snprintf(why, LD_WHY_BYTES, "station '%s' has no field '%s'%s", LD_Q(station), LD_Q(field),
-                 ld_guess_end(&guess));
+    snprintf(why, LD_WHY_BYTES, "station '%s' has no field '%s'%s", LD_Q(station), LD_Q(field), ld_guess_end(&guess));
     return -1;
 }
 

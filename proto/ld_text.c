@@ -209,21 +209,26 @@ uint32_t ld_edits(struct slp_bytes a, struct slp_bytes b, uint32_t max)
     enum { MOST = SL_NAME_BYTES_MAX * 2 + 1 };
     if (a.n > MOST || b.n > MOST || (a.n > b.n ? a.n - b.n : b.n - a.n) > max)
         return max + 1;
+    /* Only cells within `max` of the diagonal can count: a hostile definition must not buy a whole table with each of its names. */
     uint32_t rows[3][MOST + 1], *before = rows[0], *last = rows[1], *now = rows[2];
     for (uint32_t j = 0; j <= b.n; j++)
-        last[j] = j;
+        before[j] = last[j] = j;
     for (uint32_t i = 1; i <= a.n; i++) {
-        now[0] = i;
-        for (uint32_t j = 1; j <= b.n; j++) {
+        uint32_t from = i > max ? i - max : 1, to = i + max < b.n ? i + max : b.n, least = i;
+        now[from - 1] = from == 1 ? i : max + 1;
+        for (uint32_t j = from; j <= to; j++) {
             uint32_t v = last[j - 1] + (a.p[i - 1] != b.p[j - 1]);
-            if (last[j] + 1 < v)
+            if (j < i + max && last[j] + 1 < v)
                 v = last[j] + 1;
             if (now[j - 1] + 1 < v)
                 v = now[j - 1] + 1;
             if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < v)
                 v = before[j - 2] + 1;
             now[j] = v;
+            least = v < least ? v : least;
         }
+        if (least > max && i > max)
+            return max + 1;
         uint32_t *free_row = before;
         before = last, last = now, now = free_row;
     }

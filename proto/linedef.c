@@ -75,6 +75,10 @@ static char *keep_text(struct ld_build *b, const char *s)
 
 static void problem_list(struct ld_build *b, const char *at, const char *path, const char *format, va_list args)
 {
+    if (b->found_count == SL_PROBLEMS_MAX) {
+        b->found_more++;
+        return;
+    }
     char text[SL_TEXT_BYTES_MAX];
     int n = vsnprintf(text, sizeof text, format, args);
     if (n >= (int)sizeof text) { /* cut between characters */
@@ -82,10 +86,6 @@ static void problem_list(struct ld_build *b, const char *at, const char *path, c
         while (n > 0 && !sl_utf8_ok(text, (size_t)n))
             n--;
         text[n] = 0;
-    }
-    if (b->found_count == SL_PROBLEMS_MAX) {
-        b->found_more++;
-        return;
     }
     if (!b->found)
         b->found = ld_get(&b->temp, SL_PROBLEMS_MAX, sizeof *b->found);
