@@ -185,6 +185,7 @@ static uint32_t pack_numbers(struct slp_buf *b, const struct numbers *s)
 /* What the agent holds against what the broker says it holds. */
 static void welcome(struct engine *e, struct hub *h, const struct slp_hello *q)
 {
+    static const uint8_t none[32]; /* no roster has come yet */
     struct numbers held = { 0 }, live = { 0 }, recalled = { 0 }, missing = { 0 };
     struct slp_cursor c = slp_each(q->held);
     for (uint64_t no; slp_next_u64(&c, &no);)
@@ -206,7 +207,7 @@ static void welcome(struct engine *e, struct hub *h, const struct slp_hello *q)
     if (!e->rc) {
         uint32_t nr = pack_numbers(&e->b1, &recalled), nm = pack_numbers(&e->b2, &missing);
         struct slp_welcome a = { .session = h->session, .heartbeat_us = (uint64_t)e->cfg.heartbeat_us, .grace_us = (uint64_t)h->grace_us,
-                                 .roster_wanted = memcmp(h->roster_digest, q->roster_digest.p, 32) != 0,
+                                 .roster_wanted = !memcmp(h->roster_digest, none, 32) || memcmp(h->roster_digest, q->roster_digest.p, 32) != 0,
                                  .recalled = { e->b1.p, (uint32_t)e->b1.n, nr }, .missing = { e->b2.p, (uint32_t)e->b2.n, nm },
                                  .hub_id = h->id, .wall_us = e->wall_us };
         SLP_SET(&a, welcome, missing);
