@@ -1,0 +1,450 @@
+"""sunlined as a process: how it starts, is stopped, killed, frozen, lied to and flooded."""
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import msgpack
+import zmq
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+import harness  # noqa: E402
+import sunline_wire as wire  # noqa: E402
+
+LINE = {"line": "echo", "input": [{"name": "text", "type": "text"}], "stations": [
+    {"name": "say", "type": "work", "lease": "2s", "form": {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}}]}
+FRAME_BYTES_MAX = 262144
+
+
+class Process(harness.Case):
+    def sunlined(self, *args):
+        """Run it until it ends by itself: (status, stderr)."""
+        done = subprocess.run([harness.program("sunlined"), *args], cwd=self.world.dir, capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stderr
+
+    def client(self, broker, kind="clients"):
+        client = wire.Client(broker.endpoints[kind])
+        self.addCleanup(client.close)
+        return client
+
+    def start_run(self, broker, name="r"):
+        client = self.client(broker)
+        client.request("line_apply", definition=LINE)
+        return client, client.request("run_start", line="echo", name=name)["run_id"]
+
+    def agent(self, broker, capacity=10):
+        agent = wire.Agent(broker.endpoints["agents"], "nairobi")
+        self.addCleanup(agent.close)
+        agent.hello()
+        agent.roster([{"name": "ann", "kind": 0, "capacity": capacity, "skills": []}])
+        return agent
+
+    def units(self, client, run="r"):
+        """The text of every unit, in order."""
+        rows, after = [], 0
+        while True:
+            page = client.request("output_get", run=run, after_unit=after, all_units=True)
+            text = page["columns"].index("text")
+            rows += [row[text] for row in page["rows"]]
+            if not page["more"]:
+                return rows
+            after = page["next_after"]
+
+
+class Starting(Process):
+    def test_an_endpoint_that_others_could_reach_is_refused_by_name(self):
+        for endpoint in ("tcp://0.0.0.0:7710", "tcp://*:7710", "tcp://192.0.2.1:7710", "tcp://example.org:1", "udp://127.0.0.1:1"):
+            for option in ("--clients", "--agents", "--events"):
+                status, said = self.sunlined("--data", "d", option, endpoint)
+                self.assertEqual(status, 1, said)
+                self.assertIn(endpoint, said)
+                self.assertIn(option, said)
+        self.assertFalse(os.path.exists(self.world.path("d")))
+
+    def test_mistakes_of_the_configuration_are_named_all_at_once(self):
+        path = self.world.write("broker.yml", "data: d\nagnets: tcp://127.0.0.1:*\ngrace: soon\n")
+        status, said = self.sunlined("--config", path)
+        self.assertEqual(status, 1)
+        self.assertIn(path + ":2:1: unknown key 'agnets', did you mean 'agents'?", said)
+        self.assertIn(path + ":3:8: 'grace' must be a time", said)
+        self.assertEqual(self.sunlined("--config", path, "--check"), (status, said))
+
+    def test_the_example_configuration_has_no_mistakes(self):
+        self.assertEqual(self.sunlined("--check", "--config", os.path.join(TOP, "deploy/examples/sunlined.yml")), (0, ""))
+
+    def test_usage(self):
+        for args in (["--colour"], ["data"], ["--ready-fd", "x"], ["--set", "x"], ["--data"]):
+            self.assertEqual(self.sunlined(*args)[0], 2, args)
+        self.assertEqual(self.sunlined("--set", "colour=blue")[0], 1)
+        self.assertEqual(self.sunlined("--help")[0], 0)
+        self.assertEqual(self.sunlined()[0], 1)  # no data folder
+
+    def test_a_second_broker_on_the_same_data_is_refused(self):
+        broker = self.world.broker()
+        status, said = self.sunlined("--data", broker.data, "--clients", harness.LOOPBACK, "--agents", harness.LOOPBACK,
+                                     "--events", harness.LOOPBACK)
+        self.assertEqual(status, 1)
+        self.assertIn("event=store_locked", said)
+        self.assertIn(broker.data, said)
+        self.client(broker).request("info_get")  # the first one noticed nothing
+        self.assertEqual(harness.read_endpoints(os.path.join(broker.data, "endpoints")), broker.endpoints)
+
+    def test_a_port_in_use_is_named(self):
+        broker = self.world.broker()
+        status, said = self.sunlined("--data", "other", "--clients", broker.endpoints["clients"], "--agents", harness.LOOPBACK,
+                                     "--events", harness.LOOPBACK)
+        self.assertEqual(status, 1)
+        self.assertIn(broker.endpoints["clients"], said)
+
+    def test_who_starts_it_hears_when_it_is_ready(self):
+        read, write = os.pipe()
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        manager.bind(self.world.path("notify"))
+        manager.settimeout(10)
+        self.addCleanup(manager.close)
+        broker = self.world.broker(args=["--ready-fd", str(write)], start=False)
+        popen = subprocess.Popen
+        try:
+            subprocess.Popen = lambda *a, **k: popen(*a, pass_fds=[write], **k)
+            broker.env = {"NOTIFY_SOCKET": self.world.path("notify")}
+            broker.start()
+        finally:
+            subprocess.Popen = popen
+        os.close(write)
+        with os.fdopen(read) as ready:
+            self.assertEqual(ready.read().split(), [broker.endpoints[k] for k in ("clients", "agents", "events")])
+        self.assertEqual(manager.recv(100), b"READY=1")
+        self.assertEqual(broker.stop(), 0)
+        self.assertEqual(manager.recv(100), b"STOPPING=1")
+
+    def test_over_ipc(self):
+        broker = self.world.broker(start=False)
+        for kind in ("clients", "agents", "events"):
+            broker.argv[broker.argv.index("--" + kind) + 1] = "ipc://" + self.world.path(kind)
+        broker.start()
+        self.assertEqual(os.stat(self.world.path("clients")).st_mode & 0o077, 0)  # its user's alone
+        self.client(broker).request("info_get")
+
+
+class Stopping(Process):
+    def test_what_was_received_is_answered_before_it_ends(self):
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        agent = self.agent(broker)
+        ids = [client.send("put", run_id=run, rows=[["u%d" % i]]) for i in range(3000)]
+        client.reply(ids[0])
+        self.assertEqual(broker.stop(), 0)
+        self.assertFalse(os.path.exists(os.path.join(broker.data, "endpoints")))
+        agent.until(lambda: 1 in agent.controls, 10, "the word that the broker stops")
+        while client.pump(0.2):
+            pass
+        answered = {"u0"} | {"u%d" % ids.index(i) for i in client.replies}
+        broker.start()
+        there = self.units(self.client(broker))
+        self.assertEqual(len(set(there)), len(there))
+        self.assertLessEqual(answered, set(there))
+        # The socket sends again what was not received, and the broker takes it: then each is there once or, resent unanswered, twice;
+        # what matters here: none that was answered is missing.
+
+    def test_a_log_level_is_taken_over_and_the_rest_waits(self):
+        broker = self.world.broker(config="log: info\n")
+        self.world.write("broker.yml", "log: debug\nbatch_items: 17\nmap_bytes: 1GiB\n")
+        broker.signal(signal.SIGHUP)
+        broker.wait_log(r'event=configuration key=log change="taken over"')
+        broker.wait_log(r'event=configuration key=batch_items change="taken over"')
+        broker.wait_log(r'event=configuration key=map_bytes change="waits for a restart"')
+        self.world.write("broker.yml", "log: loud\n")
+        broker.signal(signal.SIGHUP)
+        broker.wait_log(r"event=reload_failed")
+        self.client(broker).request("info_get")
+
+    def test_killed_at_any_moment_it_keeps_what_it_acknowledged(self):
+        rng = random.Random(7)
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        acknowledged, attempted = [], set()
+        for life in range(6):
+            client = self.client(broker)
+            waiting = {}
+            enough = len(acknowledged) + rng.randrange(1, 400)
+            n = 0
+            while len(acknowledged) < enough:
+                if len(waiting) < 64:
+                    text = "life%d-%d" % (life, n)
+                    n += 1
+                    attempted.add(text)
+                    waiting[client.send("put", run_id=run, rows=[[text]])] = text
+                    continue
+                client.pump(10)
+                for request_id in [i for i in waiting if i in client.replies]:
+                    name, reply = client.replies.pop(request_id)
+                    self.assertEqual((name, reply["accepted"]), ("put_done", 1))
+                    acknowledged.append(waiting.pop(request_id))
+            broker.kill()
+            client.socket.setsockopt(zmq.LINGER, 0)
+            client.close()  # or it would go on sending to the next life
+            broker.start()
+        there = self.units(self.client(broker))
+        self.assertEqual(len(set(there)), len(there))
+        self.assertLessEqual(set(acknowledged), set(there))
+        self.assertLessEqual(set(there), attempted)
+        events = self.client(broker)
+        since, seqs = 1, []
+        while True:
+            page = events.request("events_get", since=since)
+            seqs += [e["seq"] for e in page["events"]]
+            if not page.get("more"):
+                break
+            since = page["next_since"]
+        self.assertEqual(seqs, list(range(1, len(seqs) + 1)))  # gapless over all lives
+
+    def test_a_frozen_broker_takes_what_waited_before_anything_expires(self):
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        task = agent.assignments(1)[0]
+        self.assertEqual(agent.start(task), "OK")
+        broker.signal(signal.SIGSTOP)
+        done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
+        lease_over = time.monotonic() + 2.5
+        self.world.wait(lambda: time.monotonic() > lease_over, 10, "the lease of 2 s to run out")
+        broker.signal(signal.SIGCONT)
+        self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
+        broker.wait_log("event=gap")
+        story = client.request("unit_get", run="r", unit=1)["story"]
+        self.assertNotIn("expire", repr(story))
+
+
+class BadPeers(Process):
+    """Whatever a peer sends, the broker answers everybody else."""
+
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker()
+        self.good, self.run = self.start_run(self.broker)
+
+    def alive(self):
+        self.good.request("info_get")
+        self.assertTrue(self.broker.running())
+
+    def refusal(self, peer, body):
+        """Send a body; the broker's answer must be a typed error. Its code's name."""
+        peer.send_raw(body)
+        frames = peer.socket.recv_multipart() if peer.socket.poll(10000) else self.fail("no answer to %r" % body[:80])
+        name, _, fields = wire.decode(frames[0], {"B2C", "B2A"})
+        self.assertEqual(name, "error", body[:80])
+        return wire.CATALOGUE.errors[fields["code"]]
+
+    def test_every_kind_of_malformed_frame_is_refused_with_its_code(self):
+        p = msgpack.packb
+        body = lambda number, **more: {0: 1, 1: number, 2: 9, **{int(k[1:]): v for k, v in more.items()}}  # noqa: E731
+        cases = [
+            (b"", "MALFORMED"), (b"\xc1", "MALFORMED"), (b"hello", "MALFORMED"), (p([]), "MALFORMED"), (p({}), None),
+            (p(body(10)) + b"\x00", "MALFORMED"), (p(body(10))[:-1], "MALFORMED"),
+            (b"\xdf\xff\xff\xff\xff", None), (b"\x84" + p(0) + p(1) + p(1) + p(40) + p(4) + p(1) + p(6) + b"\xdd\xff\xff\xff\xff", None),
+            (b"\x83" + p(0) + p(1) + p(1) + p(20) + p(4) + b"\x91" * 10000, None),
+            (p({0: 99, 1: 10, 2: 1}), "BAD_VERSION"), (p(body(12345)), "UNKNOWN_MESSAGE"), (p(body(11)), "UNKNOWN_MESSAGE"),
+            (p(body(114, _4=1, _5=0, _6=0, _7=0)), "UNKNOWN_MESSAGE"), (p(body(40)), "MISSING_FIELD"),
+            (p(body(40, _4="x", _6=[])), "BAD_TYPE"), (p(body(36, _4="bad name")), "BAD_NAME"),
+            (b"\x84" + p(0) + p(1) + p(1) + p(10) + p(2) + p(1) + p(2) + p(1), "DUPLICATE_KEY"),
+            (p(body(40, _4=1, _6=[["x"]] * 4097)), "TOO_MANY"), (p(body(30, _4="a", _5="b", _6=10)), "BAD_VALUE"),
+        ]
+        peer = self.client(self.broker)
+        for frame, code in cases:
+            got = self.refusal(peer, frame)
+            if code:
+                self.assertEqual(got, code, frame[:60])
+            self.alive()
+
+    def test_random_damage_to_real_messages_ends_nothing(self):
+        rng = random.Random(20261123)
+        real = [wire.encode("put", 5, run_id=self.run, rows=[["text"], ["more"]], columns=["text"]),
+                wire.encode("line_apply", 6, definition=LINE), wire.encode("events_get", 7, since=1, stream="run/r"),
+                wire.encode("output_get", 8, run="r", limit=5), wire.encode("runs_get", 9)]
+        to_agents = [wire.encode("hello", 1, hub="h", incarnation=1, data_id=bytes(16), zone="UTC", roster_digest=bytes(32), held=[1, 2], wall_us=1),
+                     wire.encode("submit", 2, session=1, results=[{"assignment": 1, "worker": 1, "values": ["x"]}]),
+                     wire.encode("acts", 3, session=1, acts=[{"act": 0, "assignment": 1, "worker": 1}])]
+        for kind, bodies in (("clients", real), ("agents", to_agents)):
+            peer = self.client(self.broker, kind)
+            for _ in range(1500):
+                damaged = bytearray(rng.choice(bodies))
+                for _ in range(rng.randrange(1, 6)):
+                    what = rng.randrange(4)
+                    at = rng.randrange(len(damaged) + 1)
+                    if what == 0:
+                        damaged[at:at + 1] = bytes([rng.randrange(256)])
+                    elif what == 1:
+                        del damaged[at:at + rng.randrange(1, 9)]
+                    elif what == 2:
+                        damaged[at:at] = rng.randbytes(rng.randrange(1, 9))
+                    else:
+                        damaged = damaged[:at]
+                peer.send_raw(bytes(damaged))
+                while peer.socket.poll(0):
+                    peer.socket.recv_multipart()
+            self.alive()
+
+    def test_several_frames_are_refused_and_a_frame_too_large_ends_only_its_connection(self):
+        peer = self.client(self.broker)
+        peer.send_raw(b"", wire.encode("info_get", 1))
+        self.assertTrue(peer.socket.poll(10000))
+        self.assertEqual(wire.decode(peer.socket.recv_multipart()[0], {"B2C"})[0], "error")
+        peer.send_raw(*[b"x"] * 5000)
+        self.assertTrue(peer.socket.poll(10000))
+        hostile = self.client(self.broker)
+        events = hostile.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        hostile.send_raw(bytes(FRAME_BYTES_MAX + 1))
+        self.assertTrue(events.poll(10000), "the connection to be closed")
+        hostile.socket.disable_monitor()
+        hostile.socket.setsockopt(zmq.LINGER, 0)
+        self.alive()
+
+    def test_what_is_no_zeromq_at_all_ends_only_its_connection(self):
+        host, port = re.match(r"tcp://([\d.]+):(\d+)", self.broker.endpoints["clients"]).groups()
+        greeting = bytes.fromhex("ff00000000000000017f0300") + b"NULL".ljust(20, b"\0") + bytes(32)
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n" * 100, os.urandom(65536), b"", greeting + os.urandom(4096), greeting + b"\x06" + b"\xff" * 8):
+            with socket.create_connection((host, int(port)), timeout=10) as raw:
+                try:
+                    raw.sendall(garbage)
+                except OSError:
+                    pass  # it has hung up already
+        self.alive()
+
+    def test_an_endless_multipart_message_ends_its_connection_and_memory_stays(self):
+        host, port = re.match(r"tcp://([\d.]+):(\d+)", self.broker.endpoints["agents"]).groups()
+        greeting = bytes.fromhex("ff00000000000000017f0300") + b"NULL".ljust(20, b"\0") + bytes(32)
+        ready = b"\x05READY" + b"\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+        part = b"\x03" + struct.pack(">Q", 65536) + bytes(65536)  # a long frame, and more will follow
+        before = self.broker.rss_bytes()
+        with socket.create_connection((host, int(port)), timeout=10) as raw:
+            raw.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
+            deadline = time.monotonic() + 30
+            try:
+                while time.monotonic() < deadline:
+                    raw.sendall(part)
+                self.fail("it was never cut off")
+            except OSError:
+                pass
+        self.broker.wait_log("event=connection_cut")
+        self.world.wait(lambda: self.broker.rss_bytes() < before + (64 << 20), 10, "memory to come back")
+        self.alive()
+
+    def test_a_peer_that_does_not_read_slows_nobody_and_costs_little(self):
+        for i in range(20):
+            self.good.request("put", run_id=self.run, rows=[["x" * 10000]] * 20)
+        lazy = self.client(self.broker)
+        lazy.socket.setsockopt(zmq.RCVHWM, 1)
+        lazy.socket.setsockopt(zmq.RCVBUF, 4096)
+        lazy.close()
+        lazy = zmq.Context.instance().socket(zmq.DEALER)
+        self.addCleanup(lazy.close)
+        lazy.setsockopt(zmq.RCVHWM, 1)
+        lazy.setsockopt(zmq.RCVBUF, 4096)
+        lazy.setsockopt(zmq.LINGER, 0)
+        lazy.connect(self.broker.endpoints["clients"])
+        ask = wire.encode("output_get", 1, run="r", all_units=True)
+        before = self.broker.rss_bytes()
+        sent = 0
+
+        def dropped():
+            nonlocal sent
+            for _ in range(50):
+                if sent < 2000 and lazy.poll(0, zmq.POLLOUT):
+                    lazy.send(ask)
+                    sent += 1
+            return self.good.request("stats_get")["figures"]["dropped_slow_total"]
+        self.world.wait(dropped, 60, "answers that are dropped")
+        self.assertLess(self.broker.rss_bytes() - before, 64 << 20)
+        self.assertGreater(self.good.request("put", run_id=self.run, rows=[["y"]])["accepted"], 0)
+        self.broker.wait_log("event=dropped")
+
+
+class Serving(Process):
+    def test_the_figures_are_those_of_the_manual(self):
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]] * 10)
+        figures = client.request("stats_get")["figures"]
+        with open(os.path.join(TOP, "docs/operating.md")) as f:
+            section = f.read().split("## Figures")[1].split("\n## ")[0]
+        rows = [line for line in section.splitlines() if line.startswith("| `")]
+        named = {name for row in rows for name in re.findall(r"`([a-z_*0-9]+)`", row.split("|")[1])}
+        families = {name[:-1] for name in named if name.endswith("*")}
+        plain = {name for name in named if not name.endswith("*")}
+        single = {k for k in figures if not any(k.startswith(f) for f in families)}
+        self.assertEqual(single, plain)
+        for family in families:
+            self.assertLessEqual({family + s for s in ("p50", "p99", "max", "total", "count")}, set(figures))
+        self.assertGreater(figures["messages_in_total"], 3)
+        self.assertGreater(figures["commit_us_max"], 0)
+        self.assertEqual(figures["peers_clients"], 1)
+
+    def test_a_backup_is_made_while_work_goes_on_and_serves(self):
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["u%d" % i] for i in range(1000)])
+        path = self.world.path("copy")
+        backup = client.send("backup", path=path)
+        during = [client.send("put", run_id=run, rows=[["v%d" % i]]) for i in range(100)]
+        self.assertEqual(client.reply(backup)[0], "done")
+        for i in during:
+            client.reply(i)
+        for bad in (path, "relative", "/nonexistent/folder/x", "/bad\0path"):
+            with self.assertRaises(wire.SunlineError) as caught:
+                client.request("backup", path=bad)
+            self.assertEqual(caught.exception.code, "BAD_VALUE", bad)
+        second = self.world.broker("second", start=False)
+        os.rename(path, second.data)
+        second.start()
+        self.assertEqual(self.units(self.client(second))[:1000], ["u%d" % i for i in range(1000)])
+
+    def test_events_reach_a_subscriber_without_a_gap(self):
+        broker = self.world.broker()
+        monitor = wire.Monitor(broker.endpoints["events"])
+        self.addCleanup(monitor.close)
+        client, run = self.start_run(broker)
+        self.world.wait(lambda: client.request("stats_get")["figures"]["subscriptions"] == 1, 10, "the subscription")
+        client.request("put", run_id=run, rows=[["first"]])
+        _, frame = monitor.frame()
+        seqs = [e["seq"] for e in frame["events"]]
+        for i in range(300):
+            client.request("put", run_id=run, rows=[["u%d" % i]])
+        last = client.request("info_get")["event_seq"]
+        while seqs[-1] < last:
+            _, frame = monitor.frame()
+            self.assertEqual(frame["prev_seq"], seqs[-1])
+            seqs += [e["seq"] for e in frame["events"]]
+        self.assertEqual(seqs, list(range(seqs[0], last + 1)))
+
+    def test_an_idle_broker_does_next_to_nothing(self):
+        broker = self.world.broker()
+        self.client(broker).request("info_get")
+
+        def cpu_ticks():
+            with open("/proc/%d/stat" % broker.pid) as f:
+                fields = f.read().rpartition(")")[2].split()
+            return int(fields[11]) + int(fields[12])
+        before, until = cpu_ticks(), time.monotonic() + 2
+        self.world.wait(lambda: time.monotonic() > until, 10, "two seconds to pass")
+        self.assertLess(cpu_ticks() - before, 10)  # 0.1 s of 2
+
+    def test_many_connections_are_served(self):
+        broker = self.world.broker()
+        peers = [self.client(broker) for _ in range(200)]
+        ids = [p.send("info_get") for p in peers]
+        for p, i in zip(peers, ids):
+            self.assertEqual(p.reply(i)[0], "info")
+        self.assertEqual(peers[0].request("stats_get")["figures"]["peers_clients"], 200)
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()
