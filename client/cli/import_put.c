@@ -120,6 +120,11 @@ static int attempt(struct put *p, uint64_t run_id, const uint8_t *producer, int 
     return code;
 }
 
+static bool is_pressure(int rc)
+{
+    return rc == SL_QUEUE_FULL || rc == SL_STORE_FULL || rc == SL_BUSY;
+}
+
 int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRODUCER_SIZE],
                struct import_counts *counts)
 {
@@ -133,10 +138,13 @@ int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRO
         return CLI_DONE; /* an earlier attempt brought all of it; the run may be closed by now */
     }
     progress_begin(&p.progress, im->cli->err, im->cli->err_tty, "importing", "rows", counts->before);
-    int rc, code;
-    do { /* the pipe waits where the broker asks for it; a quota that is used up may outlast its patience */
+    int rc, code = attempt(&p, run_id, producer, &rc);
+    while (!code && is_pressure(rc)) { /* for longer than the pipe waits: a quota may be used up for hours */
+        progress_abort(&p.progress);
+        cli_note(im->cli, "%s: waiting, %llu of %llu rows are in: %s: %s", im->path, (unsigned long long)p.over,
+                 (unsigned long long)p.good, sl_error_name(rc), sl_error_text(rc));
         code = attempt(&p, run_id, producer, &rc);
-    } while (!code && (rc == SL_QUEUE_FULL || rc == SL_STORE_FULL || rc == SL_BUSY));
+    }
     if (code || rc != SL_OK) {
         progress_abort(&p.progress);
         code = code ? code : session_check(im->cli, rc, im->path);
