@@ -1,4 +1,8 @@
-/* Jobs over the whole store, on other threads than the writer's: an online backup, and the check of every record. */
+/* Jobs over the whole store, on other threads than the writer's: an online backup, and the check of every record.
+ *
+ * A backup's read transaction is begun inside LMDB, so it can catch the commit that is just being written
+ * (begin_snapshot in txn.c tells how): a backup may be that one commit ahead of what was acknowledged. It is
+ * consistent all the same. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -73,12 +77,38 @@ enum store_rc store_backup(struct store *s, const char *path, char *text, size_t
 struct verifier {
     enum store_table tb;
     uint64_t *checked;
+    uint64_t entries; /* how many records LMDB says the table has, in the first transaction ... */
+    size_t txn_id;    /* ... and which commit that showed: 0 once another one was seen */
     void (*damage)(void *, enum store_table, const void *, size_t);
     void *arg;
     bool damaged;
     uint8_t last[STORE_KEY_BYTES_MAX]; /* the key that was looked at last; last_n 0: none yet */
     size_t last_n;
 };
+
+static void found(struct verifier *v, const void *key, size_t key_n)
+{
+    v->damaged = true;
+    if (v->damage != NULL) v->damage(v->arg, v->tb, key, key_n);
+}
+
+/* Pages have no checksum: a damaged pointer between them leads to a page of another place or time, whose records are
+ * fine. The walk then goes back, or does not come out at LMDB's own count. */
+static bool goes_back(const struct verifier *v, const struct store_cursor *c)
+{
+    size_t n = c->key.n < v->last_n ? c->key.n : v->last_n;
+    int order = memcmp(c->key.p, v->last, n);
+    return v->last_n > 0 && (order < 0 || (order == 0 && c->key.n <= v->last_n));
+}
+
+static void note_count(struct verifier *v, struct store_txn *t)
+{
+    MDB_stat st;
+    bool first = v->last_n == 0;
+    if (!first && v->txn_id == mdb_txn_id(t->mt)) return;
+    v->txn_id = first && mdb_stat(t->mt, t->s->dbi[v->tb], &st) == 0 ? mdb_txn_id(t->mt) : 0;
+    v->entries = first ? st.ms_entries : 0;
+}
 
 /* Up to VERIFY_STEP records after v->last. NOT_FOUND at the table's end. */
 static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
@@ -90,10 +120,12 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
     if (v->last_n > 0 && c.key.n == v->last_n && memcmp(c.key.p, v->last, v->last_n) == 0) r = store_next(&c);
     for (int i = 0; (r == STORE_OK || r == STORE_CORRUPT) && c.key.p != NULL; i++) {
         ++*v->checked;
-        if (r == STORE_CORRUPT) {
-            v->damaged = true;
-            if (v->damage != NULL) v->damage(v->arg, v->tb, c.key.p, c.key.n);
+        if (goes_back(v, &c)) {
+            found(v, c.key.p, c.key.n);
+            r = STORE_CORRUPT; /* it could go round for ever */
+            break;
         }
+        if (r == STORE_CORRUPT) found(v, c.key.p, c.key.n);
         v->last_n = c.key.n;
         memcpy(v->last, c.key.p, c.key.n);
         if (i == VERIFY_STEP - 1) {
@@ -117,9 +149,11 @@ enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *check
         struct store_txn *t;
         r = store_begin_read(s, &t);
         if (r != STORE_OK) return r;
+        note_count(&v, t);
         r = verify_step(&v, t);
         store_abort(&t);
     }
     if (r != STORE_NOT_FOUND) return r; /* LMDB itself could not go on */
+    if (!v.damaged && v.txn_id != 0 && *checked != v.entries) found(&v, NULL, 0);
     return v.damaged ? STORE_CORRUPT : STORE_OK;
 }

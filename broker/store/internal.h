@@ -53,6 +53,7 @@ struct store {
     uint8_t key[STORE_KEY_BYTES_MAX];     /* copies of what is being put, so that the caller's ... */
     uint8_t value[SL_VALUE_BYTES_MAX];    /* ... may lie in the store itself */
     atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
+    atomic_ullong commits_begun, commits_ended; /* see begin_snapshot in txn.c */
 
     /* space.c */
     uint32_t page_bytes;

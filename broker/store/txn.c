@@ -111,6 +111,37 @@ void store_reader_leave(struct store *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* LMDB's reader looks up the number of the last commit, then copies the roots from the meta page of that number's
+ * parity. A reader that is held up in between, while one commit ends and the next is half-way, copies the roots of
+ * the latter: it would see what is not on disk yet, and the reader after it might not see it. Two commits must have
+ * been under way for that. */
+static bool overtaken(struct store *s, unsigned long long ended_before, MDB_txn *mt)
+{
+    if (!s->read_only) {
+        atomic_thread_fence(memory_order_acquire);
+        return atomic_load(&s->commits_begun) - ended_before > 1;
+    }
+    MDB_envinfo info; /* another process commits: the meta pages tell */
+    mdb_env_info(s->env, &info);
+    return info.me_last_txnid > mdb_txn_id(mt) + 1;
+}
+
+static int begin_snapshot(struct store *s, struct store_txn *t)
+{
+    for (;;) {
+        unsigned long long ended = atomic_load(&s->commits_ended);
+        int rc = t->mt != NULL ? mdb_txn_renew(t->mt) : 0;
+        if (rc == MDB_MAP_RESIZED) {
+            mdb_txn_abort(t->mt);
+            t->mt = NULL;
+            rc = 0;
+        }
+        if (t->mt == NULL) t->mt = store_raw_read(s, &rc);
+        if (rc != 0 || !overtaken(s, ended, t->mt)) return rc;
+        mdb_txn_reset(t->mt);
+    }
+}
+
 static struct store_txn *pool_take(struct store *s)
 {
     struct store_txn *t = NULL;
@@ -140,15 +171,7 @@ enum store_rc store_begin_read(struct store *s, struct store_txn **out)
     if (t != NULL) {
         t->s = s;
         t->cursors = 0;
-        if (t->mt == NULL) {
-            t->mt = store_raw_read(s, &rc);
-        } else {
-            rc = mdb_txn_renew(t->mt);
-            if (rc == MDB_MAP_RESIZED) {
-                mdb_txn_abort(t->mt);
-                t->mt = store_raw_read(s, &rc);
-            }
-        }
+        rc = begin_snapshot(s, t);
         if (rc == 0) {
             *out = t;
             return STORE_OK;
@@ -183,7 +206,9 @@ enum store_rc store_commit(struct store_txn **tp)
         return STORE_IO;
     }
     int64_t begun = now_us();
+    atomic_fetch_add(&s->commits_begun, 1);
     int rc = mdb_txn_commit(t->mt);
+    atomic_fetch_add(&s->commits_ended, 1);
     if (rc != 0) {
         /* LMDB takes a write that the disk cut short for an I/O error: say what it is */
         const char *hint = space_used_up(s) ? " (the disk is full)" : "";

@@ -66,7 +66,19 @@ static void note_damage(void *arg, enum store_table tb, const void *key, size_t 
     d->n++;
     d->tb = tb;
     d->key_n = key_n < sizeof d->key ? key_n : sizeof d->key;
-    memcpy(d->key, key, d->key_n);
+    if (d->key_n > 0) memcpy(d->key, key, d->key_n);
+}
+
+static void put_many(struct world *w, uint32_t n)
+{
+    struct store_txn *t = begin(w);
+    uint8_t key[4], v[900];
+    for (uint32_t i = 0; i < n; i++) {
+        key_u32(key, i);
+        memset(v, (int)i, sizeof v);
+        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    commit(t);
 }
 
 /* ---- envelope ---- */
@@ -222,6 +234,49 @@ static void verification_goes_on_over_many_short_transactions(void **state)
     assert_int_equal(key_get_u32(d.key), 4999);
 }
 
+/* LMDB's branch page: number (8 bytes), pad (2), flags (2), lower (2), upper (2), then a u16 offset a node; a node
+ * begins with the child's page number in 6 bytes. Make the child `to` of the largest branch the same as its child
+ * `from`. */
+static void mislead(struct image im, int from, int to)
+{
+    uint8_t *branch = NULL;
+    unsigned most = 0;
+    for (uint8_t *page = im.p + 2 * 4096; page + 4096 <= im.p + im.n; page += 4096) {
+        unsigned nodes = ((unsigned)page[12] + page[13] * 256u - 16) / 2;
+        if (page[10] != 1 || page[11] != 0 || nodes > 1000 || nodes <= most) continue;
+        branch = page;
+        most = nodes;
+    }
+    assert_true(most > 10);
+    uint8_t *a = branch + branch[16 + 2 * from] + branch[17 + 2 * from] * 256;
+    uint8_t *b = branch + branch[16 + 2 * to] + branch[17 + 2 * to] * 256;
+    memcpy(b, a, 6);
+}
+
+static void a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, 300);
+    store_close(&w->s);
+    struct image im = load(w), bad = { malloc(im.n), im.n };
+    assert_non_null(bad.p);
+    static const int ways[][2] = { { 4, 5 }, { 5, 4 }, { 2, 8 }, { 8, 2 } };
+    for (int i = 0; i < 4; i++) {
+        struct damages d = { 0 };
+        uint64_t checked;
+        memcpy(bad.p, im.p, im.n);
+        mislead(bad, ways[i][0], ways[i][1]);
+        save(w, bad.p, bad.n);
+        open_store(w);
+        assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, note_damage, &d), STORE_CORRUPT);
+        assert_true(d.n > 0);
+        store_close(&w->s);
+    }
+    free(im.p);
+    free(bad.p);
+}
+
 /* ---- format ---- */
 
 static void a_newer_format_is_refused_by_name(void **state)
@@ -281,18 +336,6 @@ static void a_directory_that_cannot_be_made_is_an_error_that_names_it(void **sta
 }
 
 /* ---- truncation and loss ---- */
-
-static void put_many(struct world *w, uint32_t n)
-{
-    struct store_txn *t = begin(w);
-    uint8_t key[4], v[900];
-    for (uint32_t i = 0; i < n; i++) {
-        key_u32(key, i);
-        memset(v, (int)i, sizeof v);
-        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
-    }
-    commit(t);
-}
 
 static void cut(const struct world *w, off_t n)
 {
@@ -634,6 +677,7 @@ int main(void)
         TEST(a_flipped_bit_is_named_by_table_and_key),
         TEST(no_bit_of_a_record_flips_unseen),
         TEST(verification_goes_on_over_many_short_transactions),
+        TEST(a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine),
         TEST(a_newer_format_is_refused_by_name),
         TEST(files_of_other_programs_are_refused_and_left_alone),
         TEST(an_lmdb_file_of_another_program_is_refused),

@@ -179,8 +179,8 @@ static void the_map_moves_under_busy_readers_without_harm(void **state)
     for (int i = 0; i < 2; i++) {
         atomic_store(&l[i].stop, true);
         pthread_join(thread[i], NULL);
-        assert_false(l[i].wrong);
     }
+    assert_false(l[0].wrong || l[1].wrong);
     assert_true(space.map_bytes >= 8 << 20);
     expect_rows(w, 8000);
 }
