@@ -59,10 +59,12 @@ struct ld_line {
     void *arena;
 };
 
-/* Sink of mistakes: path such as "stations[2].form.fields[0].type", "stations[1].when", "input[0].name". Called in file order. */
+/* Sink of mistakes: path such as "stations[2].form.fields[0].type", "stations[1].when", "input[0].name" (under 256 bytes), text under
+ * SL_TEXT_BYTES_MAX, both UTF-8 without control characters. Called in file order; beyond SL_PROBLEMS_MAX one last call counts the rest.
+ * Which keys there are, and what each may hold: ld_schema.h, docs/line-files.md. */
 typedef void ld_problem_fn(void *arg, const char *path, const char *text);
 
-/* Check and compile. Returns the line, or NULL after at least one problem() (or with none: out of memory). */
+/* Check and compile. The bytes are copied. Returns the line, or NULL after at least one problem() (or with none: out of memory). */
 struct ld_line *ld_compile(const char *packed, size_t n, ld_problem_fn *problem, void *arg);
 void ld_free(struct ld_line **line); /* safe to repeat */
 
@@ -70,14 +72,15 @@ void ld_free(struct ld_line **line); /* safe to repeat */
 bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_line);
 
 /* Values. A row is an array of input_count values, a result one of field_count; each is a packed string, number, boolean or nil (check_box:
- * an array of option strings). `values` points behind the array header, at `count` packed elements.
+ * an array of option strings). nil and the empty string mean: not given. `values` points behind the array header, at `count` packed elements.
+ * Nothing is allocated; the bytes may be malformed, strings in them must have been checked for UTF-8.
  * Return 0, or -1 with *field the index that is wrong (or UINT32_MAX: the count) and text filled with what is wrong. */
 int ld_check_values(const struct ld_field *fields, uint32_t field_count, const char *values, size_t bytes, uint32_t count,
                     uint32_t *field, char *text, size_t text_size);
 
 /* Evaluate a station's `when`. get() hands out the packed value of a field, {NULL, 0} for null (skipped, nil, not there).
  * A comparison with null is false; `not` of it is true. Numbers compare as numbers if both sides are numbers or decimal strings, else as
- * strings by bytes. */
+ * strings by bytes (a boolean as its word). Without a condition: true. No allocation, no recursion. */
 typedef struct slp_bytes ld_get_fn(void *arg, struct ld_ref ref);
 bool ld_when(const struct ld_station *s, ld_get_fn *get, void *arg);
 #endif
