@@ -27,6 +27,7 @@ static const struct {
     { SL_SYSTEM, "SYSTEM", "the system refused", SL_RETRY_NEVER },
     { SL_STOPPED, "STOPPED", "stopped as asked", SL_RETRY_OK },
     { SL_ONLY_DEAD, "ONLY_DEAD", "what remains is dead and needs a person", SL_RETRY_OK },
+    { SL_NOT_PUT, "NOT_PUT", "not put, because a row beside or before it was refused", SL_RETRY_NOW },
     { SL_RUN_CANCELLED, "RUN_CANCELLED", "the run was cancelled", SL_RETRY_OK },
 };
 

@@ -46,7 +46,8 @@ struct sl {
  * the next call. Otherwise the code, and sl_last_error() and sl_problems() are filled. reply may be NULL. */
 int sl__request(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply);
 /* The same with a timeout of its own (INT64_MAX: none), and the choice of resending. */
-int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply, int64_t timeout_ms, bool resend);
+int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply,
+                     int64_t timeout_ms, bool resend);
 struct slp_bytes sl__bytes(const char *s); /* of a terminated string; NULL: {NULL, 0} */
 int64_t sl__now_us(void); /* monotonic */
 
@@ -91,11 +92,12 @@ int64_t sl__pipe_serve(struct sl_pipe *p, int64_t now_us, bool *want_out);
 struct sl_pipe *sl__pipe_next(struct sl_pipe *p);
 
 /* put.c: what a put_done says of each of n rows. Returns false if it contradicts itself. */
-bool sl__put_report(const struct slp_put_done *d, uint32_t n, uint64_t first_number, const uint64_t *tags, sl_put_fn *on_row, void *arg,
-                    struct sl_put_counts *counts);
+bool sl__put_report(const struct slp_put_done *d, uint32_t n, uint64_t first_number, const uint64_t *tags,
+                    sl_put_fn *on_row, void *arg, struct sl_put_counts *counts);
 /* Appends a row as one array, and its key (NULL: none) if it or one of the `count` rows before has one. false: no
  * memory, nothing was appended. */
-bool sl__put_row(struct slp_buf *rows, struct slp_buf *keys, uint32_t count, uint32_t keyed, const struct sl_buf *row, const char *key);
+bool sl__put_row(struct slp_buf *rows, struct slp_buf *keys, uint32_t count, uint32_t keyed, const struct sl_buf *row,
+                 const char *key);
 int sl__row_ok(const struct sl_buf *row, const char *key); /* SL_OK, SL_MISUSE, SL_NO_MEMORY, SL_TOO_BIG */
 bool sl__columns(struct slp_buf *b, const char *const *columns, uint32_t n); /* packed strings; false: out of memory */
 

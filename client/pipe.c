@@ -48,12 +48,14 @@ static bool open_frame(struct sl_pipe *p, uint64_t no)
     if (!*f)
         return false;
     (*f)->state = FRAME_FILLING;
-    (*f)->attempt = 0;
+    (*f)->attempt = (*f)->part_attempt = 0;
+    (*f)->done = (*f)->part = 0;
     (*f)->code = SL_OK;
     return true;
 }
 
-/* Left where it is, it would come into use again only after the whole ring has, and every place would own a frame by then. */
+/* Left where it is, it would come into use again only after the whole ring has, and every place would own a frame by
+ * then. */
 void pipe_reuse(struct sl_pipe *p, uint64_t no)
 {
     struct frame **at = &p->ring[no & p->ring_mask];
@@ -158,6 +160,7 @@ static struct sl_pipe *pipe_new(struct sl *sl, const struct sl_pipe_options *o)
     p->ring_mask = frames - 1;
     p->head = p->tail = p->first_waiting = 1;
     p->allowed = PIPE_RING_MAX;
+    p->part_max = p->o.frame_units;
     p->losses = sl->losses;
     p->silence_us = sl->o.resend_ms * 1000;
     p->pause_us = 20000;

@@ -24,13 +24,17 @@ enum frame_state { FRAME_FILLING, FRAME_WAITING, FRAME_SENT, FRAME_ANSWERED };
 struct frame {
     enum frame_state state;
     uint8_t attempt;
+    uint8_t part_attempt;      /* the first attempt of the part that is under way now */
     uint32_t count, keyed;     /* rows, and how many have a key */
+    uint32_t done;             /* rows at the front that were called back already */
+    uint32_t part;             /* rows in the message that is under way; 0: not decided */
     size_t bytes;              /* as counted against the window */
     uint64_t first_seq;
     int64_t since_us;          /* filling: when the first row came; sent: when */
     struct slp_buf rows, keys; /* packed elements */
     uint64_t *tags;            /* one a row; frame_units of them */
     int code;                  /* answered: SL_OK, the answer is in reply; else what all rows get */
+    uint32_t bad;              /* answered with a code: the row that is to blame, UINT32_MAX: all */
     char text[SL_TEXT_SIZE];
     zmq_msg_t reply;           /* initialised always */
 };
@@ -49,6 +53,7 @@ struct sl_pipe {
     uint64_t first_waiting;         /* no frame before it waits */
     uint32_t under_way, waiting;    /* frames sent; frames waiting */
     uint32_t allowed;               /* frames that may be under way now */
+    uint32_t part_max;              /* rows that a message may have now */
 
     uint64_t next_seq;
     uint32_t rows_open;
@@ -70,7 +75,8 @@ static inline struct frame *pipe_frame(const struct sl_pipe *p, uint64_t no)
 
 /* Close the frame at the tail and open the next. false: no memory or no place in the ring yet; nothing has changed. */
 bool pipe_seal(struct sl_pipe *p);
-/* The frame of this number is over: its memory serves one of the next, so that a pipe holds what its window needs and no more. */
+/* The frame of this number is over: its memory serves one of the next, so that a pipe holds what its window needs
+ * and no more. */
 void pipe_reuse(struct sl_pipe *p, uint64_t no);
 /* End the pipe: every row that is open gets the code, except those already answered. */
 void pipe_fail(struct sl_pipe *p, int code, const char *text);

@@ -1,5 +1,4 @@
-/* libsunline: the client library of Sunline. Backend services put units into runs, watch them and read what came
- * out.
+/* libsunline: the client library of Sunline. Backend services put units into runs, watch them, read what came out.
  *
  *     struct sl *sl;
  *     int rc = sl_open(&(struct sl_options){ .endpoint = "tcp://127.0.0.1:7710" }, &sl);
@@ -56,14 +55,15 @@ extern "C" {
 
 SL_API const char *sl_version(void); /* of the library. Static */
 
-/* ---------------------------------------------------------------------------------------------- codes and errors */
+/* ------------------------------------------------------------ codes and errors */
 enum sl_code {
     /* of the protocol (proto/errors.def) */
     SL_OK = 0, SL_DUPLICATE = 1, SL_LATE = 2,
-    SL_MALFORMED = 10, SL_BAD_VERSION = 11, SL_UNKNOWN_MESSAGE = 12, SL_MISSING_FIELD = 13, SL_BAD_TYPE = 14, SL_BAD_VALUE = 15,
-    SL_BAD_NAME = 16, SL_TOO_BIG = 17, SL_TOO_MANY = 18, SL_DUPLICATE_KEY = 19,
+    SL_MALFORMED = 10, SL_BAD_VERSION = 11, SL_UNKNOWN_MESSAGE = 12, SL_MISSING_FIELD = 13, SL_BAD_TYPE = 14,
+    SL_BAD_VALUE = 15, SL_BAD_NAME = 16, SL_TOO_BIG = 17, SL_TOO_MANY = 18, SL_DUPLICATE_KEY = 19,
     SL_NOT_FOUND = 30, SL_EXISTS = 31, SL_STALE = 32, SL_GONE = 33,
-    SL_BAD_STATE = 40, SL_RUN_CLOSED = 41, SL_IN_USE = 42, SL_NOT_YOURS = 43, SL_KEY_REUSED = 44, SL_SEQUENCE_GAP = 45, SL_OLD_EPOCH = 46,
+    SL_BAD_STATE = 40, SL_RUN_CLOSED = 41, SL_IN_USE = 42, SL_NOT_YOURS = 43, SL_KEY_REUSED = 44, SL_SEQUENCE_GAP = 45,
+    SL_OLD_EPOCH = 46,
     SL_BAD_LINE = 50, SL_BAD_UNIT = 51, SL_BAD_RESULT = 52,
     SL_NO_SESSION = 60, SL_TAKEN_OVER = 61, SL_OTHER_AGENT = 62, SL_CLOCK_OFF = 63,
     SL_QUEUE_FULL = 70, SL_STORE_FULL = 71, SL_BUSY = 72, SL_SHUTTING_DOWN = 73,
@@ -77,7 +77,8 @@ enum sl_code {
     SL_SYSTEM = 1005,       /* the system or ZeroMQ refused: a bad endpoint, no more sockets */
     SL_STOPPED = 1006,      /* your stop() or callback said so */
     SL_ONLY_DEAD = 1007,    /* sl_run_wait: what remains is dead and needs a person */
-    SL_RUN_CANCELLED = 1008 /* sl_run_wait: the run was cancelled or is being deleted */
+    SL_RUN_CANCELLED = 1008, /* sl_run_wait: the run was cancelled or is being deleted */
+    SL_NOT_PUT = 1009       /* pipe: nothing is wrong with this row, but one beside or before it was refused */
 };
 enum sl_retry { SL_RETRY_OK, SL_RETRY_NOW, SL_RETRY_LATER, SL_RETRY_NEVER };
 
@@ -101,7 +102,7 @@ SL_API const struct sl_error *sl_last_error(const struct sl *sl); /* borrowed un
 /* After SL_BAD_LINE: all mistakes, in file order; *count of them. Borrowed until the next call. */
 SL_API const struct sl_problem *sl_problems(const struct sl *sl, size_t *count);
 
-/* ---------------------------------------------------------------------------------------------- a handle */
+/* ------------------------------------------------------------ a handle */
 struct sl_options {
     const char *endpoint;        /* NULL: tcp://127.0.0.1:7710 */
     const char *events_endpoint; /* for sl_events_open; NULL: as the broker tells */
@@ -110,8 +111,9 @@ struct sl_options {
     bool no_reconnect;           /* a link that was lost is an error at once: SL_DISCONNECTED from then on */
     /* hand BUSY, QUEUE_FULL, STORE_FULL, SHUTTING_DOWN to the caller at once (pipes go by give_up_ms) */
     bool no_retry;
-    bool (*stop)(void *arg);     /* asked while waiting, at least four times a second and after every signal; true: the call
-                                    returns SL_STOPPED. So a program's own handler of SIGINT gets its turn. NULL: never */
+    /* Asked while waiting, at least four times a second and after every signal; true: the call returns SL_STOPPED. So a
+     * program's own handler of SIGINT gets its turn. NULL: never */
+    bool (*stop)(void *arg);
     void *stop_arg;
 };
 /* Makes a handle; connects in the background, so that a broker may come up later. SL_OK; SL_NO_MEMORY, SL_SYSTEM
@@ -133,7 +135,7 @@ struct sl_info {
 };
 SL_API int sl_info(struct sl *sl, struct sl_info *out);
 
-/* ---------------------------------------------------------------------------------------------- values, out */
+/* ------------------------------------------------------------ values, out */
 enum sl_type { SL_T_NIL, SL_T_BOOL, SL_T_UINT, SL_T_INT, SL_T_DOUBLE, SL_T_STR, SL_T_BIN, SL_T_ARRAY, SL_T_MAP };
 
 struct sl_value {
@@ -158,7 +160,7 @@ SL_API bool sl_str_is(const struct sl_value *v, const char *s);
  * nothing. Writes at most size bytes with an end; returns the length that the whole text has, like snprintf. */
 SL_API size_t sl_text(const struct sl_value *v, char *out, size_t size);
 
-/* ---------------------------------------------------------------------------------------------- values, in */
+/* ------------------------------------------------------------ values, in */
 /* A growing buffer of packed values: a row (its values one after the other), or a line definition (one map). Start
  * from {0}; sl_buf_clear keeps the memory, so a row that is used again allocates nothing. Running out of memory is
  * remembered in `failed` and reported by the function that takes the buffer. */
@@ -181,7 +183,7 @@ SL_API void sl_add_cstr(struct sl_buf *b, const char *s); /* NULL: nil */
 SL_API void sl_add_array(struct sl_buf *b, uint32_t n);   /* the next n values are its elements */
 SL_API void sl_add_map(struct sl_buf *b, uint32_t n);     /* the next 2n values are its keys and values in turn */
 
-/* ---------------------------------------------------------------------------------------------- lines */
+/* ------------------------------------------------------------ lines */
 struct sl_applied { char line[SL_NAME_SIZE]; uint64_t version; bool changed; };
 /* Define a line: `packed` is one map with the keys of a line file (docs/line-files.md), as built by sl_add_*. The
  * same definition again changes nothing. SL_BAD_LINE: see sl_problems. dry_run: check only. out may be NULL. */
@@ -203,8 +205,8 @@ typedef int sl_station_fn(void *arg, const struct sl_station_row *row);
 SL_API int sl_lines(struct sl *sl, sl_line_fn *row, void *arg);
 /* One line (version 0: the newest). *definition is the map that was applied, borrowed until the next call. stations
  * may be NULL. */
-SL_API int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual_version, struct sl_value *definition,
-                       sl_station_fn *stations, void *arg);
+SL_API int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual_version,
+                       struct sl_value *definition, sl_station_fn *stations, void *arg);
 SL_API int sl_line_pause(struct sl *sl, const char *line);
 SL_API int sl_line_resume(struct sl *sl, const char *line);
 /* SL_IN_USE while runs are open; force cancels them */
@@ -215,7 +217,7 @@ SL_API int sl_stations(struct sl *sl, const char *line, sl_station_fn *row, void
 SL_API int sl_station_pause(struct sl *sl, const char *line, const char *station);
 SL_API int sl_station_resume(struct sl *sl, const char *line, const char *station);
 
-/* ---------------------------------------------------------------------------------------------- runs */
+/* ------------------------------------------------------------ runs */
 struct sl_run_options {
     const char *line, *name;
     bool set_priority;
@@ -272,8 +274,7 @@ struct sl_wait_options {
  * closed. A broker that goes away is waited for, too (within timeout_ms). */
 SL_API int sl_run_wait(struct sl *sl, const char *run, const struct sl_wait_options *o);
 
-/* ---------------------------------------------------------------------------------------------- putting units in,
- * one call at a time */
+/* ------------------------------------------------------------ putting units in, one call at a time */
 /* One unit, acknowledged when it is on disk. row: its values in the order of the run's columns. key: free
  * idempotency key, up to 128 bytes, or NULL; the same key again is SL_DUPLICATE with the first one's unit, so a call
  * that failed without an answer can simply be made again. SL_OK or SL_DUPLICATE with *unit (may be NULL) filled;
@@ -311,8 +312,7 @@ struct sl_put_counts { uint64_t accepted, duplicates, refused; };
 SL_API int sl_put_batch(struct sl *sl, uint64_t run_id, const struct sl_batch *b, const struct sl_put_options *o,
                         sl_put_fn *on_row, void *arg, struct sl_put_counts *counts);
 
-/* ---------------------------------------------------------------------------------------------- putting units in,
- * pipelined */
+/* ------------------------------------------------------------ putting units in, pipelined */
 /* A pipe keeps many rows under way: it gathers rows into frames, sends them without waiting for answers, keeps each
  * row until it is acknowledged, sends again what a lost link or a restarted broker has swallowed, waits where the
  * broker asks for it (QUEUE_FULL, STORE_FULL, BUSY), and calls back once for each row, in the order of the puts.
@@ -323,9 +323,13 @@ SL_API int sl_put_batch(struct sl *sl, uint64_t run_id, const struct sl_batch *b
  * neither are resent only if `resend` says so; else their fate is reported as SL_DISCONNECTED or SL_TIMEOUT when no
  * answer came.
  *
- * When a frame leaves: it is full; or the window has no room; or its first row is linger_ms old; with linger_ms 0:
- * at once while nothing is under way, else with the next answer. So a slow producer gets the shortest way, a fast
- * one full frames. Time only passes inside calls: a program that has nothing to put for a while calls sl_poll. */
+ * A row that the broker refuses is reported and the others go on, unless the rows are numbered: numbers may have no
+ * gap, so there the row ends the pipe (SL_BAD_UNIT for it, SL_NOT_PUT for those beside and behind it, which are not
+ * in the run). Check rows before, or use keys.
+ *
+ * When a frame leaves: it is full; or its first row is linger_ms old; with linger_ms 0: at once while fewer than two
+ * frames are under way, else with the next answer. So a slow producer gets the shortest way, a fast one full frames.
+ * Time only passes inside calls: a program that has nothing to put for a while calls sl_poll. */
 struct sl_pipe;
 struct sl_pipe_options {
     uint64_t run_id;
@@ -369,7 +373,7 @@ SL_API void sl_pipe_close(struct sl_pipe **p);
 /* How far a numbered producer got: its newest epoch and the highest number on disk in it; zeros if it is unknown. */
 SL_API int sl_producer_get(struct sl *sl, uint64_t run_id, const void *producer, uint64_t *epoch, uint64_t *last_seq);
 
-/* ---------------------------------------------------------------------------------------------- results */
+/* ------------------------------------------------------------ results */
 struct sl_output_row {
     uint64_t unit;
     uint32_t column_count;
@@ -386,12 +390,13 @@ struct sl_output_options {
 };
 /* The units of a run in input order, page after page. o may be NULL. *last (may be NULL) is where to go on: also
  * filled on SL_STOPPED. */
-SL_API int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *row, void *arg, uint64_t *last);
+SL_API int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *row, void *arg,
+                     uint64_t *last);
 
 /* The whole story of a unit: a map (PROTOCOL.md says of what), borrowed until the next call. */
 SL_API int sl_unit(struct sl *sl, const char *run, uint64_t unit, struct sl_value *story);
 
-/* ---------------------------------------------------------------------------------------------- tasks in queues */
+/* ------------------------------------------------------------ tasks in queues */
 enum sl_tasks_which { SL_TASKS_READY, SL_TASKS_WAITING, SL_TASKS_DEAD };
 struct sl_task_row {
     uint64_t run_id, unit, state, attempts;
@@ -400,15 +405,17 @@ struct sl_task_row {
 };
 typedef int sl_task_fn(void *arg, const struct sl_task_row *row);
 /* Look through a station's tasks without touching them. run NULL: of all runs. limit 0: all. */
-SL_API int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, const char *run, uint64_t limit, sl_task_fn *row, void *arg);
+SL_API int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which which, const char *run, uint64_t limit,
+                    sl_task_fn *row, void *arg);
 /* Requeue dead tasks (their attempts start again), or drop them (their units end). units NULL: all dead ones of the
  * station (and run); with units, up to 4,096 and run is required. reason may be NULL. *count (may be NULL): how
  * many. Sent once, see WHAT IS RESENT. */
-SL_API int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count);
-SL_API int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n, const char *reason, uint64_t *count);
+SL_API int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
+                      const char *reason, uint64_t *count);
+SL_API int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
+                   const char *reason, uint64_t *count);
 
-/* ---------------------------------------------------------------------------------------------- hubs, workers,
- * figures */
+/* ------------------------------------------------------------ hubs, workers, figures */
 struct sl_hub_row {
     uint64_t hub, workers, signed_in, holding;
     char name[SL_NAME_SIZE], zone[SL_NAME_SIZE];
@@ -432,7 +439,7 @@ SL_API int sl_stats(struct sl *sl, struct sl_value *figures);
  * without end. Sent once. */
 SL_API int sl_backup(struct sl *sl, const char *path, int64_t timeout_ms);
 
-/* ---------------------------------------------------------------------------------------------- events */
+/* ------------------------------------------------------------ events */
 #define SL_EVENTS_NOW UINT64_MAX /* since: only what happens from now on */
 struct sl_events;
 struct sl_event {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,6 +95,25 @@ static void fake_put_rows(struct fake *f, const struct slp_put *p, uint64_t skip
     d->has |= d->items.count ? 1u << SLP_BIT_put_done_items : 0;
 }
 
+/* Numbers have no holes: with one bad row a numbered put is refused as a whole. */
+static bool fake_bad_row(struct fake *f, const struct slp_put *p, uint64_t skip, struct slp_buf *out, uint64_t id)
+{
+    struct slp_cursor rows = slp_each(p->rows);
+    struct slp_bytes raw;
+    for (uint64_t i = 0; slp_next_raw(&rows, &raw); i++) {
+        struct slr r = slr_on(raw.p, raw.n);
+        struct slr_value v;
+        char place[32];
+        if (i < skip || slr_next(&r, &v) != 0 || slr_next(&r, &v) != 0 || !slr_str_is(&v, "bad") ||
+            !atomic_load(&f->bad_rows))
+            continue;
+        snprintf(place, sizeof place, "rows[%llu]", (unsigned long long)i);
+        fake_error(out, id, SLP_E_BAD_UNIT, SLP_RETRY_NEVER, 0, place);
+        return true;
+    }
+    return false;
+}
+
 static void fake_put(struct fake *f, uint64_t id, const struct slp_put *p, struct slp_buf *out)
 {
     struct slp_put_done d = { .accepted = 0 };
@@ -119,6 +139,8 @@ static void fake_put(struct fake *f, uint64_t id, const struct slp_put *p, struc
         skip = f->producer_seq + 1 - p->first_seq;
         skip = skip > p->rows.count ? p->rows.count : skip;
     }
+    if (p->producer.n > 0 && fake_bad_row(f, p, skip, out, id))
+        return;
     fake_put_rows(f, p, skip, &d);
     if (p->producer.n > 0 && p->first_seq + p->rows.count - 1 > f->producer_seq)
         f->producer_seq = p->first_seq + p->rows.count - 1;

@@ -46,7 +46,7 @@ static inline int64_t ms(void)
 }
 
 struct tally {
-    uint64_t next, ok, duplicate, bad, other, last_unit;
+    uint64_t next, ok, duplicate, bad, not_put, other, last_unit;
     int last_code;
     struct sl *sl;
     int inside;
@@ -67,6 +67,8 @@ static inline void tally(void *arg, const struct sl_put_result *r)
         t->duplicate++;
     } else if (r->code == SL_BAD_UNIT) {
         t->bad++;
+    } else if (r->code == SL_NOT_PUT) {
+        t->not_put++;
     } else {
         t->other++;
     }

@@ -156,6 +156,34 @@ static void a_full_queue_is_waited_for_in_order(void **state)
     sl_close(&sl);
 }
 
+static void a_queue_with_room_for_less_than_a_frame_is_filled(void **state)
+{
+    struct fake *f = *state;
+    struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 60000 });
+    struct tally t;
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER, .frame_units = 64, .linger_ms = 1000 });
+    atomic_store(&f->quota, 5);
+    assert_int_equal(put_rows(p, 1, 150, true), SL_OK);
+    for (unsigned quota = 5; quota < 150; quota += 9) { /* as if units ended, and others came in their place */
+        atomic_store(&f->quota, quota);
+        for (int64_t end = ms() + 10000; t.next < quota + 1 && ms() < end;)
+            assert_int_equal(sl_poll(sl, 20), SL_OK);
+        assert_int_equal(atomic_load(&f->units), quota);
+        assert_int_equal(sl_pipe_open_rows(p, NULL), 150 - quota);
+    }
+    atomic_store(&f->quota, 0);
+    assert_int_equal(sl_flush(p), SL_OK);
+    assert_int_equal(t.ok, 150);
+    units_are(f, 150);
+    for (uint32_t i = 0; i < f->key_count; i++) { /* keys went with their rows */
+        char key[16];
+        snprintf(key, sizeof key, "k%u", i + 1);
+        assert_string_equal(f->keys[i].key, key);
+    }
+    sl_close(&sl);
+}
+
 static void the_pause_is_at_least_what_the_broker_says(void **state)
 {
     struct fake *f = *state;
@@ -248,22 +276,47 @@ static void resend_allows_what_might_be_twice(void **state)
     sl_close(&sl);
 }
 
+/* Rows 1..20, of which the 11th is bad. */
+static int put_with_a_bad_one(struct sl_pipe *p)
+{
+    struct sl_buf row = { 0 };
+    int rc = put_rows(p, 1, 10, false);
+    sl_add_cstr(&row, "bad");
+    if (rc == SL_OK)
+        rc = sl_pipe_put(p, &row, NULL, 33);
+    if (rc == SL_OK)
+        rc = put_rows(p, 12, 20, false);
+    sl_buf_free(&row);
+    return rc == SL_OK ? sl_flush(p) : rc;
+}
+
 static void a_refused_row_does_not_stop_the_others(void **state)
 {
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ 0 });
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER });
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .linger_ms = 1 });
     atomic_store(&f->bad_rows, 1);
-    assert_int_equal(put_rows(p, 1, 10, false), SL_OK);
-    struct sl_buf row = { 0 };
-    sl_add_cstr(&row, "bad");
-    assert_int_equal(sl_pipe_put(p, &row, NULL, 33), SL_OK);
-    assert_int_equal(put_rows(p, 12, 20, false), SL_OK);
-    assert_int_equal(sl_flush(p), SL_OK);
+    assert_int_equal(put_with_a_bad_one(p), SL_OK);
     assert_int_equal(t.ok, 19);
     assert_int_equal(t.bad, 1);
-    sl_buf_free(&row);
+    sl_close(&sl);
+}
+
+static void a_refused_row_ends_a_numbered_pipe_and_is_named(void **state)
+{
+    struct fake *f = *state;
+    struct sl *sl = opened(f, (struct sl_options){ 0 });
+    struct tally t;
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER, .frame_units = 4, .linger_ms = 1000 });
+    atomic_store(&f->bad_rows, 1);
+    assert_int_equal(put_with_a_bad_one(p), SL_BAD_UNIT);
+    assert_string_equal(sl_last_error(sl)->text, "row 11: because");
+    assert_int_equal(t.bad, 1);
+    assert_int_equal(t.ok, 8);                /* the frames before its own */
+    assert_int_equal(t.not_put, t.next - 10); /* beside it and behind it */
+    units_are(f, 8);
     sl_close(&sl);
 }
 
@@ -420,12 +473,14 @@ int main(void)
         F(a_restarted_broker_gets_what_it_did_not_answer),
         F(a_producer_that_comes_back_goes_on_where_it_was),
         F(a_full_queue_is_waited_for_in_order),
+        F(a_queue_with_room_for_less_than_a_frame_is_filled),
         F(the_pause_is_at_least_what_the_broker_says),
         F(a_pipe_gives_up_when_told_to),
         F(rows_without_number_or_key_are_not_sent_twice),
         F(rows_with_keys_are_sent_again_and_known),
         F(resend_allows_what_might_be_twice),
         F(a_refused_row_does_not_stop_the_others),
+        F(a_refused_row_ends_a_numbered_pipe_and_is_named),
         F(a_refused_frame_ends_a_numbered_pipe),
         F(a_broken_answer_ends_a_numbered_pipe),
         F(the_window_is_kept_in_rows_and_bytes),
