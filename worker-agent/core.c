@@ -131,6 +131,7 @@ void core_free(struct core **cp)
         free(w);
     }
     u64map_free(&c->by_number);
+    u64map_free(&c->pushed_again);
     u64map_free(&c->tasks);
     u64map_free(&c->stations);
     free(c->workers);

@@ -14,8 +14,8 @@
  * The rules that are kept here:
  * - Offline: nothing is started unless now < contact + grace * 9/10. Contact is when we SENT the newest request that was answered: that the
  *   broker's frames still reach us does not prove that ours reach it.
- * - Credit: a worker's cumulative total is (assignments pushed to it in this session) + (what it has room for now). Totals only grow.
- *   What it held before the session fills room too, so a reconnected hub is not flooded.
+ * - Credit: a worker's cumulative total is (assignments pushed to it on credit in this session) + (what it has room for now). Totals only grow.
+ *   What it held before the session, and what is pushed again after welcome, fills room too but takes no credit: a reconnected hub is not flooded.
  * - Requests (acts, results) are kept until they are answered, and sent again after a while, and in every new session, in order.
  *   A result is forgotten only when the broker has it on disk (OK, DUPLICATE, LATE) or refused it for good (then the outbox keeps a copy).
  * - A pushed assignment that is known already (also: one whose result waits in the outbox) is not started twice.

@@ -83,6 +83,7 @@ struct core {
     uint32_t roster_sent, roster_acked;
     struct core_worker *gone;     /* left the roster with tasks begun; linked by poke_next */
     struct u64map by_number, tasks, stations;
+    struct u64map pushed_again;   /* assignments that welcome called missing, until they are pushed */
     struct task_list started, closing, orphans;
     struct station *first_station, *last_station;
     struct core_worker *credit_head, *credit_tail, *poke_head, *poke_tail;

@@ -149,6 +149,11 @@ void session_welcome(struct core *c, const struct slp_welcome *m, const struct r
     uint64_t a;
     while (slp_next_u64(&each, &a))
         work_recall(c, a, 0);
+    u64map_free(&c->pushed_again);
+    each = slp_each(m->missing);
+    while (slp_next_u64(&each, &a))
+        if (a && !u64map_put(&c->pushed_again, a, c))
+            c->failed = true;
     if (m->roster_wanted) {
         forget_numbers(c);
         send_roster(c);

@@ -277,7 +277,8 @@ void work_push(struct core *c, const struct slp_push *m)
     struct slp_item_assignment a;
     while (slp_next_assignment(&each, &a)) {
         struct core_worker *w = u64map_get(&c->by_number, a.worker ? a.worker : UINT64_MAX);
-        if (w) {
+        bool again = a.assignment && u64map_del(&c->pushed_again, a.assignment); /* told in welcome: it takes no credit */
+        if (w && !again) {
             w->received++;
             work_credit(c, w);
         }
@@ -307,8 +308,6 @@ void work_numbers_known(struct core *c)
         next = t->next;
         struct core_worker *w = u64map_get(&c->by_number, t->worker_no ? t->worker_no : UINT64_MAX);
         if (w) {
-            w->received++; /* it was pushed in this session before the number had a name */
-            work_credit(c, w);
             hand_over(c, t, w);
         } else {
             work_give_up(c, t, 2, (struct slp_bytes){ "not on this hub's roster", 24 });
