@@ -394,7 +394,7 @@ void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state
     struct worker *w = e->worker[a->worker - 1];
     assert(w->holding > 0);
     w->holding--;
-    s->hub->holding--;
+    match_hub_held(e, s->hub, -1);
     if (!s->live)
         timer_remove(e, s);
     assign_dirty(e, s);
@@ -557,7 +557,6 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
     s->due_us = e->now_us + start_by_us(e, s->st);
     e->meta.assignment += n;
     e->total.assigned += n;
-    s->hub->holding += n;
     for (uint32_t i = 0; i < n; i++) {
         struct aentry *a = &s->e[i];
         *a = (struct aentry){ .unit = v[i].unit, .prev = v[i].prev, .worker = v[i].w->id, .state = ASSIGN_HANDED, .attempt = v[i].attempt,
@@ -579,6 +578,7 @@ static void too_big(struct engine *e, struct pick *p)
     uint8_t *h = unit_head(e, p->rq->run, p->unit, true);
     p->w->sent--;
     p->w->holding--;
+    match_hub_held(e, e->hub[p->w->hub - 1], -1);
     match_worker(e, p->w);
     if (h)
         task_dead(e, p->rq->run, p->unit, h, p->rq->st->idx, DEAD_TOO_BIG, "what the station shows is larger than a frame", 45);

@@ -315,6 +315,7 @@ void engine_close(struct engine **pe)
     slp_buf_free(&e->b1);
     slp_buf_free(&e->b2);
     slp_buf_free(&e->b3);
+    slp_buf_free(&e->answer);
     for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch; i++)
         slp_buf_free(&e->scratch[i]);
     slp_buf_free(&e->rseg.b);

@@ -5,7 +5,6 @@
  * lease. The agent fences itself a margin earlier, by its own clock. */
 #include "broker/engine/internal.h"
 
-#define HELD_LISTED_MAX 20000 /* numbers named in one frame */
 #define CLOCK_OFF_MAX_US (120ll * 1000000)
 #define HUB_BITS 20
 
@@ -175,7 +174,7 @@ static bool number_in(const struct numbers *s, uint64_t no) { return s->n && bse
 
 static uint32_t pack_numbers(struct slp_buf *b, const struct numbers *s)
 {
-    uint32_t n = s->n < HELD_LISTED_MAX ? (uint32_t)s->n : HELD_LISTED_MAX;
+    uint32_t n = s->n < SL_HELD_ITEMS_MAX / 2 ? (uint32_t)s->n : SL_HELD_ITEMS_MAX / 2;
     slp_buf_clear(b);
     for (uint32_t i = 0; i < n; i++)
         slp_pack_u64(b, s->v[i]);
@@ -420,7 +419,7 @@ void on_hubs_get(struct engine *e, const struct slp_msg *m)
     slp_buf_clear(&e->b1);
     for (uint64_t id = m->u.hubs_get.after + 1; id <= e->meta.hub; id++) {
         const struct hub *h = e->hub[id - 1];
-        if (n == 1000) {
+        if (n == 1000 || page_full(e)) {
             a.more = true;
             break;
         }

@@ -251,11 +251,11 @@ static void unit_add(struct engine *e, struct run *r, struct segment *s, const s
 static void refuse_item(struct engine *e, uint32_t *n, uint32_t index, enum slp_code code, uint64_t unit, const char *text)
 {
     struct slp_item_unit_result it = { .index = index, .code = code, .unit = unit };
-    if (text) {
+    if (text && e->answer.n < SL_FRAME_BYTES_MAX / 2) {
         it.text = (struct slp_bytes){ text, (uint32_t)strlen(text) };
         SLP_SET(&it, item_unit_result, text);
     }
-    slp_pack_item(&e->b3, SLP_ITEM_unit_result, &it);
+    slp_pack_item(&e->answer, SLP_ITEM_unit_result, &it);
     (*n)++;
 }
 
@@ -299,7 +299,7 @@ static void take_in(struct engine *e, struct intake *in)
     char text[300];
     uint32_t items = 0;
     slp_buf_clear(&e->b1);
-    slp_buf_clear(&e->b3);
+    slp_buf_clear(&e->answer);
     for (uint32_t i = 0; slp_next_raw(&rows, &row) && !e->rc; i++) {
         bool has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key) && key.n;
         if (i < in->skip)
@@ -344,10 +344,10 @@ static void take_in(struct engine *e, struct intake *in)
         run_dirty(e, r);
     }
     if (items) {
-        a.items = (struct slp_list){ e->b3.p, (uint32_t)e->b3.n, items };
+        a.items = (struct slp_list){ e->answer.p, (uint32_t)e->answer.n, items };
         SLP_SET(&a, put_done, items);
     }
-    if (e->b3.failed)
+    if (e->answer.failed)
         fail(e, STORE_NO_MEMORY);
     else
         reply(e, SLP_PUT_DONE, &a);

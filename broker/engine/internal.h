@@ -96,7 +96,7 @@ struct hub {
     /* the session: memory only */
     uint64_t session, peer, push_no, signed_in, holding;
     int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
-    bool connected, handed_back;
+    bool connected, handed_back, full; /* full: it holds as much as a hello can name */
     uint8_t uploading[32]; /* digest of the roster that is coming in */
     uint32_t upload_mark;
     struct worker *members; /* workers of this hub */
@@ -242,7 +242,8 @@ struct engine {
 
     int64_t delay_due_us;     /* head of DELAY; INT64_MAX: none */
     int64_t hub_check_us;
-    struct slp_buf b1, b2, b3; /* scratch of a step */
+    struct slp_buf b1, b2, b3; /* scratch: of the listings and frames being made, of rows and fields, of events */
+    struct slp_buf answer;     /* the items of the command's answer, while it goes on */
     uint64_t unit_cache_run;  /* payload.c: unit_blob is of this run and still lies where it was; 0: no */
     struct blob unit_blob;
     struct slp_buf scratch[4];
@@ -263,6 +264,7 @@ void e_del(struct engine *e, enum store_table tb, const void *k, size_t kn);
 void reply(struct engine *e, uint64_t type, const void *any);                 /* to the input's peer, with its request id */
 void reply_error(struct engine *e, enum slp_code code, const char *place, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_done(struct engine *e, uint64_t count);
+static inline bool page_full(const struct engine *e) { return e->b1.n > SL_FRAME_BYTES_MAX - 16384; } /* rows of a listing lie in b1 */
 void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any);
 void name_set(struct name *n, const void *p, size_t len);
 static inline struct slp_bytes name_bytes(const struct name *n) { return (struct slp_bytes){ n->s, n->n }; }
@@ -365,6 +367,7 @@ void match_rq_ready(struct engine *e, struct rq *q);       /* it has ready tasks
 void match_priority_changed(struct engine *e, struct run *r);
 void match_forget_run(struct engine *e, struct run *r);
 void match_worker(struct engine *e, struct worker *w);     /* its credit or presence changed: list or unlist it as idle */
+void match_hub_held(struct engine *e, struct hub *h, int change); /* what it holds grew or shrank */
 void match_run(struct engine *e);                          /* the end of each step: assign what can be assigned */
 bool rq_open(const struct rq *q);
 uint32_t skill_intern(struct engine *e, struct slp_bytes n);

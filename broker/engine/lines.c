@@ -341,7 +341,7 @@ void on_lines_get(struct engine *e, const struct slp_msg *m)
         int d = q->after.n ? memcmp(l->name.s, q->after.p, m_) : 1;
         if (q->after.n && (d < 0 || (d == 0 && l->name.n <= q->after.n)))
             continue;
-        if (rows == 400) {
+        if (rows == SL_PAGE_ITEMS_MAX || page_full(e)) {
             a.more = true;
             break;
         }
@@ -484,7 +484,7 @@ void on_stations_get(struct engine *e, const struct slp_msg *m)
         if (s->line->state == LINE_DELETED ||
             (SLP_IS(q, stations_get, line) && (s->line->name.n != q->line.n || memcmp(s->line->name.s, q->line.p, q->line.n))))
             continue;
-        if (n == 600) {
+        if (n == SL_PAGE_ITEMS_MAX || page_full(e)) {
             a.more = true;
             break;
         }

@@ -357,13 +357,24 @@ static void idle_append(struct engine *e, struct worker *w)
 
 void match_worker(struct engine *e, struct worker *w)
 {
-    bool wants = w->signed_in && w->on_roster && w->granted > w->sent && e->hub[w->hub - 1]->connected;
+    bool wants = w->signed_in && w->on_roster && w->granted > w->sent && e->hub[w->hub - 1]->connected && !e->hub[w->hub - 1]->full;
     if (wants && !w->idle)
         idle_append(e, w);
     else if (!wants)
         idle_unlink(w);
     if (wants)
         touch(e, w->profile);
+}
+
+void match_hub_held(struct engine *e, struct hub *h, int change)
+{
+    h->holding = (uint64_t)((int64_t)h->holding + change);
+    bool full = h->full ? h->holding > SL_HELD_ITEMS_MAX / 4 * 3 : h->holding >= SL_HELD_ITEMS_MAX;
+    if (full == h->full)
+        return;
+    h->full = full;
+    for (struct worker *w = h->members; w; w = w->hub_next)
+        match_worker(e, w);
 }
 
 /* ---- the choice ---- */
@@ -414,8 +425,8 @@ static bool serve_one(struct engine *e, struct profile *p)
         w->sent++;
         w->holding++;
         idle_unlink(w);
-        if (w->granted > w->sent)
-            idle_append(e, w);
+        match_hub_held(e, e->hub[w->hub - 1], 1);
+        match_worker(e, w);
         return true;
     }
     return false;

@@ -20,6 +20,7 @@ void reader_free(struct reader **pr)
         ld_free(&r->line[i].def);
     free(r->line);
     free(r->name);
+    rd_streams_free(r);
     slp_buf_free(&r->b);
     slp_buf_free(&r->b2);
     slp_buf_free(&r->scratch[0]);

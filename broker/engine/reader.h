@@ -21,6 +21,7 @@ struct reader {
     struct reader_name *name;
     uint32_t lines, line_cap, names, name_cap;
     struct slp_buf b, b2, scratch[2];
+    struct stream *stream; /* reader_events.c: kept from one publication to the next */
     enum store_rc rc;
 };
 
@@ -55,4 +56,5 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_tasks(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+void rd_streams_free(struct reader *r);
 #endif

@@ -186,19 +186,24 @@ static void all_emit(struct reader *r, struct stream *v, uint32_t n, void (*emit
         stream_emit(r, &v[i], emit, arg);
 }
 
+void rd_streams_free(struct reader *r)
+{
+    for (uint32_t i = 0; r->stream && i < STREAMS_MAX; i++)
+        slp_buf_free(&r->stream[i].b);
+    free(r->stream);
+}
+
 int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wanted)(void *, const char *topic),
                    void (*emit)(void *, const char *topic, const char *body, size_t n), void *arg)
 {
-    struct stream *v = calloc(STREAMS_MAX, sizeof *v);
     struct store_cursor c;
     uint32_t n = 0;
-    if (!v)
+    if (!r->stream && !(r->stream = calloc(STREAMS_MAX, sizeof *r->stream)))
         return -1;
+    struct stream *v = r->stream;
     r->rc = store_begin_read(r->store, &r->t);
-    if (r->rc) {
-        free(v);
+    if (r->rc)
         return -1;
-    }
     uint64_t at = segment_seek(r, first, &c), seq = at;
     for (enum store_rc rc = STORE_OK; at && rc == STORE_OK && seq <= last && !r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
@@ -235,8 +240,5 @@ int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wante
     store_cursor_close(&c);
     all_emit(r, v, n, emit, arg);
     store_abort(&r->t);
-    for (uint32_t i = 0; i < STREAMS_MAX; i++)
-        slp_buf_free(&v[i].b);
-    free(v);
     return r->rc ? -1 : 0;
 }

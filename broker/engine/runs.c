@@ -481,7 +481,7 @@ void on_runs_get(struct engine *e, const struct slp_msg *m)
         if (!r || r->state == RUN_DELETING ||
             (SLP_IS(q, runs_get, line) && (r->line->name.n != q->line.n || memcmp(r->line->name.s, q->line.p, q->line.n))))
             continue;
-        if (n == 1000) {
+        if (n == 1000 || page_full(e)) {
             a.more = true;
             break;
         }

@@ -48,7 +48,8 @@ void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, ui
     assert(!rc.bad);
     dead_key(k, r, idx, unit);
     e_put(e, TABLE_DEAD, k, sizeof k, b, rc.n);
-    history_add(e, r, unit, idx, WHY_BURIED, 0, 0, reason, n);
+    if (why != DEAD_BURIED) /* a burial stands there already, with its assignment */
+        history_add(e, r, unit, idx, WHY_BURIED, 0, 0, reason, n);
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, 5);
     slp_pack_cstr(&e->b3, "run");
@@ -317,11 +318,11 @@ static void outcome(struct engine *e, uint32_t *n, enum slp_code code, uint64_t 
         o.lease_us = lease_us;
         SLP_SET(&o, item_outcome, lease_us);
     }
-    if (text) {
+    if (text && e->answer.n < SL_FRAME_BYTES_MAX / 2) {
         o.text = (struct slp_bytes){ text, (uint32_t)strlen(text) };
         SLP_SET(&o, item_outcome, text);
     }
-    slp_pack_item(&e->b1, SLP_ITEM_outcome, &o);
+    slp_pack_item(&e->answer, SLP_ITEM_outcome, &o);
     (*n)++;
 }
 
@@ -329,10 +330,10 @@ static void reply_outcomes(struct engine *e, uint32_t n, uint64_t ok)
 {
     struct slp_outcomes m = { .ok = ok };
     if (n) {
-        m.outcomes = (struct slp_list){ e->b1.p, (uint32_t)e->b1.n, n };
+        m.outcomes = (struct slp_list){ e->answer.p, (uint32_t)e->answer.n, n };
         SLP_SET(&m, outcomes, outcomes);
     }
-    if (e->b1.failed)
+    if (e->answer.failed)
         fail(e, STORE_NO_MEMORY);
     else
         reply(e, SLP_OUTCOMES, &m);
@@ -348,7 +349,7 @@ void on_acts(struct engine *e, const struct slp_msg *m)
     struct slp_item_act it;
     uint32_t n = 0;
     uint64_t ok = 0;
-    slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->answer);
     while (slp_next_act(&c, &it) && !e->rc) {
         int64_t lease_us;
         enum slp_code code = act(e, h, &it, &lease_us);
@@ -468,7 +469,7 @@ void on_submit(struct engine *e, const struct slp_msg *m)
     struct slp_item_result it;
     uint32_t n = 0;
     uint64_t ok = 0;
-    slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->answer);
     while (slp_next_result(&c, &it) && !e->rc) {
         char text[400];
         enum slp_code code = submit(e, h, &it, text, sizeof text);

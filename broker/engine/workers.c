@@ -311,7 +311,7 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
         struct stored s;
         if (!w->on_roster || (hub && w->hub != hub))
             continue;
-        if (n == 500 || e->b1.n > SL_FRAME_BYTES_MAX - 8192) {
+        if (n == SL_PAGE_ITEMS_MAX || page_full(e)) {
             a.more = true;
             break;
         }
