@@ -4,7 +4,7 @@
  *   bench_life --build DIR --base DIR --window N [--tasks N] [--frame N] [--depth N] [--rate N] [--payload BYTES] [--keys]
  *
  * window: lives that may be under way. frame: units in one put and results in one submit, at most. depth: tasks that are queued before the
- * clock starts and stay queued behind it (in a run of lower priority). rate: tasks a second, for latency. Prints one JSON object. */
+ * clock starts, in the same run: what is done is taken from the front, what is put goes behind them (no latency then). rate: tasks a second, for latency. Prints one JSON object. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ struct shared {
     double start, end_ack, end_done, cpu_producer, cpu_agent;
     double *sent, *ack, *got;
 };
+
+#define BACKLOG UINT64_MAX /* the number in the payload of what was queued before */
 
 static struct shared *sh;
 static struct server server;
@@ -132,7 +134,7 @@ static void pack_rows(struct slp_buf *b, uint64_t seq, uint64_t n)
     memset(text, 'x', payload);
     for (uint64_t i = 0; i < n; i++) {
         char number[17];
-        snprintf(number, sizeof number, "%016llx", (unsigned long long)(seq + i));
+        snprintf(number, sizeof number, "%016llx", (unsigned long long)(seq == BACKLOG ? seq : seq + i));
         memcpy(text, number, 16);
         slp_pack_array(b, 1);
         slp_pack_str(b, text, payload);
@@ -147,7 +149,7 @@ static void fill(struct peer *p, uint64_t run, uint64_t n)
         while (sent < n && open < 8) {
             uint64_t k = n - sent < 500 ? n - sent : 500;
             slp_buf_clear(&b);
-            pack_rows(&b, UINT64_MAX / 2, k);
+            pack_rows(&b, BACKLOG, k);
             struct slp_put q = { .run_id = run, .rows = { b.p, (uint32_t)b.n, (uint32_t)k } };
             peer_send(p, SLP_PUT, &q);
             sent += k;
@@ -184,11 +186,66 @@ static void put(struct peer *p, uint64_t run, struct slp_buf *rows, struct slp_b
     peer_send(p, SLP_PUT, &q);
 }
 
+static uint64_t take_acks(struct peer *p, uint64_t acked, int flags)
+{
+    while (peer_recv(p, flags)) {
+        double t = now_s();
+        for (uint64_t i = 0, n = p->m.u.put_done.accepted; i < n; i++)
+            sh->ack[acked++] = t;
+        sh->end_ack = t;
+        flags = ZMQ_DONTWAIT;
+    }
+    return acked;
+}
+
+/* Tasks at a steady rate, one a frame. */
+static void produce_at_rate(struct peer *p, uint64_t run, struct slp_buf *rows, struct slp_buf *names)
+{
+    uint64_t acked = 0;
+    for (uint64_t sent = 0; acked < tasks;) {
+        double t = now_s(), due = sh->start + (double)sent / rate;
+        if (sent < tasks && t >= due) {
+            sh->sent[sent] = t;
+            put(p, run, rows, names, sent++, 1);
+            continue;
+        }
+        zmq_pollitem_t item = { p->sock, 0, ZMQ_POLLIN, 0 };
+        if (zmq_poll(&item, 1, sent == tasks ? 100 : (long)((due - t) * 1e3)) > 0)
+            acked = take_acks(p, acked, ZMQ_DONTWAIT);
+    }
+}
+
+/* As many as the window lets. A life under way counts from its put until it is done; at window 1 the next put follows the acknowledgement. */
+static void produce_in_window(struct peer *p, uint64_t run, struct slp_buf *rows, struct slp_buf *names)
+{
+    uint64_t sent = 0, acked = 0;
+    while (acked < tasks) {
+        for (;;) {
+            uint64_t over = window == 1 ? acked : sh->done, open = sent - over, n = window - open < frame ? window - open : frame;
+            if (open >= window || sent == tasks)
+                break;
+            if (tasks - sent < n)
+                n = tasks - sent;
+            if (n < frame && n < tasks - sent && open)
+                break; /* full frames, unless nothing is under way */
+            double t = now_s();
+            for (uint64_t i = 0; i < n; i++)
+                sh->sent[sent + i] = t;
+            put(p, run, rows, names, sent, n);
+            sent += n;
+        }
+        uint64_t had = acked;
+        if (acked < sent)
+            acked = take_acks(p, acked, window == 1 || sent == tasks ? 0 : ZMQ_DONTWAIT);
+        if (acked == had && acked < tasks)
+            nanosleep(&(struct timespec){ 0, 20000 }, NULL);
+    }
+}
+
 static void producer(uint64_t run)
 {
     struct peer p;
     struct slp_buf rows = { 0 }, names = { 0 };
-    uint64_t sent = 0, acked = 0;
     peer_open(&p, server.clients);
     struct slp_info_get hi = { 0 };
     peer_ask(&p, SLP_INFO_GET, &hi);
@@ -196,38 +253,10 @@ static void producer(uint64_t run)
     while (!sh->go)
         nanosleep(&(struct timespec){ 0, 100000 }, NULL);
     double cpu = cpu_self_s();
-    while (acked < tasks) {
-        /* A life under way counts from its put until it is done. */
-        while (sent < tasks && sent - (window == 1 ? acked : sh->done) < window) {
-            uint64_t room = window - (sent - (window == 1 ? acked : sh->done)), n = room < frame ? room : frame;
-            if (tasks - sent < n)
-                n = tasks - sent;
-            if (window > 1 && !rate && n < frame && sent - acked > 0)
-                break; /* full frames, unless nothing is under way */
-            if (rate)
-                for (double due = sh->start + (double)sent / rate, t; (t = now_s()) < due;)
-                    nanosleep(&(struct timespec){ 0, (long)((due - t) * 1e9) }, NULL);
-            double t = now_s();
-            for (uint64_t i = 0; i < n; i++)
-                sh->sent[sent + i] = t;
-            put(&p, run, &rows, &names, sent, n);
-            sent += n;
-            if (window == 1)
-                break;
-        }
-        bool waited = false;
-        while (acked < sent) {
-            if (!peer_recv(&p, waited || (sent < tasks && sent - sh->done < window && window > 1) ? ZMQ_DONTWAIT : 0))
-                break;
-            double t = now_s();
-            for (uint64_t i = 0, n = p.m.u.put_done.accepted; i < n; i++)
-                sh->ack[acked++] = t;
-            sh->end_ack = t;
-            waited = true;
-        }
-        if (!waited)
-            nanosleep(&(struct timespec){ 0, 20000 }, NULL);
-    }
+    if (rate)
+        produce_at_rate(&p, run, &rows, &names);
+    else
+        produce_in_window(&p, run, &rows, &names);
     sh->cpu_producer = cpu_self_s() - cpu;
 }
 
@@ -282,9 +311,10 @@ static void agent(void)
                 die("an assignment without its payload");
             memcpy(number, text.p, 16);
             uint64_t seq = strtoull(number, NULL, 16);
-            if (seq >= tasks || sh->got[seq] != 0)
+            if (seq != BACKLOG && (seq >= tasks || sh->got[seq] != 0))
                 die("task %llu came twice, or from nowhere", (unsigned long long)seq);
-            sh->got[seq] = t;
+            if (seq != BACKLOG)
+                sh->got[seq] = t;
             static const char yes[] = "\xa1y";
             struct slp_item_result it = { .assignment = a.assignment, .worker = worker, .values = { yes, 2, 1 } };
             slp_pack_item(&list, SLP_ITEM_result, &it);
@@ -371,15 +401,16 @@ int main(int argc, char **argv)
     line_apply(&p);
     double start_s = server.ready_s;
     uint64_t empty_bytes = server_store_bytes(&server);
-    if (depth) { /* behind the measured run: lower priority */
-        fill(&p, run_start(&p, "backlog", 1), depth);
+    uint64_t run = run_start(&p, "life", 5);
+    if (depth) {
+        fill(&p, run, depth);
         zmq_close(p.sock);
         server_stop(&server);
         server_start(&server, build, base);
         peer_open(&p, server.clients);
         start_s = server.ready_s;
     }
-    uint64_t depth_bytes = server_store_bytes(&server), run = run_start(&p, "life", 5);
+    uint64_t depth_bytes = server_store_bytes(&server);
     pid_t a = child(producer, run), b = child(agent_child, 0);
     while (sh->ready < 2)
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
@@ -404,7 +435,8 @@ int main(int argc, char **argv)
            (unsigned long long)payload, rate, keys ? "true" : "false", (double)tasks / s, cpu * 1e6 / (double)tasks,
            sh->cpu_producer * 1e6 / (double)tasks, sh->cpu_agent * 1e6 / (double)tasks);
     latency("ack", sh->ack, tasks);
-    latency("assigned", sh->got, tasks);
+    if (!depth)
+        latency("assigned", sh->got, tasks);
     printf(",\"rss_anon_mb\":%.1f,\"start_s\":%.3f", (double)server_rss_anon_bytes(&server) / 1e6, start_s);
     if (depth)
         printf(",\"store_bytes_per_queued\":%.0f", (double)(depth_bytes - empty_bytes) / (double)depth);
