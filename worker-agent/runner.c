@@ -21,9 +21,26 @@ static void proc_unlink(struct proc *p)
     p->prev = p->next = NULL;
 }
 
+/* Take a descriptor off epoll before it is closed. Closing alone is not enough: a child that another fork has just made holds a copy until it
+ * execs, and as long as it does the old registration lives, with a pointer to a process that may be another one by then. */
+static void unwatch(const struct runners *r, int fd)
+{
+    if (fd >= 0)
+        epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void unwatch_all(const struct proc *p)
+{
+    unwatch(p->r, p->child.pid_fd);
+    unwatch(p->r, p->child.in);
+    unwatch(p->r, p->child.out);
+    unwatch(p->r, p->child.err);
+}
+
 /* An event at hand may still point at it: it is freed when they are through. */
 static void proc_bury(struct proc *p)
 {
+    unwatch_all(p);
     child_close(&p->child);
     proc_unlink(p);
     p->dead = true;
@@ -70,6 +87,7 @@ int proc_start(struct runners *r, struct robot *robot, struct proc *p, const str
         int status, exec_errno;
         child_signal(&p->child, SIGKILL);
         child_reap(&p->child, &status, &exec_errno);
+        unwatch_all(p);
         child_close(&p->child);
         return rc;
     }
@@ -97,6 +115,7 @@ void proc_write(struct proc *p)
     slp_buf_clear(&p->to_stdin);
     p->to_stdin_done = 0;
     if (p->close_stdin_after && p->child.in >= 0) {
+        unwatch(p->r, p->child.in);
         close(p->child.in);
         p->child.in = -1;
     }
@@ -152,6 +171,7 @@ static void read_pipe(struct proc *p, int *fd, bool is_out, bool all, int64_t no
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
+            unwatch(p->r, *fd);
             close(*fd);
             *fd = -1;
             return;
