@@ -97,7 +97,7 @@ $(O)/libsunline.so: $(CLIENT) $(PROTO)
 	@ln -sf libsunline.so $(O)/libsunline.so.$(MAJOR)
 $(O)/examples/%: client/examples/%.c $(O)/libsunline.a
 	@mkdir -p $(@D)
-	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+	$(call show,LINK) $(CC) $(CFLAGS) -Iclient -o $@ $^ $(LDFLAGS) $(LDLIBS)
 $(O)/demo/%: deploy/demo/%.c
 	@mkdir -p $(@D)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
@@ -107,7 +107,7 @@ link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@
              -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 $(O)/tests/%: tests/unit/%.c $(WHOLE)
 	$(link_whole) -lcmocka
-$(O)/bench/%: tests/bench/%.c $(WHOLE)
+$(O)/bench/%: tests/bench/%.c $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench)) $(WHOLE)
 	$(link_whole)
 $(O)/fuzz/%: tests/fuzz/%.c $(WHOLE)
 	$(link_whole) -fsanitize=fuzzer
