@@ -84,6 +84,13 @@ const struct command commands[] = {
     { "worker list", cmd_worker_list, "[--hub HUB]", "list workers", "  --hub HUB         of this hub only\n" },
     { "worker show", cmd_worker_show, "WORKER", "show a worker: skills, presence, work in hand", NULL },
 
+    { "work", cmd_work, "--hub ENDPOINT|DIR --worker ID [--once] [--tasks N]",
+      "do the tasks of a hub at this terminal, as one of its people",
+      "  --hub ENDPOINT    the agent's local endpoint, or its data directory\n"
+      "  --worker ID       who works: an id of the hub file\n"
+      "  --once            leave when there is nothing to do, instead of waiting\n"
+      "  --tasks N         leave after so many tasks\n" },
+
     { "unit show", cmd_unit_show, "RUN UNIT | RUN/UNIT", "tell the whole story of a unit", NULL },
     { "events", cmd_events, "[--since SEQ] [--topic STREAM] [--follow]",
       "print events: all that are kept, or from a sequence number on",

@@ -39,6 +39,8 @@ int cmd_hub_show(struct cli *cli, int argc, char **argv);
 int cmd_worker_list(struct cli *cli, int argc, char **argv);
 int cmd_worker_show(struct cli *cli, int argc, char **argv);
 
+int cmd_work(struct cli *cli, int argc, char **argv);
+
 int cmd_unit_show(struct cli *cli, int argc, char **argv);
 int cmd_events(struct cli *cli, int argc, char **argv);
 int cmd_stats(struct cli *cli, int argc, char **argv);
