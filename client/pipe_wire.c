@@ -185,27 +185,32 @@ static void take_loss(struct sl_pipe *p)
     }
 }
 
-/* The broker asks for time. */
-static void take_pressure(struct sl_pipe *p, uint64_t no, int code, uint64_t after_ms)
+static void pause_for(struct sl_pipe *p, uint64_t after_ms)
 {
     int64_t now_us = sl__now_us(), pause_us = after_ms > 3600000 ? 3600000000ll : (int64_t)after_ms * 1000;
-    bool smaller = false;
-    if (code == SL_QUEUE_FULL && no == p->head) { /* the refusal is certain: another part is another request */
-        struct frame *f = pipe_frame(p, no);
-        smaller = f->part > 1;
-        p->part_max = smaller ? f->part / 2 : 1;
-        f->part = 0;
-    }
     if (pause_us < p->pause_us)
         pause_us = p->pause_us;
-    if (!smaller) /* else it is another question, not the same one over and over */
-        p->pause_us = p->pause_us * 2 < PAUSE_MAX_US ? p->pause_us * 2 : PAUSE_MAX_US;
+    p->pause_us = p->pause_us * 2 < PAUSE_MAX_US ? p->pause_us * 2 : PAUSE_MAX_US;
+    if (now_us + pause_us <= p->pause_until_us)
+        return;
+    p->stats.waited_us += (uint64_t)(now_us + pause_us - (p->pause_until_us > now_us ? p->pause_until_us : now_us));
+    p->pause_until_us = now_us + pause_us;
+}
+
+/* The broker asks for time, or for less: a frame that does not fit goes as a smaller part at once, which is another
+ * request; only when a single row does not fit either is the queue full, and we wait. */
+static void take_pressure(struct sl_pipe *p, uint64_t no, int code, uint64_t after_ms)
+{
+    struct frame *f = pipe_frame(p, no);
+    bool smaller = code == SL_QUEUE_FULL && no == p->head && f->part > 1;
+    if (code == SL_QUEUE_FULL && no == p->head) {
+        p->part_max = smaller ? f->part / 2 : 1;
+        f->part = 0; /* the refusal is certain, so the part may change */
+    }
     p->pressure = code;
     p->allowed = 1;
-    if (now_us + pause_us > p->pause_until_us) {
-        p->stats.waited_us += (uint64_t)(now_us + pause_us - (p->pause_until_us > now_us ? p->pause_until_us : now_us));
-        p->pause_until_us = now_us + pause_us;
-    }
+    if (!smaller && (code != SL_QUEUE_FULL || no == p->head))
+        pause_for(p, after_ms);
     if (p->numbered)
         go_back(p, no);
     else
