@@ -309,6 +309,8 @@ void engine_close(struct engine **pe)
     free(e->pending);
     free(e->dirty_rq);
     free(e->dirty_run);
+    free(e->dirty_line);
+    free(e->dirty_hub);
     for (size_t i = 0; i < SL_LINE_STATIONS_MAX; i++)
         ranges_free(&e->delayed[i]);
     free(e->sweep);

@@ -71,7 +71,7 @@ static void event_write(struct engine *e, enum event_type t, struct line *l, str
     slp_buf_add(&e->evbuf, data->p, data->n);
     if (l) {
         l->last_event = seq;
-        l->dirty = true;
+        line_dirty(e, l);
     }
     if (r) {
         r->last_event = seq;
@@ -79,7 +79,7 @@ static void event_write(struct engine *e, enum event_type t, struct line *l, str
     }
     if (h) {
         h->last_event = seq;
-        h->dirty = true;
+        hub_dirty(e, h);
     }
 }
 

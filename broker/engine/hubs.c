@@ -45,9 +45,21 @@ static void hub_write(struct engine *e, struct hub *h)
 
 void hubs_write(struct engine *e)
 {
-    for (uint32_t i = 0; i < e->meta.hub; i++)
-        if (e->hub[i]->dirty)
-            hub_write(e, e->hub[i]);
+    for (uint32_t i = 0; i < e->dirty_hubs; i++)
+        hub_write(e, e->dirty_hub[i]);
+    e->dirty_hubs = 0;
+}
+
+void hub_dirty(struct engine *e, struct hub *h)
+{
+    if (h->dirty)
+        return;
+    struct hub **v = grow(e, e->dirty_hub, &e->dirty_hub_cap, e->dirty_hubs + 1, sizeof *v);
+    if (!v)
+        return;
+    e->dirty_hub = v;
+    e->dirty_hub[e->dirty_hubs++] = h;
+    h->dirty = true;
 }
 
 void hubs_load(struct engine *e)
@@ -270,7 +282,7 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     h->seen_wall_us = e->wall_us;
     h->connected = true;
     h->handed_back = false;
-    h->dirty = true;
+    hub_dirty(e, h);
     memset(h->uploading, 0, sizeof h->uploading);
     if (!e->hub_check_us || e->hub_check_us > e->now_us + 1000000)
         e->hub_check_us = e->now_us + 1000000;
@@ -309,7 +321,7 @@ void on_bye(struct engine *e, const struct slp_msg *m)
     h->session = 0;
     h->connected = false;
     h->handed_back = true;
-    h->dirty = true;
+    hub_dirty(e, h);
     reply_done(e, 0);
 }
 
@@ -323,7 +335,7 @@ void hubs_tick(struct engine *e)
         int64_t silent = e->now_us - h->seen_us;
         if (h->connected && silent > 3 * e->cfg.heartbeat_us) {
             h->connected = false;
-            h->dirty = true;
+            hub_dirty(e, h);
             for (struct worker *w = h->members; w; w = w->hub_next)
                 match_worker(e, w);
             session_event(e, h, false);

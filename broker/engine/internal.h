@@ -145,7 +145,7 @@ struct group {
 };
 
 /* ---- who fits where (match.c) ---- */
-struct heap_entry { uint64_t vtime; struct rq *rq; uint8_t priority; };
+struct heap_entry { uint64_t vtime; struct rq *rq; uint32_t bit; uint8_t priority; }; /* bit: the profile's place in the station's list */
 struct profile {
     uint32_t id;
     uint8_t kind;
@@ -227,7 +227,9 @@ struct engine {
     struct rq **dirty_rq;
     uint32_t dirty_rqs, dirty_rq_cap;
     struct run **dirty_run;
-    uint32_t dirty_runs, dirty_run_cap;
+    struct line **dirty_line;
+    struct hub **dirty_hub;
+    uint32_t dirty_runs, dirty_run_cap, dirty_lines, dirty_line_cap, dirty_hubs, dirty_hub_cap;
     struct ranges delayed[SL_LINE_STATIONS_MAX]; /* intake.c: scratch of a put */
 
     struct evacc *acc;
@@ -282,6 +284,7 @@ void name_drop(struct engine *e, enum name_kind k, const void *p, size_t n);
 /* lines.c */
 void lines_load(struct engine *e);
 void lines_write(struct engine *e);
+void line_dirty(struct engine *e, struct line *l);
 void lines_free(struct engine *e);
 struct line *line_named(struct engine *e, struct slp_bytes n);
 bool station_open(const struct station *s); /* neither it nor its line is paused or deleted */
@@ -407,6 +410,7 @@ void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /*
 /* hubs.c, workers.c */
 void hubs_load(struct engine *e);
 void hubs_write(struct engine *e);
+void hub_dirty(struct engine *e, struct hub *h);
 void hubs_free(struct engine *e);
 struct hub *hub_session(struct engine *e, uint64_t session); /* the session of this input's peer; NULL after an error reply */
 void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *grants);

@@ -34,10 +34,8 @@ static void definition_write(struct engine *e, const struct line *l, uint32_t ve
 
 void lines_write(struct engine *e)
 {
-    for (uint32_t i = 0; i < e->meta.line; i++) {
-        struct line *l = e->line[i];
-        if (!l->dirty)
-            continue;
+    for (uint32_t i = 0; i < e->dirty_lines; i++) {
+        struct line *l = e->dirty_line[i];
         uint8_t k[10], b[128];
         struct rec rc = { b, 0, sizeof b, 0 };
         rec_u8(&rc, l->state);
@@ -49,6 +47,19 @@ void lines_write(struct engine *e)
         e_put(e, TABLE_LINE, k, sizeof k, b, rc.n);
         l->dirty = false;
     }
+    e->dirty_lines = 0;
+}
+
+void line_dirty(struct engine *e, struct line *l)
+{
+    if (l->dirty)
+        return;
+    struct line **v = grow(e, e->dirty_line, &e->dirty_line_cap, e->dirty_lines + 1, sizeof *v);
+    if (!v)
+        return;
+    e->dirty_line = v;
+    e->dirty_line[e->dirty_lines++] = l;
+    l->dirty = true;
 }
 
 static void station_write(struct engine *e, const struct station *s)
@@ -302,7 +313,7 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
         match_station_added(e, s);
     }
     definition_write(e, l, l->newest);
-    l->dirty = true;
+    line_dirty(e, l);
     announce_version(e, l);
     line_applied(e, name_bytes(&l->name), l->newest, true);
 }
@@ -416,7 +427,7 @@ void on_line_set(struct engine *e, const struct slp_msg *m)
     bool changed = l->state != to[q->action];
     if (changed) {
         l->state = to[q->action];
-        l->dirty = true;
+        line_dirty(e, l);
         slp_buf_clear(&e->b3);
         slp_pack_map(&e->b3, 2);
         slp_pack_cstr(&e->b3, "line");

@@ -180,13 +180,13 @@ static void sift_down(struct profile *p, uint32_t i)
     p->heap[i] = x;
 }
 
-static void heap_push(struct engine *e, struct profile *p, struct rq *q)
+static void heap_push(struct engine *e, struct profile *p, struct rq *q, uint32_t bit)
 {
     struct heap_entry *v = grow(e, p->heap, &p->heap_cap, p->heap_n + 1, sizeof *v);
     if (!v)
         return;
     p->heap = v;
-    struct heap_entry x = { q->run->vtime, q, (uint8_t)q->run->priority };
+    struct heap_entry x = { q->run->vtime, q, bit, (uint8_t)q->run->priority };
     uint32_t i = p->heap_n++;
     for (; i && before(&x, &p->heap[(i - 1) / 2]); i = (i - 1) / 2)
         p->heap[i] = p->heap[(i - 1) / 2];
@@ -199,15 +199,6 @@ static void heap_pop(struct profile *p)
         p->heap[0] = p->heap[p->heap_n];
         sift_down(p, 0);
     }
-}
-
-static uint32_t profile_bit(const struct profile *p, const struct station *s)
-{
-    for (uint32_t i = 0; i < s->profiles; i++)
-        if (s->profile[i] == p)
-            return i;
-    assert(!"a queue lies in the heap of a profile that does not fit");
-    return 0;
 }
 
 static void mark(struct rq *q, uint32_t bit, bool on)
@@ -264,7 +255,7 @@ void match_rq_ready(struct engine *e, struct rq *q)
     }
     for (uint32_t i = 0; i < s->profiles; i++) {
         if (!(q->in_heap[i / 64] >> (i % 64) & 1)) {
-            heap_push(e, s->profile[i], q);
+            heap_push(e, s->profile[i], q, i);
             mark(q, i, true);
         }
         touch(e, s->profile[i]);
@@ -288,7 +279,7 @@ void match_priority_changed(struct engine *e, struct run *r)
         struct profile *p = e->profile[i];
         for (uint32_t j = 0; j < p->heap_n; j++)
             if (p->heap[j].rq->run == r)
-                p->heap[j] = (struct heap_entry){ r->vtime, p->heap[j].rq, (uint8_t)r->priority };
+                p->heap[j] = (struct heap_entry){ r->vtime, p->heap[j].rq, p->heap[j].bit, (uint8_t)r->priority };
         for (uint32_t j = p->heap_n / 2; j-- > 0;)
             sift_down(p, j);
         touch(e, p);
@@ -317,7 +308,7 @@ static struct rq *heap_best(struct engine *e, struct profile *p)
         struct heap_entry *top = &p->heap[0];
         struct rq *q = top->rq;
         if (!rq_offers(q)) {
-            mark(q, profile_bit(p, q->st), false);
+            mark(q, top->bit, false);
             heap_pop(p);
             rq_sleeps(q);
         } else if (top->vtime != q->run->vtime || top->priority != q->run->priority) {
@@ -382,7 +373,7 @@ void match_hub_held(struct engine *e, struct hub *h, int change)
 /* Take a task for this worker from the best queue that has one it may do. Queues that hold only tasks it declined are set aside. */
 static bool choose(struct engine *e, struct profile *p, struct worker *w)
 {
-    struct rq *aside[64];
+    struct heap_entry aside[64];
     uint32_t n = 0;
     bool got = false;
     struct rq *q;
@@ -408,11 +399,11 @@ static bool choose(struct engine *e, struct profile *p, struct worker *w)
         }
         if (!rq_offers(q))
             continue; /* it held only stale entries: heap_best drops it */
+        aside[n++] = p->heap[0];
         heap_pop(p);
-        aside[n++] = q;
     }
     for (uint32_t i = 0; i < n; i++)
-        heap_push(e, p, aside[i]);
+        heap_push(e, p, aside[i].rq, aside[i].bit);
     return got;
 }
 

@@ -192,7 +192,7 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
     }
     hub_hand_back(e, h, leaving);
     memcpy(h->roster_digest, digest.p, 32);
-    h->dirty = true;
+    hub_dirty(e, h);
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, 2);
     slp_pack_cstr(&e->b3, "hub");
