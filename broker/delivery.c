@@ -29,6 +29,7 @@ static void add_traffic(const struct loop *l, struct figures *f)
         { "peers_clients", transport_peers(l->transport, SIDE_CLIENTS) },
         { "peers_agents", transport_peers(l->transport, SIDE_AGENTS) },
         { "peers_refused_total", t->peers_refused },
+        { "connections", transport_connections(l->transport) }, { "connections_cut_total", t->connections_cut },
         { "subscriptions", topics_count(l->topics) },
         { "published_frames_total", t->published }, { "published_bytes_total", t->published_bytes },
         { "publish_behind_events", publisher_behind(l->publisher) },

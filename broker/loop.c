@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@
 #define HOLD_MAX_US 3000000
 #define HOLD_POLL_US 20000
 #define AGENT_HEARD_US (120 * 1000000ll) /* who is told that the broker stops */
+#define FILES_KEPT_BACK 128
+#define TRIM_AFTER_US 1000000 /* ZeroMQ's threads need a moment to let go */
 #define EXIT_CONFIG 1
 
 /* ---- starting ---- */
@@ -36,13 +39,23 @@ static int fail(const char *event, const char *text)
     return EXIT_CONFIG;
 }
 
-static void raise_file_limit(void)
+/* As many descriptors as we may have; what is kept back serves the store, backups, the log. Returns how many connections each side may have,
+ * so that all together can never use up what there is. */
+static uint32_t connections_max(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return 256;
     }
+    if (limit.rlim_cur < limit.rlim_max) {
+        rlim_t was = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+            limit.rlim_cur = was;
+        }
+    }
+    rlim_t each = limit.rlim_cur > 2 * FILES_KEPT_BACK ? (limit.rlim_cur - FILES_KEPT_BACK) / SIDE_COUNT : limit.rlim_cur / 8;
+    return each < 2 * SL_PEERS_MAX ? (uint32_t)each : 2 * SL_PEERS_MAX;
 }
 
 static int open_store(struct loop *l)
@@ -123,6 +136,7 @@ static int open_sockets(struct loop *l)
         .endpoint = { l->config.clients, l->config.agents, l->config.events },
         .peer_bytes_max = l->config.peer_bytes_max,
         .out_bytes_max = l->config.out_bytes_max,
+        .connections_max = connections_max(),
     };
     return transport_open(&l->transport, &o, text, sizeof text) < 0 ? fail("bind_failed", text) : 0;
 }
@@ -203,7 +217,6 @@ int loop_start(struct loop **out, const struct loop_options *o)
     l->started_us = l->polled_us = clock_boot_us();
     l->watchdog_us = notify_watchdog_us();
     log_set_level(l->config.log_level);
-    raise_file_limit();
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof steps / sizeof *steps; i++) {
         code = steps[i](l);
@@ -310,7 +323,7 @@ static void tick_if_due(struct loop *l, int64_t now_us)
 /* How long to wait for the next thing. */
 static int64_t wait_us(const struct loop *l)
 {
-    int64_t wait = POLL_MAX_US;
+    int64_t wait = transport_connections(l->transport) ? TRANSPORT_WATCH_US : POLL_MAX_US;
     if (l->phase != LOOP_RUNS) {
         return wait;
     }
@@ -334,6 +347,32 @@ static void feed_watchdog(struct loop *l, int64_t now_us)
     if (l->watchdog_us && now_us - l->watchdog_fed_us >= l->watchdog_us / 4 && committer_busy_us(l->committer) < l->watchdog_us) {
         l->watchdog_fed_us = now_us;
         notify("WATCHDOG=1");
+    }
+}
+
+static void watch_connections(struct loop *l, int64_t now_us)
+{
+    static const char *const names[] = { "clients", "agents", "events" };
+    enum transport_side side;
+    uint64_t bytes, suppressed;
+    if (l->trim_us && now_us >= l->trim_us) {
+        l->trim_us = 0;
+        malloc_trim(0); /* what such a connection had made ZeroMQ hold goes back to the system */
+    }
+    if (!transport_watch(l->transport, now_us, &side, &bytes)) {
+        return;
+    }
+    if (bytes) {
+        l->trim_us = now_us + TRIM_AFTER_US;
+    }
+    if (log_allowed(&l->cuts, now_us, &suppressed)) {
+        struct log_line line;
+        log_begin(&line, LOG_LEVEL_WARN, "connection_cut");
+        log_str(&line, "side", names[side]);
+        log_str(&line, "why", bytes ? "no message came to an end" : "too many connections");
+        log_u64(&line, "bytes", bytes);
+        log_u64(&line, "suppressed", suppressed);
+        log_end(&line);
     }
 }
 
@@ -376,6 +415,7 @@ int loop_run(struct loop *l)
             take_signals(l);
         }
         transport_subscriptions(l->transport, l->topics);
+        watch_connections(l, now_us);
         if (l->phase == LOOP_RUNS) {
             if (intake(l, now_us) > 0) {
                 l->hold_quiet_us = now_us + HOLD_QUIET_US;

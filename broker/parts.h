@@ -43,10 +43,11 @@ struct loop {
     int64_t hold_until_us; /* no ticks before: see loop.c. 0: none */
     int64_t hold_quiet_us; /* ... unless nothing came in until then */
     int64_t watchdog_us, watchdog_fed_us, started_us;
+    int64_t trim_us;       /* give memory back then; 0: no need */
     uint64_t last_event;   /* on disk */
     /* counters that nobody else keeps */
     uint64_t refused, busy_answers;
-    struct log_limit refusals, drops;
+    struct log_limit refusals, drops, cuts;
     struct slp_buf scratch, scratch_merged;
 };
 

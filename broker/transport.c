@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "broker/connections.h"
 #include "broker/peers.h"
 #include "proto/limits.h"
 
@@ -27,6 +28,7 @@ _Static_assert(SIDE_COUNT <= PEERS_ENDPOINTS, "a handle names its side");
 struct side {
     void *socket;
     struct peers *peers; /* none for events */
+    struct connections *connections;
     char endpoint[ENDPOINT_BYTES_MAX];
     size_t last_n;       /* routing id of the message received last */
     uint8_t last_id[PEER_ID_BYTES_MAX];
@@ -112,8 +114,9 @@ static int bind_side(struct side *s, const char *endpoint)
     return zmq_getsockopt(s->socket, ZMQ_LAST_ENDPOINT, s->endpoint, &n);
 }
 
-static int open_side(struct transport *t, enum transport_side which, const char *endpoint)
+static int open_side(struct transport *t, enum transport_side which, const char *endpoint, uint32_t connections_max)
 {
+    static const char *const names[] = { "clients", "agents", "events" };
     struct side *s = &t->side[which];
     s->socket = zmq_socket(t->context, which == SIDE_EVENTS ? ZMQ_XPUB : ZMQ_ROUTER);
     if (!s->socket) {
@@ -134,7 +137,8 @@ static int open_side(struct transport *t, enum transport_side which, const char 
             return -1;
         }
     }
-    return bind_side(s, endpoint);
+    s->connections = connections_new(t->context, s->socket, names[which], connections_max);
+    return s->connections ? bind_side(s, endpoint) : -1;
 }
 
 int transport_open(struct transport **out, const struct transport_options *o, char *text, size_t text_size)
@@ -149,7 +153,7 @@ int transport_open(struct transport **out, const struct transport_options *o, ch
     zmq_ctx_set(t->context, ZMQ_MAX_SOCKETS, 64); /* sockets, not connections: three and room */
     transport_set_limits(t, o->peer_bytes_max, o->out_bytes_max);
     for (int i = 0; i < SIDE_COUNT; i++) {
-        if (open_side(t, (enum transport_side)i, o->endpoint[i]) < 0) {
+        if (open_side(t, (enum transport_side)i, o->endpoint[i], o->connections_max) < 0) {
             snprintf(text, text_size, "cannot bind %s: %s", o->endpoint[i], zmq_strerror(errno));
             transport_close(&t);
             return -1;
@@ -166,6 +170,7 @@ void transport_close(struct transport **tt)
         return;
     }
     for (int i = 0; i < SIDE_COUNT; i++) {
+        connections_free(&t->side[i].connections);
         if (t->side[i].socket) {
             zmq_close(t->side[i].socket);
         }
@@ -193,12 +198,15 @@ void transport_set_limits(struct transport *t, uint64_t peer_bytes_max, uint64_t
 
 int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us, unsigned *fds_ready)
 {
-    zmq_pollitem_t items[TRANSPORT_POLL_FDS_MAX + SIDE_COUNT];
+    zmq_pollitem_t items[TRANSPORT_POLL_FDS_MAX + 2 * SIDE_COUNT];
     assert(fd_count <= TRANSPORT_POLL_FDS_MAX);
     int n = 0;
     *fds_ready = 0;
     for (unsigned i = 0; i < fd_count; i++) {
         items[n++] = (zmq_pollitem_t){ .fd = fds[i], .events = ZMQ_POLLIN };
+    }
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        items[n++] = (zmq_pollitem_t){ .socket = connections_events(t->side[i].connections), .events = ZMQ_POLLIN };
     }
     items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_EVENTS].socket, .events = ZMQ_POLLIN };
     if (receive) {
@@ -233,6 +241,12 @@ static void drain_parts(void *socket)
     }
 }
 
+/* Which connection a frame came on: deprecated for programs that would use it to tell peers apart, which this does not. */
+static void note_delivery(struct side *s, zmq_msg_t *m)
+{
+    connections_delivered(s->connections, zmq_msg_get(m, ZMQ_SRCFD));
+}
+
 /* The routing id, into s->last_id. 1; 0 nothing waits. */
 static int receive_id(struct side *s, bool *more)
 {
@@ -263,6 +277,7 @@ enum transport_got transport_receive(struct transport *t, enum transport_side si
         t->counters.bad_multipart++;
         return GOT_MULTIPART;
     }
+    note_delivery(s, body);
     if (zmq_msg_more(body)) {
         t->counters.bad_multipart++;
         drain_parts(s->socket);
@@ -288,6 +303,7 @@ void transport_subscriptions(struct transport *t, struct topics *topics)
     zmq_msg_t m;
     zmq_msg_init(&m);
     while (zmq_msg_recv(&m, t->side[SIDE_EVENTS].socket, ZMQ_DONTWAIT) >= 0) {
+        note_delivery(&t->side[SIDE_EVENTS], &m);
         topics_change(topics, zmq_msg_data(&m), zmq_msg_size(&m));
     }
     zmq_msg_close(&m);
@@ -436,6 +452,32 @@ void transport_publish(struct transport *t, const void *topic, size_t topic_n, c
     }
     t->counters.published++;
     t->counters.published_bytes += n;
+}
+
+/* ---- connections ---- */
+
+bool transport_watch(struct transport *t, int64_t now_us, enum transport_side *side, uint64_t *bytes)
+{
+    bool any = false;
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        int fd;
+        uint32_t cut = connections_watch(t->side[i].connections, now_us, &fd, bytes);
+        if (cut) {
+            t->counters.connections_cut += cut;
+            *side = (enum transport_side)i;
+            any = true;
+        }
+    }
+    return any;
+}
+
+uint32_t transport_connections(const struct transport *t)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        count += connections_count(t->side[i].connections);
+    }
+    return count;
 }
 
 const struct transport_counters *transport_counters(const struct transport *t)

@@ -22,6 +22,7 @@
 #define TRANSPORT_EVENT_MESSAGES_MAX 1024 /* that wait for one subscriber; it loses later ones and sees the gap */
 #define TRANSPORT_LINGER_MS 1000          /* last replies get this long at the end */
 #define TRANSPORT_POLL_FDS_MAX 4
+#define TRANSPORT_WATCH_US 100000         /* call transport_watch at least this often while there are connections */
 
 enum transport_side { SIDE_CLIENTS, SIDE_AGENTS, SIDE_EVENTS, SIDE_COUNT };
 
@@ -30,6 +31,7 @@ struct transport;
 struct transport_options {
     const char *endpoint[SIDE_COUNT]; /* endpoint_allowed() was asked before */
     uint64_t peer_bytes_max, out_bytes_max;
+    uint32_t connections_max; /* of each side */
 };
 
 struct transport_counters {
@@ -38,6 +40,7 @@ struct transport_counters {
     uint64_t peers_refused;                    /* SL_PEERS_MAX was reached */
     uint64_t dropped_slow, dropped_gone, dropped_memory; /* frames that did not go out */
     uint64_t published, published_bytes;
+    uint64_t connections_cut;
 };
 
 /* Bind all three. 0; -1 with a sentence in text. */
@@ -69,6 +72,10 @@ void transport_tell_agents(struct transport *t, int64_t now_us, int64_t within_u
 
 void transport_subscriptions(struct transport *t, struct topics *topics); /* take in what subscribers changed */
 void transport_publish(struct transport *t, const void *topic, size_t topic_n, const void *p, size_t n);
+
+/* Look after the connections (see connections.h). True: one was cut; *side, *bytes tell of the last one. */
+bool transport_watch(struct transport *t, int64_t now_us, enum transport_side *side, uint64_t *bytes);
+uint32_t transport_connections(const struct transport *t); /* of all sides */
 
 const struct transport_counters *transport_counters(const struct transport *t);
 uint32_t transport_peers(const struct transport *t, enum transport_side side);

@@ -304,6 +304,7 @@ class BadPeers(Process):
         hostile.send_raw(bytes(FRAME_BYTES_MAX + 1))
         self.assertTrue(events.poll(10000), "the connection to be closed")
         hostile.socket.disable_monitor()
+        events.close()
         hostile.socket.setsockopt(zmq.LINGER, 0)
         self.alive()
 
@@ -324,17 +325,20 @@ class BadPeers(Process):
         ready = b"\x05READY" + b"\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
         part = b"\x03" + struct.pack(">Q", 65536) + bytes(65536)  # a long frame, and more will follow
         before = self.broker.rss_bytes()
-        with socket.create_connection((host, int(port)), timeout=10) as raw:
+        with socket.create_connection((host, int(port)), timeout=5) as raw:
             raw.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
+            answer = b""
+            while b"READY" not in answer:
+                answer += raw.recv(4096)
             deadline = time.monotonic() + 30
             try:
                 while time.monotonic() < deadline:
                     raw.sendall(part)
                 self.fail("it was never cut off")
             except OSError:
-                pass
+                pass  # a reset; or silence, since a kernel may keep to itself that nobody reads any more
         self.broker.wait_log("event=connection_cut")
-        self.world.wait(lambda: self.broker.rss_bytes() < before + (64 << 20), 10, "memory to come back")
+        self.world.wait(lambda: self.broker.rss_bytes() < before + (32 << 20), 10, "memory to come back")
         self.alive()
 
     def test_a_peer_that_does_not_read_slows_nobody_and_costs_little(self):

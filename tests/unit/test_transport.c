@@ -203,7 +203,7 @@ struct world {
 static void open_world(struct world *w, uint64_t peer_bytes_max, uint64_t out_bytes_max)
 {
     char text[512] = "";
-    struct transport_options o = { { "tcp://127.0.0.1:*", "tcp://localhost:0", "tcp://127.0.0.1:*" }, peer_bytes_max, out_bytes_max };
+    struct transport_options o = { { "tcp://127.0.0.1:*", "tcp://localhost:0", "tcp://127.0.0.1:*" }, peer_bytes_max, out_bytes_max, 100 };
     assert_int_equal(transport_open(&w->t, &o, text, sizeof text), 0);
     w->topics = topics_new();
     w->context = zmq_ctx_new();
@@ -405,6 +405,44 @@ static void a_peer_that_is_gone_is_forgotten(void **state)
     close_world(&w);
 }
 
+/* Connections above the limit end; those within it go on. */
+static void one_connection_too_many_is_cut(void **state)
+{
+    struct transport *t;
+    char text[512] = "";
+    void *context = zmq_ctx_new(), *peer[5];
+    struct transport_options o = { { "tcp://127.0.0.1:*", "tcp://127.0.0.1:*", "tcp://127.0.0.1:*" }, 1 << 20, 4 << 20, 3 };
+    (void)state;
+    assert_int_equal(transport_open(&t, &o, text, sizeof text), 0);
+    struct world w = { t, NULL, context, NULL };
+    for (int i = 0; i < 5; i++) {
+        peer[i] = connect_peer(&w, ZMQ_DEALER, SIDE_AGENTS);
+    }
+    int64_t until = now_us() + 10000000;
+    enum transport_side side;
+    uint64_t bytes = 1;
+    while (transport_counters(t)->connections_cut < 2 || transport_connections(t) > 3) {
+        unsigned ready;
+        transport_poll(t, true, NULL, 0, 10000, &ready);
+        if (transport_watch(t, now_us(), &side, &bytes)) {
+            assert_int_equal(side, SIDE_AGENTS);
+            assert_int_equal(bytes, 0);
+        }
+        assert_true(now_us() < until);
+    }
+    for (int i = 0; i < 5; i++) {
+        zmq_close(peer[i]);
+    }
+    while (transport_connections(t) > 0) { /* and their ends are seen */
+        unsigned ready;
+        transport_poll(t, true, NULL, 0, 10000, &ready);
+        transport_watch(t, now_us(), &side, &bytes);
+        assert_true(now_us() < until);
+    }
+    zmq_ctx_term(context);
+    transport_close(&t);
+}
+
 static void events_go_to_those_who_asked(void **state)
 {
     struct world w;
@@ -439,7 +477,7 @@ static void what_stands_in_the_way_of_an_ipc_socket_is_left_alone(void **state)
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     fclose(f);
-    struct transport_options o = { { endpoint, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*" }, 1 << 20, 4 << 20 };
+    struct transport_options o = { { endpoint, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*" }, 1 << 20, 4 << 20, 100 };
     assert_int_equal(transport_open(&t, &o, text, sizeof text), -1);
     assert_non_null(strstr(text, endpoint));
     assert_int_equal(unlink(path), 0); /* it is still there */
@@ -470,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_message_above_the_limit_ends_its_connection_and_no_other),
         cmocka_unit_test(a_peer_that_does_not_read_costs_bounded_memory_and_others_go_on),
         cmocka_unit_test(a_peer_that_is_gone_is_forgotten),
+        cmocka_unit_test(one_connection_too_many_is_cut),
         cmocka_unit_test(events_go_to_those_who_asked),
         cmocka_unit_test(what_stands_in_the_way_of_an_ipc_socket_is_left_alone),
     };
