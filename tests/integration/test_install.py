@@ -48,10 +48,12 @@ class Install(unittest.TestCase):
         self.assertEqual(sorted(os.listdir(self.at)), ["bin", "include", "lib", "share"])
 
     def test_programs_tell_their_version(self):
-        for name in ("sunlined", "sunline-agent", "sunline"):
-            out = subprocess.run([f"{self.at}/bin/{name}", "--version"], capture_output=True, text=True, timeout=20)
-            self.assertEqual(out.returncode, 0, name + out.stderr)
-            self.assertIn(self.version, out.stdout, name)
+        for name in ("sunlined", "sunline-agent"):
+            self.assertIn(self.version, sh(f"{self.at}/bin/{name}", "--version"), name)
+        # The command line tells the broker's, too; without one it fails, but says its own first.
+        out = subprocess.run([f"{self.at}/bin/sunline", "--broker", "ipc:///nonexistent/socket", "--timeout", "1", "version"],
+                             capture_output=True, text=True, timeout=20)
+        self.assertIn(self.version, out.stdout)
 
     def test_a_program_links_with_the_shared_library(self):
         self.assertEqual(self.pkg_config("--modversion"), [self.version])
