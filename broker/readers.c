@@ -152,8 +152,8 @@ static void *run_backup(void *arg)
     slp_buf_free(&b);
     items_add(&p->items, job->item);
     free(job);
+    atomic_store(&r->backup_ended, true); /* before the answer, upon which another may be asked for at once */
     outbox_put(r->out, p);
-    atomic_store(&r->backup_ended, true);
     return NULL;
 }
 
