@@ -70,26 +70,38 @@ left_running() {
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# Agents first, then the broker: SIGTERM, then wait for each.
+# End one program: SIGTERM, then wait. One that was gone already, takes too long, or does not end with 0 is told.
+end() { # pid
+    if gone "$1"; then
+        early=' (it had ended before it was asked to)'
+    else
+        early=
+        kill -TERM "$1" 2>/dev/null || true
+    fi
+    tries=0
+    until gone "$1" || [ "$tries" -ge 150 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    if ! gone "$1"; then
+        echo "demo: process $1 did not end within 15 seconds" >&2
+        kill -KILL "$1" 2>/dev/null || true
+    fi
+    code=0
+    wait "$1" 2>/dev/null || code=$?
+    if [ "$code" -ne 0 ] || [ -n "$early" ]; then
+        echo "demo: process $1 ended with status $code$early" >&2
+        status=1 failed=yes
+    fi
+}
+
+# Agents first, the broker last.
 finish() {
     status=$?
     trap - EXIT
     trap '' INT TERM HUP
     for pid in $pids; do
-        kill -TERM "$pid" 2>/dev/null || true
-    done
-    for pid in $pids; do
-        tries=0
-        until gone "$pid" || [ "$tries" -ge 150 ]; do
-            tries=$((tries + 1))
-            sleep 0.1
-        done
-        if ! gone "$pid"; then
-            echo "demo: process $pid did not end within 15 seconds, killed" >&2
-            kill -KILL "$pid" 2>/dev/null || true
-            status=1
-        fi
-        wait "$pid" 2>/dev/null || true
+        end "$pid"
     done
     cd "$top"
     left=$(left_running)
@@ -151,6 +163,9 @@ run sunline worker list
 say "The story of one unit:"
 run sunline unit show march/1
 
-say "Done in $((end - begin)) seconds. The finished work is in $output:"
-head -n 1 "$output"
+units=$(sunline --json run show march | sed -n 's/.*"done": *\([0-9]*\).*/\1/p' | head -n 1)
+say "Done: $units units in $((end - begin)) seconds. Tasks by hub:"
+sunline worker list | cat | awk -F '\t' '{ done[$2] += $7 } END { for (hub in done) printf "    %-12s %6d\n", hub, done[hub] }' | sort
+echo "The finished work, $(($(wc -c <"$output") / 1024)) KB with these columns, is in $output"
+head -n 1 "$output" | tr ',' ' ' | fold -s -w 100 | sed 's/^/    /'
 failed=no

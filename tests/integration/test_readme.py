@@ -20,6 +20,17 @@ def blocks():
     return found
 
 
+class Links(unittest.TestCase):
+    def test_links_between_documents_lead_somewhere(self):
+        documents = [os.path.join(harness.TOP, d) for d in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "proto/PROTOCOL.md")]
+        for folder in ("docs", "docs/adr"):
+            documents += [os.path.join(harness.TOP, folder, f) for f in os.listdir(os.path.join(harness.TOP, folder)) if f.endswith(".md")]
+        for document in documents:
+            with open(document, encoding="utf-8") as f:
+                for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", f.read()):
+                    self.assertTrue(os.path.exists(os.path.join(os.path.dirname(document), target)), f"{document}: {target}")
+
+
 class Readme(harness.Case):
     def test_own_line_own_robot_own_producer(self):
         world, files = self.world, blocks()
