@@ -16,6 +16,7 @@
 #define LINE_BYTES_MAX (64 * 1024)
 #define ASK_MS 10000        /* for an answer of the agent */
 #define WAIT_MS 20000       /* for a task, each time */
+#define ONCE_MS 3000        /* the same with --once: work takes a moment to come after signing in */
 
 enum said { SAID_VALUE, SAID_DONE_WITH_IT, SAID_QUIT, SAID_FAILED }; /* how a prompt ended */
 
@@ -328,7 +329,7 @@ static int tasks(struct work *w, bool once, uint64_t limit)
         if (w->eof && w->typed_n == 0) {
             return CLI_DONE; /* whoever typed has gone */
         }
-        json_t *a = work_link_ask(w->link, "next", json_pack("{s:i}", "wait_ms", once ? 0 : WAIT_MS), WAIT_MS + ASK_MS, &stop);
+        json_t *a = work_link_ask(w->link, "next", json_pack("{s:i}", "wait_ms", once ? ONCE_MS : WAIT_MS), WAIT_MS + ASK_MS, &stop);
         const json_t *task = json_object_get(a, "task");
         enum said said = SAID_VALUE;
         if (!a) {
