@@ -34,7 +34,7 @@ class Demo(unittest.TestCase):
     def test_ends_well_and_says_where_the_output_is(self):
         self.assertEqual(self.done.returncode, 0, self.done.stderr)
         self.assertIn(self.output, self.done.stdout)
-        self.assertRegex(self.done.stdout, r"Done in \d+ seconds")
+        self.assertRegex(self.done.stdout, r"Done: 600 units in \d+ seconds")
 
     def test_nothing_is_left(self):
         self.assertEqual(self.left, [])
