@@ -73,9 +73,10 @@ static int on_worker(void *arg, const struct sl_worker_row *r)
     return 0;
 }
 
-static void begin(struct listing *l, const char *headings)
+/* One hub or one worker is shown to people, with headings wherever it goes; lists elsewhere than on a terminal are for programs. */
+static void begin(struct listing *l, bool one, const char *headings)
 {
-    table_begin(&l->table, l->cli->out, l->cli->out_tty, l->cli->color, headings);
+    table_begin(&l->table, l->cli->out, l->cli->out_tty || one, l->cli->color, headings);
 }
 #define HUB_HEADINGS "HUB|ZONE|LINK|>WORKERS|>IN|>HOLDING|LAST SEEN"
 #define WORKER_HEADINGS "WORKER|HUB|KIND|SIGNED|>HOLDING|>CREDIT|>DONE|SKILLS"
@@ -98,7 +99,7 @@ int cmd_hub_list(struct cli *cli, int argc, char **argv)
     if (session_open(cli)) {
         return CLI_FAILED;
     }
-    begin(&l, HUB_HEADINGS);
+    begin(&l, false, HUB_HEADINGS);
     return end(&l, sl_hubs(cli->sl, on_hub, &l));
 }
 
@@ -112,7 +113,7 @@ int cmd_hub_show(struct cli *cli, int argc, char **argv)
         return CLI_FAILED;
     }
     l.only = argv[1];
-    begin(&l, HUB_HEADINGS);
+    begin(&l, true, HUB_HEADINGS);
     int code = end(&l, sl_hubs(cli->sl, on_hub, &l));
     if (code) {
         return code;
@@ -120,10 +121,10 @@ int cmd_hub_show(struct cli *cli, int argc, char **argv)
     if (!l.found) {
         return cli_fail(cli, "NOT_FOUND: there is no hub '%s'", argv[1]);
     }
-    if (cli->out_tty && !cli->json) {
+    if (!cli->json) {
         fputc('\n', cli->out);
     }
-    begin(&l, WORKER_HEADINGS);
+    begin(&l, true, WORKER_HEADINGS);
     return end(&l, sl_workers(cli->sl, argv[1], NULL, on_worker, &l));
 }
 
@@ -139,7 +140,7 @@ int cmd_worker_list(struct cli *cli, int argc, char **argv)
     if (session_open(cli)) {
         return CLI_FAILED;
     }
-    begin(&l, WORKER_HEADINGS);
+    begin(&l, false, WORKER_HEADINGS);
     return end(&l, sl_workers(cli->sl, hub, NULL, on_worker, &l));
 }
 
@@ -152,7 +153,7 @@ int cmd_worker_show(struct cli *cli, int argc, char **argv)
     if (session_open(cli)) {
         return CLI_FAILED;
     }
-    begin(&l, WORKER_HEADINGS);
+    begin(&l, true, WORKER_HEADINGS);
     int code = end(&l, sl_workers(cli->sl, NULL, argv[1], on_worker, &l));
     return code || l.found ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
 }

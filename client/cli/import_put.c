@@ -125,6 +125,11 @@ static bool is_pressure(int rc)
     return rc == SL_QUEUE_FULL || rc == SL_STORE_FULL || rc == SL_BUSY;
 }
 
+static bool can_go_on(int rc)
+{
+    return rc == SL_STOPPED || rc == SL_DISCONNECTED || rc == SL_TIMEOUT || rc == SL_SHUTTING_DOWN || is_pressure(rc);
+}
+
 int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRODUCER_SIZE],
                struct import_counts *counts)
 {
@@ -148,8 +153,8 @@ int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRO
     if (code || rc != SL_OK) {
         progress_abort(&p.progress);
         code = code ? code : session_check(im->cli, rc, im->path);
-        cli_note(im->cli, "%s: %llu of %llu rows are in; the same command again goes on behind them", im->path,
-                 (unsigned long long)p.over, (unsigned long long)p.good);
+        cli_note(im->cli, "%s: %llu of %llu rows are in%s", im->path, (unsigned long long)p.over,
+                 (unsigned long long)p.good, can_go_on(rc) ? "; the same command again goes on behind them" : "");
         return code;
     }
     progress_end(&p.progress, p.over, 1);

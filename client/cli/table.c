@@ -59,7 +59,7 @@ static void put_cell(struct table *t, uint32_t column, const char *p, size_t n)
 
 static void flush(struct table *t)
 {
-    if (t->text.failed) {
+    if (t->text.failed || t->cells == 0) {
         return;
     }
     if (t->aligned && !t->headed) {

@@ -28,6 +28,6 @@ void table_begin(struct table *t, FILE *out, bool aligned, bool color, const cha
 void table_text(struct table *t, struct slp_bytes text);
 void table_str(struct table *t, const char *text);
 void table_u64(struct table *t, uint64_t n);
-/* Write what is held and free it. False: memory ran out somewhere. */
+/* Write what is held and free it. A table without rows writes nothing at all. False: memory ran out somewhere. */
 bool table_end(struct table *t);
 #endif

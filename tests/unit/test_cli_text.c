@@ -115,6 +115,20 @@ static void a_cell_cannot_forge_a_row(void **state)
     free(text);
 }
 
+static void an_empty_table_writes_nothing(void **state)
+{
+    (void)state;
+    char *text;
+    size_t n;
+    struct table t;
+    FILE *f = open_memstream(&text, &n);
+    table_begin(&t, f, true, true, "A|B");
+    assert_true(table_end(&t));
+    fclose(f);
+    assert_string_equal(text, "");
+    free(text);
+}
+
 static void a_long_table_comes_in_blocks(void **state)
 {
     (void)state;
@@ -200,6 +214,7 @@ int main(void)
         cmocka_unit_test(tables_align_on_a_terminal),
         cmocka_unit_test(tables_are_tabbed_lines_for_programs),
         cmocka_unit_test(a_cell_cannot_forge_a_row),
+        cmocka_unit_test(an_empty_table_writes_nothing),
         cmocka_unit_test(a_long_table_comes_in_blocks),
         cmocka_unit_test(a_progress_line_says_how_far_how_fast_how_long),
         cmocka_unit_test(a_progress_line_keeps_its_size),
