@@ -15,7 +15,8 @@ static struct slp_bytes cut(const char *text)
     return (struct slp_bytes){ text, (uint32_t)n };
 }
 
-int answer_error(struct slp_buf *b, uint64_t id, enum slp_code code, const char *place, const char *text, uint64_t after_ms)
+int answer_error(struct slp_buf *b, uint64_t id, enum slp_code code, const char *place, const char *text,
+                 uint64_t after_ms)
 {
     struct slp_error e;
     memset(&e, 0, sizeof e);

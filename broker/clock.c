@@ -59,7 +59,8 @@ bool clock_parse(const char *text, struct clock_record *r)
     int used = 0;
     memset(r, 0, sizeof *r);
     if (sscanf(text, "sunline-clock 1 %36s %32s %" SCNd64 " %" SCNd64 " %n", r->boot_id, r->store_id, &r->boot_us,
-               &r->elapsed_us, &used) != 4 || text[used] != '\0') {
+               &r->elapsed_us, &used) != 4 ||
+        text[used] != '\0') {
         return false;
     }
     return strlen(r->boot_id) == CLOCK_ID_BYTES && strlen(r->store_id) == 32 && r->boot_us >= 0 && r->elapsed_us >= 0;

@@ -10,24 +10,24 @@
 
 #include "broker/log.h"
 
-#define PARCELS 3                       /* one being filled, one being sent, one between */
-#define IDLE_WAIT_US 1000000            /* how often an idle committer looks at the store's space */
+#define PARCELS 3            /* one being filled, one being sent, one between */
+#define IDLE_WAIT_US 1000000 /* how often an idle committer looks at the store's space */
 #define READER_CHECK_US (30 * 1000000ll)
-#define SLOW_COMMIT_US (2 * 1000000ll)  /* worth a line in the log */
-#define ROOM_STEP_BYTES (1ull << 20)    /* the engine hears of changes of this size while the store is full */
-#define BATCH_SHARE 64                  /* a batch's input may be this part of the free map: copied pages multiply it */
+#define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
+#define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
+#define BATCH_SHARE 64                 /* a batch's input may be this part of the free map: copied pages multiply it */
 
 struct committer {
     struct committer_options o;
     struct parcel_pool *parcels;
     pthread_t thread;
     int64_t last_elapsed_us, reader_check_us;
-    bool full, told_full;  /* what is, and what the engine believes */
+    bool full, told_full; /* what is, and what the engine believes */
     uint64_t room_bytes, told_room;
     uint64_t last_event;
     atomic_int_fast64_t next_due_us, busy_since_us;
     atomic_uint_fast64_t batch_bytes;
-    pthread_mutex_t lock;  /* for figures only */
+    pthread_mutex_t lock; /* for figures only */
     struct committer_figures figures;
 };
 
@@ -52,7 +52,9 @@ static void must(struct committer *c, const char *what, enum store_rc rc)
 
 /* ---- one batch ---- */
 
-struct times { int64_t elapsed_us, wall_us; };
+struct times {
+    int64_t elapsed_us, wall_us;
+};
 
 /* One reading a batch: what is committed together happened together. */
 static struct times read_times(struct committer *c)
@@ -101,7 +103,8 @@ static struct input tell_space(struct committer *c)
     return (struct input){ .kind = INPUT_PRESSURE, .full = c->full, .room_bytes = c->room_bytes };
 }
 
-static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, int64_t synced_from_us, int64_t ended_us)
+static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, int64_t synced_from_us,
+                         int64_t ended_us)
 {
     pthread_mutex_lock(&c->lock);
     histogram_add(&c->figures.batch_items, items);
@@ -118,7 +121,8 @@ static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, 
     }
 }
 
-/* One transaction: `first` if there is one (the boot), pressure if it changed, the messages in order, a tick if it is time. */
+/* One transaction: `first` if there is one (the boot), pressure if it changed, the messages in order, a tick if it is
+ * time. */
 static void commit_batch(struct committer *c, struct input *first, struct items *items, bool tick, struct parcel *p)
 {
     int64_t begun_us = clock_boot_us();

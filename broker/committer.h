@@ -1,9 +1,10 @@
-/* The committer: the one thread that writes. It takes all that has gathered, steps the engine through it in one transaction, commits with
- * full sync, and only then hands over what must be sent. While the disk syncs, the next batch gathers in the inbox: load makes
- * batches larger, and an idle broker answers in one commit.
+/* The committer: the one thread that writes. It takes all that has gathered, steps the engine through it in one
+ * transaction, commits with full sync, and only then hands over what must be sent. While the disk syncs, the next batch
+ * gathers in the inbox: load makes batches larger, and an idle broker answers in one commit.
  *
- * Nothing goes back: if a step, the end of a batch or the commit fails, the process ends at once with COMMITTER_EXIT and sends nothing. What is on
- * disk is then the truth, and a fresh process reads it; a commit that is tried again after a failed sync can lie. */
+ * Nothing goes back: if a step, the end of a batch or the commit fails, the process ends at once with COMMITTER_EXIT
+ * and sends nothing. What is on disk is then the truth, and a fresh process reads it; a commit that is tried again
+ * after a failed sync can lie. */
 #ifndef SUNLINE_BROKER_COMMITTER_H
 #define SUNLINE_BROKER_COMMITTER_H
 #include <stdint.h>

@@ -12,8 +12,8 @@
 
 enum kind { PATH, ENDPOINT, BYTES, COUNT, TIME, LEVEL };
 
-/* name, what it is, where it goes, the smallest and largest value, and whether SIGHUP takes it over. Signed and unsigned 64-bit members
- * share their bits: no value is above INT64_MAX. */
+/* name, what it is, where it goes, the smallest and largest value, and whether SIGHUP takes it over. Signed and
+ * unsigned 64-bit members share their bits: no value is above INT64_MAX. */
 static const struct key {
     const char *name;
     enum kind kind;
@@ -21,7 +21,10 @@ static const struct key {
     int64_t min, max;
     bool reloads;
 } keys[] = {
-#define KEY(name, kind, member, min, max, reloads) { name, kind, offsetof(struct config, member), min, max, reloads }
+#define KEY(name, kind, member, min, max, reloads)                                                                     \
+    {                                                                                                                  \
+        name, kind, offsetof(struct config, member), min, max, reloads                                                 \
+    }
     KEY("data", PATH, data, 0, 0, false),
     KEY("clients", ENDPOINT, clients, 0, 0, false),
     KEY("agents", ENDPOINT, agents, 0, 0, false),
@@ -79,7 +82,10 @@ static void problem(struct sink *s, const char *place, const char *format, ...)
 
 /* ---- values ---- */
 
-struct unit { const char *name; int64_t factor; };
+struct unit {
+    const char *name;
+    int64_t factor;
+};
 
 static bool parse_with_unit(const char *text, const struct unit *units, size_t unit_count, int64_t *value)
 {
@@ -102,7 +108,9 @@ static bool parse_with_unit(const char *text, const struct unit *units, size_t u
 
 bool config_parse_bytes(const char *text, uint64_t *bytes)
 {
-    static const struct unit units[] = { { "", 1 }, { "KiB", 1ll << 10 }, { "MiB", 1ll << 20 }, { "GiB", 1ll << 30 }, { "TiB", 1ll << 40 } };
+    static const struct unit units[] = {
+        { "", 1 }, { "KiB", 1ll << 10 }, { "MiB", 1ll << 20 }, { "GiB", 1ll << 30 }, { "TiB", 1ll << 40 }
+    };
     int64_t value;
     if (!parse_with_unit(text, units, sizeof units / sizeof *units, &value)) {
         return false;
@@ -113,8 +121,12 @@ bool config_parse_bytes(const char *text, uint64_t *bytes)
 
 bool config_parse_time(const char *text, int64_t *us)
 {
-    static const struct unit units[] = { { "us", 1 }, { "ms", 1000 }, { "s", 1000000 }, { "m", 60ll * 1000000 },
-                                         { "h", 3600ll * 1000000 }, { "d", 86400ll * 1000000 } };
+    static const struct unit units[] = { { "us", 1 },
+                                         { "ms", 1000 },
+                                         { "s", 1000000 },
+                                         { "m", 60ll * 1000000 },
+                                         { "h", 3600ll * 1000000 },
+                                         { "d", 86400ll * 1000000 } };
     return parse_with_unit(text, units, sizeof units / sizeof *units, us);
 }
 
@@ -149,7 +161,8 @@ static void set_number(struct config *c, const struct key *k, const char *value,
         problem(s, place, "'%s' must be %s, not '%.80s'", k->name, expected(k->kind), value);
     } else if (n < k->min || n > k->max) {
         const char *unit = k->kind == BYTES ? " bytes" : k->kind == TIME ? " us" : "";
-        problem(s, place, "'%s' must be from %" PRId64 " to %" PRId64 "%s, not %" PRId64, k->name, k->min, k->max, unit, n);
+        problem(s, place, "'%s' must be from %" PRId64 " to %" PRId64 "%s, not %" PRId64, k->name, k->min, k->max, unit,
+                n);
     } else {
         memcpy((char *)c + k->offset, &n, sizeof n);
     }
@@ -185,9 +198,7 @@ static void set(struct config *c, const struct key *k, const char *value, const 
     }
     case BYTES:
     case COUNT:
-    case TIME:
-        set_number(c, k, value, place, s);
-        break;
+    case TIME: set_number(c, k, value, place, s); break;
     }
 }
 
@@ -243,7 +254,8 @@ static void unknown_key(struct sink *s, const char *place, const char *name)
     }
 }
 
-int config_set(struct config *c, const char *key, const char *value, const char *place, config_problem_fn *fn, void *arg)
+int config_set(struct config *c, const char *key, const char *value, const char *place, config_problem_fn *fn,
+               void *arg)
 {
     struct sink s = { fn, arg, 0 };
     const struct key *k = find_key(key);
@@ -257,7 +269,9 @@ int config_set(struct config *c, const char *key, const char *value, const char 
 
 /* ---- the file ---- */
 
-struct place { char text[PATH_MAX + 48]; };
+struct place {
+    char text[PATH_MAX + 48];
+};
 
 static const char *place_of(struct place *p, const char *path, yaml_mark_t mark)
 {
@@ -275,7 +289,8 @@ static const char *scalar(const yaml_node_t *node)
     return strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
-static void read_pair(struct config *c, const yaml_node_t *key, const yaml_node_t *value, const char *path, bool seen[], struct sink *s)
+static void read_pair(struct config *c, const yaml_node_t *key, const yaml_node_t *value, const char *path, bool seen[],
+                      struct sink *s)
 {
     struct place p;
     const char *name = scalar(key);
@@ -295,7 +310,8 @@ static void read_pair(struct config *c, const yaml_node_t *key, const yaml_node_
     seen[k - keys] = true;
     const char *text = scalar(value);
     if (!text) {
-        problem(s, place_of(&p, path, value->start_mark), "'%s' must be %s, not a list or a map", name, expected(k->kind));
+        problem(s, place_of(&p, path, value->start_mark), "'%s' must be %s, not a list or a map", name,
+                expected(k->kind));
         return;
     }
     set(c, k, text, place_of(&p, path, value->start_mark), s);
@@ -314,7 +330,8 @@ static void read_document(struct config *c, yaml_document_t *document, const cha
         return;
     }
     for (yaml_node_pair_t *pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++) {
-        read_pair(c, yaml_document_get_node(document, pair->key), yaml_document_get_node(document, pair->value), path, seen, s);
+        read_pair(c, yaml_document_get_node(document, pair->key), yaml_document_get_node(document, pair->value), path,
+                  seen, s);
     }
 }
 
@@ -382,7 +399,8 @@ static bool same(const struct config *a, const struct config *b, const struct ke
     return memcmp(pa, pb, sizeof(int64_t)) == 0;
 }
 
-void config_reload(struct config *c, const struct config *fresh, void (*changed)(void *arg, const char *key, bool taken), void *arg)
+void config_reload(struct config *c, const struct config *fresh,
+                   void (*changed)(void *arg, const char *key, bool taken), void *arg)
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key *k = &keys[i];

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
-#define LOOK_EVERY_US 100000      /* at what they have brought ... */
+#define LOOK_EVERY_US 100000       /* at what they have brought ... */
 #define LOOK_PER_CONNECTION_US 100 /* ... less often if there are many: at most about one percent of a processor */
-#define IDLE_BYTES_PER_S 1024     /* heartbeats are no messages: so much may come all the time */
+#define IDLE_BYTES_PER_S 1024      /* heartbeats are no messages: so much may come all the time */
 
 struct connection {
     bool open, delivered; /* delivered: since the last look */
@@ -27,7 +27,7 @@ struct connections {
     void *socket, *monitor;
     uint32_t count, count_max;
     int64_t looked_us;
-    int high;             /* no open fd is at or above */
+    int high; /* no open fd is at or above */
     int capacity;
     struct connection *v; /* by fd */
 };
@@ -131,8 +131,7 @@ static bool next_event(struct connections *c, uint16_t *event, int *fd)
     char address[256];
     int32_t value;
     int n;
-    while ((n = zmq_recv(c->monitor, frame, sizeof frame, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
-    }
+    while ((n = zmq_recv(c->monitor, frame, sizeof frame, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
     if (n < 0) {
         return false;
     }
@@ -150,7 +149,8 @@ static bool taken_bytes(int fd, uint64_t *bytes)
     struct tcp_info info;
     socklen_t n = sizeof info;
     memset(&info, 0, sizeof info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0 || n < offsetof(struct tcp_info, tcpi_bytes_received) + 8) {
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0 ||
+        n < offsetof(struct tcp_info, tcpi_bytes_received) + 8) {
         return false;
     }
     *bytes = info.tcpi_bytes_received;

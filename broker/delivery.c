@@ -20,18 +20,28 @@ static uint64_t resident_bytes(void)
 static void add_traffic(const struct loop *l, struct figures *f)
 {
     const struct transport_counters *t = transport_counters(l->transport);
-    const struct { const char *key; uint64_t value; } all[] = {
-        { "messages_in_total", t->messages_in }, { "bytes_in_total", t->bytes_in },
-        { "messages_out_total", t->messages_out }, { "bytes_out_total", t->bytes_out },
+    const struct {
+        const char *key;
+        uint64_t value;
+    } all[] = {
+        { "messages_in_total", t->messages_in },
+        { "bytes_in_total", t->bytes_in },
+        { "messages_out_total", t->messages_out },
+        { "bytes_out_total", t->bytes_out },
         { "out_waiting_bytes", transport_waiting_bytes(l->transport) },
-        { "dropped_slow_total", t->dropped_slow }, { "dropped_gone_total", t->dropped_gone }, { "dropped_memory_total", t->dropped_memory },
-        { "refused_total", l->refused + t->bad_multipart }, { "busy_answers_total", l->busy_answers },
+        { "dropped_slow_total", t->dropped_slow },
+        { "dropped_gone_total", t->dropped_gone },
+        { "dropped_memory_total", t->dropped_memory },
+        { "refused_total", l->refused + t->bad_multipart },
+        { "busy_answers_total", l->busy_answers },
         { "peers_clients", transport_peers(l->transport, SIDE_CLIENTS) },
         { "peers_agents", transport_peers(l->transport, SIDE_AGENTS) },
         { "peers_refused_total", t->peers_refused },
-        { "connections", transport_connections(l->transport) }, { "connections_cut_total", t->connections_cut },
+        { "connections", transport_connections(l->transport) },
+        { "connections_cut_total", t->connections_cut },
         { "subscriptions", topics_count(l->topics) },
-        { "published_frames_total", t->published }, { "published_bytes_total", t->published_bytes },
+        { "published_frames_total", t->published },
+        { "published_bytes_total", t->published_bytes },
         { "publish_behind_events", publisher_behind(l->publisher) },
         { "publish_skipped_events_total", publisher_skipped(l->publisher) },
         { "reads_waiting", readers_waiting(l->readers) },
@@ -50,10 +60,17 @@ static void add_commits(const struct loop *l, struct figures *f)
     figures_add_histogram(f, "commit_us", &c.commit_us);
     figures_add_histogram(f, "batch_us", &c.batch_us);
     figures_add_histogram(f, "batch_messages", &c.batch_items);
-    const struct { const char *key; uint64_t value; } all[] = {
-        { "store_appends_total", c.store.appends }, { "store_seeks_total", c.store.seeks }, { "store_steps_total", c.store.steps },
-        { "store_map_bytes", c.space.map_bytes }, { "store_used_bytes", c.space.used_bytes },
-        { "store_free_map_bytes", c.space.free_map_bytes }, { "store_disk_free_bytes", c.space.disk_free_bytes },
+    const struct {
+        const char *key;
+        uint64_t value;
+    } all[] = {
+        { "store_appends_total", c.store.appends },
+        { "store_seeks_total", c.store.seeks },
+        { "store_steps_total", c.store.steps },
+        { "store_map_bytes", c.space.map_bytes },
+        { "store_used_bytes", c.space.used_bytes },
+        { "store_free_map_bytes", c.space.free_map_bytes },
+        { "store_disk_free_bytes", c.space.disk_free_bytes },
         { "store_full", c.space.full },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -96,7 +113,8 @@ static void send_replies(struct loop *l, const struct parcel *p, int64_t now_us)
             body = l->scratch_merged.p;
             n = l->scratch_merged.n;
         }
-        if (n > SL_FRAME_BYTES_MAX) { /* a bug of ours, but what caused it is on disk: ending here would only repeat it */
+        if (n >
+            SL_FRAME_BYTES_MAX) { /* a bug of ours, but what caused it is on disk: ending here would only repeat it */
             log_text(LOG_LEVEL_ERROR, "oversized", "a frame above the limit was not sent");
             continue;
         }
@@ -130,12 +148,8 @@ static void deliver_one(struct loop *l, struct parcel *p, int64_t now_us)
             l->tick_asked = false;
         }
         break;
-    case PARCEL_EVENTS:
-        send_events(l, p);
-        break;
-    case PARCEL_FAREWELL:
-        l->farewells++;
-        break;
+    case PARCEL_EVENTS: send_events(l, p); break;
+    case PARCEL_FAREWELL: l->farewells++; break;
     }
     items_done(&l->items, &p->items);
     parcel_done(p);

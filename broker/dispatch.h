@@ -5,13 +5,14 @@
 #include <stdint.h>
 
 enum handler {
-    BY_ENGINE, /* in the batch's transaction: everything that changes something, or reads what the engine has in memory */
+    BY_ENGINE, /* in the batch's transaction: whatever changes something, or reads the engine's memory */
     BY_READER, /* long reads, on the reader's thread in short read transactions */
     BY_BACKUP, /* a copy of the store, on a thread of its own */
     BY_LOOP    /* answered at once, from what the loop knows */
 };
 
-/* Who may send it. Used once there are keys and roles; until then, whoever reaches the endpoint has all of its rights. */
+/* Who may send it. Used once there are keys and roles; until then, whoever reaches the endpoint has all of its
+ * rights. */
 enum right {
     RIGHT_ANYONE,  /* any peer of that endpoint */
     RIGHT_WATCH,   /* see state, figures and events */

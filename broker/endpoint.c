@@ -26,8 +26,9 @@ static bool port_ok(const char *port)
     return atoi(port) <= 65535;
 }
 
-/* A name is not looked up, since who answers could say anything; 'localhost' is the one that is fixed. An address is taken only in the
- * four-part form: inet_pton refuses "127.1" and "0x7f000001", which other resolvers read in other ways. */
+/* A name is not looked up, since who answers could say anything; 'localhost' is the one that is fixed. An address is
+ * taken only in the four-part form: inet_pton refuses "127.1" and "0x7f000001", which other resolvers read in other
+ * ways. */
 static bool is_loopback(const char *host)
 {
     struct in_addr four;
@@ -48,7 +49,7 @@ bool endpoint_allowed(const char *endpoint, char *why, size_t why_size)
         if (*path == '\0' || strcmp(path, "*") == 0) {
             return refuse(why, why_size, endpoint, "ipc:// needs the path of a socket");
         }
-        if (strlen(path) >= sizeof ((struct sockaddr_un *)0)->sun_path) {
+        if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) {
             return refuse(why, why_size, endpoint, "the path is too long for a socket (107 bytes)");
         }
         return true;
@@ -58,7 +59,8 @@ bool endpoint_allowed(const char *endpoint, char *why, size_t why_size)
     }
     const char *colon = strrchr(endpoint + 6, ':');
     if (!colon || !port_ok(colon + 1)) {
-        return refuse(why, why_size, endpoint, "must end with a port: a number up to 65535, or * for one that the system chooses");
+        return refuse(why, why_size, endpoint,
+                      "must end with a port: a number up to 65535, or * for one that the system chooses");
     }
     size_t n = (size_t)(colon - (endpoint + 6));
     if (n >= sizeof host) {
@@ -67,7 +69,8 @@ bool endpoint_allowed(const char *endpoint, char *why, size_t why_size)
     memcpy(host, endpoint + 6, n);
     host[n] = '\0';
     if (!is_loopback(host)) {
-        return refuse(why, why_size, endpoint, "is not on this machine's loopback: as long as there are no keys, anyone who reaches the "
+        return refuse(why, why_size, endpoint,
+                      "is not on this machine's loopback: as long as there are no keys, anyone who reaches the "
                       "broker may do everything; use 127.0.0.1, [::1], localhost or ipc://");
     }
     return true;

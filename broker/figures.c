@@ -43,9 +43,15 @@ void figures_add_histogram(struct figures *f, const char *key, const struct hist
 {
     char name[96];
     uint64_t sum = 0;
-    struct { const char *suffix; uint64_t value; } all[] = {
-        { "p50", histogram_percentile(h, 50) }, { "p99", histogram_percentile(h, 99) }, { "max", h->max },
-        { "total", h->total }, { "count", h->count },
+    struct {
+        const char *suffix;
+        uint64_t value;
+    } all[] = {
+        { "p50", histogram_percentile(h, 50) },
+        { "p99", histogram_percentile(h, 99) },
+        { "max", h->max },
+        { "total", h->total },
+        { "count", h->count },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         snprintf(name, sizeof name, "%s_%s", key, all[i].suffix);

@@ -1,5 +1,5 @@
-/* Figures of the broker that the engine cannot know: times, sizes, traffic. Kept by whoever makes them, put into the answer to STATS_GET beside
- * the engine's. docs/operating.md explains every key. */
+/* Figures of the broker that the engine cannot know: times, sizes, traffic. Kept by whoever makes them, put into the
+ * answer to STATS_GET beside the engine's. docs/operating.md explains every key. */
 #ifndef SUNLINE_BROKER_FIGURES_H
 #define SUNLINE_BROKER_FIGURES_H
 #include <stddef.h>
@@ -11,7 +11,8 @@
 #define HISTOGRAM_BUCKETS 26
 struct histogram { uint64_t bucket[HISTOGRAM_BUCKETS], count, total, max; };
 void histogram_add(struct histogram *h, uint64_t value);
-/* The upper edge of the bucket in which the given share (0..100) of all values ends; never above max. 0 without values. */
+/* The upper edge of the bucket in which the given share (0..100) of all values ends; never above max. 0 without
+ * values. */
 uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
 
 /* Pairs of a map under construction. */
@@ -20,8 +21,8 @@ void figures_add(struct figures *f, const char *key, uint64_t value);
 /* KEY_p50, KEY_p99, KEY_max, KEY_total, KEY_count, and KEY_le_N (cumulative) from the first bucket that holds any to
  * the one that completes them. */
 void figures_add_histogram(struct figures *f, const char *key, const struct histogram *h);
-/* If `body` is a STATS message, write it again to `out` with these pairs added. 0; -1: it is not, or does not fit a frame, or no memory;
- * out is then meaningless. */
+/* If `body` is a STATS message, write it again to `out` with these pairs added. 0; -1: it is not, or does not fit a
+ * frame, or no memory; out is then meaningless. */
 int figures_merge(const struct figures *f, const char *body, size_t n, struct slp_buf *out);
 void figures_free(struct figures *f);
 #endif

@@ -1,8 +1,9 @@
-/* What has come in and waits for a thread: decoded messages in order, and two flags. Between the thread that owns the sockets and the one that
- * commits (or reads). While a transaction syncs, the next batch gathers here; whoever takes, takes all.
+/* What has come in and waits for a thread: decoded messages in order, and two flags. Between the thread that owns the
+ * sockets and the one that commits (or reads). While a transaction syncs, the next batch gathers here; whoever takes,
+ * takes all.
  *
- * Bounded by messages and bytes: the owner of the sockets asks for room before it receives, so what does not fit stays in the sockets and holds
- * the peers back. */
+ * Bounded by messages and bytes: the owner of the sockets asks for room before it receives, so what does not fit stays
+ * in the sockets and holds the peers back. */
 #ifndef SUNLINE_BROKER_INBOX_H
 #define SUNLINE_BROKER_INBOX_H
 #include <stdbool.h>
@@ -44,6 +45,7 @@ void inbox_put(struct inbox *b, struct items *l); /* empties l */
 void inbox_tick(struct inbox *b);                 /* time went on */
 bool inbox_untick(struct inbox *b);               /* take that back. False: it was not there, or is being acted upon */
 void inbox_stop(struct inbox *b);                 /* what is in is still to be done; then stop */
-/* Take everything, waiting at most wait_us (negative: for ever) until there is anything. False: nothing came in that time. */
+/* Take everything, waiting at most wait_us (negative: for ever) until there is anything. False: nothing came in that
+ * time. */
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us);
 #endif

@@ -1,5 +1,5 @@
-/* Intake: from the sockets to whoever handles a message. Here a peer's bytes are checked completely; past this point there are only
- * well-formed messages. */
+/* Intake: from the sockets to whoever handles a message. Here a peer's bytes are checked completely; past this point
+ * there are only well-formed messages. */
 #include <assert.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "broker/parts.h"
 #include "broker/answer.h"
 
-#define BURST_MESSAGES 512          /* handed over at once, so that an idle committer begins early */
+#define BURST_MESSAGES 512 /* handed over at once, so that an idle committer begins early */
 #define BURST_BYTES (512u << 10)
 #define BUSY_AFTER_MS 200
 
@@ -15,7 +15,8 @@ static const unsigned ways_of[] = { [SIDE_CLIENTS] = SLP_C2B, [SIDE_AGENTS] = SL
 static const char *const side_names[] = { [SIDE_CLIENTS] = "clients", [SIDE_AGENTS] = "agents" };
 
 /* Answer the message received last on that side with an error; nothing was changed by it. */
-static void refuse(struct loop *l, enum transport_side side, uint64_t id, enum slp_code code, const char *place, const char *text, int64_t now_us)
+static void refuse(struct loop *l, enum transport_side side, uint64_t id, enum slp_code code, const char *place,
+                   const char *text, int64_t now_us)
 {
     uint64_t suppressed;
     bool busy = code == SLP_E_BUSY;
@@ -63,9 +64,7 @@ static bool route(struct loop *l, enum transport_side side, struct item *i, stru
         return false;
     }
     switch (row->handler) {
-    case BY_ENGINE:
-        items_add(batch, i);
-        return true;
+    case BY_ENGINE: items_add(batch, i); return true;
     case BY_READER:
         if (readers_put(l->readers, i)) {
             return true;
@@ -97,14 +96,11 @@ static bool receive_one(struct loop *l, enum transport_side side, struct items *
     enum transport_got got = transport_receive(l->transport, side, now_us, &i->frame, &i->peer);
     bool handed_on = false;
     switch (got) {
-    case GOT_NOTHING:
-        break;
+    case GOT_NOTHING: break;
     case GOT_MULTIPART:
         refuse(l, side, 0, SLP_E_MALFORMED, "frame", "a message is exactly one frame; use a DEALER socket", now_us);
         break;
-    case GOT_CROWD:
-        refuse(l, side, 0, SLP_E_BUSY, NULL, "too many peers", now_us);
-        break;
+    case GOT_CROWD: refuse(l, side, 0, SLP_E_BUSY, NULL, "too many peers", now_us); break;
     case GOT_MESSAGE:
         if (slp_decode(zmq_msg_data(&i->frame), zmq_msg_size(&i->frame), ways_of[side], &i->msg, &fault) < 0) {
             refuse(l, side, i->msg.id, fault.code, fault.place, NULL, now_us);
@@ -140,7 +136,9 @@ uint32_t intake(struct loop *l, int64_t now_us)
             break;
         }
         /* In turn, so that neither side can keep the other waiting. */
-        enum transport_side side = n % 2 && more[SIDE_AGENTS] ? SIDE_AGENTS : more[SIDE_CLIENTS] ? SIDE_CLIENTS : SIDE_AGENTS;
+        enum transport_side side = n % 2 && more[SIDE_AGENTS] ? SIDE_AGENTS
+                                   : more[SIDE_CLIENTS]       ? SIDE_CLIENTS
+                                                              : SIDE_AGENTS;
         more[side] = receive_one(l, side, &batch, now_us);
         n += more[side];
     }

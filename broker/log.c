@@ -99,7 +99,8 @@ static void put_quoted(struct log_line *l, const char *p, size_t n)
         } else if (c == '\n') {
             put(l, "\\n", 2);
         } else if (c < ' ' || c == 0x7f) {
-            put(l, hex, (size_t)snprintf(hex, sizeof hex, "\\x%02x", c));
+            snprintf(hex, sizeof hex, "\\x%02x", c);
+            put_cstr(l, hex);
         } else {
             put(l, p + i, 1);
         }
@@ -140,13 +141,15 @@ void log_str(struct log_line *l, const char *key, const char *value)
 void log_u64(struct log_line *l, const char *key, uint64_t value)
 {
     char text[24];
-    log_strn(l, key, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, value));
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    log_str(l, key, text);
 }
 
 void log_i64(struct log_line *l, const char *key, int64_t value)
 {
     char text[24];
-    log_strn(l, key, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+    snprintf(text, sizeof text, "%" PRId64, value);
+    log_str(l, key, text);
 }
 
 void log_end(struct log_line *l)
@@ -156,10 +159,9 @@ void log_end(struct log_line *l)
     }
     assert(l->n < sizeof l->p);
     l->p[l->n++] = '\n';
-    /* Nobody can be told that the log cannot be written; a pipe that is full must not stop the broker for ever either, but a
-     * blocking standard error is what whoever started us chose. */
-    while (write(STDERR_FILENO, l->p, l->n) < 0 && errno == EINTR) {
-    }
+    /* Nobody can be told that the log cannot be written; a pipe that is full must not stop the broker for ever either,
+     * but a blocking standard error is what whoever started us chose. */
+    while (write(STDERR_FILENO, l->p, l->n) < 0 && errno == EINTR) {}
     l->on = false;
 }
 

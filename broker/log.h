@@ -2,8 +2,8 @@
  *
  *   2026-11-23T05:00:00.000Z info event=listening clients=tcp://127.0.0.1:7710 text="with spaces"
  *
- * A line is built in a struct on the stack and is never longer than LOG_LINE_BYTES_MAX: values are cut, never lines broken.
- * A value is quoted when it is empty or holds a blank, a quote, a backslash, '=' or a control character. */
+ * A line is built in a struct on the stack and is never longer than LOG_LINE_BYTES_MAX: values are cut, never lines
+ * broken. A value is quoted when it is empty or holds a blank, a quote, a backslash, '=' or a control character. */
 #ifndef SUNLINE_BROKER_LOG_H
 #define SUNLINE_BROKER_LOG_H
 #include <stdbool.h>
@@ -36,8 +36,8 @@ void log_end(struct log_line *l); /* writes the line */
 /* The common short form: event and one sentence. */
 void log_text(enum log_level level, const char *event, const char *text);
 
-/* A guard for events that peers can cause at will: at most LOG_LIMIT_EVENTS_MAX lines a second, the rest are counted. One guard belongs
- * to one thread. True: write the line, and add `suppressed` if *suppressed is not 0. */
+/* A guard for events that peers can cause at will: at most LOG_LIMIT_EVENTS_MAX lines a second, the rest are counted.
+ * One guard belongs to one thread. True: write the line, and add `suppressed` if *suppressed is not 0. */
 #define LOG_LIMIT_EVENTS_MAX 5
 struct log_limit { int64_t second; uint32_t lines; uint64_t suppressed; };
 bool log_allowed(struct log_limit *g, int64_t now_us, uint64_t *suppressed);

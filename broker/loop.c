@@ -1,9 +1,10 @@
 /* The wiring and the thread of the sockets: see loop.h.
  *
- * Ticks and gaps. Timers (leases, back-offs, silent sessions) run only when the engine is given a tick, and the tick is asked for here. When
- * this process was stopped, or the machine slept, submits and heartbeats have piled up in the sockets while their leases ran out; they
- * must be taken in before anything expires. So after a gap (a poll that returned much later than it should have) ticks are held back until
- * nothing has come in for HOLD_QUIET_US, but at most HOLD_MAX_US: ZeroMQ's own threads need a moment to read what the kernel kept. */
+ * Ticks and gaps. Timers (leases, back-offs, silent sessions) run only when the engine is given a tick, and the tick is
+ * asked for here. When this process was stopped, or the machine slept, submits and heartbeats have piled up in the
+ * sockets while their leases ran out; they must be taken in before anything expires. So after a gap (a poll that
+ * returned much later than it should have) ticks are held back until nothing has come in for HOLD_QUIET_US, but at most
+ * HOLD_MAX_US: ZeroMQ's own threads need a moment to read what the kernel kept. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -39,8 +40,8 @@ static int fail(const char *event, const char *text)
     return EXIT_CONFIG;
 }
 
-/* As many descriptors as we may have; what is kept back serves the store, backups, the log. Returns how many connections each side may have,
- * so that all together can never use up what there is. */
+/* As many descriptors as we may have; what is kept back serves the store, backups, the log. Returns how many
+ * connections each side may have, so that all together can never use up what there is. */
 static uint32_t connections_max(void)
 {
     struct rlimit limit;
@@ -54,7 +55,8 @@ static uint32_t connections_max(void)
             limit.rlim_cur = was;
         }
     }
-    rlim_t each = limit.rlim_cur > 2 * FILES_KEPT_BACK ? (limit.rlim_cur - FILES_KEPT_BACK) / SIDE_COUNT : limit.rlim_cur / 8;
+    rlim_t each =
+        limit.rlim_cur > 2 * FILES_KEPT_BACK ? (limit.rlim_cur - FILES_KEPT_BACK) / SIDE_COUNT : limit.rlim_cur / 8;
     return each < 2 * SL_PEERS_MAX ? (uint32_t)each : 2 * SL_PEERS_MAX;
 }
 
@@ -116,7 +118,11 @@ static int make_committer(struct loop *l)
         return fail("start_failed", "out of memory");
     }
     struct committer_options o = {
-        .store = l->store, .engine = l->engine, .clock = &l->clock, .inbox = l->inbox, .outbox = l->outbox,
+        .store = l->store,
+        .engine = l->engine,
+        .clock = &l->clock,
+        .inbox = l->inbox,
+        .outbox = l->outbox,
     };
     if (getrandom(&o.restart, sizeof o.restart, 0) != sizeof o.restart) {
         return fail("start_failed", "the system has no random numbers");
@@ -344,7 +350,8 @@ static int64_t wait_us(const struct loop *l)
 /* The manager hears from us only as long as the committer, too, gets somewhere. */
 static void feed_watchdog(struct loop *l, int64_t now_us)
 {
-    if (l->watchdog_us && now_us - l->watchdog_fed_us >= l->watchdog_us / 4 && committer_busy_us(l->committer) < l->watchdog_us) {
+    if (l->watchdog_us && now_us - l->watchdog_fed_us >= l->watchdog_us / 4 &&
+        committer_busy_us(l->committer) < l->watchdog_us) {
         l->watchdog_fed_us = now_us;
         notify("WATCHDOG=1");
     }
@@ -378,7 +385,8 @@ static void watch_connections(struct loop *l, int64_t now_us)
 
 /* ---- running ---- */
 
-/* The way out: committer and reader finish, then the publisher, then agents are told, then sockets close (with their linger). */
+/* The way out: committer and reader finish, then the publisher, then agents are told, then sockets close (with their
+ * linger). */
 static void finish_step_by_step(struct loop *l)
 {
     if (l->phase == LOOP_FINISHES && l->farewells == 2) {

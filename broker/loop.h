@@ -1,10 +1,12 @@
-/* The loop: the only wiring. It opens store, engine, clock and sockets, starts the threads, and is itself the thread of the sockets:
+/* The loop: the only wiring. It opens store, engine, clock and sockets, starts the threads, and is itself the thread of
+ * the sockets:
  *
  *             sockets thread                        committer                     reader, publisher, backup
  *   poll -> receive -> decode -> route  --inbox-->  one batch, one transaction
  *   send <-----------------------------outbox-----  effects, once on disk   ----- answers, event frames
  *
- * Data goes one way. What is refused (malformed, too much) is answered by the sockets' thread at once and has changed nothing. */
+ * Data goes one way. What is refused (malformed, too much) is answered by the sockets' thread at once and has changed
+ * nothing. */
 #ifndef SUNLINE_BROKER_LOOP_H
 #define SUNLINE_BROKER_LOOP_H
 #include <stdbool.h>
@@ -22,9 +24,9 @@ struct loop_options {
 };
 
 struct loop;
-/* SIGTERM, SIGINT and SIGHUP must be blocked: the loop takes them from a signalfd. Returns 0 and *l; or the process's exit code: what was
- * wrong has been logged. */
+/* SIGTERM, SIGINT and SIGHUP must be blocked: the loop takes them from a signalfd. Returns 0 and *l; or the process's
+ * exit code: what was wrong has been logged. */
 int loop_start(struct loop **l, const struct loop_options *o);
-int loop_run(struct loop *l);      /* until SIGTERM or SIGINT, then until everything taken in is answered. The exit code */
+int loop_run(struct loop *l);      /* until SIGTERM or SIGINT, then until all is answered. The exit code */
 void loop_stop(struct loop **l);   /* close everything; safe with NULL */
 #endif

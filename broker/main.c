@@ -32,7 +32,9 @@ static const char usage[] =
 
 struct arguments {
     const char *config_path;
-    struct { const char *key, *value, *place; } set[64];
+    struct {
+        const char *key, *value, *place;
+    } set[64];
     size_t set_count;
     int ready_fd;
     bool check;
@@ -111,12 +113,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     static const char *const places[] = { "--data", "--clients", "--agents", "--events", "--log" };
     static const struct option options[] = {
-        { "data", required_argument, NULL, OPTION_KEY }, { "clients", required_argument, NULL, OPTION_KEY },
+        { "data", required_argument, NULL, OPTION_KEY },   { "clients", required_argument, NULL, OPTION_KEY },
         { "agents", required_argument, NULL, OPTION_KEY }, { "events", required_argument, NULL, OPTION_KEY },
-        { "log", required_argument, NULL, OPTION_KEY }, { "config", required_argument, NULL, OPTION_CONFIG },
-        { "set", required_argument, NULL, OPTION_SET }, { "ready-fd", required_argument, NULL, OPTION_READY },
-        { "check", no_argument, NULL, OPTION_CHECK }, { "version", no_argument, NULL, OPTION_VERSION },
-        { "help", no_argument, NULL, OPTION_HELP }, { NULL, 0, NULL, 0 },
+        { "log", required_argument, NULL, OPTION_KEY },    { "config", required_argument, NULL, OPTION_CONFIG },
+        { "set", required_argument, NULL, OPTION_SET },    { "ready-fd", required_argument, NULL, OPTION_READY },
+        { "check", no_argument, NULL, OPTION_CHECK },      { "version", no_argument, NULL, OPTION_VERSION },
+        { "help", no_argument, NULL, OPTION_HELP },        { NULL, 0, NULL, 0 },
     };
     int id, index;
     bool ok = true;

@@ -1,4 +1,5 @@
-/* A word to the service manager (systemd's protocol: one datagram to the socket that NOTIFY_SOCKET names). Without a manager: nothing. */
+/* A word to the service manager (systemd's protocol: one datagram to the socket that NOTIFY_SOCKET names). Without a
+ * manager: nothing. */
 #ifndef SUNLINE_BROKER_NOTIFY_H
 #define SUNLINE_BROKER_NOTIFY_H
 #include <stdint.h>

@@ -143,8 +143,7 @@ void outbox_wake(struct outbox *o)
 {
     uint64_t one = 1;
     ssize_t n;
-    while ((n = write(o->fd, &one, sizeof one)) < 0 && errno == EINTR) {
-    }
+    while ((n = write(o->fd, &one, sizeof one)) < 0 && errno == EINTR) {}
     assert(n == sizeof one || errno == EAGAIN); /* EAGAIN: it is as awake as can be */
 }
 

@@ -1,7 +1,9 @@
-/* What goes back to the thread that owns the sockets: parcels of frames to send, from the committer, the reader and the publisher.
+/* What goes back to the thread that owns the sockets: parcels of frames to send, from the committer, the reader and the
+ * publisher.
  *
- * Each of these has a small fixed pool of parcels and waits when all are under way: so a fast producer is held back by the sockets' thread,
- * and memory is bounded. The thread of the sockets never waits: it takes all that is there when the eventfd wakes it, and gives parcels back. */
+ * Each of these has a small fixed pool of parcels and waits when all are under way: so a fast producer is held back by
+ * the sockets' thread, and memory is bounded. The thread of the sockets never waits: it takes all that is there when
+ * the eventfd wakes it, and gives parcels back. */
 #ifndef SUNLINE_BROKER_OUTBOX_H
 #define SUNLINE_BROKER_OUTBOX_H
 #include <stdbool.h>
@@ -31,7 +33,7 @@ struct parcel_pool;
 struct parcel_pool *parcel_pool_new(uint32_t count); /* NULL: no memory */
 void parcel_pool_free(struct parcel_pool **p);       /* all parcels must be back */
 struct parcel *parcel_get(struct parcel_pool *p);    /* empty; waits until one is free */
-void parcel_done(struct parcel *p);                  /* empties it (its items must be taken out) and puts it back into its pool */
+void parcel_done(struct parcel *p);                  /* back into its pool; its items must be taken out */
 /* Append one frame. 0, -1 no memory: the parcel is as it was. */
 int parcel_add(struct parcel *p, uint64_t peer, const void *bytes, size_t n);
 

@@ -1,4 +1,5 @@
-/* What the loop is made of; for loop.c, intake.c and delivery.c only. One thread, that of the sockets, owns all of it. */
+/* What the loop is made of; for loop.c, intake.c and delivery.c only. One thread, that of the sockets, owns all
+ * of it. */
 #ifndef SUNLINE_BROKER_PARTS_H
 #define SUNLINE_BROKER_PARTS_H
 #include "broker/clock.h"
@@ -51,7 +52,8 @@ struct loop {
     struct slp_buf scratch, scratch_merged;
 };
 
-/* intake.c: receive what is there, as far as there is room, decode it and hand it to who must handle it. Returns how many came. */
+/* intake.c: receive what is there, as far as there is room, decode it and hand it to who must handle it. Returns how
+ * many came. */
 uint32_t intake(struct loop *l, int64_t now_us);
 /* delivery.c: send what has come back. */
 void deliver(struct loop *l, int64_t now_us);

@@ -1,4 +1,5 @@
-/* Peers: see peers.h. Slots in one array; two open hash tables would be two more sizes to tune, so: chains through slot numbers. */
+/* Peers: see peers.h. Slots in one array; two open hash tables would be two more sizes to tune, so: chains through slot
+ * numbers. */
 #include "broker/peers.h"
 
 #include <assert.h>
@@ -14,16 +15,19 @@ struct peers {
     int64_t idle_us;
     uint64_t next_number, seed;
     uint32_t mask;
-    uint32_t *by_id;         /* bucket -> first slot */
-    uint32_t free_slot;      /* chain of free slots */
+    uint32_t *by_id;    /* bucket -> first slot */
+    uint32_t free_slot; /* chain of free slots */
     uint32_t newest, oldest;
-    struct handle_slot { uint64_t handle; uint32_t slot; } *by_handle; /* linear probing, at most half full */
+    struct handle_slot {
+        uint64_t handle;
+        uint32_t slot;
+    } * by_handle; /* linear probing, at most half full */
     uint32_t handle_mask;
     struct peer slot[];
 };
 
-/* FNV-1a over a seed of our own: peers choose their ids, and must not be able to choose one bucket for all. The seed decides nothing
- * that is stored or that anyone sees. */
+/* FNV-1a over a seed of our own: peers choose their ids, and must not be able to choose one bucket for all. The seed
+ * decides nothing that is stored or that anyone sees. */
 static uint64_t hash_id(const struct peers *p, const uint8_t *id, size_t n)
 {
     uint64_t h = p->seed;
@@ -52,7 +56,8 @@ static uint32_t power_above(uint32_t n)
 struct peers *peers_new(uint32_t peers_max, unsigned endpoint, int64_t idle_us)
 {
     assert(peers_max > 0 && peers_max < NONE / 4 && endpoint < PEERS_ENDPOINTS);
-    struct peers *p = calloc(1, sizeof *p + (size_t)peers_max * sizeof p->slot[0]); /* touched only as slots come into use */
+    struct peers *p =
+        calloc(1, sizeof *p + (size_t)peers_max * sizeof p->slot[0]); /* touched only as slots come into use */
     if (!p) {
         return NULL;
     }

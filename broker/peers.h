@@ -1,10 +1,11 @@
 /* Peers of one ROUTER socket: routing id <-> handle, and how many bytes wait for each.
  *
- * A handle is a number that the engine may keep for as long as it likes: it is never 0 and never used again within a process, so an answer
- * to a peer that was forgotten goes nowhere instead of to somebody else. Its lowest bits name the endpoint, see PEERS_ENDPOINTS.
+ * A handle is a number that the engine may keep for as long as it likes: it is never 0 and never used again within a
+ * process, so an answer to a peer that was forgotten goes nowhere instead of to somebody else. Its lowest bits name the
+ * endpoint, see PEERS_ENDPOINTS.
  *
- * The table is of fixed size. When it is full, the peer that was silent the longest makes room, if it was silent for at least
- * idle_us; else the newcomer is refused. One thread, except for account_* (see below). */
+ * The table is of fixed size. When it is full, the peer that was silent the longest makes room, if it was silent for at
+ * least idle_us; else the newcomer is refused. One thread, except for account_* (see below). */
 #ifndef SUNLINE_BROKER_PEERS_H
 #define SUNLINE_BROKER_PEERS_H
 #include <stdatomic.h>
@@ -17,8 +18,8 @@
 
 struct peers;
 
-/* What waits for one peer. ZeroMQ's own thread takes bytes off when it has sent (or given up) a frame, so they are atomic. A slot is used again only
- * when nothing waits for its last owner any more. */
+/* What waits for one peer. ZeroMQ's own thread takes bytes off when it has sent (or given up) a frame, so they are
+ * atomic. A slot is used again only when nothing waits for its last owner any more. */
 struct account { atomic_uint_fast64_t waiting_bytes; };
 
 struct peer {

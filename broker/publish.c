@@ -23,7 +23,10 @@ struct publisher {
     bool stop;
 };
 
-struct sink { struct publisher *publisher; struct parcel *parcel; };
+struct sink {
+    struct publisher *publisher;
+    struct parcel *parcel;
+};
 
 static bool wanted(void *arg, const char *topic)
 {

@@ -110,7 +110,10 @@ uint32_t readers_waiting(struct readers *r)
 
 /* ---- backup ---- */
 
-struct backup { struct readers *r; struct item *item; };
+struct backup {
+    struct readers *r;
+    struct item *item;
+};
 
 static int run_copy(struct readers *r, const struct item *i, struct slp_buf *b)
 {
@@ -119,7 +122,8 @@ static int run_copy(struct readers *r, const struct item *i, struct slp_buf *b)
     memcpy(path, asked.p, asked.n);
     path[asked.n] = '\0';
     if (path[0] != '/' || strlen(path) != asked.n) {
-        return answer_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", "the path must be absolute: the broker's folder is not yours", 0);
+        return answer_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path",
+                            "the path must be absolute: the broker's folder is not yours", 0);
     }
     int64_t begun_us = clock_boot_us();
     enum store_rc rc = store_backup(r->store, path, text, sizeof text);
@@ -136,7 +140,9 @@ static int run_copy(struct readers *r, const struct item *i, struct slp_buf *b)
     case STORE_CORRUPT: return answer_error(b, i->msg.id, SLP_E_CORRUPT, NULL, text, 0);
     case STORE_FULL: return answer_error(b, i->msg.id, SLP_E_STORE_FULL, NULL, text, 60000);
     case STORE_NO_MEMORY: return answer_error(b, i->msg.id, SLP_E_BUSY, NULL, text, 60000);
-    default: return answer_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", text, 0); /* a path that cannot be written to */
+    default:
+        return answer_error(b, i->msg.id, SLP_E_BAD_VALUE, "backup.path", text,
+                            0); /* a path that cannot be written to */
     }
 }
 
@@ -195,7 +201,8 @@ struct readers *readers_start(struct store *s, const struct clock *clock, struct
     r->inbox = inbox_new();
     r->parcels = parcel_pool_new(PARCELS);
     r->backup_parcels = parcel_pool_new(1);
-    int rc = r->reader && r->inbox && r->parcels && r->backup_parcels ? pthread_create(&r->thread, NULL, run, r) : ENOMEM;
+    int rc =
+        r->reader && r->inbox && r->parcels && r->backup_parcels ? pthread_create(&r->thread, NULL, run, r) : ENOMEM;
     if (rc != 0) {
         readers_free(&r);
         errno = rc;

@@ -1,5 +1,5 @@
-/* The set of subscriptions: see topics.h. Entries are sorted by bytes, so that the prefixes of a topic are found by one walk down: at
- * most a lookup for each length that a prefix can have, and only as many lengths as are in use. */
+/* The set of subscriptions: see topics.h. Entries are sorted by bytes, so that the prefixes of a topic are found by one
+ * walk down: at most a lookup for each length that a prefix can have, and only as many lengths as are in use. */
 #include "broker/topics.h"
 
 #include <assert.h>
@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry { uint8_t n; char p[TOPIC_BYTES_MAX]; };
+struct entry {
+    uint8_t n;
+    char p[TOPIC_BYTES_MAX];
+};
 
 struct topics {
     pthread_mutex_t lock;
     uint32_t count;
-    bool overflow;                        /* somebody asked for more than fits: everything is wanted */
+    bool overflow;                         /* somebody asked for more than fits: everything is wanted */
     uint32_t lengths[TOPIC_BYTES_MAX + 1]; /* how many entries have this length */
-    struct entry *v;                      /* TOPICS_MAX of them, touched as needed */
+    struct entry *v;                       /* TOPICS_MAX of them, touched as needed */
 };
 
 struct topics *topics_new(void)

@@ -19,18 +19,21 @@
 #define HANDSHAKE_MS 10000
 #define HEARTBEAT_EVERY_MS 5000
 #define HEARTBEAT_TIMEOUT_MS 20000
-#define CLIENT_IDLE_US (2 * 1000000ll)  /* a client that waits for no answer may be forgotten: its next message makes it known */
+/* A client may be forgotten while it waits for no answer: its next message makes it known again. */
+#define CLIENT_IDLE_US (2 * 1000000ll)
 #define AGENT_IDLE_US (120 * 1000000ll) /* pushes go to an agent's handle: several heartbeats must be missing */
 #define SUBSCRIPTION_BYTES_MAX 1024
 
 _Static_assert(SIDE_COUNT <= PEERS_ENDPOINTS, "a handle names its side");
+_Static_assert(CONNECTION_STUCK_BYTES_MAX >= 3ull * TRANSPORT_RECEIVE_MESSAGES_MAX * SL_FRAME_BYTES_MAX / 2,
+               "an honest peer can have no more under way");
 
 struct side {
     void *socket;
     struct peers *peers; /* none for events */
     struct connections *connections;
     char endpoint[ENDPOINT_BYTES_MAX];
-    size_t last_n;       /* routing id of the message received last */
+    size_t last_n; /* routing id of the message received last */
     uint8_t last_id[PEER_ID_BYTES_MAX];
 };
 
@@ -107,7 +110,8 @@ static int bind_side(struct side *s, const char *endpoint)
     /* ZeroMQ looks up no names when it binds. */
     static const char local[] = "tcp://localhost:";
     bool named = strncmp(endpoint, local, sizeof local - 1) == 0;
-    snprintf(address, sizeof address, "%s%s", named ? "tcp://127.0.0.1:" : "", named ? endpoint + sizeof local - 1 : endpoint);
+    snprintf(address, sizeof address, "%s%s", named ? "tcp://127.0.0.1:" : "",
+             named ? endpoint + sizeof local - 1 : endpoint);
     if (zmq_bind(s->socket, address) < 0) {
         return -1;
     }
@@ -175,8 +179,7 @@ void transport_close(struct transport **tt)
             zmq_close(t->side[i].socket);
         }
     }
-    while (zmq_ctx_term(t->context) < 0 && errno == EINTR) {
-    }
+    while (zmq_ctx_term(t->context) < 0 && errno == EINTR) {}
     for (int i = 0; i < SIDE_COUNT; i++) {
         peers_free(&t->side[i].peers); /* only now has ZeroMQ let go of every frame, and so of every account */
     }
@@ -196,7 +199,8 @@ void transport_set_limits(struct transport *t, uint64_t peer_bytes_max, uint64_t
     t->out_bytes_max = out_bytes_max;
 }
 
-int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us, unsigned *fds_ready)
+int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us,
+                   unsigned *fds_ready)
 {
     zmq_pollitem_t items[TRANSPORT_POLL_FDS_MAX + 2 * SIDE_COUNT];
     assert(fd_count <= TRANSPORT_POLL_FDS_MAX);
@@ -241,7 +245,8 @@ static void drain_parts(void *socket)
     }
 }
 
-/* Which connection a frame came on: deprecated for programs that would use it to tell peers apart, which this does not. */
+/* Which connection a frame came on: deprecated for programs that would use it to tell peers apart, which this
+ * does not. */
 static void note_delivery(struct side *s, zmq_msg_t *m)
 {
     connections_delivered(s->connections, zmq_msg_get(m, ZMQ_SRCFD));
@@ -253,8 +258,7 @@ static int receive_id(struct side *s, bool *more)
     zmq_msg_t id;
     zmq_msg_init(&id);
     int n;
-    while ((n = zmq_msg_recv(&id, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
-    }
+    while ((n = zmq_msg_recv(&id, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
     if (n >= 0) {
         assert(n <= PEER_ID_BYTES_MAX);
         s->last_n = (size_t)n;
@@ -265,7 +269,8 @@ static int receive_id(struct side *s, bool *more)
     return n >= 0;
 }
 
-enum transport_got transport_receive(struct transport *t, enum transport_side side, int64_t now_us, zmq_msg_t *body, uint64_t *peer)
+enum transport_got transport_receive(struct transport *t, enum transport_side side, int64_t now_us, zmq_msg_t *body,
+                                     uint64_t *peer)
 {
     struct side *s = &t->side[side];
     bool more = false;
@@ -350,7 +355,8 @@ static int make_frame(struct transport *t, struct account *peer, const void *p, 
     return 0;
 }
 
-/* When all is used up by peers that do not read, those that do must not suffer: a peer for whom nothing waits always gets one frame. */
+/* When all is used up by peers that do not read, those that do must not suffer: a peer for whom nothing waits always
+ * gets one frame. */
 static bool has_room(const struct transport *t, struct account *peer, size_t n)
 {
     uint64_t waiting = peer ? atomic_load(&peer->waiting_bytes) : 0;
@@ -360,8 +366,8 @@ static bool has_room(const struct transport *t, struct account *peer, size_t n)
     return waiting + n <= t->peer_bytes_max && atomic_load(&t->total.waiting_bytes) + n <= t->out_bytes_max;
 }
 
-static enum transport_sent send_to(struct transport *t, struct side *s, const void *id, size_t id_n, struct account *peer, const void *p,
-                                   size_t n)
+static enum transport_sent send_to(struct transport *t, struct side *s, const void *id, size_t id_n,
+                                   struct account *peer, const void *p, size_t n)
 {
     zmq_msg_t m;
     if (!has_room(t, peer, n)) {
@@ -373,16 +379,14 @@ static enum transport_sent send_to(struct transport *t, struct side *s, const vo
         return SENT_NO_MEMORY;
     }
     int rc;
-    while ((rc = zmq_send(s->socket, id, id_n, ZMQ_SNDMORE | ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
-    }
+    while ((rc = zmq_send(s->socket, id, id_n, ZMQ_SNDMORE | ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
     if (rc < 0) {
         bool gone = errno == EHOSTUNREACH;
         zmq_msg_close(&m);
         *(gone ? &t->counters.dropped_gone : &t->counters.dropped_slow) += 1;
         return gone ? SENT_GONE : SENT_SLOW;
     }
-    while ((rc = zmq_msg_send(&m, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {
-    }
+    while ((rc = zmq_msg_send(&m, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
     if (rc < 0) { /* the way was free for the routing id, so it is for the body */
         zmq_msg_close(&m);
         t->counters.dropped_slow++;
@@ -445,7 +449,8 @@ void transport_publish(struct transport *t, const void *topic, size_t topic_n, c
         t->counters.dropped_memory++;
         return;
     }
-    if (zmq_send(socket, topic, topic_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 || zmq_msg_send(&m, socket, ZMQ_DONTWAIT) < 0) {
+    if (zmq_send(socket, topic, topic_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+        zmq_msg_send(&m, socket, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&m);
         t->counters.dropped_slow++;
         return;

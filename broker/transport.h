@@ -1,12 +1,13 @@
-/* The transport: two ROUTER sockets (clients, agents) and an XPUB (events). It moves bytes and knows who a peer is; it knows no
- * message, no engine, no store. One thread owns it.
+/* The transport: two ROUTER sockets (clients, agents) and an XPUB (events). It moves bytes and knows who a peer is; it
+ * knows no message, no engine, no store. One thread owns it.
  *
- * A message of a peer is exactly one frame (behind the routing id that ZeroMQ puts before it). Nothing here waits: what cannot be
- * sent now, because the peer is gone or does not read, is dropped and counted; every part of the protocol heals from that (requests are
- * repeated, pushes are numbered). What waits for a peer is bounded in bytes, since ZeroMQ's own marks count messages.
+ * A message of a peer is exactly one frame (behind the routing id that ZeroMQ puts before it). Nothing here waits: what
+ * cannot be sent now, because the peer is gone or does not read, is dropped and counted; every part of the protocol
+ * heals from that (requests are repeated, pushes are numbered). What waits for a peer is bounded in bytes, since
+ * ZeroMQ's own marks count messages.
  *
- * Memory for one peer is at most: TRANSPORT_RECEIVE_MESSAGES_MAX frames in, peer_bytes_max out; out_bytes_max bounds what waits for all
- * of them, beyond which only peers for whom nothing waits get anything. */
+ * Memory for one peer is at most: TRANSPORT_RECEIVE_MESSAGES_MAX frames in, peer_bytes_max out; out_bytes_max bounds
+ * what waits for all of them, beyond which only peers for whom nothing waits get anything. */
 #ifndef SUNLINE_BROKER_TRANSPORT_H
 #define SUNLINE_BROKER_TRANSPORT_H
 #include <stdbool.h>
@@ -47,21 +48,23 @@ struct transport_counters {
 int transport_open(struct transport **t, const struct transport_options *o, char *text, size_t text_size);
 /* Close, giving last frames TRANSPORT_LINGER_MS. Safe with NULL. */
 void transport_close(struct transport **t);
-const char *transport_endpoint(const struct transport *t, enum transport_side side); /* with the port that the system chose */
+const char *transport_endpoint(const struct transport *t, enum transport_side side); /* with the port chosen */
 void transport_set_limits(struct transport *t, uint64_t peer_bytes_max, uint64_t out_bytes_max);
 
-/* Wait until something can be received (if `receive`: from peers; subscriptions always), one of the fds is readable, or time is up. Sets bit i of *fds_ready
- * for fd i. 0; -1 with errno. */
-int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us, unsigned *fds_ready);
+/* Wait until something can be received (if `receive`: from peers; subscriptions always), one of the fds is readable, or
+ * time is up. Sets bit i of *fds_ready for fd i. 0; -1 with errno. */
+int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us,
+                   unsigned *fds_ready);
 
 enum transport_got {
     GOT_NOTHING,   /* no message waits */
-    GOT_MESSAGE,   /* *body (an initialised zmq_msg_t) holds it now, and is the caller's to close; *peer tells from whom */
+    GOT_MESSAGE,   /* *body (initialised before) holds it, and is the caller's to close; *peer: from whom */
     GOT_MULTIPART, /* one was refused for its number of frames */
     GOT_CROWD      /* one was refused because there are too many peers */
 };
 /* Receive one message of clients or agents. Only GOT_MESSAGE leaves anything in *body. */
-enum transport_got transport_receive(struct transport *t, enum transport_side side, int64_t now_us, zmq_msg_t *body, uint64_t *peer);
+enum transport_got transport_receive(struct transport *t, enum transport_side side, int64_t now_us, zmq_msg_t *body,
+                                   uint64_t *peer);
 /* Answer whoever sent the message received last on that side, also when it was refused. */
 void transport_answer(struct transport *t, enum transport_side side, const void *p, size_t n);
 

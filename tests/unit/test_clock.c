@@ -27,10 +27,22 @@ static void elapsed_goes_on_by_the_rule(void **state)
         struct clock_record then, now;
         int64_t stored, expected;
     } rows[] = {
-        { "same boot: as if it had never stopped", { BOOT_A, STORE_1, 1000, 50 }, { BOOT_A, STORE_1, 4000, 0 }, 70, 3050 },
+        { "same boot: as if it had never stopped",
+          { BOOT_A, STORE_1, 1000, 50 },
+          { BOOT_A, STORE_1, 4000, 0 },
+          70,
+          3050 },
         { "another boot: the time since it", { BOOT_A, STORE_1, 1000, 50 }, { BOOT_B, STORE_1, 400, 0 }, 70, 470 },
-        { "another store's file: where the store stands", { BOOT_A, STORE_2, 1000, 50 }, { BOOT_A, STORE_1, 4000, 0 }, 70, 70 },
-        { "boot time went back: where the store stands", { BOOT_A, STORE_1, 1000, 50 }, { BOOT_A, STORE_1, 400, 0 }, 70, 70 },
+        { "another store's file: where the store stands",
+          { BOOT_A, STORE_2, 1000, 50 },
+          { BOOT_A, STORE_1, 4000, 0 },
+          70,
+          70 },
+        { "boot time went back: where the store stands",
+          { BOOT_A, STORE_1, 1000, 50 },
+          { BOOT_A, STORE_1, 400, 0 },
+          70,
+          70 },
         { "never below what is stored", { BOOT_A, STORE_1, 1000, 50 }, { BOOT_A, STORE_1, 1001, 0 }, 70, 70 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -50,15 +62,21 @@ static void a_record_survives_its_text_and_anything_else_is_refused(void **state
     assert_true(clock_parse(text, &back));
     assert_memory_equal(&r, &back, sizeof r);
     assert_false(clock_format(&r, text, 20));
-    static const char *const bad[] = { "", "x", "sunline-clock 2 " BOOT_A " " STORE_1 " 1 2\n", "sunline-clock 1 " BOOT_A " " STORE_1 " 1\n",
-                                       "sunline-clock 1 " BOOT_A " " STORE_1 " 1 -2\n", "sunline-clock 1 short " STORE_1 " 1 2\n",
+    static const char *const bad[] = { "",
+                                       "x",
+                                       "sunline-clock 2 " BOOT_A " " STORE_1 " 1 2\n",
+                                       "sunline-clock 1 " BOOT_A " " STORE_1 " 1\n",
+                                       "sunline-clock 1 " BOOT_A " " STORE_1 " 1 -2\n",
+                                       "sunline-clock 1 short " STORE_1 " 1 2\n",
                                        "sunline-clock 1 " BOOT_A " " STORE_1 " 1 2 3\n" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_false(clock_parse(bad[i], &back));
     }
 }
 
-struct folder { char path[64]; };
+struct folder {
+    char path[64];
+};
 
 static struct folder make_folder(void)
 {

@@ -12,7 +12,10 @@
 
 #include "broker/config.h"
 
-struct heard { char text[4096]; unsigned count; };
+struct heard {
+    char text[4096];
+    unsigned count;
+};
 
 static void hear(void *arg, const char *text)
 {
@@ -49,10 +52,15 @@ static void a_whole_file_is_read(void **state)
     struct heard h;
     (void)state;
     assert_int_equal(load(&c,
-        "data: /var/lib/sunline\nclients: ipc:///run/c\nagents: 'tcp://127.9.9.9:*'\nevents: tcp://[::1]:0\nmap_bytes: 1GiB\n"
-        "reserve_bytes: 64MiB\nahead_bytes: 8MiB\nqueue_tasks_max: 12345\nheartbeat: 250ms\ngrace: 1m\nstart_by: 2h\n"
-        "event_keep: 1000\nevent_keep_time: 1d\nbatch_items: 7\nbatch_bytes: 256KiB\npeer_bytes_max: 2MiB\nout_bytes_max: 1GiB\n"
-        "log: debug\n", &h), 0);
+                          "data: /var/lib/sunline\nclients: ipc:///run/c\nagents: 'tcp://127.9.9.9:*'\nevents: "
+                          "tcp://[::1]:0\nmap_bytes: 1GiB\n"
+                          "reserve_bytes: 64MiB\nahead_bytes: 8MiB\nqueue_tasks_max: 12345\nheartbeat: 250ms\ngrace: "
+                          "1m\nstart_by: 2h\n"
+                          "event_keep: 1000\nevent_keep_time: 1d\nbatch_items: 7\nbatch_bytes: 256KiB\npeer_bytes_max: "
+                          "2MiB\nout_bytes_max: 1GiB\n"
+                          "log: debug\n",
+                          &h),
+                     0);
     assert_string_equal(c.data, "/var/lib/sunline");
     assert_string_equal(c.agents, "tcp://127.9.9.9:*");
     assert_int_equal(c.map_bytes, 1ll << 30);
@@ -79,12 +87,15 @@ static void an_empty_file_leaves_the_defaults(void **state)
 static void each_mistake_is_named_with_its_place(void **state)
 {
     (void)state;
-    static const struct { const char *file, *said; } rows[] = {
+    static const struct {
+        const char *file, *said;
+    } rows[] = {
         { "data: d\nagnets: tcp://127.0.0.1:1\n", "c.yml:2:1: unknown key 'agnets', did you mean 'agents'?\n" },
         { "colour: blue\n", "c.yml:1:1: unknown key 'colour'\n" },
         { "data: d\ndata: e\n", "c.yml:2:1: key 'data' stands twice\n" },
         { "grace: 30\n", "c.yml:1:8: 'grace' must be a time with its unit, such as 500ms, 30s, 5m or 7d, not '30'\n" },
-        { "grace: [1]\n", "c.yml:1:8: 'grace' must be a time with its unit, such as 500ms, 30s, 5m or 7d, not a list or a map\n" },
+        { "grace: [1]\n",
+          "c.yml:1:8: 'grace' must be a time with its unit, such as 500ms, 30s, 5m or 7d, not a list or a map\n" },
         { "map_bytes: 64GB\n", "c.yml:1:12: 'map_bytes' must be a size such as 65536, 256MiB or 64GiB, not '64GB'\n" },
         { "map_bytes: 99999999999999999999\n",
           "c.yml:1:12: 'map_bytes' must be a size such as 65536, 256MiB or 64GiB, not '99999999999999999999'\n" },
@@ -96,8 +107,8 @@ static void each_mistake_is_named_with_its_place(void **state)
         { "data: ''\n", "c.yml:1:7: 'data' must be the path of a folder, shorter than 4032 bytes\n" },
         { "- data\n", "c.yml:1:1: the file must be a map of keys and values\n" },
         { "[a]: b\n", "c.yml:1:1: a key must be a plain word\n" },
-        { "data: d\nlog: loud\ngarce: 1s\n",
-          "c.yml:2:6: 'log' must be error, warn, info or debug, not 'loud'\nc.yml:3:1: unknown key 'garce', did you mean 'grace'?\n" },
+        { "data: d\nlog: loud\ngarce: 1s\n", "c.yml:2:6: 'log' must be error, warn, info or debug, not "
+                                             "'loud'\nc.yml:3:1: unknown key 'garce', did you mean 'grace'?\n" },
         { "data: \"unclosed\n", "c.yml:2:1: found unexpected end of stream\n" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -121,17 +132,37 @@ static void a_missing_file_is_named(void **state)
 static void only_endpoints_that_no_other_machine_reaches_are_taken(void **state)
 {
     (void)state;
-    static const char *const good[] = { "tcp://127.0.0.1:7710", "tcp://127.255.255.254:0", "tcp://[::1]:*", "tcp://localhost:65535",
-                                        "ipc:///run/sunline/clients", "ipc://@abstract" };
-    static const struct { const char *endpoint, *why; } bad[] = {
-        { "tcp://0.0.0.0:7710", "loopback" }, { "tcp://*:7710", "loopback" }, { "tcp://10.0.0.1:1", "loopback" },
-        { "tcp://[::]:1", "loopback" }, { "tcp://eth0:1", "loopback" }, { "tcp://example.org:1", "loopback" },
-        { "tcp://127.1:1", "loopback" }, { "tcp://127.0.0.1.example.org:1", "loopback" }, { "tcp://localhost.example.org:1", "loopback" },
-        { "tcp://[::1]x:1", "loopback" }, { "tcp://[::ffff:127.0.0.1]:1", "loopback" }, { "tcp://lo:1", "loopback" },
-        { "tcp://2130706433:1", "loopback" }, { "tcp://127.0.0.1;10.0.0.1:1", "loopback" },
-        { "tcp://127.0.0.1", "port" }, { "tcp://127.0.0.1:", "port" }, { "tcp://127.0.0.1:65536", "port" }, { "tcp://127.0.0.1:1x", "port" },
-        { "tcp://127.0.0.1:-1", "port" }, { "tcp://[::1]", "port" }, { "udp://127.0.0.1:1", "begin with" }, { "inproc://x", "begin with" },
-        { "pgm://x", "begin with" }, { "", "begin with" }, { "ipc://", "path" }, { "ipc://*", "path" },
+    static const char *const good[] = { "tcp://127.0.0.1:7710",  "tcp://127.255.255.254:0",    "tcp://[::1]:*",
+                                        "tcp://localhost:65535", "ipc:///run/sunline/clients", "ipc://@abstract" };
+    static const struct {
+        const char *endpoint, *why;
+    } bad[] = {
+        { "tcp://0.0.0.0:7710", "loopback" },
+        { "tcp://*:7710", "loopback" },
+        { "tcp://10.0.0.1:1", "loopback" },
+        { "tcp://[::]:1", "loopback" },
+        { "tcp://eth0:1", "loopback" },
+        { "tcp://example.org:1", "loopback" },
+        { "tcp://127.1:1", "loopback" },
+        { "tcp://127.0.0.1.example.org:1", "loopback" },
+        { "tcp://localhost.example.org:1", "loopback" },
+        { "tcp://[::1]x:1", "loopback" },
+        { "tcp://[::ffff:127.0.0.1]:1", "loopback" },
+        { "tcp://lo:1", "loopback" },
+        { "tcp://2130706433:1", "loopback" },
+        { "tcp://127.0.0.1;10.0.0.1:1", "loopback" },
+        { "tcp://127.0.0.1", "port" },
+        { "tcp://127.0.0.1:", "port" },
+        { "tcp://127.0.0.1:65536", "port" },
+        { "tcp://127.0.0.1:1x", "port" },
+        { "tcp://127.0.0.1:-1", "port" },
+        { "tcp://[::1]", "port" },
+        { "udp://127.0.0.1:1", "begin with" },
+        { "inproc://x", "begin with" },
+        { "pgm://x", "begin with" },
+        { "", "begin with" },
+        { "ipc://", "path" },
+        { "ipc://*", "path" },
     };
     char why[512];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -154,7 +185,8 @@ static void an_option_is_named_in_its_mistake(void **state)
     (void)state;
     config_default(&c);
     assert_int_equal(config_set(&c, "agents", "tcp://0.0.0.0:1", "--agents", hear, &h), -1);
-    assert_non_null(strstr(h.text, "--agents: 'agents': endpoint 'tcp://0.0.0.0:1': is not on this machine's loopback"));
+    assert_non_null(
+        strstr(h.text, "--agents: 'agents': endpoint 'tcp://0.0.0.0:1': is not on this machine's loopback"));
     assert_string_equal(c.agents, "tcp://127.0.0.1:7711");
 }
 

@@ -102,7 +102,11 @@ static void what_a_parcel_held_is_gone_when_it_is_used_again(void **state)
     parcel_pool_free(&pool);
 }
 
-struct producer { struct parcel_pool *pool; struct outbox *out; uint64_t count; };
+struct producer {
+    struct parcel_pool *pool;
+    struct outbox *out;
+    uint64_t count;
+};
 
 static void *produce(void *arg)
 {

@@ -26,7 +26,9 @@ static const char *after_level(const struct log_line *l)
 static void values_are_quoted_when_they_must_be(void **state)
 {
     (void)state;
-    static const struct { const char *value, *line; } rows[] = {
+    static const struct {
+        const char *value, *line;
+    } rows[] = {
         { "plain", "event=e k=plain" },
         { "tcp://127.0.0.1:7710", "event=e k=tcp://127.0.0.1:7710" },
         { "", "event=e k=\"\"" },

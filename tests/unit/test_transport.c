@@ -1,4 +1,5 @@
-/* The transport: who a peer is, what it may send, and what it costs when it does not read. Real sockets on the loopback. */
+/* The transport: who a peer is, what it may send, and what it costs when it does not read. Real sockets on the
+ * loopback. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,8 +58,8 @@ static void a_full_table_forgets_the_longest_silent_or_refuses(void **state)
     struct peers *p = peers_new(3, 0, 100);
     uint64_t a = peers_seen(p, "a", 1, 1)->handle, b = peers_seen(p, "b", 1, 2)->handle;
     peers_seen(p, "c", 1, 3);
-    peers_seen(p, "a", 1, 50);                      /* so b is the longest silent */
-    assert_null(peers_seen(p, "d", 1, 101));        /* b was silent for 99 */
+    peers_seen(p, "a", 1, 50);               /* so b is the longest silent */
+    assert_null(peers_seen(p, "d", 1, 101)); /* b was silent for 99 */
     assert_non_null(peers_seen(p, "d", 1, 102));
     assert_null(peers_find(p, b));
     assert_non_null(peers_find(p, a));
@@ -85,7 +86,10 @@ static void the_table_agrees_with_a_plain_list(void **state)
 {
     (void)state;
     enum { IDS = 300, MAX = 128 };
-    static struct { uint64_t handle; int64_t seen; } model[IDS];
+    static struct {
+        uint64_t handle;
+        int64_t seen;
+    } model[IDS];
     memset(model, 0, sizeof model);
     struct peers *p = peers_new(MAX, 2, 1000000);
     uint64_t x = 88172645463325252ull;
@@ -203,7 +207,9 @@ struct world {
 static void open_world(struct world *w, uint64_t peer_bytes_max, uint64_t out_bytes_max)
 {
     char text[512] = "";
-    struct transport_options o = { { "tcp://127.0.0.1:*", "tcp://localhost:0", "tcp://127.0.0.1:*" }, peer_bytes_max, out_bytes_max, 100 };
+    struct transport_options o = {
+        { "tcp://127.0.0.1:*", "tcp://localhost:0", "tcp://127.0.0.1:*" }, peer_bytes_max, out_bytes_max, 100
+    };
     assert_int_equal(transport_open(&w->t, &o, text, sizeof text), 0);
     w->topics = topics_new();
     w->context = zmq_ctx_new();
@@ -239,7 +245,8 @@ static int64_t now_us(void)
 }
 
 /* The next message of a side, waiting at most ten seconds. */
-static enum transport_got next_message(struct world *w, enum transport_side side, char *text, size_t size, uint64_t *peer)
+static enum transport_got next_message(struct world *w, enum transport_side side, char *text, size_t size,
+                                       uint64_t *peer)
 {
     int64_t until = now_us() + 10000000;
     for (;;) {
@@ -344,7 +351,8 @@ static void a_peer_that_does_not_read_costs_bounded_memory_and_others_go_on(void
     (void)state;
     open_world(&w, PEER_MAX, ALL_MAX);
     int one = 1, small = 4096;
-    void *idle = zmq_socket(w.context, ZMQ_DEALER); /* takes one message into its queue and little into its kernel's buffer */
+    void *idle =
+        zmq_socket(w.context, ZMQ_DEALER); /* takes one message into its queue and little into its kernel's buffer */
     int zero = 0;
     zmq_setsockopt(idle, ZMQ_LINGER, &zero, sizeof zero);
     zmq_setsockopt(idle, ZMQ_RCVHWM, &one, sizeof one);
@@ -411,7 +419,9 @@ static void one_connection_too_many_is_cut(void **state)
     struct transport *t;
     char text[512] = "";
     void *context = zmq_ctx_new(), *peer[5];
-    struct transport_options o = { { "tcp://127.0.0.1:*", "tcp://127.0.0.1:*", "tcp://127.0.0.1:*" }, 1 << 20, 4 << 20, 3 };
+    struct transport_options o = {
+        { "tcp://127.0.0.1:*", "tcp://127.0.0.1:*", "tcp://127.0.0.1:*" }, 1 << 20, 4 << 20, 3
+    };
     (void)state;
     assert_int_equal(transport_open(&t, &o, text, sizeof text), 0);
     struct world w = { t, NULL, context, NULL };
