@@ -344,7 +344,7 @@ struct sl_pipe_options {
     int64_t delay_us;
     uint32_t window_units;      /* rows not yet called back at most. 0: 16,384 */
     size_t window_bytes;        /* and their bytes. 0: 8 MiB */
-    uint32_t frame_units;       /* rows in one frame at most, up to 4,096. 0: 256 */
+    uint32_t frame_units;       /* rows in one frame at most, up to 4,096. 0: 256, or a quarter of the window */
     size_t frame_bytes;         /* and their bytes, up to 240 KB. 0: 128 KiB */
     int64_t linger_ms;
     int64_t give_up_ms;         /* without any progress for so long, the pipe fails with the reason. 0: never */
