@@ -155,6 +155,7 @@ static void block_signals(void)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file too large for its limit is a write that fails, like any other */
 }
 
 int main(int argc, char **argv)

@@ -223,6 +223,33 @@ class Stopping(Process):
         self.assertNotIn("expire", repr(story))
 
 
+    def test_when_a_write_fails_it_ends_without_a_lie(self):
+        broker = self.world.broker(start=False)
+        argv = list(broker.argv)
+        broker.argv = ["prlimit", "--fsize=1200000:1200000", *argv]  # files may not grow beyond that: a disk that fails in the middle
+        broker.start()
+        client, run = self.start_run(broker)
+        acknowledged, n = [], 0
+        while broker.running():
+            n += 1
+            text = "u%d-" % n + "x" * 2000
+            request_id = client.send("put", run_id=run, rows=[[text]])
+            self.world.wait(lambda: client.pump(0) or not broker.running(), 20, "an answer or the end")
+            if request_id in client.replies:
+                self.assertEqual(client.replies.pop(request_id)[0], "put_done")
+                acknowledged.append(text)
+        self.assertEqual(broker.wait_end(), 70)
+        self.assertIn("event=store_failed", broker.log())
+        self.assertGreater(len(acknowledged), 10)
+        client.socket.setsockopt(zmq.LINGER, 0)
+        client.close()
+        broker.argv = argv
+        broker.start(same_ports=False)
+        there = self.units(self.client(broker))
+        self.assertEqual(there[:len(acknowledged)], acknowledged)
+        self.assertLessEqual(len(there), len(acknowledged) + 1)  # the last one may be there or not
+
+
 class BadPeers(Process):
     """Whatever a peer sends, the broker answers everybody else."""
 
@@ -369,6 +396,28 @@ class BadPeers(Process):
         self.assertLess(self.broker.rss_bytes() - before, 64 << 20)
         self.assertGreater(self.good.request("put", run_id=self.run, rows=[["y"]])["accepted"], 0)
         self.broker.wait_log("event=dropped")
+
+
+class Crowds(Process):
+    def test_connections_beyond_the_limit_end_and_those_before_them_go_on(self):
+        broker = self.world.broker(start=False)
+        broker.argv = ["prlimit", "--nofile=160:160", *broker.argv]  # twenty a side
+        broker.start()
+        client, run = self.start_run(broker)
+        host, port = re.match(r"tcp://([\d.]+):(\d+)", broker.endpoints["clients"]).groups()
+        crowd = []
+        try:
+            for _ in range(300):
+                crowd.append(socket.create_connection((host, int(port)), timeout=10))
+            broker.wait_log('event=connection_cut side=clients why="too many connections"')
+            for i in range(50):
+                client.request("put", run_id=run, rows=[["u%d" % i]])
+            self.world.wait(lambda: client.request("stats_get")["figures"]["connections"] <= 20, 10, "the others to be gone")
+        finally:
+            for raw in crowd:
+                raw.close()
+        self.world.wait(lambda: client.request("stats_get")["figures"]["connections"] == 1, 15, "room")
+        self.client(broker).request("info_get")  # and newcomers are served again
 
 
 class Serving(Process):
