@@ -96,7 +96,7 @@ static void on_values(struct agent *a, const struct core_task *t, const struct r
     SLP_SET(&r, item_result, active_us);
     SLP_SET(&r, item_result, done_wall_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
-    uint64_t seq = item.failed ? 0 : outbox_add(a->outbox, t->assignment, t->worker_no, false, (struct slp_bytes){ item.p, (uint32_t)item.n });
+    uint64_t seq = item.failed ? 0 : agent_outbox_add(a->outbox, t->assignment, t->worker_no, false, (struct slp_bytes){ item.p, (uint32_t)item.n });
     if (seq)
         agent_step(a, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = t->assignment, .seq = seq, .item = { item.p, (uint32_t)item.n } });
     else
@@ -143,7 +143,7 @@ static void on_run(struct agent *a, uint64_t assignment)
 static int put_aside(struct agent *a, const struct core_out *o)
 {
     struct slp_buf packed = { 0 };
-    int rc = outbox_read(a->outbox, o->seq, &packed);
+    int rc = agent_outbox_read(a->outbox, o->seq, &packed);
     json_t *item = rc == 0 ? json_of_packed(packed.p, packed.n) : NULL;
     slp_buf_free(&packed);
     json_t *row = item ? json_pack("{s:I, s:s, s:s, s:I, s:o}", "assignment", (json_int_t)o->assignment, "code", slp_error_name(o->code), "text",
@@ -164,12 +164,12 @@ static int put_aside(struct agent *a, const struct core_out *o)
 
 static void on_refused(struct agent *a, const struct core_out *o)
 {
-    bool person = outbox_is_person(a->outbox, o->seq);
+    bool person = agent_outbox_is_person(a->outbox, o->seq);
     log_line(person ? LOG_ERROR : LOG_WARN, "result-refused", "assignment=%" PRIu64 " code=%s text=\"%s\"%s", o->assignment, slp_error_name(o->code),
              a->outs.bytes.p + o->off, person ? " kept=refused.jsonl" : "");
     int rc = person ? put_aside(a, o) : 0;
     if (rc == 0)
-        outbox_ack(a->outbox, o->seq); /* else it stays in the outbox, and is offered again after the next start */
+        agent_outbox_ack(a->outbox, o->seq); /* else it stays in the outbox, and is offered again after the next start */
     else
         log_line(LOG_ERROR, "put-aside", "assignment=%" PRIu64 " reason=\"%s\"", o->assignment, strerror(rc));
     journal_over(a->journal, o->assignment);
@@ -202,7 +202,7 @@ static void carry_out(struct agent *a, struct core_out o) /* a copy: the array m
         break;
     case CORE_OUT_FORM: on_form(a, &o); break;
     case CORE_OUT_ACKED:
-        outbox_ack(a->outbox, o.seq);
+        agent_outbox_ack(a->outbox, o.seq);
         journal_over(a->journal, o.assignment);
         break;
     case CORE_OUT_REFUSED: on_refused(a, &o); break;
@@ -210,7 +210,7 @@ static void carry_out(struct agent *a, struct core_out o) /* a copy: the array m
     case CORE_OUT_WHY: local_why(a->local, o.token, o.code, text); break;
     case CORE_OUT_LOG: log_line((enum log_level)o.level, o.event, "%s", text); break;
     case CORE_OUT_BYE:
-        log_line(LOG_INFO, "bye", "results_kept=%" PRIu64, outbox_count(a->outbox));
+        log_line(LOG_INFO, "bye", "results_kept=%" PRIu64, agent_outbox_count(a->outbox));
         end(a, 0);
         break;
     case CORE_OUT_EXIT:
@@ -222,7 +222,7 @@ static void carry_out(struct agent *a, struct core_out o) /* a copy: the array m
 
 static void write_files(struct agent *a)
 {
-    int rc = outbox_write(a->outbox), rc2 = journal_write(a->journal);
+    int rc = agent_outbox_write(a->outbox), rc2 = journal_write(a->journal);
     if (rc == 0)
         rc = rc2;
     if (rc == 0)
@@ -275,11 +275,11 @@ static void print_problem(void *arg, const char *text)
 
 static void reload(struct agent *a)
 {
-    struct hub_config *c = config_load(a->options.config, print_problem, NULL);
+    struct hub_config *c = hub_config_load(a->options.config, print_problem, NULL);
     struct old_config *old = calloc(1, sizeof *old);
     if (!c || !old) {
         log_line(LOG_ERROR, "reload", "the hub file has mistakes: the roster stays as it was");
-        config_free(&c);
+        hub_config_free(&c);
         free(old);
         return;
     }
@@ -323,7 +323,7 @@ static void group_sync(struct agent *a)
         return;
     write_files(a);
     local_sync_begins(a->local);
-    rc = syncer_begin(a->syncer, outbox_fd(a->outbox), journal_fd(a->journal));
+    rc = syncer_begin(a->syncer, agent_outbox_fd(a->outbox), journal_fd(a->journal));
     a->sync_wanted = rc != 0; /* out of descriptors: the next turn tries again */
 }
 
@@ -411,13 +411,13 @@ static int open_files(struct agent *a, const char *data)
     if (a->core)
         a->journal = journal_open(a->dir.fd, &found, &rc);
     if (a->journal)
-        a->outbox = outbox_open(a->dir.fd, 0, on_unsent, &r, &rc);
+        a->outbox = agent_outbox_open(a->dir.fd, 0, on_unsent, &r, &rc);
     if (!a->outbox) {
         log_line(LOG_ERROR, "data", "%s: %s: %s", data, a->journal ? "outbox" : "journal", strerror(rc ? rc : ENOMEM));
         return -1;
     }
-    if (outbox_damaged(a->outbox))
-        log_line(LOG_ERROR, "outbox-damaged", "bytes=%" PRIu64 ": stepped over; what could be read is kept", outbox_damaged(a->outbox));
+    if (agent_outbox_damaged(a->outbox))
+        log_line(LOG_ERROR, "outbox-damaged", "bytes=%" PRIu64 ": stepped over; what could be read is kept", agent_outbox_damaged(a->outbox));
     log_line(LOG_INFO, "data", "dir=%s incarnation=%" PRIu64 " results_unsent=%" PRIu64 " tasks_begun=%" PRIu64, data, a->dir.incarnation, r.results, r.tasks);
     return 0;
 }
@@ -440,7 +440,7 @@ int agent_open(struct agent *a, const struct agent_options *o)
     int rc = 0;
     *a = (struct agent){ .options = *o, .dir = { .fd = -1, .lock_fd = -1 }, .signal_fd = open_signals() };
     a->disk_warned_us = INT64_MIN / 2;
-    a->cfg = config_load(o->config, print_problem, NULL);
+    a->cfg = hub_config_load(o->config, print_problem, NULL);
     if (!a->cfg)
         return -1;
     const char *data = o->data ? o->data : a->cfg->data, *broker = o->broker ? o->broker : a->cfg->broker;
@@ -488,7 +488,7 @@ void agent_close(struct agent *a)
     local_close(&a->local);
     if (a->zmq)
         zmq_ctx_term(a->zmq);
-    outbox_close(&a->outbox);
+    agent_outbox_close(&a->outbox);
     journal_close(&a->journal);
     core_free(&a->core);
     core_outs_free(&a->outs);
@@ -502,10 +502,10 @@ void agent_close(struct agent *a)
     while (a->old) {
         struct old_config *o = a->old;
         a->old = o->next;
-        config_free(&o->cfg);
+        hub_config_free(&o->cfg);
         free(o);
     }
-    config_free(&a->cfg);
+    hub_config_free(&a->cfg);
     if (a->signal_fd >= 0)
         close(a->signal_fd);
 }

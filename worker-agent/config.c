@@ -393,7 +393,7 @@ static void read_hub(struct load *l, const yaml_node_t *root)
     read_members(l, v[WORKERS], v[ROBOTS]);
 }
 
-struct hub_config *config_load(const char *path, config_problem *problem, void *arg)
+struct hub_config *hub_config_load(const char *path, config_problem *problem, void *arg)
 {
     struct load l = { .prefetch = 1 };
     if (yaml_walk_open(&l.w, path, problem, arg) != 0)
@@ -417,7 +417,7 @@ struct hub_config *config_load(const char *path, config_problem *problem, void *
     return l.c;
 }
 
-void config_free(struct hub_config **cp)
+void hub_config_free(struct hub_config **cp)
 {
     if (!*cp)
         return;
@@ -426,7 +426,7 @@ void config_free(struct hub_config **cp)
     *cp = NULL;
 }
 
-const struct hub_member *config_member(const struct hub_config *c, const char *id)
+const struct hub_member *hub_config_member(const struct hub_config *c, const char *id)
 {
     for (uint32_t i = 0; i < c->member_count; i++)
         if (strcmp(c->members[i].id, id) == 0)

@@ -35,7 +35,7 @@ struct hub_config {
 typedef void config_problem(void *arg, const char *text); /* "hub.yml:12:7: ..." */
 
 /* Read and check. NULL after at least one problem. */
-struct hub_config *config_load(const char *path, config_problem *problem, void *arg);
-void config_free(struct hub_config **c); /* safe to repeat */
-const struct hub_member *config_member(const struct hub_config *c, const char *id); /* NULL: no such */
+struct hub_config *hub_config_load(const char *path, config_problem *problem, void *arg);
+void hub_config_free(struct hub_config **c); /* safe to repeat */
+const struct hub_member *hub_config_member(const struct hub_config *c, const char *id); /* NULL: no such */
 #endif

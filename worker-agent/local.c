@@ -320,11 +320,11 @@ static void on_submit(struct local *l, struct request_in *r)
     struct slp_buf packed = { 0 };
     slp_pack_item(&packed, SLP_ITEM_result, &item);
     slp_buf_free(&values);
-    uint64_t seq = packed.failed ? 0 : outbox_add(l->a->outbox, r->task->assignment, r->task->worker_no, true, (struct slp_bytes){ packed.p, (uint32_t)packed.n });
+    uint64_t seq = packed.failed ? 0 : agent_outbox_add(l->a->outbox, r->task->assignment, r->task->worker_no, true, (struct slp_bytes){ packed.p, (uint32_t)packed.n });
     struct waiting *w = seq ? wait_for_disk(l, &r->ask, r->task->assignment, seq) : NULL;
     if (!w) {
         if (seq)
-            outbox_take_back(l->a->outbox, seq);
+            agent_outbox_take_back(l->a->outbox, seq);
         slp_buf_free(&packed);
         refuse(l, &r->ask, "DISK", "out of memory: nothing was kept, submit again");
         return;
@@ -356,7 +356,7 @@ static void on_status(struct local *l, struct request_in *r)
     core_view(l->a->core, &v);
     int64_t now = agent_now_us();
     json_t *o = json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "hub", l->a->cfg->hub, "connected", v.connected, "waiting", (json_int_t)v.waiting, "started",
-                          (json_int_t)v.started, "results_unsent", (json_int_t)outbox_count(l->a->outbox), "acts_unsent", (json_int_t)v.acts_unsent,
+                          (json_int_t)v.started, "results_unsent", (json_int_t)agent_outbox_count(l->a->outbox), "acts_unsent", (json_int_t)v.acts_unsent,
                           "may_start_ms", (json_int_t)(v.may_start_until_us > now ? (v.may_start_until_us - now) / 1000 : 0));
     struct core_worker_view w;
     if (o && r->worker && core_worker_view(l->a->core, r->worker, &w))
@@ -509,7 +509,7 @@ void local_write_failed(struct local *l, int rc)
         }
         *p = w->next;
         if (w->seq)
-            outbox_take_back(l->a->outbox, w->seq);
+            agent_outbox_take_back(l->a->outbox, w->seq);
         refuse(l, &w->ask, "DISK", "it could not be kept: %s. Nothing is lost on your screen: submit again", strerror(rc));
         waiting_free(w);
     }

@@ -30,11 +30,11 @@ static void print_problem(void *arg, const char *text)
 
 static int check(const char *path)
 {
-    struct hub_config *c = config_load(path, print_problem, NULL);
+    struct hub_config *c = hub_config_load(path, print_problem, NULL);
     if (!c)
         return 1;
     printf("%s: hub %s, %u workers\n", path, c->hub, c->member_count);
-    config_free(&c);
+    hub_config_free(&c);
     return 0;
 }
 

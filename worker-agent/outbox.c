@@ -187,7 +187,7 @@ static int list_segments(int dir_fd, uint64_t **numbers, size_t *count)
 }
 
 /* ---------------------------------------------------------------- life */
-struct outbox *outbox_open(int dir_fd, uint32_t segment_bytes, outbox_found *found, void *arg, int *rc)
+struct outbox *agent_outbox_open(int dir_fd, uint32_t segment_bytes, outbox_found *found, void *arg, int *rc)
 {
     struct outbox *o = calloc(1, sizeof *o);
     uint64_t *numbers = NULL;
@@ -213,7 +213,7 @@ struct outbox *outbox_open(int dir_fd, uint32_t segment_bytes, outbox_found *fou
             free(e);
         } else if (*rc == 0) {
             slp_buf_clear(&packed);
-            *rc = outbox_read(o, e->seq, &packed);
+            *rc = agent_outbox_read(o, e->seq, &packed);
             if (*rc == 0)
                 found(arg, &(struct outbox_entry){ e->seq, e->assignment, e->worker_no, e->person, { packed.p, (uint32_t)packed.n } });
         }
@@ -223,11 +223,11 @@ struct outbox *outbox_open(int dir_fd, uint32_t segment_bytes, outbox_found *fou
     if (*rc == 0)
         trim(o);
     else
-        outbox_close(&o);
+        agent_outbox_close(&o);
     return o;
 }
 
-void outbox_close(struct outbox **op)
+void agent_outbox_close(struct outbox **op)
 {
     struct outbox *o = *op;
     if (!o)
@@ -247,7 +247,7 @@ void outbox_close(struct outbox **op)
 }
 
 /* ---------------------------------------------------------------- results */
-uint64_t outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, bool person, struct slp_bytes packed)
+uint64_t agent_outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, bool person, struct slp_bytes packed)
 {
     struct entry *e = calloc(1, sizeof *e);
     if (!e || !u64map_put(&o->entries, o->next_seq, e)) {
@@ -270,7 +270,7 @@ uint64_t outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, b
     return o->next_seq++;
 }
 
-int outbox_write(struct outbox *o)
+int agent_outbox_write(struct outbox *o)
 {
     if (o->last->log.buffer.n == 0)
         return 0;
@@ -281,7 +281,7 @@ int outbox_write(struct outbox *o)
     return rc;
 }
 
-void outbox_ack(struct outbox *o, uint64_t seq)
+void agent_outbox_ack(struct outbox *o, uint64_t seq)
 {
     struct entry *e = seq ? u64map_del(&o->entries, seq) : NULL;
     if (!e)
@@ -294,16 +294,16 @@ void outbox_ack(struct outbox *o, uint64_t seq)
     trim(o);
 }
 
-void outbox_take_back(struct outbox *o, uint64_t seq)
+void agent_outbox_take_back(struct outbox *o, uint64_t seq)
 {
-    outbox_ack(o, seq); /* its record and the mark are written together, if ever */
+    agent_outbox_ack(o, seq); /* its record and the mark are written together, if ever */
 }
 
-int outbox_fd(const struct outbox *o) { return o->last->log.fd; }
-uint64_t outbox_count(const struct outbox *o) { return o->entries.count; }
-uint64_t outbox_damaged(const struct outbox *o) { return o->damaged; }
+int agent_outbox_fd(const struct outbox *o) { return o->last->log.fd; }
+uint64_t agent_outbox_count(const struct outbox *o) { return o->entries.count; }
+uint64_t agent_outbox_damaged(const struct outbox *o) { return o->damaged; }
 
-uint32_t outbox_segments(const struct outbox *o)
+uint32_t agent_outbox_segments(const struct outbox *o)
 {
     uint32_t n = 0;
     for (const struct segment *s = o->first; s; s = s->next)
@@ -311,13 +311,13 @@ uint32_t outbox_segments(const struct outbox *o)
     return n;
 }
 
-bool outbox_is_person(const struct outbox *o, uint64_t seq)
+bool agent_outbox_is_person(const struct outbox *o, uint64_t seq)
 {
     const struct entry *e = seq ? u64map_get(&o->entries, seq) : NULL;
     return e && e->person;
 }
 
-int outbox_read(struct outbox *o, uint64_t seq, struct slp_buf *out)
+int agent_outbox_read(struct outbox *o, uint64_t seq, struct slp_buf *out)
 {
     const struct entry *e = u64map_get(&o->entries, seq);
     if (!e)
