@@ -148,7 +148,7 @@ static void a_request_goes_again_when_the_link_is_back(void **state)
 static void what_must_not_be_done_twice_is_sent_once(void **state)
 {
     struct fake *f = *state;
-    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 400, .resend_ms = 50 });
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 1500, .resend_ms = 50 });
     struct sl_info i;
     assert_int_equal(sl_info(sl, &i), SL_OK);
     atomic_store(&f->swallow_answers, 1);
@@ -215,7 +215,7 @@ static void busy_is_waited_for_as_long_as_the_broker_says(void **state)
 static void what_comes_later_than_the_timeout_is_not_waited_for(void **state)
 {
     struct fake *f = *state;
-    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 500 });
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 15000 });
     atomic_store(&f->refuse_code, SLP_E_BUSY);
     atomic_store(&f->refuse_retry, SLP_RETRY_LATER);
     atomic_store(&f->refuse_after_ms, 3600000);
@@ -223,7 +223,7 @@ static void what_comes_later_than_the_timeout_is_not_waited_for(void **state)
     struct sl_info i;
     int64_t began = ms();
     assert_int_equal(sl_info(sl, &i), SL_BUSY);
-    assert_true(ms() - began < 500);
+    assert_true(ms() - began < 15000);
     sl_close(&sl);
 }
 
@@ -259,7 +259,7 @@ static void without_a_broker_there_is_no_link(void **state)
 static void a_broker_that_is_silent_is_a_timeout(void **state)
 {
     struct fake *f = *state;
-    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 200 });
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 1500 });
     struct sl_info i;
     atomic_store(&f->swallow_requests, 1000);
     assert_int_equal(sl_info(sl, &i), SL_TIMEOUT);
@@ -332,7 +332,7 @@ static void a_put_with_a_key_survives_a_lost_answer(void **state)
 static void a_put_without_a_key_is_not_repeated(void **state)
 {
     struct fake *f = *state;
-    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 300 });
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 1500 });
     struct sl_buf row = { 0 };
     sl_add_uint(&row, 42);
     uint64_t unit;

@@ -206,7 +206,7 @@ static void a_pipe_gives_up_when_told_to(void **state)
     struct fake *f = *state;
     struct sl *sl = opened(f, (struct sl_options){ 0 });
     struct tally t;
-    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER, .give_up_ms = 150 });
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER, .give_up_ms = 1000 });
     atomic_store(&f->quota, 1);
     assert_int_equal(put_rows(p, 1, 1, false), SL_OK);
     assert_int_equal(sl_flush(p), SL_OK);
@@ -221,7 +221,7 @@ static void a_pipe_gives_up_when_told_to(void **state)
 static void rows_without_number_or_key_are_not_sent_twice(void **state)
 {
     struct fake *f = *state;
-    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 300 });
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 1500 });
     struct tally t;
     struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .linger_ms = 1 });
     assert_int_equal(put_rows(p, 1, 5, false), SL_OK);

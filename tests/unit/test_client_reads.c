@@ -187,7 +187,7 @@ static void what_the_publisher_lost_last_is_found_in_silence(void **state)
 static void a_stream_outlives_a_restart(void **state)
 {
     struct fake *f = *state;
-    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 500 });
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 1500 });
     struct sl_events *e;
     fake_happen(f, 2);
     assert_int_equal(sl_events_open(sl, &(struct sl_events_options){ .since = 1, .look_ms = 20 }, &e), SL_OK);
