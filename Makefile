@@ -9,12 +9,13 @@ VERSION := $(shell cat VERSION)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 PKGS    := libzmq libczmq lmdb yaml-0.1 jansson glib-2.0
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
-           -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral $(if $(WERROR),-Werror)
+           -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral $(if $(WERROR),-Werror) \
+           $(if $(findstring clang,$(CC)),-Wno-language-extension-token -Wno-cast-qual)# typeof; GLib's macros (gcc checks both)
 # pkg-config may not be there yet: `make demo` and `make test` install it first and then start make again.
 PKGCFLAGS := $(patsubst -I%,-isystem %,$(filter -I%,$(shell pkg-config --cflags $(PKGS) 2>/dev/null)))
 CFLAGS  := -std=gnu17 $(OPT) $(WARN) -ffp-contract=off -fno-strict-aliasing -fPIC -fvisibility=hidden -D_GNU_SOURCE \
            -DSUNLINE_VERSION='"$(VERSION)"' -I. $(PKGCFLAGS) $(EXTRA)
-LDLIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcsv -lmsgpackc -lpthread
+LDLIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcsv -lmsgpackc -lpthread -lm
 
 src      = $(wildcard $(1)/*.c)
 obj      = $(patsubst %.c,$(O)/%.o,$(call src,$(1)))
