@@ -490,7 +490,7 @@ void on_stations_get(struct engine *e, const struct slp_msg *m)
     struct slp_stations a = { 0 };
     uint32_t n = 0;
     slp_buf_clear(&e->b1);
-    for (uint64_t id = q->after + 1; id <= e->meta.station; id++) {
+    for (uint64_t id = q->after; id++ < e->meta.station;) {
         const struct station *s = e->station[id - 1];
         if (s->line->state == LINE_DELETED ||
             (SLP_IS(q, stations_get, line) && (s->line->name.n != q->line.n || memcmp(s->line->name.s, q->line.p, q->line.n))))

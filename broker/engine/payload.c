@@ -128,7 +128,7 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
 
 bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, struct slp_buf *b)
 {
-    uint64_t result[SL_LINE_STATIONS_MAX];
+    uint64_t result[SL_SHOWS_MAX];
     size_t before = b->n;
     uint32_t i = 0;
     struct slp_list in, l;

@@ -21,6 +21,17 @@ static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t 
     e_put(e, TABLE_READY, k, sizeof k, b, rc.n);
 }
 
+/* Ranges from `from` on, behind each other from position pos; as many segments as they need. */
+static void segs_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r, uint32_t from)
+{
+    while (from < r->n) {
+        uint32_t n = r->n - from < RANGES_MAX ? r->n - from : RANGES_MAX;
+        seg_put(e, q, l, pos, r, from, n);
+        for (; n; n--)
+            pos += r->v[from++].count;
+    }
+}
+
 void lane_append(struct engine *e, struct rq *q, enum lane l, const struct ranges *r)
 {
     struct lane_q *L = &q->lane[l];
@@ -247,7 +258,7 @@ static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker
         got = seg_take(e, q, L, &r, w, out, &changed);
         if (changed) {
             if (r.n) {
-                seg_put(e, q, l, pos, &r, 0, r.n);
+                segs_put(e, q, l, pos, &r, 0);
             } else {
                 lane_key(k, q, l, pos);
                 e_del(e, TABLE_READY, k, sizeof k);
@@ -274,20 +285,9 @@ void queue_write_heads(struct engine *e, struct rq *q)
         if (!L->loaded || !L->head.dirty)
             continue;
         struct ranges *r = &L->head.r;
-        uint32_t n = r->n < RANGES_MAX + 40 ? r->n : 0; /* splitting in the middle adds ranges: cut before it grows out of a value */
-        if (!n) {
-            struct ranges rest = { 0 };
-            for (uint32_t i = RANGES_MAX; i < r->n; i++)
-                ranges_add(e, &rest, r->v[i].first, r->v[i].count);
-            uint64_t pos = L->head.pos;
-            for (uint32_t i = 0; i < RANGES_MAX; i++)
-                pos += r->v[i].count;
-            seg_put(e, q, l, pos, &rest, 0, rest.n);
-            r->n = n = RANGES_MAX;
-            r->total -= rest.total;
-            ranges_free(&rest);
-        }
-        seg_put(e, q, l, L->head.pos, r, 0, n);
+        segs_put(e, q, l, L->head.pos, r, 0);
+        while (r->n > RANGES_MAX) /* taking from the middle splits ranges: what outgrew the segment lies behind it now */
+            r->total -= r->v[--r->n].count;
         L->head.stored = true;
         L->head.dirty = false;
     }

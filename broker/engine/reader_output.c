@@ -109,7 +109,7 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     columns(&r->b2, &s, &column_n);
     struct slp_output a = { .next_after = q->after_unit };
     uint32_t rows = 0, looked = 0;
-    for (uint64_t u = q->after_unit + 1; u <= run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc; u++, looked++) {
+    for (uint64_t u = q->after_unit; u++ < run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc; looked++) {
         uint8_t buf[STATE_GROUP_BYTES_MAX], *head = rd_unit(r, &run, u, buf);
         struct slp_list in;
         size_t was = r->b.n;

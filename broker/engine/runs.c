@@ -476,7 +476,7 @@ void on_runs_get(struct engine *e, const struct slp_msg *m)
     struct slp_runs a = { 0 };
     uint32_t n = 0;
     slp_buf_clear(&e->b1);
-    for (uint64_t id = q->after + 1; id <= e->meta.run; id++) {
+    for (uint64_t id = q->after; id++ < e->meta.run;) {
         const struct run *r = e->run[id - 1];
         if (!r || r->state == RUN_DELETING ||
             (SLP_IS(q, runs_get, line) && (r->line->name.n != q->line.n || memcmp(r->line->name.s, q->line.p, q->line.n))))

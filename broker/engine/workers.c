@@ -144,8 +144,17 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
         e->meta.worker++;
         name_put(e, NAME_WORKER, d->name.p, d->name.n, w->id);
     }
+    struct slp_cursor c = slp_each(d->skills);
+    struct slp_item_skill sk;
+    slp_buf_clear(&e->b2); /* packed anew: as they came they may hold elements that we skip */
+    while (slp_next_skill(&c, &sk))
+        slp_pack_item(&e->b2, SLP_ITEM_skill, &sk);
+    if (e->b2.failed) {
+        fail(e, STORE_NO_MEMORY);
+        return 0;
+    }
     struct stored s = { h->id, (uint32_t)d->capacity, d->skills.count, (uint8_t)d->kind, 1, d->name, d->team, d->title,
-                        { d->skills.p, d->skills.bytes } };
+                        { e->b2.p, (uint32_t)e->b2.n } };
     stored_write(e, w->id, &s);
     if (!w->on_roster)
         member_add(h, w);
