@@ -374,11 +374,12 @@ struct aseg *assign_find(struct engine *e, uint64_t no)
         fail(e, rc);
     }
     store_cursor_close(&c);
-    if (!first || (s = aseg_read(e, first, v)) == NULL)
-        return NULL;
-    list_for_end(e, s);
-    if (no >= first + s->n)
-        return NULL; /* a hole: the run of this number is deleted */
+    struct rdr head = rdr_on(v.p, v.n);
+    rdr_bytes(&head, 3 * 4);
+    if (!first || no >= first + rdr_u32(&head))
+        return NULL; /* a hole: the run of this number is deleted. The segment before it may be in memory: it is not read again */
+    if ((s = aseg_read(e, first, v)) != NULL)
+        list_for_end(e, s);
     return s;
 }
 
@@ -437,11 +438,11 @@ void assigns_load(struct engine *e)
 
 void assigns_free(struct engine *e)
 {
-    for (uint64_t i = 0; i < e->amap_cap; i++) { /* a segment stands in the map once for each of its numbers: free it at its first */
-        struct aseg *s = e->amap[i].s;
-        if (e->amap[i].no && s->first == e->amap[i].no)
+    for (uint32_t i = 0; e->hub && i < e->meta.hub; i++)
+        for (struct aseg *s = e->hub[i] ? e->hub[i]->asegs : NULL, *next; s; s = next) {
+            next = s->hub_next;
             free(s);
-    }
+        }
     for (int k = 0; k < 4; k++)
         for (struct aseg *s = e->free_asegs[k], *next; s; s = next) {
             next = s->dirty_next;

@@ -47,7 +47,8 @@ void sweeps_load(struct engine *e)
         s->cursor = rdr_u64(&r);
         s->count = rdr_u64(&r);
         const char *reason = rdr_str(&r, &n);
-        if (r.bad || n > sizeof s->reason || s->run > e->meta.run || s->station > e->meta.station)
+        if (r.bad || n > sizeof s->reason || s->run > e->meta.run ||
+            (s->what != SWEEP_DELETE && s->station > e->meta.station)) /* of a deletion it is the phase */
             fail(e, STORE_CORRUPT);
         else if (n)
             memcpy(s->reason, reason, s->reason_n = (uint8_t)n);
@@ -105,7 +106,7 @@ static bool step_recall(struct engine *e, struct sweep *s)
     if (s->run) {
         bool meant = r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || !station_open(r->rq[0].st));
         if (meant)
-            n = recall_of(e, r, NULL, r->state == RUN_CANCELLED ? 2 : 1, CHUNK);
+            n = recall_of(e, r, NULL, r->state > RUN_CLOSED ? 2 : 1, CHUNK);
     } else if (!station_open(st)) {
         for (uint32_t i = 0; i < e->meta.run && n < CHUNK; i++)
             if (e->run[i] && e->run[i]->lv == st->lv)
