@@ -401,6 +401,8 @@ static void on_boot(struct engine *e, const struct input *in)
     e->session_seed = in->restart;
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
+    if (e->meta.hub)
+        e->hub_check_us = e->now_us + 1000000;
     slp_buf_clear(&e->b1);
     slp_pack_map(&e->b1, 1);
     slp_pack_cstr(&e->b1, "elapsed");

@@ -149,6 +149,7 @@ struct hub *hub_session(struct engine *e, uint64_t session)
     h->peer = e->in->peer; /* a link that reconnected by itself comes from another peer */
     h->seen_us = e->now_us;
     h->seen_wall_us = e->wall_us;
+    h->dirty = true;
     h->handed_back = false;
     if (!h->connected) {
         h->connected = true;
@@ -235,7 +236,9 @@ void on_hello(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_hello *q = &m->u.hello;
     static const uint8_t none[16];
-    int64_t off = q->wall_us - e->wall_us;
+    int64_t off;
+    if (__builtin_sub_overflow(q->wall_us, e->wall_us, &off) || off == INT64_MIN)
+        off = q->wall_us < 0 ? -INT64_MAX : INT64_MAX;
     if (!sl_name_ok(q->hub.p, q->hub.n)) {
         reply_error(e, SLP_E_BAD_NAME, "hub", "'%.*s' is not a name", (int)q->hub.n, q->hub.p);
         return;
@@ -343,6 +346,7 @@ void hubs_tick(struct engine *e)
         if (!h->handed_back && !h->connected && silent > h->grace_us) {
             hub_hand_back(e, h, anybody);
             h->handed_back = true;
+            h->session = 0; /* over: what it still holds is compared at its next hello */
         }
         watch = watch || h->connected || !h->handed_back;
     }
@@ -381,6 +385,10 @@ void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *gr
         struct worker *w = own_worker(e, h, it.worker);
         if (!w)
             continue; /* it left the roster while the grant was under way */
+        if (w->credit_session != h->session) { /* he was not on this roster at welcome: what another session granted is void */
+            w->credit_session = h->session;
+            w->granted = w->sent = 0;
+        }
         uint64_t cap = w->sent + SL_WORKER_CREDIT_MAX;
         if (it.total > w->granted)
             w->granted = it.total < cap ? it.total : cap;
@@ -429,7 +437,7 @@ void on_hubs_get(struct engine *e, const struct slp_msg *m)
     struct slp_hubs a = { 0 };
     uint32_t n = 0;
     slp_buf_clear(&e->b1);
-    for (uint64_t id = m->u.hubs_get.after + 1; id <= e->meta.hub; id++) {
+    for (uint64_t id = m->u.hubs_get.after; id++ < e->meta.hub;) {
         const struct hub *h = e->hub[id - 1];
         if (n == 1000 || page_full(e)) {
             a.more = true;

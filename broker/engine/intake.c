@@ -57,27 +57,28 @@ static bool columns_ok(struct engine *e, struct intake *in)
     return true;
 }
 
-/* The values of a row in input order; may be packed into b2. false: the text says why. */
-static bool row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_list *out, char *text, size_t text_size)
+/* The values of a row in input order; may be packed into b2. Where they are refused, the text says why. */
+static enum slp_code row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_list *out, char *text,
+                                size_t text_size)
 {
     const struct ld_line *lv = in->r->lv;
     struct slr r = slr_on(row.p, row.n);
     struct slr_value v;
     if (slr_next(&r, &v) || v.type != SLR_ARRAY) {
         snprintf(text, text_size, "a row must be an array");
-        return false;
+        return SLP_E_BAD_UNIT;
     }
     if (v.n != in->columns) {
         snprintf(text, text_size, "a row has %u values, %u are expected", v.n, in->columns);
-        return false;
+        return SLP_E_BAD_UNIT;
     }
     *out = (struct slp_list){ r.p, (uint32_t)(r.end - r.p), v.n };
     if (!in->as_is) {
         const char *at[SL_INPUT_FIELDS_MAX + 1];
         for (uint32_t i = 0; i < v.n; i++) {
             at[i] = r.p;
-            if (slr_skip(&r, SL_DEPTH_MAX))
-                return false;
+            int skipped = slr_skip(&r, SL_DEPTH_MAX);
+            assert(!skipped); /* the decoder checked it */
         }
         at[v.n] = r.p;
         slp_buf_clear(&e->b2);
@@ -94,16 +95,16 @@ static bool row_values(struct engine *e, const struct intake *in, struct slp_byt
     char what[200];
     if (out->bytes > SL_UNIT_BYTES_MAX) {
         snprintf(text, text_size, "a unit of %u bytes is larger than %d", out->bytes, SL_UNIT_BYTES_MAX);
-        return false;
+        return SLP_E_TOO_BIG;
     }
     if (ld_check_values(lv->inputs, lv->input_count, out->p, out->bytes, out->count, &bad, what, sizeof what)) {
         if (bad < lv->input_count)
             snprintf(text, text_size, "%.*s: %s", (int)lv->inputs[bad].name.n, lv->inputs[bad].name.p, what);
         else
             snprintf(text, text_size, "%s", what);
-        return false;
+        return SLP_E_BAD_UNIT;
     }
-    return true;
+    return SLP_E_OK;
 }
 
 static size_t dedup_key(uint8_t *k, const struct run *r, struct slp_bytes key)
@@ -183,6 +184,8 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
         reply_error(e, SLP_E_OLD_EPOCH, "epoch", "epoch %llu has taken over", (unsigned long long)p->epoch);
         return false;
     }
+    if (q->epoch > p->epoch)
+        *p = (struct producer){ .epoch = q->epoch }; /* whoever takes over counts from 1 again */
     if (q->first_seq > p->last_seq + 1) {
         reply_error(e, SLP_E_SEQUENCE_GAP, "first_seq", "%llu is expected next", (unsigned long long)(p->last_seq + 1));
         return false;
@@ -269,12 +272,10 @@ static bool rows_ok(struct engine *e, struct intake *in)
     char text[300], place[40];
     for (uint32_t i = 0; slp_next_raw(&rows, &row) && !e->rc; i++) {
         bool same, has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key);
-        enum slp_code code = SLP_E_OK;
         if (i < in->skip)
             continue;
-        if (!row_values(e, in, row, &values, text, sizeof text))
-            code = SLP_E_BAD_UNIT;
-        else if (has_key && dedup_find(e, in->r, key, NULL, &values, &same) && !same) {
+        enum slp_code code = row_values(e, in, row, &values, text, sizeof text);
+        if (code == SLP_E_OK && has_key && dedup_find(e, in->r, key, NULL, &values, &same) && !same) {
             code = SLP_E_KEY_REUSED;
             snprintf(text, sizeof text, "the key was used before with other values");
         }
@@ -304,8 +305,9 @@ static void take_in(struct engine *e, struct intake *in)
         bool has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key) && key.n;
         if (i < in->skip)
             continue;
-        if (!row_values(e, in, row, &values, text, sizeof text)) {
-            refuse_item(e, &items, i, SLP_E_BAD_UNIT, 0, text);
+        enum slp_code code = row_values(e, in, row, &values, text, sizeof text);
+        if (code != SLP_E_OK) {
+            refuse_item(e, &items, i, code, 0, text);
             continue;
         }
         if (has_key) {

@@ -108,7 +108,8 @@ struct worker {
     bool on_roster, signed_in, idle, signing_off;
     uint32_t upload_mark, holding;
     struct profile *profile;
-    uint64_t granted, sent, done, idle_seq; /* credit = granted - sent */
+    uint64_t granted, sent, done, idle_seq; /* credit = granted - sent, both since welcome of ... */
+    uint64_t credit_session;
     struct worker *hub_next, *hub_prev;     /* of its hub's members */
     struct worker *next, *prev;             /* of its profile's idle list, the one idle the longest first */
     bool dirty;

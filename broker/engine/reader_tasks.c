@@ -1,15 +1,17 @@
-/* TASKS_GET: pages through what is ready, waiting or dead at a station, without touching it. `next` is the key of the segment where the page ended
- * and how many of its tasks were told; it stays valid while the queue moves on: what has gone meanwhile is not told. */
+/* TASKS_GET: pages through what is ready, waiting or dead at a station, without touching it. `next` is the key of the segment where the page ended,
+ * the first unit in it that was not told, and how many stood there from it on; so it stays valid while the queue moves on: segments are used
+ * up from the front, and where that unit itself has gone, as many from the end are told. */
 #include "broker/engine/reader.h"
 
 #define SEGMENTS_LOOKED_AT_MAX 5000 /* in one page */
-#define MARK_BYTES_MAX 25
+#define PLACE_BYTES 16 /* the unit, what is left from it on */
+#define MARK_BYTES_MAX (17 + PLACE_BYTES)
 
 struct page {
     struct reader *r;
     const struct slp_tasks_get *q;
     uint32_t run, rows, limit; /* run 0: all */
-    uint8_t mark[MARK_BYTES_MAX]; /* where the page ends: a key, then the place in it u64 */
+    uint8_t mark[MARK_BYTES_MAX]; /* where the page ends: a key, then the place in it; of the dead the key alone */
     size_t mark_n;
     bool more;
 };
@@ -34,27 +36,52 @@ static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16
     return true;
 }
 
-/* Tell a segment's ranges from place `from` on; false: the page is full, and the mark is set. */
-static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t due_us, struct rdr *rd, uint64_t from,
+struct place { uint64_t unit, left; }; /* in a segment; unit 0: its beginning */
+
+static struct place place_read(const char *p) { return (struct place){ key_get_u64(p), key_get_u64(p + 8) }; }
+
+static void mark_set(struct page *p, const void *key, size_t key_n, struct place at)
+{
+    memcpy(p->mark, key, key_n);
+    key_u64(key_u64(p->mark + key_n, at.unit), at.left);
+    p->mark_n = key_n + PLACE_BYTES;
+    p->more = true;
+}
+
+static bool range_next(struct rdr *rd, uint64_t *at, uint64_t *first, uint64_t *count)
+{
+    *first = *at + (uint64_t)rdr_zigzag(rd);
+    *count = rdr_varint(rd);
+    *at = *first + *count;
+    return !rd->bad;
+}
+
+/* How many of a segment's tasks come before the place. */
+static uint64_t before_place(struct rdr rd, struct place from, uint64_t *total)
+{
+    uint64_t at = 0, first, count, found = UINT64_MAX;
+    uint16_t n = rdr_u16(&rd);
+    *total = 0;
+    for (uint16_t i = 0; i < n && range_next(&rd, &at, &first, &count); i++) {
+        if (from.unit >= first && from.unit < at)
+            found = *total + (from.unit - first);
+        *total += count;
+    }
+    return !from.unit ? 0 : found != UINT64_MAX ? found : *total > from.left ? *total - from.left : 0;
+}
+
+/* Tell a segment's ranges from a place on; false: the page is full, and the mark is set. */
+static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t due_us, struct rdr *rd, struct place from,
                         const void *key, size_t key_n)
 {
-    uint64_t at = 0, place = 0;
+    uint64_t at = 0, first, count, total, skip = before_place(*rd, from, &total), place = 0;
     uint16_t n = rdr_u16(rd);
-    for (uint16_t i = 0; i < n && !rd->bad; i++) {
-        uint64_t first = at + (uint64_t)rdr_zigzag(rd), count = rdr_varint(rd);
-        at = first + count;
-        for (uint64_t u = first; u < at && !rd->bad; u++, place++) {
-            if (place < from)
-                continue;
-            if (!tell(p, run, u, idx, state, due_us, (struct slp_bytes){ NULL, 0 })) {
-                memcpy(p->mark, key, key_n);
-                key_u64(p->mark + key_n, place);
-                p->mark_n = key_n + 8;
-                p->more = true;
+    for (uint16_t i = 0; i < n && range_next(rd, &at, &first, &count); place += count, i++)
+        for (uint64_t k = skip > place ? skip - place : 0; k < count; k++)
+            if (!tell(p, run, first + k, idx, state, due_us, (struct slp_bytes){ NULL, 0 })) {
+                mark_set(p, key, key_n, (struct place){ first + k, total - place - k });
                 return false;
             }
-        }
-    }
     if (rd->bad)
         p->r->rc = STORE_CORRUPT;
     return !rd->bad;
@@ -72,12 +99,13 @@ static void tasks_ready(struct page *p, uint16_t idx)
     struct rd_run run = { 0 };
     struct store_cursor c;
     size_t prefix = p->run ? 8 : 4, kn = prefix;
-    uint64_t from = 0;
+    static const struct place beginning;
+    struct place from = beginning;
     uint32_t looked = 0;
     key_u32(key_u32(k, (uint32_t)p->q->station_id), p->run);
-    if (p->q->after.n == 25 && !memcmp(p->q->after.p, k, prefix)) {
+    if (p->q->after.n == 17 + PLACE_BYTES && !memcmp(p->q->after.p, k, prefix)) {
         memcpy(k, p->q->after.p, kn = 17);
-        from = key_get_u64(p->q->after.p + 17);
+        from = place_read(p->q->after.p + 17);
     }
     uint8_t want[17];
     memcpy(want, k, 17);
@@ -86,15 +114,12 @@ static void tasks_ready(struct page *p, uint16_t idx)
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         bool same = kn == 17 && !memcmp(c.key.p, want, 17);
         if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
-            memcpy(p->mark, c.key.p, 17);
-            key_u64(p->mark + 17, 0);
-            p->mark_n = 25;
-            p->more = true;
+            mark_set(p, c.key.p, 17, beginning);
             break;
         }
         if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), &run) || run.state > RUN_CLOSED)
             continue;
-        if (!tell_ranges(p, &run, idx, TASK_READY, 0, &rd, same ? from : 0, c.key.p, 17))
+        if (!tell_ranges(p, &run, idx, TASK_READY, 0, &rd, same ? from : beginning, c.key.p, 17))
             break;
     }
     if (rc != STORE_OK && rc != STORE_NOT_FOUND)
@@ -107,22 +132,20 @@ static void tasks_waiting(struct page *p, uint16_t idx)
     uint8_t k[16] = { 0 };
     struct rd_run run = { 0 };
     struct store_cursor c;
-    uint64_t from = 0;
+    static const struct place beginning;
+    struct place from = beginning;
     uint32_t looked = 0;
-    if (p->q->after.n == 24) {
+    if (p->q->after.n == 16 + PLACE_BYTES) {
         memcpy(k, p->q->after.p, 16);
-        from = key_get_u64(p->q->after.p + 16);
+        from = place_read(p->q->after.p + 16);
     }
     enum store_rc rc = store_cursor_open(p->r->t, TABLE_DELAY, &c);
     for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !p->r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         int64_t due = (int64_t)key_get_u64(c.key.p) - p->r->elapsed_us;
-        uint64_t at = memcmp(c.key.p, k, sizeof k) ? 0 : from;
+        struct place at = memcmp(c.key.p, k, sizeof k) ? beginning : from;
         if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
-            memcpy(p->mark, c.key.p, 16);
-            key_u64(p->mark + 16, 0);
-            p->mark_n = 24;
-            p->more = true;
+            mark_set(p, c.key.p, 16, beginning);
             break;
         }
         uint32_t station = rdr_u32(&rd), id = rdr_u32(&rd);

@@ -522,7 +522,7 @@ void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reaso
                 fail(e, STORE_CORRUPT);
                 return;
             }
-            end_return(e, s, holder, WHY_DROPPED, "", 0);
+            end_return(e, s, holder, WHY_RECALLED, "", 0);
             recall(e, s->hub, holder, 3);
         }
     }
@@ -579,7 +579,8 @@ void on_tasks_set(struct engine *e, const struct slp_msg *m)
             n += task_requeue(e, r, unit, st->idx);
         } else if (r->state <= RUN_CLOSED) {
             uint8_t *h = unit_head(e, r, unit, false);
-            if (h && h[UH_STATE] == UNIT_OPEN && unit_station(h, st->idx)[ST_STATE] != TASK_DONE) {
+            uint8_t state = h ? unit_station(h, st->idx)[ST_STATE] : TASK_DONE;
+            if (h && h[UH_STATE] == UNIT_OPEN && state != TASK_DONE && state != TASK_SKIPPED) {
                 unit_drop(e, r, unit, q->reason.p, q->reason.n);
                 n++;
             }
