@@ -11,6 +11,7 @@
 #include "broker/log.h"
 
 #define PARCELS 3            /* one being filled, one being sent, one between */
+#define QUIET_US 3000        /* without work for this long, it is idle: chores would make a next request wait */
 #define IDLE_WAIT_US 1000000 /* how often an idle committer looks at the store's space */
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
@@ -183,7 +184,7 @@ static void *run(void *arg)
     struct committer *c = arg;
     struct gathered g;
     do {
-        if (!inbox_take(c->o.inbox, &g, 0)) {
+        if (!inbox_take(c->o.inbox, &g, QUIET_US)) {
             idle(c);
             if (!inbox_take(c->o.inbox, &g, IDLE_WAIT_US) && !look_at_space(c)) {
                 continue;

@@ -109,7 +109,7 @@ static void send_replies(struct loop *l, const struct parcel *p, int64_t now_us)
     for (size_t i = 0; i < e->n; i++) {
         const char *body = e->bytes.p + e->v[i].off;
         size_t n = e->v[i].n;
-        if (p->figures && merge_figures(l, body, n)) {
+        if (p->figures && figures_wanted(body, n) && merge_figures(l, body, n)) {
             body = l->scratch_merged.p;
             n = l->scratch_merged.n;
         }

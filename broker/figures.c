@@ -66,6 +66,24 @@ void figures_add_histogram(struct figures *f, const char *key, const struct hist
     }
 }
 
+bool figures_wanted(const char *body, size_t n)
+{
+    struct slr r = slr_on(body, n);
+    struct slr_value map, key, v;
+    if (slr_next(&r, &map) < 0 || map.type != SLR_MAP) {
+        return false;
+    }
+    for (uint32_t i = 0; i < map.n; i++) {
+        if (slr_next(&r, &key) < 0 || key.type != SLR_U64 || key.u64 > 1 || slr_next(&r, &v) < 0) {
+            return false; /* version and type come first */
+        }
+        if (key.u64 == 1) {
+            return v.type == SLR_U64 && v.u64 == SLP_STATS;
+        }
+    }
+    return false;
+}
+
 int figures_merge(const struct figures *f, const char *body, size_t n, struct slp_buf *out)
 {
     struct slp_msg m;

@@ -2,6 +2,7 @@
  * answer to STATS_GET beside the engine's. docs/operating.md explains every key. */
 #ifndef SUNLINE_BROKER_FIGURES_H
 #define SUNLINE_BROKER_FIGURES_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +22,10 @@ void figures_add(struct figures *f, const char *key, uint64_t value);
 /* KEY_p50, KEY_p99, KEY_max, KEY_total, KEY_count, and KEY_le_N (cumulative) from the first bucket that holds any to
  * the one that completes them. */
 void figures_add_histogram(struct figures *f, const char *key, const struct histogram *h);
-/* If `body` is a STATS message, write it again to `out` with these pairs added. 0; -1: it is not, or does not fit a
- * frame, or no memory; out is then meaningless. */
+/* Does this body look like an answer to STATS_GET? Cheap: for picking it out of many. */
+bool figures_wanted(const char *body, size_t n);
+/* Write the STATS message `body` again to `out`, with these pairs added. 0; -1: it is none, or does not fit a frame, or
+ * no memory; out is then meaningless. */
 int figures_merge(const struct figures *f, const char *body, size_t n, struct slp_buf *out);
 void figures_free(struct figures *f);
 #endif

@@ -439,12 +439,11 @@ int loop_run(struct loop *l)
 
 /* ---- stopping ---- */
 
-/* Threads that still run (a start that failed half-way) get to their end first. */
+/* Threads that still run (a start that failed half-way, a poll that failed) get to their end first. */
 static void end_threads(struct loop *l)
 {
     unsigned wanted = (l->committing ? 1 : 0) + (l->readers ? 1 : 0) + (l->publisher ? 1 : 0);
-    if (l->phase == LOOP_RUNS) {
-        l->phase = LOOP_FINISHES;
+    if (l->phase != LOOP_ENDED) { /* each of these may be said twice */
         if (l->committing) {
             inbox_stop(l->inbox);
         }

@@ -86,6 +86,8 @@ static void figures_go_beside_the_engines(void **state)
     s.figures = (struct slp_bytes){ map.p, (uint32_t)map.n };
     assert_int_equal(slp_encode(&body, SLP_STATS, 9, &s), 0);
 
+    assert_true(figures_wanted(body.p, body.n));
+
     struct figures f = { 0 };
     struct histogram h = { 0 };
     for (uint64_t v = 1; v <= 100; v++) {
@@ -112,6 +114,8 @@ static void figures_go_beside_the_engines(void **state)
 
     slp_buf_clear(&body); /* another answer in the same batch is left alone */
     assert_int_equal(answer_done(&body, 1), 0);
+    assert_false(figures_wanted(body.p, body.n));
+    assert_false(figures_wanted("", 0));
     assert_int_equal(figures_merge(&f, body.p, body.n, &out), -1);
     figures_free(&f);
     slp_buf_free(&map);
