@@ -26,7 +26,7 @@ BROKER  := $(filter-out $(O)/broker/main.o,$(call obj,broker))
 AGENT   := $(filter-out $(O)/worker-agent/main.o,$(call obj,worker-agent))
 CLIENT  := $(call obj,client)
 CLI     := $(filter-out $(O)/client/cli/main.o,$(call obj,client/cli))
-TESTLIB := $(call obj,tests/lib)
+TESTLIB := $(call obj,tests/lib) $(filter-out $(O)/tests/sim/main.o,$(call obj,tests/sim))
 LIBS    := $(O)/libproto.a $(O)/libstore.a $(O)/libengine.a $(O)/libbroker.a $(O)/libagent.a $(O)/libcli.a $(O)/libsunline.a
 BIN     := $(O)/sunlined $(O)/sunline-agent $(O)/sunline
 EXAMPLES := $(patsubst client/examples/%.c,$(O)/examples/%,$(call src,client/examples))
@@ -34,7 +34,7 @@ DEMO    := $(patsubst deploy/demo/%.c,$(O)/demo/%,$(call src,deploy/demo))
 UNIT    := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_*.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-SIM     := $(if $(call src,tests/sim),$(O)/sunline-sim)
+SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c))
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
@@ -50,7 +50,7 @@ demo: ## install what is missing, build, run a CSV through a line on three hubs
 test: ## install what is missing, build with warnings as errors, run every test
 	@$(call deps,build test)
 	@$(AGAIN) WERROR=1 all tests
-	@tests/run --build $(O) unit integration $(if $(wildcard tests/sim/*.c),sim)
+	@tests/run --build $(O) unit integration $(if $(SIM),sim)
 
 unit: tests ## the unit tests only
 	@tests/run --build $(O) unit
@@ -103,7 +103,7 @@ $(O)/demo/%: deploy/demo/%.c
 	@mkdir -p $(@D)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
 # A unit test, a benchmark, a fuzzer is one program, linked with whatever it needs of the product and of tests/lib.
-WHOLE   := $(LIBS) $(if $(TESTLIB),$(O)/libtest.a)
+WHOLE   := $(LIBS) $(O)/libtest.a
 link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
              -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 $(O)/tests/%: tests/unit/%.c $(WHOLE)
@@ -112,7 +112,7 @@ $(O)/bench/%: tests/bench/%.c $(filter-out $(O)/tests/bench/bench_%,$(call obj,t
 	$(link_whole)
 $(O)/fuzz/%: tests/fuzz/%.c $(WHOLE)
 	$(link_whole) -fsanitize=fuzzer
-$(O)/sunline-sim: $(call obj,tests/sim) $(WHOLE)
+$(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)
 
 asan: ## unit tests under AddressSanitizer and UBSan (in ./build-asan)
@@ -133,6 +133,9 @@ install: all ## install below DESTDIR and PREFIX (/usr/local)
 help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z_.-]+):.*## /\1\t/' | expand -t 24
 
+format: ## lay the code out as .clang-format says
+	clang-format -i $(CODE)
+
 tags: ## tags for editors
 	ctags -R --languages=C --langmap=C:+.h proto broker worker-agent client
 
@@ -143,4 +146,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests bench sim fuzz fuzzers asan lint nightly install help clean
+.PHONY: all demo test unit integration tests bench sim fuzz fuzzers asan lint format nightly install help clean
