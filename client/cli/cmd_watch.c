@@ -1,6 +1,8 @@
 /* sunline run watch: how far a run is, how fast it goes, when it will be done. Redraws itself on a terminal;
  * otherwise a line a look. */
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "client/cli/args.h"
 #include "client/cli/family.h"
@@ -13,6 +15,7 @@
 #define TTY_INTERVAL_MS 500
 #define INTERVAL_S_MAX 3600
 #define BAR_COLUMNS 40
+#define LINES_ABOVE 3u /* the bar, the counts, the table's headings */
 
 struct watch {
     struct cli *cli;
@@ -65,6 +68,16 @@ static const char *states(const struct sl_run_row *r)
                                              : "";
 }
 
+/* As many as leave room for the other lines: what has scrolled away cannot be drawn over. */
+static uint32_t stations_that_fit(uint32_t stations)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || stations + LINES_ABOVE < size.ws_row) {
+        return stations;
+    }
+    return size.ws_row > LINES_ABOVE + 2 ? size.ws_row - LINES_ABOVE - 2u : 0;
+}
+
 static void draw_tty(struct watch *w, const struct sl_progress *p, const struct progress_view *v)
 {
     FILE *out = w->cli->out;
@@ -72,17 +85,22 @@ static void draw_tty(struct watch *w, const struct sl_progress *p, const struct 
     if (w->lines) {
         fprintf(out, "\033[%uA", w->lines);
     }
-    fprintf(out, "\r\033[J%s%s\n", progress_line(v, BAR_COLUMNS, line), states(&p->run));
+    fprintf(out, "\r\033[J" TTY_NO_WRAP "%s%s\n", progress_line(v, BAR_COLUMNS, line), states(&p->run));
     fprintf(out, "%llu units, %llu done, %llu in progress, %llu dead, %llu dropped, %llu cancelled\n",
             (unsigned long long)p->run.units, (unsigned long long)p->run.done, (unsigned long long)in_progress(p),
             (unsigned long long)p->run.dead, (unsigned long long)p->run.dropped, (unsigned long long)p->run.cancelled);
     struct station_table stations;
     station_table_begin(&stations, w->cli, false);
-    for (uint32_t i = 0; i < p->station_count; i++) {
+    uint32_t shown = stations_that_fit(p->station_count);
+    for (uint32_t i = 0; i < shown; i++) {
         station_table_row(&stations, &p->stations[i]);
     }
     w->code = station_table_end(&stations);
-    w->lines = 3 + p->station_count;
+    if (shown < p->station_count) {
+        fprintf(out, "... and %u more stations\n", p->station_count - shown);
+    }
+    fputs(TTY_WRAP, out);
+    w->lines = LINES_ABOVE - (shown == 0) + shown + (shown < p->station_count); /* no rows, no headings */
 }
 
 static void draw_plain(struct watch *w, const struct sl_progress *p, const struct progress_view *v)

@@ -84,7 +84,7 @@ static void draw(struct progress *p, uint64_t done, double share, bool final)
     char line[PROGRESS_LINE_BYTES];
     progress_line(&v, p->tty ? BAR_COLUMNS : 0, line);
     if (p->tty) {
-        fprintf(p->err, "\r\033[K%s%s", line, final ? "\n" : "");
+        fprintf(p->err, "\r\033[K" TTY_NO_WRAP "%s" TTY_WRAP "%s", line, final ? "\n" : "");
     } else {
         fprintf(p->err, "%s\n", line);
     }

@@ -7,6 +7,9 @@
 #include <stdio.h>
 
 #define PROGRESS_LINE_BYTES 200
+/* What is redrawn must keep its number of lines: a narrow terminal cuts them off instead of wrapping. */
+#define TTY_NO_WRAP "\033[?7l"
+#define TTY_WRAP "\033[?7h"
 
 struct progress_view {       /* what one line shows */
     const char *what;        /* "importing" */

@@ -65,7 +65,7 @@ size_t text_columns(const char *p, size_t n)
             continue;
         }
         columns += g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
-        p = g_utf8_next_char(p);
+        p += g_utf8_skip[(guchar)*p];
     }
     return columns;
 }
@@ -85,7 +85,7 @@ void text_put(FILE *f, const char *p, size_t n)
             p += u >= 0x80 && u < 0xa0 ? 2 : 1;
             continue;
         }
-        const char *next = g_utf8_next_char(p);
+        const char *next = p + g_utf8_skip[(guchar)*p];
         fwrite(p, 1, (size_t)(next - p), f);
         p = next;
     }
