@@ -38,7 +38,7 @@ ROBOT = """#!/usr/bin/python3
 import json, sys
 for line in sys.stdin:
     task = json.loads(line)
-    print(json.dumps({"id": task["id"], "values": {"square": int(task["fields"]["number"]) ** 2}}), flush=not sys.stdin.buffer.peek(1))
+    print(json.dumps({"id": task["id"], "values": {"square": int(task["fields"]["number"]) ** 2}}), flush=True)
 """
 
 
