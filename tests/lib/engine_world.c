@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "client/cli/linefile.h"
+#include "proto/reader.h"
 
 #define CHECK(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
 
@@ -57,7 +58,17 @@ static void boot(struct world *w)
     CHECK(rc == STORE_OK);
     CHECK(w->engine = engine_open(w->store, &w->cfg, &rc));
     CHECK(w->reader = reader_new(w->store));
+    w->hellos = 0;
     struct input in = { .kind = INPUT_BOOT, .restart = 1000 * ++w->restarts };
+    step(w, &in);
+    world_flush(w);
+}
+
+void world_boot(struct world *w)
+{
+    world_flush(w);
+    /* The engine counts its sessions on: what it has given is taken off, so that the next numbers are those of a new one. */
+    struct input in = { .kind = INPUT_BOOT, .restart = 1000 * ++w->restarts - w->hellos };
     step(w, &in);
     world_flush(w);
 }
@@ -95,6 +106,12 @@ void world_clear(struct world *w)
     for (size_t i = 0; i < w->frames; i++)
         free(w->frame[i].bytes);
     w->frames = 0;
+}
+
+void world_end(struct world *w)
+{
+    world_check(w);
+    world_close(w);
 }
 
 void world_close(struct world *w)
@@ -250,11 +267,10 @@ uint64_t world_run(struct world *w, const char *line, const char *name)
 
 uint64_t world_put(struct world *w, uint64_t run_id, unsigned n)
 {
-    static unsigned counter;
     struct slp_buf b = { 0 };
     for (unsigned i = 0; i < n; i++) {
         char s[32];
-        snprintf(s, sizeof s, "unit %u", ++counter);
+        snprintf(s, sizeof s, "unit %u", ++w->units_put);
         slp_pack_array(&b, 1);
         slp_pack_cstr(&b, s);
     }
@@ -300,6 +316,7 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
                            .roster_digest = { (char *)digest, 32 }, .held = { b.p, (uint32_t)b.n, (uint32_t)n }, .wall_us = w->wall_us };
     struct slp_msg *m = world_send(w, h->peer, SLP_HELLO, &q);
     slp_buf_free(&b);
+    w->hellos++;
     agreed(m, SLP_WELCOME);
     h->session = m->u.welcome.session;
     memset(h->granted, 0, sizeof h->granted);
@@ -400,4 +417,223 @@ enum slp_code world_act(struct world *w, struct world_hub *h, const struct world
     enum slp_code code = first_outcome(world_send(w, h->peer, SLP_ACTS, &q), lease_us);
     slp_buf_free(&b);
     return code;
+}
+
+/* ---- commands of operators ---- */
+
+enum slp_code world_code(const struct slp_msg *m)
+{
+    CHECK(m);
+    return m->type == SLP_ERROR ? (enum slp_code)m->u.error.code : SLP_E_OK;
+}
+
+enum slp_code world_run_set(struct world *w, const char *run, unsigned action, unsigned priority)
+{
+    struct slp_run_set q = { .run = world_str(run), .action = action, .priority = priority, .force = true };
+    if (action == RUN_SET_PRIORITY)
+        SLP_SET(&q, run_set, priority);
+    if (action == RUN_SET_DELETE)
+        SLP_SET(&q, run_set, force);
+    return world_code(world_send(w, WORLD_CLIENT, SLP_RUN_SET, &q));
+}
+
+enum slp_code world_line_set(struct world *w, const char *line, unsigned action, bool force)
+{
+    struct slp_line_set q = { .line = world_str(line), .action = action, .force = force };
+    SLP_SET(&q, line_set, force);
+    return world_code(world_send(w, WORLD_CLIENT, SLP_LINE_SET, &q));
+}
+
+enum slp_code world_station_set(struct world *w, const char *line, const char *station, unsigned action)
+{
+    struct slp_station_set q = { .line = world_str(line), .station = world_str(station), .action = action };
+    return world_code(world_send(w, WORLD_CLIENT, SLP_STATION_SET, &q));
+}
+
+uint64_t world_tasks_set(struct world *w, uint32_t station_id, unsigned action, const char *run, const uint64_t *unit, unsigned n)
+{
+    struct slp_buf b = { 0 };
+    struct slp_tasks_set q = { .station_id = station_id, .action = action, .reason = world_str("by hand") };
+    SLP_SET(&q, tasks_set, reason);
+    for (unsigned i = 0; i < n; i++)
+        slp_pack_u64(&b, unit[i]);
+    if (run) {
+        q.run = world_str(run);
+        SLP_SET(&q, tasks_set, run);
+    }
+    if (n) {
+        q.units = (struct slp_list){ b.p, (uint32_t)b.n, n };
+        SLP_SET(&q, tasks_set, units);
+    }
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_TASKS_SET, &q);
+    slp_buf_free(&b);
+    agreed(m, SLP_DONE);
+    return m->u.done.count;
+}
+
+void world_sign_off(struct world *w, struct world_hub *h, unsigned worker)
+{
+    struct slp_buf b = { 0 };
+    slp_pack_u64(&b, h->worker[worker]);
+    struct slp_credit q = { .session = h->session, .sign_off = { b.p, (uint32_t)b.n, 1 } };
+    SLP_SET(&q, credit, sign_off);
+    world_send(w, h->peer, SLP_CREDIT, &q);
+    slp_buf_free(&b);
+}
+
+void world_beat(struct world *w, struct world_hub *h)
+{
+    struct slp_heartbeat q = { .session = h->session, .wall_us = w->wall_us };
+    world_send(w, h->peer, SLP_HEARTBEAT, &q);
+}
+
+/* ---- looking into packed values ---- */
+
+struct slp_bytes world_at(struct slp_bytes value, const char *path)
+{
+    struct slr r = slr_on(value.p, value.n);
+    struct slr_value v;
+    while (*path) {
+        if (slr_next(&r, &v))
+            return (struct slp_bytes){ NULL, 0 };
+        if (*path == '[') {
+            unsigned long i = strtoul(path + 1, (char **)(uintptr_t)&path, 10);
+            CHECK(*path++ == ']');
+            if (v.type != SLR_ARRAY || i >= v.n)
+                return (struct slp_bytes){ NULL, 0 };
+            while (i--)
+                CHECK(slr_skip(&r, 16) == 0);
+        } else {
+            char key[64];
+            size_t n = strcspn(path, ".[");
+            CHECK(n < sizeof key);
+            memcpy(key, path, n);
+            key[n] = 0;
+            path += n;
+            if (v.type != SLR_MAP || !slr_find(r, v.n, key, &r))
+                return (struct slp_bytes){ NULL, 0 };
+        }
+        path += *path == '.';
+    }
+    struct slr end = r;
+    CHECK(slr_skip(&end, 16) == 0);
+    return (struct slp_bytes){ r.p, (uint32_t)(end.p - r.p) };
+}
+
+uint64_t world_number(struct slp_bytes value)
+{
+    struct slr r = slr_on(value.p, value.n);
+    struct slr_value v;
+    return value.n && !slr_next(&r, &v) && v.type == SLR_U64 ? v.u64 : UINT64_MAX;
+}
+
+static struct slp_bytes story(struct world *w, const char *run, uint64_t unit, const char *path)
+{
+    struct slp_unit_get q = { .run = world_str(run), .unit = unit };
+    struct slp_msg *m = world_read(w, SLP_UNIT_GET, &q);
+    agreed(m, SLP_UNIT);
+    return world_at(m->u.unit.story, path);
+}
+
+/* A reader's answer that nobody needs any more. */
+static void forget_last(struct world *w) { free(w->frame[--w->frames].bytes); }
+
+uint64_t world_story(struct world *w, const char *run, uint64_t unit, const char *path)
+{
+    uint64_t n = world_number(story(w, run, unit, path));
+    forget_last(w);
+    return n;
+}
+
+bool world_story_is(struct world *w, const char *run, uint64_t unit, const char *path, const char *text)
+{
+    struct slp_bytes b = story(w, run, unit, path);
+    struct slr r = slr_on(b.p, b.n);
+    struct slr_value v;
+    bool is = b.n && !slr_next(&r, &v) && v.type == SLR_STR && slr_str_is(&v, text);
+    forget_last(w);
+    return is;
+}
+
+const char *world_shown(struct world *w, struct world_hub *h, uint64_t assignment, unsigned i)
+{
+    static char text[256];
+    struct slp_msg *m;
+    for (size_t k = 0; (m = world_sent(w, h->peer, SLP_PUSH, k)); k++) {
+        struct slp_cursor c = slp_each(m->u.push.assignments);
+        for (struct slp_item_assignment a; slp_next_assignment(&c, &a);) {
+            struct slp_cursor f = slp_each(a.fields);
+            struct slp_bytes raw;
+            if (a.assignment != assignment)
+                continue;
+            for (unsigned at = 0; slp_next_raw(&f, &raw); at++) {
+                struct slr r = slr_on(raw.p, raw.n);
+                struct slr_value v;
+                if (at < i)
+                    continue;
+                CHECK(slr_next(&r, &v) == 0 && (v.type == SLR_NIL || v.type == SLR_STR));
+                snprintf(text, sizeof text, "%.*s", v.type == SLR_NIL ? 1 : (int)v.n, v.type == SLR_NIL ? "-" : v.p);
+                return text;
+            }
+            return "";
+        }
+    }
+    return "not pushed";
+}
+
+/* ---- counting again ---- */
+
+static void check_run(struct world *w, const struct slp_item_run_row *row)
+{
+    char name[SL_NAME_BYTES_MAX + 1];
+    uint64_t states[4] = { 0 }, dead = 0, *task = calloc(SL_LINE_STATIONS_MAX * TASK_STATES, sizeof *task);
+    CHECK(task);
+    memcpy(name, row->name.p, row->name.n);
+    name[row->name.n] = 0;
+    uint32_t stations = world_run_get(w, name)->u.run_info.stations.count;
+    for (uint64_t u = 1; u <= row->units; u++) {
+        struct slp_unit_get q = { .run = world_str(name), .unit = u };
+        struct slp_msg *m = world_read(w, SLP_UNIT_GET, &q);
+        agreed(m, SLP_UNIT);
+        uint64_t s = world_number(world_at(m->u.unit.story, "state"));
+        bool any_dead = false;
+        CHECK(s < 4);
+        states[s]++;
+        for (uint32_t i = 0; i < stations; i++) {
+            char path[40];
+            snprintf(path, sizeof path, "stations[%u].state", i);
+            uint64_t t = world_number(world_at(m->u.unit.story, path));
+            CHECK(t < TASK_STATES);
+            task[i * TASK_STATES + t]++;
+            any_dead = any_dead || t == TASK_DEAD;
+        }
+        dead += any_dead;
+        forget_last(w);
+    }
+    struct slp_cursor c = slp_each(world_run_get(w, name)->u.run_info.stations);
+    struct slp_item_station_row r;
+    for (uint32_t i = 0; slp_next_station_row(&c, &r); i++) {
+        uint64_t v[TASK_STATES] = { r.blocked, r.waiting, r.ready, r.assigned, r.started, r.done, r.skipped, r.dead, r.ended };
+        for (int k = 0; k < TASK_STATES; k++)
+            if (v[k] != task[i * TASK_STATES + k]) {
+                fprintf(stderr, "run %s, station %u, state %d: the counter says %llu, the units %llu\n", name, i, k, (unsigned long long)v[k],
+                        (unsigned long long)task[i * TASK_STATES + k]);
+                abort();
+            }
+    }
+    CHECK(states[UNIT_DONE] == row->done && states[UNIT_DROPPED] == row->dropped && states[UNIT_CANCELLED] == row->cancelled);
+    CHECK(dead == row->dead);
+    free(task);
+}
+
+void world_check(struct world *w)
+{
+    struct slp_runs_get q = { 0 };
+    world_batch(w, 1);
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_RUNS_GET, &q);
+    agreed(m, SLP_RUNS);
+    CHECK(!m->u.runs.more);
+    struct slp_cursor c = slp_each(m->u.runs.rows); /* its bytes stay where they are when more frames come in */
+    for (struct slp_item_run_row row; slp_next_run_row(&c, &row);)
+        check_run(w, &row);
 }

@@ -15,7 +15,8 @@ struct world {
     struct effects out;
     struct reader *reader;
     int64_t now_us, wall_us;
-    uint64_t next_id, restarts;
+    uint64_t next_id, restarts, hellos;
+    unsigned units_put;
     struct world_frame *frame; /* everything sent since the last clear */
     size_t frames, cap;
     /* a batch that is open */
@@ -26,7 +27,11 @@ struct world {
 
 void world_open(struct world *w);            /* a new store; BOOT is done */
 void world_restart(struct world *w);         /* as after a crash: the store is reopened, sessions are gone */
+void world_boot(struct world *w);            /* the same input, but the engine goes on: what world_restart must not differ from */
 void world_close(struct world *w);           /* and its directory is removed */
+void world_end(struct world *w);             /* world_check, then world_close */
+/* Counts the units' states through the reader, by each unit's story, and compares them with the counters of every run. */
+void world_check(struct world *w);
 void world_clear(struct world *w);
 /* How many inputs make a batch from here on (1 is the start). world_flush ends the one that is open. */
 void world_batch(struct world *w, unsigned inputs);
@@ -47,6 +52,19 @@ uint32_t world_line(struct world *w, const char *yaml);                  /* appl
 uint64_t world_run(struct world *w, const char *line, const char *name); /* start; returns run_id */
 uint64_t world_put(struct world *w, uint64_t run_id, unsigned n);        /* n units of one text field each: "unit NUMBER"; returns the first unit */
 struct slp_msg *world_run_get(struct world *w, const char *name);
+enum slp_code world_code(const struct slp_msg *m); /* OK, or the code of an ERROR */
+enum { RUN_SET_CLOSE, RUN_SET_PAUSE, RUN_SET_RESUME, RUN_SET_CANCEL, RUN_SET_DELETE, RUN_SET_PRIORITY };
+enum slp_code world_run_set(struct world *w, const char *run, unsigned action, unsigned priority); /* deletes with force */
+enum slp_code world_line_set(struct world *w, const char *line, unsigned action, bool force);
+enum slp_code world_station_set(struct world *w, const char *line, const char *station, unsigned action);
+/* Requeue (0) or drop (1) units of a run; n 0: all that are dead. Returns the count of the answer. */
+uint64_t world_tasks_set(struct world *w, uint32_t station_id, unsigned action, const char *run, const uint64_t *unit, unsigned n);
+/* A value in a unit's story: "stations[0].assignments[1].why". The number, or UINT64_MAX where there is none. */
+uint64_t world_story(struct world *w, const char *run, uint64_t unit, const char *path);
+bool world_story_is(struct world *w, const char *run, uint64_t unit, const char *path, const char *text); /* a string, equal to the text */
+/* The packed value at such a path below a packed map or array; {NULL, 0}: none. */
+struct slp_bytes world_at(struct slp_bytes value, const char *path);
+uint64_t world_number(struct slp_bytes value); /* UINT64_MAX: not a number */
 uint64_t world_count(struct world *w, const char *run, const char *station, enum task_state s);
 struct world_hub { uint64_t peer, session, worker[8]; unsigned workers; uint8_t id[16]; char name[32]; uint64_t granted[8]; };
 /* A hub with n workers NAME-0.. of the kind (0 human, 1 robot), without skills; hello and roster are done. */
@@ -56,6 +74,11 @@ void world_credit(struct world *w, struct world_hub *h, unsigned worker, unsigne
 /* The assignments pushed to the hub since the last clear, in order; returns how many (at most max). */
 struct world_task { uint64_t assignment, worker, attempt; uint32_t station_id; };
 size_t world_tasks(struct world *w, struct world_hub *h, struct world_task *v, size_t max);
+/* Field i of what was pushed with the assignment, as text; "-" for nil. Owned by the world until the next call. */
+const char *world_shown(struct world *w, struct world_hub *h, uint64_t assignment, unsigned i);
+void world_sign_off(struct world *w, struct world_hub *h, unsigned worker);
+void world_beat(struct world *w, struct world_hub *h); /* a heartbeat */
+enum { ACT_START, ACT_TOUCH, ACT_RELEASE, ACT_DECLINE, ACT_FAIL, ACT_BURY };
 enum slp_code world_submit(struct world *w, struct world_hub *h, const struct world_task *t, const char *answer);
 enum slp_code world_act(struct world *w, struct world_hub *h, const struct world_task *t, unsigned act, const char *reason, int64_t *lease_us);
 #endif
