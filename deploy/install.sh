@@ -41,4 +41,7 @@ put 644 share/doc/sunline README.md CHANGELOG.md LICENSE docs/*.md proto/PROTOCO
 put 644 share/doc/sunline/adr docs/adr/*.md
 put 644 share/doc/sunline/examples client/examples/*.c deploy/examples/*.yml deploy/examples/*.csv
 put 755 share/doc/sunline/examples deploy/examples/*.py deploy/examples/*.sh
+if [ -z "$dest" ] && [ "$(id -u)" -eq 0 ]; then
+    ldconfig # so that programs find the shared library
+fi
 echo "installed below $dest$prefix"
