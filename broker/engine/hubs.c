@@ -149,7 +149,7 @@ struct hub *hub_session(struct engine *e, uint64_t session)
     h->peer = e->in->peer; /* a link that reconnected by itself comes from another peer */
     h->seen_us = e->now_us;
     h->seen_wall_us = e->wall_us;
-    h->dirty = true;
+    hub_dirty(e, h);
     h->handed_back = false;
     if (!h->connected) {
         h->connected = true;
