@@ -96,8 +96,9 @@ static void on_values(struct agent *a, const struct core_task *t, const struct r
     SLP_SET(&r, item_result, active_us);
     SLP_SET(&r, item_result, done_wall_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
-    uint64_t seq = item.failed ? 0 : agent_outbox_add(a->outbox, t->assignment, t->worker_no, false, (struct slp_bytes){ item.p, (uint32_t)item.n });
-    if (seq)
+    /* On a full disk it goes without: it can be made again, and must not gather in memory instead. */
+    uint64_t seq = item.failed || a->disk_full ? 0 : agent_outbox_add(a->outbox, t->assignment, t->worker_no, false, (struct slp_bytes){ item.p, (uint32_t)item.n });
+    if (seq || (a->disk_full && !item.failed))
         agent_step(a, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = t->assignment, .seq = seq, .item = { item.p, (uint32_t)item.n } });
     else
         give_up(a, t->assignment, 2, "out of memory", 1000000);
@@ -225,6 +226,7 @@ static void write_files(struct agent *a)
     int rc = agent_outbox_write(a->outbox), rc2 = journal_write(a->journal);
     if (rc == 0)
         rc = rc2;
+    a->disk_full = rc != 0;
     if (rc == 0)
         return;
     int64_t now = agent_now_us();

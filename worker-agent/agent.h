@@ -38,6 +38,7 @@ struct agent {
     struct u64map forms;        /* station -> struct form */
     int signal_fd;
     bool sync_wanted, over;
+    bool disk_full;             /* the last write failed: robots' results go without the outbox, people's are refused */
     int exit_code;
     int64_t disk_warned_us;
 };

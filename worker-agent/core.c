@@ -281,6 +281,7 @@ static void sign_in(struct core *c, const char *name)
         return;
     w->signed_in = true;
     w->off_untold = false;
+    w->granted = w->received; /* what was granted before is told again: the grant is what signs in */
     work_credit(c, w);
     work_poke(c, w);
 }
@@ -313,7 +314,7 @@ static void go_quiet(struct core *c, int64_t deadline_us)
     c->quiet = true;
     c->quiet_deadline_us = deadline_us;
     for (uint32_t i = 0; i < c->worker_count; i++)
-        if (c->workers[i]->signed_in)
+        if (c->workers[i]->signed_in || c->workers[i]->robot) /* robots, too: else what is handed back would come again */
             work_sign_off(c, c->workers[i]);
 }
 

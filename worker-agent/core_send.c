@@ -355,7 +355,7 @@ int64_t send_due_us(const struct core *c)
         return c->now_us;
     if ((c->state == S_UP || c->state == S_NUMBERS) && !c->hello_wanted && c->pause_until_us > c->now_us && (c->acts.head || c->results.head))
         due = c->pause_until_us;
-    for (uint32_t i = 0; i < c->request_count; i++)
+    for (uint32_t i = 0; i < c->request_count && (c->state == S_UP || c->state == S_NUMBERS); i++)
         if (c->requests[i].kind != REQ_HELLO && c->requests[i].sent_us + 3 * c->heartbeat_us < due)
             due = c->requests[i].sent_us + 3 * c->heartbeat_us;
     return due;

@@ -421,8 +421,9 @@ void session_error(struct core *c, const struct slp_error *m, struct request *r)
     case REQ_ROSTER_GET:
         core_log(c, CORE_ERROR, "roster-refused", "code=%s text=\"%.*s\" place=\"%.*s\"", slp_error_name(m->code), (int)m->text.n, m->text.p,
                  (int)m->place.n, m->place.p ? m->place.p : "");
-        request_end(c, r);
+        requests_unsend_all(c);
         c->state = S_DOWN;
+        c->session = 0;
         c->hello_at_us = c->now_us + (m->retry == SLP_RETRY_NEVER ? CORE_HELLO_MAX_US : after_us(m));
         return;
     case REQ_HEARTBEAT:

@@ -159,11 +159,11 @@ const char *proc_last_line(struct proc *p)
     return p->err_tail + start;
 }
 
-/* Read what is there, at most `bytes` at a time so that one chatterbox does not starve the others; all that is there if it has ended. */
+/* Read what is there, a bounded amount at a time, so that one chatterbox does not starve the others; if it has ended, all that it may have left. */
 static void read_pipe(struct proc *p, int *fd, bool is_out, bool all, int64_t now_us)
 {
     char chunk[16384];
-    size_t room = all ? SIZE_MAX : 4 * sizeof chunk;
+    size_t room = all ? (size_t)p->robot->m->output_bytes_max + 16 * sizeof chunk : 4 * sizeof chunk;
     while (*fd >= 0 && room > 0 && !p->dead) {
         ssize_t n = read(*fd, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR)

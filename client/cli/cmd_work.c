@@ -59,15 +59,6 @@ static void on_notice(void *arg, const json_t *n)
     }
 }
 
-static json_t *ask_agent(struct work *w, const char *verb, json_t *request)
-{
-    json_t *a = work_link_ask(w->link, verb, request, ASK_MS, NULL);
-    if (!a) {
-        cli_note(w->cli, "the hub's agent does not answer");
-    }
-    return a;
-}
-
 static bool went_well(const json_t *answer) { return json_is_true(json_object_get(answer, "ok")); }
 
 static void note_refusal(struct work *w, const json_t *answer)
@@ -76,6 +67,23 @@ static void note_refusal(struct work *w, const json_t *answer)
     if (answer && !went_well(answer)) {
         cli_note(w->cli, "%s: %s", code ? code : "refused", text ? text : "");
     }
+}
+
+/* Ask and wait. An agent that was restarted in between does not know us any more: sign in again, and ask again. */
+static json_t *ask_agent(struct work *w, const char *verb, json_t *request)
+{
+    json_t *again = json_deep_copy(request), *a = work_link_ask(w->link, verb, request, ASK_MS, NULL);
+    const char *code = json_string_value(json_object_get(a, "error"));
+    if (again && !stop && code && strcmp(code, "NOT_SIGNED_IN") == 0) {
+        json_decref(a);
+        json_decref(work_link_ask(w->link, "sign_in", json_object(), ASK_MS, NULL));
+        a = work_link_ask(w->link, verb, json_incref(again), ASK_MS, NULL);
+    }
+    json_decref(again);
+    if (!a) {
+        cli_note(w->cli, "the hub's agent does not answer");
+    }
+    return a;
 }
 
 static json_t *about_task(const struct work *w) { return json_pack("{s:I}", "assignment", w->assignment); }
@@ -258,6 +266,9 @@ static enum said submit(struct work *w, const json_t *fields)
         json_t *r = about_task(w);
         json_object_set(r, "values", w->values);
         json_t *a = ask_agent(w, "submit", r);
+        if (!a && !stop) {
+            continue; /* what was typed is only here yet: wait for the agent to come back */
+        }
         if (!a) {
             return SAID_FAILED;
         }
@@ -330,6 +341,11 @@ static int tasks(struct work *w, bool once, uint64_t limit)
             return CLI_DONE; /* whoever typed has gone */
         }
         json_t *a = work_link_ask(w->link, "next", json_pack("{s:i}", "wait_ms", once ? ONCE_MS : WAIT_MS), WAIT_MS + ASK_MS, &stop);
+        const char *refusal = json_string_value(json_object_get(a, "error"));
+        if (refusal && strcmp(refusal, "NOT_SIGNED_IN") == 0 && !stop) {
+            json_decref(a); /* the agent was restarted */
+            a = ask_agent(w, "next", json_object());
+        }
         const json_t *task = json_object_get(a, "task");
         enum said said = SAID_VALUE;
         if (!a) {

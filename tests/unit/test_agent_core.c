@@ -955,6 +955,40 @@ static void signing_off_hands_back_what_is_not_started(void **state)
     assert_int_equal(said(w, CORE_OUT_DROPPED)->assignment, 71);
 }
 
+static void signing_in_again_is_told_although_the_credit_stands(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    act(w, (struct core_in){ .kind = CORE_IN_SIGN_IN, .name = "asha" });
+    act(w, (struct core_in){ .kind = CORE_IN_SIGN_OFF, .name = "asha" });
+    act(w, (struct core_in){ .kind = CORE_IN_SIGN_IN, .name = "asha" });
+    assert_int_equal(granted_to(must_send(w, SLP_CREDIT)->u.credit.grants, ASHA), 2);
+}
+
+static void a_refused_roster_is_tried_again_later_without_haste(void **state)
+{
+    struct world *w = *state;
+    give_roster(w);
+    welcome(w, 100, true, NULL, 0);
+    refuse(w, must_send(w, SLP_ROSTER)->id, SLP_E_BAD_NAME);
+    assert_true(core_next_due_us(w->core) >= w->now_us + CORE_HELLO_MAX_US);
+    pass(w, CORE_HELLO_MAX_US);
+    must_send(w, SLP_HELLO);
+}
+
+static void an_idle_core_asks_for_nothing_but_heartbeats(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    int ticks = 0;
+    for (int64_t end = w->now_us + 100 * S; w->now_us < end; ticks++) {
+        pass(w, core_next_due_us(w->core) - w->now_us);
+        if (sent(w, SLP_HEARTBEAT))
+            beat(w, 0);
+    }
+    assert_true(ticks <= 45); /* a heartbeat each 2.5 s, and little else */
+}
+
 static void a_person_cannot_start_offline(void **state)
 {
     struct world *w = *state;
@@ -1101,6 +1135,9 @@ int main(void)
         T(many_results_share_frames_and_few_frames_are_under_way),
         T(a_person_gets_work_after_signing_in_and_starts_by_hand),
         T(signing_off_hands_back_what_is_not_started),
+        T(signing_in_again_is_told_although_the_credit_stands),
+        T(a_refused_roster_is_tried_again_later_without_haste),
+        T(an_idle_core_asks_for_nothing_but_heartbeats),
         T(a_person_cannot_start_offline),
         T(a_persons_begun_task_outlives_the_agent),
         T(why_is_asked_of_the_broker),
