@@ -86,7 +86,11 @@ static void session_up(struct core *c)
     c->state = S_UP;
     c->numbers_known = true;
     work_numbers_known(c);
-    core_log(c, CORE_INFO, "session-up", "session=%llu hub=%s workers=%u", (unsigned long long)c->session, c->cfg.hub, c->worker_count);
+    for (uint32_t i = 0; i < c->worker_count;
+         i++) /* results may have gone out before, with grants that lacked the numbers */
+        work_credit(c, c->workers[i]);
+    core_log(c, CORE_INFO, "session-up", "session=%llu hub=%s workers=%u", (unsigned long long)c->session, c->cfg.hub,
+             c->worker_count);
 }
 
 /* One frame at a time: the last one makes the roster current, so all others must have arrived before it. */
@@ -97,14 +101,17 @@ static void send_roster(struct core *c)
         return; /* the next tick tries again */
     uint32_t i = c->roster_acked;
     slp_buf_clear(&c->list);
-    while (i < c->worker_count && i - c->roster_acked < SL_BATCH_ITEMS_MAX && c->list.n + c->packed[i].n <= CORE_FRAME_BYTES) {
+    while (i < c->worker_count && i - c->roster_acked < SL_BATCH_ITEMS_MAX &&
+           c->list.n + c->packed[i].n <= CORE_FRAME_BYTES) {
         slp_buf_add(&c->list, c->packed[i].p, c->packed[i].n);
         i++;
     }
     c->failed |= c->list.failed;
     c->roster_sent = i;
-    struct slp_roster m = { .session = c->session, .digest = { (const char *)c->digest, sizeof c->digest },
-                            .workers = { c->list.p, (uint32_t)c->list.n, i - c->roster_acked }, .last = i == c->worker_count };
+    struct slp_roster m = { .session = c->session,
+                            .digest = { (const char *)c->digest, sizeof c->digest },
+                            .workers = { c->list.p, (uint32_t)c->list.n, i - c->roster_acked },
+                            .last = i == c->worker_count };
     core_send(c, SLP_ROSTER, r->id, &m);
 }
 
@@ -130,7 +137,8 @@ void session_welcome(struct core *c, const struct slp_welcome *m, const struct r
     c->hub_id = m->hub_id;
     c->state = S_NUMBERS;
     c->contact_us = r->sent_us;
-    c->heartbeat_us = m->heartbeat_us >= 1000 && m->heartbeat_us < 3600000000ull ? (int64_t)m->heartbeat_us : HEARTBEAT_DEFAULT_US;
+    c->heartbeat_us =
+        m->heartbeat_us >= 1000 && m->heartbeat_us < 3600000000ull ? (int64_t)m->heartbeat_us : HEARTBEAT_DEFAULT_US;
     c->grace_us = m->grace_us < (uint64_t)SL_DELAY_US_MAX ? (int64_t)m->grace_us : SL_DELAY_US_MAX;
     c->heartbeat_due_us = c->now_us + c->heartbeat_us / 2;
     c->hello_wait_us = CORE_HELLO_MIN_US;
@@ -186,7 +194,8 @@ void session_roster_done(struct core *c, const struct slp_roster_done *m)
         w->elsewhere = number == 0;
         set_number(c, w, number);
         if (w->elsewhere)
-            core_log(c, CORE_ERROR, "worker-elsewhere", "worker=%s: on another hub's roster; it gets no work here", w->name);
+            core_log(c, CORE_ERROR, "worker-elsewhere", "worker=%s: on another hub's roster; it gets no work here",
+                     w->name);
     }
     c->roster_acked = c->roster_sent;
     if (c->roster_acked < c->worker_count)
@@ -220,7 +229,8 @@ void session_roster_ids(struct core *c, const struct slp_roster_ids *m)
         return;
     }
     for (uint32_t i = 0; i < c->worker_count; i++)
-        if (c->workers[i]->number == 0) { /* either it is on another hub's roster, or the broker's copy is not ours: sending it tells */
+        if (c->workers[i]->number ==
+            0) { /* either it is on another hub's roster, or the broker's copy is not ours: sending it tells */
             forget_numbers(c);
             send_roster(c);
             return;
@@ -314,7 +324,8 @@ void session_set_roster(struct core *c, const struct core_roster *roster)
     if (!changed)
         return;
     forget_numbers(c);
-    for (uint32_t i = 0; i < c->request_count;) /* an upload of the old roster under way must not go on with the new one */
+    for (uint32_t i = 0;
+         i < c->request_count;) /* an upload of the old roster under way must not go on with the new one */
         if (c->requests[i].kind == REQ_ROSTER || c->requests[i].kind == REQ_ROSTER_GET)
             request_end(c, &c->requests[i]);
         else
@@ -332,7 +343,9 @@ static void send_heartbeat(struct core *c)
     struct request *r = request_new(c, REQ_HEARTBEAT, 0);
     if (!r)
         return;
-    struct slp_heartbeat m = { .session = c->session, .last_push = c->last_push, .held = c->tasks.count, .wall_us = c->wall_us };
+    struct slp_heartbeat m = {
+        .session = c->session, .last_push = c->last_push, .held = c->tasks.count, .wall_us = c->wall_us
+    };
     core_send(c, SLP_HEARTBEAT, r->id, &m);
 }
 
@@ -342,7 +355,8 @@ void session_heartbeat_ack(struct core *c, const struct slp_heartbeat_ack *m)
         c->suspect_push = UINT64_MAX;
         return;
     }
-    /* Pushes come before the acknowledgement that counts them, unless one was lost. Twice without progress is certain. */
+    /* Pushes come before the acknowledgement that counts them, unless one was lost. Twice without progress is certain.
+     * */
     if (c->suspect_push == c->last_push)
         session_lose(c, "a push was lost", false);
     else
@@ -368,8 +382,8 @@ static void hello_refused(struct core *c, const struct slp_error *m)
     bool later = m->retry == SLP_RETRY_LATER || m->retry == SLP_RETRY_NOW;
     c->state = S_DOWN;
     c->hello_at_us = c->now_us + (later ? after_us(m) : CORE_HELLO_MAX_US);
-    core_log(c, later ? CORE_WARN : CORE_ERROR, "hello-refused", "code=%s text=\"%.*s\" place=\"%.*s\"", slp_error_name(m->code),
-             (int)m->text.n, m->text.p, (int)m->place.n, m->place.p ? m->place.p : "");
+    core_log(c, later ? CORE_WARN : CORE_ERROR, "hello-refused", "code=%s text=\"%.*s\" place=\"%.*s\"",
+             slp_error_name(m->code), (int)m->text.n, m->text.p, (int)m->place.n, m->place.p ? m->place.p : "");
 }
 
 void session_error(struct core *c, const struct slp_error *m, struct request *r)
@@ -392,9 +406,7 @@ void session_error(struct core *c, const struct slp_error *m, struct request *r)
         hello_refused(c, m);
         return;
     case REQ_ACTS:
-    case REQ_SUBMIT:
-        send_refused(c, r, m);
-        return;
+    case REQ_SUBMIT: send_refused(c, r, m); return;
     case REQ_BYE:
         request_end(c, r);
         c->state = S_OVER;
@@ -419,8 +431,8 @@ void session_error(struct core *c, const struct slp_error *m, struct request *r)
     }
     case REQ_ROSTER:
     case REQ_ROSTER_GET:
-        core_log(c, CORE_ERROR, "roster-refused", "code=%s text=\"%.*s\" place=\"%.*s\"", slp_error_name(m->code), (int)m->text.n, m->text.p,
-                 (int)m->place.n, m->place.p ? m->place.p : "");
+        core_log(c, CORE_ERROR, "roster-refused", "code=%s text=\"%.*s\" place=\"%.*s\"", slp_error_name(m->code),
+                 (int)m->text.n, m->text.p, (int)m->place.n, m->place.p ? m->place.p : "");
         requests_unsend_all(c);
         c->state = S_DOWN;
         c->session = 0;
@@ -512,8 +524,7 @@ void session_tick(struct core *c)
         if (c->now_us >= c->heartbeat_due_us)
             send_heartbeat(c);
         break;
-    case S_OVER:
-        return;
+    case S_OVER: return;
     }
     if (c->quiet)
         quiet_tick(c);
