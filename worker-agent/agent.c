@@ -26,8 +26,14 @@ static int64_t clock_us(clockid_t id)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-int64_t agent_now_us(void) { return clock_us(CLOCK_BOOTTIME); }
-int64_t agent_wall_us(void) { return clock_us(CLOCK_REALTIME); }
+int64_t agent_now_us(void)
+{
+    return clock_us(CLOCK_BOOTTIME);
+}
+int64_t agent_wall_us(void)
+{
+    return clock_us(CLOCK_REALTIME);
+}
 
 static void end(struct agent *a, int exit_code)
 {
@@ -78,7 +84,11 @@ static void on_form(struct agent *a, const struct core_out *o)
 /* ---------------------------------------------------------------- robots */
 static void give_up(struct agent *a, uint64_t assignment, uint64_t act, const char *reason, int64_t hold_us)
 {
-    agent_step(a, (struct core_in){ .kind = CORE_IN_GIVE_UP, .assignment = assignment, .act = act, .text = { reason, (uint32_t)strlen(reason) }, .hold_us = hold_us });
+    agent_step(a, (struct core_in){ .kind = CORE_IN_GIVE_UP,
+                                    .assignment = assignment,
+                                    .act = act,
+                                    .text = { reason, (uint32_t)strlen(reason) },
+                                    .hold_us = hold_us });
 }
 
 static void on_values(struct agent *a, const struct core_task *t, const struct run_done *d)
@@ -91,15 +101,23 @@ static void on_values(struct agent *a, const struct core_task *t, const struct r
         slp_buf_free(&values);
         return;
     }
-    struct slp_item_result r = { .assignment = t->assignment, .worker = t->worker_no, .values = { values.p, (uint32_t)values.n, f->field_count },
-                                 .active_us = (uint64_t)d->active_us, .done_wall_us = agent_wall_us() };
+    struct slp_item_result r = { .assignment = t->assignment,
+                                 .worker = t->worker_no,
+                                 .values = { values.p, (uint32_t)values.n, f->field_count },
+                                 .active_us = (uint64_t)d->active_us,
+                                 .done_wall_us = agent_wall_us() };
     SLP_SET(&r, item_result, active_us);
     SLP_SET(&r, item_result, done_wall_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
     /* On a full disk it goes without: it can be made again, and must not gather in memory instead. */
-    uint64_t seq = item.failed || a->disk_full ? 0 : agent_outbox_add(a->outbox, t->assignment, t->worker_no, false, (struct slp_bytes){ item.p, (uint32_t)item.n });
+    uint64_t seq = item.failed || a->disk_full ? 0
+                                               : agent_outbox_add(a->outbox, t->assignment, t->worker_no, false,
+                                                                  (struct slp_bytes){ item.p, (uint32_t)item.n });
     if (seq || (a->disk_full && !item.failed))
-        agent_step(a, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = t->assignment, .seq = seq, .item = { item.p, (uint32_t)item.n } });
+        agent_step(a, (struct core_in){ .kind = CORE_IN_FINISH,
+                                        .assignment = t->assignment,
+                                        .seq = seq,
+                                        .item = { item.p, (uint32_t)item.n } });
     else
         give_up(a, t->assignment, 2, "out of memory", 1000000);
     slp_buf_free(&values);
@@ -147,8 +165,9 @@ static int put_aside(struct agent *a, const struct core_out *o)
     int rc = agent_outbox_read(a->outbox, o->seq, &packed);
     json_t *item = rc == 0 ? json_of_packed(packed.p, packed.n) : NULL;
     slp_buf_free(&packed);
-    json_t *row = item ? json_pack("{s:I, s:s, s:s, s:I, s:o}", "assignment", (json_int_t)o->assignment, "code", slp_error_name(o->code), "text",
-                                   a->outs.bytes.p + o->off, "put_aside_wall_us", (json_int_t)agent_wall_us(), "result", item)
+    json_t *row = item ? json_pack("{s:I, s:s, s:s, s:I, s:o}", "assignment", (json_int_t)o->assignment, "code",
+                                   slp_error_name(o->code), "text", a->outs.bytes.p + o->off, "put_aside_wall_us",
+                                   (json_int_t)agent_wall_us(), "result", item)
                        : NULL;
     char *line = row ? json_dumps(row, JSON_COMPACT) : NULL;
     json_decref(row);
@@ -166,11 +185,12 @@ static int put_aside(struct agent *a, const struct core_out *o)
 static void on_refused(struct agent *a, const struct core_out *o)
 {
     bool person = agent_outbox_is_person(a->outbox, o->seq);
-    log_line(person ? LOG_ERROR : LOG_WARN, "result-refused", "assignment=%" PRIu64 " code=%s text=\"%s\"%s", o->assignment, slp_error_name(o->code),
-             a->outs.bytes.p + o->off, person ? " kept=refused.jsonl" : "");
+    log_line(person ? LOG_ERROR : LOG_WARN, "result-refused", "assignment=%" PRIu64 " code=%s text=\"%s\"%s",
+             o->assignment, slp_error_name(o->code), a->outs.bytes.p + o->off, person ? " kept=refused.jsonl" : "");
     int rc = person ? put_aside(a, o) : 0;
     if (rc == 0)
-        agent_outbox_ack(a->outbox, o->seq); /* else it stays in the outbox, and is offered again after the next start */
+        agent_outbox_ack(a->outbox,
+                         o->seq); /* else it stays in the outbox, and is offered again after the next start */
     else
         log_line(LOG_ERROR, "put-aside", "assignment=%" PRIu64 " reason=\"%s\"", o->assignment, strerror(rc));
     journal_over(a->journal, o->assignment);
@@ -306,7 +326,8 @@ static void take_signals(struct agent *a)
             reload(a);
             continue;
         }
-        log_line(LOG_INFO, "quiet", "signal=%u running=%u drain_ms=%" PRId64, s.ssi_signo, runners_running(a->runners), a->cfg->drain_us / 1000);
+        log_line(LOG_INFO, "quiet", "signal=%u running=%u drain_ms=%" PRId64, s.ssi_signo, runners_running(a->runners),
+                 a->cfg->drain_us / 1000);
         agent_step(a, (struct core_in){ .kind = CORE_IN_QUIET, .deadline_us = agent_now_us() + a->cfg->drain_us });
     }
 }
@@ -347,8 +368,10 @@ int agent_run(struct agent *a)
 {
     pump(a);
     while (!a->over) {
-        zmq_pollitem_t items[] = { { link_socket(a->link), -1, ZMQ_POLLIN, 0 }, { local_socket(a->local), -1, ZMQ_POLLIN, 0 },
-                                   { NULL, a->signal_fd, ZMQ_POLLIN, 0 },       { NULL, runners_fd(a->runners), ZMQ_POLLIN, 0 },
+        zmq_pollitem_t items[] = { { link_socket(a->link), -1, ZMQ_POLLIN, 0 },
+                                   { local_socket(a->local), -1, ZMQ_POLLIN, 0 },
+                                   { NULL, a->signal_fd, ZMQ_POLLIN, 0 },
+                                   { NULL, runners_fd(a->runners), ZMQ_POLLIN, 0 },
                                    { NULL, syncer_fd(a->syncer), ZMQ_POLLIN, 0 } };
         if (zmq_poll(items, 5, timeout_ms(a)) < 0 && errno != EINTR) {
             log_line(LOG_ERROR, "poll", "reason=\"%s\"", zmq_strerror(errno));
@@ -369,13 +392,17 @@ int agent_run(struct agent *a)
 }
 
 /* ---------------------------------------------------------------- life */
-struct restored { struct agent *a; uint64_t results, tasks; };
+struct restored {
+    struct agent *a;
+    uint64_t results, tasks;
+};
 
 static void on_unsent(void *arg, const struct outbox_entry *e)
 {
     struct restored *r = arg;
     r->results++;
-    agent_step(r->a, (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = e->assignment, .seq = e->seq, .item = e->packed });
+    agent_step(r->a, (struct core_in){
+                         .kind = CORE_IN_UNSENT, .assignment = e->assignment, .seq = e->seq, .item = e->packed });
 }
 
 static void on_kept_form(void *arg, struct slp_bytes body)
@@ -402,7 +429,10 @@ static int open_files(struct agent *a, const char *data)
         log_line(LOG_ERROR, "data", "%s", text);
         return -1;
     }
-    struct core_config cc = { .hub = a->cfg->hub, .zone = a->cfg->zone, .incarnation = a->dir.incarnation, .takeover = a->options.takeover,
+    struct core_config cc = { .hub = a->cfg->hub,
+                              .zone = a->cfg->zone,
+                              .incarnation = a->dir.incarnation,
+                              .takeover = a->options.takeover,
                               .grace_us = a->cfg->grace_us };
     memcpy(cc.data_id, a->dir.id, sizeof cc.data_id);
     if (getrandom(&cc.seed, sizeof cc.seed, 0) != (ssize_t)sizeof cc.seed)
@@ -419,8 +449,10 @@ static int open_files(struct agent *a, const char *data)
         return -1;
     }
     if (agent_outbox_damaged(a->outbox))
-        log_line(LOG_ERROR, "outbox-damaged", "bytes=%" PRIu64 ": stepped over; what could be read is kept", agent_outbox_damaged(a->outbox));
-    log_line(LOG_INFO, "data", "dir=%s incarnation=%" PRIu64 " results_unsent=%" PRIu64 " tasks_begun=%" PRIu64, data, a->dir.incarnation, r.results, r.tasks);
+        log_line(LOG_ERROR, "outbox-damaged", "bytes=%" PRIu64 ": stepped over; what could be read is kept",
+                 agent_outbox_damaged(a->outbox));
+    log_line(LOG_INFO, "data", "dir=%s incarnation=%" PRIu64 " results_unsent=%" PRIu64 " tasks_begun=%" PRIu64, data,
+             a->dir.incarnation, r.results, r.tasks);
     return 0;
 }
 
@@ -477,8 +509,8 @@ int agent_open(struct agent *a, const struct agent_options *o)
         log_line(LOG_ERROR, "robots", "reason=\"%s\"", strerror(rc));
         return -1;
     }
-    log_line(LOG_INFO, "start", "hub=%s broker=%s local=%s workers=%u version=%s", a->cfg->hub, broker, local_endpoint(a->local), a->cfg->member_count,
-             SUNLINE_VERSION);
+    log_line(LOG_INFO, "start", "hub=%s broker=%s local=%s workers=%u version=%s", a->cfg->hub, broker,
+             local_endpoint(a->local), a->cfg->member_count, SUNLINE_VERSION);
     return 0;
 }
 

@@ -1,9 +1,12 @@
-/* The agent: the only wiring. It owns core, link, runners, outbox, journal, the people's socket and the disk's thread, and runs one loop over them.
+/* The agent: the only wiring. It owns core, link, runners, outbox, journal, the people's socket and the disk's thread,
+ * and runs one loop over them.
  *
- * One thread is enough for link and work because nothing in the loop waits: robots are child processes behind non-blocking pipes, files are written to
+ * One thread is enough for link and work because nothing in the loop waits: robots are child processes behind
+ * non-blocking pipes, files are written to
  * the page cache and synced by the disk's thread, sockets never block. So work cannot starve a heartbeat.
  *
- * A turn: poll; take in signals, broker's messages, children's output, people's requests; write outbox and journal; tick the core; do what it says. */
+ * A turn: poll; take in signals, broker's messages, children's output, people's requests; write outbox and journal;
+ * tick the core; do what it says. */
 #ifndef SUNLINE_AGENT_AGENT_H
 #define SUNLINE_AGENT_AGENT_H
 #include "worker-agent/config.h"
@@ -23,7 +26,8 @@ struct agent_options { const char *config, *data, *broker; bool takeover; };
 struct agent {
     struct agent_options options;
     struct hub_config *cfg;
-    struct old_config { struct hub_config *cfg; struct old_config *next; } *old; /* robots at work still point into them */
+    /* robots at work still point into them */
+    struct old_config { struct hub_config *cfg; struct old_config *next; } *old;
     struct datadir dir;
     struct outbox *outbox;
     struct journal *journal;

@@ -39,7 +39,8 @@ static int make_pipes(int fds[PIPE_ENDS])
     return 0;
 }
 
-/* Our environment with env's names replaced. One block; NULL: no memory. Made before the fork: after it only async-signal-safe calls. */
+/* Our environment with env's names replaced. One block; NULL: no memory. Made before the fork: after it only
+ * async-signal-safe calls. */
 static char **merge_env(const char *const *env)
 {
     size_t ours = 0, theirs = 0;
@@ -63,7 +64,8 @@ static char **merge_env(const char *const *env)
     return merged;
 }
 
-static _Noreturn void become(const int fds[PIPE_ENDS], pid_t parent, const char *const *argv, char **env, const char *cwd)
+static _Noreturn void become(const int fds[PIPE_ENDS], pid_t parent, const char *const *argv, char **env,
+                             const char *cwd)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -74,7 +76,8 @@ static _Noreturn void become(const int fds[PIPE_ENDS], pid_t parent, const char 
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     int rc = 0, keep = fds[EXEC_WRITE];
-    if (dup2(fds[IN_READ], 0) < 0 || dup2(fds[OUT_WRITE], 1) < 0 || dup2(fds[ERR_WRITE], 2) < 0 || (keep != 3 && dup3(keep, 3, O_CLOEXEC) < 0))
+    if (dup2(fds[IN_READ], 0) < 0 || dup2(fds[OUT_WRITE], 1) < 0 || dup2(fds[ERR_WRITE], 2) < 0 ||
+        (keep != 3 && dup3(keep, 3, O_CLOEXEC) < 0))
         rc = errno;
     syscall(SYS_close_range, 4u, ~0u, 0u); /* whatever a library forgot to mark close-on-exec */
     if (rc == 0 && cwd && chdir(cwd) != 0)

@@ -12,18 +12,46 @@
 #define MEMBERS_MAX 1000000
 #define OUTPUT_BYTES_DEFAULT (256 * 1024)
 
-static const char *const hub_keys[] = { "hub", "zone", "broker", "data", "local", "grace", "drain", "idle", "prefetch", "teams", "workers", "robots", NULL };
+static const char *const hub_keys[] = { "hub",  "zone",     "broker", "data",    "local",  "grace", "drain",
+                                        "idle", "prefetch", "teams",  "workers", "robots", NULL };
 enum { HUB, ZONE, BROKER, DATA, LOCAL, GRACE, DRAIN, IDLE, PREFETCH, TEAMS, WORKERS, ROBOTS, HUB_KEYS };
 static const char *const worker_keys[] = { "id", "name", "kind", "team", "capacity", "prefetch", "skills", NULL };
 enum { W_ID, W_NAME, W_KIND, W_TEAM, W_CAPACITY, W_PREFETCH, W_SKILLS, W_KEYS };
-static const char *const robot_keys[] = { "id", "name", "team", "capacity", "prefetch", "skills", "runner", "command", "time_limit", "output_bytes", "env", "cwd", NULL };
-enum { R_ID, R_NAME, R_TEAM, R_CAPACITY, R_PREFETCH, R_SKILLS, R_RUNNER, R_COMMAND, R_TIME_LIMIT, R_OUTPUT_BYTES, R_ENV, R_CWD, R_KEYS };
-_Static_assert(sizeof hub_keys / sizeof *hub_keys == HUB_KEYS + 1 && sizeof worker_keys / sizeof *worker_keys == W_KEYS + 1 &&
-               sizeof robot_keys / sizeof *robot_keys == R_KEYS + 1, "a name for each key");
+static const char *const robot_keys[] = { "id",     "name",   "team",    "capacity",   "prefetch",
+                                          "skills", "runner", "command", "time_limit", "output_bytes",
+                                          "env",    "cwd",    NULL };
+enum {
+    R_ID,
+    R_NAME,
+    R_TEAM,
+    R_CAPACITY,
+    R_PREFETCH,
+    R_SKILLS,
+    R_RUNNER,
+    R_COMMAND,
+    R_TIME_LIMIT,
+    R_OUTPUT_BYTES,
+    R_ENV,
+    R_CWD,
+    R_KEYS
+};
+_Static_assert(sizeof hub_keys / sizeof *hub_keys == HUB_KEYS + 1 &&
+                   sizeof worker_keys / sizeof *worker_keys == W_KEYS + 1 &&
+                   sizeof robot_keys / sizeof *robot_keys == R_KEYS + 1,
+               "a name for each key");
 
 /* ---------------------------------------------------------------- memory that goes at once */
-struct chunk { struct chunk *next; char bytes[]; };
-struct load { struct yaml_walk w; struct hub_config *c; struct chunk *chunks; uint32_t prefetch; const yaml_node_t *teams; };
+struct chunk {
+    struct chunk *next;
+    char bytes[];
+};
+struct load {
+    struct yaml_walk w;
+    struct hub_config *c;
+    struct chunk *chunks;
+    uint32_t prefetch;
+    const yaml_node_t *teams;
+};
 
 static void *take(struct load *l, size_t n)
 {
@@ -90,8 +118,9 @@ static void read_team(struct load *l, const yaml_node_t *node, struct hub_member
     yaml_walk_problem(&l->w, node, "team '%s' is not in the list of teams", text);
 }
 
-static void read_common(struct load *l, const yaml_node_t *at, struct hub_member *m, const yaml_node_t *id, const yaml_node_t *name,
-                        const yaml_node_t *team, const yaml_node_t *capacity, const yaml_node_t *prefetch, const yaml_node_t *skills)
+static void read_common(struct load *l, const yaml_node_t *at, struct hub_member *m, const yaml_node_t *id,
+                        const yaml_node_t *name, const yaml_node_t *team, const yaml_node_t *capacity,
+                        const yaml_node_t *prefetch, const yaml_node_t *skills)
 {
     const char *text;
     m->id = m->title = m->team = "";
@@ -177,7 +206,8 @@ static void read_env(struct load *l, const yaml_node_t *node, struct hub_member 
             yaml_walk_problem(&l->w, name, "env: at most %d", COMMAND_WORDS_MAX);
             return;
         }
-        const char *key = yaml_walk_text(&l->w, name, "a name in env", 256), *text = yaml_walk_text(&l->w, value, "a value in env", 65536);
+        const char *key = yaml_walk_text(&l->w, name, "a name in env", 256),
+                   *text = yaml_walk_text(&l->w, value, "a value in env", 65536);
         if (!key || !text)
             continue;
         if (!*key || strchr(key, '=')) {
@@ -231,7 +261,9 @@ static void read_robot(struct load *l, const yaml_node_t *node, struct hub_membe
 
 static size_t items_of(const yaml_node_t *node)
 {
-    return node && node->type == YAML_SEQUENCE_NODE ? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start) : 0;
+    return node && node->type == YAML_SEQUENCE_NODE
+               ? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start)
+               : 0;
 }
 
 static int by_id(const void *a, const void *b)
@@ -270,7 +302,8 @@ static void read_members(struct load *l, const yaml_node_t *workers, const yaml_
             char text[512];
             int first = sorted[i - 1]->line < sorted[i]->line ? sorted[i - 1]->line : sorted[i]->line;
             int second = sorted[i - 1]->line < sorted[i]->line ? sorted[i]->line : sorted[i - 1]->line;
-            snprintf(text, sizeof text, "%s:%d:1: id '%s' stands in line %d already", l->w.file, second, sorted[i]->id, first);
+            snprintf(text, sizeof text, "%s:%d:1: id '%s' stands in line %d already", l->w.file, second, sorted[i]->id,
+                     first);
             l->w.problems++;
             l->w.problem(l->w.arg, text);
         }
@@ -281,12 +314,16 @@ static bool pack_member(struct slp_buf *b, const struct hub_member *m)
 {
     struct slp_buf skills = { 0 };
     for (uint32_t i = 0; i < m->skill_count; i++) {
-        struct slp_item_skill s = { .name = { m->skills[i].name, (uint32_t)strlen(m->skills[i].name) }, .level = m->skills[i].level };
+        struct slp_item_skill s = { .name = { m->skills[i].name, (uint32_t)strlen(m->skills[i].name) },
+                                    .level = m->skills[i].level };
         slp_pack_item(&skills, SLP_ITEM_skill, &s);
     }
-    struct slp_item_worker_def d = { .name = { m->id, (uint32_t)strlen(m->id) }, .kind = m->robot, .capacity = m->capacity,
+    struct slp_item_worker_def d = { .name = { m->id, (uint32_t)strlen(m->id) },
+                                     .kind = m->robot,
+                                     .capacity = m->capacity,
                                      .skills = { skills.p, (uint32_t)skills.n, m->skill_count },
-                                     .team = { m->team, (uint32_t)strlen(m->team) }, .title = { m->title, (uint32_t)strlen(m->title) } };
+                                     .team = { m->team, (uint32_t)strlen(m->team) },
+                                     .title = { m->title, (uint32_t)strlen(m->title) } };
     if (d.team.n)
         SLP_SET(&d, item_worker_def, team);
     if (d.title.n)
@@ -320,7 +357,9 @@ static bool make_roster(struct load *l)
         }
         memcpy(packed, b.p, b.n);
         g_checksum_update(sum, (const guchar *)b.p, (gssize)b.n);
-        v[i] = (struct core_member){ sorted[i]->id, sorted[i]->robot, sorted[i]->capacity, sorted[i]->prefetch, { packed, (uint32_t)b.n } };
+        v[i] = (struct core_member){
+            sorted[i]->id, sorted[i]->robot, sorted[i]->capacity, sorted[i]->prefetch, { packed, (uint32_t)b.n }
+        };
     }
     gsize size = sizeof l->c->roster.digest;
     g_checksum_get_digest(sum, l->c->roster.digest, &size);
@@ -400,7 +439,9 @@ struct hub_config *hub_config_load(const char *path, config_problem *problem, vo
         return NULL;
     l.c = calloc(1, sizeof *l.c);
     if (l.c) {
-        *l.c = (struct hub_config){ .hub = "", .zone = "", .broker = "tcp://127.0.0.1:7711", .drain_us = 30000000, .idle_us = 120000000 };
+        *l.c = (struct hub_config){
+            .hub = "", .zone = "", .broker = "tcp://127.0.0.1:7711", .drain_us = 30000000, .idle_us = 120000000
+        };
         read_hub(&l, yaml_document_get_root_node(&l.w.doc));
     }
     yaml_walk_close(&l.w);

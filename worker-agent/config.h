@@ -1,5 +1,7 @@
-/* The hub file: who works here, which robots run here, where the broker is. docs/agent.md is its manual; config.c holds the tables of keys.
- * Every mistake is told with file, line, column and key: "hub.yml:12:7: unknown key 'skils', did you mean 'skills'?". */
+/* The hub file: who works here, which robots run here, where the broker is. docs/agent.md is its manual; config.c holds
+ * the tables of keys.
+ * Every mistake is told with file, line, column and key: "hub.yml:12:7: unknown key 'skils', did you mean 'skills'?".
+ * */
 #ifndef SUNLINE_AGENT_CONFIG_H
 #define SUNLINE_AGENT_CONFIG_H
 #include "worker-agent/core.h"
@@ -28,7 +30,8 @@ struct hub_config {
     int64_t grace_us, drain_us, idle_us;
     uint32_t member_count;
     const struct hub_member *members;  /* people, then robots, each in the file's order */
-    struct core_roster roster;         /* the same, as the broker gets it; digest: SHA-256 of the packed members in order of their ids */
+    /* the same, as the broker gets it; digest: SHA-256 of the packed members in order of their ids */
+    struct core_roster roster;
     void *arena;
 };
 

@@ -8,9 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct flight { uint64_t assignment; int64_t began_us; struct flight *next; };
+struct flight {
+    uint64_t assignment;
+    int64_t began_us;
+    struct flight *next;
+};
 struct coprocess {
-    struct proc p; /* first: a coprocess is a process */
+    struct proc p;          /* first: a coprocess is a process */
     struct flight *flights; /* oldest first: time limits are the same for all, so the first one's ends first */
     size_t scanned;         /* of stdout_buf: no line's end in these */
     bool broken;            /* it was told to end: what it says no longer counts */
@@ -81,15 +85,17 @@ static void on_answer(struct coprocess *c, json_t *answer, int64_t now_us)
         log_line(LOG_WARN, "robot-unknown-id", "robot=%s id=%lld", b->m->id, (long long)id);
         return;
     }
-    json_t *values = json_object_get(answer, "values"), *fail = json_object_get(answer, "fail"), *again = json_object_get(answer, "again"),
-           *bury = json_object_get(answer, "bury");
+    json_t *values = json_object_get(answer, "values"), *fail = json_object_get(answer, "fail"),
+           *again = json_object_get(answer, "again"), *bury = json_object_get(answer, "bury");
     struct run_done d = { .end = RUN_FAIL, .reason = "its answer has neither values nor fail, again or bury" };
     if (json_is_object(values))
         d = (struct run_done){ .end = RUN_VALUES, .values = values };
     else if (fail)
         d.reason = json_is_string(fail) ? json_string_value(fail) : "failed";
     else if (again)
-        d = (struct run_done){ .end = RUN_AGAIN, .reason = json_is_string(again) ? json_string_value(again) : "try again later", .hold_us = run_rest_us(b) };
+        d = (struct run_done){ .end = RUN_AGAIN,
+                               .reason = json_is_string(again) ? json_string_value(again) : "try again later",
+                               .hold_us = run_rest_us(b) };
     else if (bury)
         d = (struct run_done){ .end = RUN_BURY, .reason = json_is_string(bury) ? json_string_value(bury) : "buried" };
     b->backoff_us = 0; /* it works */
@@ -110,7 +116,8 @@ static void on_line(struct coprocess *c, const char *line, size_t n, int64_t now
         on_answer(c, answer, now_us);
     } else { /* whose answer it was nobody can tell, and what comes next neither */
         char text[300];
-        snprintf(text, sizeof text, "it wrote a line that is no answer: %s", answer ? "not an object with an id" : e.text);
+        snprintf(text, sizeof text, "it wrote a line that is no answer: %s",
+                 answer ? "not an object with an id" : e.text);
         log_line(LOG_ERROR, "robot-broken", "robot=%s reason=\"%s\"", c->p.robot->m->id, text);
         give_up(c, now_us);
         land_all(c, RUN_FAIL, text, now_us);
@@ -174,7 +181,8 @@ static void on_ended(struct proc *p, int status, int exec_errno, int64_t now_us)
     else if (WIFSIGNALED(status))
         snprintf(text, sizeof text, "the robot was killed by signal %d%s%s", WTERMSIG(status), *said ? ": " : "", said);
     else
-        snprintf(text, sizeof text, "the robot ended with exit code %d%s%s", WEXITSTATUS(status), *said ? ": " : "", said);
+        snprintf(text, sizeof text, "the robot ended with exit code %d%s%s", WEXITSTATUS(status), *said ? ": " : "",
+                 said);
     if (!c->stopping && !c->broken)
         log_line(LOG_ERROR, "robot-ended", "robot=%s reason=\"%s\"", b->m->id, text);
     if (b->coprocess == p) {
@@ -199,7 +207,8 @@ void coprocess_start(struct runners *r, struct robot *b, int64_t now_us)
     int rc = c ? proc_start(r, b, &c->p, &coprocess_ops) : 0;
     b->restart_at_us = INT64_MAX;
     if (!c || rc != 0) {
-        log_line(LOG_ERROR, "robot-no-process", "robot=%s reason=\"%s\"", b->m->id, rc ? strerror(rc) : "out of memory");
+        log_line(LOG_ERROR, "robot-no-process", "robot=%s reason=\"%s\"", b->m->id,
+                 rc ? strerror(rc) : "out of memory");
         free(c);
         b->backoff_us = b->backoff_us ? b->backoff_us * 2 : COPROCESS_RESTART_MIN_US;
         if (b->backoff_us > COPROCESS_RESTART_MAX_US)
@@ -238,7 +247,10 @@ void coprocess_run(struct runners *r, struct robot *b, uint64_t assignment, json
             c->p.to_stdin.n = before;
         }
         free(f);
-        struct run_done d = { .assignment = assignment, .end = RUN_AGAIN, .reason = c ? "out of memory" : "the robot is not running", .hold_us = run_rest_us(b) };
+        struct run_done d = { .assignment = assignment,
+                              .end = RUN_AGAIN,
+                              .reason = c ? "out of memory" : "the robot is not running",
+                              .hold_us = run_rest_us(b) };
         run_ended(r, b, &d);
         return;
     }

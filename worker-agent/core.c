@@ -198,11 +198,8 @@ static bool unasked(struct core *c, const struct slp_msg *m)
                 work_recall(c, a, m->u.recall.code);
         }
         return true;
-    case SLP_CONTROL:
-        on_control(c, &m->u.control);
-        return true;
-    default:
-        return false;
+    case SLP_CONTROL: on_control(c, &m->u.control); return true;
+    default: return false;
     }
 }
 
@@ -268,8 +265,7 @@ static void on_message(struct core *c, const struct slp_msg *m)
             core_emit(c, CORE_OUT_BYE);
         }
         return;
-    default:
-        return;
+    default: return;
     }
 }
 
@@ -314,7 +310,8 @@ static void go_quiet(struct core *c, int64_t deadline_us)
     c->quiet = true;
     c->quiet_deadline_us = deadline_us;
     for (uint32_t i = 0; i < c->worker_count; i++)
-        if (c->workers[i]->signed_in || c->workers[i]->robot) /* robots, too: else what is handed back would come again */
+        if (c->workers[i]->signed_in ||
+            c->workers[i]->robot) /* robots, too: else what is handed back would come again */
             work_sign_off(c, c->workers[i]);
 }
 
@@ -399,7 +396,10 @@ int core_step(struct core *c, const struct core_in *in, struct core_outs *out)
     return c->failed ? -1 : 0;
 }
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 int64_t core_next_due_us(const struct core *c)
 {
@@ -421,9 +421,15 @@ bool core_may_start(const struct core *c, int64_t now_us)
 
 void core_view(const struct core *c, struct core_view *v)
 {
-    *v = (struct core_view){ .connected = c->state == S_UP, .session = c->session, .hub_id = c->hub_id, .contact_us = c->contact_us,
-                             .may_start_until_us = start_limit_us(c), .waiting = c->orphans.count, .started = c->started.count,
-                             .results_unsent = c->results.count, .acts_unsent = c->acts.count };
+    *v = (struct core_view){ .connected = c->state == S_UP,
+                             .session = c->session,
+                             .hub_id = c->hub_id,
+                             .contact_us = c->contact_us,
+                             .may_start_until_us = start_limit_us(c),
+                             .waiting = c->orphans.count,
+                             .started = c->started.count,
+                             .results_unsent = c->results.count,
+                             .acts_unsent = c->acts.count };
     for (uint32_t i = 0; i < c->worker_count; i++)
         v->waiting += c->workers[i]->waiting.count;
     for (uint32_t i = 0; i < c->request_count; i++)
@@ -456,8 +462,12 @@ bool core_worker_view(const struct core *c, const char *worker, struct core_work
     struct core_worker *w = worker_named(c, worker);
     if (!w)
         return false;
-    *v = (struct core_worker_view){ .robot = w->robot, .signed_in = w->signed_in, .number = w->number, .capacity = w->capacity,
-                                    .waiting = (uint32_t)w->waiting.count, .started = w->started };
+    *v = (struct core_worker_view){ .robot = w->robot,
+                                    .signed_in = w->signed_in,
+                                    .number = w->number,
+                                    .capacity = w->capacity,
+                                    .waiting = (uint32_t)w->waiting.count,
+                                    .started = w->started };
     return true;
 }
 

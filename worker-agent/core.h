@@ -1,10 +1,14 @@
-/* The agent's mind: session, roster numbers, assignments in hand, credit, what is to be sent and what was answered. Pure: no
- * socket, file, clock or random source; the same inputs give the same outputs, so a simulator runs this very code on a virtual clock.
+/* The agent's mind: session, roster numbers, assignments in hand, credit, what is to be sent and what was answered.
+ * Pure: no
+ * socket, file, clock or random source; the same inputs give the same outputs, so a simulator runs this very code on a
+ * virtual clock.
  *
  *   link, runners, people, outbox  --core_step(input)-->  core  --outputs-->  link, runners, people, outbox
  *
- * Time. Every input carries `now_us` (CLOCK_BOOTTIME: it grows through a suspend, and nobody can set it) and `wall_us` (UTC, only passed on).
- * Feed CORE_IN_TICK after each bunch of other inputs and whenever core_next_due_us() has come: frames leave and robots start in it,
+ * Time. Every input carries `now_us` (CLOCK_BOOTTIME: it grows through a suspend, and nobody can set it) and `wall_us`
+ * (UTC, only passed on).
+ * Feed CORE_IN_TICK after each bunch of other inputs and whenever core_next_due_us() has come: frames leave and robots
+ * start in it,
  * so that many results share a frame.
  *
  *   a session      DOWN --hello--> HELLO --welcome--> NUMBERS --worker numbers known--> UP --(silence, NO_SESSION, CONTROL)--> HELLO ...
@@ -12,20 +16,27 @@
  *                         WAITING or STARTED --release, decline, fail, bury--> ENDED --acknowledged--> forgotten;  WAITING --recall--> forgotten
  *
  * The rules that are kept here:
- * - Offline: nothing is started unless now < contact + grace * 9/10. Contact is when we SENT the newest request that was answered: that the
+ * - Offline: nothing is started unless now < contact + grace * 9/10. Contact is when we SENT the newest request that
+ *   was answered: that the
  *   broker's frames still reach us does not prove that ours reach it.
- * - Credit: a worker's cumulative total is (assignments pushed to it on credit in this session) + (what it has room for now). Totals only grow.
- *   What it held before the session, and what is pushed again after welcome, fills room too but takes no credit: a reconnected hub is not flooded.
- * - Requests (acts, results) are kept until they are answered, and sent again after a while, and in every new session, in order.
- *   A result is forgotten only when the broker has it on disk (OK, DUPLICATE, LATE) or refused it for good (then the outbox keeps a copy).
+ * - Credit: a worker's cumulative total is (assignments pushed to it on credit in this session) + (what it has room
+ *   for now). Totals only grow.
+ *   What it held before the session, and what is pushed again after welcome, fills room too but takes no credit: a
+ *   reconnected hub is not flooded.
+ * - Requests (acts, results) are kept until they are answered, and sent again after a while, and in every new
+ *   session, in order.
+ *   A result is forgotten only when the broker has it on disk (OK, DUPLICATE, LATE) or refused it for good (then the
+ *   outbox keeps a copy).
  * - A pushed assignment that is known already (also: one whose result waits in the outbox) is not started twice.
- * - A robot's start is told only if the task is not finished within `start_delay_us`: a submit implies it. A person's is told at once. */
+ * - A robot's start is told only if the task is not finished within `start_delay_us`: a submit implies it. A person's
+ *   is told at once. */
 #ifndef SUNLINE_AGENT_CORE_H
 #define SUNLINE_AGENT_CORE_H
 #include "proto/codec.h"
 
 #define CORE_START_DELAY_US 250000ll   /* how long a robot may run before its start is told */
-#define CORE_FRAME_BYTES (192 * 1024)  /* of acts or results in one frame: room is left for grants under SL_FRAME_BYTES_MAX */
+/* of acts or results in one frame: room is left for grants under SL_FRAME_BYTES_MAX */
+#define CORE_FRAME_BYTES (192 * 1024)
 #define CORE_FRAME_ITEMS 1024          /* acts or results in one frame */
 #define CORE_INFLIGHT_MAX 4            /* frames of acts or results that may be unanswered at a time */
 #define CORE_HELLO_MIN_US 2000000ll    /* first wait for a welcome; doubles ... */
@@ -46,7 +57,8 @@ struct core_config {
     uint64_t seed;           /* of the jitter */
 };
 
-/* The roster as the core needs it. Indexes into it are worker indexes only until the next CORE_IN_ROSTER; names stay. */
+/* The roster as the core needs it. Indexes into it are worker indexes only until the next CORE_IN_ROSTER; names stay.
+ * */
 struct core_member {
     const char *name;        /* borrowed until the next CORE_IN_ROSTER */
     bool robot;
@@ -63,7 +75,8 @@ struct core_task { /* an assignment in hand; read only outside of the core */
     int64_t lease_us, start_by_us;     /* as pushed; start_by_us 0: none */
     int64_t got_us, started_us, lease_end_us; /* boot clock; lease_end_us 0: not told yet */
     enum core_state state;
-    bool recalled;                /* the broker took it back after it was started: it may still be submitted, perhaps late */
+    /* the broker took it back after it was started: it may still be submitted, perhaps late */
+    bool recalled;
     struct slp_list fields;       /* values of what the station shows; owned */
     struct slp_bytes context;     /* packed map, n 0: none; owned */
     /* ---- private ---- */
@@ -83,11 +96,14 @@ enum core_in_kind {
     CORE_IN_START,    /* assignment: a person begins. Ask core_may_start first */
     CORE_IN_TOUCH,    /* assignment: a person is still at it. (Robots' tasks are touched by the core while they run) */
     CORE_IN_FINISH,   /* assignment, seq, item: the result (packed `result` item) is in the outbox under seq */
-    CORE_IN_GIVE_UP,  /* assignment, act (2 release, 3 decline, 4 fail, 5 bury), text; hold_us: leave the worker's slot empty for so long */
+    /* assignment, act (2 release, 3 decline, 4 fail, 5 bury), text; hold_us: leave the worker's slot empty for so long
+     * */
+    CORE_IN_GIVE_UP,
     CORE_IN_RESTORE,  /* task: a person's started task, from the journal; before the first hello */
     CORE_IN_UNSENT,   /* assignment, seq, item: a result in the outbox from an earlier life; before the first hello */
     CORE_IN_WHY,      /* name, token: ask the broker why this worker gets nothing */
-    CORE_IN_QUIET     /* no new starts, no credit; say bye when robots and requests are through. deadline_us: then in any case */
+    /* no new starts, no credit; say bye when robots and requests are through. deadline_us: then in any case */
+    CORE_IN_QUIET
 };
 
 struct core_in {
@@ -108,9 +124,11 @@ enum core_out_kind {
     CORE_OUT_RELINK,  /* drop the socket and what waits in it, make a new one */
     CORE_OUT_RUN,     /* assignment: its robot begins it */
     CORE_OUT_OFFER,   /* name: a person who had nothing waiting has a task now */
-    CORE_OUT_DROPPED, /* assignment, name, code: it is no longer the hub's (code: see RECALL; 0: over). A person's screen should know */
+    /* assignment, name, code: it is no longer the hub's (code: see RECALL; 0: over). A person's screen should know */
+    CORE_OUT_DROPPED,
     CORE_OUT_FORM,    /* station_id, bytes: a form arrived, as a body; answer with CORE_IN_FORM */
-    CORE_OUT_ACKED,   /* seq, assignment: the broker has the result, the outbox may forget it; code: OK, DUPLICATE or LATE */
+    /* seq, assignment: the broker has the result, the outbox may forget it; code: OK, DUPLICATE or LATE */
+    CORE_OUT_ACKED,
     CORE_OUT_REFUSED, /* seq, assignment, code, text: refused for good; keep a copy aside */
     CORE_OUT_ENDED,   /* assignment: an act that ended it was taken; the journal may forget it */
     CORE_OUT_WHY,     /* token, code, text: the answer, or (code UINT64_MAX) that there is none */
@@ -135,7 +153,8 @@ void core_outs_free(struct core_outs *o);
 struct core *core_new(const struct core_config *c);
 void core_free(struct core **c);
 
-/* One input. Appends to *out, never clears it. 0, or -1 when memory ran out: the core is then of no use, the process should exit (what
+/* One input. Appends to *out, never clears it. 0, or -1 when memory ran out: the core is then of no use, the process
+ * should exit (what
  * counts is on disk). */
 int core_step(struct core *c, const struct core_in *in, struct core_outs *out);
 int64_t core_next_due_us(const struct core *c); /* when a TICK is wanted at the latest; INT64_MAX: never */

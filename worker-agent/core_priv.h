@@ -1,4 +1,5 @@
-/* Inside the core: shared by core.c (inputs, time), core_session.c (hello to bye), core_work.c (assignments, credit) and core_send.c
+/* Inside the core: shared by core.c (inputs, time), core_session.c (hello to bye), core_work.c (assignments, credit)
+ * and core_send.c
  * (requests and their answers). Nobody else includes this. */
 #ifndef SUNLINE_AGENT_CORE_PRIV_H
 #define SUNLINE_AGENT_CORE_PRIV_H
@@ -10,11 +11,13 @@
 #define HEARTBEAT_DEFAULT_US 5000000ll
 #define HELLO_GAP_US 1000000ll   /* between two hellos, whatever happens */
 #define BYE_WAIT_US 2000000ll    /* for the answer to bye */
-#define REGRANT_HEARTBEATS 12    /* credit that nothing came of is told again after so many: a frame may have been lost */
+/* credit that nothing came of is told again after so many: a frame may have been lost */
+#define REGRANT_HEARTBEATS 12
 
 enum session_state { S_DOWN, S_HELLO, S_NUMBERS, S_UP, S_OVER };
 
-/* A task stands in exactly one list: WAITING with a worker: worker->waiting; WAITING without: core->orphans; STARTED: core->started;
+/* A task stands in exactly one list: WAITING with a worker: worker->waiting; WAITING without: core->orphans; STARTED:
+ * core->started;
  * DONE, ENDED: core->closing. */
 struct task_list { struct core_task *head, *tail; uint64_t count; };
 
@@ -68,7 +71,8 @@ struct core {
     enum session_state state;
     uint64_t session, hub_id, next_id, last_push;
     int64_t heartbeat_us, grace_us, contact_us;
-    int64_t hello_at_us, hello_sent_us, hello_wait_us; /* DOWN: say hello at; HELLO: when it was said, how long to wait */
+    /* DOWN: say hello at; HELLO: when it was said, how long to wait */
+    int64_t hello_at_us, hello_sent_us, hello_wait_us;
     bool hello_wanted, relink_wanted;
     int64_t heartbeat_due_us;
     uint64_t suspect_push;        /* our last_push when an acknowledgement spoke of a later one; UINT64_MAX: none */
@@ -153,11 +157,13 @@ void send_result(struct core *c, uint64_t assignment, uint64_t seq, struct slp_b
 void send_flush(struct core *c);
 struct request *request_new(struct core *c, enum request_kind kind, uint64_t arg); /* NULL: too many under way */
 struct request *request_find(struct core *c, uint64_t id);
-void request_end(struct core *c, struct request *r);           /* it was answered, or is of no more interest; its items are freed */
+/* it was answered, or is of no more interest; its items are freed */
+void request_end(struct core *c, struct request *r);
 void request_unsend(struct core *c, struct request *r);        /* what it carried goes back to be sent again; ends it */
 void requests_unsend_all(struct core *c);
 void send_outcomes(struct core *c, const struct slp_outcomes *m, struct request *r);
-void send_refused(struct core *c, struct request *r, const struct slp_error *m); /* a whole frame of acts or results was refused */
+/* a whole frame of acts or results was refused */
+void send_refused(struct core *c, struct request *r, const struct slp_error *m);
 bool send_idle(const struct core *c);
 int64_t send_due_us(const struct core *c);
 void items_free(struct item_list *l);

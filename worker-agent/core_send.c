@@ -1,4 +1,5 @@
-/* Requests: what must reach the broker, what is under way, what was answered. Acts and results wait in two lists, in order; a frame takes
+/* Requests: what must reach the broker, what is under way, what was answered. Acts and results wait in two lists, in
+ * order; a frame takes
  * from the front; what was not answered goes back to the front, so the order holds. */
 #include "worker-agent/core_priv.h"
 
@@ -49,7 +50,8 @@ void items_free(struct item_list *l)
         free(i);
 }
 
-static void item_new(struct core *c, struct item_list *l, enum item_kind kind, uint64_t assignment, uint64_t seq, struct slp_bytes packed)
+static void item_new(struct core *c, struct item_list *l, enum item_kind kind, uint64_t assignment, uint64_t seq,
+                     struct slp_bytes packed)
 {
     struct item *i = malloc(sizeof *i + packed.n);
     if (!i) {
@@ -64,7 +66,8 @@ static void item_new(struct core *c, struct item_list *l, enum item_kind kind, u
 void send_act(struct core *c, enum item_kind kind, const struct core_task *t, struct slp_bytes reason)
 {
     struct slp_item_act a = { .act = kind, .assignment = t->assignment, .worker = t->worker_no, .reason = reason };
-    _Static_assert(ITEM_START == 0 && ITEM_TOUCH == 1 && ITEM_RELEASE == 2 && ITEM_DECLINE == 3 && ITEM_FAIL == 4 && ITEM_BURY == 5,
+    _Static_assert(ITEM_START == 0 && ITEM_TOUCH == 1 && ITEM_RELEASE == 2 && ITEM_DECLINE == 3 && ITEM_FAIL == 4 &&
+                       ITEM_BURY == 5,
                    "kinds of items are the protocol's acts");
     if (reason.n)
         SLP_SET(&a, item_act, reason);
@@ -178,7 +181,8 @@ static struct slp_list pack_grants(struct core *c, uint32_t max)
 static struct slp_list pack_items(struct core *c, struct item_list *from, struct request *r, uint32_t max)
 {
     slp_buf_clear(&c->list2);
-    while (from->head && r->items.count < max && (r->items.count == 0 || c->list2.n + from->head->n <= CORE_FRAME_BYTES)) {
+    while (from->head && r->items.count < max &&
+           (r->items.count == 0 || c->list2.n + from->head->n <= CORE_FRAME_BYTES)) {
         struct item *i = items_take(from);
         slp_buf_add(&c->list2, i->packed, i->n);
         items_add(&r->items, i);
@@ -201,7 +205,8 @@ static void flush_acts(struct core *c)
         struct request *r = request_new(c, REQ_ACTS, 0);
         if (!r)
             return;
-        struct slp_acts m = { .session = c->session, .acts = pack_items(c, &c->acts, r, c->solo ? 1 : CORE_FRAME_ITEMS) };
+        struct slp_acts m = { .session = c->session,
+                              .acts = pack_items(c, &c->acts, r, c->solo ? 1 : CORE_FRAME_ITEMS) };
         if (!c->acts.head && !c->results.head && c->credit_head) {
             m.grants = pack_grants(c, GRANTS_BESIDE_MAX);
             if (m.grants.count)
@@ -217,7 +222,8 @@ static void flush_results(struct core *c)
         struct request *r = request_new(c, REQ_SUBMIT, 0);
         if (!r)
             return;
-        struct slp_submit m = { .session = c->session, .results = pack_items(c, &c->results, r, c->solo ? 1 : CORE_FRAME_ITEMS) };
+        struct slp_submit m = { .session = c->session,
+                                .results = pack_items(c, &c->results, r, c->solo ? 1 : CORE_FRAME_ITEMS) };
         if (!c->results.head && c->credit_head) {
             m.grants = pack_grants(c, GRANTS_BESIDE_MAX);
             if (m.grants.count)
@@ -304,7 +310,8 @@ static void flush_whys(struct core *c, bool up)
     }
 }
 
-/* Credit is told and not answered: a frame that was lost on a dying link would leave a worker idle. What nothing came of is told again. */
+/* Credit is told and not answered: a frame that was lost on a dying link would leave a worker idle. What nothing came
+ * of is told again. */
 static void regrant(struct core *c)
 {
     int64_t old_us = c->now_us - REGRANT_HEARTBEATS * c->heartbeat_us;
@@ -353,7 +360,8 @@ int64_t send_due_us(const struct core *c)
     bool up = c->state == S_UP && !c->hello_wanted;
     if (up && (c->credit_head || c->offs_untold))
         return c->now_us;
-    if ((c->state == S_UP || c->state == S_NUMBERS) && !c->hello_wanted && c->pause_until_us > c->now_us && (c->acts.head || c->results.head))
+    if ((c->state == S_UP || c->state == S_NUMBERS) && !c->hello_wanted && c->pause_until_us > c->now_us &&
+        (c->acts.head || c->results.head))
         due = c->pause_until_us;
     for (uint32_t i = 0; i < c->request_count && (c->state == S_UP || c->state == S_NUMBERS); i++)
         if (c->requests[i].kind != REQ_HELLO && c->requests[i].sent_us + 3 * c->heartbeat_us < due)
@@ -374,7 +382,8 @@ static void lease_told(struct core *c, struct core_task *t, const struct request
     }
 }
 
-static void act_answered(struct core *c, const struct item *i, const struct slp_item_outcome *o, const struct request *r)
+static void act_answered(struct core *c, const struct item *i, const struct slp_item_outcome *o,
+                         const struct request *r)
 {
     struct core_task *t = u64map_get(&c->tasks, i->assignment);
     bool ok = o->code == SLP_E_OK || o->code == SLP_E_DUPLICATE;
@@ -393,8 +402,8 @@ static void act_answered(struct core *c, const struct item *i, const struct slp_
     out->assignment = i->assignment;
     out->code = o->code;
     if (!ok)
-        core_log(c, CORE_DEBUG, "act-refused", "assignment=%llu act=%d code=%s", (unsigned long long)i->assignment, (int)i->kind,
-                 slp_error_name(o->code));
+        core_log(c, CORE_DEBUG, "act-refused", "assignment=%llu act=%d code=%s", (unsigned long long)i->assignment,
+                 (int)i->kind, slp_error_name(o->code));
 }
 
 static void result_answered(struct core *c, const struct item *i, const struct slp_item_outcome *o)
@@ -408,7 +417,8 @@ static void result_answered(struct core *c, const struct item *i, const struct s
     core_emit_text(c, out, o->text.p, o->text.n);
     if (!t || t->state != CORE_DONE)
         return;
-    if (o->code == SLP_E_BAD_RESULT && t->worker) { /* the task is still open and ours: say that it came to nothing here */
+    if (o->code == SLP_E_BAD_RESULT &&
+        t->worker) { /* the task is still open and ours: say that it came to nothing here */
         t->state = CORE_ENDED;
         send_act(c, ITEM_FAIL, t, o->text.n ? o->text : (struct slp_bytes){ "BAD_RESULT", 10 });
         return;
@@ -451,8 +461,9 @@ void send_outcomes(struct core *c, const struct slp_outcomes *m, struct request 
 
 void send_refused(struct core *c, struct request *r, const struct slp_error *m)
 {
-    core_log(c, CORE_WARN, "batch-refused", "items=%llu code=%s text=\"%.*s\" place=\"%.*s\"", (unsigned long long)r->items.count,
-             slp_error_name(m->code), (int)m->text.n, m->text.p, (int)m->place.n, m->place.p ? m->place.p : "");
+    core_log(c, CORE_WARN, "batch-refused", "items=%llu code=%s text=\"%.*s\" place=\"%.*s\"",
+             (unsigned long long)r->items.count, slp_error_name(m->code), (int)m->text.n, m->text.p, (int)m->place.n,
+             m->place.p ? m->place.p : "");
     if (m->retry != SLP_RETRY_NEVER || m->code == SLP_E_BAD_VERSION || m->code == SLP_E_FORBIDDEN) {
         /* The place or the time is wrong, not the work: keep it. */
         int64_t wait_us = m->after_ms > 0 && m->after_ms < 3600000 ? (int64_t)m->after_ms * 1000 : c->heartbeat_us;

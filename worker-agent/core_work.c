@@ -99,7 +99,8 @@ void work_drop_waiting(struct core *c, struct core_worker *w, uint64_t code)
     }
 }
 
-/* A worker that left the roster: its begun tasks still point at it, so it stays around, unfound, until the core ends. */
+/* A worker that left the roster: its begun tasks still point at it, so it stays around, unfound, until the core ends.
+ * */
 void work_free_worker(struct core *c, struct core_worker *w)
 {
     for (struct core_worker **p = &c->credit_head; *p; p = &(*p)->credit_next)
@@ -216,7 +217,8 @@ static struct station *station_of(struct core *c, uint64_t id)
     return s;
 }
 
-/* A person's tasks are begun with the form on screen; a robot's output is checked against it. Without one nothing can be done here. */
+/* A person's tasks are begun with the form on screen; a robot's output is checked against it. Without one nothing can
+ * be done here. */
 static void refuse_formless(struct core *c, struct task_list *l, uint64_t station_id)
 {
     for (struct core_task *t = l->head, *next; t; t = next) {
@@ -277,7 +279,8 @@ void work_push(struct core *c, const struct slp_push *m)
     struct slp_item_assignment a;
     while (slp_next_assignment(&each, &a)) {
         struct core_worker *w = u64map_get(&c->by_number, a.worker ? a.worker : UINT64_MAX);
-        bool again = a.assignment && u64map_del(&c->pushed_again, a.assignment); /* told in welcome: it takes no credit */
+        bool again =
+            a.assignment && u64map_del(&c->pushed_again, a.assignment); /* told in welcome: it takes no credit */
         if (w && !again) {
             w->received++;
             work_credit(c, w);
@@ -376,7 +379,8 @@ static void start_later(struct core *c, uint64_t assignment)
         c->starts_cap = cap;
         c->starts_head = 0;
     }
-    c->starts[(c->starts_head + c->starts_count++) % c->starts_cap] = (struct start_due){ assignment, c->now_us + CORE_START_DELAY_US };
+    c->starts[(c->starts_head + c->starts_count++) % c->starts_cap] =
+        (struct start_due){ assignment, c->now_us + CORE_START_DELAY_US };
 }
 
 void work_finish(struct core *c, const struct core_in *in)
@@ -389,7 +393,9 @@ void work_finish(struct core *c, const struct core_in *in)
 
 void work_give_up(struct core *c, struct core_task *t, uint64_t act, struct slp_bytes reason)
 {
-    static const enum item_kind kinds[] = { ITEM_RELEASE, ITEM_RELEASE, ITEM_RELEASE, ITEM_DECLINE, ITEM_FAIL, ITEM_BURY };
+    static const enum item_kind kinds[] = {
+        ITEM_RELEASE, ITEM_RELEASE, ITEM_RELEASE, ITEM_DECLINE, ITEM_FAIL, ITEM_BURY
+    };
     assert(act >= 2 && act < sizeof kinds / sizeof *kinds);
     if (reason.n > SL_TEXT_BYTES_MAX)
         reason.n = SL_TEXT_BYTES_MAX;
@@ -414,7 +420,8 @@ void work_restore(struct core *c, const struct core_task *from)
     t->started_us = c->now_us;
     t->start_told = true;
     list_add(&c->started, t);
-    send_act(c, ITEM_START, t, (struct slp_bytes){ 0 }); /* it may not have got through; a repeat only tells what is left of the lease */
+    send_act(c, ITEM_START, t,
+             (struct slp_bytes){ 0 }); /* it may not have got through; a repeat only tells what is left of the lease */
 }
 
 void work_unsent(struct core *c, const struct core_in *in)
@@ -426,7 +433,8 @@ void work_unsent(struct core *c, const struct core_in *in)
             return;
         t->state = CORE_DONE;
         list_add(&c->closing, t);
-    } else if (t->state <= CORE_STARTED) { /* a person's task that was journaled as begun, and submitted just before the end */
+    } else if (t->state <=
+               CORE_STARTED) { /* a person's task that was journaled as begun, and submitted just before the end */
         close_task(c, t, CORE_DONE);
     }
     send_result(c, in->assignment, in->seq, in->item);

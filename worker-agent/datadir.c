@@ -107,7 +107,9 @@ int datadir_open(struct datadir *d, const char *path, char *text, size_t text_si
     }
     int rc = count_incarnation(d);
     if (rc != 0) {
-        snprintf(text, text_size, "%s/identity: %s", path, rc == EBADMSG ? "not an identity file; move it away to start afresh (then use --takeover)" : strerror(rc));
+        snprintf(text, text_size, "%s/identity: %s", path,
+                 rc == EBADMSG ? "not an identity file; move it away to start afresh (then use --takeover)"
+                               : strerror(rc));
         datadir_close(d);
         return -1;
     }

@@ -14,7 +14,8 @@ struct datadir {
     uint64_t incarnation; /* of this start */
 };
 
-/* Make the directory if it is not there (mode 0700), lock it, count the incarnation (synced before this returns). 0, or -1 with a sentence in
+/* Make the directory if it is not there (mode 0700), lock it, count the incarnation (synced before this returns). 0, or
+ * -1 with a sentence in
  * text; then *d is closed. */
 int datadir_open(struct datadir *d, const char *path, char *text, size_t text_size);
 void datadir_close(struct datadir *d); /* safe to repeat */

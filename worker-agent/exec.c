@@ -42,7 +42,11 @@ static void on_tick(struct proc *p, int64_t now_us)
 
 static void tell(struct job *j, enum run_end end, json_t *values, const char *reason, int64_t hold_us, int64_t now_us)
 {
-    struct run_done d = { .assignment = j->assignment, .end = end, .values = values, .reason = reason, .hold_us = hold_us,
+    struct run_done d = { .assignment = j->assignment,
+                          .end = end,
+                          .values = values,
+                          .reason = reason,
+                          .hold_us = hold_us,
                           .active_us = now_us - j->began_us };
     run_ended(j->p.r, j->p.robot, &d);
 }
@@ -51,7 +55,8 @@ static void ended_well(struct job *j, int64_t now_us)
 {
     json_error_t e;
     char text[400];
-    json_t *v = json_loadb(j->p.stdout_buf.n ? j->p.stdout_buf.p : "", j->p.stdout_buf.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
+    json_t *v = json_loadb(j->p.stdout_buf.n ? j->p.stdout_buf.p : "", j->p.stdout_buf.n,
+                           JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
     if (v && json_is_object(v)) {
         tell(j, RUN_VALUES, v, NULL, 0, now_us);
     } else {
@@ -112,7 +117,9 @@ void exec_run(struct runners *r, struct robot *robot, uint64_t assignment, json_
         char reason[200];
         snprintf(reason, sizeof reason, "no process: %s", rc ? strerror(rc) : "out of memory");
         log_line(LOG_WARN, "robot-no-process", "robot=%s reason=\"%s\"", robot->m->id, reason);
-        struct run_done d = { .assignment = assignment, .end = RUN_AGAIN, .reason = reason, .hold_us = run_rest_us(robot) };
+        struct run_done d = {
+            .assignment = assignment, .end = RUN_AGAIN, .reason = reason, .hold_us = run_rest_us(robot)
+        };
         if (j)
             slp_buf_free(&j->p.to_stdin);
         free(j);

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct first_problem { char *text; size_t size; };
+struct first_problem {
+    char *text;
+    size_t size;
+};
 
 static void on_problem(void *arg, const char *path, const char *text)
 {
@@ -14,7 +17,8 @@ static void on_problem(void *arg, const char *path, const char *text)
         snprintf(p->text, p->size, "%s: %s", path, text);
 }
 
-/* The form's fields are compiled as the one station of a line of its own, so that form and line files have one reader and one set of rules. */
+/* The form's fields are compiled as the one station of a line of its own, so that form and line files have one reader
+ * and one set of rules. */
 static struct ld_line *compile(struct slp_bytes form, char *text, size_t text_size)
 {
     struct slp_buf b = { 0 };
@@ -113,8 +117,8 @@ json_t *form_task_json(const struct form *f, const struct core_task *t)
         }
     if (!fields)
         return NULL;
-    o = json_pack("{s:I, s:s, s:s, s:I, s:o, s:O}", "assignment", (json_int_t)t->assignment, "line", f->line, "station", f->station, "attempt",
-                  (json_int_t)t->attempt, "fields", fields, "form", f->json);
+    o = json_pack("{s:I, s:s, s:s, s:I, s:o, s:O}", "assignment", (json_int_t)t->assignment, "line", f->line, "station",
+                  f->station, "attempt", (json_int_t)t->attempt, "fields", fields, "form", f->json);
     if (o && t->context.n)
         json_object_set_new(o, "context", json_of_packed(t->context.p, t->context.n));
     return o;
@@ -128,7 +132,8 @@ static const struct ld_field *field_named(const struct form *f, const char *name
     return NULL;
 }
 
-static int wrong(char field[SL_NAME_BYTES_MAX + 1], struct slp_bytes name, char *text, size_t text_size, const char *why)
+static int wrong(char field[SL_NAME_BYTES_MAX + 1], struct slp_bytes name, char *text, size_t text_size,
+                 const char *why)
 {
     snprintf(text, text_size, "%.*s: %s", (int)(name.n < SL_NAME_BYTES_MAX ? name.n : SL_NAME_BYTES_MAX), name.p, why);
     if (field)
@@ -136,7 +141,8 @@ static int wrong(char field[SL_NAME_BYTES_MAX + 1], struct slp_bytes name, char 
     return -1;
 }
 
-int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1], char *text, size_t text_size)
+int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1],
+                char *text, size_t text_size)
 {
     const char *key;
     json_t *value;
@@ -146,9 +152,8 @@ int form_values(const struct form *f, const json_t *answers, struct slp_buf *val
         snprintf(text, text_size, "the answer is not a JSON object");
         return -1;
     }
-    json_object_foreach((json_t *)(uintptr_t)answers, key, value)
-        if (!field_named(f, key, strlen(key)))
-            return wrong(field, (struct slp_bytes){ key, (uint32_t)strlen(key) }, text, text_size, "the form has no such field");
+    json_object_foreach((json_t *)(uintptr_t)answers, key, value) if (!field_named(f, key, strlen(key))) return wrong(
+        field, (struct slp_bytes){ key, (uint32_t)strlen(key) }, text, text_size, "the form has no such field");
     size_t start = values->n;
     for (uint32_t i = 0; i < f->field_count; i++) {
         struct slp_bytes name = f->fields[i].name;
@@ -156,7 +161,8 @@ int form_values(const struct form *f, const json_t *answers, struct slp_buf *val
         if (!value)
             slp_pack_nil(values);
         else if (json_pack_value(values, value) != 0)
-            return wrong(field, name, text, text_size, "a value is a text, a number, true, false, null or a list of these");
+            return wrong(field, name, text, text_size,
+                         "a value is a text, a number, true, false, null or a list of these");
     }
     if (values->failed) {
         snprintf(text, text_size, "out of memory");
@@ -168,7 +174,8 @@ int form_values(const struct form *f, const json_t *answers, struct slp_buf *val
     }
     uint32_t at = 0;
     char why[256] = "";
-    if (ld_check_values(f->fields, f->field_count, values->p + start, values->n - start, f->field_count, &at, why, sizeof why) != 0) {
+    if (ld_check_values(f->fields, f->field_count, values->p + start, values->n - start, f->field_count, &at, why,
+                        sizeof why) != 0) {
         if (at < f->field_count)
             return wrong(field, f->fields[at].name, text, text_size, why);
         snprintf(text, text_size, "%s", why);

@@ -1,4 +1,5 @@
-/* Stations' forms: what a task shows and what it asks, from the broker's FORM message; tasks as JSON for robots and people; answers from JSON,
+/* Stations' forms: what a task shows and what it asks, from the broker's FORM message; tasks as JSON for robots and
+ * people; answers from JSON,
  * checked by the very code that the broker uses. */
 #ifndef SUNLINE_AGENT_FORM_H
 #define SUNLINE_AGENT_FORM_H
@@ -21,10 +22,13 @@ struct form {
 struct form *form_new(const char *body, size_t n, char *text, size_t text_size);
 void form_free(struct form **f); /* safe to repeat */
 
-/* {"assignment", "line", "station", "attempt", "fields": {name: value}, "form": {...}, "context": {...} if there is one}. NULL: no memory. */
+/* {"assignment", "line", "station", "attempt", "fields": {name: value}, "form": {...}, "context": {...} if there is
+ * one}. NULL: no memory. */
 json_t *form_task_json(const struct form *f, const struct core_task *t);
 
-/* Pack an object of answers {field: value} in the form's order, missing ones as nil, and check them. 0 with *values (appended) holding
- * f->field_count elements; -1 with a sentence in text that names the field, and its name in field (may be NULL; "" if it is no field's fault). */
+/* Pack an object of answers {field: value} in the form's order, missing ones as nil, and check them. 0 with *values
+ * (appended) holding
+ * f->field_count elements; -1 with a sentence in text that names the field, and its name in field (may be NULL; "" if
+ * it is no field's fault). */
 int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1], char *text, size_t text_size);
 #endif

@@ -16,9 +16,20 @@
 enum { RECORD_FORM = 1, RECORD_BEGUN = 2, RECORD_DRAFT = 3, RECORD_OVER = 4 };
 #define BEGUN_HEAD 49
 
-struct blob { uint32_t n; char p[]; };
-struct begun { uint64_t assignment, station_id; struct blob *record, *draft; struct begun *prev, *next; };
-struct kept_form { uint64_t station_id; struct blob *body; struct kept_form *next; };
+struct blob {
+    uint32_t n;
+    char p[];
+};
+struct begun {
+    uint64_t assignment, station_id;
+    struct blob *record, *draft;
+    struct begun *prev, *next;
+};
+struct kept_form {
+    uint64_t station_id;
+    struct blob *body;
+    struct kept_form *next;
+};
 
 struct journal {
     int dir_fd;
@@ -203,7 +214,8 @@ static int rewrite(struct journal *j)
 /* ---------------------------------------------------------------- face */
 static uint32_t get_u32(const char *p)
 {
-    return (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 | (uint32_t)(unsigned char)p[2] << 16 | (uint32_t)(unsigned char)p[3] << 24;
+    return (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 | (uint32_t)(unsigned char)p[2] << 16 |
+           (uint32_t)(unsigned char)p[3] << 24;
 }
 
 static void tell(const struct journal *j, const struct journal_events *found)
@@ -215,8 +227,12 @@ static void tell(const struct journal *j, const struct journal_events *found)
         uint32_t bytes = get_u32(p + 41), count = get_u32(p + 45);
         if (bytes > b->record->n - BEGUN_HEAD)
             continue;
-        struct core_task t = { .assignment = b->assignment, .worker_no = get_u64(p + 9), .station_id = b->station_id, .attempt = get_u64(p + 25),
-                               .lease_us = (int64_t)get_u64(p + 33), .fields = { p + BEGUN_HEAD, bytes, count },
+        struct core_task t = { .assignment = b->assignment,
+                               .worker_no = get_u64(p + 9),
+                               .station_id = b->station_id,
+                               .attempt = get_u64(p + 25),
+                               .lease_us = (int64_t)get_u64(p + 33),
+                               .fields = { p + BEGUN_HEAD, bytes, count },
                                .context = { p + BEGUN_HEAD + bytes, b->record->n - BEGUN_HEAD - bytes } };
         found->task(found->arg, &t);
     }
@@ -304,7 +320,8 @@ void journal_over(struct journal *j, uint64_t assignment)
     if (assignment == 0 || !u64map_get(&j->tasks, assignment))
         return;
     forget(j, assignment);
-    add(&j->log, RECORD_OVER, assignment, true, NULL, 0); /* if memory is out: after a restart the broker says that it is over */
+    add(&j->log, RECORD_OVER, assignment, true, NULL,
+        0); /* if memory is out: after a restart the broker says that it is over */
 }
 
 int journal_write(struct journal *j)
@@ -315,8 +332,14 @@ int journal_write(struct journal *j)
     return rc;
 }
 
-int journal_fd(const struct journal *j) { return j->log.fd; }
-uint64_t journal_count(const struct journal *j) { return j->tasks.count; }
+int journal_fd(const struct journal *j)
+{
+    return j->log.fd;
+}
+uint64_t journal_count(const struct journal *j)
+{
+    return j->tasks.count;
+}
 
 struct slp_bytes journal_draft_of(const struct journal *j, uint64_t assignment)
 {

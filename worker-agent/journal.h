@@ -1,9 +1,12 @@
-/* The journal: what people are in the middle of, so that they go on where they were when the agent was restarted: their begun tasks, the forms of
+/* The journal: what people are in the middle of, so that they go on where they were when the agent was restarted: their
+ * begun tasks, the forms of
  * these, and drafts.
  *
- * A record file (reclog.h) "journal.log", rewritten without what is over at each opening and when it has grown. Records, little-endian:
+ * A record file (reclog.h) "journal.log", rewritten without what is over at each opening and when it has grown.
+ * Records, little-endian:
  *   u8 1, form        the FORM message as it came
- *   u8 2, u64 assignment, u64 worker number, u64 station, u64 attempt, i64 lease_us, u32 bytes of fields, u32 their count, fields, context
+ *   u8 2, u64 assignment, u64 worker number, u64 station, u64 attempt, i64 lease_us, u32 bytes of fields, u32 their
+ *   count, fields, context
  *   u8 3, u64 assignment, draft   (JSON)
  *   u8 4, u64 assignment          it is over */
 #ifndef SUNLINE_AGENT_JOURNAL_H
@@ -13,7 +16,8 @@
 struct journal;
 struct journal_events {
     void (*form)(void *arg, struct slp_bytes body);
-    void (*task)(void *arg, const struct core_task *t);                        /* a begun task; its form was told before */
+    /* a begun task; its form was told before */
+    void (*task)(void *arg, const struct core_task *t);
     void *arg;
 };
 /* NULL with *rc an errno. Tells what is in the middle, in order of its beginning. */

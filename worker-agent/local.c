@@ -16,26 +16,36 @@
 #define REQUESTS_A_TURN 64
 #define REQUEST_BYTES_MAX (512 * 1024)
 #define WAIT_MS_MAX 60000
-#define RETRY_MS 2000       /* told with "no task": when asking again makes sense */
+#define RETRY_MS 2000 /* told with "no task": when asking again makes sense */
 
-struct peer { uint8_t id[PEER_BYTES_MAX]; size_t n; };
-struct ask { struct peer peer; json_t *id; }; /* whom to answer, and under which request id */
+struct peer {
+    uint8_t id[PEER_BYTES_MAX];
+    size_t n;
+};
+struct ask {
+    struct peer peer;
+    json_t *id;
+}; /* whom to answer, and under which request id */
 
 struct person { /* signed in */
     char name[SL_NAME_BYTES_MAX + 1];
     struct peer peer;
     int64_t seen_us;
-    bool parked;          /* a `next` that waits for a task */
+    bool parked; /* a `next` that waits for a task */
     struct ask next_ask;
     int64_t park_until_us;
     struct person *next;
 };
-struct pending_why { uint64_t token; struct ask ask; struct pending_why *next; };
+struct pending_why {
+    uint64_t token;
+    struct ask ask;
+    struct pending_why *next;
+};
 struct waiting { /* a draft or a result that the disk does not have yet */
     struct ask ask;
-    uint64_t assignment, seq;  /* seq 0: a draft */
+    uint64_t assignment, seq; /* seq 0: a draft */
     struct slp_buf item;
-    bool syncing;              /* the sync under way covers it */
+    bool syncing; /* the sync under way covers it */
     struct waiting *next;
 };
 
@@ -179,8 +189,8 @@ struct request_in {
     struct ask ask;
     const char *worker;
     const json_t *body;
-    struct person *person;         /* of a signed-in worker */
-    const struct core_task *task;  /* of `assignment` */
+    struct person *person;        /* of a signed-in worker */
+    const struct core_task *task; /* of `assignment` */
 };
 
 static void on_sign_in(struct local *l, struct request_in *r)
@@ -206,13 +216,17 @@ static void on_sign_in(struct local *l, struct request_in *r)
         l->people = p;
         log_line(LOG_INFO, "signed-in", "worker=%s", p->name);
     } else if (!same_peer(&p->peer, &r->ask.peer)) { /* a new screen of the same person: the old one is told */
-        send_json(l, &p->peer, json_pack("{s:s, s:s, s:s}", "notice", "signed_off", "worker", p->name, "text", "signed in at another screen"));
+        send_json(l, &p->peer,
+                  json_pack("{s:s, s:s, s:s}", "notice", "signed_off", "worker", p->name, "text",
+                            "signed in at another screen"));
         unpark(p);
     }
     p->peer = r->ask.peer;
     p->seen_us = agent_now_us();
     agent_step(l->a, (struct core_in){ .kind = CORE_IN_SIGN_IN, .name = p->name });
-    answer(l, &r->ask, json_pack("{s:s, s:s, s:I}", "worker", p->name, "hub", l->a->cfg->hub, "idle_ms", (json_int_t)(l->a->cfg->idle_us / 1000)));
+    answer(l, &r->ask,
+           json_pack("{s:s, s:s, s:I}", "worker", p->name, "hub", l->a->cfg->hub, "idle_ms",
+                     (json_int_t)(l->a->cfg->idle_us / 1000)));
 }
 
 static void on_sign_off(struct local *l, struct request_in *r)
@@ -241,7 +255,9 @@ static void on_start(struct local *l, struct request_in *r)
     const struct form *f = agent_form(l->a, r->task->station_id);
     if (r->task->state == CORE_WAITING) {
         if (!core_may_start(l->a->core, agent_now_us())) {
-            refuse(l, &r->ask, "OFFLINE", "no contact with the broker for too long: this task may be with somebody else by now. What is started can be finished");
+            refuse(l, &r->ask, "OFFLINE",
+                   "no contact with the broker for too long: this task may be with somebody else by now. What is "
+                   "started can be finished");
             return;
         }
         int rc = f ? journal_begun(l->a->journal, r->task, f->body) : ENOENT;
@@ -299,7 +315,8 @@ static void on_submit(struct local *l, struct request_in *r)
     struct slp_buf values = { 0 };
     char text[512] = "the form is gone", field[SL_NAME_BYTES_MAX + 1] = "";
     if (!f || form_values(f, json_object_get(r->body, "values"), &values, field, text, sizeof text) != 0) {
-        json_t *o = json_pack("{s:O, s:b, s:s, s:s, s:s}", "id", r->ask.id, "ok", 0, "error", "BAD_VALUES", "text", text, "field", field);
+        json_t *o = json_pack("{s:O, s:b, s:s, s:s, s:s}", "id", r->ask.id, "ok", 0, "error", "BAD_VALUES", "text",
+                              text, "field", field);
         send_json(l, &r->ask.peer, o);
         slp_buf_free(&values);
         return;
@@ -312,15 +329,20 @@ static void on_submit(struct local *l, struct request_in *r)
             return;
         }
     json_int_t active_ms = json_integer_value(json_object_get(r->body, "active_ms"));
-    struct slp_item_result item = { .assignment = r->task->assignment, .worker = r->task->worker_no, .values = { values.p, (uint32_t)values.n, f->field_count },
-                                    .active_us = active_ms > 0 ? (uint64_t)active_ms * 1000 : (uint64_t)(agent_now_us() - r->task->started_us),
+    struct slp_item_result item = { .assignment = r->task->assignment,
+                                    .worker = r->task->worker_no,
+                                    .values = { values.p, (uint32_t)values.n, f->field_count },
+                                    .active_us = active_ms > 0 ? (uint64_t)active_ms * 1000
+                                                               : (uint64_t)(agent_now_us() - r->task->started_us),
                                     .done_wall_us = agent_wall_us() };
     SLP_SET(&item, item_result, active_us);
     SLP_SET(&item, item_result, done_wall_us);
     struct slp_buf packed = { 0 };
     slp_pack_item(&packed, SLP_ITEM_result, &item);
     slp_buf_free(&values);
-    uint64_t seq = packed.failed ? 0 : agent_outbox_add(l->a->outbox, r->task->assignment, r->task->worker_no, true, (struct slp_bytes){ packed.p, (uint32_t)packed.n });
+    uint64_t seq = packed.failed ? 0
+                                 : agent_outbox_add(l->a->outbox, r->task->assignment, r->task->worker_no, true,
+                                                    (struct slp_bytes){ packed.p, (uint32_t)packed.n });
     struct waiting *w = seq ? wait_for_disk(l, &r->ask, r->task->assignment, seq) : NULL;
     if (!w) {
         if (seq)
@@ -343,31 +365,48 @@ static void give_back(struct local *l, struct request_in *r, uint64_t act)
             return;
         }
     journal_over(l->a->journal, r->task->assignment);
-    agent_step(l->a, (struct core_in){ .kind = CORE_IN_GIVE_UP, .assignment = r->task->assignment, .act = act, .text = { reason, (uint32_t)strlen(reason) } });
+    agent_step(l->a, (struct core_in){ .kind = CORE_IN_GIVE_UP,
+                                       .assignment = r->task->assignment,
+                                       .act = act,
+                                       .text = { reason, (uint32_t)strlen(reason) } });
     answer(l, &r->ask, json_object());
 }
 
-static void on_decline(struct local *l, struct request_in *r) { give_back(l, r, 3); }
-static void on_release(struct local *l, struct request_in *r) { give_back(l, r, 2); }
+static void on_decline(struct local *l, struct request_in *r)
+{
+    give_back(l, r, 3);
+}
+static void on_release(struct local *l, struct request_in *r)
+{
+    give_back(l, r, 2);
+}
 
 static void on_status(struct local *l, struct request_in *r)
 {
     struct core_view v;
     core_view(l->a->core, &v);
     int64_t now = agent_now_us();
-    json_t *o = json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "hub", l->a->cfg->hub, "connected", v.connected, "waiting", (json_int_t)v.waiting, "started",
-                          (json_int_t)v.started, "results_unsent", (json_int_t)agent_outbox_count(l->a->outbox), "acts_unsent", (json_int_t)v.acts_unsent,
-                          "may_start_ms", (json_int_t)(v.may_start_until_us > now ? (v.may_start_until_us - now) / 1000 : 0));
+    json_t *o =
+        json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "hub", l->a->cfg->hub, "connected", v.connected, "waiting",
+                  (json_int_t)v.waiting, "started", (json_int_t)v.started, "results_unsent",
+                  (json_int_t)agent_outbox_count(l->a->outbox), "acts_unsent", (json_int_t)v.acts_unsent,
+                  "may_start_ms", (json_int_t)(v.may_start_until_us > now ? (v.may_start_until_us - now) / 1000 : 0));
     struct core_worker_view w;
     if (o && r->worker && core_worker_view(l->a->core, r->worker, &w))
-        json_object_set_new(o, "worker", json_pack("{s:s, s:b, s:b, s:i, s:i, s:i}", "name", r->worker, "robot", w.robot, "signed_in",
-                                                   person_named(l, r->worker) != NULL, "capacity", (int)w.capacity, "waiting", (int)w.waiting, "started", (int)w.started));
+        json_object_set_new(o, "worker",
+                            json_pack("{s:s, s:b, s:b, s:i, s:i, s:i}", "name", r->worker, "robot", w.robot,
+                                      "signed_in", person_named(l, r->worker) != NULL, "capacity", (int)w.capacity,
+                                      "waiting", (int)w.waiting, "started", (int)w.started));
     answer(l, &r->ask, o);
 }
 
 /* What a verb needs before its handler runs. */
 enum { ANYBODY = 0, WORKER = 1, SIGNED_IN = 2, TASK = 4, STARTED = 8, TASK_IF_GIVEN = 16 };
-static const struct verb { const char *name; int needs; void (*handle)(struct local *l, struct request_in *r); } verbs[] = {
+static const struct verb {
+    const char *name;
+    int needs;
+    void (*handle)(struct local *l, struct request_in *r);
+} verbs[] = {
     { "sign_in", WORKER, on_sign_in },
     { "next", WORKER | SIGNED_IN, on_next },
     { "start", WORKER | SIGNED_IN | TASK, on_start },
@@ -390,7 +429,8 @@ static bool find_task(struct local *l, struct request_in *r, int needs)
     }
     r->task = core_find(l->a->core, (uint64_t)json_integer_value(number));
     if (!r->task || r->task->state > CORE_STARTED || strcmp(core_task_worker(r->task), r->worker) != 0) {
-        refuse(l, &r->ask, "NO_TASK", "assignment %" JSON_INTEGER_FORMAT " is not in %s's hands", json_integer_value(number), r->worker);
+        refuse(l, &r->ask, "NO_TASK", "assignment %" JSON_INTEGER_FORMAT " is not in %s's hands",
+               json_integer_value(number), r->worker);
         return false;
     }
     if ((needs & STARTED) && r->task->state != CORE_STARTED) {
@@ -419,12 +459,15 @@ static void handle(struct local *l, const struct peer *peer, const char *p, size
     if (!json_is_object(body))
         refuse(l, &r.ask, "BAD_REQUEST", "not a JSON object: %s", e.text);
     else if (!v)
-        refuse(l, &r.ask, "UNKNOWN_VERB", "verb is one of sign_in, next, start, touch, draft, submit, decline, release, sign_off, status");
+        refuse(l, &r.ask, "UNKNOWN_VERB",
+               "verb is one of sign_in, next, start, touch, draft, submit, decline, release, sign_off, status");
     else if ((v->needs & WORKER) && !r.worker)
         refuse(l, &r.ask, "BAD_REQUEST", "worker is missing");
     else if ((v->needs & SIGNED_IN) && (!r.person || !same_peer(&r.person->peer, peer)))
-        refuse(l, &r.ask, "NOT_SIGNED_IN", r.person ? "'%s' is signed in at another screen" : "'%s' is not signed in", r.worker);
-    else if (((v->needs & TASK) || ((v->needs & TASK_IF_GIVEN) && json_object_get(body, "assignment"))) && !find_task(l, &r, v->needs))
+        refuse(l, &r.ask, "NOT_SIGNED_IN", r.person ? "'%s' is signed in at another screen" : "'%s' is not signed in",
+               r.worker);
+    else if (((v->needs & TASK) || ((v->needs & TASK_IF_GIVEN) && json_object_get(body, "assignment"))) &&
+             !find_task(l, &r, v->needs))
         ; /* refused */
     else
         v->handle(l, &r);
@@ -487,11 +530,15 @@ void local_synced(struct local *l, int rc)
         }
         *p = w->next;
         if (rc != 0) {
-            refuse(l, &w->ask, "DISK", "not known to be kept: %s. Submit again after the agent's restart", strerror(rc));
+            refuse(l, &w->ask, "DISK", "not known to be kept: %s. Submit again after the agent's restart",
+                   strerror(rc));
         } else {
             if (w->seq) {
                 journal_over(l->a->journal, w->assignment);
-                agent_step(l->a, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = w->assignment, .seq = w->seq, .item = { w->item.p, (uint32_t)w->item.n } });
+                agent_step(l->a, (struct core_in){ .kind = CORE_IN_FINISH,
+                                                   .assignment = w->assignment,
+                                                   .seq = w->seq,
+                                                   .item = { w->item.p, (uint32_t)w->item.n } });
             }
             answer(l, &w->ask, json_pack("{s:b}", "kept", 1));
         }
@@ -510,7 +557,8 @@ void local_write_failed(struct local *l, int rc)
         *p = w->next;
         if (w->seq)
             agent_outbox_take_back(l->a->outbox, w->seq);
-        refuse(l, &w->ask, "DISK", "it could not be kept: %s. Nothing is lost on your screen: submit again", strerror(rc));
+        refuse(l, &w->ask, "DISK", "it could not be kept: %s. Nothing is lost on your screen: submit again",
+               strerror(rc));
         waiting_free(w);
     }
 }
@@ -529,14 +577,21 @@ void local_offer(struct local *l, const char *worker)
 
 void local_dropped(struct local *l, const char *worker, uint64_t assignment, uint64_t code)
 {
-    static const char *const words[] = { "it is over", "the work is paused", "the run was cancelled", "the unit was dropped", "it took too long, and went back", "the worker has left" };
+    static const char *const words[] = { "it is over",
+                                         "the work is paused",
+                                         "the run was cancelled",
+                                         "the unit was dropped",
+                                         "it took too long, and went back",
+                                         "the worker has left" };
     struct person *p = person_named(l, worker);
     const struct core_task *t = core_find(l->a->core, assignment);
     if (!t || t->state == CORE_WAITING) /* a begun one stays in the journal: it may still be submitted */
         journal_over(l->a->journal, assignment);
     if (p)
-        send_json(l, &p->peer, json_pack("{s:s, s:s, s:I, s:I, s:s}", "notice", "recalled", "worker", p->name, "assignment", (json_int_t)assignment, "code",
-                                         (json_int_t)code, "text", code < sizeof words / sizeof *words ? words[code] : "it was taken back"));
+        send_json(l, &p->peer,
+                  json_pack("{s:s, s:s, s:I, s:I, s:s}", "notice", "recalled", "worker", p->name, "assignment",
+                            (json_int_t)assignment, "code", (json_int_t)code, "text",
+                            code < sizeof words / sizeof *words ? words[code] : "it was taken back"));
 }
 
 void local_why(struct local *l, uint64_t token, uint64_t code, const char *text)
@@ -546,7 +601,9 @@ void local_why(struct local *l, uint64_t token, uint64_t code, const char *text)
         if (w->token != token)
             continue;
         *p = w->next;
-        answer(l, &w->ask, json_pack("{s:n, s:{s:I, s:s}, s:i}", "task", "why", "code", code == UINT64_MAX ? (json_int_t)-1 : (json_int_t)code, "text", text, "retry_ms", RETRY_MS));
+        answer(l, &w->ask,
+               json_pack("{s:n, s:{s:I, s:s}, s:i}", "task", "why", "code",
+                         code == UINT64_MAX ? (json_int_t)-1 : (json_int_t)code, "text", text, "retry_ms", RETRY_MS));
         ask_drop(&w->ask);
         free(w);
         return;
@@ -602,8 +659,10 @@ struct local *local_open(struct agent *a, const char *endpoint, char *text, size
         return NULL;
     }
     l->a = a;
-    if (strncmp(endpoint, "tcp://", 6) == 0 && strncmp(endpoint, "tcp://127.", 10) != 0 && strncmp(endpoint, "tcp://[::1]", 11) != 0) {
-        snprintf(text, text_size, "%s: people's socket has no passwords: it is bound to 127.0.0.1 or ipc:// only", endpoint);
+    if (strncmp(endpoint, "tcp://", 6) == 0 && strncmp(endpoint, "tcp://127.", 10) != 0 &&
+        strncmp(endpoint, "tcp://[::1]", 11) != 0) {
+        snprintf(text, text_size, "%s: people's socket has no passwords: it is bound to 127.0.0.1 or ipc:// only",
+                 endpoint);
         free(l);
         return NULL;
     }
@@ -638,7 +697,8 @@ void local_close(struct local **lp)
     while (l->people) {
         struct person *p = l->people;
         l->people = p->next;
-        send_json(l, &p->peer, json_pack("{s:s, s:s, s:s}", "notice", "signed_off", "worker", p->name, "text", "the agent stops"));
+        send_json(l, &p->peer,
+                  json_pack("{s:s, s:s, s:s}", "notice", "signed_off", "worker", p->name, "text", "the agent stops"));
         unpark(p);
         free(p);
     }
@@ -658,5 +718,11 @@ void local_close(struct local **lp)
     free(l);
 }
 
-void *local_socket(const struct local *l) { return l->socket; }
-const char *local_endpoint(const struct local *l) { return l->endpoint; }
+void *local_socket(const struct local *l)
+{
+    return l->socket;
+}
+const char *local_endpoint(const struct local *l)
+{
+    return l->endpoint;
+}

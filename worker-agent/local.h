@@ -1,17 +1,20 @@
-/* People's side: a ROUTER on the local endpoint that speaks the local protocol of docs/agent.md (one JSON object a frame). `sunline work` uses it, the
+/* People's side: a ROUTER on the local endpoint that speaks the local protocol of docs/agent.md (one JSON object a
+ * frame). `sunline work` uses it, the
  * browser workbench will. */
 #ifndef SUNLINE_AGENT_LOCAL_H
 #define SUNLINE_AGENT_LOCAL_H
 #include "worker-agent/agent.h"
 
-struct local *local_open(struct agent *a, const char *endpoint, char *text, size_t text_size); /* NULL with a sentence */
+/* NULL with a sentence */
+struct local *local_open(struct agent *a, const char *endpoint, char *text, size_t text_size);
 void local_close(struct local **l);        /* safe to repeat */
 void *local_socket(const struct local *l);
 const char *local_endpoint(const struct local *l); /* as bound: a port of * is filled in */
 void local_receive(struct local *l);       /* take in what has arrived, a bounded number */
 void local_tick(struct local *l, int64_t now_us);
 int64_t local_next_due_us(const struct local *l);
-/* The disk: everything handed over before the sync began is safe now (rc 0), or is not (an errno, and the agent ends). */
+/* The disk: everything handed over before the sync began is safe now (rc 0), or is not (an errno, and the agent ends).
+ * */
 void local_sync_begins(struct local *l);
 void local_synced(struct local *l, int rc);
 void local_write_failed(struct local *l, int rc); /* nothing of what waits could be written */

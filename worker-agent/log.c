@@ -22,8 +22,8 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &ts);
     gmtime_r(&ts.tv_sec, &tm);
-    int n = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                     tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, words[level], event);
+    int n = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s ", tm.tm_year + 1900, tm.tm_mon + 1,
+                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, words[level], event);
     va_list ap;
     va_start(ap, format);
     int more = vsnprintf(line + n, sizeof line - (size_t)n, format, ap);
@@ -33,6 +33,7 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
         if ((unsigned char)line[i] < 32 || line[i] == 127)
             line[i] = '?';
     line[n++] = '\n';
-    ssize_t ignored = write(STDERR_FILENO, line, (size_t)n); /* one write a line: lines of several programs do not mix */
+    ssize_t ignored =
+        write(STDERR_FILENO, line, (size_t)n); /* one write a line: lines of several programs do not mix */
     (void)ignored;
 }

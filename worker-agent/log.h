@@ -1,4 +1,5 @@
-/* Log lines of the agent: one line an event on stderr: time level event key=value ... Values with spaces are quoted by the caller's format.
+/* Log lines of the agent: one line an event on stderr: time level event key=value ... Values with spaces are quoted by
+ * the caller's format.
  * Control characters are written as '?', so that no text from elsewhere can forge a line. */
 #ifndef SUNLINE_AGENT_LOG_H
 #define SUNLINE_AGENT_LOG_H

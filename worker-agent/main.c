@@ -66,11 +66,15 @@ static void fill_standard_streams(void)
 int main(int argc, char **argv)
 {
     enum { CONFIG = 256, DATA, BROKER, TAKEOVER, CHECK, LOG, VERSION, HELP };
-    static const struct option options[] = {
-        { "config", required_argument, NULL, CONFIG }, { "data", required_argument, NULL, DATA }, { "broker", required_argument, NULL, BROKER },
-        { "takeover", no_argument, NULL, TAKEOVER },   { "check", no_argument, NULL, CHECK },     { "log", required_argument, NULL, LOG },
-        { "version", no_argument, NULL, VERSION },     { "help", no_argument, NULL, HELP },       { NULL, 0, NULL, 0 }
-    };
+    static const struct option options[] = { { "config", required_argument, NULL, CONFIG },
+                                             { "data", required_argument, NULL, DATA },
+                                             { "broker", required_argument, NULL, BROKER },
+                                             { "takeover", no_argument, NULL, TAKEOVER },
+                                             { "check", no_argument, NULL, CHECK },
+                                             { "log", required_argument, NULL, LOG },
+                                             { "version", no_argument, NULL, VERSION },
+                                             { "help", no_argument, NULL, HELP },
+                                             { NULL, 0, NULL, 0 } };
     struct agent_options o = { 0 };
     bool check_only = false;
     fill_standard_streams();

@@ -18,10 +18,16 @@ enum { RECORD_RESULT = 1, RECORD_ACK = 2 };
 struct segment {
     uint64_t number;
     struct reclog log;
-    uint64_t live;     /* results in it that are not acknowledged */
+    uint64_t live; /* results in it that are not acknowledged */
     struct segment *next;
 };
-struct entry { uint64_t seq, assignment, worker_no, off; uint32_t n; bool person; struct segment *segment; struct entry *next; };
+struct entry {
+    uint64_t seq, assignment, worker_no, off;
+    uint32_t n;
+    bool person;
+    struct segment *segment;
+    struct entry *next;
+};
 
 struct outbox {
     int dir_fd;
@@ -52,7 +58,10 @@ static void segment_name(char name[64], uint64_t number)
     snprintf(name, 64, "outbox-%010" PRIu64 ".log", number);
 }
 
-struct loading { struct outbox *o; struct segment *s; };
+struct loading {
+    struct outbox *o;
+    struct segment *s;
+};
 
 static int on_record(void *arg, uint64_t off, const char *p, uint32_t n)
 {
@@ -75,8 +84,13 @@ static int on_record(void *arg, uint64_t off, const char *p, uint32_t n)
     struct entry *e = calloc(1, sizeof *e);
     if (!e)
         return ENOMEM;
-    *e = (struct entry){ .seq = get_u64(b + 2), .assignment = get_u64(b + 10), .worker_no = get_u64(b + 18), .off = off + RESULT_HEAD,
-                         .n = n - RESULT_HEAD, .person = b[1] != 0, .segment = l->s };
+    *e = (struct entry){ .seq = get_u64(b + 2),
+                         .assignment = get_u64(b + 10),
+                         .worker_no = get_u64(b + 18),
+                         .off = off + RESULT_HEAD,
+                         .n = n - RESULT_HEAD,
+                         .person = b[1] != 0,
+                         .segment = l->s };
     if (e->seq == 0 || u64map_get(&o->entries, e->seq)) {
         free(e);
         return 0;
@@ -215,7 +229,8 @@ struct outbox *agent_outbox_open(int dir_fd, uint32_t segment_bytes, outbox_foun
             slp_buf_clear(&packed);
             *rc = agent_outbox_read(o, e->seq, &packed);
             if (*rc == 0)
-                found(arg, &(struct outbox_entry){ e->seq, e->assignment, e->worker_no, e->person, { packed.p, (uint32_t)packed.n } });
+                found(arg, &(struct outbox_entry){
+                               e->seq, e->assignment, e->worker_no, e->person, { packed.p, (uint32_t)packed.n } });
         }
     }
     o->load_head = o->load_tail = NULL;
@@ -247,7 +262,8 @@ void agent_outbox_close(struct outbox **op)
 }
 
 /* ---------------------------------------------------------------- results */
-uint64_t agent_outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, bool person, struct slp_bytes packed)
+uint64_t agent_outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, bool person,
+                          struct slp_bytes packed)
 {
     struct entry *e = calloc(1, sizeof *e);
     if (!e || !u64map_put(&o->entries, o->next_seq, e)) {
@@ -264,8 +280,13 @@ uint64_t agent_outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker
         free(e);
         return 0;
     }
-    *e = (struct entry){ .seq = o->next_seq, .assignment = assignment, .worker_no = worker_no, .off = off + RESULT_HEAD, .n = packed.n,
-                         .person = person, .segment = o->last };
+    *e = (struct entry){ .seq = o->next_seq,
+                         .assignment = assignment,
+                         .worker_no = worker_no,
+                         .off = off + RESULT_HEAD,
+                         .n = packed.n,
+                         .person = person,
+                         .segment = o->last };
     o->last->live++;
     return o->next_seq++;
 }
@@ -276,8 +297,12 @@ int agent_outbox_write(struct outbox *o)
         return 0;
     int rc = reclog_write(&o->last->log);
     /* Roll when the segment is full, or when nothing in it is needed and it has grown a little. */
-    if (rc == 0 && (o->last->log.size >= o->segment_bytes || (o->entries.count == 0 && o->last->log.size >= o->segment_bytes / 8)))
-        rc = roll(o) == EIO ? EIO : 0; /* no room for a new segment just now: the old one takes more; but a failed sync is not passed over */
+    if (rc == 0 &&
+        (o->last->log.size >= o->segment_bytes || (o->entries.count == 0 && o->last->log.size >= o->segment_bytes / 8)))
+        rc = roll(o) == EIO
+                 ? EIO
+                 /* no room for a new segment just now: the old one takes more; but a failed sync is not passed over */
+                 : 0;
     return rc;
 }
 
@@ -288,7 +313,8 @@ void agent_outbox_ack(struct outbox *o, uint64_t seq)
         return;
     unsigned char record[ACK_BYTES] = { RECORD_ACK };
     put_u64(record + 1, seq);
-    reclog_add(&o->last->log, record, sizeof record, NULL, 0); /* without memory for it the result is sent once more: no harm */
+    reclog_add(&o->last->log, record, sizeof record, NULL,
+               0); /* without memory for it the result is sent once more: no harm */
     e->segment->live--;
     free(e);
     trim(o);
@@ -299,9 +325,18 @@ void agent_outbox_take_back(struct outbox *o, uint64_t seq)
     agent_outbox_ack(o, seq); /* its record and the mark are written together, if ever */
 }
 
-int agent_outbox_fd(const struct outbox *o) { return o->last->log.fd; }
-uint64_t agent_outbox_count(const struct outbox *o) { return o->entries.count; }
-uint64_t agent_outbox_damaged(const struct outbox *o) { return o->damaged; }
+int agent_outbox_fd(const struct outbox *o)
+{
+    return o->last->log.fd;
+}
+uint64_t agent_outbox_count(const struct outbox *o)
+{
+    return o->entries.count;
+}
+uint64_t agent_outbox_damaged(const struct outbox *o)
+{
+    return o->damaged;
+}
 
 uint32_t agent_outbox_segments(const struct outbox *o)
 {

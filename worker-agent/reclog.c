@@ -40,7 +40,8 @@ static uint32_t get_u32(const unsigned char *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* Length of the payload of the record at p, of which n bytes are there; 0: there is no whole record (empty ones are never written). */
+/* Length of the payload of the record at p, of which n bytes are there; 0: there is no whole record (empty ones are
+ * never written). */
 static uint32_t record_at(const unsigned char *p, uint64_t n)
 {
     if (n < HEAD_BYTES)
@@ -83,7 +84,9 @@ static int load(struct reclog *l, reclog_found *found, void *arg)
         unsigned char *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, l->fd, 0);
         if (p == MAP_FAILED)
             return errno;
-        int rc = memcmp(p, MAGIC, n < MAGIC_BYTES ? n : MAGIC_BYTES) != 0 ? EBADMSG : n < MAGIC_BYTES ? 0 : scan(l, p, n, &end, found, arg);
+        int rc = memcmp(p, MAGIC, n < MAGIC_BYTES ? n : MAGIC_BYTES) != 0 ? EBADMSG
+                 : n < MAGIC_BYTES                                        ? 0
+                                                                          : scan(l, p, n, &end, found, arg);
         munmap(p, n);
         if (rc != 0)
             return rc;
@@ -152,7 +155,8 @@ int reclog_write(struct reclog *l)
         if (n <= 0) {
             int rc = n < 0 ? errno : EIO;
             if (done > 0 && ftruncate(l->fd, (off_t)start) != 0)
-                return EIO; /* half a record stays: the next opening steps over it, and we write over it when we try again */
+                /* half a record stays: the next opening steps over it, and we write over it when we try again */
+                return EIO;
             return rc;
         }
         done += (size_t)n;

@@ -21,8 +21,10 @@ static void proc_unlink(struct proc *p)
     p->prev = p->next = NULL;
 }
 
-/* Take a descriptor off epoll before it is closed. Closing alone is not enough: a child that another fork has just made holds a copy until it
- * execs, and as long as it does the old registration lives, with a pointer to a process that may be another one by then. */
+/* Take a descriptor off epoll before it is closed. Closing alone is not enough: a child that another fork has just made
+ * holds a copy until it
+ * execs, and as long as it does the old registration lives, with a pointer to a process that may be another one by
+ * then. */
 static void unwatch(const struct runners *r, int fd)
 {
     if (fd >= 0)
@@ -159,7 +161,8 @@ const char *proc_last_line(struct proc *p)
     return p->err_tail + start;
 }
 
-/* Read what is there, a bounded amount at a time, so that one chatterbox does not starve the others; if it has ended, all that it may have left. */
+/* Read what is there, a bounded amount at a time, so that one chatterbox does not starve the others; if it has ended,
+ * all that it may have left. */
 static void read_pipe(struct proc *p, int *fd, bool is_out, bool all, int64_t now_us)
 {
     char chunk[16384];
@@ -259,8 +262,9 @@ static bool same_words(const char *const *a, const char *const *b)
 
 static bool same_robot(const struct hub_member *a, const struct hub_member *b)
 {
-    return a->runner == b->runner && a->capacity == b->capacity && a->time_limit_us == b->time_limit_us && a->output_bytes_max == b->output_bytes_max &&
-           same_words(a->command, b->command) && same_words(a->env, b->env) && strcmp(a->cwd ? a->cwd : "", b->cwd ? b->cwd : "") == 0;
+    return a->runner == b->runner && a->capacity == b->capacity && a->time_limit_us == b->time_limit_us &&
+           a->output_bytes_max == b->output_bytes_max && same_words(a->command, b->command) &&
+           same_words(a->env, b->env) && strcmp(a->cwd ? a->cwd : "", b->cwd ? b->cwd : "") == 0;
 }
 
 static struct robot *robot_named(const struct runners *r, const char *id)
@@ -322,8 +326,14 @@ int runners_configure(struct runners *r, const struct hub_config *c, int64_t now
     return 0;
 }
 
-int runners_fd(const struct runners *r) { return r->epoll_fd; }
-uint32_t runners_running(const struct runners *r) { return r->running; }
+int runners_fd(const struct runners *r)
+{
+    return r->epoll_fd;
+}
+uint32_t runners_running(const struct runners *r)
+{
+    return r->running;
+}
 
 void run_ended(struct runners *r, struct robot *robot, struct run_done *d)
 {
@@ -347,7 +357,9 @@ void runners_run(struct runners *r, const char *name, uint64_t assignment, json_
 {
     struct robot *b = robot_named(r, name);
     if (!b) {
-        struct run_done d = { .assignment = assignment, .end = RUN_AGAIN, .reason = "the robot has gone", .hold_us = RUN_REST_MIN_US };
+        struct run_done d = {
+            .assignment = assignment, .end = RUN_AGAIN, .reason = "the robot has gone", .hold_us = RUN_REST_MIN_US
+        };
         r->events.done(r->events.arg, &d);
         return;
     }

@@ -1,12 +1,15 @@
 /* Runners: the agent's robots at work. Two kinds behind one face.
  *
  *   exec       one process a task: the task as JSON on stdin, an object of answers as JSON on stdout, exit 0. Exit 75 means "try again later"
- *              (the task goes back, uncounted, and the slot rests), any other end is a failure with the last line of stderr as its reason.
+ *              (the task goes back, uncounted, and the slot rests), any other end is a failure with the last line of
+ *              stderr as its reason.
  *   coprocess  one process that lives on: a line {"id": N, task ...} for each task on stdin, a line {"id": N, "values": {...}} (or "fail": "why",
- *              "again": "why", "bury": "why") on stdout, in any order; up to `capacity` at a time. When it dies its tasks fail and it is started
+ *              "again": "why", "bury": "why") on stdout, in any order; up to `capacity` at a time. When it dies its
+ *              tasks fail and it is started
  *              again after a back-off.
  *
- * A task has a time limit; after it SIGTERM, 2 s later SIGKILL, to the whole process group. Everything is non-blocking and goes through one epoll
+ * A task has a time limit; after it SIGTERM, 2 s later SIGKILL, to the whole process group. Everything is non-blocking
+ * and goes through one epoll
  * descriptor that the loop watches; there are no threads here. */
 #ifndef SUNLINE_AGENT_RUNNER_H
 #define SUNLINE_AGENT_RUNNER_H
@@ -31,7 +34,8 @@ struct runner_events {
 struct runners;
 struct runners *runners_new(const struct runner_events *events, int *rc); /* NULL with an errno */
 void runners_free(struct runners **r);            /* kills what still runs; safe to repeat */
-/* The robots of c are those from now on (their definitions are borrowed as long as r lives). Robots that stay the same go on; others finish what they
+/* The robots of c are those from now on (their definitions are borrowed as long as r lives). Robots that stay the same
+ * go on; others finish what they
  * have and stop. */
 int runners_configure(struct runners *r, const struct hub_config *c, int64_t now_us); /* 0 or an errno */
 int runners_fd(const struct runners *r);          /* readable: call runners_poll */

@@ -16,7 +16,8 @@
 struct proc;
 struct proc_ops {
     void (*out)(struct proc *p, int64_t now_us);                              /* p->stdout_buf has grown */
-    void (*ended)(struct proc *p, int status, int exec_errno, int64_t now_us); /* reaped; everything it wrote has been read */
+    /* reaped; everything it wrote has been read */
+    void (*ended)(struct proc *p, int status, int exec_errno, int64_t now_us);
     void (*tick)(struct proc *p, int64_t now_us);                             /* p->deadline_us has come */
 };
 struct proc {
@@ -57,7 +58,8 @@ struct runners {
 };
 
 /* runner.c */
-int proc_start(struct runners *r, struct robot *robot, struct proc *p, const struct proc_ops *ops); /* 0 or an errno; p zeroed by the caller */
+/* 0 or an errno; p zeroed by the caller */
+int proc_start(struct runners *r, struct robot *robot, struct proc *p, const struct proc_ops *ops);
 void proc_write(struct proc *p);                   /* push what waits in to_stdin */
 void proc_terminate(struct proc *p, int64_t now_us); /* SIGTERM, later SIGKILL */
 const char *proc_last_line(struct proc *p);        /* of stderr; "" if it said nothing */

@@ -12,8 +12,8 @@
 struct syncer {
     pthread_t thread;
     int event_fd;
-    bool busy;                 /* the loop's own view */
-    pthread_mutex_t lock;      /* guards what follows */
+    bool busy;            /* the loop's own view */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool wanted, stop, finished;
     int fds[2], rc;
@@ -85,8 +85,14 @@ void syncer_free(struct syncer **sp)
     free(s);
 }
 
-int syncer_fd(const struct syncer *s) { return s->event_fd; }
-bool syncer_busy(const struct syncer *s) { return s->busy; }
+int syncer_fd(const struct syncer *s)
+{
+    return s->event_fd;
+}
+bool syncer_busy(const struct syncer *s)
+{
+    return s->busy;
+}
 
 int syncer_begin(struct syncer *s, int fd1, int fd2)
 {

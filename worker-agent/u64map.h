@@ -1,5 +1,7 @@
-/* A hash table from nonzero 64-bit numbers to pointers: open addressing, linear probing, deletion by shifting back, so that it never
- * fills up with graves. Nothing takes its order from it: whoever needs an order keeps a list or a sorted array beside. */
+/* A hash table from nonzero 64-bit numbers to pointers: open addressing, linear probing, deletion by shifting back, so
+ * that it never
+ * fills up with graves. Nothing takes its order from it: whoever needs an order keeps a list or a sorted array beside.
+ * */
 #ifndef SUNLINE_AGENT_U64MAP_H
 #define SUNLINE_AGENT_U64MAP_H
 #include <stdbool.h>

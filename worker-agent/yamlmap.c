@@ -47,8 +47,8 @@ int yaml_walk_open(struct yaml_walk *w, const char *path, void (*problem)(void *
     w->loaded = yaml_parser_load(&parser, &w->doc) == 1;
     if (!w->loaded) {
         char text[400];
-        snprintf(text, sizeof text, "%s%s%s", parser.problem ? parser.problem : "cannot be read", parser.context ? ", " : "",
-                 parser.context ? parser.context : "");
+        snprintf(text, sizeof text, "%s%s%s", parser.problem ? parser.problem : "cannot be read",
+                 parser.context ? ", " : "", parser.context ? parser.context : "");
         report(w, parser.problem_mark.line, parser.problem_mark.column, text);
     } else if (!yaml_document_get_root_node(&w->doc)) {
         report(w, 0, 0, "the file is empty");
@@ -60,7 +60,8 @@ int yaml_walk_open(struct yaml_walk *w, const char *path, void (*problem)(void *
                 yaml_walk_problem(w, root, "a second document ('---'): only one is read");
             yaml_document_delete(&second);
         } else {
-            report(w, parser.problem_mark.line, parser.problem_mark.column, parser.problem ? parser.problem : "cannot be read");
+            report(w, parser.problem_mark.line, parser.problem_mark.column,
+                   parser.problem ? parser.problem : "cannot be read");
         }
     }
     yaml_parser_delete(&parser);
@@ -91,7 +92,8 @@ static uint32_t distance(const char *a, const char *b)
         uint32_t corner = row[0];
         row[0] = (uint32_t)i;
         for (size_t j = 1; j <= n; j++) {
-            uint32_t change = corner + (a[i - 1] != b[j - 1]), least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            uint32_t change = corner + (a[i - 1] != b[j - 1]),
+                     least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
             corner = row[j];
             row[j] = change < least ? change : least;
         }
@@ -99,7 +101,8 @@ static uint32_t distance(const char *a, const char *b)
     return row[n];
 }
 
-static void unknown_key(struct yaml_walk *w, const yaml_node_t *node, const char *what, const char *key, const char *const *keys)
+static void unknown_key(struct yaml_walk *w, const yaml_node_t *node, const char *what, const char *key,
+                        const char *const *keys)
 {
     const char *best = NULL;
     uint32_t best_distance = UINT32_MAX;
@@ -116,7 +119,8 @@ static void unknown_key(struct yaml_walk *w, const yaml_node_t *node, const char
         yaml_walk_problem(w, node, "unknown key '%.64s' of %s", key, what);
 }
 
-bool yaml_walk_map(struct yaml_walk *w, const yaml_node_t *node, const char *what, const char *const *keys, const yaml_node_t **values)
+bool yaml_walk_map(struct yaml_walk *w, const yaml_node_t *node, const char *what, const char *const *keys,
+                   const yaml_node_t **values)
 {
     for (size_t i = 0; keys[i]; i++)
         values[i] = NULL;
@@ -125,7 +129,8 @@ bool yaml_walk_map(struct yaml_walk *w, const yaml_node_t *node, const char *wha
         return false;
     }
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
-        const yaml_node_t *key = yaml_document_get_node(&w->doc, p->key), *value = yaml_document_get_node(&w->doc, p->value);
+        const yaml_node_t *key = yaml_document_get_node(&w->doc, p->key),
+                          *value = yaml_document_get_node(&w->doc, p->value);
         if (key->type != YAML_SCALAR_NODE) {
             yaml_walk_problem(w, key, "a key of %s is a word", what);
             continue;
@@ -171,30 +176,36 @@ const char *yaml_walk_name(struct yaml_walk *w, const yaml_node_t *node, const c
     }
     const char *text = (const char *)node->data.scalar.value;
     if (!sl_name_ok(text, node->data.scalar.length)) {
-        yaml_walk_problem(w, node, "%s: a name is 1 to %d of A-Z a-z 0-9 . _ - and begins with a letter or digit", key, SL_NAME_BYTES_MAX);
+        yaml_walk_problem(w, node, "%s: a name is 1 to %d of A-Z a-z 0-9 . _ - and begins with a letter or digit", key,
+                          SL_NAME_BYTES_MAX);
         return NULL;
     }
     return text;
 }
 
-bool yaml_walk_count(struct yaml_walk *w, const yaml_node_t *node, const char *key, uint64_t min, uint64_t max, uint32_t *v)
+bool yaml_walk_count(struct yaml_walk *w, const yaml_node_t *node, const char *key, uint64_t min, uint64_t max,
+                     uint32_t *v)
 {
     const char *text = node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
     size_t n = strspn(text, "0123456789");
     unsigned long long number = n > 0 && n < 11 && text[n] == 0 ? strtoull(text, NULL, 10) : UINT64_MAX;
     if (number < min || number > max) {
-        yaml_walk_problem(w, node, "%s is a number from %llu to %llu", key, (unsigned long long)min, (unsigned long long)max);
+        yaml_walk_problem(w, node, "%s is a number from %llu to %llu", key, (unsigned long long)min,
+                          (unsigned long long)max);
         return false;
     }
     *v = (uint32_t)number;
     return true;
 }
 
-bool yaml_walk_duration(struct yaml_walk *w, const yaml_node_t *node, const char *key, int64_t min_us, int64_t max_us, int64_t *us)
+bool yaml_walk_duration(struct yaml_walk *w, const yaml_node_t *node, const char *key, int64_t min_us, int64_t max_us,
+                        int64_t *us)
 {
-    static const struct { const char *unit; int64_t us; } units[] = {
-        { "ms", 1000 }, { "s", 1000000 }, { "", 1000000 }, { "m", 60000000 }, { "h", 3600000000 }, { "d", 86400000000 }
-    };
+    static const struct {
+        const char *unit;
+        int64_t us;
+    } units[] = { { "ms", 1000 },    { "s", 1000000 },    { "", 1000000 },
+                  { "m", 60000000 }, { "h", 3600000000 }, { "d", 86400000000 } };
     const char *text = node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
     size_t n = strspn(text, "0123456789");
     if (n > 0 && n < 10)
@@ -202,7 +213,8 @@ bool yaml_walk_duration(struct yaml_walk *w, const yaml_node_t *node, const char
             if (strcmp(text + n, units[i].unit) == 0) {
                 int64_t value = strtoll(text, NULL, 10) * units[i].us;
                 if (value < min_us || value > max_us) {
-                    yaml_walk_problem(w, node, "%s goes from %lld ms to %lld s", key, (long long)(min_us / 1000), (long long)(max_us / 1000000));
+                    yaml_walk_problem(w, node, "%s goes from %lld ms to %lld s", key, (long long)(min_us / 1000),
+                                      (long long)(max_us / 1000000));
                     return false;
                 }
                 *us = value;
@@ -225,7 +237,8 @@ bool yaml_walk_item(struct yaml_walk *w, const yaml_node_t *node, const char *ke
     return true;
 }
 
-bool yaml_walk_pair(struct yaml_walk *w, const yaml_node_t *node, const char *key, size_t i, const yaml_node_t **name, const yaml_node_t **value)
+bool yaml_walk_pair(struct yaml_walk *w, const yaml_node_t *node, const char *key, size_t i, const yaml_node_t **name,
+                    const yaml_node_t **value)
 {
     if (node->type != YAML_MAPPING_NODE) {
         if (i == 0)

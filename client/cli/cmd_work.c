@@ -1,4 +1,5 @@
-/* sunline work: a person at a terminal does the tasks of a hub. It talks to the hub's agent only, over its local socket; what is typed may come from a pipe as
+/* sunline work: a person at a terminal does the tasks of a hub. It talks to the hub's agent only, over its local
+ * socket; what is typed may come from a pipe as
  * well. The dialogue: sign in, next, start, a field at a time, submit; commands begin with a colon. */
 #include <errno.h>
 #include <jansson.h>
@@ -14,9 +15,9 @@
 #include "client/cli/work_link.h"
 
 #define LINE_BYTES_MAX (64 * 1024)
-#define ASK_MS 10000        /* for an answer of the agent */
-#define WAIT_MS 20000       /* for a task, each time */
-#define ONCE_MS 3000        /* the same with --once: work takes a moment to come after signing in */
+#define ASK_MS 10000  /* for an answer of the agent */
+#define WAIT_MS 20000 /* for a task, each time */
+#define ONCE_MS 3000  /* the same with --once: work takes a moment to come after signing in */
 
 enum said { SAID_VALUE, SAID_DONE_WITH_IT, SAID_QUIT, SAID_FAILED }; /* how a prompt ended */
 
@@ -24,11 +25,11 @@ struct work {
     struct cli *cli;
     struct work_link *link;
     const char *worker;
-    char *typed;          /* what was read from stdin and not used yet */
+    char *typed; /* what was read from stdin and not used yet */
     size_t typed_n;
     bool eof, recalled;
     json_int_t assignment;
-    json_t *values;       /* of the task at hand */
+    json_t *values; /* of the task at hand */
     uint64_t done, declined, released;
 };
 
@@ -44,7 +45,8 @@ static void on_signal(int signal)
 static void on_notice(void *arg, const json_t *n)
 {
     struct work *w = arg;
-    const char *what = json_string_value(json_object_get(n, "notice")), *text = json_string_value(json_object_get(n, "text"));
+    const char *what = json_string_value(json_object_get(n, "notice")),
+               *text = json_string_value(json_object_get(n, "text"));
     if (!what || strcmp(what, "task") == 0) {
         return;
     }
@@ -59,11 +61,15 @@ static void on_notice(void *arg, const json_t *n)
     }
 }
 
-static bool went_well(const json_t *answer) { return json_is_true(json_object_get(answer, "ok")); }
+static bool went_well(const json_t *answer)
+{
+    return json_is_true(json_object_get(answer, "ok"));
+}
 
 static void note_refusal(struct work *w, const json_t *answer)
 {
-    const char *code = json_string_value(json_object_get(answer, "error")), *text = json_string_value(json_object_get(answer, "text"));
+    const char *code = json_string_value(json_object_get(answer, "error")),
+               *text = json_string_value(json_object_get(answer, "text"));
     if (answer && !went_well(answer)) {
         cli_note(w->cli, "%s: %s", code ? code : "refused", text ? text : "");
     }
@@ -86,7 +92,10 @@ static json_t *ask_agent(struct work *w, const char *verb, json_t *request)
     return a;
 }
 
-static json_t *about_task(const struct work *w) { return json_pack("{s:I}", "assignment", w->assignment); }
+static json_t *about_task(const struct work *w)
+{
+    return json_pack("{s:I}", "assignment", w->assignment);
+}
 
 /* ---- stdin ---- */
 /* The next line, without its end; NULL at the end of the input or when told to stop. Owned by the caller. */
@@ -295,7 +304,8 @@ static enum said submit(struct work *w, const json_t *fields)
 
 static enum said do_task(struct work *w, const json_t *task)
 {
-    const json_t *fields = json_object_get(json_object_get(task, "form"), "fields"), *draft = json_object_get(task, "draft");
+    const json_t *fields = json_object_get(json_object_get(task, "form"), "fields"),
+                 *draft = json_object_get(task, "draft");
     enum said said = SAID_VALUE;
     w->assignment = json_integer_value(json_object_get(task, "assignment"));
     w->recalled = false;
@@ -340,7 +350,8 @@ static int tasks(struct work *w, bool once, uint64_t limit)
         if (w->eof && w->typed_n == 0) {
             return CLI_DONE; /* whoever typed has gone */
         }
-        json_t *a = work_link_ask(w->link, "next", json_pack("{s:i}", "wait_ms", once ? ONCE_MS : WAIT_MS), WAIT_MS + ASK_MS, &stop);
+        json_t *a = work_link_ask(w->link, "next", json_pack("{s:i}", "wait_ms", once ? ONCE_MS : WAIT_MS),
+                                  WAIT_MS + ASK_MS, &stop);
         const char *refusal = json_string_value(json_object_get(a, "error"));
         if (refusal && strcmp(refusal, "NOT_SIGNED_IN") == 0 && !stop) {
             json_decref(a); /* the agent was restarted */
@@ -390,8 +401,8 @@ static int session(struct work *w, bool once, uint64_t limit)
     int code = tasks(w, once, limit);
     a = ask_agent(w, "sign_off", json_object());
     json_decref(a);
-    fprintf(w->cli->out, "\n%llu done, %llu declined, %llu handed back\n", (unsigned long long)w->done, (unsigned long long)w->declined,
-            (unsigned long long)w->released);
+    fprintf(w->cli->out, "\n%llu done, %llu declined, %llu handed back\n", (unsigned long long)w->done,
+            (unsigned long long)w->declined, (unsigned long long)w->released);
     return code;
 }
 

@@ -13,11 +13,23 @@ static const char *text_of(const json_t *o, const char *key)
     return s ? s : "";
 }
 
-const char *work_form_name(const json_t *field) { return text_of(field, "name"); }
+const char *work_form_name(const json_t *field)
+{
+    return text_of(field, "name");
+}
 
-static bool type_is(const json_t *field, const char *type) { return strcmp(text_of(field, "type"), type) == 0; }
-static bool one_of_options(const json_t *field) { return type_is(field, "radio") || type_is(field, "select"); }
-bool work_form_many_lines(const json_t *field) { return type_is(field, "long_answer"); }
+static bool type_is(const json_t *field, const char *type)
+{
+    return strcmp(text_of(field, "type"), type) == 0;
+}
+static bool one_of_options(const json_t *field)
+{
+    return type_is(field, "radio") || type_is(field, "select");
+}
+bool work_form_many_lines(const json_t *field)
+{
+    return type_is(field, "long_answer");
+}
 
 /* Several lines, each indented; nothing in them can move the cursor. */
 static void put_lines(FILE *f, const char *indent, const char *p, size_t n)
@@ -48,7 +60,8 @@ static void put_value(FILE *f, const json_t *v)
 
 void work_form_show(FILE *f, const json_t *task)
 {
-    const json_t *form = json_object_get(task, "form"), *note = json_object_get(json_object_get(task, "context"), "note");
+    const json_t *form = json_object_get(task, "form"),
+                 *note = json_object_get(json_object_get(task, "context"), "note");
     const char *key, *title = text_of(form, "title"), *instruction = text_of(form, "instruction");
     json_t *value;
     fprintf(f, "\n%s/%s, task %" JSON_INTEGER_FORMAT "\n", text_of(task, "line"), text_of(task, "station"),
@@ -58,7 +71,8 @@ void work_form_show(FILE *f, const json_t *task)
     if (json_is_string(note)) {
         put_lines(f, "  note: ", json_string_value(note), json_string_length(note));
     }
-    json_object_foreach(json_object_get(task, "fields"), key, value) {
+    json_object_foreach(json_object_get(task, "fields"), key, value)
+    {
         fputs("  ", f);
         text_put(f, key, strlen(key));
         if (json_is_string(value) && strchr(json_string_value(value), '\n')) {
@@ -81,7 +95,8 @@ void work_form_ask(FILE *f, const json_t *field, const json_t *value)
     }
     fputc('\n', f);
     text_put(f, label, strlen(label));
-    fprintf(f, " (%s%s)\n", text_of(field, "type"), json_is_true(json_object_get(field, "required")) ? ", required" : "");
+    fprintf(f, " (%s%s)\n", text_of(field, "type"),
+            json_is_true(json_object_get(field, "required")) ? ", required" : "");
     put_lines(f, "  ", hint, strlen(hint));
     for (size_t i = 0; i < json_array_size(options); i++) {
         fprintf(f, "  %zu  ", i + 1);
@@ -100,7 +115,8 @@ void work_form_ask(FILE *f, const json_t *field, const json_t *value)
     fflush(f);
 }
 
-/* The option that was typed: its number, or its text. A text that is a number among the options wins, so that what people read is what they get. */
+/* The option that was typed: its number, or its text. A text that is a number among the options wins, so that what
+ * people read is what they get. */
 static json_t *option_of(const json_t *field, const char *p, size_t n, char *text, size_t size)
 {
     const json_t *options = json_object_get(field, "options");

@@ -71,7 +71,10 @@ void work_link_close(struct work_link **lp)
     free(l);
 }
 
-void work_link_alive_ms(struct work_link *l, int64_t ms) { l->alive_ms = ms < 100 ? 100 : ms; }
+void work_link_alive_ms(struct work_link *l, int64_t ms)
+{
+    l->alive_ms = ms < 100 ? 100 : ms;
+}
 
 /* Takes over o. Returns its id. */
 static json_int_t send_request(struct work_link *l, const char *verb, json_t *o)
@@ -117,7 +120,8 @@ static json_t *take(struct work_link *l, json_int_t id)
     }
 }
 
-json_t *work_link_ask(struct work_link *l, const char *verb, json_t *request, int64_t timeout_ms, const volatile int *stop)
+json_t *work_link_ask(struct work_link *l, const char *verb, json_t *request, int64_t timeout_ms,
+                      const volatile int *stop)
 {
     int64_t end_ms = now_ms() + timeout_ms;
     if (!request) {

@@ -102,10 +102,11 @@ static void results_of_an_earlier_life_do_not_cost_the_first_grant(void **state)
     slp_pack_item(&b, SLP_ITEM_result, &r);
     step(w, (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = 50, .seq = 1, .item = { b.p, (uint32_t)b.n } });
     give_roster(w);
-    crane_ready(w);
+    step(w, (struct core_in){ .kind = CORE_IN_READY, .name = "crane", .ok = true });
     welcome(w, 100, false, NULL, 0);
     uint64_t get_id = must_send(w, SLP_ROSTER_GET)->id;
-    outcomes(w, must_send(w, SLP_SUBMIT)->id, NULL, 0);
+    uint64_t submit_id = must_send(w, SLP_SUBMIT)->id;
+    outcomes(w, submit_id, NULL, 0);
     slp_pack_u64(&numbers, ASHA);
     slp_pack_u64(&numbers, CRANE);
     slp_pack_cstr(&names, "asha");

@@ -23,7 +23,10 @@
 #include "worker-agent/outbox.h"
 
 /* ---------------------------------------------------------------- a directory of its own */
-struct place { char path[64]; int fd; };
+struct place {
+    char path[64];
+    int fd;
+};
 
 static int set_up(void **state)
 {
@@ -69,7 +72,12 @@ static void write_all(const struct place *p, const char *name, const char *from,
 }
 
 /* ---------------------------------------------------------------- helpers over the outbox */
-struct found { uint64_t seq[64], assignment[64]; bool person[64]; char bytes[64][64]; size_t n; };
+struct found {
+    uint64_t seq[64], assignment[64];
+    bool person[64];
+    char bytes[64][64];
+    size_t n;
+};
 
 static void on_found(void *arg, const struct outbox_entry *e)
 {
@@ -95,7 +103,8 @@ static struct outbox *open_box(const struct place *p, uint32_t segment_bytes, st
 
 static uint64_t add(struct outbox *o, uint64_t assignment, const char *text)
 {
-    uint64_t seq = agent_outbox_add(o, assignment, 3, assignment % 2, (struct slp_bytes){ text, (uint32_t)strlen(text) });
+    uint64_t seq =
+        agent_outbox_add(o, assignment, 3, assignment % 2, (struct slp_bytes){ text, (uint32_t)strlen(text) });
     assert_true(seq > 0);
     return seq;
 }
@@ -287,7 +296,8 @@ static void a_full_disk_tears_nothing_and_is_recovered_from(void **state)
         assert_int_equal(rc, EFBIG);
         struct found g;
         int ignored;
-        struct outbox *other = agent_outbox_open(((struct place *)*state)->fd, 0, on_found, (g = (struct found){ 0 }, &g), &ignored);
+        struct outbox *other =
+            agent_outbox_open(((struct place *)*state)->fd, 0, on_found, (g = (struct found){ 0 }, &g), &ignored);
         assert_int_equal(g.n, 1); /* what another start would find */
         agent_outbox_close(&other);
     }
@@ -300,8 +310,12 @@ static void a_full_disk_tears_nothing_and_is_recovered_from(void **state)
     agent_outbox_close(&o);
 }
 
-/* A process adds results, writes them, and says how far it got; it is killed in the middle. What it told of and did not acknowledge must be there. */
-struct seen { uint64_t seq[16384]; size_t n; };
+/* A process adds results, writes them, and says how far it got; it is killed in the middle. What it told of and did not
+ * acknowledge must be there. */
+struct seen {
+    uint64_t seq[16384];
+    size_t n;
+};
 
 static void on_seen(void *arg, const struct outbox_entry *e)
 {
@@ -403,7 +417,11 @@ static void a_damaged_identity_is_no_new_agent(void **state)
 }
 
 /* ---------------------------------------------------------------- the journal */
-struct told { uint64_t tasks[16], stations[16]; char fields[16][32]; size_t n, forms; };
+struct told {
+    uint64_t tasks[16], stations[16];
+    char fields[16][32];
+    size_t n, forms;
+};
 
 static void on_form(void *arg, struct slp_bytes body)
 {
@@ -437,10 +455,19 @@ static void begin(struct journal *j, uint64_t assignment, uint64_t station, cons
 {
     struct slp_buf form = { 0 }, map = { 0 }, fields = { 0 };
     slp_pack_map(&map, 0);
-    struct slp_form m = { .station_id = station, .line = { "l", 1 }, .version = 1, .station = { "s", 1 }, .form = { map.p, (uint32_t)map.n }, .lease_us = 1000000 };
+    struct slp_form m = { .station_id = station,
+                          .line = { "l", 1 },
+                          .version = 1,
+                          .station = { "s", 1 },
+                          .form = { map.p, (uint32_t)map.n },
+                          .lease_us = 1000000 };
     assert_int_equal(slp_encode(&form, SLP_FORM, 0, &m), 0);
     slp_pack_cstr(&fields, text);
-    struct core_task t = { .assignment = assignment, .worker_no = 4, .station_id = station, .attempt = 2, .lease_us = 1000000,
+    struct core_task t = { .assignment = assignment,
+                           .worker_no = 4,
+                           .station_id = station,
+                           .attempt = 2,
+                           .lease_us = 1000000,
                            .fields = { fields.p, (uint32_t)fields.n, 1 } };
     assert_int_equal(journal_begun(j, &t, (struct slp_bytes){ form.p, (uint32_t)form.n }), 0);
     slp_buf_free(&form);

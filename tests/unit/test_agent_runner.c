@@ -1,4 +1,5 @@
-/* Runners with real child processes: every way to end, limits that kill the whole group, and a coprocess that comes back. */
+/* Runners with real child processes: every way to end, limits that kill the whole group, and a coprocess that comes
+ * back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +24,12 @@
 #define S 1000000ll
 #define DEADLINE_S 20
 
-struct ended { uint64_t assignment; enum run_end end; char text[1024]; int64_t hold_us; };
+struct ended {
+    uint64_t assignment;
+    enum run_end end;
+    char text[1024];
+    int64_t hold_us;
+};
 struct world {
     struct runners *r;
     struct ended ended[64];
@@ -73,8 +79,15 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(w->dir));
     w->r = runners_new(&events, &rc);
     assert_non_null(w->r);
-    w->members[0] = (struct hub_member){ .id = "parrot", .title = "", .team = "", .robot = true, .capacity = 4, .command = w->command, .env = w->env,
-                                         .time_limit_us = DEADLINE_S * S, .output_bytes_max = 65536 };
+    w->members[0] = (struct hub_member){ .id = "parrot",
+                                         .title = "",
+                                         .team = "",
+                                         .robot = true,
+                                         .capacity = 4,
+                                         .command = w->command,
+                                         .env = w->env,
+                                         .time_limit_us = DEADLINE_S * S,
+                                         .output_bytes_max = 65536 };
     w->config = (struct hub_config){ .member_count = 1, .members = w->members };
     w->task = json_pack("{s:i, s:{s:s}}", "assignment", 7, "fields", "text", "hello");
     *state = w;
@@ -116,19 +129,22 @@ static void run(struct world *w, uint64_t assignment)
 }
 
 /* Turn the loop until the condition holds, or fail. */
-#define until(w, condition)                                                                    \
-    do {                                                                                       \
-        int64_t give_up_us = now_us() + DEADLINE_S * S;                                        \
-        while (!(condition)) {                                                                 \
-            if (now_us() > give_up_us)                                                         \
-                fail_msg("waited %d s for: %s", DEADLINE_S, #condition);                       \
-            turn(w);                                                                           \
-        }                                                                                      \
+#define until(w, condition)                                                                                            \
+    do {                                                                                                               \
+        int64_t give_up_us = now_us() + DEADLINE_S * S;                                                                \
+        while (!(condition)) {                                                                                         \
+            if (now_us() > give_up_us)                                                                                 \
+                fail_msg("waited %d s for: %s", DEADLINE_S, #condition);                                               \
+            turn(w);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 static void turn(struct world *w)
 {
-    int64_t due = runners_next_due_us(w->r), now = now_us(), ms = due == INT64_MAX ? 100 : due > now ? (due - now + 999) / 1000 : 0;
+    int64_t due = runners_next_due_us(w->r), now = now_us(),
+            ms = due == INT64_MAX ? 100
+                 : due > now      ? (due - now + 999) / 1000
+                                  : 0;
     struct pollfd p = { runners_fd(w->r), POLLIN, 0 };
     poll(&p, 1, ms < 100 ? (int)ms : 100);
     runners_poll(w->r, now_us());
@@ -249,7 +265,9 @@ static void the_time_limit_kills_the_whole_group_even_if_it_ignores_TERM(void **
 {
     struct world *w = *state;
     w->members[0].time_limit_us = S / 2;
-    robot(w, RUNNER_EXEC, "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ >\"$DIR/child\"; while :; do sleep 1; done' & echo $$ >\"$DIR/pid\"; while :; do sleep 1; done");
+    robot(w, RUNNER_EXEC,
+          "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ >\"$DIR/child\"; while :; do sleep 1; done' & echo $$ "
+          ">\"$DIR/pid\"; while :; do sleep 1; done");
     run(w, 7);
     until(w, pid_in(w, "pid") && pid_in(w, "child"));
     pid_t pid = pid_in(w, "pid"), child = pid_in(w, "child");
@@ -263,7 +281,9 @@ static void the_time_limit_kills_the_whole_group_even_if_it_ignores_TERM(void **
 static void what_a_robot_leaves_behind_is_killed(void **state)
 {
     struct world *w = *state;
-    robot(w, RUNNER_EXEC, "sh -c 'echo $$ >\"$DIR/child\"; while :; do sleep 1; done' & while [ ! -s \"$DIR/child\" ]; do :; done; echo '{}'");
+    robot(w, RUNNER_EXEC,
+          "sh -c 'echo $$ >\"$DIR/child\"; while :; do sleep 1; done' & while [ ! -s \"$DIR/child\" ]; do :; done; "
+          "echo '{}'");
     run(w, 7);
     until(w, w->n == 1);
     assert_int_equal(w->ended[0].end, RUN_VALUES);
@@ -292,7 +312,8 @@ static void a_robot_inherits_its_streams_and_nothing_else(void **state)
     run(w, 7);
     until(w, w->n == 1);
     close(leak);
-    assert_true(strcmp(w->ended[0].text, "{\"open\":3}") == 0 || strcmp(w->ended[0].text, "{\"open\":4}") == 0); /* dash keeps one of its own */
+    assert_true(strcmp(w->ended[0].text, "{\"open\":3}") == 0 ||
+                strcmp(w->ended[0].text, "{\"open\":4}") == 0); /* dash keeps one of its own */
 }
 
 static void a_large_task_reaches_a_slow_reader_whole(void **state)
@@ -338,7 +359,9 @@ static void many_run_side_by_side(void **state)
 }
 
 /* ---------------------------------------------------------------- coprocess */
-#define ECHO "while read -r line; do id=${line#*\\\"id\\\":}; id=${id%%,*}; echo \"{\\\"id\\\": $id, \\\"values\\\": {\\\"by\\\": $$}}\"; done"
+#define ECHO                                                                                                           \
+    "while read -r line; do id=${line#*\\\"id\\\":}; id=${id%%,*}; echo \"{\\\"id\\\": $id, \\\"values\\\": "          \
+    "{\\\"by\\\": $$}}\"; done"
 
 static void a_coprocess_does_many_tasks_with_one_process(void **state)
 {
@@ -357,8 +380,11 @@ static void a_coprocess_does_many_tasks_with_one_process(void **state)
 static void answers_may_come_in_any_order_and_of_any_kind(void **state)
 {
     struct world *w = *state;
-    robot(w, RUNNER_COPROCESS, "read a; read b; read c; read d; echo '{\"id\": 53, \"bury\": \"never\"}'; echo '{\"id\": 52, \"again\": \"not yet\"}';"
-                               "echo '{\"id\": 51, \"fail\": \"no\"}'; echo '{\"id\": 999, \"values\": {}}'; printf '{\"id\": 50, '; sleep 0.1; echo '\"values\": {\"x\": 1}}'; cat >/dev/null");
+    robot(w, RUNNER_COPROCESS,
+          "read a; read b; read c; read d; echo '{\"id\": 53, \"bury\": \"never\"}'; echo '{\"id\": 52, \"again\": "
+          "\"not yet\"}';"
+          "echo '{\"id\": 51, \"fail\": \"no\"}'; echo '{\"id\": 999, \"values\": {}}'; printf '{\"id\": 50, '; sleep "
+          "0.1; echo '\"values\": {\"x\": 1}}'; cat >/dev/null");
     for (uint64_t i = 0; i < 4; i++)
         run(w, 50 + i);
     until(w, w->n == 4);
@@ -374,7 +400,9 @@ static void answers_may_come_in_any_order_and_of_any_kind(void **state)
 static void a_dead_coprocess_fails_its_tasks_and_is_started_again(void **state)
 {
     struct world *w = *state;
-    robot(w, RUNNER_COPROCESS, "if [ -e \"$DIR/second\" ]; then " ECHO "; fi; : >\"$DIR/second\"; read line; echo 'out of paper' >&2; exit 4");
+    robot(w, RUNNER_COPROCESS,
+          "if [ -e \"$DIR/second\" ]; then " ECHO
+          "; fi; : >\"$DIR/second\"; read line; echo 'out of paper' >&2; exit 4");
     run(w, 50);
     run(w, 51);
     until(w, w->n == 2);
@@ -440,7 +468,9 @@ static void a_line_without_end_is_cut_off(void **state)
 static void a_changed_robot_takes_over_from_the_old_one(void **state)
 {
     struct world *w = *state;
-    robot(w, RUNNER_COPROCESS, "read line; while [ ! -e \"$DIR/go\" ]; do sleep 0.01; done; echo '{\"id\": 50, \"values\": {\"old\": 1}}'; cat >/dev/null");
+    robot(w, RUNNER_COPROCESS,
+          "read line; while [ ! -e \"$DIR/go\" ]; do sleep 0.01; done; echo '{\"id\": 50, \"values\": {\"old\": 1}}'; "
+          "cat >/dev/null");
     run(w, 50);
     const char *command[] = { "sh", "-c", ECHO, NULL };
     struct hub_member changed = w->members[0];
