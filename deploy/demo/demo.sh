@@ -14,6 +14,7 @@ PATH=$build:$PATH
 export PATH
 pids=
 failed=yes
+interrupted=no
 
 say() { printf '\n%s\n' "$*"; }
 
@@ -70,9 +71,9 @@ left_running() {
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# End one program: SIGTERM, then wait. One that was gone already, takes too long, or does not end with 0 is told.
+# End one program: SIGTERM, then wait. One that was gone already (Ctrl-C reaches all), takes too long, or does not end with 0 is told.
 end() { # pid
-    if gone "$1"; then
+    if [ "$interrupted" = no ] && gone "$1"; then
         early=' (it had ended before it was asked to)'
     else
         early=
@@ -109,7 +110,7 @@ finish() {
         echo "demo: still running:" $left >&2
         status=1
     fi
-    if [ "$failed" = yes ] && [ "$status" -ne 130 ]; then
+    if [ "$failed" = yes ] && [ "$interrupted" = no ]; then
         [ "$status" -ne 0 ] || status=1
         echo "demo: failed; the logs are in $dir" >&2
     else
@@ -118,8 +119,8 @@ finish() {
     exit "$status"
 }
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'interrupted=yes; exit 130' INT
+trap 'interrupted=yes; exit 143' TERM HUP
 
 cd "$dir"
 

@@ -2,6 +2,7 @@
 import csv
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -77,6 +78,35 @@ class Demo(unittest.TestCase):
         for hub in ("kathmandu", "nairobi", "medellin"):
             done = [int(n) for n in re.findall(rf"^\S*\s*.*\b{hub}\b.*?(\d+)\s*$", self.done.stdout, re.M)]
             self.assertGreater(max(done, default=0), 0, hub)
+
+
+class Interrupted(unittest.TestCase):
+    def test_ctrl_c_leaves_nothing_either(self):
+        harness.adopt_orphans()
+        with tempfile.TemporaryDirectory() as tmp:
+            os.mkdir(tmp + "/tmp")
+            with open(tmp + "/out", "w+", encoding="utf-8") as out:
+                # From a shell's background INT would be ignored: a terminal's foreground has it as it is by default.
+                demo = subprocess.Popen([os.path.join(DEMO, "demo.sh"), harness.BUILD], env=dict(os.environ, TMPDIR=tmp + "/tmp"), stdout=out,
+                                        stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+                def at_work():
+                    self.assertIsNone(demo.poll(), "it ended too early")
+                    out.seek(0)
+                    return "run watch" in out.read()
+                try:
+                    harness.wait(at_work, 60, "the hubs to be at work")
+                    os.killpg(demo.pid, signal.SIGINT)  # as a terminal does: to all of the foreground
+                    self.assertEqual(demo.wait(60), 130)
+                finally:
+                    if demo.poll() is None:
+                        os.killpg(demo.pid, signal.SIGKILL)
+                        demo.wait()
+                    out.seek(0)
+                    print(out.read())
+            self.assertEqual(harness.children_left(), [])
+            self.assertEqual(os.listdir(tmp + "/tmp"), [])
 
 
 if __name__ == "__main__":
