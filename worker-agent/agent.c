@@ -189,9 +189,8 @@ static void on_refused(struct agent *a, const struct core_out *o)
              o->assignment, slp_error_name(o->code), a->outs.bytes.p + o->off, person ? " kept=refused.jsonl" : "");
     int rc = person ? put_aside(a, o) : 0;
     if (rc == 0)
-        agent_outbox_ack(a->outbox,
-                         o->seq); /* else it stays in the outbox, and is offered again after the next start */
-    else
+        agent_outbox_ack(a->outbox, o->seq);
+    else /* it stays in the outbox, and is offered again after the next start */
         log_line(LOG_ERROR, "put-aside", "assignment=%" PRIu64 " reason=\"%s\"", o->assignment, strerror(rc));
     journal_over(a->journal, o->assignment);
 }

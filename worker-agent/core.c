@@ -310,8 +310,7 @@ static void go_quiet(struct core *c, int64_t deadline_us)
     c->quiet = true;
     c->quiet_deadline_us = deadline_us;
     for (uint32_t i = 0; i < c->worker_count; i++)
-        if (c->workers[i]->signed_in ||
-            c->workers[i]->robot) /* robots, too: else what is handed back would come again */
+        if (c->workers[i]->signed_in || c->workers[i]->robot) /* robots: else what goes back would come again */
             work_sign_off(c, c->workers[i]);
 }
 

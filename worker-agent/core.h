@@ -11,9 +11,11 @@
  * start in it,
  * so that many results share a frame.
  *
- *   a session      DOWN --hello--> HELLO --welcome--> NUMBERS --worker numbers known--> UP --(silence, NO_SESSION, CONTROL)--> HELLO ...
+ *   a session      DOWN --hello--> HELLO --welcome--> NUMBERS --worker numbers known--> UP
+ *                  UP --silence, NO_SESSION, CONTROL--> HELLO ...
  *   an assignment  (push) WAITING --start--> STARTED --finish--> DONE --acknowledged--> forgotten
- *                         WAITING or STARTED --release, decline, fail, bury--> ENDED --acknowledged--> forgotten;  WAITING --recall--> forgotten
+ *                         WAITING or STARTED --release, decline, fail, bury--> ENDED --acknowledged--> forgotten
+ *                         WAITING --recall--> forgotten
  *
  * The rules that are kept here:
  * - Offline: nothing is started unless now < contact + grace * 9/10. Contact is when we SENT the newest request that

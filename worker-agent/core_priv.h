@@ -47,7 +47,9 @@ struct item {
 };
 struct item_list { struct item *head, *tail; uint64_t count; };
 
-enum request_kind { REQ_HELLO, REQ_ROSTER, REQ_ROSTER_GET, REQ_ACTS, REQ_SUBMIT, REQ_HEARTBEAT, REQ_FORM, REQ_WHY, REQ_BYE, REQ_CREDIT };
+enum request_kind {
+    REQ_HELLO, REQ_ROSTER, REQ_ROSTER_GET, REQ_ACTS, REQ_SUBMIT, REQ_HEARTBEAT, REQ_FORM, REQ_WHY, REQ_BYE, REQ_CREDIT
+};
 struct request {
     uint64_t id, arg; /* arg: station (FORM), token (WHY) */
     enum request_kind kind;
@@ -111,7 +113,8 @@ struct core {
 /* core.c */
 struct core_out *core_emit(struct core *c, enum core_out_kind kind);
 void core_emit_text(struct core *c, struct core_out *o, const char *p, size_t n);
-void core_log(struct core *c, enum core_level level, const char *event, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void core_log(struct core *c, enum core_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 uint64_t core_random(struct core *c);
 void core_send(struct core *c, uint64_t type, uint64_t id, const void *msg);
 

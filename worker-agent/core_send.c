@@ -417,8 +417,7 @@ static void result_answered(struct core *c, const struct item *i, const struct s
     core_emit_text(c, out, o->text.p, o->text.n);
     if (!t || t->state != CORE_DONE)
         return;
-    if (o->code == SLP_E_BAD_RESULT &&
-        t->worker) { /* the task is still open and ours: say that it came to nothing here */
+    if (o->code == SLP_E_BAD_RESULT && t->worker) { /* still open and ours: say that it came to nothing here */
         t->state = CORE_ENDED;
         send_act(c, ITEM_FAIL, t, o->text.n ? o->text : (struct slp_bytes){ "BAD_RESULT", 10 });
         return;

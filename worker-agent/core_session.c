@@ -86,8 +86,8 @@ static void session_up(struct core *c)
     c->state = S_UP;
     c->numbers_known = true;
     work_numbers_known(c);
-    for (uint32_t i = 0; i < c->worker_count;
-         i++) /* results may have gone out before, with grants that lacked the numbers */
+    /* Results may have gone out before, with grants that lacked the numbers. */
+    for (uint32_t i = 0; i < c->worker_count; i++)
         work_credit(c, c->workers[i]);
     core_log(c, CORE_INFO, "session-up", "session=%llu hub=%s workers=%u", (unsigned long long)c->session, c->cfg.hub,
              c->worker_count);
@@ -229,8 +229,8 @@ void session_roster_ids(struct core *c, const struct slp_roster_ids *m)
         return;
     }
     for (uint32_t i = 0; i < c->worker_count; i++)
-        if (c->workers[i]->number ==
-            0) { /* either it is on another hub's roster, or the broker's copy is not ours: sending it tells */
+        /* Either it is on another hub's roster, or the broker's copy is not ours: sending it tells. */
+        if (c->workers[i]->number == 0) {
             forget_numbers(c);
             send_roster(c);
             return;
@@ -324,8 +324,8 @@ void session_set_roster(struct core *c, const struct core_roster *roster)
     if (!changed)
         return;
     forget_numbers(c);
-    for (uint32_t i = 0;
-         i < c->request_count;) /* an upload of the old roster under way must not go on with the new one */
+    /* An upload of the old roster that is under way must not go on with the new one. */
+    for (uint32_t i = 0; i < c->request_count;)
         if (c->requests[i].kind == REQ_ROSTER || c->requests[i].kind == REQ_ROSTER_GET)
             request_end(c, &c->requests[i]);
         else
@@ -355,8 +355,7 @@ void session_heartbeat_ack(struct core *c, const struct slp_heartbeat_ack *m)
         c->suspect_push = UINT64_MAX;
         return;
     }
-    /* Pushes come before the acknowledgement that counts them, unless one was lost. Twice without progress is certain.
-     * */
+    /* Pushes come before the acknowledgement that counts them, unless one was lost. Twice is certain. */
     if (c->suspect_push == c->last_push)
         session_lose(c, "a push was lost", false);
     else

@@ -99,8 +99,7 @@ void work_drop_waiting(struct core *c, struct core_worker *w, uint64_t code)
     }
 }
 
-/* A worker that left the roster: its begun tasks still point at it, so it stays around, unfound, until the core ends.
- * */
+/* A worker that left the roster: its begun tasks still point at it, so it stays, unfound, until the core ends. */
 void work_free_worker(struct core *c, struct core_worker *w)
 {
     for (struct core_worker **p = &c->credit_head; *p; p = &(*p)->credit_next)
@@ -279,8 +278,8 @@ void work_push(struct core *c, const struct slp_push *m)
     struct slp_item_assignment a;
     while (slp_next_assignment(&each, &a)) {
         struct core_worker *w = u64map_get(&c->by_number, a.worker ? a.worker : UINT64_MAX);
-        bool again =
-            a.assignment && u64map_del(&c->pushed_again, a.assignment); /* told in welcome: it takes no credit */
+        /* What welcome called missing takes no credit. */
+        bool again = a.assignment && u64map_del(&c->pushed_again, a.assignment);
         if (w && !again) {
             w->received++;
             work_credit(c, w);
@@ -420,8 +419,8 @@ void work_restore(struct core *c, const struct core_task *from)
     t->started_us = c->now_us;
     t->start_told = true;
     list_add(&c->started, t);
-    send_act(c, ITEM_START, t,
-             (struct slp_bytes){ 0 }); /* it may not have got through; a repeat only tells what is left of the lease */
+    /* It may not have got through; a repeat only tells what is left of the lease. */
+    send_act(c, ITEM_START, t, (struct slp_bytes){ 0 });
 }
 
 void work_unsent(struct core *c, const struct core_in *in)
@@ -433,8 +432,7 @@ void work_unsent(struct core *c, const struct core_in *in)
             return;
         t->state = CORE_DONE;
         list_add(&c->closing, t);
-    } else if (t->state <=
-               CORE_STARTED) { /* a person's task that was journaled as begun, and submitted just before the end */
+    } else if (t->state <= CORE_STARTED) { /* a person's, journaled as begun and submitted just before the end */
         close_task(c, t, CORE_DONE);
     }
     send_result(c, in->assignment, in->seq, in->item);

@@ -2,7 +2,9 @@
  *
  *   lock         held (flock) while an agent runs
  *   identity     data_id (16 random bytes, made once) and incarnation (one more at each start), replaced as a whole
- *   outbox-*.log see outbox.h     journal.log  see journal.h     refused.jsonl  results that the broker refused for good */
+ *   outbox-*.log see outbox.h
+ *   journal.log  see journal.h
+ *   refused.jsonl  results of people that the broker refused for good */
 #ifndef SUNLINE_AGENT_DATADIR_H
 #define SUNLINE_AGENT_DATADIR_H
 #include <stddef.h>

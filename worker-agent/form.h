@@ -30,5 +30,6 @@ json_t *form_task_json(const struct form *f, const struct core_task *t);
  * (appended) holding
  * f->field_count elements; -1 with a sentence in text that names the field, and its name in field (may be NULL; "" if
  * it is no field's fault). */
-int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1], char *text, size_t text_size);
+int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1],
+                char *text, size_t text_size);
 #endif

@@ -320,8 +320,8 @@ void journal_over(struct journal *j, uint64_t assignment)
     if (assignment == 0 || !u64map_get(&j->tasks, assignment))
         return;
     forget(j, assignment);
-    add(&j->log, RECORD_OVER, assignment, true, NULL,
-        0); /* if memory is out: after a restart the broker says that it is over */
+    /* If memory is out for it: after a restart the broker says that it is over. */
+    add(&j->log, RECORD_OVER, assignment, true, NULL, 0);
 }
 
 int journal_write(struct journal *j)

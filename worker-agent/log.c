@@ -33,7 +33,7 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
         if ((unsigned char)line[i] < 32 || line[i] == 127)
             line[i] = '?';
     line[n++] = '\n';
-    ssize_t ignored =
-        write(STDERR_FILENO, line, (size_t)n); /* one write a line: lines of several programs do not mix */
+    /* One write a line: lines of several programs do not mix. */
+    ssize_t ignored = write(STDERR_FILENO, line, (size_t)n);
     (void)ignored;
 }

@@ -313,8 +313,8 @@ void agent_outbox_ack(struct outbox *o, uint64_t seq)
         return;
     unsigned char record[ACK_BYTES] = { RECORD_ACK };
     put_u64(record + 1, seq);
-    reclog_add(&o->last->log, record, sizeof record, NULL,
-               0); /* without memory for it the result is sent once more: no harm */
+    /* Without memory for it the result is sent once more: no harm. */
+    reclog_add(&o->last->log, record, sizeof record, NULL, 0);
     e->segment->live--;
     free(e);
     trim(o);

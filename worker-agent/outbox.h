@@ -26,7 +26,8 @@ typedef void outbox_found(void *arg, const struct outbox_entry *e);
 struct outbox *agent_outbox_open(int dir_fd, uint32_t segment_bytes, outbox_found *found, void *arg, int *rc);
 void agent_outbox_close(struct outbox **o); /* drops what was not written; safe to repeat */
 /* Returns the result's number, 0 when memory ran out. Buffered: agent_outbox_write hands it to the system. */
-uint64_t agent_outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, bool person, struct slp_bytes packed);
+uint64_t agent_outbox_add(struct outbox *o, uint64_t assignment, uint64_t worker_no, bool person,
+                          struct slp_bytes packed);
 int agent_outbox_write(struct outbox *o);   /* 0 or an errno (ENOSPC ...): nothing is lost in memory, try again */
 /* after a failed write: the result was refused, forget it */
 void agent_outbox_take_back(struct outbox *o, uint64_t seq);

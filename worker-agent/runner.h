@@ -1,12 +1,11 @@
 /* Runners: the agent's robots at work. Two kinds behind one face.
  *
- *   exec       one process a task: the task as JSON on stdin, an object of answers as JSON on stdout, exit 0. Exit 75 means "try again later"
- *              (the task goes back, uncounted, and the slot rests), any other end is a failure with the last line of
- *              stderr as its reason.
- *   coprocess  one process that lives on: a line {"id": N, task ...} for each task on stdin, a line {"id": N, "values": {...}} (or "fail": "why",
- *              "again": "why", "bury": "why") on stdout, in any order; up to `capacity` at a time. When it dies its
- *              tasks fail and it is started
- *              again after a back-off.
+ *   exec       one process a task: the task as JSON on stdin, an object of answers as JSON on stdout, exit 0. Exit 75
+ *              means "try again later" (the task goes back, uncounted, and the slot rests), any other end is a failure
+ *              with the last line of stderr as its reason.
+ *   coprocess  one process that lives on: a line {"id": N, task ...} for each task on stdin, a line {"id": N,
+ *              "values": {...}} (or "fail": "why", "again": "why", "bury": "why") on stdout, in any order; up to
+ *              `capacity` at a time. When it dies its tasks fail and it is started again after a back-off.
  *
  * A task has a time limit; after it SIGTERM, 2 s later SIGKILL, to the whole process group. Everything is non-blocking
  * and goes through one epoll

@@ -19,7 +19,10 @@
 #define FRAMES_MAX 256
 
 /* ---------------------------------------------------------------- a world of one core */
-struct frame { struct slp_msg m; char *bytes; };
+struct frame {
+    struct slp_msg m;
+    char *bytes;
+};
 struct world {
     struct core *core;
     struct core_outs outs;
@@ -65,7 +68,10 @@ static inline void step(struct world *w, struct core_in in)
     }
 }
 
-static inline void tick(struct world *w) { step(w, (struct core_in){ .kind = CORE_IN_TICK }); }
+static inline void tick(struct world *w)
+{
+    step(w, (struct core_in){ .kind = CORE_IN_TICK });
+}
 
 /* Only what this step and tick say is looked at afterwards. */
 static inline void act(struct world *w, struct core_in in)
@@ -102,7 +108,10 @@ static inline const struct slp_msg *sent_nth(const struct world *w, uint64_t typ
             return &w->frames[i].m;
     return NULL;
 }
-static inline const struct slp_msg *sent(const struct world *w, uint64_t type) { return sent_nth(w, type, 0); }
+static inline const struct slp_msg *sent(const struct world *w, uint64_t type)
+{
+    return sent_nth(w, type, 0);
+}
 static inline const struct slp_msg *must_send(const struct world *w, uint64_t type)
 {
     const struct slp_msg *m = sent(w, type);
@@ -118,7 +127,10 @@ static inline const struct core_out *said_nth(const struct world *w, enum core_o
             return &w->outs.v[i];
     return NULL;
 }
-static inline const struct core_out *said(const struct world *w, enum core_out_kind kind) { return said_nth(w, kind, 0); }
+static inline const struct core_out *said(const struct world *w, enum core_out_kind kind)
+{
+    return said_nth(w, kind, 0);
+}
 static inline size_t count_said(const struct world *w, enum core_out_kind kind)
 {
     size_t n = 0;
@@ -132,18 +144,24 @@ static inline void add_member(struct world *w, const char *name, bool robot, uin
     uint32_t i = w->roster.count++;
     struct slp_item_worker_def d = { .name = text(name), .kind = robot, .capacity = capacity };
     slp_pack_item(&w->packed[i], SLP_ITEM_worker_def, &d);
-    w->members[i] = (struct core_member){ name, robot, capacity, prefetch, { w->packed[i].p, (uint32_t)w->packed[i].n } };
+    w->members[i] =
+        (struct core_member){ name, robot, capacity, prefetch, { w->packed[i].p, (uint32_t)w->packed[i].n } };
     w->roster.members = w->members;
     w->roster.digest[0]++;
 }
 
-static inline void give_roster(struct world *w) { act(w, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &w->roster }); }
+static inline void give_roster(struct world *w)
+{
+    act(w, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &w->roster });
+}
 
 /* Workers by name: asha (person, 1+1), crane (robot, 2+2). */
 static inline int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
-    struct core_config c = { .hub = "pokhara", .zone = "Asia/Kathmandu", .incarnation = 7, .data_id = "0123456789abcde", .seed = 1 };
+    struct core_config c = {
+        .hub = "pokhara", .zone = "Asia/Kathmandu", .incarnation = 7, .data_id = "0123456789abcde", .seed = 1
+    };
     w->now_us = 1000 * S;
     w->core = core_new(&c);
     add_member(w, "crane", true, 2, 2);
@@ -173,8 +191,12 @@ static inline void welcome(struct world *w, uint64_t session, bool roster_wanted
     struct slp_buf list = { 0 };
     for (uint32_t i = 0; i < n; i++)
         slp_pack_u64(&list, recalled[i]);
-    struct slp_welcome m = { .session = session, .heartbeat_us = HEARTBEAT_US, .grace_us = GRACE_US, .roster_wanted = roster_wanted,
-                             .recalled = { list.p, (uint32_t)list.n, n }, .hub_id = 1 };
+    struct slp_welcome m = { .session = session,
+                             .heartbeat_us = HEARTBEAT_US,
+                             .grace_us = GRACE_US,
+                             .roster_wanted = roster_wanted,
+                             .recalled = { list.p, (uint32_t)list.n, n },
+                             .hub_id = 1 };
     deliver(w, SLP_WELCOME, h->id, &m);
     slp_buf_free(&list);
 }
@@ -190,7 +212,10 @@ static inline void roster_done(struct world *w)
     slp_buf_free(&list);
 }
 
-static inline void crane_ready(struct world *w) { act(w, (struct core_in){ .kind = CORE_IN_READY, .name = "crane", .ok = true }); }
+static inline void crane_ready(struct world *w)
+{
+    act(w, (struct core_in){ .kind = CORE_IN_READY, .name = "crane", .ok = true });
+}
 
 /* A session with all that comes before work. */
 static inline void connect_up(struct world *w, uint64_t session)
@@ -201,35 +226,51 @@ static inline void connect_up(struct world *w, uint64_t session)
     crane_ready(w);
 }
 
-static inline void push(struct world *w, uint64_t session, uint64_t push_no, uint64_t worker, uint64_t first, uint32_t n)
+static inline void push(struct world *w, uint64_t session, uint64_t push_no, uint64_t worker, uint64_t first,
+                        uint32_t n)
 {
     struct slp_buf list = { 0 }, fields = { 0 };
     slp_pack_cstr(&fields, "text");
     for (uint32_t i = 0; i < n; i++) {
-        struct slp_item_assignment a = { .assignment = first + i, .worker = worker, .attempt = 1, .fields = { fields.p, (uint32_t)fields.n, 1 } };
+        struct slp_item_assignment a = {
+            .assignment = first + i, .worker = worker, .attempt = 1, .fields = { fields.p, (uint32_t)fields.n, 1 }
+        };
         slp_pack_item(&list, SLP_ITEM_assignment, &a);
     }
-    struct slp_push m = { .session = session, .push_no = push_no, .station_id = STATION, .lease_us = 60 * S, .start_by_us = 300 * S,
+    struct slp_push m = { .session = session,
+                          .push_no = push_no,
+                          .station_id = STATION,
+                          .lease_us = 60 * S,
+                          .start_by_us = 300 * S,
                           .assignments = { list.p, (uint32_t)list.n, n } };
     deliver(w, SLP_PUSH, 0, &m);
     slp_buf_free(&list);
     slp_buf_free(&fields);
 }
 
-static inline void form_known(struct world *w) { act(w, (struct core_in){ .kind = CORE_IN_FORM, .station_id = STATION, .ok = true }); }
+static inline void form_known(struct world *w)
+{
+    act(w, (struct core_in){ .kind = CORE_IN_FORM, .station_id = STATION, .ok = true });
+}
 
 static inline void finish(struct world *w, uint64_t assignment, uint64_t worker, uint64_t seq)
 {
     struct slp_buf b = { 0 }, values = { 0 };
     slp_pack_cstr(&values, "yes");
-    struct slp_item_result r = { .assignment = assignment, .worker = worker, .values = { values.p, (uint32_t)values.n, 1 } };
+    struct slp_item_result r = { .assignment = assignment,
+                                 .worker = worker,
+                                 .values = { values.p, (uint32_t)values.n, 1 } };
     slp_pack_item(&b, SLP_ITEM_result, &r);
-    act(w, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = seq, .item = { b.p, (uint32_t)b.n } });
+    act(w, (struct core_in){
+               .kind = CORE_IN_FINISH, .assignment = assignment, .seq = seq, .item = { b.p, (uint32_t)b.n } });
     slp_buf_free(&b);
     slp_buf_free(&values);
 }
 
-struct told { uint64_t code, assignment; int64_t lease_us; };
+struct told {
+    uint64_t code, assignment;
+    int64_t lease_us;
+};
 static inline void outcomes(struct world *w, uint64_t id, const struct told *t, uint32_t n)
 {
     struct slp_buf list = { 0 };

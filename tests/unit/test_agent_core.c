@@ -92,7 +92,8 @@ static void silence_for_three_heartbeats_ends_the_session(void **state)
     must_send(w, SLP_HELLO);
 }
 
-/* Found by killing agents during a run: the results of an earlier life leave before the numbers are known, and took the grants with them. */
+/* Found by killing agents during a run: the results of an earlier life leave before the numbers are known, and took
+ * the grants with them. */
 static void results_of_an_earlier_life_do_not_cost_the_first_grant(void **state)
 {
     struct world *w = *state;
@@ -111,7 +112,8 @@ static void results_of_an_earlier_life_do_not_cost_the_first_grant(void **state)
     slp_pack_u64(&numbers, CRANE);
     slp_pack_cstr(&names, "asha");
     slp_pack_cstr(&names, "crane");
-    struct slp_roster_ids m = { .workers = { numbers.p, (uint32_t)numbers.n, 2 }, .names = { names.p, (uint32_t)names.n, 2 } };
+    struct slp_roster_ids m = { .workers = { numbers.p, (uint32_t)numbers.n, 2 },
+                                .names = { names.p, (uint32_t)names.n, 2 } };
     deliver(w, SLP_ROSTER_IDS, get_id, &m);
     assert_int_equal(granted_to(must_send(w, SLP_CREDIT)->u.credit.grants, CRANE), 4);
     slp_buf_free(&b);

@@ -140,8 +140,8 @@ static void results_of_an_earlier_life_go_first_and_are_not_done_twice(void **st
     give_roster(w);
     assert_int_equal(must_send(w, SLP_HELLO)->u.hello.held.count, 1);
     welcome(w, 100, true, NULL, 0);
-    uint64_t id = must_send(w, SLP_SUBMIT)->id,
-             roster_id = must_send(w, SLP_ROSTER)->id; /* before any number is known */
+    /* The result is sent before any number is known. */
+    uint64_t id = must_send(w, SLP_SUBMIT)->id, roster_id = must_send(w, SLP_ROSTER)->id;
     push(w, 100, 1, CRANE, 40, 1);
     form_known(w);
     struct slp_buf list = { 0 };
