@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what is missing of the given groups of packages.txt (default: build).
-#   deploy/install-deps.sh [--list] [build] [test] [lint]
+#   deploy/install-deps.sh [--list] [build] [test] [lint] [peers]
 # Nothing missing: says nothing, needs nobody's permission and no network. As root: installs from Debian's packages. Otherwise:
 # prints the one command that would, and exits 1. --list only prints what is missing.
 set -eu
@@ -14,8 +14,8 @@ fi
 [ $# -gt 0 ] || set -- build
 for group; do
     case $group in
-    build | test | lint) ;;
-    *) echo "install-deps.sh: no such group: $group (build, test, lint)" >&2; exit 2 ;;
+    build | test | lint | peers) ;;
+    *) echo "install-deps.sh: no such group: $group (build, test, lint, peers)" >&2; exit 2 ;;
     esac
 done
 

@@ -1,0 +1,225 @@
+/* What the disk, LMDB and ZeroMQ do alone, on this machine: the limits that docs/performance.md measures a life against.
+ *
+ *   bench_limits --dir DIR [--seconds S]     S: for each case
+ *
+ * disk   write a block and fdatasync: behind the end of the file, and into a part that was written before
+ * lmdb   200-byte values, synced commits: one put a commit; 1,000 puts a commit at the end, and at random keys
+ * zeromq an echo over TCP: frames of one task, one at a time and 1,000 under way; frames of 64 tasks */
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "tests/bench/common.h"
+
+#define SAMPLES_MAX 200000
+
+static const char *dir;
+static double seconds = 1;
+static double us[SAMPLES_MAX];
+static uint64_t samples;
+
+static void sample(double since_s)
+{
+    if (samples < SAMPLES_MAX)
+        us[samples++] = (now_s() - since_s) * 1e6;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* n: how many things were done in wall_s, at cpu_s of this process and its echo. */
+static void print(const char *limit, const char *name, double n, double wall_s, double cpu_s)
+{
+    printf("{\"limit\":\"%s\",\"case\":\"%s\",\"per_s\":%.1f,\"cpu_us\":%.3f", limit, name, n / wall_s, cpu_s * 1e6 / n);
+    if (samples) {
+        qsort(us, samples, sizeof *us, by_value);
+        printf(",\"p50_us\":%.1f,\"p99_us\":%.1f", us[samples / 2], us[samples * 99 / 100]);
+    }
+    printf("}\n");
+    samples = 0;
+}
+
+/* ---- disk ---- */
+
+static void disk(const char *name, size_t bytes, bool written_before)
+{
+    char path[4096];
+    static char block[256 << 10];
+    const off_t area = 64 << 20;
+    memset(block, 'x', sizeof block);
+    snprintf(path, sizeof path, "%s/bench-limits-disk", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        die("cannot make %s", path);
+    unlink(path);
+    for (off_t at = 0; written_before && at < area; at += (off_t)sizeof block)
+        if (pwrite(fd, block, sizeof block, at) != (ssize_t)sizeof block)
+            die("cannot write %s", path);
+    if (fsync(fd) != 0)
+        die("cannot sync %s", path);
+    double start = now_s(), cpu = cpu_self_s(), t = start;
+    uint64_t n = 0;
+    for (off_t at = 0; t - start < seconds; n++, at += (off_t)bytes) {
+        if (written_before && at + (off_t)bytes > area)
+            at = 0;
+        if (pwrite(fd, block, bytes, at) != (ssize_t)bytes || fdatasync(fd) != 0)
+            die("cannot write %s", path);
+        sample(t);
+        t = now_s();
+    }
+    print("disk", name, (double)n, t - start, cpu_self_s() - cpu);
+    close(fd);
+}
+
+/* ---- LMDB ---- */
+
+static void must(int rc)
+{
+    if (rc)
+        die("lmdb: %s", mdb_strerror(rc));
+}
+
+static void lmdb(const char *name, uint64_t puts, bool random)
+{
+    char path[4096], file[4200];
+    char value[200];
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    memset(value, 'x', sizeof value);
+    snprintf(path, sizeof path, "%s/bench-limits-lmdb", dir);
+    mkdir(path, 0700);
+    must(mdb_env_create(&env));
+    must(mdb_env_set_mapsize(env, 16ull << 30));
+    must(mdb_env_open(env, path, MDB_NORDAHEAD, 0600));
+    must(mdb_txn_begin(env, NULL, 0, &txn));
+    must(mdb_dbi_open(txn, NULL, 0, &dbi));
+    must(mdb_txn_commit(txn));
+    double start = now_s(), cpu = cpu_self_s(), t = start;
+    uint64_t n = 0, x = 88172645463325252ull;
+    while (t - start < seconds) {
+        must(mdb_txn_begin(env, NULL, 0, &txn));
+        for (uint64_t i = 0; i < puts; i++, n++) {
+            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+            uint64_t key = __builtin_bswap64(random ? x : n + 1);
+            MDB_val k = { sizeof key, &key }, v = { sizeof value, value };
+            must(mdb_put(txn, dbi, &k, &v, random ? 0 : MDB_APPEND));
+        }
+        must(mdb_txn_commit(txn));
+        sample(t);
+        t = now_s();
+    }
+    print("lmdb", name, (double)n, t - start, cpu_self_s() - cpu);
+    mdb_env_close(env);
+    snprintf(file, sizeof file, "%s/data.mdb", path);
+    unlink(file);
+    snprintf(file, sizeof file, "%s/lock.mdb", path);
+    unlink(file);
+    rmdir(path);
+}
+
+/* ---- ZeroMQ ---- */
+
+static void echo(void *sock)
+{
+    zmq_msg_t id, body;
+    zmq_msg_init(&id);
+    zmq_msg_init(&body);
+    for (;;) {
+        if (zmq_msg_recv(&id, sock, 0) < 0 || zmq_msg_recv(&body, sock, 0) < 0)
+            _exit(1);
+        bool last = zmq_msg_size(&body) == 1;
+        if (zmq_msg_send(&id, sock, ZMQ_SNDMORE) < 0 || zmq_msg_send(&body, sock, 0) < 0 || last)
+            break;
+    }
+    zmq_close(sock);
+}
+
+static void set_unbounded(void *sock)
+{
+    int zero = 0;
+    zmq_setsockopt(sock, ZMQ_SNDHWM, &zero, sizeof zero);
+    zmq_setsockopt(sock, ZMQ_RCVHWM, &zero, sizeof zero);
+}
+
+static void zeromq(const char *name, size_t bytes, uint64_t window)
+{
+    int way[2];
+    char endpoint[256] = "";
+    size_t n = sizeof endpoint;
+    if (pipe(way) != 0)
+        die("no pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        void *ctx = zmq_ctx_new(), *sock = zmq_socket(ctx, ZMQ_ROUTER);
+        set_unbounded(sock);
+        if (zmq_bind(sock, "tcp://127.0.0.1:*") != 0 || zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, endpoint, &n) != 0 ||
+            write(way[1], endpoint, sizeof endpoint) != (ssize_t)sizeof endpoint)
+            _exit(1);
+        echo(sock);
+        zmq_ctx_term(ctx);
+        _exit(0);
+    }
+    if (read(way[0], endpoint, sizeof endpoint) != (ssize_t)sizeof endpoint)
+        die("the echo did not come up");
+    void *ctx = zmq_ctx_new(), *sock = zmq_socket(ctx, ZMQ_DEALER);
+    set_unbounded(sock);
+    if (zmq_connect(sock, endpoint) != 0)
+        die("cannot connect to %s", endpoint);
+    static char body[65536];
+    uint64_t sent = 0, back = 0;
+    zmq_send(sock, body, 2, 0); /* the connection is made outside the measured time */
+    zmq_recv(sock, body, sizeof body, 0);
+    double start = now_s(), cpu = cpu_self_s() + tree_cpu_s(pid), t = start;
+    for (bool more = true; more || back < sent;) {
+        while (more && sent - back < window) {
+            if (zmq_send(sock, body, bytes, 0) < 0)
+                die("cannot send");
+            sent++;
+        }
+        if (zmq_recv(sock, body, sizeof body, 0) < 0)
+            die("cannot receive");
+        back++;
+        if (window == 1)
+            sample(t);
+        t = now_s();
+        more = t - start < seconds;
+    }
+    cpu = cpu_self_s() + tree_cpu_s(pid) - cpu;
+    zmq_send(sock, body, 1, 0);
+    zmq_recv(sock, body, sizeof body, 0);
+    waitpid(pid, NULL, 0);
+    print("zeromq", name, (double)back, t - start, cpu);
+    zmq_close(sock);
+    zmq_ctx_term(ctx);
+    close(way[0]);
+    close(way[1]);
+}
+
+int main(int argc, char **argv)
+{
+    dir = option(argc, argv, "--dir", ".");
+    seconds = atof(option(argc, argv, "--seconds", "1"));
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    disk("4 KiB behind the end, synced", 4096, false);
+    disk("4 KiB where it was written before, synced", 4096, true);
+    disk("256 KiB where it was written before, synced", 256 << 10, true);
+    lmdb("one put a commit", 1, false);
+    lmdb("1,000 appended puts a commit", 1000, false);
+    lmdb("1,000 puts at random keys a commit", 1000, true);
+    zeromq("echo, 250 bytes, one at a time", 250, 1);
+    zeromq("echo, 250 bytes, 1,000 under way", 250, 1000);
+    zeromq("echo, 16,000 bytes, 16 under way", 16000, 16);
+    return 0;
+}

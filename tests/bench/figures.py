@@ -1,0 +1,52 @@
+"""Medians, spreads, ratios and tables of the bench's records."""
+import statistics
+
+
+def spread(values):
+    """Of several rounds: the median, and how far it went."""
+    v = sorted(values)
+    return {"median": round(statistics.median(v), 3), "min": round(v[0], 3), "max": round(v[-1], 3), "rounds": len(v)}
+
+
+def gather(records, by, of):
+    """Records that agree in the keys `by` become one, with the spread of each figure in `of` that they have."""
+    groups = {}
+    for r in records:
+        groups.setdefault(tuple(r.get(k) for k in by), []).append(r)
+    out = []
+    for key, group in groups.items():
+        row = dict(zip(by, key))
+        for k in of:
+            values = [r[k] for r in group if k in r]
+            if values:
+                row[k] = spread(values)
+        out.append(row)
+    return out
+
+
+def median(row, key):
+    return row[key]["median"]
+
+
+def number(v):
+    """As people read it: 97,000; 12.3; 0.481."""
+    if v is None:
+        return "-"
+    if isinstance(v, dict):
+        return number(v["median"])
+    if isinstance(v, str):
+        return v
+    if abs(v) >= 1000:
+        return f"{round(v, 1 - len(str(int(abs(v)))) + 2):,.0f}"
+    if abs(v) >= 100:
+        return f"{v:.0f}"
+    return f"{v:.1f}" if abs(v) >= 10 else f"{v:.2f}"
+
+
+def table(head, rows):
+    """Markdown that also reads well on a terminal: the first column to the left, the others to the right."""
+    cells = [[str(h) for h in head]] + [[number(c) for c in r] for r in rows]
+    width = [max(len(c[i]) for c in cells) for i in range(len(head))]
+    lines = ["| " + " | ".join(c[i].ljust(width[i]) if i == 0 else c[i].rjust(width[i]) for i in range(len(head))) + " |" for c in cells]
+    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(width)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])

@@ -1,0 +1,321 @@
+/* The loops, the clock and the figures of the common workload: see life.h.
+ *
+ *   PROGRAM --op OP [--seconds S] [--tasks N] [--rate R] [--window W] [--frame F] [--payload BYTES] [--port P] [--where TEXT] [--variant TEXT]
+ *           [--pid PID] [--since T]
+ *
+ * life   lives for S seconds, then until all that was enqueued is done. What was queued before goes first, so the same run measures depth.
+ * rate   R tasks a second for S seconds, one a request, each sent when it is due: latency.
+ * fill   enqueue N tasks, nobody receives.
+ * first  wait until one task is received; T is the monotonic clock's time, in seconds, at which the server was started.
+ * PID is the server's: its CPU and memory, and those of its children, go into the figures. */
+#include "tests/bench/life.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/bench/common.h"
+
+#define TASKS_MAX 8000000u             /* of one measured run */
+#define BACKLOG UINT64_MAX             /* the number of what `fill` enqueues: it is not followed one by one */
+#define OVERTIME_S 120                 /* a run that lasts so much longer than asked for has failed */
+#define TEXT_BYTES 65536
+
+enum op { OP_LIFE, OP_RATE, OP_FILL, OP_FIRST };
+
+struct shared {
+    _Atomic int ready, go;
+    _Atomic uint64_t total;            /* UINT64_MAX until the producer knows */
+    _Atomic uint64_t received;
+    double start, end_ack, end_done, first_received, cpu_producer, cpu_consumer;
+    double *sent, *acked, *got;        /* by number */
+};
+
+static struct shared *sh;
+static struct life life = { .window = 256, .payload_bytes = 200, .host = "127.0.0.1", .where = "", .variant = "" };
+static const struct life_client *client;
+static enum op op;
+static double seconds = 5, rate;
+static uint64_t fill_tasks;
+static char text[TEXT_BYTES + 4096];
+
+/* ---- payloads ---- */
+
+static void make_text(void)
+{
+    uint64_t x = 88172645463325252ull; /* xorshift; letters, for text protocols, and nothing that compresses well */
+    for (size_t i = 0; i < sizeof text; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        text[i] = (char)('A' + x % 26);
+    }
+}
+
+void life_payload(uint64_t number, char *to, uint64_t bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (op == OP_FILL)
+        number = BACKLOG;
+    for (int i = 0; i < LIFE_STAMP_BYTES; i++)
+        to[i] = digits[number >> (4 * (LIFE_STAMP_BYTES - 1 - i)) & 15];
+    memcpy(to + LIFE_STAMP_BYTES, text + number * 41 % 4093, bytes - LIFE_STAMP_BYTES);
+    if (number != BACKLOG)
+        sh->sent[number] = now_s();
+}
+
+void life_received(const void *payload, size_t n)
+{
+    char stamp[LIFE_STAMP_BYTES + 1] = "", *end;
+    if (n != life.payload_bytes)
+        die("a payload of %zu bytes came back", n);
+    memcpy(stamp, payload, LIFE_STAMP_BYTES);
+    uint64_t number = strtoull(stamp, &end, 16);
+    double t = now_s();
+    if (!sh->received++)
+        sh->first_received = t;
+    if (number == BACKLOG)
+        return;
+    if (*end || number >= TASKS_MAX || sh->got[number] != 0)
+        die("task %s came twice, or from nowhere", stamp);
+    sh->got[number] = t;
+}
+
+uint64_t life_total(void)
+{
+    return op == OP_FIRST ? UINT64_MAX : sh->total;
+}
+
+/* ---- the two sides ---- */
+
+static void wait_for_go(void)
+{
+    sh->ready++;
+    while (!sh->go)
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+}
+
+static uint64_t take_acks(uint64_t acked, bool wait)
+{
+    uint64_t n = client->acks(&life, wait);
+    double t = now_s();
+    for (uint64_t i = 0; i < n && op != OP_FILL; i++)
+        sh->acked[acked + i] = t;
+    if (n)
+        sh->end_ack = t;
+    return acked + n;
+}
+
+static void produce_in_window(void)
+{
+    uint64_t sent = 0, acked = 0, total = op == OP_FILL ? fill_tasks : UINT64_MAX;
+    double until = sh->start + seconds;
+    while (acked < total) {
+        while (sent < total && sent - acked + life.frame <= life.window) {
+            /* The end is set before the last tasks go out, so that the consumer knows of it when they arrive. */
+            if (op == OP_LIFE && total == UINT64_MAX && (now_s() >= until || sent + 2 * life.window > TASKS_MAX))
+                sh->total = total = sent + life.window;
+            uint64_t n = total - sent < life.frame ? total - sent : life.frame;
+            client->put(&life, sent, n);
+            sent += n;
+        }
+        acked = take_acks(acked, true);
+    }
+}
+
+static void produce_at_rate(void)
+{
+    uint64_t sent = 0, acked = 0, total = (uint64_t)(rate * seconds);
+    sh->total = total;
+    while (acked < total) {
+        double t = now_s(), due = sh->start + (double)sent / rate;
+        if (sent < total && t >= due) {
+            client->put(&life, sent++, 1);
+            acked = take_acks(acked, false);
+            continue;
+        }
+        struct timespec left = { 0, sent < total ? (long)((due - t) * 1e9) : 100000000 };
+        struct pollfd p = { client->producer_fd(&life), POLLIN, 0 };
+        ppoll(&p, 1, &left, NULL);
+        acked = take_acks(acked, false);
+    }
+}
+
+static void producer(void)
+{
+    client->open_producer(&life);
+    wait_for_go();
+    double cpu = cpu_self_s();
+    if (op == OP_RATE)
+        produce_at_rate();
+    else
+        produce_in_window();
+    sh->cpu_producer = cpu_self_s() - cpu;
+}
+
+static void consumer(void)
+{
+    client->open_consumer(&life);
+    wait_for_go();
+    double cpu = cpu_self_s();
+    for (uint64_t done = 0; done < sh->total;) {
+        uint64_t n = client->serve(&life);
+        if (n)
+            sh->end_done = now_s();
+        done += n;
+        if (op == OP_FIRST && sh->received)
+            break;
+    }
+    sh->cpu_consumer = cpu_self_s() - cpu;
+}
+
+static pid_t child(void (*side)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        side();
+        _exit(0);
+    }
+    return pid;
+}
+
+/* Both sides, or one. False: a side failed or took too long. */
+static bool run_sides(bool produces, bool consumes)
+{
+    pid_t pids[2] = { produces ? child(producer) : 0, consumes ? child(consumer) : 0 };
+    int left = produces + consumes;
+    bool ok = true;
+    for (int want = left; sh->ready < want && ok;) {
+        ok = waitpid(-1, NULL, WNOHANG) == 0;
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    }
+    double until = (sh->start = now_s()) + seconds + OVERTIME_S;
+    sh->go = 1;
+    while (left && ok) {
+        int status;
+        pid_t ended = waitpid(-1, &status, WNOHANG);
+        if (ended > 0) {
+            left--;
+            ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        } else if (op != OP_FILL && now_s() > until) {
+            fprintf(stderr, "bench: it does not come to an end: %llu received of %llu\n", (unsigned long long)sh->received,
+                    (unsigned long long)sh->total);
+            ok = false;
+        }
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
+    for (int i = 0; i < 2 && !ok; i++)
+        if (pids[i] > 0)
+            kill(pids[i], SIGKILL);
+    return ok;
+}
+
+/* ---- figures ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Destroys `at`. */
+static void print_latency(const char *name, double *at, uint64_t n)
+{
+    uint64_t known = 0;
+    for (uint64_t i = 0; i < n; i++)
+        if (at[i] != 0)
+            at[known++] = (at[i] - sh->sent[i]) * 1e3;
+    if (known == 0)
+        return;
+    qsort(at, known, sizeof *at, by_value);
+    printf(",\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f", name, at[known / 2], name, at[known * 99 / 100]);
+}
+
+static void print_figures(double server_cpu, int pid)
+{
+    static const char *const names[] = { "life", "rate", "fill", "first" };
+    bool fill = op == OP_FILL;
+    uint64_t n = fill ? fill_tasks : sh->total;
+    double s = (sh->end_done > sh->end_ack ? sh->end_done : sh->end_ack) - sh->start, lives = (double)n;
+    printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"%s\",\"window\":%llu,\"frame\":%llu,\"tasks\":%llu,\"seconds\":%.3f,\"per_s\":%.1f",
+           client->name, life.variant, names[op], (unsigned long long)life.window, (unsigned long long)life.frame, (unsigned long long)n, s,
+           lives / s);
+    printf(",\"producer_cpu_us\":%.2f,\"consumer_cpu_us\":%.2f", sh->cpu_producer * 1e6 / lives, sh->cpu_consumer * 1e6 / lives);
+    if (pid)
+        printf(",\"server_cpu_us\":%.2f,\"rss_anon_mb\":%.1f", server_cpu * 1e6 / lives, tree_rss_anon_mb(pid));
+    if (!fill) {
+        print_latency("ack", sh->acked, n);
+        print_latency("received", sh->got, n);
+    }
+    printf("}\n");
+}
+
+/* ---- the program ---- */
+
+static void *map_shared(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        die("no memory");
+    return p;
+}
+
+static enum op op_named(const char *name)
+{
+    static const char *const names[] = { "life", "rate", "fill", "first" };
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(names[i], name))
+            return (enum op)i;
+    die("no such op: %s", name);
+}
+
+int life_main(int argc, char **argv, const struct life_client *c)
+{
+    double since = 0;
+    int pid = 0;
+    client = c;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const char *k = argv[i], *v = argv[i + 1];
+        if (!strcmp(k, "--op")) op = op_named(v);
+        else if (!strcmp(k, "--seconds")) seconds = atof(v);
+        else if (!strcmp(k, "--tasks")) fill_tasks = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--rate")) rate = atof(v);
+        else if (!strcmp(k, "--window")) life.window = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--frame")) life.frame = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--payload")) life.payload_bytes = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--port")) life.port = atoi(v);
+        else if (!strcmp(k, "--where")) life.where = v;
+        else if (!strcmp(k, "--variant")) life.variant = v;
+        else if (!strcmp(k, "--pid")) pid = atoi(v);
+        else if (!strcmp(k, "--since")) since = atof(v);
+        else die("unknown option %s", k);
+    }
+    life.frame = op == OP_RATE || op == OP_FIRST || !life.frame ? 1 : life.frame;
+    if (!life.window || life.frame > life.window || life.payload_bytes < LIFE_STAMP_BYTES || life.payload_bytes > TEXT_BYTES ||
+        (op == OP_RATE && (rate <= 0 || rate * seconds > TASKS_MAX)))
+        die("options that make no sense together");
+    signal(SIGPIPE, SIG_IGN);
+    make_text();
+    sh = map_shared(sizeof *sh);
+    sh->sent = map_shared(sizeof *sh->sent * TASKS_MAX);
+    sh->acked = map_shared(sizeof *sh->acked * TASKS_MAX);
+    sh->got = map_shared(sizeof *sh->got * TASKS_MAX);
+    sh->total = UINT64_MAX;
+    if (op != OP_FIRST)
+        client->prepare(&life);
+    double cpu = pid ? tree_cpu_s(pid) : 0;
+    if (!run_sides(op != OP_FIRST, op != OP_FILL))
+        return 1;
+    if (op == OP_FIRST)
+        printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"first\",\"seconds\":%.3f,\"rss_anon_mb\":%.1f}\n", client->name, life.variant,
+               sh->first_received - since, pid ? tree_rss_anon_mb(pid) : 0);
+    else
+        print_figures(pid ? tree_cpu_s(pid) - cpu : 0, pid);
+    return 0;
+}

@@ -1,0 +1,174 @@
+"""What is measured, part by part. Each part returns what goes into the JSON."""
+import json
+import signal
+import subprocess
+import sys
+
+import figures
+import servers
+
+WINDOWS = (1, 256, 1000)
+OF_LIFE = ("per_s", "server_cpu_us", "producer_cpu_us", "consumer_cpu_us", "rss_anon_mb", "ack_p50_ms", "ack_p99_ms", "received_p50_ms",
+           "received_p99_ms")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def client(o, server, op, timeout=900, **options):
+    """Run a queue's client once; its figures. Raises Missing if it cannot."""
+    program = o.build / "bench" / server.client
+    if not program.exists():
+        raise servers.Missing(f"{program} was not built: its library is not installed")
+    options = {"variant": server.variant, "where": server.where(), "port": server.port, "pid": server.process.pid, **options}
+    args = [str(program), "--op", op]
+    for k, v in options.items():
+        if v not in ("", None):
+            args += ["--" + k, str(v)]
+    r = subprocess.run(args, capture_output=True, text=True, timeout=timeout, cwd=o.base)
+    if r.returncode != 0:
+        raise servers.Missing(f"{server.name} ({server.mode}): {r.stderr.strip()[-300:]}")
+    return {**json.loads(r.stdout), "mode": server.mode, "durable": server.durable}
+
+
+class SunlineKeys(servers.Sunline):
+    mode, variant = "free keys", "keys"
+
+
+def frame_of(server, window):
+    """Tasks a request: PostgreSQL takes a whole window, ours a quarter of one; the others have no such requests."""
+    if isinstance(server, servers.Postgres):
+        return window
+    return max(1, window // 4) if isinstance(server, servers.Sunline) else 1
+
+
+def rounds(o, kinds, work):
+    """work(server, round) for each kind, round by round; what it yields, and who could not be measured, with the reason."""
+    records, missing = [], {}
+    for r in range(o.rounds):
+        for kind in kinds:
+            name = f"{kind.name} ({kind.mode})"
+            if name in missing:
+                continue
+            try:
+                for record in work(kind):
+                    records.append(record)
+            except (servers.Missing, OSError, subprocess.TimeoutExpired) as e:
+                missing[name] = str(e)
+                say(f"NOT MEASURED: {name}: {e}")
+    return records, missing
+
+
+def life(o):
+    """The common workload: ours, ours with free keys, every peer; durable and not."""
+    def work(kind):
+        for window in WINDOWS:
+            with kind(o.build, o.base) as s:
+                row = client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window))
+            say(f"{row['queue']:<12}{row['mode']:<36}window {window:>5} {row['per_s']:>10,.0f}/s  server {row['server_cpu_us']:.1f} us")
+            yield row
+    peers = [] if o.alone else [*servers.DURABLE, *servers.RELAXED]
+    records, missing = rounds(o, [servers.Sunline, SunlineKeys, *peers], work)
+    rows = figures.gather(records, ("queue", "mode", "durable", "window", "frame"), OF_LIFE)
+    return {"rows": rows, "ratios": ratios(rows), "missing": missing}
+
+
+def best(rows, window, durable):
+    of_peers = [r for r in rows if r["queue"] != "sunline" and r["window"] == window and r["durable"] == durable]
+    return max(of_peers, key=lambda r: figures.median(r, "per_s"), default=None)
+
+
+def ratios(rows):
+    """Ours, as shipped, by the best peer at each window."""
+    out = []
+    for window in WINDOWS:
+        ours = next((r for r in rows if r["queue"] == "sunline" and r["mode"] == servers.Sunline.mode and r["window"] == window), None)
+        for durable in (True, False):
+            peer = best(rows, window, durable)
+            if ours and peer:
+                out.append({"window": window, "durable": durable, "peer": peer["queue"], "mode": peer["mode"],
+                            "ratio": round(figures.median(ours, "per_s") / figures.median(peer, "per_s"), 3)})
+    return out
+
+
+def latency(o):
+    """200 tasks a second, one a request; ours beside the one peer that syncs each task."""
+    def work(kind):
+        with kind(o.build, o.base) as s:
+            row = client(o, s, "rate", seconds=2 * o.seconds, rate=200, window=100)
+        say(f"{row['queue']:<12}ack {row['ack_p50_ms']} / {row['ack_p99_ms']} ms, received {row['received_p50_ms']} / {row['received_p99_ms']} ms")
+        yield row
+    records, missing = rounds(o, [servers.Sunline] if o.alone else [servers.Sunline, servers.Beanstalkd], work)
+    rows = figures.gather(records, ("queue", "mode"), OF_LIFE)
+    ratio = {}
+    if len(rows) == 2:
+        ratio = {k: round(figures.median(rows[0], k) / figures.median(rows[1], k), 3)
+                 for k in ("ack_p50_ms", "ack_p99_ms", "received_p50_ms", "received_p99_ms")}
+    return {"rows": rows, "ratios": ratio, "missing": missing}
+
+
+def deep_queue(o, kind, depth):
+    """A queue of that depth: what it takes on disk, how soon after a crash its first task is assigned, how fast lives go on top of it."""
+    with kind(o.build, o.base) as s:
+        client(o, s, "fill", timeout=3600, tasks=1, window=1)
+        empty = s.store_bytes()
+        frame = frame_of(s, 1000)
+        fill = client(o, s, "fill", timeout=3600, tasks=depth, window=1000, frame=frame)
+        stored = s.store_bytes()
+        s.stop(signal.SIGKILL)
+        s.start()
+        first = client(o, s, "first", since=s.since, window=1)
+        row = client(o, s, "life", seconds=o.seconds, window=1000, frame=frame)
+    return {**row, "depth": depth, "fill_per_s": fill["per_s"], "bytes_per_queued": (stored - empty) / depth, "first_s": first["seconds"]}
+
+
+def depth(o):
+    """Ours, at each depth; peers that keep a queue over a crash, alike at the first depth. The empty queue is measured beside each."""
+    records, missing = [], {}
+    for depth in o.depths:
+        for kind in (servers.Sunline, *([servers.Redis, servers.Postgres] if depth == o.depths[0] and not o.alone else [])):
+            try:
+                with kind(o.build, o.base) as s:
+                    empty = client(o, s, "life", seconds=o.seconds, window=1000, frame=frame_of(s, 1000))
+                row = deep_queue(o, kind, depth)
+            except (servers.Missing, OSError, subprocess.TimeoutExpired) as e:
+                missing[f"{kind.name} at {depth}"] = str(e)
+                say(f"NOT MEASURED: {kind.name} at {depth}: {e}")
+                continue
+            row["empty_per_s"], row["ratio"] = empty["per_s"], round(row["per_s"] / empty["per_s"], 3)
+            say(f"{row['queue']:<12}depth {depth:>10,}: {row['per_s']:,.0f}/s, of the empty queue's {row['ratio']:.2f}; first {row['first_s']:.3f} s; "
+                f"{row['bytes_per_queued']:.0f} bytes each; {row['rss_anon_mb']:.0f} MB")
+            records.append(row)
+    return {"rows": records, "missing": missing}
+
+
+def lines(o):
+    """What more stations cost: five in a chain, 1 -> 8 -> 1, beside one. tasks: stations that a unit goes through."""
+    tasks = {"": 1, "chain": 5, "wide": 10}
+    records = []
+    for _ in range(o.rounds):
+        for variant, n in tasks.items():
+            with servers.Sunline(o.build, o.base) as s:
+                row = client(o, s, "life", seconds=o.seconds, window=1000, frame=frame_of(s, 1000), variant=variant)
+            row.update(line=variant or "one station", stations=n, tasks_per_s=row["per_s"] * n)
+            say(f"{row['line']:<12}{row['per_s']:>10,.0f} units/s, {row['tasks_per_s']:>10,.0f} tasks/s")
+            records.append(row)
+    rows = figures.gather(records, ("line", "stations"), ("per_s", "tasks_per_s", "server_cpu_us"))
+    one = figures.median(rows[0], "per_s")
+    for r in rows:
+        r["cost"] = round(one / figures.median(r, "per_s"), 3)
+    return {"rows": rows}
+
+
+def limits(o):
+    """Disk, LMDB and ZeroMQ alone, on the same disk in the same run."""
+    records = []
+    for _ in range(o.rounds):
+        r = subprocess.run([str(o.build / "bench" / "bench_limits"), "--dir", str(o.base), "--seconds", str(o.seconds / 5)], capture_output=True,
+                           text=True, timeout=600, check=True)
+        records += [json.loads(line) for line in r.stdout.splitlines()]
+    return {"rows": figures.gather(records, ("limit", "case"), ("per_s", "p50_us", "p99_us", "cpu_us"))}
+
+
+PARTS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "limits": limits}

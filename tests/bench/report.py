@@ -1,0 +1,55 @@
+"""The bench's tables, from its JSON."""
+from figures import median, number, table
+
+
+def named(missing):
+    return "".join(f"\n\nNot measured: {k}: {v}" for k, v in missing.items())
+
+
+def per_s_with_spread(row):
+    s = row["per_s"]
+    return f"{number(s['median'])} ({number(s['min'])}-{number(s['max'])})"
+
+
+def life(part):
+    queues = []
+    for r in part["rows"]:
+        if (r["queue"], r["mode"], r["durable"]) not in queues:
+            queues.append((r["queue"], r["mode"], r["durable"]))
+    windows = sorted({r["window"] for r in part["rows"]})
+    rows = []
+    for q in sorted(queues, key=lambda q: (q[0] != "sunline", not q[2])):
+        at = {r["window"]: r for r in part["rows"] if (r["queue"], r["mode"], r["durable"]) == q}
+        cpu = at[max(at)].get("server_cpu_us")
+        rows.append([("" if q[2] else "not durable: ") + f"{q[0]}, {q[1]}", *(per_s_with_spread(at[w]) if w in at else "-" for w in windows), cpu])
+    head = ["lives a second: median (least-most)", *(f"window {w:,}" for w in windows), "server CPU us"]
+    text = table(head, rows)
+    rows = [[f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", r["ratio"]] for r in part["ratios"]]
+    return text + "\n\n" + table(["window", "best peer that is", "", "ours / its"], rows) + named(part["missing"])
+
+
+def latency(part):
+    keys = ("ack_p50_ms", "ack_p99_ms", "received_p50_ms", "received_p99_ms")
+    rows = [[f"{r['queue']}, {r['mode']}", *(f"{median(r, k):.3f}" for k in keys)] for r in part["rows"]]
+    if part["ratios"]:
+        rows.append(["ratio", *(f"{part['ratios'][k]:.2f}" for k in keys)])
+    return table(["ms at 200 tasks/s", "acknowledged p50", "p99", "received p50", "p99"], rows) + named(part["missing"])
+
+
+def depth(part):
+    rows = [[f"{r['queue']}, {r['depth']:,} queued", r["per_s"], f"{r['ratio']:.2f}", f"{r['first_s']:.3f}", r["rss_anon_mb"], r["bytes_per_queued"],
+             r["fill_per_s"]] for r in part["rows"]]
+    return table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s"], rows) + named(part["missing"])
+
+
+def lines(part):
+    rows = [[r["line"], r["stations"], r["per_s"], r["tasks_per_s"], f"{r['cost']:.2f}"] for r in part["rows"]]
+    return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1"], rows)
+
+
+def limits(part):
+    rows = [[f"{r['limit']}: {r['case']}", r.get("per_s"), r.get("p50_us"), r.get("p99_us"), r.get("cpu_us")] for r in part["rows"]]
+    return table(["alone", "a second", "p50 us", "p99 us", "CPU us each"], rows)
+
+
+SECTIONS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "limits": limits}
