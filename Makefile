@@ -33,9 +33,10 @@ EXAMPLES := $(patsubst client/examples/%.c,$(O)/examples/%,$(call src,client/exa
 DEMO    := $(patsubst deploy/demo/%.c,$(O)/demo/%,$(call src,deploy/demo))
 UNIT    := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_*.c))
+PEERS   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(filter-out %/tcp.c,$(wildcard tests/bench/peers/*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
-CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c))
+CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c tests/*/*/*.c))
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
 show     = $(if $(V),,@echo '  $(1) $@' &&)# V=1 shows whole commands
@@ -58,8 +59,20 @@ unit: tests ## the unit tests only
 integration: all ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration
 
-bench: all $(BENCH) ## measure the life of a task, on this machine
-	@tests/bench/run $(O) $(ARGS)
+bench: all $(BENCH) ## measure the life of a task, on this machine: ours only, in a minute
+	@tests/bench/run --build $(O) --alone $(ARGS)
+
+bench-peers: ## install other queues, measure ours beside them, and all that docs/performance.md says
+	@$(call deps,build peers)
+	@$(AGAIN) all bench-programs
+	@$(AGAIN) -k bench-clients || echo "a peer's client was not built: it will be named below" >&2
+	@tests/bench/run --build $(O) $(ARGS)
+
+bench-check: ## compare the figures of the last `make bench-peers` with the recorded ones
+	@tests/bench/check $(O)/bench-peers.json
+
+bench-programs: $(BENCH)
+bench-clients: $(PEERS)
 
 sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
 	@tests/sim/run --build $(O) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
@@ -108,8 +121,16 @@ link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@
              -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 $(O)/tests/%: tests/unit/%.c $(WHOLE)
 	$(link_whole) -lcmocka
-$(O)/bench/%: tests/bench/%.c $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench)) $(WHOLE)
-	$(link_whole)
+BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
+$(BENCH): $(O)/bench/%: tests/bench/%.c $(BENCHLIB) $(LIBS)
+	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group \
+	    $(LDFLAGS) $(LDLIBS)
+$(PEERS): $(O)/bench/peers/%: tests/bench/peers/%.c $(BENCHLIB) $(O)/tests/bench/peers/tcp.o
+	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) $$(pkg-config --cflags $(or $(peer_$*),libzmq)) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
+	    $(LDFLAGS) $(if $(peer_$*),$$(pkg-config --libs $(peer_$*)))
+peer_redis := hiredis
+peer_postgres := libpq
+peer_rabbitmq := librabbitmq
 $(O)/fuzz/%: tests/fuzz/%.c $(WHOLE)
 	$(link_whole) -fsanitize=fuzzer
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
@@ -146,4 +167,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests bench sim fuzz fuzzers asan lint format nightly install help clean
+.PHONY: all demo test unit integration tests bench bench-peers bench-check bench-programs bench-clients sim fuzz fuzzers asan lint format nightly install help clean
