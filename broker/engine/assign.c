@@ -129,9 +129,15 @@ static void timer_remove(struct engine *e, struct aseg *s)
     timer_down(e, last->heap_i - 1);
 }
 
-int64_t assign_next_due(const struct engine *e) { return e->timer_n ? e->timer[0]->due_us : INT64_MAX; }
+int64_t assign_next_due(const struct engine *e)
+{
+    return e->timer_n ? e->timer[0]->due_us : INT64_MAX;
+}
 
-static bool is_live(const struct aentry *a) { return a->state == ASSIGN_HANDED || a->state == ASSIGN_STARTED; }
+static bool is_live(const struct aentry *a)
+{
+    return a->state == ASSIGN_HANDED || a->state == ASSIGN_STARTED;
+}
 
 static int64_t true_due(const struct aseg *s)
 {
@@ -246,8 +252,8 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
     uint32_t run = rdr_u32(&r), station = rdr_u32(&r), hub = rdr_u32(&r), n = rdr_u32(&r);
     int64_t wall = rdr_i64(&r);
     rdr_u64(&r);
-    if (r.bad || !n || n > ASSIGN_SEGMENT_MAX || !run || run > e->meta.run || !station || station > e->meta.station || !hub ||
-        hub > e->meta.hub) {
+    if (r.bad || !n || n > ASSIGN_SEGMENT_MAX || !run || run > e->meta.run || !station || station > e->meta.station ||
+        !hub || hub > e->meta.hub) {
         fail(e, STORE_CORRUPT);
         return NULL;
     }
@@ -480,7 +486,10 @@ static int by_target(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static void push_begin(struct engine *e) { slp_buf_clear(&e->b1); }
+static void push_begin(struct engine *e)
+{
+    slp_buf_clear(&e->b1);
+}
 
 static void push_item(struct engine *e, uint64_t no, const struct aentry *a)
 {
@@ -500,8 +509,12 @@ static void push_send(struct engine *e, struct hub *h, struct station *st, uint3
 {
     if (!count || !h->session)
         return;
-    struct slp_push m = { .session = h->session, .push_no = ++h->push_no, .station_id = st->id, .lease_us = (uint64_t)st->def->lease_us,
-                          .start_by_us = (uint64_t)start_by_us(e, st), .assignments = { e->b1.p, (uint32_t)e->b1.n, count } };
+    struct slp_push m = { .session = h->session,
+                          .push_no = ++h->push_no,
+                          .station_id = st->id,
+                          .lease_us = (uint64_t)st->def->lease_us,
+                          .start_by_us = (uint64_t)start_by_us(e, st),
+                          .assignments = { e->b1.p, (uint32_t)e->b1.n, count } };
     if (e->b1.failed)
         fail(e, STORE_NO_MEMORY);
     send_frame(e, h->peer, SLP_PUSH, 0, &m);
@@ -560,7 +573,11 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
     e->total.assigned += n;
     for (uint32_t i = 0; i < n; i++) {
         struct aentry *a = &s->e[i];
-        *a = (struct aentry){ .unit = v[i].unit, .prev = v[i].prev, .worker = v[i].w->id, .state = ASSIGN_HANDED, .attempt = v[i].attempt,
+        *a = (struct aentry){ .unit = v[i].unit,
+                              .prev = v[i].prev,
+                              .worker = v[i].w->id,
+                              .state = ASSIGN_HANDED,
+                              .attempt = v[i].attempt,
                               .due_us = s->due_us };
         amap_put(e, s->first + i, s);
         uint8_t *h = unit_head(e, s->run, a->unit, true);
@@ -582,7 +599,8 @@ static void too_big(struct engine *e, struct pick *p)
     match_hub_held(e, e->hub[p->w->hub - 1], -1);
     match_worker(e, p->w);
     if (h)
-        task_dead(e, p->rq->run, p->unit, h, p->rq->st->idx, DEAD_TOO_BIG, "what the station shows is larger than a frame", 45);
+        task_dead(e, p->rq->run, p->unit, h, p->rq->st->idx, DEAD_TOO_BIG,
+                  "what the station shows is larger than a frame", 45);
 }
 
 void assign_picks(struct engine *e)

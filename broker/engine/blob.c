@@ -18,8 +18,8 @@ static size_t blob_key(uint8_t *k, const uint8_t *prefix, size_t prefix_n, uint6
     return prefix_n + 10;
 }
 
-enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint32_t run, uint64_t first,
-                       uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off)
+enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint32_t run,
+                       uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off)
 {
     uint8_t k[PREFIX_MAX + 10], b[SL_VALUE_BYTES_MAX];
     struct rec r = { b, 0, SL_SEGMENT_BYTES_MAX + 256, 0 };
@@ -43,8 +43,8 @@ enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *
     return rc;
 }
 
-enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint64_t number,
-                        struct slp_buf *scratch, struct blob *out)
+enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n,
+                        uint64_t number, struct slp_buf *scratch, struct blob *out)
 {
     uint8_t k[PREFIX_MAX + 10];
     struct store_cursor c;

@@ -180,7 +180,7 @@ void reply_error(struct engine *e, enum slp_code code, const char *place, const 
         n--;
     struct slp_error m = { .code = code, .retry = slp_error_retry(code), .text = { text, (uint32_t)n } };
     if (m.retry == SLP_RETRY_LATER) {
-        m.after_ms = 1000;
+        m.after_ms = code == SLP_E_QUEUE_FULL ? 100 : 1000; /* a queue drains all the time, a disk does not */
         SLP_SET(&m, error, after_ms);
     }
     if (place) {
@@ -424,12 +424,8 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
     e->now_us = e->meta.elapsed_us;
     e->wall_us = e->meta.wall_us = in->wall_us;
     switch (in->kind) {
-    case INPUT_BOOT:
-        on_boot(e, in);
-        break;
-    case INPUT_MESSAGE:
-        on_message(e, in->msg);
-        break;
+    case INPUT_BOOT: on_boot(e, in); break;
+    case INPUT_MESSAGE: on_message(e, in->msg); break;
     case INPUT_TICK:
         delay_tick(e);
         assign_timers(e);
@@ -449,8 +445,14 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
     return e->rc;
 }
 
-int64_t engine_elapsed_us(const struct engine *e) { return e->meta.elapsed_us; }
-bool engine_backlog(const struct engine *e) { return e->sweeps || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us; }
+int64_t engine_elapsed_us(const struct engine *e)
+{
+    return e->meta.elapsed_us;
+}
+bool engine_backlog(const struct engine *e)
+{
+    return e->sweeps || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
+}
 
 int64_t engine_next_due_us(const struct engine *e)
 {

@@ -4,7 +4,11 @@
  * skipped may bring the next one's turn, and so on down the line. */
 #include "broker/engine/internal.h"
 
-struct unit_ref { struct engine *e; struct run *r; uint64_t unit; };
+struct unit_ref {
+    struct engine *e;
+    struct run *r;
+    uint64_t unit;
+};
 
 static struct slp_bytes field(void *arg, struct ld_ref ref)
 {
@@ -12,7 +16,10 @@ static struct slp_bytes field(void *arg, struct ld_ref ref)
     return unit_field(u->e, u->r, u->unit, ref);
 }
 
-static bool is_final(uint8_t state) { return state == TASK_DONE || state == TASK_SKIPPED; }
+static bool is_final(uint8_t state)
+{
+    return state == TASK_DONE || state == TASK_SKIPPED;
+}
 
 static bool turn_has_come(const uint8_t *head, const struct ld_station *s)
 {
@@ -22,11 +29,14 @@ static bool turn_has_come(const uint8_t *head, const struct ld_station *s)
     return true;
 }
 
-static void left_one(uint8_t *head) { put_u16(head + UH_LEFT, (uint16_t)(get_u16(head + UH_LEFT) - 1)); }
+static void left_one(uint8_t *head)
+{
+    put_u16(head + UH_LEFT, (uint16_t)(get_u16(head + UH_LEFT) - 1));
+}
 
 /* Stations to look at, and what follows them when they are skipped. */
-static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *todo, uint32_t n, enum why why,
-                   struct ranges *delayed)
+static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *todo, uint32_t n,
+                   enum why why, struct ranges *delayed)
 {
     struct unit_ref u = { e, r, unit };
     for (uint32_t i = 0; i < n; i++) {

@@ -1,8 +1,8 @@
 /* What happened to a unit besides results: failures, expiries, declines, burials, requeues, drops, each with its reason. */
 #include "broker/engine/internal.h"
 
-void history_add(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, enum why what, uint64_t assignment, uint32_t worker,
-                 const char *reason, size_t n)
+void history_add(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, enum why what, uint64_t assignment,
+                 uint32_t worker, const char *reason, size_t n)
 {
     uint8_t k[20], b[SL_TEXT_BYTES_MAX + 64];
     struct rec rc = { b, 0, sizeof b, 0 };

@@ -118,11 +118,15 @@ static bool anybody(const struct worker *w)
 static void session_event(struct engine *e, struct hub *h, bool connected)
 {
     slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 4);
+    slp_pack_map(&e->b3, 6);
     slp_pack_cstr(&e->b3, "hub");
     slp_pack_u64(&e->b3, h->id);
     slp_pack_cstr(&e->b3, "name");
     slp_pack_cstr(&e->b3, h->name.s);
+    slp_pack_cstr(&e->b3, "zone");
+    slp_pack_cstr(&e->b3, h->zone.s);
+    slp_pack_cstr(&e->b3, "signed_in");
+    slp_pack_u64(&e->b3, h->signed_in);
     slp_pack_cstr(&e->b3, "session");
     slp_pack_u64(&e->b3, h->session);
     slp_pack_cstr(&e->b3, "connected");
@@ -166,7 +170,10 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-struct numbers { uint64_t *v; size_t n, cap; };
+struct numbers {
+    uint64_t *v;
+    size_t n, cap;
+};
 
 static void number_add(struct engine *e, struct numbers *s, uint64_t no)
 {
@@ -183,7 +190,10 @@ static void number_add(struct engine *e, struct numbers *s, uint64_t no)
     s->v[s->n++] = no;
 }
 
-static bool number_in(const struct numbers *s, uint64_t no) { return s->n && bsearch(&no, s->v, s->n, sizeof no, by_number); }
+static bool number_in(const struct numbers *s, uint64_t no)
+{
+    return s->n && bsearch(&no, s->v, s->n, sizeof no, by_number);
+}
 
 static uint32_t pack_numbers(struct slp_buf *b, const struct numbers *s)
 {
@@ -218,10 +228,15 @@ static void welcome(struct engine *e, struct hub *h, const struct slp_hello *q)
             number_add(e, &missing, live.v[i]);
     if (!e->rc) {
         uint32_t nr = pack_numbers(&e->b1, &recalled), nm = pack_numbers(&e->b2, &missing);
-        struct slp_welcome a = { .session = h->session, .heartbeat_us = (uint64_t)e->cfg.heartbeat_us, .grace_us = (uint64_t)h->grace_us,
-                                 .roster_wanted = !memcmp(h->roster_digest, none, 32) || memcmp(h->roster_digest, q->roster_digest.p, 32) != 0,
-                                 .recalled = { e->b1.p, (uint32_t)e->b1.n, nr }, .missing = { e->b2.p, (uint32_t)e->b2.n, nm },
-                                 .hub_id = h->id, .wall_us = e->wall_us };
+        struct slp_welcome a = { .session = h->session,
+                                 .heartbeat_us = (uint64_t)e->cfg.heartbeat_us,
+                                 .grace_us = (uint64_t)h->grace_us,
+                                 .roster_wanted = !memcmp(h->roster_digest, none, 32) ||
+                                                  memcmp(h->roster_digest, q->roster_digest.p, 32) != 0,
+                                 .recalled = { e->b1.p, (uint32_t)e->b1.n, nr },
+                                 .missing = { e->b2.p, (uint32_t)e->b2.n, nm },
+                                 .hub_id = h->id,
+                                 .wall_us = e->wall_us };
         SLP_SET(&a, welcome, missing);
         reply(e, SLP_WELCOME, &a);
         assign_push_again(e, h, missing.v, missing.n);
@@ -244,18 +259,21 @@ void on_hello(struct engine *e, const struct slp_msg *m)
         return;
     }
     if (q->data_id.n != 16 || q->roster_digest.n != 32) {
-        reply_error(e, SLP_E_BAD_VALUE, q->data_id.n != 16 ? "data_id" : "roster_digest", "a data_id has 16 bytes, a digest 32");
+        reply_error(e, SLP_E_BAD_VALUE, q->data_id.n != 16 ? "data_id" : "roster_digest",
+                    "a data_id has 16 bytes, a digest 32");
         return;
     }
     if (off > CLOCK_OFF_MAX_US || off < -CLOCK_OFF_MAX_US) {
-        reply_error(e, SLP_E_CLOCK_OFF, "wall_us", "the hub's clock is %lld s %s the broker's: set it by NTP, then start again",
+        reply_error(e, SLP_E_CLOCK_OFF, "wall_us",
+                    "the hub's clock is %lld s %s the broker's: set it by NTP, then start again",
                     (long long)((off < 0 ? -off : off) / 1000000), off < 0 ? "behind" : "ahead of");
         return;
     }
     uint32_t id = name_find(e, NAME_HUB, q->hub.p, q->hub.n);
     struct hub *h = id && id <= e->meta.hub ? e->hub[id - 1] : NULL;
     if (h && memcmp(h->data_id, none, 16) && memcmp(h->data_id, q->data_id.p, 16) && !q->takeover) {
-        reply_error(e, SLP_E_OTHER_AGENT, "data_id", "hub %s is served from another data directory; --takeover replaces it", h->name.s);
+        reply_error(e, SLP_E_OTHER_AGENT, "data_id",
+                    "hub %s is served from another data directory; --takeover replaces it", h->name.s);
         return;
     }
     if (h && !memcmp(h->data_id, q->data_id.p, 16) && q->incarnation < h->incarnation) {
@@ -277,7 +295,8 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     name_set(&h->zone, q->zone.p, q->zone.n);
     h->incarnation = q->incarnation;
     memcpy(h->data_id, q->data_id.p, 16);
-    h->grace_us = SLP_IS(q, hello, grace_us) && q->grace_us && q->grace_us < INT64_MAX / 2 ? (int64_t)q->grace_us : e->cfg.grace_us;
+    h->grace_us = SLP_IS(q, hello, grace_us) && q->grace_us && q->grace_us < INT64_MAX / 2 ? (int64_t)q->grace_us
+                                                                                           : e->cfg.grace_us;
     h->session = ((e->session_seed + ++e->sessions) & 0xfffffffffffull) << HUB_BITS | h->id;
     h->peer = e->in->peer;
     h->push_no = 0;
@@ -355,19 +374,42 @@ void hubs_tick(struct engine *e)
 
 /* ---- credit and presence ---- */
 
-static bool just_signed_off(const struct worker *w) { return w->signing_off; }
-
-static void presence_event(struct engine *e, struct hub *h, uint64_t in, uint64_t out)
+static bool just_signed_off(const struct worker *w)
 {
+    return w->signing_off;
+}
+
+#define PRESENT_EVENT_MAX 300 /* worker numbers in one event: it must fit a value */
+
+/* Who came or went, in e->b2, as one event; more of them make another. */
+static void presence_event(struct engine *e, struct hub *h, bool in, uint32_t *n)
+{
+    static const char *const key[] = { "in", "out" };
+    if (!*n)
+        return;
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, 3);
     slp_pack_cstr(&e->b3, "hub");
     slp_pack_u64(&e->b3, h->id);
-    slp_pack_cstr(&e->b3, "in");
-    slp_pack_u64(&e->b3, in);
-    slp_pack_cstr(&e->b3, "out");
-    slp_pack_u64(&e->b3, out);
+    for (int i = 0; i < 2; i++) {
+        bool here = in == (i == 0);
+        slp_pack_cstr(&e->b3, key[i]);
+        slp_pack_array(&e->b3, here ? *n : 0);
+        if (here)
+            slp_buf_add(&e->b3, e->b2.p, e->b2.n);
+    }
     ev_emit(e, EV_WORKERS_PRESENT, NULL, NULL, h, &e->b3);
+    *n = 0;
+    slp_buf_clear(&e->b2);
+}
+
+static void presence_add(struct engine *e, struct hub *h, bool in, uint32_t worker, uint32_t *n)
+{
+    if (!*n)
+        slp_buf_clear(&e->b2);
+    slp_pack_u64(&e->b2, worker);
+    if (++*n == PRESENT_EVENT_MAX)
+        presence_event(e, h, in, n);
 }
 
 static struct worker *own_worker(struct engine *e, struct hub *h, uint64_t id)
@@ -380,12 +422,13 @@ void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *gr
 {
     struct slp_cursor c = slp_each(*grants);
     struct slp_item_credit it;
-    uint64_t in = 0;
+    uint32_t in = 0;
     while (slp_next_credit(&c, &it)) {
         struct worker *w = own_worker(e, h, it.worker);
         if (!w)
             continue; /* it left the roster while the grant was under way */
-        if (w->credit_session != h->session) { /* he was not on this roster at welcome: what another session granted is void */
+        if (w->credit_session !=
+            h->session) { /* he was not on this roster at welcome: what another session granted is void */
             w->credit_session = h->session;
             w->granted = w->sent = 0;
         }
@@ -395,12 +438,11 @@ void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *gr
         if (!w->signed_in) {
             w->signed_in = true;
             h->signed_in++;
-            in++;
+            presence_add(e, h, true, w->id, &in);
         }
         match_worker(e, w);
     }
-    if (in)
-        presence_event(e, h, in, 0);
+    presence_event(e, h, true, &in);
 }
 
 void on_credit(struct engine *e, const struct slp_msg *m)
@@ -410,17 +452,19 @@ void on_credit(struct engine *e, const struct slp_msg *m)
     if (!h)
         return;
     struct slp_cursor c = slp_each(q->sign_off);
-    uint64_t id, out = 0;
+    uint64_t id;
+    uint32_t out = 0;
+    bool left = false;
     while (slp_next_u64(&c, &id)) {
         struct worker *w = own_worker(e, h, id);
         if (!w || !w->signed_in)
             continue;
         worker_sign_off(e, w);
-        w->signing_off = true;
-        out++;
+        w->signing_off = left = true;
+        presence_add(e, h, false, w->id, &out);
     }
-    if (out) {
-        presence_event(e, h, 0, out);
+    presence_event(e, h, false, &out);
+    if (left) {
         hub_hand_back(e, h, just_signed_off);
         c = slp_each(q->sign_off);
         while (slp_next_u64(&c, &id)) {
@@ -443,8 +487,13 @@ void on_hubs_get(struct engine *e, const struct slp_msg *m)
             a.more = true;
             break;
         }
-        struct slp_item_hub_row row = { .hub = h->id, .name = name_bytes(&h->name), .zone = name_bytes(&h->zone), .connected = h->connected,
-                                        .workers = h->workers, .signed_in = h->signed_in, .holding = h->holding,
+        struct slp_item_hub_row row = { .hub = h->id,
+                                        .name = name_bytes(&h->name),
+                                        .zone = name_bytes(&h->zone),
+                                        .connected = h->connected,
+                                        .workers = h->workers,
+                                        .signed_in = h->signed_in,
+                                        .holding = h->holding,
                                         .seen_wall_us = h->seen_wall_us };
         slp_pack_item(&e->b1, SLP_ITEM_hub_row, &row);
         n++;

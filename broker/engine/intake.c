@@ -11,12 +11,15 @@ struct intake {
     const struct slp_put *q;
     int16_t column[SL_INPUT_FIELDS_MAX]; /* for each input field: its place in a row; -1: not there */
     uint32_t columns;
-    bool as_is; /* rows hold the input fields in their order */
+    bool as_is;    /* rows hold the input fields in their order */
     uint64_t skip; /* rows that a numbered producer sent before */
 };
 
 /* The segment in the making; its values lie in b1. */
-struct segment { uint64_t first; uint32_t n, off[UNIT_SEGMENT_MAX]; };
+struct segment {
+    uint64_t first;
+    uint32_t n, off[UNIT_SEGMENT_MAX];
+};
 
 /* ---- checks ---- */
 
@@ -39,7 +42,8 @@ static bool columns_ok(struct engine *e, struct intake *in)
             f++;
         snprintf(place, sizeof place, "columns[%u]", i);
         if (f == lv->input_count) {
-            reply_error(e, SLP_E_BAD_UNIT, place, "the line has no input field '%.*s'", (int)(name.n < 100 ? name.n : 100), name.p);
+            reply_error(e, SLP_E_BAD_UNIT, place, "the line has no input field '%.*s'",
+                        (int)(name.n < 100 ? name.n : 100), name.p);
             return false;
         }
         if (in->column[f] >= 0) {
@@ -51,15 +55,16 @@ static bool columns_ok(struct engine *e, struct intake *in)
     }
     for (uint32_t f = 0; f < lv->input_count; f++)
         if (lv->inputs[f].required && in->column[f] < 0) {
-            reply_error(e, SLP_E_BAD_UNIT, "columns", "the required field '%.*s' is missing", (int)lv->inputs[f].name.n, lv->inputs[f].name.p);
+            reply_error(e, SLP_E_BAD_UNIT, "columns", "the required field '%.*s' is missing", (int)lv->inputs[f].name.n,
+                        lv->inputs[f].name.p);
             return false;
         }
     return true;
 }
 
 /* The values of a row in input order; may be packed into b2. Where they are refused, the text says why. */
-static enum slp_code row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_list *out, char *text,
-                                size_t text_size)
+static enum slp_code row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_list *out,
+                                char *text, size_t text_size)
 {
     const struct ld_line *lv = in->r->lv;
     struct slr r = slr_on(row.p, row.n);
@@ -137,9 +142,15 @@ static uint64_t dedup_find(struct engine *e, struct run *r, struct slp_bytes key
 
 /* ---- numbered producers ---- */
 
-struct producer { uint64_t epoch, last_seq, frame_first; uint32_t frame_count, frame_crc; };
+struct producer {
+    uint64_t epoch, last_seq, frame_first;
+    uint32_t frame_count, frame_crc;
+};
 
-static void producer_key(uint8_t *k, const struct run *r, struct slp_bytes id) { memcpy(key_u32(k, r->id), id.p, 16); }
+static void producer_key(uint8_t *k, const struct run *r, struct slp_bytes id)
+{
+    memcpy(key_u32(k, r->id), id.p, 16);
+}
 
 static struct producer producer_read(struct engine *e, const struct run *r, struct slp_bytes id)
 {
@@ -174,7 +185,8 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
 {
     const struct slp_put *q = in->q;
     if (q->producer.n != 16 || !SLP_IS(q, put, first_seq) || q->first_seq == 0) {
-        reply_error(e, q->producer.n != 16 ? SLP_E_BAD_VALUE : SLP_E_MISSING_FIELD, q->producer.n != 16 ? "producer" : "first_seq",
+        reply_error(e, q->producer.n != 16 ? SLP_E_BAD_VALUE : SLP_E_MISSING_FIELD,
+                    q->producer.n != 16 ? "producer" : "first_seq",
                     "a numbered producer has an id of 16 bytes and numbers its rows from 1");
         return false;
     }
@@ -191,7 +203,8 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
         return false;
     }
     if (q->first_seq == p->frame_first && q->rows.count == p->frame_count && crc != p->frame_crc) {
-        reply_error(e, SLP_E_KEY_REUSED, "rows", "rows %llu and on came before with other bytes", (unsigned long long)q->first_seq);
+        reply_error(e, SLP_E_KEY_REUSED, "rows", "rows %llu and on came before with other bytes",
+                    (unsigned long long)q->first_seq);
         return false;
     }
     in->skip = p->last_seq + 1 - q->first_seq;
@@ -210,7 +223,8 @@ void on_producer_get(struct engine *e, const struct slp_msg *m)
     const struct slp_producer_get *q = &m->u.producer_get;
     struct run *r = q->run_id && q->run_id <= e->meta.run ? e->run[q->run_id - 1] : NULL;
     if (!r || q->producer.n != 16) {
-        reply_error(e, r ? SLP_E_BAD_VALUE : SLP_E_NOT_FOUND, r ? "producer" : "run_id", r ? "an id has 16 bytes" : "no such run");
+        reply_error(e, r ? SLP_E_BAD_VALUE : SLP_E_NOT_FOUND, r ? "producer" : "run_id",
+                    r ? "an id has 16 bytes" : "no such run");
         return;
     }
     struct producer p = producer_read(e, r, q->producer);
@@ -232,7 +246,8 @@ static void segment_end(struct engine *e, struct run *r, struct segment *s)
 
 static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values)
 {
-    if (s->n && (s->n == UNIT_SEGMENT_MAX || BLOB_HEAD_BYTES + 2 * (s->n + 1) + e->b1.n + values->bytes > SL_SEGMENT_BYTES_MAX))
+    if (s->n &&
+        (s->n == UNIT_SEGMENT_MAX || BLOB_HEAD_BYTES + 2 * (s->n + 1) + e->b1.n + values->bytes > SL_SEGMENT_BYTES_MAX))
         segment_end(e, r, s);
     uint64_t unit = ++r->units;
     if (!s->n)
@@ -251,7 +266,8 @@ static void unit_add(struct engine *e, struct run *r, struct segment *s, const s
     e->total.units++;
 }
 
-static void refuse_item(struct engine *e, uint32_t *n, uint32_t index, enum slp_code code, uint64_t unit, const char *text)
+static void refuse_item(struct engine *e, uint32_t *n, uint32_t index, enum slp_code code, uint64_t unit,
+                        const char *text)
 {
     struct slp_item_unit_result it = { .index = index, .code = code, .unit = unit };
     if (text && e->answer.n < SL_FRAME_BYTES_MAX / 2) {
@@ -355,6 +371,21 @@ static void take_in(struct engine *e, struct intake *in)
         reply(e, SLP_PUT_DONE, &a);
 }
 
+/* How many rows bring something new, as far as their numbers and keys tell: what is known is still answered when new units are refused. */
+static uint64_t fresh_rows(struct engine *e, const struct intake *in)
+{
+    struct slp_cursor keys = slp_each(in->q->keys);
+    struct slp_bytes key;
+    uint64_t fresh = in->q->rows.count - in->skip;
+    for (uint32_t i = 0; SLP_IS(in->q, put, keys) && slp_next_str(&keys, &key); i++) {
+        uint8_t k[4 + SL_KEY_BYTES_MAX];
+        struct store_val v;
+        if (i >= in->skip && key.n && e_get(e, TABLE_DEDUP, k, dedup_key(k, in->r, key), &v))
+            fresh--;
+    }
+    return fresh;
+}
+
 void on_put(struct engine *e, const struct slp_msg *m)
 {
     struct intake in = { .q = &m->u.put };
@@ -383,8 +414,11 @@ void on_put(struct engine *e, const struct slp_msg *m)
     }
     if (!columns_ok(e, &in) || (numbered && !producer_ok(e, &in, &p)))
         return;
-    uint64_t fresh = q->rows.count - in.skip;
-    if (r->state != RUN_OPEN && fresh) { /* a repeat of numbered rows is still answered */
+    uint64_t fresh = q->rows.count - in.skip, open = r->units - r->done - r->dropped;
+    bool tight = r->state != RUN_OPEN || e->full || open + fresh > r->quota;
+    if (tight && fresh)
+        fresh = fresh_rows(e, &in);
+    if (r->state != RUN_OPEN && fresh) {
         reply_error(e, SLP_E_RUN_CLOSED, "run_id", "run %s takes no more units", r->name.s);
         return;
     }
@@ -392,15 +426,14 @@ void on_put(struct engine *e, const struct slp_msg *m)
         reply_error(e, SLP_E_STORE_FULL, NULL, "the store is nearly full: no new units for now");
         return;
     }
-    uint64_t open = r->units - r->done - r->dropped;
     if (fresh && open + fresh > r->quota) {
-        reply_error(e, SLP_E_QUEUE_FULL, "run_id", "run %s holds %llu open units of %llu", r->name.s, (unsigned long long)open,
-                    (unsigned long long)r->quota);
+        reply_error(e, SLP_E_QUEUE_FULL, "run_id", "run %s holds %llu open units of %llu", r->name.s,
+                    (unsigned long long)open, (unsigned long long)r->quota);
         return;
     }
     if ((q->all_or_nothing || numbered) && !rows_ok(e, &in))
         return;
-    if (numbered && fresh)
+    if (numbered && in.skip < q->rows.count)
         producer_write(e, r, q->producer, &p);
     take_in(e, &in);
 }

@@ -397,7 +397,7 @@ void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, co
 void task_expire(struct engine *e, struct aseg *s, uint64_t no);
 void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why, const char *reason, size_t n);
 void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reason, size_t n);
-bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx);
+bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const char *reason, size_t n);
 void recall(struct engine *e, struct hub *h, uint64_t no, unsigned code);
 void recalls_flush(struct engine *e);
 void on_acts(struct engine *e, const struct slp_msg *m);

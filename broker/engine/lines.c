@@ -9,7 +9,10 @@ struct line *line_named(struct engine *e, struct slp_bytes n)
     return id && id <= e->meta.line ? e->line[id - 1] : NULL;
 }
 
-bool station_open(const struct station *s) { return !s->paused && s->line->state == LINE_ACTIVE; }
+bool station_open(const struct station *s)
+{
+    return !s->paused && s->line->state == LINE_ACTIVE;
+}
 
 /* ---- records ---- */
 
@@ -219,7 +222,10 @@ void lines_free(struct engine *e)
 
 /* ---- commands ---- */
 
-struct problems { struct slp_buf *b; uint32_t n; };
+struct problems {
+    struct slp_buf *b;
+    uint32_t n;
+};
 
 static void gather(void *arg, const char *path, const char *text)
 {
@@ -234,7 +240,9 @@ static void gather(void *arg, const char *path, const char *text)
 static void bad_line(struct engine *e, const struct problems *p)
 {
     static const char text[] = "the line definition has mistakes";
-    struct slp_error m = { .code = SLP_E_BAD_LINE, .retry = SLP_RETRY_NEVER, .text = { text, sizeof text - 1 },
+    struct slp_error m = { .code = SLP_E_BAD_LINE,
+                           .retry = SLP_RETRY_NEVER,
+                           .text = { text, sizeof text - 1 },
                            .problems = { p->b->p, (uint32_t)p->b->n, p->n } };
     SLP_SET(&m, error, problems);
     reply(e, SLP_ERROR, &m);
@@ -246,25 +254,41 @@ static void line_applied(struct engine *e, struct slp_bytes name, uint32_t versi
     reply(e, SLP_LINE_APPLIED, &a);
 }
 
+#define NAMES_EVENT_BYTES 2400 /* of station names in one event: it must fit a value */
+
+/* Stations from *i on, as many as one event holds. Numbered from first_station, in the definition's order. */
+static void announce_stations(struct engine *e, struct line *l, uint32_t *i)
+{
+    const struct line_version *v = &l->version[l->newest - 1];
+    uint32_t end = *i;
+    for (size_t bytes = 0; end < v->def->station_count && bytes < NAMES_EVENT_BYTES; end++)
+        bytes += v->def->stations[end].name.n + 8;
+    slp_pack_cstr(&e->b3, "stations");
+    slp_pack_array(&e->b3, end - *i);
+    for (; *i < end; (*i)++) {
+        slp_pack_array(&e->b3, 2);
+        slp_pack_u64(&e->b3, v->first_station + *i);
+        slp_pack_str(&e->b3, v->def->stations[*i].name.p, v->def->stations[*i].name.n);
+    }
+}
+
 static void announce_version(struct engine *e, struct line *l)
 {
-    struct line_version *v = &l->version[l->newest - 1];
-    uint32_t n = v->def->station_count;
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 4);
-    slp_pack_cstr(&e->b3, "line");
-    slp_pack_u64(&e->b3, l->id);
-    slp_pack_cstr(&e->b3, "name");
-    slp_pack_cstr(&e->b3, l->name.s);
-    slp_pack_cstr(&e->b3, "version");
-    slp_pack_u64(&e->b3, l->newest);
-    slp_pack_cstr(&e->b3, "stations"); /* numbered from here, in the definition's order; names are short: at most 128 of them fit */
-    slp_pack_array(&e->b3, n * 2);
-    for (uint32_t i = 0; i < n; i++) {
-        slp_pack_u64(&e->b3, v->first_station + i);
-        slp_pack_str(&e->b3, v->def->stations[i].name.p, e->b3.n < 2600 ? v->def->stations[i].name.n : 0);
+    for (uint32_t i = 0, n = l->version[l->newest - 1].def->station_count; i < n;) {
+        bool first = i == 0;
+        slp_buf_clear(&e->b3);
+        slp_pack_map(&e->b3, first ? 4 : 3);
+        slp_pack_cstr(&e->b3, "line");
+        slp_pack_u64(&e->b3, l->id);
+        if (first) {
+            slp_pack_cstr(&e->b3, "name");
+            slp_pack_cstr(&e->b3, l->name.s);
+        }
+        slp_pack_cstr(&e->b3, "version");
+        slp_pack_u64(&e->b3, l->newest);
+        announce_stations(e, l, &i);
+        ev_emit(e, first ? EV_LINE_APPLIED : EV_LINE_STATIONS, l, NULL, NULL, &e->b3);
     }
-    ev_emit(e, EV_LINE_APPLIED, l, NULL, NULL, &e->b3);
 }
 
 void on_line_apply(struct engine *e, const struct slp_msg *m)
@@ -282,7 +306,8 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
     }
     struct line *l = line_named(e, def->name);
     const struct ld_line *old = l ? l->version[l->newest - 1].def : NULL;
-    bool same = old && old->definition.n == def->definition.n && !memcmp(old->definition.p, def->definition.p, old->definition.n);
+    bool same = old && old->definition.n == def->definition.n &&
+                !memcmp(old->definition.p, def->definition.p, old->definition.n);
     if (same || q->dry_run) {
         line_applied(e, def->name, l ? l->newest + !same : 1, !same);
         ld_free(&def);
@@ -307,7 +332,8 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
             return;
         e->meta.station++;
         for (uint32_t k = 0; old && k < old->station_count; k++) /* a pause is by name, over all versions */
-            if (old->stations[k].name.n == s->def->name.n && !memcmp(old->stations[k].name.p, s->def->name.p, s->def->name.n))
+            if (old->stations[k].name.n == s->def->name.n &&
+                !memcmp(old->stations[k].name.p, s->def->name.p, s->def->name.n))
                 s->paused = e->station[l->version[l->newest - 2].first_station - 1 + k]->paused;
         station_write(e, s);
         match_station_added(e, s);
@@ -357,8 +383,12 @@ void on_lines_get(struct engine *e, const struct slp_msg *m)
             break;
         }
         struct ld_line *def = l->version[l->newest - 1].def;
-        struct slp_item_line_row row = { .name = name_bytes(&l->name), .version = l->newest, .state = l->state, .stations = def->station_count,
-                                         .runs_open = l->runs_open, .title = def->title };
+        struct slp_item_line_row row = { .name = name_bytes(&l->name),
+                                         .version = l->newest,
+                                         .state = l->state,
+                                         .stations = def->station_count,
+                                         .runs_open = l->runs_open,
+                                         .title = def->title };
         slp_pack_item(&e->b1, SLP_ITEM_line_row, &row);
         rows++;
     }
@@ -369,10 +399,19 @@ void on_lines_get(struct engine *e, const struct slp_msg *m)
 
 void station_row(const struct station *s, const struct counts *c, struct slp_item_station_row *row)
 {
-    *row = (struct slp_item_station_row){ .station_id = s->id, .line = name_bytes(&s->line->name), .version = s->version, .name = s->def->name,
-                                          .paused = s->paused, .blocked = c->n[TASK_BLOCKED], .waiting = c->n[TASK_WAITING],
-                                          .ready = c->n[TASK_READY], .assigned = c->n[TASK_ASSIGNED], .started = c->n[TASK_STARTED],
-                                          .done = c->n[TASK_DONE], .skipped = c->n[TASK_SKIPPED], .dead = c->n[TASK_DEAD],
+    *row = (struct slp_item_station_row){ .station_id = s->id,
+                                          .line = name_bytes(&s->line->name),
+                                          .version = s->version,
+                                          .name = s->def->name,
+                                          .paused = s->paused,
+                                          .blocked = c->n[TASK_BLOCKED],
+                                          .waiting = c->n[TASK_WAITING],
+                                          .ready = c->n[TASK_READY],
+                                          .assigned = c->n[TASK_ASSIGNED],
+                                          .started = c->n[TASK_STARTED],
+                                          .done = c->n[TASK_DONE],
+                                          .skipped = c->n[TASK_SKIPPED],
+                                          .dead = c->n[TASK_DEAD],
                                           .ended = c->n[TASK_ENDED] };
 }
 
@@ -395,7 +434,10 @@ void on_line_get(struct engine *e, const struct slp_msg *m)
         station_row(s, &s->c, &row);
         slp_pack_item(&e->b1, SLP_ITEM_station_row, &row);
     }
-    struct slp_line a = { .line = name_bytes(&l->name), .version = version, .state = l->state, .definition = v->def->definition,
+    struct slp_line a = { .line = name_bytes(&l->name),
+                          .version = version,
+                          .state = l->state,
+                          .definition = v->def->definition,
                           .stations = { e->b1.p, (uint32_t)e->b1.n, v->def->station_count } };
     reply(e, SLP_LINE, &a);
 }
@@ -407,7 +449,10 @@ static void line_runs(struct engine *e, struct line *l, void (*each)(struct engi
             each(e, e->run[i]);
 }
 
-static void recall_run(struct engine *e, struct run *r) { sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0); }
+static void recall_run(struct engine *e, struct run *r)
+{
+    sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0);
+}
 
 void on_line_set(struct engine *e, const struct slp_msg *m)
 {
@@ -417,7 +462,8 @@ void on_line_set(struct engine *e, const struct slp_msg *m)
         return;
     if (q->action == 2) {
         if (l->runs_open && !q->force) {
-            reply_error(e, SLP_E_IN_USE, "line", "line %s has %llu runs that are not over", l->name.s, (unsigned long long)l->runs_open);
+            reply_error(e, SLP_E_IN_USE, "line", "line %s has %llu runs that are not over", l->name.s,
+                        (unsigned long long)l->runs_open);
             return;
         }
         line_runs(e, l, run_cancel);
@@ -465,7 +511,8 @@ void on_station_set(struct engine *e, const struct slp_msg *m)
             sweep_start(e, SWEEP_RECALL_STATION, 0, s->id, "", 0);
     }
     if (!there) {
-        reply_error(e, SLP_E_NOT_FOUND, "station", "line %s has no station %.*s", l->name.s, (int)q->station.n, q->station.p);
+        reply_error(e, SLP_E_NOT_FOUND, "station", "line %s has no station %.*s", l->name.s, (int)q->station.n,
+                    q->station.p);
         return;
     }
     if (changed) {
@@ -493,7 +540,8 @@ void on_stations_get(struct engine *e, const struct slp_msg *m)
     for (uint64_t id = q->after; id++ < e->meta.station;) {
         const struct station *s = e->station[id - 1];
         if (s->line->state == LINE_DELETED ||
-            (SLP_IS(q, stations_get, line) && (s->line->name.n != q->line.n || memcmp(s->line->name.s, q->line.p, q->line.n))))
+            (SLP_IS(q, stations_get, line) &&
+             (s->line->name.n != q->line.n || memcmp(s->line->name.s, q->line.p, q->line.n))))
             continue;
         if (n == SL_PAGE_ITEMS_MAX || page_full(e)) {
             a.more = true;
@@ -519,8 +567,13 @@ void on_form_get(struct engine *e, const struct slp_msg *m)
     slp_buf_clear(&e->b1);
     for (uint32_t i = 0; i < s->def->show_count; i++)
         slp_pack_str(&e->b1, s->def->show_names[i].p, s->def->show_names[i].n);
-    struct slp_form a = { .station_id = id, .line = name_bytes(&s->line->name), .version = s->version, .station = s->def->name,
-                          .shows = { e->b1.p, (uint32_t)e->b1.n, s->def->show_count }, .form = s->def->form_raw,
-                          .lease_us = (uint64_t)s->def->lease_us, .type = s->def->type };
+    struct slp_form a = { .station_id = id,
+                          .line = name_bytes(&s->line->name),
+                          .version = s->version,
+                          .station = s->def->name,
+                          .shows = { e->b1.p, (uint32_t)e->b1.n, s->def->show_count },
+                          .form = s->def->form_raw,
+                          .lease_us = (uint64_t)s->def->lease_us,
+                          .type = s->def->type };
     reply(e, SLP_FORM, &a);
 }

@@ -31,11 +31,13 @@ uint32_t skill_intern(struct engine *e, struct slp_bytes n)
     return e->skill_names++;
 }
 
-bool profile_fits(struct engine *e, const struct profile *p, const struct ld_station *s, char *why, size_t why_size, int *code)
+bool profile_fits(struct engine *e, const struct profile *p, const struct ld_station *s, char *why, size_t why_size,
+                  int *code)
 {
     if (s->kind != LD_ANY && (s->kind == LD_ROBOT) != (p->kind == 1)) {
         if (why)
-            snprintf(why, why_size, "station %.*s is for %s", (int)s->name.n, s->name.p, s->kind == LD_ROBOT ? "robots" : "people");
+            snprintf(why, why_size, "station %.*s is for %s", (int)s->name.n, s->name.p,
+                     s->kind == LD_ROBOT ? "robots" : "people");
         if (code)
             *code = 2;
         return false;
@@ -50,7 +52,8 @@ bool profile_fits(struct engine *e, const struct profile *p, const struct ld_sta
         if (has >= (int)s->skills[i].level)
             continue;
         if (why)
-            snprintf(why, why_size, has < 0 ? "station %.*s asks for skill %.*s" : "station %.*s asks for a higher level of %.*s",
+            snprintf(why, why_size,
+                     has < 0 ? "station %.*s asks for skill %.*s" : "station %.*s asks for a higher level of %.*s",
                      (int)s->name.n, s->name.p, (int)s->skills[i].name.n, s->skills[i].name.p);
         if (code)
             *code = has < 0 ? 2 : 3;
@@ -215,7 +218,10 @@ bool rq_open(const struct rq *q)
     return r->state <= RUN_CLOSED && !r->paused && station_open(q->st);
 }
 
-static bool rq_offers(const struct rq *q) { return q->c.n[TASK_READY] && rq_open(q); }
+static bool rq_offers(const struct rq *q)
+{
+    return q->c.n[TASK_READY] && rq_open(q);
+}
 
 static void touch(struct engine *e, struct profile *p)
 {
@@ -348,7 +354,8 @@ static void idle_append(struct engine *e, struct worker *w)
 
 void match_worker(struct engine *e, struct worker *w)
 {
-    bool wants = w->signed_in && w->on_roster && w->granted > w->sent && e->hub[w->hub - 1]->connected && !e->hub[w->hub - 1]->full;
+    bool wants = w->signed_in && w->on_roster && w->granted > w->sent && e->hub[w->hub - 1]->connected &&
+                 !e->hub[w->hub - 1]->full;
     if (wants && !w->idle)
         idle_append(e, w);
     else if (!wants)

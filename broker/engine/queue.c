@@ -11,7 +11,8 @@ static void lane_key(uint8_t *k, const struct rq *q, enum lane l, uint64_t pos)
 }
 #define LANE_KEY 17
 
-static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r, uint32_t from, uint32_t n)
+static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r,
+                    uint32_t from, uint32_t n)
 {
     uint8_t k[LANE_KEY], b[SL_SEGMENT_BYTES_MAX + 512];
     struct rec rc = { b, 0, sizeof b, 0 };
@@ -22,7 +23,8 @@ static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t 
 }
 
 /* Ranges from `from` on, behind each other from position pos; as many segments as they need. */
-static void segs_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r, uint32_t from)
+static void segs_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r,
+                     uint32_t from)
 {
     while (from < r->n) {
         uint32_t n = r->n - from < RANGES_MAX ? r->n - from : RANGES_MAX;
@@ -190,7 +192,8 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
 }
 
 /* Search one decoded segment; what is stale is removed on the way. *changed tells that it must be written. */
-static bool seg_take(struct engine *e, struct rq *q, struct lane_q *L, struct ranges *r, struct worker *w, struct pick *out, bool *changed)
+static bool seg_take(struct engine *e, struct rq *q, struct lane_q *L, struct ranges *r, struct worker *w,
+                     struct pick *out, bool *changed)
 {
     for (uint32_t i = 0; i < r->n && !e->rc;) {
         uint64_t at = r->v[i].first, end = at + r->v[i].count;
@@ -286,7 +289,8 @@ void queue_write_heads(struct engine *e, struct rq *q)
             continue;
         struct ranges *r = &L->head.r;
         segs_put(e, q, l, L->head.pos, r, 0);
-        while (r->n > RANGES_MAX) /* taking from the middle splits ranges: what outgrew the segment lies behind it now */
+        while (r->n >
+               RANGES_MAX) /* taking from the middle splits ranges: what outgrew the segment lies behind it now */
             r->total -= r->v[--r->n].count;
         L->head.stored = true;
         L->head.dirty = false;

@@ -56,8 +56,13 @@ static bool name_read(struct reader *r, enum name_kind kind, uint32_t id, struct
     uint8_t k[10] = { 0 };
     struct store_val v;
     size_t n;
-    static const struct { enum store_table tb; size_t key_n, skip; } where[] = {
-        [NAME_LINE] = { TABLE_LINE, 10, 5 }, [NAME_RUN] = { TABLE_RUN, 6, 0 }, [NAME_HUB] = { TABLE_HUB, 4, 0 }, [NAME_WORKER] = { TABLE_WORKER, 4, 10 } };
+    static const struct {
+        enum store_table tb;
+        size_t key_n, skip;
+    } where[] = { [NAME_LINE] = { TABLE_LINE, 10, 5 },
+                  [NAME_RUN] = { TABLE_RUN, 6, 0 },
+                  [NAME_HUB] = { TABLE_HUB, 4, 0 },
+                  [NAME_WORKER] = { TABLE_WORKER, 4, 10 } };
     key_u32(k, id);
     if (!get(r, where[kind].tb, k, where[kind].key_n, &v))
         return false;
@@ -185,7 +190,8 @@ uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint
     uint8_t k[12];
     struct store_val v;
     uint64_t no = (unit - 1) >> run->shift;
-    size_t bytes = STATE_UNIT_BYTES + STATE_STATION_BYTES * run->lv->station_count, off = ((unit - 1) - (no << run->shift)) * bytes;
+    size_t bytes = STATE_UNIT_BYTES + STATE_STATION_BYTES * run->lv->station_count,
+           off = ((unit - 1) - (no << run->shift)) * bytes;
     key_u64(key_u32(k, run->id), no);
     if (!unit || unit > run->units || !get(r, TABLE_STATE, k, sizeof k, &v))
         return NULL;
@@ -279,7 +285,10 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
 
 /* ---- answers ---- */
 
-int rd_reply(struct slp_buf *out, uint64_t type, uint64_t id, const void *any) { return slp_encode(out, type, id, any); }
+int rd_reply(struct slp_buf *out, uint64_t type, uint64_t id, const void *any)
+{
+    return slp_encode(out, type, id, any);
+}
 
 int rd_refuse(struct slp_buf *out, uint64_t id, enum slp_code code, const char *place, const char *text)
 {
@@ -300,20 +309,11 @@ int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us,
         return -1;
     r->elapsed_us = elapsed_us;
     switch (m->type) {
-    case SLP_OUTPUT_GET:
-        rc = rd_output(r, m, out);
-        break;
-    case SLP_UNIT_GET:
-        rc = rd_unit_story(r, m, out);
-        break;
-    case SLP_TASKS_GET:
-        rc = rd_tasks(r, m, out);
-        break;
-    case SLP_EVENTS_GET:
-        rc = rd_events(r, m, out);
-        break;
-    default:
-        rc = rd_refuse(out, m->id, SLP_E_UNKNOWN_MESSAGE, NULL, "not a reader's message");
+    case SLP_OUTPUT_GET: rc = rd_output(r, m, out); break;
+    case SLP_UNIT_GET: rc = rd_unit_story(r, m, out); break;
+    case SLP_TASKS_GET: rc = rd_tasks(r, m, out); break;
+    case SLP_EVENTS_GET: rc = rd_events(r, m, out); break;
+    default: rc = rd_refuse(out, m->id, SLP_E_UNKNOWN_MESSAGE, NULL, "not a reader's message");
     }
     store_abort(&r->t);
     if (r->rc == STORE_CORRUPT) { /* no wrong byte is served: what was packed so far goes */

@@ -11,7 +11,7 @@
 
 enum stream_kind { STREAM_ALL, STREAM_LINE, STREAM_RUN, STREAM_HUB };
 
-struct entry { /* one event as it lies in a segment */
+struct entry {             /* one event as it lies in a segment */
     uint64_t seq, prev[4]; /* previous sequence by stream kind */
     uint32_t id[4];
     struct slp_bytes item;
@@ -53,8 +53,13 @@ static uint64_t oldest_kept(struct reader *r, uint64_t *last)
 /* "all", "line/NAME", "run/NAME", "hub/NAME" */
 static bool stream_parse(struct reader *r, struct slp_bytes s, enum stream_kind *kind, uint32_t *id)
 {
-    static const struct { const char *prefix; enum stream_kind kind; enum name_kind name; } kinds[] = {
-        { "line/", STREAM_LINE, NAME_LINE }, { "run/", STREAM_RUN, NAME_RUN }, { "hub/", STREAM_HUB, NAME_HUB } };
+    static const struct {
+        const char *prefix;
+        enum stream_kind kind;
+        enum name_kind name;
+    } kinds[] = { { "line/", STREAM_LINE, NAME_LINE },
+                  { "run/", STREAM_RUN, NAME_RUN },
+                  { "hub/", STREAM_HUB, NAME_HUB } };
     *kind = STREAM_ALL;
     *id = 0;
     if (s.n == 0 || (s.n == 3 && !memcmp(s.p, "all", 3)))
@@ -95,13 +100,16 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     uint32_t id, rows = 0, looked = 0, limit = q->limit ? (uint32_t)q->limit : SL_PAGE_ITEMS_MAX;
     uint64_t last, oldest = oldest_kept(r, &last), since = q->since ? q->since : oldest;
     if (!stream_parse(r, q->stream, &kind, &id))
-        return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "stream", "a stream is all, line/NAME, run/NAME or hub/NAME of something that is there");
+        return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "stream",
+                         "a stream is all, line/NAME, run/NAME or hub/NAME of something that is there");
     if (since < oldest) {
         char text[80];
         snprintf(text, sizeof text, "the oldest event kept is %llu", (unsigned long long)oldest);
         return rd_refuse(out, m->id, SLP_E_GONE, "since", text);
     }
-    struct slp_events a = { .stream = q->stream.n ? q->stream : (struct slp_bytes){ "all", 3 }, .prev_seq = since - 1, .next_since = since };
+    struct slp_events a = { .stream = q->stream.n ? q->stream : (struct slp_bytes){ "all", 3 },
+                            .prev_seq = since - 1,
+                            .next_since = since };
     struct store_cursor c;
     bool full = false;
     slp_buf_clear(&r->b);
@@ -143,11 +151,21 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
 
 /* ---- publication ---- */
 
-struct stream { enum stream_kind kind; uint32_t id, rows; uint64_t prev, last; bool on; char topic[TOPIC_BYTES_MAX]; struct slp_buf b; };
+struct stream {
+    enum stream_kind kind;
+    uint32_t id, rows;
+    uint64_t prev, last;
+    bool on;
+    char topic[TOPIC_BYTES_MAX];
+    struct slp_buf b;
+};
 
-static void stream_emit(struct reader *r, struct stream *s, void (*emit)(void *, const char *, const char *, size_t), void *arg)
+static void stream_emit(struct reader *r, struct stream *s, void (*emit)(void *, const char *, const char *, size_t),
+                        void *arg)
 {
-    struct slp_events a = { .stream = { s->topic, (uint32_t)strlen(s->topic) }, .prev_seq = s->prev, .events = { s->b.p, (uint32_t)s->b.n, s->rows },
+    struct slp_events a = { .stream = { s->topic, (uint32_t)strlen(s->topic) },
+                            .prev_seq = s->prev,
+                            .events = { s->b.p, (uint32_t)s->b.n, s->rows },
                             .next_since = s->last + 1 };
     if (!s->rows)
         return;
@@ -180,7 +198,8 @@ static struct stream *stream_for(struct reader *r, struct stream *v, uint32_t *n
     return s;
 }
 
-static void all_emit(struct reader *r, struct stream *v, uint32_t n, void (*emit)(void *, const char *, const char *, size_t), void *arg)
+static void all_emit(struct reader *r, struct stream *v, uint32_t n,
+                     void (*emit)(void *, const char *, const char *, size_t), void *arg)
 {
     for (uint32_t i = 0; i < n; i++)
         stream_emit(r, &v[i], emit, arg);

@@ -34,7 +34,8 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
     *n = 3 + lv->input_count + st->field_count;
 }
 
-static void row_of_station(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *t, const struct slp_list *in)
+static void row_of_station(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *t,
+                           const struct slp_list *in)
 {
     const struct ld_station *st = &s->run->lv->stations[s->station];
     uint64_t result = get_u48(t + 10), no = get_u48(t + 4);
@@ -58,7 +59,8 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
     }
 }
 
-static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *head, const struct slp_list *in)
+static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *head,
+                        const struct slp_list *in)
 {
     const struct ld_line *lv = s->run->lv;
     struct slp_list l = { NULL, 0, 0 };
@@ -99,7 +101,8 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
         return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "run", "there is no run of that name");
     if (SLP_IS(q, output_get, station)) {
         for (uint32_t i = 0; i < run.lv->station_count; i++)
-            if (run.lv->stations[i].name.n == q->station.n && !memcmp(run.lv->stations[i].name.p, q->station.p, q->station.n))
+            if (run.lv->stations[i].name.n == q->station.n &&
+                !memcmp(run.lv->stations[i].name.p, q->station.p, q->station.n))
                 s.station = (int)i;
         if (s.station < 0)
             return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "station", "the run's line has no station of that name");
@@ -109,7 +112,8 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     columns(&r->b2, &s, &column_n);
     struct slp_output a = { .next_after = q->after_unit };
     uint32_t rows = 0, looked = 0;
-    for (uint64_t u = q->after_unit; u++ < run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc; looked++) {
+    for (uint64_t u = q->after_unit; u++ < run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc;
+         looked++) {
         uint8_t buf[STATE_GROUP_BYTES_MAX], *head = rd_unit(r, &run, u, buf);
         struct slp_list in;
         size_t was = r->b.n;
@@ -128,7 +132,8 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
                 row_of_line(r, &r->b, &s, head, &in);
             if (r->b.n > PAGE_BYTES_MAX) {
                 if (!rows)
-                    return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run", "a unit's row is larger than a frame: ask for one station at a time");
+                    return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run",
+                                     "a unit's row is larger than a frame: ask for one station at a time");
                 r->b.n = was;
                 break;
             }

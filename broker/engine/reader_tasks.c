@@ -4,19 +4,20 @@
 #include "broker/engine/reader.h"
 
 #define SEGMENTS_LOOKED_AT_MAX 5000 /* in one page */
-#define PLACE_BYTES 16 /* the unit, what is left from it on */
+#define PLACE_BYTES 16              /* the unit, what is left from it on */
 #define MARK_BYTES_MAX (17 + PLACE_BYTES)
 
 struct page {
     struct reader *r;
     const struct slp_tasks_get *q;
-    uint32_t run, rows, limit; /* run 0: all */
+    uint32_t run, rows, limit;    /* run 0: all */
     uint8_t mark[MARK_BYTES_MAX]; /* where the page ends: a key, then the place in it; of the dead the key alone */
     size_t mark_n;
     bool more;
 };
 
-static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16_t idx, uint8_t state, int64_t due_us, struct slp_bytes reason)
+static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16_t idx, uint8_t state, int64_t due_us,
+                 struct slp_bytes reason)
 {
     uint8_t buf[STATE_GROUP_BYTES_MAX], *h = rd_unit(p->r, run, unit, buf);
     if (!h || h[0] != UNIT_OPEN)
@@ -26,7 +27,9 @@ static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16
         return true; /* stale */
     if (p->rows == p->limit || p->r->b.n > PAGE_BYTES_MAX)
         return false;
-    struct slp_item_task_row row = { .run_id = run->id, .unit = unit, .state = state, .attempts = t[1], .due_us = due_us, .reason = reason };
+    struct slp_item_task_row row = {
+        .run_id = run->id, .unit = unit, .state = state, .attempts = t[1], .due_us = due_us, .reason = reason
+    };
     if (state == TASK_WAITING)
         SLP_SET(&row, item_task_row, due_us);
     if (reason.n)
@@ -36,9 +39,14 @@ static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16
     return true;
 }
 
-struct place { uint64_t unit, left; }; /* in a segment; unit 0: its beginning */
+struct place {
+    uint64_t unit, left;
+}; /* in a segment; unit 0: its beginning */
 
-static struct place place_read(const char *p) { return (struct place){ key_get_u64(p), key_get_u64(p + 8) }; }
+static struct place place_read(const char *p)
+{
+    return (struct place){ key_get_u64(p), key_get_u64(p + 8) };
+}
 
 static void mark_set(struct page *p, const void *key, size_t key_n, struct place at)
 {
@@ -71,8 +79,8 @@ static uint64_t before_place(struct rdr rd, struct place from, uint64_t *total)
 }
 
 /* Tell a segment's ranges from a place on; false: the page is full, and the mark is set. */
-static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t due_us, struct rdr *rd, struct place from,
-                        const void *key, size_t key_n)
+static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t due_us,
+                        struct rdr *rd, struct place from, const void *key, size_t key_n)
 {
     uint64_t at = 0, first, count, total, skip = before_place(*rd, from, &total), place = 0;
     uint16_t n = rdr_u16(rd);
@@ -110,7 +118,8 @@ static void tasks_ready(struct page *p, uint16_t idx)
     uint8_t want[17];
     memcpy(want, k, 17);
     enum store_rc rc = store_cursor_open(p->r->t, TABLE_READY, &c);
-    for (rc = rc ? rc : store_seek(&c, k, kn); rc == STORE_OK && !memcmp(c.key.p, k, prefix) && !p->r->rc; rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, k, kn); rc == STORE_OK && !memcmp(c.key.p, k, prefix) && !p->r->rc;
+         rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         bool same = kn == 17 && !memcmp(c.key.p, want, 17);
         if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
@@ -170,7 +179,8 @@ static void tasks_dead(struct page *p, uint16_t idx)
     if (p->q->after.n == 16 && !memcmp(p->q->after.p, k, prefix))
         memcpy(k, p->q->after.p, kn = 16);
     enum store_rc rc = store_cursor_open(p->r->t, TABLE_DEAD, &c);
-    for (rc = rc ? rc : store_seek(&c, k, kn); rc == STORE_OK && !memcmp(c.key.p, k, prefix) && !p->r->rc; rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, k, kn); rc == STORE_OK && !memcmp(c.key.p, k, prefix) && !p->r->rc;
+         rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         size_t n;
         rdr_bytes(&rd, 9);

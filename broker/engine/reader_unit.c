@@ -32,7 +32,8 @@ static struct slp_bytes reason_of(struct reader *r, const struct rd_run *run, ui
     struct slp_bytes found = { "", 0 };
     key_u64(key_u32(k, run->id), unit);
     enum store_rc rc = store_cursor_open(r->t, TABLE_HISTORY, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !memcmp(c.key.p, k, sizeof k); rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !memcmp(c.key.p, k, sizeof k);
+         rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         size_t n;
         rdr_bytes(&rd, 8 + 1 + 2);
@@ -48,7 +49,8 @@ static struct slp_bytes reason_of(struct reader *r, const struct rd_run *run, ui
     return found;
 }
 
-static void assignment(struct reader *r, const struct rd_run *run, const struct ld_station *st, const struct rd_assignment *a)
+static void assignment(struct reader *r, const struct rd_run *run, const struct ld_station *st,
+                       const struct rd_assignment *a)
 {
     struct slp_buf *b = &r->b;
     struct slp_list l;
@@ -97,7 +99,8 @@ static void history(struct reader *r, const struct rd_run *run, uint64_t unit)
     key_u64(key_u32(k, run->id), unit);
     slp_buf_clear(&r->b2);
     enum store_rc rc = store_cursor_open(r->t, TABLE_HISTORY, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !memcmp(c.key.p, k, sizeof k) && n < 200; rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !memcmp(c.key.p, k, sizeof k) && n < 200;
+         rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         struct slp_buf *b = &r->b2;
         size_t len;

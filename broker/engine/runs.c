@@ -280,7 +280,9 @@ void run_activate(struct engine *e, struct run *r)
 
 void run_cancel(struct engine *e, struct run *r)
 {
-    static const uint8_t unfinished[] = { TASK_BLOCKED, TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_STARTED, TASK_DEAD };
+    static const uint8_t unfinished[] = {
+        TASK_BLOCKED, TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_STARTED, TASK_DEAD
+    };
     r->cancelled = r->units - r->done - r->dropped;
     r->dead = 0;
     r->state = RUN_CANCELLED;
@@ -310,7 +312,9 @@ static void started(struct engine *e, struct run *r, bool existing)
     slp_buf_clear(&e->b1);
     for (uint32_t i = 0; i < r->lv->input_count; i++)
         slp_pack_str(&e->b1, r->lv->inputs[i].name.p, r->lv->inputs[i].name.n);
-    struct slp_run_started a = { .run_id = r->id, .version = r->version, .existing = existing,
+    struct slp_run_started a = { .run_id = r->id,
+                                 .version = r->version,
+                                 .existing = existing,
                                  .columns = { e->b1.p, (uint32_t)e->b1.n, r->lv->input_count } };
     reply(e, SLP_RUN_STARTED, &a);
 }
@@ -318,13 +322,15 @@ static void started(struct engine *e, struct run *r, bool existing)
 static void announce_start(struct engine *e, struct run *r)
 {
     slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 5);
+    slp_pack_map(&e->b3, 6);
     slp_pack_cstr(&e->b3, "run");
     slp_pack_u64(&e->b3, r->id);
     slp_pack_cstr(&e->b3, "name");
     slp_pack_cstr(&e->b3, r->name.s);
     slp_pack_cstr(&e->b3, "line");
     slp_pack_cstr(&e->b3, r->line->name.s);
+    slp_pack_cstr(&e->b3, "line_id");
+    slp_pack_u64(&e->b3, r->line->id);
     slp_pack_cstr(&e->b3, "version");
     slp_pack_u64(&e->b3, r->version);
     slp_pack_cstr(&e->b3, "priority");
@@ -351,8 +357,8 @@ void on_run_start(struct engine *e, const struct slp_msg *m)
         if (same)
             started(e, r, true);
         else
-            reply_error(e, r->line == l ? SLP_E_KEY_REUSED : SLP_E_EXISTS, "name", "run %s is there already, %s", r->name.s,
-                        r->line == l ? "made from another input" : "of another line");
+            reply_error(e, r->line == l ? SLP_E_KEY_REUSED : SLP_E_EXISTS, "name", "run %s is there already, %s",
+                        r->name.s, r->line == l ? "made from another input" : "of another line");
         return;
     }
     uint32_t version = q->version ? (uint32_t)q->version : l->newest;
@@ -386,7 +392,10 @@ void on_run_start(struct engine *e, const struct slp_msg *m)
 
 enum { SET_CLOSE, SET_PAUSE, SET_RESUME, SET_CANCEL, SET_DELETE, SET_PRIORITY };
 
-static bool over(const struct run *r) { return r->state > RUN_CLOSED; }
+static bool over(const struct run *r)
+{
+    return r->state > RUN_CLOSED;
+}
 
 void on_run_set(struct engine *e, const struct slp_msg *m)
 {
@@ -464,10 +473,20 @@ void on_run_set(struct engine *e, const struct slp_msg *m)
 
 static void run_row(const struct run *r, struct slp_item_run_row *row)
 {
-    *row = (struct slp_item_run_row){ .run_id = r->id, .name = name_bytes(&r->name), .line = name_bytes(&r->line->name), .version = r->version,
-                                      .state = r->state, .paused = r->paused, .priority = r->priority, .units = r->units, .done = r->done,
-                                      .dropped = r->dropped, .cancelled = r->cancelled, .dead = r->dead,
-                                      .created_wall_us = r->created_wall_us, .changed_wall_us = r->changed_wall_us };
+    *row = (struct slp_item_run_row){ .run_id = r->id,
+                                      .name = name_bytes(&r->name),
+                                      .line = name_bytes(&r->line->name),
+                                      .version = r->version,
+                                      .state = r->state,
+                                      .paused = r->paused,
+                                      .priority = r->priority,
+                                      .units = r->units,
+                                      .done = r->done,
+                                      .dropped = r->dropped,
+                                      .cancelled = r->cancelled,
+                                      .dead = r->dead,
+                                      .created_wall_us = r->created_wall_us,
+                                      .changed_wall_us = r->changed_wall_us };
 }
 
 void on_runs_get(struct engine *e, const struct slp_msg *m)
@@ -479,7 +498,8 @@ void on_runs_get(struct engine *e, const struct slp_msg *m)
     for (uint64_t id = q->after; id++ < e->meta.run;) {
         const struct run *r = e->run[id - 1];
         if (!r || r->state == RUN_DELETING ||
-            (SLP_IS(q, runs_get, line) && (r->line->name.n != q->line.n || memcmp(r->line->name.s, q->line.p, q->line.n))))
+            (SLP_IS(q, runs_get, line) &&
+             (r->line->name.n != q->line.n || memcmp(r->line->name.s, q->line.p, q->line.n))))
             continue;
         if (n == 1000 || page_full(e)) {
             a.more = true;
@@ -511,6 +531,7 @@ void on_run_get(struct engine *e, const struct slp_msg *m)
         station_row(r->rq[i].st, &r->rq[i].c, &s);
         slp_pack_item(&e->b2, SLP_ITEM_station_row, &s);
     }
-    struct slp_run_info a = { .run = { e->b1.p, (uint32_t)e->b1.n, 1 }, .stations = { e->b2.p, (uint32_t)e->b2.n, r->lv->station_count } };
+    struct slp_run_info a = { .run = { e->b1.p, (uint32_t)e->b1.n, 1 },
+                              .stations = { e->b2.p, (uint32_t)e->b2.n, r->lv->station_count } };
     reply(e, SLP_RUN_INFO, &a);
 }

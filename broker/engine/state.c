@@ -125,7 +125,10 @@ static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool
     return victim;
 }
 
-static uint32_t unit_bytes(const struct run *r) { return STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count; }
+static uint32_t unit_bytes(const struct run *r)
+{
+    return STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
+}
 
 uint8_t *unit_head(struct engine *e, struct run *r, uint64_t unit, bool change)
 {

@@ -10,8 +10,9 @@ static void figure(struct slp_buf *b, uint32_t *n, const char *name, uint64_t v)
 
 void on_stats_get(struct engine *e, const struct slp_msg *m)
 {
-    static const char *const state_name[TASK_STATES] = { "tasks_blocked", "tasks_waiting", "tasks_ready", "tasks_assigned", "tasks_started",
-                                                         "tasks_done", "tasks_skipped", "tasks_dead", "tasks_ended" };
+    static const char *const state_name[TASK_STATES] = { "tasks_blocked",  "tasks_waiting", "tasks_ready",
+                                                         "tasks_assigned", "tasks_started", "tasks_done",
+                                                         "tasks_skipped",  "tasks_dead",    "tasks_ended" };
     struct counts c = { 0 };
     uint64_t connected = 0, signed_in = 0, holding = 0, workers = 0, open = 0;
     uint32_t n = 0;

@@ -2,8 +2,8 @@
  * SWEEP until it is over, and a restart goes on with it. Each ends with one SWEPT event. */
 #include "broker/engine/internal.h"
 
-#define CHUNK 500         /* rows or assignments in one tick */
-#define CHUNK_GROUPS 50   /* state groups of a run that is being deleted */
+#define CHUNK 500       /* rows or assignments in one tick */
+#define CHUNK_GROUPS 50 /* state groups of a run that is being deleted */
 
 static void sweep_write(struct engine *e, const struct sweep *s)
 {
@@ -75,7 +75,8 @@ void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t 
         memcpy(s->reason, reason, n);
     s->reason_n = (uint8_t)n;
     if (what == SWEEP_REQUEUE || what == SWEEP_DROP) /* what is dead now: what dies meanwhile is not meant */
-        s->cursor = run ? e->run[run - 1]->rq[e->station[station - 1]->idx].c.n[TASK_DEAD] : e->station[station - 1]->c.n[TASK_DEAD];
+        s->cursor = run ? e->run[run - 1]->rq[e->station[station - 1]->idx].c.n[TASK_DEAD]
+                        : e->station[station - 1]->c.n[TASK_DEAD];
     sweep_write(e, s);
 }
 
@@ -104,7 +105,8 @@ static bool step_recall(struct engine *e, struct sweep *s)
     struct run *r = s->run ? e->run[s->run - 1] : NULL;
     uint32_t n = 0;
     if (s->run) {
-        bool meant = r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || !station_open(r->rq[0].st));
+        bool meant =
+            r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || !station_open(r->rq[0].st));
         if (meant)
             n = recall_of(e, r, NULL, r->state > RUN_CLOSED ? 2 : 1, CHUNK);
     } else if (!station_open(st)) {
@@ -168,7 +170,10 @@ static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
 
 /* ---- delete a run ---- */
 
-struct todo { uint64_t *v; uint32_t n, cap; };
+struct todo {
+    uint64_t *v;
+    uint32_t n, cap;
+};
 
 static void todo_add(struct engine *e, struct todo *t, uint64_t no)
 {
@@ -221,7 +226,7 @@ static void end_live(struct engine *e, struct run *r)
     for (struct aseg *s = r->asegs; s && !e->rc; s = s->run_next)
         for (uint32_t i = 0; i < s->n; i++)
             if (s->e[i].state <= ASSIGN_STARTED) {
-                assign_end(e, s, s->first + i, ASSIGN_RETURNED, WHY_RECALLED);
+                task_return(e, s, s->first + i, WHY_RECALLED, "", 0); /* the run is over: its task does not come back */
                 recall(e, s->hub, s->first + i, 2);
             }
 }
@@ -239,7 +244,8 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
         enum store_rc rc = store_cursor_open(e->t, TABLE_STATE, &c);
         if (rc == STORE_OK)
             rc = store_seek(&c, prefix, sizeof prefix);
-        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix) && c.val.n <= sizeof b;
+        bool here =
+            rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix) && c.val.n <= sizeof b;
         if (here) {
             memcpy(k, c.key.p, sizeof k);
             memcpy(b, c.val.p, bytes = c.val.n);
@@ -263,28 +269,34 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
     return false;
 }
 
-enum delete_phase { PHASE_QUEUES, PHASE_LIVE, PHASE_CHAINS, PHASE_UNIT, PHASE_DEDUP, PHASE_PRODUCER, PHASE_HISTORY, PHASES };
+enum delete_phase {
+    PHASE_QUEUES,
+    PHASE_LIVE,
+    PHASE_CHAINS,
+    PHASE_UNIT,
+    PHASE_DEDUP,
+    PHASE_PRODUCER,
+    PHASE_HISTORY,
+    PHASES
+};
 
 static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
 {
-    static const enum store_table table[PHASES] = { [PHASE_UNIT] = TABLE_UNIT, [PHASE_DEDUP] = TABLE_DEDUP,
-                                                    [PHASE_PRODUCER] = TABLE_PRODUCER, [PHASE_HISTORY] = TABLE_HISTORY };
+    static const enum store_table table[PHASES] = { [PHASE_UNIT] = TABLE_UNIT,
+                                                    [PHASE_DEDUP] = TABLE_DEDUP,
+                                                    [PHASE_PRODUCER] = TABLE_PRODUCER,
+                                                    [PHASE_HISTORY] = TABLE_HISTORY };
     uint8_t prefix[4];
     bool over = false;
     key_u32(prefix, r->id);
     switch ((enum delete_phase)s->station) { /* the phase; `station` has no other use here */
-    case PHASE_QUEUES:
-        over = step_queues(e, r, s);
-        break;
+    case PHASE_QUEUES: over = step_queues(e, r, s); break;
     case PHASE_LIVE:
         end_live(e, r);
         over = true;
         break;
-    case PHASE_CHAINS:
-        over = step_chains(e, r, s);
-        break;
-    default:
-        over = delete_prefix(e, table[s->station], prefix, sizeof prefix, CHUNK) < CHUNK;
+    case PHASE_CHAINS: over = step_chains(e, r, s); break;
+    default: over = delete_prefix(e, table[s->station], prefix, sizeof prefix, CHUNK) < CHUNK;
     }
     if (over)
         s->station++;
@@ -319,7 +331,7 @@ static bool step_dead(struct engine *e, struct sweep *s)
         struct run *r = run && run <= e->meta.run ? e->run[run - 1] : NULL;
         if (r && r->state <= RUN_CLOSED) {
             if (s->what == SWEEP_REQUEUE)
-                task_requeue(e, r, key_get_u64(k + 8), st->idx);
+                task_requeue(e, r, key_get_u64(k + 8), st->idx, s->reason, s->reason_n);
             else
                 unit_drop(e, r, key_get_u64(k + 8), s->reason, s->reason_n);
             s->count++;
@@ -357,19 +369,11 @@ void sweeps_step(struct engine *e)
     bool over = true;
     switch ((enum sweep_what)s.what) {
     case SWEEP_RECALL_RUN:
-    case SWEEP_RECALL_STATION:
-        over = step_recall(e, &s);
-        break;
-    case SWEEP_CANCEL:
-        over = !r || step_queues(e, r, &s);
-        break;
-    case SWEEP_DELETE:
-        over = !r || step_delete(e, r, &s);
-        break;
+    case SWEEP_RECALL_STATION: over = step_recall(e, &s); break;
+    case SWEEP_CANCEL: over = !r || step_queues(e, r, &s); break;
+    case SWEEP_DELETE: over = !r || step_delete(e, r, &s); break;
     case SWEEP_REQUEUE:
-    case SWEEP_DROP:
-        over = step_dead(e, &s);
-        break;
+    case SWEEP_DROP: over = step_dead(e, &s); break;
     }
     uint8_t k[8];
     key_u64(k, s.job);

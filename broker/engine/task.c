@@ -37,7 +37,8 @@ static void dead_key(uint8_t *k, const struct run *r, uint32_t idx, uint64_t uni
     key_u64(key_u32(key_u32(k, r->rq[idx].st->id), r->id), unit);
 }
 
-void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why, const char *reason, size_t n)
+void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why,
+               const char *reason, size_t n)
 {
     uint8_t k[16], b[SL_TEXT_BYTES_MAX + 16];
     struct rec rc = { b, 0, sizeof b, 0 };
@@ -85,11 +86,15 @@ void recalls_flush(struct engine *e)
     for (uint32_t i = 0, j; i < e->recalls; i = j) {
         struct hub *h = e->recalled[i].hub;
         slp_buf_clear(&e->b1);
-        for (j = i; j < e->recalls && j - i < SL_BATCH_ITEMS_MAX && e->recalled[j].hub == h && e->recalled[j].code == e->recalled[i].code; j++)
+        for (j = i; j < e->recalls && j - i < SL_BATCH_ITEMS_MAX && e->recalled[j].hub == h &&
+                    e->recalled[j].code == e->recalled[i].code;
+             j++)
             slp_pack_u64(&e->b1, e->recalled[j].no);
         if (!h->session)
             continue;
-        struct slp_recall m = { .session = h->session, .assignments = { e->b1.p, (uint32_t)e->b1.n, j - i }, .code = e->recalled[i].code };
+        struct slp_recall m = { .session = h->session,
+                                .assignments = { e->b1.p, (uint32_t)e->b1.n, j - i },
+                                .code = e->recalled[i].code };
         send_frame(e, h->peer, SLP_RECALL, 0, &m);
     }
     e->recalls = 0;
@@ -241,15 +246,13 @@ static void act_start(struct engine *e, struct aseg *s, uint64_t no)
 enum verdict { GO, AGAIN, BAD, STALE_, SAME };
 static const uint8_t act_matrix[ACTS][5] = {
     /*               HANDED STARTED COUNTED LATE    RETURNED */
-    [ACT_START]   = { GO,   AGAIN,  STALE_, STALE_, STALE_ },
-    [ACT_TOUCH]   = { BAD,  GO,     STALE_, STALE_, STALE_ },
-    [ACT_RELEASE] = { GO,   GO,     STALE_, STALE_, SAME },
-    [ACT_DECLINE] = { GO,   GO,     STALE_, STALE_, SAME },
-    [ACT_FAIL]    = { GO,   GO,     STALE_, STALE_, SAME },
-    [ACT_BURY]    = { GO,   GO,     STALE_, STALE_, SAME },
+    [ACT_START] = { GO, AGAIN, STALE_, STALE_, STALE_ }, [ACT_TOUCH] = { BAD, GO, STALE_, STALE_, STALE_ },
+    [ACT_RELEASE] = { GO, GO, STALE_, STALE_, SAME },    [ACT_DECLINE] = { GO, GO, STALE_, STALE_, SAME },
+    [ACT_FAIL] = { GO, GO, STALE_, STALE_, SAME },       [ACT_BURY] = { GO, GO, STALE_, STALE_, SAME },
 };
-static const uint8_t act_why[ACTS] = { [ACT_RELEASE] = WHY_RELEASED, [ACT_DECLINE] = WHY_DECLINED, [ACT_FAIL] = WHY_FAILED,
-                                       [ACT_BURY] = WHY_BURIED };
+static const uint8_t act_why[ACTS] = {
+    [ACT_RELEASE] = WHY_RELEASED, [ACT_DECLINE] = WHY_DECLINED, [ACT_FAIL] = WHY_FAILED, [ACT_BURY] = WHY_BURIED
+};
 
 static struct aseg *find_own(struct engine *e, struct hub *h, uint64_t no, uint64_t worker, enum slp_code *code)
 {
@@ -274,17 +277,11 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
         return SLP_E_BAD_VALUE;
     struct aentry *a = assign_entry(s, no);
     switch ((enum verdict)act_matrix[it->act][a->state]) {
-    case BAD:
-        return SLP_E_BAD_STATE;
-    case STALE_:
-        return SLP_E_STALE;
-    case SAME:
-        return a->why == act_why[it->act] ? SLP_E_DUPLICATE : SLP_E_STALE;
-    case AGAIN:
-        *lease_us = a->due_us - e->now_us;
-        return SLP_E_DUPLICATE;
-    case GO:
-        break;
+    case BAD: return SLP_E_BAD_STATE;
+    case STALE_: return SLP_E_STALE;
+    case SAME: return a->why == act_why[it->act] ? SLP_E_DUPLICATE : SLP_E_STALE;
+    case AGAIN: *lease_us = a->due_us - e->now_us; return SLP_E_DUPLICATE;
+    case GO: break;
     }
     switch ((enum act)it->act) {
     case ACT_START:
@@ -296,17 +293,10 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
         *lease_us = s->st->def->lease_us;
         break;
     case ACT_RELEASE:
-    case ACT_DECLINE:
-        task_return(e, s, no, act_why[it->act], it->reason.p, it->reason.n);
-        break;
-    case ACT_FAIL:
-        act_fail(e, s, no, it);
-        break;
-    case ACT_BURY:
-        act_bury(e, s, no, it);
-        break;
-    case ACTS:
-        assert(!"checked by the decoder");
+    case ACT_DECLINE: task_return(e, s, no, act_why[it->act], it->reason.p, it->reason.n); break;
+    case ACT_FAIL: act_fail(e, s, no, it); break;
+    case ACT_BURY: act_bury(e, s, no, it); break;
+    case ACTS: assert(!"checked by the decoder");
     }
     return SLP_E_OK;
 }
@@ -375,8 +365,7 @@ static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
     uint8_t *t = unit_station(h, s->st->idx);
     uint64_t holder = get_u48(t + ST_ASSIGN);
     switch ((enum task_state)t[ST_STATE]) {
-    case TASK_STARTED:
-        return holder == no ? h : NULL;
+    case TASK_STARTED: return holder == no ? h : NULL;
     case TASK_ASSIGNED:
         if (holder != no) {
             struct aseg *other = assign_find(e, holder);
@@ -389,20 +378,19 @@ static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
         }
         return unit_head(e, r, assign_entry(s, no)->unit, true);
     case TASK_READY:
-    case TASK_WAITING: /* its entry in READY or DELAY is stale now, and skipped when it comes up */
-        return h;
+    case TASK_WAITING: /* its entry in READY or DELAY is stale now, and skipped when it comes up */ return h;
     case TASK_DEAD: {
         uint8_t k[16];
         dead_key(k, r, s->st->idx, assign_entry(s, no)->unit);
         e_del(e, TABLE_DEAD, k, sizeof k);
         return h;
     }
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
-static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_item_result *it, char *text, size_t text_size)
+static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_item_result *it, char *text,
+                            size_t text_size)
 {
     enum slp_code code;
     uint64_t no = it->assignment;
@@ -420,7 +408,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     const struct ld_station *def = s->st->def;
     if (it->values.bytes > SL_RESULT_BYTES_MAX)
         return SLP_E_TOO_BIG;
-    if (ld_check_values(def->fields, def->field_count, it->values.p, it->values.bytes, it->values.count, &bad, what, sizeof what)) {
+    if (ld_check_values(def->fields, def->field_count, it->values.p, it->values.bytes, it->values.count, &bad, what,
+                        sizeof what)) {
         if (bad < def->field_count)
             snprintf(text, text_size, "%.*s: %s", (int)def->fields[bad].name.n, def->fields[bad].name.p, what);
         else
@@ -447,7 +436,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     }
     put_u48(unit_station(head, s->st->idx) + ST_RESULT, a->result);
     put_u48(unit_station(head, s->st->idx) + ST_ASSIGN, no > get_u48(unit_station(head, s->st->idx) + ST_ASSIGN)
-                                                            ? no : get_u48(unit_station(head, s->st->idx) + ST_ASSIGN));
+                                                            ? no
+                                                            : get_u48(unit_station(head, s->st->idx) + ST_ASSIGN));
     task_set(e, r, head, s->st->idx, TASK_DONE);
     e->worker[a->worker - 1]->done++;
     ev_task(e, EV_TASKS_DONE, r, s->st, 0, a->unit, 1);
@@ -484,7 +474,7 @@ void on_submit(struct engine *e, const struct slp_msg *m)
 
 /* ---- commands of operators ---- */
 
-bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
+bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const char *reason, size_t n)
 {
     uint8_t *h = r->state <= RUN_CLOSED ? unit_head(e, r, unit, true) : NULL;
     if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, idx)[ST_STATE] != TASK_DEAD)
@@ -495,7 +485,7 @@ bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
     unit_station(h, idx)[ST_ATTEMPTS] = 0;
     task_set(e, r, h, idx, TASK_READY);
     queue_ready(e, &r->rq[idx], LANE_RETURNED, unit, WHY_REQUEUED);
-    history_add(e, r, unit, idx, WHY_REQUEUED, 0, 0, "", 0);
+    history_add(e, r, unit, idx, WHY_REQUEUED, 0, 0, reason, n);
     return true;
 }
 
@@ -576,7 +566,7 @@ void on_tasks_set(struct engine *e, const struct slp_msg *m)
     uint64_t unit, n = 0;
     while (slp_next_u64(&c, &unit) && !e->rc) {
         if (requeue) {
-            n += task_requeue(e, r, unit, st->idx);
+            n += task_requeue(e, r, unit, st->idx, q->reason.p, q->reason.n);
         } else if (r->state <= RUN_CLOSED) {
             uint8_t *h = unit_head(e, r, unit, false);
             uint8_t state = h ? unit_station(h, st->idx)[ST_STATE] : TASK_DONE;

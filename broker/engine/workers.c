@@ -7,7 +7,11 @@
 
 /* ---- records: hub, kind, capacity, on roster, name, team, title, skills as packed items ---- */
 
-struct stored { uint32_t hub, capacity, skill_count; uint8_t kind, on_roster; struct slp_bytes name, team, title, skills; };
+struct stored {
+    uint32_t hub, capacity, skill_count;
+    uint8_t kind, on_roster;
+    struct slp_bytes name, team, title, skills;
+};
 
 static bool stored_read(struct store_val v, struct stored *s)
 {
@@ -130,7 +134,10 @@ void worker_sign_off(struct engine *e, struct worker *w)
 
 /* ---- rosters ---- */
 
-static bool leaving(const struct worker *w) { return !w->on_roster; }
+static bool leaving(const struct worker *w)
+{
+    return !w->on_roster;
+}
 
 static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
 {
@@ -153,8 +160,8 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
         fail(e, STORE_NO_MEMORY);
         return 0;
     }
-    struct stored s = { h->id, (uint32_t)d->capacity, d->skills.count, (uint8_t)d->kind, 1, d->name, d->team, d->title,
-                        { e->b2.p, (uint32_t)e->b2.n } };
+    struct stored s = { h->id,    (uint32_t)d->capacity,         d->skills.count, (uint8_t)d->kind, 1, d->name, d->team,
+                        d->title, { e->b2.p, (uint32_t)e->b2.n } };
     stored_write(e, w->id, &s);
     if (!w->on_roster)
         member_add(h, w);
@@ -175,8 +182,34 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
     return w->id;
 }
 
+#define ROSTER_EVENT_BYTES 2400 /* of names and numbers in one event: it must fit a value */
+
+/* The workers in `list` came onto the hub's roster (pairs of number and name), or left it (numbers): an event, and the list is empty again. */
+static void roster_event(struct engine *e, struct hub *h, bool joined, struct slp_buf *list, uint32_t *n)
+{
+    if (!*n)
+        return;
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 3);
+    slp_pack_cstr(&e->b3, "hub");
+    slp_pack_u64(&e->b3, h->id);
+    slp_pack_cstr(&e->b3, "joined");
+    slp_pack_array(&e->b3, joined ? *n : 0);
+    if (joined)
+        slp_buf_add(&e->b3, list->p, list->n);
+    slp_pack_cstr(&e->b3, "left");
+    slp_pack_array(&e->b3, joined ? 0 : *n);
+    if (!joined)
+        slp_buf_add(&e->b3, list->p, list->n);
+    ev_emit(e, EV_ROSTER_WORKERS, NULL, NULL, h, &e->b3);
+    slp_buf_clear(list);
+    *n = 0;
+}
+
 static void roster_current(struct engine *e, struct hub *h, struct slp_bytes digest)
 {
+    uint32_t left = 0;
+    slp_buf_clear(&e->answer);
     for (struct worker *w = h->members, *next; w; w = next) {
         next = w->hub_next;
         if (w->upload_mark == h->upload_mark)
@@ -198,7 +231,12 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         w->on_roster = false;
         match_worker(e, w);
         member_remove(h, w);
+        slp_pack_u64(&e->answer, w->id);
+        left++;
+        if (e->answer.n >= ROSTER_EVENT_BYTES)
+            roster_event(e, h, false, &e->answer, &left);
     }
+    roster_event(e, h, false, &e->answer, &left);
     hub_hand_back(e, h, leaving);
     memcpy(h->roster_digest, digest.p, 32);
     hub_dirty(e, h);
@@ -247,12 +285,23 @@ void on_roster(struct engine *e, const struct slp_msg *m)
     }
     struct slp_cursor c = slp_each(q->workers);
     struct slp_item_worker_def d;
-    uint32_t n = 0;
+    uint32_t n = 0, joined = 0;
     slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->answer);
     while (slp_next_worker_def(&c, &d) && !e->rc) {
-        slp_pack_u64(&e->b1, roster_worker(e, h, &d));
+        uint32_t members = h->workers, id = roster_worker(e, h, &d);
+        slp_pack_u64(&e->b1, id);
         n++;
+        if (h->workers == members)
+            continue;
+        slp_pack_array(&e->answer, 2);
+        slp_pack_u64(&e->answer, id);
+        slp_pack_str(&e->answer, d.name.p, d.name.n);
+        joined++;
+        if (e->answer.n >= ROSTER_EVENT_BYTES)
+            roster_event(e, h, true, &e->answer, &joined);
     }
+    roster_event(e, h, true, &e->answer, &joined);
     if (q->last) {
         roster_current(e, h, q->digest);
         memset(h->uploading, 0, sizeof h->uploading);
@@ -326,9 +375,15 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
         }
         if (!stored_get(e, w->id, &s))
             return;
-        struct slp_item_worker_row row = { .worker = w->id, .name = s.name, .hub = name_bytes(&e->hub[w->hub - 1]->name), .kind = w->kind,
-                                           .signed_in = w->signed_in, .holding = w->holding, .credit = w->granted - w->sent,
-                                           .done = w->done, .skills = { s.skills.p, s.skills.n, s.skill_count } };
+        struct slp_item_worker_row row = { .worker = w->id,
+                                           .name = s.name,
+                                           .hub = name_bytes(&e->hub[w->hub - 1]->name),
+                                           .kind = w->kind,
+                                           .signed_in = w->signed_in,
+                                           .holding = w->holding,
+                                           .credit = w->granted - w->sent,
+                                           .done = w->done,
+                                           .skills = { s.skills.p, s.skills.n, s.skill_count } };
         slp_pack_item(&e->b1, SLP_ITEM_worker_row, &row);
         n++;
     }
@@ -338,7 +393,16 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
 
 /* ---- why no work ---- */
 
-enum { WHY_NOTHING_MISSING, WHY_NOTHING_QUEUED, WHY_SKILL, WHY_LEVEL, WHY_PAUSED, WHY_NO_CREDIT, WHY_NOT_SIGNED_IN, WHY_ALL_ANSWERED };
+enum {
+    WHY_NOTHING_MISSING,
+    WHY_NOTHING_QUEUED,
+    WHY_SKILL,
+    WHY_LEVEL,
+    WHY_PAUSED,
+    WHY_NO_CREDIT,
+    WHY_NOT_SIGNED_IN,
+    WHY_ALL_ANSWERED
+};
 
 void on_why_get(struct engine *e, const struct slp_msg *m)
 {
@@ -348,7 +412,8 @@ void on_why_get(struct engine *e, const struct slp_msg *m)
         return;
     struct worker *w = q->worker && q->worker <= e->meta.worker ? e->worker[q->worker - 1] : NULL;
     if (!w || w->hub != h->id || !w->on_roster) {
-        reply_error(e, SLP_E_NOT_FOUND, "worker", "worker %llu is not on this hub's roster", (unsigned long long)q->worker);
+        reply_error(e, SLP_E_NOT_FOUND, "worker", "worker %llu is not on this hub's roster",
+                    (unsigned long long)q->worker);
         return;
     }
     char text[300] = "nothing is queued";
@@ -369,9 +434,12 @@ void on_why_get(struct engine *e, const struct slp_msg *m)
         if (fits && station_open(s)) {
             bool open = false;
             for (uint32_t r = 0; r < e->meta.run && !open; r++)
-                open = e->run[r] && e->run[r]->lv == s->lv && rq_open(&e->run[r]->rq[s->idx]) && e->run[r]->rq[s->idx].c.n[TASK_READY];
+                open = e->run[r] && e->run[r]->lv == s->lv && rq_open(&e->run[r]->rq[s->idx]) &&
+                       e->run[r]->rq[s->idx].c.n[TASK_READY];
             code = open ? WHY_ALL_ANSWERED : WHY_PAUSED;
-            snprintf(text, sizeof text, open ? "station %.*s: all that is ready, this worker has declined or answered" : "the runs at station %.*s are paused",
+            snprintf(text, sizeof text,
+                     open ? "station %.*s: all that is ready, this worker has declined or answered"
+                          : "the runs at station %.*s are paused",
                      (int)s->def->name.n, s->def->name.p);
         } else if (fits) {
             code = WHY_PAUSED;
