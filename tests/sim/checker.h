@@ -1,0 +1,109 @@
+/* The checker: an independent judge. It knows nothing of the engine's code or store. It is fed with facts, in the order in which they happened,
+ * keeps a model of its own made from them alone, and gives verdicts. All verdicts must be zero.
+ *
+ * Facts are of four kinds:
+ *   what is so by definition     STATION, WORKER (a roster), RUN
+ *   what the world did and heard ROW_SENT, ROW_ACKED, SUBMIT_SENT, OUTCOME (an act's or a submit's code, as the broker gave it), GRANT, SIGN_OFF, SEEN
+ *   what the broker says         the facts of its event stream, each with its sequence; STEP ends what one input caused
+ *   what is there at the end     STORY_* (unit_get), OUTPUT (output_get), COUNTS, RUN_COUNTS
+ *
+ * Inside the model: units by (run, number), a task for each station, assignments by number. Events move them; a move that the matrix of
+ * PROTOCOL.md does not have is wrong_state. */
+#ifndef TESTS_SIM_CHECKER_H
+#define TESTS_SIM_CHECKER_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CHECKER_STATIONS_MAX 16
+#define CHECKER_SKILLS 4
+
+enum verdict {
+    LOST,            /* acknowledged, and not there at the end */
+    UNEXPECTED,      /* there, and never sent by anybody */
+    DUPLICATED,      /* one row in two units, one result for two assignments */
+    DOUBLE_ACCEPT,   /* two results of one task counted */
+    STALE_ACCEPTED,  /* a command under an assignment that was over went through */
+    BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent */
+    FIFO,            /* first dispatch out of order within (station, run), or rows out of their producer's order */
+    FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead */
+    EVENT_GAP,       /* sequences are not gapless */
+    COUNTERS,        /* counters are not what a recount gives */
+    NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is not signed in, has declined it, or while it was paused */
+    OVER_ASKED,      /* more assignments outstanding and accepted than answers wanted */
+    CREDIT_NEGATIVE, /* more assigned than granted */
+    WRONG_STATE,     /* a transition, an answer or an end that the matrix does not have */
+    UNFINISHED,      /* the faults are over, time was given, and something has not come to its end */
+    VERDICTS
+};
+const char *verdict_name(enum verdict v);
+
+enum fact_kind {
+    /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
+     * station's route), when_is, attempts, stations (of the line version), first (station number of index 0) */
+    FACT_STATION,
+    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), level[] */
+    FACT_RUN,        /* run, station (number of index 0) */
+    FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
+    FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
+    FACT_SUBMIT_SENT,/* assignment, worker, digest, route */
+    FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code: the broker's answer to one item; before the step's events */
+    FACT_GRANT,      /* session, worker, count: total */
+    FACT_SIGN_OFF,   /* session, worker */
+    FACT_SEEN,       /* assignment, row, digest, worker: what a worker was shown */
+    /* events: seq and */
+    FACT_EVENT,      /* any that is not modelled */
+    FACT_BOOT,       /* the broker began to serve: sessions are over */
+    FACT_SESSION,    /* hub, session, flag: connected */
+    FACT_LINE_STATE, /* line, state */
+    FACT_STATION_STATE, /* line, index, flag: paused */
+    FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
+    FACT_UNITS_ADDED,/* run, unit */
+    FACT_READY,      /* run, station, unit, why */
+    FACT_WAITING,    /* run, station, unit, why */
+    FACT_SKIPPED,    /* run, station, unit */
+    FACT_ASSIGNED,   /* run, station, unit, assignment, worker, hub */
+    FACT_STARTED,    /* assignment */
+    FACT_RETURNED,   /* assignment, unit, why */
+    FACT_SUBMITTED,  /* assignment, result, flag: late */
+    FACT_TASK_DONE,  /* run, station, unit */
+    FACT_DEAD,       /* run, station, unit, why */
+    FACT_UNIT_DONE,  /* run, unit */
+    FACT_DROPPED,    /* run, unit */
+    FACT_STEP,       /* the input that caused the events since the last STEP is over */
+    /* the end */
+    FACT_STORY_UNIT, /* run, unit, state, row, digest */
+    FACT_STORY_TASK, /* run, unit, station, state */
+    FACT_STORY_ASSIGNMENT, /* run, unit, station, assignment, state, why, digest (0: none) */
+    FACT_OUTPUT,     /* run, unit, row, digest of the input part, count: columns that are filled */
+    FACT_COUNTS,     /* run, station, counts[] */
+    FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */
+    FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
+    FACT_LAST_EVENT, /* seq: the newest there is; flag: subscriber `worker` must have seen it */
+    FACT_STUCK       /* text: what has not come to an end */
+};
+
+struct fact {
+    enum fact_kind kind;
+    uint64_t seq, run, unit, row, digest, assignment, worker, hub, session, result, count, prev, line;
+    uint32_t station, index, stations, first, code, act, why, state, after, attempts, wkind;
+    int32_t route, when_on, when_is;
+    bool flag;
+    uint8_t level[CHECKER_SKILLS];
+    uint64_t counts[9];
+    const char *text;
+};
+
+struct checker;
+struct checker *checker_new(FILE *story); /* story: where each verdict is told as it is found; NULL: nowhere */
+void checker_free(struct checker **c);
+void checker_feed(struct checker *c, const struct fact *f);
+void checker_end(struct checker *c);      /* all facts are in: judge what can only be judged now */
+uint64_t checker_count(const struct checker *c, enum verdict v);
+uint64_t checker_total(const struct checker *c);
+const char *checker_first(const struct checker *c, enum verdict v); /* the first one, in words; "" if none */
+
+struct checker_sums { uint64_t facts, rows_sent, rows_acked, units, results_sent, results_counted, results_late, assignments, recovered, events; };
+struct checker_sums checker_sums(const struct checker *c);
+#endif

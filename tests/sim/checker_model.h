@@ -1,0 +1,71 @@
+/* Inside the checker: the model that checker.c moves by events and checker_end.c compares with what is there at the end. */
+#ifndef TESTS_SIM_CHECKER_MODEL_H
+#define TESTS_SIM_CHECKER_MODEL_H
+#include "tests/sim/checker.h"
+
+/* The numbers are those of PROTOCOL.md, section 4. */
+enum ck_state { CK_BLOCKED, CK_WAITING, CK_READY, CK_ASSIGNED, CK_STARTED, CK_DONE, CK_SKIPPED, CK_DEAD, CK_ENDED };
+enum ck_astate { CK_HANDED, CK_BEGUN, CK_COUNTED, CK_LATE, CK_RETURNED };
+
+struct slot { uint64_t key; void *p; };
+struct table { struct slot *v; size_t cap, n; };
+
+struct ck_task {
+    uint64_t newest, holder, winner, place, was_holder, changed, judged; /* place: in the order of becoming ready, from 1 */
+    uint32_t outstanding, accepted, attempts;
+    uint8_t state, was, story;
+    bool dispatched, declined, told;
+};
+struct ck_unit { uint64_t row; uint8_t state; bool told; struct ck_task task[]; };
+struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
+struct ck_run {
+    uint64_t id, line, done, dropped, cancelled, served;
+    uint32_t first, stations;
+    uint8_t state, priority;
+    bool paused, fair_reset, fifo_dirty, told;
+    struct ck_unit **unit;
+    size_t units, unit_cap;
+    struct ck_fifo fifo[CHECKER_STATIONS_MAX];
+    uint64_t counts[CHECKER_STATIONS_MAX][9];
+    int64_t free_ready[CHECKER_STATIONS_MAX]; /* ready, and declined by nobody */
+};
+struct ck_sent { uint64_t digest; int32_t route; };
+struct ck_assignment {
+    uint64_t run, unit, worker, hub, prev, result, changed, judged, row; /* run 0: only heard of from a worker */
+    uint32_t station;
+    uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
+    bool told;
+    int32_t route;
+    struct ck_sent *sent; /* what its worker sent; more than one only where a result was lost before it was sent and made again */
+    size_t sents, sent_cap;
+};
+struct ck_station { struct fact f; };
+struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in; };
+struct ck_hub { uint64_t session; };
+struct ck_session { uint64_t hub; };
+struct ck_line { uint32_t state, paused; };
+struct ck_row { uint64_t run, digest, producer, unit, found; int32_t route; bool acked; };
+struct ck_grant { uint64_t total; };
+struct ck_pair { struct ck_run *a, *b; uint64_t base_a, base_b; bool valid; };
+struct ck_subscriber { uint64_t seq; };
+struct ck_touched { uint64_t run, unit; };
+
+struct checker {
+    FILE *story;
+    struct table sessions, stations, workers, hubs, lines, runs, rows, assignments, grants, subscribers;
+    uint64_t step, newest_event, newest_assignment, newest_result;
+    struct ck_touched *touched;
+    size_t touched_n, touched_cap, pairs, pair_cap;
+    struct ck_pair *pair;
+    bool fifo_dirty;
+    uint64_t count[VERDICTS];
+    char text[VERDICTS][300];
+    struct checker_sums sums;
+};
+
+void *ck_get(const struct table *t, uint64_t key);
+struct ck_unit *ck_unit(struct checker *c, uint64_t run, uint64_t unit);
+void ck_verdict(struct checker *c, enum verdict v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ck_seen(struct checker *c, const struct fact *f);
+void ck_end_fact(struct checker *c, const struct fact *f);
+#endif

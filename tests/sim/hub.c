@@ -1,0 +1,441 @@
+/* A hub's agent: the real core, and around it what agent.c does with files, robots and people, on the virtual clock. The data directory is an array:
+ * what was synced survives everything, what was written survives the death of the process, the rest is gone. */
+#include <inttypes.h>
+
+#include "tests/sim/sim.h"
+
+static happening due, restart, crash, freeze, relink, cut;
+
+int64_t hub_now_us(const struct sim *s, const struct hub *h) { return s->now_us - h->boot_us; }
+
+/* ---- the data directory ---- */
+
+static struct outboxed *outboxed(struct hub *h, uint64_t seq)
+{
+    for (size_t i = 0; i < h->outbox_n; i++)
+        if (h->outbox[i].seq == seq)
+            return &h->outbox[i];
+    return NULL;
+}
+
+static void outbox_drop(struct hub *h, bool (*gone)(const struct outboxed *))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->outbox_n; i++)
+        if (gone(&h->outbox[i]))
+            free(h->outbox[i].item);
+        else
+            h->outbox[n++] = h->outbox[i];
+    h->outbox_n = n;
+}
+
+static bool is_acked(const struct outboxed *o) { return o->acked && o->ack_synced; }
+static bool not_synced(const struct outboxed *o) { return !o->synced; }
+static bool anything(const struct outboxed *o) { return o != NULL; }
+bool hub_idle(const struct hub *h)
+{
+    for (size_t i = 0; i < h->outbox_n; i++)
+        if (!h->outbox[i].acked)
+            return false;
+    return true;
+}
+
+/* Everything that was written is on the disk now. */
+static void sync_all(struct hub *h)
+{
+    for (size_t i = 0; i < h->outbox_n; i++) {
+        h->outbox[i].synced = true;
+        h->outbox[i].ack_synced = h->outbox[i].acked;
+    }
+    outbox_drop(h, is_acked);
+}
+
+void hub_over(struct hub *h, uint64_t assignment)
+{
+    for (size_t i = 0; i < h->journal_n; i++)
+        if (h->journal[i].assignment == assignment) {
+            free(h->journal[i].fields);
+            free(h->journal[i].context);
+            h->journal[i] = h->journal[--h->journal_n];
+            return;
+        }
+}
+
+static char *copy(struct sim *s, const char *p, size_t n)
+{
+    char *q = malloc(n + 1);
+    CHECK(s, q);
+    if (n)
+        memcpy(q, p, n);
+    return q;
+}
+
+void hub_begun(struct sim *s, struct hub *h, uint64_t assignment)
+{
+    const struct core_task *t = core_find(h->core, assignment);
+    if (!t || t->state != CORE_STARTED)
+        return;
+    if (h->journal_n == h->journal_cap)
+        CHECK(s, h->journal = realloc(h->journal, (h->journal_cap = h->journal_cap * 2 + 8) * sizeof *h->journal));
+    h->journal[h->journal_n++] = (struct journaled){ t->assignment, t->worker_no, t->station_id, t->attempt, t->lease_us,
+                                                     copy(s, t->fields.p, t->fields.bytes), copy(s, t->context.p, t->context.n), t->fields.bytes,
+                                                     t->fields.count, t->context.n };
+    sync_all(h);
+}
+
+/* ---- results ---- */
+
+void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad)
+{
+    const struct core_task *t = core_find(h->core, assignment);
+    struct slp_buf values = { 0 }, item = { 0 };
+    char text[400];
+    if (!t || t->state != CORE_STARTED)
+        return;
+    int route = (int)rng_below(&h->rng, 3);
+    int n = snprintf(text, sizeof text, "answer %" PRIu64 " of %s, %" PRIu64 " ", assignment, core_task_worker(t), rng_u64(&h->rng));
+    for (uint64_t k = rng_spread(&h->rng, 1, 200); k && n < (int)sizeof text - 1; k--)
+        text[n++] = (char)('a' + rng_below(&h->rng, 26));
+    if (bad)
+        slp_pack_nil(&values);
+    else
+        slp_pack_str(&values, text, (size_t)n);
+    slp_pack_cstr(&values, route_names[route]);
+    struct slp_item_result r = { .assignment = assignment, .worker = t->worker_no, .values = { values.p, (uint32_t)values.n, 2 }, .active_us = 1000 };
+    SLP_SET(&r, item_result, active_us);
+    slp_pack_item(&item, SLP_ITEM_result, &r);
+    if (h->outbox_n == h->outbox_cap)
+        CHECK(s, h->outbox = realloc(h->outbox, (h->outbox_cap = h->outbox_cap * 2 + 16) * sizeof *h->outbox));
+    h->outbox[h->outbox_n++] = (struct outboxed){ .seq = ++h->seq, .assignment = assignment, .worker = t->worker_no, .item = copy(s, item.p, item.n),
+                                                  .n = (uint32_t)item.n, .person = person };
+    if (person)
+        sync_all(h); /* before it is sent */
+    if (!bad)
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = t->worker_no,
+                                                 .digest = digest(text, (size_t)n), .route = route });
+    h->finished++;
+    TELL(s, "%s: %s finishes assignment %" PRIu64 "%s", h->name, core_task_worker(t), assignment, bad ? " badly" : "");
+    struct outboxed *o = &h->outbox[h->outbox_n - 1];
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = o->seq, .item = { o->item, o->n } });
+    slp_buf_free(&values);
+    slp_buf_free(&item);
+}
+
+/* ---- the core and what it says ---- */
+
+static void end(struct sim *s, struct hub *h, int64_t down_us)
+{
+    (void)s;
+    core_free(&h->core);
+    h->up = false;
+    h->life++;
+    for (uint32_t i = 0; i < h->staff_n; i++)
+        h->staff[i].busy = 0;
+    sched_at(s, s->now_us + down_us, restart, h->index, h->life);
+}
+
+static void seen(struct sim *s, struct hub *h, uint64_t assignment)
+{
+    const struct core_task *t = core_find(h->core, assignment);
+    struct slp_cursor c = t ? slp_each(t->fields) : (struct slp_cursor){ 0 };
+    struct slp_bytes text, route;
+    if (t && slp_next_str(&c, &text) && slp_next_str(&c, &route))
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SEEN, .assignment = assignment, .worker = t->worker_no, .row = row_of_text(text),
+                                                 .digest = row_digest(text, route) });
+}
+
+static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs, const struct core_out *o)
+{
+    const char *text = outs->bytes.p + o->off;
+    struct outboxed *b;
+    switch (o->kind) {
+    case CORE_OUT_SEND: net_send_up(s, &h->wire, text, o->n); break;
+    case CORE_OUT_RELINK: h->wire.peer = net_peer(s, SIDE_HUB, h->index); break;
+    case CORE_OUT_RUN:
+        seen(s, h, o->assignment);
+        staff_run(s, h, o->assignment);
+        break;
+    case CORE_OUT_OFFER: staff_offer(s, h, text); break;
+    case CORE_OUT_DROPPED: hub_over(h, o->assignment); break;
+    case CORE_OUT_FORM: hub_input(s, h, (struct core_in){ .kind = CORE_IN_FORM, .station_id = o->station_id, .ok = true }); break;
+    case CORE_OUT_ACKED:
+        if ((b = outboxed(h, o->seq)))
+            b->acked = true;
+        hub_over(h, o->assignment);
+        break;
+    case CORE_OUT_REFUSED:
+        h->refused++;
+        TELL(s, "%s: the result of assignment %" PRIu64 " is refused: %s", h->name, o->assignment, slp_error_name(o->code));
+        if ((b = outboxed(h, o->seq)))
+            b->acked = true;
+        hub_over(h, o->assignment);
+        break;
+    case CORE_OUT_ENDED: hub_over(h, o->assignment); break;
+    case CORE_OUT_LOG:
+        if (s->story)
+            TELL(s, "%s: %s %s", h->name, o->event, text);
+        break;
+    case CORE_OUT_BYE:
+        TELL(s, "%s: the agent stops quietly", h->name);
+        end(s, h, rng_spread(&h->rng, SEC, s->plan.agent_down_max_us));
+        break;
+    case CORE_OUT_EXIT:
+        TELL(s, "%s: the agent must stop: %s", h->name, slp_error_name(o->code));
+        end(s, h, rng_spread(&h->rng, SEC, 10 * MINUTE));
+        break;
+    case CORE_OUT_WHY: break;
+    }
+}
+
+static void step(struct sim *s, struct hub *h, struct core_in *in, struct core_outs *outs)
+{
+    in->now_us = hub_now_us(s, h);
+    in->wall_us = WALL_BEGIN_US + s->now_us + h->wall_off_us;
+    if (core_step(h->core, in, outs) != 0)
+        sim_broken(s, "the agent's core ran out of memory");
+}
+
+/* Inputs from inside of carry_out go through the same queue. */
+void hub_input(struct sim *s, struct hub *h, struct core_in in)
+{
+    if (h->up)
+        step(s, h, &in, &h->outs);
+}
+
+void hub_pump(struct sim *s, struct hub *h)
+{
+    for (int round = 0; round < 16 && h->up; round++) {
+        struct core_in in = { .kind = CORE_IN_TICK };
+        step(s, h, &in, &h->outs);
+        if (!h->outs.n)
+            break;
+        struct core_outs now = h->outs; /* it may grow meanwhile: take what is there */
+        h->outs = h->spare;
+        uint64_t life = h->life;
+        for (size_t i = 0; i < now.n && h->up && life == h->life; i++)
+            carry_out(s, h, &now, &now.v[i]);
+        core_outs_clear(&now);
+        h->spare = now;
+    }
+    if (!h->up)
+        return;
+    int64_t at = core_next_due_us(h->core);
+    at = at == INT64_MAX ? NEVER : at + h->boot_us;
+    if (at != NEVER && at <= s->now_us)
+        at = s->now_us + 1;
+    if (at != NEVER && (h->due_us <= s->now_us || at < h->due_us)) {
+        h->due_us = at;
+        sched_at(s, at, due, h->index, (uint64_t)at);
+    }
+}
+
+static void due(struct sim *s, uint64_t index, uint64_t at)
+{
+    struct hub *h = &s->hub[index];
+    if (!h->up || (int64_t)at != h->due_us)
+        return;
+    h->due_us = 0;
+    if (s->now_us < h->frozen_us) {
+        h->due_us = h->frozen_us;
+        sched_at(s, h->frozen_us, due, index, (uint64_t)h->due_us);
+        return;
+    }
+    hub_pump(s, h);
+}
+
+static void thaw(struct sim *s, uint64_t frame, uint64_t index)
+{
+    struct frame *f = (struct frame *)(uintptr_t)frame;
+    struct hub *h = &s->hub[index];
+    if (h->wire.peer == f->peer)
+        hub_take(s, h, f);
+    if (--f->refs == 0)
+        free(f);
+}
+
+void hub_take(struct sim *s, struct hub *h, const struct frame *f)
+{
+    struct slp_msg m;
+    struct slp_fault fault;
+    if (!h->up)
+        return;
+    if (s->now_us < h->frozen_us) { /* it waits in the socket */
+        struct frame *kept = malloc(sizeof *kept + f->n);
+        CHECK(s, kept);
+        memcpy(kept, f, sizeof *kept + f->n);
+        kept->refs = 1;
+        sched_at(s, h->frozen_us, thaw, (uint64_t)(uintptr_t)kept, h->index);
+        return;
+    }
+    if (slp_decode(f->bytes, f->n, SLP_B2A, &m, &fault) != 0)
+        sim_broken(s, "%s got what cannot be read: %s at %s", h->name, slp_error_name(fault.code), fault.place);
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_MESSAGE, .msg = &m });
+    hub_pump(s, h);
+}
+
+/* ---- life ---- */
+
+static void start(struct sim *s, struct hub *h)
+{
+    struct core_config cc = { .hub = h->name, .zone = "Africa/Nairobi", .incarnation = ++h->incarnation, .seed = rng_u64(&h->rng) };
+    memcpy(cc.data_id, h->data_id, 16);
+    CHECK(s, h->core = core_new(&cc));
+    h->up = true;
+    h->quiet = false;
+    h->due_us = 0;
+    h->wire.peer = net_peer(s, SIDE_HUB, h->index);
+    core_outs_clear(&h->outs);
+    TELL(s, "%s: the agent starts, incarnation %" PRIu64 ", %zu results unsent, %zu tasks begun", h->name, h->incarnation, h->outbox_n, h->journal_n);
+    for (size_t i = 0; i < h->journal_n; i++) {
+        const struct journaled *j = &h->journal[i];
+        hub_input(s, h, (struct core_in){ .kind = CORE_IN_FORM, .station_id = j->station, .ok = true });
+        struct core_task t = { .assignment = j->assignment, .worker_no = j->worker_no, .station_id = j->station, .attempt = j->attempt,
+                               .lease_us = j->lease_us, .fields = { j->fields, j->fields_n, j->fields_count }, .context = { j->context, j->context_n } };
+        hub_input(s, h, (struct core_in){ .kind = CORE_IN_RESTORE, .task = &t });
+    }
+    for (size_t i = 0; i < h->outbox_n; i++)
+        if (!h->outbox[i].acked)
+            hub_input(s, h, (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = h->outbox[i].assignment, .seq = h->outbox[i].seq,
+                                              .item = { h->outbox[i].item, h->outbox[i].n } });
+    struct core_roster r = { .count = h->staff_n, .members = h->members };
+    memcpy(r.digest, h->digest, sizeof r.digest);
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &r });
+    staff_start(s, h);
+    hub_pump(s, h);
+}
+
+static void restart(struct sim *s, uint64_t index, uint64_t life)
+{
+    struct hub *h = &s->hub[index];
+    if (h->up || life != h->life)
+        return;
+    if (!s->calm && rng_chance(&h->rng, 300000))
+        h->boot_us = s->now_us - rng_range(&h->rng, SEC, MINUTE); /* its machine was rebooted */
+    start(s, h);
+}
+
+static void again(struct sim *s, struct hub *h, int64_t mean, happening *what)
+{
+    if (mean != NEVER && !s->calm)
+        sched_at(s, s->now_us + rng_range(&h->rng, mean / 10 + 1, mean * 2), what, h->index, 0);
+}
+
+static void crash(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (s->calm)
+        return;
+    if (h->up && s->now_us >= h->frozen_us) {
+        h->crashes++;
+        int64_t down = rng_spread(&h->rng, SEC, s->plan.agent_down_max_us);
+        if (rng_chance(&h->rng, 200000)) {
+            TELL(s, "%s: the agent is told to stop", h->name);
+            hub_input(s, h, (struct core_in){ .kind = CORE_IN_QUIET, .deadline_us = hub_now_us(s, h) + rng_spread(&h->rng, SEC, 10 * MINUTE) });
+            hub_pump(s, h);
+        } else if (rng_chance(&h->rng, s->plan.power_ppm)) {
+            TELL(s, "%s: the power fails, down for %" PRId64 " s", h->name, down / SEC);
+            outbox_drop(h, not_synced);
+            for (size_t i = 0; i < h->outbox_n; i++)
+                h->outbox[i].acked = h->outbox[i].ack_synced;
+            end(s, h, down);
+        } else {
+            TELL(s, "%s: the agent is killed, down for %" PRId64 " s", h->name, down / SEC);
+            end(s, h, down);
+        }
+    }
+    again(s, h, s->plan.agent_crash_every_us, crash);
+}
+
+static void freeze(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (s->calm)
+        return;
+    h->frozen_us = s->now_us + rng_spread(&h->rng, SEC, 2 * HOUR);
+    TELL(s, "%s: the agent freezes for %" PRId64 " s", h->name, (h->frozen_us - s->now_us) / SEC);
+    again(s, h, s->plan.freeze_every_us, freeze);
+}
+
+static void relink(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (s->calm)
+        return;
+    h->wire.peer = net_peer(s, SIDE_HUB, h->index); /* TCP broke, the socket reconnected by itself: the core does not notice */
+    TELL(s, "%s: the link reconnects", h->name);
+    again(s, h, s->plan.relink_every_us, relink);
+}
+
+static void cut(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    int64_t until = s->now_us + rng_spread(&h->rng, SEC, s->plan.cut_max_us);
+    uint64_t which = rng_below(&h->rng, 3);
+    (void)unused;
+    if (s->calm)
+        return;
+    if (which != 0)
+        h->wire.cut_up_us = until;
+    if (which != 1)
+        h->wire.cut_down_us = until;
+    TELL(s, "%s: its link is cut %s for %" PRId64 " s", h->name, which == 0 ? "inwards" : which == 1 ? "outwards" : "both ways", (until - s->now_us) / SEC);
+    again(s, h, s->plan.cut_every_us, cut);
+}
+
+void hubs_open(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.hubs; i++) {
+        struct hub *h = &s->hub[i];
+        h->index = i;
+        h->rng = rng_of(s->plan.seed, "hub", i);
+        h->boot_us = -rng_range(&h->rng, SEC, DAY);
+        snprintf(h->name, sizeof h->name, "hub%u", i);
+        for (int k = 0; k < 16; k++)
+            h->data_id[k] = (uint8_t)rng_u64(&h->rng);
+        staff_make(s, h);
+        sched_at(s, s->now_us + rng_range(&h->rng, 0, 10 * SEC), restart, i, 0);
+        again(s, h, s->plan.agent_crash_every_us, crash);
+        again(s, h, s->plan.freeze_every_us, freeze);
+        again(s, h, s->plan.relink_every_us, relink);
+        again(s, h, s->plan.cut_every_us, cut);
+    }
+}
+
+void hub_calm(struct sim *s, struct hub *h)
+{
+    h->frozen_us = 0;
+    h->wall_off_us = 0;
+    h->wire.cut_up_us = h->wire.cut_down_us = 0;
+    if (!h->up)
+        start(s, h);
+    else
+        staff_start(s, h);
+    hub_pump(s, h);
+}
+
+void hubs_close(struct sim *s)
+{
+    for (size_t i = 0; i < s->sched.n; i++)
+        if (s->sched.v[i].what == thaw) {
+            struct frame *f = (struct frame *)(uintptr_t)s->sched.v[i].a;
+            if (--f->refs == 0)
+                free(f);
+        }
+    for (uint32_t i = 0; i < s->plan.hubs; i++) {
+        struct hub *h = &s->hub[i];
+        core_free(&h->core);
+        core_outs_free(&h->outs);
+        core_outs_free(&h->spare);
+        outbox_drop(h, anything);
+        free(h->outbox);
+        while (h->journal_n)
+            hub_over(h, h->journal[0].assignment);
+        free(h->journal);
+        free(h->members);
+        for (uint32_t k = 0; k < STAFF_MAX; k++)
+            slp_buf_free(&h->packed[k]);
+    }
+}

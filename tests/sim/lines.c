@@ -1,0 +1,176 @@
+/* The lines of this world: shapes of stations with their requirements, conditions and leases, several variants of each, as an operator would apply
+ * them one after the other. And its payloads: a row is a text with its number and a filler made from the number, and a route. */
+#include <inttypes.h>
+
+#include "client/cli/linefile.h"
+#include "proto/reader.h"
+#include "tests/sim/sim.h"
+
+const char *const route_names[3] = { "x", "y", "z" };
+static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
+
+static void shape(struct sim *s, struct rng *r, struct sim_variant *v)
+{
+    (void)s;
+    unsigned kind = (unsigned)rng_below(r, 5);
+    v->stations = kind == 0 ? 1 : kind == 1 ? 3 : kind == 2 ? 4 : (unsigned)rng_range(r, 3, STATIONS_MAX);
+    for (uint32_t i = 0; i < v->stations; i++) {
+        struct sim_station *t = &v->st[i];
+        *t = (struct sim_station){ .when_on = -1, .attempts = (uint32_t)rng_range(r, 1, 4) };
+        if (kind == 1) /* a chain */
+            t->after = i ? 1u << (i - 1) : 0;
+        else if (kind == 2) /* a diamond */
+            t->after = i == 0 ? 0 : i < 3 ? 1 : 6;
+        else if (kind == 3) /* wide: all but the last begin at once */
+            t->after = i + 1 == v->stations ? (1u << i) - 1 : 0;
+        else if (kind == 4) /* any graph */
+            for (uint32_t k = 0; k < i; k++)
+                t->after |= rng_chance(r, 400000) ? 1u << k : 0;
+        t->kind = (uint32_t)rng_below(r, 3);
+        if (rng_chance(r, 300000))
+            t->level[rng_below(r, CHECKER_SKILLS)] = (uint8_t)rng_range(r, 1, 3);
+        if (rng_chance(r, 300000)) {
+            t->when_on = -2;
+            t->when_is = (int)rng_below(r, 3);
+        } else if (i && t->after && rng_chance(r, 400000)) {
+            uint32_t k = i;
+            while (!(t->after >> --k & 1))
+                ;
+            t->when_on = (int)k;
+            t->when_is = (int)rng_below(r, 3);
+        }
+        t->lease_us = rng_spread(r, 30 * SEC, HOUR) / SEC * SEC;
+        t->backoff_us = rng_spread(r, SEC, 20 * MINUTE) / SEC * SEC;
+        t->start_by_us = rng_chance(r, 300000) ? rng_spread(r, MINUTE, HOUR) / SEC * SEC : 0;
+    }
+}
+
+static void text_of(const struct sim_line *l, const struct sim_variant *v, uint32_t number, char *b, size_t size)
+{
+    static const char *const kinds[] = { "any", "human", "robot" };
+    size_t n = (size_t)snprintf(b, size, "line: %s\ntitle: variant %u\ninput:\n  - {name: text, type: text, required: true}\n"
+                                "  - {name: kind, type: text, options: [x, y, z]}\nstations:\n", l->name, number);
+    for (uint32_t i = 0; i < v->stations; i++) {
+        const struct sim_station *t = &v->st[i];
+        n += (size_t)snprintf(b + n, size - n, "  - name: s%u\n    worker: {kind: %s, skills: {", i, kinds[t->kind]);
+        bool first = true;
+        for (int k = 0; k < CHECKER_SKILLS; k++)
+            if (t->level[k]) {
+                n += (size_t)snprintf(b + n, size - n, "%s%s: %u", first ? "" : ", ", skill_names[k], t->level[k]);
+                first = false;
+            }
+        n += (size_t)snprintf(b + n, size - n, "}}\n    after: [");
+        first = true;
+        for (uint32_t k = 0; k < i; k++)
+            if (t->after >> k & 1) {
+                n += (size_t)snprintf(b + n, size - n, "%ss%u", first ? "" : ", ", k);
+                first = false;
+            }
+        n += (size_t)snprintf(b + n, size - n, "]\n");
+        if (t->when_on == -2)
+            n += (size_t)snprintf(b + n, size - n, "    when: kind == \"%s\"\n", route_names[t->when_is]);
+        else if (t->when_on >= 0)
+            n += (size_t)snprintf(b + n, size - n, "    when: s%d.route == \"%s\"\n", t->when_on, route_names[t->when_is]);
+        n += (size_t)snprintf(b + n, size - n, "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
+                              "        - {name: route, type: radio, options: [x, y, z], required: true}\n"
+                              "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n", t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
+        if (t->start_by_us)
+            n += (size_t)snprintf(b + n, size - n, "    start_by: %" PRId64 "s\n", t->start_by_us / SEC);
+    }
+    assert(n < size);
+}
+
+void lines_make(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.lines; i++) {
+        struct rng r = rng_of(s->plan.seed, "line", i);
+        struct sim_line *l = &s->line[i];
+        snprintf(l->name, sizeof l->name, "line%u", i);
+        l->variants = VARIANTS_MAX;
+        for (uint32_t k = 0; k < l->variants; k++) {
+            char text[16384];
+            if (k && rng_chance(&r, 500000)) { /* the same stations, other times */
+                l->v[k] = l->v[k - 1];
+                l->v[k].st[0].lease_us = rng_spread(&r, 30 * SEC, HOUR) / SEC * SEC;
+            } else {
+                shape(s, &r, &l->v[k]);
+            }
+            text_of(l, &l->v[k], k, text, sizeof text);
+            struct linefile *f = linefile_parse(l->name, text, strlen(text));
+            CHECK(s, f);
+            if (linefile_check(f))
+                sim_broken(s, "%s\n%s", linefile_problem(f, 0), text);
+            struct slp_bytes packed = linefile_packed(f);
+            CHECK(s, l->v[k].packed = malloc(packed.n));
+            memcpy(l->v[k].packed, packed.p, l->v[k].packed_n = packed.n);
+            linefile_free(&f);
+        }
+    }
+}
+
+void lines_free_all(struct sim *s)
+{
+    for (uint32_t i = 0; i < LINES_MAX; i++)
+        for (uint32_t k = 0; k < VARIANTS_MAX; k++)
+            free(s->line[i].v[k].packed);
+}
+
+struct sim_variant *line_variant(struct sim *s, const char *packed, size_t n, struct sim_line **line)
+{
+    for (uint32_t i = 0; i < s->plan.lines; i++)
+        for (uint32_t k = 0; k < s->line[i].variants; k++)
+            if (s->line[i].v[k].packed_n == n && !memcmp(s->line[i].v[k].packed, packed, n)) {
+                *line = &s->line[i];
+                return &s->line[i].v[k];
+            }
+    return NULL;
+}
+
+/* ---- payloads ---- */
+
+uint64_t digest(const void *p, size_t n)
+{
+    const uint8_t *b = p;
+    uint64_t h = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ b[i]) * 0x100000001b3ull;
+    return h ? h : 1;
+}
+
+static size_t row_text(uint64_t row, char *b, size_t size)
+{
+    uint64_t x = row * 0x9e3779b97f4a7c15ull;
+    size_t filler = (x >> 40) % 97 == 0 ? 3000 + (x >> 48) % 20000 : (x >> 40) % 7 == 0 ? (x >> 48) % 3000 : (x >> 48) % 120;
+    size_t n = (size_t)snprintf(b, size, "row %" PRIu64 " ", row);
+    for (size_t i = 0; i < filler && n < size; i++)
+        b[n++] = (char)('a' + (x >> (i % 50)) % 26);
+    return n;
+}
+
+int row_route(struct sim *s, uint64_t row)
+{
+    return (int)((row * 0x9e3779b97f4a7c15ull ^ s->plan.seed) >> 33) % 3;
+}
+
+void row_pack(struct slp_buf *b, uint64_t row, int route)
+{
+    char text[32768];
+    slp_pack_array(b, 2);
+    slp_pack_str(b, text, row_text(row, text, sizeof text));
+    slp_pack_cstr(b, route_names[route]);
+}
+
+uint64_t row_of_text(struct slp_bytes text)
+{
+    uint64_t row = 0;
+    if (text.n < 5 || memcmp(text.p, "row ", 4))
+        return 0;
+    for (uint32_t i = 4; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+        row = row * 10 + (uint64_t)(text.p[i] - '0');
+    return row;
+}
+
+uint64_t row_digest(struct slp_bytes text, struct slp_bytes route)
+{
+    return digest(text.p, text.n) * 31 + digest(route.p, route.n);
+}

@@ -1,0 +1,135 @@
+/* Frames between actors and the broker. In calm weather each arrives once, in order, after a moment. Else it may be lost, come several times (now,
+ * or much later: a replay), overtake others, or be held up for hours; and each way of each wire may be cut for a while on its own. */
+#include "tests/sim/sim.h"
+
+#define FOREVER_LATE_DUPS 3
+
+void net_open(struct sim *s)
+{
+    s->net = (struct net){ .rng = rng_of(s->plan.seed, "net", 0) };
+    net_peer(s, SIDE_HUB, UINT32_MAX); /* 0 is nobody */
+}
+
+uint64_t net_peer(struct sim *s, enum side side, uint32_t index)
+{
+    struct net *n = &s->net;
+    if (n->peers == n->cap)
+        CHECK(s, n->peer = realloc(n->peer, (n->cap = n->cap * 2 + 64) * sizeof *n->peer));
+    n->peer[n->peers] = (struct peer){ .side = side, .index = index, .open = true };
+    return n->peers++;
+}
+
+struct wire *net_wire(struct sim *s, enum side side, uint32_t index)
+{
+    switch (side) {
+    case SIDE_HUB: return &s->hub[index].wire;
+    case SIDE_PRODUCER: return &s->producer[index].wire;
+    case SIDE_OPERATOR: return &s->operator.wire;
+    case SIDE_WATCHER: return &s->watcher[index].wire;
+    }
+    return NULL;
+}
+
+static void drop(struct frame *f)
+{
+    if (--f->refs == 0)
+        free(f);
+}
+
+static void arrive_up(struct sim *s, uint64_t frame, uint64_t unused)
+{
+    struct frame *f = (struct frame *)(uintptr_t)frame;
+    (void)unused;
+    sim_hash(s, f->bytes, f->n);
+    server_take(s, f);
+}
+
+static void arrive_down(struct sim *s, uint64_t frame, uint64_t unused)
+{
+    struct frame *f = (struct frame *)(uintptr_t)frame;
+    struct peer *p = &s->net.peer[f->peer];
+    (void)unused;
+    sim_hash(s, f->bytes, f->n);
+    if (net_wire(s, p->side, p->index)->peer == f->peer) /* else it reconnected meanwhile */
+        switch (p->side) {
+        case SIDE_HUB: hub_take(s, &s->hub[p->index], f); break;
+        case SIDE_PRODUCER: producer_take(s, &s->producer[p->index], f); break;
+        case SIDE_OPERATOR: operator_take(s, f); break;
+        case SIDE_WATCHER: watcher_take(s, &s->watcher[p->index], f); break;
+        }
+    drop(f);
+}
+
+void net_redeliver(struct sim *s, struct frame *f, int64_t at)
+{
+    sched_at(s, at, arrive_up, (uint64_t)(uintptr_t)f, 0);
+}
+
+static struct frame *frame_new(struct sim *s, uint64_t peer, const char *p, size_t n)
+{
+    struct frame *f = malloc(sizeof *f + n);
+    CHECK(s, f && n <= SL_FRAME_BYTES_MAX);
+    *f = (struct frame){ .peer = peer, .n = (uint32_t)n };
+    memcpy(f->bytes, p, n);
+    return f;
+}
+
+/* When it arrives; each copy on its own. */
+static int64_t arrival(struct sim *s, int64_t *last)
+{
+    struct rng *r = &s->net.rng;
+    const struct plan *p = &s->plan;
+    int64_t at = s->now_us + (s->calm ? rng_range(r, 200, 20000) : rng_spread(r, 200, p->delay_max_us));
+    bool late = !s->calm && rng_chance(r, p->late_ppm);
+    if (late) {
+        at = s->now_us + rng_spread(r, SEC, p->late_max_us);
+        s->net.late++;
+    }
+    if (s->calm || !p->reorder) {
+        at = at < *last ? *last : at; /* behind the one before it */
+        *last = at;
+    }
+    return at;
+}
+
+static void send(struct sim *s, struct frame *f, int64_t cut_us, int64_t *last, happening *arrive)
+{
+    struct rng *r = &s->net.rng;
+    s->net.sent++;
+    f->refs = 1;
+    if (!s->calm && (s->now_us < cut_us || rng_chance(r, s->plan.loss_ppm))) {
+        s->net.lost++;
+        drop(f);
+        return;
+    }
+    int64_t at = arrival(s, last);
+    unsigned copies = 1;
+    while (!s->calm && copies < FOREVER_LATE_DUPS && rng_chance(r, s->plan.dup_ppm))
+        copies++;
+    f->refs += copies - 1;
+    s->net.doubled += copies - 1;
+    sched_at(s, at, arrive, (uint64_t)(uintptr_t)f, 0);
+    for (unsigned i = 1; i < copies; i++) /* a replay may come soon, or when everybody has forgotten */
+        sched_at(s, at + (rng_chance(r, 300000) ? rng_spread(r, 1, s->plan.late_max_us) : rng_range(r, 1, SEC)), arrive, (uint64_t)(uintptr_t)f, 0);
+}
+
+void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n)
+{
+    struct peer *peer = &s->net.peer[w->peer];
+    send(s, frame_new(s, w->peer, p, n), w->cut_up_us, &peer->last_up_us, arrive_up);
+}
+
+void net_send_down(struct sim *s, uint64_t to, const char *p, size_t n)
+{
+    struct peer *peer = &s->net.peer[to];
+    CHECK(s, to && to < s->net.peers);
+    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->last_down_us, arrive_down);
+}
+
+void net_free(struct sim *s)
+{
+    for (size_t i = 0; i < s->sched.n; i++) /* what is still under way */
+        if (s->sched.v[i].what == arrive_up || s->sched.v[i].what == arrive_down)
+            drop((struct frame *)(uintptr_t)s->sched.v[i].a);
+    free(s->net.peer);
+}

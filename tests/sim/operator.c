@@ -1,0 +1,147 @@
+/* Operators: they apply lines, and change runs, lines and stations by hand at any moment. */
+#include <inttypes.h>
+
+#include "tests/sim/sim.h"
+
+static happening apply_first, operate;
+
+static struct slp_bytes name_of(const char *n) { return (struct slp_bytes){ n, (uint32_t)strlen(n) }; }
+
+static void send(struct sim *s, uint64_t type, const void *any)
+{
+    struct slp_buf b = { 0 };
+    CHECK(s, slp_encode(&b, type, ++s->operator.next_id, any) == 0);
+    net_send_up(s, &s->operator.wire, b.p, b.n);
+    slp_buf_free(&b);
+}
+
+static void apply(struct sim *s, uint32_t line, uint32_t variant)
+{
+    const struct sim_variant *v = &s->line[line].v[variant];
+    struct slp_line_apply q = { .definition = { v->packed, v->packed_n } };
+    send(s, SLP_LINE_APPLY, &q);
+}
+
+static void apply_first(struct sim *s, uint64_t line, uint64_t unused)
+{
+    (void)unused;
+    for (uint32_t k = 0; k < VARIANTS_MAX; k++)
+        if (s->line[line].v[k].applied)
+            return;
+    apply(s, (uint32_t)line, 0);
+    sched_at(s, s->now_us + 20 * SEC, apply_first, line, 0);
+}
+
+static void set_run(struct sim *s, uint32_t run, uint64_t action, uint64_t priority)
+{
+    struct slp_run_set q = { .run = name_of(s->producer[run].run), .action = action, .priority = priority, .force = true };
+    SLP_SET(&q, run_set, priority);
+    SLP_SET(&q, run_set, force);
+    TELL(s, "operator: run_set %s action %" PRIu64, s->producer[run].run, action);
+    send(s, SLP_RUN_SET, &q);
+}
+
+static void set_tasks(struct sim *s, struct rng *r, uint32_t run, uint64_t action)
+{
+    const struct sim_line *l = &s->line[s->producer[run].line];
+    const struct sim_variant *v = &l->v[rng_below(r, l->variants)];
+    struct slp_buf units = { 0 };
+    if (!v->applied)
+        return;
+    struct slp_tasks_set q = { .station_id = v->first_station + rng_below(r, v->stations), .action = action, .reason = name_of("by hand") };
+    SLP_SET(&q, tasks_set, reason);
+    bool some = action == 1 || rng_chance(r, 500000); /* never drop all that is dead: that is most of the world */
+    if (some || rng_chance(r, 500000)) {
+        q.run = name_of(s->producer[run].run);
+        SLP_SET(&q, tasks_set, run);
+    }
+    if (some) {
+        uint64_t from = (uint64_t)rng_range(r, 1, (int64_t)s->producer[run].rows), n = rng_below(r, 4);
+        for (uint64_t i = 0; i <= n; i++)
+            slp_pack_u64(&units, from + i);
+        q.units = (struct slp_list){ units.p, (uint32_t)units.n, (uint32_t)n + 1 };
+        SLP_SET(&q, tasks_set, units);
+    }
+    TELL(s, "operator: tasks_set station %" PRIu64 " action %" PRIu64 " of %s", q.station_id, action, some ? "some" : "all");
+    send(s, SLP_TASKS_SET, &q);
+    slp_buf_free(&units);
+}
+
+static void peek(struct sim *s, struct rng *r, uint32_t line)
+{
+    const struct sim_variant *v = &s->line[line].v[0];
+    if (!v->applied)
+        return;
+    struct slp_tasks_get q = { .station_id = v->first_station + rng_below(r, v->stations), .which = rng_below(r, 3) };
+    send(s, SLP_TASKS_GET, &q);
+}
+
+static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
+{
+    struct rng *r = &s->operator.rng;
+    uint32_t run = (uint32_t)rng_below(r, s->plan.runs), line = (uint32_t)rng_below(r, s->plan.lines);
+    (void)unused;
+    (void)unused2;
+    if (s->calm)
+        return;
+    switch (rng_below(r, 14)) {
+    case 0: set_run(s, run, 1, 0); break;
+    case 1:
+    case 2: set_run(s, run, 2, 0); break;
+    case 3: set_run(s, run, 5, rng_below(r, 10)); break;
+    case 4:
+        if (s->plan.cancels && rng_chance(r, 300000))
+            set_run(s, run, 3, 0);
+        break;
+    case 5:
+        if (s->plan.deletes && rng_chance(r, 300000))
+            set_run(s, run, 4, 0);
+        break;
+    case 6:
+    case 7: {
+        struct slp_line_set q = { .line = name_of(s->line[line].name), .action = rng_chance(r, 300000) ? 0 : 1 };
+        TELL(s, "operator: line_set %s action %" PRIu64, s->line[line].name, q.action);
+        send(s, SLP_LINE_SET, &q);
+        break;
+    }
+    case 8:
+    case 9: {
+        char st[3] = { 's', (char)('0' + rng_below(r, s->line[line].v[0].stations)), 0 };
+        struct slp_station_set q = { .line = name_of(s->line[line].name), .station = name_of(st), .action = rng_chance(r, 400000) ? 0 : 1 };
+        TELL(s, "operator: station_set %s %s action %" PRIu64, s->line[line].name, st, q.action);
+        send(s, SLP_STATION_SET, &q);
+        break;
+    }
+    case 10: set_tasks(s, r, run, 0); break;
+    case 11:
+        if (s->plan.drops)
+            set_tasks(s, r, run, 1);
+        break;
+    case 12:
+        if (s->plan.reapplies)
+            apply(s, line, (uint32_t)rng_below(r, VARIANTS_MAX));
+        break;
+    case 13: peek(s, r, line); break;
+    }
+    sched_at(s, s->now_us + rng_range(r, s->plan.operate_every_us / 10 + 1, s->plan.operate_every_us * 2), operate, 0, 0);
+}
+
+void operator_open(struct sim *s)
+{
+    s->operator.rng = rng_of(s->plan.seed, "operator", 0);
+    s->operator.wire.peer = net_peer(s, SIDE_OPERATOR, 0);
+    for (uint32_t i = 0; i < s->plan.lines; i++)
+        sched_at(s, s->now_us + rng_range(&s->operator.rng, 1, MINUTE), apply_first, i, 0);
+    if (s->plan.operate_every_us != NEVER)
+        sched_at(s, s->now_us + s->plan.operate_every_us, operate, 0, 0);
+}
+
+void operator_take(struct sim *s, const struct frame *f)
+{
+    struct slp_msg m;
+    struct slp_fault fault;
+    if (slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2M, &m, &fault) != 0)
+        sim_broken(s, "the operator got what cannot be read: %s", fault.place);
+    if (m.type == SLP_ERROR && m.u.error.code != SLP_E_NOT_FOUND && m.u.error.code != SLP_E_BAD_STATE)
+        sim_broken(s, "the operator is refused: %s %.*s", slp_error_name(m.u.error.code), (int)m.u.error.text.n, m.u.error.text.p);
+}

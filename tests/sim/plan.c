@@ -1,0 +1,119 @@
+/* From a seed to a world: how many, how fast, how bad. About half of the kinds of faults are absent in each world, so that worlds differ. */
+#include <inttypes.h>
+
+#include "tests/sim/sim.h"
+
+static uint32_t sometimes(struct rng *r, uint32_t max_ppm)
+{
+    return rng_chance(r, 500000) ? 0 : (uint32_t)rng_spread(r, 100, max_ppm);
+}
+
+static int64_t now_and_then(struct rng *r, int64_t lo, int64_t hi) /* the mean time between two; NEVER: not at all */
+{
+    return rng_chance(r, 400000) ? NEVER : rng_spread(r, lo, hi);
+}
+
+void plan_make(struct plan *p, const struct options *o)
+{
+    struct rng sr = rng_of(o->seed, "plan", 0), *r = &sr;
+    *p = (struct plan){ .seed = o->seed };
+    p->hours_us = (o->hours >= 0 ? o->hours : rng_range(r, 6, 36)) * HOUR;
+    p->hubs = (uint32_t)rng_spread(r, 2, HUBS_MAX);
+    p->staff = (uint32_t)rng_range(r, 1, STAFF_MAX);
+    p->lines = (uint32_t)rng_range(r, 1, LINES_MAX);
+    p->runs = (uint32_t)rng_range(r, 2, 8);
+    p->rows = (uint32_t)rng_spread(r, 20, 300);
+    p->watchers = (uint32_t)rng_range(r, 1, WATCHERS_MAX);
+
+    p->loss_ppm = sometimes(r, 300000);
+    p->dup_ppm = sometimes(r, 500000);
+    p->late_ppm = sometimes(r, 20000);
+    p->reorder = rng_chance(r, 500000);
+    p->delay_max_us = rng_spread(r, 2000, 20 * SEC);
+    p->late_max_us = rng_spread(r, MINUTE, 4 * HOUR);
+    p->cut_every_us = now_and_then(r, 10 * MINUTE, 12 * HOUR);
+    p->cut_max_us = rng_spread(r, 10 * SEC, 3 * HOUR);
+    p->relink_every_us = now_and_then(r, 10 * MINUTE, 12 * HOUR);
+
+    p->agent_crash_every_us = now_and_then(r, 20 * MINUTE, DAY);
+    p->agent_down_max_us = rng_spread(r, 5 * SEC, 2 * HOUR);
+    p->freeze_every_us = now_and_then(r, HOUR, DAY);
+    p->power_ppm = (uint32_t)rng_range(r, 0, 500000);
+    p->stale_data_ppm = sometimes(r, 100000);
+
+    p->crash_every_us = now_and_then(r, 5 * MINUTE, 12 * HOUR);
+    p->down_max_us = rng_spread(r, SEC, HOUR);
+    p->pressure_every_us = now_and_then(r, HOUR, DAY);
+    p->wall_every_us = now_and_then(r, HOUR, DAY);
+    p->batch_max_us = rng_spread(r, 1, 2 * SEC);
+    p->sync_max_us = rng_spread(r, 50, SEC);
+    p->batch_max = (uint32_t)rng_spread(r, 1, 200);
+    p->reboot_ppm = 300000;
+    p->io_ppm = (uint32_t)rng_range(r, 0, 500000);
+    p->heartbeat_us = rng_spread(r, 20 * SEC, 2 * MINUTE);
+    p->grace_us = p->heartbeat_us * rng_range(r, 4, 10);
+    p->start_by_us = rng_spread(r, 2 * MINUTE, 2 * HOUR);
+    p->quota = rng_chance(r, 200000) ? (uint64_t)rng_range(r, 8, 60) : 0;
+
+    p->decline_ppm = sometimes(r, 100000);
+    p->fail_ppm = sometimes(r, 200000);
+    p->bury_ppm = sometimes(r, 50000);
+    p->forget_ppm = sometimes(r, 100000);
+    p->release_ppm = sometimes(r, 100000);
+    p->bad_ppm = sometimes(r, 20000);
+
+    p->operate_every_us = now_and_then(r, 10 * MINUTE, 6 * HOUR);
+    p->cancels = rng_chance(r, 300000);
+    p->drops = rng_chance(r, 500000);
+    p->reapplies = rng_chance(r, 500000);
+    p->deletes = rng_chance(r, 100000);
+
+    if (o->hubs < p->hubs)
+        p->hubs = o->hubs;
+    if (o->runs < p->runs)
+        p->runs = o->runs;
+    if (o->rows < p->rows)
+        p->rows = o->rows;
+    if (o->lines < p->lines)
+        p->lines = o->lines;
+    if (o->no_net) {
+        p->loss_ppm = p->dup_ppm = p->late_ppm = p->reorder = 0;
+        p->delay_max_us = 20000;
+        p->cut_every_us = p->relink_every_us = NEVER;
+    }
+    if (o->no_agents) {
+        p->agent_crash_every_us = p->freeze_every_us = NEVER;
+        p->stale_data_ppm = 0;
+    }
+    if (o->no_broker) {
+        p->crash_every_us = p->pressure_every_us = p->wall_every_us = NEVER;
+        p->io_ppm = 0;
+    }
+    if (o->no_operator)
+        p->operate_every_us = NEVER;
+    if (o->no_people)
+        p->decline_ppm = p->fail_ppm = p->bury_ppm = p->forget_ppm = p->release_ppm = p->bad_ppm = 0;
+}
+
+static void every(FILE *f, const char *what, int64_t us)
+{
+    if (us != NEVER)
+        fprintf(f, ", %s every %" PRId64 " min", what, us / MINUTE);
+}
+
+void plan_print(const struct plan *p, FILE *f)
+{
+    fprintf(f, "seed %" PRIu64 ": %" PRId64 " h, %u hubs, %u lines, %u runs of %u rows; batches of %u", p->seed, p->hours_us / HOUR, p->hubs, p->lines, p->runs,
+            p->rows, p->batch_max);
+    fprintf(f, "; loss %u.%02u%%, replay %u.%02u%%, late %u.%02u%%%s, delay to %" PRId64 " ms", p->loss_ppm / 10000, p->loss_ppm / 100 % 100, p->dup_ppm / 10000,
+            p->dup_ppm / 100 % 100, p->late_ppm / 10000, p->late_ppm / 100 % 100, p->reorder ? ", reordered" : "", p->delay_max_us / 1000);
+    every(f, "cuts", p->cut_every_us);
+    every(f, "relinks", p->relink_every_us);
+    every(f, "agent crashes", p->agent_crash_every_us);
+    every(f, "freezes", p->freeze_every_us);
+    every(f, "broker crashes", p->crash_every_us);
+    every(f, "full stores", p->pressure_every_us);
+    every(f, "wall clock steps", p->wall_every_us);
+    every(f, "operator", p->operate_every_us);
+    fprintf(f, "\n");
+}

@@ -1,0 +1,263 @@
+/* The simulated world: the real engine over the real store, the real agent core, and around them producers, hubs with robots and people,
+ * operators and subscribers, all in one thread on one virtual clock, driven by one seed.
+ *
+ *   plan.c      seed -> how large the world is, and how bad
+ *   sched.c     the clock: what happens when
+ *   net.c       frames between actors and the broker, and what befalls them
+ *   server.c    the broker: batches, ticks, crashes, restarts, clocks, pressure      tap.c   what it did, as facts for the checker
+ *   hub.c       an agent process: core, outbox, journal, crashes                     staff.c its robots and people
+ *   producer.c  hands rows in, and in again          operator.c  changes things by hand
+ *   watcher.c   subscribers of the event stream      finish.c    faults over: is everything there, is everything at its end?
+ *   lines.c     the lines of this world
+ *
+ * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
+ * was delivered, with its time; the same seed gives the same hash. */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/engine/engine.h"
+#include "proto/codec.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/rng.h"
+#include "worker-agent/core.h"
+
+#define SEC ((int64_t)1000000)
+#define MINUTE (60 * SEC)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define WALL_BEGIN_US 1700000000000000ll
+
+#define HUBS_MAX 20
+#define STAFF_MAX 8
+#define RUNS_MAX 12
+#define LINES_MAX 4
+#define VARIANTS_MAX 4 /* of a line, applied one after the other */
+#define WATCHERS_MAX 3
+#define NEVER INT64_MAX
+
+struct sim;
+typedef void happening(struct sim *s, uint64_t a, uint64_t b);
+
+/* ---- plan.c ---- */
+struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
+    uint64_t seed;
+    int64_t hours_us;            /* with faults; then they stop */
+    uint32_t hubs, lines, runs, rows, watchers, staff;
+    /* network */
+    uint32_t loss_ppm, dup_ppm, late_ppm, reorder;
+    int64_t delay_max_us, late_max_us, cut_every_us, cut_max_us, relink_every_us;
+    /* agents */
+    int64_t agent_crash_every_us, agent_down_max_us, freeze_every_us;
+    uint32_t power_ppm, stale_data_ppm;
+    /* broker */
+    int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us;
+    uint32_t batch_max, reboot_ppm, io_ppm;
+    int64_t heartbeat_us, grace_us, start_by_us;
+    uint64_t quota;
+    /* people */
+    uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
+    /* operators */
+    int64_t operate_every_us;
+    bool cancels, drops, reapplies, deletes;
+};
+struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
+    uint64_t seed;
+    int64_t hours;
+    uint32_t hubs, runs, rows, lines;
+    bool no_net, no_agents, no_broker, no_operator, no_people; /* kinds of faults that are left out */
+    bool trace;
+    const char *dir; /* where stores are made */
+};
+void plan_make(struct plan *p, const struct options *o);
+void plan_print(const struct plan *p, FILE *f);
+
+/* ---- sched.c ---- */
+struct due { int64_t at; uint64_t seq, a, b; happening *what; };
+struct sched { struct due *v; size_t n, cap; uint64_t seq; };
+void sched_at(struct sim *s, int64_t at, happening *what, uint64_t a, uint64_t b);
+bool sched_step(struct sim *s, int64_t until); /* let the next thing happen, if it is due by then; moves the clock */
+
+/* ---- net.c ---- */
+enum side { SIDE_HUB, SIDE_PRODUCER, SIDE_OPERATOR, SIDE_WATCHER };
+struct peer { enum side side; uint32_t index; bool open; int64_t last_up_us, last_down_us; };
+struct wire { /* a way between an actor and the broker, whatever peer number it has now */
+    uint64_t peer;
+    int64_t cut_up_us, cut_down_us; /* nothing passes until then */
+};
+struct frame { uint64_t peer; uint32_t n, refs; char bytes[]; };
+struct net { struct peer *peer; size_t peers, cap; struct rng rng; uint64_t sent, lost, doubled, late; };
+void net_open(struct sim *s);
+uint64_t net_peer(struct sim *s, enum side side, uint32_t index); /* a new one; what was under way to the actor's old one is lost */
+void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n);
+void net_send_down(struct sim *s, uint64_t peer, const char *p, size_t n);
+void net_redeliver(struct sim *s, struct frame *f, int64_t at); /* to a broker that was down */
+void net_free(struct sim *s);
+struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
+
+/* ---- lines.c ---- */
+#define STATIONS_MAX 8
+struct sim_station { uint32_t kind, attempts, after; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; };
+struct sim_variant { uint32_t stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
+struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
+void lines_make(struct sim *s);
+void lines_free_all(struct sim *s);
+/* The variant of which this is the definition. */
+struct sim_variant *line_variant(struct sim *s, const char *packed, size_t n, struct sim_line **line);
+/* Rows and results can be told apart by their texts, and checked: the filler is a function of the number. */
+void row_pack(struct slp_buf *b, uint64_t row, int route);           /* one array */
+int row_route(struct sim *s, uint64_t row);
+uint64_t row_of_text(struct slp_bytes text);                         /* 0: not one of ours */
+uint64_t digest(const void *p, size_t n);
+uint64_t row_digest(struct slp_bytes text, struct slp_bytes route);
+extern const char *const route_names[3];
+
+/* ---- server.c, tap.c ---- */
+struct store;
+struct tapped { struct slp_msg m; uint64_t peer, last_event; size_t from, to; bool message; };
+struct server {
+    struct rng rng;
+    struct store *store;
+    struct engine *engine;
+    struct reader *reader;
+    struct effects out;
+    char dir[256];
+    bool up, full, told_full, batch_due;
+    int64_t elapsed_base_us, wall_off_us, tick_at_us;
+    uint64_t life, batches, commits, crashes, restarts, inputs;
+    struct frame **inbox;
+    size_t inbox_n, inbox_cap;
+    struct tapped *tap;
+    size_t tap_n, tap_cap;
+    uint64_t next_event;    /* the first that the tap has not seen */
+    struct slp_buf page;
+};
+void server_open(struct sim *s);
+void server_close(struct sim *s);
+void server_take(struct sim *s, struct frame *f);  /* a frame has arrived; takes the reference */
+int64_t server_elapsed_us(const struct sim *s);
+int64_t server_wall_us(const struct sim *s);
+/* Ask the reader, without network: NULL if the broker is down. The message lives until the next call. */
+const struct slp_msg *server_read(struct sim *s, uint64_t type, const void *any);
+/* Ask the engine, in a batch of its own, without network. */
+const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any);
+void server_calm(struct sim *s); /* the faults are over: come up, stay up, clocks right */
+void tap_batch(struct sim *s);   /* what was committed, told to the checker */
+
+/* ---- hub.c, staff.c ---- */
+struct outboxed { uint64_t seq, assignment, worker; char *item; uint32_t n; bool person, synced, acked, ack_synced; };
+struct journaled { uint64_t assignment, worker_no, station, attempt; int64_t lease_us; char *fields, *context; uint32_t fields_n, fields_count, context_n; };
+struct member {
+    char name[24];
+    bool robot, steady, here; /* steady: never fails, declines or forgets */
+    uint32_t capacity, prefetch, kind;
+    uint8_t level[CHECKER_SKILLS];
+    int64_t speed_us;
+    uint32_t shift_from, shift_hours;
+    uint64_t busy;        /* a person's assignment */
+    bool forgotten;
+};
+struct hub {
+    char name[16];
+    uint32_t index;
+    struct rng rng;
+    struct wire wire;
+    struct core *core;
+    struct core_member *members; /* as the core has them */
+    struct member staff[STAFF_MAX];
+    uint32_t staff_n;
+    bool up, quiet;
+    int64_t boot_us;      /* its machine's boot clock is now - boot_us */
+    int64_t wall_off_us, frozen_us, due_us;
+    uint64_t life, incarnation, seq, roster_version;
+    uint8_t data_id[16], digest[32];
+    struct outboxed *outbox;
+    size_t outbox_n, outbox_cap;
+    struct journaled *journal;
+    size_t journal_n, journal_cap;
+    struct slp_buf packed[STAFF_MAX];
+    struct core_outs outs, spare;
+    uint64_t finished, refused, crashes;
+};
+void hubs_open(struct sim *s);
+void hubs_close(struct sim *s);
+void hub_take(struct sim *s, struct hub *h, const struct frame *f);
+void hub_calm(struct sim *s, struct hub *h);
+bool hub_idle(const struct hub *h); /* nothing unsent in its outbox */
+/* between hub.c and staff.c */
+void hub_input(struct sim *s, struct hub *h, struct core_in in);
+void hub_pump(struct sim *s, struct hub *h);
+int64_t hub_now_us(const struct sim *s, const struct hub *h);
+void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad);
+void hub_begun(struct sim *s, struct hub *h, uint64_t assignment); /* a person began: into the journal */
+void hub_over(struct hub *h, uint64_t assignment);
+void staff_make(struct sim *s, struct hub *h);
+void staff_start(struct sim *s, struct hub *h);  /* the agent is up: robots ready, people come as their shifts say */
+void staff_run(struct sim *s, struct hub *h, uint64_t assignment);
+void staff_offer(struct sim *s, struct hub *h, const char *name);
+
+/* ---- producer.c ---- */
+#define PUTS_MAX 4
+struct put_sent { uint64_t id, from, count; int64_t at_us; }; /* id 0: free */
+struct producer {
+    struct rng rng;
+    struct wire wire;
+    uint32_t index, line, window, priority;
+    char run[24];
+    uint64_t run_id, rows, next_id, life, epoch;
+    uint8_t id[16];
+    uint64_t acked, next_row;  /* numbered: rows acknowledged in order; the next one to send */
+    uint8_t *got;              /* keyed: which rows are acknowledged */
+    uint64_t asking;           /* the request that is not a put: its id; 0: none */
+    int64_t asked_us, wait_us, pace_us;
+    struct put_sent sent[PUTS_MAX];
+    enum { P_START, P_WHERE, P_PUT, P_CLOSE, P_OVER } state;
+    bool numbered;
+};
+void producers_open(struct sim *s);
+void producer_take(struct sim *s, struct producer *p, const struct frame *f);
+void producers_calm(struct sim *s);
+void producers_close(struct sim *s);
+
+/* ---- operator.c ---- */
+struct operator { struct rng rng; struct wire wire; uint64_t next_id; };
+void operator_open(struct sim *s);
+void operator_take(struct sim *s, const struct frame *f);
+
+/* ---- watcher.c ---- */
+struct watcher { struct wire wire; uint64_t seq, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
+void watchers_open(struct sim *s);
+void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
+void watchers_publish(struct sim *s); /* what was committed since the last time */
+
+/* ---- the whole ---- */
+struct sim {
+    struct plan plan;
+    struct options opt;
+    int64_t now_us;
+    bool calm;        /* the faults are over */
+    struct sched sched;
+    struct net net;
+    struct server server;
+    struct hub hub[HUBS_MAX];
+    struct producer producer[RUNS_MAX];
+    struct operator operator;
+    struct watcher watcher[WATCHERS_MAX];
+    struct sim_line line[LINES_MAX];
+    struct checker *checker;
+    FILE *story;      /* NULL: not wanted */
+    uint64_t hash, happened;
+    int64_t drained_us;
+};
+void sim_run(struct sim *s, const struct options *o);
+void sim_free(struct sim *s);
+void sim_finish(struct sim *s); /* finish.c */
+void sim_hash(struct sim *s, const void *p, size_t n);
+#define TELL(s, ...) do { if ((s)->story) sim_tell((s), __VA_ARGS__); } while (0)
+void sim_tell(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void sim_broken(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* the simulator cannot go on: a failure, too */
+#define CHECK(s, x) do { if (!(x)) sim_broken((s), "%s:%d: %s", __FILE__, __LINE__, #x); } while (0)
+#endif

@@ -1,0 +1,276 @@
+/* The robots and people of a hub: of different speed, skill and honesty. Robots take what the core hands them. People sign in and off by their shifts,
+ * begin, touch (or forget to), decline, release, give up, walk away in the middle of a task, and hand in long after their lease. */
+#include <inttypes.h>
+
+#include "tests/sim/sim.h"
+
+static happening robot_done, person_done, person_touch, person_looks, shift;
+
+static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
+
+void staff_make(struct sim *s, struct hub *h)
+{
+    struct rng r = rng_of(s->plan.seed, "staff", h->index);
+    struct slp_buf all = { 0 };
+    h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
+    if (h->index == 0 && h->staff_n < 2)
+        h->staff_n = 2; /* one person and one robot in this world can do everything: so everything can come to an end */
+    CHECK(s, h->members = calloc(h->staff_n, sizeof *h->members));
+    for (uint32_t i = 0; i < h->staff_n; i++) {
+        struct member *m = &h->staff[i];
+        struct slp_buf skills = { 0 };
+        uint32_t n = 0;
+        m->steady = h->index == 0 && i < 2;
+        m->robot = m->steady ? i == 0 : rng_chance(&r, 400000);
+        m->capacity = m->robot ? (uint32_t)rng_range(&r, 1, 8) : 1;
+        m->prefetch = (uint32_t)rng_below(&r, 4);
+        m->speed_us = m->robot ? rng_spread(&r, 100000, 5 * MINUTE) : rng_spread(&r, 10 * SEC, 30 * MINUTE);
+        m->shift_from = (uint32_t)rng_below(&r, 24);
+        m->shift_hours = (uint32_t)rng_range(&r, 4, 24);
+        snprintf(m->name, sizeof m->name, "%s-%s%u", h->name, m->robot ? "robot" : "person", i);
+        for (uint32_t k = 0; k < CHECKER_SKILLS; k++) {
+            m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
+            if (!m->level[k])
+                continue;
+            struct slp_item_skill it = { .name = { skill_names[k], (uint32_t)strlen(skill_names[k]) }, .level = m->level[k] };
+            slp_pack_item(&skills, SLP_ITEM_skill, &it);
+            n++;
+        }
+        struct slp_item_worker_def d = { .name = { m->name, (uint32_t)strlen(m->name) }, .kind = m->robot, .capacity = m->capacity,
+                                         .skills = { skills.p, (uint32_t)skills.n, n } };
+        slp_pack_item(&h->packed[i], SLP_ITEM_worker_def, &d);
+        h->members[i] = (struct core_member){ .name = m->name, .robot = m->robot, .capacity = m->capacity, .prefetch = m->prefetch,
+                                              .packed = { h->packed[i].p, (uint32_t)h->packed[i].n } };
+        slp_buf_add(&all, h->packed[i].p, h->packed[i].n);
+        slp_buf_free(&skills);
+    }
+    for (int i = 0; i < 4; i++) {
+        uint64_t d = digest(all.p, all.n) + (uint64_t)i;
+        memcpy(h->digest + 8 * i, &d, 8);
+    }
+    slp_buf_free(&all);
+}
+
+static struct member *named(struct hub *h, const char *name, uint32_t *index)
+{
+    for (uint32_t i = 0; i < h->staff_n; i++)
+        if (!strcmp(h->staff[i].name, name)) {
+            *index = i;
+            return &h->staff[i];
+        }
+    return NULL;
+}
+
+static uint64_t pack(uint64_t hub, uint64_t member, uint64_t life) { return hub | member << 8 | life << 16; }
+static struct hub *unpack(struct sim *s, uint64_t a, uint32_t *member) /* NULL: that agent does not live any more */
+{
+    struct hub *h = &s->hub[a & 255];
+    *member = (uint32_t)(a >> 8 & 255);
+    return h->up && h->life == a >> 16 ? h : NULL;
+}
+
+static void give_up(struct sim *s, struct hub *h, uint64_t assignment, uint64_t act, int64_t hold_us)
+{
+    static const char reason[] = "as the dice fell";
+    TELL(s, "%s: gives up assignment %" PRIu64 ", act %" PRIu64, h->name, assignment, act);
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_GIVE_UP, .assignment = assignment, .act = act, .text = { reason, sizeof reason - 1 }, .hold_us = hold_us });
+}
+
+/* How a task ends under these hands. True: it ended otherwise than by a result. */
+static bool gives_up(struct sim *s, struct hub *h, const struct member *m, uint64_t assignment)
+{
+    const struct plan *p = &s->plan;
+    if (s->calm || m->steady)
+        return false;
+    if (rng_chance(&h->rng, p->fail_ppm))
+        give_up(s, h, assignment, 4, 0);
+    else if (rng_chance(&h->rng, p->bury_ppm))
+        give_up(s, h, assignment, 5, 0);
+    else if (rng_chance(&h->rng, p->release_ppm))
+        give_up(s, h, assignment, 2, rng_spread(&h->rng, SEC, 10 * MINUTE));
+    else
+        return false;
+    return true;
+}
+
+static int64_t takes_us(struct sim *s, struct hub *h, const struct member *m)
+{
+    return s->calm ? SEC + m->speed_us / 20 : rng_spread(&h->rng, m->speed_us / 4 + 1, m->speed_us * 4);
+}
+
+/* ---- robots ---- */
+
+void staff_run(struct sim *s, struct hub *h, uint64_t assignment)
+{
+    const struct core_task *t = core_find(h->core, assignment);
+    uint32_t i;
+    struct member *m = t ? named(h, core_task_worker(t), &i) : NULL;
+    if (m)
+        sched_at(s, s->now_us + takes_us(s, h, m), robot_done, pack(h->index, i, h->life), assignment);
+}
+
+static void robot_done(struct sim *s, uint64_t a, uint64_t assignment)
+{
+    uint32_t i;
+    struct hub *h = unpack(s, a, &i);
+    if (!h)
+        return;
+    if (s->now_us < h->frozen_us) {
+        sched_at(s, h->frozen_us + 1, robot_done, a, assignment);
+        return;
+    }
+    const struct core_task *t = core_find(h->core, assignment);
+    if (t && t->state == CORE_STARTED && !gives_up(s, h, &h->staff[i], assignment))
+        hub_finish(s, h, assignment, false, !s->calm && rng_chance(&h->rng, s->plan.bad_ppm));
+    hub_pump(s, h);
+}
+
+/* ---- people ---- */
+
+static void look_later(struct sim *s, struct hub *h, uint32_t i, int64_t in_us)
+{
+    sched_at(s, s->now_us + in_us, person_looks, pack(h->index, i, h->life), 0);
+}
+
+void staff_offer(struct sim *s, struct hub *h, const char *name)
+{
+    uint32_t i;
+    struct member *m = named(h, name, &i);
+    if (m && !m->busy)
+        look_later(s, h, i, s->calm ? SEC : rng_spread(&h->rng, SEC, 2 * MINUTE));
+}
+
+static void work_on(struct sim *s, struct hub *h, uint32_t i, uint64_t assignment)
+{
+    struct member *m = &h->staff[i];
+    const struct core_task *t = core_find(h->core, assignment);
+    uint64_t who = pack(h->index, i, h->life);
+    int64_t takes = takes_us(s, h, m);
+    m->busy = assignment;
+    if (!s->calm && !m->steady && rng_chance(&h->rng, s->plan.forget_ppm)) { /* walks away, comes back long after the lease */
+        sched_at(s, s->now_us + t->lease_us + rng_spread(&h->rng, SEC, 4 * HOUR), person_done, who, assignment);
+        return;
+    }
+    sched_at(s, s->now_us + takes, person_done, who, assignment);
+    if (takes > t->lease_us / 2)
+        sched_at(s, s->now_us + t->lease_us / 2, person_touch, who, assignment);
+}
+
+static void person_looks(struct sim *s, uint64_t a, uint64_t unused)
+{
+    uint32_t i;
+    struct hub *h = unpack(s, a, &i);
+    struct member *m = h ? &h->staff[i] : NULL;
+    (void)unused;
+    if (!h || m->busy || m->robot)
+        return;
+    if (s->now_us < h->frozen_us) {
+        sched_at(s, h->frozen_us + SEC, person_looks, a, 0);
+        return;
+    }
+    const struct core_task *t = core_next_task(h->core, m->name);
+    if (!t)
+        return; /* an offer, or the shift, brings him back */
+    uint64_t no = t->assignment;
+    if (t->state == CORE_STARTED) { /* begun before the agent was restarted */
+        work_on(s, h, i, no);
+        return;
+    }
+    if (!core_may_start(h->core, hub_now_us(s, h))) {
+        look_later(s, h, i, MINUTE);
+        return;
+    }
+    struct slp_cursor c = slp_each(t->fields);
+    struct slp_bytes text, route;
+    if (slp_next_str(&c, &text) && slp_next_str(&c, &route))
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SEEN, .assignment = no, .worker = t->worker_no, .row = row_of_text(text),
+                                                 .digest = row_digest(text, route) });
+    if (!s->calm && !m->steady && rng_chance(&h->rng, s->plan.decline_ppm)) {
+        give_up(s, h, no, 3, 0);
+        hub_pump(s, h);
+        look_later(s, h, i, SEC);
+        return;
+    }
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_START, .assignment = no });
+    t = core_find(h->core, no);
+    if (t && t->state == CORE_STARTED) {
+        TELL(s, "%s: %s begins assignment %" PRIu64, h->name, m->name, no);
+        hub_begun(s, h, no);
+        work_on(s, h, i, no);
+    }
+    hub_pump(s, h);
+}
+
+static void person_touch(struct sim *s, uint64_t a, uint64_t assignment)
+{
+    uint32_t i;
+    struct hub *h = unpack(s, a, &i);
+    if (!h || h->staff[i].busy != assignment || s->now_us < h->frozen_us)
+        return;
+    const struct core_task *t = core_find(h->core, assignment);
+    if (!t || (!s->calm && rng_chance(&h->rng, 200000)))
+        return; /* forgot to */
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_TOUCH, .assignment = assignment });
+    sched_at(s, s->now_us + t->lease_us / 2, person_touch, a, assignment);
+    hub_pump(s, h);
+}
+
+static void person_done(struct sim *s, uint64_t a, uint64_t assignment)
+{
+    uint32_t i;
+    struct hub *h = unpack(s, a, &i);
+    if (!h || h->staff[i].busy != assignment)
+        return;
+    if (s->now_us < h->frozen_us) {
+        sched_at(s, h->frozen_us + SEC, person_done, a, assignment);
+        return;
+    }
+    struct member *m = &h->staff[i];
+    const struct core_task *t = core_find(h->core, assignment);
+    m->busy = 0;
+    if (t && t->state == CORE_STARTED && !gives_up(s, h, m, assignment))
+        hub_finish(s, h, assignment, true, false);
+    hub_pump(s, h);
+    look_later(s, h, i, s->calm ? SEC : rng_spread(&h->rng, SEC, MINUTE));
+}
+
+/* ---- shifts ---- */
+
+static bool on_shift(const struct sim *s, const struct hub *h, const struct member *m)
+{
+    uint32_t hour = (uint32_t)((s->now_us / HOUR + h->index * 3) % 24);
+    return s->calm || m->steady || (hour + 24 - m->shift_from) % 24 < m->shift_hours;
+}
+
+static void shift(struct sim *s, uint64_t a, uint64_t unused)
+{
+    uint32_t i;
+    struct hub *h = unpack(s, a, &i);
+    (void)unused;
+    if (!h)
+        return;
+    struct member *m = &h->staff[i];
+    bool here = on_shift(s, h, m);
+    if (here != m->here && s->now_us >= h->frozen_us) {
+        m->here = here;
+        TELL(s, "%s: %s signs %s", h->name, m->name, here ? "in" : "off");
+        hub_input(s, h, (struct core_in){ .kind = here ? CORE_IN_SIGN_IN : CORE_IN_SIGN_OFF, .name = m->name });
+        hub_pump(s, h);
+    }
+    if (h->up) {
+        look_later(s, h, i, SEC); /* now and then they look by themselves */
+        sched_at(s, s->now_us + (s->calm ? 5 * MINUTE : rng_range(&h->rng, 10 * MINUTE, 40 * MINUTE)), shift, a, 0);
+    }
+}
+
+void staff_start(struct sim *s, struct hub *h)
+{
+    for (uint32_t i = 0; i < h->staff_n; i++) {
+        struct member *m = &h->staff[i];
+        m->here = false;
+        if (m->robot)
+            hub_input(s, h, (struct core_in){ .kind = CORE_IN_READY, .name = m->name, .ok = true });
+        else
+            sched_at(s, s->now_us + rng_range(&h->rng, 0, 10 * SEC), shift, pack(h->index, i, h->life), 0);
+    }
+}

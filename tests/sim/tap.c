@@ -1,0 +1,346 @@
+/* What a batch did, told to the checker once it is on disk: for each input, in order, what was asked and answered, then the events that it caused.
+ * The events are read back through the reader, as a monitor would. */
+#include <inttypes.h>
+
+#include "proto/reader.h"
+#include "tests/sim/sim.h"
+
+enum { /* the catalogue's numbers, from the document: the simulator does not include the engine's */
+    LINE_APPLIED = 1, LINE_STATE, STATION_STATE, RUN_STARTED, RUN_STATE, UNITS_ADDED, TASKS_READY, TASKS_WAITING, TASKS_SKIPPED, ASSIGNED, STARTED,
+    RETURNED, SUBMITTED, TASKS_DONE, TASKS_DEAD, UNITS_DONE, UNITS_DROPPED, HUB_SESSION, BROKER_STARTED = 22
+};
+
+/* ---- the data of an event: a map with string keys ---- */
+
+static bool at(struct slp_bytes data, const char *key, struct slr *to)
+{
+    struct slr r = slr_on(data.p, data.n);
+    struct slr_value v;
+    return slr_next(&r, &v) == 0 && v.type == SLR_MAP && slr_find(r, v.n, key, to);
+}
+
+static uint64_t number(struct slp_bytes data, const char *key)
+{
+    struct slr r;
+    struct slr_value v;
+    if (!at(data, key, &r) || slr_next(&r, &v))
+        return 0;
+    return v.type == SLR_BOOL ? v.b : v.type == SLR_U64 ? v.u64 : 0;
+}
+
+static struct slp_bytes text(struct slp_bytes data, const char *key)
+{
+    struct slr r;
+    struct slr_value v;
+    if (!at(data, key, &r) || slr_next(&r, &v) || v.type != SLR_STR)
+        return (struct slp_bytes){ "", 0 };
+    return (struct slp_bytes){ v.p, v.n };
+}
+
+struct pairs { struct slr r; uint32_t left; uint64_t next, count; }; /* [first, count, ...] or [value, count, ...] */
+
+static struct pairs pairs(struct slp_bytes data, const char *key)
+{
+    struct pairs p = { .left = 0 };
+    struct slr_value v;
+    if (at(data, key, &p.r) && slr_next(&p.r, &v) == 0 && v.type == SLR_ARRAY)
+        p.left = v.n / 2;
+    return p;
+}
+
+static bool pair(struct pairs *p, uint64_t *first, uint64_t *count)
+{
+    struct slr_value a, b;
+    if (!p->left || slr_next(&p->r, &a) || slr_next(&p->r, &b))
+        return false;
+    p->left--;
+    *first = a.u64;
+    *count = b.u64;
+    return true;
+}
+
+/* Numbers of ranges, one by one. */
+static bool each(struct pairs *p, uint64_t *n)
+{
+    if (!p->count && !pair(p, &p->next, &p->count))
+        return false;
+    p->count--;
+    *n = p->next++;
+    return true;
+}
+
+/* ---- events ---- */
+
+static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, const struct tapped *t)
+{
+    struct sim_line *l = NULL;
+    struct sim_variant *v = t->m.type == SLP_LINE_APPLY ? line_variant(s, t->m.u.line_apply.definition.p, t->m.u.line_apply.definition.n, &l) : NULL;
+    struct slr r;
+    struct slr_value x;
+    if (!v || !at(data, "stations", &r) || slr_next(&r, &x))
+        sim_broken(s, "event %" PRIu64 ": a line that nobody applied", f->seq);
+    l->id = number(data, "line");
+    v->version = (uint32_t)number(data, "version");
+    v->applied = true;
+    for (uint32_t i = 0, n = x.n; i < n; i++) {
+        const struct sim_station *st = &v->st[i];
+        CHECK(s, i < v->stations && slr_next(&r, &x) == 0 && x.n == 2 && slr_next(&r, &x) == 0);
+        uint32_t id = (uint32_t)x.u64;
+        if (i == 0)
+            v->first_station = id;
+        CHECK(s, slr_next(&r, &x) == 0);
+        struct fact st_fact = { .kind = FACT_STATION, .station = id, .index = i, .stations = v->stations, .first = id - i, .line = l->id, .wkind = st->kind,
+                                .after = st->after, .when_on = st->when_on, .when_is = st->when_is, .attempts = st->attempts };
+        memcpy(st_fact.level, st->level, sizeof st_fact.level);
+        checker_feed(s->checker, &st_fact);
+    }
+}
+
+static void run_started(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    struct slp_bytes line = text(data, "line");
+    uint32_t version = (uint32_t)number(data, "version");
+    for (uint32_t i = 0; i < s->plan.lines; i++)
+        for (uint32_t k = 0; k < s->line[i].variants; k++)
+            if (s->line[i].v[k].applied && s->line[i].v[k].version == version && strlen(s->line[i].name) == line.n && !memcmp(s->line[i].name, line.p, line.n)) {
+                struct fact run = { .kind = FACT_RUN, .run = f->run, .station = s->line[i].v[k].first_station, .count = number(data, "priority") };
+                checker_feed(s->checker, &run);
+                return;
+            }
+    sim_broken(s, "event %" PRIu64 ": a run of a line that nobody applied", f->seq);
+}
+
+static void units(struct sim *s, struct fact *f, struct slp_bytes data, enum fact_kind kind)
+{
+    struct pairs p = pairs(data, "units");
+    f->kind = kind;
+    f->why = (uint32_t)number(data, "why");
+    while (each(&p, &f->unit))
+        checker_feed(s->checker, f);
+}
+
+static void assigned(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    struct pairs u = pairs(data, "units"), w = pairs(data, "workers");
+    uint64_t left = 0;
+    f->kind = FACT_ASSIGNED;
+    f->assignment = number(data, "first");
+    while (each(&u, &f->unit)) {
+        if (!left && !pair(&w, &f->worker, &left))
+            sim_broken(s, "event %" PRIu64 ": more units than workers", f->seq);
+        left--;
+        checker_feed(s->checker, f);
+        f->assignment++;
+    }
+}
+
+static void submitted(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    struct pairs a = pairs(data, "assignments"), late = pairs(data, "late");
+    uint64_t place = 0, next_late = UINT64_MAX;
+    bool is = each(&late, &next_late);
+    f->kind = FACT_SUBMITTED;
+    f->result = number(data, "first");
+    for (; each(&a, &f->assignment); place++, f->result++) {
+        f->flag = is && place == next_late;
+        if (f->flag)
+            is = each(&late, &next_late);
+        checker_feed(s->checker, f);
+    }
+}
+
+static void event(struct sim *s, const struct slp_item_event *e, const struct tapped *t)
+{
+    struct fact f = { .seq = e->seq, .run = number(e->data, "run"), .station = (uint32_t)number(e->data, "station"), .hub = number(e->data, "hub"),
+                      .line = number(e->data, "line"), .state = (uint32_t)number(e->data, "state"), .unit = number(e->data, "unit"),
+                      .assignment = number(e->data, "assignment"), .why = (uint32_t)number(e->data, "why"), .session = number(e->data, "session") };
+    struct slp_bytes name;
+    struct pairs p;
+    sim_hash(s, e->data.p, e->data.n);
+    switch (e->type) {
+    case LINE_APPLIED:
+        line_applied(s, &f, e->data, t);
+        break;
+    case LINE_STATE: f.kind = FACT_LINE_STATE; break;
+    case STATION_STATE:
+        name = text(e->data, "station");
+        f.index = name.n == 2 ? (uint32_t)(name.p[1] - '0') : 0;
+        f.flag = number(e->data, "paused");
+        f.kind = FACT_STATION_STATE;
+        break;
+    case RUN_STARTED: run_started(s, &f, e->data); break;
+    case RUN_STATE:
+        f.kind = FACT_RUN_STATE;
+        f.flag = number(e->data, "paused");
+        f.count = number(e->data, "priority");
+        break;
+    case UNITS_ADDED: units(s, &f, e->data, FACT_UNITS_ADDED); return;
+    case TASKS_READY: units(s, &f, e->data, FACT_READY); return;
+    case TASKS_WAITING: units(s, &f, e->data, FACT_WAITING); return;
+    case TASKS_SKIPPED: units(s, &f, e->data, FACT_SKIPPED); return;
+    case TASKS_DONE: units(s, &f, e->data, FACT_TASK_DONE); return;
+    case TASKS_DEAD: units(s, &f, e->data, FACT_DEAD); return;
+    case UNITS_DONE: units(s, &f, e->data, FACT_UNIT_DONE); return;
+    case UNITS_DROPPED: units(s, &f, e->data, FACT_DROPPED); return;
+    case ASSIGNED: assigned(s, &f, e->data); return;
+    case SUBMITTED: submitted(s, &f, e->data); return;
+    case STARTED:
+        f.kind = FACT_STARTED;
+        for (p = pairs(e->data, "assignments"); each(&p, &f.assignment);)
+            checker_feed(s->checker, &f);
+        return;
+    case RETURNED: f.kind = FACT_RETURNED; break;
+    case HUB_SESSION:
+        f.kind = FACT_SESSION;
+        f.flag = number(e->data, "connected");
+        break;
+    case BROKER_STARTED: f.kind = FACT_BOOT; break;
+    default: break;
+    }
+    if (!f.kind)
+        f.kind = FACT_EVENT;
+    checker_feed(s->checker, &f);
+}
+
+/* ---- requests and their answers ---- */
+
+/* The answer of this input, among the frames that it caused; an error counts as none. */
+static bool answer(struct sim *s, const struct tapped *t, uint64_t type, struct slp_msg *m)
+{
+    struct server *v = &s->server;
+    struct slp_fault fault;
+    for (size_t i = t->from; i < t->to; i++) {
+        const struct effect *x = &v->out.v[i];
+        if (x->peer == t->peer && slp_decode(v->out.bytes.p + x->off, x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 && m->id == t->m.id && m->type == type)
+            return true;
+    }
+    return false;
+}
+
+static bool refused(struct sim *s, const struct tapped *t)
+{
+    struct slp_msg m;
+    return answer(s, t, SLP_ERROR, &m);
+}
+
+static void grants(struct sim *s, uint64_t session, struct slp_list list)
+{
+    struct slp_cursor c = slp_each(list);
+    for (struct slp_item_credit g; slp_next_credit(&c, &g);)
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_GRANT, .session = session, .worker = g.worker, .count = g.total });
+}
+
+static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
+{
+    struct slp_cursor c = slp_each(t->m.u.acts.acts), o = slp_each(a->u.outcomes.outcomes);
+    struct slp_item_outcome out;
+    bool has = slp_next_outcome(&o, &out);
+    for (struct slp_item_act it; slp_next_act(&c, &it);) {
+        struct fact f = { .kind = FACT_ACT, .act = (uint32_t)it.act, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.acts.session };
+        if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
+            f.code = (uint32_t)out.code;
+            has = slp_next_outcome(&o, &out);
+        }
+        checker_feed(s->checker, &f);
+    }
+    if (has)
+        sim_broken(s, "an outcome for assignment %" PRIu64 " that was not asked about", out.assignment);
+    grants(s, t->m.u.acts.session, t->m.u.acts.grants);
+}
+
+static void submits(struct sim *s, const struct tapped *t, const struct slp_msg *a)
+{
+    struct slp_cursor c = slp_each(t->m.u.submit.results), o = slp_each(a->u.outcomes.outcomes);
+    struct slp_item_outcome out;
+    bool has = slp_next_outcome(&o, &out);
+    for (struct slp_item_result it; slp_next_result(&c, &it);) {
+        struct fact f = { .kind = FACT_ACT, .act = 6, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.submit.session };
+        if (has && out.assignment == it.assignment) {
+            f.code = (uint32_t)out.code;
+            has = slp_next_outcome(&o, &out);
+        }
+        checker_feed(s->checker, &f);
+    }
+    if (has)
+        sim_broken(s, "an outcome for assignment %" PRIu64 " that was not submitted", out.assignment);
+    grants(s, t->m.u.submit.session, t->m.u.submit.grants);
+}
+
+static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *a)
+{
+    static const char *const skills[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
+    struct slp_cursor c = slp_each(t->m.u.roster.workers), n = slp_each(a->u.roster_done.workers);
+    struct slp_item_worker_def d;
+    for (uint64_t no; slp_next_worker_def(&c, &d) && slp_next_u64(&n, &no);) {
+        struct fact f = { .kind = FACT_WORKER, .worker = no, .session = t->m.u.roster.session, .wkind = (uint32_t)d.kind };
+        struct slp_cursor k = slp_each(d.skills);
+        for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
+            for (int i = 0; i < CHECKER_SKILLS; i++)
+                if (strlen(skills[i]) == sk.name.n && !memcmp(skills[i], sk.name.p, sk.name.n))
+                    f.level[i] = (uint8_t)sk.level;
+        if (no)
+            checker_feed(s->checker, &f);
+    }
+}
+
+static void request(struct sim *s, const struct tapped *t)
+{
+    struct slp_msg a;
+    struct slp_cursor c;
+    uint64_t no;
+    switch (t->m.type) {
+    case SLP_ACTS:
+        if (answer(s, t, SLP_OUTCOMES, &a))
+            acts(s, t, &a);
+        break;
+    case SLP_SUBMIT:
+        if (answer(s, t, SLP_OUTCOMES, &a))
+            submits(s, t, &a);
+        break;
+    case SLP_ROSTER:
+        if (answer(s, t, SLP_ROSTER_DONE, &a))
+            roster(s, t, &a);
+        break;
+    case SLP_CREDIT:
+        if (refused(s, t))
+            break;
+        c = slp_each(t->m.u.credit.sign_off);
+        while (slp_next_u64(&c, &no))
+            checker_feed(s->checker, &(struct fact){ .kind = FACT_SIGN_OFF, .session = t->m.u.credit.session, .worker = no });
+        grants(s, t->m.u.credit.session, t->m.u.credit.grants);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- */
+
+void tap_batch(struct sim *s)
+{
+    struct server *v = &s->server;
+    struct slp_events_get q = { .since = v->next_event };
+    const struct slp_msg *page = NULL;
+    struct slp_cursor c = { 0 };
+    bool have = false, more = true;
+    struct slp_item_event e;
+    for (size_t i = 0; i < v->tap_n; i++) {
+        const struct tapped *t = &v->tap[i];
+        if (t->message)
+            request(s, t);
+        while (v->next_event <= t->last_event) {
+            if (!have || !slp_next_event(&c, &e)) {
+                CHECK(s, more);
+                q.since = v->next_event;
+                CHECK(s, (page = server_read(s, SLP_EVENTS_GET, &q)) && page->type == SLP_EVENTS);
+                c = slp_each(page->u.events.events);
+                more = page->u.events.events.count > 0;
+                have = true;
+                continue;
+            }
+            event(s, &e, t);
+            v->next_event = e.seq + 1;
+        }
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_STEP });
+    }
+}

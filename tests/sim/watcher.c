@@ -1,0 +1,103 @@
+/* Subscribers: they take published frames, see by the sequence when some are missing, ask for these, and so must end with every event of their stream. */
+#include <inttypes.h>
+
+#include "tests/sim/sim.h"
+
+static happening look;
+
+static void ask(struct sim *s, struct watcher *w)
+{
+    struct slp_events_get q = { .since = w->seq + 1, .stream = { w->stream, (uint32_t)strlen(w->stream) }, .limit = 500 };
+    struct slp_buf b = { 0 };
+    SLP_SET(&q, events_get, stream);
+    SLP_SET(&q, events_get, limit);
+    w->asking = ++w->next_id;
+    w->asked_us = s->now_us;
+    CHECK(s, slp_encode(&b, SLP_EVENTS_GET, w->asking, &q) == 0);
+    net_send_up(s, &w->wire, b.p, b.n);
+    slp_buf_free(&b);
+}
+
+/* Take what follows on what was seen; false: something is missing before it. */
+static bool take(struct sim *s, struct watcher *w, const struct slp_events *e)
+{
+    struct slp_cursor c = slp_each(e->events);
+    uint64_t prev = e->prev_seq;
+    for (struct slp_item_event it; slp_next_event(&c, &it); prev = it.seq) {
+        if (it.seq <= w->seq)
+            continue;
+        if (prev > w->seq)
+            return false;
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBSCRIBER, .worker = (uint64_t)(w - s->watcher), .prev = prev, .seq = it.seq });
+        w->seq = it.seq;
+    }
+    return true;
+}
+
+void watcher_take(struct sim *s, struct watcher *w, const struct frame *f)
+{
+    struct slp_msg m;
+    struct slp_fault fault;
+    if (slp_decode(f->bytes, f->n, SLP_B2M | SLP_B2C, &m, &fault) != 0)
+        sim_broken(s, "a subscriber got what cannot be read: %s", fault.place);
+    if (m.id && m.id != w->asking)
+        return;
+    if (m.id)
+        w->asking = 0;
+    if (m.type != SLP_EVENTS)
+        return; /* its stream is not there yet */
+    w->frames++;
+    uint64_t had = w->seq;
+    if (!take(s, w, &m.u.events)) {
+        w->gaps++;
+        if (m.id)
+            sim_broken(s, "%s: events from %" PRIu64 " on were asked for, and %" PRIu64 " is missing", w->stream, had + 1, m.u.events.prev_seq);
+        if (!w->asking)
+            ask(s, w);
+    } else if (m.id && m.u.events.more) {
+        ask(s, w);
+    }
+}
+
+static void look(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct watcher *w = &s->watcher[index];
+    (void)unused;
+    if (!w->asking || s->now_us - w->asked_us > MINUTE)
+        ask(s, w); /* the last frames before a silence may be lost, too */
+    sched_at(s, s->now_us + (s->calm ? MINUTE : 20 * MINUTE), look, index, 0);
+}
+
+void watchers_open(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.watchers; i++) {
+        struct watcher *w = &s->watcher[i];
+        snprintf(w->stream, sizeof w->stream, "%s", i == 0 ? "all" : i == 1 ? "run/run0" : "hub/hub1");
+        w->wire.peer = net_peer(s, SIDE_WATCHER, i);
+        sched_at(s, s->now_us + (int64_t)(i + 1) * SEC, look, i, 0);
+    }
+}
+
+static bool wanted(void *arg, const char *topic)
+{
+    struct sim *s = arg;
+    for (uint32_t i = 0; i < s->plan.watchers; i++)
+        if (!strcmp(s->watcher[i].stream, topic))
+            return true;
+    return false;
+}
+
+static void emit(void *arg, const char *topic, const char *body, size_t n)
+{
+    struct sim *s = arg;
+    for (uint32_t i = 0; i < s->plan.watchers; i++)
+        if (!strcmp(s->watcher[i].stream, topic))
+            net_send_down(s, s->watcher[i].wire.peer, body, n);
+}
+
+void watchers_publish(struct sim *s)
+{
+    struct server *v = &s->server;
+    if (v->out.last_event)
+        CHECK(s, reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s) == 0);
+}
