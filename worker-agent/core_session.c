@@ -497,6 +497,8 @@ void session_tick(struct core *c)
     case S_HELLO:
         if (c->now_us >= c->hello_sent_us + c->hello_wait_us) {
             wait_longer(c);
+            core_log(c, CORE_WARN, "no-answer", "the broker does not answer; next_ms=%lld",
+                     (long long)(c->hello_wait_us / 1000));
             c->relink_wanted = true;
             say_hello(c);
         }
