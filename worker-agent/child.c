@@ -75,6 +75,7 @@ static _Noreturn void become(const int fds[PIPE_ENDS], pid_t parent, const char 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     int rc = 0, keep = fds[EXEC_WRITE];
     if (dup2(fds[IN_READ], 0) < 0 || dup2(fds[OUT_WRITE], 1) < 0 || dup2(fds[ERR_WRITE], 2) < 0 ||
         (keep != 3 && dup3(keep, 3, O_CLOEXEC) < 0))

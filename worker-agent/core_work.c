@@ -323,6 +323,13 @@ void work_numbers_known(struct core *c)
             work_credit(c, w);
         }
     }
+    for (struct core_task *t = c->started.head, *next; t; t = next) {
+        next = t->next;
+        if (!t->worker && t->recalled) { /* from the journal: neither the broker nor anybody here has a use for it */
+            core_emit(c, CORE_OUT_ENDED)->assignment = t->assignment;
+            work_forget(c, t);
+        }
+    }
 }
 
 static void tell_dropped(struct core *c, const struct core_task *t, uint64_t code)

@@ -311,6 +311,10 @@ static enum said do_task(struct work *w, const json_t *task)
     w->recalled = false;
     w->values = json_is_object(draft) ? json_deep_copy(draft) : json_object();
     work_form_show(w->cli->out, task);
+    if (json_is_true(json_object_get(task, "recalled"))) {
+        cli_note(w->cli,
+                 "this task was taken back since it was started: what you submit is kept, and may count as late");
+    }
     json_t *a = ask_agent(w, "start", about_task(w));
     if (!went_well(a)) {
         note_refusal(w, a);

@@ -1,6 +1,7 @@
 """The agent as a program: robots of both kinds, crashes, restarts, signals, and people at the local socket."""
 import json
 import os
+import resource
 import signal
 import time
 import unittest
@@ -369,6 +370,33 @@ class People(harness.Case):
         self.world.sunline("run", "watch", "r", timeout_s=40)
         out = self.world.sunline("run", "output", "r", "--format", "jsonl").json_lines()
         self.assertEqual([o["judge.follows"] for o in out], ["yes"])
+
+    def test_a_full_disk_takes_no_result_and_says_so(self):
+        self.start(1)
+        asha = self.screen("asha")
+        asha.ask("sign_in")
+        task = asha.task()
+        number = task["assignment"]
+        asha.ask("start", assignment=number)
+        values = {"follows": "yes", "why": "x" * 400}
+        resource.prlimit(self.agent.pid, resource.RLIMIT_FSIZE, (256, resource.RLIM_INFINITY))
+        refused = asha.ask("submit", assignment=number, values=values)
+        self.assertEqual(refused["error"], "DISK", refused)
+        self.assertEqual(asha.ask("draft", assignment=number, values=values)["error"], "DISK")
+        self.assertEqual(asha.task()["assignment"], number)  # nothing was lost on the way
+        resource.prlimit(self.agent.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.assertTrue(asha.ask("submit", assignment=number, values=values)["kept"])
+        self.world.sunline("run", "watch", "r", timeout_s=20)
+
+    def test_the_local_socket_is_not_for_strangers(self):
+        self.start(1)
+        path = self.endpoint.removeprefix("ipc://")
+        self.assertEqual(os.stat(path).st_mode & 0o077, 0)
+        self.assertEqual(os.stat(os.path.dirname(path)).st_mode & 0o077, 0)
+        hub = PEOPLE_HUB.replace("pokhara", "open").replace("{data}", "{data}\nlocal: tcp://0.0.0.0:7799")
+        agent = self.world.agent("open", hub)
+        self.assertEqual(agent.wait_end(), 1)
+        self.assertIn("127.0.0.1 or ipc:// only", agent.log())
 
     def test_nonsense_from_a_screen_is_refused_by_name(self):
         self.start(1)

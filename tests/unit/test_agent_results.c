@@ -302,6 +302,18 @@ static void a_persons_begun_task_outlives_the_agent(void **state)
     assert_int_equal(must_send(w, SLP_SUBMIT)->u.submit.results.count, 1);
 }
 
+static void a_begun_task_that_nobody_has_a_use_for_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    struct core_task t = { .assignment = 70, .worker_no = 99, .station_id = STATION, .attempt = 1, .lease_us = 60 * S };
+    act(w, (struct core_in){ .kind = CORE_IN_RESTORE, .task = &t }); /* of somebody who has left the hub since */
+    give_roster(w);
+    welcome(w, 100, true, (uint64_t[]){ 70 }, 1);
+    roster_done(w);
+    assert_int_equal(said(w, CORE_OUT_ENDED)->assignment, 70);
+    assert_null(core_find(w->core, 70));
+}
+
 static void why_is_asked_of_the_broker(void **state)
 {
     struct world *w = *state;
@@ -396,6 +408,7 @@ int main(void)
         T(an_idle_core_asks_for_nothing_but_heartbeats),
         T(a_person_cannot_start_offline),
         T(a_persons_begun_task_outlives_the_agent),
+        T(a_begun_task_that_nobody_has_a_use_for_is_forgotten),
         T(why_is_asked_of_the_broker),
         T(a_worker_who_leaves_the_roster_finishes_what_is_begun),
         T(quiet_waits_for_robots_and_answers_then_says_bye),
