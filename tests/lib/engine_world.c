@@ -325,7 +325,7 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
     for (unsigned i = 0; i < h->workers; i++) {
         char name[48];
         snprintf(name, sizeof name, "%s-%u", h->name, i);
-        struct slp_item_worker_def d = { .name = world_str(name), .kind = h->worker[i], .capacity = 10 };
+        struct slp_item_worker_def d = { .name = world_str(name), .kind = h->kind, .capacity = 10 };
         slp_pack_item(&b, SLP_ITEM_worker_def, &d);
     }
     struct slp_roster r = { .session = h->session, .digest = { (char *)digest, 32 }, .workers = { b.p, (uint32_t)b.n, h->workers }, .last = true };
@@ -344,8 +344,7 @@ void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned 
     CHECK(n <= 8);
     h->peer = ++peers;
     h->workers = n;
-    for (unsigned i = 0; i < n; i++)
-        h->worker[i] = kind;
+    h->kind = kind;
     snprintf(h->name, sizeof h->name, "%s", name);
     snprintf((char *)h->id, sizeof h->id, "id %s", name);
     world_hello(w, h, NULL, 0);
