@@ -75,6 +75,7 @@ static void put(struct sim *s, struct producer *p, uint64_t from, uint64_t n)
         q.delay_us = (uint64_t)rng_spread(&p->rng, SEC, 3 * HOUR);
         SLP_SET(&q, put, delay_us);
     }
+    TELL(s, "producer%u: request %" PRIu64 " puts %" PRIu64 " rows from %" PRIu64, p->index, w->id, packed, from);
     send(s, p, SLP_PUT, w->id, &q);
     slp_buf_free(&rows);
     slp_buf_free(&keys);
@@ -214,7 +215,8 @@ static void on_put_done(struct sim *s, struct producer *p, const struct put_sent
     bool has = slp_next_unit_result(&c, &it);
     uint64_t unit = d->first_unit;
     if (d->accepted + d->duplicates != w->count)
-        sim_broken(s, "producer%u: %" PRIu64 " rows gave %" PRIu64 " new and %" PRIu64 " known", p->index, w->count, d->accepted, d->duplicates);
+        sim_broken(s, "producer%u: request %" PRIu64 ", %" PRIu64 " rows from %" PRIu64 ", gave %" PRIu64 " new and %" PRIu64 " known", p->index, w->id, w->count, w->from,
+                   d->accepted, d->duplicates);
     for (uint64_t i = 0; i < w->count; i++) {
         if (has && it.index == i) {
             if (it.code != SLP_E_DUPLICATE)
