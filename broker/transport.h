@@ -20,7 +20,7 @@
 
 #define TRANSPORT_RECEIVE_MESSAGES_MAX 128
 #define TRANSPORT_SEND_MESSAGES_MAX 4096
-#define TRANSPORT_EVENT_MESSAGES_MAX 1024 /* that wait for one subscriber; it loses later ones and sees the gap */
+#define TRANSPORT_EVENT_MESSAGES_MAX 512 /* that wait for one subscriber; it loses later ones and sees the gap */
 #define TRANSPORT_LINGER_MS 1000          /* last replies get this long at the end */
 #define TRANSPORT_POLL_FDS_MAX 4
 #define TRANSPORT_WATCH_US 100000         /* call transport_watch at least this often while there are connections */

@@ -69,8 +69,10 @@ enum store_rc engine_state_hash(struct store *s, uint8_t hash[16]);
 struct reader;
 struct reader *reader_new(struct store *s); /* NULL: no memory. Caches compiled lines */
 void reader_free(struct reader **r);
-/* Answer one of OUTPUT_GET, UNIT_GET, TASKS_GET, EVENTS_GET: appends one body to out (an error body if refused). 0; -1 no memory or STORE_IO. */
+/* Answer one of OUTPUT_GET, UNIT_GET, TASKS_GET, EVENTS_GET, SNAPSHOT_GET, CHECK_GET: appends one body to out (an error body if refused). 0; -1 no memory or STORE_IO. */
 int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us, struct slp_buf *out);
 /* Frames for the event streams: events first..last (committed), packed per stream. Calls emit(arg, topic, body) for each frame. */
 int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wanted)(void *, const char *topic), void (*emit)(void *, const char *topic, const char *body, size_t n), void *arg);
+/* What the record under this key belongs to, from the key alone: "units 17 and on of run 3". For damage, whose value is not to be trusted. */
+void engine_describe_key(enum store_table tb, const void *key, size_t n, char *text, size_t size);
 #endif

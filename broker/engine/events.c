@@ -215,17 +215,14 @@ void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r,
     event_write(e, t, l, r, h, data);
 }
 
-void ev_flush(struct engine *e)
-{
-    gathered_write(e);
-    segment_write(e);
-}
+#define RETAIN_A_STEP 2   /* segments forgotten by a step that wrote any: more than it adds */
+#define RETAIN_A_TICK 256
 
-/* Forget what is older than is kept: at ticks, a little each time, so that it never costs much at once. */
-void ev_retain(struct engine *e)
+/* Forget what is older than is kept, at most so many segments, so that it never costs much at once. */
+static void retain(struct engine *e, int segments)
 {
-    for (int i = 0; i < 256 && !e->rc; i++) {
-        if (e->meta.event < e->cfg.event_keep_max / 2 && e->wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
+    for (int i = 0; i < segments && !e->rc; i++) {
+        if (e->meta.event - e->meta.oldest_event < e->cfg.event_keep_max && e->wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
             return;
         struct store_cursor c;
         uint8_t k[8];
@@ -256,6 +253,18 @@ void ev_retain(struct engine *e)
         e_del(e, TABLE_EVENT, k, sizeof k);
         e->meta.oldest_event = next;
     }
+}
+
+void ev_retain(struct engine *e) { retain(e, RETAIN_A_TICK); }
+
+void ev_flush(struct engine *e)
+{
+    uint64_t before = e->ev_flushed;
+    gathered_write(e);
+    segment_write(e);
+    e->ev_flushed = e->meta.event;
+    if (e->ev_flushed != before)
+        retain(e, RETAIN_A_STEP);
 }
 
 void ev_free(struct engine *e)

@@ -238,7 +238,7 @@ struct engine {
     struct slp_buf evdata;    /* one event in the making */
     int64_t ev_oldest_wall_us;
     struct slp_buf evbuf; /* the step's events: a segment in the making */
-    uint64_t ev_first, ev_n;
+    uint64_t ev_first, ev_n, ev_flushed;
 
     struct sweep *sweep;
     uint32_t sweeps, sweep_cap;

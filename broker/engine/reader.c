@@ -174,6 +174,11 @@ bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run)
     rdr_str(&rd, &fn);
     run->units = rdr_u64(&rd);
     run->done = rdr_u64(&rd);
+    run->dropped = rdr_u64(&rd);
+    run->cancelled = rdr_u64(&rd);
+    run->dead = rdr_u64(&rd);
+    rdr_bytes(&rd, 4 * 8); /* quota, virtual time, two stamps */
+    run->last_event = rdr_u64(&rd);
     if (rd.bad) {
         r->rc = STORE_CORRUPT;
         return false;
@@ -313,6 +318,8 @@ int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us,
     case SLP_UNIT_GET: rc = rd_unit_story(r, m, out); break;
     case SLP_TASKS_GET: rc = rd_tasks(r, m, out); break;
     case SLP_EVENTS_GET: rc = rd_events(r, m, out); break;
+    case SLP_SNAPSHOT_GET: rc = rd_snapshot(r, m, out); break;
+    case SLP_CHECK_GET: rc = rd_check(r, m, out); break;
     default: rc = rd_refuse(out, m->id, SLP_E_UNKNOWN_MESSAGE, NULL, "not a reader's message");
     }
     store_abort(&r->t);

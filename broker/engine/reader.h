@@ -29,7 +29,7 @@ struct rd_run { /* a run as the store has it */
     uint32_t id, line, version, first_station;
     uint8_t state, paused, priority;
     char name[SL_NAME_BYTES_MAX + 1];
-    uint64_t units, done;
+    uint64_t units, done, dropped, cancelled, dead, last_event;
     const struct ld_line *lv;
     unsigned shift;
 };
@@ -57,4 +57,8 @@ int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out
 int rd_tasks(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 void rd_streams_free(struct reader *r);
+/* The oldest event that is kept; *last: the last one. */
+uint64_t rd_oldest_event(struct reader *r, uint64_t *last);
+int rd_snapshot(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+int rd_check(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 #endif

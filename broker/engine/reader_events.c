@@ -6,6 +6,7 @@
 #include "broker/engine/reader.h"
 
 #define SEGMENTS_LOOKED_AT_MAX 20000 /* in one page of a filtered stream */
+#define FRAME_EVENTS_BYTES_MAX (32 * 1024) /* of a published frame: what waits for a frozen subscriber is counted in frames */
 #define STREAMS_MAX 512              /* streams that one batch can touch in one publication; more are told in another */
 #define TOPIC_BYTES_MAX (SL_NAME_BYTES_MAX + 8)
 
@@ -32,7 +33,7 @@ static bool entry_next(struct rdr *rd, uint64_t seq, struct entry *x)
     return !rd->bad;
 }
 
-static uint64_t oldest_kept(struct reader *r, uint64_t *last)
+uint64_t rd_oldest_event(struct reader *r, uint64_t *last)
 {
     struct store_val v;
     enum store_rc rc = store_get(r->t, TABLE_META, "engine", 6, &v);
@@ -98,14 +99,16 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     const struct slp_events_get *q = &m->u.events_get;
     enum stream_kind kind;
     uint32_t id, rows = 0, looked = 0, limit = q->limit ? (uint32_t)q->limit : SL_PAGE_ITEMS_MAX;
-    uint64_t last, oldest = oldest_kept(r, &last), since = q->since ? q->since : oldest;
+    uint64_t last, oldest = rd_oldest_event(r, &last), since = q->since ? q->since : oldest;
     if (!stream_parse(r, q->stream, &kind, &id))
         return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "stream",
                          "a stream is all, line/NAME, run/NAME or hub/NAME of something that is there");
     if (since < oldest) {
         char text[80];
         snprintf(text, sizeof text, "the oldest event kept is %llu", (unsigned long long)oldest);
-        return rd_refuse(out, m->id, SLP_E_GONE, "since", text);
+        struct slp_error gone = { .code = SLP_E_GONE, .retry = slp_error_retry(SLP_E_GONE), .text = { text, (uint32_t)strlen(text) }, .oldest = oldest };
+        SLP_SET(&gone, error, oldest);
+        return rd_reply(out, SLP_ERROR, m->id, &gone);
     }
     struct slp_events a = { .stream = q->stream.n ? q->stream : (struct slp_bytes){ "all", 3 },
                             .prev_seq = since - 1,
@@ -247,7 +250,7 @@ int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wante
                 }
                 if (!s->on)
                     continue;
-                if (s->rows == SL_PAGE_ITEMS_MAX || s->b.n + x.item.n > PAGE_BYTES_MAX)
+                if (s->rows == SL_PAGE_ITEMS_MAX || s->b.n + x.item.n > FRAME_EVENTS_BYTES_MAX)
                     stream_emit(r, s, emit, arg);
                 if (!s->rows++)
                     s->prev = x.prev[k];

@@ -44,6 +44,7 @@ static int show(struct cli *cli, const struct sl_event *e)
 /* Everything that is there now; with follow, also what comes. */
 static int print_all(struct cli *cli, struct sl_events *events, bool follow)
 {
+    bool away = false;
     for (;;) {
         struct sl_event e;
         int rc = sl_events_next(events, follow ? WAIT_MS : 0, &e);
@@ -53,12 +54,20 @@ static int print_all(struct cli *cli, struct sl_events *events, bool follow)
             }
             continue;
         }
+        if (follow && (rc == SL_DISCONNECTED || rc == SL_BUSY || rc == SL_SHUTTING_DOWN)) {
+            if (!away) { /* it will be back, and goes on where we are */
+                cli_note(cli, "the broker does not answer; waiting for it");
+            }
+            away = true;
+            continue;
+        }
+        away = false;
         if (rc == SL_TIMEOUT || (rc == SL_STOPPED && follow)) {
             return CLI_DONE;
         }
         if (rc == SL_GONE) {
-            return cli_fail(cli, "GONE: events from %llu on are no longer kept; begin later, or without --since",
-                            (unsigned long long)sl_events_position(events));
+            return cli_fail(cli, "GONE: event %llu is no longer kept: %s", (unsigned long long)sl_events_position(events),
+                            sl_last_error(cli->sl)->text);
         }
         if (session_check(cli, rc, NULL) || show(cli, &e)) {
             return CLI_FAILED;

@@ -1,0 +1,232 @@
+"""The stream tells everything: from its events alone, from the beginning or from a snapshot, the state of a broker is rebuilt and compared with
+what it says. A random world: lines of several shapes, three hubs whose workers do all that a worker may do, an operator who pauses, cancels,
+deletes, requeues and drops, and a broker that is killed twice."""
+import os
+import random
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+import harness  # noqa: E402
+import rebuild  # noqa: E402
+import sunline_wire as wire  # noqa: E402
+
+FORM = {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer", "required": True}]}
+
+
+def station(name, **more):
+    return {"name": name, "type": "work", "attempts": 2, "backoff": "1s", "form": FORM, **more}
+
+
+LINES = {
+    "echo": [station("say"), station("check", after=["say"], when="say.loud == 'again'")],
+    "fan": [station("a"), station("b", after=["a"]), station("c", after=["a"], when="a.loud == 'again'"), station("d", after=["b", "c"])],
+    "one": [station("only", attempts=1)],
+}
+WORDS = ["x", "again", "loud"]
+
+
+class RandomWorld:
+    """Does something random, again and again, to a broker and its hubs."""
+
+    def __init__(self, broker, seed):
+        self.random = random.Random(seed)
+        self.broker = broker
+        self.client = wire.Client(broker.endpoints["clients"])
+        self.agents = [wire.Agent(broker.endpoints["agents"], "hub-%d" % i) for i in range(3)]
+        self.runs, self.held, self.answers, self.returned = {}, [], {}, []
+        self.said_hello = set()
+
+    def close(self):
+        self.client.close()
+        for a in self.agents:
+            a.close()
+
+    def begin(self):
+        for name, stations in LINES.items():
+            self.client.request("line_apply", definition={"line": name, "input": [{"name": "text", "type": "text"}], "stations": stations})
+        for i, a in enumerate(self.agents):
+            a.hello()
+            a.roster([{"name": "w%d-%d" % (i, k), "kind": 0, "capacity": 9, "skills": []} for k in range(3)])
+
+    def after_restart(self):
+        for a in self.agents:
+            mine = [x["assignment"] for agent, x in self.held if agent is a]
+            a.pushed = []
+            welcome = a.hello(held=mine)
+            self.held = [(agent, x) for agent, x in self.held if agent is not a or x["assignment"] not in welcome["recalled"]]
+
+    def gather(self):
+        for a in self.agents:
+            while a.pump(0):
+                pass
+            known = {x["assignment"] for _, x in self.held}
+            self.held += [(a, x) for x in a.pushed if x["assignment"] not in known]
+            a.pushed = []
+
+    def step(self):
+        self.random.choice([self.put] * 3 + [self.credit] * 5 + [self.work] * 14 + [self.operate] * 2 + [self.presence])()
+
+    def put(self):
+        if len(self.runs) < 6 and self.random.random() < 0.4:
+            name = "run-%d" % self.random.randrange(10 ** 6)
+            line = self.random.choice(sorted(LINES))
+            self.runs[name] = self.client.request("run_start", line=line, name=name, priority=self.random.randrange(10))["run_id"]
+        open_runs = [n for n in self.runs]
+        if open_runs:
+            try:
+                self.client.request("put", run_id=self.runs[self.random.choice(open_runs)], rows=[[w] for w in self.random.choices(WORDS, k=self.random.randrange(1, 9))],
+                                    delay_us=self.random.choice([0, 0, 0, 300000]))
+            except wire.SunlineError as e:
+                assert e.code in ("RUN_CLOSED", "NOT_FOUND"), e
+
+    def credit(self):
+        a = self.random.choice(self.agents)
+        if a.session:
+            a.credit({w: self.random.randrange(1, 4) for w in self.random.sample(sorted(a.workers), 2)})
+            a.heartbeat()
+        self.gather()
+
+    def work(self):
+        self.gather()
+        if not self.held:
+            return
+        agent, a = self.held[self.random.randrange(len(self.held))]
+        what = self.random.choice(["start"] * 4 + ["submit"] * 8 + ["release", "decline", "fail", "fail", "bury"])
+        if self.returned and self.random.random() < 0.1:
+            agent, a = self.random.choice(self.returned)  # somebody whose time was over sends his work all the same
+            what = "submit"
+        if what == "submit":
+            word = self.random.choice(WORDS)
+            answer = agent.submit([agent.result(a, [word])])
+            code = answer["outcomes"][0]["code"] if answer["outcomes"] else "OK"
+            assert code in ("OK", "LATE", "DUPLICATE", "NOT_FOUND"), code
+            if code in ("OK", "LATE"):
+                self.answers[a["assignment"]] = word
+        else:
+            answer = agent.acts([agent.act(what, a, **({"reason": "so"} if what in ("fail", "bury") else {}), **({"delay_us": 200000} if what == "fail" else {}))])
+            code = answer["outcomes"][0]["code"] if answer["outcomes"] else "OK"
+            assert code in ("OK", "DUPLICATE", "STALE", "NOT_FOUND"), (what, code)
+            if what != "start":
+                self.returned.append((agent, a))
+        if what != "start":
+            self.held = [(g, x) for g, x in self.held if x["assignment"] != a["assignment"]]
+
+    def operate(self):
+        if not self.runs:
+            return
+        name = self.random.choice(sorted(self.runs))
+        what = self.random.choice(["pause", "resume", "resume", "close", "cancel", "delete", "priority", "requeue", "drop", "drop_all", "station"])
+        r = self.client.request
+        try:
+            if what in ("pause", "resume", "close", "cancel"):
+                if what != "cancel" or self.random.random() < 0.3:
+                    r("run_set", run=name, action=["close", "pause", "resume", "cancel"].index(what))
+            elif what == "delete":
+                if self.random.random() < 0.4:
+                    r("run_set", run=name, action=4, force=True)
+                    del self.runs[name]
+            elif what == "priority":
+                r("run_set", run=name, action=5, priority=self.random.randrange(10))
+            elif what == "station":
+                s = self.random.choice(LINES["fan"])["name"]
+                r("station_set", line="fan", station=s, action=0)
+                r("station_set", line="fan", station=s, action=1)
+            else:
+                info = r("run_get", run=name)
+                sid = self.random.choice(info["stations"])["station_id"]
+                units = [self.random.randrange(1, info["run"][0]["units"] + 2) for _ in range(3)]
+                r("tasks_set", station_id=sid, run=name, action=int(what != "requeue"), reason="because", units=None if what == "drop_all" else units)
+        except wire.SunlineError as e:
+            assert e.code in ("BAD_STATE", "NOT_FOUND"), e
+
+    def presence(self):
+        a = self.random.choice(self.agents)
+        if self.random.random() < 0.7:
+            a.sign_off(self.random.sample(sorted(a.workers), 2))
+            a.heartbeat()
+        elif self.random.random() < 0.5:
+            a.bye()
+            a.pushed = []
+            mine = [x["assignment"] for agent, x in self.held if agent is a]
+            a.hello(held=mine)
+        else:
+            keep = [w for w in ("w%d-%d" % (self.agents.index(a), k) for k in range(3)) if self.random.random() < 0.8]
+            a.roster([{"name": w, "kind": 0, "capacity": 9, "skills": []} for w in keep])
+            for w in [w for w in a.workers if w not in keep]:
+                del a.workers[w]
+            a.roster([{"name": "w%d-%d" % (self.agents.index(a), k), "kind": 0, "capacity": 9, "skills": []} for k in range(3)])
+
+    def rest(self):
+        """Until no delay, sweep or lease moves anything by itself."""
+        last = [0]
+
+        def still():
+            figures = self.client.request("stats_get")["figures"]
+            for a in self.agents:
+                a.heartbeat()
+            at_rest = figures["sweeps_under_way"] == 0 and figures["tasks_waiting"] == 0 and figures["event_seq"] == last[0]
+            last[0] = figures["event_seq"]
+            return at_rest
+        harness.wait(still, 30, "the broker to come to rest")
+
+
+class Rebuilding(harness.Case):
+    def live(self, seed, steps, during=lambda w, i: None):
+        broker = self.world.broker()
+        w = RandomWorld(broker, seed)
+        self.addCleanup(w.close)
+        w.begin()
+        for i in range(steps):
+            w.step()
+            if i in (steps // 3, 2 * steps // 3):
+                broker.kill()
+                broker.start()
+                w.after_restart()
+            during(w, i)
+        w.rest()
+        return w
+
+    def check(self, w, world):
+        rebuild.follow(w.client, world)
+        self.assertEqual(rebuild.compare(w.client, world), [])
+        self.assertGreater(len(world.assignments), 50)
+        # what stands is what its worker said: the output has it, word for word
+        for run in world.runs.values():
+            if run.state == rebuild.RUN_DELETING:
+                continue
+            by_result = {a.result: n for n, a in world.assignments.items() if a.result}
+            out = w.client.request("output_get", run=run.name, all_units=True)
+            for row in out["rows"]:
+                told = dict(zip(out["columns"], row))
+                unit = run.units[told["unit"]]
+                for s in world.line_stations(run.line, run.version):
+                    task = unit.tasks[s["index"]]
+                    column = s["name"] + ".loud"
+                    if column in told:
+                        self.assertEqual(w.answers[by_result[task.result]] if task.result else None, told[column], (run.name, told["unit"], column))
+
+    def test_from_the_first_event_on(self):
+        self.check(self.live(1, 500), rebuild.World())
+
+    def test_from_the_first_event_on_in_another_world(self):
+        self.check(self.live(2, 500), rebuild.World())
+
+    def test_from_a_snapshot_taken_page_by_page_while_work_goes_on(self):
+        taken = []
+
+        def during(w, i):
+            if i == 250:
+                taken.append(rebuild.snapshot(w.client, limit=20, between=w.step))
+        w = self.live(3, 400, during)
+        self.check(w, taken[0])
+
+    def test_a_snapshot_at_rest_is_the_state(self):
+        w = self.live(4, 250)
+        world = rebuild.snapshot(w.client)
+        self.check(w, world)
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()
