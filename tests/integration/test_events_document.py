@@ -20,7 +20,8 @@ def catalogue():
 def sections():
     """name -> (number, streams, data keys, prose) out of events.md"""
     found = {}
-    for section in read("docs", "events.md").split("\n### ")[1:]:
+    types = read("docs", "events.md").split("\n## The types")[1].split("\n## ")[0]
+    for section in types.split("\n### ")[1:]:
         head, facts, prose = re.fullmatch(r"(.*)\n(.*)\n\n(.*)", section.rstrip("\n"), re.S).groups()
         name, number = re.fullmatch(r"(\w+), type (\d+)", head).groups()
         streams, keys = re.fullmatch(r".*\. Streams: ([\w, ]+)\. Data: (.*)\.", facts).groups()
