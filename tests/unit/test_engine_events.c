@@ -1,0 +1,351 @@
+/* The engine: its events. Sequences without a gap, each stream's chain, the same bytes whether published or asked for later, what is no longer kept, and that a
+ * reader who only follows the events knows as much as the counters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "proto/reader.h"
+#include "tests/lib/engine_life.h"
+
+enum event_type {
+#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
+#include "proto/events.def"
+#undef EVENT
+};
+
+static struct world w;
+
+static const char *const streams[] = { "all", "line/life", "run/one", "run/two", "hub/west", "hub/east" };
+#define STREAMS 6
+
+/* Everything of a stream, page by page, as packed items one after the other; asserts the chain on the way. */
+static struct slp_buf replay(const char *stream, uint64_t limit, uint64_t *count)
+{
+    struct slp_buf all = { 0 };
+    struct slp_events_get q = { .since = 1, .stream = world_str(stream), .limit = limit };
+    uint64_t last = 0;
+    SLP_SET(&q, events_get, stream);
+    SLP_SET(&q, events_get, limit);
+    *count = 0;
+    for (;;) {
+        struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+        assert_int_equal(m->type, SLP_EVENTS);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        struct slp_item_event ev;
+        for (uint32_t i = 0; slp_next_event(&c, &ev); i++) {
+            if (i == 0)
+                assert_int_equal(m->u.events.prev_seq, last);
+            assert_true(ev.seq > last);
+            if (!strcmp(stream, "all"))
+                assert_int_equal(ev.seq, last + 1);
+            last = ev.seq;
+            (*count)++;
+        }
+        slp_buf_add(&all, m->u.events.events.p, m->u.events.events.bytes);
+        assert_true(m->u.events.next_since > last);
+        q.since = m->u.events.next_since;
+        if (!m->u.events.more)
+            return all;
+    }
+}
+
+struct publication { struct slp_buf b[STREAMS]; uint64_t last[STREAMS]; };
+
+static bool wanted(void *arg, const char *topic)
+{
+    (void)arg;
+    for (int i = 0; i < STREAMS; i++)
+        if (!strcmp(topic, streams[i]))
+            return true;
+    return false;
+}
+
+static void published(void *arg, const char *topic, const char *body, size_t n)
+{
+    struct publication *p = arg;
+    struct slp_msg m;
+    struct slp_fault fault;
+    int i = 0;
+    while (strcmp(topic, streams[i]))
+        assert_true(++i < STREAMS);
+    assert_true(n <= SL_FRAME_BYTES_MAX);
+    assert_int_equal(slp_decode(body, n, SLP_B2M, &m, &fault), 0);
+    assert_int_equal(m.type, SLP_EVENTS);
+    assert_int_equal(m.u.events.stream.n, strlen(topic));
+    assert_int_equal(m.u.events.prev_seq, p->last[i]);
+    slp_buf_add(&p->b[i], m.u.events.events.p, m.u.events.events.bytes);
+    p->last[i] = m.u.events.next_since - 1;
+}
+
+static uint64_t last_event(void)
+{
+    struct slp_stats_get q = { 0 };
+    return world_number(world_at(world_send(&w, WORLD_CLIENT, SLP_STATS_GET, &q)->u.stats.figures, "event_seq"));
+}
+
+static void pages_and_publications_tell_the_same_without_a_gap(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct publication p = { 0 };
+        memset(&w, 0, sizeof w);
+        life_live(&w, &(struct life){ .seed = seed, .steps = 400, .batch = 5, .restart_at = 200, .really = true });
+        uint64_t last = last_event();
+        for (uint64_t at = 1, n = 1; at <= last; at += n, n = n * 3 % 50 + 1) /* batches of any length */
+            assert_int_equal(reader_publish(w.reader, at, at + n - 1 < last ? at + n - 1 : last, wanted, published, &p), 0);
+        for (int i = 0; i < STREAMS; i++) {
+            uint64_t by_one, by_many;
+            struct slp_buf a = replay(streams[i], 1 + seed, &by_one), b = replay(streams[i], 1000, &by_many);
+            assert_true(by_one > 5);
+            assert_int_equal(by_one, by_many);
+            if (i == 0)
+                assert_int_equal(by_one, last);
+            assert_int_equal(a.n, b.n);
+            assert_memory_equal(a.p, b.p, a.n);
+            assert_int_equal(a.n, p.b[i].n);
+            assert_memory_equal(a.p, p.b[i].p, a.n);
+            slp_buf_free(&a);
+            slp_buf_free(&b);
+            slp_buf_free(&p.b[i]);
+        }
+        world_end(&w);
+    }
+}
+
+static void an_unknown_stream_or_far_future_is_answered(void **state)
+{
+    static const char *const none[] = { "run/nobody", "run/", "x", "line", "hub/west/", "all/" };
+    (void)state;
+    memset(&w, 0, sizeof w);
+    life_live(&w, &(struct life){ .seed = 1, .steps = 20, .batch = 1 });
+    for (int i = 0; i < 6; i++) {
+        struct slp_events_get q = { .since = 1, .stream = world_str(none[i]) };
+        SLP_SET(&q, events_get, stream);
+        assert_int_equal(world_code(world_read(&w, SLP_EVENTS_GET, &q)), SLP_E_NOT_FOUND);
+    }
+    static const uint64_t far[] = { 1000000, UINT64_MAX - 1, UINT64_MAX };
+    for (int i = 0; i < 3; i++) {
+        struct slp_events_get q = { .since = far[i] };
+        struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+        assert_int_equal(m->type, SLP_EVENTS);
+        assert_int_equal(m->u.events.events.count, 0);
+        assert_false(m->u.events.more);
+    }
+    world_end(&w);
+}
+
+static void what_is_no_longer_kept_is_gone_and_says_from_where_on_it_is(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof w);
+    w.cfg.event_keep_max = 50;
+    life_live(&w, &(struct life){ .seed = 3, .steps = 300, .batch = 1 });
+    uint64_t last = last_event();
+    assert_true(last > 200);
+    struct slp_events_get q = { .since = 1 };
+    struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+    assert_int_equal(world_code(m), SLP_E_GONE);
+    unsigned long long oldest = 0;
+    char text[100];
+    snprintf(text, sizeof text, "%.*s", (int)m->u.error.text.n, m->u.error.text.p);
+    assert_int_equal(sscanf(text, "the oldest event kept is %llu", &oldest), 1);
+    assert_in_range(last - oldest, 49, 80); /* whole segments */
+    q.since = oldest;
+    m = world_read(&w, SLP_EVENTS_GET, &q);
+    assert_int_equal(m->u.events.events.count, last - oldest + 1);
+    q.since = oldest - 1;
+    assert_int_equal(world_code(world_read(&w, SLP_EVENTS_GET, &q)), SLP_E_GONE);
+    world_restart(&w);
+    q.since = oldest;
+    assert_int_equal(world_read(&w, SLP_EVENTS_GET, &q)->type, SLP_EVENTS);
+    world_end(&w);
+}
+
+static void old_events_go_when_their_time_is_over(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof w);
+    w.cfg.event_keep_us = 3600ll * 1000000;
+    life_live(&w, &(struct life){ .seed = 5, .steps = 50, .batch = 1 });
+    struct slp_events_get q = { .since = 1 };
+    assert_int_equal(world_read(&w, SLP_EVENTS_GET, &q)->type, SLP_EVENTS);
+    w.wall_us += 3601ll * 1000000;
+    world_tick(&w);
+    world_tick(&w);
+    assert_int_equal(world_code(world_read(&w, SLP_EVENTS_GET, &q)), SLP_E_GONE);
+    world_end(&w);
+}
+
+/* ---- following the events alone ---- */
+
+#define UNITS 2000
+#define ASSIGNMENTS 20000
+struct follower {
+    uint32_t first_station;
+    uint8_t task[2][4][UNITS], unit[2][UNITS]; /* by run, station, unit */
+    bool known[2][UNITS];
+    struct { uint8_t run, station; uint16_t unit; } of[ASSIGNMENTS];
+};
+
+static void set(struct follower *f, struct slp_bytes data, uint8_t to)
+{
+    uint64_t run = world_number(world_at(data, "run")) - 1, station = world_number(world_at(data, "station")) - f->first_station;
+    struct slp_bytes units = world_at(data, "units");
+    char path[16];
+    assert_true(run < 2 && station < 4 && units.n);
+    for (unsigned i = 0;; i += 2) {
+        snprintf(path, sizeof path, "[%u]", i);
+        uint64_t first = world_number(world_at(units, path));
+        if (first == UINT64_MAX)
+            break;
+        snprintf(path, sizeof path, "[%u]", i + 1);
+        for (uint64_t n = world_number(world_at(units, path)); n--; first++) {
+            assert_true(first < UNITS && f->known[run][first]);
+            f->task[run][station][first] = to;
+        }
+    }
+}
+
+static void set_units(struct follower *f, struct slp_bytes data, int to) /* -1: they came in */
+{
+    uint64_t run = world_number(world_at(data, "run")) - 1;
+    struct slp_bytes units = world_at(data, "units");
+    char path[16];
+    for (unsigned i = 0;; i += 2) {
+        snprintf(path, sizeof path, "[%u]", i);
+        uint64_t first = world_number(world_at(units, path));
+        if (first == UINT64_MAX)
+            break;
+        snprintf(path, sizeof path, "[%u]", i + 1);
+        for (uint64_t n = world_number(world_at(units, path)); n--; first++) {
+            assert_int_equal(f->known[run][first], to >= 0);
+            f->known[run][first] = true;
+            f->unit[run][first] = to < 0 ? UNIT_OPEN : (uint8_t)to;
+            for (int s = 0; to == UNIT_DROPPED && s < 4; s++)
+                if (f->task[run][s][first] != TASK_DONE && f->task[run][s][first] != TASK_SKIPPED)
+                    f->task[run][s][first] = TASK_ENDED;
+        }
+    }
+}
+
+static void assigned(struct follower *f, struct slp_bytes data)
+{
+    uint64_t run = world_number(world_at(data, "run")) - 1, station = world_number(world_at(data, "station")) - f->first_station;
+    uint64_t no = world_number(world_at(data, "first"));
+    struct slp_bytes units = world_at(data, "units");
+    char path[16];
+    set(f, data, TASK_ASSIGNED);
+    for (unsigned i = 0;; i += 2) {
+        snprintf(path, sizeof path, "[%u]", i);
+        uint64_t first = world_number(world_at(units, path));
+        if (first == UINT64_MAX)
+            break;
+        snprintf(path, sizeof path, "[%u]", i + 1);
+        for (uint64_t n = world_number(world_at(units, path)); n--; first++, no++) {
+            assert_true(no < ASSIGNMENTS);
+            f->of[no].run = (uint8_t)run;
+            f->of[no].station = (uint8_t)station;
+            f->of[no].unit = (uint16_t)first;
+        }
+    }
+}
+
+static void started(struct follower *f, struct slp_bytes data)
+{
+    struct slp_bytes list = world_at(data, "assignments");
+    char path[16];
+    for (unsigned i = 0;; i += 2) {
+        snprintf(path, sizeof path, "[%u]", i);
+        uint64_t first = world_number(world_at(list, path));
+        if (first == UINT64_MAX)
+            break;
+        snprintf(path, sizeof path, "[%u]", i + 1);
+        for (uint64_t n = world_number(world_at(list, path)); n--; first++) {
+            uint8_t *t = &f->task[f->of[first].run][f->of[first].station][f->of[first].unit];
+            if (*t == TASK_ASSIGNED)
+                *t = TASK_STARTED;
+        }
+    }
+}
+
+static void follow(struct follower *f, const struct slp_item_event *ev)
+{
+    switch ((enum event_type)ev->type) {
+    case EV_UNITS_ADDED:
+        set_units(f, ev->data, -1);
+        break;
+    case EV_TASKS_READY:
+        set(f, ev->data, TASK_READY);
+        break;
+    case EV_TASKS_WAITING:
+        set(f, ev->data, TASK_WAITING);
+        break;
+    case EV_TASKS_SKIPPED:
+        set(f, ev->data, TASK_SKIPPED);
+        break;
+    case EV_TASKS_DONE:
+        set(f, ev->data, TASK_DONE);
+        break;
+    case EV_TASKS_DEAD:
+        set(f, ev->data, TASK_DEAD);
+        break;
+    case EV_ASSIGNED:
+        assigned(f, ev->data);
+        break;
+    case EV_STARTED:
+        started(f, ev->data);
+        break;
+    case EV_UNITS_DONE:
+        set_units(f, ev->data, UNIT_DONE);
+        break;
+    case EV_UNITS_DROPPED:
+        set_units(f, ev->data, UNIT_DROPPED);
+        break;
+    default: /* the others move no task */
+        break;
+    }
+}
+
+static void who_follows_the_events_knows_what_the_counters_say(void **state)
+{
+    static const char *const station[] = { "a", "b", "c", "d" }, *const run[] = { "one", "two" };
+    static struct follower f;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        uint64_t n;
+        memset(&w, 0, sizeof w);
+        memset(&f, 0, sizeof f);
+        f.first_station = 1;
+        life_live(&w, &(struct life){ .seed = seed, .steps = 500, .batch = 3 });
+        struct slp_buf all = replay("all", 1000, &n);
+        struct slp_cursor c = slp_each((struct slp_list){ all.p, (uint32_t)all.n, (uint32_t)n });
+        for (struct slp_item_event ev; slp_next_event(&c, &ev);)
+            follow(&f, &ev);
+        for (int r = 0; r < 2; r++)
+            for (int s = 0; s < 4; s++) {
+                uint64_t count[TASK_STATES] = { 0 };
+                for (int u = 0; u < UNITS; u++)
+                    if (f.known[r][u])
+                        count[f.task[r][s][u]]++;
+                for (int k = 0; k < TASK_STATES; k++)
+                    if (count[k] != world_count(&w, run[r], station[s], (enum task_state)k))
+                        fail_msg("seed %u, run %s, station %s, state %d: %u by the events", (unsigned)seed, run[r], station[s], k, (unsigned)count[k]);
+            }
+        slp_buf_free(&all);
+        world_end(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_and_publications_tell_the_same_without_a_gap),
+        cmocka_unit_test(an_unknown_stream_or_far_future_is_answered),
+        cmocka_unit_test(what_is_no_longer_kept_is_gone_and_says_from_where_on_it_is),
+        cmocka_unit_test(old_events_go_when_their_time_is_over),
+        cmocka_unit_test(who_follows_the_events_knows_what_the_counters_say),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
