@@ -4,10 +4,14 @@
 #include <stdio.h>
 
 static const char *const line = "line: life\ninput:\n  - {name: text, type: text}\nstations:\n"
-                                "  - name: a\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: 20s\n    backoff: 2s\n    attempts: 2\n"
-                                "  - name: b\n    when: a.answer == \"1\"\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: 10s\n"
-                                "  - name: c\n    after: [a]\n    form: {fields: [{name: answer, type: short_answer}]}\n    start_by: 5s\n    lease: 10s\n"
-                                "  - name: d\n    after: [b, c]\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: 10s\n    attempts: 1\n";
+                                "  - name: a\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: "
+                                "20s\n    backoff: 2s\n    attempts: 2\n"
+                                "  - name: b\n    when: a.answer == \"1\"\n    form: {fields: [{name: answer, type: "
+                                "short_answer}]}\n    lease: 10s\n"
+                                "  - name: c\n    after: [a]\n    form: {fields: [{name: answer, type: "
+                                "short_answer}]}\n    start_by: 5s\n    lease: 10s\n"
+                                "  - name: d\n    after: [b, c]\n    form: {fields: [{name: answer, type: "
+                                "short_answer}]}\n    lease: 10s\n    attempts: 1\n";
 static const char *const run_name[] = { "one", "two" };
 
 static unsigned roll(uint64_t *seed, unsigned n) /* xorshift64* */
@@ -18,7 +22,13 @@ static unsigned roll(uint64_t *seed, unsigned n) /* xorshift64* */
     return (unsigned)((*seed * 2685821657736338717ull) >> 40) % n;
 }
 
-struct cast { struct world *w; struct world_hub hub[2]; uint64_t run[2], seed; uint32_t station; unsigned top; };
+struct cast {
+    struct world *w;
+    struct world_hub hub[2];
+    uint64_t run[2], seed;
+    uint32_t station;
+    unsigned top;
+};
 
 static void put_some(struct cast *c)
 {
@@ -30,7 +40,9 @@ static void put_some(struct cast *c)
         slp_pack_array(&b, 1);
         slp_pack_cstr(&b, text);
     }
-    struct slp_put q = { .run_id = c->run[roll(&c->seed, 2)], .rows = { b.p, (uint32_t)b.n, n }, .delay_us = roll(&c->seed, 4) ? 0 : 3000000 };
+    struct slp_put q = { .run_id = c->run[roll(&c->seed, 2)],
+                         .rows = { b.p, (uint32_t)b.n, n },
+                         .delay_us = roll(&c->seed, 4) ? 0 : 3000000 };
     SLP_SET(&q, put, delay_us);
     world_send(c->w, WORLD_CLIENT, SLP_PUT, &q);
     slp_buf_free(&b);
@@ -58,22 +70,22 @@ static void operate(struct cast *c)
 {
     const char *run = run_name[roll(&c->seed, 2)];
     struct slp_run_set set = { .run = world_str(run), .action = RUN_SET_PAUSE + roll(&c->seed, 2) };
-    struct slp_station_set station = { .line = world_str("life"), .station = world_str("c"), .action = roll(&c->seed, 2) };
+    struct slp_station_set station = { .line = world_str("life"),
+                                       .station = world_str("c"),
+                                       .action = roll(&c->seed, 2) };
     struct slp_buf b = { 0 };
-    struct slp_tasks_set tasks = { .station_id = c->station + roll(&c->seed, 4), .action = roll(&c->seed, 8) == 0, .run = world_str(run) };
+    struct slp_tasks_set tasks = { .station_id = c->station + roll(&c->seed, 4),
+                                   .action = roll(&c->seed, 8) == 0,
+                                   .run = world_str(run) };
     switch (roll(&c->seed, 5)) {
-    case 0:
-        world_send(c->w, WORLD_CLIENT, SLP_RUN_SET, &set);
-        break;
+    case 0: world_send(c->w, WORLD_CLIENT, SLP_RUN_SET, &set); break;
     case 1:
         set.action = RUN_SET_PRIORITY;
         set.priority = 4 + roll(&c->seed, 3);
         SLP_SET(&set, run_set, priority);
         world_send(c->w, WORLD_CLIENT, SLP_RUN_SET, &set);
         break;
-    case 2:
-        world_send(c->w, WORLD_CLIENT, SLP_STATION_SET, &station);
-        break;
+    case 2: world_send(c->w, WORLD_CLIENT, SLP_STATION_SET, &station); break;
     default:
         SLP_SET(&tasks, tasks_set, run);
         if (roll(&c->seed, 3)) {

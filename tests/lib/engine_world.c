@@ -11,7 +11,13 @@
 #include "client/cli/linefile.h"
 #include "proto/reader.h"
 
-#define CHECK(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
+#define CHECK(x)                                                                                                       \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
 
 static void step(struct world *w, struct input *in)
 {
@@ -222,13 +228,17 @@ void world_hash(struct world *w, uint8_t hash[16])
 
 /* ---- shorthands ---- */
 
-struct slp_bytes world_str(const char *s) { return (struct slp_bytes){ s, (uint32_t)strlen(s) }; }
+struct slp_bytes world_str(const char *s)
+{
+    return (struct slp_bytes){ s, (uint32_t)strlen(s) };
+}
 
 static void agreed(const struct slp_msg *m, uint64_t type)
 {
     CHECK(m);
     if (m->type == SLP_ERROR && type != SLP_ERROR) {
-        fprintf(stderr, "refused: %s %.*s\n", slp_error_name(m->u.error.code), (int)m->u.error.text.n, m->u.error.text.p);
+        fprintf(stderr, "refused: %s %.*s\n", slp_error_name(m->u.error.code), (int)m->u.error.text.n,
+                m->u.error.text.p);
         struct slp_cursor c = slp_each(m->u.error.problems);
         for (struct slp_item_problem p; slp_next_problem(&c, &p);)
             fprintf(stderr, "  %.*s: %.*s\n", (int)p.path.n, p.path.p, (int)p.text.n, p.text.p);
@@ -298,7 +308,8 @@ uint64_t world_count(struct world *w, const char *run, const char *station, enum
     struct slp_cursor c = slp_each(m->u.run_info.stations);
     for (struct slp_item_station_row r; slp_next_station_row(&c, &r);)
         if (r.name.n == strlen(station) && !memcmp(r.name.p, station, r.name.n)) {
-            uint64_t v[TASK_STATES] = { r.blocked, r.waiting, r.ready, r.assigned, r.started, r.done, r.skipped, r.dead, r.ended };
+            uint64_t v[TASK_STATES] = { r.blocked, r.waiting, r.ready, r.assigned, r.started,
+                                        r.done,    r.skipped, r.dead,  r.ended };
             return v[s];
         }
     CHECK(!"no such station");
@@ -312,8 +323,13 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
     memcpy(digest, h->id, 16);
     for (size_t i = 0; i < n; i++)
         slp_pack_u64(&b, held[i]);
-    struct slp_hello q = { .hub = world_str(h->name), .incarnation = 1, .data_id = { (char *)h->id, 16 }, .zone = world_str("Africa/Nairobi"),
-                           .roster_digest = { (char *)digest, 32 }, .held = { b.p, (uint32_t)b.n, (uint32_t)n }, .wall_us = w->wall_us };
+    struct slp_hello q = { .hub = world_str(h->name),
+                           .incarnation = 1,
+                           .data_id = { (char *)h->id, 16 },
+                           .zone = world_str("Africa/Nairobi"),
+                           .roster_digest = { (char *)digest, 32 },
+                           .held = { b.p, (uint32_t)b.n, (uint32_t)n },
+                           .wall_us = w->wall_us };
     struct slp_msg *m = world_send(w, h->peer, SLP_HELLO, &q);
     slp_buf_free(&b);
     w->hellos++;
@@ -328,7 +344,10 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
         struct slp_item_worker_def d = { .name = world_str(name), .kind = h->kind, .capacity = 10 };
         slp_pack_item(&b, SLP_ITEM_worker_def, &d);
     }
-    struct slp_roster r = { .session = h->session, .digest = { (char *)digest, 32 }, .workers = { b.p, (uint32_t)b.n, h->workers }, .last = true };
+    struct slp_roster r = { .session = h->session,
+                            .digest = { (char *)digest, 32 },
+                            .workers = { b.p, (uint32_t)b.n, h->workers },
+                            .last = true };
     m = world_send(w, h->peer, SLP_ROSTER, &r);
     slp_buf_free(&b);
     agreed(m, SLP_ROSTER_DONE);
@@ -394,7 +413,9 @@ enum slp_code world_submit(struct world *w, struct world_hub *h, const struct wo
 {
     struct slp_buf v = { 0 }, b = { 0 };
     slp_pack_cstr(&v, answer);
-    struct slp_item_result it = { .assignment = t->assignment, .worker = t->worker, .values = { v.p, (uint32_t)v.n, 1 } };
+    struct slp_item_result it = { .assignment = t->assignment,
+                                  .worker = t->worker,
+                                  .values = { v.p, (uint32_t)v.n, 1 } };
     slp_pack_item(&b, SLP_ITEM_result, &it);
     struct slp_submit q = { .session = h->session, .results = { b.p, (uint32_t)b.n, 1 } };
     enum slp_code code = first_outcome(world_send(w, h->peer, SLP_SUBMIT, &q), NULL);
@@ -403,7 +424,8 @@ enum slp_code world_submit(struct world *w, struct world_hub *h, const struct wo
     return code;
 }
 
-enum slp_code world_act(struct world *w, struct world_hub *h, const struct world_task *t, unsigned act, const char *reason, int64_t *lease_us)
+enum slp_code world_act(struct world *w, struct world_hub *h, const struct world_task *t, unsigned act,
+                        const char *reason, int64_t *lease_us)
 {
     struct slp_buf b = { 0 };
     struct slp_item_act it = { .act = act, .assignment = t->assignment, .worker = t->worker };
@@ -449,7 +471,8 @@ enum slp_code world_station_set(struct world *w, const char *line, const char *s
     return world_code(world_send(w, WORLD_CLIENT, SLP_STATION_SET, &q));
 }
 
-uint64_t world_tasks_set(struct world *w, uint32_t station_id, unsigned action, const char *run, const uint64_t *unit, unsigned n)
+uint64_t world_tasks_set(struct world *w, uint32_t station_id, unsigned action, const char *run, const uint64_t *unit,
+                         unsigned n)
 {
     struct slp_buf b = { 0 };
     struct slp_tasks_set q = { .station_id = station_id, .action = action, .reason = world_str("by hand") };
@@ -535,7 +558,10 @@ static struct slp_bytes story(struct world *w, const char *run, uint64_t unit, c
 }
 
 /* A reader's answer that nobody needs any more. */
-static void forget_last(struct world *w) { free(w->frame[--w->frames].bytes); }
+static void forget_last(struct world *w)
+{
+    free(w->frame[--w->frames].bytes);
+}
 
 uint64_t world_story(struct world *w, const char *run, uint64_t unit, const char *path)
 {
@@ -612,15 +638,17 @@ static void check_run(struct world *w, const struct slp_item_run_row *row)
     struct slp_cursor c = slp_each(world_run_get(w, name)->u.run_info.stations);
     struct slp_item_station_row r;
     for (uint32_t i = 0; slp_next_station_row(&c, &r); i++) {
-        uint64_t v[TASK_STATES] = { r.blocked, r.waiting, r.ready, r.assigned, r.started, r.done, r.skipped, r.dead, r.ended };
+        uint64_t v[TASK_STATES] = { r.blocked, r.waiting, r.ready, r.assigned, r.started,
+                                    r.done,    r.skipped, r.dead,  r.ended };
         for (int k = 0; k < TASK_STATES; k++)
             if (v[k] != task[i * TASK_STATES + k]) {
-                fprintf(stderr, "run %s, station %u, state %d: the counter says %llu, the units %llu\n", name, i, k, (unsigned long long)v[k],
-                        (unsigned long long)task[i * TASK_STATES + k]);
+                fprintf(stderr, "run %s, station %u, state %d: the counter says %llu, the units %llu\n", name, i, k,
+                        (unsigned long long)v[k], (unsigned long long)task[i * TASK_STATES + k]);
                 abort();
             }
     }
-    CHECK(states[UNIT_DONE] == row->done && states[UNIT_DROPPED] == row->dropped && states[UNIT_CANCELLED] == row->cancelled);
+    CHECK(states[UNIT_DONE] == row->done && states[UNIT_DROPPED] == row->dropped &&
+          states[UNIT_CANCELLED] == row->cancelled);
     CHECK(dead == row->dead);
     free(task);
 }

@@ -51,7 +51,10 @@ static struct slp_buf replay(const char *stream, uint64_t limit, uint64_t *count
     }
 }
 
-struct publication { struct slp_buf b[STREAMS]; uint64_t last[STREAMS]; };
+struct publication {
+    struct slp_buf b[STREAMS];
+    uint64_t last[STREAMS];
+};
 
 static bool wanted(void *arg, const char *topic)
 {
@@ -94,7 +97,8 @@ static void pages_and_publications_tell_the_same_without_a_gap(void **state)
         life_live(&w, &(struct life){ .seed = seed, .steps = 400, .batch = 5, .restart_at = 200, .really = true });
         uint64_t last = last_event();
         for (uint64_t at = 1, n = 1; at <= last; at += n, n = n * 3 % 50 + 1) /* batches of any length */
-            assert_int_equal(reader_publish(w.reader, at, at + n - 1 < last ? at + n - 1 : last, wanted, published, &p), 0);
+            assert_int_equal(reader_publish(w.reader, at, at + n - 1 < last ? at + n - 1 : last, wanted, published, &p),
+                             0);
         for (int i = 0; i < STREAMS; i++) {
             uint64_t by_one, by_many;
             struct slp_buf a = replay(streams[i], 1 + seed, &by_one), b = replay(streams[i], 1000, &by_many);
@@ -186,12 +190,16 @@ struct follower {
     uint32_t first_station;
     uint8_t task[2][4][UNITS], unit[2][UNITS]; /* by run, station, unit */
     bool known[2][UNITS];
-    struct { uint8_t run, station; uint16_t unit; } of[ASSIGNMENTS];
+    struct {
+        uint8_t run, station;
+        uint16_t unit;
+    } of[ASSIGNMENTS];
 };
 
 static void set(struct follower *f, struct slp_bytes data, uint8_t to)
 {
-    uint64_t run = world_number(world_at(data, "run")) - 1, station = world_number(world_at(data, "station")) - f->first_station;
+    uint64_t run = world_number(world_at(data, "run")) - 1,
+             station = world_number(world_at(data, "station")) - f->first_station;
     struct slp_bytes units = world_at(data, "units");
     char path[16];
     assert_true(run < 2 && station < 4 && units.n);
@@ -232,7 +240,8 @@ static void set_units(struct follower *f, struct slp_bytes data, int to) /* -1: 
 
 static void assigned(struct follower *f, struct slp_bytes data)
 {
-    uint64_t run = world_number(world_at(data, "run")) - 1, station = world_number(world_at(data, "station")) - f->first_station;
+    uint64_t run = world_number(world_at(data, "run")) - 1,
+             station = world_number(world_at(data, "station")) - f->first_station;
     uint64_t no = world_number(world_at(data, "first"));
     struct slp_bytes units = world_at(data, "units");
     char path[16];
@@ -273,38 +282,17 @@ static void started(struct follower *f, struct slp_bytes data)
 static void follow(struct follower *f, const struct slp_item_event *ev)
 {
     switch ((enum event_type)ev->type) {
-    case EV_UNITS_ADDED:
-        set_units(f, ev->data, -1);
-        break;
-    case EV_TASKS_READY:
-        set(f, ev->data, TASK_READY);
-        break;
-    case EV_TASKS_WAITING:
-        set(f, ev->data, TASK_WAITING);
-        break;
-    case EV_TASKS_SKIPPED:
-        set(f, ev->data, TASK_SKIPPED);
-        break;
-    case EV_TASKS_DONE:
-        set(f, ev->data, TASK_DONE);
-        break;
-    case EV_TASKS_DEAD:
-        set(f, ev->data, TASK_DEAD);
-        break;
-    case EV_ASSIGNED:
-        assigned(f, ev->data);
-        break;
-    case EV_STARTED:
-        started(f, ev->data);
-        break;
-    case EV_UNITS_DONE:
-        set_units(f, ev->data, UNIT_DONE);
-        break;
-    case EV_UNITS_DROPPED:
-        set_units(f, ev->data, UNIT_DROPPED);
-        break;
-    default: /* the others move no task */
-        break;
+    case EV_UNITS_ADDED: set_units(f, ev->data, -1); break;
+    case EV_TASKS_READY: set(f, ev->data, TASK_READY); break;
+    case EV_TASKS_WAITING: set(f, ev->data, TASK_WAITING); break;
+    case EV_TASKS_SKIPPED: set(f, ev->data, TASK_SKIPPED); break;
+    case EV_TASKS_DONE: set(f, ev->data, TASK_DONE); break;
+    case EV_TASKS_DEAD: set(f, ev->data, TASK_DEAD); break;
+    case EV_ASSIGNED: assigned(f, ev->data); break;
+    case EV_STARTED: started(f, ev->data); break;
+    case EV_UNITS_DONE: set_units(f, ev->data, UNIT_DONE); break;
+    case EV_UNITS_DROPPED: set_units(f, ev->data, UNIT_DROPPED); break;
+    default: /* the others move no task */ break;
     }
 }
 
@@ -331,7 +319,8 @@ static void who_follows_the_events_knows_what_the_counters_say(void **state)
                         count[f.task[r][s][u]]++;
                 for (int k = 0; k < TASK_STATES; k++)
                     if (count[k] != world_count(&w, run[r], station[s], (enum task_state)k))
-                        fail_msg("seed %u, run %s, station %s, state %d: %u by the events", (unsigned)seed, run[r], station[s], k, (unsigned)count[k]);
+                        fail_msg("seed %u, run %s, station %s, state %d: %u by the events", (unsigned)seed, run[r],
+                                 station[s], k, (unsigned)count[k]);
             }
         slp_buf_free(&all);
         world_end(&w);

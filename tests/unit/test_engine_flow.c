@@ -8,10 +8,16 @@
 #include "proto/reader.h"
 #include "tests/lib/engine_world.h"
 
-#define HEAD(name) "line: " name "\ninput:\n  - {name: text, type: text, required: true}\n  - {name: lang, type: text}\nstations:\n"
+#define HEAD(name)                                                                                                     \
+    "line: " name "\ninput:\n  - {name: text, type: text, required: true}\n  - {name: lang, type: text}\nstations:\n"
 #define ASKS "    form: {fields: [{name: answer, type: short_answer}]}\n"
 
-struct scene { struct world w; struct world_hub h; uint64_t run; uint32_t station; };
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+};
 
 static void open_scene(struct scene *s, const char *yaml, const char *line)
 {
@@ -98,8 +104,11 @@ static void branches_run_side_by_side_and_a_join_waits_for_all(void **state_)
 {
     struct scene s;
     (void)state_;
-    open_scene(&s, HEAD("diamond") "  - name: a\n" ASKS "  - name: b\n    after: [a]\n" ASKS "  - name: c\n    after: [a]\n" ASKS
-                                   "  - name: d\n    after: [a]\n" ASKS "  - name: join\n    after: [b, c, d]\n" ASKS, "diamond");
+    open_scene(&s,
+               HEAD("diamond") "  - name: a\n" ASKS "  - name: b\n    after: [a]\n" ASKS
+                               "  - name: c\n    after: [a]\n" ASKS "  - name: d\n    after: [a]\n" ASKS
+                               "  - name: join\n    after: [b, c, d]\n" ASKS,
+               "diamond");
     put(&s, "x", NULL);
     answer(&s, 0, "1");
     EXPECT(&s, 1, DONE, ASSIGNED, ASSIGNED, ASSIGNED, BLOCKED);
@@ -121,7 +130,8 @@ static void a_station_may_follow_one_that_stands_later_in_the_file(void **state_
 {
     struct scene s;
     (void)state_;
-    open_scene(&s, HEAD("turned") "  - name: second\n    after: [first]\n" ASKS "  - name: first\n    after: []\n" ASKS, "turned");
+    open_scene(&s, HEAD("turned") "  - name: second\n    after: [first]\n" ASKS "  - name: first\n    after: []\n" ASKS,
+               "turned");
     put(&s, "x", NULL);
     EXPECT(&s, 1, BLOCKED, ASSIGNED);
     answer(&s, 1, "1");
@@ -135,10 +145,14 @@ static void a_condition_sends_units_on_or_past(void **state_)
 {
     struct scene s;
     (void)state_;
-    open_scene(&s, HEAD("routes") "  - name: sort\n" ASKS "  - name: hard\n    when: sort.answer == \"hard\"\n" ASKS
-                                  "  - name: other\n    after: [sort]\n    when: not (sort.answer == \"hard\")\n" ASKS
-                                  "  - name: end\n    after: [hard, other]\n" ASKS, "routes");
-    static const char *const say[] = { "hard", "easy", "" }; /* "" counts as not given: a comparison with null is false, `not` of it true */
+    open_scene(&s,
+               HEAD("routes") "  - name: sort\n" ASKS "  - name: hard\n    when: sort.answer == \"hard\"\n" ASKS
+                              "  - name: other\n    after: [sort]\n    when: not (sort.answer == \"hard\")\n" ASKS
+                              "  - name: end\n    after: [hard, other]\n" ASKS,
+               "routes");
+    static const char *const say[] = {
+        "hard", "easy", ""
+    }; /* "" counts as not given: a comparison with null is false, `not` of it true */
     for (uint64_t u = 1; u <= 3; u++) {
         put(&s, "x", NULL);
         answer(&s, 0, say[u - 1]);
@@ -157,7 +171,9 @@ static void a_condition_at_the_entry_looks_at_the_input_and_a_nil_there_is_null(
 {
     struct scene s;
     (void)state_;
-    open_scene(&s, HEAD("entry") "  - name: nepali\n    when: lang == \"ne\"\n" ASKS "  - name: swahili\n    after: []\n    when: lang == \"sw\"\n" ASKS,
+    open_scene(&s,
+               HEAD("entry") "  - name: nepali\n    when: lang == \"ne\"\n" ASKS
+                             "  - name: swahili\n    after: []\n    when: lang == \"sw\"\n" ASKS,
                "entry");
     put(&s, "x", "ne");
     put(&s, "x", "sw");
@@ -190,8 +206,10 @@ static void what_only_leads_through_skipped_stations_is_decided_by_its_own_condi
     struct scene s;
     (void)state_;
     /* b is passed by; c compares with b's null and is passed by, too; d has no condition: its turn comes, with nil from both. */
-    open_scene(&s, HEAD("dead-branch") "  - name: a\n" ASKS "  - name: b\n    when: a.answer == \"b\"\n" ASKS
-                                       "  - name: c\n    when: b.answer == \"c\"\n" ASKS "  - name: d\n" ASKS, "dead-branch");
+    open_scene(&s,
+               HEAD("dead-branch") "  - name: a\n" ASKS "  - name: b\n    when: a.answer == \"b\"\n" ASKS
+                                   "  - name: c\n    when: b.answer == \"c\"\n" ASKS "  - name: d\n" ASKS,
+               "dead-branch");
     put(&s, "x", NULL);
     answer(&s, 0, "not b");
     EXPECT(&s, 1, DONE, SKIPPED, SKIPPED, ASSIGNED);
@@ -207,7 +225,9 @@ static void a_station_is_shown_what_it_asks_for_in_its_order(void **state_)
 {
     struct scene s;
     (void)state_;
-    open_scene(&s, HEAD("shows") "  - name: a\n" ASKS "  - name: b\n    shows: [a.answer, text]\n" ASKS "  - name: c\n" ASKS, "shows");
+    open_scene(
+        &s, HEAD("shows") "  - name: a\n" ASKS "  - name: b\n    shows: [a.answer, text]\n" ASKS "  - name: c\n" ASKS,
+        "shows");
     put(&s, "the text", "en");
     assert_string_equal(world_shown(&s.w, &s.h, at(&s, 0).assignment, 0), "the text"); /* an entry: all of the input */
     assert_string_equal(world_shown(&s.w, &s.h, at(&s, 0).assignment, 1), "en");
@@ -273,7 +293,9 @@ static void a_station_may_show_more_values_than_a_line_has_stations(void **state
             ADD("s%u %d", k, i);
             slp_pack_cstr(&v, text);
         }
-        struct slp_item_result it = { .assignment = t.assignment, .worker = t.worker, .values = { v.p, (uint32_t)v.n, 128 } };
+        struct slp_item_result it = { .assignment = t.assignment,
+                                      .worker = t.worker,
+                                      .values = { v.p, (uint32_t)v.n, 128 } };
         slp_pack_item(&one, SLP_ITEM_result, &it);
         struct slp_submit r = { .session = s.h.session, .results = { one.p, (uint32_t)one.n, 1 } };
         assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &r)->u.outcomes.ok, 1);

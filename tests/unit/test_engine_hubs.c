@@ -14,7 +14,13 @@
 static const char *const simple = "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
                                   "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n";
 
-struct scene { struct world w; struct world_hub h; uint64_t run; uint32_t station; struct world_task t[600]; };
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+    struct world_task t[600];
+};
 static struct scene s;
 
 static int set_up(void **state)
@@ -52,13 +58,23 @@ static bool lists(struct slp_list l, uint64_t no)
     return false;
 }
 
-struct hello { const char *hub, *data_id; uint64_t incarnation; bool takeover; int64_t clock_off_us; };
+struct hello {
+    const char *hub, *data_id;
+    uint64_t incarnation;
+    bool takeover;
+    int64_t clock_off_us;
+};
 
 static struct slp_msg *hello(struct hello q)
 {
     static const char digest[32] = "another digest";
-    struct slp_hello m = { .hub = world_str(q.hub), .incarnation = q.incarnation, .data_id = { q.data_id, 16 }, .takeover = q.takeover,
-                           .zone = world_str("Africa/Nairobi"), .roster_digest = { digest, 32 }, .wall_us = s.w.wall_us + q.clock_off_us };
+    struct slp_hello m = { .hub = world_str(q.hub),
+                           .incarnation = q.incarnation,
+                           .data_id = { q.data_id, 16 },
+                           .takeover = q.takeover,
+                           .zone = world_str("Africa/Nairobi"),
+                           .roster_digest = { digest, 32 },
+                           .wall_us = s.w.wall_us + q.clock_off_us };
     SLP_SET(&m, hello, takeover);
     return world_send(&s.w, 77, SLP_HELLO, &m);
 }
@@ -109,8 +125,9 @@ static void of_two_agents_the_higher_incarnation_wins(void **state)
     s.h.session = old;
     assert_int_equal(world_submit(&s.w, &s.h, &(struct world_task){ 1, 1, 1, 1 }, "a"), SLP_E_NO_SESSION);
     assert_int_equal(world_code(hello((struct hello){ "hub", same, 4, false, 0 })), SLP_E_TAKEN_OVER);
-    assert_int_equal(world_code(hello((struct hello){ "hub", same, 5, false, 0 })), SLP_E_OK); /* the same one, reconnected */
-    world_restart(&s.w); /* incarnations are remembered */
+    assert_int_equal(world_code(hello((struct hello){ "hub", same, 5, false, 0 })),
+                     SLP_E_OK); /* the same one, reconnected */
+    world_restart(&s.w);        /* incarnations are remembered */
     assert_int_equal(world_code(hello((struct hello){ "hub", same, 4, false, 0 })), SLP_E_TAKEN_OVER);
 }
 
@@ -123,7 +140,8 @@ static void another_data_directory_needs_a_takeover(void **state)
     struct slp_msg *m = hello((struct hello){ "hub", "another data id!", 1, true, 0 });
     assert_int_equal(m->type, SLP_WELCOME);
     assert_int_equal(m->u.welcome.missing.count, 1); /* the assignments are the hub's, whoever serves it */
-    assert_int_equal(world_code(hello((struct hello){ "hub", "id hub\0\0\0\0\0\0\0\0\0\0", 99, false, 0 })), SLP_E_OTHER_AGENT);
+    assert_int_equal(world_code(hello((struct hello){ "hub", "id hub\0\0\0\0\0\0\0\0\0\0", 99, false, 0 })),
+                     SLP_E_OTHER_AGENT);
 }
 
 static void a_clock_that_is_off_is_refused_however_far(void **state)
@@ -131,12 +149,17 @@ static void a_clock_that_is_off_is_refused_however_far(void **state)
     static const int64_t off[] = { 121 * SECOND, -121 * SECOND, 119 * SECOND, -119 * SECOND };
     (void)state;
     for (int i = 0; i < 4; i++)
-        assert_int_equal(world_code(hello((struct hello){ "other", "0123456789abcdef", 1, false, off[i] })), i < 2 ? SLP_E_CLOCK_OFF : SLP_E_OK);
+        assert_int_equal(world_code(hello((struct hello){ "other", "0123456789abcdef", 1, false, off[i] })),
+                         i < 2 ? SLP_E_CLOCK_OFF : SLP_E_OK);
     s.w.wall_us += 10;
     static const int64_t any[] = { INT64_MAX, INT64_MIN, INT64_MIN + 1, 0, -1 };
     for (int i = 0; i < 5; i++) {
-        struct slp_hello q = { .hub = world_str("other"), .incarnation = 1, .data_id = { "0123456789abcdef", 16 }, .zone = world_str(""),
-                               .roster_digest = { "01234567890123456789012345678901", 32 }, .wall_us = any[i] };
+        struct slp_hello q = { .hub = world_str("other"),
+                               .incarnation = 1,
+                               .data_id = { "0123456789abcdef", 16 },
+                               .zone = world_str(""),
+                               .roster_digest = { "01234567890123456789012345678901", 32 },
+                               .wall_us = any[i] };
         assert_int_equal(world_code(world_send(&s.w, 77, SLP_HELLO, &q)), SLP_E_CLOCK_OFF);
     }
 }
@@ -144,8 +167,12 @@ static void a_clock_that_is_off_is_refused_however_far(void **state)
 static void ids_of_a_wrong_length_are_refused(void **state)
 {
     (void)state;
-    struct slp_hello q = { .hub = world_str("other"), .incarnation = 1, .data_id = { "short", 5 }, .zone = world_str(""),
-                           .roster_digest = { "01234567890123456789012345678901", 32 }, .wall_us = s.w.wall_us };
+    struct slp_hello q = { .hub = world_str("other"),
+                           .incarnation = 1,
+                           .data_id = { "short", 5 },
+                           .zone = world_str(""),
+                           .roster_digest = { "01234567890123456789012345678901", 32 },
+                           .wall_us = s.w.wall_us };
     assert_int_equal(world_code(world_send(&s.w, 77, SLP_HELLO, &q)), SLP_E_BAD_VALUE);
     q.data_id = (struct slp_bytes){ "0123456789abcdef", 16 };
     q.roster_digest.n = 31;
@@ -196,7 +223,8 @@ static void what_a_silent_hub_has_not_started_goes_elsewhere_after_its_grace(voi
     world_pass(&s.w, 2 * SECOND);
     assert_int_equal(world_tasks(&s.w, &other, t, 5), 1);
     assert_string_equal(world_shown(&s.w, &other, t[0].assignment, 0), "unit 2");
-    assert_int_equal(world_act(&s.w, &s.h, &s.t[1], ACT_START, NULL, NULL), SLP_E_NO_SESSION); /* its session went with the grace */
+    assert_int_equal(world_act(&s.w, &s.h, &s.t[1], ACT_START, NULL, NULL),
+                     SLP_E_NO_SESSION); /* its session went with the grace */
     uint64_t held[] = { s.t[0].assignment, s.t[1].assignment };
     world_hello(&s.w, &s.h, held, 2);
     struct slp_msg *m = world_sent(&s.w, s.h.peer, SLP_WELCOME, 0);
@@ -256,7 +284,10 @@ static void credit_is_a_total_so_repeats_and_older_ones_do_no_harm(void **state)
 {
     (void)state;
     world_put(&s.w, s.run, 20);
-    static const struct { uint64_t total; size_t given; } steps[] = { { 3, 3 }, { 3, 0 }, { 1, 0 }, { 0, 0 }, { 5, 2 }, { 4, 0 }, { 6, 1 } };
+    static const struct {
+        uint64_t total;
+        size_t given;
+    } steps[] = { { 3, 3 }, { 3, 0 }, { 1, 0 }, { 0, 0 }, { 5, 2 }, { 4, 0 }, { 6, 1 } };
     for (size_t i = 0; i < 7; i++) {
         grant(0, steps[i].total);
         assert_int_equal(world_tasks(&s.w, &s.h, s.t, 30), steps[i].given);
@@ -347,7 +378,8 @@ static void the_one_idle_the_longest_is_served_first(void **state)
 /* ---- rosters ---- */
 
 /* Send a roster of these names (and one skill each where given); returns the number of the first. */
-static uint64_t roster(struct world_hub *h, const char *digest, const char *const *names, const char *skill, uint64_t level, bool last)
+static uint64_t roster(struct world_hub *h, const char *digest, const char *const *names, const char *skill,
+                       uint64_t level, bool last)
 {
     struct slp_buf b = { 0 }, sk = { 0 };
     char d[32] = { 0 };
@@ -365,7 +397,9 @@ static uint64_t roster(struct world_hub *h, const char *digest, const char *cons
             def.skills = (struct slp_list){ sk.p, (uint32_t)sk.n, 1 };
         slp_pack_item(&b, SLP_ITEM_worker_def, &def);
     }
-    struct slp_roster q = { .session = h->session, .digest = { d, 32 }, .workers = { b.p, (uint32_t)b.n, n }, .last = last };
+    struct slp_roster q = {
+        .session = h->session, .digest = { d, 32 }, .workers = { b.p, (uint32_t)b.n, n }, .last = last
+    };
     struct slp_msg *m = world_send(&s.w, h->peer, SLP_ROSTER, &q);
     assert_int_equal(m->type, SLP_ROSTER_DONE);
     assert_int_equal(m->u.roster_done.workers.count, n);
@@ -391,7 +425,8 @@ static void who_is_not_on_the_new_roster_leaves_and_hands_back(void **state)
     assert_int_equal(take(0, 2), 2);
     assert_int_equal(take(1, 1), 1);
     world_clear(&s.w);
-    assert_int_equal(roster(&s.h, "new", (const char *[]){ "hub-1", "fresh", NULL }, NULL, 0, true), s.h.worker[1]); /* numbers stay */
+    assert_int_equal(roster(&s.h, "new", (const char *[]){ "hub-1", "fresh", NULL }, NULL, 0, true),
+                     s.h.worker[1]); /* numbers stay */
     assert_int_equal(workers_of("hub"), 2);
     assert_int_equal(world_sent(&s.w, s.h.peer, SLP_RECALL, 0)->u.recall.assignments.count, 2);
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 2);
@@ -429,7 +464,8 @@ static void a_worker_is_on_one_roster_at_a_time_and_may_move(void **state)
     world_put(&s.w, s.run, 30);
     assert_int_equal(take(0, 10), 10);
     world_hub(&s.w, &other, "other", 1, 0);
-    assert_int_equal(roster(&other, "x", (const char *[]){ "hub-0", NULL }, NULL, 0, true), 0); /* not before the first one lets him go */
+    assert_int_equal(roster(&other, "x", (const char *[]){ "hub-0", NULL }, NULL, 0, true),
+                     0); /* not before the first one lets him go */
     assert_int_equal(workers_of("other"), 0);
     roster(&s.h, "y", (const char *[]){ "hub-1", NULL }, NULL, 0, true);
     uint64_t moved = roster(&other, "z", (const char *[]){ "hub-0", NULL }, NULL, 0, true);
@@ -454,7 +490,8 @@ static void who_comes_back_on_the_roster_has_the_credit_of_the_new_session(void 
 static void skills_decide_and_change_with_the_roster(void **state)
 {
     (void)state;
-    world_line(&s.w, "line: hard\ninput:\n  - {name: text, type: text}\nstations:\n  - name: read\n    worker: {kind: human, skills: {english: 3}}\n");
+    world_line(&s.w, "line: hard\ninput:\n  - {name: text, type: text}\nstations:\n  - name: read\n    worker: {kind: "
+                     "human, skills: {english: 3}}\n");
     uint64_t run = world_run(&s.w, "hard", "h");
     world_put(&s.w, run, 5);
     struct slp_why_get q = { .session = s.h.session, .worker = s.h.worker[0] };
@@ -498,7 +535,9 @@ static void elements_behind_a_skill_are_skipped_not_stored(void **state)
     slp_pack_cstr(&b, "english");
     slp_pack_u64(&b, 2);
     slp_pack_str(&b, text, sizeof text);
-    struct slp_roster q = { .session = s.h.session, .digest = { d, 32 }, .workers = { b.p, (uint32_t)b.n, 1 }, .last = true };
+    struct slp_roster q = {
+        .session = s.h.session, .digest = { d, 32 }, .workers = { b.p, (uint32_t)b.n, 1 }, .last = true
+    };
     struct slp_msg *m = world_send(&s.w, s.h.peer, SLP_ROSTER, &q);
     assert_int_equal(m->type, SLP_ROSTER_DONE);
     assert_int_equal(workers_of("hub"), 1);
@@ -510,8 +549,9 @@ static void people_and_robots_get_what_is_for_them(void **state)
     struct world_hub robots;
     struct world_task t[5];
     (void)state;
-    world_line(&s.w, "line: kinds\ninput:\n  - {name: text, type: text}\nstations:\n  - name: man\n    worker: {kind: human}\n"
-                     "  - name: machine\n    after: []\n    worker: {kind: robot}\n");
+    world_line(
+        &s.w, "line: kinds\ninput:\n  - {name: text, type: text}\nstations:\n  - name: man\n    worker: {kind: human}\n"
+              "  - name: machine\n    after: []\n    worker: {kind: robot}\n");
     uint64_t run = world_run(&s.w, "kinds", "k");
     world_hub(&s.w, &robots, "robots", 1, 1);
     world_credit(&s.w, &robots, 0, 5);

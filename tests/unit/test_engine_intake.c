@@ -9,9 +9,10 @@
 #include "proto/reader.h"
 #include "tests/lib/engine_world.h"
 
-static const char *const three = "line: three\ninput:\n  - {name: text, type: text, required: true}\n  - {name: pages, type: number, min: 1}\n"
-                                 "  - {name: lang, type: text, options: [en, ne]}\nstations:\n"
-                                 "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n";
+static const char *const three =
+    "line: three\ninput:\n  - {name: text, type: text, required: true}\n  - {name: pages, type: number, min: 1}\n"
+    "  - {name: lang, type: text, options: [en, ne]}\nstations:\n"
+    "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n";
 
 static struct world w;
 static uint64_t run;
@@ -130,9 +131,13 @@ static void columns_may_stand_in_any_order_and_optional_ones_may_be_missing(void
 
 static void unknown_doubled_and_missing_columns_refuse_the_frame(void **state)
 {
-    static const struct { const char *name[3]; enum slp_code code; } cases[] = {
-        { { "text", "nothing", NULL }, SLP_E_BAD_UNIT }, { { "text", "text", NULL }, SLP_E_DUPLICATE_KEY },
-        { { "lang", "pages", NULL }, SLP_E_BAD_UNIT }, { { "", "text", NULL }, SLP_E_BAD_UNIT } };
+    static const struct {
+        const char *name[3];
+        enum slp_code code;
+    } cases[] = { { { "text", "nothing", NULL }, SLP_E_BAD_UNIT },
+                  { { "text", "text", NULL }, SLP_E_DUPLICATE_KEY },
+                  { { "lang", "pages", NULL }, SLP_E_BAD_UNIT },
+                  { { "", "text", NULL }, SLP_E_BAD_UNIT } };
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         for (int k = 0; cases[i].name[k]; k++)
@@ -152,11 +157,11 @@ static void bad_rows_are_named_and_the_good_ones_go_in_in_order(void **state)
 {
     (void)state;
     row("first", "1", "en");
-    row(NULL, "1", "en");          /* required */
-    row("x", "0", "en");           /* below the minimum */
+    row(NULL, "1", "en"); /* required */
+    row("x", "0", "en");  /* below the minimum */
     row("second", NULL, NULL);
-    row("x", "1", "fr");           /* not an option */
-    slp_pack_array(&rows, 2);      /* too short */
+    row("x", "1", "fr");      /* not an option */
+    slp_pack_array(&rows, 2); /* too short */
     slp_pack_cstr(&rows, "x");
     slp_pack_nil(&rows);
     slp_pack_cstr(&rows, "no row at all");
@@ -415,7 +420,9 @@ static void a_run_above_its_quota_refuses_new_units_until_some_are_done(void **s
 
 static void pressure(bool full, uint64_t room_bytes)
 {
-    struct input in = { .kind = INPUT_PRESSURE, .elapsed_us = w.now_us, .wall_us = w.wall_us, .full = full, .room_bytes = room_bytes };
+    struct input in = {
+        .kind = INPUT_PRESSURE, .elapsed_us = w.now_us, .wall_us = w.wall_us, .full = full, .room_bytes = room_bytes
+    };
     assert_int_equal(store_begin(w.store, &w.t), STORE_OK);
     assert_int_equal(engine_batch_begin(w.engine, w.t, &w.out), STORE_OK);
     assert_int_equal(engine_step(w.engine, &in), STORE_OK);

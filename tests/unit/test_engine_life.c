@@ -7,9 +7,10 @@
 
 #include "tests/lib/engine_world.h"
 
-static const char *const simple = "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                                  "  - name: judge\n    type: work\n    worker: {kind: any}\n    form:\n      fields:\n"
-                                  "        - {name: answer, type: short_answer, required: true}\n    lease: 10m\n    attempts: 3\n";
+static const char *const simple =
+    "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: judge\n    type: work\n    worker: {kind: any}\n    form:\n      fields:\n"
+    "        - {name: answer, type: short_answer, required: true}\n    lease: 10m\n    attempts: 3\n";
 
 static void a_unit_is_assigned_submitted_and_done(void **state)
 {

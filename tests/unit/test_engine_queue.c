@@ -11,10 +11,17 @@
 
 #define SECOND 1000000ll
 
-static const char *const simple = "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                                  "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: 10m\n";
+static const char *const simple =
+    "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: 10m\n";
 
-struct scene { struct world w; struct world_hub h; uint64_t run; uint32_t station; struct world_task t[5000]; };
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+    struct world_task t[5000];
+};
 static struct scene s;
 
 static void open_scene(unsigned workers)
@@ -122,8 +129,8 @@ static void a_higher_priority_goes_first_and_can_be_changed_on_the_way(void **st
     (void)state;
     open_scene(1);
     uint64_t other = world_run(&s.w, "simple", "other");
-    world_put(&s.w, s.run, 20);  /* 1 to 20 */
-    world_put(&s.w, other, 20);  /* 21 to 40 */
+    world_put(&s.w, s.run, 20); /* 1 to 20 */
+    world_put(&s.w, other, 20); /* 21 to 40 */
     assert_int_equal(world_run_set(&s.w, "other", RUN_SET_PRIORITY, 9), SLP_E_OK);
     assert_int_equal(take(0, 5), 5);
     for (unsigned i = 0; i < 5; i++)
@@ -170,7 +177,8 @@ static void pause_or_resume(enum pause p, bool pause)
 {
     assert_int_equal(p == PAUSE_RUN       ? world_run_set(&s.w, "r", pause ? RUN_SET_PAUSE : RUN_SET_RESUME, 0)
                      : p == PAUSE_STATION ? world_station_set(&s.w, "simple", "judge", pause ? 0 : 1)
-                                          : world_line_set(&s.w, "simple", pause ? 0 : 1, false), SLP_E_OK);
+                                          : world_line_set(&s.w, "simple", pause ? 0 : 1, false),
+                     SLP_E_OK);
 }
 
 static void a_pause_recalls_what_is_not_started_and_hands_out_nothing(void **state)

@@ -11,7 +11,13 @@
 static const char *const simple = "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
                                   "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n";
 
-struct scene { struct world w; struct world_hub h; uint64_t run; uint32_t station; struct world_task t[600]; };
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+    struct world_task t[600];
+};
 static struct scene s;
 
 static int set_up(void **state)
@@ -125,7 +131,8 @@ static void a_cancel_is_one_stroke_and_its_sweep_recalls(void **state)
     world_clear(&s.w);
     uint64_t puts = store_counters(s.w.store)->puts;
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_CANCEL, 0), SLP_E_OK);
-    assert_in_range(store_counters(s.w.store)->puts - puts, 1, 12); /* a few records, whatever the number of its units */
+    assert_in_range(store_counters(s.w.store)->puts - puts, 1,
+                    12); /* a few records, whatever the number of its units */
     struct slp_item_run_row row = row_of("r");
     assert_int_equal(row.state, RUN_CANCELLED);
     assert_int_equal(row.cancelled, 499);
@@ -184,10 +191,12 @@ static void a_failure_or_expiry_under_a_cancelled_run_wakes_nothing(void **state
 /* Records whose key or value names the run, over all tables but EVENT (the past stays told). */
 static size_t records_of(uint32_t run)
 {
-    static const struct { enum store_table tb; int key_at, value_at; } where[] = {
-        { TABLE_RUN, 0, -1 }, { TABLE_UNIT, 0, -1 }, { TABLE_STATE, 0, -1 }, { TABLE_READY, 4, -1 }, { TABLE_DEDUP, 0, -1 },
-        { TABLE_PRODUCER, 0, -1 }, { TABLE_HISTORY, 0, -1 }, { TABLE_DEAD, 4, -1 }, { TABLE_DELAY, -1, 4 }, { TABLE_ASSIGN, -1, 0 },
-        { TABLE_SWEEP, -1, 1 } };
+    static const struct {
+        enum store_table tb;
+        int key_at, value_at;
+    } where[] = { { TABLE_RUN, 0, -1 },   { TABLE_UNIT, 0, -1 },     { TABLE_STATE, 0, -1 },   { TABLE_READY, 4, -1 },
+                  { TABLE_DEDUP, 0, -1 }, { TABLE_PRODUCER, 0, -1 }, { TABLE_HISTORY, 0, -1 }, { TABLE_DEAD, 4, -1 },
+                  { TABLE_DELAY, -1, 4 }, { TABLE_ASSIGN, -1, 0 },   { TABLE_SWEEP, -1, 1 } };
     struct store_txn *t;
     size_t found = 0;
     world_flush(&s.w);
@@ -236,14 +245,19 @@ static void busy_run(const char *name, uint32_t *id)
         slp_pack_cstr(&rows, text);
         slp_pack_cstr(&keys, text);
     }
-    struct slp_put q = { .run_id = *id, .rows = { rows.p, (uint32_t)rows.n, 60 }, .keys = { keys.p, (uint32_t)keys.n, 60 },
-                         .producer = { "0123456789abcdef", 16 }, .epoch = 1, .first_seq = 1 };
+    struct slp_put q = { .run_id = *id,
+                         .rows = { rows.p, (uint32_t)rows.n, 60 },
+                         .keys = { keys.p, (uint32_t)keys.n, 60 },
+                         .producer = { "0123456789abcdef", 16 },
+                         .epoch = 1,
+                         .first_seq = 1 };
     SLP_SET(&q, put, keys);
     SLP_SET(&q, put, producer);
     SLP_SET(&q, put, epoch);
     SLP_SET(&q, put, first_seq);
     assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_PUT, &q)->u.put_done.accepted, 60);
-    assert_int_equal(world_run_set(&s.w, name, RUN_SET_PRIORITY, 9), SLP_E_OK); /* so that all that is taken is its own */
+    assert_int_equal(world_run_set(&s.w, name, RUN_SET_PRIORITY, 9),
+                     SLP_E_OK); /* so that all that is taken is its own */
     assert_int_equal(take(20), 20);
     assert_int_equal(world_run_set(&s.w, name, RUN_SET_PRIORITY, 5), SLP_E_OK);
     for (int i = 0; i < 5; i++)
@@ -305,7 +319,8 @@ static void numbers_of_a_deleted_run_are_unknown_and_harm_no_neighbour(void **st
     for (int i = 0; i < 3; i++)
         assert_int_equal(world_submit(&s.w, &s.h, &live[i], "a"), SLP_E_OK);
     world_hello(&s.w, &s.h, NULL, 0);
-    assert_int_equal(world_sent(&s.w, s.h.peer, SLP_WELCOME, 0)->u.welcome.missing.count, 0); /* nothing is held, and nothing seems to be */
+    assert_int_equal(world_sent(&s.w, s.h.peer, SLP_WELCOME, 0)->u.welcome.missing.count,
+                     0); /* nothing is held, and nothing seems to be */
     struct slp_hubs_get q = { 0 };
     struct slp_cursor c = slp_each(world_send(&s.w, WORLD_CLIENT, SLP_HUBS_GET, &q)->u.hubs.rows);
     struct slp_item_hub_row row;
@@ -340,7 +355,8 @@ static void work_goes_on_while_a_run_is_being_deleted(void **state)
     busy_run("a", &a);
     struct world_task started = s.t[9];
     assert_int_equal(world_run_set(&s.w, "a", RUN_SET_DELETE, 0), SLP_E_OK);
-    enum slp_code code = world_submit(&s.w, &s.h, &started, "still"); /* before its sweep comes by: kept for the while */
+    enum slp_code code =
+        world_submit(&s.w, &s.h, &started, "still"); /* before its sweep comes by: kept for the while */
     assert_int_equal(code, SLP_E_LATE);
     for (int i = 0; i < 30; i++) {
         world_put(&s.w, s.run, 1);
@@ -387,7 +403,8 @@ static void listings_begin_after_any_number(void **state)
         assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_RUNS_GET, &r)->u.runs.rows.count, i == 0);
         assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_HUBS_GET, &h)->u.hubs.rows.count, i == 0);
         assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_STATIONS_GET, &st)->u.stations.rows.count, i == 0);
-        assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_WORKERS_GET, &wk)->u.workers.rows.count, i == 0 ? 2 : i == 1);
+        assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_WORKERS_GET, &wk)->u.workers.rows.count,
+                         i == 0 ? 2 : i == 1);
         assert_int_equal(world_read(&s.w, SLP_OUTPUT_GET, &o)->type, SLP_OUTPUT);
     }
 }

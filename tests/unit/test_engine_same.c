@@ -37,7 +37,8 @@ static void a_life_visits_every_state(void **state)
         life_live(&w, &(struct life){ .seed = seed, .steps = 500, .batch = 1 });
         for (int i = 0; i < 4; i++)
             for (int k = 0; k < TASK_STATES; k++)
-                seen[k] += world_count(&w, "one", station[i], (enum task_state)k) + world_count(&w, "two", station[i], (enum task_state)k);
+                seen[k] += world_count(&w, "one", station[i], (enum task_state)k) +
+                           world_count(&w, "two", station[i], (enum task_state)k);
         world_end(&w);
     }
     for (int k = 0; k < TASK_STATES; k++)

@@ -12,16 +12,24 @@
 #define SECOND 1000000ll
 #define MINUTE (60 * SECOND)
 
-static const char *const simple = "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                                  "  - name: judge\n    form:\n      fields:\n        - {name: answer, type: short_answer, required: true}\n"
-                                  "    lease: 10m\n    backoff: 10s\n    attempts: 3\n";
-static const char *const twins = "line: twins\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                                 "  - name: left\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n"
-                                 "  - name: right\n    after: []\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n"
-                                 "  - name: last\n    after: [left, right]\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n";
+static const char *const simple =
+    "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: judge\n    form:\n      fields:\n        - {name: answer, type: short_answer, required: true}\n"
+    "    lease: 10m\n    backoff: 10s\n    attempts: 3\n";
+static const char *const twins =
+    "line: twins\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: left\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n"
+    "  - name: right\n    after: []\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n"
+    "  - name: last\n    after: [left, right]\n    form: {fields: [{name: answer, type: short_answer, required: "
+    "true}]}\n";
 
 /* One run "r" of a line with one worker that may take a single task. */
-struct scene { struct world w; struct world_hub h; uint64_t run; uint32_t station; };
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+};
 
 static void open_scene(struct scene *s, const char *yaml, const char *line, unsigned workers)
 {
@@ -48,9 +56,18 @@ static struct world_task given(struct scene *s, unsigned worker)
     return newest(s);
 }
 
-static uint64_t state(struct scene *s) { return world_story(&s->w, "r", 1, "stations[0].state"); }
-static uint64_t attempts(struct scene *s) { return world_story(&s->w, "r", 1, "stations[0].attempts"); }
-static enum slp_code act(struct scene *s, const struct world_task *t, unsigned a) { return world_act(&s->w, &s->h, t, a, "since", NULL); }
+static uint64_t state(struct scene *s)
+{
+    return world_story(&s->w, "r", 1, "stations[0].state");
+}
+static uint64_t attempts(struct scene *s)
+{
+    return world_story(&s->w, "r", 1, "stations[0].attempts");
+}
+static enum slp_code act(struct scene *s, const struct world_task *t, unsigned a)
+{
+    return world_act(&s->w, &s->h, t, a, "since", NULL);
+}
 
 /* ---- assignment state x act ---- */
 
@@ -63,7 +80,11 @@ static struct world_task in_state(struct scene *s, int end)
     world_put(&s->w, s->run, 1);
     struct world_task t = given(s, 0);
     assert_int_equal(t.attempt, 1);
-    static const int by[ENDS] = { [STARTED] = ACT_START, [RELEASED] = ACT_RELEASE, [DECLINED] = ACT_DECLINE, [FAILED] = ACT_FAIL, [BURIED] = ACT_BURY };
+    static const int by[ENDS] = { [STARTED] = ACT_START,
+                                  [RELEASED] = ACT_RELEASE,
+                                  [DECLINED] = ACT_DECLINE,
+                                  [FAILED] = ACT_FAIL,
+                                  [BURIED] = ACT_BURY };
     if (by[end] || end == STARTED)
         assert_int_equal(act(s, &t, (unsigned)by[end]), SLP_E_OK);
     if (end == COUNTED)
@@ -94,12 +115,12 @@ static void every_act_meets_every_state_as_the_matrix_says(void **state_)
     enum { OK = SLP_E_OK, DUP = SLP_E_DUPLICATE, STALE = SLP_E_STALE, BAD = SLP_E_BAD_STATE };
     static const int want[6][ENDS] = {
         /*               HANDED STARTED COUNTED LATE  RELEASED DECLINED FAILED BURIED RECALLED EXPIRED */
-        [ACT_START]   = { OK,  DUP, STALE, STALE, STALE, STALE, STALE, STALE, STALE, STALE },
-        [ACT_TOUCH]   = { BAD, OK,  STALE, STALE, STALE, STALE, STALE, STALE, STALE, STALE },
-        [ACT_RELEASE] = { OK,  OK,  STALE, STALE, DUP,   STALE, STALE, STALE, STALE, STALE },
-        [ACT_DECLINE] = { OK,  OK,  STALE, STALE, STALE, DUP,   STALE, STALE, STALE, STALE },
-        [ACT_FAIL]    = { OK,  OK,  STALE, STALE, STALE, STALE, DUP,   STALE, STALE, STALE },
-        [ACT_BURY]    = { OK,  OK,  STALE, STALE, STALE, STALE, STALE, DUP,   STALE, STALE },
+        [ACT_START] = { OK, DUP, STALE, STALE, STALE, STALE, STALE, STALE, STALE, STALE },
+        [ACT_TOUCH] = { BAD, OK, STALE, STALE, STALE, STALE, STALE, STALE, STALE, STALE },
+        [ACT_RELEASE] = { OK, OK, STALE, STALE, DUP, STALE, STALE, STALE, STALE, STALE },
+        [ACT_DECLINE] = { OK, OK, STALE, STALE, STALE, DUP, STALE, STALE, STALE, STALE },
+        [ACT_FAIL] = { OK, OK, STALE, STALE, STALE, STALE, DUP, STALE, STALE, STALE },
+        [ACT_BURY] = { OK, OK, STALE, STALE, STALE, STALE, STALE, DUP, STALE, STALE },
     };
     for (unsigned a = 0; a < 6; a++)
         for (int end = 0; end < ENDS; end++) {
@@ -107,7 +128,7 @@ static void every_act_meets_every_state_as_the_matrix_says(void **state_)
             struct world_task t = in_state(&s, end);
             uint8_t before[16], after[16];
             uint64_t was = state(&s);
-            world_pass(&s.w, 1); /* so that a touch renews something */
+            world_pass(&s.w, 1);    /* so that a touch renews something */
             world_beat(&s.w, &s.h); /* that the hub was there is no change of the act's */
             world_hash(&s.w, before);
             int got = act(&s, &t, a);
@@ -128,7 +149,8 @@ static void every_act_meets_every_state_as_the_matrix_says(void **state_)
 static void a_submit_meets_every_state_as_the_matrix_says(void **state_)
 {
     (void)state_;
-    static const int want[ENDS] = { SLP_E_OK, SLP_E_OK, SLP_E_DUPLICATE, SLP_E_LATE, SLP_E_OK, SLP_E_OK, SLP_E_OK, SLP_E_OK, SLP_E_OK, SLP_E_OK };
+    static const int want[ENDS] = { SLP_E_OK, SLP_E_OK, SLP_E_DUPLICATE, SLP_E_LATE, SLP_E_OK,
+                                    SLP_E_OK, SLP_E_OK, SLP_E_OK,        SLP_E_OK,   SLP_E_OK };
     for (int end = 0; end < ENDS; end++) {
         struct scene s;
         struct world_task t = in_state(&s, end);
@@ -256,7 +278,8 @@ static void a_result_after_the_lease_is_kept_as_late_once_another_has_started(vo
     assert_int_equal(state(&s), TASK_STARTED);
     assert_int_equal(world_submit(&s.w, &s.h, &t, "late one"), SLP_E_LATE);
     assert_int_equal(world_submit(&s.w, &s.h, &u, "counted"), SLP_E_OK);
-    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[0].state"), ASSIGN_COUNTED); /* from the newest back */
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[0].state"),
+                     ASSIGN_COUNTED); /* from the newest back */
     assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[1].state"), ASSIGN_LATE);
     assert_true(world_story_is(&s.w, "r", 1, "stations[0].assignments[1].result.answer", "late one"));
     world_end(&s.w);
@@ -406,7 +429,9 @@ static void a_failure_may_name_its_own_delay_but_not_a_year_and_a_day(void **sta
     static const int want[] = { SLP_E_BAD_VALUE, SLP_E_BAD_VALUE, SLP_E_OK };
     for (int i = 0; i < 3; i++) {
         struct slp_buf b = { 0 };
-        struct slp_item_act it = { .act = ACT_FAIL, .assignment = t.assignment, .worker = t.worker, .delay_us = delay[i] };
+        struct slp_item_act it = {
+            .act = ACT_FAIL, .assignment = t.assignment, .worker = t.worker, .delay_us = delay[i]
+        };
         SLP_SET(&it, item_act, delay_us);
         slp_pack_item(&b, SLP_ITEM_act, &it);
         struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 1 } };
@@ -538,10 +563,11 @@ static void a_drop_ends_the_unit_and_recalls_its_siblings(void **state_)
 
 static void a_drop_of_what_is_done_or_skipped_is_not_counted(void **state_)
 {
-    static const char *const yaml = "line: skip\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                                    "  - name: first\n    form: {fields: [{name: answer, type: short_answer}]}\n"
-                                    "  - name: never\n    when: first.answer == \"yes\"\n    form: {fields: [{name: answer, type: short_answer}]}\n"
-                                    "  - name: last\n    after: [first]\n    form: {fields: [{name: answer, type: short_answer}]}\n";
+    static const char *const yaml =
+        "line: skip\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+        "  - name: first\n    form: {fields: [{name: answer, type: short_answer}]}\n"
+        "  - name: never\n    when: first.answer == \"yes\"\n    form: {fields: [{name: answer, type: short_answer}]}\n"
+        "  - name: last\n    after: [first]\n    form: {fields: [{name: answer, type: short_answer}]}\n";
     struct scene s;
     uint64_t unit = 1;
     (void)state_;

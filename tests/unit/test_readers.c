@@ -8,11 +8,18 @@
 #include "proto/reader.h"
 #include "tests/lib/engine_world.h"
 
-static const char *const two = "line: two\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                               "  - name: read\n    form: {fields: [{name: answer, type: short_answer}]}\n    attempts: 1\n"
-                               "  - name: check\n    form: {fields: [{name: answer, type: short_answer}]}\n";
+static const char *const two =
+    "line: two\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: read\n    form: {fields: [{name: answer, type: short_answer}]}\n    attempts: 1\n"
+    "  - name: check\n    form: {fields: [{name: answer, type: short_answer}]}\n";
 
-struct scene { struct world w; struct world_hub h; uint64_t run; uint32_t station; struct world_task t[600]; };
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+    struct world_task t[600];
+};
 static struct scene s;
 
 static int set_up(void **state)
@@ -60,7 +67,10 @@ static bool is_text(struct slp_bytes b, const char *text)
     return b.n && !slr_next(&r, &v) && v.type == SLR_STR && slr_str_is(&v, text);
 }
 
-static bool is_nil(struct slp_bytes b) { return b.n == 1 && (uint8_t)*b.p == 0xc0; }
+static bool is_nil(struct slp_bytes b)
+{
+    return b.n == 1 && (uint8_t)*b.p == 0xc0;
+}
 
 static void output_comes_in_pages_in_input_order_while_the_run_goes_on(void **state)
 {
