@@ -207,7 +207,9 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
                     (unsigned long long)q->first_seq);
         return false;
     }
-    uint64_t known = p->last_seq + 1 - q->first_seq; /* in a variable of its own: gcc 12.2 loses the bound of in->skip at -O1 and above (SRA) */
+    uint64_t known =
+        p->last_seq + 1 -
+        q->first_seq; /* in a variable of its own: gcc 12.2 loses the bound of in->skip at -O1 and above (SRA) */
     in->skip = known < q->rows.count ? known : q->rows.count;
     p->epoch = q->epoch;
     p->last_seq += q->rows.count - in->skip;
