@@ -266,14 +266,16 @@ static void a_segment_that_breaks_up_is_cut_into_several(void **state)
     world_batch(&s.w, 1);
     have = world_tasks(&s.w, &s.h, s.t, 5000);
     assert_int_equal(have, 4096);
-    for (size_t i = 0; i < have; i++) {
+    assert_int_equal(s.t[0].worker, s.h.worker[0]);
+    assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_DECLINE, NULL, NULL), SLP_E_OK); /* a segment of its own, in front */
+    for (size_t i = 1; i < have; i++) {
         struct slp_item_act it = { .act = ACT_DECLINE, .assignment = s.t[i].assignment, .worker = s.t[i].worker };
         slp_pack_item(&b, SLP_ITEM_act, &it);
     }
-    struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 4096 } };
-    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ACTS, &q)->u.outcomes.ok, 4096);
+    struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 4095 } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ACTS, &q)->u.outcomes.ok, 4095);
     slp_buf_free(&b);
-    assert_int_equal(take(0, 2048), 2048); /* all the others' */
+    assert_int_equal(take(0, 2048), 2048); /* all the others': one by one out of the segment behind the head */
     world_restart(&s.w);
     world_clear(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
