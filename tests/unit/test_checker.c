@@ -1,0 +1,495 @@
+/* The checker is checked: a good history gives no verdict, and each of these bad ones gives exactly the verdict that it deserves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/checker.c" /* the simulator's own files: they belong to no library */
+#include "tests/sim/checker_end.c"
+
+/* ---- a history in the making: one line, stations 1 (for all) and 2 (after 1, where the route is 1), one hub with two workers ---- */
+
+struct history { struct checker *c; uint64_t seq; };
+#define FEED(h, ...) checker_feed((h)->c, &(struct fact){ __VA_ARGS__ })
+#define EVENT(h, ...) checker_feed((h)->c, &(struct fact){ .seq = ++(h)->seq, __VA_ARGS__ })
+#define STEP(h) FEED(h, .kind = FACT_STEP)
+
+enum { LINE = 1, HUB = 1, SESSION = 77, RUN = 1, ANNA = 1, ROBOT = 2 };
+
+static uint64_t row_digest_of(uint64_t row) { return row * 7919 + 1; }
+
+static struct history begin(void)
+{
+    struct history h = { checker_new(NULL), 0 };
+    FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1, .attempts = 3);
+    FEED(&h, .kind = FACT_STATION, .station = 2, .index = 1, .stations = 2, .first = 1, .line = LINE, .after = 1, .when_on = 0, .when_is = 1, .wkind = 1,
+         .level = { 2 }, .attempts = 3);
+    EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION, .flag = true);
+    FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .wkind = 0, .level = { 2 });
+    FEED(&h, .kind = FACT_WORKER, .worker = ROBOT, .session = SESSION, .wkind = 1, .level = { 3 });
+    FEED(&h, .kind = FACT_GRANT, .session = SESSION, .worker = ANNA, .count = 10);
+    FEED(&h, .kind = FACT_GRANT, .session = SESSION, .worker = ROBOT, .count = 10);
+    FEED(&h, .kind = FACT_RUN, .run = RUN, .station = 1, .count = 5);
+    STEP(&h);
+    return h;
+}
+
+/* Row 100 + n becomes unit n, ready at station 1, acknowledged. */
+static void put_unit(struct history *h, uint64_t unit)
+{
+    FEED(h, .kind = FACT_ROW_SENT, .run = RUN, .row = 100 + unit, .digest = row_digest_of(100 + unit), .route = 0, .flag = true, .worker = 9);
+    EVENT(h, .kind = FACT_UNITS_ADDED, .run = RUN, .unit = unit);
+    EVENT(h, .kind = FACT_READY, .run = RUN, .unit = unit, .station = 1);
+    STEP(h);
+    FEED(h, .kind = FACT_ROW_ACKED, .run = RUN, .row = 100 + unit, .unit = unit);
+}
+
+static void give(struct history *h, uint64_t assignment, uint64_t unit, uint32_t station, uint64_t worker)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN, .unit = unit, .station = station, .assignment = assignment, .worker = worker, .hub = HUB);
+    STEP(h);
+}
+
+/* A result that counts; the unit goes on to station 2 if the route is 1, else it is done. */
+static void answer(struct history *h, uint64_t assignment, uint64_t result, uint64_t unit, uint64_t worker, int route)
+{
+    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 5000 + assignment, .route = route);
+    FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = worker, .session = SESSION, .code = 0);
+    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = result);
+    EVENT(h, .kind = FACT_TASK_DONE, .run = RUN, .unit = unit, .station = 1);
+    if (route == 1) {
+        EVENT(h, .kind = FACT_READY, .run = RUN, .unit = unit, .station = 2, .why = 1);
+    } else {
+        EVENT(h, .kind = FACT_SKIPPED, .run = RUN, .unit = unit, .station = 2);
+        EVENT(h, .kind = FACT_UNIT_DONE, .run = RUN, .unit = unit);
+    }
+    STEP(h);
+}
+
+/* What the store tells at the end of unit n, done by this assignment. */
+static void tell_unit(struct history *h, uint64_t unit, uint64_t assignment)
+{
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 1, .row = 100 + unit, .digest = row_digest_of(100 + unit));
+    FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = unit, .index = 0, .state = CK_DONE);
+    FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = unit, .index = 0, .assignment = assignment, .state = CK_COUNTED, .digest = 5000 + assignment);
+    FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = unit, .index = 1, .state = CK_SKIPPED);
+    FEED(h, .kind = FACT_OUTPUT, .run = RUN, .unit = unit, .row = 100 + unit, .digest = row_digest_of(100 + unit));
+}
+
+static void tell_run(struct history *h, uint64_t units, uint64_t done)
+{
+    FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { units, done });
+}
+
+/* Units 1 and 2 go through; all is told. */
+static struct history good(void)
+{
+    struct history h = begin();
+    put_unit(&h, 1);
+    put_unit(&h, 2);
+    give(&h, 1, 1, 1, ANNA);
+    give(&h, 2, 2, 1, ROBOT);
+    answer(&h, 1, 1, 1, ANNA, 0);
+    answer(&h, 2, 2, 2, ROBOT, 2);
+    return h;
+}
+
+static void tell_good(struct history *h)
+{
+    tell_run(h, 2, 2);
+    tell_unit(h, 1, 1);
+    tell_unit(h, 2, 2);
+}
+
+/* The end of a test: this verdict, and no other. */
+static void judged(struct history *h, enum verdict v)
+{
+    FEED(h, .kind = FACT_LAST_EVENT, .seq = h->seq);
+    checker_end(h->c);
+    for (enum verdict k = 0; k < VERDICTS; k++)
+        if ((k == v) != (checker_count(h->c, k) > 0))
+            fail_msg("%s: %llu, %s", verdict_name(k), (unsigned long long)checker_count(h->c, k), checker_first(h->c, k));
+    checker_free(&h->c);
+}
+
+/* ---- */
+
+static void a_good_history_has_no_verdict(void **state)
+{
+    struct history h = good();
+    (void)state;
+    tell_good(&h);
+    FEED(&h, .kind = FACT_COUNTS, .run = RUN, .station = 1, .index = 0, .counts = { [CK_DONE] = 2 });
+    FEED(&h, .kind = FACT_COUNTS, .run = RUN, .station = 2, .index = 1, .counts = { [CK_SKIPPED] = 2 });
+    judged(&h, VERDICTS);
+}
+
+static void an_acknowledged_row_that_is_not_there_is_lost(void **state)
+{
+    struct history h = good();
+    (void)state;
+    FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 999, .digest = 1, .worker = 9);
+    FEED(&h, .kind = FACT_ROW_ACKED, .run = RUN, .row = 999);
+    tell_good(&h);
+    judged(&h, LOST);
+}
+
+static void an_acknowledged_result_that_is_not_there_is_lost(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    answer(&h, 1, 1, 1, ANNA, 0);
+    tell_run(&h, 1, 1);
+    FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = row_digest_of(101));
+    FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = 0, .state = CK_DONE);
+    FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = 1, .state = CK_SKIPPED);
+    judged(&h, LOST); /* its assignment is in no story */
+}
+
+static void a_row_that_nobody_sent_is_unexpected(void **state)
+{
+    struct history h = good();
+    (void)state;
+    tell_good(&h);
+    FEED(&h, .kind = FACT_OUTPUT, .run = RUN, .unit = 3, .row = 555, .digest = 1);
+    judged(&h, UNEXPECTED);
+}
+
+static void a_result_that_nobody_submitted_is_unexpected(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+    EVENT(&h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = 1);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 2, .why = 1);
+    STEP(&h);
+    FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 0, .assignment = 1, .state = CK_COUNTED, .digest = 1);
+    judged(&h, UNEXPECTED);
+}
+
+static void one_row_in_two_units_is_duplicated(void **state)
+{
+    struct history h = good();
+    (void)state;
+    tell_run(&h, 2, 2);
+    tell_unit(&h, 1, 1);
+    FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 200, .digest = 3, .worker = 9);
+    tell_unit(&h, 2, 2);
+    FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 300, .digest = 4, .worker = 9);
+    FEED(&h, .kind = FACT_ROW_ACKED, .run = RUN, .row = 300, .unit = 3);
+    FEED(&h, .kind = FACT_ROW_ACKED, .run = RUN, .row = 300, .unit = 4);
+    FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 4, .state = 0, .row = 300, .digest = 4);
+    assert_true(checker_count(h.c, DUPLICATED) == 1);
+    assert_true(checker_count(h.c, UNEXPECTED) == 1); /* no event told of unit 4 */
+    checker_free(&h.c);
+}
+
+static void two_results_that_count_are_a_double_accept(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 3);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 3);
+    STEP(&h);
+    give(&h, 2, 1, 1, ROBOT);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 2, .result = 1);
+    EVENT(&h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = 1);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 2, .why = 1);
+    STEP(&h);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 2);
+    STEP(&h);
+    judged(&h, DOUBLE_ACCEPT);
+}
+
+static void a_start_under_an_assignment_that_is_over_is_a_stale_token(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 5);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 5);
+    STEP(&h);
+    FEED(&h, .kind = FACT_ACT, .act = 0, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 0);
+    judged(&h, STALE_ACCEPTED);
+}
+
+static void a_late_result_that_counts_though_another_has_begun_is_a_stale_token(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 5);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 5);
+    STEP(&h);
+    give(&h, 2, 1, 1, ROBOT);
+    EVENT(&h, .kind = FACT_STARTED, .assignment = 2);
+    STEP(&h);
+    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 0);
+    judged(&h, STALE_ACCEPTED);
+}
+
+static void other_bytes_are_seen(void **state)
+{
+    struct history h = good();
+    (void)state;
+    FEED(&h, .kind = FACT_SEEN, .assignment = 1, .row = 101, .digest = 12345, .worker = ANNA);
+    judged(&h, BYTES_DIFFER);
+    h = good();
+    FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 0, .assignment = 1, .state = CK_COUNTED, .digest = 1);
+    judged(&h, BYTES_DIFFER);
+    h = good();
+    FEED(&h, .kind = FACT_SEEN, .assignment = 1, .row = 102, .digest = row_digest_of(102), .worker = ANNA); /* another unit's row */
+    judged(&h, BYTES_DIFFER);
+}
+
+static void overtaking_at_first_dispatch_is_not_first_in_first_out(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    put_unit(&h, 2);
+    give(&h, 1, 2, 1, ANNA);
+    judged(&h, FIFO);
+}
+
+static void rows_that_lie_out_of_their_order_are_not_first_in_first_out(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    for (uint64_t unit = 1; unit <= 2; unit++) {
+        FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 103 - unit, .digest = row_digest_of(103 - unit), .flag = true, .worker = 9);
+        EVENT(&h, .kind = FACT_UNITS_ADDED, .run = RUN, .unit = unit);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = unit, .station = 1);
+        STEP(&h);
+    }
+    EVENT(&h, .kind = FACT_DROPPED, .run = RUN, .unit = 1);
+    EVENT(&h, .kind = FACT_DROPPED, .run = RUN, .unit = 2);
+    STEP(&h);
+    FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN, .flag = true, .counts = { 2, 0, 2 });
+    for (uint64_t unit = 1; unit <= 2; unit++)
+        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 2, .row = 103 - unit, .digest = row_digest_of(103 - unit));
+    judged(&h, FIFO);
+}
+
+static void a_run_that_gets_all_the_workers_is_unfair(void **state)
+{
+    struct history h = begin();
+    uint64_t assignment = 0;
+    (void)state;
+    FEED(&h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1, .attempts = 3);
+    for (uint64_t run = 2; run <= 3; run++) {
+        FEED(&h, .kind = FACT_RUN, .run = run, .station = 9, .count = 5);
+        for (uint64_t unit = 1; unit <= 8; unit++) {
+            EVENT(&h, .kind = FACT_UNITS_ADDED, .run = run, .unit = unit);
+            EVENT(&h, .kind = FACT_READY, .run = run, .unit = unit, .station = 9);
+            STEP(&h);
+        }
+    }
+    for (uint64_t unit = 1; unit <= 5; unit++) {
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = unit, .station = 9, .assignment = ++assignment, .worker = ANNA, .hub = HUB);
+        STEP(&h);
+    }
+    judged(&h, FAIRNESS);
+}
+
+static void a_missing_event_is_a_gap(void **state)
+{
+    struct history h = good();
+    (void)state;
+    h.seq++;
+    EVENT(&h, .kind = FACT_EVENT);
+    judged(&h, EVENT_GAP);
+    h = good();
+    FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = 0, .seq = 4);
+    FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = 6, .seq = 7);
+    judged(&h, EVENT_GAP);
+    h = good();
+    FEED(&h, .kind = FACT_LAST_EVENT, .seq = h.seq + 1);
+    judged(&h, EVENT_GAP);
+}
+
+static void counters_that_a_recount_does_not_give(void **state)
+{
+    struct history h = good();
+    (void)state;
+    FEED(&h, .kind = FACT_COUNTS, .run = RUN, .station = 1, .index = 0, .counts = { [CK_DONE] = 1, [CK_READY] = 1 });
+    judged(&h, COUNTERS);
+    h = good();
+    FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN, .counts = { 2, 1 });
+    judged(&h, COUNTERS);
+}
+
+static void ready_for(struct history *h, uint32_t station)
+{
+    put_unit(h, 1);
+    if (station == 2) {
+        give(h, 1, 1, 1, ANNA);
+        answer(h, 1, 1, 1, ANNA, 1);
+    }
+}
+
+static void not_for_this_worker(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    ready_for(&h, 2);
+    give(&h, 2, 1, 2, ROBOT); /* a station for people */
+    judged(&h, NOT_ELIGIBLE);
+    h = begin();
+    ready_for(&h, 2);
+    FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 1 }); /* her level was lowered */
+    FEED(&h, .kind = FACT_GRANT, .session = SESSION, .worker = ANNA, .count = 10);
+    give(&h, 2, 1, 2, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+    h = begin();
+    ready_for(&h, 1);
+    FEED(&h, .kind = FACT_SIGN_OFF, .session = SESSION, .worker = ANNA);
+    give(&h, 1, 1, 1, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+    h = begin();
+    ready_for(&h, 1);
+    EVENT(&h, .kind = FACT_RUN_STATE, .run = RUN, .flag = true, .count = 5); /* paused */
+    give(&h, 1, 1, 1, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+    h = begin();
+    ready_for(&h, 1);
+    EVENT(&h, .kind = FACT_STATION_STATE, .line = LINE, .index = 0, .flag = true);
+    give(&h, 1, 1, 1, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+    h = begin();
+    ready_for(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 4);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 4);
+    STEP(&h);
+    give(&h, 2, 1, 1, ANNA); /* she has declined it */
+    judged(&h, NOT_ELIGIBLE);
+}
+
+static void a_second_assignment_of_one_task_is_asked_too_much(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    give(&h, 2, 1, 1, ROBOT);
+    assert_true(checker_count(h.c, OVER_ASKED) == 1);
+    assert_true(checker_count(h.c, WRONG_STATE) == 1); /* and the task was not ready */
+    checker_free(&h.c);
+}
+
+static void more_than_was_granted_is_negative_credit(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    for (uint64_t unit = 1; unit <= 11; unit++)
+        put_unit(&h, unit);
+    for (uint64_t unit = 1; unit <= 11; unit++)
+        give(&h, unit, unit, 1, ANNA);
+    judged(&h, CREDIT_NEGATIVE);
+}
+
+static void credit_of_a_session_that_is_over_counts_no_more(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = 78, .flag = true);
+    STEP(&h);
+    FEED(&h, .kind = FACT_GRANT, .session = SESSION, .worker = ANNA, .count = 20);
+    give(&h, 1, 1, 1, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+}
+
+static void transitions_that_the_matrix_does_not_have(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    EVENT(&h, .kind = FACT_SKIPPED, .run = RUN, .unit = 1, .station = 1); /* it was ready */
+    judged(&h, WRONG_STATE);
+    h = begin();
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_STARTED, .assignment = 1);
+    EVENT(&h, .kind = FACT_STARTED, .assignment = 1);
+    judged(&h, WRONG_STATE);
+    h = begin();
+    put_unit(&h, 1);
+    FEED(&h, .kind = FACT_ACT, .act = 1, .assignment = 9, .worker = ANNA, .session = SESSION, .code = 0);
+    judged(&h, WRONG_STATE);
+    h = good();
+    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 32); /* a repeat is DUPLICATE, not STALE */
+    judged(&h, WRONG_STATE);
+    h = begin();
+    put_unit(&h, 1);
+    EVENT(&h, .kind = FACT_UNIT_DONE, .run = RUN, .unit = 1); /* its tasks are not */
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
+static void a_unit_that_went_the_wrong_way(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001, .route = 1); /* asks for station 2 */
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+    EVENT(&h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = 1);
+    EVENT(&h, .kind = FACT_SKIPPED, .run = RUN, .unit = 1, .station = 2);
+    EVENT(&h, .kind = FACT_UNIT_DONE, .run = RUN, .unit = 1);
+    STEP(&h);
+    tell_run(&h, 1, 1);
+    tell_unit(&h, 1, 1);
+    judged(&h, WRONG_STATE);
+}
+
+static void what_does_not_end_is_unfinished(void **state)
+{
+    struct history h = good();
+    (void)state;
+    FEED(&h, .kind = FACT_STUCK, .text = "run 1 is open");
+    judged(&h, UNFINISHED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_good_history_has_no_verdict),
+        cmocka_unit_test(an_acknowledged_row_that_is_not_there_is_lost),
+        cmocka_unit_test(an_acknowledged_result_that_is_not_there_is_lost),
+        cmocka_unit_test(a_row_that_nobody_sent_is_unexpected),
+        cmocka_unit_test(a_result_that_nobody_submitted_is_unexpected),
+        cmocka_unit_test(one_row_in_two_units_is_duplicated),
+        cmocka_unit_test(two_results_that_count_are_a_double_accept),
+        cmocka_unit_test(a_start_under_an_assignment_that_is_over_is_a_stale_token),
+        cmocka_unit_test(a_late_result_that_counts_though_another_has_begun_is_a_stale_token),
+        cmocka_unit_test(other_bytes_are_seen),
+        cmocka_unit_test(overtaking_at_first_dispatch_is_not_first_in_first_out),
+        cmocka_unit_test(rows_that_lie_out_of_their_order_are_not_first_in_first_out),
+        cmocka_unit_test(a_run_that_gets_all_the_workers_is_unfair),
+        cmocka_unit_test(a_missing_event_is_a_gap),
+        cmocka_unit_test(counters_that_a_recount_does_not_give),
+        cmocka_unit_test(not_for_this_worker),
+        cmocka_unit_test(a_second_assignment_of_one_task_is_asked_too_much),
+        cmocka_unit_test(more_than_was_granted_is_negative_credit),
+        cmocka_unit_test(credit_of_a_session_that_is_over_counts_no_more),
+        cmocka_unit_test(transitions_that_the_matrix_does_not_have),
+        cmocka_unit_test(a_unit_that_went_the_wrong_way),
+        cmocka_unit_test(what_does_not_end_is_unfinished),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
