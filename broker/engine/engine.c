@@ -423,6 +423,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         e->meta.elapsed_us = in->elapsed_us;
     e->now_us = e->meta.elapsed_us;
     e->wall_us = e->meta.wall_us = in->wall_us;
+    stats_second(e);
     switch (in->kind) {
     case INPUT_BOOT: on_boot(e, in); break;
     case INPUT_MESSAGE: on_message(e, in->msg); break;

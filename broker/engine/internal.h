@@ -23,6 +23,7 @@ enum event_type {
 };
 
 #define RESULT_SEGMENT_MAX 256
+#define STATS_SECONDS 64 /* totals are remembered so long: the last minute */
 
 struct counts { uint64_t n[TASK_STATES]; };
 struct name { char s[SL_NAME_BYTES_MAX + 1]; uint8_t n; };
@@ -37,6 +38,8 @@ struct line {
     uint64_t runs_open, last_event;
     bool dirty;
 };
+#define LATENCY_BUCKETS 32 /* bucket i: up to 2^i ms; the last one everything above, from 12 days on */
+struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
 struct station {
     uint32_t id, version;
     uint16_t idx;
@@ -45,12 +48,14 @@ struct station {
     const struct ld_line *lv;
     const struct ld_station *def;
     struct counts c;            /* over all runs; memory only, summed at open */
+    struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
+    uint64_t submitted, returned;
     struct profile **profile;   /* who fits here (match.c) */
     uint32_t profiles, profile_cap;
 };
 
 /* ---- runs and their queues (runs.c, queue.c) ---- */
-struct seg { uint64_t pos; bool stored, dirty; struct ranges r; };
+struct seg { uint64_t pos; int64_t since_us; bool stored, dirty; struct ranges r; };
 struct lane_q {
     uint64_t next_pos, count; /* persisted: positions only grow; count is what lies in READY, stale entries included */
     struct seg head;          /* the first segment, decoded; valid if loaded */
@@ -96,6 +101,7 @@ struct hub {
     /* the session: memory only */
     uint64_t session, peer, push_no, signed_in, holding;
     int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
+    uint64_t assigned, submitted, returned; /* since the start */
     bool connected, handed_back, full; /* full: it holds as much as a hello can name */
     uint8_t uploading[32]; /* digest of the roster that is coming in */
     uint32_t upload_mark;
@@ -160,7 +166,7 @@ struct profile {
     struct worker *idle_first, *idle_last;
     bool touched; /* in the list of profiles to match in this step */
 };
-struct pick { struct rq *rq; struct worker *w; uint64_t unit, prev; uint32_t at; uint8_t attempt; };
+struct pick { struct rq *rq; struct worker *w; uint64_t unit, prev; uint32_t at; uint8_t attempt; int64_t since_us; };
 
 /* ---- events of the step (events.c) ---- */
 struct evacc {
@@ -254,7 +260,8 @@ struct engine {
     struct { struct run *run; uint64_t first; uint32_t n, off[RESULT_SEGMENT_MAX]; struct slp_buf b; } rseg; /* results of this frame */
     struct { struct hub *hub; uint64_t no; unsigned code; } *recalled;
     uint32_t recalls, recall_cap;
-    struct { uint64_t units, assigned, started, submitted, late, returned, expired, steps; } total;
+    struct totals { uint64_t units, assigned, started, submitted, late, returned, expired, steps; } total, second[STATS_SECONDS];
+    int64_t second_now;       /* elapsed seconds of the newest of them */
 };
 
 /* engine.c */
@@ -356,6 +363,7 @@ void queue_flush_pending(struct engine *e); /* at the end of a command: what bec
 bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out);
 void queue_write_heads(struct engine *e, struct rq *q);
 void queue_free(struct rq *q);
+int64_t queue_oldest_us(struct engine *e, struct rq *q); /* elapsed time since which its first task waits; INT64_MAX: none does, or nobody knows */
 
 /* delay.c */
 void delay_open(struct engine *e);
@@ -449,6 +457,8 @@ void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t 
 void sweeps_step(struct engine *e);
 
 /* stats.c */
+void latency_add(struct latency *l, int64_t us);
+void stats_second(struct engine *e); /* in every step: remembers the totals, once a second */
 void on_stats_get(struct engine *e, const struct slp_msg *m);
 
 #endif

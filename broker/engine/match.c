@@ -396,6 +396,9 @@ static bool choose(struct engine *e, struct profile *p, struct worker *w)
                 break;
             e->pick = v;
             pk.at = e->picks;
+            e->hub[w->hub - 1]->assigned++;
+            if (pk.since_us)
+                latency_add(&q->st->waited, e->now_us - pk.since_us);
             e->pick[e->picks++] = pk;
             if (e->meta.vclock[q->run->priority] < q->run->vtime)
                 e->meta.vclock[q->run->priority] = q->run->vtime;

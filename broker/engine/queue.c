@@ -11,24 +11,26 @@ static void lane_key(uint8_t *k, const struct rq *q, enum lane l, uint64_t pos)
 }
 #define LANE_KEY 17
 
-static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r,
-                    uint32_t from, uint32_t n)
+/* Behind its ranges a segment tells when it was made, on the elapsed clock: since then its tasks wait. */
+static void seg_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, int64_t since_us,
+                    const struct ranges *r, uint32_t from, uint32_t n)
 {
     uint8_t k[LANE_KEY], b[SL_SEGMENT_BYTES_MAX + 512];
     struct rec rc = { b, 0, sizeof b, 0 };
     ranges_write(&rc, r, from, n);
+    rec_i64(&rc, since_us);
     assert(!rc.bad);
     lane_key(k, q, l, pos);
     e_put(e, TABLE_READY, k, sizeof k, b, rc.n);
 }
 
 /* Ranges from `from` on, behind each other from position pos; as many segments as they need. */
-static void segs_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, const struct ranges *r,
-                     uint32_t from)
+static void segs_put(struct engine *e, const struct rq *q, enum lane l, uint64_t pos, int64_t since_us,
+                     const struct ranges *r, uint32_t from)
 {
     while (from < r->n) {
         uint32_t n = r->n - from < RANGES_MAX ? r->n - from : RANGES_MAX;
-        seg_put(e, q, l, pos, r, from, n);
+        seg_put(e, q, l, pos, since_us, r, from, n);
         for (; n; n--)
             pos += r->v[from++].count;
     }
@@ -47,11 +49,12 @@ void lane_append(struct engine *e, struct rq *q, enum lane l, const struct range
             for (uint32_t i = from; i < from + n; i++)
                 ranges_add(e, &L->head.r, r->v[i].first, r->v[i].count);
             L->head.pos = pos;
+            L->head.since_us = e->now_us;
             L->head.stored = false;
             L->head.dirty = true;
             L->loaded = true;
         } else {
-            seg_put(e, q, l, pos, r, from, n);
+            seg_put(e, q, l, pos, e->now_us, r, from, n);
         }
         L->next_pos += total;
         L->count += total;
@@ -110,6 +113,7 @@ static bool head_load(struct engine *e, struct rq *q, enum lane l)
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         if (!ranges_read(e, &rd, &L->head.r))
             fail(e, STORE_CORRUPT);
+        L->head.since_us = rdr_i64(&rd); /* 0: made before segments told */
         L->head.pos = key_get_u64((const uint8_t *)c.key.p + 9);
         L->head.stored = true;
         L->head.dirty = false;
@@ -187,7 +191,7 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint8_t attempts = s[ST_ATTEMPTS];
     if ((s[ST_FLAGS] & STATE_FLAG_DECLINED) && declined_by(e, newest, w->id))
         return LOOK_NOT_YOURS;
-    *out = (struct pick){ q, w, unit, newest, 0, (uint8_t)(attempts + 1) };
+    *out = (struct pick){ q, w, unit, newest, 0, (uint8_t)(attempts + 1), 0 };
     return LOOK_TAKE;
 }
 
@@ -221,6 +225,7 @@ static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker
     struct lane_q *L = &q->lane[l];
     while (!e->rc && head_load(e, q, l)) {
         bool changed = false, got = seg_take(e, q, L, &L->head.r, w, out, &changed);
+        out->since_us = L->head.since_us;
         if (changed) {
             L->head.dirty = true;
             rq_dirty(e, q);
@@ -237,6 +242,7 @@ static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker
     /* Beyond the head, in the store. */
     struct ranges r = { 0 };
     uint64_t pos = L->head.pos + 1;
+    int64_t since_us = 0;
     bool got = false;
     for (;;) {
         uint8_t k[LANE_KEY];
@@ -251,6 +257,7 @@ static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker
             pos = key_get_u64((const uint8_t *)c.key.p + 9);
             if (!ranges_read(e, &rd, &r))
                 fail(e, STORE_CORRUPT);
+            since_us = rdr_i64(&rd);
         } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
             fail(e, rc);
         }
@@ -259,9 +266,10 @@ static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker
             break;
         bool changed = false;
         got = seg_take(e, q, L, &r, w, out, &changed);
+        out->since_us = since_us;
         if (changed) {
             if (r.n) {
-                segs_put(e, q, l, pos, &r, 0);
+                segs_put(e, q, l, pos, since_us, &r, 0);
             } else {
                 lane_key(k, q, l, pos);
                 e_del(e, TABLE_READY, k, sizeof k);
@@ -288,13 +296,22 @@ void queue_write_heads(struct engine *e, struct rq *q)
         if (!L->loaded || !L->head.dirty)
             continue;
         struct ranges *r = &L->head.r;
-        segs_put(e, q, l, L->head.pos, r, 0);
+        segs_put(e, q, l, L->head.pos, L->head.since_us, r, 0);
         while (r->n >
                RANGES_MAX) /* taking from the middle splits ranges: what outgrew the segment lies behind it now */
             r->total -= r->v[--r->n].count;
         L->head.stored = true;
         L->head.dirty = false;
     }
+}
+
+int64_t queue_oldest_us(struct engine *e, struct rq *q)
+{
+    int64_t oldest = INT64_MAX;
+    for (enum lane l = 0; l < LANES; l++)
+        if (q->lane[l].count && head_load(e, q, l) && q->lane[l].head.since_us && q->lane[l].head.since_us < oldest)
+            oldest = q->lane[l].head.since_us;
+    return oldest;
 }
 
 void queue_free(struct rq *q)

@@ -143,6 +143,8 @@ static void end_return(struct engine *e, struct aseg *s, uint64_t no, enum why w
     assign_end(e, s, no, ASSIGN_RETURNED, why);
     announce_return(e, s, no, why, reason, n);
     e->total.returned++;
+    s->st->returned++;
+    s->hub->returned++;
     if (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED)
         history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
 }
@@ -430,6 +432,9 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     }
     ev_assign(e, EV_SUBMITTED, s, no, a->result);
     e->total.submitted++;
+    s->st->submitted++;
+    s->hub->submitted++;
+    latency_add(&s->st->worked, e->wall_us - s->wall_us);
     if (!head) {
         e->total.late++;
         return SLP_E_LATE;
