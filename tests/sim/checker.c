@@ -16,7 +16,7 @@ const char *verdict_name(enum verdict v)
         [LOST] = "lost", [UNEXPECTED] = "unexpected", [DUPLICATED] = "duplicated", [DOUBLE_ACCEPT] = "double_accept",
         [STALE_ACCEPTED] = "stale_token_accepted", [BYTES_DIFFER] = "bytes_differ", [FIFO] = "fifo", [FAIRNESS] = "fairness",
         [EVENT_GAP] = "event_gap", [COUNTERS] = "counters", [NOT_ELIGIBLE] = "not_eligible", [OVER_ASKED] = "over_asked",
-        [CREDIT_NEGATIVE] = "credit_negative", [WRONG_STATE] = "wrong_state", [UNFINISHED] = "unfinished",
+        [CREDIT_NEGATIVE] = "credit_negative", [WRONG_STATE] = "wrong_state", [TOO_EARLY] = "too_early", [UNFINISHED] = "unfinished",
     };
     return name[v];
 }
@@ -236,6 +236,38 @@ static void units_added(struct checker *c, const struct fact *f)
     touch(c, f->run, f->unit);
 }
 
+/* A task goes on exactly as long as it has attempts left. */
+static void attempts_left(struct checker *c, const struct fact *f, const struct ck_task *t, uint32_t index, bool goes_on)
+{
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    if (s && s->f.attempts && (t->attempts < s->f.attempts) != goes_on)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station index %u %s after %u of %u attempts", f->seq, f->run, f->unit, index,
+                   goes_on ? "goes on" : "is dead", t->attempts, s->f.attempts);
+}
+
+static void waiting(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "waits", &r);
+    if (!t)
+        return;
+    t->due = f->due;
+    if (f->why == 6)
+        attempts_left(c, f, t, index_of(c, f->station), true);
+    move(c, r, f, t, index_of(c, f->station), CK_WAITING, f->why == 0 ? IS(BLOCKED) : IS(ASSIGNED) | IS(STARTED));
+}
+
+static void dead(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "dead", &r);
+    if (!t)
+        return;
+    if (f->why == 0)
+        attempts_left(c, f, t, index_of(c, f->station), false);
+    move(c, r, f, t, index_of(c, f->station), CK_DEAD, IS(ASSIGNED) | IS(STARTED));
+}
+
 static void ready(struct checker *c, const struct fact *f)
 {
     static const unsigned from[] = { [0] = IS(BLOCKED), [1] = IS(BLOCKED), [2] = IS(WAITING), [3] = IS(ASSIGNED) | IS(STARTED),
@@ -250,6 +282,11 @@ static void ready(struct checker *c, const struct fact *f)
         t->declined = true;
         count(r, i, t, 1);
     }
+    if (f->why == 2 && f->at < t->due)
+        ck_verdict(c, TOO_EARLY, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is ready %" PRId64 " us before its delay is over", f->seq, f->run,
+                   f->unit, f->station, t->due - f->at);
+    if (f->why == 5)
+        attempts_left(c, f, t, i, true);
     move(c, r, f, t, i, CK_READY, f->why <= 8 ? from[f->why] : 0);
     if (f->why == 7)
         t->attempts = 0;
@@ -310,7 +347,7 @@ static void assigned(struct checker *c, const struct fact *f)
                        g ? g->total : 0);
     }
     struct ck_assignment *a = make(&c->assignments, f->assignment, sizeof *a);
-    *a = (struct ck_assignment){ .run = f->run, .unit = f->unit, .station = f->station, .worker = f->worker, .hub = f->hub, .state = CK_HANDED,
+    *a = (struct ck_assignment){ .run = f->run, .unit = f->unit, .station = f->station, .worker = f->worker, .hub = f->hub, .state = CK_HANDED, .until = f->at + s->f.start_by_us,
                                  .prev = t->newest, .sent = a->sent, .sents = a->sents, .sent_cap = a->sent_cap };
     move(c, r, f, t, s->f.index, CK_ASSIGNED, IS(READY));
     t->newest = t->holder = f->assignment;
@@ -378,6 +415,10 @@ static void returned(struct checker *c, const struct fact *f)
     struct ck_task *t = a ? task_at(c, a) : NULL;
     if (!t)
         return;
+    if (f->why == 6 || (f->why == 5 && a->state == CK_BEGUN))
+        t->attempts++;
+    if (f->why == 5 && f->at < a->until)
+        ck_verdict(c, TOO_EARLY, "event %" PRIu64 ": assignment %" PRIu64 " expires %" PRId64 " us early", f->seq, f->assignment, a->until - f->at);
     move_assignment(c, f, a, CK_RETURNED, f->why == 8 ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
@@ -540,6 +581,10 @@ static void act(struct checker *c, const struct fact *f)
     if (a->judged == c->step || t->judged == c->step) /* an earlier item of the same frame changed it: its events tell */
         return;
     uint32_t want = expected(c, f, a, t);
+    if (f->code == OK_ && f->act < 2) { /* the lease begins, or begins again */
+        const struct ck_station *s = ck_get(&c->stations, a->station);
+        a->until = f->at + (s ? s->f.lease_us : 0);
+    }
     if (f->code == OK_ || f->code == LATE_)
         a->judged = t->judged = c->step;
     if (f->code == want || ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
@@ -771,14 +816,14 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_RUN_STATE: run_state(c, f); break;
     case FACT_UNITS_ADDED: units_added(c, f); break;
     case FACT_READY: ready(c, f); break;
-    case FACT_WAITING: simple_move(c, f, CK_WAITING, f->why == 0 ? IS(BLOCKED) : IS(ASSIGNED) | IS(STARTED), "waits"); break;
+    case FACT_WAITING: waiting(c, f); break;
     case FACT_SKIPPED: simple_move(c, f, CK_SKIPPED, IS(BLOCKED), "skipped"); break;
     case FACT_ASSIGNED: assigned(c, f); break;
     case FACT_STARTED: started(c, f); break;
     case FACT_RETURNED: returned(c, f); break;
     case FACT_SUBMITTED: submitted(c, f); break;
     case FACT_TASK_DONE: task_done(c, f); break;
-    case FACT_DEAD: simple_move(c, f, CK_DEAD, IS(ASSIGNED) | IS(STARTED), "dead"); break;
+    case FACT_DEAD: dead(c, f); break;
     case FACT_UNIT_DONE: unit_ends(c, f, 1); break;
     case FACT_DROPPED: unit_ends(c, f, 2); break;
     case FACT_STEP: step_over(c); break;

@@ -34,6 +34,7 @@ enum verdict {
     OVER_ASKED,      /* more assignments outstanding and accepted than answers wanted */
     CREDIT_NEGATIVE, /* more assigned than granted */
     WRONG_STATE,     /* a transition, an answer or an end that the matrix does not have */
+    TOO_EARLY,       /* a lease, a time to start or a delay ended before its time */
     UNFINISHED,      /* the faults are over, time was given, and something has not come to its end */
     VERDICTS
 };
@@ -41,7 +42,7 @@ const char *verdict_name(enum verdict v);
 
 enum fact_kind {
     /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
-     * station's route), when_is, attempts, stations (of the line version), first (station number of index 0) */
+     * station's route), when_is, attempts, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
     FACT_STATION,
     FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), level[] */
     FACT_RUN,        /* run, station (number of index 0) */
@@ -61,11 +62,11 @@ enum fact_kind {
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
     FACT_UNITS_ADDED,/* run, unit */
     FACT_READY,      /* run, station, unit, why */
-    FACT_WAITING,    /* run, station, unit, why */
+    FACT_WAITING,    /* run, station, unit, why, due */
     FACT_SKIPPED,    /* run, station, unit */
     FACT_ASSIGNED,   /* run, station, unit, assignment, worker, hub */
     FACT_STARTED,    /* assignment */
-    FACT_RETURNED,   /* assignment, unit, why */
+    FACT_RETURNED,   /* assignment, unit, why; at: not before the lease, or the time to start, is over, if it expired */
     FACT_SUBMITTED,  /* assignment, result, flag: late */
     FACT_TASK_DONE,  /* run, station, unit */
     FACT_DEAD,       /* run, station, unit, why */
@@ -88,6 +89,7 @@ struct fact {
     enum fact_kind kind;
     uint64_t seq, run, unit, row, digest, assignment, worker, hub, session, result, count, prev, line;
     uint32_t station, index, stations, first, code, act, why, state, after, attempts, wkind;
+    int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     bool flag;
     uint8_t level[CHECKER_SKILLS];

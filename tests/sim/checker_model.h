@@ -13,6 +13,7 @@ struct table { struct slot *v; size_t cap, n; };
 struct ck_task {
     uint64_t newest, holder, winner, place, was_holder, changed, judged; /* place: in the order of becoming ready, from 1 */
     uint32_t outstanding, accepted, attempts;
+    int64_t due;
     uint8_t state, was, story;
     bool dispatched, declined, told;
 };
@@ -32,6 +33,7 @@ struct ck_run {
 struct ck_sent { uint64_t digest; int32_t route; };
 struct ck_assignment {
     uint64_t run, unit, worker, hub, prev, result, changed, judged, row; /* run 0: only heard of from a worker */
+    int64_t until; /* not before then may it expire */
     uint32_t station;
     uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
     bool told;

@@ -90,7 +90,8 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
             v->first_station = id;
         CHECK(s, slr_next(&r, &x) == 0);
         struct fact st_fact = { .kind = FACT_STATION, .station = id, .index = i, .stations = v->stations, .first = id - i, .line = l->id, .wkind = st->kind,
-                                .after = st->after, .when_on = st->when_on, .when_is = st->when_is, .attempts = st->attempts };
+                                .after = st->after, .when_on = st->when_on, .when_is = st->when_is, .attempts = st->attempts, .lease_us = st->lease_us,
+                                .start_by_us = st->start_by_us ? st->start_by_us : s->plan.start_by_us };
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
         checker_feed(s->checker, &st_fact);
     }
@@ -115,6 +116,7 @@ static void units(struct sim *s, struct fact *f, struct slp_bytes data, enum fac
     struct pairs p = pairs(data, "units");
     f->kind = kind;
     f->why = (uint32_t)number(data, "why");
+    f->due = (int64_t)number(data, "due");
     while (each(&p, &f->unit))
         checker_feed(s->checker, f);
 }
@@ -151,7 +153,7 @@ static void submitted(struct sim *s, struct fact *f, struct slp_bytes data)
 
 static void event(struct sim *s, const struct slp_item_event *e, const struct tapped *t)
 {
-    struct fact f = { .seq = e->seq, .run = number(e->data, "run"), .station = (uint32_t)number(e->data, "station"), .hub = number(e->data, "hub"),
+    struct fact f = { .seq = e->seq, .at = server_elapsed_us(s), .run = number(e->data, "run"), .station = (uint32_t)number(e->data, "station"), .hub = number(e->data, "hub"),
                       .line = number(e->data, "line"), .state = (uint32_t)number(e->data, "state"), .unit = number(e->data, "unit"),
                       .assignment = number(e->data, "assignment"), .why = (uint32_t)number(e->data, "why"), .session = number(e->data, "session") };
     struct slp_bytes name;
@@ -236,7 +238,7 @@ static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
     struct slp_item_outcome out;
     bool has = slp_next_outcome(&o, &out);
     for (struct slp_item_act it; slp_next_act(&c, &it);) {
-        struct fact f = { .kind = FACT_ACT, .act = (uint32_t)it.act, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.acts.session };
+        struct fact f = { .kind = FACT_ACT, .at = server_elapsed_us(s), .act = (uint32_t)it.act, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.acts.session };
         if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
             f.code = (uint32_t)out.code;
             has = slp_next_outcome(&o, &out);
@@ -254,7 +256,7 @@ static void submits(struct sim *s, const struct tapped *t, const struct slp_msg 
     struct slp_item_outcome out;
     bool has = slp_next_outcome(&o, &out);
     for (struct slp_item_result it; slp_next_result(&c, &it);) {
-        struct fact f = { .kind = FACT_ACT, .act = 6, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.submit.session };
+        struct fact f = { .kind = FACT_ACT, .at = server_elapsed_us(s), .act = 6, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.submit.session };
         if (has && out.assignment == it.assignment) {
             f.code = (uint32_t)out.code;
             has = slp_next_outcome(&o, &out);

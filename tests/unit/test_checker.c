@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/sim/checker.c" /* the simulator's own files: they belong to no library */
-#include "tests/sim/checker_end.c"
+#include "tests/sim/checker_model.h"
 
 /* ---- a history in the making: one line, stations 1 (for all) and 2 (after 1, where the route is 1), one hub with two workers ---- */
 
@@ -457,6 +456,39 @@ static void a_unit_that_went_the_wrong_way(void **state)
     judged(&h, WRONG_STATE);
 }
 
+static void an_expiry_before_its_time_is_too_early(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1, .attempts = 3, .lease_us = 100,
+         .start_by_us = 50);
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    FEED(&h, .kind = FACT_ACT, .act = 0, .assignment = 1, .worker = ANNA, .session = SESSION, .at = 40);
+    EVENT(&h, .kind = FACT_STARTED, .assignment = 1, .at = 40);
+    STEP(&h);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 5, .at = 139);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 5, .at = 139);
+    STEP(&h);
+    judged(&h, TOO_EARLY);
+}
+
+static void a_task_that_goes_on_after_its_last_attempt(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    for (uint64_t i = 1; i <= 3; i++) {
+        give(&h, i, 1, 1, ANNA);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = i, .unit = 1, .why = 6);
+        EVENT(&h, .kind = FACT_WAITING, .run = RUN, .unit = 1, .station = 1, .why = 6);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 2);
+        STEP(&h);
+    }
+    judged(&h, WRONG_STATE);
+}
+
 static void what_does_not_end_is_unfinished(void **state)
 {
     struct history h = good();
@@ -489,6 +521,8 @@ int main(void)
         cmocka_unit_test(credit_of_a_session_that_is_over_counts_no_more),
         cmocka_unit_test(transitions_that_the_matrix_does_not_have),
         cmocka_unit_test(a_unit_that_went_the_wrong_way),
+        cmocka_unit_test(an_expiry_before_its_time_is_too_early),
+        cmocka_unit_test(a_task_that_goes_on_after_its_last_attempt),
         cmocka_unit_test(what_does_not_end_is_unfinished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
