@@ -6,6 +6,7 @@ peers did, saw, and at the end took out, in the order in which it happened to th
     {"op": "push", "assignment": A, "station": S, "key": K, "worker": W, "value": V}      a worker was shown V
     {"op": "submit", "assignment": A, "station": S, "key": K, "worker": W, "result": R}   a result was sent (each time it was)
     {"op": "submit_ok", "assignment": A, "code": C}           and answered: OK, DUPLICATE, LATE, STALE, NOT_FOUND, ...
+    {"op": "tried", "station": S, "key": K, "result": R}      somebody may have sent this result: a robot behind an agent, a person who was not answered
     {"op": "kept", "station": S, "key": K, "worker": W, "result": R}    instead of the two, with an agent between: it promised to bring this in
     {"op": "act", "what": "start"|"release"|..., "assignment": A}    an act was sent
     {"op": "act_ok", "what": ..., "assignment": A, "code": C}
@@ -66,7 +67,7 @@ class Book:
 
     def __init__(self, history):
         self.tried, self.acked, self.unit_of = {}, {}, {}
-        self.assignments, self.kept, self.drops = {}, [], set()
+        self.assignments, self.kept, self.others, self.drops = {}, [], {}, set()
         self.ends, self.stories, self.counters, self.events = [], [], None, []
         self.shown = []
         for place, h in enumerate(history):
@@ -95,6 +96,9 @@ class Book:
         a = self.assignments[h["assignment"]]
         if h["code"] in ("OK", "DUPLICATE") and a.said_ok is None:
             a.said_ok = place
+
+    def on_tried(self, place, h):
+        self.others.setdefault((h["key"], h["station"]), []).append(h["result"])
 
     def on_kept(self, place, h):
         self.kept.append(h)
@@ -173,7 +177,7 @@ def check_units(book, v, drained):
 
 def check_results(book, v, units, drained):
     """A, C and D for results."""
-    sent = {}  # (key, station) -> results that were sent
+    sent = {task: list(tried) for task, tried in book.others.items()}  # (key, station) -> results that were sent
     for a in book.assignments.values():
         sent.setdefault((a.key, a.station), []).extend(a.tried)
     for k in book.kept:

@@ -1,0 +1,382 @@
+"""The peers around a broker under torture: a numbered producer, two hubs of people, an operator. They speak through sunline_wire, write everything they
+do and hear into a history for the checker, and go on where they were when the broker has died and comes back: the producer sends again what was not
+acknowledged, the hubs say hello with what they hold and send again what was not answered.
+
+    crew = Crew(endpoints, seed=1, units=200)
+    while not crew.play(alive=broker.running):   # False: the broker is gone
+        broker.start(); crew.meet(endpoints)
+    crew.take_out()                              # the ends, stories, counters and events
+    verdict = checker.check(crew.history)
+
+What each worker does with each task comes from the seed and the unit, not from the order of events, so that every crash of a series meets the same
+scenario. A key is the first word of the payload.
+"""
+import os
+import random
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+import sunline_wire as wire  # noqa: E402
+
+STATIONS = ("first", "second")
+LINE = {"line": "torture", "input": [{"name": "text", "type": "text"}], "stations": [
+    {"name": name, "type": "work", "lease": "10m", "backoff": "10ms", "attempts": 5,
+     "form": {"title": name, "fields": [{"name": "answer", "type": "long_answer"}]}} for name in STATIONS]}
+RUN = "r"
+STATES = ("open", "done", "dropped", "cancelled")
+COUNTED = 2  # an assignment's state: its result counts
+
+
+def payload(seed, n, big=0.03):
+    """Unit n's text: its key, then letters of several alphabets; a few are so large that the store must cut them into pieces."""
+    dice = random.Random(f"{seed}/{n}")
+    letters = "abcdefghijklmnopqrstuvwxyz ,.\n\"'äßñçéøनेपालкириллица漢字😀"
+    length = dice.randrange(2000, 12000) if dice.random() < big else dice.randrange(5, 60)
+    return f"u{n} " + "".join(dice.choices(letters, k=length))
+
+
+def key_of(text):
+    return text.split(" ", 1)[0]
+
+
+def run_rows(request, **more):
+    """Every row of the run's output, finished or not: {text, unit, results}."""
+    after, rows = 0, []
+    while True:
+        page = request("output_get", run=RUN, after_unit=after, all_units=True, **more)
+        rows += decode_rows(page)
+        if not page["more"]:
+            return rows
+        after = page["next_after"]
+
+
+def decode_rows(page):
+    at = {name: i for i, name in enumerate(page["columns"])}
+    return [{"unit": row[at["unit"]], "text": row[at["text"]],
+             "results": {s: row[at[s + ".answer"]] for s in STATIONS if row[at[s + ".answer"]] is not None}} for row in page["rows"]]
+
+
+class Gone(Exception):
+    """The broker is not there any more."""
+
+
+class Hub:
+    """One hub's agent, as far as it outlives a broken link: what it holds, and what it sent and was not answered."""
+
+    def __init__(self, crew, name, workers):
+        self.crew, self.name, self.workers = crew, name, workers
+        self.data_id, self.incarnation = os.urandom(16), 0
+        self.held = {}       # assignment -> push: not finished
+        self.steps = {}      # assignment -> steps to do: ("start",), ("submit", result), ("release",) ...
+        self.waiting = {}    # request id -> [(assignment, step)]
+        self.link, self.up = None, False
+
+    def meet(self, endpoint):
+        if self.link is not None:
+            self.link.close()
+        self.incarnation += 1
+        self.waiting, self.up = {}, False
+        self.link = wire.Agent(endpoint, self.name, incarnation=self.incarnation, data_id=self.data_id)
+
+    def hello(self):
+        """A session, the roster, and credit for the free slots."""
+        crew = self.crew
+        self.link.pushed, self.waiting, self.up = [], {}, False
+        welcome = crew.ask(self.link, "hello", hub=self.name, incarnation=self.incarnation, data_id=self.data_id, zone="Africa/Nairobi",
+                           roster_digest=self.link.digest, held=sorted(self.held), wall_us=time.time_ns() // 1000)
+        self.link.session, self.link.totals = welcome["session"], {}
+        for number in welcome["recalled"]:
+            self.drop(number)
+        roster = [{"name": w, "kind": 0, "capacity": crew.credit, "skills": []} for w in self.workers]
+        done = crew.ask(self.link, "roster", session=self.link.session, digest=bytes([crew.credit]) * 32, workers=roster, last=True)
+        self.link.workers = dict(zip(self.workers, done["workers"]))
+        self.up = True
+        self.grant({w: crew.credit - sum(p["worker"] == w for p in self.held.values()) for w in self.workers})
+
+    def grant(self, grants):
+        if any(n > 0 for n in grants.values()):
+            self.link.credit({w: n for w, n in grants.items() if n > 0})
+
+    def drop(self, number):
+        """A recalled assignment: forget it, unless its result is under way, which may count all the same."""
+        steps = self.steps.get(number, [])
+        if not any(step[0] == "submit" and len(step) > 2 for step in steps):
+            self.held.pop(number, None)
+            self.steps.pop(number, None)
+
+    def take(self):
+        """New pushes -> history, and a plan for each."""
+        names = {number: name for name, number in self.link.workers.items()}
+        for a in self.link.pushed:
+            text, number = a["fields"][0], a["assignment"]
+            station = self.crew.station_of[a["push"]["station_id"]]
+            push = {"op": "push", "assignment": number, "station": station, "key": key_of(text), "worker": names[a["worker"]], "value": text}
+            self.crew.tell(push)
+            if number not in self.held:
+                self.held[number] = dict(push, number=a["worker"])
+                self.steps[number] = self.crew.plan(push)
+        self.link.pushed = []
+        for number, _ in self.link.recalled:
+            self.drop(number)
+        self.link.recalled = []
+
+    def send(self):
+        """The next step of everything that waits for no answer: acts in one frame, results in another."""
+        busy = {number for batch in self.waiting.values() for number, _ in batch}
+        acts, results = [], []
+        for number, steps in self.steps.items():
+            if number not in busy and steps:
+                (results if steps[0][0] == "submit" else acts).append((number, steps[0]))
+        if acts and len(self.waiting) < 4:
+            for number, (what, *_) in acts:
+                self.crew.tell({"op": "act", "what": what, "assignment": number})
+            items = [self.link.act(what, self.item(n), **({"delay_us": 10000} if what == "fail" else {})) for n, (what, *_) in acts]
+            self.waiting[self.link.send("acts", session=self.link.session, acts=items)] = acts
+        if results and len(self.waiting) < 4:
+            sent = []
+            for number, step in results:
+                push = self.held[number]
+                self.crew.tell({"op": "submit", "assignment": number, "station": push["station"], "key": push["key"], "worker": push["worker"],
+                                "result": step[1]})
+                self.steps[number][0] = ("submit", step[1], "sent")
+                sent.append((number, self.steps[number][0]))
+            items = [self.link.result(self.item(n), [step[1]]) for n, step in sent]
+            self.waiting[self.link.send("submit", session=self.link.session, results=items)] = sent
+
+    def item(self, number):
+        return {"assignment": number, "worker": self.held[number]["number"]}
+
+    def hear(self):
+        """Answers to what was sent. False: the session is over."""
+        free = {}
+        for request_id in [r for r in self.waiting if r in self.link.replies]:
+            name, fields = self.link.replies.pop(request_id)
+            batch = self.waiting.pop(request_id)
+            if name == "error":
+                error = wire.SunlineError(fields)
+                if error.code == "NO_SESSION":
+                    return False
+                if error.retry not in (1, 2):
+                    raise error
+                continue  # sent again in the next round
+            codes = {o["assignment"]: wire.CATALOGUE.errors[o["code"]] for o in fields.get("outcomes", [])}
+            for number, step in batch:
+                self.answered(number, step, codes.get(number, "OK"), free)
+        for request_id, (name, fields) in list(self.link.replies.items()):
+            if name == "error":  # of a credit
+                del self.link.replies[request_id]
+                if wire.CATALOGUE.errors[fields["code"]] == "NO_SESSION":
+                    return False
+        self.grant(free)
+        return True
+
+    def answered(self, number, step, code, free):
+        self.crew.tell({"op": "submit_ok", "assignment": number, "code": code} if step[0] == "submit" else
+                       {"op": "act_ok", "what": step[0], "assignment": number, "code": code})
+        if number not in self.steps:
+            return
+        self.steps[number].pop(0)
+        over = code not in ("OK", "DUPLICATE")
+        if not self.steps[number] or over and step[0] != "start":
+            worker = self.held.pop(number)["worker"]
+            del self.steps[number]
+            free[worker] = free.get(worker, 0) + 1
+        elif over:  # a start that was refused: the number is over, but a result may still be offered
+            self.steps[number] = [s for s in self.steps[number] if s[0] == "submit"]
+
+
+class Crew:
+    """credit: of each worker; frame: rows of a put; window: puts on their way; think(): called each round, for faults from outside."""
+
+    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None):
+        self.seed, self.units, self.frame, self.credit, self.window, self.noise = seed, units, frame, credit, window, noise
+        self.history, self.on_tell = [], on_tell
+        self.producer_id = random.Random(f"producer/{seed}").randbytes(16)
+        self.acked_rows = 0      # rows 1..n are acknowledged
+        self.flying = {}         # request id -> (first row, count)
+        self.put = self.operator = None
+        self.run_id, self.station_of, self.ready = None, {}, False
+        self.counters, self.polling, self.closed = {}, None, None
+        self.rounds = {}
+        self.hubs = [Hub(self, f"hub{i}", [f"h{i}-ann", f"h{i}-ben"]) for i in range(hubs)]
+        self.alive = lambda: True
+        self.meet(endpoints)
+
+    # ---- what all of them need
+    def tell(self, record):
+        self.history.append(record)
+        if self.on_tell:
+            self.on_tell(record)
+
+    def meet(self, endpoints):
+        """Fresh links to a broker that has just started."""
+        for peer in (self.put, self.operator):
+            if peer is not None:
+                peer.close()
+        self.put, self.operator = wire.Client(endpoints["clients"]), wire.Client(endpoints["clients"])
+        self.flying, self.ready, self.polling, self.closed = {}, False, None, None
+        for hub in self.hubs:
+            hub.meet(endpoints["agents"])
+
+    def close(self):
+        for peer in (self.put, self.operator, *(hub.link for hub in self.hubs)):
+            if peer is not None:
+                peer.socket.setsockopt(wire.zmq.LINGER, 0)
+                peer.close()
+
+    def ask(self, peer, message, /, timeout_s=20, **fields):
+        """A request and its reply; Gone when the broker dies meanwhile."""
+        request_id = peer.send(message, **fields)
+        deadline = time.monotonic() + timeout_s
+        while request_id not in peer.replies:
+            if not peer.pump(0.02):
+                if not self.alive():
+                    raise Gone
+                if time.monotonic() > deadline:
+                    raise wire.Timeout(f"waited {timeout_s} s for the answer to {message}")
+        return peer.reply(request_id, 0)[1]
+
+    # ---- the plan
+    def plan(self, push):
+        """The first rounds of a task may come to nothing, so that it is assigned again; not the fourth: of four workers one never declined."""
+        task = (push["key"], push["station"])
+        attempt = self.rounds[task] = self.rounds.get(task, 0) + 1
+        dice = random.Random(f"plan/{self.seed}/{push['key']}/{push['station']}/{attempt}")
+        result = f"{push['key']} {push['station']} by {push['worker']} {push['assignment']} " + payload(self.seed, f"{push['assignment']}", 0.01)
+        finish = [("start",), ("submit", result)] if dice.random() < 0.7 else [("submit", result)]
+        if attempt > 3 or dice.random() >= self.noise:
+            return finish
+        return dice.choice([[("release",)], [("start",), ("release",)], [("start",), ("touch",), *finish[-1:]], [("start",), ("fail",)], [("fail",)],
+                            [("start",), ("bury",)], [("decline",)]])
+
+    # ---- playing
+    def prepare(self):
+        self.ask(self.operator, "line_apply", definition=LINE)
+        self.run_id = self.ask(self.operator, "run_start", line=LINE["line"], name=RUN)["run_id"]
+        rows = self.ask(self.operator, "line_get", line=LINE["line"])["stations"]
+        self.station_of = {row["station_id"]: row["name"] for row in rows}
+        for hub in self.hubs:
+            hub.hello()
+        self.ready = True
+
+    def send_rows(self):
+        row = self.acked_rows + sum(n for _, n in self.flying.values())
+        while row < self.units and len(self.flying) < self.window:
+            n = min(self.frame, self.units - row)
+            texts = [payload(self.seed, i) for i in range(row + 1, row + n + 1)]
+            for text in texts:
+                self.tell({"op": "put", "key": key_of(text), "value": text})
+            request_id = self.put.send("put", run_id=self.run_id, rows=[[t] for t in texts], producer=self.producer_id, epoch=1, first_seq=row + 1)
+            self.flying[request_id] = (row + 1, n)
+            row += n
+
+    def hear_rows(self):
+        for request_id in [r for r in self.flying if r in self.put.replies]:
+            first, n = self.flying[request_id]
+            if first != self.acked_rows + 1:
+                continue  # its turn comes
+            name, fields = self.put.replies.pop(request_id)
+            del self.flying[request_id]
+            if name == "error":
+                error = wire.SunlineError(fields)
+                if error.retry not in (1, 2) and error.code != "SEQUENCE_GAP":
+                    raise error
+                self.flying = {}  # all again from here, in order
+                self.refused(error)
+                return
+            for i in range(n):
+                new = i - fields["duplicates"]
+                unit = fields["first_unit"] + new if fields["first_unit"] and new >= 0 else None
+                self.tell({"op": "put_ok", "key": f"u{first + i}", "unit": unit})
+            self.acked_rows += n
+
+    def refused(self, error):
+        """A put was refused for now. Tests with a full disk look here."""
+
+    def operate(self):
+        """The operator: close the run once all is in, requeue the dead, look how far it is."""
+        replies = self.operator.replies
+        if self.polling in replies:
+            name, fields = replies.pop(self.polling)
+            self.polling = None
+            if name == "error":
+                raise wire.SunlineError(fields)
+            self.counters = fields["run"][0]
+            if self.counters["dead"]:
+                for number in self.station_of:
+                    self.operator.send("tasks_set", station_id=number, action=0)
+        for request_id in [r for r, (name, _) in replies.items() if name == "done"]:
+            del replies[request_id]
+        if self.acked_rows == self.units and self.closed is None:
+            self.closed = self.operator.send("run_set", run=RUN, action=0)
+        if self.polling is None:
+            self.polling = self.operator.send("run_get", run=RUN)
+
+    def turn(self, pause_s=0.005):
+        """One round of everybody. True: all is done."""
+        if not self.ready:
+            self.prepare()
+        self.send_rows()
+        for hub in self.hubs:
+            hub.send()
+        poller = wire.zmq.Poller()
+        peers = [self.put, self.operator, *(hub.link for hub in self.hubs)]
+        for peer in peers:
+            poller.register(peer.socket, wire.zmq.POLLIN)
+        if not poller.poll(int(pause_s * 1000)) and not self.alive():
+            raise Gone
+        for peer in peers:
+            while peer.pump(0):
+                pass
+        self.hear_rows()
+        for hub in self.hubs:
+            hub.take()
+            if not hub.hear():
+                hub.hello()
+        self.operate()
+        return self.counters.get("state") == 2
+
+    def play(self, alive, timeout_s=60):
+        """True when the run is done; False when the broker is gone."""
+        self.alive = alive
+        deadline = time.monotonic() + timeout_s
+        try:
+            while not self.turn():
+                if time.monotonic() > deadline:
+                    raise wire.Timeout(f"the run is not done after {timeout_s} s: {self.counters}")
+        except Gone:
+            return False
+        return True
+
+    # ---- the end
+    def take_out(self):
+        """Everything the broker has, into the history."""
+        rows = run_rows(lambda name, **fields: self.ask(self.operator, name, **fields))
+        ids = [self.operator.send("unit_get", run=RUN, unit=row["unit"]) for row in rows]
+        for row, request_id in zip(rows, ids):
+            self.operator.until(lambda r=request_id: r in self.operator.replies, 20, "a story")
+            story = self.operator.reply(request_id)[1]["story"]
+            key = key_of(row["text"])
+            self.tell({"op": "end", "key": key, "unit": row["unit"], "state": STATES[story["state"]], "value": row["text"], "results": row["results"]})
+            for station in story["stations"]:
+                counted = [[a["assignment"], a["worker"], a["result"]["answer"]] for a in station["assignments"] if a["state"] == COUNTED]
+                self.tell({"op": "story", "key": key, "station": station["name"], "counted": counted})
+        row = self.ask(self.operator, "run_get", run=RUN)["run"][0]
+        self.tell({"op": "counters", **{name: row[name] for name in ("units", "done", "dropped", "cancelled")}})
+        self.take_events(row["run_id"])
+
+    def take_events(self, run_id):
+        since, units_done = 1, 16
+        while True:
+            page = self.ask(self.operator, "events_get", since=since)
+            for e in page["events"]:
+                done = []
+                if e["type"] == units_done and e["data"]["run"] == run_id:
+                    ranges = e["data"]["units"]
+                    done = [u for first, n in zip(ranges[::2], ranges[1::2]) for u in range(first, first + n)]
+                self.tell({"op": "event", "seq": e["seq"], "done": done})
+            if not page.get("more"):
+                return
+            since = page["next_since"]

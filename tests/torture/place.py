@@ -1,0 +1,135 @@
+"""Programs under torture: started in a directory of their own (in memory where the machine has such a file system: kill -9 needs no disk), with
+or without the shim, and ended with whoever started them, however that ends."""
+import ctypes
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+import harness  # noqa: E402
+
+KINDS = ("none", "write", "fdatasync", "fsync", "msync", "rename", "unlink", "ftruncate", "fallocate")
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Place:
+    def __init__(self, memory=True):
+        base = "/dev/shm" if memory and os.access("/dev/shm", os.W_OK) else None
+        self.dir = tempfile.mkdtemp(prefix="sunline-t-", dir=base)
+        self.children = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for child in self.children:
+            child.end()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text, mode=0o644):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        os.chmod(self.path(name), mode)
+        return self.path(name)
+
+    def log(self, most=3000):
+        out = ""
+        for name in sorted(os.listdir(self.dir)):
+            if name.endswith(".log"):
+                with open(self.path(name), errors="replace") as f:
+                    out += f"--- {name}\n{f.read()[-most:]}"
+        return out
+
+
+class Child:
+    """A program; start() again after it has ended."""
+
+    def __init__(self, place, name, argv):
+        self.place, self.name, self.argv, self.process = place, name, argv, None
+        self.data, self.state_path = place.path(name + ".data"), place.path(name + ".state")
+        place.children.append(self)
+
+    def start(self, at=None, mode="before", record=None, shim=False, prepare=None):
+        """at: the shim kills it in its at-th call."""
+        env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC")
+        if at is not None or record is not None or shim:
+            if os.path.exists(self.state_path):
+                os.unlink(self.state_path)
+            env.update(SHIM_DIR=self.data, SHIM_STATE=self.state_path, LD_PRELOAD=harness.program("torture/shim.so"))
+            env.update({"SHIM_AT": str(at), "SHIM_MODE": mode} if at is not None else {}, **({"SHIM_RECORD": record} if record else {}))
+
+        def before_exec():
+            die_with_parent()
+            if prepare:
+                prepare()
+        with open(self.place.path(self.name + ".log"), "ab") as log:
+            self.process = subprocess.Popen(self.argv, cwd=self.place.dir, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=before_exec)
+        return self
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def status(self):
+        return self.process.returncode
+
+    def kill(self):
+        if self.running():
+            self.process.kill()
+        self.process.wait()
+
+    end = kill
+
+    def stop(self, timeout_s=20):
+        """SIGTERM; the exit status."""
+        if self.running():
+            self.process.terminate()
+        return self.process.wait(timeout_s)
+
+    def shim_state(self):
+        """(calls begun, calls recorded, kind of the last one)"""
+        with open(self.state_path, "rb") as f:
+            calls, recorded, kind = struct.unpack("<3Q", f.read(24))
+        return calls, recorded, KINDS[kind]
+
+
+class Broker(Child):
+    def __init__(self, place, name="broker", *args, ipc=True):
+        where = (lambda kind: "ipc://" + place.path(name + "." + kind)) if ipc else (lambda kind: harness.LOOPBACK)
+        ends = [x for kind in ("clients", "agents", "events") for x in ("--" + kind, where(kind))]
+        super().__init__(place, name, [harness.program("sunlined"), "--data", place.path(name + ".data"), *ends, *args])
+        self.endpoints = {}
+
+    def start(self, timeout_s=20, same_ports=True, **how):
+        """Waits until it serves; False: it ended before that."""
+        path = os.path.join(self.data, "endpoints")
+        if os.path.exists(path):
+            os.unlink(path)
+        for kind, endpoint in self.endpoints.items() if same_ports else ():
+            self.argv[self.argv.index("--" + kind) + 1] = endpoint
+        super().start(**how)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = harness.read_endpoints(path)
+            if found:
+                self.endpoints = found
+                return True
+            if not self.running():
+                return False
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the broker does not serve after {timeout_s} s\n{self.place.log()}")
+            time.sleep(0.001)
