@@ -7,33 +7,45 @@
 
 /* ---- the map from number to segment ---- */
 
-static void amap_put(struct engine *e, uint64_t no, struct aseg *s)
+/* Eight neighbours share two cache lines; the lines lie scattered. Were all numbers side by side, the live ones would be one long row without a gap, and
+ * each deletion would walk to its end. */
+static uint64_t amap_home(const struct engine *e, uint64_t no)
 {
-    if ((e->amap_n + 1) * 4 > e->amap_cap * 3) {
-        uint64_t cap = e->amap_cap ? e->amap_cap * 2 : 4096, old = e->amap_cap;
-        void *was = e->amap;
-        e->amap = calloc(cap, sizeof *e->amap);
-        if (!e->amap) {
-            e->amap = was;
-            fail(e, STORE_NO_MEMORY);
-            return;
-        }
-        typeof(e->amap) v = was;
-        e->amap_cap = cap;
-        for (uint64_t i = 0; i < old; i++)
-            if (v[i].no) {
-                uint64_t at = v[i].no & (cap - 1);
-                while (e->amap[at].no)
-                    at = (at + 1) & (cap - 1);
-                e->amap[at] = v[i];
-            }
-        free(was);
-    }
-    uint64_t at = no & (e->amap_cap - 1);
+    return (((no >> 3) * 0x9E3779B97F4A7C15ull >> 32) << 3 | (no & 7)) & (e->amap_cap - 1);
+}
+
+static void amap_insert(struct engine *e, uint64_t no, struct aseg *s)
+{
+    uint64_t at = amap_home(e, no);
     while (e->amap[at].no)
         at = (at + 1) & (e->amap_cap - 1);
     e->amap[at].no = no;
     e->amap[at].s = s;
+}
+
+static bool amap_grow(struct engine *e)
+{
+    typeof(e->amap) was = e->amap, v;
+    uint64_t old = e->amap_cap, cap = old ? old * 2 : 4096;
+    v = calloc(cap, sizeof *v);
+    if (!v) {
+        fail(e, STORE_NO_MEMORY);
+        return false;
+    }
+    e->amap = v;
+    e->amap_cap = cap;
+    for (uint64_t i = 0; i < old; i++)
+        if (was[i].no)
+            amap_insert(e, was[i].no, was[i].s);
+    free(was);
+    return true;
+}
+
+static void amap_put(struct engine *e, uint64_t no, struct aseg *s)
+{
+    if ((e->amap_n + 1) * 2 > e->amap_cap && !amap_grow(e))
+        return;
+    amap_insert(e, no, s);
     e->amap_n++;
 }
 
@@ -41,7 +53,7 @@ static struct aseg *amap_get(const struct engine *e, uint64_t no)
 {
     if (!e->amap_cap)
         return NULL;
-    for (uint64_t at = no & (e->amap_cap - 1); e->amap[at].no; at = (at + 1) & (e->amap_cap - 1))
+    for (uint64_t at = amap_home(e, no); e->amap[at].no; at = (at + 1) & (e->amap_cap - 1))
         if (e->amap[at].no == no)
             return e->amap[at].s;
     return NULL;
@@ -49,7 +61,7 @@ static struct aseg *amap_get(const struct engine *e, uint64_t no)
 
 static void amap_del(struct engine *e, uint64_t no)
 {
-    uint64_t mask = e->amap_cap - 1, at = no & mask;
+    uint64_t mask = e->amap_cap - 1, at = amap_home(e, no);
     while (e->amap[at].no != no) {
         assert(e->amap[at].no);
         at = (at + 1) & mask;
@@ -62,7 +74,7 @@ static void amap_del(struct engine *e, uint64_t no)
                 e->amap_n--;
                 return;
             }
-            uint64_t home = e->amap[next].no & mask;
+            uint64_t home = amap_home(e, e->amap[next].no);
             if (((next - home) & mask) >= ((next - at) & mask))
                 break;
         }
