@@ -13,6 +13,9 @@
 #define PARCELS 3            /* one being filled, one being sent, one between */
 #define QUIET_US 3000        /* without work for this long, it is idle: chores would make a next request wait */
 #define IDLE_WAIT_US 1000000 /* how often an idle committer looks at the store's space */
+#define GATHER_MAX_US 250  /* see gather() */
+#define GATHER_TRUST_MAX 8
+#define GATHER_RETRY 16      /* of so many batches one tries again */
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -26,6 +29,8 @@ struct committer {
     bool full, told_full; /* what is, and what the engine believes */
     uint64_t room_bytes, told_room;
     uint64_t last_event;
+    int64_t commit_us;     /* what the last commit took */
+    unsigned trust, mistrusted; /* see gather() */
     atomic_int_fast64_t next_due_us, busy_since_us;
     atomic_uint_fast64_t batch_bytes;
     pthread_mutex_t lock; /* for figures only */
@@ -156,7 +161,9 @@ static void commit_batch(struct committer *c, struct input *first, struct items 
     }
     int64_t synced_from_us = clock_boot_us();
     must(c, "commit", store_commit(&txn));
-    note_figures(c, items->count, begun_us, synced_from_us, clock_boot_us());
+    int64_t ended_us = clock_boot_us();
+    c->commit_us = ended_us - synced_from_us;
+    note_figures(c, items->count, begun_us, synced_from_us, ended_us);
     if (p->effects.last_event) {
         c->last_event = p->effects.last_event;
     }
@@ -168,6 +175,23 @@ static void commit_batch(struct committer *c, struct input *first, struct items 
 }
 
 /* ---- the thread ---- */
+
+/* Whoever has just been answered may well have the next thing to say. If others wait already, a commit without them would make them wait for the one
+ * after, and so on: two half batches in turn, each at the price of a whole one. So the next batch waits for as many messages as the last one answered, for
+ * at most half of what the last commit took, and only as long as this hope comes true. When nobody waits, this holds up nobody. */
+static void gather(struct committer *c, uint32_t answered)
+{
+    int64_t wait_us = c->commit_us / 2 < GATHER_MAX_US ? c->commit_us / 2 : GATHER_MAX_US;
+    if (answered == 0 || (c->trust == 0 && ++c->mistrusted % GATHER_RETRY != 0)) {
+        return;
+    }
+    bool came = inbox_gather(c->o.inbox, answered, wait_us);
+    if (came && c->trust < GATHER_TRUST_MAX) {
+        c->trust++;
+    } else if (!came && c->trust > 0) {
+        c->trust--;
+    }
+}
 
 static void idle(struct committer *c)
 {
@@ -193,10 +217,14 @@ static void *run(void *arg)
         if (g.stop && !g.items.first && !g.tick) {
             break;
         }
-        outbox_wake(c->o.outbox); /* the inbox has room again */
+        if (g.crowded) {
+            outbox_wake(c->o.outbox); /* the inbox has room again */
+        }
+        uint32_t messages = g.items.count;
         struct parcel *p = parcel_get(c->parcels);
         commit_batch(c, NULL, &g.items, g.tick, p);
         outbox_put(c->o.outbox, p);
+        gather(c, messages);
     } while (!g.stop);
     struct parcel *last = parcel_get(c->parcels);
     last->kind = PARCEL_FAREWELL;

@@ -86,6 +86,7 @@ struct inbox {
     pthread_mutex_t lock;
     pthread_cond_t came;
     struct gathered now;
+    uint32_t enough; /* messages at which whoever waits is to be woken */
 };
 
 struct inbox *inbox_new(void)
@@ -132,16 +133,29 @@ void inbox_put(struct inbox *b, struct items *l)
     pthread_mutex_lock(&b->lock);
     assert(!b->now.stop);
     items_append(&b->now.items, l);
-    pthread_cond_signal(&b->came);
+    bool wake = b->now.items.count >= b->enough;
     pthread_mutex_unlock(&b->lock);
+    if (wake) { /* not under the lock, which is the first thing that whoever wakes wants */
+        pthread_cond_signal(&b->came);
+    }
+}
+
+bool inbox_crowded(struct inbox *b)
+{
+    pthread_mutex_lock(&b->lock);
+    bool full = b->now.items.first != NULL;
+    b->now.crowded = full;
+    pthread_mutex_unlock(&b->lock);
+    pthread_cond_signal(&b->came);
+    return full;
 }
 
 static void raise_flag(struct inbox *b, bool *flag)
 {
     pthread_mutex_lock(&b->lock);
     *flag = true;
-    pthread_cond_signal(&b->came);
     pthread_mutex_unlock(&b->lock);
+    pthread_cond_signal(&b->came);
 }
 
 void inbox_tick(struct inbox *b)
@@ -168,27 +182,45 @@ static bool anything(const struct gathered *g)
     return g->items.first || g->tick || g->stop;
 }
 
+static struct timespec after(int64_t wait_us)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += (time_t)(wait_us / 1000000);
+    t.tv_nsec += (long)(wait_us % 1000000) * 1000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    if (wait_us > 0) {
-        until.tv_sec += (time_t)(wait_us / 1000000);
-        until.tv_nsec += (long)(wait_us % 1000000) * 1000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-    }
+    struct timespec until = after(wait_us > 0 ? wait_us : 0);
     pthread_mutex_lock(&b->lock);
     int rc = 0;
+    b->enough = 1;
     while (!anything(&b->now) && rc == 0 && wait_us != 0) {
         rc = wait_us < 0 ? pthread_cond_wait(&b->came, &b->lock) : pthread_cond_timedwait(&b->came, &b->lock, &until);
     }
     bool any = anything(&b->now);
     *g = b->now;
-    b->now.items = (struct items){ 0 };
-    b->now.tick = false; /* stop stays: it is a state */
+    b->now = (struct gathered){ .stop = g->stop }; /* stop stays: it is a state */
     pthread_mutex_unlock(&b->lock);
     return any;
+}
+
+bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us)
+{
+    struct timespec until = after(wait_us);
+    pthread_mutex_lock(&b->lock);
+    int rc = 0;
+    b->enough = b->now.items.count + more;
+    while (b->now.items.count < b->enough && !b->now.tick && !b->now.stop && !b->now.crowded && rc == 0) {
+        rc = pthread_cond_timedwait(&b->came, &b->lock, &until);
+    }
+    bool enough = b->now.items.count >= b->enough;
+    pthread_mutex_unlock(&b->lock);
+    return enough;
 }

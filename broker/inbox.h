@@ -34,7 +34,8 @@ void item_done(struct item_pool *p, struct item *i);  /* closes the frame */
 void items_done(struct item_pool *p, struct items *l);
 void item_pool_free(struct item_pool *p);
 
-struct gathered { struct items items; bool tick, stop; };
+/* crowded: the owner of the sockets waits for room (inbox_crowded). */
+struct gathered { struct items items; bool tick, stop, crowded; };
 
 struct inbox;
 struct inbox *inbox_new(void); /* NULL: no memory */
@@ -42,10 +43,14 @@ void inbox_free(struct inbox **b); /* must be empty of items */
 /* How much may still come in. May be called by any thread. */
 void inbox_used(struct inbox *b, uint32_t *items, uint64_t *bytes);
 void inbox_put(struct inbox *b, struct items *l); /* empties l */
+/* Room is wanted: whoever takes next is told. False: it has been taken already, there is room. */
+bool inbox_crowded(struct inbox *b);
 void inbox_tick(struct inbox *b);                 /* time went on */
 bool inbox_untick(struct inbox *b);               /* take that back. False: it was not there, or is being acted upon */
 void inbox_stop(struct inbox *b);                 /* what is in is still to be done; then stop */
 /* Take everything, waiting at most wait_us (negative: for ever) until there is anything. False: nothing came in that
  * time. */
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us);
+/* Wait at most wait_us until `more` messages have come in beside those that are there, or a flag is up. False: they have not. */
+bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us);
 #endif

@@ -145,5 +145,6 @@ uint32_t intake(struct loop *l, int64_t now_us)
     if (batch.first) {
         inbox_put(l->inbox, &batch);
     }
+    l->crowded = l->crowded && inbox_crowded(l->inbox);
     return n;
 }

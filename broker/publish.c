@@ -121,8 +121,12 @@ void publisher_note(struct publisher *p, uint64_t last_event)
 {
     pthread_mutex_lock(&p->lock);
     if (last_event > p->on_disk) {
+        if (p->done == p->on_disk && !topics_any(p->topics)) {
+            p->done = last_event; /* nobody reads: nothing to wake the thread for */
+        } else {
+            pthread_cond_signal(&p->news);
+        }
         p->on_disk = last_event;
-        pthread_cond_signal(&p->news);
     }
     pthread_mutex_unlock(&p->lock);
 }
