@@ -36,6 +36,7 @@ BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_
 PEERS   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(filter-out %/tcp.c,$(wildcard tests/bench/peers/*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
+TORTURE := $(O)/torture/shim.so $(O)/torture/look
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c tests/*/*/*.c))
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
@@ -56,7 +57,7 @@ test: ## install what is missing, build with warnings as errors, run every test
 unit: tests ## the unit tests only
 	@tests/run --build $(O) unit
 
-integration: all ## the integration tests only (ONLY=name: those that contain name)
+integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration
 
 bench: all $(BENCH) ## measure the life of a task, on this machine: ours only, in a minute
@@ -77,12 +78,15 @@ bench-clients: $(PEERS)
 sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
 	@tests/sim/run --build $(O) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
+torture: all $(TORTURE) ## real processes, killed, cut off, starved of disk: every write point, every power cut, then MINUTES (5) of all at once
+	@tests/torture/run --build $(O) --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 fuzz: ## each fuzzer for SECONDS (30), with clang's sanitizers (in ./build-fuzz)
 	@$(call deps,build lint)
 	@$(AGAIN) CC=clang O=build-fuzz OPT="-O1 -g" EXTRA="-fsanitize=fuzzer-no-link,address,undefined" fuzzers
 	@tests/fuzz/run build-fuzz $(or $(SECONDS),30)
 
-tests: $(UNIT) $(SIM)
+tests: $(UNIT) $(SIM) $(TORTURE)
 fuzzers: $(FUZZ)
 
 $(O)/%.o: %.c
@@ -133,6 +137,10 @@ peer_postgres := libpq
 peer_rabbitmq := librabbitmq
 $(O)/fuzz/%: tests/fuzz/%.c $(WHOLE)
 	$(link_whole) -fsanitize=fuzzer
+$(O)/torture/shim.so: tests/torture/shim.c
+	$(call show,LINK) mkdir -p $(@D) && $(CC) $(filter-out -fsanitize%,$(CFLAGS)) -MMD -MP -MF $@.d -shared -o $@ $< -ldl -lpthread
+$(O)/torture/%: tests/torture/%.c $(WHOLE)
+	$(link_whole)
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)
 
