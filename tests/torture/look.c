@@ -1,0 +1,128 @@
+/* What is in a store: opens it as the broker would, after a power cut or damage, and hands out all that a client could read of one run. For a driver:
+ * a line of stdin is "DIR RUN", the answer goes to stdout:
+ *
+ *   damage TABLE N       a table with N damaged records
+ *   refused TEXT         it cannot be opened, the engine does not start, or a read failed; nothing follows but `end`
+ *   error HEX            a read was refused: the body
+ *   page HEX             a body of OUTPUT, all units; the driver decodes it with its own decoder
+ *   missing              there is no such run
+ *   end
+ *
+ * The engine takes a BOOT and a tick over it and commits, so what a start writes is part of the test. Nothing is synced: the driver's disk is
+ * made of memory. A store that makes this program crash is for the driver to notice. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/engine/engine.h"
+
+#define PAGE_ROWS 500
+
+static void hex(const char *what, const char *p, size_t n)
+{
+    printf("%s ", what);
+    for (size_t i = 0; i < n; i++) printf("%02x", (unsigned char)p[i]);
+    putchar('\n');
+}
+
+static enum store_rc start(struct store *s, struct engine *e, struct effects *out)
+{
+    int64_t now_us = engine_elapsed_us(e);
+    struct input boot = { .kind = INPUT_BOOT, .elapsed_us = now_us, .wall_us = 1700000000000000, .restart = 4711 };
+    struct input tick = { .kind = INPUT_TICK, .elapsed_us = now_us + 1, .wall_us = 1700000000000001 };
+    struct store_txn *t;
+    enum store_rc rc = store_begin(s, &t);
+    if (rc != STORE_OK) return rc;
+    rc = engine_batch_begin(e, t, out);
+    if (rc == STORE_OK) rc = engine_step(e, &boot);
+    if (rc == STORE_OK) rc = engine_step(e, &tick);
+    if (rc == STORE_OK) rc = engine_batch_end(e);
+    if (rc == STORE_OK) return store_commit(&t);
+    store_abort(&t);
+    return rc;
+}
+
+/* Every unit of the run, page by page. */
+static void read_out(struct store *s, int64_t elapsed_us, const char *run)
+{
+    struct reader *r = reader_new(s);
+    struct slp_buf page = { 0 };
+    uint64_t after = 0;
+    if (r == NULL) abort();
+    for (bool more = true; more;) {
+        struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_OUTPUT_GET, .id = 1 }, got;
+        struct slp_output_get *g = &ask.u.output_get;
+        struct slp_fault fault;
+        g->run = (struct slp_bytes){ run, (uint32_t)strlen(run) };
+        g->after_unit = after;
+        g->all_units = true;
+        g->limit = PAGE_ROWS;
+        SLP_SET(g, output_get, after_unit);
+        SLP_SET(g, output_get, all_units);
+        SLP_SET(g, output_get, limit);
+        slp_buf_clear(&page);
+        more = false;
+        if (reader_answer(r, &ask, elapsed_us, &page) != 0) {
+            printf("refused a read failed\n");
+        } else if (slp_decode(page.p, page.n, SLP_B2C, &got, &fault) != 0) {
+            abort(); /* the reader made what the decoder does not take */
+        } else if (got.type == SLP_ERROR) {
+            if (got.u.error.code == SLP_E_NOT_FOUND) printf("missing\n");
+            else hex("error", page.p, page.n);
+        } else {
+            more = got.u.output.more;
+            after = got.u.output.next_after;
+            hex("page", page.p, page.n);
+        }
+    }
+    slp_buf_free(&page);
+    reader_free(&r);
+}
+
+static void count_damage(void *arg, enum store_table tb, const void *key, size_t key_n)
+{
+    (void)tb, (void)key, (void)key_n;
+    ++*(unsigned *)arg;
+}
+
+static void look(const char *dir, const char *run)
+{
+    static const uint8_t new_id[16] = "a store of cuts";
+    struct store_options o = { .dir = dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .no_sync = true };
+    struct engine_config config = { 0 };
+    struct effects out = { 0 };
+    struct store *s;
+    char text[600];
+    enum store_rc rc = store_open(&s, &o, new_id, text, sizeof text);
+    if (rc != STORE_OK) {
+        printf("refused %s\n", text);
+        return;
+    }
+    for (int tb = 0; tb < STORE_TABLE_COUNT; tb++) {
+        uint64_t checked;
+        unsigned n = 0;
+        rc = store_verify(s, (enum store_table)tb, &checked, count_damage, &n);
+        if (rc != STORE_OK) printf("damage %s %u\n", store_table_name((enum store_table)tb), n);
+    }
+    struct engine *e = engine_open(s, &config, &rc);
+    if (e != NULL && (rc = start(s, e, &out)) == STORE_OK) read_out(s, engine_elapsed_us(e), run);
+    else printf("refused the engine does not start: %d %s\n", (int)rc, store_error_text(s));
+    effects_free(&out);
+    engine_close(&e);
+    store_close(&s);
+}
+
+int main(void)
+{
+    char line[4096];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char *run = strchr(line, ' ');
+        if (run == NULL) return 2;
+        *run++ = '\0';
+        run[strcspn(run, "\n")] = '\0';
+        look(line, run);
+        printf("end\n");
+        fflush(stdout);
+    }
+    return 0;
+}
