@@ -29,6 +29,7 @@ static const struct key {
     KEY("clients", ENDPOINT, clients, 0, 0, false),
     KEY("agents", ENDPOINT, agents, 0, 0, false),
     KEY("events", ENDPOINT, events, 0, 0, false),
+    KEY("http", ENDPOINT, http, 0, 0, false),
     KEY("map_bytes", BYTES, map_bytes, 16 << 20, 1ll << 46, false),
     KEY("reserve_bytes", BYTES, reserve_bytes, 1 << 20, 1ll << 46, false),
     KEY("ahead_bytes", BYTES, ahead_bytes, 1, 1ll << 34, false),
@@ -378,6 +379,9 @@ int config_check(const struct config *c, config_problem_fn *fn, void *arg)
                 problem(&s, "sunlined", "two of clients, agents and events are the same endpoint, %s", all[i]);
             }
         }
+    }
+    if (strncmp(c->http, "ipc:", 4) == 0) {
+        problem(&s, "sunlined", "'http' must be tcp://ADDRESS:PORT, not %s", c->http);
     }
     if (c->out_bytes_max < c->peer_bytes_max) {
         problem(&s, "sunlined", "'out_bytes_max' must be at least 'peer_bytes_max'");

@@ -17,6 +17,7 @@
 struct config {
     char data[PATH_MAX];                                                              /* no default: must be given */
     char clients[ENDPOINT_BYTES_MAX], agents[ENDPOINT_BYTES_MAX], events[ENDPOINT_BYTES_MAX];
+    char http[ENDPOINT_BYTES_MAX];                  /* "": no HTTP */
     uint64_t map_bytes, reserve_bytes, ahead_bytes; /* see store_options; 0: the store's default */
     struct engine_config engine;
     uint64_t batch_items, batch_bytes;              /* what one transaction takes from the sockets at most */

@@ -164,6 +164,17 @@ static int start_threads(struct loop *l)
     return 0;
 }
 
+static int start_http(struct loop *l)
+{
+    char text[512];
+    if (!*l->config.http) {
+        return 0;
+    }
+    return http_start(&l->http, l->config.http, transport_endpoint(l->transport, SIDE_CLIENTS), text, sizeof text) < 0
+               ? fail("bind_failed", text)
+               : 0;
+}
+
 static int open_signals(struct loop *l)
 {
     sigset_t set;
@@ -178,10 +189,13 @@ static int open_signals(struct loop *l)
 /* Tell where we listen: the log, DATA/endpoints for tools, ready_fd for whoever started us, the service manager. */
 static int announce(struct loop *l, int ready_fd)
 {
-    char text[3 * ENDPOINT_BYTES_MAX + 64];
+    char text[4 * ENDPOINT_BYTES_MAX + 64];
     const char *c = transport_endpoint(l->transport, SIDE_CLIENTS), *a = transport_endpoint(l->transport, SIDE_AGENTS),
                *e = transport_endpoint(l->transport, SIDE_EVENTS);
     int n = snprintf(text, sizeof text, "clients=%s\nagents=%s\nevents=%s\n", c, a, e);
+    if (l->http) {
+        n += snprintf(text + n, sizeof text - (size_t)n, "http=%s\n", http_endpoint(l->http));
+    }
     if (file_replace(l->config.data, "endpoints", text, (size_t)n) < 0) {
         return fail("start_failed", "DATA/endpoints cannot be written");
     }
@@ -191,6 +205,9 @@ static int announce(struct loop *l, int ready_fd)
     log_str(&line, "clients", c);
     log_str(&line, "agents", a);
     log_str(&line, "events", e);
+    if (l->http) {
+        log_str(&line, "http", http_endpoint(l->http));
+    }
     log_str(&line, "data", l->config.data);
     log_str(&line, "version", SUNLINE_VERSION);
     log_u64(&line, "event_seq", l->last_event);
@@ -209,7 +226,7 @@ static int announce(struct loop *l, int ready_fd)
 int loop_start(struct loop **out, const struct loop_options *o)
 {
     static int (*const steps[])(struct loop *) = {
-        open_signals, open_store, open_engine, make_committer, open_sockets, start_threads,
+        open_signals, open_store, open_engine, make_committer, open_sockets, start_threads, start_http,
     };
     *out = NULL;
     struct loop *l = calloc(1, sizeof *l);
@@ -484,6 +501,7 @@ void loop_stop(struct loop **ll)
     if (l->announced) {
         file_remove(l->config.data, "endpoints");
     }
+    http_stop(&l->http);
     end_threads(l);
     transport_close(&l->transport);
     if (l->stuck_backup) {

@@ -5,6 +5,7 @@
 #include "broker/clock.h"
 #include "broker/committer.h"
 #include "broker/config.h"
+#include "broker/http.h"
 #include "broker/inbox.h"
 #include "broker/log.h"
 #include "broker/loop.h"
@@ -29,6 +30,7 @@ struct loop {
     struct transport *transport;
     struct readers *readers;
     struct publisher *publisher;
+    struct http *http; /* NULL: not configured */
     int signal_fd;
     bool committing; /* its thread runs */
     bool announced;  /* DATA/endpoints is there */

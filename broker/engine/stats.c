@@ -7,7 +7,8 @@
 #define LABELS_MAX 64
 #define LABEL_BYTES (2 * SL_NAME_BYTES_MAX + 24)
 
-static const char *const state_name[TASK_STATES] = { "blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended" };
+static const char *const state_name[TASK_STATES] = { "blocked", "waiting", "ready", "assigned", "started",
+                                                     "done",    "skipped", "dead",  "ended" };
 
 /* ---- what is counted on the way ---- */
 
@@ -33,7 +34,10 @@ void stats_second(struct engine *e)
 
 /* ---- maps in the making: the header comes first, so the pairs are gathered and counted ---- */
 
-struct pairs { struct slp_buf *b; uint32_t n; };
+struct pairs {
+    struct slp_buf *b;
+    uint32_t n;
+};
 
 static void figure(struct pairs *p, const char *name, uint64_t v)
 {
@@ -53,7 +57,9 @@ static void latency(struct pairs *p, const char *name, const struct latency *l)
     slp_pack_u64(p->b, l->count);
     slp_pack_cstr(p->b, "total_us");
     slp_pack_u64(p->b, l->total_us);
-    slp_pack_cstr(p->b, "le_ms"); /* how many took up to 1, 2, 4 ... ms and more than the one before; the last bucket in use ends it */
+    slp_pack_cstr(
+        p->b,
+        "le_ms"); /* how many took up to 1, 2, 4 ... ms and more than the one before; the last bucket in use ends it */
     slp_pack_array(p->b, used);
     for (uint32_t i = 0; i < used; i++)
         slp_pack_u64(p->b, l->bucket[i]);
@@ -70,7 +76,12 @@ static void latency_sum(struct latency *to, const struct latency *l)
 
 /* ---- by station and line ---- */
 
-struct station_sum { struct counts c; struct latency waited, worked; uint64_t submitted, returned, runs_open; int64_t oldest_us; };
+struct station_sum {
+    struct counts c;
+    struct latency waited, worked;
+    uint64_t submitted, returned, runs_open;
+    int64_t oldest_us;
+};
 
 static void station_take(struct station_sum *s, const struct station *st, int64_t oldest_us)
 {
@@ -136,7 +147,8 @@ static void by_station(struct engine *e, struct pairs *all, const int64_t *oldes
             continue;
         }
         station_take(&s, st, oldest[i]);
-        snprintf(label, sizeof label, "%s/%.*s@%u", st->line->name.s, (int)st->def->name.n, st->def->name.p, st->version);
+        snprintf(label, sizeof label, "%s/%.*s@%u", st->line->name.s, (int)st->def->name.n, st->def->name.p,
+                 st->version);
         sum_pack(e, all->b, label, &s, false);
     }
     if (shown < e->meta.station)
@@ -169,7 +181,9 @@ static void by_line(struct engine *e, struct pairs *all, const int64_t *oldest)
 
 /* ---- by hub ---- */
 
-struct hub_sum { uint64_t connected, workers, signed_in, holding, assigned, submitted, returned; };
+struct hub_sum {
+    uint64_t connected, workers, signed_in, holding, assigned, submitted, returned;
+};
 
 static void hub_take(struct hub_sum *s, const struct hub *h)
 {
@@ -257,7 +271,10 @@ void on_stats_get(struct engine *e, const struct slp_msg *m)
     latency(&p, "worked", &c.worked);
     last_minute(e, &p);
     const struct store_counters *s = store_counters(e->store);
-    const struct { const char *name; uint64_t v; } all[] = {
+    const struct {
+        const char *name;
+        uint64_t v;
+    } all[] = {
         { "tasks_oldest_us", c.oldest_us < e->now_us ? (uint64_t)(e->now_us - c.oldest_us) : 0 },
         { "runs_open", open },
         { "lines_known", e->meta.line },

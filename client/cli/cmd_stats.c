@@ -6,6 +6,7 @@
 #include "client/cli/family.h"
 #include "client/cli/json_out.h"
 #include "client/cli/text.h"
+#include "proto/metrics.h"
 
 #define NAME_BYTES 256
 #define DEPTH_MAX 8
@@ -20,29 +21,6 @@ static void as_text(struct cli *cli, const char *name, const struct sl_value *v)
     fputc('\t', cli->out);
     text_put(cli->out, text, n < sizeof text ? n : sizeof text - 1);
     fputc('\n', cli->out);
-}
-
-/* Prometheus takes numbers only. A name that ends in _total counts up; all others go up and down. */
-static void as_prometheus(struct cli *cli, const char *name, const struct sl_value *v)
-{
-    char metric[NAME_BYTES + 16] = "sunline_", text[64];
-    if (v->type != SL_T_UINT && v->type != SL_T_INT && v->type != SL_T_DOUBLE && v->type != SL_T_BOOL) {
-        return;
-    }
-    size_t at = strlen(metric);
-    for (; *name && at + 1 < sizeof metric; name++) {
-        char c = *name;
-        bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        metric[at++] = fits ? c : '_';
-    }
-    metric[at] = 0;
-    if (v->type == SL_T_BOOL) {
-        snprintf(text, sizeof text, "%d", v->v.b);
-    } else {
-        sl_text(v, text, sizeof text);
-    }
-    bool counts = at > 6 && strcmp(metric + at - 6, "_total") == 0;
-    fprintf(cli->out, "# TYPE %s %s\n%s %s\n", metric, counts ? "counter" : "gauge", metric, text);
 }
 
 /* Walk through the map; the name of a figure inside another one is both names with a '.' between. */
@@ -60,10 +38,25 @@ static void walk(struct cli *cli, const char *prefix, const struct sl_value *map
         }
         if (v.type == SL_T_MAP && depth < DEPTH_MAX) {
             walk(cli, name, &v, depth + 1, show);
-        } else {
+        } else if (v.type != SL_T_ARRAY) { /* buckets: --json and prometheus have them */
             show(cli, name, &v);
         }
     }
+}
+
+static int print_metrics(struct cli *cli, const struct sl_value *figures)
+{
+    struct slp_buf packed = { 0 }, text = { 0 };
+    slp_pack_map(&packed, figures->n); /* the library hands out the pairs */
+    slp_buf_add(&packed, figures->p, figures->bytes);
+    int rc = metrics_text((struct slp_bytes){ packed.p, (uint32_t)packed.n }, &text);
+    bool failed = packed.failed || text.failed;
+    if (rc == 0 && !failed) {
+        fwrite(text.p, 1, text.n, cli->out);
+    }
+    slp_buf_free(&packed);
+    slp_buf_free(&text);
+    return failed ? cli_nomem(cli) : rc == 0 ? CLI_DONE : cli_fail(cli, "the broker's figures are no map");
 }
 
 int cmd_stats(struct cli *cli, int argc, char **argv)
@@ -86,6 +79,9 @@ int cmd_stats(struct cli *cli, int argc, char **argv)
     if (json) {
         return json_line(cli, json_of_value(&figures));
     }
-    walk(cli, "", &figures, 0, prometheus ? as_prometheus : as_text);
+    if (prometheus) {
+        return print_metrics(cli, &figures);
+    }
+    walk(cli, "", &figures, 0, as_text);
     return CLI_DONE;
 }
