@@ -6,7 +6,10 @@
 #include "broker/engine/records.h"
 
 /* Numbers of a key, from left to right; 0 where the key is too short. */
-struct walk { const uint8_t *p; size_t n; };
+struct walk {
+    const uint8_t *p;
+    size_t n;
+};
 
 static uint32_t next_u32(struct walk *w)
 {
@@ -33,29 +36,22 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
     const char *s = key;
     uint32_t a;
     switch (tb) {
-    case TABLE_META:
-        snprintf(text, size, "the store's own counters");
-        return;
+    case TABLE_META: snprintf(text, size, "the store's own counters"); return;
     case TABLE_NAME:
-        snprintf(text, size, "the name of a %s: '%.*s'", n && s[0] >= 1 && s[0] <= 4 ? name_kinds[(unsigned)s[0]] : "?", n ? (int)n - 1 : 0, s + 1);
+        snprintf(text, size, "the name of a %s: '%.*s'", n && s[0] >= 1 && s[0] <= 4 ? name_kinds[(unsigned)s[0]] : "?",
+                 n ? (int)n - 1 : 0, s + 1);
         return;
     case TABLE_LINE:
         a = next_u32(&w);
         snprintf(text, size, "version %" PRIu32 " of line %" PRIu32, next_u32(&w), a);
         return;
-    case TABLE_STATION:
-        snprintf(text, size, "station %" PRIu32, next_u32(&w));
-        return;
+    case TABLE_STATION: snprintf(text, size, "station %" PRIu32, next_u32(&w)); return;
     case TABLE_RUN:
         a = next_u32(&w);
         snprintf(text, size, "run %" PRIu32 "%s", a, w.n == 2 && (w.p[0] | w.p[1]) ? ": a station's counters" : "");
         return;
-    case TABLE_HUB:
-        snprintf(text, size, "hub %" PRIu32, next_u32(&w));
-        return;
-    case TABLE_WORKER:
-        snprintf(text, size, "worker %" PRIu32, next_u32(&w));
-        return;
+    case TABLE_HUB: snprintf(text, size, "hub %" PRIu32, next_u32(&w)); return;
+    case TABLE_WORKER: snprintf(text, size, "worker %" PRIu32, next_u32(&w)); return;
     case TABLE_UNIT:
         a = next_u32(&w);
         snprintf(text, size, "the input values of run %" PRIu32 ", unit %" PRIu64 " and on", a, next_u64(&w));
@@ -68,25 +64,13 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         a = next_u32(&w);
         snprintf(text, size, "the queue of station %" PRIu32 ", run %" PRIu32, a, next_u32(&w));
         return;
-    case TABLE_DELAY:
-        snprintf(text, size, "tasks that wait until %" PRIu64 " us", next_u64(&w));
-        return;
+    case TABLE_DELAY: snprintf(text, size, "tasks that wait until %" PRIu64 " us", next_u64(&w)); return;
     case TABLE_ASSIGN:
-    case TABLE_LIVE:
-        snprintf(text, size, "assignment %" PRIu64 " and on", next_u64(&w));
-        return;
-    case TABLE_RESULT:
-        snprintf(text, size, "result %" PRIu64 " and on", next_u64(&w));
-        return;
-    case TABLE_EVENT:
-        snprintf(text, size, "event %" PRIu64 " and on", next_u64(&w));
-        return;
-    case TABLE_DEDUP:
-        snprintf(text, size, "an idempotency key of run %" PRIu32, next_u32(&w));
-        return;
-    case TABLE_PRODUCER:
-        snprintf(text, size, "a numbered producer of run %" PRIu32, next_u32(&w));
-        return;
+    case TABLE_LIVE: snprintf(text, size, "assignment %" PRIu64 " and on", next_u64(&w)); return;
+    case TABLE_RESULT: snprintf(text, size, "result %" PRIu64 " and on", next_u64(&w)); return;
+    case TABLE_EVENT: snprintf(text, size, "event %" PRIu64 " and on", next_u64(&w)); return;
+    case TABLE_DEDUP: snprintf(text, size, "an idempotency key of run %" PRIu32, next_u32(&w)); return;
+    case TABLE_PRODUCER: snprintf(text, size, "a numbered producer of run %" PRIu32, next_u32(&w)); return;
     case TABLE_HISTORY:
         a = next_u32(&w);
         snprintf(text, size, "the history of run %" PRIu32 ", unit %" PRIu64, a, next_u64(&w));
@@ -95,10 +79,7 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         a = next_u32(&w);
         snprintf(text, size, "a dead task of station %" PRIu32 ", run %" PRIu32, a, next_u32(&w));
         return;
-    case TABLE_SWEEP:
-        snprintf(text, size, "mass operation %" PRIu64, next_u64(&w));
-        return;
-    default:
-        snprintf(text, size, "nothing that this version knows");
+    case TABLE_SWEEP: snprintf(text, size, "mass operation %" PRIu64, next_u64(&w)); return;
+    default: snprintf(text, size, "nothing that this version knows");
     }
 }

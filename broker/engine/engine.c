@@ -25,6 +25,7 @@ void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
         fail(e, STORE_NO_MEMORY);
         return NULL;
     }
+    memset((char *)q + (size_t)*cap * size, 0, (size_t)(cap2 - *cap) * size);
     *cap = cap2;
     return q;
 }
@@ -251,6 +252,24 @@ static void meta_write(struct engine *e)
 
 /* ---- life ---- */
 
+/* Numbers are given without holes, so each one up to the last must have been loaded (runs may be deleted). */
+static bool all_there(const struct engine *e)
+{
+    for (uint32_t i = 0; i < e->meta.line; i++)
+        if (!e->line || !e->line[i])
+            return false;
+    for (uint32_t i = 0; i < e->meta.station; i++)
+        if (!e->station || !e->station[i])
+            return false;
+    for (uint32_t i = 0; i < e->meta.hub; i++)
+        if (!e->hub || !e->hub[i])
+            return false;
+    for (uint32_t i = 0; i < e->meta.worker; i++)
+        if (!e->worker || !e->worker[i])
+            return false;
+    return true;
+}
+
 struct engine *engine_open(struct store *s, const struct engine_config *c, enum store_rc *rc)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -274,6 +293,7 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
     if (!e->cfg.event_keep_us)
         e->cfg.event_keep_us = 7ll * 24 * 3600 * 1000000;
     e->delay_due_us = INT64_MAX;
+    e->booting = true;
     fail(e, store_begin_read(s, &e->t));
     if (!e->rc && groups_open(e)) {
         meta_load(e);
@@ -286,6 +306,8 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         delay_open(e);
         sweeps_load(e);
     }
+    if (!e->rc && !all_there(e))
+        fail(e, STORE_CORRUPT);
     store_abort(&e->t);
     *rc = e->rc;
     if (e->rc)
@@ -411,6 +433,7 @@ static void on_boot(struct engine *e, const struct input *in)
     for (uint32_t i = 0; i < e->meta.run; i++)
         if (e->run[i])
             run_activate(e, e->run[i]);
+    e->booting = false; /* from here on, a run that wakes up begins at the present */
 }
 
 enum store_rc engine_step(struct engine *e, const struct input *in)

@@ -215,14 +215,15 @@ void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r,
     event_write(e, t, l, r, h, data);
 }
 
-#define RETAIN_A_STEP 2   /* segments forgotten by a step that wrote any: more than it adds */
+#define RETAIN_A_STEP 2 /* segments forgotten by a step that wrote any: more than it adds */
 #define RETAIN_A_TICK 256
 
 /* Forget what is older than is kept, at most so many segments, so that it never costs much at once. */
 static void retain(struct engine *e, int segments)
 {
     for (int i = 0; i < segments && !e->rc; i++) {
-        if (e->meta.event - e->meta.oldest_event < e->cfg.event_keep_max && e->wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
+        if (e->meta.event - e->meta.oldest_event < e->cfg.event_keep_max &&
+            e->wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
             return;
         struct store_cursor c;
         uint8_t k[8];
@@ -255,7 +256,10 @@ static void retain(struct engine *e, int segments)
     }
 }
 
-void ev_retain(struct engine *e) { retain(e, RETAIN_A_TICK); }
+void ev_retain(struct engine *e)
+{
+    retain(e, RETAIN_A_TICK);
+}
 
 void ev_flush(struct engine *e)
 {

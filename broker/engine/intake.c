@@ -279,6 +279,50 @@ static void refuse_item(struct engine *e, uint32_t *n, uint32_t index, enum slp_
     (*n)++;
 }
 
+struct keyed {
+    struct slp_bytes key, row;
+    uint32_t index;
+};
+
+static int by_key_then_index(const void *a, const void *b)
+{
+    const struct keyed *x = a, *y = b;
+    uint32_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
+    int d = n ? memcmp(x->key.p, y->key.p, n) : 0;
+    if (d || x->key.n != y->key.n)
+        return d ? d : x->key.n < y->key.n ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* A key that stands twice in the frame with other values; true: refused. (The columns are the same, so rows compare as packed.) */
+static bool key_twice(struct engine *e, const struct intake *in)
+{
+    const struct slp_put *q = in->q;
+    struct slp_cursor rows = slp_each(q->rows), keys = slp_each(q->keys);
+    struct slp_bytes row, key;
+    uint32_t n = 0, bad = UINT32_MAX;
+    struct keyed *v = malloc((q->rows.count + 1) * sizeof *v);
+    if (!v) {
+        fail(e, STORE_NO_MEMORY);
+        return true;
+    }
+    for (uint32_t i = 0; slp_next_raw(&rows, &row) && slp_next_str(&keys, &key); i++)
+        if (i >= in->skip && key.n)
+            v[n++] = (struct keyed){ key, row, i };
+    qsort(v, n, sizeof *v, by_key_then_index);
+    for (uint32_t i = 1; i < n && bad == UINT32_MAX; i++)
+        if (v[i].key.n == v[i - 1].key.n && !memcmp(v[i].key.p, v[i - 1].key.p, v[i].key.n) &&
+            (v[i].row.n != v[i - 1].row.n || memcmp(v[i].row.p, v[i - 1].row.p, v[i].row.n)))
+            bad = v[i].index;
+    free(v);
+    if (bad == UINT32_MAX)
+        return false;
+    char place[40];
+    snprintf(place, sizeof place, "rows[%u]", bad);
+    reply_error(e, SLP_E_KEY_REUSED, place, "the key stands in this frame before, with other values");
+    return true;
+}
+
 /* Rows that will not go in; with all_or_nothing (and for numbered producers, whose numbers must have no holes) one is enough to refuse. */
 static bool rows_ok(struct engine *e, struct intake *in)
 {
@@ -302,6 +346,8 @@ static bool rows_ok(struct engine *e, struct intake *in)
         reply_error(e, code, place, "%s", text);
         return false;
     }
+    if (SLP_IS(q, put, keys) && !e->rc && key_twice(e, in))
+        return false;
     return !e->rc;
 }
 

@@ -178,7 +178,13 @@ struct evacc {
     struct ranges r, r2;
 };
 
-struct sweep { uint64_t job; uint8_t what, reason_n; uint32_t run, station; uint64_t cursor, count; char reason[64]; };
+struct sweep {
+    uint64_t job, cursor, count;
+    uint32_t run, station;
+    uint16_t reason_n;
+    uint8_t what;
+    char reason[SL_TEXT_BYTES_MAX];
+};
 
 struct engine {
     struct store *store;
@@ -200,7 +206,7 @@ struct engine {
         int64_t elapsed_us, wall_us;
         uint64_t vclock[SL_PRIORITY_MAX + 1];
     } meta;
-    bool meta_dirty, full, full_results;
+    bool full, full_results, booting;
 
     struct line **line;       /* by id - 1, as all the following */
     struct station **station;
@@ -226,6 +232,8 @@ struct engine {
     struct profile **touched_list;
     uint64_t idle_seq;
     char **skill_name;
+    uint32_t *skill_slot; /* by hash: index + 1 in skill_name */
+    uint32_t skill_slots;
     uint32_t skill_names, skill_name_cap;
     struct pick *pick;
     uint32_t picks, pick_cap;
@@ -329,7 +337,8 @@ void on_producer_get(struct engine *e, const struct slp_msg *m);
 /* payload.c */
 void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off);
 bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list *values); /* borrowed until the next write */
-uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, const struct slp_list *values); /* its number */
+/* Returns its number. done_wall_us: by the hub's clock. */
+uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us, const struct slp_list *values);
 void result_flush(struct engine *e);
 bool result_values(struct engine *e, uint64_t result, struct slp_list *values);
 /* One field of a unit as its result stands; {NULL, 0}: null. */

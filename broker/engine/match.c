@@ -13,21 +13,53 @@
 
 /* ---- profiles ---- */
 
+static uint32_t skill_hash(const char *p, size_t n)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (uint8_t)p[i]) * 16777619u;
+    return h;
+}
+
+static bool skill_slots_double(struct engine *e)
+{
+    uint32_t n = e->skill_slots ? e->skill_slots * 2 : 64, *slot = calloc(n, sizeof *slot);
+    if (!slot) {
+        fail(e, STORE_NO_MEMORY);
+        return false;
+    }
+    for (uint32_t i = 0; i < e->skill_names; i++) {
+        uint32_t at = skill_hash(e->skill_name[i], strlen(e->skill_name[i])) & (n - 1);
+        while (slot[at])
+            at = (at + 1) & (n - 1);
+        slot[at] = i + 1;
+    }
+    free(e->skill_slot);
+    e->skill_slot = slot;
+    e->skill_slots = n;
+    return true;
+}
+
 uint32_t skill_intern(struct engine *e, struct slp_bytes n)
 {
-    for (uint32_t i = 0; i < e->skill_names; i++)
-        if (strlen(e->skill_name[i]) == n.n && !memcmp(e->skill_name[i], n.p, n.n))
-            return i;
-    char **v = grow(e, e->skill_name, &e->skill_name_cap, e->skill_names + 1, sizeof *v);
-    if (!v)
+    if (e->skill_names * 2 >= e->skill_slots && !skill_slots_double(e))
         return UINT32_MAX;
-    e->skill_name = v;
-    char *s = strndup(n.p, n.n);
+    uint32_t at = skill_hash(n.p, n.n) & (e->skill_slots - 1);
+    for (; e->skill_slot[at]; at = (at + 1) & (e->skill_slots - 1)) {
+        const char *s = e->skill_name[e->skill_slot[at] - 1];
+        if (strlen(s) == n.n && !memcmp(s, n.p, n.n))
+            return e->skill_slot[at] - 1;
+    }
+    char **v = grow(e, e->skill_name, &e->skill_name_cap, e->skill_names + 1, sizeof *v),
+         *s = v ? strndup(n.p, n.n) : NULL;
+    if (v)
+        e->skill_name = v;
     if (!s) {
         fail(e, STORE_NO_MEMORY);
         return UINT32_MAX;
     }
     e->skill_name[e->skill_names] = s;
+    e->skill_slot[at] = e->skill_names + 1;
     return e->skill_names++;
 }
 
@@ -108,6 +140,16 @@ struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_lis
     }
     _Static_assert(sizeof want.skill[0] == 8, "by_name sees the name first");
     qsort(want.skill, want.skills, sizeof want.skill[0], by_name);
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < want.skills; i++) { /* a skill that is told twice counts at its higher level */
+        if (kept && want.skill[kept - 1].name == want.skill[i].name) {
+            if (want.skill[i].level > want.skill[kept - 1].level)
+                want.skill[kept - 1].level = want.skill[i].level;
+        } else {
+            want.skill[kept++] = want.skill[i];
+        }
+    }
+    want.skills = kept;
     for (uint32_t i = 0; i < e->profiles; i++) {
         struct profile *p = e->profile[i];
         bool same = p->kind == kind && p->skills == want.skills;
@@ -152,6 +194,7 @@ void profiles_free(struct engine *e)
         free(e->skill_name[i]);
     free(e->profile);
     free(e->skill_name);
+    free(e->skill_slot);
     free(e->touched_list);
 }
 
@@ -243,7 +286,7 @@ void match_rq_ready(struct engine *e, struct rq *q)
     struct station *s = q->st;
     if (!q->active) {
         q->active = true;
-        if (r->active_rqs++ == 0 && r->vtime < e->meta.vclock[r->priority]) {
+        if (r->active_rqs++ == 0 && !e->booting && r->vtime < e->meta.vclock[r->priority]) {
             r->vtime = e->meta.vclock[r->priority];
             run_dirty(e, r);
         }

@@ -1,9 +1,8 @@
 /* What units and results hold. Input values are stored as they came, one segment a put frame; results likewise, one a submit frame and run.
- * A result's value begins with the assignment it came from (u48). */
+ * A result's value begins with the assignment it came from and the hub's time (RESULT_HEAD_BYTES). */
 #include "broker/engine/blob.h"
 #include "broker/engine/internal.h"
 
-#define ASSIGNMENT_BYTES 6
 
 void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes,
                       const uint32_t *off)
@@ -58,9 +57,10 @@ void result_flush(struct engine *e)
     slp_buf_clear(&e->rseg.b);
 }
 
-uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, const struct slp_list *values)
+uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us,
+                    const struct slp_list *values)
 {
-    size_t need = ASSIGNMENT_BYTES + values->bytes;
+    size_t need = RESULT_HEAD_BYTES + values->bytes;
     if (e->rseg.n && (e->rseg.run != r || e->rseg.n == RESULT_SEGMENT_MAX ||
                       BLOB_HEAD_BYTES + 2 * (e->rseg.n + 1) + e->rseg.b.n + need > SL_SEGMENT_BYTES_MAX))
         result_flush(e);
@@ -68,8 +68,9 @@ uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, const 
         e->rseg.run = r;
         e->rseg.first = e->meta.result + 1;
     }
-    uint8_t a[ASSIGNMENT_BYTES];
+    uint8_t a[RESULT_HEAD_BYTES];
     put_u48(a, assignment);
+    put_u64(a + 6, (uint64_t)done_wall_us);
     slp_buf_add(&e->rseg.b, a, sizeof a);
     slp_buf_add(&e->rseg.b, values->p, values->bytes);
     if (e->rseg.b.failed)
@@ -93,11 +94,11 @@ bool result_values(struct engine *e, uint64_t result, struct slp_list *values)
         }
         v = blob_value(&b, result);
     }
-    if (v.n < ASSIGNMENT_BYTES) {
+    if (v.n < RESULT_HEAD_BYTES) {
         fail(e, STORE_CORRUPT);
         return false;
     }
-    *values = (struct slp_list){ v.p + ASSIGNMENT_BYTES, v.n - ASSIGNMENT_BYTES, SL_FORM_FIELDS_MAX };
+    *values = (struct slp_list){ v.p + RESULT_HEAD_BYTES, v.n - RESULT_HEAD_BYTES, SL_FORM_FIELDS_MAX };
     return true;
 }
 

@@ -230,11 +230,12 @@ bool rd_result(struct reader *r, uint64_t result, struct slp_list *out)
     struct slp_bytes v = { NULL, 0 };
     if (rc == STORE_OK)
         v = blob_value(&b, result);
-    if (rc || v.n < 6) {
+    if (rc || v.n < RESULT_HEAD_BYTES) {
         r->rc = rc == STORE_NOT_FOUND || rc == STORE_OK ? STORE_CORRUPT : rc;
         return false;
     }
-    *out = (struct slp_list){ v.p + 6, v.n - 6, SL_FORM_FIELDS_MAX };
+    *out = (struct slp_list){ v.p + RESULT_HEAD_BYTES, v.n - RESULT_HEAD_BYTES, SL_FORM_FIELDS_MAX };
+    r->result_done_wall_us = (int64_t)get_u64((const uint8_t *)v.p + 6);
     return true;
 }
 

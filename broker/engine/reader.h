@@ -22,6 +22,7 @@ struct reader {
     uint32_t lines, line_cap, names, name_cap;
     struct slp_buf b, b2, scratch[2];
     struct stream *stream; /* reader_events.c: kept from one publication to the next */
+    int64_t result_done_wall_us; /* of the result read last */
     enum store_rc rc;
 };
 

@@ -8,7 +8,7 @@
 #define RECORDS_MAX 5000
 #define GROUPS_MAX 4000
 #define NEXT_BYTES_MAX 160 /* the longest keys are those of DEDUP */
-#define DAMAGE_MAX 100 /* named in one answer */
+#define DAMAGE_MAX 100     /* named in one answer */
 
 /* ---- records ---- */
 
@@ -33,7 +33,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     uint32_t damaged = a->damage.count;
     bool full = false;
     enum store_rc rc = store_cursor_open(r->t, tb, &c);
-    for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n); rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
+         rc = store_next(&c)) {
         if (a->records == RECORDS_MAX || damaged == DAMAGE_MAX) {
             full = true;
             break;
@@ -41,7 +42,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
         if (rc == STORE_CORRUPT)
             damage_add(&r->b, tb, &c.key, &damaged);
         a->records++;
-        if (c.key.n > NEXT_BYTES_MAX - 2) /* not one of ours: damage that the checksum has told of; go on from the one before it */
+        if (c.key.n > NEXT_BYTES_MAX -
+                          2) /* not one of ours: damage that the checksum has told of; go on from the one before it */
             continue;
         memcpy(at, c.key.p, c.key.n);
         at[c.key.n] = 0;
@@ -54,7 +56,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     return !full;
 }
 
-static int check_records(struct reader *r, const struct slp_msg *m, struct slp_buf *out, uint8_t *next, size_t at_n, struct slp_check *a)
+static int check_records(struct reader *r, const struct slp_msg *m, struct slp_buf *out, uint8_t *next, size_t at_n,
+                         struct slp_check *a)
 {
     uint32_t tb = next[0];
     if (tb >= STORE_TABLE_COUNT)
@@ -77,10 +80,14 @@ static int check_records(struct reader *r, const struct slp_msg *m, struct slp_b
 
 /* ---- recount ---- */
 
-struct tally { uint64_t unit[UNIT_CANCELLED + 1], dead, units; uint64_t task[SL_LINE_STATIONS_MAX][TASK_STATES]; };
+struct tally {
+    uint64_t unit[UNIT_CANCELLED + 1], dead, units;
+    uint64_t task[SL_LINE_STATIONS_MAX][TASK_STATES];
+};
 
 /* Count the groups of a run from `group` on, at most GROUPS_MAX. Returns the next group, 0 at the end. */
-static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t group, struct tally *t, uint64_t *records)
+static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t group, struct tally *t,
+                          uint64_t *records)
 {
     uint8_t k[12];
     struct store_cursor c;
@@ -88,7 +95,8 @@ static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t g
     uint32_t stations = run->lv->station_count, looked = 0;
     key_u64(key_u32(k, run->id), group);
     enum store_rc rc = store_cursor_open(r->t, TABLE_STATE, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, k, 4); rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, k, 4);
+         rc = store_next(&c)) {
         uint64_t no = key_get_u64((const uint8_t *)c.key.p + 4);
         if (looked++ == GROUPS_MAX) {
             next = no;
@@ -190,7 +198,8 @@ static uint32_t run_from(struct reader *r, uint32_t id, struct rd_run *run)
     return found;
 }
 
-static int recount(struct reader *r, const struct slp_msg *m, struct slp_buf *out, uint8_t *next, size_t at_n, struct slp_check *a)
+static int recount(struct reader *r, const struct slp_msg *m, struct slp_buf *out, uint8_t *next, size_t at_n,
+                   struct slp_check *a)
 {
     struct rd_run run;
     struct tally t = { .units = 0 };

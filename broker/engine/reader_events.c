@@ -6,8 +6,9 @@
 #include "broker/engine/reader.h"
 
 #define SEGMENTS_LOOKED_AT_MAX 20000 /* in one page of a filtered stream */
-#define FRAME_EVENTS_BYTES_MAX (32 * 1024) /* of a published frame: what waits for a frozen subscriber is counted in frames */
-#define STREAMS_MAX 512              /* streams that one batch can touch in one publication; more are told in another */
+#define FRAME_EVENTS_BYTES_MAX                                                                                         \
+    (32 * 1024)         /* of a published frame: what waits for a frozen subscriber is counted in frames */
+#define STREAMS_MAX 512 /* streams that one batch can touch in one publication; more are told in another */
 #define TOPIC_BYTES_MAX (SL_NAME_BYTES_MAX + 8)
 
 enum stream_kind { STREAM_ALL, STREAM_LINE, STREAM_RUN, STREAM_HUB };
@@ -106,7 +107,10 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     if (since < oldest) {
         char text[80];
         snprintf(text, sizeof text, "the oldest event kept is %llu", (unsigned long long)oldest);
-        struct slp_error gone = { .code = SLP_E_GONE, .retry = slp_error_retry(SLP_E_GONE), .text = { text, (uint32_t)strlen(text) }, .oldest = oldest };
+        struct slp_error gone = { .code = SLP_E_GONE,
+                                  .retry = slp_error_retry(SLP_E_GONE),
+                                  .text = { text, (uint32_t)strlen(text) },
+                                  .oldest = oldest };
         SLP_SET(&gone, error, oldest);
         return rd_reply(out, SLP_ERROR, m->id, &gone);
     }

@@ -47,12 +47,13 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
         rd_element(b, in, i);
     for (uint32_t i = 0; i < st->field_count; i++)
         rd_element(b, &l, i);
+    int64_t done_us = r->result_done_wall_us;
     while (result && no && rd_assignment(r, no, &a) && a.result != result)
         no = a.prev; /* a later assignment may have ended without a result */
     struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
     if (result && a.result == result) {
         slp_pack_str(b, w.p, w.n);
-        slp_pack_i64(b, a.ended_wall_us);
+        slp_pack_i64(b, done_us ? done_us : a.ended_wall_us); /* by the hub's clock, if the hub said */
     } else {
         slp_pack_nil(b);
         slp_pack_nil(b);

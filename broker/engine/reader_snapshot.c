@@ -5,11 +5,16 @@
 
 #include "broker/engine/reader.h"
 
-#define ROWS_SPARE 64       /* a record may make so many rows: a group of units, a segment of assignments */
-#define RECORDS_MAX 20000   /* looked at for one page */
+#define ROWS_SPARE 64     /* a record may make so many rows: a group of units, a segment of assignments */
+#define RECORDS_MAX 20000 /* looked at for one page */
 #define NEXT_BYTES_MAX 64
 
-struct page { struct reader *r; uint32_t rows; struct rd_run run; bool run_there; };
+struct page {
+    struct reader *r;
+    uint32_t rows;
+    struct rd_run run;
+    bool run_there;
+};
 
 static void row_begin(struct page *p, const char *what, uint32_t elements)
 {
@@ -23,7 +28,8 @@ static void numbers(struct page *p, const uint64_t *v, size_t n)
     for (size_t i = 0; i < n; i++)
         slp_pack_u64(&p->r->b, v[i]);
 }
-#define NUMBERS(p, ...) numbers(p, (const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
+#define NUMBERS(p, ...)                                                                                                \
+    numbers(p, (const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
 
 static void line_row(struct page *p, const uint8_t *k, struct rdr rd)
 {
@@ -118,7 +124,8 @@ static void unit_rows(struct page *p, const uint8_t *k, struct rdr rd)
             p->r->rc = STORE_CORRUPT;
             return;
         }
-        bool cancelled = p->run.state == RUN_CANCELLED && h[0] == UNIT_OPEN; /* a run is cancelled in one record: its units are not touched */
+        bool cancelled = p->run.state == RUN_CANCELLED &&
+                         h[0] == UNIT_OPEN; /* a run is cancelled in one record: its units are not touched */
         row_begin(p, "unit", 4);
         NUMBERS(p, p->run.id, unit, cancelled ? UNIT_CANCELLED : h[0]);
         slp_pack_array(&p->r->b, stations);
@@ -149,9 +156,14 @@ static void assignment_rows(struct page *p, const uint8_t *k, struct rdr rd)
     p->r->rc = rd.bad ? STORE_CORRUPT : p->r->rc;
 }
 
-static const struct { enum store_table tb; size_t key_n; void (*rows)(struct page *, const uint8_t *, struct rdr); } sections[] = {
-    { TABLE_LINE, 10, line_row },  { TABLE_STATION, 4, station_row_ }, { TABLE_HUB, 4, hub_row },      { TABLE_WORKER, 4, worker_row },
-    { TABLE_RUN, 6, run_row },     { TABLE_STATE, 12, unit_rows },     { TABLE_ASSIGN, 8, assignment_rows },
+static const struct {
+    enum store_table tb;
+    size_t key_n;
+    void (*rows)(struct page *, const uint8_t *, struct rdr);
+} sections[] = {
+    { TABLE_LINE, 10, line_row },         { TABLE_STATION, 4, station_row_ }, { TABLE_HUB, 4, hub_row },
+    { TABLE_WORKER, 4, worker_row },      { TABLE_RUN, 6, run_row },          { TABLE_STATE, 12, unit_rows },
+    { TABLE_ASSIGN, 8, assignment_rows },
 };
 #define SECTIONS (sizeof sections / sizeof *sections)
 
@@ -187,7 +199,8 @@ int rd_snapshot(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     const struct slp_snapshot_get *q = &m->u.snapshot_get;
     uint8_t next[NEXT_BYTES_MAX] = { 0 };
     size_t at_n = 0, s = 0;
-    uint32_t looked = 0, limit = q->limit && q->limit < SL_PAGE_ITEMS_MAX - ROWS_SPARE ? (uint32_t)q->limit : SL_PAGE_ITEMS_MAX - ROWS_SPARE;
+    uint32_t looked = 0, limit = q->limit && q->limit < SL_PAGE_ITEMS_MAX - ROWS_SPARE ? (uint32_t)q->limit
+                                                                                       : SL_PAGE_ITEMS_MAX - ROWS_SPARE;
     struct page p = { .r = r };
     struct slp_snapshot a = { .seq = 0 };
     if (q->after.n) {

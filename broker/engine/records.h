@@ -76,6 +76,9 @@ static inline unsigned state_shift(uint32_t stations)
 #define ASSIGN_BYTES 64
 #define ASSIGN_SEGMENT_MAX 54
 
+/* One result inside its segment: the assignment u48, when it was done by the hub's clock i64 (0: not told), the packed values. */
+#define RESULT_HEAD_BYTES 14
+
 /* ---- little-endian packing ---- */
 static inline void put_u16(uint8_t *p, uint16_t v) { p[0] = (uint8_t)v; p[1] = (uint8_t)(v >> 8); }
 static inline void put_u32(uint8_t *p, uint32_t v) { for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (8 * i)); }

@@ -3,11 +3,12 @@
 #include "broker/engine/internal.h"
 
 #define CHUNK 500       /* rows or assignments in one tick */
+#define SWEEPS_A_TICK 8 /* that go on side by side */
 #define CHUNK_GROUPS 50 /* state groups of a run that is being deleted */
 
 static void sweep_write(struct engine *e, const struct sweep *s)
 {
-    uint8_t k[8], b[128];
+    uint8_t k[8], b[SL_TEXT_BYTES_MAX + 64];
     struct rec rc = { b, 0, sizeof b, 0 };
     rec_u8(&rc, s->what);
     rec_u32(&rc, s->run);
@@ -51,7 +52,7 @@ void sweeps_load(struct engine *e)
             (s->what != SWEEP_DELETE && s->station > e->meta.station)) /* of a deletion it is the phase */
             fail(e, STORE_CORRUPT);
         else if (n)
-            memcpy(s->reason, reason, s->reason_n = (uint8_t)n);
+            memcpy(s->reason, reason, s->reason_n = (uint16_t)n);
     }
     if (rc != STORE_OK && rc != STORE_NOT_FOUND)
         fail(e, rc);
@@ -73,7 +74,7 @@ void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t 
         n--;
     if (n)
         memcpy(s->reason, reason, n);
-    s->reason_n = (uint8_t)n;
+    s->reason_n = (uint16_t)n;
     if (what == SWEEP_REQUEUE || what == SWEEP_DROP) /* what is dead now: what dies meanwhile is not meant */
         s->cursor = run ? e->run[run - 1]->rq[e->station[station - 1]->idx].c.n[TASK_DEAD]
                         : e->station[station - 1]->c.n[TASK_DEAD];
@@ -359,11 +360,10 @@ static void swept(struct engine *e, const struct sweep *s, struct run *r, struct
     ev_emit(e, EV_SWEPT, l, r, NULL, &e->b3);
 }
 
-void sweeps_step(struct engine *e)
+/* One chunk of the i-th sweep; true: it is over, and gone from the list. */
+static bool sweep_step(struct engine *e, uint32_t i)
 {
-    if (!e->sweeps || e->rc)
-        return;
-    struct sweep s = e->sweep[0]; /* a copy: steps may start other sweeps, which moves the array */
+    struct sweep s = e->sweep[i]; /* a copy: steps may start other sweeps, which moves the array */
     struct run *r = s.run ? e->run[s.run - 1] : NULL;
     struct line *l = r ? r->line : s.station && s.what != SWEEP_DELETE ? e->station[s.station - 1]->line : NULL;
     bool over = true;
@@ -378,12 +378,12 @@ void sweeps_step(struct engine *e)
     uint8_t k[8];
     key_u64(k, s.job);
     if (!over) {
-        e->sweep[0] = s;
+        e->sweep[i] = s;
         sweep_write(e, &s);
-        return;
+        return false;
     }
     e_del(e, TABLE_SWEEP, k, sizeof k);
-    memmove(e->sweep, e->sweep + 1, (e->sweeps - 1) * sizeof *e->sweep);
+    memmove(e->sweep + i, e->sweep + i + 1, (e->sweeps - i - 1) * sizeof *e->sweep);
     e->sweeps--;
     if (s.what == SWEEP_DELETE && r) {
         recalls_flush(e);
@@ -392,4 +392,13 @@ void sweeps_step(struct engine *e)
         r = NULL;
     }
     swept(e, &s, r, l);
+    return true;
+}
+
+/* A chunk of each of the oldest ones: a long deletion must not keep a pause waiting. */
+void sweeps_step(struct engine *e)
+{
+    uint32_t i = 0, n = e->sweeps < SWEEPS_A_TICK ? e->sweeps : SWEEPS_A_TICK;
+    while (n-- && !e->rc)
+        i += !sweep_step(e, i);
 }

@@ -420,7 +420,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     }
     uint8_t *head = counts(e, s, no);
     struct run *r = s->run;
-    a->result = result_add(e, r, no, &it->values);
+    a->result = result_add(e, r, no, it->done_wall_us, &it->values);
     a->active_us = it->active_us;
     enum assign_state end = head ? ASSIGN_COUNTED : ASSIGN_LATE;
     if (a->state == ASSIGN_RETURNED) {

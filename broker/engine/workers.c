@@ -253,8 +253,9 @@ static bool roster_ok(struct engine *e, const struct slp_roster *q)
 {
     struct slp_cursor c = slp_each(q->workers);
     struct slp_item_worker_def d;
-    if (q->digest.n != 32) {
-        reply_error(e, SLP_E_BAD_VALUE, "digest", "a digest has 32 bytes");
+    static const uint8_t none[32];
+    if (q->digest.n != 32 || !memcmp(q->digest.p, none, 32)) {
+        reply_error(e, SLP_E_BAD_VALUE, "digest", "a digest has 32 bytes, not all of them zero");
         return false;
     }
     for (uint32_t i = 0; slp_next_worker_def(&c, &d); i++) {
