@@ -8,7 +8,8 @@ def named(missing):
 
 def per_s_with_spread(row):
     s = row["per_s"]
-    return f"{number(s['median'])} ({number(s['min'])}-{number(s['max'])})"
+    spread = f" ({number(s['min'])}-{number(s['max'])})" if s["rounds"] > 1 else ""
+    return number(s["median"]) + spread
 
 
 def life(part):
@@ -43,7 +44,7 @@ def depth(part):
 
 
 def lines(part):
-    rows = [[r["line"], r["stations"], r["per_s"], r["tasks_per_s"], f"{r['cost']:.2f}"] for r in part["rows"]]
+    rows = [[r["line"], str(r["stations"]), r["per_s"], r["tasks_per_s"], f"{r['cost']:.2f}"] for r in part["rows"]]
     return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1"], rows)
 
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/bench/common.h"
 #include "tests/bench/life.h"
@@ -20,6 +21,13 @@ static void open_link(const struct life *l)
     if (!link_ || link_->err)
         die("cannot connect: %s", link_ ? link_->errstr : "no memory");
     link_->reader->maxbuf = 1 << 20; /* hiredis would free its buffer again and again */
+    for (bool loading = true; loading;) { /* the port is open before its data is read */
+        redisReply *r = redisCommand(link_, "PING");
+        loading = r && r->type == REDIS_REPLY_ERROR && strncmp(r->str, "LOADING", 7) == 0;
+        freeReplyObject(r);
+        if (loading)
+            nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
 }
 
 static redisReply *checked(redisReply *r)
