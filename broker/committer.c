@@ -13,9 +13,9 @@
 #define PARCELS 3            /* one being filled, one being sent, one between */
 #define QUIET_US 3000        /* without work for this long, it is idle: chores would make a next request wait */
 #define IDLE_WAIT_US 1000000 /* how often an idle committer looks at the store's space */
-#define GATHER_MAX_US 250  /* see gather() */
+#define GATHER_MAX_US 250    /* see gather() */
 #define GATHER_TRUST_MAX 8
-#define GATHER_RETRY 16      /* of so many batches one tries again */
+#define GATHER_RETRY 16 /* of so many batches one tries again */
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -29,7 +29,7 @@ struct committer {
     bool full, told_full; /* what is, and what the engine believes */
     uint64_t room_bytes, told_room;
     uint64_t last_event;
-    int64_t commit_us;     /* what the last commit took */
+    int64_t commit_us;          /* what the last commit took */
     unsigned trust, mistrusted; /* see gather() */
     atomic_int_fast64_t next_due_us, busy_since_us;
     atomic_uint_fast64_t batch_bytes;

@@ -25,6 +25,8 @@ struct connection {
 
 struct connections {
     void *socket, *monitor;
+    int fd;    /* the monitor's */
+    bool news; /* it has to be asked */
     uint32_t count, count_max;
     int64_t looked_us;
     int high; /* no open fd is at or above */
@@ -51,9 +53,12 @@ struct connections *connections_new(void *context, void *socket, const char *nam
         return NULL;
     }
     c->socket = socket;
-    if (zmq_connect(c->monitor, address) < 0) {
+    size_t n = sizeof c->fd;
+    if (zmq_connect(c->monitor, address) < 0 || zmq_getsockopt(c->monitor, ZMQ_FD, &c->fd, &n) < 0) {
         connections_free(&c);
+        return NULL;
     }
+    c->news = true;
     return c;
 }
 
@@ -191,7 +196,7 @@ uint32_t connections_watch(struct connections *c, int64_t now_us, int *fd, uint6
     uint16_t event;
     int event_fd;
     uint32_t cut = 0;
-    while (next_event(c, &event, &event_fd)) {
+    while (c->news && (c->news = next_event(c, &event, &event_fd))) {
         if (event != ZMQ_EVENT_ACCEPTED) {
             forget(c, event_fd);
         } else if (!add(c, event_fd) || c->count > c->count_max) {
@@ -209,9 +214,14 @@ uint32_t connections_watch(struct connections *c, int64_t now_us, int *fd, uint6
     return cut;
 }
 
-void *connections_events(struct connections *c)
+int connections_fd(const struct connections *c)
 {
-    return c->monitor;
+    return c->fd;
+}
+
+void connections_news(struct connections *c)
+{
+    c->news = true;
 }
 
 uint32_t connections_count(const struct connections *c)

@@ -19,11 +19,12 @@
 struct connections;
 /* Watch a socket, before it is bound. `name` goes into an inproc address: unique in the context. NULL with errno. */
 struct connections *connections_new(void *context, void *socket, const char *name, uint32_t connections_max);
-void connections_free(struct connections **c); /* before the watched socket is closed */
+void connections_free(struct connections **c);             /* before the watched socket is closed */
 void connections_delivered(struct connections *c, int fd); /* a message came through; fd -1 (unknown) is ignored */
 /* Take in who came and left, and now and then look at what they have brought. Returns how many connections were cut;
  * *fd and *bytes tell of the last one (bytes 0: it was one too many). */
 uint32_t connections_watch(struct connections *c, int64_t now_us, int *fd, uint64_t *bytes);
-void *connections_events(struct connections *c); /* a socket to poll: readable when somebody came or left */
+int connections_fd(const struct connections *c); /* to poll: readable when somebody may have come or left ... */
+void connections_news(struct connections *c);    /* ... and then the next watch asks who */
 uint32_t connections_count(const struct connections *c);
 #endif

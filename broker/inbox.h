@@ -22,32 +22,41 @@ struct item {
 };
 
 /* A list of items, first come first. */
-struct items { struct item *first, *last; uint32_t count; uint64_t bytes; };
+struct items {
+    struct item *first, *last;
+    uint32_t count;
+    uint64_t bytes;
+};
 void items_add(struct items *l, struct item *i);        /* i->next need not be set */
 void items_append(struct items *l, struct items *tail); /* empties tail */
 struct item *items_take(struct items *l);               /* NULL: empty */
 
 /* The items themselves, kept for use again. Owned by one thread. */
-struct item_pool { struct item *free; };
-struct item *item_new(struct item_pool *p);           /* frame is initialised and empty. NULL: no memory */
-void item_done(struct item_pool *p, struct item *i);  /* closes the frame */
+struct item_pool {
+    struct item *free;
+};
+struct item *item_new(struct item_pool *p);          /* frame is initialised and empty. NULL: no memory */
+void item_done(struct item_pool *p, struct item *i); /* closes the frame */
 void items_done(struct item_pool *p, struct items *l);
 void item_pool_free(struct item_pool *p);
 
 /* crowded: the owner of the sockets waits for room (inbox_crowded). */
-struct gathered { struct items items; bool tick, stop, crowded; };
+struct gathered {
+    struct items items;
+    bool tick, stop, crowded;
+};
 
 struct inbox;
-struct inbox *inbox_new(void); /* NULL: no memory */
+struct inbox *inbox_new(void);     /* NULL: no memory */
 void inbox_free(struct inbox **b); /* must be empty of items */
 /* How much may still come in. May be called by any thread. */
 void inbox_used(struct inbox *b, uint32_t *items, uint64_t *bytes);
 void inbox_put(struct inbox *b, struct items *l); /* empties l */
 /* Room is wanted: whoever takes next is told. False: it has been taken already, there is room. */
 bool inbox_crowded(struct inbox *b);
-void inbox_tick(struct inbox *b);                 /* time went on */
-bool inbox_untick(struct inbox *b);               /* take that back. False: it was not there, or is being acted upon */
-void inbox_stop(struct inbox *b);                 /* what is in is still to be done; then stop */
+void inbox_tick(struct inbox *b);   /* time went on */
+bool inbox_untick(struct inbox *b); /* take that back. False: it was not there, or is being acted upon */
+void inbox_stop(struct inbox *b);   /* what is in is still to be done; then stop */
 /* Take everything, waiting at most wait_us (negative: for ever) until there is anything. False: nothing came in that
  * time. */
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us);

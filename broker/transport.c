@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ _Static_assert(CONNECTION_STUCK_BYTES_MAX >= 3ull * TRANSPORT_RECEIVE_MESSAGES_M
 
 struct side {
     void *socket;
+    int fd;
+    bool news;           /* something may have come: see transport_poll() */
     struct peers *peers; /* none for events */
     struct connections *connections;
     char endpoint[ENDPOINT_BYTES_MAX];
@@ -141,8 +144,10 @@ static int open_side(struct transport *t, enum transport_side which, const char 
             return -1;
         }
     }
+    size_t n = sizeof s->fd;
+    s->news = true;
     s->connections = connections_new(t->context, s->socket, names[which], connections_max);
-    return s->connections ? bind_side(s, endpoint) : -1;
+    return s->connections && zmq_getsockopt(s->socket, ZMQ_FD, &s->fd, &n) == 0 ? bind_side(s, endpoint) : -1;
 }
 
 int transport_open(struct transport **out, const struct transport_options *o, char *text, size_t text_size)
@@ -199,31 +204,42 @@ void transport_set_limits(struct transport *t, uint64_t peer_bytes_max, uint64_t
     t->out_bytes_max = out_bytes_max;
 }
 
+/* zmq_poll would ask each socket twice, with two system calls each time. A socket's own descriptor tells when it has news, but only once: whatever is done with
+ * the socket takes the news in. So a socket counts as having news from when its descriptor says so, or anything is sent through it, until it has said
+ * that nothing waits. */
 int transport_poll(struct transport *t, bool receive, const int *fds, unsigned fd_count, int64_t timeout_us,
                    unsigned *fds_ready)
 {
-    zmq_pollitem_t items[TRANSPORT_POLL_FDS_MAX + 2 * SIDE_COUNT];
+    struct pollfd items[TRANSPORT_POLL_FDS_MAX + 2 * SIDE_COUNT];
     assert(fd_count <= TRANSPORT_POLL_FDS_MAX);
-    int n = 0;
+    nfds_t n = fd_count;
     *fds_ready = 0;
     for (unsigned i = 0; i < fd_count; i++) {
-        items[n++] = (zmq_pollitem_t){ .fd = fds[i], .events = ZMQ_POLLIN };
+        items[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
     }
     for (int i = 0; i < SIDE_COUNT; i++) {
-        items[n++] = (zmq_pollitem_t){ .socket = connections_events(t->side[i].connections), .events = ZMQ_POLLIN };
+        const struct side *s = &t->side[i];
+        bool asked = receive || i == SIDE_EVENTS;
+        items[n++] = (struct pollfd){ .fd = connections_fd(s->connections), .events = POLLIN };
+        items[n++] = (struct pollfd){ .fd = asked ? s->fd : -1, .events = POLLIN };
+        if (asked && s->news) {
+            timeout_us = 0;
+        }
     }
-    items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_EVENTS].socket, .events = ZMQ_POLLIN };
-    if (receive) {
-        items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_CLIENTS].socket, .events = ZMQ_POLLIN };
-        items[n++] = (zmq_pollitem_t){ .socket = t->side[SIDE_AGENTS].socket, .events = ZMQ_POLLIN };
-    }
-    /* Rounded up: a timer a moment late is right, one that is polled for in a circle is not. */
-    long timeout_ms = timeout_us <= 0 ? 0 : (long)((timeout_us + 999) / 1000);
-    if (zmq_poll(items, n, timeout_ms) < 0) {
+    int64_t wait_us = timeout_us > 0 ? timeout_us : 0;
+    const struct timespec wait = { wait_us / 1000000, (long)(wait_us % 1000000) * 1000 };
+    if (ppoll(items, n, &wait, NULL) < 0) {
         return errno == EINTR ? 0 : -1;
     }
     for (unsigned i = 0; i < fd_count; i++) {
         *fds_ready |= items[i].revents ? 1u << i : 0;
+    }
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        struct side *s = &t->side[i];
+        if (items[fd_count + 2 * (unsigned)i].revents) {
+            connections_news(s->connections);
+        }
+        s->news = s->news || items[fd_count + 2 * (unsigned)i + 1].revents;
     }
     return 0;
 }
@@ -275,7 +291,8 @@ enum transport_got transport_receive(struct transport *t, enum transport_side si
     struct side *s = &t->side[side];
     bool more = false;
     assert(s->peers);
-    if (!receive_id(s, &more)) {
+    s->news = s->news && receive_id(s, &more);
+    if (!s->news) {
         return GOT_NOTHING;
     }
     if (!more || zmq_msg_recv(body, s->socket, ZMQ_DONTWAIT) < 0) {
@@ -305,10 +322,11 @@ enum transport_got transport_receive(struct transport *t, enum transport_side si
 
 void transport_subscriptions(struct transport *t, struct topics *topics)
 {
+    struct side *s = &t->side[SIDE_EVENTS];
     zmq_msg_t m;
     zmq_msg_init(&m);
-    while (zmq_msg_recv(&m, t->side[SIDE_EVENTS].socket, ZMQ_DONTWAIT) >= 0) {
-        note_delivery(&t->side[SIDE_EVENTS], &m);
+    while (s->news && (s->news = zmq_msg_recv(&m, s->socket, ZMQ_DONTWAIT) >= 0)) {
+        note_delivery(s, &m);
         topics_change(topics, zmq_msg_data(&m), zmq_msg_size(&m));
     }
     zmq_msg_close(&m);
@@ -379,6 +397,7 @@ static enum transport_sent send_to(struct transport *t, struct side *s, const vo
         return SENT_NO_MEMORY;
     }
     int rc;
+    s->news = true;
     while ((rc = zmq_send(s->socket, id, id_n, ZMQ_SNDMORE | ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
     if (rc < 0) {
         bool gone = errno == EHOSTUNREACH;
@@ -441,6 +460,7 @@ void transport_publish(struct transport *t, const void *topic, size_t topic_n, c
 {
     zmq_msg_t m;
     void *socket = t->side[SIDE_EVENTS].socket;
+    t->side[SIDE_EVENTS].news = true;
     if (!has_room(t, NULL, n)) {
         t->counters.dropped_slow++;
         return;
