@@ -338,14 +338,15 @@ class Crew:
         self.operate()
         return self.counters.get("state") == 2
 
-    def play(self, alive, timeout_s=60):
+    def play(self, alive, timeout_s=15):
         """True when the run is done; False when the broker is gone."""
         self.alive = alive
         deadline = time.monotonic() + timeout_s
         try:
             while not self.turn():
                 if time.monotonic() > deadline:
-                    raise wire.Timeout(f"the run is not done after {timeout_s} s: {self.counters}")
+                    raise wire.Timeout(f"the run is not done after {timeout_s} s: {self.counters}, rows {self.acked_rows}, flying {self.flying}, "
+                                       f"closed {self.closed}, held {[len(h.held) for h in self.hubs]}, waiting {[h.waiting for h in self.hubs]}")
         except Gone:
             return False
         return True
