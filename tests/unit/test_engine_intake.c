@@ -376,6 +376,27 @@ static void keys_are_found_across_segments_of_the_same_frame(void **state)
     assert_int_equal(item(49).unit, 50);
 }
 
+static void a_key_twice_in_a_frame_with_other_values_refuses_a_numbered_frame_whole(void **state)
+{
+    (void)state;
+    row("one", NULL, NULL);
+    key("k");
+    row("another", NULL, NULL);
+    key("k");
+    numbered(1, 1);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    assert_int_equal(units(), 0);
+    producer_is(0, 0);
+    row("one", NULL, NULL);
+    key("k");
+    row("one", NULL, NULL);
+    key("k");
+    numbered(1, 1);
+    assert_int_equal(send(), SLP_E_OK);
+    assert_int_equal(done.accepted, 1);
+    assert_int_equal(done.duplicates, 1);
+}
+
 static void there_are_as_many_keys_as_rows_and_none_is_too_long(void **state)
 {
     char k[SL_KEY_BYTES_MAX + 2];
@@ -517,6 +538,7 @@ int main(void)
         TEST(a_numbered_frame_with_a_bad_row_leaves_no_hole),
         TEST(a_key_names_one_unit_for_good),
         TEST(keys_are_found_across_segments_of_the_same_frame),
+        TEST(a_key_twice_in_a_frame_with_other_values_refuses_a_numbered_frame_whole),
         TEST(there_are_as_many_keys_as_rows_and_none_is_too_long),
         TEST(a_run_above_its_quota_refuses_new_units_until_some_are_done),
         TEST(a_full_store_takes_results_and_no_units),
