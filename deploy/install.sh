@@ -34,7 +34,7 @@ for unit in deploy/systemd/*.service deploy/systemd/*.socket deploy/systemd/*.ti
     chmod 644 "$dest$prefix/lib/systemd/system/${unit##*/}"
 done
 
-for page in man/*.[1-8] docs/man/*.[1-8]; do
+for page in docs/man/*.[1-8]; do
     [ ! -e "$page" ] || put 644 "share/man/man${page##*.}" "$page"
 done
 put 644 share/doc/sunline README.md CHANGELOG.md LICENSE docs/*.md proto/PROTOCOL.md

@@ -47,7 +47,7 @@ class LibraryDocuments(harness.Case):
 
     def test_header_and_man_page_name_the_same_functions(self):
         self.assertGreater(len(declared()), 50)
-        self.assertEqual(declared(), set(re.findall(r"\bFn (sl_\w+)", re.sub(r" , Fn", "\n.Fn", read("man", "sunline.3")))))
+        self.assertEqual(declared(), set(re.findall(r"\bFn (sl_\w+)", re.sub(r" , Fn", "\n.Fn", read("docs", "man", "sunline.3")))))
 
     def test_the_shared_object_shows_these_and_nothing_else(self):
         symbols = subprocess.run(["nm", "-D", "--defined-only", harness.program("libsunline.so")], capture_output=True, text=True, check=True)
@@ -74,7 +74,7 @@ class LibraryDocuments(harness.Case):
             self.assertEqual(subprocess.run([path], capture_output=True, text=True, check=True).stdout, "unit 1\n")
 
     def test_the_program_of_the_man_page_puts_each_line_once(self):
-        body = re.search(r"\.Bd -literal.*?\n(.*?)\.Ed", read("man", "sunline.3"), re.S)[1].replace("\\e", "\\")
+        body = re.search(r"\.Bd -literal.*?\n(.*?)\.Ed", read("docs", "man", "sunline.3"), re.S)[1].replace("\\e", "\\")
         broker = self.world.broker()
         self.world.sunline("line", "apply", self.world.write("l.yml", LINE.replace("sentence-pairs", "words").replace(
             "  - {name: hypothesis, type: text, required: true}\n", "")))

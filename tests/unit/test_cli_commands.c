@@ -6,7 +6,7 @@
 
 #include "client/cli/commands.h"
 
-#define MANUAL "man/sunline.1" /* tests run in the top folder */
+#define MANUAL "docs/man/sunline.1" /* tests run in the top folder */
 
 static char *read_file(const char *path)
 {
