@@ -590,6 +590,9 @@ static void act(struct checker *c, const struct fact *f)
     if (f->code == want || ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
         (f->code == BAD_VALUE && f->act < 6))
         return;
+    const struct ck_run *r = ck_get(&c->runs, a->run);
+    if (r && r->state == 4 && f->code == NOT_FOUND)
+        return; /* the run is being deleted, and this part of it is gone */
     bool stale = want == STALE || want == NOT_YOURS || want == LATE_;
     ck_verdict(c, f->code == OK_ && stale ? STALE_ACCEPTED : WRONG_STATE,
                "act %u under assignment %" PRIu64 " (state %u, why %u; task %s) gave code %u, the matrix says %u", f->act, f->assignment, a->state, a->why,
