@@ -2,6 +2,7 @@
 #include "broker/engine/reader.h"
 
 #define STORY_BYTES_MAX (200 * 1024)
+#define STORY_ASSIGNMENTS_MAX 100 /* of one station */
 
 static void text(struct slp_buf *b, const char *key, struct slp_bytes v)
 {
@@ -79,15 +80,16 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
     }
 }
 
-/* From the newest back; the story tells the newest ones if there are more than fit. */
+/* In order of time, as the history; where there are more than fit, the newest ones. The chain leads from the newest back. */
 static void assignments(struct reader *r, const struct rd_run *run, const struct ld_station *st, uint64_t newest)
 {
+    uint64_t numbers[STORY_ASSIGNMENTS_MAX];
     uint32_t n = 0;
     struct rd_assignment a;
-    for (uint64_t no = newest; no && n < 100 && rd_assignment(r, no, &a); no = a.prev)
-        n++;
+    for (uint64_t no = newest; no && n < STORY_ASSIGNMENTS_MAX && rd_assignment(r, no, &a); no = a.prev)
+        numbers[n++] = no;
     slp_pack_array(&r->b, n);
-    for (uint64_t no = newest; n-- && rd_assignment(r, no, &a); no = a.prev)
+    while (n > 0 && rd_assignment(r, numbers[--n], &a))
         assignment(r, run, st, &a);
 }
 

@@ -278,10 +278,10 @@ static void a_result_after_the_lease_is_kept_as_late_once_another_has_started(vo
     assert_int_equal(state(&s), TASK_STARTED);
     assert_int_equal(world_submit(&s.w, &s.h, &t, "late one"), SLP_E_LATE);
     assert_int_equal(world_submit(&s.w, &s.h, &u, "counted"), SLP_E_OK);
-    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[0].state"),
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[1].state"),
                      ASSIGN_COUNTED); /* from the newest back */
-    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[1].state"), ASSIGN_LATE);
-    assert_true(world_story_is(&s.w, "r", 1, "stations[0].assignments[1].result.answer", "late one"));
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[0].state"), ASSIGN_LATE);
+    assert_true(world_story_is(&s.w, "r", 1, "stations[0].assignments[0].result.answer", "late one"));
     world_end(&s.w);
 }
 
