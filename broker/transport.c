@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "broker/blocks.h"
 #include "broker/connections.h"
 #include "broker/peers.h"
 #include "proto/limits.h"
@@ -43,6 +44,7 @@ struct side {
 struct transport {
     void *context;
     struct side side[SIDE_COUNT];
+    struct blocks *blocks; /* frames under way lie in them */
     struct account total;
     uint64_t peer_bytes_max, out_bytes_max;
     struct transport_counters counters;
@@ -154,7 +156,10 @@ int transport_open(struct transport **out, const struct transport_options *o, ch
 {
     *out = NULL;
     struct transport *t = calloc(1, sizeof *t);
-    if (!t || !(t->context = zmq_ctx_new())) {
+    if (!t || !(t->blocks = blocks_new()) || !(t->context = zmq_ctx_new())) {
+        if (t) {
+            blocks_free(&t->blocks);
+        }
         free(t);
         snprintf(text, text_size, "out of memory");
         return -1;
@@ -188,6 +193,7 @@ void transport_close(struct transport **tt)
     for (int i = 0; i < SIDE_COUNT; i++) {
         peers_free(&t->side[i].peers); /* only now has ZeroMQ let go of every frame, and so of every account */
     }
+    blocks_free(&t->blocks);
     free(t);
     *tt = NULL;
 }
@@ -334,7 +340,7 @@ void transport_subscriptions(struct transport *t, struct topics *topics)
 
 /* ---- out ---- */
 
-struct block { /* a frame under way, with the accounts that it stands in */
+struct outgoing { /* a frame under way, with the accounts that it stands in */
     struct account *peer, *total;
     uint64_t bytes;
     char p[];
@@ -343,18 +349,18 @@ struct block { /* a frame under way, with the accounts that it stands in */
 /* Runs on ZeroMQ's thread (or on ours, if a frame is given up at once). */
 static void let_go(void *data, void *hint)
 {
-    struct block *b = hint;
+    struct outgoing *b = hint;
     (void)data;
     if (b->peer) {
         atomic_fetch_sub(&b->peer->waiting_bytes, b->bytes);
     }
     atomic_fetch_sub(&b->total->waiting_bytes, b->bytes);
-    free(b);
+    blocks_give(b);
 }
 
 static int make_frame(struct transport *t, struct account *peer, const void *p, size_t n, zmq_msg_t *m)
 {
-    struct block *b = malloc(sizeof *b + n);
+    struct outgoing *b = blocks_take(t->blocks, sizeof *b + n);
     if (!b) {
         return -1;
     }

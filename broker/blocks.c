@@ -1,0 +1,90 @@
+/* Memory that travels between threads: see blocks.h.
+ *
+ * Given blocks are pushed onto one list; the taker takes that list as a whole and sorts it into its own, one a size. So nobody pops from a list that others
+ * change, and no lock is needed. */
+#include "broker/blocks.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define SIZES 11 /* 512 bytes, each twice the last: up to twice a frame; SIZES itself stands for larger ones */
+#define SIZE_BYTES(i) ((size_t)512 << (i))
+
+struct block {
+    struct blocks *home;
+    struct block *next;
+    unsigned size;
+    _Alignas(max_align_t) char p[];
+};
+
+struct blocks {
+    _Atomic(struct block *) given;
+    struct block *kept[SIZES]; /* the taker's */
+    size_t kept_bytes;
+};
+
+struct blocks *blocks_new(void)
+{
+    return calloc(1, sizeof(struct blocks));
+}
+
+static void collect(struct blocks *b)
+{
+    for (struct block *k = atomic_exchange(&b->given, NULL), *next; k; k = next) {
+        next = k->next;
+        if (k->size == SIZES || b->kept_bytes + SIZE_BYTES(k->size) > BLOCKS_KEPT_BYTES_MAX) {
+            free(k);
+            continue;
+        }
+        b->kept_bytes += SIZE_BYTES(k->size);
+        k->next = b->kept[k->size];
+        b->kept[k->size] = k;
+    }
+}
+
+void *blocks_take(struct blocks *b, size_t n)
+{
+    unsigned size = 0;
+    while (size < SIZES && SIZE_BYTES(size) < n) {
+        size++;
+    }
+    if (size == SIZES || !b->kept[size]) {
+        collect(b);
+    }
+    struct block *k = size < SIZES ? b->kept[size] : NULL;
+    if (k) {
+        b->kept[size] = k->next;
+        b->kept_bytes -= SIZE_BYTES(size);
+    } else if (!(k = malloc(sizeof *k + (size < SIZES ? SIZE_BYTES(size) : n)))) {
+        return NULL;
+    }
+    k->home = b;
+    k->size = size;
+    return k->p;
+}
+
+void blocks_give(void *p)
+{
+    struct block *k = (struct block *)((char *)p - offsetof(struct block, p));
+    struct blocks *b = k->home;
+    k->next = atomic_load(&b->given);
+    while (!atomic_compare_exchange_weak(&b->given, &k->next, k)) {}
+}
+
+void blocks_free(struct blocks **bb)
+{
+    struct blocks *b = *bb;
+    if (!b) {
+        return;
+    }
+    collect(b);
+    for (unsigned i = 0; i < SIZES; i++) {
+        for (struct block *k = b->kept[i], *next; k; k = next) {
+            next = k->next;
+            free(k);
+        }
+    }
+    free(b);
+    *bb = NULL;
+}

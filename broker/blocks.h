@@ -1,0 +1,14 @@
+/* Blocks of memory that one thread takes and any thread gives back: the bytes of frames on their way out, which ZeroMQ's own threads let go when they are
+ * sent. What came back is used again, so that sending allocates nothing once it has run for a while; a little is kept, the rest is freed. */
+#ifndef SUNLINE_BROKER_BLOCKS_H
+#define SUNLINE_BROKER_BLOCKS_H
+#include <stddef.h>
+
+#define BLOCKS_KEPT_BYTES_MAX (4u << 20)
+
+struct blocks;
+struct blocks *blocks_new(void);               /* NULL: no memory */
+void blocks_free(struct blocks **b);           /* every block must be back */
+void *blocks_take(struct blocks *b, size_t n); /* NULL: no memory. Always the same thread */
+void blocks_give(void *p);                     /* any thread */
+#endif
