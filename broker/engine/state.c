@@ -31,7 +31,10 @@ static void group_write(struct engine *e, struct group *g)
 {
     uint8_t k[12];
     group_key(k, g->run, g->no);
-    e_put(e, TABLE_STATE, k, sizeof k, g->b, g->bytes);
+    if (g->stored)
+        e_put(e, TABLE_STATE, k, sizeof k, g->b, g->bytes);
+    else /* mostly the newest of all: pages that are appended to are filled, those that are put into end up half empty */
+        e_append(e, TABLE_STATE, k, sizeof k, g->b, g->bytes);
     g->dirty = false;
     g->stored = true;
 }
