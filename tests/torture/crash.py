@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
-from place import Broker, Child, Place  # noqa: E402
+from place import Broker, Child, Place, die_with_parent  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 import zmq  # noqa: E402
@@ -349,7 +349,8 @@ def main():
         harness.BUILD = os.path.abspath(args.build)
         os.environ["SUNLINE_BUILD"] = harness.BUILD
     good, whats = True, list(POINTS) if args.what == "both" else [args.what]
-    with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"),
+                                                initializer=die_with_parent) as pool:
         for what in whats:
             tally = Tally(what, args.seed)
             if args.seconds:

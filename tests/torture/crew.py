@@ -26,6 +26,7 @@ LINE = {"line": "torture", "input": [{"name": "text", "type": "text"}], "station
      "form": {"title": name, "fields": [{"name": "answer", "type": "long_answer"}]}} for name in STATIONS]}
 RUN = "r"
 STATES = ("open", "done", "dropped", "cancelled")
+STORIES_WAITING = 32  # asked for at a time: the broker bounds how many reads wait
 COUNTED = 2  # an assignment's state: its result counts
 
 
@@ -355,10 +356,10 @@ class Crew:
     def take_out(self):
         """Everything the broker has, into the history."""
         rows = run_rows(lambda name, **fields: self.ask(self.operator, name, **fields))
-        ids = [self.operator.send("unit_get", run=RUN, unit=row["unit"]) for row in rows]
-        for row, request_id in zip(rows, ids):
-            self.operator.until(lambda r=request_id: r in self.operator.replies, 20, "a story")
-            story = self.operator.reply(request_id)[1]["story"]
+        ids = []
+        for i, row in enumerate(rows):
+            ids += [self.operator.send("unit_get", run=RUN, unit=r["unit"]) for r in rows[len(ids):i + STORIES_WAITING]]
+            story = self.operator.reply(ids[i], 20)[1]["story"]
             key = key_of(row["text"])
             self.tell({"op": "end", "key": key, "unit": row["unit"], "state": STATES[story["state"]], "value": row["text"], "results": row["results"]})
             for station in story["stations"]:
