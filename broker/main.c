@@ -8,6 +8,7 @@
 
 #include "broker/config.h"
 #include "broker/loop.h"
+#include "broker/verify.h"
 
 #define EXIT_USAGE 2
 
@@ -24,11 +25,12 @@ static const char usage[] =
     "  --set KEY=VALUE    set any other key of the configuration\n"
     "  --log LEVEL        error, warn, info or debug\n"
     "  --ready-fd N       write the three endpoints to this descriptor when ready, then close it\n"
+    "  --verify           check every record of the store in --data, change nothing, and end\n"
     "  --check            read the configuration, report its mistakes, and end\n"
     "  --version, --help\n"
     "\n"
     "Endpoints are tcp://ADDRESS:PORT on the loopback (port * or 0: the system chooses) or ipc://PATH.\n"
-    "Exit: 0 stopped by SIGTERM or SIGINT; 1 cannot start; 2 usage; 70 the store failed: start again.\n";
+    "Exit: 0 stopped by SIGTERM or SIGINT; 1 cannot start; 2 usage; 3 --verify found damage; 70 the store failed: start again.\n";
 
 struct arguments {
     const char *config_path;
@@ -37,7 +39,7 @@ struct arguments {
     } set[64];
     size_t set_count;
     int ready_fd;
-    bool check;
+    bool check, verify;
 };
 
 static void to_stderr(void *arg, const char *text)
@@ -106,7 +108,7 @@ static bool parse_fd(const char *text, int *fd)
     return true;
 }
 
-enum option_id { OPTION_KEY = 1, OPTION_CONFIG, OPTION_SET, OPTION_READY, OPTION_CHECK, OPTION_VERSION, OPTION_HELP };
+enum option_id { OPTION_KEY = 1, OPTION_CONFIG, OPTION_SET, OPTION_READY, OPTION_CHECK, OPTION_VERIFY, OPTION_VERSION, OPTION_HELP };
 
 /* -1: go on; else the exit code. */
 static int parse_arguments(int argc, char **argv, struct arguments *a)
@@ -117,6 +119,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         { "agents", required_argument, NULL, OPTION_KEY }, { "events", required_argument, NULL, OPTION_KEY },
         { "log", required_argument, NULL, OPTION_KEY },    { "config", required_argument, NULL, OPTION_CONFIG },
         { "set", required_argument, NULL, OPTION_SET },    { "ready-fd", required_argument, NULL, OPTION_READY },
+        { "verify", no_argument, NULL, OPTION_VERIFY },
         { "check", no_argument, NULL, OPTION_CHECK },      { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, OPTION_HELP },        { NULL, 0, NULL, 0 },
     };
@@ -129,6 +132,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         case OPTION_SET: ok = add_pair(a, optarg); break;
         case OPTION_READY: ok = parse_fd(optarg, &a->ready_fd); break;
         case OPTION_CHECK: a->check = true; break;
+        case OPTION_VERIFY: a->verify = true; break;
         case OPTION_VERSION: printf("sunlined %s\n", SUNLINE_VERSION); return 0;
         case OPTION_HELP: fputs(usage, stdout); return 0;
         default: ok = false;
@@ -172,6 +176,9 @@ int main(int argc, char **argv)
     }
     if (a.check) {
         return 0;
+    }
+    if (a.verify) {
+        return verify(config.data);
     }
     umask(077); /* data and ipc sockets are ours alone */
     block_signals();

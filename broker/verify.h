@@ -1,0 +1,8 @@
+/* `sunlined --verify`: every record of a store, its checksum and its place in order, read only. A broker may be serving the store meanwhile. */
+#ifndef SUNLINE_BROKER_VERIFY_H
+#define SUNLINE_BROKER_VERIFY_H
+
+/* Tell of each damaged record and of the whole on standard output. Returns the process's exit code: 0 sound, 1 cannot be opened, 3 damage. */
+int verify(const char *dir);
+#define VERIFY_DAMAGED 3
+#endif

@@ -1,0 +1,106 @@
+"""`sunline check` while a broker works: every record, every counter; and `sunlined --verify` over a store at rest. Damage is named."""
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration")]
+import harness  # noqa: E402
+import test_events_rebuild as worlds  # noqa: E402
+
+
+class Check(harness.Case):
+    def live(self, steps):
+        self.broker = self.world.broker()
+        w = worlds.RandomWorld(self.broker, 5)
+        self.addCleanup(w.close)
+        w.begin()
+        for i in range(steps):
+            w.step()
+        return w
+
+    def test_counters_equal_a_recount_at_any_moment(self):
+        w = self.live(60)
+        for _ in range(5):
+            for _ in range(30):
+                w.step()
+            out = self.world.sunline("check", "--recount").out
+            self.assertRegex(out, r"^\d+ runs, [\d,]+ units counted, 0 counters wrong, 0 runs not compared\n$")
+        counted = int(re.search(r"([\d,]+) units", out)[1].replace(",", ""))
+        runs = list(w.client.pages("runs_get", cursor="after", key="run_id"))
+        self.assertEqual(counted, sum(r["units"] for r in runs))
+
+    def test_a_run_of_many_pieces_is_counted(self):
+        w = self.live(1)
+        run = w.client.request("run_start", line="echo", name="many")["run_id"]
+        for _ in range(20):
+            w.client.request("put", run_id=run, rows=[["x"]] * 4000)
+        done = self.world.sunline("--json", "check", "--recount").json_lines()[-1]
+        self.assertEqual((done["wrong"], done["not_compared"]), (0, 0))
+        self.assertGreaterEqual(done["units"], 80000)
+        page = w.client.request("check_get", recount=True)
+        pieces = 0
+        while page.get("next"):
+            page = w.client.request("check_get", recount=True, after=page["next"])
+            pieces += 1
+        self.assertGreaterEqual(pieces, 1, "the first was not all")
+
+    def records(self, text):
+        return int(re.search(r"^([\d,]+) records checked", text, re.M)[1].replace(",", ""))
+
+    def verify(self):
+        return subprocess.run([harness.program("sunlined"), "--verify", "--data", self.broker.data], capture_output=True, text=True, check=False)
+
+    def test_online_and_at_rest_it_checks_every_record(self):
+        w = self.live(150)
+        w.rest()
+        online = self.world.sunline("check").out
+        self.assertRegex(online, r" records checked, 0 damaged$")
+        self.broker.stop()
+        done = self.verify()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertGreater(self.records(done.stdout), 100)
+        self.assertLessEqual(abs(self.records(done.stdout) - self.records(online)), 50, "a farewell of hubs at most came in between")
+
+    def damage(self, needle):
+        """Changes a byte of a value in the file that holds it."""
+        path = os.path.join(self.broker.data, "data.mdb")
+        with open(path, "r+b") as f:
+            data = f.read()
+            at = data.index(needle)
+            self.assertEqual(data.count(needle), 1, "the place is known")
+            f.seek(at)
+            f.write(b"?")
+        return at
+
+    def test_damage_is_named_online_and_at_rest(self):
+        self.broker = self.world.broker()
+        w = worlds.RandomWorld(self.broker, 6)
+        self.addCleanup(w.close)
+        w.begin()
+        run = w.client.request("run_start", line="echo", name="precious")["run_id"]
+        w.client.request("put", run_id=run, rows=[["a needle in a haystack"]])
+        self.broker.stop()
+        self.damage(b"a needle in a haystack")
+        done = self.verify()
+        self.assertEqual(done.returncode, 3, done)
+        self.assertRegex(done.stdout, r"(?m)^damaged\tUNIT [0-9a-f]+: the input values of run %d, unit 1 and on$" % run)
+        self.assertRegex(done.stdout, r"(?m) records checked, 1 damaged$")
+        self.broker.start()
+        online = self.world.sunline("check", status=1).out
+        self.assertRegex(online, r"(?m)^damaged\tUNIT [0-9a-f]+: the input values of run %d, unit 1 and on$" % run)
+        rows = self.world.sunline("--json", "check", status=1).json_lines()
+        self.assertEqual((len(rows), rows[-1]["damaged_records"]), (2, 1))
+
+    def test_a_foreign_folder_is_no_store(self):
+        self.broker = self.world.broker(start=False)
+        self.broker.expected_end = True
+        done = self.verify()
+        self.assertEqual(done.returncode, 1)
+        self.assertFalse(os.path.exists(self.broker.data), "nothing was made")
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()

@@ -1,0 +1,115 @@
+"""sunline top, driven through tmux: each screen is waited for, never slept for."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+import harness  # noqa: E402
+import sunline_wire as wire  # noqa: E402
+
+FORM = {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}
+
+
+@harness.unittest.skipUnless(shutil.which("tmux"), "tmux is not there: install Debian's package tmux")
+class Top(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker()
+        self.client = wire.Client(self.broker.endpoints["clients"])
+        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.agent.close)
+        for line, rows in (("aloe", 3), ("birch", 12), ("cedar", 7)):
+            self.client.request("line_apply", definition={"line": line, "input": [{"name": "text", "type": "text"}],
+                                                          "stations": [{"name": "say", "type": "work", "form": FORM}]})
+            run = self.client.request("run_start", line=line, name=line + "-run")["run_id"]
+            self.client.request("put", run_id=run, rows=[["x"]] * rows)
+        self.agent.hello()
+        self.agent.roster([{"name": n, "kind": k, "capacity": 9, "skills": []} for n, k in (("ann", 0), ("bot", 1))])
+        self.agent.credit({"ann": 2})
+        self.agent.assignments(2)
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24",
+                  "env TERM=screen %s --broker %s top --interval 1; echo ended with $?; exec sleep 1000" %
+                  (harness.program("sunline"), self.broker.endpoints["clients"]))
+        self.addCleanup(self.tmux, "kill-server")
+
+    def tmux(self, *args):
+        done = subprocess.run(["tmux", "-S", self.world.path("tmux"), *args], capture_output=True, text=True, check=False)
+        return done.stdout
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p")
+
+    def keys(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def shows(self, pattern, absent=None):
+        found = self.world.wait(lambda: re.search(pattern, self.screen(), re.M) and not (absent and re.search(absent, self.screen(), re.M)), 10,
+                                lambda: "the screen to show %r; it shows\n%s" % (pattern, self.screen()))
+        return found
+
+    def order(self, *names):
+        self.shows(".*".join("(?s:%s" % n for n in names) + ")" * len(names))
+
+    def test_every_view_shows_its_rows(self):
+        self.shows(r"^ready 20  in hand 2  dead 0 ")
+        self.shows(r"^runs open 3  hubs 1/1  workers 1/2 ")
+        self.shows(r"^birch .*active")
+        self.keys("2")
+        self.shows(r"^birch-run +birch +open +5 +12 +0\.0 ")
+        self.keys("3")
+        self.shows(r"^birch/say@1 ")
+        self.keys("4")
+        self.shows(r"^nairobi +Africa/Nairobi +here +1 +2 +2 .*#$")
+        self.keys("5")
+        self.shows(r"^ann +nairobi +human +in +2 ")
+        self.shows(r"^bot +nairobi +robot +off +0 ")
+        self.keys("Tab")
+        self.shows(r"^cedar .*active")
+
+    def test_it_sorts_and_filters(self):
+        self.keys("2")
+        self.order("^aloe-run", "^birch-run", "^cedar-run")
+        self.keys("r")
+        self.order("^cedar-run", "^birch-run", "^aloe-run")
+        self.keys("r", ">", ">", ">", ">")  # by units, the most first
+        self.order("^birch-run", "^cedar-run", "^aloe-run")
+        self.keys("/", "c", "e", "d")
+        self.shows("^cedar-run", absent="^birch-run")
+        self.keys("Escape")
+        self.shows("^birch-run")
+
+    def test_it_follows_what_happens(self):
+        self.shows(r"^ready 20 ")
+        run = self.client.request("run_start", line="aloe", name="new-one")["run_id"]
+        self.client.request("put", run_id=run, rows=[["x"]] * 80)
+        self.shows(r"^ready 100 ")
+        self.keys("2")
+        self.shows(r"^new-one +aloe +open ")
+
+    def test_it_fits_any_size(self):
+        self.shows(r"^birch ")
+        for columns, lines in ((40, 8), (132, 50), (20, 3), (80, 24)):
+            self.tmux("resize-window", "-x", str(columns), "-y", str(lines))
+            self.shows(r"^ready 20")
+            self.assertLessEqual(max(map(len, self.screen().split("\n"))), columns)
+        self.keys("q")
+        self.shows("^ended with 0")
+
+    def test_it_waits_for_a_broker_that_is_away(self):
+        self.shows(r"^ready 20")
+        self.broker.kill()
+        self.shows("does not answer")
+        self.broker.start()
+        self.world.wait(lambda: "does not answer" not in self.screen() and re.search("^ready 20", self.screen(), re.M), 20, self.screen)
+
+    def test_without_a_terminal_it_says_so(self):
+        self.assertIn("needs a terminal", self.world.sunline("top", status=1).err)
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()
