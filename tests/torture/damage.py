@@ -1,0 +1,164 @@
+"""Damage: a store after honest work, with bits flipped, bytes overwritten, sectors zeroed or moved, or its end cut off, at seeded places. Then everything is read:
+each answer is either what was put in, or a refusal or a stop with a name. A wrong byte, or a unit that is missing without a word, is a failure.
+
+    damage.py [--build DIR] [--seed N] [--cases N] [--seconds N] [--brokers N]
+
+Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
+is started on the damage and asked for everything. The last line is JSON for the report.
+"""
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checker  # noqa: E402
+import crew  # noqa: E402
+from place import Broker, Place  # noqa: E402
+from powercut import Looker  # noqa: E402
+import harness  # noqa: E402
+import sunline_wire as wire  # noqa: E402
+
+NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
+
+
+def honest_work(place, seed, units):
+    """A store and its history: (bytes of data.mdb, history)"""
+    broker = Broker(place, "honest")
+    if not broker.start():
+        raise AssertionError(f"the broker does not start\n{place.log()}")
+    people = crew.Crew(broker.endpoints, seed, units)
+    if not people.play(broker.running, 60):
+        raise AssertionError(f"the broker ended\n{place.log()}")
+    people.close()
+    broker.stop()
+    with open(os.path.join(broker.data, "data.mdb"), "rb") as f:
+        return f.read(), people.history
+
+
+def used_end(image):
+    """Where the last byte that is not zero lies: what comes behind was only written ahead of use."""
+    return len(image.rstrip(b"\0")) or 1
+
+
+def harm(image, dice):
+    """-> (name of what was done, the damaged bytes)"""
+    out, end = bytearray(image), used_end(image)
+    kind = dice.choice(["bit", "bit", "bits", "bytes", "zero sector", "old sector", "cut off"])
+    at = dice.randrange(end)
+    if kind == "bit":
+        out[at] ^= 1 << dice.randrange(8)
+    elif kind == "bits":
+        for _ in range(dice.randrange(2, 9)):
+            out[dice.randrange(end)] ^= 1 << dice.randrange(8)
+    elif kind == "bytes":
+        out[at:at + 16] = dice.randbytes(min(16, len(out) - at))
+    elif kind == "cut off":
+        del out[at:]
+    else:
+        sector, other = at // 512 * 512, dice.randrange(end) // 512 * 512
+        out[sector:sector + 512] = bytes(512) if kind == "zero sector" else out[other:other + 512]
+    return f"{kind} at {at}", bytes(out)
+
+
+def judge(history, rows, complaints):
+    """-> (how it ended, what is wrong)"""
+    ends = [{"op": "end", "key": crew.key_of(r["text"]), "unit": r["unit"], "state": "open", "value": r["text"], "results": r["results"]}
+            for r in rows or ()]
+    verdict = checker.check(history + ends, drained=False)
+    wrong = {name: texts for name, texts in verdict.bad.items() if name in NEVER_ALLOWED or not complaints}
+    how = "stopped" if any(c.startswith("crashed") for c in complaints) else "named" if complaints else "unharmed"
+    return how, "; ".join(f"{name}: {texts[0]} ({len(texts)})" for name, texts in wrong.items())
+
+
+def ask_broker(place, image):
+    """Everything a real broker on this store hands out: (rows, complaints)"""
+    broker = Broker(place, "harmed")
+    shutil.rmtree(broker.data, ignore_errors=True)
+    os.mkdir(broker.data)
+    with open(os.path.join(broker.data, "data.mdb"), "wb") as f:
+        f.write(image)
+    rows, complaints = [], []
+    if not broker.start():
+        place.children.remove(broker)
+        return None, [f"refused to start, status {broker.status}"]
+    client = wire.Client(broker.endpoints["clients"])
+    try:
+        for station in (None, *crew.STATIONS):
+            if station is None:
+                rows = crew.run_rows(lambda name, **fields: ask(broker, client, name, **fields))
+            else:
+                ask(broker, client, "output_get", run=crew.RUN, station=station, all_units=True)
+        for row in rows:
+            ask(broker, client, "unit_get", run=crew.RUN, unit=row["unit"])
+    except wire.SunlineError as e:
+        complaints.append(f"error {e.code}")
+        rows = [] if e.code == "NOT_FOUND" else rows
+    except crew.Gone:
+        complaints.append(f"crashed with {broker.process.wait()}")
+    client.socket.setsockopt(wire.zmq.LINGER, 0)
+    client.close()
+    broker.kill()
+    place.children.remove(broker)
+    return rows, complaints
+
+
+def ask(broker, client, name, **fields):
+    request_id = client.send(name, **fields)
+    deadline = time.monotonic() + 10
+    while request_id not in client.replies:
+        if not client.pump(0.02) and not broker.running():
+            raise crew.Gone
+        if time.monotonic() > deadline:
+            raise wire.Timeout(f"no answer to {name}")
+    return client.reply(request_id, 0)[1]
+
+
+def main():
+    p = argparse.ArgumentParser(description="damage to a store, and what is read then")
+    p.add_argument("--build")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--units", type=int, default=200)
+    p.add_argument("--cases", type=int, default=3000)
+    p.add_argument("--brokers", type=int, default=200)
+    p.add_argument("--first", type=int, default=0, help="the number of the first case, to see it again")
+    p.add_argument("--seconds", type=float, default=1e9)
+    args = p.parse_args()
+    if args.build:
+        harness.BUILD = os.path.abspath(args.build)
+    begin = time.monotonic()
+    totals = dict(seed=args.seed, cases=0, brokers=0, unharmed=0, named=0, stopped=0, bad=0)
+    with Place() as place:
+        image, history = honest_work(place, args.seed, args.units)
+        history = [h for h in history if h["op"] not in ("end", "story", "counters", "event")]
+        looker = Looker(place)
+        stride = max(1, args.cases // args.brokers) if args.brokers else 0
+        for case in range(args.first, args.first + args.cases):
+            if time.monotonic() - begin > args.seconds:
+                break
+            what, harmed = harm(image, random.Random(f"{args.seed}/{case}"))
+            by_broker = stride and case % stride == 0
+            try:
+                rows, complaints = ask_broker(place, harmed) if by_broker else looker.look({"data.mdb": harmed})
+                how, wrong = judge(history, rows, complaints)
+            except wire.Timeout as e:
+                how, wrong = "stopped", str(e)
+            totals["cases"] += 1
+            totals["brokers"] += bool(by_broker)
+            totals[how] += 1
+            if wrong:
+                totals["bad"] += 1
+                if totals["bad"] <= 20:
+                    print(f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n  complaints: {complaints[:3]}\n"
+                          f"  again with tests/torture/damage.py --seed {args.seed} --first {case} --cases 1 --brokers {int(bool(by_broker))}", flush=True)
+        looker.end()
+    totals["seconds"] = round(time.monotonic() - begin, 1)
+    print(json.dumps(totals))
+    sys.exit(1 if totals["bad"] else 0)
+
+
+if __name__ == "__main__":
+    main()
