@@ -18,11 +18,17 @@
 #include "tests/bench/life.h"
 
 
-struct peer { void *sock; struct slp_buf out; zmq_msg_t in; uint64_t id; struct slp_msg m; };
+struct peer {
+    void *sock;
+    struct slp_buf out;
+    zmq_msg_t in;
+    uint64_t id;
+    struct slp_msg m;
+};
 
 static struct peer me;
-static struct slp_buf rows, names;      /* scratch of the producer */
-static struct slp_buf results, grants;  /* scratch of the agent */
+static struct slp_buf rows, names;     /* scratch of the producer */
+static struct slp_buf results, grants; /* scratch of the agent */
 
 /* ---- a peer ---- */
 
@@ -197,7 +203,8 @@ static void put(const struct life *l, uint64_t first, uint64_t n)
     if (strcmp(l->variant, "keys") == 0) {
         for (uint64_t i = 0; i < n; i++) {
             char key[40];
-            snprintf(key, sizeof key, "customer-%016llx", (unsigned long long)((first + i) * 0x9E3779B97F4A7C15ull)); /* in no order */
+            snprintf(key, sizeof key, "customer-%016llx",
+                     (unsigned long long)((first + i) * 0x9E3779B97F4A7C15ull)); /* in no order */
             slp_pack_cstr(&names, key);
         }
         q.keys = (struct slp_list){ names.p, (uint32_t)names.n, (uint32_t)n };
@@ -249,12 +256,16 @@ static void open_consumer(const struct life *l)
     struct slp_item_worker_def bot = { .name = str("bot"), .kind = 1, .capacity = 1 };
     clock_gettime(CLOCK_REALTIME, &now);
     peer_open(l, "agents");
-    struct slp_hello h = { .hub = str("bench"), .data_id = { "bench data id 16", 16 }, .zone = str("UTC"), .roster_digest = { digest, 32 } };
+    struct slp_hello h = {
+        .hub = str("bench"), .data_id = { "bench data id 16", 16 }, .zone = str("UTC"), .roster_digest = { digest, 32 }
+    };
     h.wall_us = now.tv_sec * 1000000ll + now.tv_nsec / 1000;
     h.incarnation = (uint64_t)h.wall_us;
     session = peer_ask(SLP_HELLO, &h)->u.welcome.session;
     slp_pack_item(&results, SLP_ITEM_worker_def, &bot);
-    struct slp_roster r = { .session = session, .digest = { digest, 32 }, .workers = { results.p, (uint32_t)results.n, 1 }, .last = true };
+    struct slp_roster r = {
+        .session = session, .digest = { digest, 32 }, .workers = { results.p, (uint32_t)results.n, 1 }, .last = true
+    };
     struct slp_cursor c = slp_each(peer_ask(SLP_ROSTER, &r)->u.roster_done.workers);
     if (!slp_next_u64(&c, &worker))
         die("the roster was not taken");
@@ -281,7 +292,9 @@ static void answer_push(void)
         slp_pack_item(&results, SLP_ITEM_result, &it);
     }
     pack_grant(n);
-    struct slp_submit q = { .session = session, .results = { results.p, (uint32_t)results.n, n }, .grants = { grants.p, (uint32_t)grants.n, 1 } };
+    struct slp_submit q = { .session = session,
+                            .results = { results.p, (uint32_t)results.n, n },
+                            .grants = { grants.p, (uint32_t)grants.n, 1 } };
     SLP_SET(&q, submit, grants);
     peer_send(SLP_SUBMIT, &q);
 }
@@ -295,13 +308,15 @@ static uint64_t serve(const struct life *l)
     if (me.m.type != SLP_OUTCOMES)
         return 0;
     left_of_unit += me.m.u.outcomes.ok;
-    uint64_t lives = left_of_unit / stations(l); /* work at all of a unit's stations, whoever's it is, makes up one life */
+    uint64_t lives =
+        left_of_unit / stations(l); /* work at all of a unit's stations, whoever's it is, makes up one life */
     left_of_unit %= stations(l);
     return lives;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct life_client c = { "sunline", prepare, open_producer, put, acks, producer_fd, open_consumer, serve };
+    static const struct life_client c = { "sunline", prepare,     open_producer, put,
+                                          acks,      producer_fd, open_consumer, serve };
     return life_main(argc, argv, &c);
 }

@@ -41,7 +41,8 @@ static int by_value(const void *a, const void *b)
 /* n: how many things were done in wall_s, at cpu_s of this process and its echo. */
 static void print(const char *limit, const char *name, double n, double wall_s, double cpu_s)
 {
-    printf("{\"limit\":\"%s\",\"case\":\"%s\",\"per_s\":%.1f,\"cpu_us\":%.3f", limit, name, n / wall_s, cpu_s * 1e6 / n);
+    printf("{\"limit\":\"%s\",\"case\":\"%s\",\"per_s\":%.1f,\"cpu_us\":%.3f", limit, name, n / wall_s,
+           cpu_s * 1e6 / n);
     if (samples) {
         qsort(us, samples, sizeof *us, by_value);
         printf(",\"p50_us\":%.1f,\"p99_us\":%.1f", us[samples / 2], us[samples * 99 / 100]);

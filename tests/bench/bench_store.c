@@ -38,7 +38,8 @@ static uint64_t next_random(struct bench *b) /* xorshift64*: the same keys each 
 
 static void must(struct bench *b, enum store_rc r)
 {
-    if (r == STORE_OK) return;
+    if (r == STORE_OK)
+        return;
     fprintf(stderr, "bench_store: %d %s\n", (int)r, store_error_text(b->s));
     exit(1);
 }
@@ -89,7 +90,8 @@ static enum store_rc consume(struct bench *b, struct store_txn *t, uint64_t i) /
     struct store_val v;
     key_u64(key, i);
     enum store_rc r = store_get(t, TABLE_UNIT, key, sizeof key, &v);
-    if (r == STORE_OK) r = store_del(t, TABLE_UNIT, key, sizeof key);
+    if (r == STORE_OK)
+        r = store_del(t, TABLE_UNIT, key, sizeof key);
     return r == STORE_OK ? append(b, t, b->rows + i) : r;
 }
 
@@ -105,7 +107,8 @@ static void run(struct bench *b, const char *name, op f)
         store_write_ahead(b->s);
         must(b, store_begin(b->s, &t));
         double begun = now_s(CLOCK_MONOTONIC);
-        for (int k = 0; k < PUTS_A_COMMIT && i < b->rows; k++, i++) must(b, f(b, t, i));
+        for (int k = 0; k < PUTS_A_COMMIT && i < b->rows; k++, i++)
+            must(b, f(b, t, i));
         ops += now_s(CLOCK_MONOTONIC) - begun;
         must(b, store_commit(&t));
     }
@@ -139,8 +142,8 @@ static void run_single(struct bench *b)
     }
     qsort(us, SINGLE_COMMITS, sizeof us[0], by_value);
     printf("{\"bench\":\"store\",\"case\":\"commit_of_one_put\",\"commits\":%d,\"p50_us\":%.0f,\"p99_us\":%.0f,"
-           "\"max_us\":%.0f}\n", SINGLE_COMMITS, us[SINGLE_COMMITS / 2],
-           us[SINGLE_COMMITS * 99 / 100], us[SINGLE_COMMITS - 1]);
+           "\"max_us\":%.0f}\n",
+           SINGLE_COMMITS, us[SINGLE_COMMITS / 2], us[SINGLE_COMMITS * 99 / 100], us[SINGLE_COMMITS - 1]);
 }
 
 static void run_crc(struct bench *b)
@@ -150,7 +153,8 @@ static void run_crc(struct bench *b)
         uint32_t crc = 0;
         const int n = 200000;
         double begun = now_s(CLOCK_MONOTONIC);
-        for (int i = 0; i < n; i++) crc = store_crc32c(crc, b->value, sizes[k]);
+        for (int i = 0; i < n; i++)
+            crc = store_crc32c(crc, b->value, sizes[k]);
         double took = now_s(CLOCK_MONOTONIC) - begun;
         printf("{\"bench\":\"store\",\"case\":\"crc32c\",\"bytes\":%zu,\"ns\":%.1f,\"crc\":%u}\n", sizes[k],
                took * 1e9 / n, crc);
@@ -164,17 +168,24 @@ int main(int argc, char **argv)
     const char *at = NULL;
     uint64_t ahead = 0;
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--dir") == 0) at = argv[i + 1];
-        else if (strcmp(argv[i], "--rows") == 0) b.rows = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--value") == 0) b.value_bytes = strtoul(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--ahead") == 0) ahead = strtoull(argv[i + 1], NULL, 10);
-        else return fprintf(stderr, "bench_store: unknown option %s\n", argv[i]), 2;
+        if (strcmp(argv[i], "--dir") == 0)
+            at = argv[i + 1];
+        else if (strcmp(argv[i], "--rows") == 0)
+            b.rows = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--value") == 0)
+            b.value_bytes = strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--ahead") == 0)
+            ahead = strtoull(argv[i + 1], NULL, 10);
+        else
+            return fprintf(stderr, "bench_store: unknown option %s\n", argv[i]), 2;
     }
     if (b.rows == 0 || b.value_bytes == 0 || b.value_bytes > sizeof b.value) {
         return fprintf(stderr, "bench_store: bad size\n"), 2;
     }
-    if (at == NULL && (at = mkdtemp(dir)) == NULL) return perror("bench_store"), 1;
-    for (size_t i = 0; i < sizeof b.value; i++) b.value[i] = (uint8_t)next_random(&b);
+    if (at == NULL && (at = mkdtemp(dir)) == NULL)
+        return perror("bench_store"), 1;
+    for (size_t i = 0; i < sizeof b.value; i++)
+        b.value[i] = (uint8_t)next_random(&b);
 
     char text[300];
     struct store_options o = { .dir = at, .ahead_bytes = ahead };

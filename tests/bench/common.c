@@ -61,7 +61,8 @@ static double cpu_s(int pid)
     b[n] = 0;
     char *p = strrchr(b, ')'); /* the name before it may hold anything */
     if (p)
-        sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &user, &kernel, &child_user, &child_kernel);
+        sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &user, &kernel, &child_user,
+               &child_kernel);
     return ((double)(user + kernel) + (double)(child_user + child_kernel)) / (double)sysconf(_SC_CLK_TCK);
 }
 

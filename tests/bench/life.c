@@ -6,6 +6,7 @@
  * life   lives for S seconds, then until all that was enqueued is done. What was queued before goes first, so the same run measures depth.
  * rate   R tasks a second for S seconds, one a request, each sent when it is due: latency.
  * fill   enqueue N tasks, nobody receives.
+ * drain  receive and complete N tasks that were enqueued before, nobody enqueues.
  * first  wait until one task is received; T is the monotonic clock's time, in seconds, at which the server was started.
  * PID is the server's: its CPU and memory, and those of its children, go into the figures. */
 #include "tests/bench/life.h"
@@ -24,19 +25,20 @@
 
 #include "tests/bench/common.h"
 
-#define TASKS_MAX 8000000u             /* of one measured run */
-#define BACKLOG UINT64_MAX             /* the number of what `fill` enqueues: it is not followed one by one */
-#define OVERTIME_S 120                 /* a run that lasts so much longer than asked for has failed */
+#define TASKS_MAX 8000000u /* of one measured run */
+#define BACKLOG UINT64_MAX /* the number of what `fill` enqueues: it is not followed one by one */
+#define OVERTIME_S 120     /* a run that lasts so much longer than asked for has failed */
 #define TEXT_BYTES 65536
 
-enum op { OP_LIFE, OP_RATE, OP_FILL, OP_FIRST };
+enum op { OP_LIFE, OP_RATE, OP_FILL, OP_DRAIN, OP_FIRST };
+static const char *const op_names[] = { "life", "rate", "fill", "drain", "first" };
 
 struct shared {
     _Atomic int ready, go;
-    _Atomic uint64_t total;            /* UINT64_MAX until the producer knows */
+    _Atomic uint64_t total; /* UINT64_MAX until the producer knows */
     _Atomic uint64_t received;
     double start, end_ack, end_done, first_received, cpu_producer, cpu_consumer;
-    double *sent, *acked, *got;        /* by number */
+    double *sent, *acked, *got; /* by number */
 };
 
 static struct shared *sh;
@@ -203,9 +205,9 @@ static bool run_sides(bool produces, bool consumes)
         if (ended > 0) {
             left--;
             ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        } else if (op != OP_FILL && now_s() > until) {
-            fprintf(stderr, "bench: it does not come to an end: %llu received of %llu\n", (unsigned long long)sh->received,
-                    (unsigned long long)sh->total);
+        } else if ((op == OP_LIFE || op == OP_RATE) && now_s() > until) {
+            fprintf(stderr, "bench: it does not come to an end: %llu received of %llu\n",
+                    (unsigned long long)sh->received, (unsigned long long)sh->total);
             ok = false;
         }
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
@@ -239,17 +241,18 @@ static void print_latency(const char *name, double *at, uint64_t n)
 
 static void print_figures(double server_cpu, int pid)
 {
-    static const char *const names[] = { "life", "rate", "fill", "first" };
     bool fill = op == OP_FILL;
     uint64_t n = fill ? fill_tasks : sh->total;
     double s = (sh->end_done > sh->end_ack ? sh->end_done : sh->end_ack) - sh->start, lives = (double)n;
-    printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"%s\",\"window\":%llu,\"frame\":%llu,\"tasks\":%llu,\"seconds\":%.3f,\"per_s\":%.1f",
-           client->name, life.variant, names[op], (unsigned long long)life.window, (unsigned long long)life.frame, (unsigned long long)n, s,
-           lives / s);
-    printf(",\"producer_cpu_us\":%.2f,\"consumer_cpu_us\":%.2f", sh->cpu_producer * 1e6 / lives, sh->cpu_consumer * 1e6 / lives);
+    printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"%s\",\"window\":%llu,\"frame\":%llu,\"tasks\":%llu,"
+           "\"seconds\":%.3f,\"per_s\":%.1f",
+           client->name, life.variant, op_names[op], (unsigned long long)life.window, (unsigned long long)life.frame,
+           (unsigned long long)n, s, lives / s);
+    printf(",\"producer_cpu_us\":%.2f,\"consumer_cpu_us\":%.2f", sh->cpu_producer * 1e6 / lives,
+           sh->cpu_consumer * 1e6 / lives);
     if (pid)
         printf(",\"server_cpu_us\":%.2f,\"rss_anon_mb\":%.1f", server_cpu * 1e6 / lives, tree_rss_anon_mb(pid));
-    if (!fill) {
+    if (op == OP_LIFE || op == OP_RATE) {
         print_latency("ack", sh->acked, n);
         print_latency("received", sh->got, n);
     }
@@ -268,9 +271,8 @@ static void *map_shared(size_t bytes)
 
 static enum op op_named(const char *name)
 {
-    static const char *const names[] = { "life", "rate", "fill", "first" };
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(names[i], name))
+    for (int i = 0; i <= OP_FIRST; i++)
+        if (!strcmp(op_names[i], name))
             return (enum op)i;
     die("no such op: %s", name);
 }
@@ -282,23 +284,36 @@ int life_main(int argc, char **argv, const struct life_client *c)
     client = c;
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *k = argv[i], *v = argv[i + 1];
-        if (!strcmp(k, "--op")) op = op_named(v);
-        else if (!strcmp(k, "--seconds")) seconds = atof(v);
-        else if (!strcmp(k, "--tasks")) fill_tasks = strtoull(v, NULL, 10);
-        else if (!strcmp(k, "--rate")) rate = atof(v);
-        else if (!strcmp(k, "--window")) life.window = strtoull(v, NULL, 10);
-        else if (!strcmp(k, "--frame")) life.frame = strtoull(v, NULL, 10);
-        else if (!strcmp(k, "--payload")) life.payload_bytes = strtoull(v, NULL, 10);
-        else if (!strcmp(k, "--port")) life.port = atoi(v);
-        else if (!strcmp(k, "--where")) life.where = v;
-        else if (!strcmp(k, "--variant")) life.variant = v;
-        else if (!strcmp(k, "--pid")) pid = atoi(v);
-        else if (!strcmp(k, "--since")) since = atof(v);
-        else die("unknown option %s", k);
+        if (!strcmp(k, "--op"))
+            op = op_named(v);
+        else if (!strcmp(k, "--seconds"))
+            seconds = atof(v);
+        else if (!strcmp(k, "--tasks"))
+            fill_tasks = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--rate"))
+            rate = atof(v);
+        else if (!strcmp(k, "--window"))
+            life.window = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--frame"))
+            life.frame = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--payload"))
+            life.payload_bytes = strtoull(v, NULL, 10);
+        else if (!strcmp(k, "--port"))
+            life.port = atoi(v);
+        else if (!strcmp(k, "--where"))
+            life.where = v;
+        else if (!strcmp(k, "--variant"))
+            life.variant = v;
+        else if (!strcmp(k, "--pid"))
+            pid = atoi(v);
+        else if (!strcmp(k, "--since"))
+            since = atof(v);
+        else
+            die("unknown option %s", k);
     }
     life.frame = op == OP_RATE || op == OP_FIRST || !life.frame ? 1 : life.frame;
-    if (!life.window || life.frame > life.window || life.payload_bytes < LIFE_STAMP_BYTES || life.payload_bytes > TEXT_BYTES ||
-        (op == OP_RATE && (rate <= 0 || rate * seconds > TASKS_MAX)))
+    if (!life.window || life.frame > life.window || life.payload_bytes < LIFE_STAMP_BYTES ||
+        life.payload_bytes > TEXT_BYTES || (op == OP_RATE && (rate <= 0 || rate * seconds > TASKS_MAX)))
         die("options that make no sense together");
     signal(SIGPIPE, SIG_IGN);
     make_text();
@@ -306,15 +321,15 @@ int life_main(int argc, char **argv, const struct life_client *c)
     sh->sent = map_shared(sizeof *sh->sent * TASKS_MAX);
     sh->acked = map_shared(sizeof *sh->acked * TASKS_MAX);
     sh->got = map_shared(sizeof *sh->got * TASKS_MAX);
-    sh->total = UINT64_MAX;
-    if (op != OP_FIRST)
+    sh->total = op == OP_DRAIN ? fill_tasks : UINT64_MAX;
+    if (op != OP_FIRST && op != OP_DRAIN)
         client->prepare(&life);
     double cpu = pid ? tree_cpu_s(pid) : 0;
-    if (!run_sides(op != OP_FIRST, op != OP_FILL))
+    if (!run_sides(op != OP_FIRST && op != OP_DRAIN, op != OP_FILL))
         return 1;
     if (op == OP_FIRST)
-        printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"first\",\"seconds\":%.3f,\"rss_anon_mb\":%.1f}\n", client->name, life.variant,
-               sh->first_received - since, pid ? tree_rss_anon_mb(pid) : 0);
+        printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"first\",\"seconds\":%.3f,\"rss_anon_mb\":%.1f}\n",
+               client->name, life.variant, sh->first_received - since, pid ? tree_rss_anon_mb(pid) : 0);
     else
         print_figures(pid ? tree_cpu_s(pid) - cpu : 0, pid);
     return 0;

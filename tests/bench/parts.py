@@ -1,8 +1,12 @@
 """What is measured, part by part. Each part returns what goes into the JSON."""
 import json
+import os
+import pathlib
 import signal
+import struct
 import subprocess
 import sys
+import time
 
 import figures
 import servers
@@ -161,6 +165,90 @@ def lines(o):
     return {"rows": rows}
 
 
+def allocations(o):
+    """Allocations a life once it has run for a while: the broker's own (none, it is said), and its libraries'. Counted by preload/alloc_count.c."""
+    class Counted(servers.Sunline):
+        def environment(self):
+            return {**os.environ, "LD_PRELOAD": str(o.build / "bench" / "alloc_count.so"), "ALLOC_COUNT_FILE": str(self.directory / "allocations")}
+
+        def counts(self):
+            return struct.unpack("QQ", (self.directory / "allocations").read_bytes())
+    rows = []
+    for window in WINDOWS:
+        with Counted(o.build, o.base) as s:
+            client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window))
+            before = s.counts()
+            lives = client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window))["tasks"]
+            own, libraries = (b - a for a, b in zip(before, s.counts()))
+        rows.append({"window": window, "lives": lives, "own": own, "libraries": libraries})
+        say(f"window {window}: {own} of our own in {lives:,} lives, {libraries / lives:.2f} a life of the libraries")
+    return {"rows": rows}
+
+
+CSV_ROWS = 1_000_000
+
+
+def csv(o):
+    """The command line's import and export of a file, beside the library's own pipelined put of as many rows (client/examples/producer)."""
+    rows = CSV_ROWS // 20 if o.quick else CSV_ROWS
+    row = "f" * 16 + "abcdefgh" * 23   # 200 bytes; the stamp of a backlog's tasks, see life.c
+    out = {"rows": rows}
+    with servers.Sunline(o.build, o.base) as s:
+        client(o, s, "fill", tasks=1, window=1)
+        env = {**os.environ, "SUNLINE_BROKER": dict(x.split("=", 1) for x in pathlib.Path(s.where()).read_text().split())["clients"]}
+        file = s.directory / "rows.csv"
+
+        def timed(name, *command, stdin=None):
+            begun = time.monotonic()
+            subprocess.run([str(c) for c in command], stdin=stdin, check=True, env=env, timeout=900, stdout=subprocess.DEVNULL)
+            out[name] = round(rows / (time.monotonic() - begun), 1)
+            say(f"{name:<12}{out[name]:>10,.0f} rows/s")
+        file.write_text((row + "\n") * rows)
+        with open(file, "rb") as f:
+            timed("library", o.build / "examples" / "producer", "bench", "library", stdin=f)
+        file.write_text("payload\n" + (row + "\n") * rows)
+        timed("import", o.build / "sunline", "run", "start", "bench", "--name", "csv", "--input", file)
+        client(o, s, "drain", tasks=2 * rows + 1, window=1000)
+        timed("export", o.build / "sunline", "run", "output", "csv", "-o", s.directory / "out.csv")
+        with open(s.directory / "out.csv", "rb") as f:
+            lines = sum(1 for _ in f)
+        if lines != rows + 1:
+            raise RuntimeError(f"{lines - 1} rows came out, {rows} went in")
+    out["import_ratio"], out["export_ratio"] = round(out["import"] / out["library"], 3), round(out["export"] / out["library"], 3)
+    return out
+
+
+# What the broker counts of the store's work, and we divide by lives.
+PER_LIFE = ("store_gets_total", "store_puts_total", "store_appends_total", "store_dels_total", "store_seeks_total", "store_steps_total",
+            "store_put_bytes_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
+            "bytes_in_total", "bytes_out_total")
+
+
+def cost(o):
+    """What one life costs the broker: its own figures (STATS), system calls and pages written as the kernel counts them, by window."""
+    def stats(s):
+        env = {**os.environ, "SUNLINE_BROKER": dict(x.split("=", 1) for x in pathlib.Path(s.where()).read_text().split())["clients"]}
+        return json.loads(subprocess.run([str(o.build / "sunline"), "--json", "stats"], env=env, capture_output=True, check=True).stdout)
+    rows = []
+    for window in WINDOWS:
+        with servers.Sunline(o.build, o.base) as s:
+            client(o, s, "life", seconds=1, window=window, frame=frame_of(s, window))
+            before, stored = stats(s), s.store_bytes()
+            run = client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window))
+            after, lives = stats(s), run["tasks"]
+            row = {"window": window, "frame": run["frame"], "lives": lives, "per_s": run["per_s"], "server_cpu_us": run["server_cpu_us"],
+                   "producer_cpu_us": run["producer_cpu_us"], "consumer_cpu_us": run["consumer_cpu_us"],
+                   "stored_bytes": (s.store_bytes() - stored) / lives}
+            row.update({k.removesuffix("_total"): round((after[k] - before[k]) / lives, 4) for k in PER_LIFE if k in after})
+            commits = after["store_commits_total"] - before["store_commits_total"]
+            row["lives_a_commit"] = round(lives / commits, 2)
+            row["commit_ms"] = round((after["commit_us_total"] - before["commit_us_total"]) / commits / 1e3, 3)
+            row["engine_ms"] = round((after["batch_us_total"] - before["batch_us_total"]) / commits / 1e3 - row["commit_ms"], 3)
+        say(f"window {window}: {row['lives_a_commit']} lives a commit of {row['commit_ms']} ms, the engine {row['engine_ms']} ms before it")
+        rows.append(row)
+    return {"rows": rows}
+
+
 def limits(o):
     """Disk, LMDB and ZeroMQ alone, on the same disk in the same run."""
     records = []
@@ -171,4 +259,5 @@ def limits(o):
     return {"rows": figures.gather(records, ("limit", "case"), ("per_s", "p50_us", "p99_us", "cpu_us"))}
 
 
-PARTS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "limits": limits}
+PARTS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations,
+         "limits": limits}

@@ -48,9 +48,30 @@ def lines(part):
     return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1"], rows)
 
 
+def csv(part):
+    rows = [["library's pipelined put", part["library"], "1.00"], ["run start --input", part["import"], f"{part['import_ratio']:.2f}"],
+            ["run output", part["export"], f"{part['export_ratio']:.2f}"]]
+    return table([f"{part['rows']:,} rows of 200 bytes", "rows/s", "of the library's"], rows)
+
+
+def cost(part):
+    figures = [("lives/s", "per_s"), ("lives a commit", "lives_a_commit"), ("commit, ms", "commit_ms"), ("engine before it, ms", "engine_ms"),
+               ("broker CPU, us", "server_cpu_us"), ("producer CPU, us", "producer_cpu_us"), ("agent CPU, us", "consumer_cpu_us"),
+               ("B-tree gets", "store_gets"), ("seeks", "store_seeks"), ("puts", "store_puts"), ("appends", "store_appends"),
+               ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
+               ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
+    rows = [[name, *(r.get(key) for r in part["rows"])] for name, key in figures]
+    return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in part["rows"])], rows)
+
+
+def allocations(part):
+    rows = [[f"window {r['window']:,}", f"{r['lives']:,}", str(r["own"]), r["libraries"] / r["lives"]] for r in part["rows"]]
+    return table(["allocations of the broker", "in lives", "our own", "of its libraries, a life"], rows)
+
+
 def limits(part):
     rows = [[f"{r['limit']}: {r['case']}", r.get("per_s"), r.get("p50_us"), r.get("p99_us"), r.get("cpu_us")] for r in part["rows"]]
     return table(["alone", "a second", "p50 us", "p99 us", "CPU us each"], rows)
 
 
-SECTIONS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "limits": limits}
+SECTIONS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}

@@ -94,6 +94,7 @@ static uint64_t serve(const struct life *l)
 
 int main(int argc, char **argv)
 {
-    static const struct life_client c = { "beanstalkd", prepare, open_producer, put, acks, producer_fd, open_consumer, serve };
+    static const struct life_client c = { "beanstalkd", prepare,     open_producer, put,
+                                          acks,         producer_fd, open_consumer, serve };
     return life_main(argc, argv, &c);
 }

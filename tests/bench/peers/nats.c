@@ -10,7 +10,11 @@
 
 enum sid { SID_API = 1, SID_ACKS, SID_TASKS, SID_DONE };
 
-struct message { int sid; char *reply, *body; size_t n; };
+struct message {
+    int sid;
+    char *reply, *body;
+    size_t n;
+};
 
 static struct tcp link_;
 
@@ -59,7 +63,10 @@ static bool next(struct message *m, bool wait)
 static void open_link(const struct life *l)
 {
     tcp_open(&link_, l->host, l->port);
-    tcp_text(&link_, "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\nSUB api.reply %d\r\n", SID_API);
+    tcp_text(&link_,
+             "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\nSUB "
+             "api.reply %d\r\n",
+             SID_API);
 }
 
 /* One call of JetStream's interface. False: it answers with an error. */
@@ -78,8 +85,10 @@ static void prepare(const struct life *l)
 {
     open_link(l);
     if (!call("STREAM.INFO.LIFE", "") &&
-        !call("STREAM.CREATE.LIFE", "{\"name\":\"LIFE\",\"subjects\":[\"life\"],\"retention\":\"workqueue\",\"storage\":\"file\",\"num_replicas\":1,"
-                                    "\"max_consumers\":-1,\"max_msgs\":-1,\"max_bytes\":-1,\"max_age\":0,\"max_msg_size\":-1,\"discard\":\"new\"}"))
+        !call("STREAM.CREATE.LIFE", "{\"name\":\"LIFE\",\"subjects\":[\"life\"],\"retention\":\"workqueue\","
+                                    "\"storage\":\"file\",\"num_replicas\":1,"
+                                    "\"max_consumers\":-1,\"max_msgs\":-1,\"max_bytes\":-1,\"max_age\":0,\"max_msg_"
+                                    "size\":-1,\"discard\":\"new\"}"))
         die("cannot make the stream");
 }
 
@@ -129,8 +138,11 @@ static void open_consumer(const struct life *l)
     open_link(l);
     call("CONSUMER.DELETE.LIFE.one", ""); /* of an earlier run, with what it held; there may be none */
     tcp_text(&link_, "SUB tasks %d\r\nSUB done %d\r\n", SID_TASKS, SID_DONE);
-    snprintf(config, sizeof config, "{\"stream_name\":\"LIFE\",\"config\":{\"durable_name\":\"one\",\"deliver_subject\":\"tasks\",\"deliver_policy\":\"all\","
-             "\"ack_policy\":\"explicit\",\"ack_wait\":3600000000000,\"max_ack_pending\":%llu,\"replay_policy\":\"instant\"}}",
+    snprintf(config, sizeof config,
+             "{\"stream_name\":\"LIFE\",\"config\":{\"durable_name\":\"one\",\"deliver_subject\":\"tasks\",\"deliver_"
+             "policy\":\"all\","
+             "\"ack_policy\":\"explicit\",\"ack_wait\":3600000000000,\"max_ack_pending\":%llu,\"replay_policy\":"
+             "\"instant\"}}",
              (unsigned long long)l->window);
     if (!call("CONSUMER.DURABLE.CREATE.LIFE.one", config))
         die("cannot make the consumer");
@@ -155,6 +167,8 @@ static uint64_t serve(const struct life *l)
 
 int main(int argc, char **argv)
 {
-    static const struct life_client c = { "nats", prepare, open_producer, put, acks, producer_fd, open_consumer, serve };
+    static const struct life_client c = {
+        "nats", prepare, open_producer, put, acks, producer_fd, open_consumer, serve
+    };
     return life_main(argc, argv, &c);
 }

@@ -15,7 +15,7 @@
 #define ARRAY_HEAD_BYTES 20
 
 static PGconn *link_;
-static char *array; /* one parameter: a binary array */
+static char *array;                               /* one parameter: a binary array */
 static uint64_t *frames, frame_first, frame_next; /* how many tasks each insert under way holds: a ring of `window` */
 
 static void open_link(const struct life *l)
@@ -47,7 +47,8 @@ static void prepare(const struct life *l)
 {
     open_link(l);
     must(PQexec(link_, "SET client_min_messages = warning"), PGRES_COMMAND_OK);
-    must(PQexec(link_, "CREATE TABLE IF NOT EXISTS life (id bigserial PRIMARY KEY, body bytea NOT NULL)"), PGRES_COMMAND_OK);
+    must(PQexec(link_, "CREATE TABLE IF NOT EXISTS life (id bigserial PRIMARY KEY, body bytea NOT NULL)"),
+         PGRES_COMMAND_OK);
     PQfinish(link_);
 }
 
@@ -155,7 +156,8 @@ static void open_consumer(const struct life *l)
     char sql[128];
     open_link(l);
     array = malloc(ARRAY_HEAD_BYTES + l->window * 12);
-    snprintf(sql, sizeof sql, "SELECT id, body FROM life ORDER BY id LIMIT %llu FOR UPDATE SKIP LOCKED", (unsigned long long)l->window);
+    snprintf(sql, sizeof sql, "SELECT id, body FROM life ORDER BY id LIMIT %llu FOR UPDATE SKIP LOCKED",
+             (unsigned long long)l->window);
     statement("take", sql);
     statement("done", "DELETE FROM life WHERE id = ANY($1::bigint[])");
     statement("begin", "BEGIN");
@@ -197,6 +199,7 @@ static uint64_t serve(const struct life *l)
 
 int main(int argc, char **argv)
 {
-    static const struct life_client c = { "postgresql", prepare, open_producer, put, acks, producer_fd, open_consumer, serve };
+    static const struct life_client c = { "postgresql", prepare,     open_producer, put,
+                                          acks,         producer_fd, open_consumer, serve };
     return life_main(argc, argv, &c);
 }

@@ -51,7 +51,8 @@ static void prepare(const struct life *l)
     type.value.kind = AMQP_FIELD_KIND_UTF8;
     type.value.value.bytes = amqp_cstring_bytes("quorum");
     table.num_entries = strcmp(l->variant, "quorum") == 0;
-    if (!amqp_queue_declare(c, CHANNEL, amqp_cstring_bytes("life"), 0, strcmp(l->variant, "transient") != 0, 0, 0, table))
+    if (!amqp_queue_declare(c, CHANNEL, amqp_cstring_bytes("life"), 0, strcmp(l->variant, "transient") != 0, 0, 0,
+                            table))
         die("cannot declare the queue");
     amqp_connection_close(c, AMQP_REPLY_SUCCESS);
     amqp_destroy_connection(c);
@@ -74,7 +75,11 @@ static void send_frame(char type, const void *p, uint32_t n)
     memcpy(begin_frame(type, n), p, n);
 }
 
-struct frame { char type; uint32_t n, method; char *p; };
+struct frame {
+    char type;
+    uint32_t n, method;
+    char *p;
+};
 
 static bool next_frame(struct frame *f, bool wait)
 {
@@ -120,7 +125,8 @@ static void open_producer(const struct life *l)
 
 static void put(const struct life *l, uint64_t first, uint64_t n)
 {
-    static const char publish[] = "\0\74\0\50\0\0\0" QUEUE; /* basic.publish: ticket, exchange "", routing key; no flags */
+    static const char publish[] =
+        "\0\74\0\50\0\0\0" QUEUE; /* basic.publish: ticket, exchange "", routing key; no flags */
     char header[15] = { 0, 60, 0, 0 };
     uint64_t size = htobe64(l->payload_bytes);
     memcpy(header + 4, &size, 8);
@@ -182,11 +188,13 @@ static int producer_fd(const struct life *l)
 
 /* ---- the consumer ---- */
 
-static uint64_t tag, unacked, unconfirmed, barrier; /* barrier: how many completions the round trip under way stands behind */
+static uint64_t tag, unacked, unconfirmed,
+    barrier; /* barrier: how many completions the round trip under way stands behind */
 
 static void open_consumer(const struct life *l)
 {
-    static const char consume[] = "\0\74\0\24\0\0" QUEUE "\0\0\0\0\0"; /* basic.consume: no tag, no flags, no arguments */
+    static const char consume[] =
+        "\0\74\0\24\0\0" QUEUE "\0\0\0\0\0"; /* basic.consume: no tag, no flags, no arguments */
     amqp_connection_state_t c = log_in(l);
     if (!amqp_basic_qos(c, CHANNEL, 0, (uint16_t)l->window, 0))
         die("basic.qos");
@@ -242,6 +250,7 @@ static uint64_t serve(const struct life *l)
 
 int main(int argc, char **argv)
 {
-    static const struct life_client c = { "rabbitmq", prepare, open_producer, put, acks, producer_fd, open_consumer, serve };
+    static const struct life_client c = { "rabbitmq", prepare,     open_producer, put,
+                                          acks,       producer_fd, open_consumer, serve };
     return life_main(argc, argv, &c);
 }

@@ -20,7 +20,7 @@ static void open_link(const struct life *l)
     link_ = redisConnect(l->host, l->port);
     if (!link_ || link_->err)
         die("cannot connect: %s", link_ ? link_->errstr : "no memory");
-    link_->reader->maxbuf = 1 << 20; /* hiredis would free its buffer again and again */
+    link_->reader->maxbuf = 1 << 20;      /* hiredis would free its buffer again and again */
     for (bool loading = true; loading;) { /* the port is open before its data is read */
         redisReply *r = redisCommand(link_, "PING");
         loading = r && r->type == REDIS_REPLY_ERROR && strncmp(r->str, "LOADING", 7) == 0;
@@ -108,7 +108,8 @@ static int producer_fd(const struct life *l)
 
 static void read_group(const struct life *l)
 {
-    redisAppendCommand(link_, "XREADGROUP GROUP workers one COUNT %llu BLOCK " BLOCK_MS " STREAMS life >", (unsigned long long)l->window);
+    redisAppendCommand(link_, "XREADGROUP GROUP workers one COUNT %llu BLOCK " BLOCK_MS " STREAMS life >",
+                       (unsigned long long)l->window);
 }
 
 static void open_consumer(const struct life *l)
@@ -161,6 +162,8 @@ static uint64_t serve(const struct life *l)
 
 int main(int argc, char **argv)
 {
-    static const struct life_client c = { "redis", prepare, open_producer, put, acks, producer_fd, open_consumer, serve };
+    static const struct life_client c = {
+        "redis", prepare, open_producer, put, acks, producer_fd, open_consumer, serve
+    };
     return life_main(argc, argv, &c);
 }
