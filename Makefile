@@ -60,7 +60,7 @@ unit: tests ## the unit tests only
 integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration
 
-bench: all $(BENCH) ## measure the life of a task, on this machine: ours only, in a minute
+bench: all bench-programs ## measure the life of a task, on this machine: ours only, in a minute
 	@tests/bench/run --build $(O) --alone $(ARGS)
 
 bench-peers: ## install other queues, measure ours beside them, and all that docs/performance.md says
@@ -72,7 +72,7 @@ bench-peers: ## install other queues, measure ours beside them, and all that doc
 bench-check: ## compare the figures of the last `make bench-peers` with the recorded ones
 	@tests/bench/check $(O)/bench-peers.json
 
-bench-programs: $(BENCH)
+bench-programs: $(BENCH) $(O)/bench/alloc_count.so
 bench-clients: $(PEERS)
 
 sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
@@ -134,6 +134,8 @@ $(BENCH): $(O)/bench/%: tests/bench/%.c $(BENCHLIB) $(LIBS)
 $(PEERS): $(O)/bench/peers/%: tests/bench/peers/%.c $(BENCHLIB) $(O)/tests/bench/peers/tcp.o
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) $$(pkg-config --cflags $(or $(peer_$*),libzmq)) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
 	    $(LDFLAGS) $(if $(peer_$*),$$(pkg-config --libs $(peer_$*)))
+$(O)/bench/%.so: tests/bench/preload/%.c
+	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -shared -o $@ $<
 peer_redis := hiredis
 peer_postgres := libpq
 peer_rabbitmq := librabbitmq
@@ -177,4 +179,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests bench bench-peers bench-check bench-programs bench-clients sim fuzz fuzzers asan lint format nightly install help clean
+.PHONY: all demo test unit integration tests bench bench-peers bench-check bench-events bench-programs bench-clients sim fuzz fuzzers asan lint format nightly install help clean
