@@ -109,6 +109,9 @@ struct publisher *publisher_start(struct store *s, struct topics *topics, struct
     }
     if (rc == 0) {
         rc = pthread_create(&p->thread, NULL, run, p);
+        if (rc == 0) {
+            pthread_setname_np(p->thread, "publisher");
+        }
     }
     if (rc != 0) {
         publisher_free(&p);
