@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 #define MAP_BYTES_DEFAULT (64ull << 30)
+#define FIRST_PAGE_BYTES 4096 /* of LMDB's meta pages on all our machines */
+#define META_MAGIC_AT 16      /* behind the page's header */
+#define SECTOR_BYTES 512      /* what a disk writes whole */
 #define FORMAT_KEY "format"
 #define FORMAT_BYTES 20 /* version (u32), id (16): big-endian like keys */
 
@@ -116,6 +119,37 @@ static enum store_rc check_not_lost(const struct store *s, const char *dir, char
         return STORE_CORRUPT;
     }
     return STORE_OK;
+}
+
+/* Is this what LMDB writes first, its two meta pages, or a part of it? Anything else of that size is not ours. */
+static bool is_half_made(int fd)
+{
+    static const uint8_t magic[4] = { 0xde, 0xc0, 0xef, 0xbe };
+    uint8_t page[2 * FIRST_PAGE_BYTES + 1] = { 0 };
+    ssize_t n = pread(fd, page, sizeof page, 0);
+    if (n <= 0 || n > 2 * FIRST_PAGE_BYTES) return false;
+    for (size_t half = 0; half < 2 * FIRST_PAGE_BYTES; half += FIRST_PAGE_BYTES) {
+        bool headless = true; /* its first sector never came to the disk */
+        for (size_t i = 0; i < SECTOR_BYTES && headless; i++) headless = page[half + i] == 0;
+        if (!headless && memcmp(page + half + META_MAGIC_AT, magic, sizeof magic) != 0) return false;
+    }
+    return true;
+}
+
+/* The making of a store was cut short before its first commit: there is no id in `lock`, and nothing but LMDB's first
+ * two pages, or a part of them, in data.mdb. Nothing was ever promised, so it is made again. */
+static enum store_rc clear_half_made(const struct store *s, const char *dir, char *text, size_t size)
+{
+    struct stat data, lock;
+    if (s->read_only || fstat(s->lock_fd, &lock) != 0 || lock.st_size > 0) return STORE_OK;
+    if (fstatat(s->dir_fd, "data.mdb", &data, 0) != 0 || data.st_size == 0) return STORE_OK;
+    int fd = openat(s->dir_fd, "data.mdb", O_RDWR | O_CLOEXEC);
+    if (fd < 0) return STORE_OK; /* LMDB will say why */
+    int rc = is_half_made(fd) && ftruncate(fd, 0) != 0 ? errno : 0;
+    close(fd);
+    if (rc == 0) return STORE_OK;
+    say(text, size, "%s/data.mdb: %s", dir, strerror(rc));
+    return STORE_IO;
 }
 
 static void leave_id(const struct store *s)
@@ -277,6 +311,7 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     enum store_rc r = make_dir(s, o->dir, text, size);
     if (r == STORE_OK && !s->read_only) r = take_lock(s, o->dir, text, size);
     if (r == STORE_OK) r = check_not_lost(s, o->dir, text, size);
+    if (r == STORE_OK) r = clear_half_made(s, o->dir, text, size);
     if (r == STORE_OK) r = open_env(s, o, text, size);
     if (r == STORE_OK) r = space_open(s, o, text, size);
     if (r == STORE_OK) r = open_format(s, o, new_id, text, size);

@@ -411,6 +411,36 @@ static void a_store_that_is_gone_is_not_taken_for_a_new_one(void **state)
 
 /* ---- who has it ---- */
 
+/* LMDB writes its first two pages in one go and not synced: a power cut or kill -9 can leave any part of them. */
+static void a_store_whose_making_was_cut_short_is_made_again(void **state)
+{
+    struct world *w = *state;
+    char path[128], first[8192], torn[8192];
+    open_store(w);
+    store_close(&w->s);
+    snprintf(path, sizeof path, "%s/data.mdb", w->dir);
+    FILE *f = fopen(path, "rb");
+    assert_int_equal(fread(first, 1, sizeof first, f), sizeof first);
+    fclose(f);
+    static const struct { size_t n, zero_from, zero_n; } cuts[] = {
+        { 4096, 0, 0 }, { 8192, 0, 512 }, { 8192, 4096, 4096 }, { 8192, 0, 8192 }, { 512, 0, 0 }, { 6000, 0, 4096 },
+    };
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        memcpy(torn, first, sizeof torn);
+        memset(torn + cuts[i].zero_from, 0, cuts[i].zero_n);
+        assert_int_equal(remove_tree(w->dir), 0);
+        assert_int_equal(mkdir(w->dir, 0700), 0);
+        assert_non_null(f = fopen(path, "wb"));
+        assert_int_equal(fwrite(torn, 1, cuts[i].n, f), cuts[i].n);
+        fclose(f);
+        open_store(w);
+        struct store_txn *t = begin(w);
+        put(t, TABLE_META, "k", "v");
+        commit(t);
+        store_close(&w->s);
+    }
+}
+
 static void a_second_broker_is_locked_out_until_the_first_is_gone(void **state)
 {
     struct world *w = *state;
@@ -685,6 +715,7 @@ int main(void)
         TEST(a_file_that_was_cut_off_is_refused),
         TEST(a_file_that_lacks_only_free_pages_is_whole),
         TEST(a_store_that_is_gone_is_not_taken_for_a_new_one),
+        TEST(a_store_whose_making_was_cut_short_is_made_again),
         TEST(a_second_broker_is_locked_out_until_the_first_is_gone),
         TEST(no_file_of_the_store_is_inherited_across_exec),
         TEST(an_inspector_reads_beside_the_broker_and_follows_its_growth),
