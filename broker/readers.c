@@ -7,10 +7,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "broker/log.h"
 #include "broker/answer.h"
 
+#define READER_NICE 10 /* where processors are scarce, a replay or an export waits for the life of tasks */
 #define PARCELS 16 /* answers on their way out; each may be a whole frame */
 
 struct readers {
@@ -69,6 +72,7 @@ static void *run(void *arg)
     struct readers *r = arg;
     struct slp_buf b = { 0 };
     struct gathered g = { 0 };
+    setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE); /* of this thread alone; a refusal does no harm */
     while (!atomic_load(&r->stop)) {
         inbox_take(r->inbox, &g, -1);
         struct item *i;
