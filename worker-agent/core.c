@@ -352,6 +352,8 @@ static void give_up(struct core *c, const struct core_in *in)
     if (!t || t->state > CORE_STARTED)
         return;
     struct core_worker *w = t->worker;
+    if (in->act == ITEM_RELEASE)
+        t->again_after_us = in->hold_us; /* the task rests as long as the slot: else the next slot gets it at once */
     work_give_up(c, t, in->act, in->text);
     if (w && in->hold_us > 0)
         work_hold(c, w, c->now_us + in->hold_us);

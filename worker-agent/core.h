@@ -83,6 +83,7 @@ struct core_task { /* an assignment in hand; read only outside of the core */
     struct slp_bytes context;     /* packed map, n 0: none; owned */
     /* ---- private ---- */
     bool start_told;
+    int64_t again_after_us;       /* released: not before this long; 0: at once */
     int64_t touch_due_us;         /* robots only; 0: not yet */
     struct core_task *prev, *next; /* in the list of its state, see core_priv.h */
 };

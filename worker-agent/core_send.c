@@ -71,6 +71,10 @@ void send_act(struct core *c, enum item_kind kind, const struct core_task *t, st
                    "kinds of items are the protocol's acts");
     if (reason.n)
         SLP_SET(&a, item_act, reason);
+    if (t->again_after_us > 0) {
+        a.delay_us = (uint64_t)t->again_after_us;
+        SLP_SET(&a, item_act, delay_us);
+    }
     slp_buf_clear(&c->list2);
     slp_pack_item(&c->list2, SLP_ITEM_act, &a);
     c->failed |= c->list2.failed;

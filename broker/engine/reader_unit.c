@@ -2,6 +2,7 @@
 #include "broker/engine/reader.h"
 
 #define STORY_BYTES_MAX (200 * 1024)
+#define HISTORY_TOLD_MAX 200
 #define STORY_ASSIGNMENTS_MAX 100 /* of one station */
 
 static void text(struct slp_buf *b, const char *key, struct slp_bytes v)
@@ -97,12 +98,18 @@ static void history(struct reader *r, const struct rd_run *run, uint64_t unit)
 {
     uint8_t k[12];
     struct store_cursor c;
-    uint32_t n = 0;
+    uint32_t n = 0, all = 0, seen = 0;
     key_u64(key_u32(k, run->id), unit);
     slp_buf_clear(&r->b2);
     enum store_rc rc = store_cursor_open(r->t, TABLE_HISTORY, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !memcmp(c.key.p, k, sizeof k) && n < 200;
-         rc = store_next(&c)) {
+    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !memcmp(c.key.p, k, sizeof k);
+         rc = store_next(&c))
+        all++;
+    if (rc == STORE_OK || rc == STORE_NOT_FOUND)
+        rc = store_seek(&c, k, sizeof k);
+    for (; rc == STORE_OK && !memcmp(c.key.p, k, sizeof k); rc = store_next(&c)) {
+        if (all - seen++ > HISTORY_TOLD_MAX)
+            continue; /* the newest are told */
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         struct slp_buf *b = &r->b2;
         size_t len;

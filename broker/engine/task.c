@@ -219,6 +219,21 @@ static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct
     delay_add(e, &s->run->rq[s->st->idx], e->now_us + us, WHY_FAILED, &r);
 }
 
+/* Not now, uncounted: the task waits, so that it does not come back to the next free slot at once. */
+static void act_release_later(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
+{
+    uint64_t unit = assign_entry(s, no)->unit;
+    bool open = current(e, s, no) != NULL;
+    end_return(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
+    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    if (!h)
+        return;
+    struct range one = { unit, 1 };
+    struct ranges r = { 1, 1, &one, 1 };
+    task_set(e, s->run, h, s->st->idx, TASK_WAITING);
+    delay_add(e, &s->run->rq[s->st->idx], e->now_us + (int64_t)it->delay_us, WHY_RELEASED, &r);
+}
+
 static void act_bury(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
 {
     uint64_t unit = assign_entry(s, no)->unit;
@@ -295,6 +310,12 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
         *lease_us = s->st->def->lease_us;
         break;
     case ACT_RELEASE:
+        if (it->delay_us) {
+            act_release_later(e, s, no, it);
+            break;
+        }
+        task_return(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
+        break;
     case ACT_DECLINE: task_return(e, s, no, act_why[it->act], it->reason.p, it->reason.n); break;
     case ACT_FAIL: act_fail(e, s, no, it); break;
     case ACT_BURY: act_bury(e, s, no, it); break;

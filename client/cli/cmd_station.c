@@ -329,6 +329,11 @@ static int change(struct cli *cli, int argc, char **argv, change_fn *act, const 
     }
     free(q.rows);
     free(units);
+    if (!code && total < (uint64_t)n) { /* units were named: what is not there, or not in that state, is no success */
+        report(cli, argv[1], what, total);
+        return cli_fail(cli, "%llu of %d units were %s: the others are not there, or not in a state for it",
+                        (unsigned long long)total, n, what);
+    }
     return code ? code : report(cli, argv[1], what, total);
 }
 

@@ -381,6 +381,29 @@ static void a_lease_runs_on_through_restarts_and_a_clock_that_is_set(void **stat
     world_end(&s.w);
 }
 
+static void a_release_with_a_delay_rests_the_task_and_counts_nothing(void **state_)
+{
+    struct scene s;
+    struct slp_buf b = { 0 };
+    (void)state_;
+    open_scene(&s, simple, "simple", 1);
+    world_put(&s.w, s.run, 1);
+    struct world_task t = given(&s, 0);
+    struct slp_item_act it = { .act = ACT_RELEASE, .assignment = t.assignment, .worker = t.worker, .delay_us = 3 * SECOND };
+    SLP_SET(&it, item_act, delay_us);
+    slp_pack_item(&b, SLP_ITEM_act, &it);
+    struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 1 } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ACTS, &q)->u.outcomes.ok, 1);
+    slp_buf_free(&b);
+    assert_int_equal(state(&s), TASK_WAITING);
+    world_pass(&s.w, 3 * SECOND - 1);
+    assert_int_equal(state(&s), TASK_WAITING);
+    world_pass(&s.w, 1);
+    assert_int_equal(state(&s), TASK_READY);
+    assert_int_equal(attempts(&s), 0);
+    world_end(&s.w);
+}
+
 static void back_off_doubles_and_the_last_attempt_kills(void **state_)
 {
     struct scene s;
@@ -642,6 +665,7 @@ int main(void)
         cmocka_unit_test(what_is_not_started_in_time_goes_back_uncounted),
         cmocka_unit_test(a_touch_renews_the_lease_and_a_silent_worker_loses_it),
         cmocka_unit_test(a_lease_runs_on_through_restarts_and_a_clock_that_is_set),
+        cmocka_unit_test(a_release_with_a_delay_rests_the_task_and_counts_nothing),
         cmocka_unit_test(back_off_doubles_and_the_last_attempt_kills),
         cmocka_unit_test(a_failure_may_name_its_own_delay_but_not_a_year_and_a_day),
         cmocka_unit_test(leases_that_run_out_count_as_attempts_until_the_task_is_dead),
