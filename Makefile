@@ -72,6 +72,10 @@ bench-peers: ## install other queues, measure ours beside them, and all that doc
 bench-check: ## compare the figures of the last `make bench-peers` with the recorded ones
 	@tests/bench/check $(O)/bench-peers.json
 
+bench-record: ## take the last `make bench-peers` over: docs/performance.md, recorded ratios
+	@tests/bench/document $(O)/bench-peers.json docs/performance.md
+	@tests/bench/check $(O)/bench-peers.json --record
+
 bench-programs: $(BENCH) $(O)/bench/alloc_count.so
 bench-clients: $(PEERS)
 
@@ -125,6 +129,7 @@ $(O)/demo/%: deploy/demo/%.c
 WHOLE   := $(LIBS) $(O)/libtest.a
 link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
              -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lmicrohttpd -lncursesw -ltinfo
+$(O)/tests/test_alloc_%: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
 $(O)/tests/%: tests/unit/%.c $(WHOLE)
 	$(link_whole) -lcmocka
 BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
