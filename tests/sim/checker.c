@@ -419,11 +419,12 @@ static void returned(struct checker *c, const struct fact *f)
         t->attempts++;
     if (f->why == 5 && f->at < a->until)
         ck_verdict(c, TOO_EARLY, "event %" PRIu64 ": assignment %" PRIu64 " expires %" PRId64 " us early", f->seq, f->assignment, a->until - f->at);
-    move_assignment(c, f, a, CK_RETURNED, f->why == 8 ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
+    struct ck_run *r = ck_get(&c->runs, a->run);
+    bool begun_stays = f->why == 8 && !(r && r->state == 4); /* only with its run does a begun one go */
+    move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
         t->outstanding--;
-    struct ck_run *r = ck_get(&c->runs, a->run);
     if (r && f->why == 4)
         r->fair_reset = true;
 }
@@ -773,6 +774,10 @@ static void event_in_order(struct checker *c, const struct fact *f)
         ck_verdict(c, EVENT_GAP, "event %" PRIu64 " follows %" PRIu64, f->seq, c->newest_event);
     c->sums.events += f->seq != c->newest_event;
     c->newest_event = f->seq;
+    if (f->at < c->at)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": elapsed time goes back by %" PRId64 " us", f->seq, c->at - f->at);
+    if (f->at > c->at)
+        c->at = f->at;
 }
 
 void checker_feed(struct checker *c, const struct fact *f)

@@ -167,6 +167,18 @@ void ck_end_fact(struct checker *c, const struct fact *f)
     }
 }
 
+/* A story tells the newest assignments of each task, at most so many: older ones cannot be looked for. */
+#define STORY_ASSIGNMENTS_MAX 100
+static void beyond_story(struct checker *c, const struct ck_run *r, size_t unit)
+{
+    for (uint32_t i = 0; i < r->stations; i++) {
+        uint32_t n = 0;
+        for (struct ck_assignment *a = ck_get(&c->assignments, r->unit[unit - 1]->task[i].newest); a; a = ck_get(&c->assignments, a->prev))
+            if (n++ >= STORY_ASSIGNMENTS_MAX)
+                a->told = true;
+    }
+}
+
 /* Where a unit went: each station done or skipped as the routes of what came before say. */
 static void judge_route(struct checker *c, const struct ck_run *r, size_t unit)
 {
@@ -227,6 +239,7 @@ void checker_end(struct checker *c)
         if (!r || !r->told)
             continue;
         for (size_t k = 0; k < r->units; k++) {
+            beyond_story(c, r, k + 1);
             if (!r->unit[k]->told)
                 ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is not there any more", r->id, k + 1);
             else

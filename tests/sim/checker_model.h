@@ -55,6 +55,7 @@ struct ck_touched { uint64_t run, unit; };
 struct checker {
     FILE *story;
     struct table sessions, stations, workers, hubs, lines, runs, rows, assignments, grants, subscribers;
+    int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
     size_t touched_n, touched_cap, pairs, pair_cap;

@@ -4,7 +4,7 @@
 
 #include "tests/sim/sim.h"
 
-static happening due, restart, crash, freeze, relink, cut;
+static happening due, restart, crash, freeze, relink, cut, confuse;
 
 int64_t hub_now_us(const struct sim *s, const struct hub *h) { return s->now_us - h->boot_us; }
 
@@ -152,6 +152,7 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
     case CORE_OUT_SEND: net_send_up(s, &h->wire, text, o->n); break;
     case CORE_OUT_RELINK: h->wire.peer = net_peer(s, SIDE_HUB, h->index); break;
     case CORE_OUT_RUN:
+        h->seen = o->assignment > h->seen ? o->assignment : h->seen;
         seen(s, h, o->assignment);
         staff_run(s, h, o->assignment);
         break;
@@ -385,6 +386,35 @@ static void cut(struct sim *s, uint64_t index, uint64_t unused)
     again(s, h, s->plan.cut_every_us, cut);
 }
 
+/* Something at this hub sends acts of its own: under numbers that are over, of others, or right in the middle of somebody's work. */
+static void confuse(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    struct core_view v;
+    struct core_worker_view w;
+    uint32_t member = (uint32_t)rng_below(&h->rng, h->staff_n);
+    (void)unused;
+    if (s->calm)
+        return;
+    if (h->up)
+        core_view(h->core, &v);
+    if (h->up && v.connected && !h->staff[member].steady && core_worker_view(h->core, h->staff[member].name, &w)) {
+        struct slp_buf items = { 0 }, b = { 0 };
+        uint32_t n = (uint32_t)rng_range(&h->rng, 1, 20);
+        for (uint32_t i = 0; i < n; i++) {
+            struct slp_item_act it = { .act = rng_below(&h->rng, 6), .assignment = (uint64_t)rng_range(&h->rng, 0, (int64_t)h->seen + 2), .worker = w.number };
+            slp_pack_item(&items, SLP_ITEM_act, &it);
+        }
+        struct slp_acts q = { .session = v.session, .acts = { items.p, (uint32_t)items.n, n } };
+        CHECK(s, slp_encode(&b, SLP_ACTS, 1ull << 40 | ++h->confused, &q) == 0);
+        TELL(s, "%s: sends %u acts of %s that nobody meant", h->name, n, h->staff[member].name);
+        net_send_up(s, &h->wire, b.p, b.n);
+        slp_buf_free(&items);
+        slp_buf_free(&b);
+    }
+    again(s, h, s->plan.confuse_every_us, confuse);
+}
+
 void hubs_open(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.hubs; i++) {
@@ -401,6 +431,7 @@ void hubs_open(struct sim *s)
         again(s, h, s->plan.freeze_every_us, freeze);
         again(s, h, s->plan.relink_every_us, relink);
         again(s, h, s->plan.cut_every_us, cut);
+        again(s, h, s->plan.confuse_every_us, confuse);
     }
 }
 

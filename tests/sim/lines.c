@@ -11,8 +11,7 @@ static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "f
 
 static void shape(struct sim *s, struct rng *r, struct sim_variant *v)
 {
-    (void)s;
-    unsigned kind = (unsigned)rng_below(r, 5);
+    unsigned kind = s->plan.alike ? 0 : (unsigned)rng_below(r, 5);
     v->stations = kind == 0 ? 1 : kind == 1 ? 3 : kind == 2 ? 4 : (unsigned)rng_range(r, 3, STATIONS_MAX);
     for (uint32_t i = 0; i < v->stations; i++) {
         struct sim_station *t = &v->st[i];

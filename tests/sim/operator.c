@@ -84,7 +84,7 @@ static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
     (void)unused2;
     if (s->calm)
         return;
-    switch (rng_below(r, 14)) {
+    switch (rng_below(r, 16)) {
     case 0: set_run(s, run, 1, 0); break;
     case 1:
     case 2: set_run(s, run, 2, 0); break;
@@ -114,6 +114,8 @@ static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
     }
     case 10: set_tasks(s, r, run, 0); break;
     case 11:
+    case 14:
+    case 15:
         if (s->plan.drops)
             set_tasks(s, r, run, 1);
         break;

@@ -22,7 +22,7 @@ void plan_make(struct plan *p, const struct options *o)
     p->staff = (uint32_t)rng_range(r, 1, STAFF_MAX);
     p->lines = (uint32_t)rng_range(r, 1, LINES_MAX);
     p->runs = (uint32_t)rng_range(r, 2, 8);
-    p->rows = (uint32_t)rng_spread(r, 20, 300);
+    p->rows = (uint32_t)rng_spread(r, 30, 1500);
     p->watchers = (uint32_t)rng_range(r, 1, WATCHERS_MAX);
 
     p->loss_ppm = sometimes(r, 300000);
@@ -39,11 +39,11 @@ void plan_make(struct plan *p, const struct options *o)
     p->agent_down_max_us = rng_spread(r, 5 * SEC, 2 * HOUR);
     p->freeze_every_us = now_and_then(r, HOUR, DAY);
     p->power_ppm = (uint32_t)rng_range(r, 0, 500000);
-    p->stale_data_ppm = sometimes(r, 100000);
+    p->confuse_every_us = now_and_then(r, 5 * MINUTE, 6 * HOUR);
 
     p->crash_every_us = now_and_then(r, 5 * MINUTE, 12 * HOUR);
     p->down_max_us = rng_spread(r, SEC, HOUR);
-    p->pressure_every_us = now_and_then(r, HOUR, DAY);
+    p->pressure_every_us = now_and_then(r, 10 * MINUTE, 6 * HOUR);
     p->wall_every_us = now_and_then(r, HOUR, DAY);
     p->batch_max_us = rng_spread(r, 1, 2 * SEC);
     p->sync_max_us = rng_spread(r, 50, SEC);
@@ -55,18 +55,19 @@ void plan_make(struct plan *p, const struct options *o)
     p->start_by_us = rng_spread(r, 2 * MINUTE, 2 * HOUR);
     p->quota = rng_chance(r, 200000) ? (uint64_t)rng_range(r, 8, 60) : 0;
 
-    p->decline_ppm = sometimes(r, 100000);
+    p->decline_ppm = sometimes(r, 300000);
     p->fail_ppm = sometimes(r, 200000);
     p->bury_ppm = sometimes(r, 50000);
     p->forget_ppm = sometimes(r, 100000);
     p->release_ppm = sometimes(r, 100000);
     p->bad_ppm = sometimes(r, 20000);
 
-    p->operate_every_us = now_and_then(r, 10 * MINUTE, 6 * HOUR);
+    p->operate_every_us = now_and_then(r, 2 * MINUTE, 2 * HOUR);
     p->cancels = rng_chance(r, 300000);
     p->drops = rng_chance(r, 500000);
     p->reapplies = rng_chance(r, 500000);
     p->deletes = rng_chance(r, 100000);
+    p->alike = rng_chance(r, 200000);
 
     if (o->hubs < p->hubs)
         p->hubs = o->hubs;
@@ -82,8 +83,7 @@ void plan_make(struct plan *p, const struct options *o)
         p->cut_every_us = p->relink_every_us = NEVER;
     }
     if (o->no_agents) {
-        p->agent_crash_every_us = p->freeze_every_us = NEVER;
-        p->stale_data_ppm = 0;
+        p->agent_crash_every_us = p->freeze_every_us = p->confuse_every_us = NEVER;
     }
     if (o->no_broker) {
         p->crash_every_us = p->pressure_every_us = p->wall_every_us = NEVER;
@@ -111,6 +111,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "relinks", p->relink_every_us);
     every(f, "agent crashes", p->agent_crash_every_us);
     every(f, "freezes", p->freeze_every_us);
+    every(f, "confusion", p->confuse_every_us);
     every(f, "broker crashes", p->crash_every_us);
     every(f, "full stores", p->pressure_every_us);
     every(f, "wall clock steps", p->wall_every_us);

@@ -90,7 +90,7 @@ static void forget_sent(struct producer *p)
 static uint64_t how_many(struct sim *s, struct producer *p)
 {
     uint64_t max = s->plan.quota && s->plan.quota < 64 ? s->plan.quota / 2 : 64;
-    return (uint64_t)rng_spread(&p->rng, 1, (int64_t)max);
+    return (uint64_t)rng_spread(&p->rng, 1, p->index % 2 && max > 8 ? 8 : (int64_t)max);
 }
 
 static void more_rows(struct sim *s, struct producer *p)
@@ -306,11 +306,13 @@ void producers_open(struct sim *s)
         p->index = i;
         p->rng = rng_of(s->plan.seed, "producer", i);
         p->line = (uint32_t)rng_below(&p->rng, s->plan.lines);
-        p->rows = (uint64_t)rng_spread(&p->rng, 1, s->plan.rows);
+        p->rows = (uint64_t)rng_range(&p->rng, 1, s->plan.rows);
         p->numbered = rng_chance(&p->rng, 600000);
         p->window = (uint32_t)rng_range(&p->rng, 1, PUTS_MAX);
         p->pace_us = rng_spread(&p->rng, SEC, 30 * MINUTE);
-        p->priority = rng_chance(&p->rng, 700000) ? 5 : (uint32_t)rng_below(&p->rng, 10);
+        if (s->plan.alike)
+            p->line = 0;
+        p->priority = s->plan.alike || rng_chance(&p->rng, 700000) ? 5 : (uint32_t)rng_below(&p->rng, 10);
         p->epoch = 1;
         p->next_row = 1;
         p->state = P_START;
@@ -320,7 +322,7 @@ void producers_open(struct sim *s)
         if (!p->numbered)
             CHECK(s, p->got = calloc(p->rows + 1, 1));
         p->wire.peer = net_peer(s, SIDE_PRODUCER, i);
-        sched_at(s, s->now_us + rng_spread(&p->rng, SEC, s->plan.hours_us / 2), act, i, 0);
+        sched_at(s, s->now_us + rng_spread(&p->rng, SEC, s->plan.alike ? HOUR : s->plan.hours_us / 2), act, i, 0);
         sched_at(s, s->now_us + rng_spread(&p->rng, HOUR, DAY), lapse, i, 0);
         if (s->plan.relink_every_us != NEVER)
             sched_at(s, s->now_us + rng_range(&p->rng, SEC, s->plan.relink_every_us), relink, i, 0);

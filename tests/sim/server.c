@@ -70,7 +70,7 @@ static void tap_input(struct sim *s, const struct input *in)
     if (v->tap_n == v->tap_cap)
         CHECK(s, v->tap = realloc(v->tap, (v->tap_cap = v->tap_cap * 2 + 64) * sizeof *v->tap));
     struct tapped *t = &v->tap[v->tap_n++];
-    *t = (struct tapped){ .message = in->kind == INPUT_MESSAGE, .peer = in->peer, .from = v->out.n };
+    *t = (struct tapped){ .at = v->fed_us, .message = in->kind == INPUT_MESSAGE, .peer = in->peer, .from = v->out.n };
     if (t->message)
         t->m = *in->msg;
 }
@@ -79,6 +79,10 @@ static enum store_rc step(struct sim *s, struct input *in)
 {
     struct server *v = &s->server;
     in->elapsed_us = server_elapsed_us(s);
+    if (!s->calm && rng_below(&v->rng, 50) == 0) /* a caller's clock that goes back must change nothing */
+        in->elapsed_us -= rng_spread(&v->rng, 1, 10 * MINUTE);
+    if (in->elapsed_us > v->fed_us)
+        v->fed_us = in->elapsed_us;
     in->wall_us = server_wall_us(s);
     tap_input(s, in);
     enum store_rc rc = engine_step(v->engine, in);
@@ -294,6 +298,7 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
     v->up = true;
     v->restarts++;
     int64_t stored = engine_elapsed_us(v->engine);
+    v->fed_us = stored;
     if (!s->calm && rng_chance(&v->rng, s->plan.reboot_ppm))
         v->elapsed_base_us = stored - s->now_us; /* the machine was off: how long, nobody knows */
     if (server_elapsed_us(s) < stored)

@@ -51,8 +51,8 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     uint32_t loss_ppm, dup_ppm, late_ppm, reorder;
     int64_t delay_max_us, late_max_us, cut_every_us, cut_max_us, relink_every_us;
     /* agents */
-    int64_t agent_crash_every_us, agent_down_max_us, freeze_every_us;
-    uint32_t power_ppm, stale_data_ppm;
+    int64_t agent_crash_every_us, agent_down_max_us, freeze_every_us, confuse_every_us;
+    uint32_t power_ppm;
     /* broker */
     int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us;
     uint32_t batch_max, reboot_ppm, io_ppm;
@@ -63,6 +63,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     /* operators */
     int64_t operate_every_us;
     bool cancels, drops, reapplies, deletes;
+    bool alike; /* all runs go through the same line of one station, at the same priority */
 };
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
@@ -117,7 +118,7 @@ extern const char *const route_names[3];
 
 /* ---- server.c, tap.c ---- */
 struct store;
-struct tapped { struct slp_msg m; uint64_t peer, last_event; size_t from, to; bool message; };
+struct tapped { struct slp_msg m; int64_t at; uint64_t peer, last_event; size_t from, to; bool message; };
 struct server {
     struct rng rng;
     struct store *store;
@@ -126,7 +127,7 @@ struct server {
     struct effects out;
     char dir[256];
     bool up, full, told_full, batch_due;
-    int64_t elapsed_base_us, wall_off_us, tick_at_us;
+    int64_t elapsed_base_us, wall_off_us, tick_at_us, fed_us; /* fed_us: the greatest elapsed time that an input carried */
     uint64_t life, batches, commits, crashes, restarts, inputs;
     struct frame **inbox;
     size_t inbox_n, inbox_cap;
@@ -180,7 +181,7 @@ struct hub {
     size_t journal_n, journal_cap;
     struct slp_buf packed[STAFF_MAX];
     struct core_outs outs, spare;
-    uint64_t finished, refused, crashes;
+    uint64_t finished, refused, crashes, seen, confused; /* seen: the greatest assignment number */
 };
 void hubs_open(struct sim *s);
 void hubs_close(struct sim *s);

@@ -153,7 +153,7 @@ static void submitted(struct sim *s, struct fact *f, struct slp_bytes data)
 
 static void event(struct sim *s, const struct slp_item_event *e, const struct tapped *t)
 {
-    struct fact f = { .seq = e->seq, .at = server_elapsed_us(s), .run = number(e->data, "run"), .station = (uint32_t)number(e->data, "station"), .hub = number(e->data, "hub"),
+    struct fact f = { .seq = e->seq, .at = t->at, .run = number(e->data, "run"), .station = (uint32_t)number(e->data, "station"), .hub = number(e->data, "hub"),
                       .line = number(e->data, "line"), .state = (uint32_t)number(e->data, "state"), .unit = number(e->data, "unit"),
                       .assignment = number(e->data, "assignment"), .why = (uint32_t)number(e->data, "why"), .session = number(e->data, "session") };
     struct slp_bytes name;
@@ -238,7 +238,7 @@ static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
     struct slp_item_outcome out;
     bool has = slp_next_outcome(&o, &out);
     for (struct slp_item_act it; slp_next_act(&c, &it);) {
-        struct fact f = { .kind = FACT_ACT, .at = server_elapsed_us(s), .act = (uint32_t)it.act, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.acts.session };
+        struct fact f = { .kind = FACT_ACT, .at = t->at, .act = (uint32_t)it.act, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.acts.session };
         if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
             f.code = (uint32_t)out.code;
             has = slp_next_outcome(&o, &out);
@@ -256,7 +256,7 @@ static void submits(struct sim *s, const struct tapped *t, const struct slp_msg 
     struct slp_item_outcome out;
     bool has = slp_next_outcome(&o, &out);
     for (struct slp_item_result it; slp_next_result(&c, &it);) {
-        struct fact f = { .kind = FACT_ACT, .at = server_elapsed_us(s), .act = 6, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.submit.session };
+        struct fact f = { .kind = FACT_ACT, .at = t->at, .act = 6, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.submit.session };
         if (has && out.assignment == it.assignment) {
             f.code = (uint32_t)out.code;
             has = slp_next_outcome(&o, &out);
