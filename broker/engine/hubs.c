@@ -387,6 +387,8 @@ static void presence_event(struct engine *e, struct hub *h, bool in, uint32_t *n
     static const char *const key[] = { "in", "out" };
     if (!*n)
         return;
+    if (e->b2.failed)
+        fail(e, STORE_NO_MEMORY);
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, 3);
     slp_pack_cstr(&e->b3, "hub");
@@ -400,6 +402,8 @@ static void presence_event(struct engine *e, struct hub *h, bool in, uint32_t *n
     }
     ev_emit(e, EV_WORKERS_PRESENT, NULL, NULL, h, &e->b3);
     *n = 0;
+    if (e->b2.failed)
+        fail(e, STORE_NO_MEMORY);
     slp_buf_clear(&e->b2);
 }
 

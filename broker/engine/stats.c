@@ -112,6 +112,7 @@ static void sum_pack(struct engine *e, struct slp_buf *b, const char *label, con
     slp_pack_cstr(b, label);
     slp_pack_map(b, p.n);
     slp_buf_add(b, in->p, in->n);
+    b->failed = b->failed || in->failed;
 }
 
 /* Since when each station's oldest ready task waits. */
@@ -302,6 +303,10 @@ void on_stats_get(struct engine *e, const struct slp_msg *m)
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         figure(&p, all[i].name, all[i].v);
+    if (p.b->failed) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
     slp_buf_clear(&e->b2);
     slp_pack_map(&e->b2, p.n);
     slp_buf_add(&e->b2, p.b->p, p.b->n);
