@@ -295,7 +295,7 @@ class Monitoring(CommandLine):
         prometheus = self.sunline("stats", "--format", "prometheus").out
         self.assertIn("# TYPE sunline_units_total counter\nsunline_units_total 1\n", prometheus)
         for line in prometheus.splitlines():
-            self.assertRegex(line, r"^(# TYPE sunline_\w+ (counter|gauge)|sunline_\w+ -?[0-9.e+-]+)$")
+            self.assertRegex(line, r'^(# TYPE sunline_\w+ (counter|gauge|histogram)|# HELP sunline_\w+ .+\.|sunline_\w+({(\w+="[^"]*",?)+})? [0-9.e+-]+)$')
 
     def test_a_backup_is_written_once(self):
         path = self.world.path("copy.mdb")
