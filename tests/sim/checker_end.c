@@ -10,11 +10,15 @@ void ck_seen(struct checker *c, const struct fact *f)
     const struct ck_row *w = ck_get(&c->rows, f->row);
     struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
     if (!w)
-        ck_verdict(c, UNEXPECTED, "assignment %" PRIu64 " shows row %" PRIu64 ", which nobody sent", f->assignment, f->row);
+        ck_verdict(c, UNEXPECTED, "assignment %" PRIu64 " shows row %" PRIu64 ", which nobody sent", f->assignment,
+                   f->row);
     else if (w->digest != f->digest)
-        ck_verdict(c, BYTES_DIFFER, "assignment %" PRIu64 " shows row %" PRIu64 " with other bytes", f->assignment, f->row);
+        ck_verdict(c, BYTES_DIFFER, "assignment %" PRIu64 " shows row %" PRIu64 " with other bytes", f->assignment,
+                   f->row);
     else if (w->unit && a && a->run && (a->unit != w->unit || a->run != w->run))
-        ck_verdict(c, BYTES_DIFFER, "assignment %" PRIu64 " of unit %" PRIu64 " shows row %" PRIu64 ", which is unit %" PRIu64, f->assignment, a->unit, f->row, w->unit);
+        ck_verdict(c, BYTES_DIFFER,
+                   "assignment %" PRIu64 " of unit %" PRIu64 " shows row %" PRIu64 ", which is unit %" PRIu64,
+                   f->assignment, a->unit, f->row, w->unit);
     if (a)
         a->row = f->row;
 }
@@ -24,25 +28,30 @@ static void story_unit(struct checker *c, const struct fact *f)
     struct ck_row *w = ck_get(&c->rows, f->row);
     struct ck_unit *u = ck_unit(c, f->run, f->unit);
     if (!w || w->run != f->run) {
-        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " unit %" PRIu64 " holds row %" PRIu64 ", which nobody sent", f->run, f->unit, f->row);
+        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " unit %" PRIu64 " holds row %" PRIu64 ", which nobody sent", f->run,
+                   f->unit, f->row);
         return;
     }
     if (w->found && w->found != f->unit)
         ck_verdict(c, DUPLICATED, "row %" PRIu64 " is unit %" PRIu64 " and unit %" PRIu64, f->row, w->found, f->unit);
     w->found = f->unit;
     if (w->digest != f->digest)
-        ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " unit %" PRIu64 ": row %" PRIu64 " has other bytes", f->run, f->unit, f->row);
+        ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " unit %" PRIu64 ": row %" PRIu64 " has other bytes", f->run,
+                   f->unit, f->row);
     if (w->unit && w->unit != f->unit)
-        ck_verdict(c, BYTES_DIFFER, "row %" PRIu64 " was acknowledged as unit %" PRIu64 " and lies in unit %" PRIu64, f->row, w->unit, f->unit);
+        ck_verdict(c, BYTES_DIFFER, "row %" PRIu64 " was acknowledged as unit %" PRIu64 " and lies in unit %" PRIu64,
+                   f->row, w->unit, f->unit);
     c->sums.recovered += !w->acked;
     if (!u) {
-        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " unit %" PRIu64 " is there without an event that says so", f->run, f->unit);
+        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " unit %" PRIu64 " is there without an event that says so", f->run,
+                   f->unit);
         return;
     }
     u->told = true;
     u->row = f->row;
     if (u->state != f->state)
-        ck_verdict(c, WRONG_STATE, "run %" PRIu64 " unit %" PRIu64 " is in state %u, its events say %u", f->run, f->unit, f->state, u->state);
+        ck_verdict(c, WRONG_STATE, "run %" PRIu64 " unit %" PRIu64 " is in state %u, its events say %u", f->run,
+                   f->unit, f->state, u->state);
 }
 
 static struct ck_task *told_task(struct checker *c, const struct fact *f)
@@ -60,20 +69,24 @@ static void story_task(struct checker *c, const struct fact *f)
     t->told = true;
     t->story = (uint8_t)f->state;
     if (t->state != f->state)
-        ck_verdict(c, WRONG_STATE, "run %" PRIu64 " unit %" PRIu64 " station index %u is in state %u, its events say %u", f->run, f->unit, f->index, f->state,
-                   t->state);
+        ck_verdict(c, WRONG_STATE,
+                   "run %" PRIu64 " unit %" PRIu64 " station index %u is in state %u, its events say %u", f->run,
+                   f->unit, f->index, f->state, t->state);
 }
 
 static void story_assignment(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
     if (!a || !a->run || a->run != f->run || a->unit != f->unit) {
-        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " unit %" PRIu64 " tells of assignment %" PRIu64 ", which is not its own", f->run, f->unit, f->assignment);
+        ck_verdict(c, UNEXPECTED,
+                   "run %" PRIu64 " unit %" PRIu64 " tells of assignment %" PRIu64 ", which is not its own", f->run,
+                   f->unit, f->assignment);
         return;
     }
     a->told = true;
     if (a->state != f->state || (a->state == CK_RETURNED && a->why != f->why && f->why != 10))
-        ck_verdict(c, WRONG_STATE, "assignment %" PRIu64 " is in state %u (why %u), its events say %u (why %u)", f->assignment, f->state, f->why, a->state, a->why);
+        ck_verdict(c, WRONG_STATE, "assignment %" PRIu64 " is in state %u (why %u), its events say %u (why %u)",
+                   f->assignment, f->state, f->why, a->state, a->why);
     bool has = f->state == CK_COUNTED || f->state == CK_LATE;
     bool sent = false;
     for (size_t i = 0; i < a->sents; i++)
@@ -88,11 +101,13 @@ static void story_assignment(struct checker *c, const struct fact *f)
     if (a->acked && !has)
         ck_verdict(c, LOST, "the result of assignment %" PRIu64 " was acknowledged, and is not there", f->assignment);
     if (a->acked && has && (a->acked == 1) != (f->state == CK_COUNTED))
-        ck_verdict(c, WRONG_STATE, "the result of assignment %" PRIu64 " was acknowledged as %s, and is %s", f->assignment, a->acked == 1 ? "counted" : "late",
-                   f->state == CK_COUNTED ? "counted" : "late");
+        ck_verdict(c, WRONG_STATE, "the result of assignment %" PRIu64 " was acknowledged as %s, and is %s",
+                   f->assignment, a->acked == 1 ? "counted" : "late", f->state == CK_COUNTED ? "counted" : "late");
     struct ck_task *t = told_task(c, f);
     if (t && f->state == CK_COUNTED && t->winner != f->assignment)
-        ck_verdict(c, DOUBLE_ACCEPT, "run %" PRIu64 " unit %" PRIu64 ": assignments %" PRIu64 " and %" PRIu64 " both count", f->run, f->unit, t->winner, f->assignment);
+        ck_verdict(c, DOUBLE_ACCEPT,
+                   "run %" PRIu64 " unit %" PRIu64 ": assignments %" PRIu64 " and %" PRIu64 " both count", f->run,
+                   f->unit, t->winner, f->assignment);
 }
 
 static void output(struct checker *c, const struct fact *f)
@@ -100,9 +115,11 @@ static void output(struct checker *c, const struct fact *f)
     const struct ck_row *w = ck_get(&c->rows, f->row);
     const struct ck_unit *u = ck_unit(c, f->run, f->unit);
     if (!w || !u)
-        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " hands out unit %" PRIu64 ", row %" PRIu64 ", which nobody sent", f->run, f->unit, f->row);
+        ck_verdict(c, UNEXPECTED, "run %" PRIu64 " hands out unit %" PRIu64 ", row %" PRIu64 ", which nobody sent",
+                   f->run, f->unit, f->row);
     else if (w->digest != f->digest || (u->row && u->row != f->row))
-        ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " hands out unit %" PRIu64 " with other bytes than row %" PRIu64, f->run, f->unit, f->row);
+        ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " hands out unit %" PRIu64 " with other bytes than row %" PRIu64,
+                   f->run, f->unit, f->row);
     else if (u->state != 1)
         ck_verdict(c, WRONG_STATE, "run %" PRIu64 " hands out unit %" PRIu64 ", which is not done", f->run, f->unit);
 }
@@ -118,8 +135,10 @@ static void counts(struct checker *c, const struct fact *f)
             story[r->unit[k]->task[f->index].story]++;
     for (int s = 0; s < 9; s++)
         if (f->counts[s] != r->counts[f->index][s] || (r->told && f->counts[s] != story[s]))
-            ck_verdict(c, COUNTERS, "run %" PRIu64 " station index %u: %" PRIu64 " tasks in state %d, events say %" PRIu64 ", stories %" PRIu64, f->run, f->index,
-                       f->counts[s], s, r->counts[f->index][s], story[s]);
+            ck_verdict(c, COUNTERS,
+                       "run %" PRIu64 " station index %u: %" PRIu64 " tasks in state %d, events say %" PRIu64
+                       ", stories %" PRIu64,
+                       f->run, f->index, f->counts[s], s, r->counts[f->index][s], story[s]);
 }
 
 static void run_counts(struct checker *c, const struct fact *f)
@@ -138,7 +157,8 @@ static void run_counts(struct checker *c, const struct fact *f)
     static const char *const name[5] = { "units", "done", "dropped", "cancelled", "dead" };
     for (int i = 0; i < 5; i++)
         if (f->counts[i] != want[i])
-            ck_verdict(c, COUNTERS, "run %" PRIu64 ": %" PRIu64 " %s, events say %" PRIu64, f->run, f->counts[i], name[i], want[i]);
+            ck_verdict(c, COUNTERS, "run %" PRIu64 ": %" PRIu64 " %s, events say %" PRIu64, f->run, f->counts[i],
+                       name[i], want[i]);
     if (f->state != r->state)
         ck_verdict(c, WRONG_STATE, "run %" PRIu64 " is in state %u, its events say %u", f->run, f->state, r->state);
     r->told = f->flag; /* the stories of all its units follow or came */
@@ -155,11 +175,13 @@ void ck_end_fact(struct checker *c, const struct fact *f)
     case FACT_RUN_COUNTS: run_counts(c, f); break;
     case FACT_LAST_EVENT:
         if (f->seq != c->newest_event)
-            ck_verdict(c, EVENT_GAP, "the newest event is %" PRIu64 ", the stream ended with %" PRIu64, f->seq, c->newest_event);
+            ck_verdict(c, EVENT_GAP, "the newest event is %" PRIu64 ", the stream ended with %" PRIu64, f->seq,
+                       c->newest_event);
         if (f->flag) {
             const struct ck_subscriber *w = ck_get(&c->subscribers, f->worker);
             if (!w || w->seq != f->seq)
-                ck_verdict(c, EVENT_GAP, "subscriber %" PRIu64 " ended with event %" PRIu64 " of %" PRIu64, f->worker, w ? w->seq : 0, f->seq);
+                ck_verdict(c, EVENT_GAP, "subscriber %" PRIu64 " ended with event %" PRIu64 " of %" PRIu64, f->worker,
+                           w ? w->seq : 0, f->seq);
         }
         break;
     case FACT_STUCK: ck_verdict(c, UNFINISHED, "%s", f->text); break;
@@ -173,7 +195,8 @@ static void beyond_story(struct checker *c, const struct ck_run *r, size_t unit)
 {
     for (uint32_t i = 0; i < r->stations; i++) {
         uint32_t n = 0;
-        for (struct ck_assignment *a = ck_get(&c->assignments, r->unit[unit - 1]->task[i].newest); a; a = ck_get(&c->assignments, a->prev))
+        for (struct ck_assignment *a = ck_get(&c->assignments, r->unit[unit - 1]->task[i].newest); a;
+             a = ck_get(&c->assignments, a->prev))
             if (n++ >= STORY_ASSIGNMENTS_MAX)
                 a->told = true;
     }
@@ -200,15 +223,19 @@ static void judge_route(struct checker *c, const struct ck_run *r, size_t unit)
         }
         bool skipped = u->task[i].state == CK_SKIPPED, blocked = u->task[i].state == CK_BLOCKED;
         if (u->task[i].state != CK_ENDED && (turn == blocked || (turn && skipped == wanted)))
-            ck_verdict(c, WRONG_STATE, "run %" PRIu64 " unit %zu station index %u: its turn %s come, its condition is %s, and it is in state %u", r->id, unit, i,
-                       turn ? "has" : "has not", wanted ? "true" : "false", u->task[i].state);
+            ck_verdict(c, WRONG_STATE,
+                       "run %" PRIu64
+                       " unit %zu station index %u: its turn %s come, its condition is %s, and it is in state %u",
+                       r->id, unit, i, turn ? "has" : "has not", wanted ? "true" : "false", u->task[i].state);
     }
 }
 
 /* Rows of a producer that numbers them lie in their order. */
 static void judge_order(struct checker *c, const struct ck_run *r)
 {
-    struct { uint64_t producer, row; } last[64];
+    struct {
+        uint64_t producer, row;
+    } last[64];
     size_t n = 0;
     for (size_t k = 0; k < r->units; k++) {
         const struct ck_row *w = ck_get(&c->rows, r->unit[k]->row);
@@ -220,7 +247,8 @@ static void judge_order(struct checker *c, const struct ck_run *r)
         if (i == n && n < 64)
             last[n++].producer = w->producer;
         else if (i < n && last[i].row >= r->unit[k]->row)
-            ck_verdict(c, FIFO, "run %" PRIu64 ": row %" PRIu64 " lies behind row %" PRIu64 " of the same producer", r->id, r->unit[k]->row, last[i].row);
+            ck_verdict(c, FIFO, "run %" PRIu64 ": row %" PRIu64 " lies behind row %" PRIu64 " of the same producer",
+                       r->id, r->unit[k]->row, last[i].row);
         if (i < n)
             last[i].row = r->unit[k]->row;
     }
@@ -232,7 +260,8 @@ void checker_end(struct checker *c)
         const struct ck_row *w = c->rows.v[i].p;
         const struct ck_run *r = w ? ck_get(&c->runs, w->run) : NULL;
         if (w && w->acked && !w->found && (!r || r->told || r->units == 0))
-            ck_verdict(c, LOST, "row %" PRIu64 " of run %" PRIu64 " was acknowledged, and is not there", c->rows.v[i].key, w->run);
+            ck_verdict(c, LOST, "row %" PRIu64 " of run %" PRIu64 " was acknowledged, and is not there",
+                       c->rows.v[i].key, w->run);
     }
     for (size_t i = 0; i < c->runs.cap; i++) {
         const struct ck_run *r = c->runs.v[i].p;
@@ -253,8 +282,10 @@ void checker_end(struct checker *c)
         const struct ck_assignment *a = c->assignments.v[i].p;
         const struct ck_run *r = a && a->run ? ck_get(&c->runs, a->run) : NULL;
         if (r && r->told && !a->told)
-            ck_verdict(c, LOST, "assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64 " is in no story", c->assignments.v[i].key, a->run, a->unit);
+            ck_verdict(c, LOST, "assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64 " is in no story",
+                       c->assignments.v[i].key, a->run, a->unit);
         if (a && a->acked && !a->run)
-            ck_verdict(c, UNEXPECTED, "a result under assignment %" PRIu64 " was acknowledged; it was never given", c->assignments.v[i].key);
+            ck_verdict(c, UNEXPECTED, "a result under assignment %" PRIu64 " was acknowledged; it was never given",
+                       c->assignments.v[i].key);
     }
 }

@@ -1,4 +1,5 @@
-/* Inside the checker: the model that checker.c moves by events and checker_end.c compares with what is there at the end. */
+/* Inside the checker: the model that checker_events.c moves, checker_judge.c judges at each step, and checker_end.c compares with what is there at
+ * the end. */
 #ifndef TESTS_SIM_CHECKER_MODEL_H
 #define TESTS_SIM_CHECKER_MODEL_H
 #include "tests/sim/checker.h"
@@ -69,6 +70,16 @@ struct checker {
 void *ck_get(const struct table *t, uint64_t key);
 struct ck_unit *ck_unit(struct checker *c, uint64_t run, uint64_t unit);
 void ck_verdict(struct checker *c, enum verdict v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void *ck_must(void *p); /* out of memory ends the program */
+void *ck_make(struct table *t, uint64_t key, size_t size); /* find, or make it, zeroed */
+void *ck_more(void *p, size_t *cap, size_t n, size_t size); /* room for one more */
+uint32_t ck_index_of(const struct checker *c, uint32_t station);
+uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
+struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);
+extern const char *const ck_state_names[];
+bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; false: not its matter */
+void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
+void ck_step_over(struct checker *c);
 void ck_seen(struct checker *c, const struct fact *f);
 void ck_end_fact(struct checker *c, const struct fact *f);
 #endif

@@ -8,7 +8,10 @@
 #define PATIENCE (7 * DAY)
 #define LOOK_EVERY (10 * MINUTE)
 
-static struct slp_bytes name_of(const char *n) { return (struct slp_bytes){ n, (uint32_t)strlen(n) }; }
+static struct slp_bytes name_of(const char *n)
+{
+    return (struct slp_bytes){ n, (uint32_t)strlen(n) };
+}
 
 /* ---- putting right ---- */
 
@@ -50,7 +53,8 @@ static bool at_end(struct sim *s, char *what, size_t size)
         struct producer *p = &s->producer[i];
         struct slp_run_get g = { .run = name_of(p->run) };
         if (p->state != P_OVER) {
-            snprintf(what, size, "producer%u is at step %d, %" PRIu64 " of %" PRIu64 " rows acknowledged", i, (int)p->state, p->acked, p->rows);
+            snprintf(what, size, "producer%u is at step %d, %" PRIu64 " of %" PRIu64 " rows acknowledged", i,
+                     (int)p->state, p->acked, p->rows);
             return false;
         }
         const struct slp_msg *m = server_ask(s, SLP_RUN_GET, &g);
@@ -58,9 +62,12 @@ static bool at_end(struct sim *s, char *what, size_t size)
         struct slp_cursor c = m->type == SLP_RUN_INFO ? slp_each(m->u.run_info.run) : (struct slp_cursor){ 0 };
         if (slp_next_run_row(&c, &r) && r.state < 2) {
             struct slp_item_station_row row;
-            int n = snprintf(what, size, "%s: %" PRIu64 " of %" PRIu64 " units done, %" PRIu64 " dropped;", p->run, r.done, r.units, r.dropped);
+            int n = snprintf(what, size, "%s: %" PRIu64 " of %" PRIu64 " units done, %" PRIu64 " dropped;", p->run,
+                             r.done, r.units, r.dropped);
             for (c = slp_each(m->u.run_info.stations); slp_next_station_row(&c, &row) && n < (int)size;)
-                n += snprintf(what + n, size - (size_t)n, " %.*s waits %" PRIu64 " ready %" PRIu64 " assigned %" PRIu64 " started %" PRIu64 " dead %" PRIu64 ";",
+                n += snprintf(what + n, size - (size_t)n,
+                              " %.*s waits %" PRIu64 " ready %" PRIu64 " assigned %" PRIu64 " started %" PRIu64
+                              " dead %" PRIu64 ";",
                               (int)row.name.n, row.name.p, row.waiting, row.ready, row.assigned, row.started, row.dead);
             return false;
         }
@@ -72,7 +79,8 @@ static bool at_end(struct sim *s, char *what, size_t size)
         }
     struct watcher *w = &s->watcher[0];
     if (w->seq + 1 != s->server.next_event) {
-        snprintf(what, size, "the subscriber of all saw %" PRIu64 " of %" PRIu64 " events", w->seq, s->server.next_event - 1);
+        snprintf(what, size, "the subscriber of all saw %" PRIu64 " of %" PRIu64 " events", w->seq,
+                 s->server.next_event - 1);
         return false;
     }
     return true;
@@ -119,7 +127,9 @@ static void story(struct sim *s, uint64_t run, uint64_t unit, struct slp_bytes p
     struct slr r = slr_on(packed.p, packed.n), at;
     struct slr_value v, m, st;
     CHECK(s, slr_next(&r, &v) == 0 && v.type == SLR_MAP);
-    struct fact f = { .kind = FACT_STORY_UNIT, .run = run, .unit = unit, .state = (uint32_t)number_at(r, v.n, "state") };
+    struct fact f = {
+        .kind = FACT_STORY_UNIT, .run = run, .unit = unit, .state = (uint32_t)number_at(r, v.n, "state")
+    };
     CHECK(s, slr_find(r, v.n, "input", &at) && slr_next(&at, &m) == 0 && m.type == SLR_MAP);
     struct slp_bytes text = string_at(at, m.n, "text"), route = string_at(at, m.n, "kind");
     f.row = row_of_text(text);
@@ -130,7 +140,11 @@ static void story(struct sim *s, uint64_t run, uint64_t unit, struct slp_bytes p
         struct slr in;
         struct slr_value list;
         CHECK(s, slr_next(&at, &st) == 0 && st.type == SLR_MAP);
-        f = (struct fact){ .kind = FACT_STORY_TASK, .run = run, .unit = unit, .index = i, .state = (uint32_t)number_at(at, st.n, "state") };
+        f = (struct fact){ .kind = FACT_STORY_TASK,
+                           .run = run,
+                           .unit = unit,
+                           .index = i,
+                           .state = (uint32_t)number_at(at, st.n, "state") };
         checker_feed(s->checker, &f);
         CHECK(s, slr_find(at, st.n, "assignments", &in) && slr_next(&in, &list) == 0 && list.type == SLR_ARRAY);
         for (uint32_t k = 0; k < list.n; k++)
@@ -153,9 +167,14 @@ static void output(struct sim *s, struct producer *p)
         for (struct slp_cursor c = slp_each(m->u.output.rows); slp_next_raw(&c, &row);) {
             struct slr r = slr_on(row.p, row.n);
             struct slr_value v, unit, text, route;
-            CHECK(s, slr_next(&r, &v) == 0 && v.n >= 3 && slr_next(&r, &unit) == 0 && slr_next(&r, &text) == 0 && slr_next(&r, &route) == 0);
+            CHECK(s, slr_next(&r, &v) == 0 && v.n >= 3 && slr_next(&r, &unit) == 0 && slr_next(&r, &text) == 0 &&
+                         slr_next(&r, &route) == 0);
             struct slp_bytes t = { text.p, text.n }, k = { route.p, route.n };
-            checker_feed(s->checker, &(struct fact){ .kind = FACT_OUTPUT, .run = p->run_id, .unit = unit.u64, .row = row_of_text(t), .digest = row_digest(t, k) });
+            checker_feed(s->checker, &(struct fact){ .kind = FACT_OUTPUT,
+                                                     .run = p->run_id,
+                                                     .unit = unit.u64,
+                                                     .row = row_of_text(t),
+                                                     .digest = row_digest(t, k) });
         }
         more = m->u.output.more;
         q.after_unit = m->u.output.next_after;
@@ -177,9 +196,16 @@ static void read_run(struct sim *s, struct producer *p)
     if (r.run_id != p->run_id)
         return; /* deleted, and another one under its name */
     for (c = slp_each(m->u.run_info.stations); slp_next_station_row(&c, &row); n++)
-        counts[n] = (struct fact){ .kind = FACT_COUNTS, .run = p->run_id, .station = (uint32_t)row.station_id, .index = n,
-                                   .counts = { row.blocked, row.waiting, row.ready, row.assigned, row.started, row.done, row.skipped, row.dead, row.ended } };
-    struct fact f = { .kind = FACT_RUN_COUNTS, .run = p->run_id, .state = (uint32_t)r.state, .flag = true,
+        counts[n] = (struct fact){ .kind = FACT_COUNTS,
+                                   .run = p->run_id,
+                                   .station = (uint32_t)row.station_id,
+                                   .index = n,
+                                   .counts = { row.blocked, row.waiting, row.ready, row.assigned, row.started, row.done,
+                                               row.skipped, row.dead, row.ended } };
+    struct fact f = { .kind = FACT_RUN_COUNTS,
+                      .run = p->run_id,
+                      .state = (uint32_t)r.state,
+                      .flag = true,
                       .counts = { r.units, r.done, r.dropped, r.cancelled, r.dead } };
     checker_feed(s->checker, &f);
     for (uint64_t u = 1; u <= f.counts[0]; u++) {
@@ -214,11 +240,13 @@ void sim_finish(struct sim *s)
         end = s->server.up && at_end(s, what, sizeof what);
     }
     s->drained_us = s->now_us - begun_us;
-    TELL(s, "---- %s after %" PRId64 " min ----", end ? "all is at its end" : "not everything is at its end", s->drained_us / MINUTE);
+    TELL(s, "---- %s after %" PRId64 " min ----", end ? "all is at its end" : "not everything is at its end",
+         s->drained_us / MINUTE);
     if (!end)
         checker_feed(s->checker, &(struct fact){ .kind = FACT_STUCK, .text = what });
     for (uint32_t i = 0; i < s->plan.runs; i++)
         read_run(s, &s->producer[i]);
-    checker_feed(s->checker, &(struct fact){ .kind = FACT_LAST_EVENT, .seq = s->server.next_event - 1, .worker = 0, .flag = end });
+    checker_feed(s->checker,
+                 &(struct fact){ .kind = FACT_LAST_EVENT, .seq = s->server.next_event - 1, .worker = 0, .flag = end });
     checker_end(s->checker);
 }

@@ -6,7 +6,10 @@
 
 static happening due, restart, crash, freeze, relink, cut, confuse;
 
-int64_t hub_now_us(const struct sim *s, const struct hub *h) { return s->now_us - h->boot_us; }
+int64_t hub_now_us(const struct sim *s, const struct hub *h)
+{
+    return s->now_us - h->boot_us;
+}
 
 /* ---- the data directory ---- */
 
@@ -29,9 +32,18 @@ static void outbox_drop(struct hub *h, bool (*gone)(const struct outboxed *))
     h->outbox_n = n;
 }
 
-static bool is_acked(const struct outboxed *o) { return o->acked && o->ack_synced; }
-static bool not_synced(const struct outboxed *o) { return !o->synced; }
-static bool anything(const struct outboxed *o) { return o != NULL; }
+static bool is_acked(const struct outboxed *o)
+{
+    return o->acked && o->ack_synced;
+}
+static bool not_synced(const struct outboxed *o)
+{
+    return !o->synced;
+}
+static bool anything(const struct outboxed *o)
+{
+    return o != NULL;
+}
 bool hub_idle(const struct hub *h)
 {
     for (size_t i = 0; i < h->outbox_n; i++)
@@ -77,9 +89,16 @@ void hub_begun(struct sim *s, struct hub *h, uint64_t assignment)
         return;
     if (h->journal_n == h->journal_cap)
         CHECK(s, h->journal = realloc(h->journal, (h->journal_cap = h->journal_cap * 2 + 8) * sizeof *h->journal));
-    h->journal[h->journal_n++] = (struct journaled){ t->assignment, t->worker_no, t->station_id, t->attempt, t->lease_us,
-                                                     copy(s, t->fields.p, t->fields.bytes), copy(s, t->context.p, t->context.n), t->fields.bytes,
-                                                     t->fields.count, t->context.n };
+    h->journal[h->journal_n++] = (struct journaled){ t->assignment,
+                                                     t->worker_no,
+                                                     t->station_id,
+                                                     t->attempt,
+                                                     t->lease_us,
+                                                     copy(s, t->fields.p, t->fields.bytes),
+                                                     copy(s, t->context.p, t->context.n),
+                                                     t->fields.bytes,
+                                                     t->fields.count,
+                                                     t->context.n };
     sync_all(h);
 }
 
@@ -93,7 +112,8 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     if (!t || t->state != CORE_STARTED)
         return;
     int route = (int)rng_below(&h->rng, 3);
-    int n = snprintf(text, sizeof text, "answer %" PRIu64 " of %s, %" PRIu64 " ", assignment, core_task_worker(t), rng_u64(&h->rng));
+    int n = snprintf(text, sizeof text, "answer %" PRIu64 " of %s, %" PRIu64 " ", assignment, core_task_worker(t),
+                     rng_u64(&h->rng));
     for (uint64_t k = rng_spread(&h->rng, 1, 200); k && n < (int)sizeof text - 1; k--)
         text[n++] = (char)('a' + rng_below(&h->rng, 26));
     if (bad)
@@ -101,22 +121,34 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     else
         slp_pack_str(&values, text, (size_t)n);
     slp_pack_cstr(&values, route_names[route]);
-    struct slp_item_result r = { .assignment = assignment, .worker = t->worker_no, .values = { values.p, (uint32_t)values.n, 2 }, .active_us = 1000 };
+    struct slp_item_result r = { .assignment = assignment,
+                                 .worker = t->worker_no,
+                                 .values = { values.p, (uint32_t)values.n, 2 },
+                                 .active_us = 1000 };
     SLP_SET(&r, item_result, active_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
     if (h->outbox_n == h->outbox_cap)
         CHECK(s, h->outbox = realloc(h->outbox, (h->outbox_cap = h->outbox_cap * 2 + 16) * sizeof *h->outbox));
-    h->outbox[h->outbox_n++] = (struct outboxed){ .seq = ++h->seq, .assignment = assignment, .worker = t->worker_no, .item = copy(s, item.p, item.n),
-                                                  .n = (uint32_t)item.n, .person = person };
+    h->outbox[h->outbox_n++] = (struct outboxed){ .seq = ++h->seq,
+                                                  .assignment = assignment,
+                                                  .worker = t->worker_no,
+                                                  .item = copy(s, item.p, item.n),
+                                                  .n = (uint32_t)item.n,
+                                                  .person = person };
     if (person)
         sync_all(h); /* before it is sent */
     if (!bad)
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = t->worker_no,
-                                                 .digest = digest(text, (size_t)n), .route = route });
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBMIT_SENT,
+                                                 .assignment = assignment,
+                                                 .worker = t->worker_no,
+                                                 .digest = digest(text, (size_t)n),
+                                                 .route = route });
     h->finished++;
     TELL(s, "%s: %s finishes assignment %" PRIu64 "%s", h->name, core_task_worker(t), assignment, bad ? " badly" : "");
     struct outboxed *o = &h->outbox[h->outbox_n - 1];
-    hub_input(s, h, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = o->seq, .item = { o->item, o->n } });
+    hub_input(
+        s, h,
+        (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = o->seq, .item = { o->item, o->n } });
     slp_buf_free(&values);
     slp_buf_free(&item);
 }
@@ -140,7 +172,10 @@ static void seen(struct sim *s, struct hub *h, uint64_t assignment)
     struct slp_cursor c = t ? slp_each(t->fields) : (struct slp_cursor){ 0 };
     struct slp_bytes text, route;
     if (t && slp_next_str(&c, &text) && slp_next_str(&c, &route))
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_SEEN, .assignment = assignment, .worker = t->worker_no, .row = row_of_text(text),
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SEEN,
+                                                 .assignment = assignment,
+                                                 .worker = t->worker_no,
+                                                 .row = row_of_text(text),
                                                  .digest = row_digest(text, route) });
 }
 
@@ -158,7 +193,9 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
         break;
     case CORE_OUT_OFFER: staff_offer(s, h, text); break;
     case CORE_OUT_DROPPED: hub_over(h, o->assignment); break;
-    case CORE_OUT_FORM: hub_input(s, h, (struct core_in){ .kind = CORE_IN_FORM, .station_id = o->station_id, .ok = true }); break;
+    case CORE_OUT_FORM:
+        hub_input(s, h, (struct core_in){ .kind = CORE_IN_FORM, .station_id = o->station_id, .ok = true });
+        break;
     case CORE_OUT_ACKED:
         if ((b = outboxed(h, o->seq)))
             b->acked = true;
@@ -166,7 +203,8 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
         break;
     case CORE_OUT_REFUSED:
         h->refused++;
-        TELL(s, "%s: the result of assignment %" PRIu64 " is refused: %s", h->name, o->assignment, slp_error_name(o->code));
+        TELL(s, "%s: the result of assignment %" PRIu64 " is refused: %s", h->name, o->assignment,
+             slp_error_name(o->code));
         if ((b = outboxed(h, o->seq)))
             b->acked = true;
         hub_over(h, o->assignment);
@@ -278,7 +316,9 @@ void hub_take(struct sim *s, struct hub *h, const struct frame *f)
 
 static void start(struct sim *s, struct hub *h)
 {
-    struct core_config cc = { .hub = h->name, .zone = "Africa/Nairobi", .incarnation = ++h->incarnation, .seed = rng_u64(&h->rng) };
+    struct core_config cc = {
+        .hub = h->name, .zone = "Africa/Nairobi", .incarnation = ++h->incarnation, .seed = rng_u64(&h->rng)
+    };
     memcpy(cc.data_id, h->data_id, 16);
     CHECK(s, h->core = core_new(&cc));
     h->up = true;
@@ -286,18 +326,27 @@ static void start(struct sim *s, struct hub *h)
     h->due_us = 0;
     h->wire.peer = net_peer(s, SIDE_HUB, h->index);
     core_outs_clear(&h->outs);
-    TELL(s, "%s: the agent starts, incarnation %" PRIu64 ", %zu results unsent, %zu tasks begun", h->name, h->incarnation, h->outbox_n, h->journal_n);
+    TELL(s, "%s: the agent starts, incarnation %" PRIu64 ", %zu results unsent, %zu tasks begun", h->name,
+         h->incarnation, h->outbox_n, h->journal_n);
     for (size_t i = 0; i < h->journal_n; i++) {
         const struct journaled *j = &h->journal[i];
         hub_input(s, h, (struct core_in){ .kind = CORE_IN_FORM, .station_id = j->station, .ok = true });
-        struct core_task t = { .assignment = j->assignment, .worker_no = j->worker_no, .station_id = j->station, .attempt = j->attempt,
-                               .lease_us = j->lease_us, .fields = { j->fields, j->fields_n, j->fields_count }, .context = { j->context, j->context_n } };
+        struct core_task t = { .assignment = j->assignment,
+                               .worker_no = j->worker_no,
+                               .station_id = j->station,
+                               .attempt = j->attempt,
+                               .lease_us = j->lease_us,
+                               .fields = { j->fields, j->fields_n, j->fields_count },
+                               .context = { j->context, j->context_n } };
         hub_input(s, h, (struct core_in){ .kind = CORE_IN_RESTORE, .task = &t });
     }
     for (size_t i = 0; i < h->outbox_n; i++)
         if (!h->outbox[i].acked)
-            hub_input(s, h, (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = h->outbox[i].assignment, .seq = h->outbox[i].seq,
-                                              .item = { h->outbox[i].item, h->outbox[i].n } });
+            hub_input(s, h,
+                      (struct core_in){ .kind = CORE_IN_UNSENT,
+                                        .assignment = h->outbox[i].assignment,
+                                        .seq = h->outbox[i].seq,
+                                        .item = { h->outbox[i].item, h->outbox[i].n } });
     struct core_roster r = { .count = h->staff_n, .members = h->members };
     memcpy(r.digest, h->digest, sizeof r.digest);
     hub_input(s, h, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &r });
@@ -332,7 +381,9 @@ static void crash(struct sim *s, uint64_t index, uint64_t unused)
         int64_t down = rng_spread(&h->rng, SEC, s->plan.agent_down_max_us);
         if (rng_chance(&h->rng, 200000)) {
             TELL(s, "%s: the agent is told to stop", h->name);
-            hub_input(s, h, (struct core_in){ .kind = CORE_IN_QUIET, .deadline_us = hub_now_us(s, h) + rng_spread(&h->rng, SEC, 10 * MINUTE) });
+            hub_input(s, h,
+                      (struct core_in){ .kind = CORE_IN_QUIET,
+                                        .deadline_us = hub_now_us(s, h) + rng_spread(&h->rng, SEC, 10 * MINUTE) });
             hub_pump(s, h);
         } else if (rng_chance(&h->rng, s->plan.power_ppm)) {
             TELL(s, "%s: the power fails, down for %" PRId64 " s", h->name, down / SEC);
@@ -365,7 +416,8 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     (void)unused;
     if (s->calm)
         return;
-    h->wire.peer = net_peer(s, SIDE_HUB, h->index); /* TCP broke, the socket reconnected by itself: the core does not notice */
+    h->wire.peer =
+        net_peer(s, SIDE_HUB, h->index); /* TCP broke, the socket reconnected by itself: the core does not notice */
     TELL(s, "%s: the link reconnects", h->name);
     again(s, h, s->plan.relink_every_us, relink);
 }
@@ -382,7 +434,11 @@ static void cut(struct sim *s, uint64_t index, uint64_t unused)
         h->wire.cut_up_us = until;
     if (which != 1)
         h->wire.cut_down_us = until;
-    TELL(s, "%s: its link is cut %s for %" PRId64 " s", h->name, which == 0 ? "inwards" : which == 1 ? "outwards" : "both ways", (until - s->now_us) / SEC);
+    TELL(s, "%s: its link is cut %s for %" PRId64 " s", h->name,
+         which == 0   ? "inwards"
+         : which == 1 ? "outwards"
+                      : "both ways",
+         (until - s->now_us) / SEC);
     again(s, h, s->plan.cut_every_us, cut);
 }
 
@@ -402,7 +458,9 @@ static void confuse(struct sim *s, uint64_t index, uint64_t unused)
         struct slp_buf items = { 0 }, b = { 0 };
         uint32_t n = (uint32_t)rng_range(&h->rng, 1, 20);
         for (uint32_t i = 0; i < n; i++) {
-            struct slp_item_act it = { .act = rng_below(&h->rng, 6), .assignment = (uint64_t)rng_range(&h->rng, 0, (int64_t)h->seen + 2), .worker = w.number };
+            struct slp_item_act it = { .act = rng_below(&h->rng, 6),
+                                       .assignment = (uint64_t)rng_range(&h->rng, 0, (int64_t)h->seen + 2),
+                                       .worker = w.number };
             slp_pack_item(&items, SLP_ITEM_act, &it);
         }
         struct slp_acts q = { .session = v.session, .acts = { items.p, (uint32_t)items.n, n } };

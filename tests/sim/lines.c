@@ -47,8 +47,10 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v)
 static void text_of(const struct sim_line *l, const struct sim_variant *v, uint32_t number, char *b, size_t size)
 {
     static const char *const kinds[] = { "any", "human", "robot" };
-    size_t n = (size_t)snprintf(b, size, "line: %s\ntitle: variant %u\ninput:\n  - {name: text, type: text, required: true}\n"
-                                "  - {name: kind, type: text, options: [x, y, z]}\nstations:\n", l->name, number);
+    size_t n = (size_t)snprintf(b, size,
+                                "line: %s\ntitle: variant %u\ninput:\n  - {name: text, type: text, required: true}\n"
+                                "  - {name: kind, type: text, options: [x, y, z]}\nstations:\n",
+                                l->name, number);
     for (uint32_t i = 0; i < v->stations; i++) {
         const struct sim_station *t = &v->st[i];
         n += (size_t)snprintf(b + n, size - n, "  - name: s%u\n    worker: {kind: %s, skills: {", i, kinds[t->kind]);
@@ -69,10 +71,13 @@ static void text_of(const struct sim_line *l, const struct sim_variant *v, uint3
         if (t->when_on == -2)
             n += (size_t)snprintf(b + n, size - n, "    when: kind == \"%s\"\n", route_names[t->when_is]);
         else if (t->when_on >= 0)
-            n += (size_t)snprintf(b + n, size - n, "    when: s%d.route == \"%s\"\n", t->when_on, route_names[t->when_is]);
-        n += (size_t)snprintf(b + n, size - n, "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
+            n += (size_t)snprintf(b + n, size - n, "    when: s%d.route == \"%s\"\n", t->when_on,
+                                  route_names[t->when_is]);
+        n += (size_t)snprintf(b + n, size - n,
+                              "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
                               "        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-                              "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n", t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
+                              "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
+                              t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
         if (t->start_by_us)
             n += (size_t)snprintf(b + n, size - n, "    start_by: %" PRId64 "s\n", t->start_by_us / SEC);
     }
@@ -139,7 +144,9 @@ uint64_t digest(const void *p, size_t n)
 static size_t row_text(uint64_t row, char *b, size_t size)
 {
     uint64_t x = row * 0x9e3779b97f4a7c15ull;
-    size_t filler = (x >> 40) % 97 == 0 ? 3000 + (x >> 48) % 20000 : (x >> 40) % 7 == 0 ? (x >> 48) % 3000 : (x >> 48) % 120;
+    size_t filler = (x >> 40) % 97 == 0  ? 3000 + (x >> 48) % 20000
+                    : (x >> 40) % 7 == 0 ? (x >> 48) % 3000
+                                         : (x >> 48) % 120;
     size_t n = (size_t)snprintf(b, size, "row %" PRIu64 " ", row);
     for (size_t i = 0; i < filler && n < size; i++)
         b[n++] = (char)('a' + (x >> (i % 50)) % 26);

@@ -14,7 +14,8 @@ void sim_tell(struct sim *s, const char *fmt, ...)
 {
     va_list ap;
     int64_t ms = s->now_us / 1000;
-    fprintf(s->story, "%3" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64 "  ", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
+    fprintf(s->story, "%3" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64 "  ", ms / 3600000, ms / 60000 % 60,
+            ms / 1000 % 60, ms % 1000);
     va_start(ap, fmt);
     vfprintf(s->story, fmt, ap);
     va_end(ap);
@@ -87,10 +88,13 @@ void sim_free(struct sim *s)
 static void report(struct sim *s, const struct options *o, bool ok, const char *args)
 {
     struct checker_sums c = checker_sums(s->checker);
-    printf("seed %" PRIu64 " %s hash %016" PRIx64 " hours %" PRId64 " drained_min %" PRId64 " units %" PRIu64 " rows_acked %" PRIu64 " results %" PRIu64 " late %" PRIu64
-           " assignments %" PRIu64 " events %" PRIu64 " recovered %" PRIu64 " frames %" PRIu64 " lost %" PRIu64 " replayed %" PRIu64 " crashes %" PRIu64
-           " commits %" PRIu64 "\n", o->seed, ok ? "ok" : "FAILED", s->hash, (s->now_us + HOUR / 2) / HOUR, s->drained_us / MINUTE, c.units, c.rows_acked,
-           c.results_counted, c.results_late, c.assignments, c.events, c.recovered, s->net.sent, s->net.lost, s->net.doubled, s->server.crashes, s->server.commits);
+    printf("seed %" PRIu64 " %s hash %016" PRIx64 " hours %" PRId64 " drained_min %" PRId64 " units %" PRIu64
+           " rows_acked %" PRIu64 " results %" PRIu64 " late %" PRIu64 " assignments %" PRIu64 " events %" PRIu64
+           " recovered %" PRIu64 " frames %" PRIu64 " lost %" PRIu64 " replayed %" PRIu64 " crashes %" PRIu64
+           " commits %" PRIu64 "\n",
+           o->seed, ok ? "ok" : "FAILED", s->hash, (s->now_us + HOUR / 2) / HOUR, s->drained_us / MINUTE, c.units,
+           c.rows_acked, c.results_counted, c.results_late, c.assignments, c.events, c.recovered, s->net.sent,
+           s->net.lost, s->net.doubled, s->server.crashes, s->server.commits);
     if (ok)
         return;
     plan_print(&s->plan, stdout);
@@ -98,22 +102,27 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
         printf("  broken: %s\n", broken_text);
     for (enum verdict v = 0; v < VERDICTS; v++)
         if (checker_count(s->checker, v))
-            printf("  %s: %" PRIu64 ", first: %s\n", verdict_name(v), checker_count(s->checker, v), checker_first(s->checker, v));
+            printf("  %s: %" PRIu64 ", first: %s\n", verdict_name(v), checker_count(s->checker, v),
+                   checker_first(s->checker, v));
     printf("  again: %s\n", args);
 }
 
 static void usage(FILE *f)
 {
-    fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no net|agents|broker|operator|people]...\n"
+    fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no "
+               "net|agents|broker|operator|people]...\n"
                "                   [--trace] [--plan] [--dir DIR]\n");
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option opts[] = { { "seed", 1, 0, 's' }, { "hours", 1, 0, 'h' }, { "hubs", 1, 0, 'u' }, { "runs", 1, 0, 'r' }, { "rows", 1, 0, 'w' },
-                                          { "lines", 1, 0, 'l' }, { "no", 1, 0, 'n' }, { "trace", 0, 0, 't' }, { "plan", 0, 0, 'p' }, { "dir", 1, 0, 'd' },
-                                          { "help", 0, 0, '?' }, { 0, 0, 0, 0 } };
-    struct options o = { .seed = 1, .hours = -1, .hubs = UINT32_MAX, .runs = UINT32_MAX, .rows = UINT32_MAX, .lines = UINT32_MAX };
+    static const struct option opts[] = { { "seed", 1, 0, 's' }, { "hours", 1, 0, 'h' }, { "hubs", 1, 0, 'u' },
+                                          { "runs", 1, 0, 'r' }, { "rows", 1, 0, 'w' },  { "lines", 1, 0, 'l' },
+                                          { "no", 1, 0, 'n' },   { "trace", 0, 0, 't' }, { "plan", 0, 0, 'p' },
+                                          { "dir", 1, 0, 'd' },  { "help", 0, 0, '?' },  { 0, 0, 0, 0 } };
+    struct options o = {
+        .seed = 1, .hours = -1, .hubs = UINT32_MAX, .runs = UINT32_MAX, .rows = UINT32_MAX, .lines = UINT32_MAX
+    };
     static struct sim s;
     bool plan_only = false;
     const char *dirs[] = { getenv("TMPDIR"), "/dev/shm", "/tmp" };

@@ -4,13 +4,28 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { WHY_NONE, WHY_RELEASED = 3, WHY_DECLINED = 4, WHY_EXPIRED = 5, WHY_FAILED = 6, WHY_RECALLED = 8, WHY_BURIED = 9, WHY_DROPPED = 10 };
+enum {
+    WHY_NONE,
+    WHY_RELEASED = 3,
+    WHY_DECLINED = 4,
+    WHY_EXPIRED = 5,
+    WHY_FAILED = 6,
+    WHY_RECALLED = 8,
+    WHY_BURIED = 9,
+    WHY_DROPPED = 10
+};
 
-static bool over(const struct model *m) { return m->run > 1; }
+static bool over(const struct model *m)
+{
+    return m->run > 1;
+}
 
 /* ---- how a unit goes on ---- */
 
-static bool final(uint8_t state) { return state == M_DONE || state == M_SKIPPED; }
+static bool final(uint8_t state)
+{
+    return state == M_DONE || state == M_SKIPPED;
+}
 
 static void make_ready(struct model *m, uint32_t unit, uint32_t s)
 {
@@ -98,7 +113,9 @@ static enum m_code look(const struct model *m, uint64_t no, uint32_t worker)
 
 enum m_code model_act(struct model *m, enum m_act act, uint64_t no, uint32_t worker, int64_t delay_us)
 {
-    static const int why[] = { [M_RELEASE] = WHY_RELEASED, [M_DECLINE] = WHY_DECLINED, [M_FAIL] = WHY_FAILED, [M_BURY] = WHY_BURIED };
+    static const int why[] = {
+        [M_RELEASE] = WHY_RELEASED, [M_DECLINE] = WHY_DECLINED, [M_FAIL] = WHY_FAILED, [M_BURY] = WHY_BURIED
+    };
     enum m_code code = look(m, no, worker);
     if (code != M_OK)
         return code;
@@ -123,9 +140,7 @@ enum m_code model_act(struct model *m, enum m_act act, uint64_t no, uint32_t wor
         m->a[no].due_us = m->now_us + m->st[s].lease_us;
         return M_OK;
     case M_RELEASE:
-    case M_DECLINE:
-        recall(m, no, why[act]);
-        return M_OK;
+    case M_DECLINE: recall(m, no, why[act]); return M_OK;
     case M_FAIL:
         if (give_back(m, no, WHY_FAILED) && another_attempt(m, no)) {
             int64_t wait = delay_us;
@@ -158,7 +173,8 @@ enum m_code model_submit(struct model *m, uint64_t no, uint32_t worker, int rout
     uint32_t s = m->a[no].station, unit = m->a[no].unit;
     struct m_unit *u = &m->unit[unit];
     uint8_t t = u->task[s].state;
-    bool counts = u->state == 0 && (t == M_READY || t == M_WAITING || t == M_DEAD || t == M_ASSIGNED || (t == M_STARTED && u->task[s].holder == no));
+    bool counts = u->state == 0 && (t == M_READY || t == M_WAITING || t == M_DEAD || t == M_ASSIGNED ||
+                                    (t == M_STARTED && u->task[s].holder == no));
     m->a[no].state = counts ? M_COUNTED : M_LATE;
     if (!counts)
         return M_IS_LATE;
@@ -301,15 +317,17 @@ void model_time(struct model *m, int64_t now_us)
 static bool declined(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
 {
     for (uint64_t no = 1; no <= m->assignments; no++)
-        if (m->a[no].worker == worker && m->a[no].station == s && m->a[no].unit == unit && m->a[no].state == M_RETURNED && m->a[no].why == WHY_DECLINED)
+        if (m->a[no].worker == worker && m->a[no].station == s && m->a[no].unit == unit &&
+            m->a[no].state == M_RETURNED && m->a[no].why == WHY_DECLINED)
             return true;
     return false;
 }
 
 static bool may_do(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
 {
-    return !over(m) && !m->paused && m->worker[worker].here && m->worker[worker].credit > 0 && m->unit[unit].task[s].state == M_READY &&
-           (!m->st[s].humans_only || m->worker[worker].human) && !declined(m, worker, s, unit);
+    return !over(m) && !m->paused && m->worker[worker].here && m->worker[worker].credit > 0 &&
+           m->unit[unit].task[s].state == M_READY && (!m->st[s].humans_only || m->worker[worker].human) &&
+           !declined(m, worker, s, unit);
 }
 
 const char *model_push(struct model *m, uint64_t no, uint32_t worker, uint32_t s, uint32_t unit)
@@ -344,9 +362,11 @@ const char *model_idle(const struct model *m)
                     return text;
                 }
             /* first in, first out at first dispatch: whoever came to this station later must not have been dispatched before */
-            for (uint32_t v = 1; v <= m->units && m->unit[u].task[s].state == M_READY && !m->unit[u].task[s].dispatched; v++)
+            for (uint32_t v = 1; v <= m->units && m->unit[u].task[s].state == M_READY && !m->unit[u].task[s].dispatched;
+                 v++)
                 if (m->unit[v].task[s].dispatched && m->unit[v].task[s].turn > m->unit[u].task[s].turn) {
-                    snprintf(text, sizeof text, "unit %u was dispatched at station %u before unit %u, which came first", v, s, u);
+                    snprintf(text, sizeof text, "unit %u was dispatched at station %u before unit %u, which came first",
+                             v, s, u);
                     return text;
                 }
         }

@@ -110,7 +110,8 @@ static void send(struct sim *s, struct frame *f, int64_t cut_us, int64_t *last, 
     s->net.doubled += copies - 1;
     sched_at(s, at, arrive, (uint64_t)(uintptr_t)f, 0);
     for (unsigned i = 1; i < copies; i++) /* a replay may come soon, or when everybody has forgotten */
-        sched_at(s, at + (rng_chance(r, 300000) ? rng_spread(r, 1, s->plan.late_max_us) : rng_range(r, 1, SEC)), arrive, (uint64_t)(uintptr_t)f, 0);
+        sched_at(s, at + (rng_chance(r, 300000) ? rng_spread(r, 1, s->plan.late_max_us) : rng_range(r, 1, SEC)), arrive,
+                 (uint64_t)(uintptr_t)f, 0);
 }
 
 void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n)
@@ -123,7 +124,8 @@ void net_send_down(struct sim *s, uint64_t to, const char *p, size_t n)
 {
     struct peer *peer = &s->net.peer[to];
     CHECK(s, to && to < s->net.peers);
-    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->last_down_us, arrive_down);
+    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->last_down_us,
+         arrive_down);
 }
 
 void net_free(struct sim *s)

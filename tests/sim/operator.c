@@ -5,7 +5,10 @@
 
 static happening apply_first, operate;
 
-static struct slp_bytes name_of(const char *n) { return (struct slp_bytes){ n, (uint32_t)strlen(n) }; }
+static struct slp_bytes name_of(const char *n)
+{
+    return (struct slp_bytes){ n, (uint32_t)strlen(n) };
+}
 
 static void send(struct sim *s, uint64_t type, const void *any)
 {
@@ -34,7 +37,9 @@ static void apply_first(struct sim *s, uint64_t line, uint64_t unused)
 
 static void set_run(struct sim *s, uint32_t run, uint64_t action, uint64_t priority)
 {
-    struct slp_run_set q = { .run = name_of(s->producer[run].run), .action = action, .priority = priority, .force = true };
+    struct slp_run_set q = {
+        .run = name_of(s->producer[run].run), .action = action, .priority = priority, .force = true
+    };
     SLP_SET(&q, run_set, priority);
     SLP_SET(&q, run_set, force);
     TELL(s, "operator: run_set %s action %" PRIu64, s->producer[run].run, action);
@@ -48,7 +53,9 @@ static void set_tasks(struct sim *s, struct rng *r, uint32_t run, uint64_t actio
     struct slp_buf units = { 0 };
     if (!v->applied)
         return;
-    struct slp_tasks_set q = { .station_id = v->first_station + rng_below(r, v->stations), .action = action, .reason = name_of("by hand") };
+    struct slp_tasks_set q = { .station_id = v->first_station + rng_below(r, v->stations),
+                               .action = action,
+                               .reason = name_of("by hand") };
     SLP_SET(&q, tasks_set, reason);
     bool some = action == 1 || rng_chance(r, 500000); /* never drop all that is dead: that is most of the world */
     if (some || rng_chance(r, 500000)) {
@@ -62,7 +69,8 @@ static void set_tasks(struct sim *s, struct rng *r, uint32_t run, uint64_t actio
         q.units = (struct slp_list){ units.p, (uint32_t)units.n, (uint32_t)n + 1 };
         SLP_SET(&q, tasks_set, units);
     }
-    TELL(s, "operator: tasks_set station %" PRIu64 " action %" PRIu64 " of %s", q.station_id, action, some ? "some" : "all");
+    TELL(s, "operator: tasks_set station %" PRIu64 " action %" PRIu64 " of %s", q.station_id, action,
+         some ? "some" : "all");
     send(s, SLP_TASKS_SET, &q);
     slp_buf_free(&units);
 }
@@ -107,7 +115,9 @@ static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
     case 8:
     case 9: {
         char st[3] = { 's', (char)('0' + rng_below(r, s->line[line].v[0].stations)), 0 };
-        struct slp_station_set q = { .line = name_of(s->line[line].name), .station = name_of(st), .action = rng_chance(r, 400000) ? 0 : 1 };
+        struct slp_station_set q = { .line = name_of(s->line[line].name),
+                                     .station = name_of(st),
+                                     .action = rng_chance(r, 400000) ? 0 : 1 };
         TELL(s, "operator: station_set %s %s action %" PRIu64, s->line[line].name, st, q.action);
         send(s, SLP_STATION_SET, &q);
         break;
@@ -125,7 +135,8 @@ static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
         break;
     case 13: peek(s, r, line); break;
     }
-    sched_at(s, s->now_us + rng_range(r, s->plan.operate_every_us / 10 + 1, s->plan.operate_every_us * 2), operate, 0, 0);
+    sched_at(s, s->now_us + rng_range(r, s->plan.operate_every_us / 10 + 1, s->plan.operate_every_us * 2), operate, 0,
+             0);
 }
 
 void operator_open(struct sim *s)
@@ -145,5 +156,6 @@ void operator_take(struct sim *s, const struct frame *f)
     if (slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2M, &m, &fault) != 0)
         sim_broken(s, "the operator got what cannot be read: %s", fault.place);
     if (m.type == SLP_ERROR && m.u.error.code != SLP_E_NOT_FOUND && m.u.error.code != SLP_E_BAD_STATE)
-        sim_broken(s, "the operator is refused: %s %.*s", slp_error_name(m.u.error.code), (int)m.u.error.text.n, m.u.error.text.p);
+        sim_broken(s, "the operator is refused: %s %.*s", slp_error_name(m.u.error.code), (int)m.u.error.text.n,
+                   m.u.error.text.p);
 }

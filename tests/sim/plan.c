@@ -103,10 +103,11 @@ static void every(FILE *f, const char *what, int64_t us)
 
 void plan_print(const struct plan *p, FILE *f)
 {
-    fprintf(f, "seed %" PRIu64 ": %" PRId64 " h, %u hubs, %u lines, %u runs of %u rows; batches of %u", p->seed, p->hours_us / HOUR, p->hubs, p->lines, p->runs,
-            p->rows, p->batch_max);
-    fprintf(f, "; loss %u.%02u%%, replay %u.%02u%%, late %u.%02u%%%s, delay to %" PRId64 " ms", p->loss_ppm / 10000, p->loss_ppm / 100 % 100, p->dup_ppm / 10000,
-            p->dup_ppm / 100 % 100, p->late_ppm / 10000, p->late_ppm / 100 % 100, p->reorder ? ", reordered" : "", p->delay_max_us / 1000);
+    fprintf(f, "seed %" PRIu64 ": %" PRId64 " h, %u hubs, %u lines, %u runs of %u rows; batches of %u", p->seed,
+            p->hours_us / HOUR, p->hubs, p->lines, p->runs, p->rows, p->batch_max);
+    fprintf(f, "; loss %u.%02u%%, replay %u.%02u%%, late %u.%02u%%%s, delay to %" PRId64 " ms", p->loss_ppm / 10000,
+            p->loss_ppm / 100 % 100, p->dup_ppm / 10000, p->dup_ppm / 100 % 100, p->late_ppm / 10000,
+            p->late_ppm / 100 % 100, p->reorder ? ", reordered" : "", p->delay_max_us / 1000);
     every(f, "cuts", p->cut_every_us);
     every(f, "relinks", p->relink_every_us);
     every(f, "agent crashes", p->agent_crash_every_us);

@@ -6,7 +6,10 @@
 
 static happening act, lapse, relink;
 
-static uint64_t row_number(const struct producer *p, uint64_t i) { return (p->index + 1) * 1000000ull + i; } /* i: from 1 */
+static uint64_t row_number(const struct producer *p, uint64_t i)
+{
+    return (p->index + 1) * 1000000ull + i;
+} /* i: from 1 */
 
 static void send(struct sim *s, struct producer *p, uint64_t type, uint64_t id, const void *any)
 {
@@ -23,11 +26,16 @@ static void ask(struct sim *s, struct producer *p, uint64_t type, const void *an
     send(s, p, type, p->asking, any);
 }
 
-static struct slp_bytes name_of(const char *n) { return (struct slp_bytes){ n, (uint32_t)strlen(n) }; }
+static struct slp_bytes name_of(const char *n)
+{
+    return (struct slp_bytes){ n, (uint32_t)strlen(n) };
+}
 
 static void start_run(struct sim *s, struct producer *p)
 {
-    struct slp_run_start q = { .line = name_of(s->line[p->line].name), .name = name_of(p->run), .priority = p->priority,
+    struct slp_run_start q = { .line = name_of(s->line[p->line].name),
+                               .name = name_of(p->run),
+                               .priority = p->priority,
                                .fingerprint = { (const char *)p->id, 16 } };
     SLP_SET(&q, run_start, priority);
     SLP_SET(&q, run_start, fingerprint);
@@ -51,7 +59,12 @@ static void put(struct sim *s, struct producer *p, uint64_t from, uint64_t n)
         char key[32];
         row_pack(&rows, row, row_route(s, row));
         slp_pack_str(&keys, key, (size_t)snprintf(key, sizeof key, "key %" PRIu64, row));
-        struct fact f = { .kind = FACT_ROW_SENT, .run = p->run_id, .row = row, .route = row_route(s, row), .flag = p->numbered, .worker = p->index + 1 };
+        struct fact f = { .kind = FACT_ROW_SENT,
+                          .run = p->run_id,
+                          .row = row,
+                          .route = row_route(s, row),
+                          .flag = p->numbered,
+                          .worker = p->index + 1 };
         struct slp_cursor c = { rows.p + at + 1, (uint32_t)(rows.n - at - 1), 2 }; /* behind the array's header */
         struct slp_bytes text, route;
         CHECK(s, slp_next_str(&c, &text) && slp_next_str(&c, &route));
@@ -203,7 +216,8 @@ static void on_error(struct sim *s, struct producer *p, const struct slp_error *
 
 static void acked(struct sim *s, struct producer *p, uint64_t i, uint64_t unit)
 {
-    checker_feed(s->checker, &(struct fact){ .kind = FACT_ROW_ACKED, .run = p->run_id, .row = row_number(p, i), .unit = unit });
+    checker_feed(s->checker,
+                 &(struct fact){ .kind = FACT_ROW_ACKED, .run = p->run_id, .row = row_number(p, i), .unit = unit });
     if (p->got)
         p->got[i] = 1;
 }
@@ -215,8 +229,10 @@ static void on_put_done(struct sim *s, struct producer *p, const struct put_sent
     bool has = slp_next_unit_result(&c, &it);
     uint64_t unit = d->first_unit;
     if (d->accepted + d->duplicates != w->count)
-        sim_broken(s, "producer%u: request %" PRIu64 ", %" PRIu64 " rows from %" PRIu64 ", gave %" PRIu64 " new and %" PRIu64 " known", p->index, w->id, w->count, w->from,
-                   d->accepted, d->duplicates);
+        sim_broken(s,
+                   "producer%u: request %" PRIu64 ", %" PRIu64 " rows from %" PRIu64 ", gave %" PRIu64
+                   " new and %" PRIu64 " known",
+                   p->index, w->id, w->count, w->from, d->accepted, d->duplicates);
     for (uint64_t i = 0; i < w->count; i++) {
         if (has && it.index == i) {
             if (it.code != SLP_E_DUPLICATE)
@@ -296,7 +312,8 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     p->wire.peer = net_peer(s, SIDE_PRODUCER, p->index);
     if (s->plan.cut_every_us != NEVER && rng_chance(&p->rng, 300000))
         p->wire.cut_down_us = s->now_us + rng_spread(&p->rng, SEC, s->plan.cut_max_us);
-    sched_at(s, s->now_us + rng_range(&p->rng, s->plan.relink_every_us / 10 + 1, s->plan.relink_every_us * 2), relink, index, 0);
+    sched_at(s, s->now_us + rng_range(&p->rng, s->plan.relink_every_us / 10 + 1, s->plan.relink_every_us * 2), relink,
+             index, 0);
 }
 
 void producers_open(struct sim *s)

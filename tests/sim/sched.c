@@ -1,7 +1,10 @@
 /* The clock: a heap of what is due, the earliest first; of those at the same time, the one that was planned first. */
 #include "tests/sim/sim.h"
 
-static bool before(const struct due *a, const struct due *b) { return a->at != b->at ? a->at < b->at : a->seq < b->seq; }
+static bool before(const struct due *a, const struct due *b)
+{
+    return a->at != b->at ? a->at < b->at : a->seq < b->seq;
+}
 
 void sched_at(struct sim *s, int64_t at, happening *what, uint64_t a, uint64_t b)
 {

@@ -9,8 +9,14 @@
 
 static happening batch, tick, crash, restart, pressure, wall;
 
-int64_t server_elapsed_us(const struct sim *s) { return s->server.elapsed_base_us + s->now_us; }
-int64_t server_wall_us(const struct sim *s) { return WALL_BEGIN_US + s->now_us + s->server.wall_off_us; }
+int64_t server_elapsed_us(const struct sim *s)
+{
+    return s->server.elapsed_base_us + s->now_us;
+}
+int64_t server_wall_us(const struct sim *s)
+{
+    return WALL_BEGIN_US + s->now_us + s->server.wall_off_us;
+}
 
 /* ---- up and down ---- */
 
@@ -18,9 +24,14 @@ static void open_store(struct sim *s)
 {
     struct server *v = &s->server;
     enum store_rc rc;
-    struct store_options o = { .dir = v->dir, .map_bytes = 1 << 28, .reserve_bytes = 1, .ahead_bytes = 1, .no_sync = true };
-    struct engine_config cfg = { .heartbeat_us = s->plan.heartbeat_us, .grace_us = s->plan.grace_us, .start_by_us = s->plan.start_by_us,
-                                 .queue_tasks_max = s->plan.quota, .event_keep_us = 400 * DAY };
+    struct store_options o = {
+        .dir = v->dir, .map_bytes = 1 << 28, .reserve_bytes = 1, .ahead_bytes = 1, .no_sync = true
+    };
+    struct engine_config cfg = { .heartbeat_us = s->plan.heartbeat_us,
+                                 .grace_us = s->plan.grace_us,
+                                 .start_by_us = s->plan.start_by_us,
+                                 .queue_tasks_max = s->plan.quota,
+                                 .event_keep_us = 400 * DAY };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
     if ((rc = store_open(&v->store, &o, id, text, sizeof text)) != STORE_OK)
@@ -101,7 +112,9 @@ static void plan_tick(struct sim *s)
     int64_t at = due - v->elapsed_base_us;
     if (at < s->now_us + 1)
         at = s->now_us + 1;
-    at += s->calm ? 0 : rng_below(&v->rng, 20) ? rng_range(&v->rng, 0, 1000) : rng_spread(&v->rng, 1000, 30 * SEC); /* a busy loop ticks late */
+    at += s->calm                  ? 0
+          : rng_below(&v->rng, 20) ? rng_range(&v->rng, 0, 1000)
+                                   : rng_spread(&v->rng, 1000, 30 * SEC); /* a busy loop ticks late */
     if (v->tick_at_us > s->now_us && v->tick_at_us <= at)
         return;
     v->tick_at_us = at;
@@ -123,7 +136,8 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     struct store_txn *t;
     struct store_space space;
     enum store_rc rc;
-    CHECK(s, store_pressure(v->store, s->now_us, &space) == STORE_OK); /* the map grows; what the real disk holds must not matter here */
+    CHECK(s, store_pressure(v->store, s->now_us, &space) ==
+                 STORE_OK); /* the map grows; what the real disk holds must not matter here */
     v->tap_n = 0;
     if (fate == PUT_FAILS)
         store_faults(v->store)->fail_put_after = (uint64_t)rng_range(&v->rng, 1, 40);
@@ -134,7 +148,9 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     if (first && rc == STORE_OK)
         rc = step(s, first);
     if (v->full != v->told_full && rc == STORE_OK) {
-        struct input in = { .kind = INPUT_PRESSURE, .full = v->full, .room_bytes = rng_chance(&v->rng, 500000) ? 1 << 20 : 1 << 30 };
+        struct input in = { .kind = INPUT_PRESSURE,
+                            .full = v->full,
+                            .room_bytes = rng_chance(&v->rng, 500000) ? 1 << 20 : 1 << 30 };
         v->told_full = v->full;
         rc = step(s, &in);
     }
@@ -258,7 +274,10 @@ void server_take(struct sim *s, struct frame *f)
 
 /* ---- faults ---- */
 
-static int64_t around(struct rng *r, int64_t mean) { return mean == NEVER ? NEVER : rng_range(r, mean / 10 + 1, mean * 2); }
+static int64_t around(struct rng *r, int64_t mean)
+{
+    return mean == NEVER ? NEVER : rng_range(r, mean / 10 + 1, mean * 2);
+}
 
 static void again(struct sim *s, int64_t mean, happening *what)
 {
@@ -335,7 +354,9 @@ static void wall(struct sim *s, uint64_t unused, uint64_t unused2)
     else
         v->wall_off_us = rng_range(&v->rng, -3 * DAY, 3 * DAY);
     TELL(s, "broker: its wall clock is %+" PRId64 " s off", v->wall_off_us / SEC);
-    sched_at(s, s->now_us + (v->wall_off_us ? rng_spread(&v->rng, SEC, 2 * HOUR) : around(&v->rng, s->plan.wall_every_us)), wall, 0, 0);
+    sched_at(s,
+             s->now_us + (v->wall_off_us ? rng_spread(&v->rng, SEC, 2 * HOUR) : around(&v->rng, s->plan.wall_every_us)),
+             wall, 0, 0);
 }
 
 /* ---- asking without a network ---- */

@@ -32,14 +32,20 @@ void staff_make(struct sim *s, struct hub *h)
             m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
             if (!m->level[k])
                 continue;
-            struct slp_item_skill it = { .name = { skill_names[k], (uint32_t)strlen(skill_names[k]) }, .level = m->level[k] };
+            struct slp_item_skill it = { .name = { skill_names[k], (uint32_t)strlen(skill_names[k]) },
+                                         .level = m->level[k] };
             slp_pack_item(&skills, SLP_ITEM_skill, &it);
             n++;
         }
-        struct slp_item_worker_def d = { .name = { m->name, (uint32_t)strlen(m->name) }, .kind = m->robot, .capacity = m->capacity,
+        struct slp_item_worker_def d = { .name = { m->name, (uint32_t)strlen(m->name) },
+                                         .kind = m->robot,
+                                         .capacity = m->capacity,
                                          .skills = { skills.p, (uint32_t)skills.n, n } };
         slp_pack_item(&h->packed[i], SLP_ITEM_worker_def, &d);
-        h->members[i] = (struct core_member){ .name = m->name, .robot = m->robot, .capacity = m->capacity, .prefetch = m->prefetch,
+        h->members[i] = (struct core_member){ .name = m->name,
+                                              .robot = m->robot,
+                                              .capacity = m->capacity,
+                                              .prefetch = m->prefetch,
                                               .packed = { h->packed[i].p, (uint32_t)h->packed[i].n } };
         slp_buf_add(&all, h->packed[i].p, h->packed[i].n);
         slp_buf_free(&skills);
@@ -61,7 +67,10 @@ static struct member *named(struct hub *h, const char *name, uint32_t *index)
     return NULL;
 }
 
-static uint64_t pack(uint64_t hub, uint64_t member, uint64_t life) { return hub | member << 8 | life << 16; }
+static uint64_t pack(uint64_t hub, uint64_t member, uint64_t life)
+{
+    return hub | member << 8 | life << 16;
+}
 static struct hub *unpack(struct sim *s, uint64_t a, uint32_t *member) /* NULL: that agent does not live any more */
 {
     struct hub *h = &s->hub[a & 255];
@@ -73,7 +82,12 @@ static void give_up(struct sim *s, struct hub *h, uint64_t assignment, uint64_t 
 {
     static const char reason[] = "as the dice fell";
     TELL(s, "%s: gives up assignment %" PRIu64 ", act %" PRIu64, h->name, assignment, act);
-    hub_input(s, h, (struct core_in){ .kind = CORE_IN_GIVE_UP, .assignment = assignment, .act = act, .text = { reason, sizeof reason - 1 }, .hold_us = hold_us });
+    hub_input(s, h,
+              (struct core_in){ .kind = CORE_IN_GIVE_UP,
+                                .assignment = assignment,
+                                .act = act,
+                                .text = { reason, sizeof reason - 1 },
+                                .hold_us = hold_us });
 }
 
 /* How a task ends under these hands. True: it ended otherwise than by a result. */
@@ -147,7 +161,8 @@ static void work_on(struct sim *s, struct hub *h, uint32_t i, uint64_t assignmen
     uint64_t who = pack(h->index, i, h->life);
     int64_t takes = takes_us(s, h, m);
     m->busy = assignment;
-    if (!s->calm && !m->steady && rng_chance(&h->rng, s->plan.forget_ppm)) { /* walks away, comes back long after the lease */
+    if (!s->calm && !m->steady &&
+        rng_chance(&h->rng, s->plan.forget_ppm)) { /* walks away, comes back long after the lease */
         sched_at(s, s->now_us + t->lease_us + rng_spread(&h->rng, SEC, 4 * HOUR), person_done, who, assignment);
         return;
     }
@@ -183,7 +198,10 @@ static void person_looks(struct sim *s, uint64_t a, uint64_t unused)
     struct slp_cursor c = slp_each(t->fields);
     struct slp_bytes text, route;
     if (slp_next_str(&c, &text) && slp_next_str(&c, &route))
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_SEEN, .assignment = no, .worker = t->worker_no, .row = row_of_text(text),
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SEEN,
+                                                 .assignment = no,
+                                                 .worker = t->worker_no,
+                                                 .row = row_of_text(text),
                                                  .digest = row_digest(text, route) });
     if (!s->calm && !m->steady && rng_chance(&h->rng, s->plan.decline_ppm)) {
         give_up(s, h, no, 3, 0);

@@ -6,8 +6,25 @@
 #include "tests/sim/sim.h"
 
 enum { /* the catalogue's numbers, from the document: the simulator does not include the engine's */
-    LINE_APPLIED = 1, LINE_STATE, STATION_STATE, RUN_STARTED, RUN_STATE, UNITS_ADDED, TASKS_READY, TASKS_WAITING, TASKS_SKIPPED, ASSIGNED, STARTED,
-    RETURNED, SUBMITTED, TASKS_DONE, TASKS_DEAD, UNITS_DONE, UNITS_DROPPED, HUB_SESSION, BROKER_STARTED = 22
+       LINE_APPLIED = 1,
+       LINE_STATE,
+       STATION_STATE,
+       RUN_STARTED,
+       RUN_STATE,
+       UNITS_ADDED,
+       TASKS_READY,
+       TASKS_WAITING,
+       TASKS_SKIPPED,
+       ASSIGNED,
+       STARTED,
+       RETURNED,
+       SUBMITTED,
+       TASKS_DONE,
+       TASKS_DEAD,
+       UNITS_DONE,
+       UNITS_DROPPED,
+       HUB_SESSION,
+       BROKER_STARTED = 22
 };
 
 /* ---- the data of an event: a map with string keys ---- */
@@ -37,7 +54,11 @@ static struct slp_bytes text(struct slp_bytes data, const char *key)
     return (struct slp_bytes){ v.p, v.n };
 }
 
-struct pairs { struct slr r; uint32_t left; uint64_t next, count; }; /* [first, count, ...] or [value, count, ...] */
+struct pairs {
+    struct slr r;
+    uint32_t left;
+    uint64_t next, count;
+}; /* [first, count, ...] or [value, count, ...] */
 
 static struct pairs pairs(struct slp_bytes data, const char *key)
 {
@@ -74,7 +95,9 @@ static bool each(struct pairs *p, uint64_t *n)
 static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, const struct tapped *t)
 {
     struct sim_line *l = NULL;
-    struct sim_variant *v = t->m.type == SLP_LINE_APPLY ? line_variant(s, t->m.u.line_apply.definition.p, t->m.u.line_apply.definition.n, &l) : NULL;
+    struct sim_variant *v = t->m.type == SLP_LINE_APPLY
+                                ? line_variant(s, t->m.u.line_apply.definition.p, t->m.u.line_apply.definition.n, &l)
+                                : NULL;
     struct slr r;
     struct slr_value x;
     if (!v || !at(data, "stations", &r) || slr_next(&r, &x))
@@ -89,8 +112,18 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         if (i == 0)
             v->first_station = id;
         CHECK(s, slr_next(&r, &x) == 0);
-        struct fact st_fact = { .kind = FACT_STATION, .station = id, .index = i, .stations = v->stations, .first = id - i, .line = l->id, .wkind = st->kind,
-                                .after = st->after, .when_on = st->when_on, .when_is = st->when_is, .attempts = st->attempts, .lease_us = st->lease_us,
+        struct fact st_fact = { .kind = FACT_STATION,
+                                .station = id,
+                                .index = i,
+                                .stations = v->stations,
+                                .first = id - i,
+                                .line = l->id,
+                                .wkind = st->kind,
+                                .after = st->after,
+                                .when_on = st->when_on,
+                                .when_is = st->when_is,
+                                .attempts = st->attempts,
+                                .lease_us = st->lease_us,
                                 .start_by_us = st->start_by_us ? st->start_by_us : s->plan.start_by_us };
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
         checker_feed(s->checker, &st_fact);
@@ -103,8 +136,12 @@ static void run_started(struct sim *s, struct fact *f, struct slp_bytes data)
     uint32_t version = (uint32_t)number(data, "version");
     for (uint32_t i = 0; i < s->plan.lines; i++)
         for (uint32_t k = 0; k < s->line[i].variants; k++)
-            if (s->line[i].v[k].applied && s->line[i].v[k].version == version && strlen(s->line[i].name) == line.n && !memcmp(s->line[i].name, line.p, line.n)) {
-                struct fact run = { .kind = FACT_RUN, .run = f->run, .station = s->line[i].v[k].first_station, .count = number(data, "priority") };
+            if (s->line[i].v[k].applied && s->line[i].v[k].version == version && strlen(s->line[i].name) == line.n &&
+                !memcmp(s->line[i].name, line.p, line.n)) {
+                struct fact run = { .kind = FACT_RUN,
+                                    .run = f->run,
+                                    .station = s->line[i].v[k].first_station,
+                                    .count = number(data, "priority") };
                 checker_feed(s->checker, &run);
                 return;
             }
@@ -153,16 +190,22 @@ static void submitted(struct sim *s, struct fact *f, struct slp_bytes data)
 
 static void event(struct sim *s, const struct slp_item_event *e, const struct tapped *t)
 {
-    struct fact f = { .seq = e->seq, .at = t->at, .run = number(e->data, "run"), .station = (uint32_t)number(e->data, "station"), .hub = number(e->data, "hub"),
-                      .line = number(e->data, "line"), .state = (uint32_t)number(e->data, "state"), .unit = number(e->data, "unit"),
-                      .assignment = number(e->data, "assignment"), .why = (uint32_t)number(e->data, "why"), .session = number(e->data, "session") };
+    struct fact f = { .seq = e->seq,
+                      .at = t->at,
+                      .run = number(e->data, "run"),
+                      .station = (uint32_t)number(e->data, "station"),
+                      .hub = number(e->data, "hub"),
+                      .line = number(e->data, "line"),
+                      .state = (uint32_t)number(e->data, "state"),
+                      .unit = number(e->data, "unit"),
+                      .assignment = number(e->data, "assignment"),
+                      .why = (uint32_t)number(e->data, "why"),
+                      .session = number(e->data, "session") };
     struct slp_bytes name;
     struct pairs p;
     sim_hash(s, e->data.p, e->data.n);
     switch (e->type) {
-    case LINE_APPLIED:
-        line_applied(s, &f, e->data, t);
-        break;
+    case LINE_APPLIED: line_applied(s, &f, e->data, t); break;
     case LINE_STATE: f.kind = FACT_LINE_STATE; break;
     case STATION_STATE:
         name = text(e->data, "station");
@@ -213,7 +256,8 @@ static bool answer(struct sim *s, const struct tapped *t, uint64_t type, struct 
     struct slp_fault fault;
     for (size_t i = t->from; i < t->to; i++) {
         const struct effect *x = &v->out.v[i];
-        if (x->peer == t->peer && slp_decode(v->out.bytes.p + x->off, x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 && m->id == t->m.id && m->type == type)
+        if (x->peer == t->peer && slp_decode(v->out.bytes.p + x->off, x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 &&
+            m->id == t->m.id && m->type == type)
             return true;
     }
     return false;
@@ -229,7 +273,8 @@ static void grants(struct sim *s, uint64_t session, struct slp_list list)
 {
     struct slp_cursor c = slp_each(list);
     for (struct slp_item_credit g; slp_next_credit(&c, &g);)
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_GRANT, .session = session, .worker = g.worker, .count = g.total });
+        checker_feed(s->checker,
+                     &(struct fact){ .kind = FACT_GRANT, .session = session, .worker = g.worker, .count = g.total });
 }
 
 static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
@@ -238,7 +283,12 @@ static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
     struct slp_item_outcome out;
     bool has = slp_next_outcome(&o, &out);
     for (struct slp_item_act it; slp_next_act(&c, &it);) {
-        struct fact f = { .kind = FACT_ACT, .at = t->at, .act = (uint32_t)it.act, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.acts.session };
+        struct fact f = { .kind = FACT_ACT,
+                          .at = t->at,
+                          .act = (uint32_t)it.act,
+                          .assignment = it.assignment,
+                          .worker = it.worker,
+                          .session = t->m.u.acts.session };
         if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
             f.code = (uint32_t)out.code;
             has = slp_next_outcome(&o, &out);
@@ -256,7 +306,12 @@ static void submits(struct sim *s, const struct tapped *t, const struct slp_msg 
     struct slp_item_outcome out;
     bool has = slp_next_outcome(&o, &out);
     for (struct slp_item_result it; slp_next_result(&c, &it);) {
-        struct fact f = { .kind = FACT_ACT, .at = t->at, .act = 6, .assignment = it.assignment, .worker = it.worker, .session = t->m.u.submit.session };
+        struct fact f = { .kind = FACT_ACT,
+                          .at = t->at,
+                          .act = 6,
+                          .assignment = it.assignment,
+                          .worker = it.worker,
+                          .session = t->m.u.submit.session };
         if (has && out.assignment == it.assignment) {
             f.code = (uint32_t)out.code;
             has = slp_next_outcome(&o, &out);
@@ -274,7 +329,9 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
     struct slp_cursor c = slp_each(t->m.u.roster.workers), n = slp_each(a->u.roster_done.workers);
     struct slp_item_worker_def d;
     for (uint64_t no; slp_next_worker_def(&c, &d) && slp_next_u64(&n, &no);) {
-        struct fact f = { .kind = FACT_WORKER, .worker = no, .session = t->m.u.roster.session, .wkind = (uint32_t)d.kind };
+        struct fact f = {
+            .kind = FACT_WORKER, .worker = no, .session = t->m.u.roster.session, .wkind = (uint32_t)d.kind
+        };
         struct slp_cursor k = slp_each(d.skills);
         for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
             for (int i = 0; i < CHECKER_SKILLS; i++)
@@ -308,11 +365,11 @@ static void request(struct sim *s, const struct tapped *t)
             break;
         c = slp_each(t->m.u.credit.sign_off);
         while (slp_next_u64(&c, &no))
-            checker_feed(s->checker, &(struct fact){ .kind = FACT_SIGN_OFF, .session = t->m.u.credit.session, .worker = no });
+            checker_feed(s->checker,
+                         &(struct fact){ .kind = FACT_SIGN_OFF, .session = t->m.u.credit.session, .worker = no });
         grants(s, t->m.u.credit.session, t->m.u.credit.grants);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 

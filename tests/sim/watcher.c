@@ -7,7 +7,9 @@ static happening look;
 
 static void ask(struct sim *s, struct watcher *w)
 {
-    struct slp_events_get q = { .since = w->seq + 1, .stream = { w->stream, (uint32_t)strlen(w->stream) }, .limit = 500 };
+    struct slp_events_get q = { .since = w->seq + 1,
+                                .stream = { w->stream, (uint32_t)strlen(w->stream) },
+                                .limit = 500 };
     struct slp_buf b = { 0 };
     SLP_SET(&q, events_get, stream);
     SLP_SET(&q, events_get, limit);
@@ -28,7 +30,9 @@ static bool take(struct sim *s, struct watcher *w, const struct slp_events *e)
             continue;
         if (prev > w->seq)
             return false;
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBSCRIBER, .worker = (uint64_t)(w - s->watcher), .prev = prev, .seq = it.seq });
+        checker_feed(s->checker,
+                     &(struct fact){
+                         .kind = FACT_SUBSCRIBER, .worker = (uint64_t)(w - s->watcher), .prev = prev, .seq = it.seq });
         w->seq = it.seq;
     }
     return true;
@@ -51,7 +55,8 @@ void watcher_take(struct sim *s, struct watcher *w, const struct frame *f)
     if (!take(s, w, &m.u.events)) {
         w->gaps++;
         if (m.id)
-            sim_broken(s, "%s: events from %" PRIu64 " on were asked for, and %" PRIu64 " is missing", w->stream, had + 1, m.u.events.prev_seq);
+            sim_broken(s, "%s: events from %" PRIu64 " on were asked for, and %" PRIu64 " is missing", w->stream,
+                       had + 1, m.u.events.prev_seq);
         if (!w->asking)
             ask(s, w);
     } else if (m.id && m.u.events.more) {

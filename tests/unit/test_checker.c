@@ -12,21 +12,28 @@
 
 /* ---- a history in the making: one line, stations 1 (for all) and 2 (after 1, where the route is 1), one hub with two workers ---- */
 
-struct history { struct checker *c; uint64_t seq; };
+struct history {
+    struct checker *c;
+    uint64_t seq;
+};
 #define FEED(h, ...) checker_feed((h)->c, &(struct fact){ __VA_ARGS__ })
 #define EVENT(h, ...) checker_feed((h)->c, &(struct fact){ .seq = ++(h)->seq, __VA_ARGS__ })
 #define STEP(h) FEED(h, .kind = FACT_STEP)
 
 enum { LINE = 1, HUB = 1, SESSION = 77, RUN = 1, ANNA = 1, ROBOT = 2 };
 
-static uint64_t row_digest_of(uint64_t row) { return row * 7919 + 1; }
+static uint64_t row_digest_of(uint64_t row)
+{
+    return row * 7919 + 1;
+}
 
 static struct history begin(void)
 {
     struct history h = { checker_new(NULL), 0 };
-    FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1, .attempts = 3);
-    FEED(&h, .kind = FACT_STATION, .station = 2, .index = 1, .stations = 2, .first = 1, .line = LINE, .after = 1, .when_on = 0, .when_is = 1, .wkind = 1,
-         .level = { 2 }, .attempts = 3);
+    FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+         .attempts = 3);
+    FEED(&h, .kind = FACT_STATION, .station = 2, .index = 1, .stations = 2, .first = 1, .line = LINE, .after = 1,
+         .when_on = 0, .when_is = 1, .wkind = 1, .level = { 2 }, .attempts = 3);
     EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION, .flag = true);
     FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .wkind = 0, .level = { 2 });
     FEED(&h, .kind = FACT_WORKER, .worker = ROBOT, .session = SESSION, .wkind = 1, .level = { 3 });
@@ -40,7 +47,8 @@ static struct history begin(void)
 /* Row 100 + n becomes unit n, ready at station 1, acknowledged. */
 static void put_unit(struct history *h, uint64_t unit)
 {
-    FEED(h, .kind = FACT_ROW_SENT, .run = RUN, .row = 100 + unit, .digest = row_digest_of(100 + unit), .route = 0, .flag = true, .worker = 9);
+    FEED(h, .kind = FACT_ROW_SENT, .run = RUN, .row = 100 + unit, .digest = row_digest_of(100 + unit), .route = 0,
+         .flag = true, .worker = 9);
     EVENT(h, .kind = FACT_UNITS_ADDED, .run = RUN, .unit = unit);
     EVENT(h, .kind = FACT_READY, .run = RUN, .unit = unit, .station = 1);
     STEP(h);
@@ -49,14 +57,16 @@ static void put_unit(struct history *h, uint64_t unit)
 
 static void give(struct history *h, uint64_t assignment, uint64_t unit, uint32_t station, uint64_t worker)
 {
-    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN, .unit = unit, .station = station, .assignment = assignment, .worker = worker, .hub = HUB);
+    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN, .unit = unit, .station = station, .assignment = assignment,
+          .worker = worker, .hub = HUB);
     STEP(h);
 }
 
 /* A result that counts; the unit goes on to station 2 if the route is 1, else it is done. */
 static void answer(struct history *h, uint64_t assignment, uint64_t result, uint64_t unit, uint64_t worker, int route)
 {
-    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 5000 + assignment, .route = route);
+    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 5000 + assignment,
+         .route = route);
     FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = worker, .session = SESSION, .code = 0);
     EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = result);
     EVENT(h, .kind = FACT_TASK_DONE, .run = RUN, .unit = unit, .station = 1);
@@ -72,9 +82,11 @@ static void answer(struct history *h, uint64_t assignment, uint64_t result, uint
 /* What the store tells at the end of unit n, done by this assignment. */
 static void tell_unit(struct history *h, uint64_t unit, uint64_t assignment)
 {
-    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 1, .row = 100 + unit, .digest = row_digest_of(100 + unit));
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 1, .row = 100 + unit,
+         .digest = row_digest_of(100 + unit));
     FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = unit, .index = 0, .state = CK_DONE);
-    FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = unit, .index = 0, .assignment = assignment, .state = CK_COUNTED, .digest = 5000 + assignment);
+    FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = unit, .index = 0, .assignment = assignment,
+         .state = CK_COUNTED, .digest = 5000 + assignment);
     FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = unit, .index = 1, .state = CK_SKIPPED);
     FEED(h, .kind = FACT_OUTPUT, .run = RUN, .unit = unit, .row = 100 + unit, .digest = row_digest_of(100 + unit));
 }
@@ -111,7 +123,8 @@ static void judged(struct history *h, enum verdict v)
     checker_end(h->c);
     for (enum verdict k = 0; k < VERDICTS; k++)
         if ((k == v) != (checker_count(h->c, k) > 0))
-            fail_msg("%s: %llu, %s", verdict_name(k), (unsigned long long)checker_count(h->c, k), checker_first(h->c, k));
+            fail_msg("%s: %llu, %s", verdict_name(k), (unsigned long long)checker_count(h->c, k),
+                     checker_first(h->c, k));
     checker_free(&h->c);
 }
 
@@ -170,7 +183,8 @@ static void a_result_that_nobody_submitted_is_unexpected(void **state)
     EVENT(&h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = 1);
     EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 2, .why = 1);
     STEP(&h);
-    FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 0, .assignment = 1, .state = CK_COUNTED, .digest = 1);
+    FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 0, .assignment = 1, .state = CK_COUNTED,
+         .digest = 1);
     judged(&h, UNEXPECTED);
 }
 
@@ -246,10 +260,12 @@ static void other_bytes_are_seen(void **state)
     FEED(&h, .kind = FACT_SEEN, .assignment = 1, .row = 101, .digest = 12345, .worker = ANNA);
     judged(&h, BYTES_DIFFER);
     h = good();
-    FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 0, .assignment = 1, .state = CK_COUNTED, .digest = 1);
+    FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 0, .assignment = 1, .state = CK_COUNTED,
+         .digest = 1);
     judged(&h, BYTES_DIFFER);
     h = good();
-    FEED(&h, .kind = FACT_SEEN, .assignment = 1, .row = 102, .digest = row_digest_of(102), .worker = ANNA); /* another unit's row */
+    FEED(&h, .kind = FACT_SEEN, .assignment = 1, .row = 102, .digest = row_digest_of(102),
+         .worker = ANNA); /* another unit's row */
     judged(&h, BYTES_DIFFER);
 }
 
@@ -268,7 +284,8 @@ static void rows_that_lie_out_of_their_order_are_not_first_in_first_out(void **s
     struct history h = begin();
     (void)state;
     for (uint64_t unit = 1; unit <= 2; unit++) {
-        FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 103 - unit, .digest = row_digest_of(103 - unit), .flag = true, .worker = 9);
+        FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 103 - unit, .digest = row_digest_of(103 - unit),
+             .flag = true, .worker = 9);
         EVENT(&h, .kind = FACT_UNITS_ADDED, .run = RUN, .unit = unit);
         EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = unit, .station = 1);
         STEP(&h);
@@ -278,7 +295,8 @@ static void rows_that_lie_out_of_their_order_are_not_first_in_first_out(void **s
     STEP(&h);
     FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN, .flag = true, .counts = { 2, 0, 2 });
     for (uint64_t unit = 1; unit <= 2; unit++)
-        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 2, .row = 103 - unit, .digest = row_digest_of(103 - unit));
+        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 2, .row = 103 - unit,
+             .digest = row_digest_of(103 - unit));
     judged(&h, FIFO);
 }
 
@@ -287,7 +305,8 @@ static void a_run_that_gets_all_the_workers_is_unfair(void **state)
     struct history h = begin();
     uint64_t assignment = 0;
     (void)state;
-    FEED(&h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1, .attempts = 3);
+    FEED(&h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1,
+         .attempts = 3);
     for (uint64_t run = 2; run <= 3; run++) {
         FEED(&h, .kind = FACT_RUN, .run = run, .station = 9, .count = 5);
         for (uint64_t unit = 1; unit <= 8; unit++) {
@@ -297,7 +316,8 @@ static void a_run_that_gets_all_the_workers_is_unfair(void **state)
         }
     }
     for (uint64_t unit = 1; unit <= 5; unit++) {
-        EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = unit, .station = 9, .assignment = ++assignment, .worker = ANNA, .hub = HUB);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = unit, .station = 9, .assignment = ++assignment,
+              .worker = ANNA, .hub = HUB);
         STEP(&h);
     }
     judged(&h, FAIRNESS);
@@ -430,7 +450,8 @@ static void transitions_that_the_matrix_does_not_have(void **state)
     FEED(&h, .kind = FACT_ACT, .act = 1, .assignment = 9, .worker = ANNA, .session = SESSION, .code = 0);
     judged(&h, WRONG_STATE);
     h = good();
-    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 32); /* a repeat is DUPLICATE, not STALE */
+    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION,
+         .code = 32); /* a repeat is DUPLICATE, not STALE */
     judged(&h, WRONG_STATE);
     h = begin();
     put_unit(&h, 1);
@@ -445,7 +466,8 @@ static void a_unit_that_went_the_wrong_way(void **state)
     (void)state;
     put_unit(&h, 1);
     give(&h, 1, 1, 1, ANNA);
-    FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001, .route = 1); /* asks for station 2 */
+    FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001,
+         .route = 1); /* asks for station 2 */
     EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
     EVENT(&h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = 1);
     EVENT(&h, .kind = FACT_SKIPPED, .run = RUN, .unit = 1, .station = 2);
@@ -460,8 +482,8 @@ static void an_expiry_before_its_time_is_too_early(void **state)
 {
     struct history h = begin();
     (void)state;
-    FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1, .attempts = 3, .lease_us = 100,
-         .start_by_us = 50);
+    FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+         .attempts = 3, .lease_us = 100, .start_by_us = 50);
     put_unit(&h, 1);
     give(&h, 1, 1, 1, ANNA);
     FEED(&h, .kind = FACT_ACT, .act = 0, .assignment = 1, .worker = ANNA, .session = SESSION, .at = 40);

@@ -18,14 +18,19 @@
 static const char *const routes[] = { "x", "y", "z" };
 static const char line_text[] =
     "line: modelled\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-    "  - name: s0\n    worker: {kind: any}\n    after: []\n    lease: 60s\n    start_by: 40s\n    backoff: 7s\n    attempts: 2\n    form:\n      fields:\n"
+    "  - name: s0\n    worker: {kind: any}\n    after: []\n    lease: 60s\n    start_by: 40s\n    backoff: 7s\n    "
+    "attempts: 2\n    form:\n      fields:\n"
     "        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-    "  - name: s1\n    worker: {kind: human}\n    after: [s0]\n    when: s0.route == \"x\"\n    lease: 90s\n    start_by: 30s\n    backoff: 5s\n    attempts: 1\n"
+    "  - name: s1\n    worker: {kind: human}\n    after: [s0]\n    when: s0.route == \"x\"\n    lease: 90s\n    "
+    "start_by: 30s\n    backoff: 5s\n    attempts: 1\n"
     "    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-    "  - name: s2\n    worker: {kind: any}\n    after: [s0]\n    lease: 50s\n    start_by: 60s\n    backoff: 11s\n    attempts: 3\n"
+    "  - name: s2\n    worker: {kind: any}\n    after: [s0]\n    lease: 50s\n    start_by: 60s\n    backoff: 11s\n    "
+    "attempts: 3\n"
     "    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-    "  - name: s3\n    worker: {kind: any}\n    after: [s1, s2]\n    when: s1.route == \"y\" or s2.route == \"y\"\n    lease: 40s\n    start_by: 40s\n"
-    "    backoff: 3s\n    attempts: 2\n    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, z], required: true}\n";
+    "  - name: s3\n    worker: {kind: any}\n    after: [s1, s2]\n    when: s1.route == \"y\" or s2.route == \"y\"\n    "
+    "lease: 40s\n    start_by: 40s\n"
+    "    backoff: 3s\n    attempts: 2\n    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, "
+    "z], required: true}\n";
 
 struct beside {
     struct world w;
@@ -35,7 +40,13 @@ struct beside {
     uint64_t seed, run_id, step;
     uint32_t first_station;
     /* what was put in, to be put in again in other batches */
-    struct recorded { enum { R_MESSAGE, R_TICK, R_RESTART } kind; int64_t now_us, wall_us; uint64_t peer, type; char *bytes; size_t n; } *r;
+    struct recorded {
+        enum { R_MESSAGE, R_TICK, R_RESTART } kind;
+        int64_t now_us, wall_us;
+        uint64_t peer, type;
+        char *bytes;
+        size_t n;
+    } * r;
     size_t n, cap;
 };
 
@@ -90,7 +101,8 @@ static void take_pushes(struct beside *b)
             uint32_t unit = 0;
             for (uint32_t k = 1; k < text.n; k++)
                 unit = unit * 10 + (uint32_t)(text.p[k] - '0');
-            const char *wrong = model_push(&b->m, a.assignment, worker, (uint32_t)p->u.push.station_id - b->first_station, unit);
+            const char *wrong =
+                model_push(&b->m, a.assignment, worker, (uint32_t)p->u.push.station_id - b->first_station, unit);
             if (wrong)
                 failed(b, wrong);
         }
@@ -116,19 +128,22 @@ static void compare(struct beside *b)
     assert_true(slp_next_run_row(&c, &r));
     c = slp_each(m->u.run_info.stations);
     for (uint32_t i = 0; slp_next_station_row(&c, &s); i++) {
-        const uint64_t is[M_TASKS] = { s.blocked, s.waiting, s.ready, s.assigned, s.started, s.done, s.skipped, s.dead, s.ended };
+        const uint64_t is[M_TASKS] = { s.blocked, s.waiting, s.ready, s.assigned, s.started,
+                                       s.done,    s.skipped, s.dead,  s.ended };
         for (enum m_task k = 0; k < M_TASKS; k++)
             if (is[k] != model_count(&b->m, i, k)) {
-                snprintf(text, sizeof text, "station %u: the engine has %llu tasks in state %d, the model %llu", i, (unsigned long long)is[k], (int)k,
-                         (unsigned long long)model_count(&b->m, i, k));
+                snprintf(text, sizeof text, "station %u: the engine has %llu tasks in state %d, the model %llu", i,
+                         (unsigned long long)is[k], (int)k, (unsigned long long)model_count(&b->m, i, k));
                 failed(b, text);
             }
     }
-    const uint64_t want[] = { b->m.units, model_units(&b->m, 1), model_units(&b->m, 2), model_units(&b->m, 3), (uint64_t)b->m.run };
+    const uint64_t want[] = { b->m.units, model_units(&b->m, 1), model_units(&b->m, 2), model_units(&b->m, 3),
+                              (uint64_t)b->m.run };
     const uint64_t is[] = { r.units, r.done, r.dropped, r.cancelled, r.state };
     for (int i = 0; i < 5; i++)
         if (is[i] != want[i]) {
-            snprintf(text, sizeof text, "figure %d of the run: the engine has %llu, the model %llu", i, (unsigned long long)is[i], (unsigned long long)want[i]);
+            snprintf(text, sizeof text, "figure %d of the run: the engine has %llu, the model %llu", i,
+                     (unsigned long long)is[i], (unsigned long long)want[i]);
             failed(b, text);
         }
     const char *idle = model_idle(&b->m);
@@ -142,7 +157,8 @@ static void compare(struct beside *b)
 static void expect(struct beside *b, const char *what, uint64_t got, uint64_t want)
 {
     char text[120];
-    snprintf(text, sizeof text, "%s: the engine says %llu, the model %llu", what, (unsigned long long)got, (unsigned long long)want);
+    snprintf(text, sizeof text, "%s: the engine says %llu, the model %llu", what, (unsigned long long)got,
+             (unsigned long long)want);
     if (got != want)
         failed(b, text);
 }
@@ -181,7 +197,8 @@ static void do_put(struct beside *b)
 static uint64_t any_assignment(struct beside *b) /* mostly a live one */
 {
     uint64_t no = (uint64_t)rng_range(&b->rng, 0, (int64_t)b->m.assignments + 1);
-    for (int i = 0; i < 20 && (no == 0 || no > b->m.assignments || b->m.a[no].state > M_BEGUN) && rng_chance(&b->rng, 900000); i++)
+    for (int i = 0;
+         i < 20 && (no == 0 || no > b->m.assignments || b->m.a[no].state > M_BEGUN) && rng_chance(&b->rng, 900000); i++)
         no = (uint64_t)rng_range(&b->rng, 1, (int64_t)b->m.assignments + 1);
     return no;
 }
@@ -199,7 +216,9 @@ static void do_act(struct beside *b)
     uint64_t no = any_assignment(b);
     uint32_t w = its_worker(b, no);
     static const uint8_t dice[] = { 0, 0, 0, 0, 1, 1, 2, 3, 4, 4, 5 };
-    struct slp_item_act it = { .act = dice[rng_below(&b->rng, sizeof dice)], .assignment = no, .worker = b->h.worker[w] };
+    struct slp_item_act it = { .act = dice[rng_below(&b->rng, sizeof dice)],
+                               .assignment = no,
+                               .worker = b->h.worker[w] };
     if (it.act == M_FAIL && rng_chance(&b->rng, 300000)) {
         it.delay_us = (uint64_t)rng_range(&b->rng, 1, 100) * SECOND;
         SLP_SET(&it, item_act, delay_us);
@@ -218,7 +237,9 @@ static void do_submit(struct beside *b)
     uint32_t w = its_worker(b, no);
     int route = (int)rng_below(&b->rng, 3);
     slp_pack_cstr(&values, routes[route]);
-    struct slp_item_result it = { .assignment = no, .worker = b->h.worker[w], .values = { values.p, (uint32_t)values.n, 1 } };
+    struct slp_item_result it = { .assignment = no,
+                                  .worker = b->h.worker[w],
+                                  .values = { values.p, (uint32_t)values.n, 1 } };
     slp_pack_item(&items, SLP_ITEM_result, &it);
     struct slp_submit q = { .session = b->h.session, .results = { items.p, (uint32_t)items.n, 1 } };
     struct slp_msg *m = ask(b, b->h.peer, SLP_SUBMIT, &q);
@@ -270,7 +291,9 @@ static void do_tasks_set(struct beside *b)
 {
     struct slp_buf v = { 0 };
     uint32_t s = (uint32_t)rng_below(&b->rng, MODEL_STATIONS), unit = (uint32_t)rng_range(&b->rng, 1, b->m.units + 1);
-    struct slp_tasks_set q = { .station_id = b->first_station + s, .action = rng_chance(&b->rng, 300000), .run = world_str("r") };
+    struct slp_tasks_set q = { .station_id = b->first_station + s,
+                               .action = rng_chance(&b->rng, 300000),
+                               .run = world_str("r") };
     bool all = q.action == 0 && rng_chance(&b->rng, 700000);
     SLP_SET(&q, tasks_set, run);
     if (!all) {
@@ -279,7 +302,8 @@ static void do_tasks_set(struct beside *b)
         SLP_SET(&q, tasks_set, units);
     }
     struct slp_msg *m = ask(b, WORLD_CLIENT, SLP_TASKS_SET, &q);
-    expect(b, q.action ? "drop" : "requeue", m->u.done.count, q.action ? model_drop(&b->m, s, unit) : model_requeue(&b->m, s, all ? 0 : unit));
+    expect(b, q.action ? "drop" : "requeue", m->u.done.count,
+           q.action ? model_drop(&b->m, s, unit) : model_requeue(&b->m, s, all ? 0 : unit));
     slp_buf_free(&v);
 }
 
@@ -312,8 +336,13 @@ static void say_hello(struct beside *b)
             slp_pack_u64(&held, no);
             n++;
         }
-    struct slp_hello q = { .hub = world_str(b->h.name), .incarnation = 1, .data_id = { (char *)b->h.id, 16 }, .zone = world_str("Africa/Nairobi"),
-                           .roster_digest = { (char *)digest, 32 }, .held = { held.p, (uint32_t)held.n, n }, .wall_us = b->w.wall_us };
+    struct slp_hello q = { .hub = world_str(b->h.name),
+                           .incarnation = 1,
+                           .data_id = { (char *)b->h.id, 16 },
+                           .zone = world_str("Africa/Nairobi"),
+                           .roster_digest = { (char *)digest, 32 },
+                           .held = { held.p, (uint32_t)held.n, n },
+                           .wall_us = b->w.wall_us };
     struct slp_msg *m = ask(b, b->h.peer, SLP_HELLO, &q);
     assert_int_equal(m->type, SLP_WELCOME);
     b->h.session = m->u.welcome.session;
@@ -370,7 +399,8 @@ static void both_open(struct beside *b, uint64_t seed)
     b->rng = rng_of(seed, "beside", 0);
     memcpy(b->m.st, st, sizeof st);
     b->m.worker[0].human = b->m.worker[1].human = true;
-    b->w.cfg = (struct engine_config){ .heartbeat_us = 400ll * 24 * 3600 * SECOND, .grace_us = 400ll * 24 * 3600 * SECOND };
+    b->w.cfg =
+        (struct engine_config){ .heartbeat_us = 400ll * 24 * 3600 * SECOND, .grace_us = 400ll * 24 * 3600 * SECOND };
     world_open(&b->w);
 }
 

@@ -1,0 +1,433 @@
+/* How events move the checker's model: units, tasks and assignments, each by the transitions that PROTOCOL.md has. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tests/sim/checker_model.h"
+
+/* ---- units and tasks ---- */
+
+struct ck_unit *ck_unit(struct checker *c, uint64_t run, uint64_t unit)
+{
+    struct ck_run *r = ck_get(&c->runs, run);
+    return r && unit && unit <= r->units ? r->unit[unit - 1] : NULL;
+}
+
+static struct ck_task *task_of(struct checker *c, const struct fact *f, const char *what, struct ck_run **run)
+{
+    struct ck_run *r = ck_get(&c->runs, f->run);
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    if (run)
+        *run = r;
+    if (r && s && u && r->first == s->f.first && s->f.index < r->stations)
+        return &u->task[s->f.index];
+    ck_verdict(c, WRONG_STATE,
+               "event %" PRIu64 ": %s of run %" PRIu64 " unit %" PRIu64 " station %u, which is not there", f->seq, what,
+               f->run, f->unit, f->station);
+    return NULL;
+}
+
+const char *const ck_state_names[] = { "blocked", "waiting", "ready", "assigned", "started",
+                                       "done",    "skipped", "dead",  "ended" };
+
+static void count(struct ck_run *r, uint32_t index, const struct ck_task *t, int by)
+{
+    r->counts[index][t->state] += (uint64_t)(int64_t)by;
+    if (t->state == CK_READY && !t->declined)
+        r->free_ready[index] += by;
+}
+
+static void move(struct checker *c, struct ck_run *r, const struct fact *f, struct ck_task *t, uint32_t index,
+                 enum ck_state to, unsigned from)
+{
+    if (r->state <= 1 && !(from >> t->state & 1))
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u goes from %s to %s",
+                   f->seq, f->run, f->unit, f->station, ck_state_names[t->state], ck_state_names[to]);
+    count(r, index, t, -1);
+    if (t->changed != c->step) { /* what it was when this step began: answers are judged by it */
+        t->was = t->state;
+        t->was_holder = t->holder;
+        t->changed = c->step;
+    }
+    t->state = to;
+    count(r, index, t, 1);
+}
+
+#define IS(s) (1u << CK_##s)
+
+uint32_t ck_index_of(const struct checker *c, uint32_t station)
+{
+    const struct ck_station *s = ck_get(&c->stations, station);
+    return s ? s->f.index : 0;
+}
+
+static void touch(struct checker *c, uint64_t run, uint64_t unit)
+{
+    c->touched = ck_more(c->touched, &c->touched_cap, c->touched_n, sizeof *c->touched);
+    c->touched[c->touched_n++] = (struct ck_touched){ run, unit };
+}
+
+static void units_added(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r = ck_get(&c->runs, f->run);
+    if (!r || f->unit != r->units + 1) {
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": unit %" PRIu64 " of run %" PRIu64 " follows %zu", f->seq,
+                   f->unit, f->run, r ? r->units : 0);
+        return;
+    }
+    if (r->state > 0)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": a unit came into run %" PRIu64 ", which is closed", f->seq,
+                   f->run);
+    r->unit = ck_more(r->unit, &r->unit_cap, r->units, sizeof *r->unit);
+    r->unit[r->units++] = ck_must(calloc(1, sizeof(struct ck_unit) + r->stations * sizeof(struct ck_task)));
+    for (uint32_t i = 0; i < r->stations; i++)
+        r->counts[i][CK_BLOCKED]++;
+    c->sums.units++;
+    touch(c, f->run, f->unit);
+}
+
+/* A task goes on exactly as long as it has attempts left. */
+static void attempts_left(struct checker *c, const struct fact *f, const struct ck_task *t, uint32_t index,
+                          bool goes_on)
+{
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    if (s && s->f.attempts && (t->attempts < s->f.attempts) != goes_on)
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station index %u %s after %u of %u attempts",
+                   f->seq, f->run, f->unit, index, goes_on ? "goes on" : "is dead", t->attempts, s->f.attempts);
+}
+
+static void waiting(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "waits", &r);
+    if (!t)
+        return;
+    t->due = f->due;
+    if (f->why == 6)
+        attempts_left(c, f, t, ck_index_of(c, f->station), true);
+    move(c, r, f, t, ck_index_of(c, f->station), CK_WAITING, f->why == 0 ? IS(BLOCKED) : IS(ASSIGNED) | IS(STARTED));
+}
+
+static void dead(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "dead", &r);
+    if (!t)
+        return;
+    if (f->why == 0)
+        attempts_left(c, f, t, ck_index_of(c, f->station), false);
+    move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IS(ASSIGNED) | IS(STARTED));
+}
+
+static void ready(struct checker *c, const struct fact *f)
+{
+    static const unsigned from[] = { [0] = IS(BLOCKED),
+                                     [1] = IS(BLOCKED),
+                                     [2] = IS(WAITING),
+                                     [3] = IS(ASSIGNED) | IS(STARTED),
+                                     [4] = IS(ASSIGNED) | IS(STARTED),
+                                     [5] = IS(ASSIGNED) | IS(STARTED),
+                                     [6] = 0,
+                                     [7] = IS(DEAD),
+                                     [8] = IS(ASSIGNED) };
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "ready", &r);
+    if (!t)
+        return;
+    uint32_t i = ck_index_of(c, f->station);
+    if (f->why == 4 && !t->declined) {
+        count(r, i, t, -1);
+        t->declined = true;
+        count(r, i, t, 1);
+    }
+    if (f->why == 2 && f->at < t->due)
+        ck_verdict(c, TOO_EARLY,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is ready %" PRId64
+                   " us before its delay is over",
+                   f->seq, f->run, f->unit, f->station, t->due - f->at);
+    if (f->why == 5)
+        attempts_left(c, f, t, i, true);
+    move(c, r, f, t, i, CK_READY, f->why <= 8 ? from[f->why] : 0);
+    if (f->why == 7)
+        t->attempts = 0;
+    if (!t->place) { /* its turn at the first dispatch */
+        struct ck_fifo *q = &r->fifo[i];
+        q->unit = ck_more(q->unit, &q->cap, q->n, sizeof *q->unit);
+        q->unit[q->n++] = f->unit;
+        t->place = q->n;
+    }
+}
+
+static void may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s,
+                   const struct ck_task *t)
+{
+    const struct ck_worker *w = ck_get(&c->workers, f->worker);
+    const struct ck_hub *h = ck_get(&c->hubs, f->hub);
+    const struct ck_line *l = ck_get(&c->lines, s->f.line);
+    const char *why = NULL;
+    if (!w || w->f.hub != f->hub)
+        why = "is not of that hub";
+    else if (s->f.wkind && (s->f.wkind == 2) != (w->f.wkind == 1))
+        why = "is of the wrong kind";
+    else if (!h || !h->session || w->session != h->session || !w->signed_in)
+        why = "is not signed in";
+    else if (r->paused || r->state > 1)
+        why = "gets it though the run is paused or over";
+    else if (l && (l->state || l->paused >> s->f.index & 1))
+        why = "gets it though line or station is paused";
+    for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
+        if (w->f.level[i] < s->f.level[i])
+            why = "lacks a skill";
+    for (const struct ck_assignment *a = why ? NULL : ck_get(&c->assignments, t->newest); a;
+         a = ck_get(&c->assignments, a->prev))
+        if (a->worker == f->worker && a->state == CK_RETURNED && a->why == 4)
+            why = "has declined it";
+    if (why)
+        ck_verdict(c, NOT_ELIGIBLE, "event %" PRIu64 ": assignment %" PRIu64 " at station %u: worker %" PRIu64 " %s",
+                   f->seq, f->assignment, f->station, f->worker, why);
+}
+
+static void assigned(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "assigned", &r);
+    if (!t)
+        return;
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    if (f->assignment != c->newest_assignment + 1)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": assignment %" PRIu64 " follows %" PRIu64, f->seq, f->assignment,
+                   c->newest_assignment);
+    c->newest_assignment = f->assignment;
+    may_do(c, f, r, s, t);
+    if (t->outstanding + t->accepted >= 1)
+        ck_verdict(c, OVER_ASKED,
+                   "event %" PRIu64 ": assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64
+                   ": %u outstanding, %u accepted already",
+                   f->seq, f->assignment, f->run, f->unit, t->outstanding, t->accepted);
+    struct ck_worker *w = ck_get(&c->workers, f->worker);
+    if (w) {
+        const struct ck_grant *g = ck_get(&c->grants, w->session * 0x1000003 ^ f->worker);
+        if (++w->sent > (g ? g->total : 0))
+            ck_verdict(c, CREDIT_NEGATIVE,
+                       "event %" PRIu64 ": worker %" PRIu64 " was sent %" PRIu64 " and granted %" PRIu64, f->seq,
+                       f->worker, w->sent, g ? g->total : 0);
+    }
+    struct ck_assignment *a = ck_make(&c->assignments, f->assignment, sizeof *a);
+    *a = (struct ck_assignment){ .run = f->run,
+                                 .unit = f->unit,
+                                 .station = f->station,
+                                 .worker = f->worker,
+                                 .hub = f->hub,
+                                 .state = CK_HANDED,
+                                 .until = f->at + s->f.start_by_us,
+                                 .prev = t->newest,
+                                 .sent = a->sent,
+                                 .sents = a->sents,
+                                 .sent_cap = a->sent_cap };
+    move(c, r, f, t, s->f.index, CK_ASSIGNED, IS(READY));
+    t->newest = t->holder = f->assignment;
+    t->outstanding++;
+    r->served++;
+    if (!t->dispatched) {
+        struct ck_fifo *q = &r->fifo[s->f.index];
+        t->dispatched = true;
+        if (t->place > q->furthest)
+            q->furthest = t->place;
+        q->dirty = true;
+        r->fifo_dirty = c->fifo_dirty = true;
+    }
+    c->sums.assignments++;
+}
+
+static struct ck_assignment *known(struct checker *c, const struct fact *f, const char *what)
+{
+    struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
+    if (!a || !a->run) {
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": assignment %" PRIu64 " %s, which was never given", f->seq,
+                   f->assignment, what);
+        return NULL;
+    }
+    return a;
+}
+
+static void move_assignment(struct checker *c, const struct fact *f, struct ck_assignment *a, enum ck_astate to,
+                            unsigned from)
+{
+    static const char *const name[] = { "handed", "started", "counted", "late", "returned" };
+    if (!(from >> a->state & 1))
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": assignment %" PRIu64 " goes from %s to %s", f->seq,
+                   f->assignment, name[a->state], name[to]);
+    if (a->changed != c->step) {
+        a->was = a->state;
+        a->was_why = a->why;
+        a->changed = c->step;
+    }
+    a->state = to;
+}
+
+struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a)
+{
+    struct ck_unit *u = ck_unit(c, a->run, a->unit);
+    return u ? &u->task[ck_index_of(c, a->station)] : NULL;
+}
+
+static void started(struct checker *c, const struct fact *f)
+{
+    struct ck_assignment *a = known(c, f, "started");
+    struct ck_task *t = a ? ck_task_at(c, a) : NULL;
+    if (!t)
+        return;
+    move_assignment(c, f, a, CK_BEGUN, 1u << CK_HANDED);
+    struct ck_run *r = ck_get(&c->runs, a->run);
+    struct fact at = *f;
+    at.run = a->run;
+    at.unit = a->unit;
+    at.station = a->station;
+    if (t->holder == f->assignment && t->state == CK_ASSIGNED)
+        move(c, r, &at, t, ck_index_of(c, a->station), CK_STARTED, IS(ASSIGNED));
+}
+
+static void returned(struct checker *c, const struct fact *f)
+{
+    struct ck_assignment *a = known(c, f, "came back");
+    struct ck_task *t = a ? ck_task_at(c, a) : NULL;
+    if (!t)
+        return;
+    if (f->why == 6 || (f->why == 5 && a->state == CK_BEGUN))
+        t->attempts++;
+    if (f->why == 5 && f->at < a->until)
+        ck_verdict(c, TOO_EARLY, "event %" PRIu64 ": assignment %" PRIu64 " expires %" PRId64 " us early", f->seq,
+                   f->assignment, a->until - f->at);
+    struct ck_run *r = ck_get(&c->runs, a->run);
+    bool begun_stays = f->why == 8 && !(r && r->state == 4); /* only with its run does a begun one go */
+    move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
+    a->why = (uint8_t)f->why;
+    if (t->outstanding)
+        t->outstanding--;
+    if (r && f->why == 4)
+        r->fair_reset = true;
+}
+
+static void submitted(struct checker *c, const struct fact *f)
+{
+    struct ck_assignment *a = known(c, f, "gave a result");
+    struct ck_task *t = a ? ck_task_at(c, a) : NULL;
+    if (!t)
+        return;
+    if (f->result != c->newest_result + 1)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": result %" PRIu64 " follows %" PRIu64, f->seq, f->result,
+                   c->newest_result);
+    c->newest_result = f->result;
+    if (a->state <= CK_BEGUN && t->outstanding)
+        t->outstanding--;
+    move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED, 1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
+    a->result = f->result;
+    if (f->flag) {
+        c->sums.results_late++;
+        return;
+    }
+    c->sums.results_counted++;
+    if (t->accepted++)
+        ck_verdict(c, DOUBLE_ACCEPT,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: assignment %" PRIu64
+                   " counts, %" PRIu64 " counted before",
+                   f->seq, a->run, a->unit, a->station, f->assignment, t->winner);
+    t->winner = f->assignment;
+    touch(c, a->run, a->unit);
+}
+
+static void task_done(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "done", &r);
+    if (!t)
+        return;
+    move(c, r, f, t, ck_index_of(c, f->station), CK_DONE,
+         IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD));
+    touch(c, f->run, f->unit);
+}
+
+static void simple_move(struct checker *c, const struct fact *f, enum ck_state to, unsigned from, const char *what)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, what, &r);
+    if (t)
+        move(c, r, f, t, ck_index_of(c, f->station), to, from);
+    if (t && to == CK_SKIPPED)
+        touch(c, f->run, f->unit);
+}
+
+static void unit_ends(struct checker *c, const struct fact *f, uint8_t state)
+{
+    struct ck_run *r = ck_get(&c->runs, f->run);
+    struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    if (!r || !u || u->state) {
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " ends (%u), but it %s", f->seq,
+                   f->run, f->unit, state, u ? "had ended" : "is not there");
+        return;
+    }
+    u->state = state;
+    touch(c, f->run, f->unit);
+    if (state == 1)
+        r->done++;
+    else
+        r->dropped++;
+    for (uint32_t i = 0; state == 2 && i < r->stations; i++)
+        if (u->task[i].state != CK_DONE && u->task[i].state != CK_SKIPPED)
+            move(c, r, f, &u->task[i], i, CK_ENDED, ~0u);
+    c->fifo_dirty = r->fifo_dirty = true;
+}
+
+static void run_state(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r = ck_get(&c->runs, f->run);
+    if (!r)
+        return;
+    if (f->state == 2 && r->done + r->dropped != r->units)
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " is done with %" PRIu64 " of %zu units at their end", f->seq,
+                   f->run, r->done + r->dropped, r->units);
+    if (f->state < r->state && r->state > 1)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " goes from state %u back to %u", f->seq, f->run,
+                   r->state, f->state);
+    if (f->state >= 3 && r->state <= 1) {
+        for (size_t k = 0; k < r->units; k++) {
+            struct ck_unit *u = r->unit[k];
+            if (u->state)
+                continue;
+            u->state = 3;
+            r->cancelled++;
+            for (uint32_t i = 0; i < r->stations; i++)
+                if (u->task[i].state != CK_DONE && u->task[i].state != CK_SKIPPED)
+                    move(c, r, f, &u->task[i], i, CK_ENDED, ~0u);
+        }
+    }
+    r->state = (uint8_t)f->state;
+    r->paused = f->flag;
+    if (r->priority != f->count)
+        r->fair_reset = true;
+    r->priority = (uint8_t)f->count;
+}
+
+/* True if the fact is one of these. */
+bool ck_event(struct checker *c, const struct fact *f)
+{
+    switch (f->kind) {
+    case FACT_RUN_STATE: run_state(c, f); break;
+    case FACT_UNITS_ADDED: units_added(c, f); break;
+    case FACT_READY: ready(c, f); break;
+    case FACT_WAITING: waiting(c, f); break;
+    case FACT_SKIPPED: simple_move(c, f, CK_SKIPPED, IS(BLOCKED), "skipped"); break;
+    case FACT_ASSIGNED: assigned(c, f); break;
+    case FACT_STARTED: started(c, f); break;
+    case FACT_RETURNED: returned(c, f); break;
+    case FACT_SUBMITTED: submitted(c, f); break;
+    case FACT_TASK_DONE: task_done(c, f); break;
+    case FACT_DEAD: dead(c, f); break;
+    case FACT_UNIT_DONE: unit_ends(c, f, 1); break;
+    case FACT_DROPPED: unit_ends(c, f, 2); break;
+    default: return false;
+    }
+    return true;
+}

@@ -1,0 +1,186 @@
+/* What is judged at each step: the answers, by the matrix and the state before the step; and what the step left behind. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tests/sim/checker_model.h"
+
+#define FAIR_BOUND 3 /* start-time fair queueing: one served ahead on each side, and one in the step */
+
+/* ---- answers: what the matrix says, by the state when the step began ---- */
+
+enum {
+    OK_ = 0,
+    DUPLICATE = 1,
+    LATE_ = 2,
+    NOT_FOUND = 30,
+    STALE = 32,
+    BAD_STATE = 40,
+    NOT_YOURS = 43,
+    BAD_RESULT = 52,
+    TOO_BIG = 17,
+    BAD_VALUE = 15
+};
+
+static bool submit_counts(const struct checker *c, const struct ck_run *r, const struct ck_unit *u,
+                          const struct ck_task *t, uint64_t assignment)
+{
+    uint8_t state = t->changed == c->step ? t->was : t->state;
+    uint64_t holder = t->changed == c->step ? t->was_holder : t->holder;
+    if (r->state > 1 || u->state)
+        return false;
+    if (state == CK_STARTED)
+        return holder == assignment;
+    return state == CK_ASSIGNED || state == CK_READY || state == CK_WAITING || state == CK_DEAD;
+}
+
+static uint32_t expected(struct checker *c, const struct fact *f, const struct ck_assignment *a,
+                         const struct ck_task *t)
+{
+    static const uint8_t ends[] = { [2] = 3, [3] = 4, [4] = 6, [5] = 9 };
+    if (a->worker != f->worker || a->hub != ck_hub_of(c, f->session))
+        return NOT_YOURS;
+    switch (a->state) {
+    case CK_HANDED:
+        return f->act == 1                                                                                 ? BAD_STATE
+               : f->act < 6                                                                                ? OK_
+               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, f->assignment) ? OK_
+                                                                                                           : LATE_;
+    case CK_BEGUN:
+        return f->act == 0                                                                                 ? DUPLICATE
+               : f->act < 6                                                                                ? OK_
+               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, f->assignment) ? OK_
+                                                                                                           : LATE_;
+    case CK_COUNTED: return f->act == 6 ? DUPLICATE : STALE;
+    case CK_LATE: return f->act == 6 ? LATE_ : STALE;
+    default:
+        if (f->act < 2)
+            return STALE;
+        if (f->act < 6)
+            return a->why == ends[f->act] ? DUPLICATE : STALE;
+        return submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, f->assignment) ? OK_ : LATE_;
+    }
+}
+
+void ck_act(struct checker *c, const struct fact *f)
+{
+    struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
+    struct ck_task *t = a && a->run ? ck_task_at(c, a) : NULL;
+    if (f->act == 6 && f->code <= LATE_ && a) /* acknowledged: it must be there at the end */
+        a->acked = (uint8_t)(f->code == LATE_ ? 2 : 1);
+    if (!t) {
+        if (f->code != NOT_FOUND)
+            ck_verdict(c, WRONG_STATE, "act %u under assignment %" PRIu64 ", which was never given: code %u", f->act,
+                       f->assignment, f->code);
+        return;
+    }
+    if (a->judged == c->step ||
+        t->judged == c->step) /* an earlier item of the same frame changed it: its events tell */
+        return;
+    uint32_t want = expected(c, f, a, t);
+    if (f->code == OK_ && f->act < 2) { /* the lease begins, or begins again */
+        const struct ck_station *s = ck_get(&c->stations, a->station);
+        a->until = f->at + (s ? s->f.lease_us : 0);
+    }
+    if (f->code == OK_ || f->code == LATE_)
+        a->judged = t->judged = c->step;
+    if (f->code == want ||
+        ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
+        (f->code == BAD_VALUE && f->act < 6))
+        return;
+    const struct ck_run *r = ck_get(&c->runs, a->run);
+    if (r && r->state == 4 && f->code == NOT_FOUND)
+        return; /* the run is being deleted, and this part of it is gone */
+    bool stale = want == STALE || want == NOT_YOURS || want == LATE_;
+    ck_verdict(c, f->code == OK_ && stale ? STALE_ACCEPTED : WRONG_STATE,
+               "act %u under assignment %" PRIu64 " (state %u, why %u; task %s) gave code %u, the matrix says %u",
+               f->act, f->assignment, a->state, a->why, ck_state_names[t->state], f->code, want);
+}
+
+/* ---- what a step must leave behind ---- */
+
+static void judge_fifo(struct checker *c)
+{
+    for (size_t k = 0; k < c->runs.cap; k++) {
+        struct ck_run *r = c->runs.v[k].p;
+        if (!r || !r->fifo_dirty)
+            continue;
+        r->fifo_dirty = false;
+        for (uint32_t i = 0; i < r->stations; i++) {
+            struct ck_fifo *q = &r->fifo[i];
+            for (; q->head < q->n; q->head++) {
+                const struct ck_unit *u = r->unit[q->unit[q->head] - 1];
+                const struct ck_task *t = &u->task[i];
+                if (!t->dispatched && t->state != CK_ENDED && t->state != CK_DONE)
+                    break;
+            }
+            if (q->dirty && q->head < q->furthest)
+                ck_verdict(c, FIFO,
+                           "run %" PRIu64 " station index %u: unit %" PRIu64 " was dispatched, unit %" PRIu64
+                           " became ready before it",
+                           r->id, i, q->unit[q->furthest - 1], q->unit[q->head]);
+            q->dirty = false;
+            if (q->furthest < q->head)
+                q->furthest = q->head;
+        }
+    }
+    c->fifo_dirty = false;
+}
+
+static bool offers(const struct checker *c, const struct ck_run *r)
+{
+    const struct ck_line *l = ck_get(&c->lines, r->line);
+    return r->state <= 1 && !r->paused && r->free_ready[0] > 0 && !(l && (l->state || l->paused & 1));
+}
+
+/* Runs of one station at the same station: whoever works for one may work for the other. */
+static void judge_fairness(struct checker *c)
+{
+    for (size_t i = 0; i < c->pairs; i++) {
+        struct ck_pair *p = &c->pair[i];
+        if (!p->a->fair_reset && !p->b->fair_reset && p->a->priority == p->b->priority && offers(c, p->a) &&
+            offers(c, p->b)) {
+            if (!p->valid) {
+                p->valid = true;
+                p->base_a = p->a->served;
+                p->base_b = p->b->served;
+            }
+            int64_t ahead = (int64_t)(p->a->served - p->base_a) - (int64_t)(p->b->served - p->base_b);
+            if (ahead > FAIR_BOUND || ahead < -FAIR_BOUND) {
+                ck_verdict(c, FAIRNESS,
+                           "runs %" PRIu64 " and %" PRIu64 " both had work: %" PRIu64 " and %" PRIu64 " were assigned",
+                           p->a->id, p->b->id, p->a->served - p->base_a, p->b->served - p->base_b);
+                p->valid = false;
+            }
+        } else {
+            p->valid = false;
+        }
+    }
+    for (size_t i = 0; i < c->pairs; i++)
+        c->pair[i].a->fair_reset = c->pair[i].b->fair_reset = false;
+}
+
+void ck_step_over(struct checker *c)
+{
+    for (size_t i = 0; i < c->touched_n; i++) {
+        struct ck_run *r = ck_get(&c->runs, c->touched[i].run);
+        struct ck_unit *u = ck_unit(c, c->touched[i].run, c->touched[i].unit);
+        bool all = u != NULL;
+        for (uint32_t k = 0; u && k < r->stations; k++) {
+            const struct ck_task *t = &u->task[k];
+            all = all && (t->state == CK_DONE || t->state == CK_SKIPPED);
+            if ((t->state == CK_DONE) != (t->accepted != 0))
+                ck_verdict(c, WRONG_STATE,
+                           "run %" PRIu64 " unit %" PRIu64 " station index %u is %s with %u results accepted", r->id,
+                           c->touched[i].unit, k, ck_state_names[t->state], t->accepted);
+        }
+        if (u && u->state < 2 && all != (u->state == 1))
+            ck_verdict(c, WRONG_STATE, "run %" PRIu64 " unit %" PRIu64 " is %s, its tasks are %s", r->id,
+                       c->touched[i].unit, u->state ? "done" : "open", all ? "done" : "not");
+    }
+    c->touched_n = 0;
+    if (c->fifo_dirty)
+        judge_fifo(c);
+    if (c->pairs)
+        judge_fairness(c);
+    c->step++;
+}
