@@ -11,7 +11,8 @@ struct intake {
     const struct slp_put *q;
     int16_t column[SL_INPUT_FIELDS_MAX]; /* for each input field: its place in a row; -1: not there */
     uint32_t columns;
-    bool as_is;    /* rows hold the input fields in their order */
+    bool as_is;   /* rows hold the input fields in their order */
+    bool checked; /* every row is good: rows_ok() has looked */
     uint64_t skip; /* rows that a numbered producer sent before */
 };
 
@@ -96,6 +97,8 @@ static enum slp_code row_values(struct engine *e, const struct intake *in, struc
             fail(e, STORE_NO_MEMORY);
         *out = (struct slp_list){ e->b2.p, (uint32_t)e->b2.n, lv->input_count };
     }
+    if (in->checked)
+        return SLP_E_OK;
     uint32_t bad;
     char what[200];
     if (out->bytes > SL_UNIT_BYTES_MAX) {
@@ -348,6 +351,7 @@ static bool rows_ok(struct engine *e, struct intake *in)
     }
     if (SLP_IS(q, put, keys) && !e->rc && key_twice(e, in))
         return false;
+    in->checked = true;
     return !e->rc;
 }
 

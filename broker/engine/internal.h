@@ -217,7 +217,7 @@ struct engine {
     uint64_t session_seed, sessions;
 
     struct group *group;      /* a cache of GROUPS, by hash; the dirty ones are written at the batch's end */
-    uint32_t *group_slot;
+    struct group *group_last; /* the one asked for last: mostly the one asked for next */
     uint32_t group_n, group_hand;
     struct group **group_sorted;
 

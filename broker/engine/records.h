@@ -43,6 +43,7 @@
  * the step from the old one; keep a store made by each released version in the tests. */
 #ifndef SUNLINE_ENGINE_RECORDS_H
 #define SUNLINE_ENGINE_RECORDS_H
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -81,9 +82,9 @@ static inline unsigned state_shift(uint32_t stations)
 
 /* ---- little-endian packing ---- */
 static inline void put_u16(uint8_t *p, uint16_t v) { p[0] = (uint8_t)v; p[1] = (uint8_t)(v >> 8); }
-static inline void put_u32(uint8_t *p, uint32_t v) { for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (8 * i)); }
-static inline void put_u48(uint8_t *p, uint64_t v) { for (int i = 0; i < 6; i++) p[i] = (uint8_t)(v >> (8 * i)); }
-static inline void put_u64(uint8_t *p, uint64_t v) { for (int i = 0; i < 8; i++) p[i] = (uint8_t)(v >> (8 * i)); }
+static inline void put_u32(uint8_t *p, uint32_t v) { v = htole32(v); memcpy(p, &v, 4); } /* one store: compilers do not see through a loop */
+static inline void put_u48(uint8_t *p, uint64_t v) { v = htole64(v); memcpy(p, &v, 6); }
+static inline void put_u64(uint8_t *p, uint64_t v) { v = htole64(v); memcpy(p, &v, 8); }
 static inline uint16_t get_u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 static inline uint32_t get_u32(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 static inline uint64_t get_u48(const uint8_t *p) { return get_u32(p) | (uint64_t)get_u16(p + 4) << 32; }

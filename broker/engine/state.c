@@ -87,13 +87,16 @@ static void mark_dirty(struct engine *e, struct group *g)
 static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool create)
 {
     static const struct group none;
+    struct group *last = e->group_last;
+    if (last && last->used && last->run == r && last->no == no)
+        return last;
     uint64_t h = (no ^ ((uint64_t)r->id * 0x9E3779B97F4A7C15ull)) % GROUP_SETS;
     struct group *set = e->group + h * GROUP_WAYS, *victim = set;
     for (int i = 0; i < GROUP_WAYS; i++) {
         struct group *g = set + i;
         if (g->used && g->run == r && g->no == no) {
             g->batch = ++e->group_hand;
-            return g;
+            return e->group_last = g;
         }
         if (!g->used)
             victim = g;
@@ -125,7 +128,7 @@ static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool
     victim->batch = ++e->group_hand;
     if (there)
         memcpy(victim->b, b, v.n);
-    return victim;
+    return e->group_last = victim;
 }
 
 static uint32_t unit_bytes(const struct run *r)
