@@ -80,7 +80,7 @@ bench-programs: $(BENCH) $(O)/bench/alloc_count.so
 bench-clients: $(PEERS)
 
 sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
-	@tests/sim/run --build $(O) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
+	@tests/sim/run --build $(O) $(if $(HOURS),--hours$(if $(SEED),,-total) $(HOURS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 torture: all $(TORTURE) ## real processes, killed, cut off, starved of disk: every write point, every power cut, then MINUTES (5) of all at once
 	@tests/torture/run --build $(O) --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -162,8 +162,12 @@ lint: ## layout, static checks, and a build with the other compiler
 	@.ci/lint $(CODE)
 	@$(AGAIN) CC=clang WERROR=1 O=build-clang all tests
 
-nightly: ## everything that takes long: lint, asan, fuzz, tests
-	@for t in lint asan fuzz test; do $(AGAIN) $$t || exit 1; done
+mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
+	@tests/sim/mutants/run $(ARGS)
+
+nightly: ## everything that takes long: lint, asan, fuzz, tests, mutants
+	@for t in lint asan fuzz test mutants; do $(AGAIN) $$t || exit 1; done
+	@tests/sim/compilers
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	@deploy/install.sh $(O) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
@@ -184,4 +188,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests bench bench-peers bench-check bench-events bench-programs bench-clients sim fuzz fuzzers asan lint format nightly install help clean
+.PHONY: all demo test unit integration tests bench bench-peers bench-check bench-events bench-programs bench-clients sim mutants fuzz fuzzers asan lint format nightly install help clean
