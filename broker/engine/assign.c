@@ -509,6 +509,8 @@ static void push_item(struct engine *e, uint64_t no, const struct aentry *a)
     slp_pack_u64(&e->b1, no);
     slp_pack_u64(&e->b1, a->worker);
     slp_pack_u64(&e->b1, a->attempt);
+    if (e->b2.failed) /* what is shown; the next task's clears it */
+        fail(e, STORE_NO_MEMORY);
     slp_buf_add(&e->b1, e->b2.p, e->b2.n);
 }
 

@@ -140,9 +140,23 @@ void effects_free(struct effects *x)
     *x = (struct effects){ 0 };
 }
 
+/* A buffer that could not grow lacks something: what was made of it must not be committed. Looked at before each frame, for which
+ * lists were made in them, and at the end of each step: clearing one forgets it. */
+static void check_buffers(struct engine *e)
+{
+    bool failed = e->b1.failed || e->b2.failed || e->b3.failed || e->answer.failed || e->evdata.failed || e->evbuf.failed || e->rseg.b.failed;
+    for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch; i++)
+        failed = failed || e->scratch[i].failed;
+    if (failed)
+        fail(e, STORE_NO_MEMORY);
+}
+
 void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any)
 {
     struct effects *x = e->out;
+    check_buffers(e);
+    if (e->rc)
+        return;
     if (x->n == x->cap) {
         size_t cap = x->cap ? x->cap * 2 : 64;
         struct effect *v = realloc(x->v, cap * sizeof *v);
@@ -466,6 +480,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
     recalls_flush(e);
     match_run(e);
     ev_flush(e);
+    check_buffers(e);
     return e->rc;
 }
 

@@ -299,8 +299,14 @@ void on_roster(struct engine *e, const struct slp_msg *m)
         slp_pack_u64(&e->answer, id);
         slp_pack_str(&e->answer, d.name.p, d.name.n);
         joined++;
-        if (e->answer.n >= ROSTER_EVENT_BYTES)
+        if (e->b1.failed || e->answer.failed)
+            fail(e, STORE_NO_MEMORY); /* before roster_event clears the mark of it */
+        else if (e->answer.n >= ROSTER_EVENT_BYTES)
             roster_event(e, h, true, &e->answer, &joined);
+    }
+    if (e->b1.failed || e->rc) {
+        fail(e, STORE_NO_MEMORY);
+        return;
     }
     roster_event(e, h, true, &e->answer, &joined);
     if (q->last) {

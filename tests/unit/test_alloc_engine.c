@@ -1,0 +1,333 @@
+/* Memory runs out in the engine or the store, at every allocation of a scenario, once and for good: what comes is an error, and the store holds what one
+ * of the commits before left there, whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "broker/engine/engine.h"
+#include "client/cli/linefile.h"
+#include "tests/unit/alloc_world.h"
+
+#define COMMITS_MAX 64
+#define CLIENT 1
+#define AGENT 2
+
+static const char line_text[] = "line: pairs\n"
+                                "input: [{name: text, type: text}]\n"
+                                "stations:\n"
+                                "  - {name: a, type: work, backoff: 10ms, form: {fields: [{name: x, type: long_answer}]}}\n"
+                                "  - {name: b, type: work, when: a.x == 'yes', form: {fields: [{name: y, type: long_answer}]}}\n";
+
+struct rig {
+    char dir[64];
+    struct store *s;
+    struct engine *e;
+    struct reader *r;
+    struct effects out;
+    struct slp_buf line, frames[8];
+    int64_t now_us;
+    uint64_t next_id;
+    bool over; /* something failed: nothing more is asked */
+    uint8_t hashes[COMMITS_MAX][16];
+    unsigned commits;
+};
+
+static bool open_rig(struct rig *g)
+{
+    struct store_options o = { .dir = g->dir, .map_bytes = 1 << 26, .ahead_bytes = 1, .no_sync = true };
+    static const uint8_t id[16] = "out of memory";
+    static const struct engine_config config;
+    enum store_rc rc = store_open(&g->s, &o, id, NULL, 0);
+    if (rc == STORE_OK && !(g->e = engine_open(g->s, &config, &rc)))
+        assert_int_not_equal(rc, STORE_OK);
+    if (g->e)
+        g->r = reader_new(g->s);
+    return g->r != NULL;
+}
+
+static void close_rig(struct rig *g)
+{
+    reader_free(&g->r);
+    engine_close(&g->e);
+    store_close(&g->s);
+    effects_free(&g->out);
+}
+
+/* One input as a batch of its own. */
+static bool step(struct rig *g, struct input in)
+{
+    struct store_txn *t;
+    if (g->over)
+        return false;
+    in.elapsed_us = g->now_us += 1000;
+    in.wall_us = 1700000000000000 + g->now_us;
+    effects_clear(&g->out);
+    alloc_rearm();
+    enum store_rc rc = store_begin(g->s, &t);
+    if (rc == STORE_OK) {
+        rc = engine_batch_begin(g->e, t, &g->out);
+        if (rc == STORE_OK)
+            rc = engine_step(g->e, &in);
+        if (rc == STORE_OK)
+            rc = engine_batch_end(g->e);
+        if (rc == STORE_OK)
+            rc = store_commit(&t);
+        else
+            store_abort(&t);
+    }
+    alloc_disarm();
+    g->over = rc != STORE_OK;
+    if (!g->over && alloc_state.fail_at == 0) { /* the run that nothing fails in: what may be found later */
+        assert_true(g->commits < COMMITS_MAX);
+        assert_int_equal(engine_state_hash(g->s, g->hashes[g->commits++]), STORE_OK);
+    }
+    return !g->over;
+}
+
+/* The answer is in *m until the next one; its type, 0: none. */
+static uint64_t ask(struct rig *g, uint64_t peer, uint64_t type, const void *any, struct slp_msg *m)
+{
+    struct slp_buf b = { 0 };
+    struct slp_msg q;
+    struct slp_fault fault;
+    uint64_t found = 0, id = ++g->next_id;
+    memset(m, 0, sizeof *m);
+    assert_int_equal(slp_encode(&b, type, id, any), 0);
+    assert_int_equal(slp_decode(b.p, b.n, SLP_C2B | SLP_A2B, &q, &fault), 0);
+    if (step(g, (struct input){ .kind = INPUT_MESSAGE, .peer = peer, .msg = &q }))
+        for (size_t i = 0; i < g->out.n && !found; i++) {
+            const struct effect *f = &g->out.v[i];
+            if (slp_decode(g->out.bytes.p + f->off, f->n, SLP_B2C | SLP_B2A, m, &fault))
+                fail_msg("after allocation %llu failed a frame is malformed: %s at %s", (unsigned long long)alloc_state.fail_at,
+                         slp_error_name(fault.code), fault.place);
+            found = f->peer == peer && m->id == id ? m->type : 0;
+        }
+    if (found == SLP_ERROR && alloc_state.fail_at) /* refused, and nothing has changed: that will do */
+        g->over = true;
+    if (found == SLP_ERROR && alloc_state.fail_at == 0)
+        fail_msg("the scenario was refused: %s at %.*s: %.*s", slp_error_name(m->u.error.code), (int)m->u.error.place.n, m->u.error.place.p,
+                 (int)m->u.error.text.n, m->u.error.text.p);
+    slp_buf_free(&b);
+    return found;
+}
+
+static struct slp_bytes str(const char *s) { return (struct slp_bytes){ s, (uint32_t)strlen(s) }; }
+
+static void intake(struct rig *g)
+{
+    struct slp_msg m;
+    struct slp_buf rows = { 0 };
+    struct slp_line_apply line = { .definition = { g->line.p, (uint32_t)g->line.n } };
+    ask(g, CLIENT, SLP_LINE_APPLY, &line, &m);
+    struct slp_run_start run = { .line = str("pairs"), .name = str("r") };
+    ask(g, CLIENT, SLP_RUN_START, &run, &m);
+    for (unsigned i = 0; i < 40; i++) {
+        char text[6000];
+        memset(text, 'a' + (int)i % 26, sizeof text);
+        slp_pack_array(&rows, 1);
+        slp_pack_str(&rows, text, i % 8 ? 20 : sizeof text);
+    }
+    struct slp_put put = { .run_id = 1, .rows = { rows.p, (uint32_t)rows.n, 40 }, .producer = { "0123456789abcdef", 16 }, .epoch = 1, .first_seq = 1 };
+    SLP_SET(&put, put, producer);
+    SLP_SET(&put, put, epoch);
+    SLP_SET(&put, put, first_seq);
+    ask(g, CLIENT, SLP_PUT, &put, &m);
+    slp_buf_free(&rows);
+}
+
+static uint64_t session(struct rig *g)
+{
+    struct slp_msg m;
+    uint8_t digest[32] = { 1 };
+    struct slp_buf workers = { 0 }, grants = { 0 };
+    struct slp_hello hello = { .hub = str("nairobi"), .incarnation = 1, .data_id = { "0123456789abcdef", 16 }, .zone = str("Africa/Nairobi"),
+                               .roster_digest = { (char *)digest, 32 }, .wall_us = 1700000000000000 };
+    if (ask(g, AGENT, SLP_HELLO, &hello, &m) != SLP_WELCOME)
+        return 0;
+    uint64_t number = m.u.welcome.session;
+    struct slp_item_worker_def d = { .name = str("ann"), .capacity = 100 };
+    slp_pack_item(&workers, SLP_ITEM_worker_def, &d);
+    struct slp_roster roster = { .session = number, .digest = { (char *)digest, 32 }, .workers = { workers.p, (uint32_t)workers.n, 1 }, .last = true };
+    ask(g, AGENT, SLP_ROSTER, &roster, &m);
+    struct slp_item_credit c = { .worker = 1, .total = 30 };
+    slp_pack_item(&grants, SLP_ITEM_credit, &c);
+    struct slp_credit credit = { .session = number, .grants = { grants.p, (uint32_t)grants.n, 1 } };
+    SLP_SET(&credit, credit, grants);
+    ask(g, AGENT, SLP_CREDIT, &credit, &m);
+    slp_buf_free(&workers);
+    slp_buf_free(&grants);
+    return number;
+}
+
+static void work(struct rig *g, uint64_t number)
+{
+    struct slp_msg m;
+    struct slp_buf acts = { 0 }, results = { 0 }, values = { 0 };
+    for (unsigned i = 0; i < 6; i++) { /* start, touch, release, decline, fail, bury: of assignments 1 to 6 */
+        struct slp_item_act a = { .act = i, .assignment = i ? i : 7, .worker = 1 };
+        slp_pack_item(&acts, SLP_ITEM_act, &a);
+    }
+    struct slp_acts q = { .session = number, .acts = { acts.p, (uint32_t)acts.n, 6 } };
+    ask(g, AGENT, SLP_ACTS, &q, &m);
+    slp_pack_cstr(&values, "yes");
+    for (uint64_t a = 7; a < 20; a++) {
+        struct slp_item_result r = { .assignment = a, .worker = 1, .values = { values.p, (uint32_t)values.n, 1 } };
+        slp_pack_item(&results, SLP_ITEM_result, &r);
+    }
+    struct slp_submit submit = { .session = number, .results = { results.p, (uint32_t)results.n, 13 } };
+    ask(g, AGENT, SLP_SUBMIT, &submit, &m);
+    slp_buf_free(&acts);
+    slp_buf_free(&results);
+    slp_buf_free(&values);
+}
+
+static void read_out(struct rig *g)
+{
+    struct slp_buf page = { 0 };
+    struct slp_msg q = { .version = SL_PROTOCOL_VERSION, .type = SLP_OUTPUT_GET, .id = 1 };
+    q.u.output_get.run = str("r");
+    q.u.output_get.all_units = true;
+    SLP_SET(&q.u.output_get, output_get, all_units);
+    if (g->over)
+        return;
+    alloc_rearm();
+    int rc = reader_answer(g->r, &q, g->now_us, &page);
+    alloc_disarm();
+    struct slp_msg m;
+    struct slp_fault fault;
+    if (rc == 0)
+        assert_int_equal(slp_decode(page.p, page.n, SLP_B2C, &m, &fault), 0); /* whole, or not at all */
+    else
+        assert_true(alloc_state.failed > 0);
+    slp_buf_free(&page);
+}
+
+static void scenario(struct rig *g)
+{
+    step(g, (struct input){ .kind = INPUT_BOOT, .restart = 1000 });
+    intake(g);
+    uint64_t number = session(g);
+    if (number)
+        work(g, number);
+    read_out(g);
+    g->now_us += 10000000;
+    step(g, (struct input){ .kind = INPUT_TICK });
+    struct slp_msg m;
+    struct slp_run_set cancel = { .run = str("r"), .action = 3 };
+    ask(g, CLIENT, SLP_RUN_SET, &cancel, &m);
+    step(g, (struct input){ .kind = INPUT_TICK });
+}
+
+static void begin(struct rig *g)
+{
+    strcpy(g->dir, "/tmp/sunline-alloc-XXXXXX");
+    assert_non_null(mkdtemp(g->dir));
+    g->now_us = 1000000;
+    g->over = false;
+    g->next_id = 0;
+}
+
+static void remove_dir(const char *dir)
+{
+    char path[100];
+    static const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
+/* Opened again with memory: every record whole, the state that of a commit, and a start goes through. */
+static void expect_whole(struct rig *g, const struct rig *reference, uint64_t n)
+{
+    uint8_t hash[16];
+    uint64_t checked;
+    assert_true(open_rig(g));
+    for (int tb = 0; tb < STORE_TABLE_COUNT; tb++)
+        if (store_verify(g->s, (enum store_table)tb, &checked, NULL, NULL) != STORE_OK)
+            fail_msg("after allocation %llu failed: %s is damaged", (unsigned long long)n, store_table_name((enum store_table)tb));
+    assert_int_equal(engine_state_hash(g->s, hash), STORE_OK);
+    bool known = false;
+    for (unsigned i = 0; i < reference->commits && !known; i++)
+        known = memcmp(hash, reference->hashes[i], sizeof hash) == 0;
+    uint8_t empty[16];
+    memcpy(empty, reference->hashes[COMMITS_MAX - 1], sizeof empty); /* of a store in which nothing has happened */
+    if (!known && memcmp(hash, empty, sizeof hash) != 0)
+        fail_msg("after allocation %llu failed the store is in a state that no commit left", (unsigned long long)n);
+    g->over = false;
+    assert_true(step(g, (struct input){ .kind = INPUT_BOOT, .restart = 2000 }));
+    close_rig(g);
+}
+
+static void out_of_memory(bool on)
+{
+    static struct rig whole, g;
+    memset(&whole, 0, sizeof whole);
+    memset(&g, 0, sizeof g);
+    struct linefile *f = linefile_parse("test.yml", line_text, strlen(line_text));
+    assert_non_null(f);
+    assert_int_equal(linefile_check(f), 0);
+    struct slp_bytes packed = linefile_packed(f);
+    slp_buf_add(&whole.line, packed.p, packed.n);
+    slp_buf_add(&g.line, packed.p, packed.n);
+    linefile_free(&f);
+
+    begin(&whole);
+    alloc_arm(0, false);
+    assert_true(open_rig(&whole));
+    alloc_disarm();
+    assert_int_equal(engine_state_hash(whole.s, whole.hashes[COMMITS_MAX - 1]), STORE_OK);
+    scenario(&whole);
+    uint64_t all = alloc_state.calls;
+    assert_false(whole.over);
+    print_message("# %u commits, %llu allocations\n", whole.commits, (unsigned long long)all);
+    assert_true(whole.commits >= 10 && all > 20);
+    close_rig(&whole);
+    remove_dir(whole.dir);
+
+    for (uint64_t n = 1; n <= all; n++) {
+        begin(&g);
+        alloc_arm(n, on);
+        bool up = open_rig(&g);
+        alloc_disarm();
+        if (up)
+            scenario(&g);
+        if (alloc_state.failed == 0)
+            fail_msg("allocation %llu of %llu did not come", (unsigned long long)n, (unsigned long long)all);
+        close_rig(&g);
+        alloc_arm(UINT64_MAX, false); /* nothing fails any more, nothing is recorded */
+        alloc_disarm();
+        expect_whole(&g, &whole, n);
+        remove_dir(g.dir);
+    }
+    print_message("# %llu allocations failed\n", (unsigned long long)all);
+    slp_buf_free(&whole.line);
+    slp_buf_free(&g.line);
+}
+
+static void one_allocation_fails_at_each_site(void **state)
+{
+    (void)state;
+    out_of_memory(false);
+}
+
+static void memory_is_gone_for_good_at_each_site(void **state)
+{
+    (void)state;
+    out_of_memory(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_allocation_fails_at_each_site),
+        cmocka_unit_test(memory_is_gone_for_good_at_each_site),
+    };
+    return cmocka_run_group_tests_name("allocations of engine and store", tests, NULL, NULL);
+}
