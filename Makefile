@@ -157,6 +157,11 @@ asan: ## unit tests under AddressSanitizer and UBSan (in ./build-asan)
 	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(AGAIN) O=build-asan OPT="-O1 -g" \
 	EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
 
+coverage: ## branch coverage of engine, store and codec by the unit tests, assert branches aside (needs gcovr; in ./build-cov)
+	@$(AGAIN) O=build-cov OPT="-O0 -g" EXTRA="--coverage" unit
+	@gcovr -r . --object-directory build-cov --branches --exclude-throw-branches --exclude-branches-by-pattern '.*\bassert\(.*' \
+	    -f broker/engine/ -f broker/store/ -f proto/ | tee build-cov/coverage.txt
+
 lint: ## layout, static checks, and a build with the other compiler
 	@$(call deps,build test lint)
 	@.ci/lint $(CODE)
@@ -165,8 +170,8 @@ lint: ## layout, static checks, and a build with the other compiler
 mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
 	@tests/sim/mutants/run $(ARGS)
 
-nightly: ## everything that takes long: lint, asan, fuzz, tests, mutants
-	@for t in lint asan fuzz test mutants; do $(AGAIN) $$t || exit 1; done
+nightly: ## everything that takes long: lint, asan, fuzz, tests, mutants, torture, coverage
+	@for t in lint asan fuzz test mutants torture coverage; do $(AGAIN) $$t || exit 1; done
 	@tests/sim/compilers
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)
@@ -185,7 +190,7 @@ compile_commands.json: ## for clangd (needs bear)
 	bear -- $(AGAIN) O=build-bear all tests && rm -rf build-bear
 
 clean: ## remove what was built
-	rm -rf $(O) build-asan build-clang build-fuzz build-bear tags compile_commands.json
+	rm -rf $(O) build-asan build-cov build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests bench bench-peers bench-check bench-events bench-programs bench-clients sim mutants fuzz fuzzers asan lint format nightly install help clean
+.PHONY: all demo test unit integration tests torture coverage bench bench-peers bench-check bench-events bench-programs bench-clients sim mutants fuzz fuzzers asan lint format nightly install help clean
