@@ -33,7 +33,7 @@ struct work {
     uint64_t done, declined, released;
 };
 
-static volatile int stop; /* SIGINT, SIGTERM: leave in an orderly way */
+static volatile int stop; /* SIGINT, SIGTERM, SIGHUP (the window was closed): leave in an orderly way */
 
 static void on_signal(int signal)
 {
@@ -436,13 +436,16 @@ int cmd_work(struct cli *cli, int argc, char **argv)
         free(w.typed);
         return cli_fail(cli, "%s", text);
     }
-    struct sigaction act = { .sa_handler = on_signal }, old_int, old_term;
+    static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction act = { .sa_handler = on_signal }, old[sizeof ends / sizeof *ends];
     stop = 0;
-    sigaction(SIGINT, &act, &old_int);
-    sigaction(SIGTERM, &act, &old_term);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        sigaction(ends[i], &act, &old[i]);
+    }
     int code = session(&w, once, limit);
-    sigaction(SIGINT, &old_int, NULL);
-    sigaction(SIGTERM, &old_term, NULL);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        sigaction(ends[i], &old[i], NULL);
+    }
     work_link_close(&w.link);
     free(w.typed);
     return cli_flush(cli, code);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define NAME_BYTES_MAX 256
@@ -30,7 +31,12 @@ struct work_link *work_link_open(const char *endpoint, const char *worker, work_
                                  size_t size)
 {
     char full[4200];
-    snprintf(full, sizeof full, strstr(endpoint, "://") ? "%s" : "ipc://%s/local.sock", endpoint);
+    bool directory = !strstr(endpoint, "://");
+    if (directory && access(endpoint, X_OK) != 0) { /* ZeroMQ would wait for it to appear */
+        snprintf(text, size, "%s: %s", endpoint, strerror(errno));
+        return NULL;
+    }
+    snprintf(full, sizeof full, directory ? "ipc://%s/local.sock" : "%s", endpoint);
     struct work_link *l = calloc(1, sizeof *l);
     if (!l) {
         snprintf(text, size, "out of memory");

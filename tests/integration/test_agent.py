@@ -1,7 +1,9 @@
 """The agent as a program: robots of both kinds, crashes, restarts, signals, and people at the local socket."""
 import json
 import os
+import pty
 import resource
+import select
 import signal
 import time
 import unittest
@@ -435,6 +437,35 @@ class People(harness.Case):
         asha = self.screen("asha")
         asha.ask("sign_in")
         self.assertEqual(asha.task()["draft"], {"follows": "yes"})
+
+    def test_a_window_that_is_closed_keeps_a_draft_and_signs_off(self):
+        self.start(2)
+        child, terminal = pty.fork()
+        if child == 0:
+            sunline = harness.program("sunline")
+            os.execv(sunline, [sunline, "work", "--hub", self.agent.data, "--worker", "asha"])
+        shown = b""
+
+        def shows(text):
+            nonlocal shown
+            if select.select([terminal], [], [], 0)[0]:
+                shown += os.read(terminal, 4096)
+            return text in shown
+        harness.wait(lambda: shows(b"Does it? ("), 10, "the first question")
+        os.write(terminal, b"yes\n")
+        harness.wait(lambda: shows(b"Why ("), 10, "the second question")
+        os.close(terminal)  # the kernel says SIGHUP
+        harness.wait(lambda: os.waitpid(child, os.WNOHANG)[0] == child, 10, "the end of the program")
+        row = self.world.sunline("worker", "show", "asha", "--json").out
+        self.assertFalse(json.loads(row)["signed_in"], row)
+        asha = self.screen("asha")
+        asha.ask("sign_in")
+        self.assertEqual(asha.task()["draft"], {"follows": "yes"})
+
+    def test_a_hub_that_is_not_there_is_named_at_once(self):
+        nowhere = self.world.path("nowhere")
+        told = self.world.sunline("work", "--hub", nowhere, "--worker", "asha", status=1, timeout_s=3)
+        self.assertIn("nowhere: No such file or directory", told.err)
 
 
 if __name__ == "__main__":
