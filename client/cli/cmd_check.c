@@ -12,10 +12,14 @@
 #define STATIONS_MAX 128
 #define ROUNDS_MAX 5 /* a run that changed while it was counted is counted again */
 
-static const char *const words[STATES] = { "blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended" };
+static const char *const words[STATES] = { "blocked", "waiting", "ready", "assigned", "started",
+                                           "done",    "skipped", "dead",  "ended" };
 static const char *const unit_words[4] = { "done", "dropped", "cancelled", "dead" };
 
-struct place { uint8_t p[160]; uint32_t n; };
+struct place {
+    uint8_t p[160];
+    uint32_t n;
+};
 
 /* One piece. The answer lies in the handle until the next call; *at becomes where the next piece begins, n 0 at the end. */
 static int piece(struct cli *cli, struct place *at, bool recount, struct slp_msg *m)
@@ -25,7 +29,9 @@ static int piece(struct cli *cli, struct place *at, bool recount, struct slp_msg
     if (at->n) {
         SL__SET(&g, check_get, after);
     }
-    if (session_check(cli, sl__request_with(cli->sl, SLP_CHECK_GET, &g, SLP_CHECK, m, (int64_t)cli->timeout_s * 1000, true), NULL)) {
+    if (session_check(cli,
+                      sl__request_with(cli->sl, SLP_CHECK_GET, &g, SLP_CHECK, m, (int64_t)cli->timeout_s * 1000, true),
+                      NULL)) {
         return CLI_FAILED;
     }
     struct slp_bytes next = m->u.check.next;
@@ -66,11 +72,13 @@ static int check_records(struct cli *cli)
         }
     } while (at.n && !session_interrupted());
     if (cli->json) {
-        if (json_line(cli, json_pack("{s:I, s:I}", "records", (json_int_t)records, "damaged_records", (json_int_t)damaged))) {
+        if (json_line(
+                cli, json_pack("{s:I, s:I}", "records", (json_int_t)records, "damaged_records", (json_int_t)damaged))) {
             return CLI_FAILED;
         }
     } else {
-        fprintf(cli->out, "%s records checked, %s damaged\n", text_count(records, count[0]), text_count(damaged, count[1]));
+        fprintf(cli->out, "%s records checked, %s damaged\n", text_count(records, count[0]),
+                text_count(damaged, count[1]));
     }
     return damaged ? CLI_FAILED : CLI_DONE;
 }
@@ -81,7 +89,10 @@ struct run_count {
     char name[SL_NAME_SIZE];
     uint64_t id, last_event, counted, unit[4], kept[5];
     uint32_t stations;
-    struct { char name[SL_NAME_SIZE]; uint64_t counted[STATES], kept[STATES]; } station[STATIONS_MAX];
+    struct {
+        char name[SL_NAME_SIZE];
+        uint64_t counted[STATES], kept[STATES];
+    } station[STATIONS_MAX];
 };
 
 static void read_numbers(struct sl_cursor *c, uint64_t *v, uint32_t n, bool add)
@@ -144,18 +155,19 @@ static bool add_piece(struct run_count *r, const struct sl_value *row)
     return true;
 }
 
-static int differ(struct cli *cli, const struct run_count *r, const char *station, const char *word, uint64_t counted, uint64_t kept, uint64_t *wrong)
+static int differ(struct cli *cli, const struct run_count *r, const char *station, const char *word, uint64_t counted,
+                  uint64_t kept, uint64_t *wrong)
 {
     if (counted == kept) {
         return CLI_DONE;
     }
     ++*wrong;
     if (cli->json) {
-        return json_line(cli, json_pack("{s:s, s:s, s:s, s:I, s:I}", "run", r->name, "station", station, "counter", word, "counted", (json_int_t)counted,
-                                        "kept", (json_int_t)kept));
+        return json_line(cli, json_pack("{s:s, s:s, s:s, s:I, s:I}", "run", r->name, "station", station, "counter",
+                                        word, "counted", (json_int_t)counted, "kept", (json_int_t)kept));
     }
-    fprintf(cli->out, "wrong\trun %s\t%s\t%s: counted %llu, kept %llu\n", r->name, *station ? station : "-", word, (unsigned long long)counted,
-            (unsigned long long)kept);
+    fprintf(cli->out, "wrong\trun %s\t%s\t%s: counted %llu, kept %llu\n", r->name, *station ? station : "-", word,
+            (unsigned long long)counted, (unsigned long long)kept);
     return CLI_DONE;
 }
 
@@ -203,7 +215,8 @@ static int recount(struct cli *cli)
                 continue;
             }
             moving++;
-            cli_note(cli, "run %s changes all the time, and is too large to count in one piece: it was not compared", r.name);
+            cli_note(cli, "run %s changes all the time, and is too large to count in one piece: it was not compared",
+                     r.name);
             /* its other pieces are passed over: they will not fit either */
             rounds = 0;
             r.id = 0;
@@ -227,14 +240,15 @@ static int recount(struct cli *cli)
         more = at.n != 0;
     }
     if (cli->json) {
-        if (json_line(cli, json_pack("{s:I, s:I, s:I, s:I}", "runs", (json_int_t)runs, "units", (json_int_t)units, "wrong", (json_int_t)wrong, "not_compared",
-                                     (json_int_t)moving))) {
+        if (json_line(cli, json_pack("{s:I, s:I, s:I, s:I}", "runs", (json_int_t)runs, "units", (json_int_t)units,
+                                     "wrong", (json_int_t)wrong, "not_compared", (json_int_t)moving))) {
             return CLI_FAILED;
         }
     } else {
         char count[2][TEXT_TIME_BYTES];
-        fprintf(cli->out, "%s runs, %s units counted, %llu counters wrong, %llu runs not compared\n", text_count(runs, count[0]), text_count(units, count[1]),
-                (unsigned long long)wrong, (unsigned long long)moving);
+        fprintf(cli->out, "%s runs, %s units counted, %llu counters wrong, %llu runs not compared\n",
+                text_count(runs, count[0]), text_count(units, count[1]), (unsigned long long)wrong,
+                (unsigned long long)moving);
     }
     return wrong || moving ? CLI_FAILED : CLI_DONE;
 }

@@ -66,8 +66,8 @@ static int print_all(struct cli *cli, struct sl_events *events, bool follow)
             return CLI_DONE;
         }
         if (rc == SL_GONE) {
-            return cli_fail(cli, "GONE: event %llu is no longer kept: %s", (unsigned long long)sl_events_position(events),
-                            sl_last_error(cli->sl)->text);
+            return cli_fail(cli, "GONE: event %llu is no longer kept: %s",
+                            (unsigned long long)sl_events_position(events), sl_last_error(cli->sl)->text);
         }
         if (session_check(cli, rc, NULL) || show(cli, &e)) {
             return CLI_FAILED;

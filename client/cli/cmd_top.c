@@ -108,11 +108,16 @@ static void draw_row(const struct screen *s, int y, const struct top_row *r)
 
 static void draw_help(void)
 {
-    static const char *const lines[] = {
-        "1-5 or Tab   lines, runs, stations, hubs, workers", "< >          sort by the column to the left or right",
-        "r            the other way round", "/            show only rows that hold a text; Enter keeps it, Esc forgets it",
-        "arrows, PgUp, PgDn, Home   move", "space        look again now", "h or ?       this text", "q            leave",
-        "", "24 hours: # somebody was signed in, . nobody, blank: not known" };
+    static const char *const lines[] = { "1-5 or Tab   lines, runs, stations, hubs, workers",
+                                         "< >          sort by the column to the left or right",
+                                         "r            the other way round",
+                                         "/            show only rows that hold a text; Enter keeps it, Esc forgets it",
+                                         "arrows, PgUp, PgDn, Home   move",
+                                         "space        look again now",
+                                         "h or ?       this text",
+                                         "q            leave",
+                                         "",
+                                         "24 hours: # somebody was signed in, . nobody, blank: not known" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         put(HEAD_LINES + (int)i, 2, COLS - 2, lines[i], false);
     }
@@ -140,7 +145,8 @@ static void draw_rows(struct screen *s)
     if (!fit && room) {
         put(HEAD_LINES, 0, COLS, n ? "(no row holds that text)" : "(none)", false);
     }
-    snprintf(text, sizeof text, "%u of %u%s  q quit  h help  / filter  < > sort", fit, n + more, more ? " (the first ones only)" : "");
+    snprintf(text, sizeof text, "%u of %u%s  q quit  h help  / filter  < > sort", fit, n + more,
+             more ? " (the first ones only)" : "");
     attron(A_DIM);
     put(LINES - 1, 0, COLS, text, false);
     attroff(A_DIM);

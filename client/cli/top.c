@@ -8,26 +8,72 @@
 #include "client/cli/text.h"
 
 #define HOUR_US (3600ll * 1000000)
-#define EVENTS_MS 150      /* of one look for events, so that a long past comes in bit by bit */
+#define EVENTS_MS 150 /* of one look for events, so that a long past comes in bit by bit */
 #define HUBS_MAX 1024
 #define SEARCH_MAX 48
 
 const char *const top_titles[TOP_VIEWS] = { "lines", "runs", "stations", "hubs", "workers" };
 const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS_MAX + 1] = {
-    { { "LINE", 14, false }, { "VER", 4, true }, { "STATE", 7, false }, { "RUNS", 5, true }, { "READY", 9, true }, { "HAND", 7, true }, { "DEAD", 6, true },
-      { "DONE/MIN", 9, true }, { "OLDEST", 8, true }, { 0 } },
-    { { "RUN", 14, false }, { "LINE", 12, false }, { "STATE", 9, false }, { "P", 2, true }, { "UNITS", 9, true }, { "DONE%", 6, true }, { "DEAD", 6, true },
-      { "/MIN", 7, true }, { "LEFT", 7, true }, { 0 } },
-    { { "STATION", 18, false }, { "READY", 9, true }, { "WAIT", 7, true }, { "ASSIGN", 7, true }, { "START", 6, true }, { "DONE", 9, true }, { "DEAD", 6, true },
-      { "/MIN", 7, true }, { "OLDEST", 7, true }, { 0 } },
-    { { "HUB", 12, false }, { "ZONE", 16, false }, { "STATE", 5, false }, { "IN", 4, true }, { "OF", 4, true }, { "HAND", 6, true },
-      { "24 HOURS, TO NOW", 24, false }, { 0 } },
-    { { "WORKER", 18, false }, { "HUB", 14, false }, { "KIND", 6, false }, { "STATE", 5, false }, { "HAND", 6, true }, { "CREDIT", 7, true },
-      { "DONE", 8, true }, { 0 } },
+    { { "LINE", 14, false },
+      { "VER", 4, true },
+      { "STATE", 7, false },
+      { "RUNS", 5, true },
+      { "READY", 9, true },
+      { "HAND", 7, true },
+      { "DEAD", 6, true },
+      { "DONE/MIN", 9, true },
+      { "OLDEST", 8, true },
+      { 0 } },
+    { { "RUN", 14, false },
+      { "LINE", 12, false },
+      { "STATE", 9, false },
+      { "P", 2, true },
+      { "UNITS", 9, true },
+      { "DONE%", 6, true },
+      { "DEAD", 6, true },
+      { "/MIN", 7, true },
+      { "LEFT", 7, true },
+      { 0 } },
+    { { "STATION", 18, false },
+      { "READY", 9, true },
+      { "WAIT", 7, true },
+      { "ASSIGN", 7, true },
+      { "START", 6, true },
+      { "DONE", 9, true },
+      { "DEAD", 6, true },
+      { "/MIN", 7, true },
+      { "OLDEST", 7, true },
+      { 0 } },
+    { { "HUB", 12, false },
+      { "ZONE", 16, false },
+      { "STATE", 5, false },
+      { "IN", 4, true },
+      { "OF", 4, true },
+      { "HAND", 6, true },
+      { "24 HOURS, TO NOW", 24, false },
+      { 0 } },
+    { { "WORKER", 18, false },
+      { "HUB", 14, false },
+      { "KIND", 6, false },
+      { "STATE", 5, false },
+      { "HAND", 6, true },
+      { "CREDIT", 7, true },
+      { "DONE", 8, true },
+      { 0 } },
 };
 
-struct counted { char name[2 * SL_NAME_SIZE + 24]; uint64_t done; };
-struct awake { char name[SL_NAME_SIZE]; uint64_t hub; uint32_t signed_in; int64_t since_us; bool hour[TOP_HOURS + 1]; int64_t hour_no; };
+struct counted {
+    char name[2 * SL_NAME_SIZE + 24];
+    uint64_t done;
+};
+struct awake {
+    char name[SL_NAME_SIZE];
+    uint64_t hub;
+    uint32_t signed_in;
+    int64_t since_us;
+    bool hour[TOP_HOURS + 1];
+    int64_t hour_no;
+};
 
 struct top {
     struct cli *cli;
@@ -41,9 +87,15 @@ struct top {
     int64_t now_us, then_us;
     /* figures */
     char one[256], two[256];
-    struct { char name[2 * SL_NAME_SIZE + 24]; uint64_t oldest_us; } *age;
+    struct {
+        char name[2 * SL_NAME_SIZE + 24];
+        uint64_t oldest_us;
+    } * age;
     uint32_t ages, age_cap;
-    struct { char name[SL_NAME_SIZE]; uint64_t ready, hand, dead, done; } *line;
+    struct {
+        char name[SL_NAME_SIZE];
+        uint64_t ready, hand, dead, done;
+    } * line;
     uint32_t lines, line_cap;
     /* presence */
     struct sl_events *events;
@@ -360,7 +412,8 @@ static void take_ages(struct top *t, const struct sl_value *figures, const char 
     }
     struct sl_cursor c = sl_inside(&map);
     while (sl_next(&c, &key) && sl_next(&c, &v)) {
-        if (!room((void **)&t->age, &t->age_cap, t->ages, sizeof *t->age) || !room((void **)&t->line, &t->line_cap, t->lines, sizeof *t->line)) {
+        if (!room((void **)&t->age, &t->age_cap, t->ages, sizeof *t->age) ||
+            !room((void **)&t->line, &t->line_cap, t->lines, sizeof *t->line)) {
             return; /* without ages, then */
         }
         sl_text(&key, t->age[t->ages].name, sizeof t->age->name);
@@ -383,12 +436,14 @@ static int look_at_figures(struct top *t)
     if (rc != SL_OK) {
         return rc;
     }
-    snprintf(t->one, sizeof t->one, "ready %s  in hand %s  dead %s  oldest %s  in/min %s  results/min %s", text_count(in_map(&f, "tasks_ready"), n[0]),
-             text_count(in_map(&f, "tasks_assigned") + in_map(&f, "tasks_started"), n[1]), text_count(in_map(&f, "tasks_dead"), n[2]),
-             text_duration((int64_t)in_map(&f, "tasks_oldest_us"), n[3]), text_count(in_map(&f, "units_last_minute"), n[4]),
-             text_count(in_map(&f, "results_last_minute"), n[5]));
-    snprintf(t->two, sizeof t->two, "runs open %s  hubs %s/%s  workers %s/%s  store %s MiB", text_count(in_map(&f, "runs_open"), n[0]),
-             text_count(in_map(&f, "hubs_connected"), n[1]), text_count(in_map(&f, "hubs"), n[2]), text_count(in_map(&f, "workers_signed_in"), n[3]),
+    snprintf(t->one, sizeof t->one, "ready %s  in hand %s  dead %s  oldest %s  in/min %s  results/min %s",
+             text_count(in_map(&f, "tasks_ready"), n[0]),
+             text_count(in_map(&f, "tasks_assigned") + in_map(&f, "tasks_started"), n[1]),
+             text_count(in_map(&f, "tasks_dead"), n[2]), text_duration((int64_t)in_map(&f, "tasks_oldest_us"), n[3]),
+             text_count(in_map(&f, "units_last_minute"), n[4]), text_count(in_map(&f, "results_last_minute"), n[5]));
+    snprintf(t->two, sizeof t->two, "runs open %s  hubs %s/%s  workers %s/%s  store %s MiB",
+             text_count(in_map(&f, "runs_open"), n[0]), text_count(in_map(&f, "hubs_connected"), n[1]),
+             text_count(in_map(&f, "hubs"), n[2]), text_count(in_map(&f, "workers_signed_in"), n[3]),
              text_count(in_map(&f, "workers"), n[4]), text_count(in_map(&f, "store_used_bytes") >> 20, n[5]));
     t->ages = t->lines = 0;
     take_ages(t, &f, "lines", true);
