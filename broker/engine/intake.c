@@ -11,9 +11,10 @@ struct intake {
     const struct slp_put *q;
     int16_t column[SL_INPUT_FIELDS_MAX]; /* for each input field: its place in a row; -1: not there */
     uint32_t columns;
-    bool as_is;   /* rows hold the input fields in their order */
-    bool checked; /* every row is good: rows_ok() has looked */
+    bool as_is;    /* rows hold the input fields in their order */
+    bool checked;  /* every row is good: rows_ok() has looked */
     uint64_t skip; /* rows that a numbered producer sent before */
+    bool raised;   /* a numbered producer came with a higher epoch: it stands, even with no row */
 };
 
 /* The segment in the making; its values lie in b1. */
@@ -199,8 +200,9 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
         reply_error(e, SLP_E_OLD_EPOCH, "epoch", "epoch %llu has taken over", (unsigned long long)p->epoch);
         return false;
     }
-    if (q->epoch > p->epoch)
-        *p = (struct producer){ .epoch = q->epoch }; /* whoever takes over counts from 1 again */
+    in->raised = q->epoch > p->epoch;
+    if (in->raised)
+        *p = (struct producer){ .epoch = q->epoch }; /* whoever takes over counts from 1 again, and fences at once */
     if (q->first_seq > p->last_seq + 1) {
         reply_error(e, SLP_E_SEQUENCE_GAP, "first_seq", "%llu is expected next", (unsigned long long)(p->last_seq + 1));
         return false;
@@ -484,7 +486,7 @@ void on_put(struct engine *e, const struct slp_msg *m)
     }
     if ((q->all_or_nothing || numbered) && !rows_ok(e, &in))
         return;
-    if (numbered && in.skip < q->rows.count)
+    if (numbered && (in.skip < q->rows.count || in.raised))
         producer_write(e, r, q->producer, &p);
     take_in(e, &in);
 }

@@ -304,6 +304,19 @@ static void a_new_epoch_counts_from_one_and_fences_the_old_one(void **state)
     assert_int_equal(units(), 5);
 }
 
+static void a_raised_epoch_without_rows_fences_the_old_one(void **state)
+{
+    (void)state;
+    count_from_to(1, 3), numbered(1, 1);
+    assert_int_equal(send(), SLP_E_OK);
+    numbered(2, 1);
+    assert_int_equal(send(), SLP_E_OK);
+    producer_is(2, 0);
+    count_from_to(4, 4), numbered(1, 4); /* a late frame of the old one */
+    assert_int_equal(send(), SLP_E_OLD_EPOCH);
+    assert_int_equal(units(), 3);
+}
+
 static void other_bytes_under_the_same_numbers_are_refused(void **state)
 {
     (void)state;
@@ -519,7 +532,7 @@ static void an_empty_put_is_answered(void **state)
     assert_int_equal(done.accepted, 0);
     numbered(1, 1);
     assert_int_equal(send(), SLP_E_OK);
-    producer_is(0, 0);
+    producer_is(1, 0); /* its epoch stands */
 }
 
 int main(void)
@@ -534,6 +547,7 @@ int main(void)
         TEST(numbered_rows_sent_again_are_counted_as_duplicates),
         TEST(a_hole_in_the_numbers_is_refused),
         TEST(a_new_epoch_counts_from_one_and_fences_the_old_one),
+        TEST(a_raised_epoch_without_rows_fences_the_old_one),
         TEST(other_bytes_under_the_same_numbers_are_refused),
         TEST(a_numbered_frame_with_a_bad_row_leaves_no_hole),
         TEST(a_key_names_one_unit_for_good),
