@@ -10,7 +10,9 @@
 
 #define RUNS_MAX 100
 
-static struct { uint64_t run, done; } runs[RUNS_MAX];
+static struct {
+    uint64_t run, done;
+} runs[RUNS_MAX];
 
 /* Ranges are [first, count, first, count, ...]. */
 static uint64_t how_many(const struct sl_value *data)
