@@ -22,6 +22,8 @@
 #define MAP_BYTES_DEFAULT (64ull << 30)
 #define FIRST_PAGE_BYTES 4096 /* of LMDB's meta pages on all our machines */
 #define META_MAGIC_AT 16      /* behind the page's header */
+#define META_LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
+#define META_TXN_AT 144       /* number of the last commit: 0 */
 #define SECTOR_BYTES 512      /* what a disk writes whole */
 #define FORMAT_KEY "format"
 #define FORMAT_BYTES 20 /* version (u32), id (16): big-endian like keys */
@@ -29,7 +31,8 @@
 static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void say(char *text, size_t size, const char *fmt, ...)
 {
-    if (text == NULL || size == 0) return;
+    if (text == NULL || size == 0)
+        return;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, size, fmt, ap);
@@ -93,7 +96,8 @@ static enum store_rc take_lock(struct store *s, const char *dir, char *text, siz
         say(text, size, "%s/lock: %s", dir, strerror(errno));
         return STORE_IO;
     }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) return STORE_OK;
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return STORE_OK;
     if (errno == EWOULDBLOCK) {
         say(text, size, "%s: another broker has this store open", dir);
         return STORE_LOCKED;
@@ -108,30 +112,42 @@ static enum store_rc check_not_lost(const struct store *s, const char *dir, char
 {
     struct stat data, lock;
     bool none = fstatat(s->dir_fd, "data.mdb", &data, 0) != 0 || data.st_size == 0;
-    if (!none) return STORE_OK;
+    if (!none)
+        return STORE_OK;
     if (s->read_only) {
         say(text, size, "%s: there is no store here", dir);
         return STORE_BAD_FORMAT;
     }
     if (fstat(s->lock_fd, &lock) == 0 && lock.st_size > 0) {
-        say(text, size, "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to "
-            "begin a new one", dir, dir);
+        say(text, size,
+            "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to "
+            "begin a new one",
+            dir, dir);
         return STORE_CORRUPT;
     }
     return STORE_OK;
 }
 
-/* Is this what LMDB writes first, its two meta pages, or a part of it? Anything else of that size is not ours. */
+/* Is this what LMDB writes first, its two meta pages before any commit, or a part of it? Anything else is not: least of all
+ * the beginning of a store that has lost its end. */
 static bool is_half_made(int fd)
 {
     static const uint8_t magic[4] = { 0xde, 0xc0, 0xef, 0xbe };
     uint8_t page[2 * FIRST_PAGE_BYTES + 1] = { 0 };
     ssize_t n = pread(fd, page, sizeof page, 0);
-    if (n <= 0 || n > 2 * FIRST_PAGE_BYTES) return false;
+    if (n < SECTOR_BYTES || n > 2 * FIRST_PAGE_BYTES)
+        return false;
     for (size_t half = 0; half < 2 * FIRST_PAGE_BYTES; half += FIRST_PAGE_BYTES) {
         bool headless = true; /* its first sector never came to the disk */
-        for (size_t i = 0; i < SECTOR_BYTES && headless; i++) headless = page[half + i] == 0;
-        if (!headless && memcmp(page + half + META_MAGIC_AT, magic, sizeof magic) != 0) return false;
+        for (size_t i = 0; i < SECTOR_BYTES && headless; i++)
+            headless = page[half + i] == 0;
+        if (headless)
+            continue;
+        uint64_t last_page, commits;
+        memcpy(&last_page, page + half + META_LAST_PAGE_AT, sizeof last_page);
+        memcpy(&commits, page + half + META_TXN_AT, sizeof commits);
+        if (memcmp(page + half + META_MAGIC_AT, magic, sizeof magic) != 0 || last_page != 1 || commits != 0)
+            return false;
     }
     return true;
 }
@@ -141,13 +157,17 @@ static bool is_half_made(int fd)
 static enum store_rc clear_half_made(const struct store *s, const char *dir, char *text, size_t size)
 {
     struct stat data, lock;
-    if (s->read_only || fstat(s->lock_fd, &lock) != 0 || lock.st_size > 0) return STORE_OK;
-    if (fstatat(s->dir_fd, "data.mdb", &data, 0) != 0 || data.st_size == 0) return STORE_OK;
+    if (s->read_only || fstat(s->lock_fd, &lock) != 0 || lock.st_size > 0)
+        return STORE_OK;
+    if (fstatat(s->dir_fd, "data.mdb", &data, 0) != 0 || data.st_size == 0)
+        return STORE_OK;
     int fd = openat(s->dir_fd, "data.mdb", O_RDWR | O_CLOEXEC);
-    if (fd < 0) return STORE_OK; /* LMDB will say why */
+    if (fd < 0)
+        return STORE_OK; /* LMDB will say why */
     int rc = is_half_made(fd) && ftruncate(fd, 0) != 0 ? errno : 0;
     close(fd);
-    if (rc == 0) return STORE_OK;
+    if (rc == 0)
+        return STORE_OK;
     say(text, size, "%s/data.mdb: %s", dir, strerror(rc));
     return STORE_IO;
 }
@@ -155,11 +175,14 @@ static enum store_rc clear_half_made(const struct store *s, const char *dir, cha
 static void leave_id(const struct store *s)
 {
     char hex[2 * sizeof s->id + 1];
-    for (size_t i = 0; i < sizeof s->id; i++) snprintf(hex + 2 * i, 3, "%02x", s->id[i]);
+    for (size_t i = 0; i < sizeof s->id; i++)
+        snprintf(hex + 2 * i, 3, "%02x", s->id[i]);
     hex[2 * sizeof s->id] = '\n';
     struct stat st;
-    if (fstat(s->lock_fd, &st) == 0 && st.st_size > 0) return;
-    if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex) (void)fsync(s->lock_fd);
+    if (fstat(s->lock_fd, &st) == 0 && st.st_size > 0)
+        return;
+    if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex)
+        (void)fsync(s->lock_fd);
     store_dir_sync(s->dir_fd);
 }
 
@@ -168,7 +191,8 @@ static void leave_id(const struct store *s)
 static enum store_rc open_env(struct store *s, const struct store_options *o, char *text, size_t size)
 {
     int rc = mdb_env_create(&s->env);
-    if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
+    if (rc != 0)
+        return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
     rc = mdb_env_set_maxdbs(s->env, STORE_TABLE_COUNT + 8);
     assert(rc == 0);
     rc = mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : MAP_BYTES_DEFAULT);
@@ -179,7 +203,8 @@ static enum store_rc open_env(struct store *s, const struct store_options *o, ch
         say(text, size, "%s/data.mdb is not a store (%s)", o->dir, mdb_strerror(rc));
         return STORE_BAD_FORMAT;
     }
-    if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
+    if (rc != 0)
+        return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
     rc = mdb_env_get_fd(s->env, &s->data_fd);
     assert(rc == 0);
     (void)fcntl(s->data_fd, F_SETFD, FD_CLOEXEC); /* LMDB sees to its other two */
@@ -194,9 +219,11 @@ MDB_txn *store_raw_read(struct store *s, int *rc)
     *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &mt);
     if (*rc == MDB_MAP_RESIZED) { /* the broker has grown the map: follow, unless another reader of ours stands on it */
         pthread_mutex_lock(&s->lock);
-        if (s->readers <= 1) *rc = mdb_env_set_mapsize(s->env, 0);
+        if (s->readers <= 1)
+            *rc = mdb_env_set_mapsize(s->env, 0);
         pthread_mutex_unlock(&s->lock);
-        if (*rc == 0) *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &mt);
+        if (*rc == 0)
+            *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &mt);
     }
     return *rc == 0 ? mt : NULL;
 }
@@ -225,19 +252,22 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
 {
     int rc;
     MDB_txn *mt = store_raw_read(s, &rc);
-    if (mt == NULL) return say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
+    if (mt == NULL)
+        return say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
     MDB_dbi meta;
     MDB_val key = { sizeof FORMAT_KEY - 1, (void *)(uintptr_t)FORMAT_KEY }, record;
     enum store_rc result;
     rc = mdb_dbi_open(mt, "00", 0, &meta);
-    if (rc == 0) rc = mdb_get(mt, meta, &key, &record);
+    if (rc == 0)
+        rc = mdb_get(mt, meta, &key, &record);
     if (rc == 0) {
         result = parse_format(s, key, record, dir, text, size);
     } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         MDB_envinfo info;
         mdb_env_info(s->env, &info);
         result = info.me_last_txnid == 0 ? STORE_NOT_FOUND : STORE_BAD_FORMAT;
-        if (result == STORE_BAD_FORMAT) say(text, size, "%s/data.mdb is another program's: it has no format", dir);
+        if (result == STORE_BAD_FORMAT)
+            say(text, size, "%s/data.mdb is another program's: it has no format", dir);
     } else {
         say(text, size, "%s: %s", dir, mdb_strerror(rc));
         result = store_rc_of(rc);
@@ -252,7 +282,8 @@ static int open_tables(struct store *s, MDB_txn *mt)
         char name[12];
         snprintf(name, sizeof name, "%02d", i);
         int rc = mdb_dbi_open(mt, name, s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
-        if (rc != 0) return rc;
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }
@@ -276,7 +307,8 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
         say(text, size, "%s: there is no store here", o->dir);
         return STORE_BAD_FORMAT;
     }
-    if (r != STORE_OK && !fresh) return r;
+    if (r != STORE_OK && !fresh)
+        return r;
     MDB_txn *mt;
     int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &mt);
     if (rc == 0) {
@@ -285,11 +317,15 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
             assert(new_id != NULL);
             rc = write_format(s, mt, new_id);
         }
-        if (rc == 0) rc = mdb_txn_commit(mt);
-        else mdb_txn_abort(mt);
+        if (rc == 0)
+            rc = mdb_txn_commit(mt);
+        else
+            mdb_txn_abort(mt);
     }
-    if (rc == MDB_NOTFOUND) return say(text, size, "%s: a table is missing", o->dir), STORE_BAD_FORMAT;
-    if (rc != 0) return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
+    if (rc == MDB_NOTFOUND)
+        return say(text, size, "%s: a table is missing", o->dir), STORE_BAD_FORMAT;
+    if (rc != 0)
+        return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
     return STORE_OK;
 }
 
@@ -301,7 +337,8 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     *out = NULL;
     say(text, size, "%s", "");
     struct store *s = calloc(1, sizeof *s);
-    if (s == NULL) return say(text, size, "no memory"), STORE_NO_MEMORY;
+    if (s == NULL)
+        return say(text, size, "no memory"), STORE_NO_MEMORY;
     s->dir_fd = s->lock_fd = s->data_fd = -1;
     s->read_only = o->read_only;
     s->no_sync = o->no_sync;
@@ -309,18 +346,26 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     pthread_cond_init(&s->changed, NULL);
 
     enum store_rc r = make_dir(s, o->dir, text, size);
-    if (r == STORE_OK && !s->read_only) r = take_lock(s, o->dir, text, size);
-    if (r == STORE_OK) r = check_not_lost(s, o->dir, text, size);
-    if (r == STORE_OK) r = clear_half_made(s, o->dir, text, size);
-    if (r == STORE_OK) r = open_env(s, o, text, size);
-    if (r == STORE_OK) r = space_open(s, o, text, size);
-    if (r == STORE_OK) r = open_format(s, o, new_id, text, size);
-    if (r == STORE_OK) space_committed(s);
+    if (r == STORE_OK && !s->read_only)
+        r = take_lock(s, o->dir, text, size);
+    if (r == STORE_OK)
+        r = check_not_lost(s, o->dir, text, size);
+    if (r == STORE_OK)
+        r = clear_half_made(s, o->dir, text, size);
+    if (r == STORE_OK)
+        r = open_env(s, o, text, size);
+    if (r == STORE_OK)
+        r = space_open(s, o, text, size);
+    if (r == STORE_OK)
+        r = open_format(s, o, new_id, text, size);
+    if (r == STORE_OK)
+        space_committed(s);
     if (r != STORE_OK) {
         store_close(&s);
         return r;
     }
-    if (!s->read_only) leave_id(s);
+    if (!s->read_only)
+        leave_id(s);
     *out = s;
     return STORE_OK;
 }
@@ -328,12 +373,16 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
 void store_close(struct store **sp)
 {
     struct store *s = *sp;
-    if (s == NULL) return;
+    if (s == NULL)
+        return;
     assert(!s->write.open && s->readers == 0);
     store_txn_free_pool(s);
-    if (s->env != NULL) mdb_env_close(s->env);
-    if (s->lock_fd >= 0) close(s->lock_fd); /* and with it the lock */
-    if (s->dir_fd >= 0) close(s->dir_fd);
+    if (s->env != NULL)
+        mdb_env_close(s->env);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd); /* and with it the lock */
+    if (s->dir_fd >= 0)
+        close(s->dir_fd);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -416,8 +416,11 @@ static void a_store_whose_making_was_cut_short_is_made_again(void **state)
 {
     struct world *w = *state;
     char path[128], first[8192], torn[8192];
-    open_store(w);
-    store_close(&w->s);
+    MDB_env *env; /* what LMDB itself writes when it makes a file */
+    assert_int_equal(mkdir(w->dir, 0700) == 0 || errno == EEXIST, 1);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_open(env, w->dir, 0, 0600), 0);
+    mdb_env_close(env);
     snprintf(path, sizeof path, "%s/data.mdb", w->dir);
     FILE *f = fopen(path, "rb");
     assert_int_equal(fread(first, 1, sizeof first, f), sizeof first);
@@ -438,6 +441,32 @@ static void a_store_whose_making_was_cut_short_is_made_again(void **state)
         put(t, TABLE_META, "k", "v");
         commit(t);
         store_close(&w->s);
+    }
+}
+
+/* The beginning of a store that lost its end must not be taken for a new one, not even where no `lock` tells (a copied backup). */
+static void a_store_cut_off_behind_its_first_pages_is_refused(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    open_store(w);
+    for (int i = 0; i < 3; i++) {
+        struct store_txn *t = begin(w);
+        put(t, TABLE_META, "k", "v");
+        commit(t);
+    }
+    store_close(&w->s);
+    for (int i = 0; i < 4; i++) {
+        static const off_t down[] = { 8192, 4436, 4096, 100 };
+        snprintf(path, sizeof path, "%s/lock", w->dir);
+        unlink(path);
+        snprintf(path, sizeof path, "%s/data.mdb", w->dir);
+        assert_int_equal(truncate(path, down[i]), 0);
+        struct store_options o = options(w);
+        char text[200];
+        struct store *cut;
+        assert_int_not_equal(store_open(&cut, &o, ID, text, sizeof text), STORE_OK);
+        assert_null(cut);
     }
 }
 
@@ -716,6 +745,7 @@ int main(void)
         TEST(a_file_that_lacks_only_free_pages_is_whole),
         TEST(a_store_that_is_gone_is_not_taken_for_a_new_one),
         TEST(a_store_whose_making_was_cut_short_is_made_again),
+        TEST(a_store_cut_off_behind_its_first_pages_is_refused),
         TEST(a_second_broker_is_locked_out_until_the_first_is_gone),
         TEST(no_file_of_the_store_is_inherited_across_exec),
         TEST(an_inspector_reads_beside_the_broker_and_follows_its_growth),
