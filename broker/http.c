@@ -18,9 +18,9 @@
 #define CONNECTIONS_MAX 16
 #define CONNECTION_BYTES (32u << 10)
 #define CONNECTION_TIMEOUT_S 10
-#define ANSWER_MS 2000   /* the broker gets so long */
-#define LOOK_MS 100      /* how soon a wait ends when the broker stops */
-#define FRESH_MS 1000    /* an answer serves all who ask within this */
+#define ANSWER_MS 2000 /* the broker gets so long */
+#define LOOK_MS 100    /* how soon a wait ends when the broker stops */
+#define FRESH_MS 1000  /* an answer serves all who ask within this */
 
 struct http {
     struct MHD_Daemon *daemon;
@@ -77,8 +77,7 @@ static bool take_answer(struct http *h, int64_t until_ms)
         }
         zmq_msg_init(&m);
         bool good = zmq_msg_recv(&m, h->socket, ZMQ_DONTWAIT) >= 0 &&
-                    slp_decode(zmq_msg_data(&m), zmq_msg_size(&m), SLP_B2C, &msg, &fault) == 0 &&
-                    msg.id == h->request;
+                    slp_decode(zmq_msg_data(&m), zmq_msg_size(&m), SLP_B2C, &msg, &fault) == 0 && msg.id == h->request;
         bool done = good && msg.type == SLP_STATS;
         if (done) {
             slp_buf_clear(&h->text);
@@ -100,7 +99,8 @@ static void ask(struct http *h)
     }
     slp_buf_clear(&h->scratch);
     h->well = connected(h) && slp_encode(&h->scratch, SLP_STATS_GET, ++h->request, &q) == 0 &&
-              zmq_send(h->socket, h->scratch.p, h->scratch.n, ZMQ_DONTWAIT) >= 0 && take_answer(h, now_ms() + ANSWER_MS);
+              zmq_send(h->socket, h->scratch.p, h->scratch.n, ZMQ_DONTWAIT) >= 0 &&
+              take_answer(h, now_ms() + ANSWER_MS);
     h->asked_ms = now_ms();
 }
 
@@ -152,7 +152,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
     if (!h->well) {
         return plain(c, MHD_HTTP_SERVICE_UNAVAILABLE, "the broker does not answer\n");
     }
-    return metrics ? reply(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", h->text.p, h->text.n) : plain(c, MHD_HTTP_OK, "ok\n");
+    return metrics ? reply(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", h->text.p, h->text.n)
+                   : plain(c, MHD_HTTP_OK, "ok\n");
 }
 
 /* ---- life ---- */
@@ -162,7 +163,8 @@ static bool parse(const char *address, struct sockaddr_storage *to, socklen_t *n
 {
     char host[64];
     const char *colon = strrchr(address, ':'), *at = address + strlen("tcp://");
-    if (strncmp(address, "tcp://", strlen("tcp://")) != 0 || !colon || colon <= at || (size_t)(colon - at) >= sizeof host) {
+    if (strncmp(address, "tcp://", strlen("tcp://")) != 0 || !colon || colon <= at ||
+        (size_t)(colon - at) >= sizeof host) {
         return false;
     }
     bool six = *at == '[' && colon[-1] == ']';
@@ -199,10 +201,11 @@ int http_start(struct http **out, const char *address, const char *clients, char
         return -1;
     }
     snprintf(h->clients, sizeof h->clients, "%s", clients);
-    h->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (where.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0), 0, NULL, NULL,
-                                 handle, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&where, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+    h->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (where.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0), 0, NULL,
+        NULL, handle, h, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&where, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
     if (!h->daemon) {
         snprintf(text, text_size, "http: %s cannot be served: is the port taken?", address);
         http_stop(&h);

@@ -30,7 +30,8 @@ static const char usage[] =
     "  --version, --help\n"
     "\n"
     "Endpoints are tcp://ADDRESS:PORT on the loopback (port * or 0: the system chooses) or ipc://PATH.\n"
-    "Exit: 0 stopped by SIGTERM or SIGINT; 1 cannot start; 2 usage; 3 --verify found damage; 70 the store failed: start again.\n";
+    "Exit: 0 stopped by SIGTERM or SIGINT; 1 cannot start; 2 usage; 3 --verify found damage; 70 the store failed: "
+    "start again.\n";
 
 struct arguments {
     const char *config_path;
@@ -108,20 +109,35 @@ static bool parse_fd(const char *text, int *fd)
     return true;
 }
 
-enum option_id { OPTION_KEY = 1, OPTION_CONFIG, OPTION_SET, OPTION_READY, OPTION_CHECK, OPTION_VERIFY, OPTION_VERSION, OPTION_HELP };
+enum option_id {
+    OPTION_KEY = 1,
+    OPTION_CONFIG,
+    OPTION_SET,
+    OPTION_READY,
+    OPTION_CHECK,
+    OPTION_VERIFY,
+    OPTION_VERSION,
+    OPTION_HELP
+};
 
 /* -1: go on; else the exit code. */
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     static const char *const places[] = { "--data", "--clients", "--agents", "--events", "--log" };
     static const struct option options[] = {
-        { "data", required_argument, NULL, OPTION_KEY },   { "clients", required_argument, NULL, OPTION_KEY },
-        { "agents", required_argument, NULL, OPTION_KEY }, { "events", required_argument, NULL, OPTION_KEY },
-        { "log", required_argument, NULL, OPTION_KEY },    { "config", required_argument, NULL, OPTION_CONFIG },
-        { "set", required_argument, NULL, OPTION_SET },    { "ready-fd", required_argument, NULL, OPTION_READY },
+        { "data", required_argument, NULL, OPTION_KEY },
+        { "clients", required_argument, NULL, OPTION_KEY },
+        { "agents", required_argument, NULL, OPTION_KEY },
+        { "events", required_argument, NULL, OPTION_KEY },
+        { "log", required_argument, NULL, OPTION_KEY },
+        { "config", required_argument, NULL, OPTION_CONFIG },
+        { "set", required_argument, NULL, OPTION_SET },
+        { "ready-fd", required_argument, NULL, OPTION_READY },
         { "verify", no_argument, NULL, OPTION_VERIFY },
-        { "check", no_argument, NULL, OPTION_CHECK },      { "version", no_argument, NULL, OPTION_VERSION },
-        { "help", no_argument, NULL, OPTION_HELP },        { NULL, 0, NULL, 0 },
+        { "check", no_argument, NULL, OPTION_CHECK },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { NULL, 0, NULL, 0 },
     };
     int id, index;
     bool ok = true;

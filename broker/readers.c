@@ -14,7 +14,7 @@
 #include "broker/answer.h"
 
 #define READER_NICE 10 /* where processors are scarce, a replay or an export waits for the life of tasks */
-#define PARCELS 16 /* answers on their way out; each may be a whole frame */
+#define PARCELS 16     /* answers on their way out; each may be a whole frame */
 
 struct readers {
     struct store *store;

@@ -43,7 +43,8 @@ int verify(const char *dir)
         enum store_rc rc = store_verify(s, (enum store_table)tb, &n, damage, &damaged);
         checked += n;
         if (rc != STORE_OK && damaged == before) { /* not a record's fault */
-            fprintf(stderr, "sunlined: %s: %s cannot be read: %s\n", dir, store_table_name((enum store_table)tb), store_error_text(s));
+            fprintf(stderr, "sunlined: %s: %s cannot be read: %s\n", dir, store_table_name((enum store_table)tb),
+                    store_error_text(s));
             damaged++;
         }
     }

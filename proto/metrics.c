@@ -25,7 +25,9 @@ static void say(struct slp_buf *b, const char *format, ...)
 
 /* ---- what the figures are called, and what they are ---- */
 
-static const struct { const char *name, *help; } helps[] = {
+static const struct {
+    const char *name, *help;
+} helps[] = {
     { "tasks_ready", "Tasks that could be assigned." },
     { "tasks_dead", "Tasks parked as dead." },
     { "tasks_oldest_us", "How long the oldest ready task has waited." },
@@ -87,8 +89,15 @@ static void value(struct slp_buf *b, double divisor, uint64_t v)
 
 /* ---- walking a map ---- */
 
-struct pair { char key[NAME_BYTES]; struct slr_value v; struct slr inside; };
-struct walk { struct slr r; uint32_t left; };
+struct pair {
+    char key[NAME_BYTES];
+    struct slr_value v;
+    struct slr inside;
+};
+struct walk {
+    struct slr r;
+    uint32_t left;
+};
 
 static bool walk_on(struct slr at, struct walk *w)
 {
@@ -132,18 +141,20 @@ static uint64_t number(struct slr map, const char *key)
 /* ---- histograms ---- */
 
 /* Buckets by power of two, each with its own count: bucket i holds up to 2^i of `unit` (per second); every `step`th is told. */
-static void histogram(struct slp_buf *b, const char *metric, const char *labels, const uint64_t *bucket, unsigned n, unsigned step, double unit,
-                      uint64_t count, double sum)
+static void histogram(struct slp_buf *b, const char *metric, const char *labels, const uint64_t *bucket, unsigned n,
+                      unsigned step, double unit, uint64_t count, double sum)
 {
     uint64_t seen = 0;
     const char *comma = *labels ? "," : "", *open = *labels ? "{" : "", *close = *labels ? "}" : "";
     for (unsigned i = 0; i < n; i++) {
         seen += bucket[i];
         if (i % step == 0)
-            say(b, "sunline_%s_bucket{%s%sle=\"%.9g\"} %" PRIu64 "\n", metric, labels, comma, (double)(1ull << i) / unit, seen);
+            say(b, "sunline_%s_bucket{%s%sle=\"%.9g\"} %" PRIu64 "\n", metric, labels, comma,
+                (double)(1ull << i) / unit, seen);
     }
     say(b, "sunline_%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", metric, labels, comma, count);
-    say(b, "sunline_%s_sum%s%s%s %.6f\nsunline_%s_count%s%s%s %" PRIu64 "\n", metric, open, labels, close, sum, metric, open, labels, close, count);
+    say(b, "sunline_%s_sum%s%s%s %.6f\nsunline_%s_count%s%s%s %" PRIu64 "\n", metric, open, labels, close, sum, metric,
+        open, labels, close, count);
 }
 
 /* {count, total_us, le_ms: [...]} */
@@ -159,7 +170,10 @@ static void latency(struct slp_buf *b, const char *metric, const char *labels, s
 }
 
 /* KEY_le_N (cumulative), KEY_total, KEY_count among the flat figures. */
-static const struct { const char *key, *metric, *help; double unit; } flat_histograms[] = {
+static const struct {
+    const char *key, *metric, *help;
+    double unit;
+} flat_histograms[] = {
     { "commit_us", "commit_seconds", "How long the disk took to commit a batch.", 1e6 },
     { "batch_us", "batch_seconds", "How long a batch took, its commit included.", 1e6 },
     { "batch_messages", "batch_messages", "Messages of peers in a batch.", 1 },
@@ -190,13 +204,15 @@ static void flat_histogram(struct slp_buf *b, struct slr map, size_t which)
     snprintf(name, sizeof name, "%s_total", key);
     double sum = (double)number(map, name) / flat_histograms[which].unit;
     snprintf(name, sizeof name, "%s_count", key);
-    say(b, "# HELP sunline_%s %s\n# TYPE sunline_%s histogram\n", flat_histograms[which].metric, flat_histograms[which].help, flat_histograms[which].metric);
+    say(b, "# HELP sunline_%s %s\n# TYPE sunline_%s histogram\n", flat_histograms[which].metric,
+        flat_histograms[which].help, flat_histograms[which].metric);
     histogram(b, flat_histograms[which].metric, "", bucket, 25, 1, flat_histograms[which].unit, number(map, name), sum);
 }
 
 /* ---- by name ---- */
 
-static const char *const states[] = { "blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended" };
+static const char *const states[] = { "blocked", "waiting", "ready", "assigned", "started",
+                                      "done",    "skipped", "dead",  "ended" };
 
 /* The labels of an entry: a line, a hub, or "line/station@version". */
 static void labels_of(const char *kind, const char *name, char *labels, size_t size)
@@ -205,7 +221,8 @@ static void labels_of(const char *kind, const char *name, char *labels, size_t s
     if (strcmp(kind, "station") != 0)
         snprintf(labels, size, "%s=\"%s\"", kind, name);
     else if (slash && at && slash < at)
-        snprintf(labels, size, "line=\"%.*s\",station=\"%.*s\",version=\"%s\"", (int)(slash - name), name, (int)(at - slash - 1), slash + 1, at + 1);
+        snprintf(labels, size, "line=\"%.*s\",station=\"%.*s\",version=\"%s\"", (int)(slash - name), name,
+                 (int)(at - slash - 1), slash + 1, at + 1);
     else
         snprintf(labels, size, "line=\"%s\",station=\"%s\",version=\"\"", name, name);
 }
@@ -248,7 +265,8 @@ static void times_by_name(struct slp_buf *b, struct slr map, const char *kind, c
 static void families(struct slp_buf *b, struct slr map, const char *kind)
 {
     static const char *const queue[] = { "tasks", "oldest_us", "results_total", "returned_total" };
-    static const char *const hub[] = { "connected", "workers", "signed_in", "holding", "assignments_total", "results_total", "returned_total" };
+    static const char *const hub[] = { "connected",         "workers",       "signed_in",     "holding",
+                                       "assignments_total", "results_total", "returned_total" };
     bool is_hub = !strcmp(kind, "hub");
     struct walk w;
     if (!walk_on(map, &w) || !w.left)
@@ -284,7 +302,9 @@ static void plain(struct slp_buf *b, const struct pair *p)
 
 int metrics_text(struct slp_bytes figures, struct slp_buf *out)
 {
-    static const struct { const char *key, *kind; } maps[] = { { "lines", "line" }, { "stations", "station" }, { "hubs_by_name", "hub" } };
+    static const struct {
+        const char *key, *kind;
+    } maps[] = { { "lines", "line" }, { "stations", "station" }, { "hubs_by_name", "hub" } };
     struct slr whole = slr_on(figures.p, figures.n), at;
     struct walk w;
     struct pair p;
@@ -298,11 +318,13 @@ int metrics_text(struct slp_bytes figures, struct slp_buf *out)
     for (size_t i = 0; i < FLAT_HISTOGRAMS; i++)
         flat_histogram(out, whole, i);
     if (find(whole, "waited", &at)) {
-        say(out, "# HELP sunline_task_waited_seconds From ready to assigned.\n# TYPE sunline_task_waited_seconds histogram\n");
+        say(out, "# HELP sunline_task_waited_seconds From ready to assigned.\n# TYPE sunline_task_waited_seconds "
+                 "histogram\n");
         latency(out, "task_waited_seconds", "", at, 1);
     }
     if (find(whole, "worked", &at)) {
-        say(out, "# HELP sunline_task_worked_seconds From assigned to submitted.\n# TYPE sunline_task_worked_seconds histogram\n");
+        say(out, "# HELP sunline_task_worked_seconds From assigned to submitted.\n# TYPE sunline_task_worked_seconds "
+                 "histogram\n");
         latency(out, "task_worked_seconds", "", at, 1);
     }
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)

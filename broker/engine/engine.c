@@ -144,7 +144,8 @@ void effects_free(struct effects *x)
  * lists were made in them, and at the end of each step: clearing one forgets it. */
 static void check_buffers(struct engine *e)
 {
-    bool failed = e->b1.failed || e->b2.failed || e->b3.failed || e->answer.failed || e->evdata.failed || e->evbuf.failed || e->rseg.b.failed;
+    bool failed = e->b1.failed || e->b2.failed || e->b3.failed || e->answer.failed || e->evdata.failed ||
+                  e->evbuf.failed || e->rseg.b.failed;
     for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch; i++)
         failed = failed || e->scratch[i].failed;
     if (failed)

@@ -548,7 +548,7 @@ void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reaso
     r->dropped++;
     r->changed_wall_us = e->wall_us;
     run_dirty(e, r);
-    history_add(e, r, unit, 0, WHY_DROPPED, 0, 0, reason, n);
+    history_add(e, r, unit, UINT16_MAX, WHY_DROPPED, 0, 0, reason, n); /* the unit, at no station */
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, 3);
     slp_pack_cstr(&e->b3, "run");

@@ -21,7 +21,8 @@
 static int sync_path(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC);
-    if (fd < 0) return -1;
+    if (fd < 0)
+        return -1;
     int rc = fsync(fd);
     int e = errno;
     close(fd);
@@ -36,16 +37,21 @@ static int copy_into(struct store *s, char *tmp, const char *path)
     snprintf(data, sizeof data, "%s/data.mdb", tmp);
     (void)unlink(data); /* of a backup that was broken off */
     (void)rmdir(tmp);
-    if (mkdir(tmp, 0700) != 0) return errno;
+    if (mkdir(tmp, 0700) != 0)
+        return errno;
     store_reader_enter(s);
     int rc = mdb_env_copy2(s->env, tmp, MDB_CP_COMPACT);
     store_reader_leave(s);
-    if (rc != 0) return rc;
-    if (sync_path(data, O_RDONLY) != 0 || sync_path(tmp, O_RDONLY | O_DIRECTORY) != 0) return errno;
+    if (rc != 0)
+        return rc;
+    if (sync_path(data, O_RDONLY) != 0 || sync_path(tmp, O_RDONLY | O_DIRECTORY) != 0)
+        return errno;
     if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) != 0) {
-        if (errno != EINVAL) return errno;
+        if (errno != EINVAL)
+            return errno;
         /* a file system without NOREPLACE: rename replaces an empty directory at worst */
-        if (rename(tmp, path) != 0) return errno;
+        if (rename(tmp, path) != 0)
+            return errno;
     }
     snprintf(up, sizeof up, "%s/..", path);
     return sync_path(up, O_RDONLY | O_DIRECTORY) == 0 ? 0 : errno;
@@ -56,19 +62,26 @@ enum store_rc store_backup(struct store *s, const char *path, char *text, size_t
     char tmp[4096];
     struct stat st;
     int rc = 0;
-    if (text != NULL && text_size > 0) text[0] = '\0';
-    if (atomic_load(&s->failed)) return STORE_IO;
-    if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int)sizeof tmp) rc = ENAMETOOLONG;
-    else if (lstat(path, &st) == 0) rc = EEXIST;
-    else rc = copy_into(s, tmp, path);
-    if (rc == 0) return STORE_OK;
+    if (text != NULL && text_size > 0)
+        text[0] = '\0';
+    if (atomic_load(&s->failed))
+        return STORE_IO;
+    if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int)sizeof tmp)
+        rc = ENAMETOOLONG;
+    else if (lstat(path, &st) == 0)
+        rc = EEXIST;
+    else
+        rc = copy_into(s, tmp, path);
+    if (rc == 0)
+        return STORE_OK;
     if (rc != ENAMETOOLONG && rc != EEXIST) {
         char data[4096 + 16];
         snprintf(data, sizeof data, "%s/data.mdb", tmp);
         (void)unlink(data);
         (void)rmdir(tmp);
     }
-    if (text != NULL) snprintf(text, text_size, "backup to %s: %s", path, mdb_strerror(rc));
+    if (text != NULL)
+        snprintf(text, text_size, "backup to %s: %s", path, mdb_strerror(rc));
     return rc == ENOMEM ? STORE_NO_MEMORY : rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ? STORE_CORRUPT : STORE_IO;
 }
 
@@ -89,7 +102,8 @@ struct verifier {
 static void found(struct verifier *v, const void *key, size_t key_n)
 {
     v->damaged = true;
-    if (v->damage != NULL) v->damage(v->arg, v->tb, key, key_n);
+    if (v->damage != NULL)
+        v->damage(v->arg, v->tb, key, key_n);
 }
 
 /* Pages have no checksum: a damaged pointer between them leads to a page of another place or time, whose records are
@@ -105,7 +119,8 @@ static void note_count(struct verifier *v, struct store_txn *t)
 {
     MDB_stat st;
     bool first = v->last_n == 0;
-    if (!first && v->txn_id == mdb_txn_id(t->mt)) return;
+    if (!first && v->txn_id == mdb_txn_id(t->mt))
+        return;
     v->txn_id = first && mdb_stat(t->mt, t->s->dbi[v->tb], &st) == 0 ? mdb_txn_id(t->mt) : 0;
     v->entries = first ? st.ms_entries : 0;
 }
@@ -115,9 +130,11 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
 {
     struct store_cursor c;
     enum store_rc r = store_cursor_open(t, v->tb, &c);
-    if (r != STORE_OK) return r;
+    if (r != STORE_OK)
+        return r;
     r = store_seek(&c, v->last, v->last_n);
-    if (v->last_n > 0 && c.key.n == v->last_n && memcmp(c.key.p, v->last, v->last_n) == 0) r = store_next(&c);
+    if (v->last_n > 0 && c.key.n == v->last_n && memcmp(c.key.p, v->last, v->last_n) == 0)
+        r = store_next(&c);
     for (int i = 0; (r == STORE_OK || r == STORE_CORRUPT) && c.key.p != NULL; i++) {
         ++*v->checked;
         if (goes_back(v, &c)) {
@@ -125,7 +142,8 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
             r = STORE_CORRUPT; /* it could go round for ever */
             break;
         }
-        if (r == STORE_CORRUPT) found(v, c.key.p, c.key.n);
+        if (r == STORE_CORRUPT)
+            found(v, c.key.p, c.key.n);
         v->last_n = c.key.n;
         memcpy(v->last, c.key.p, c.key.n);
         if (i == VERIFY_STEP - 1) {
@@ -148,12 +166,15 @@ enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *check
     while (r == STORE_OK) {
         struct store_txn *t;
         r = store_begin_read(s, &t);
-        if (r != STORE_OK) return r;
+        if (r != STORE_OK)
+            return r;
         note_count(&v, t);
         r = verify_step(&v, t);
         store_abort(&t);
     }
-    if (r != STORE_NOT_FOUND) return r; /* LMDB itself could not go on */
-    if (!v.damaged && v.txn_id != 0 && *checked != v.entries) found(&v, NULL, 0);
+    if (r != STORE_NOT_FOUND)
+        return r; /* LMDB itself could not go on */
+    if (!v.damaged && v.txn_id != 0 && *checked != v.entries)
+        found(&v, NULL, 0);
     return v.damaged ? STORE_CORRUPT : STORE_OK;
 }

@@ -36,8 +36,8 @@
 #define AHEAD_BYTES_MIN (1ull << 20)
 #define AHEAD_BATCH_BYTES_MAX (64u << 10) /* a batch that puts more, or makes the file longer by more, is not helped */
 #define DISK_USED_UP_BYTES (1u << 20)
-#define ASK_DISK_US 100000       /* a statvfs at most this often */
-#define ASK_REUSABLE_US 1000000  /* a walk over the list of free pages at most this often ... */
+#define ASK_DISK_US 100000        /* a statvfs at most this often */
+#define ASK_REUSABLE_US 1000000   /* a walk over the list of free pages at most this often ... */
 #define REUSABLE_RECORDS_MAX 1024 /* ... and so far */
 #define MOVE_WAIT_MS 200
 #define FREE_DBI 0 /* LMDB's own list of free pages: records of (transaction -> count, page numbers) */
@@ -64,7 +64,8 @@ static bool wait_for_readers(struct store *s) /* under lock */
     until.tv_sec += until.tv_nsec / 1000000000l;
     until.tv_nsec %= 1000000000l;
     int rc = 0;
-    while (s->readers > 0 && rc == 0) rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    while (s->readers > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
     return s->readers == 0;
 }
 
@@ -73,16 +74,19 @@ static bool grow_map(struct store *s, uint64_t used, int *rc)
 {
     uint64_t bytes = s->map_bytes;
     *rc = 0;
-    do bytes *= 2;
+    do
+        bytes *= 2;
     while (bytes - used < (bytes / 2 < HEADROOM_BYTES ? bytes / 2 : HEADROOM_BYTES));
     pthread_mutex_lock(&s->lock);
     s->moving = true;
     bool still = wait_for_readers(s);
-    if (still) *rc = mdb_env_set_mapsize(s->env, bytes);
+    if (still)
+        *rc = mdb_env_set_mapsize(s->env, bytes);
     s->moving = false;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
-    if (still && *rc == 0) s->map_bytes = bytes;
+    if (still && *rc == 0)
+        s->map_bytes = bytes;
     return still;
 }
 
@@ -91,7 +95,8 @@ static bool grow_map(struct store *s, uint64_t used, int *rc)
 static void ask_disk(struct store *s)
 {
     struct statvfs v;
-    if (fstatvfs(s->data_fd, &v) != 0) return; /* the old answer stands */
+    if (fstatvfs(s->data_fd, &v) != 0)
+        return; /* the old answer stands */
     s->disk_free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
     s->disk_known = true;
 }
@@ -109,12 +114,14 @@ static uint64_t count_reusable(struct store *s)
     int rc;
     MDB_cursor *mc;
     MDB_txn *mt = store_raw_read(s, &rc);
-    if (mt == NULL) return 0;
+    if (mt == NULL)
+        return 0;
     if (mdb_cursor_open(mt, FREE_DBI, &mc) == 0) {
         MDB_val k, v;
         for (int i = 0; i < REUSABLE_RECORDS_MAX && mdb_cursor_get(mc, &k, &v, MDB_NEXT) == 0; i++) {
             size_t n = 0;
-            if (v.mv_size >= sizeof n) memcpy(&n, v.mv_data, sizeof n);
+            if (v.mv_size >= sizeof n)
+                memcpy(&n, v.mv_data, sizeof n);
             pages += n;
         }
         mdb_cursor_close(mc);
@@ -125,7 +132,8 @@ static uint64_t count_reusable(struct store *s)
 
 static uint64_t reusable(struct store *s, int64_t now_us)
 {
-    if (s->reusable_known && now_us - s->reusable_asked_us < ASK_REUSABLE_US) return s->reusable_bytes;
+    if (s->reusable_known && now_us - s->reusable_asked_us < ASK_REUSABLE_US)
+        return s->reusable_bytes;
     store_reader_enter(s);
     s->reusable_bytes = count_reusable(s);
     store_reader_leave(s);
@@ -144,7 +152,8 @@ static bool disk_full(struct store *s, uint64_t growth, int64_t now_us, uint64_t
 {
     uint64_t want = s->reserve_bytes + (s->full ? s->reserve_bytes / 4 : 0);
     *reuse = 0;
-    if (growth >= want) return false;
+    if (growth >= want)
+        return false;
     *reuse = reusable(s, now_us);
     return growth < s->reserve_bytes / 4 || growth + *reuse < want;
 }
@@ -157,7 +166,8 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
     enum store_rc result = STORE_OK;
     if (s->map_bytes < used + headroom(s)) {
         int rc;
-        if (!grow_map(s, used, &rc)) full = true;
+        if (!grow_map(s, used, &rc))
+            full = true;
         if (rc != 0) {
             snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s",
                      (unsigned long long)s->map_bytes, mdb_strerror(rc));
@@ -170,7 +180,8 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
         s->disk_asked_us = now_us;
     }
     uint64_t growth = s->disk_free_bytes + ahead_of(s, used);
-    if (s->disk_known && disk_full(s, growth, now_us, &reuse)) full = true;
+    if (s->disk_known && disk_full(s, growth, now_us, &reuse))
+        full = true;
     s->full = full;
     *space = (struct store_space){
         .map_bytes = s->map_bytes,
@@ -187,7 +198,8 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
 void space_committed(struct store *s)
 {
     uint64_t used = used_end(s);
-    if (used > s->file_bytes) s->file_bytes = used;
+    if (used > s->file_bytes)
+        s->file_bytes = used;
 }
 
 static bool ahead_is_wanted(struct store *s, uint64_t used)
@@ -195,11 +207,15 @@ static bool ahead_is_wanted(struct store *s, uint64_t used)
     uint64_t grown = used - s->ahead_used_bytes, put = s->counters.put_bytes - s->ahead_put_bytes;
     s->ahead_used_bytes = used;
     s->ahead_put_bytes = s->counters.put_bytes;
-    if (grown > AHEAD_BATCH_BYTES_MAX || put > AHEAD_BATCH_BYTES_MAX) return false;
+    if (grown > AHEAD_BATCH_BYTES_MAX || put > AHEAD_BATCH_BYTES_MAX)
+        return false;
     uint64_t want = used < AHEAD_BYTES_MIN ? AHEAD_BYTES_MIN : used;
-    if (want > s->ahead_bytes) want = s->ahead_bytes;
-    if (s->file_bytes >= used + want || s->file_bytes + STORE_AHEAD_CHUNK_BYTES > s->map_bytes) return false;
-    if (!s->disk_known) ask_disk(s);
+    if (want > s->ahead_bytes)
+        want = s->ahead_bytes;
+    if (s->file_bytes >= used + want || s->file_bytes + STORE_AHEAD_CHUNK_BYTES > s->map_bytes)
+        return false;
+    if (!s->disk_known)
+        ask_disk(s);
     return s->disk_known && s->disk_free_bytes >= s->reserve_bytes + s->reserve_bytes / 4 + STORE_AHEAD_CHUNK_BYTES;
 }
 
@@ -207,14 +223,18 @@ void store_write_ahead(struct store *s)
 {
     static const uint8_t zeros[STORE_AHEAD_CHUNK_BYTES];
     assert(!s->write.open);
-    if (s->ahead_bytes == 0 || s->read_only || s->no_sync || atomic_load(&s->failed)) return;
+    if (s->ahead_bytes == 0 || s->read_only || s->no_sync || atomic_load(&s->failed))
+        return;
     uint64_t used = used_end(s);
-    if (!ahead_is_wanted(s, used)) return;
+    if (!ahead_is_wanted(s, used))
+        return;
     uint64_t at = s->file_bytes, n = STORE_AHEAD_CHUNK_BYTES - at % STORE_AHEAD_CHUNK_BYTES;
     assert(at >= used);
     ssize_t wrote = pwrite(s->data_fd, zeros, n, (off_t)at);
-    if (wrote < (ssize_t)n) s->disk_known = false; /* a full disk, most likely: ask before the next step */
-    if (wrote <= 0) return;
+    if (wrote < (ssize_t)n)
+        s->disk_known = false; /* a full disk, most likely: ask before the next step */
+    if (wrote <= 0)
+        return;
     s->file_bytes += (uint64_t)wrote;
     s->disk_free_bytes -= (uint64_t)wrote < s->disk_free_bytes ? (uint64_t)wrote : s->disk_free_bytes;
     if (fdatasync(s->data_fd) != 0) {
@@ -225,7 +245,10 @@ void store_write_ahead(struct store *s)
 
 /* ---- at open ---- */
 
-struct missing { uint64_t first, n; uint8_t *listed; };
+struct missing {
+    uint64_t first, n;
+    uint8_t *listed;
+};
 
 static uint64_t list_missing(struct store *s, struct missing *m)
 {
@@ -233,14 +256,16 @@ static uint64_t list_missing(struct store *s, struct missing *m)
     int rc;
     MDB_cursor *mc;
     MDB_txn *mt = store_raw_read(s, &rc);
-    if (mt == NULL) return 0;
+    if (mt == NULL)
+        return 0;
     if (mdb_cursor_open(mt, FREE_DBI, &mc) == 0) {
         MDB_val k, v;
         while (found < m->n && mdb_cursor_get(mc, &k, &v, MDB_NEXT) == 0) {
             for (size_t i = 1, n = v.mv_size / sizeof(size_t); i < n; i++) {
                 size_t page;
                 memcpy(&page, (const uint8_t *)v.mv_data + i * sizeof page, sizeof page);
-                if (page < m->first || page - m->first >= m->n || m->listed[page - m->first]) continue;
+                if (page < m->first || page - m->first >= m->n || m->listed[page - m->first])
+                    continue;
                 m->listed[page - m->first] = 1;
                 found++;
             }
@@ -257,11 +282,13 @@ static uint64_t list_missing(struct store *s, struct missing *m)
 static bool only_free_pages_missing(struct store *s, uint64_t file, uint64_t used)
 {
     struct missing m = { file / s->page_bytes, (used - file + s->page_bytes - 1) / s->page_bytes, NULL };
-    if (s->read_only || ftruncate(s->data_fd, (off_t)used) != 0) return false;
+    if (s->read_only || ftruncate(s->data_fd, (off_t)used) != 0)
+        return false;
     m.listed = calloc(m.n, 1);
     bool whole = m.listed != NULL && list_missing(s, &m) == m.n;
     free(m.listed);
-    if (!whole && ftruncate(s->data_fd, (off_t)file) != 0) return false; /* leave the evidence as it was, if we can */
+    if (!whole && ftruncate(s->data_fd, (off_t)file) != 0)
+        return false; /* leave the evidence as it was, if we can */
     return whole;
 }
 
@@ -277,7 +304,8 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     s->reserve_bytes = o->reserve_bytes != 0 ? o->reserve_bytes : RESERVE_BYTES_DEFAULT;
     s->ahead_bytes = o->ahead_bytes == 0 ? AHEAD_BYTES_DEFAULT : o->ahead_bytes == 1 ? 0 : o->ahead_bytes;
     if (fstat(s->data_fd, &file) != 0) {
-        if (text != NULL) snprintf(text, text_size, "%s/data.mdb: %s", o->dir, strerror(errno));
+        if (text != NULL)
+            snprintf(text, text_size, "%s/data.mdb: %s", o->dir, strerror(errno));
         return STORE_IO;
     }
     uint64_t used = used_end(s), have = (uint64_t)file.st_size;
@@ -290,7 +318,9 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     }
     s->file_bytes = have > used ? have : used;
     int rc = 0;
-    if (!s->read_only && s->map_bytes < used + headroom(s)) grow_map(s, used, &rc);
-    if (rc != 0 && text != NULL) snprintf(text, text_size, "%s: growing the map: %s", o->dir, mdb_strerror(rc));
+    if (!s->read_only && s->map_bytes < used + headroom(s))
+        grow_map(s, used, &rc);
+    if (rc != 0 && text != NULL)
+        snprintf(text, text_size, "%s: growing the map: %s", o->dir, mdb_strerror(rc));
     return rc == 0 ? STORE_OK : STORE_IO;
 }

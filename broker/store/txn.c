@@ -44,13 +44,15 @@ static void name_record(struct store_txn *t, enum store_table tb, const void *ke
     int n = snprintf(t->text, sizeof t->text, "%s ", store_table_name(tb));
     const uint8_t *k = key;
     size_t shown = key_n < 64 ? key_n : 64;
-    for (size_t i = 0; i < shown; i++) n += snprintf(t->text + n, sizeof t->text - (size_t)n, "%02x", k[i]);
+    for (size_t i = 0; i < shown; i++)
+        n += snprintf(t->text + n, sizeof t->text - (size_t)n, "%02x", k[i]);
     snprintf(t->text + n, sizeof t->text - (size_t)n, "%s: %s", shown < key_n ? "..." : "", what);
 }
 
 static enum store_rc failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
 {
-    if (rc == MDB_NOTFOUND) return STORE_NOT_FOUND;
+    if (rc == MDB_NOTFOUND)
+        return STORE_NOT_FOUND;
     name_record(t, tb, key, key_n, mdb_strerror(rc));
     return store_rc_of(rc);
 }
@@ -76,7 +78,8 @@ enum store_rc store_begin(struct store *s, struct store_txn **out)
     struct store_txn *t = &s->write;
     assert(!t->open && !s->read_only);
     *out = NULL;
-    if (atomic_load(&s->failed)) return STORE_IO;
+    if (atomic_load(&s->failed))
+        return STORE_IO;
     if (strikes(&s->faults.fail_begin_after)) {
         snprintf(t->text, sizeof t->text, "begin: a fault was asked for");
         return STORE_NO_MEMORY;
@@ -98,7 +101,8 @@ enum store_rc store_begin(struct store *s, struct store_txn **out)
 void store_reader_enter(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
-    while (s->moving) pthread_cond_wait(&s->changed, &s->lock);
+    while (s->moving)
+        pthread_cond_wait(&s->changed, &s->lock);
     s->readers++;
     pthread_mutex_unlock(&s->lock);
 }
@@ -107,7 +111,8 @@ void store_reader_leave(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
     assert(s->readers > 0);
-    if (--s->readers == 0) pthread_cond_broadcast(&s->changed);
+    if (--s->readers == 0)
+        pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -136,8 +141,10 @@ static int begin_snapshot(struct store *s, struct store_txn *t)
             t->mt = NULL;
             rc = 0;
         }
-        if (t->mt == NULL) t->mt = store_raw_read(s, &rc);
-        if (rc != 0 || !overtaken(s, ended, t->mt)) return rc;
+        if (t->mt == NULL)
+            t->mt = store_raw_read(s, &rc);
+        if (rc != 0 || !overtaken(s, ended, t->mt))
+            return rc;
         mdb_txn_reset(t->mt);
     }
 }
@@ -147,9 +154,11 @@ static struct store_txn *pool_take(struct store *s)
     struct store_txn *t = NULL;
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < STORE_READERS_MAX && t == NULL; i++) {
-        if (!s->read[i].open) t = &s->read[i];
+        if (!s->read[i].open)
+            t = &s->read[i];
     }
-    if (t != NULL) t->open = true;
+    if (t != NULL)
+        t->open = true;
     pthread_mutex_unlock(&s->lock);
     return t;
 }
@@ -164,7 +173,8 @@ static void pool_give(struct store *s, struct store_txn *t)
 enum store_rc store_begin_read(struct store *s, struct store_txn **out)
 {
     *out = NULL;
-    if (atomic_load(&s->failed)) return STORE_IO;
+    if (atomic_load(&s->failed))
+        return STORE_IO;
     store_reader_enter(s);
     struct store_txn *t = pool_take(s);
     int rc = ENOMEM;
@@ -186,7 +196,8 @@ void store_txn_free_pool(struct store *s)
 {
     for (int i = 0; i < STORE_READERS_MAX; i++) {
         assert(!s->read[i].open);
-        if (s->read[i].mt != NULL) mdb_txn_abort(s->read[i].mt);
+        if (s->read[i].mt != NULL)
+            mdb_txn_abort(s->read[i].mt);
         s->read[i].mt = NULL;
     }
 }
@@ -201,7 +212,8 @@ enum store_rc store_commit(struct store_txn **tp)
     bool fault = strikes(&s->faults.fail_commit_after);
     if (fault || t->broken) {
         mdb_txn_abort(t->mt);
-        if (fault) snprintf(t->text, sizeof t->text, "commit: a fault was asked for");
+        if (fault)
+            snprintf(t->text, sizeof t->text, "commit: a fault was asked for");
         atomic_store(&s->failed, true);
         return STORE_IO;
     }
@@ -219,7 +231,8 @@ enum store_rc store_commit(struct store_txn **tp)
     uint64_t took = (uint64_t)(now_us() - begun);
     s->counters.commits++;
     s->counters.commit_us_total += took;
-    if (took > s->counters.commit_us_max) s->counters.commit_us_max = took;
+    if (took > s->counters.commit_us_max)
+        s->counters.commit_us_max = took;
     space_committed(s);
     return STORE_OK;
 }
@@ -227,7 +240,8 @@ enum store_rc store_commit(struct store_txn **tp)
 void store_abort(struct store_txn **tp)
 {
     struct store_txn *t = *tp;
-    if (t == NULL) return;
+    if (t == NULL)
+        return;
     assert(t->open && t->cursors == 0);
     struct store *s = t->s;
     *tp = NULL;
@@ -255,7 +269,8 @@ static enum store_rc opened(struct store_txn *t, enum store_table tb, const MDB_
                             struct store_val *v)
 {
     const char *wrong = envelope_open(tb, k, record, v);
-    if (wrong == NULL) return STORE_OK;
+    if (wrong == NULL)
+        return STORE_OK;
     name_record(t, tb, k->mv_data, k->mv_size, wrong);
     return STORE_CORRUPT;
 }
@@ -275,11 +290,13 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
         t->s->counters.gets++;
         MDB_cursor *mc;
         rc = writers_cursor(t, tb, &mc);
-        if (rc == 0) rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+        if (rc == 0)
+            rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
     } else {
         rc = mdb_get(t->mt, t->s->dbi[tb], &k, &record);
     }
-    if (rc != 0) return failed(t, tb, key, key_n, rc);
+    if (rc != 0)
+        return failed(t, tb, key, key_n, rc);
     k = val_of(key, key_n);
     return opened(t, tb, &k, &record, v);
 }
@@ -291,15 +308,19 @@ static enum store_rc put(struct store_txn *t, enum store_table tb, const void *k
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
     struct store *s = t->s;
     memcpy(s->key, key, key_n);
-    if (n > 0) memcpy(s->value + ENVELOPE_BYTES, v, n);
+    if (n > 0)
+        memcpy(s->value + ENVELOPE_BYTES, v, n);
     envelope_seal(tb, s->key, key_n, s->value, n);
     s->counters.put_bytes += key_n + n;
-    if (strikes(&s->faults.fail_put_after)) return write_failed(t, tb, s->key, key_n, EIO);
+    if (strikes(&s->faults.fail_put_after))
+        return write_failed(t, tb, s->key, key_n, EIO);
     MDB_val k = val_of(s->key, key_n), record = val_of(s->value, n + ENVELOPE_BYTES);
     MDB_cursor *mc;
     int rc = writers_cursor(t, tb, &mc);
-    if (rc == 0) rc = mdb_cursor_put(mc, &k, &record, append ? MDB_APPEND : 0);
-    if (rc == MDB_KEYEXIST && append) rc = mdb_cursor_put(mc, &k, &record, 0);
+    if (rc == 0)
+        rc = mdb_cursor_put(mc, &k, &record, append ? MDB_APPEND : 0);
+    if (rc == MDB_KEYEXIST && append)
+        rc = mdb_cursor_put(mc, &k, &record, 0);
     return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
 }
 
@@ -326,9 +347,12 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
     MDB_val k = val_of(s->key, key_n), record;
     MDB_cursor *mc;
     int rc = writers_cursor(t, tb, &mc);
-    if (rc == 0) rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
-    if (rc == MDB_NOTFOUND) return STORE_NOT_FOUND;
-    if (rc == 0) rc = mdb_cursor_del(mc, 0);
+    if (rc == 0)
+        rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+    if (rc == MDB_NOTFOUND)
+        return STORE_NOT_FOUND;
+    if (rc == 0)
+        rc = mdb_cursor_del(mc, 0);
     return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
 }
 
@@ -340,7 +364,8 @@ enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct
     *c = (struct store_cursor){ .t = t, .tb = tb };
     MDB_cursor *mc;
     int rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc);
-    if (rc != 0) return failed(t, tb, "", 0, rc);
+    if (rc != 0)
+        return failed(t, tb, "", 0, rc);
     c->mc = mc;
     t->cursors++;
     return STORE_OK;
@@ -348,7 +373,8 @@ enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct
 
 void store_cursor_close(struct store_cursor *c)
 {
-    if (c->mc == NULL) return;
+    if (c->mc == NULL)
+        return;
     assert(c->t->open && c->t->cursors > 0);
     mdb_cursor_close(c->mc);
     c->t->cursors--;
@@ -371,9 +397,12 @@ static enum store_rc move(struct store_cursor *c, MDB_val k, MDB_cursor_op op)
 static void count(const struct store_cursor *c, bool seek)
 {
     assert(c->mc != NULL);
-    if (!c->t->writer) return;
-    if (seek) c->t->s->counters.seeks++;
-    else c->t->s->counters.steps++;
+    if (!c->t->writer)
+        return;
+    if (seek)
+        c->t->s->counters.seeks++;
+    else
+        c->t->s->counters.steps++;
 }
 
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
@@ -389,8 +418,10 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
     count(c, true);
     MDB_val k = val_of(key, key_n), record;
     int rc = mdb_cursor_get(c->mc, &k, &record, MDB_SET_RANGE);
-    if (rc == MDB_NOTFOUND) return move(c, val_of(NULL, 0), MDB_LAST);
-    if (rc != 0) return failed(c->t, c->tb, key, key_n, rc);
+    if (rc == MDB_NOTFOUND)
+        return move(c, val_of(NULL, 0), MDB_LAST);
+    if (rc != 0)
+        return failed(c->t, c->tb, key, key_n, rc);
     bool exact = k.mv_size == key_n && memcmp(k.mv_data, key, key_n) == 0;
     return move(c, val_of(NULL, 0), exact ? MDB_GET_CURRENT : MDB_PREV);
 }

@@ -21,7 +21,8 @@
 static void hex(const char *what, const char *p, size_t n)
 {
     printf("%s ", what);
-    for (size_t i = 0; i < n; i++) printf("%02x", (unsigned char)p[i]);
+    for (size_t i = 0; i < n; i++)
+        printf("%02x", (unsigned char)p[i]);
     putchar('\n');
 }
 
@@ -32,12 +33,17 @@ static enum store_rc start(struct store *s, struct engine *e, struct effects *ou
     struct input tick = { .kind = INPUT_TICK, .elapsed_us = now_us + 1, .wall_us = 1700000000000001 };
     struct store_txn *t;
     enum store_rc rc = store_begin(s, &t);
-    if (rc != STORE_OK) return rc;
+    if (rc != STORE_OK)
+        return rc;
     rc = engine_batch_begin(e, t, out);
-    if (rc == STORE_OK) rc = engine_step(e, &boot);
-    if (rc == STORE_OK) rc = engine_step(e, &tick);
-    if (rc == STORE_OK) rc = engine_batch_end(e);
-    if (rc == STORE_OK) return store_commit(&t);
+    if (rc == STORE_OK)
+        rc = engine_step(e, &boot);
+    if (rc == STORE_OK)
+        rc = engine_step(e, &tick);
+    if (rc == STORE_OK)
+        rc = engine_batch_end(e);
+    if (rc == STORE_OK)
+        return store_commit(&t);
     store_abort(&t);
     return rc;
 }
@@ -48,7 +54,8 @@ static void read_out(struct store *s, int64_t elapsed_us, const char *run)
     struct reader *r = reader_new(s);
     struct slp_buf page = { 0 };
     uint64_t after = 0;
-    if (r == NULL) abort();
+    if (r == NULL)
+        abort();
     for (bool more = true; more;) {
         struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_OUTPUT_GET, .id = 1 }, got;
         struct slp_output_get *g = &ask.u.output_get;
@@ -67,8 +74,10 @@ static void read_out(struct store *s, int64_t elapsed_us, const char *run)
         } else if (slp_decode(page.p, page.n, SLP_B2C, &got, &fault) != 0) {
             abort(); /* the reader made what the decoder does not take */
         } else if (got.type == SLP_ERROR) {
-            if (got.u.error.code == SLP_E_NOT_FOUND) printf("missing\n");
-            else hex("error", page.p, page.n);
+            if (got.u.error.code == SLP_E_NOT_FOUND)
+                printf("missing\n");
+            else
+                hex("error", page.p, page.n);
         } else {
             more = got.u.output.more;
             after = got.u.output.next_after;
@@ -102,11 +111,14 @@ static void look(const char *dir, const char *run)
         uint64_t checked;
         unsigned n = 0;
         rc = store_verify(s, (enum store_table)tb, &checked, count_damage, &n);
-        if (rc != STORE_OK) printf("damage %s %u\n", store_table_name((enum store_table)tb), n);
+        if (rc != STORE_OK)
+            printf("damage %s %u\n", store_table_name((enum store_table)tb), n);
     }
     struct engine *e = engine_open(s, &config, &rc);
-    if (e != NULL && (rc = start(s, e, &out)) == STORE_OK) read_out(s, engine_elapsed_us(e), run);
-    else printf("refused the engine does not start: %d %s\n", (int)rc, store_error_text(s));
+    if (e != NULL && (rc = start(s, e, &out)) == STORE_OK)
+        read_out(s, engine_elapsed_us(e), run);
+    else
+        printf("refused the engine does not start: %d %s\n", (int)rc, store_error_text(s));
     effects_free(&out);
     engine_close(&e);
     store_close(&s);
@@ -117,7 +129,8 @@ int main(void)
     char line[4096];
     while (fgets(line, sizeof line, stdin) != NULL) {
         char *run = strchr(line, ' ');
-        if (run == NULL) return 2;
+        if (run == NULL)
+            return 2;
         *run++ = '\0';
         run[strcspn(run, "\n")] = '\0';
         look(line, run);

@@ -28,15 +28,26 @@
 #include <unistd.h>
 
 #define SEEN __attribute__((visibility("default")))
-enum kind { KIND_WRITE = 1, KIND_FDATASYNC, KIND_FSYNC, KIND_MSYNC, KIND_RENAME, KIND_UNLINK, KIND_FTRUNCATE, KIND_FALLOCATE };
+enum kind {
+    KIND_WRITE = 1,
+    KIND_FDATASYNC,
+    KIND_FSYNC,
+    KIND_MSYNC,
+    KIND_RENAME,
+    KIND_UNLINK,
+    KIND_FTRUNCATE,
+    KIND_FALLOCATE
+};
 enum mode { MODE_BEFORE, MODE_HALF, MODE_AFTER };
-struct record { /* little-endian, as the machine; 40 bytes */
+struct record {            /* little-endian, as the machine; 40 bytes */
     uint32_t kind, synced; /* synced: the descriptor is O_DSYNC or O_SYNC, so the write was on disk when it returned */
     uint64_t off, n;       /* write: where and how much; ftruncate: the length in off */
     uint32_t name_n, to_n;
     uint64_t data_n;
 };
-struct state { _Atomic uint64_t calls, recorded, kind; };
+struct state {
+    _Atomic uint64_t calls, recorded, kind;
+};
 
 static struct {
     char dir[PATH_MAX];
@@ -65,7 +76,8 @@ static _Noreturn void fail(const char *what)
 static void *find(const char *name)
 {
     void *f = dlsym(RTLD_NEXT, name);
-    if (f == NULL) fail(name);
+    if (f == NULL)
+        fail(name);
     return f;
 }
 
@@ -85,17 +97,24 @@ static __attribute__((constructor)) void begin(void)
 
     const char *dir = getenv("SHIM_DIR"), *state = getenv("SHIM_STATE"), *at = getenv("SHIM_AT");
     const char *mode = getenv("SHIM_MODE"), *record = getenv("SHIM_RECORD");
-    if (dir == NULL || state == NULL) fail("SHIM_DIR and SHIM_STATE are needed");
+    if (dir == NULL || state == NULL)
+        fail("SHIM_DIR and SHIM_STATE are needed");
     int fd = open(state, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || real_ftruncate(fd, 64) != 0) fail("SHIM_STATE");
+    if (fd < 0 || real_ftruncate(fd, 64) != 0)
+        fail("SHIM_STATE");
     void *p = mmap(NULL, sizeof *shim.state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (p == MAP_FAILED) fail("SHIM_STATE cannot be mapped");
+    if (p == MAP_FAILED)
+        fail("SHIM_STATE cannot be mapped");
     close(fd);
     shim.state = p;
     shim.at = at != NULL ? strtoull(at, NULL, 10) : 0;
-    shim.mode = mode == NULL || strcmp(mode, "before") == 0 ? MODE_BEFORE : strcmp(mode, "half") == 0 ? MODE_HALF : MODE_AFTER;
-    if (record != NULL && (shim.record_fd = open(record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0) fail("SHIM_RECORD");
-    if (strlen(dir) >= sizeof shim.dir) fail("SHIM_DIR is too long");
+    shim.mode = mode == NULL || strcmp(mode, "before") == 0 ? MODE_BEFORE
+                : strcmp(mode, "half") == 0                 ? MODE_HALF
+                                                            : MODE_AFTER;
+    if (record != NULL && (shim.record_fd = open(record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
+        fail("SHIM_RECORD");
+    if (strlen(dir) >= sizeof shim.dir)
+        fail("SHIM_DIR is too long");
     strcpy(shim.dir, dir); /* set last: until here nothing is counted */
     shim.dir_n = strlen(dir);
     unsetenv("LD_PRELOAD");
@@ -106,33 +125,40 @@ static __attribute__((constructor)) void begin(void)
 /* The part of the path below the directory ("" for the directory itself), or NULL if it lies elsewhere. */
 static const char *below(const char *path)
 {
-    if (shim.dir_n == 0 || strncmp(path, shim.dir, shim.dir_n) != 0) return NULL;
+    if (shim.dir_n == 0 || strncmp(path, shim.dir, shim.dir_n) != 0)
+        return NULL;
     return path[shim.dir_n] == '/' ? path + shim.dir_n + 1 : path[shim.dir_n] == '\0' ? path + shim.dir_n : NULL;
 }
 
 static const char *name_of_fd(int fd, char path[PATH_MAX])
 {
     char link[64];
-    if (shim.dir_n == 0) return NULL;
+    if (shim.dir_n == 0)
+        return NULL;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, PATH_MAX - 1);
-    if (n <= 0) return NULL;
+    if (n <= 0)
+        return NULL;
     path[n] = '\0';
     char *gone = strstr(path, " (deleted)");
-    if (gone != NULL) *gone = '\0';
+    if (gone != NULL)
+        *gone = '\0';
     return below(path);
 }
 
 static const char *name_at(int dir_fd, const char *name, char path[PATH_MAX])
 {
     char at[PATH_MAX];
-    if (shim.dir_n == 0) return NULL;
+    if (shim.dir_n == 0)
+        return NULL;
     if (name[0] == '/') {
         snprintf(path, PATH_MAX, "%s", name);
         return below(path);
     }
-    if (dir_fd == AT_FDCWD ? getcwd(at, sizeof at) == NULL : name_of_fd(dir_fd, at) == NULL) return NULL;
-    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", at, name) >= PATH_MAX) return NULL;
+    if (dir_fd == AT_FDCWD ? getcwd(at, sizeof at) == NULL : name_of_fd(dir_fd, at) == NULL)
+        return NULL;
+    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", at, name) >= PATH_MAX)
+        return NULL;
     return below(path);
 }
 
@@ -140,7 +166,8 @@ static const char *name_at(int dir_fd, const char *name, char path[PATH_MAX])
 
 static _Noreturn void die(void)
 {
-    for (;;) kill(getpid(), SIGKILL);
+    for (;;)
+        kill(getpid(), SIGKILL);
 }
 
 /* Takes the lock. True: this is the call to die in. */
@@ -149,8 +176,10 @@ static bool enter(enum kind kind)
     pthread_mutex_lock(&shim.lock);
     uint64_t n = atomic_fetch_add(&shim.state->calls, 1) + 1;
     atomic_store(&shim.state->kind, kind);
-    if (n != shim.at) return false;
-    if (shim.mode == MODE_BEFORE || (shim.mode == MODE_HALF && kind != KIND_WRITE)) die();
+    if (n != shim.at)
+        return false;
+    if (shim.mode == MODE_BEFORE || (shim.mode == MODE_HALF && kind != KIND_WRITE))
+        die();
     return true;
 }
 
@@ -158,20 +187,23 @@ static void put(const void *p, size_t n)
 {
     for (size_t done = 0; done < n;) {
         ssize_t w = real_write(shim.record_fd, (const char *)p + done, n - done);
-        if (w <= 0) fail("the recording cannot be written");
+        if (w <= 0)
+            fail("the recording cannot be written");
         done += (size_t)w;
     }
 }
 
 static void note(struct record r, const char *name, const char *to, const struct iovec *v, int count)
 {
-    if (shim.record_fd < 0) return;
+    if (shim.record_fd < 0)
+        return;
     r.name_n = (uint32_t)strlen(name);
     r.to_n = to != NULL ? (uint32_t)strlen(to) : 0;
     r.data_n = r.kind == KIND_WRITE ? r.n : 0;
     put(&r, sizeof r);
     put(name, r.name_n);
-    if (to != NULL) put(to, r.to_n);
+    if (to != NULL)
+        put(to, r.to_n);
     uint64_t left = r.data_n;
     for (int i = 0; i < count && left > 0; i++) {
         size_t n = v[i].iov_len < left ? v[i].iov_len : (size_t)left;
@@ -183,7 +215,8 @@ static void note(struct record r, const char *name, const char *to, const struct
 
 static void leave(bool last)
 {
-    if (last) die();
+    if (last)
+        die();
     pthread_mutex_unlock(&shim.lock);
 }
 
@@ -192,12 +225,14 @@ static void leave(bool last)
 static void write_half(int fd, const struct iovec *v, int count, off_t off)
 {
     size_t all = 0;
-    for (int i = 0; i < count; i++) all += v[i].iov_len;
+    for (int i = 0; i < count; i++)
+        all += v[i].iov_len;
     size_t left = all / 2;
     for (int i = 0; i < count && left > 0; i++) {
         size_t n = v[i].iov_len < left ? v[i].iov_len : left;
         ssize_t w = off >= 0 ? real_pwrite(fd, v[i].iov_base, n, off) : real_write(fd, v[i].iov_base, n);
-        if (w != (ssize_t)n) break;
+        if (w != (ssize_t)n)
+            break;
         off = off >= 0 ? off + w : off;
         left -= n;
     }
@@ -207,7 +242,8 @@ static void write_half(int fd, const struct iovec *v, int count, off_t off)
 static off_t position(int fd)
 {
     struct stat st;
-    if (fcntl(fd, F_GETFL) & O_APPEND) return fstat(fd, &st) == 0 ? st.st_size : 0;
+    if (fcntl(fd, F_GETFL) & O_APPEND)
+        return fstat(fd, &st) == 0 ? st.st_size : 0;
     return lseek(fd, 0, SEEK_CUR);
 }
 
@@ -216,14 +252,17 @@ static ssize_t any_write(int fd, const struct iovec *v, int count, off_t off)
 {
     char path[PATH_MAX];
     const char *name = name_of_fd(fd, path);
-    if (name == NULL) return off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
+    if (name == NULL)
+        return off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
     bool last = enter(KIND_WRITE);
-    if (last && shim.mode == MODE_HALF) write_half(fd, v, count, off);
+    if (last && shim.mode == MODE_HALF)
+        write_half(fd, v, count, off);
     off_t at = off >= 0 ? off : position(fd);
     ssize_t n = off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
     if (n > 0) {
         uint32_t synced = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
-        note((struct record){ .kind = KIND_WRITE, .synced = synced, .off = (uint64_t)at, .n = (uint64_t)n }, name, NULL, v, count);
+        note((struct record){ .kind = KIND_WRITE, .synced = synced, .off = (uint64_t)at, .n = (uint64_t)n }, name, NULL,
+             v, count);
     }
     leave(last);
     return n;
@@ -236,7 +275,8 @@ static struct iovec one(const void *p, size_t n)
 
 SEEN ssize_t write(int fd, const void *p, size_t n)
 {
-    if (shim.dir_n == 0) return real_write ? real_write(fd, p, n) : -1;
+    if (shim.dir_n == 0)
+        return real_write ? real_write(fd, p, n) : -1;
     struct iovec v = one(p, n);
     return any_write(fd, &v, 1, -1);
 }
@@ -269,14 +309,16 @@ SEEN ssize_t pwritev64(int fd, const struct iovec *v, int count, off_t off)
 
 /* ---- syncs and sizes ---- */
 
-#define ON_FD(KIND, CALL, RECORD) \
-    char path[PATH_MAX]; \
-    const char *name = name_of_fd(fd, path); \
-    if (name == NULL) return CALL; \
-    bool last = enter(KIND); \
-    int rc = CALL; \
-    if (rc == 0) note((struct record)RECORD, name, NULL, NULL, 0); \
-    leave(last); \
+#define ON_FD(KIND, CALL, RECORD)                                                                                      \
+    char path[PATH_MAX];                                                                                               \
+    const char *name = name_of_fd(fd, path);                                                                           \
+    if (name == NULL)                                                                                                  \
+        return CALL;                                                                                                   \
+    bool last = enter(KIND);                                                                                           \
+    int rc = CALL;                                                                                                     \
+    if (rc == 0)                                                                                                       \
+        note((struct record)RECORD, name, NULL, NULL, 0);                                                              \
+    leave(last);                                                                                                       \
     return rc
 
 SEEN int fdatasync(int fd)
@@ -315,7 +357,8 @@ SEEN int msync(void *p, size_t n, int flags)
 {
     bool last = enter(KIND_MSYNC);
     int rc = real_msync(p, n, flags);
-    if (rc == 0) note((struct record){ .kind = KIND_MSYNC }, "", NULL, NULL, 0);
+    if (rc == 0)
+        note((struct record){ .kind = KIND_MSYNC }, "", NULL, NULL, 0);
     leave(last);
     return rc;
 }
@@ -326,10 +369,12 @@ SEEN int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
     char path[PATH_MAX], to_path[PATH_MAX];
     const char *name = name_at(from_dir, from, path), *to_name = name_at(to_dir, to, to_path);
-    if (name == NULL || to_name == NULL) return real_renameat(from_dir, from, to_dir, to);
+    if (name == NULL || to_name == NULL)
+        return real_renameat(from_dir, from, to_dir, to);
     bool last = enter(KIND_RENAME);
     int rc = real_renameat(from_dir, from, to_dir, to);
-    if (rc == 0) note((struct record){ .kind = KIND_RENAME }, name, to_name, NULL, 0);
+    if (rc == 0)
+        note((struct record){ .kind = KIND_RENAME }, name, to_name, NULL, 0);
     leave(last);
     return rc;
 }
@@ -343,10 +388,12 @@ SEEN int unlinkat(int dir, const char *path_, int flags)
 {
     char path[PATH_MAX];
     const char *name = name_at(dir, path_, path);
-    if (name == NULL) return real_unlinkat(dir, path_, flags);
+    if (name == NULL)
+        return real_unlinkat(dir, path_, flags);
     bool last = enter(KIND_UNLINK);
     int rc = real_unlinkat(dir, path_, flags);
-    if (rc == 0) note((struct record){ .kind = KIND_UNLINK }, name, NULL, NULL, 0);
+    if (rc == 0)
+        note((struct record){ .kind = KIND_UNLINK }, name, NULL, NULL, 0);
     leave(last);
     return rc;
 }

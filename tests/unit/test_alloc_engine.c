@@ -17,11 +17,12 @@
 #define CLIENT 1
 #define AGENT 2
 
-static const char line_text[] = "line: pairs\n"
-                                "input: [{name: text, type: text}]\n"
-                                "stations:\n"
-                                "  - {name: a, type: work, backoff: 10ms, form: {fields: [{name: x, type: long_answer}]}}\n"
-                                "  - {name: b, type: work, when: a.x == 'yes', form: {fields: [{name: y, type: long_answer}]}}\n";
+static const char line_text[] =
+    "line: pairs\n"
+    "input: [{name: text, type: text}]\n"
+    "stations:\n"
+    "  - {name: a, type: work, backoff: 10ms, form: {fields: [{name: x, type: long_answer}]}}\n"
+    "  - {name: b, type: work, when: a.x == 'yes', form: {fields: [{name: y, type: long_answer}]}}\n";
 
 struct rig {
     char dir[64];
@@ -103,20 +104,23 @@ static uint64_t ask(struct rig *g, uint64_t peer, uint64_t type, const void *any
         for (size_t i = 0; i < g->out.n && !found; i++) {
             const struct effect *f = &g->out.v[i];
             if (slp_decode(g->out.bytes.p + f->off, f->n, SLP_B2C | SLP_B2A, m, &fault))
-                fail_msg("after allocation %llu failed a frame is malformed: %s at %s", (unsigned long long)alloc_state.fail_at,
-                         slp_error_name(fault.code), fault.place);
+                fail_msg("after allocation %llu failed a frame is malformed: %s at %s",
+                         (unsigned long long)alloc_state.fail_at, slp_error_name(fault.code), fault.place);
             found = f->peer == peer && m->id == id ? m->type : 0;
         }
     if (found == SLP_ERROR && alloc_state.fail_at) /* refused, and nothing has changed: that will do */
         g->over = true;
     if (found == SLP_ERROR && alloc_state.fail_at == 0)
-        fail_msg("the scenario was refused: %s at %.*s: %.*s", slp_error_name(m->u.error.code), (int)m->u.error.place.n, m->u.error.place.p,
-                 (int)m->u.error.text.n, m->u.error.text.p);
+        fail_msg("the scenario was refused: %s at %.*s: %.*s", slp_error_name(m->u.error.code), (int)m->u.error.place.n,
+                 m->u.error.place.p, (int)m->u.error.text.n, m->u.error.text.p);
     slp_buf_free(&b);
     return found;
 }
 
-static struct slp_bytes str(const char *s) { return (struct slp_bytes){ s, (uint32_t)strlen(s) }; }
+static struct slp_bytes str(const char *s)
+{
+    return (struct slp_bytes){ s, (uint32_t)strlen(s) };
+}
 
 static void intake(struct rig *g)
 {
@@ -132,7 +136,11 @@ static void intake(struct rig *g)
         slp_pack_array(&rows, 1);
         slp_pack_str(&rows, text, i % 8 ? 20 : sizeof text);
     }
-    struct slp_put put = { .run_id = 1, .rows = { rows.p, (uint32_t)rows.n, 40 }, .producer = { "0123456789abcdef", 16 }, .epoch = 1, .first_seq = 1 };
+    struct slp_put put = { .run_id = 1,
+                           .rows = { rows.p, (uint32_t)rows.n, 40 },
+                           .producer = { "0123456789abcdef", 16 },
+                           .epoch = 1,
+                           .first_seq = 1 };
     SLP_SET(&put, put, producer);
     SLP_SET(&put, put, epoch);
     SLP_SET(&put, put, first_seq);
@@ -145,14 +153,21 @@ static uint64_t session(struct rig *g)
     struct slp_msg m;
     uint8_t digest[32] = { 1 };
     struct slp_buf workers = { 0 }, grants = { 0 };
-    struct slp_hello hello = { .hub = str("nairobi"), .incarnation = 1, .data_id = { "0123456789abcdef", 16 }, .zone = str("Africa/Nairobi"),
-                               .roster_digest = { (char *)digest, 32 }, .wall_us = 1700000000000000 };
+    struct slp_hello hello = { .hub = str("nairobi"),
+                               .incarnation = 1,
+                               .data_id = { "0123456789abcdef", 16 },
+                               .zone = str("Africa/Nairobi"),
+                               .roster_digest = { (char *)digest, 32 },
+                               .wall_us = 1700000000000000 };
     if (ask(g, AGENT, SLP_HELLO, &hello, &m) != SLP_WELCOME)
         return 0;
     uint64_t number = m.u.welcome.session;
     struct slp_item_worker_def d = { .name = str("ann"), .capacity = 100 };
     slp_pack_item(&workers, SLP_ITEM_worker_def, &d);
-    struct slp_roster roster = { .session = number, .digest = { (char *)digest, 32 }, .workers = { workers.p, (uint32_t)workers.n, 1 }, .last = true };
+    struct slp_roster roster = { .session = number,
+                                 .digest = { (char *)digest, 32 },
+                                 .workers = { workers.p, (uint32_t)workers.n, 1 },
+                                 .last = true };
     ask(g, AGENT, SLP_ROSTER, &roster, &m);
     struct slp_item_credit c = { .worker = 1, .total = 30 };
     slp_pack_item(&grants, SLP_ITEM_credit, &c);
@@ -251,7 +266,8 @@ static void expect_whole(struct rig *g, const struct rig *reference, uint64_t n)
     assert_true(open_rig(g));
     for (int tb = 0; tb < STORE_TABLE_COUNT; tb++)
         if (store_verify(g->s, (enum store_table)tb, &checked, NULL, NULL) != STORE_OK)
-            fail_msg("after allocation %llu failed: %s is damaged", (unsigned long long)n, store_table_name((enum store_table)tb));
+            fail_msg("after allocation %llu failed: %s is damaged", (unsigned long long)n,
+                     store_table_name((enum store_table)tb));
     assert_int_equal(engine_state_hash(g->s, hash), STORE_OK);
     bool known = false;
     for (unsigned i = 0; i < reference->commits && !known; i++)

@@ -267,7 +267,8 @@ static void a_segment_that_breaks_up_is_cut_into_several(void **state)
     have = world_tasks(&s.w, &s.h, s.t, 5000);
     assert_int_equal(have, 4096);
     assert_int_equal(s.t[0].worker, s.h.worker[0]);
-    assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_DECLINE, NULL, NULL), SLP_E_OK); /* a segment of its own, in front */
+    assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_DECLINE, NULL, NULL),
+                     SLP_E_OK); /* a segment of its own, in front */
     for (size_t i = 1; i < have; i++) {
         struct slp_item_act it = { .act = ACT_DECLINE, .assignment = s.t[i].assignment, .worker = s.t[i].worker };
         slp_pack_item(&b, SLP_ITEM_act, &it);

@@ -389,7 +389,9 @@ static void a_release_with_a_delay_rests_the_task_and_counts_nothing(void **stat
     open_scene(&s, simple, "simple", 1);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
-    struct slp_item_act it = { .act = ACT_RELEASE, .assignment = t.assignment, .worker = t.worker, .delay_us = 3 * SECOND };
+    struct slp_item_act it = {
+        .act = ACT_RELEASE, .assignment = t.assignment, .worker = t.worker, .delay_us = 3 * SECOND
+    };
     SLP_SET(&it, item_act, delay_us);
     slp_pack_item(&b, SLP_ITEM_act, &it);
     struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 1 } };

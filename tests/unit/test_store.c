@@ -25,11 +25,13 @@ static void every_table_is_a_world_of_its_own(void **state)
     struct world *w = *state;
     open_store(w);
     struct store_txn *t = begin(w);
-    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++) put(t, i, "key", store_table_name(i));
+    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++)
+        put(t, i, "key", store_table_name(i));
     commit(t);
     reopen(w);
     t = begin_read(w);
-    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++) expect(t, i, "key", store_table_name(i));
+    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++)
+        expect(t, i, "key", store_table_name(i));
     store_abort(&t);
     assert_string_equal(store_table_name(TABLE_ASSIGN), "ASSIGN");
 }
@@ -50,8 +52,10 @@ static void empty_and_largest_values_and_longest_keys_come_back_whole(void **sta
     struct world *w = *state;
     uint8_t key[STORE_KEY_BYTES_MAX], v[SL_VALUE_BYTES_MAX - ENVELOPE_BYTES];
     struct store_val got;
-    for (size_t i = 0; i < sizeof key; i++) key[i] = (uint8_t)(i * 7);
-    for (size_t i = 0; i < sizeof v; i++) v[i] = (uint8_t)(i * 31 >> 3);
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)(i * 7);
+    for (size_t i = 0; i < sizeof v; i++)
+        v[i] = (uint8_t)(i * 31 >> 3);
     open_store(w);
     struct store_txn *t = begin(w);
     assert_int_equal(store_put(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
@@ -247,12 +251,14 @@ static void more_readers_than_there_are_slots_are_refused_and_may_come_back(void
     struct world *w = *state;
     open_store(w);
     struct store_txn *r[STORE_READERS_MAX], *more;
-    for (int i = 0; i < STORE_READERS_MAX; i++) r[i] = begin_read(w);
+    for (int i = 0; i < STORE_READERS_MAX; i++)
+        r[i] = begin_read(w);
     assert_int_equal(store_begin_read(w->s, &more), STORE_NO_MEMORY);
     assert_null(more);
     store_abort(&r[7]);
     r[7] = begin_read(w);
-    for (int i = 0; i < STORE_READERS_MAX; i++) store_abort(&r[i]);
+    for (int i = 0; i < STORE_READERS_MAX; i++)
+        store_abort(&r[i]);
 }
 
 static void the_counters_count_what_the_writer_did(void **state)
@@ -301,7 +307,8 @@ static void *read_pairs(void *arg)
     while (!atomic_load(r->stop) && !r->torn) {
         struct store_txn *t;
         struct store_val a, b;
-        if (store_begin_read(r->w->s, &t) != STORE_OK) r->torn = true;
+        if (store_begin_read(r->w->s, &t) != STORE_OK)
+            r->torn = true;
         else {
             enum store_rc ra = store_get(t, TABLE_RUN, "left", 4, &a), rb = store_get(t, TABLE_STATE, "right", 5, &b);
             r->torn = ra != STORE_OK || rb != STORE_OK || a.n != 8 || b.n != 8 || key_get_u64(a.p) != key_get_u64(b.p);
@@ -338,17 +345,26 @@ static void readers_on_other_threads_see_whole_commits_in_order(void **state)
         r[i] = (struct pair_reader){ .w = w, .stop = &stop };
         assert_int_equal(pthread_create(&thread[i], NULL, read_pairs, &r[i]), 0);
     }
-    for (uint64_t n = 1; n <= 300; n++) write_pair(w, n);
+    for (uint64_t n = 1; n <= 300; n++)
+        write_pair(w, n);
     atomic_store(&stop, true);
-    for (int i = 0; i < READERS; i++) pthread_join(thread[i], NULL);
-    for (int i = 0; i < READERS; i++) assert_false(r[i].torn);
+    for (int i = 0; i < READERS; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < READERS; i++)
+        assert_false(r[i].torn);
 }
 
 /* ---- a seeded mix of everything against a plain model: keys are 0..MODEL_KEYS-1, a value is known by its length
  * and its seed ---- */
 
 #define MODEL_KEYS 400
-struct model { struct { bool there; uint32_t seed; uint16_t n; } at[MODEL_KEYS]; };
+struct model {
+    struct {
+        bool there;
+        uint32_t seed;
+        uint16_t n;
+    } at[MODEL_KEYS];
+};
 
 static uint64_t rng;
 static uint32_t pick(uint32_t below)
@@ -361,7 +377,8 @@ static uint32_t pick(uint32_t below)
 
 static void fill(uint8_t *v, uint32_t seed, size_t n)
 {
-    for (size_t i = 0; i < n; i++) v[i] = (uint8_t)((seed += 0x9e3779b9u) >> 24);
+    for (size_t i = 0; i < n; i++)
+        v[i] = (uint8_t)((seed += 0x9e3779b9u) >> 24);
 }
 
 static void check_value(const struct model *m, uint32_t k, struct store_val v)
@@ -386,7 +403,8 @@ static void check_found(const struct model *m, enum store_rc r, const struct sto
 
 static int neighbour(const struct model *m, int k, int step) /* k or the next one there, going by step */
 {
-    while (k >= 0 && k < MODEL_KEYS && !m->at[k].there) k += step;
+    while (k >= 0 && k < MODEL_KEYS && !m->at[k].there)
+        k += step;
     return k >= 0 && k < MODEL_KEYS ? k : -1;
 }
 
@@ -399,10 +417,12 @@ static void check_walk(const struct model *m, struct store_txn *t)
     assert_int_equal(store_cursor_open(t, TABLE_STATE, &c), STORE_OK);
     int at = neighbour(m, k, 1);
     check_found(m, store_seek(&c, key, 4), &c, at);
-    for (int i = 0; i < 5 && at >= 0; i++) check_found(m, store_next(&c), &c, at = neighbour(m, at + 1, 1));
+    for (int i = 0; i < 5 && at >= 0; i++)
+        check_found(m, store_next(&c), &c, at = neighbour(m, at + 1, 1));
     at = neighbour(m, k, -1);
     check_found(m, store_seek_le(&c, key, 4), &c, at);
-    for (int i = 0; i < 5 && at >= 0; i++) check_found(m, store_prev(&c), &c, at = neighbour(m, at - 1, -1));
+    for (int i = 0; i < 5 && at >= 0; i++)
+        check_found(m, store_prev(&c), &c, at = neighbour(m, at - 1, -1));
     store_cursor_close(&c);
 }
 
@@ -427,7 +447,8 @@ static void change(struct model *m, struct store_txn *t)
         struct store_val got;
         enum store_rc r = store_get(t, TABLE_STATE, key, 4, &got);
         assert_int_equal(r, m->at[k].there ? STORE_OK : STORE_NOT_FOUND);
-        if (r == STORE_OK) check_value(m, k, got);
+        if (r == STORE_OK)
+            check_value(m, k, got);
     }
 }
 
@@ -445,7 +466,8 @@ static void any_mix_of_writes_agrees_with_a_plain_model(void **state)
         committed = m;
         for (uint32_t i = pick(80); i > 0; i--) {
             change(&m, t);
-            if (pick(4) == 0) check_walk(&m, t);
+            if (pick(4) == 0)
+                check_walk(&m, t);
         }
         if (pick(5) == 0) {
             store_abort(&t);
@@ -462,7 +484,8 @@ static void any_mix_of_writes_agrees_with_a_plain_model(void **state)
         }
     }
     uint64_t checked, want = 0;
-    for (int k = 0; k < MODEL_KEYS; k++) want += m.at[k].there;
+    for (int k = 0; k < MODEL_KEYS; k++)
+        want += m.at[k].there;
     assert_int_equal(store_verify(w->s, TABLE_STATE, &checked, NULL, NULL), STORE_OK);
     assert_int_equal(checked, want);
 }

@@ -11,7 +11,10 @@
 
 /* ---- the file, as bytes ---- */
 
-struct image { uint8_t *p; size_t n; };
+struct image {
+    uint8_t *p;
+    size_t n;
+};
 
 static void data_path(const struct world *w, char path[128])
 {
@@ -55,10 +58,16 @@ static void expect_refusal(struct world *w, enum store_rc want, const char *word
     struct store_options o = options(w);
     assert_int_equal(store_open(&w->s, &o, ID, w->text, sizeof w->text), want);
     assert_null(w->s);
-    if (strstr(w->text, word) == NULL) fail_msg("\"%s\" does not say \"%s\"", w->text, word);
+    if (strstr(w->text, word) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", w->text, word);
 }
 
-struct damages { int n; enum store_table tb; uint8_t key[64]; size_t key_n; };
+struct damages {
+    int n;
+    enum store_table tb;
+    uint8_t key[64];
+    size_t key_n;
+};
 
 static void note_damage(void *arg, enum store_table tb, const void *key, size_t key_n)
 {
@@ -66,7 +75,8 @@ static void note_damage(void *arg, enum store_table tb, const void *key, size_t 
     d->n++;
     d->tb = tb;
     d->key_n = key_n < sizeof d->key ? key_n : sizeof d->key;
-    if (d->key_n > 0) memcpy(d->key, key, d->key_n);
+    if (d->key_n > 0)
+        memcpy(d->key, key, d->key_n);
 }
 
 static void put_many(struct world *w, uint32_t n)
@@ -89,7 +99,8 @@ static void the_checksum_is_crc32c_by_either_way(void **state)
     uint8_t b[4200];
     assert_int_equal(store_crc32c(0, "123456789", 9), 0xe3069283);
     assert_int_equal(crc32c_by_table(0, "123456789", 9), 0xe3069283);
-    for (size_t i = 0; i < sizeof b; i++) b[i] = (uint8_t)(i * i + 3 * i);
+    for (size_t i = 0; i < sizeof b; i++)
+        b[i] = (uint8_t)(i * i + 3 * i);
     for (size_t n = 0; n < sizeof b - 8; n += n < 300 ? 1 : 97) {
         for (size_t at = 0; at < 8; at++) {
             uint32_t whole = crc32c_by_table(0, b + at, n);
@@ -97,7 +108,8 @@ static void the_checksum_is_crc32c_by_either_way(void **state)
             assert_int_equal(store_crc32c(store_crc32c(0, b + at, n / 3), b + at + n / 3, n - n / 3), whole);
         }
     }
-    if (!crc32c_has_hardware()) skip();
+    if (!crc32c_has_hardware())
+        skip();
     assert_int_equal(crc32c_by_hardware(7, b, sizeof b), crc32c_by_table(7, b, sizeof b));
 }
 
@@ -107,7 +119,7 @@ static void an_envelope_opens_only_under_its_own_table_and_key(void **state)
     uint8_t record[ENVELOPE_BYTES + 5];
     memcpy(record + ENVELOPE_BYTES, "value", 5);
     envelope_seal(TABLE_RUN, "key", 3, record, 5);
-    MDB_val key = { 3, (void *)(uintptr_t)"key" }, other = { 3, (void *)(uintptr_t)"kez" };
+    MDB_val key = { 3, (void *)(uintptr_t) "key" }, other = { 3, (void *)(uintptr_t) "kez" };
     MDB_val v = { sizeof record, record }, cut = { sizeof record - 1, record }, tiny = { ENVELOPE_BYTES - 1, record };
     struct store_val got;
     assert_null(envelope_open(TABLE_RUN, &key, &v, &got));
@@ -243,7 +255,8 @@ static void mislead(struct image im, int from, int to)
     unsigned most = 0;
     for (uint8_t *page = im.p + 2 * 4096; page + 4096 <= im.p + im.n; page += 4096) {
         unsigned nodes = ((unsigned)page[12] + page[13] * 256u - 16) / 2;
-        if (page[10] != 1 || page[11] != 0 || nodes > 1000 || nodes <= most) continue;
+        if (page[10] != 1 || page[11] != 0 || nodes > 1000 || nodes <= most)
+            continue;
         branch = page;
         most = nodes;
     }
@@ -316,7 +329,7 @@ static void an_lmdb_file_of_another_program_is_refused(void **state)
     MDB_env *env;
     MDB_txn *mt;
     MDB_dbi dbi;
-    MDB_val k = { 3, (void *)(uintptr_t)"key" };
+    MDB_val k = { 3, (void *)(uintptr_t) "key" };
     assert_int_equal(mkdir(w->dir, 0700), 0);
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_open(env, w->dir, 0, 0600), 0);
@@ -425,7 +438,9 @@ static void a_store_whose_making_was_cut_short_is_made_again(void **state)
     FILE *f = fopen(path, "rb");
     assert_int_equal(fread(first, 1, sizeof first, f), sizeof first);
     fclose(f);
-    static const struct { size_t n, zero_from, zero_n; } cuts[] = {
+    static const struct {
+        size_t n, zero_from, zero_n;
+    } cuts[] = {
         { 4096, 0, 0 }, { 8192, 0, 512 }, { 8192, 4096, 4096 }, { 8192, 0, 8192 }, { 512, 0, 0 }, { 6000, 0, 4096 },
     };
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
@@ -493,12 +508,14 @@ static void no_file_of_the_store_is_inherited_across_exec(void **state)
     put(t, TABLE_RUN, "a", "b");
     commit(t);
     DIR *d = opendir("/proc/self/fd");
-    if (d == NULL) skip();
+    if (d == NULL)
+        skip();
     int ours = 0;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         char link[300], to[300] = "";
         snprintf(link, sizeof link, "/proc/self/fd/%s", e->d_name);
-        if (readlink(link, to, sizeof to - 1) < 0 || strncmp(to, w->dir, strlen(w->dir)) != 0) continue;
+        if (readlink(link, to, sizeof to - 1) < 0 || strncmp(to, w->dir, strlen(w->dir)) != 0)
+            continue;
         ours++;
         assert_true(fcntl(atoi(e->d_name), F_GETFD) & FD_CLOEXEC);
     }
@@ -524,12 +541,17 @@ static void an_inspector_reads_beside_the_broker_and_follows_its_growth(void **s
         struct store_val v;
         char text[200], c = 0;
         o.read_only = true;
-        if (read(down[0], &c, 1) != 1) _exit(10);
-        if (store_open(&s, &o, NULL, text, sizeof text) != STORE_OK) _exit(11);
-        if (store_begin_read(s, &t) != STORE_OK || store_get(t, TABLE_RUN, "run", 3, &v) != STORE_OK) _exit(12);
+        if (read(down[0], &c, 1) != 1)
+            _exit(10);
+        if (store_open(&s, &o, NULL, text, sizeof text) != STORE_OK)
+            _exit(11);
+        if (store_begin_read(s, &t) != STORE_OK || store_get(t, TABLE_RUN, "run", 3, &v) != STORE_OK)
+            _exit(12);
         store_abort(&t);
-        if (write(up[1], &c, 1) != 1 || read(down[0], &c, 1) != 1) _exit(13);
-        if (store_begin_read(s, &t) != STORE_OK || store_get(t, TABLE_RUN, "run", 3, &v) != STORE_OK) _exit(14);
+        if (write(up[1], &c, 1) != 1 || read(down[0], &c, 1) != 1)
+            _exit(13);
+        if (store_begin_read(s, &t) != STORE_OK || store_get(t, TABLE_RUN, "run", 3, &v) != STORE_OK)
+            _exit(14);
         bool second = v.n == 6 && memcmp(v.p, "second", 6) == 0;
         store_abort(&t);
         store_close(&s);
@@ -553,7 +575,8 @@ static void an_inspector_reads_beside_the_broker_and_follows_its_growth(void **s
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    for (int i = 0; i < 2; i++) close(up[i]), close(down[i]);
+    for (int i = 0; i < 2; i++)
+        close(up[i]), close(down[i]);
 }
 
 static void an_inspector_makes_nothing(void **state)
@@ -576,19 +599,24 @@ static void commit_until_killed(const struct world *w, int to, uint64_t from)
     struct store_options o = options(w);
     o.ahead_bytes = 0;
     uint8_t key[8], v[300];
-    if (store_open(&s, &o, ID, NULL, 0) != STORE_OK) _exit(1);
+    if (store_open(&s, &o, ID, NULL, 0) != STORE_OK)
+        _exit(1);
     for (uint64_t n = from;; n++) {
         struct store_txn *t;
         store_write_ahead(s);
-        if (store_begin(s, &t) != STORE_OK) _exit(2);
+        if (store_begin(s, &t) != STORE_OK)
+            _exit(2);
         for (uint64_t i = 0; i < 20; i++) {
             key_u64(key, n * 20 + i);
             memset(v, (int)n, sizeof v);
-            if (store_append(t, TABLE_RESULT, key, sizeof key, v, sizeof v) != STORE_OK) _exit(3);
+            if (store_append(t, TABLE_RESULT, key, sizeof key, v, sizeof v) != STORE_OK)
+                _exit(3);
         }
         key_u64(v, n);
-        if (store_put(t, TABLE_META, "last", 4, v, 8) != STORE_OK || store_commit(&t) != STORE_OK) _exit(4);
-        if (write(to, &n, sizeof n) != sizeof n) _exit(5);
+        if (store_put(t, TABLE_META, "last", 4, v, 8) != STORE_OK || store_commit(&t) != STORE_OK)
+            _exit(4);
+        if (write(to, &n, sizeof n) != sizeof n)
+            _exit(5);
     }
 }
 
@@ -606,12 +634,14 @@ static void what_was_acknowledged_survives_kill_9(void **state)
         }
         close(ack[1]);
         uint64_t acked = 0, n, got = 0;
-        while (got < 3 + round * 5 && read(ack[0], &n, sizeof n) == sizeof n) acked = n, got++;
+        while (got < 3 + round * 5 && read(ack[0], &n, sizeof n) == sizeof n)
+            acked = n, got++;
         assert_int_equal(got, 3 + round * 5);
         usleep(37 * round); /* not to wait for anything: to strike at another point of a commit each time */
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, NULL, 0), child);
-        while (read(ack[0], &n, sizeof n) == sizeof n) acked = n;
+        while (read(ack[0], &n, sizeof n) == sizeof n)
+            acked = n;
         close(ack[0]);
 
         open_store(w);
@@ -631,7 +661,8 @@ static void what_was_acknowledged_survives_kill_9(void **state)
 static int find_pid(const char *line, void *arg)
 {
     int *pid = arg;
-    if (atoi(line) == *pid) *pid = 0;
+    if (atoi(line) == *pid)
+        *pid = 0;
     return 0;
 }
 
@@ -647,8 +678,10 @@ static void a_dead_readers_slot_is_cleared(void **state)
         struct store_txn *t;
         struct store_options o = options(w);
         o.read_only = true;
-        if (store_open(&s, &o, NULL, NULL, 0) != STORE_OK || store_begin_read(s, &t) != STORE_OK) _exit(1);
-        if (write(up[1], "x", 1) != 1) _exit(2);
+        if (store_open(&s, &o, NULL, NULL, 0) != STORE_OK || store_begin_read(s, &t) != STORE_OK)
+            _exit(1);
+        if (write(up[1], "x", 1) != 1)
+            _exit(2);
         pause();
     }
     char c;

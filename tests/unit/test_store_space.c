@@ -33,7 +33,8 @@ static enum store_rc try_rows(struct world *w, uint64_t from, uint64_t n)
         memset(v, (int)(i % 251), sizeof v);
         r = store_append(t, TABLE_UNIT, key, sizeof key, v, sizeof v);
     }
-    if (r == STORE_OK) return store_commit(&t);
+    if (r == STORE_OK)
+        return store_commit(&t);
     store_abort(&t);
     return r;
 }
@@ -144,7 +145,12 @@ static void a_reader_that_stays_holds_up_growth_and_the_store_says_full(void **s
     expect_rows(w, rows + 50);
 }
 
-struct looker { struct world *w; atomic_bool stop; uint64_t looks; bool wrong; };
+struct looker {
+    struct world *w;
+    atomic_bool stop;
+    uint64_t looks;
+    bool wrong;
+};
 
 static void *look_again_and_again(void *arg)
 {
@@ -155,7 +161,8 @@ static void *look_again_and_again(void *arg)
         uint8_t key[8];
         key_u64(key, l->looks++ % 200);
         l->wrong = store_begin_read(l->w->s, &t) != STORE_OK;
-        if (l->wrong) break;
+        if (l->wrong)
+            break;
         l->wrong = store_get(t, TABLE_UNIT, key, sizeof key, &v) != STORE_OK;
         store_abort(&t);
     }
@@ -169,7 +176,8 @@ static void the_map_moves_under_busy_readers_without_harm(void **state)
     put_rows(w, 0, 200);
     struct looker l[2] = { { .w = w }, { .w = w } };
     pthread_t thread[2];
-    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&thread[i], NULL, look_again_and_again, &l[i]), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, look_again_and_again, &l[i]), 0);
     struct store_space space = { 0 };
     for (uint64_t i = 200; i < 8000; i += 200) {
         space = pressure(w);
@@ -219,16 +227,20 @@ static void a_commit_that_the_disk_refuses_is_not_acknowledged_and_nothing_befor
         struct rlimit limit = { 2 << 20, 2 << 20 };
         struct store_options o = options(w);
         signal(SIGXFSZ, SIG_IGN);
-        if (store_open(&w->s, &o, ID, NULL, 0) != STORE_OK || setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(1);
+        if (store_open(&w->s, &o, ID, NULL, 0) != STORE_OK || setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            _exit(1);
         for (uint64_t i = 0; i < 10000; i += 100) {
             struct store_txn *t;
             enum store_rc r = try_rows(w, i, 100);
             if (r == STORE_OK) {
-                if (write(ack[1], &i, sizeof i) != sizeof i) _exit(2);
+                if (write(ack[1], &i, sizeof i) != sizeof i)
+                    _exit(2);
                 continue;
             }
-            if (r != STORE_IO || strstr(store_error_text(w->s), "commit: ") == NULL) _exit(3);
-            if (store_begin(w->s, &t) != STORE_IO) _exit(4);
+            if (r != STORE_IO || strstr(store_error_text(w->s), "commit: ") == NULL)
+                _exit(3);
+            if (store_begin(w->s, &t) != STORE_IO)
+                _exit(4);
             store_close(&w->s);
             _exit(0);
         }
@@ -236,7 +248,8 @@ static void a_commit_that_the_disk_refuses_is_not_acknowledged_and_nothing_befor
     }
     close(ack[1]);
     uint64_t i, rows = 0;
-    while (read(ack[0], &i, sizeof i) == sizeof i) rows = i + 100;
+    while (read(ack[0], &i, sizeof i) == sizeof i)
+        rows = i + 100;
     close(ack[0]);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -278,7 +291,8 @@ static uint64_t fill_until_full(struct world *w)
 static void a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back(void **state)
 {
     struct world *w = *state;
-    if (!mount_small(w, "16m")) skip();
+    if (!mount_small(w, "16m"))
+        skip();
     char path[128];
     static char filler[6 << 20];
     snprintf(path, sizeof path, "%s/somebody-elses", w->dir);
@@ -291,7 +305,7 @@ static void a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back(vo
     open_with(w, o);
     uint64_t rows = fill_until_full(w);
     assert_true(rows > 4000);
-    put_rows(w, rows, 500); /* results are still taken */
+    put_rows(w, rows, 500);  /* results are still taken */
     store_write_ahead(w->s); /* and nothing is wasted on growth */
     assert_true(pressure(w).full);
     assert_int_equal(unlink(path), 0);
@@ -303,7 +317,8 @@ static void a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back(vo
 static void a_store_that_filled_the_disk_itself_recovers_by_draining(void **state)
 {
     struct world *w = *state;
-    if (!mount_small(w, "16m")) skip();
+    if (!mount_small(w, "16m"))
+        skip();
     struct store_options o = options(w);
     o.reserve_bytes = 2 << 20;
     open_with(w, o);
@@ -323,12 +338,14 @@ static void a_store_that_filled_the_disk_itself_recovers_by_draining(void **stat
 static void a_disk_that_is_full_to_the_last_byte_breaks_a_commit_cleanly(void **state)
 {
     struct world *w = *state;
-    if (!mount_small(w, "6m")) skip();
+    if (!mount_small(w, "6m"))
+        skip();
     struct store_options o = options(w);
     o.reserve_bytes = 1 << 20;
     open_with(w, o);
     uint64_t rows = 0;
-    while (try_rows(w, rows, 100) == STORE_OK) rows += 100;
+    while (try_rows(w, rows, 100) == STORE_OK)
+        rows += 100;
     assert_non_null(strstr(store_error_text(w->s), "disk is full"));
     store_close(&w->s);
     open_with(w, o);
@@ -390,7 +407,8 @@ static void nothing_is_written_ahead_when_that_is_off(void **state)
     open_store(w);
     put_rows(w, 0, 10);
     off_t size = data_size(w);
-    for (int i = 0; i < 5; i++) store_write_ahead(w->s);
+    for (int i = 0; i < 5; i++)
+        store_write_ahead(w->s);
     assert_int_equal(data_size(w), size);
 }
 
@@ -430,14 +448,16 @@ static void a_backup_opens_as_a_store_and_equals_the_original(void **state)
     put_rows(w, 0, 3000);
     del_rows(w, 0, 1000);
     struct store_txn *t = begin(w);
-    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++) put(t, i, "key", "value");
+    for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++)
+        put(t, i, "key", "value");
     commit(t);
     snprintf(path, sizeof path, "%s/backup.tmp", w->base); /* of a backup that was broken off */
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/backup.tmp/data.mdb", w->base);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     snprintf(path, sizeof path, "%s/backup", w->base);
-    if (store_backup(w->s, path, text, sizeof text) != STORE_OK) fail_msg("%s", text);
+    if (store_backup(w->s, path, text, sizeof text) != STORE_OK)
+        fail_msg("%s", text);
 
     struct store *copy;
     struct store_options o = options(w);
@@ -470,7 +490,12 @@ static void a_backup_never_replaces_anything(void **state)
     put_rows(w, 10, 10); /* a failed backup is no failure of the store */
 }
 
-struct backup_job { struct world *w; char path[128], text[300]; enum store_rc rc; atomic_bool done; };
+struct backup_job {
+    struct world *w;
+    char path[128], text[300];
+    enum store_rc rc;
+    atomic_bool done;
+};
 
 static void *make_backup(void *arg)
 {
@@ -498,7 +523,8 @@ static void a_backup_is_one_moment_of_a_store_that_goes_on(void **state)
         rows += 10;
     } while (!atomic_load(&j.done) && rows < 40000);
     pthread_join(thread, NULL);
-    if (j.rc != STORE_OK) fail_msg("%s", j.text);
+    if (j.rc != STORE_OK)
+        fail_msg("%s", j.text);
     struct world copy = { .s = NULL };
     o.dir = j.path;
     open_with(&copy, o);
