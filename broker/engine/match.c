@@ -2,7 +2,7 @@
  *
  * Workers with the same kind and skills share a profile. A profile keeps a heap of the queues that have ready tasks it may do, ordered by
  * priority, then by the run's virtual time (start-time fair queueing, Goyal, Vin, Cheng 1996: a run's time grows by one with each of its
- * assignments, at whatever station; one that wakes up starts at the clock of its priority), then run, then the station furthest
+ * assignments, at whatever station; one that wakes up starts with the others, see begin_now), then run, then the station furthest
  * downstream. Virtual times only grow, so an entry that has become too early is corrected when it reaches the top, and an entry whose queue
  * is empty or paused is dropped there: no assignment ever touches other profiles' heaps.
  *
@@ -278,6 +278,29 @@ static void touch(struct engine *e, struct profile *p)
     p->touched = true;
 }
 
+/* A run that wakes up begins where the others of its priority are: with the one that is furthest behind of those that have work (stations
+ * differ in speed, so the clock of what was served last may be far ahead of it), or at the clock if there is none. */
+static void begin_now(struct engine *e, struct run *r)
+{
+    uint64_t at = UINT64_MAX;
+    for (uint32_t i = 0; i < e->meta.run; i++) {
+        struct run *o = e->run[i];
+        if (!o || o == r || !o->active_rqs || o->priority != r->priority || o->vtime >= at)
+            continue;
+        bool offers = false;
+        for (uint32_t k = 0; k < o->lv->station_count && !offers; k++)
+            offers = rq_offers(&o->rq[k]);
+        if (offers)
+            at = o->vtime;
+    }
+    if (at == UINT64_MAX)
+        at = e->meta.vclock[r->priority];
+    if (r->vtime < at) {
+        r->vtime = at;
+        run_dirty(e, r);
+    }
+}
+
 void match_rq_ready(struct engine *e, struct rq *q)
 {
     if (!rq_offers(q))
@@ -286,10 +309,8 @@ void match_rq_ready(struct engine *e, struct rq *q)
     struct station *s = q->st;
     if (!q->active) {
         q->active = true;
-        if (r->active_rqs++ == 0 && !e->booting && r->vtime < e->meta.vclock[r->priority]) {
-            r->vtime = e->meta.vclock[r->priority];
-            run_dirty(e, r);
-        }
+        if (r->active_rqs++ == 0 && !e->booting)
+            begin_now(e, r);
     }
     uint32_t words = (s->profiles + 63) / 64;
     if (words > q->in_heap_words) {
