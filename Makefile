@@ -119,7 +119,7 @@ $(O)/sunline: LDLIBS += -lncursesw -ltinfo
 $(BIN):
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 $(O)/libsunline.so: $(CLIENT) $(PROTO)
-	$(call show,LINK) $(CC) $(CFLAGS) -shared -Wl,-soname,libsunline.so.$(MAJOR) -o $@ $^ $(LDFLAGS) -lzmq -lmsgpackc
+	$(call show,LINK) $(CC) $(CFLAGS) -shared -Wl,-soname,libsunline.so.$(MAJOR) -o $@ $^ $(LDFLAGS) -lzmq -lmsgpackc -lm
 	@ln -sf libsunline.so $(O)/libsunline.so.$(MAJOR)
 $(O)/examples/%: client/examples/%.c $(O)/libsunline.a
 	@mkdir -p $(@D)

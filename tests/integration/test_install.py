@@ -61,7 +61,7 @@ class Install(unittest.TestCase):
         self.assertEqual(sh(program, env=dict(os.environ, LD_LIBRARY_PATH=self.at + "/lib")).strip(), self.version)
 
     def test_a_program_links_with_the_static_library(self):
-        program = self.compile("static", *self.pkg_config("--cflags"), self.at + "/lib/libsunline.a", "-lzmq", "-lmsgpackc", "-lpthread")
+        program = self.compile("static", *self.pkg_config("--cflags"), self.at + "/lib/libsunline.a", "-lzmq", "-lmsgpackc", "-lpthread", "-lm")
         self.assertEqual(sh(program).strip(), self.version)
 
     def test_the_shared_library_exports_its_own_names_only(self):
@@ -81,7 +81,7 @@ class Install(unittest.TestCase):
                 self.assertTrue(os.access(self.root + program, os.X_OK), f"{unit}: {program}")
 
     def test_documents_and_man_pages_are_there(self):
-        for path in ("share/doc/sunline/README.md", "share/doc/sunline/PROTOCOL.md", "share/man/man1/sunline.1", "include/sunline.h"):
+        for path in ("share/doc/sunline/README.md", "share/doc/sunline/PROTOCOL.md", "share/man/man1/sunline.1", "include/sunline.h", "include/sunline_quality.h"):
             self.assertTrue(os.path.isfile(os.path.join(self.at, path)), path)
 
 

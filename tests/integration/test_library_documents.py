@@ -30,7 +30,7 @@ def read(*path):
 
 
 def declared():
-    return set(re.findall(r"^SL_API [^;]*?\b(sl_\w+)\(", read("client", "sunline.h"), re.M))
+    return set(re.findall(r"^SL_API [^;]*?\b(sl_\w+)\(", read("client", "sunline.h") + read("client", "sunline_quality.h"), re.M))
 
 
 class LibraryDocuments(harness.Case):
@@ -38,7 +38,7 @@ class LibraryDocuments(harness.Case):
         source = self.world.write(name + "." + language, text)
         argv = [CC if language == "c" else "c++", *flags, "-Wall", "-Wextra", "-Werror", "-I", os.path.join(TOP, "client"), source]
         if link:
-            argv += ["-o", self.world.path(name), harness.program("libsunline.a"), "-lzmq", "-lmsgpackc", "-lpthread"]
+            argv += ["-o", self.world.path(name), harness.program("libsunline.a"), "-lzmq", "-lmsgpackc", "-lpthread", "-lm"]
         else:
             argv += ["-c", "-o", self.world.path(name + ".o")]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -54,7 +54,7 @@ class LibraryDocuments(harness.Case):
         self.assertEqual(declared(), {line.split()[-1] for line in symbols.stdout.splitlines()})
 
     def test_the_header_stands_alone(self):
-        text = '#include "sunline.h"\nint main(void);\nint main(void) { return sl_version() ? 0 : 1; }\n'
+        text = '#include "sunline_quality.h"\n#include "sunline.h"\nint main(void);\nint main(void) { return sl_version() ? 0 : 1; }\n'
         for standard in ("c11", "c17"):
             self.compile("alone", text, flags=("-std=" + standard, "-Wpedantic", "-Wstrict-prototypes"), link=False)
         if shutil.which("c++"):

@@ -51,7 +51,7 @@ class Readme(harness.Case):
             self.assertEqual([(r["word"], r["upper.loud"]) for r in csv.DictReader(f)], [("hello", "HELLO"), ("namaste", "NAMASTE")])
 
         build = subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", world.path("put"), world.write("put.c", program), "-I",
-                                os.path.join(harness.TOP, "client"), harness.program("libsunline.a"), "-lzmq", "-lmsgpackc", "-lpthread"],
+                                os.path.join(harness.TOP, "client"), harness.program("libsunline.a"), "-lzmq", "-lmsgpackc", "-lpthread", "-lm"],
                                capture_output=True, text=True)
         self.assertEqual(build.returncode, 0, build.stderr)
         for _ in range(2):  # the second time it is a duplicate
