@@ -99,6 +99,8 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call show,CC  ) $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(patsubst %.c,$(O)/%.o,$(shell grep -l SUNLINE_VERSION $(CODE))): VERSION
+
 $(O)/libproto.a: $(PROTO)
 $(O)/libstore.a: $(STORE)
 $(O)/libengine.a: $(ENGINE)
