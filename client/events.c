@@ -16,7 +16,7 @@
 
 #define LOOK_MS 1000
 #define FIRST_LOOK_US 50000 /* a subscription takes a moment to arrive: this look finds what happened in between */
-#define SUB_HWM 10000
+#define SUB_HWM 1000 /* frames of at most 32 KiB; what is dropped beyond it is asked for */
 #define STREAM_BYTES_MAX 128
 
 struct sl_events {
@@ -70,6 +70,10 @@ static int ask_page(struct sl_events *e, int64_t timeout_ms)
     struct slp_msg m;
     int rc = sl__request_with(e->sl, SLP_EVENTS_GET, &g, SLP_EVENTS, &m, timeout_ms, true);
     e->look_at_us = sl__now_us() + e->look_us;
+    if (rc == SL_TIMEOUT) { /* nobody knows whether there is something new */
+        e->look_at_us = 0;
+        return sl__fail(e->sl, SL_DISCONNECTED, "events", "the broker did not answer in time");
+    }
     if (rc != SL_OK)
         return rc;
     zmq_msg_move(&e->frame, &e->sl->reply_frame);
@@ -99,8 +103,12 @@ static bool take_published(struct sl_events *e, bool *gap)
             memcmp(m.u.events.stream.p, e->stream, m.u.events.stream.n) != 0)
             continue;
         *gap = m.u.events.prev_seq > e->passed;
-        if (!*gap)
+        if (!*gap) {
+            /* Only what brings news puts off the look: a broker set back to a backup publishes numbers we have passed. */
+            if (m.u.events.next_since > e->passed + 1)
+                e->look_at_us = sl__now_us() + e->look_us;
             use_batch(e, &m.u.events, 0);
+        }
         return true;
     }
     return false;
@@ -145,11 +153,8 @@ int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out
         if (rc != SL_TIMEOUT)
             return rc;
         bool gap = false;
-        if (!e->more && take_published(e, &gap)) {
-            e->look_at_us = sl__now_us() + e->look_us;
-            if (!gap)
-                continue;
-        }
+        if (!e->more && take_published(e, &gap) && !gap)
+            continue;
         int64_t now_us = sl__now_us();
         if (e->more || gap || now_us >= e->look_at_us) {
             rc = ask_page(e, page_ms);

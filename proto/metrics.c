@@ -9,7 +9,8 @@
 #include "proto/reader.h"
 
 #define NAME_BYTES 128
-#define LOG2_BUCKETS 64
+#define TIME_BUCKETS 31 /* of times by name, up to 2^30 ms */
+#define FLAT_BUCKETS 25 /* of the broker's distributions */
 
 static void say(struct slp_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct slp_buf *b, const char *format, ...)
@@ -25,28 +26,50 @@ static void say(struct slp_buf *b, const char *format, ...)
 
 /* ---- what the figures are called, and what they are ---- */
 
-static const struct {
-    const char *name, *help;
-} helps[] = {
-    { "tasks_ready", "Tasks that could be assigned." },
-    { "tasks_dead", "Tasks parked as dead." },
-    { "tasks_oldest_us", "How long the oldest ready task has waited." },
-    { "assignments_held", "Assignments in hand at hubs." },
-    { "hubs_connected", "Hubs with a session." },
-    { "workers_signed_in", "Workers that take work now." },
-    { "store_used_bytes", "Bytes of the store that are in use." },
-    { "store_free_map_bytes", "What the store's map can still take." },
-    { "units_last_minute", "Units taken in during the last minute." },
-    { "results_last_minute", "Results taken in during the last minute." },
-    { "event_seq", "Sequence of the last event." },
-};
+#define FIGURE(name, help)
+#define BY(name, help)
+#define TIMES(name, help)
+#define DISTRIBUTION(name, metric, unit, help)
 
-static const char *help_of(const char *name)
+struct help {
+    const char *name, *help;
+};
+static const struct help whole_helps[] = {
+#undef FIGURE
+#define FIGURE(name, help) { #name, help },
+#include "proto/figures.def"
+#undef FIGURE
+#define FIGURE(name, help)
+    { NULL, NULL },
+};
+static const struct help by_helps[] = {
+#undef BY
+#undef TIMES
+#define BY(name, help) { #name, help },
+#define TIMES(name, help) { #name, help },
+#include "proto/figures.def"
+#undef BY
+#undef TIMES
+#define BY(name, help)
+#define TIMES(name, help)
+    { NULL, NULL },
+};
+/* KEY_le_N (cumulative), KEY_total, KEY_count among the flat figures. */
+static const struct {
+    const char *key, *metric, *help;
+    double unit;
+} flat_histograms[] = {
+#undef DISTRIBUTION
+#define DISTRIBUTION(name, metric, unit, help) { #name, #metric, help, unit },
+#include "proto/figures.def"
+};
+#define FLAT_HISTOGRAMS (sizeof flat_histograms / sizeof *flat_histograms)
+
+static const char *help_of(const struct help *h, const char *name)
 {
-    for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
-        if (!strcmp(helps[i].name, name))
-            return helps[i].help;
-    return NULL;
+    while (h->name && strcmp(h->name, name) != 0)
+        h++;
+    return h->help;
 }
 
 static bool ends(const char *s, const char *end)
@@ -55,13 +78,9 @@ static bool ends(const char *s, const char *end)
     return n >= m && !strcmp(s + n - m, end);
 }
 
-static void head(struct slp_buf *b, const char *metric, const char *type, const char *figure)
+static void head(struct slp_buf *b, const char *metric, const char *type, const char *help)
 {
-    const char *help = help_of(figure);
-    if (help)
-        say(b, "# HELP sunline_%s %s\n", metric, help);
-    else
-        say(b, "# HELP sunline_%s Figure %s, see operating.md.\n", metric, figure);
+    say(b, "# HELP sunline_%s %s\n", metric, help ? help : "A figure that this program does not know yet.");
     say(b, "# TYPE sunline_%s %s\n", metric, type);
 }
 
@@ -140,45 +159,34 @@ static uint64_t number(struct slr map, const char *key)
 
 /* ---- histograms ---- */
 
-/* Buckets by power of two, each with its own count: bucket i holds up to 2^i of `unit` (per second); every `step`th is told. */
-static void histogram(struct slp_buf *b, const char *metric, const char *labels, const uint64_t *bucket, unsigned n,
+/* Buckets by power of two: upto[i] of all are at most 2^i of `unit` (per second); every `step`th is told. */
+static void histogram(struct slp_buf *b, const char *metric, const char *labels, const uint64_t *upto, unsigned n,
                       unsigned step, double unit, uint64_t count, double sum)
 {
-    uint64_t seen = 0;
     const char *comma = *labels ? "," : "", *open = *labels ? "{" : "", *close = *labels ? "}" : "";
-    for (unsigned i = 0; i < n; i++) {
-        seen += bucket[i];
-        if (i % step == 0)
-            say(b, "sunline_%s_bucket{%s%sle=\"%.9g\"} %" PRIu64 "\n", metric, labels, comma,
-                (double)(1ull << i) / unit, seen);
-    }
+    for (unsigned i = 0; i < n; i += step)
+        say(b, "sunline_%s_bucket{%s%sle=\"%.9g\"} %" PRIu64 "\n", metric, labels, comma, (double)(1ull << i) / unit,
+            upto[i]);
     say(b, "sunline_%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", metric, labels, comma, count);
     say(b, "sunline_%s_sum%s%s%s %.6f\nsunline_%s_count%s%s%s %" PRIu64 "\n", metric, open, labels, close, sum, metric,
         open, labels, close, count);
 }
 
-/* {count, total_us, le_ms: [...]} */
+/* {count, total_us, le_ms: [...], ...} */
 static void latency(struct slp_buf *b, const char *metric, const char *labels, struct slr map, unsigned step)
 {
-    uint64_t bucket[LOG2_BUCKETS] = { 0 };
+    uint64_t upto[TIME_BUCKETS] = { 0 };
     struct slr at;
     struct slr_value v;
+    uint32_t n = 0;
     if (find(map, "le_ms", &at) && slr_next(&at, &v) == 0 && v.type == SLR_ARRAY)
-        for (uint32_t i = 0, n = v.n; i < n && i < LOG2_BUCKETS && slr_next(&at, &v) == 0; i++)
-            bucket[i] = v.type == SLR_U64 ? v.u64 : 0;
-    histogram(b, metric, labels, bucket, 31, step, 1e3, number(map, "count"), (double)number(map, "total_us") / 1e6);
+        for (uint32_t all = v.n; n < all && n < TIME_BUCKETS && slr_next(&at, &v) == 0; n++)
+            upto[n] = v.type == SLR_U64 ? v.u64 : 0;
+    for (; n < TIME_BUCKETS; n++) /* the list ends where all that have an edge are in */
+        upto[n] = n ? upto[n - 1] : 0;
+    histogram(b, metric, labels, upto, TIME_BUCKETS, step, 1e3, number(map, "count"),
+              (double)number(map, "total_us") / 1e6);
 }
-
-/* KEY_le_N (cumulative), KEY_total, KEY_count among the flat figures. */
-static const struct {
-    const char *key, *metric, *help;
-    double unit;
-} flat_histograms[] = {
-    { "commit_us", "commit_seconds", "How long the disk took to commit a batch.", 1e6 },
-    { "batch_us", "batch_seconds", "How long a batch took, its commit included.", 1e6 },
-    { "batch_messages", "batch_messages", "Messages of peers in a batch.", 1 },
-};
-#define FLAT_HISTOGRAMS (sizeof flat_histograms / sizeof *flat_histograms)
 
 static bool of_flat_histogram(const char *key)
 {
@@ -193,20 +201,18 @@ static bool of_flat_histogram(const char *key)
 static void flat_histogram(struct slp_buf *b, struct slr map, size_t which)
 {
     const char *key = flat_histograms[which].key;
-    uint64_t bucket[LOG2_BUCKETS] = { 0 }, seen = 0;
+    uint64_t upto[FLAT_BUCKETS];
     char name[NAME_BYTES];
-    for (unsigned i = 0; i < 26; i++) {
+    for (unsigned i = 0; i < FLAT_BUCKETS; i++) { /* told from the first that holds any to the one that completes them */
         snprintf(name, sizeof name, "%s_le_%" PRIu64, key, (uint64_t)1 << i);
-        uint64_t upto = number(map, name);
-        bucket[i] = upto > seen ? upto - seen : 0;
-        seen += bucket[i];
+        uint64_t told = number(map, name), before = i ? upto[i - 1] : 0;
+        upto[i] = told > before ? told : before;
     }
     snprintf(name, sizeof name, "%s_total", key);
     double sum = (double)number(map, name) / flat_histograms[which].unit;
     snprintf(name, sizeof name, "%s_count", key);
-    say(b, "# HELP sunline_%s %s\n# TYPE sunline_%s histogram\n", flat_histograms[which].metric,
-        flat_histograms[which].help, flat_histograms[which].metric);
-    histogram(b, flat_histograms[which].metric, "", bucket, 25, 1, flat_histograms[which].unit, number(map, name), sum);
+    head(b, flat_histograms[which].metric, "histogram", flat_histograms[which].help);
+    histogram(b, flat_histograms[which].metric, "", upto, FLAT_BUCKETS, 1, flat_histograms[which].unit, number(map, name), sum);
 }
 
 /* ---- by name ---- */
@@ -235,7 +241,7 @@ static void by_name(struct slp_buf *b, struct slr map, const char *kind, const c
     double divisor = metric_name(figure, metric);
     bool tasks = !strcmp(figure, "tasks");
     snprintf(full, sizeof full, "%s_%s", kind, metric);
-    head(b, full, ends(full, "_total") ? "counter" : "gauge", figure);
+    head(b, full, ends(full, "_total") ? "counter" : "gauge", help_of(by_helps, figure));
     for (walk_on(map, &w); walk_next(&w, &p);) {
         labels_of(kind, p.key, labels, sizeof labels);
         for (size_t i = 0; tasks && i < sizeof states / sizeof *states; i++)
@@ -253,7 +259,7 @@ static void times_by_name(struct slp_buf *b, struct slr map, const char *kind, c
     struct pair p;
     char full[NAME_BYTES], labels[3 * NAME_BYTES];
     snprintf(full, sizeof full, "%s_%s_seconds", kind, which);
-    head(b, full, "histogram", which);
+    head(b, full, "histogram", help_of(by_helps, which));
     for (walk_on(map, &w); walk_next(&w, &p);) {
         struct slr at;
         labels_of(kind, p.key, labels, sizeof labels);
@@ -264,9 +270,10 @@ static void times_by_name(struct slp_buf *b, struct slr map, const char *kind, c
 
 static void families(struct slp_buf *b, struct slr map, const char *kind)
 {
-    static const char *const queue[] = { "tasks", "oldest_us", "results_total", "returned_total" };
+    static const char *const queue[] = { "tasks", "oldest_us", "results_total", "results_last_minute",
+                                        "returned_total" };
     static const char *const hub[] = { "connected",         "workers",       "signed_in",     "holding",
-                                       "assignments_total", "results_total", "returned_total" };
+                                       "assignments_total", "results_total", "results_last_minute", "returned_total" };
     bool is_hub = !strcmp(kind, "hub");
     struct walk w;
     if (!walk_on(map, &w) || !w.left)
@@ -290,7 +297,7 @@ static void plain(struct slp_buf *b, const struct pair *p)
     for (char *c = metric; *c; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
             *c = '_';
-    head(b, metric, ends(metric, "_total") ? "counter" : "gauge", p->key);
+    head(b, metric, ends(metric, "_total") ? "counter" : "gauge", help_of(whole_helps, p->key));
     say(b, "sunline_%s", metric);
     if (p->v.type == SLR_DOUBLE)
         say(b, " %.9g\n", p->v.d / divisor);
@@ -304,7 +311,8 @@ int metrics_text(struct slp_bytes figures, struct slp_buf *out)
 {
     static const struct {
         const char *key, *kind;
-    } maps[] = { { "lines", "line" }, { "stations", "station" }, { "hubs_by_name", "hub" } };
+    } maps[] = { { "by_line", "line" }, { "by_station", "station" }, { "by_hub", "hub" } };
+    static const char *const times[] = { "waited", "worked" };
     struct slr whole = slr_on(figures.p, figures.n), at;
     struct walk w;
     struct pair p;
@@ -317,16 +325,13 @@ int metrics_text(struct slp_bytes figures, struct slp_buf *out)
     }
     for (size_t i = 0; i < FLAT_HISTOGRAMS; i++)
         flat_histogram(out, whole, i);
-    if (find(whole, "waited", &at)) {
-        say(out, "# HELP sunline_task_waited_seconds From ready to assigned.\n# TYPE sunline_task_waited_seconds "
-                 "histogram\n");
-        latency(out, "task_waited_seconds", "", at, 1);
-    }
-    if (find(whole, "worked", &at)) {
-        say(out, "# HELP sunline_task_worked_seconds From assigned to submitted.\n# TYPE sunline_task_worked_seconds "
-                 "histogram\n");
-        latency(out, "task_worked_seconds", "", at, 1);
-    }
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (find(whole, times[i], &at)) {
+            char metric[NAME_BYTES];
+            snprintf(metric, sizeof metric, "task_%s_seconds", times[i]);
+            head(out, metric, "histogram", help_of(by_helps, times[i]));
+            latency(out, metric, "", at, 1);
+        }
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         if (find(whole, maps[i].key, &at))
             families(out, at, maps[i].kind);

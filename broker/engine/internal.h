@@ -40,6 +40,8 @@ struct line {
 };
 #define LATENCY_BUCKETS 32 /* bucket i: up to 2^i ms; the last one everything above, from 12 days on */
 struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
+#define MINUTE_PARTS 6
+struct minute { int64_t newest; uint32_t part[MINUTE_PARTS + 1]; }; /* how often, by tens of seconds; the newest is under way */
 struct station {
     uint32_t id, version;
     uint16_t idx;
@@ -50,6 +52,7 @@ struct station {
     struct counts c;            /* over all runs; memory only, summed at open */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
     uint64_t submitted, returned;
+    struct minute submits;
     struct profile **profile;   /* who fits here (match.c) */
     uint32_t profiles, profile_cap;
 };
@@ -102,6 +105,7 @@ struct hub {
     uint64_t session, peer, push_no, signed_in, holding;
     int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
     uint64_t assigned, submitted, returned; /* since the start */
+    struct minute submits;
     bool connected, handed_back, full; /* full: it holds as much as a hello can name */
     uint8_t uploading[32]; /* digest of the roster that is coming in */
     uint32_t upload_mark;
@@ -467,6 +471,7 @@ void sweeps_step(struct engine *e);
 
 /* stats.c */
 void latency_add(struct latency *l, int64_t us);
+void minute_add(struct minute *m, int64_t now_us);
 void stats_second(struct engine *e); /* in every step: remembers the totals, once a second */
 void on_stats_get(struct engine *e, const struct slp_msg *m);
 

@@ -1,10 +1,13 @@
 /* The engine's figures: counters since the start and gauges, all from memory, so they cost nothing at any depth. Flat names for the whole, maps
- * (by line, station, hub) with a bounded number of labels: of more than LABELS_MAX, the newest are told one by one and the others as "other". */
+ * (by line, station, hub) with a bounded number of labels: of more than LABELS_MAX, the newest lines and stations and the oldest hubs are told one by
+ * one, the others together as "(other)", which no name can be. proto/figures.def names them all. */
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
 
 #define LABELS_MAX 64
+#define OTHER "(other)"
+#define MINUTE_PART_US 10000000
 #define LABEL_BYTES (2 * SL_NAME_BYTES_MAX + 24)
 
 static const char *const state_name[TASK_STATES] = { "blocked", "waiting", "ready", "assigned", "started",
@@ -19,6 +22,32 @@ void latency_add(struct latency *l, int64_t us)
     l->bucket[i < LATENCY_BUCKETS ? i : LATENCY_BUCKETS - 1]++;
     l->count++;
     l->total_us += us > 0 ? (uint64_t)us : 0;
+}
+
+static void minute_advance(struct minute *m, int64_t now_us)
+{
+    int64_t now = now_us / MINUTE_PART_US;
+    int64_t from = now - m->newest > MINUTE_PARTS ? now - MINUTE_PARTS - 1 : m->newest;
+    while (from < now)
+        m->part[++from % (MINUTE_PARTS + 1)] = 0;
+    m->newest = now;
+}
+
+void minute_add(struct minute *m, int64_t now_us)
+{
+    minute_advance(m, now_us);
+    m->part[m->newest % (MINUTE_PARTS + 1)]++;
+}
+
+/* The oldest part lies partly in the last minute; so much of it counts. */
+static uint64_t minute_sum(const struct minute *m, int64_t now_us)
+{
+    struct minute at = *m;
+    minute_advance(&at, now_us);
+    uint64_t sum = 0, left_us = (uint64_t)(MINUTE_PART_US - now_us % MINUTE_PART_US);
+    for (int i = 0; i < MINUTE_PARTS; i++)
+        sum += at.part[(at.newest - i + MINUTE_PARTS + 1) % (MINUTE_PARTS + 1)];
+    return sum + at.part[(at.newest + 1) % (MINUTE_PARTS + 1)] * left_us / MINUTE_PART_US;
 }
 
 void stats_second(struct engine *e)
@@ -46,23 +75,36 @@ static void figure(struct pairs *p, const char *name, uint64_t v)
     p->n++;
 }
 
+/* The upper edge of the bucket in which that share of all ends. */
+static uint64_t latency_percentile(const struct latency *l, unsigned percent)
+{
+    uint64_t wanted = (l->count * percent + 99) / 100, seen = 0;
+    for (unsigned i = 0; i < LATENCY_BUCKETS && l->count; i++)
+        if ((seen += l->bucket[i]) >= wanted)
+            return 1ull << i;
+    return 0;
+}
+
 static void latency(struct pairs *p, const char *name, const struct latency *l)
 {
-    uint32_t used = LATENCY_BUCKETS;
+    uint32_t used = LATENCY_BUCKETS - 1;
+    uint64_t upto = 0;
     while (used && !l->bucket[used - 1])
         used--;
     slp_pack_cstr(p->b, name);
-    slp_pack_map(p->b, 3);
+    slp_pack_map(p->b, 5);
     slp_pack_cstr(p->b, "count");
     slp_pack_u64(p->b, l->count);
     slp_pack_cstr(p->b, "total_us");
     slp_pack_u64(p->b, l->total_us);
-    slp_pack_cstr(
-        p->b,
-        "le_ms"); /* how many took up to 1, 2, 4 ... ms and more than the one before; the last bucket in use ends it */
+    slp_pack_cstr(p->b, "p50_ms");
+    slp_pack_u64(p->b, latency_percentile(l, 50));
+    slp_pack_cstr(p->b, "p99_ms");
+    slp_pack_u64(p->b, latency_percentile(l, 99));
+    slp_pack_cstr(p->b, "le_ms"); /* how many took up to 1, 2, 4 ... ms, as far as there are any */
     slp_pack_array(p->b, used);
     for (uint32_t i = 0; i < used; i++)
-        slp_pack_u64(p->b, l->bucket[i]);
+        slp_pack_u64(p->b, upto += l->bucket[i]);
     p->n++;
 }
 
@@ -79,11 +121,11 @@ static void latency_sum(struct latency *to, const struct latency *l)
 struct station_sum {
     struct counts c;
     struct latency waited, worked;
-    uint64_t submitted, returned, runs_open;
+    uint64_t submitted, returned, runs_open, last_minute;
     int64_t oldest_us;
 };
 
-static void station_take(struct station_sum *s, const struct station *st, int64_t oldest_us)
+static void station_take(struct engine *e, struct station_sum *s, const struct station *st, int64_t oldest_us)
 {
     for (int k = 0; k < TASK_STATES; k++)
         s->c.n[k] += st->c.n[k];
@@ -91,6 +133,7 @@ static void station_take(struct station_sum *s, const struct station *st, int64_
     latency_sum(&s->worked, &st->worked);
     s->submitted += st->submitted;
     s->returned += st->returned;
+    s->last_minute += minute_sum(&st->submits, e->now_us);
     if (oldest_us < s->oldest_us)
         s->oldest_us = oldest_us;
 }
@@ -104,6 +147,7 @@ static void sum_pack(struct engine *e, struct slp_buf *b, const char *label, con
         figure(&p, state_name[k], s->c.n[k]);
     figure(&p, "oldest_us", s->oldest_us < e->now_us ? (uint64_t)(e->now_us - s->oldest_us) : 0);
     figure(&p, "results_total", s->submitted);
+    figure(&p, "results_last_minute", s->last_minute);
     figure(&p, "returned_total", s->returned);
     if (line)
         figure(&p, "runs_open", s->runs_open);
@@ -113,6 +157,12 @@ static void sum_pack(struct engine *e, struct slp_buf *b, const char *label, con
     slp_pack_map(b, p.n);
     slp_buf_add(b, in->p, in->n);
     b->failed = b->failed || in->failed;
+}
+
+/* How many are told by name: a deleted line's name may be another's by now, so it and its stations are always among the others. */
+static uint32_t labels_shown(uint32_t all, uint32_t live)
+{
+    return all <= LABELS_MAX && live == all ? all : live < LABELS_MAX - 1 ? live : LABELS_MAX - 1;
 }
 
 /* Since when each station's oldest ready task waits. */
@@ -136,57 +186,66 @@ static int64_t *oldest_by_station(struct engine *e)
 static void by_station(struct engine *e, struct pairs *all, const int64_t *oldest)
 {
     struct station_sum other = { .oldest_us = INT64_MAX };
-    uint32_t shown = e->meta.station < LABELS_MAX ? e->meta.station : LABELS_MAX - 1;
-    slp_pack_cstr(all->b, "stations");
+    uint32_t live = 0, n = 0;
+    for (uint32_t i = 0; i < e->meta.station; i++)
+        live += e->station[i]->line->state != LINE_DELETED;
+    uint32_t shown = labels_shown(e->meta.station, live);
+    slp_pack_cstr(all->b, "by_station");
     slp_pack_map(all->b, shown + (shown < e->meta.station));
-    for (uint32_t i = e->meta.station, n = 0; i-- > 0; n++) { /* the newest first */
+    for (uint32_t i = e->meta.station; i-- > 0;) { /* the newest first */
         const struct station *st = e->station[i];
         struct station_sum s = { .oldest_us = INT64_MAX };
         char label[LABEL_BYTES];
-        if (n >= shown) {
-            station_take(&other, st, oldest[i]);
+        if (n >= shown || st->line->state == LINE_DELETED) {
+            station_take(e, &other, st, oldest[i]);
             continue;
         }
-        station_take(&s, st, oldest[i]);
+        n++;
+        station_take(e, &s, st, oldest[i]);
         snprintf(label, sizeof label, "%s/%.*s@%u", st->line->name.s, (int)st->def->name.n, st->def->name.p,
                  st->version);
         sum_pack(e, all->b, label, &s, false);
     }
     if (shown < e->meta.station)
-        sum_pack(e, all->b, "other", &other, false);
+        sum_pack(e, all->b, OTHER, &other, false);
     all->n++;
 }
 
 static void by_line(struct engine *e, struct pairs *all, const int64_t *oldest)
 {
     struct station_sum other = { .oldest_us = INT64_MAX };
-    uint32_t shown = e->meta.line < LABELS_MAX ? e->meta.line : LABELS_MAX - 1;
-    slp_pack_cstr(all->b, "lines");
+    uint32_t live = 0, n = 0;
+    for (uint32_t i = 0; i < e->meta.line; i++)
+        live += e->line[i]->state != LINE_DELETED;
+    uint32_t shown = labels_shown(e->meta.line, live);
+    slp_pack_cstr(all->b, "by_line");
     slp_pack_map(all->b, shown + (shown < e->meta.line));
-    for (uint32_t i = e->meta.line, n = 0; i-- > 0; n++) {
+    for (uint32_t i = e->meta.line; i-- > 0;) {
         const struct line *l = e->line[i];
-        struct station_sum s = { .oldest_us = INT64_MAX }, *to = n < shown ? &s : &other;
+        bool named = n < shown && l->state != LINE_DELETED;
+        struct station_sum s = { .oldest_us = INT64_MAX }, *to = named ? &s : &other;
         for (uint32_t v = 0; v < l->newest; v++)
             for (uint32_t k = 0; k < l->version[v].def->station_count; k++) {
                 uint32_t id = l->version[v].first_station + k;
-                station_take(to, e->station[id - 1], oldest[id - 1]);
+                station_take(e, to, e->station[id - 1], oldest[id - 1]);
             }
         to->runs_open += l->runs_open;
-        if (n < shown)
+        n += named;
+        if (named)
             sum_pack(e, all->b, l->name.s, to, true);
     }
     if (shown < e->meta.line)
-        sum_pack(e, all->b, "other", &other, true);
+        sum_pack(e, all->b, OTHER, &other, true);
     all->n++;
 }
 
 /* ---- by hub ---- */
 
 struct hub_sum {
-    uint64_t connected, workers, signed_in, holding, assigned, submitted, returned;
+    uint64_t connected, workers, signed_in, holding, assigned, submitted, returned, last_minute;
 };
 
-static void hub_take(struct hub_sum *s, const struct hub *h)
+static void hub_take(struct engine *e, struct hub_sum *s, const struct hub *h)
 {
     s->connected += h->connected;
     s->workers += h->workers;
@@ -195,13 +254,15 @@ static void hub_take(struct hub_sum *s, const struct hub *h)
     s->assigned += h->assigned;
     s->submitted += h->submitted;
     s->returned += h->returned;
+    s->last_minute += minute_sum(&h->submits, e->now_us);
 }
 
+#define HUB_FIGURES 8
 static void hub_pack(struct slp_buf *b, const char *label, const struct hub_sum *s)
 {
     struct pairs p = { b, 0 };
     slp_pack_cstr(b, label);
-    slp_pack_map(b, 7);
+    slp_pack_map(b, HUB_FIGURES);
     figure(&p, "connected", s->connected);
     figure(&p, "workers", s->workers);
     figure(&p, "signed_in", s->signed_in);
@@ -209,24 +270,25 @@ static void hub_pack(struct slp_buf *b, const char *label, const struct hub_sum 
     figure(&p, "assignments_total", s->assigned);
     figure(&p, "results_total", s->submitted);
     figure(&p, "returned_total", s->returned);
-    assert(p.n == 7);
+    figure(&p, "results_last_minute", s->last_minute);
+    assert(p.n == HUB_FIGURES);
 }
 
 static void by_hub(struct engine *e, struct pairs *all, struct hub_sum *whole)
 {
     struct hub_sum other = { .connected = 0 };
     uint32_t shown = e->meta.hub < LABELS_MAX ? e->meta.hub : LABELS_MAX - 1;
-    slp_pack_cstr(all->b, "hubs_by_name");
+    slp_pack_cstr(all->b, "by_hub");
     slp_pack_map(all->b, shown + (shown < e->meta.hub));
     for (uint32_t i = 0; i < e->meta.hub; i++) {
         struct hub_sum s = { .connected = 0 };
-        hub_take(whole, e->hub[i]);
-        hub_take(i < shown ? &s : &other, e->hub[i]);
+        hub_take(e, whole, e->hub[i]);
+        hub_take(e, i < shown ? &s : &other, e->hub[i]);
         if (i < shown)
             hub_pack(all->b, e->hub[i]->name.s, &s);
     }
     if (shown < e->meta.hub)
-        hub_pack(all->b, "other", &other);
+        hub_pack(all->b, OTHER, &other);
     all->n++;
 }
 
@@ -257,7 +319,7 @@ void on_stats_get(struct engine *e, const struct slp_msg *m)
     }
     slp_buf_clear(p.b);
     for (uint32_t i = 0; i < e->meta.station; i++)
-        station_take(&c, e->station[i], oldest[i]);
+        station_take(e, &c, e->station[i], oldest[i]);
     for (uint32_t i = 0; i < e->meta.line; i++)
         open += e->line[i]->runs_open;
     by_hub(e, &p, &h);
@@ -278,7 +340,8 @@ void on_stats_get(struct engine *e, const struct slp_msg *m)
     } all[] = {
         { "tasks_oldest_us", c.oldest_us < e->now_us ? (uint64_t)(e->now_us - c.oldest_us) : 0 },
         { "runs_open", open },
-        { "lines_known", e->meta.line },
+        { "lines", e->meta.line },
+        { "stations", e->meta.station },
         { "hubs", e->meta.hub },
         { "hubs_connected", h.connected },
         { "workers", h.workers },

@@ -455,6 +455,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     e->total.submitted++;
     s->st->submitted++;
     s->hub->submitted++;
+    minute_add(&s->st->submits, e->now_us);
+    minute_add(&s->hub->submits, e->now_us);
     latency_add(&s->st->worked, e->wall_us - s->wall_us);
     if (!head) {
         e->total.late++;

@@ -5,8 +5,10 @@
 #include "client/cli/family.h"
 #include "client/cli/json_out.h"
 #include "client/cli/text.h"
+#include "client/internal.h"
 
 #define WAIT_MS 1000
+#define AGAIN_MS 200
 
 static int show(struct cli *cli, const struct sl_event *e)
 {
@@ -41,40 +43,53 @@ static int show(struct cli *cli, const struct sl_event *e)
     return CLI_DONE;
 }
 
-/* Everything that is there now; with follow, also what comes. */
+/* Everything that is there now; with follow, also what comes. A broker that is away will be back, and the stream goes on
+ * where we are: waited for without end by a follower, else as long as a request may take. */
 static int print_all(struct cli *cli, struct sl_events *events, bool follow)
 {
-    bool away = false;
+    int64_t away_us = 0;
     for (;;) {
         struct sl_event e;
-        int rc = sl_events_next(events, follow ? WAIT_MS : 0, &e);
-        if (rc == SL_TIMEOUT && follow) {
+        int rc = sl_events_next(events, 0, &e);
+        if (rc == SL_TIMEOUT && follow) { /* all is printed: now others may see it */
             if (cli_flush(cli, CLI_DONE)) {
                 return CLI_FAILED;
             }
-            continue;
+            rc = sl_events_next(events, WAIT_MS, &e);
         }
-        if (follow && (rc == SL_DISCONNECTED || rc == SL_BUSY || rc == SL_SHUTTING_DOWN)) {
-            if (!away) { /* it will be back, and goes on where we are */
-                cli_note(cli, "the broker does not answer; waiting for it");
+        if (rc == SL_DISCONNECTED || rc == SL_BUSY || rc == SL_SHUTTING_DOWN) {
+            if (cli_flush(cli, CLI_DONE)) {
+                return CLI_FAILED;
             }
-            away = true;
+            int64_t now_us = sl__now_us();
+            if (away_us == 0) {
+                away_us = now_us;
+                if (follow) {
+                    cli_note(cli, "the broker does not answer; waiting for it");
+                }
+            }
+            if (follow || now_us - away_us < (int64_t)cli->timeout_s * 1000000) {
+                sl_poll(cli->sl, AGAIN_MS); /* one that is busy answers at once */
+                continue;
+            }
+        }
+        if ((rc == SL_TIMEOUT || rc == SL_STOPPED) && follow) {
+            if (rc == SL_STOPPED) {
+                return CLI_DONE;
+            }
             continue;
         }
-        away = false;
-        if (rc == SL_TIMEOUT || (rc == SL_STOPPED && follow)) {
+        if (rc == SL_TIMEOUT) {
             return CLI_DONE;
         }
         if (rc == SL_GONE) {
-            return cli_fail(cli, "GONE: event %llu is no longer kept: %s",
+            return cli_fail(cli, "GONE: the stream cannot go on at event %llu: %s",
                             (unsigned long long)sl_events_position(events), sl_last_error(cli->sl)->text);
         }
         if (session_check(cli, rc, NULL) || show(cli, &e)) {
             return CLI_FAILED;
         }
-        if (follow) {
-            fflush(cli->out);
-        }
+        away_us = 0;
     }
 }
 

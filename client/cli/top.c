@@ -446,8 +446,8 @@ static int look_at_figures(struct top *t)
              text_count(in_map(&f, "hubs"), n[2]), text_count(in_map(&f, "workers_signed_in"), n[3]),
              text_count(in_map(&f, "workers"), n[4]), text_count(in_map(&f, "store_used_bytes") >> 20, n[5]));
     t->ages = t->lines = 0;
-    take_ages(t, &f, "lines", true);
-    take_ages(t, &f, "stations", false);
+    take_ages(t, &f, "by_line", true);
+    take_ages(t, &f, "by_station", false);
     return SL_OK;
 }
 

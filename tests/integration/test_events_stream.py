@@ -3,7 +3,9 @@ a follower has no hole and no repeat though the broker is killed, and what is no
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -145,6 +147,40 @@ class Stream(harness.Case):
             self.client.request("events_get", since=oldest - 1)
         done = self.world.sunline("events", "--since", "1", status=1)
         self.assertIn(str(oldest), done.err)
+
+    def test_what_the_store_does_not_know_yet_is_refused_too(self):
+        self.begin()
+        last = self.last()
+        self.assertEqual(self.client.request("events_get", since=last + 1)["events"], [])
+        with self.assertRaises(wire.SunlineError) as refused:  # who asks so has seen what this store, an old backup, has lost
+            self.client.request("events_get", since=last + 2)
+        self.assertEqual(refused.exception.code, "GONE")
+        self.assertIn(str(last), refused.exception.text)
+        self.assertIn("GONE", self.world.sunline("events", "--since", last + 100, status=1).err)
+
+    def test_a_listing_that_a_frozen_broker_cuts_short_is_no_success(self):
+        self.begin()
+        self.large_events(2)
+        last = self.last()
+        self.client.close()
+        for thaw in (False, True):
+            read, write = os.pipe()
+            child = subprocess.Popen([harness.program("sunline"), "--timeout", "60" if thaw else "1", "events"], stdout=write, stderr=subprocess.PIPE,
+                                     text=True, env=self.world.env())
+            os.close(write)
+            with open(read) as out:
+                out.readline()  # it has begun, and can only go on as we read
+                self.broker.signal(signal.SIGSTOP)
+                if thaw:
+                    threading.Timer(3, self.broker.signal, [signal.SIGCONT]).start()
+                lines = 1 + sum(1 for _ in out)
+            self.broker.signal(signal.SIGCONT)
+            _, err = child.communicate(timeout=60)
+            if thaw:
+                self.assertEqual((child.returncode, lines >= last, err), (0, True, ""))
+            else:
+                self.assertEqual(child.returncode, 1, "%d lines" % lines)
+                self.assertLess(lines, last)
 
     def test_the_error_names_the_oldest_in_a_field_of_its_own(self):
         self.begin("event_keep: 1000\n")

@@ -1,4 +1,5 @@
 """Figures for people and programs: text, JSON, Prometheus text that promtool takes, and the same over HTTP, off unless configured."""
+import collections
 import json
 import os
 import re
@@ -42,16 +43,72 @@ class Figures(harness.Case):
         done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
+    def promtool_and_more(self, text):
+        """promtool looks at names and help texts only: series must be told once, histograms add up."""
+        self.promtool(text)
+        found = re.findall(r"^([a-z_0-9]+)(\{[^}]*\})? (\S+)$", text, re.M)
+        self.assertEqual(len(found), sum(not line.startswith("#") for line in text.splitlines()), "every line is one of ours")
+        series = collections.Counter((name, labels) for name, labels, _ in found)
+        self.assertEqual([one for one, n in series.items() if n > 1], [])
+        self.assertNotIn("does not know yet", text)
+        value = {(name, labels): float(v) for name, labels, v in found}
+        histograms = re.findall(r"^# TYPE (\w+) histogram$", text, re.M)
+        self.assertGreaterEqual(len(histograms), 5)
+        for h in histograms:
+            buckets = collections.defaultdict(list)
+            for name, labels, v in found:
+                if name == h + "_bucket":
+                    le = re.search(r'le="([^"]+)"', labels)[1]
+                    buckets[re.sub(r',?le="[^"]+"', "", labels).replace("{}", "")].append((float(le), float(v)))
+            self.assertTrue(buckets, h)
+            for labels, told in buckets.items():
+                self.assertEqual(told, sorted(told), h + labels)
+                self.assertEqual([n for _, n in told], sorted(n for _, n in told), "cumulative: " + h + labels)
+                self.assertEqual(told[-1], (float("inf"), value[h + "_count", labels]))
+                self.assertIn((h + "_sum", labels), value)
+
     def samples(self, text):
         return dict(re.findall(r"^([a-z_]+(?:\{[^}]*\})?) ([0-9.e+-]+)$", text, re.M))
 
     def test_prometheus_text_passes_promtool(self):
         self.begin()
-        self.promtool(self.world.sunline("stats", "--format", "prometheus").out)
+        self.promtool_and_more(self.world.sunline("stats", "--format", "prometheus").out)
 
     def test_prometheus_text_of_a_fresh_broker_passes_promtool(self):
         self.world.broker()
-        self.promtool(self.world.sunline("stats", "--format", "prometheus").out)
+        self.promtool_and_more(self.world.sunline("stats", "--format", "prometheus").out)
+
+    def catalogue(self, macro):
+        with open(os.path.join(TOP, "proto", "figures.def")) as f:
+            return set(re.findall(r"^%s\((\w+)" % macro, f.read(), re.M))
+
+    def test_the_catalogue_names_what_the_broker_tells_and_the_document_explains_it(self):
+        self.begin()
+        figures = self.client.request("stats_get")["figures"]
+        maps = {name: figures.pop(name) for name in ("by_line", "by_station", "by_hub")}
+        times = {name: figures.pop(name) for name in self.catalogue("TIMES")}
+        self.assertEqual({tuple(sorted(t)) for t in times.values()}, {("count", "le_ms", "p50_ms", "p99_ms", "total_us")})
+        distributions = self.catalogue("DISTRIBUTION")
+        self.assertEqual({re.sub("_(count|total|max|p50|p99|le_[0-9]+)$", "_*", k) if k.startswith(tuple(d + "_" for d in distributions)) else k for k in figures},
+                         self.catalogue("FIGURE") | {d + "_*" for d in distributions})
+        inner = set().union(*(row for m in maps.values() for row in m.values()))
+        states = {"blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended"}
+        self.assertEqual(inner - states, (self.catalogue("BY") - {"tasks"}) | self.catalogue("TIMES"))
+        with open(os.path.join(TOP, "docs", "operating.md")) as f:
+            section = f.read().split("\n## Figures")[1].split("\n## ")[0]
+        told = set(re.findall(r"`(\w+\*?)`", section))
+        for name in self.catalogue("FIGURE") | (self.catalogue("BY") - {"tasks"}) | self.catalogue("TIMES") | set(maps) | {d + "_*" for d in distributions}:
+            self.assertIn(name, told)
+
+    def test_a_line_may_be_called_as_it_likes(self):
+        self.begin()
+        for i in range(70):
+            self.client.request("line_apply", definition=dict(LINE, line="line-%d" % i))
+        for name in ("other", "lines", "line-69"):  # the last one deleted, and there again
+            if name == "line-69":
+                self.client.request("line_set", line=name, action=2)
+            self.client.request("line_apply", definition=dict(LINE, line=name))
+        self.promtool_and_more(self.world.sunline("stats", "--format", "prometheus").out)
 
     def test_the_figures_are_what_happened(self):
         self.begin()
@@ -67,7 +124,9 @@ class Figures(harness.Case):
                             'sunline_hub_signed_in{hub="nairobi"}': 1, 'sunline_hub_holding{hub="nairobi"}': 1,
                             'sunline_hub_assignments_total{hub="nairobi"}': 4, 'sunline_hub_results_total{hub="nairobi"}': 3,
                             'sunline_task_waited_seconds_count': 4, 'sunline_task_worked_seconds_count': 3,
-                            'sunline_task_worked_seconds_bucket{le="+Inf"}': 3, "sunline_results_last_minute": 3}.items():
+                            'sunline_task_worked_seconds_bucket{le="+Inf"}': 3, "sunline_results_last_minute": 3,
+                            'sunline_station_results_last_minute{line="echo",station="say",version="1"}': 3,
+                            'sunline_hub_results_last_minute{hub="nairobi"}': 3}.items():
             self.assertEqual(float(f[name]), value, name)
         self.assertGreater(float(f["sunline_commit_seconds_count"]), 5)
         self.assertGreater(float(f["sunline_store_free_map_bytes"]), 1 << 20)
@@ -76,16 +135,16 @@ class Figures(harness.Case):
     def test_json_and_text_tell_the_same(self):
         self.begin()
         figures = self.world.sunline("--json", "stats").json()
-        self.assertEqual((figures["units_total"], figures["stations"]["echo/say@1"]["done"], figures["hubs_by_name"]["nairobi"]["workers"]), (10, 3, 1))
-        self.assertEqual(sum(figures["stations"]["echo/say@1"]["worked"]["le_ms"]), 3)
-        self.assertRegex(self.world.sunline("stats").out, r"(?m)^stations\.echo/say@1\.done\t3$")
+        self.assertEqual((figures["units_total"], figures["by_station"]["echo/say@1"]["done"], figures["by_hub"]["nairobi"]["workers"]), (10, 3, 1))
+        self.assertEqual(figures["by_station"]["echo/say@1"]["worked"]["le_ms"][-1], 3)
+        self.assertRegex(self.world.sunline("stats").out, r"(?m)^by_station\.echo/say@1\.done\t3$")
 
     def test_the_age_of_the_oldest_outlives_a_restart(self):
         self.begin()
-        before = self.client.request("stats_get")["figures"]["lines"]["echo"]["oldest_us"]
+        before = self.client.request("stats_get")["figures"]["by_line"]["echo"]["oldest_us"]
         self.broker.kill()
         self.broker.start()
-        after = self.client.request("stats_get", timeout_s=20)["figures"]["lines"]["echo"]["oldest_us"]
+        after = self.client.request("stats_get", timeout_s=20)["figures"]["by_line"]["echo"]["oldest_us"]
         self.assertGreaterEqual(after, before)
 
     def test_labels_are_bounded(self):
@@ -93,9 +152,9 @@ class Figures(harness.Case):
         for i in range(70):
             self.client.request("line_apply", definition=dict(LINE, line="line-%d" % i))
         text = self.world.sunline("stats", "--format", "prometheus").out
-        self.promtool(text)
+        self.promtool_and_more(text)
         lines = set(re.findall(r'sunline_line_tasks\{line="([^"]*)"', text))
-        self.assertEqual((len(lines), "other" in lines), (64, True))
+        self.assertEqual((len(lines), "(other)" in lines), (64, True))
         ready = sum(int(v) for v in re.findall(r'sunline_station_tasks\{[^}]*state="ready"\} (\d+)', text))
         self.assertEqual(ready, self.client.request("stats_get")["figures"]["tasks_ready"], "nothing is lost among the others")
 
@@ -113,7 +172,7 @@ class Figures(harness.Case):
         self.begin("http: tcp://127.0.0.1:*\n")
         status, text, headers = self.http("/metrics")
         self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
-        self.promtool(text)
+        self.promtool_and_more(text)
         self.assertEqual(self.samples(text)["sunline_units_total"], "10")
         self.assertEqual(self.http("/healthz")[:2], (200, "ok\n"))
         self.assertEqual(self.http("/")[0], 404)
