@@ -322,7 +322,7 @@ static void started(struct engine *e, struct run *r, bool existing)
 static void announce_start(struct engine *e, struct run *r)
 {
     slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 6);
+    slp_pack_map(&e->b3, 7);
     slp_pack_cstr(&e->b3, "run");
     slp_pack_u64(&e->b3, r->id);
     slp_pack_cstr(&e->b3, "name");
@@ -335,6 +335,8 @@ static void announce_start(struct engine *e, struct run *r)
     slp_pack_u64(&e->b3, r->version);
     slp_pack_cstr(&e->b3, "priority");
     slp_pack_u64(&e->b3, r->priority);
+    slp_pack_cstr(&e->b3, "quota");
+    slp_pack_u64(&e->b3, r->quota);
     ev_emit(e, EV_RUN_STARTED, r->line, r, NULL, &e->b3);
 }
 

@@ -6,11 +6,13 @@ import random
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration")]
 import harness  # noqa: E402
 import rebuild  # noqa: E402
 import sunline_wire as wire  # noqa: E402
+import test_events_document  # noqa: E402
 
+CATALOGUE = test_events_document.catalogue()
 FORM = {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer", "required": True}]}
 
 
@@ -22,7 +24,9 @@ LINES = {
     "echo": [station("say"), station("check", after=["say"], when="say.loud == 'again'")],
     "fan": [station("a"), station("b", after=["a"]), station("c", after=["a"], when="a.loud == 'again'"), station("d", after=["b", "c"])],
     "one": [station("only", attempts=1)],
+    "hasty": [station("fast", lease="1s", attempts=3)],
 }
+WIDE = [station("one-of-many-stations-whose-names-fit-no-event-together-%d" % i, after=[]) for i in range(60)]  # in no run
 WORDS = ["x", "again", "loud"]
 
 
@@ -45,6 +49,7 @@ class RandomWorld:
     def begin(self):
         for name, stations in LINES.items():
             self.client.request("line_apply", definition={"line": name, "input": [{"name": "text", "type": "text"}], "stations": stations})
+        self.client.request("line_apply", definition={"line": "wide", "input": [{"name": "text", "type": "text"}], "stations": WIDE})
         for i, a in enumerate(self.agents):
             a.hello()
             a.roster([{"name": "w%d-%d" % (i, k), "kind": 0, "capacity": 9, "skills": []} for k in range(3)])
@@ -116,7 +121,7 @@ class RandomWorld:
         if not self.runs:
             return
         name = self.random.choice(sorted(self.runs))
-        what = self.random.choice(["pause", "resume", "resume", "close", "cancel", "delete", "priority", "requeue", "drop", "drop_all", "station"])
+        what = self.random.choice(["pause", "resume", "resume", "close", "cancel", "delete", "priority", "requeue", "requeue_all", "drop", "drop_all", "station", "line", "version"])
         r = self.client.request
         try:
             if what in ("pause", "resume", "close", "cancel"):
@@ -128,6 +133,12 @@ class RandomWorld:
                     del self.runs[name]
             elif what == "priority":
                 r("run_set", run=name, action=5, priority=self.random.randrange(10))
+            elif what == "line":
+                name = self.random.choice(sorted(LINES))
+                r("line_set", line=name, action=0)
+                r("line_set", line=name, action=1)
+            elif what == "version":
+                r("line_apply", definition={"line": "echo", "title": "echo %d" % self.random.randrange(10 ** 9), "input": [{"name": "text", "type": "text"}], "stations": LINES["echo"]})
             elif what == "station":
                 s = self.random.choice(LINES["fan"])["name"]
                 r("station_set", line="fan", station=s, action=0)
@@ -136,7 +147,9 @@ class RandomWorld:
                 info = r("run_get", run=name)
                 sid = self.random.choice(info["stations"])["station_id"]
                 units = [self.random.randrange(1, info["run"][0]["units"] + 2) for _ in range(3)]
-                r("tasks_set", station_id=sid, run=name, action=int(what != "requeue"), reason="because", units=None if what == "drop_all" else units)
+                everything = what.endswith("_all")
+                of_run = {} if everything and self.random.random() < 0.3 else {"run": name}  # of all runs: one sweep
+                r("tasks_set", station_id=sid, action=int(what.startswith("drop")), reason="because", units=None if everything else units, **of_run)
         except wire.SunlineError as e:
             assert e.code in ("BAD_STATE", "NOT_FOUND"), e
 
@@ -163,9 +176,10 @@ class RandomWorld:
 
         def still():
             figures = self.client.request("stats_get")["figures"]
+            started = sum(s["started"] for s in self.client.request("stations_get", line="hasty")["rows"])
             for a in self.agents:
                 a.heartbeat()
-            at_rest = figures["sweeps_under_way"] == 0 and figures["tasks_waiting"] == 0 and figures["event_seq"] == last[0]
+            at_rest = figures["sweeps_under_way"] == 0 and figures["tasks_waiting"] == 0 and started == 0 and figures["event_seq"] == last[0]
             last[0] = figures["event_seq"]
             return at_rest
         harness.wait(still, 30, "the broker to come to rest")
@@ -187,7 +201,35 @@ class Rebuilding(harness.Case):
         w.rest()
         return w
 
+    def check_catalogue(self, w):
+        """Every event has the keys that events.def gives its type, and stands in the streams that it names. Returns the types seen."""
+        events, seen, page = {}, {}, {"more": True, "next_since": 1}
+        while page["more"]:
+            page = w.client.request("events_get", since=page["next_since"], limit=100)
+            events.update((e["seq"], e) for e in page["events"])
+        names = rebuild.event_names()
+        for e in events.values():
+            name = names[e["type"]]
+            seen.setdefault(name, []).append(e["seq"])
+            self.assertEqual(sorted(e["data"]), sorted(CATALOGUE[name][2]), name)
+        for kind, listing, cursor in (("line", "lines_get", "name"), ("run", "runs_get", "run_id"), ("hub", "hubs_get", "name")):
+            told = set()
+            for row in w.client.pages(listing, cursor="after", key=cursor):
+                stream = "%s/%s" % (kind, row["name"])
+                page = w.client.request("events_get", since=1, stream=stream)
+                self.assertFalse(page["more"])
+                told.update(e["seq"] for e in page["events"])
+                for e in page["events"]:
+                    self.assertEqual(e, events[e["seq"]])
+            for name, seqs in seen.items():
+                if kind not in CATALOGUE[name][1]:
+                    self.assertEqual(told.intersection(seqs), set(), (kind, name))
+                elif name != "SWEPT" and kind != "run":  # the streams of deleted runs went with them
+                    self.assertEqual(set(seqs) - told, set(), (kind, name))
+        return set(seen)
+
     def check(self, w, world):
+        self.seen = self.check_catalogue(w)
         rebuild.follow(w.client, world)
         self.assertEqual(rebuild.compare(w.client, world), [])
         self.assertGreater(len(world.assignments), 50)
@@ -208,6 +250,7 @@ class Rebuilding(harness.Case):
 
     def test_from_the_first_event_on(self):
         self.check(self.live(1, 500), rebuild.World())
+        self.assertEqual(set(CATALOGUE) - self.seen, set(), "every type of event came")
 
     def test_from_the_first_event_on_in_another_world(self):
         self.check(self.live(2, 500), rebuild.World())

@@ -118,7 +118,7 @@ static void pages_and_publications_tell_the_same_without_a_gap(void **state)
     }
 }
 
-static void an_unknown_stream_or_far_future_is_answered(void **state)
+static void an_unknown_stream_and_a_future_that_is_not_are_refused(void **state)
 {
     static const char *const none[] = { "run/nobody", "run/", "x", "line", "hub/west/", "all/" };
     (void)state;
@@ -133,9 +133,8 @@ static void an_unknown_stream_or_far_future_is_answered(void **state)
     for (int i = 0; i < 3; i++) {
         struct slp_events_get q = { .since = far[i] };
         struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
-        assert_int_equal(m->type, SLP_EVENTS);
-        assert_int_equal(m->u.events.events.count, 0);
-        assert_false(m->u.events.more);
+        assert_int_equal(world_code(m), SLP_E_GONE); /* who asks so has seen what this store, an old backup, does not know */
+        assert_int_equal(m->u.error.oldest, 1);
     }
     world_end(&w);
 }
@@ -331,7 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_and_publications_tell_the_same_without_a_gap),
-        cmocka_unit_test(an_unknown_stream_or_far_future_is_answered),
+        cmocka_unit_test(an_unknown_stream_and_a_future_that_is_not_are_refused),
         cmocka_unit_test(what_is_no_longer_kept_is_gone_and_says_from_where_on_it_is),
         cmocka_unit_test(old_events_go_when_their_time_is_over),
         cmocka_unit_test(who_follows_the_events_knows_what_the_counters_say),
