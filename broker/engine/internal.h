@@ -54,6 +54,8 @@ struct station {
     uint64_t submitted, returned;
     struct minute submits;
     struct profile **profile;   /* who fits here (match.c) */
+    uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
+    uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues that are active here */
     uint32_t profiles, profile_cap;
 };
 
@@ -389,7 +391,7 @@ void profiles_free(struct engine *e);
 void match_station_added(struct engine *e, struct station *s);
 bool profile_fits(struct engine *e, const struct profile *p, const struct ld_station *s, char *why, size_t why_size, int *code);
 void match_rq_ready(struct engine *e, struct rq *q);       /* it has ready tasks now (or its run or station opened) */
-void match_priority_changed(struct engine *e, struct run *r);
+void match_priority_changed(struct engine *e, struct run *r, uint8_t was);
 void match_forget_run(struct engine *e, struct run *r);
 void match_worker(struct engine *e, struct worker *w);     /* its credit or presence changed: list or unlist it as idle */
 void match_hub_held(struct engine *e, struct hub *h, int change); /* what it holds grew or shrank */

@@ -2,7 +2,7 @@
  *
  * Workers with the same kind and skills share a profile. A profile keeps a heap of the queues that have ready tasks it may do, ordered by
  * priority, then by the run's virtual time (start-time fair queueing, Goyal, Vin, Cheng 1996: a run's time grows by one with each of its
- * assignments, at whatever station; one that wakes up starts with the others, see begin_now), then run, then the station furthest
+ * assignments, at whatever station; one that wakes up starts with the others, see begin_at), then run, then the station furthest
  * downstream. Virtual times only grow, so an entry that has become too early is corrected when it reaches the top, and an entry whose queue
  * is empty or paused is dropped there: no assignment ever touches other profiles' heaps.
  *
@@ -278,26 +278,65 @@ static void touch(struct engine *e, struct profile *p)
     p->touched = true;
 }
 
-/* A run that wakes up begins where the others of its priority are: with the one that is furthest behind of those that have work (stations
- * differ in speed, so the clock of what was served last may be far ahead of it), or at the clock if there is none. */
-static void begin_now(struct engine *e, struct run *r)
+/* Of the queues that this profile may take from, how far those of the best priority have been served; false: nothing of this priority is there. The
+ * run that asks does not count. */
+static bool level_of(const struct profile *p, const struct run *r, uint64_t *at)
 {
-    uint64_t at = UINT64_MAX;
-    for (uint32_t i = 0; i < e->meta.run; i++) {
-        struct run *o = e->run[i];
-        if (!o || o == r || !o->active_rqs || o->priority != r->priority || o->vtime >= at)
+    bool found = false;
+    for (uint32_t i = 0; i < 3 && i < p->heap_n; i++) { /* the top, or the one below it that will be */
+        const struct rq *q = p->heap[i].rq;
+        if (q->run == r || q->run->priority != r->priority || (found && q->run->vtime >= *at))
             continue;
-        bool offers = false;
-        for (uint32_t k = 0; k < o->lv->station_count && !offers; k++)
-            offers = rq_offers(&o->rq[k]);
-        if (offers)
-            at = o->vtime;
+        *at = q->run->vtime;
+        found = true;
+        if (i == 0)
+            break;
     }
-    if (at == UINT64_MAX)
-        at = e->meta.vclock[r->priority];
-    if (r->vtime < at) {
-        r->vtime = at;
-        run_dirty(e, r);
+    return found;
+}
+
+/* Where a run begins that wakes up at this station: with the others that have work there (the station's clock is the time of the one it served
+ * last). If there are none, with those that the same workers serve at other stations: as far as the best served of these, so that it gets
+ * ahead of nobody. If there are none either, at the priority's clock, which no run is ahead of. docs/adr/0008-fair-shares.md tells what that
+ * guarantees, and why neither one clock for all nor the furthest behind of all would do. */
+static uint64_t begin_at(const struct engine *e, const struct run *r, const struct station *s)
+{
+    uint64_t at = 0, v;
+    bool found = false;
+    if (s->awake[r->priority])
+        return s->clock[r->priority];
+    for (uint32_t i = 0; i < s->profiles; i++)
+        if (level_of(s->profile[i], r, &v)) {
+            found = true;
+            at = v > at ? v : at;
+        }
+    return found ? at : e->meta.vclock[r->priority];
+}
+
+static void rq_wakes(struct engine *e, struct rq *q)
+{
+    struct run *r = q->run;
+    struct station *s = q->st;
+    uint64_t *clock = &s->clock[r->priority];
+    q->active = true;
+    if (r->active_rqs++ == 0 && !e->booting) {
+        uint64_t at = begin_at(e, r, s);
+        if (r->vtime < at) {
+            r->vtime = at;
+            run_dirty(e, r);
+        }
+    }
+    if (!s->awake[r->priority]++ || (e->booting && r->vtime < *clock))
+        *clock = r->vtime;
+}
+
+static void rq_sleeps(struct rq *q)
+{
+    if (q->active) {
+        q->active = false;
+        assert(q->run->active_rqs > 0 && q->st->awake[q->run->priority] > 0);
+        q->run->active_rqs--;
+        q->st->awake[q->run->priority]--;
     }
 }
 
@@ -305,13 +344,9 @@ void match_rq_ready(struct engine *e, struct rq *q)
 {
     if (!rq_offers(q))
         return;
-    struct run *r = q->run;
     struct station *s = q->st;
-    if (!q->active) {
-        q->active = true;
-        if (r->active_rqs++ == 0 && !e->booting)
-            begin_now(e, r);
-    }
+    if (!q->active)
+        rq_wakes(e, q);
     uint32_t words = (s->profiles + 63) / 64;
     if (words > q->in_heap_words) {
         uint64_t *w = realloc(q->in_heap, words * sizeof *w);
@@ -332,19 +367,23 @@ void match_rq_ready(struct engine *e, struct rq *q)
     }
 }
 
-static void rq_sleeps(struct rq *q)
+/* Among its new equals it begins as one that wakes up does; its time among the old ones means nothing here, be it more or less. */
+void match_priority_changed(struct engine *e, struct run *r, uint8_t was)
 {
-    if (q->active) {
-        q->active = false;
-        assert(q->run->active_rqs > 0);
-        q->run->active_rqs--;
-    }
-}
-
-void match_priority_changed(struct engine *e, struct run *r)
-{
-    if (r->vtime < e->meta.vclock[r->priority])
-        r->vtime = e->meta.vclock[r->priority];
+    uint64_t at = 0;
+    for (uint32_t k = 0; k < r->lv->station_count; k++)
+        if (r->rq[k].active) {
+            uint64_t there = begin_at(e, r, r->rq[k].st);
+            at = there > at ? there : at;
+        }
+    r->vtime = at; /* asleep: from 0 on, that is wherever it wakes up */
+    for (uint32_t k = 0; k < r->lv->station_count; k++)
+        if (r->rq[k].active) {
+            struct station *s = r->rq[k].st;
+            s->awake[was]--;
+            if (!s->awake[r->priority]++)
+                s->clock[r->priority] = at;
+        }
     for (uint32_t i = 0; i < e->profiles; i++) {
         struct profile *p = e->profile[i];
         for (uint32_t j = 0; j < p->heap_n; j++)
@@ -358,6 +397,8 @@ void match_priority_changed(struct engine *e, struct run *r)
 
 void match_forget_run(struct engine *e, struct run *r)
 {
+    for (uint32_t k = 0; k < r->lv->station_count; k++)
+        rq_sleeps(&r->rq[k]);
     for (uint32_t i = 0; i < e->profiles; i++) {
         struct profile *p = e->profile[i];
         uint32_t n = 0;
@@ -466,6 +507,8 @@ static bool choose(struct engine *e, struct profile *p, struct worker *w)
             e->pick[e->picks++] = pk;
             if (e->meta.vclock[q->run->priority] < q->run->vtime)
                 e->meta.vclock[q->run->priority] = q->run->vtime;
+            if (q->st->clock[q->run->priority] < q->run->vtime)
+                q->st->clock[q->run->priority] = q->run->vtime;
             q->run->vtime++;
             run_dirty(e, q->run);
             got = true;

@@ -462,8 +462,9 @@ void on_run_set(struct engine *e, const struct slp_msg *m)
         }
         changed = r->priority != q->priority;
         if (changed) {
+            uint8_t was = r->priority;
             r->priority = (uint8_t)q->priority;
-            match_priority_changed(e, r);
+            match_priority_changed(e, r, was);
             run_event(e, r);
         }
         break;

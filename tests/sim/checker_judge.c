@@ -4,7 +4,7 @@
 
 #include "tests/sim/checker_model.h"
 
-#define FAIR_BOUND 3 /* start-time fair queueing: one served ahead on each side, and one in the step */
+#define FAIR_BOUND 2 /* argued in docs/adr/0008-fair-shares.md */
 
 /* ---- answers: what the matrix says, by the state when the step began ---- */
 

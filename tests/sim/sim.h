@@ -229,7 +229,7 @@ void operator_open(struct sim *s);
 void operator_take(struct sim *s, const struct frame *f);
 
 /* ---- watcher.c ---- */
-struct watcher { struct wire wire; uint64_t seq, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
+struct watcher { struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
 void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
 void watchers_publish(struct sim *s); /* what was committed since the last time */

@@ -7,7 +7,7 @@ static happening look;
 
 static void ask(struct sim *s, struct watcher *w)
 {
-    struct slp_events_get q = { .since = w->seq + 1,
+    struct slp_events_get q = { .since = w->since + 1,
                                 .stream = { w->stream, (uint32_t)strlen(w->stream) },
                                 .limit = 500 };
     struct slp_buf b = { 0 };
@@ -35,6 +35,8 @@ static bool take(struct sim *s, struct watcher *w, const struct slp_events *e)
                          .kind = FACT_SUBSCRIBER, .worker = (uint64_t)(w - s->watcher), .prev = prev, .seq = it.seq });
         w->seq = it.seq;
     }
+    if (e->next_since > w->since + 1) /* up to there this stream has nothing else: a page may hold none of it, and say where to go on */
+        w->since = e->next_since - 1;
     return true;
 }
 

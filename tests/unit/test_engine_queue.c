@@ -124,6 +124,48 @@ static void a_run_that_slept_does_not_make_up_for_it(void **state)
     world_end(&s.w);
 }
 
+static void a_run_that_wakes_up_begins_with_those_at_its_station_however_far_behind_others_are(void **state)
+{
+    struct world_hub robots = { 0 };
+    unsigned of_new = 0;
+    (void)state;
+    open_scene(1);
+    world_line(&s.w, "line: slow\ninput:\n  - {name: text, type: text}\nstations:\n"
+                     "  - name: a\n    worker: {kind: robot}\n    form: {fields: [{name: answer, type: short_answer}]}\n");
+    uint64_t slow = world_run(&s.w, "slow", "elsewhere");
+    world_hub(&s.w, &robots, "robots", 1, 1);
+    world_put(&s.w, slow, 5);
+    world_credit(&s.w, &robots, 0, 1); /* it has been served once, and has work left */
+    world_put(&s.w, s.run, 1000);
+    assert_int_equal(take(0, 100), 100);
+    uint64_t new = world_run(&s.w, "simple", "new");
+    world_put(&s.w, new, 50); /* units 1006 and on */
+    assert_int_equal(take(0, 20), 20);
+    for (unsigned i = 0; i < 20; i++)
+        of_new += number(i) > 1005;
+    assert_in_range(of_new, 9, 11);
+    world_end(&s.w);
+}
+
+static void a_run_whose_priority_changes_begins_with_its_new_equals(void **state)
+{
+    unsigned of_changed = 0;
+    (void)state;
+    open_scene(1);
+    world_put(&s.w, s.run, 500);
+    assert_int_equal(take(0, 100), 100);
+    uint64_t other = world_run(&s.w, "simple", "other");
+    assert_int_equal(world_run_set(&s.w, "other", RUN_SET_PRIORITY, 9), SLP_E_OK);
+    world_put(&s.w, other, 200); /* units 501 and on */
+    assert_int_equal(take(0, 2), 2);
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PRIORITY, 9), SLP_E_OK);
+    assert_int_equal(take(0, 20), 20);
+    for (unsigned i = 0; i < 20; i++)
+        of_changed += number(i) <= 500;
+    assert_in_range(of_changed, 9, 11);
+    world_end(&s.w);
+}
+
 static void a_higher_priority_goes_first_and_can_be_changed_on_the_way(void **state)
 {
     (void)state;
@@ -470,6 +512,8 @@ int main(void)
         cmocka_unit_test(what_came_back_is_served_before_what_is_fresh),
         cmocka_unit_test(a_large_run_does_not_starve_a_small_one),
         cmocka_unit_test(a_run_that_slept_does_not_make_up_for_it),
+        cmocka_unit_test(a_run_that_wakes_up_begins_with_those_at_its_station_however_far_behind_others_are),
+        cmocka_unit_test(a_run_whose_priority_changes_begins_with_its_new_equals),
         cmocka_unit_test(a_higher_priority_goes_first_and_can_be_changed_on_the_way),
         cmocka_unit_test(the_station_furthest_downstream_comes_first),
         cmocka_unit_test(a_pause_recalls_what_is_not_started_and_hands_out_nothing),
