@@ -45,19 +45,22 @@ static void wrote(struct engine *e, enum store_rc rc)
         fail(e, rc);
 }
 
+/* A write that failed spoils the transaction, and only an abort may follow: after any failure nothing more is written. */
 void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n)
 {
-    wrote(e, store_put(e->t, tb, k, kn, v, n));
+    if (!e->rc)
+        wrote(e, store_put(e->t, tb, k, kn, v, n));
 }
 
 void e_append(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n)
 {
-    wrote(e, store_append(e->t, tb, k, kn, v, n));
+    if (!e->rc)
+        wrote(e, store_append(e->t, tb, k, kn, v, n));
 }
 
 void e_del(struct engine *e, enum store_table tb, const void *k, size_t kn)
 {
-    enum store_rc rc = store_del(e->t, tb, k, kn);
+    enum store_rc rc = e->rc ? STORE_OK : store_del(e->t, tb, k, kn);
     wrote(e, rc == STORE_NOT_FOUND ? STORE_OK : rc);
 }
 

@@ -10,7 +10,8 @@ void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t 
     uint8_t prefix[4];
     key_u32(prefix, r->id);
     e->unit_cache_run = 0;
-    enum store_rc rc = blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, packed, bytes, off);
+    enum store_rc rc =
+        e->rc ? e->rc : blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, packed, bytes, off);
     if (rc)
         fail(e, rc);
 }
@@ -49,8 +50,9 @@ void result_flush(struct engine *e)
     if (!e->rseg.n)
         return;
     e->unit_cache_run = 0;
-    enum store_rc rc = blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n,
-                                (const uint8_t *)e->rseg.b.p, e->rseg.b.n, e->rseg.off);
+    enum store_rc rc = e->rc ? e->rc
+                             : blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n,
+                                        (const uint8_t *)e->rseg.b.p, e->rseg.b.n, e->rseg.off);
     if (rc)
         fail(e, rc);
     e->rseg.n = 0;
