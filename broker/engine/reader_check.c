@@ -6,7 +6,7 @@
 #include "broker/engine/reader.h"
 
 #define RECORDS_MAX 5000
-#define GROUPS_MAX 4000
+#define GROUPS_MAX 32768 /* of at least 16 units where a line is short: a run of half a million is one piece, in some 50 ms */
 #define NEXT_BYTES_MAX 160 /* the longest keys are those of DEDUP */
 #define DAMAGE_MAX 100     /* named in one answer */
 
@@ -26,8 +26,15 @@ static void damage_add(struct slp_buf *b, enum store_table tb, const struct stor
     (*n)++;
 }
 
+static uint32_t piece_max(const struct slp_msg *m, uint32_t most)
+{
+    uint64_t wanted = SLP_IS(&m->u.check_get, check_get, limit) ? m->u.check_get.limit : 0;
+    return wanted && wanted < most ? (uint32_t)wanted : most;
+}
+
 /* True: the table is at its end. */
-static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, struct slp_check *a)
+static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, uint32_t records_max,
+                        struct slp_check *a)
 {
     struct store_cursor c;
     uint32_t damaged = a->damage.count;
@@ -35,7 +42,7 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     enum store_rc rc = store_cursor_open(r->t, tb, &c);
     for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
          rc = store_next(&c)) {
-        if (a->records == RECORDS_MAX || damaged == DAMAGE_MAX) {
+        if (a->records == records_max || damaged == DAMAGE_MAX) {
             full = true;
             break;
         }
@@ -62,7 +69,7 @@ static int check_records(struct reader *r, const struct slp_msg *m, struct slp_b
     uint32_t tb = next[0];
     if (tb >= STORE_TABLE_COUNT)
         return rd_refuse(out, m->id, SLP_E_BAD_VALUE, "after", "that is no `next` of a check");
-    while (tb < STORE_TABLE_COUNT && !r->rc && table_check(r, (enum store_table)tb, next + 1, &at_n, a)) {
+    while (tb < STORE_TABLE_COUNT && !r->rc && table_check(r, (enum store_table)tb, next + 1, &at_n, piece_max(m, RECORDS_MAX), a)) {
         tb++;
         at_n = 0;
     }
@@ -85,9 +92,9 @@ struct tally {
     uint64_t task[SL_LINE_STATIONS_MAX][TASK_STATES];
 };
 
-/* Count the groups of a run from `group` on, at most GROUPS_MAX. Returns the next group, 0 at the end. */
-static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t group, struct tally *t,
-                          uint64_t *records)
+/* Count the groups of a run from `group` on, at most so many. Returns the next group, 0 at the end. */
+static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t group, uint32_t groups_max,
+                          struct tally *t, uint64_t *records)
 {
     uint8_t k[12];
     struct store_cursor c;
@@ -98,7 +105,7 @@ static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t g
     for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, k, 4);
          rc = store_next(&c)) {
         uint64_t no = key_get_u64((const uint8_t *)c.key.p + 4);
-        if (looked++ == GROUPS_MAX) {
+        if (looked++ == groups_max) {
             next = no;
             break;
         }
@@ -210,7 +217,7 @@ static int recount(struct reader *r, const struct slp_msg *m, struct slp_buf *ou
     if (id != wanted)
         group = 0;
     if (id) {
-        uint64_t after = tally_run(r, &run, group, &t, &a->records);
+        uint64_t after = tally_run(r, &run, group, piece_max(m, GROUPS_MAX), &t, &a->records);
         pack_counts(r, &run, group, &t);
         count = 1;
         if (after || run_from(r, id + 1, &run)) {
