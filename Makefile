@@ -84,8 +84,8 @@ bench-clients: $(PEERS)
 sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
 	@tests/sim/run --build $(O) $(if $(HOURS),--hours$(if $(SEED),,-total) $(HOURS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-torture: all $(TORTURE) ## real processes, killed, cut off, starved of disk: every write point, every power cut, then MINUTES (5) of all at once
-	@tests/torture/run --build $(O) --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
+torture: all $(TORTURE) ## real processes, killed, cut off, starved of disk: every write point, every power cut, then MINUTES (5) or KILLS of all at once
+	@tests/torture/run --build $(O) $(if $(KILLS),--kills $(KILLS),--minutes $(or $(MINUTES),5)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz: ## each fuzzer for SECONDS (30), with clang's sanitizers (in ./build-fuzz)
 	@$(call deps,build lint)

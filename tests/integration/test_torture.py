@@ -13,8 +13,34 @@ import harness
 TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
 import crew  # noqa: E402
+import notebook  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
+
+CUT_IN_A_NAMESPACE = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+import namespace
+why_not = namespace.enter()
+if why_not:
+    sys.exit(print("refused: " + why_not))
+server = socket.create_server(("127.0.0.1", 0))
+port = server.getsockname()[1]
+near = socket.create_connection(("127.0.0.1", port), timeout=20)
+far = server.accept()[0]
+far.settimeout(0.3)
+namespace.order(f"cut up {port}")
+near.sendall(b"x")
+try:
+    print("up open", far.recv(1))
+except TimeoutError:
+    print("up cut", end=", ")
+far.sendall(b"y")
+print("down open" if near.recv(1) == b"y" else "down cut")
+namespace.order("clear")
+far.settimeout(20)
+print("late, not lost" if far.recv(1) == b"x" else "lost")
+"""
 
 SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 SECONDS = os.environ.get("SUNLINE_TORTURE_SECONDS", "15")
@@ -118,6 +144,31 @@ class TheTorturer(harness.Case):
         self.assertEqual(far.recv(10), b"")  # closed, without the bytes
         near.close()
         far.close()
+
+    def test_a_namespace_of_our_own_is_cut_by_the_kernel_or_refused_by_name(self):
+        """In a process of its own, as nobody leaves a namespace again."""
+        script = self.world.write("cut.py", CUT_IN_A_NAMESPACE)
+        done = subprocess.run([harness.PYTHON, script, TORTURE], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        if done.stdout.startswith("refused: "):
+            self.skipTest(done.stdout.strip())
+        self.assertEqual(done.stdout, "up cut, down open\nlate, not lost\n")
+
+    def test_a_part_that_was_broken_off_is_taken_up_again_and_only_with_the_same_program(self):
+        self.world.write("program", "one")
+        first = notebook.Notebook(self.world.dir, "x", {"seed": 1}, ["program"])
+        first.add({"n": 1})
+        first.add({"n": 2})
+        with open(first.path, "a") as f:
+            f.write('{"n": 3')  # cut off in the middle
+        again = notebook.Notebook(self.world.dir, "x", {"seed": 1}, ["program"])
+        self.assertEqual([r["n"] for r in again.done], [1, 2])
+        again.publish({"n": 2})
+        with open(self.world.path("reliability", "x.json")) as f:
+            self.assertEqual(json.load(f)["what"], {"n": 2})
+        self.assertEqual(notebook.Notebook(self.world.dir, "x", {"seed": 2}, ["program"]).done, [], "another seed begins again")
+        self.world.write("program", "two")
+        self.assertEqual(notebook.Notebook(self.world.dir, "x", {"seed": 2}, ["program"]).done, [], "and so does another program")
 
     def test_payloads_are_what_the_seed_says(self):
         self.assertEqual(crew.payload(7, 3), crew.payload(7, 3))

@@ -80,6 +80,14 @@ class Checker(unittest.TestCase):
         self.find("story", key="k2")["counted"] = []
         self.says("lost")
 
+    def test_two_people_were_told_that_theirs_is_kept_one_counts_the_other_is_there_as_late(self):
+        for result in ("r1", "another's"):
+            self.history.append({"op": "kept", "station": "s", "key": "k1", "worker": "ben", "result": result})
+        self.find("story", key="k1")["late"] = ["another's"]
+        self.says()
+        self.find("story", key="k1")["late"] = []
+        self.says("lost")
+
     def test_lost_a_kept_result_is_gone(self):
         self.history.append({"op": "kept", "station": "t", "key": "k1", "worker": "ann", "result": "a person's"})
         self.says("lost")

@@ -2,7 +2,6 @@
 them, goes on working with what the old one had given out, and if it is killed while it takes them over, the next start takes it up again."""
 import os
 import re
-import shutil
 import struct
 import sys
 
@@ -13,6 +12,7 @@ import harness  # noqa: E402
 import place  # noqa: E402
 import released  # noqa: E402
 import sunline_wire as wire  # noqa: E402
+import upgrade  # noqa: E402
 from test_agent import Screen  # noqa: E402
 
 POINTS_MAX = 16  # kills while a store is taken over; the torture goes through all of them
@@ -183,35 +183,14 @@ class Upgrade(harness.Case):
     def test_a_start_that_is_killed_while_it_takes_over_is_taken_up_again(self):
         for version in released.VERSIONS:
             with self.subTest(version=version), place.Place() as spot:
-                self.said = released.said(version)
-                original = released.unpack(version, "store", spot.path("original"))
-                broker = place.Broker(spot, "broker", *released.SETTINGS)
-
-                def fresh(**how):
-                    shutil.rmtree(broker.data, ignore_errors=True)
-                    shutil.copytree(original, broker.data)
-                    return broker.start(**how)
-                self.assertTrue(fresh(shim=True))
-                points = broker.shim_state()[0]
-                broker.kill()
+                taking = upgrade.Taking(spot, version)
+                points = taking.calls()
                 self.assertGreater(points, 3)
                 step = max(1, -(-points // POINTS_MAX))
-                for at in range(1, points + 1, step):
-                    mode = ("before", "half", "after")[at // step % 3]
-                    fresh(at=at, mode=mode)
-                    broker.process.wait(20)
-                    self.assertEqual(broker.status, -9, f"point {at} of {points}")
-                    self.assertTrue(broker.start(), f"after a kill {mode} call {at}:\n{spot.log()}")
-                    client = wire.Client(broker.endpoints["clients"])
-                    self.world.wait(lambda c=client: answers.swept(c), 60, "the sweeps")
-                    page = client.request("check_get", timeout_s=60)
-                    self.assertEqual(page.get("damage", []), [])
-                    counts = client.request("check_get", recount=True, timeout_s=60)["counts"]
-                    self.assertEqual([c for c in counts if c[5] != c[6][1:]], [])
-                    if at == 1 or at + step > points:
-                        self.says_the_same(client, "store")
-                    client.close()
-                    broker.kill()
+                for i, at in enumerate(range(1, points + 1, step)):
+                    mode = upgrade.MODES[i % 3]
+                    _, killed, wrong = taking.point(at, mode, at == 1 or at + step > points)
+                    self.assertEqual((killed, wrong), (True, []), f"point {at} of {points}, {mode}")
 
 
 if __name__ == "__main__":

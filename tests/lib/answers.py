@@ -89,6 +89,20 @@ def ask_all(client, producers=()):
     return a.said
 
 
+def ask_some(client, producers=()):
+    """The listings only: quicker."""
+    a = Asker(client)
+    a.listing("lines_get", "after", "name")
+    a.listing("stations_get", "after", "station_id")
+    for run in a.listing("runs_get", "after", "run_id"):
+        a.one("run_get", run=run["name"])
+    a.listing("hubs_get", "after", "hub")
+    a.listing("workers_get", "after", "worker")
+    for run_id, producer in producers:
+        a.one("producer_get", run_id=run_id, producer=producer)
+    return a.said
+
+
 def events(client):
     """Every event that is kept, in order."""
     since, found = 1, []
@@ -124,10 +138,13 @@ def compare(old, new, place, out, since):
         out.append(f"{place}: was {old!r}, is {new!r}")
 
 
+def key(s):
+    """What was asked."""
+    return s["ask"], json.dumps(s["of"], sort_keys=True)
+
+
 def differences(old, new, since=1 << 63):
     """What `old` said and `new` does not. Both from ask_all; order counts. What was later than `since` (wall, us) may be at another time."""
-    def key(s):
-        return s["ask"], json.dumps(s["of"], sort_keys=True)
     out = []
     asked = {key(s): s["answer"] for s in new}
     for s in old:

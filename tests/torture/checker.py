@@ -12,7 +12,8 @@ peers did, saw, and at the end took out, in the order in which it happened to th
     {"op": "act_ok", "what": ..., "assignment": A, "code": C}
     {"op": "drop", "key": K}                                  an operator asked for this unit to be dropped
     {"op": "end", "key": K, "unit": N, "state": "done"|"open"|"dropped"|"cancelled", "value": V, "results": {S: R}}    at the end: each unit there is
-    {"op": "story", "key": K, "station": S, "counted": [[A, W, R], ...]}    at the end: the results that count, by the unit's story
+    {"op": "story", "key": K, "station": S, "counted": [[A, W, R], ...], "late": [R, ...]}    at the end: the results that count, by the unit's story,
+                                                              and (optional) those that are kept without counting
     {"op": "counters", "units": n, "done": n, "dropped": n, "cancelled": n}    at the end: what the broker says of the run
     {"op": "event", "seq": n, "done": [unit, ...]}            at the end: every event, in the order it was handed out, and the units it calls done
 
@@ -198,10 +199,12 @@ def check_results(book, v, units, drained):
         if len(many) > 1:
             v.add("double_accept", f"{brief(key)} at {station}: assignments {[a.number for a in many]} were all called accepted")
         demand(v, units, key, station, [r for a in many for r in a.tried])
+    by_task = {}
     for k in book.kept:
         v.accepted += 1
-        if drained:
-            demand(v, units, k["key"], k["station"], [k["result"]])
+        by_task.setdefault((k["key"], k["station"]), []).append(k["result"])
+    for (key, station), results in by_task.items() if drained else ():
+        demand(v, units, key, station, results)
 
 
 def demand(v, units, key, station, results):
@@ -240,6 +243,11 @@ def check_shown(book, v):
 
 
 def check_stories(book, v, units):
+    told = {(s["key"], s["station"]): [c[2] for c in s["counted"]] + s["late"] for s in book.stories if "late" in s}
+    for k in book.kept:  # whatever was promised to be brought in is there: one result of a task counts, the others are kept as late
+        results = told.get((k["key"], k["station"]))
+        if results is not None and k["result"] not in results:
+            v.add("lost", f"{brief(k['key'])} at {k['station']}: {brief(k['result'])} was promised to be brought in; the story has {brief(results)}")
     for s in book.stories:
         if len(s["counted"]) > 1:
             v.add("double_accept", f"{brief(s['key'])} at {s['station']}: results of {[c[0] for c in s['counted']]} count")

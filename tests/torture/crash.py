@@ -5,8 +5,9 @@ Two programs are tortured so: the broker (a line of two stations, a producer, tw
 screens, a real broker that lives). Three modes: before the call, in the middle of a write's bytes, and when the call has come back but nobody can
 have heard of it.
 
-    crash.py [--build DIR] [--what broker|agent|both] [--seconds N] [--seed N] [--jobs N] [--from N] [--mode M]
---seconds: a seeded sample of the points, as many as fit; without it all of them. The last line is JSON for the report.
+    crash.py [--build DIR] [--what broker|agent|both] [--seconds N] [--seed N] [--jobs N] [--from N] [--mode M] [--fresh]
+--seconds: a seeded sample of the points, as many as fit; without it all of them, which may be broken off and taken up again by the same command (notebook.py).
+The last line is JSON for the report.
 """
 import argparse
 import concurrent.futures
@@ -20,6 +21,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
+from notebook import Notebook  # noqa: E402
 from place import Broker, Child, Place, die_with_parent  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
@@ -102,8 +104,10 @@ def broker_point(n, mode, seed):
 class Screen:
     """A person who does what comes, keeps a draft of it, and goes on after the agent's death: a result that was not called kept is handed in again."""
 
-    def __init__(self, endpoint, worker, tell, units):
-        self.endpoint, self.worker, self.tell, self.units = endpoint, worker, tell, units
+    refusals = ("NOT_FOUND", "STALE", "RECALLED", "BAD_STATE", "GONE", "NOT_SIGNED_IN")  # and the person goes on
+
+    def __init__(self, endpoint, worker, tell):
+        self.endpoint, self.worker, self.tell = endpoint, worker, tell
         self.socket, self.last_id, self.waiting = None, 0, None
         self.drafts = {}   # assignment -> a draft that the agent called kept
 
@@ -132,7 +136,7 @@ class Screen:
             self.answered(verb, fields, answer)
 
     def answered(self, verb, fields, answer):
-        if not answer["ok"] and answer["error"] not in ("NOT_FOUND", "STALE", "RECALLED", "BAD_STATE", "GONE", "NOT_SIGNED_IN"):
+        if not answer["ok"] and answer["error"] not in self.refusals:
             raise AssertionError(f"{verb} was refused: {answer}")
         if not answer["ok"] and answer["error"] == "NOT_SIGNED_IN":
             return self.ask("sign_in")
@@ -185,7 +189,7 @@ class AgentScene:
         local = "ipc://" + place.path("local")
         hub = HUB.format(agents=self.broker.endpoints["agents"], data=place.path("agent.data"), local=local, robot=place.write("robot.py", ROBOT, 0o755))
         self.agent = Child(place, "agent", [harness.program("sunline-agent"), "--config", place.write("hub.yml", hub)])
-        self.screens = [Screen(local, w, self.tell, AGENT_UNITS) for w in ("ann", "ben")]
+        self.screens = [Screen(local, w, self.tell) for w in ("ann", "ben")]
 
     def tell(self, record):
         (self.lost_drafts if record["op"] == "lost_draft" else self.history).append(record)
@@ -283,25 +287,41 @@ class Tally:
             print(f"BAD {self.what} call {r['n']} ({r['kind']}), {r['mode']}: again with {replay(self.what, r, self.seed)}")
             print("\n".join("  " + line for text in r["bad"] for line in text.splitlines()), flush=True)
 
+    def figures(self):
+        return {**self.sum, "kinds": self.kinds, "calls": self.completed}
+
     def report(self):
         self.sum.update(kinds=self.kinds, calls=self.completed, seconds=round(time.monotonic() - self.begin, 1))
         print(json.dumps(self.sum), flush=True)
         return self.sum["bad"] == 0
 
 
-def every_point(pool, jobs, what, seed, modes, first, points, tally):
-    """n = first, first + 1 ... in each mode, until the scenario is over before the n-th call: a few in a row, as the count of calls varies a little."""
+OVER = 3  # so many points in a row behind the end: the count of calls varies a little
+
+
+def every_point(pool, jobs, what, seed, modes, first, points, tally, notes):
+    """n = first, first + 1 ... in each mode, until the scenario is over before the n-th call."""
+    known = {(r["mode"], r["n"]): r for r in notes.done} if notes else {}
     for mode in modes:
         n, over, flying = first, 0, {}
-        while flying or over < 3 and n < first + points:
-            while over < 3 and n < first + points and len(flying) < jobs:
-                flying[pool.submit(one, (what, n, mode, seed))] = n
+        while flying or over < OVER and n < first + points:
+            while over < OVER and n < first + points and len(flying) < jobs:
+                if (mode, n) in known:
+                    r = known[mode, n]
+                    over = over + 1 if r["completed"] else 0
+                    tally.add(r)
+                else:
+                    flying[pool.submit(one, (what, n, mode, seed))] = n
                 n += 1
+            if not flying:
+                continue
             for f in concurrent.futures.wait(flying, return_when=concurrent.futures.FIRST_COMPLETED).done:
                 del flying[f]
                 r = f.result()
                 over = over + 1 if r["completed"] else 0
                 tally.add(r)
+                if notes:
+                    notes.add(r)
 
 
 def sample(pool, jobs, what, seed, seconds, tally):
@@ -344,10 +364,12 @@ def main():
     p.add_argument("--from", dest="first", type=int, default=1)
     p.add_argument("--points", type=int, default=1 << 30)
     p.add_argument("--mode", choices=MODES)
+    p.add_argument("--fresh", action="store_true", help="begin again")
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)
         os.environ["SUNLINE_BUILD"] = harness.BUILD
+    whole = not args.seconds and not args.mode and args.first == 1 and args.points == 1 << 30
     good, whats = True, list(POINTS) if args.what == "both" else [args.what]
     with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"),
                                                 initializer=die_with_parent) as pool:
@@ -356,7 +378,11 @@ def main():
             if args.seconds:
                 sample(pool, args.jobs, what, args.seed, args.seconds / len(whats), tally)
             else:
-                every_point(pool, args.jobs, what, args.seed, [args.mode] if args.mode else MODES, args.first, args.points, tally)
+                notes = Notebook(harness.BUILD, "crash-" + what, {"seed": args.seed, "units": UNITS, "agent_units": AGENT_UNITS},
+                                 ["sunlined", "sunline-agent"], args.fresh) if whole else None
+                every_point(pool, args.jobs, what, args.seed, [args.mode] if args.mode else MODES, args.first, args.points, tally, notes)
+                if whole:
+                    notes.publish(tally.figures())
             good = tally.report() and good
     sys.exit(0 if good else 1)
 

@@ -22,7 +22,7 @@ import sunline_wire as wire  # noqa: E402
 
 STATIONS = ("first", "second")
 LINE = {"line": "torture", "input": [{"name": "text", "type": "text"}], "stations": [
-    {"name": name, "type": "work", "lease": "10m", "backoff": "10ms", "attempts": 5,
+    {"name": name, "type": "work", "worker": {"skills": {"craft": 1}}, "lease": "10m", "backoff": "10ms", "attempts": 5,
      "form": {"title": name, "fields": [{"name": "answer", "type": "long_answer"}]}} for name in STATIONS]}
 RUN = "r"
 STATES = ("open", "done", "dropped", "cancelled")
@@ -42,11 +42,11 @@ def key_of(text):
     return text.split(" ", 1)[0]
 
 
-def run_rows(request, **more):
+def run_rows(request, run=RUN, **more):
     """Every row of the run's output, finished or not: {text, unit, results}."""
     after, rows = 0, []
     while True:
-        page = request("output_get", run=RUN, after_unit=after, all_units=True, **more)
+        page = request("output_get", run=run, after_unit=after, all_units=True, **more)
         rows += decode_rows(page)
         if not page["more"]:
             return rows
@@ -90,7 +90,7 @@ class Hub:
         self.link.session, self.link.totals = welcome["session"], {}
         for number in welcome["recalled"]:
             self.drop(number)
-        roster = [{"name": w, "kind": 0, "capacity": crew.credit, "skills": []} for w in self.workers]
+        roster = [{"name": w, "kind": 0, "capacity": crew.credit, "skills": [{"name": "craft", "level": 1}]} for w in self.workers]
         done = crew.ask(self.link, "roster", session=self.link.session, digest=bytes([crew.credit]) * 32, workers=roster, last=True)
         self.link.workers = dict(zip(self.workers, done["workers"]))
         self.up = True
@@ -353,19 +353,20 @@ class Crew:
         return True
 
     # ---- the end
-    def take_out(self):
+    def take_out(self, run=RUN):
         """Everything the broker has, into the history."""
-        rows = run_rows(lambda name, **fields: self.ask(self.operator, name, **fields))
+        rows = run_rows(lambda name, **fields: self.ask(self.operator, name, **fields), run)
         ids = []
         for i, row in enumerate(rows):
-            ids += [self.operator.send("unit_get", run=RUN, unit=r["unit"]) for r in rows[len(ids):i + STORIES_WAITING]]
+            ids += [self.operator.send("unit_get", run=run, unit=r["unit"]) for r in rows[len(ids):i + STORIES_WAITING]]
             story = self.operator.reply(ids[i], 20)[1]["story"]
             key = key_of(row["text"])
             self.tell({"op": "end", "key": key, "unit": row["unit"], "state": STATES[story["state"]], "value": row["text"], "results": row["results"]})
             for station in story["stations"]:
                 counted = [[a["assignment"], a["worker"], a["result"]["answer"]] for a in station["assignments"] if a["state"] == COUNTED]
-                self.tell({"op": "story", "key": key, "station": station["name"], "counted": counted})
-        row = self.ask(self.operator, "run_get", run=RUN)["run"][0]
+                late = [a["result"]["answer"] for a in station["assignments"] if a["state"] != COUNTED and a.get("result")]
+                self.tell({"op": "story", "key": key, "station": station["name"], "counted": counted, "late": late})
+        row = self.ask(self.operator, "run_get", run=run)["run"][0]
         self.tell({"op": "counters", **{name: row[name] for name in ("units", "done", "dropped", "cancelled")}})
         self.take_events(row["run_id"])
 

@@ -1,14 +1,17 @@
 """Damage: a store after honest work, with bits flipped, bytes overwritten, sectors zeroed or moved, or its end cut off, at seeded places. Then everything is read:
 each answer is either what was put in, or a refusal or a stop with a name. A wrong byte, or a unit that is missing without a word, is a failure.
 
-    damage.py [--build DIR] [--seed N] [--cases N] [--seconds N] [--brokers N]
+    damage.py [--build DIR] [--seed N] [--cases N] [--seconds N] [--brokers N] [--jobs N] [--fresh]
 
 Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
 is started on the damage and asked for everything. The last line is JSON for the report.
 """
 import argparse
+import concurrent.futures
 import json
+import multiprocessing
 import os
+import pickle
 import random
 import shutil
 import sys
@@ -17,7 +20,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
-from place import Broker, Place  # noqa: E402
+from notebook import Notebook  # noqa: E402
+from place import Broker, Place, die_with_parent  # noqa: E402
 from powercut import Looker  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
@@ -36,7 +40,7 @@ def honest_work(place, seed, units):
     people.close()
     broker.stop()
     with open(os.path.join(broker.data, "data.mdb"), "rb") as f:
-        return f.read(), people.history
+        return f.read(), [h for h in people.history if h["op"] not in ("end", "story", "counters", "event")]
 
 
 def used_end(image):
@@ -117,6 +121,50 @@ def ask(broker, client, name, **fields):
     return client.reply(request_id, 0)[1]
 
 
+BLOCK = 50  # cases in one go
+ENDINGS = ("unharmed", "named", "stopped")
+
+
+def load(build, path):
+    global image, history
+    die_with_parent()
+    harness.BUILD = build
+    with open(path, "rb") as f:
+        image, history = pickle.load(f)
+
+
+def one(place, looker, seed, case, by_broker):
+    """-> (how it ended, a text if it is bad)"""
+    what, harmed = harm(image, random.Random(f"{seed}/{case}"))
+    complaints = []
+    try:
+        rows, complaints = ask_broker(place, harmed) if by_broker else looker.look({"data.mdb": harmed})
+        how, wrong = judge(history, rows, complaints)
+    except wire.Timeout as e:
+        how, wrong = "stopped", str(e)
+    return how, wrong and (f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n  complaints: {complaints[:3]}\n"
+                           f"  again with tests/torture/damage.py --seed {seed} --first {case} --cases 1 --brokers {int(bool(by_broker))}")
+
+
+def block(seed, cases, stride, deadline):
+    """The named cases, one after the other -> counts, texts"""
+    done, texts = dict.fromkeys(("cases", "brokers", *ENDINGS, "bad"), 0), []
+    with Place() as place:
+        looker = Looker(place)
+        for case in cases:
+            if time.time() > deadline:
+                break
+            by_broker = bool(stride) and case % stride == 0
+            how, text = one(place, looker, seed, case, by_broker)
+            done["cases"] += 1
+            done["brokers"] += by_broker
+            done[how] += 1
+            done["bad"] += bool(text)
+            texts += [text] if text else []
+        looker.end()
+    return cases[0], done, texts
+
+
 def main():
     p = argparse.ArgumentParser(description="damage to a store, and what is read then")
     p.add_argument("--build")
@@ -125,36 +173,43 @@ def main():
     p.add_argument("--cases", type=int, default=3000)
     p.add_argument("--brokers", type=int, default=200)
     p.add_argument("--first", type=int, default=0, help="the number of the first case, to see it again")
-    p.add_argument("--seconds", type=float, default=1e9)
+    p.add_argument("--seconds", type=float)
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--fresh", action="store_true", help="begin again")
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)
-    begin = time.monotonic()
-    totals = dict(seed=args.seed, cases=0, brokers=0, unharmed=0, named=0, stopped=0, bad=0)
+    whole = args.seconds is None and args.first == 0 and args.cases > BLOCK
+    settings = {name: getattr(args, name) for name in ("seed", "units", "cases", "brokers")}
     with Place() as place:
-        image, history = honest_work(place, args.seed, args.units)
-        history = [h for h in history if h["op"] not in ("end", "story", "counters", "event")]
-        looker = Looker(place)
+        notes = Notebook(harness.BUILD if whole else place.dir, "damage", settings, ["sunlined", "torture/look"] if whole else [], args.fresh)
+        path = os.path.join(notes.folder, "damage.store")
+        if not notes.done or not os.path.exists(path):
+            with open(path, "wb") as f:
+                pickle.dump(honest_work(place, args.seed, args.units), f)
+        totals = dict(seed=args.seed, cases=0, brokers=0, **dict.fromkeys(ENDINGS, 0), bad=0)
+        texts, known, begin = [], {r["first"] for r in notes.done}, time.monotonic()
+
+        def count(done, found):
+            texts.extend(found)
+            for name, n in done.items():
+                totals[name] += n
+        for r in notes.done:
+            count(r["done"], r["texts"])
         stride = max(1, args.cases // args.brokers) if args.brokers else 0
-        for case in range(args.first, args.first + args.cases):
-            if time.monotonic() - begin > args.seconds:
-                break
-            what, harmed = harm(image, random.Random(f"{args.seed}/{case}"))
-            by_broker = stride and case % stride == 0
-            try:
-                rows, complaints = ask_broker(place, harmed) if by_broker else looker.look({"data.mdb": harmed})
-                how, wrong = judge(history, rows, complaints)
-            except wire.Timeout as e:
-                how, wrong = "stopped", str(e)
-            totals["cases"] += 1
-            totals["brokers"] += bool(by_broker)
-            totals[how] += 1
-            if wrong:
-                totals["bad"] += 1
-                if totals["bad"] <= 20:
-                    print(f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n  complaints: {complaints[:3]}\n"
-                          f"  again with tests/torture/damage.py --seed {args.seed} --first {case} --cases 1 --brokers {int(bool(by_broker))}", flush=True)
-        looker.end()
+        deadline = time.time() + (args.seconds or 1e9)
+        last = args.first + args.cases
+        with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=load,
+                                                    initargs=(harness.BUILD, path)) as pool:
+            waiting = [pool.submit(block, args.seed, list(range(at, min(at + BLOCK, last))), stride, deadline)
+                       for at in range(args.first, last, BLOCK) if at not in known]
+            for f in concurrent.futures.as_completed(waiting):
+                first, done, found = f.result()
+                notes.add({"first": first, "done": done, "texts": found})
+                count(done, found)
+        print("\n".join(texts[:20]), flush=True)
+        if whole:
+            notes.publish(dict(totals))
     totals["seconds"] = round(time.monotonic() - begin, 1)
     print(json.dumps(totals))
     sys.exit(1 if totals["bad"] else 0)

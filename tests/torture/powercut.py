@@ -2,7 +2,7 @@
 it, at every place of the recording, and the store on it is opened and read (look.c). What had been acknowledged by then must be there, nothing may be damaged,
 nothing may be there that nobody sent.
 
-    powercut.py [--build DIR] [--seed N] [--units N] [--subsets N] [--seconds N] [--keep FILE]
+    powercut.py [--build DIR] [--seed N] [--units N] [--subsets N] [--seconds N] [--step N] [--jobs N] [--fresh]
 
 The disk's rules: what was written is on it for certain once a sync of its file that began later has come back (or the write itself, through a descriptor with
 O_DSYNC: LMDB's meta pages). Until then any part of it may be, in units of 512 bytes, whatever the order of writing; a file that grew may have its
@@ -14,9 +14,12 @@ A peer's acknowledgement belongs to the place that the recording had reached whe
 that it promises must stand in what is written by then. --seconds bounds the subsets. The last line is JSON for the report.
 """
 import argparse
+import concurrent.futures
 import json
 import mmap
+import multiprocessing
 import os
+import pickle
 import random
 import struct
 import subprocess
@@ -26,6 +29,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
+from notebook import Notebook  # noqa: E402
 from place import KINDS, Broker, Place, die_with_parent  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
@@ -203,54 +207,117 @@ def at_rest(complaints):
     return all(c.startswith("refused ") for c in complaints)
 
 
+BLOCK = 40  # places that are looked at in one go
+COUNTS = ("prefixes", "subsets", "refused_when_new", "bad")
+
+
+class Tape:
+    """The recording, in the hands of each process that looks at a part of it."""
+
+    def __init__(self, path, seed, units, subsets, step):
+        with open(path, "rb") as f:
+            self.ops, history = pickle.load(f)
+        self.judge, self.seed, self.units, self.step = Judge(history), seed, units, step
+        self.places = [at for at, op in enumerate(self.ops) if op.name in FILES]
+        self.share = subsets / max(1, len(self.places))
+
+    def block(self, first, deadline):
+        """The places first .. first + BLOCK: -> counts, texts"""
+        done, texts = dict.fromkeys(COUNTS, 0), []
+
+        def see(what, at, files):
+            done[what] += 1
+            rows, complaints = looker.look(files)
+            wrong = self.judge.bad(at, rows, complaints)
+            if wrong:
+                done["bad"] += 1
+                texts.append(f"BAD {what} at {at} (seed {self.seed}, {self.units} units): {wrong}")
+            elif complaints:
+                done["refused_when_new"] += 1
+
+        with Place() as place:
+            looker, disk = Looker(place), Disk()
+            seen = last = first
+            for at, op in enumerate(self.ops):
+                if seen == min(first + BLOCK, len(self.places)):
+                    break
+                if at >= self.places[first] and op.name in FILES:
+                    seen += 1
+                    if seen % self.step == 0:
+                        see("prefixes", at, {name: disk.written[name] for name in disk.exists})
+                        see("prefixes", at, {name: disk.synced[name] for name in disk.exists})
+                    dice = random.Random(f"{self.seed}/{at}")
+                    for _ in range(int(seen * self.share) - int((seen - 1) * self.share)):
+                        if time.time() < deadline:
+                            see("subsets", at, disk.subset(dice, op))
+                disk.advance(op)
+                last = at
+            if last >= self.places[-1]:
+                see("prefixes", len(self.ops), {name: disk.written[name] for name in disk.exists})
+            looker.end()
+        return done, texts
+
+
+def load(build, *how):
+    global tape
+    die_with_parent()
+    harness.BUILD = build
+    tape = Tape(*how)
+
+
+def block(first, deadline):
+    return first, *tape.block(first, deadline)
+
+
 def main():
     p = argparse.ArgumentParser(description="power cuts, played from a recording")
     p.add_argument("--build")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--units", type=int, default=200)
     p.add_argument("--subsets", type=int, default=10000)
-    p.add_argument("--seconds", type=float, default=1e9)
+    p.add_argument("--seconds", type=float)
     p.add_argument("--step", type=int, default=1, help="look at every STEP-th prefix only")
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--fresh", action="store_true", help="begin again")
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)
-    begin = time.monotonic()
-    ops, history = record(args.seed, args.units)
-    judge = Judge(history)
-    places = sum(op.name in FILES for op in ops)
-    dice = random.Random(args.seed)
-    share = args.subsets / max(1, places)
-    done = dict(seed=args.seed, places=places, writes=sum(op.kind == "write" and op.name in FILES for op in ops),
-                syncs=sum("sync" in op.kind and op.name in FILES for op in ops), prefixes=0, subsets=0, refused_when_new=0, bad=0)
-
-    def see(what, at, files):
-        done[what] += 1
-        rows, complaints = looker.look(files)
-        wrong = judge.bad(at, rows, complaints)
-        if wrong:
-            done["bad"] += 1
-            if done["bad"] <= 20:
-                print(f"BAD {what} at {at} (seed {args.seed}, {args.units} units): {wrong}", flush=True)
-        elif complaints:
-            done["refused_when_new"] += 1
-
+    whole = args.seconds is None and args.step == 1
+    settings = {"seed": args.seed, "units": args.units, "subsets": args.subsets}
     with Place() as place:
-        looker, disk = Looker(place), Disk()
-        seen = 0
-        for at, op in enumerate(ops):
-            if op.name in FILES:
-                seen += 1
-                if seen % args.step == 0:
-                    see("prefixes", at, {name: disk.written[name] for name in disk.exists})
-                    see("prefixes", at, {name: disk.synced[name] for name in disk.exists})
-                want = int(seen * share) - int((seen - 1) * share)
-                if time.monotonic() - begin < args.seconds * seen / places:
-                    for _ in range(want):
-                        see("subsets", at, disk.subset(dice, op))
-            disk.advance(op)
-        see("prefixes", len(ops), {name: disk.written[name] for name in disk.exists})
-        looker.end()
-    done["seconds"] = round(time.monotonic() - begin, 1)
+        notes = Notebook(harness.BUILD if whole else place.dir, "powercut", settings, ["sunlined", "torture/look"] if whole else [], args.fresh)
+        path = os.path.join(notes.folder, "powercut.tape")
+        if not notes.done or not os.path.exists(path):
+            with open(path, "wb") as f:
+                pickle.dump(record(args.seed, args.units), f)
+        known = Tape(path, args.seed, args.units, args.subsets, args.step)
+        ops = [known.ops[at] for at in known.places]
+        done = dict(seed=args.seed, places=len(ops), writes=sum(op.kind == "write" for op in ops), syncs=sum("sync" in op.kind for op in ops),
+                    **dict.fromkeys(COUNTS, 0))
+        firsts = set(range(0, len(ops), BLOCK))
+        texts = []
+        for r in notes.done:
+            firsts.discard(r["first"])
+            texts += r["texts"]
+            for name in COUNTS:
+                done[name] += r["done"][name]
+        begin = time.monotonic()
+        with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=load,
+                                                    initargs=(harness.BUILD, path, args.seed, args.units, args.subsets, args.step)) as pool:
+            deadline = time.time() + (args.seconds or 1e9)
+            order = sorted(firsts)
+            if args.seconds is not None:
+                random.Random(args.seed).shuffle(order)  # a sample is of all of it
+            for f in concurrent.futures.as_completed([pool.submit(block, first, deadline) for first in order]):
+                first, counts, found = f.result()
+                notes.add({"first": first, "done": counts, "texts": found})
+                texts += found
+                for name in COUNTS:
+                    done[name] += counts[name]
+        print("\n".join(texts[:20]), flush=True)
+        done["seconds"] = round(time.monotonic() - begin, 1)
+        if whole:
+            notes.publish({k: v for k, v in done.items() if k != "seconds"})
     print(json.dumps(done))
     sys.exit(1 if done["bad"] else 0)
 

@@ -1,13 +1,17 @@
-"""Everything at once, for a while: a real broker, agents and producers as processes or peers, and a seeded storm of faults over them. Rounds of a few seconds;
-after each the faults stop, the run must come to its end, and the checker judges the whole history.
+"""Everything at once, for a while: a real broker, a real agent with a robot and people at their screens, a real producer (`sunline run start`), and three more
+hubs and a producer as peers; over them a seeded storm of faults. Rounds of a few seconds, each a process of its own; after each the faults stop, the runs must come
+to their end, and the checker judges both histories.
 
-    storm.py [--build DIR] [--minutes N] [--seed N] [--units N]
+    storm.py [--build DIR] [--minutes N | --kills N] [--seed N] [--units N] [--jobs N] [--fresh]
+    storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone
 
-Faults: kill -9 of the broker, SIGSTOP and SIGCONT of it, the links delayed, cut one way, held half-open, broken off; the disk filled to the last block
-(a tmpfs of a fixed size as root, else a limit on the size of files), the file-size limit. What the machine does not permit is named, with what stood in for it.
-The last line is JSON for the report.
+Faults: kill -9 of broker (also while it starts), agent and producer; SIGSTOP and SIGCONT of broker and agent; links cut one way, both ways, narrowed and delayed by the
+kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk filled to the last block, the file-size limit.
+What the machine does not permit is named, with what stands in for it. --kills: until the broker was killed so often; may be broken off and taken up again
+(notebook.py). The last line is JSON for the report.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import random
@@ -20,8 +24,11 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
-from place import Broker, Place  # noqa: E402
+import namespace  # noqa: E402
+from notebook import Notebook  # noqa: E402
+from place import Broker, Place, die_with_parent  # noqa: E402
 from proxy import Proxy  # noqa: E402
+from realhub import LINE as REAL_LINE, RealHub  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
@@ -30,25 +37,30 @@ RESERVE_BYTES = 8 << 20
 SETTINGS = ("--set", f"reserve_bytes={RESERVE_BYTES}", "--set", "heartbeat=500ms", "--set", "grace=2s")
 
 
-def netem_works():
-    """Delay and loss by the kernel need namespaces and the netem discipline."""
-    ask = ["unshare", "-n", "sh", "-c", "ip link set lo up && tc qdisc add dev lo root netem delay 1ms"]
-    try:
-        return subprocess.run(ask, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=10).returncode == 0
-    except OSError:
-        return False
+REAL_UNITS = 40
+PER_ROUND_S = 200  # a round that takes longer hangs
+
+
+def quiet(*argv):
+    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 class SmallDisk:
-    """A file system that a test may fill."""
+    """A file system that a test may fill: ext4 in a file (blocks are promised late, as on a real disk), or one of memory."""
 
-    def __init__(self, place):
-        path = place.path("disk")
-        self.path, self.ballast = path, os.path.join(path, "ballast")
+    def __init__(self, place, kind):
+        path, image = place.path("disk"), place.path("disk.img")
+        self.path, self.ballast, self.kind = path, os.path.join(path, "ballast"), "none"
         os.mkdir(path)
         place.children.append(self)  # unmounted with its place, whatever happens
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.mounted = done.returncode == 0
+        if kind == "ext4":
+            with open(image, "wb") as f:
+                f.truncate(DISK_BYTES)
+            if quiet("mkfs.ext4", "-q", "-m", "0", image) and quiet("mount", "-o", "loop", image, path):
+                self.kind = kind
+        if self.kind == "none" and quiet("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", path):
+            self.kind = "tmpfs"
+        self.mounted = self.kind != "none"
 
     def fill(self, leave):
         """Takes all but `leave` bytes. False: this disk has no end."""
@@ -77,9 +89,10 @@ class SmallDisk:
 
 
 class Storm:
-    def __init__(self, place, seed, units, totals):
-        self.place, self.dice, self.seed, self.units, self.totals = place, random.Random(seed), seed, units, totals
-        self.disk = SmallDisk(place)
+    def __init__(self, place, seed, units, totals, own_net):
+        self.place, self.dice, self.seed, self.units, self.totals, self.own_net = place, random.Random(seed), seed, units, totals, own_net
+        self.disk = SmallDisk(place, "ext4" if seed % 2 else "tmpfs")
+        self.count("disks: " + self.disk.kind)
         self.broker = Broker(place, "broker", *SETTINGS, ipc=False)
         self.broker.data = os.path.join(self.disk.path, "data")
         self.broker.argv[self.broker.argv.index("--data") + 1] = self.broker.data
@@ -90,6 +103,8 @@ class Storm:
         self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25)
         self.refusals = {}
         self.people.refused = lambda e: self.refusals.update({e.code: self.refusals.get(e.code, 0) + 1})
+        self.hub = RealHub(place, seed, REAL_UNITS, self.count)
+        self.begun = False
 
     def must(self, good):
         if not good:
@@ -100,21 +115,35 @@ class Storm:
 
     def again(self):
         self.must(self.broker.start())
+        self.meet()
+
+    def meet(self):
         self.people.meet(self.endpoints)
+        self.hub.meet(self.endpoints)
+
+    def over(self):
+        return self.people.counters.get("state") == 2 and self.hub.done
 
     def pause(self, seconds):
         """Work goes on meanwhile, as far as it can. A broker that ended is started again."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.people.counters.get("state") != 2:
+        while time.monotonic() < deadline and not self.over():
             self.round()
 
     def round(self):
+        """One round of everybody; True: all is done."""
         self.people.alive = self.broker.running
         try:
-            return self.people.turn()
+            done = self.people.turn()
+            if not self.begun:
+                self.people.ask(self.people.operator, "line_apply", definition=REAL_LINE)
+                self.hub.meet(self.endpoints)
+                self.hub.begin(self.endpoints)
+                self.begun = True
+            return self.hub.turn() and done
         except wire.Timeout:
             self.count("timeouts")  # a request that a fault swallowed: fresh links
-            self.people.meet(self.endpoints)
+            self.meet()
         except crew.Gone:
             if self.broker.status not in (-9, 70):
                 raise AssertionError(f"the broker ended with {self.broker.status}\n{self.place.log()}") from None
@@ -144,6 +173,32 @@ class Storm:
         time.sleep(self.dice.random() * 0.3)
         self.broker.process.send_signal(signal.SIGCONT)
 
+    def hub_fault(self):
+        if not self.begun:
+            return
+        what = self.dice.choice(["kill", "kill", "freeze", "producer"])
+        if what == "kill":
+            self.hub.kill_agent()
+        elif what == "producer":
+            self.hub.kill_producer()
+        else:
+            self.hub.freeze_agent()
+            self.pause(self.dice.random())
+            self.hub.thaw_agent()
+
+    def net(self):
+        """The kernel's own faults; every link of this round lies in the namespace."""
+        if not self.own_net:
+            return self.link()
+        kind = self.dice.choice(["clients", "agents"])
+        port = self.broker.endpoints[kind].rsplit(":", 1)[1]
+        order = self.dice.choice([f"cut up {port}", f"cut down {port}", "down", "slow"])
+        self.count("namespace: " + " ".join(order.split()[:2] if order.startswith("cut") else [order]))
+        namespace.order(order)
+        self.pause(0.2 + self.dice.random())
+        namespace.order("clear")
+        self.meet()
+
     def link(self):
         link = self.dice.choice(list(self.links.values()))
         order = self.dice.choice(["delay 0.02", "delay 0.15", "cut up", "cut down", "hold", "break"])
@@ -152,7 +207,7 @@ class Storm:
         self.pause(0.2 + self.dice.random())
         link.order("clear")
         if order.startswith(("cut", "break")):
-            self.people.meet(self.endpoints)  # and what was on its way is gone
+            self.meet()  # and what was on its way is gone
 
     def fill_disk(self):
         if not self.disk.fill(self.dice.choice([0, 0, RESERVE_BYTES // 3])):
@@ -170,79 +225,142 @@ class Storm:
         if self.broker.running():
             resource.prlimit(self.broker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
-    def play(self, seconds):
-        deadline = time.monotonic() + seconds
-        faults = [self.kill] * 10 + [self.kill_twice] * 3 + [self.freeze] * 2 + [self.link] * 3 + [self.fill_disk, self.limit_files]
-        while time.monotonic() < deadline and self.people.counters.get("state") != 2:
-            self.pause(self.dice.random() * 0.08)
-            if self.people.ready:
-                self.dice.choice(faults)()
+    def calm(self):
+        """The faults are over."""
         self.disk.empty()
         for link in self.links.values():
             link.order("clear")
+        if self.own_net:
+            namespace.order("clear")
         if self.broker.running():
             resource.prlimit(self.broker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        self.people.meet(self.endpoints)
-        deadline = time.monotonic() + 60
+        self.meet()
+
+    def play(self, seconds):
+        deadline = time.monotonic() + seconds
+        faults = [self.kill] * 10 + [self.kill_twice] * 3 + [self.freeze] * 2 + [self.link] * 2 + [self.net] * 2 + [self.hub_fault] * 5 + \
+            [self.fill_disk, self.limit_files]
+        while time.monotonic() < deadline and not self.over():
+            self.pause(self.dice.random() * 0.08)
+            if self.people.ready:
+                self.dice.choice(faults)()
+        self.calm()
+        deadline = time.monotonic() + 90
         while not self.round():
             if time.monotonic() > deadline:
-                raise AssertionError(f"the faults are over, and the run comes to no end: {self.people.counters}\n{self.place.log()}")
+                raise AssertionError(f"the faults are over, and the runs come to no end: {self.people.counters} {self.hub.row}\n{self.place.log()}")
         self.people.take_out()
-        verdict = checker.check(self.people.history)
-        self.totals["units"] = self.totals.get("units", 0) + verdict.acknowledged
-        self.totals["results"] = self.totals.get("results", 0) + verdict.accepted
+        self.hub.take_out()
+        wrong = self.hub.remains() + [f"a draft that was kept is gone: {d}" for d in self.hub.lost_drafts]
+        for history in (self.people.history, self.hub.history):
+            verdict = checker.check(history)
+            wrong += [verdict.story()] if verdict.bad else []
+            for name, n in (("units", verdict.acknowledged), ("results", verdict.accepted), ("recovered", len(verdict.found["recovered"]))):
+                self.totals[name] = self.totals.get(name, 0) + n
         for code, n in self.refusals.items():
             self.totals["refused: " + code] = self.totals.get("refused: " + code, 0) + n
-        return verdict
+        return "\n".join(wrong)
 
     def close(self):
         self.people.close()
+        self.hub.close()
         self.broker.kill()
         for link in self.links.values():
             link.close()
+
+
+def one(args):
+    """A round, in this process: prints its figures."""
+    refused = namespace.enter()
+    totals, storm, wrong = {"rounds": 1, "namespace refused": refused}, None, ""
+    with Place() as place:
+        try:
+            storm = Storm(place, args.seed + args.one, args.units, totals, not refused)
+            wrong = storm.play(args.round)
+        except Exception as e:
+            wrong = f"{type(e).__name__}: {e}"
+        finally:
+            if storm is not None:
+                storm.close()
+    if wrong:
+        print(f"BAD: again with tests/torture/storm.py --one {args.one} --seed {args.seed} --round {args.round} --units {args.units}\n{wrong}", flush=True)
+    print(json.dumps(dict(one=args.one, bad=int(bool(wrong)), **totals)))
+    return 1 if wrong else 0
+
+
+def played(args, number):
+    """A round in a process of its own -> its figures, what it said"""
+    argv = [sys.executable, os.path.abspath(__file__), "--one", str(number), "--build", harness.BUILD, "--seed", str(args.seed), "--units", str(args.units),
+            "--round", str(args.round)]
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent)
+    try:
+        out = child.communicate(timeout=PER_ROUND_S)[0]
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out = child.communicate()[0] + f"BAD: round {number} hangs"
+    lines = out.splitlines()
+    figures = json.loads(lines.pop()) if lines and lines[-1].startswith("{") else {"one": number, "rounds": 1, "bad": 1}
+    return dict(figures, said="\n".join(lines))
+
+
+def add(totals, figures):
+    for name, n in figures.items():
+        if isinstance(n, int) and name != "one":
+            totals[name] = totals.get(name, 0) + n
 
 
 def main():
     p = argparse.ArgumentParser(description="a storm of faults over real processes")
     p.add_argument("--build")
     p.add_argument("--minutes", type=float, default=5)
+    p.add_argument("--kills", type=int)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--units", type=int, default=3000)
     p.add_argument("--round", type=float, default=20, help="seconds of faults in a round")
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--one", type=int)
+    p.add_argument("--fresh", action="store_true", help="begin again")
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)
-    seed = args.seed or random.SystemRandom().randrange(1, 1 << 31)
-    if netem_works():
-        print("links: the kernel's netem would be here; the TCP fault proxy is used all the same: it can cut one way")
-    else:
-        print("links: no network namespace with netem on this machine: a TCP fault proxy stands in")
-    print(f"seed {seed}", flush=True)
-    deadline, totals, bad = time.monotonic() + 60 * args.minutes, {"rounds": 0}, 0
-    while time.monotonic() < deadline:
-        with Place() as place:
-            storm = None
-            try:
-                storm = Storm(place, seed + totals["rounds"], args.units, totals)
-                if not storm.disk.mounted and totals["rounds"] == 0:
-                    print("disk: no tmpfs of a fixed size may be mounted here: the limit on the size of files stands in")
-                verdict = storm.play(min(args.round, max(1, deadline - time.monotonic())))
-                wrong = verdict.story() if verdict.bad else ""
-            except Exception as e:
-                wrong = f"{type(e).__name__}: {e}"
-            finally:
-                if storm is not None:
-                    storm.close()
-            if wrong:
-                bad += 1
-                print(f"BAD: again with tests/torture/storm.py --seed {seed + totals['rounds']} --minutes 0.01 --round {args.round} --units {args.units}\n{wrong}",
-                      flush=True)
-        totals["rounds"] += 1
-        if bad == 10:
-            print("ten bad rounds are enough")
-            break
-    print(json.dumps(dict(seed=seed, bad=bad, **totals)))
-    sys.exit(1 if bad else 0)
+    args.seed = args.seed or random.SystemRandom().randrange(1, 1 << 31)
+    if args.one is not None:
+        sys.exit(one(args))
+    print(f"seed {args.seed}", flush=True)
+    totals, number, deadline = {"rounds": 0, "bad": 0, "kills": 0}, 0, time.monotonic() + 60 * args.minutes
+    notes = Notebook(harness.BUILD, "storm", {"seed": args.seed, "units": args.units}, ["sunlined", "sunline-agent", "sunline"], args.fresh) if args.kills else None
+    for r in notes.done if notes else ():
+        add(totals, r)
+        number = max(number, r["one"] + 1)
+    refused = None
+
+    def enough():
+        return totals["bad"] >= 10 or (totals["kills"] >= args.kills if args.kills else time.monotonic() > deadline)
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        flying = set()
+        while flying or not enough():
+            while len(flying) < args.jobs and not enough():
+                args.round = args.round if args.kills else min(args.round, max(1.0, deadline - time.monotonic()))
+                flying.add(pool.submit(played, args, number))
+                number += 1
+            for f in concurrent.futures.wait(flying, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                flying.remove(f)
+                r = f.result()
+                if refused is None and "namespace refused" in r:
+                    refused = r["namespace refused"]
+                    print("links: " + (f"no network namespace here ({refused}): the TCP fault proxy stands in for it" if refused else
+                                       "a network namespace, cut and delayed by the kernel, and the TCP fault proxy"), flush=True)
+                if r["said"]:
+                    print(r["said"], flush=True)
+                add(totals, r)
+                if notes:
+                    notes.add(r)
+    print("disk: " + ("no file system of a fixed size may be mounted here: the limit on the size of files stands in" if totals.get("disks: none") else
+                      "full file systems of a fixed size stand in for quotas: ext4 in a file, tmpfs"))
+    if notes:
+        notes.publish(dict(totals, seed=args.seed, namespace=not refused))
+    print(json.dumps(dict(seed=args.seed, **totals)))
+    sys.exit(1 if totals["bad"] else 0)
 
 
 if __name__ == "__main__":

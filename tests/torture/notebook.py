@@ -1,0 +1,85 @@
+"""What a long torture has done so far, so that it can be broken off and taken up again, and its figures at the end.
+
+    notes = Notebook(build, "crash-broker", {"seed": 1, "units": 200}, ["sunlined"])
+    notes.done                  # records of an earlier call: same settings, same programs to the byte; else []
+    notes.add({"n": 17, ...})   # one more, on disk at once
+    notes.publish(what, begin)  # BUILD/reliability/crash-broker.json: {"what", "command", "commit", "seconds", "machine"}
+
+The notes lie in BUILD/reliability/NAME.notes; a finished part's stay there too, so that the same command again only prints what came of it. --fresh of each part
+throws them away.
+"""
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def commit():
+    done = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty", "--exclude", "*"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def machine():
+    model = "unknown processor"
+    with open("/proc/cpuinfo") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return f"{platform.machine()}, {os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}"
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()[:16]
+
+
+class Notebook:
+    def __init__(self, build, name, settings, programs, fresh=False):
+        self.folder = os.path.join(build, "reliability")
+        os.makedirs(self.folder, exist_ok=True)
+        self.name, self.path = name, os.path.join(self.folder, name + ".notes")
+        head = {"settings": settings, "programs": {p: digest(os.path.join(build, p)) for p in programs}, "commit": commit()}
+        self.done, self.seconds_before = [], 0.0
+        old = [] if fresh else self.read()
+        if old and {**old[0], "commit": None} == {**json.loads(json.dumps(head)), "commit": None}:
+            self.commit = old[0]["commit"]  # of the first call: these are its programs
+            self.done = [r for r in old[1:] if "seconds_so_far" not in r]
+            self.seconds_before = sum(r["seconds_so_far"] for r in old[1:] if "seconds_so_far" in r)
+            self.file = open(self.path, "r+")  # behind the last whole line
+            self.file.seek(sum(len(json.dumps(r)) + 1 for r in old))
+            self.file.truncate()
+        else:
+            self.commit = head["commit"]
+            self.file = open(self.path, "w")
+            self.add(head)
+        self.begin = time.monotonic()
+
+    def read(self):
+        """Whole lines only: the last may have been cut off."""
+        try:
+            with open(self.path) as f:
+                lines = f.read().split("\n")[:-1]
+            return [json.loads(line) for line in lines]
+        except (FileNotFoundError, ValueError):
+            return []
+
+    def add(self, record):
+        self.file.write(json.dumps(record) + "\n")
+        self.file.flush()
+
+    def publish(self, what):
+        """Figures of a part that came to its end."""
+        seconds = time.monotonic() - self.begin
+        self.add({"seconds_so_far": seconds})
+        out = {"what": what, "command": " ".join(["tests/torture/" + os.path.basename(sys.argv[0]), *sys.argv[1:]]), "commit": self.commit,
+               "seconds": round(self.seconds_before + seconds, 1), "machine": machine()}
+        with open(os.path.join(self.folder, self.name + ".json.new"), "w") as f:
+            json.dump(out, f, indent=2)
+            f.write("\n")
+        os.rename(f.name, os.path.join(self.folder, self.name + ".json"))
