@@ -200,10 +200,11 @@ static void gather(struct committer *c, uint32_t answered)
     c->trust -= waiting && c->trust > 0;
 }
 
-static void idle(struct committer *c)
+static void idle(struct committer *c, bool long_since)
 {
     int64_t now_us = clock_boot_us();
     store_write_ahead(c->o.store);
+    must(c, "settle", store_settle(c->o.store, long_since));
     if (now_us - c->reader_check_us >= READER_CHECK_US) {
         c->reader_check_us = now_us;
         store_reader_check(c->o.store);
@@ -216,9 +217,12 @@ static void *run(void *arg)
     struct gathered g;
     do {
         if (!inbox_take(c->o.inbox, &g, QUIET_US)) {
-            idle(c);
-            if (!inbox_take(c->o.inbox, &g, IDLE_WAIT_US) && !look_at_space(c)) {
-                continue;
+            idle(c, false);
+            if (!inbox_take(c->o.inbox, &g, IDLE_WAIT_US)) {
+                idle(c, true);
+                if (!look_at_space(c)) {
+                    continue;
+                }
             }
         }
         if (g.stop && !g.items.first && !g.tick) {

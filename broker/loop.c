@@ -88,7 +88,16 @@ static int open_store(struct loop *l)
 static int open_engine(struct loop *l)
 {
     enum store_rc rc;
+    uint32_t found = store_format(l->store);
     l->engine = engine_open(l->store, &l->config.engine, &rc);
+    if (store_format(l->store) != found) {
+        struct log_line line;
+        log_begin(&line, LOG_LEVEL_INFO, "store_upgraded");
+        log_str(&line, "data", l->config.data);
+        log_u64(&line, "from_format", found);
+        log_u64(&line, "to_format", store_format(l->store));
+        log_end(&line);
+    }
     if (!l->engine) {
         struct log_line line;
         log_begin(&line, LOG_LEVEL_ERROR, "store_unusable");

@@ -312,7 +312,9 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         e->cfg.event_keep_us = 7ll * 24 * 3600 * 1000000;
     e->delay_due_us = INT64_MAX;
     e->booting = true;
-    fail(e, store_begin_read(s, &e->t));
+    fail(e, engine_upgrade(s));
+    if (!e->rc)
+        fail(e, store_begin_read(s, &e->t));
     if (!e->rc && groups_open(e)) {
         meta_load(e);
         e->now_us = e->meta.elapsed_us;

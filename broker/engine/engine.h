@@ -45,6 +45,10 @@ struct effects {
 void effects_clear(struct effects *e);
 void effects_free(struct effects *e);
 
+/* Bring a store of an older format to this program's, step by step (upgrade.c). engine_open does it first of all; store_format tells before
+ * and after. */
+enum store_rc engine_upgrade(struct store *s);
+
 /* Open the engine over a store: reads what lives in memory too (lines, open runs, hubs, workers, live assignments), never the
  * backlog. NULL with *rc on failure. */
 struct engine *engine_open(struct store *s, const struct engine_config *c, enum store_rc *rc);

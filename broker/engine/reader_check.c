@@ -40,6 +40,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     uint32_t damaged = a->damage.count;
     bool full = false;
     enum store_rc rc = store_cursor_open(r->t, tb, &c);
+    if (rc == STORE_CORRUPT)
+        return true; /* the journal is damaged: nothing else can be read. It is named when its turn comes */
     for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
          rc = store_next(&c)) {
         if (a->records == records_max || damaged == DAMAGE_MAX) {

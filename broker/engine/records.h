@@ -27,6 +27,7 @@
  * HISTORY   run u32, unit u64, sequence u64       what happened besides results, with the reason              history.c
  * DEAD      station u32, run u32, unit u64        why                                                         task.c
  * SWEEP     job u64                               a mass operation under way: what, where it is               sweep.c
+ * JOURNAL   seq u64                               changes of small batches that are not in their tables yet   store/journal.c
  *
  * A unit has a number within its run, from 1, in input order. Its state record is an array of fixed size, so its place is computed:
  * group = (unit - 1) >> shift, where shift is the largest with (8 + 16 * stations) << shift <= 2000 (at most 4): a pure function
@@ -39,8 +40,8 @@
  * Assignments are kept as long as their run, so that a late submit finds out whose it was. A segment is cut where a frame of a peer ends
  * (never where a commit ends), where the run changes, or when it is full: batching does not change the state.
  *
- * To change a record: add fields at its end where the reader takes the length into account, else raise the store's format version and write
- * the step from the old one; keep a store made by each released version in the tests. */
+ * To change a record: add fields at its end where the reader takes the length into account, else raise STORE_FORMAT_VERSION (store.h) and write
+ * the step from the old one (upgrade.c); keep a store made by each released version in the tests. */
 #ifndef SUNLINE_ENGINE_RECORDS_H
 #define SUNLINE_ENGINE_RECORDS_H
 #include <endian.h>

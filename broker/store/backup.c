@@ -165,7 +165,7 @@ enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *check
     *checked = 0;
     while (r == STORE_OK) {
         struct store_txn *t;
-        r = store_begin_read(s, &t);
+        r = txn_begin_plain(s, &t);
         if (r != STORE_OK)
             return r;
         note_count(&v, t);

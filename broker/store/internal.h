@@ -1,7 +1,9 @@
 /* What the files of the store share, and nobody else sees.
  *
  *   store.c     the life of a store: directory, lock, format, tables
- *   txn.c       transactions, single values, cursors
+ *   txn.c       transactions, single values
+ *   cursor.c    ordered walks
+ *   journal.c   how a small batch is written
  *   envelope.c  CRC32C and the envelope around each value
  *   space.c     headroom, growth of the map, writing the file ahead
  *   backup.c    backup and verification
@@ -18,16 +20,41 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "broker/store/store.h"
 #include "proto/limits.h"
 
-#define STORE_FORMAT_VERSION 1        /* of the whole store; in META under "format" */
 #define ENVELOPE_VERSION 1            /* of one record's envelope */
 #define ENVELOPE_BYTES 5              /* CRC32C, little-endian; version */
+#define FORMAT_KEY "format"           /* in META: version (u32), id (16), big-endian like keys */
+#define FORMAT_BYTES 20
 #define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
 #define STORE_AHEAD_CHUNK_BYTES (256u << 10) /* one step of store_write_ahead: see space.c */
+
+/* ---- journal.c: what is shared with the files around it ---- */
+#define JOURNAL_KEY_BYTES 8
+#define JOURNAL_BYTES_DEFAULT (128u << 10) /* of changes, then they go to their tables: a read transaction sorts them, some 20 us */
+#define SMALL_BYTES (16u << 10)            /* a batch with more goes to its tables at once: from here on the journal would cost more pages */
+#define CHANGE_HEAD_BYTES 6
+enum change_how { CHANGE_PUT, CHANGE_APPEND, CHANGE_DELETE };
+enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* with an empty key: from the table's beginning, or its end */
+
+struct young { /* changes in order of table and key, the newest of each key */
+    const uint8_t **change;
+    uint32_t n, in[STORE_TABLE_COUNT];
+};
+
+struct journal { /* the writer's */
+    uint8_t *bytes;           /* the changes as they stand in the journal, and those of the batch */
+    size_t n, cap, batch_at;  /* batch_at: where the batch begins */
+    size_t bytes_max;         /* 0: none is written */
+    uint64_t last;            /* the newest value's number; 0: the table is empty */
+    bool stale;               /* must be read before use */
+    bool settled;             /* in this transaction */
+    bool large;               /* the last batch was one for the tables */
+};
 
 struct store_txn {
     struct store *s;
@@ -35,6 +62,9 @@ struct store_txn {
     bool open;
     bool writer;
     bool broken;                          /* a write failed half-way: only an abort may follow */
+    bool direct;                          /* the writer: this batch goes to its tables, nothing is young */
+    struct young young;                   /* what is in the journal (and, the writer's, in this batch) */
+    enum store_rc young_rc;               /* readers: the journal cannot be read, so nothing can */
     unsigned cursors;                     /* that the caller has open */
     MDB_cursor *at[STORE_TABLE_COUNT];    /* the writer's own, one a table, made at first use: see txn.c */
     char text[STORE_TEXT_BYTES_MAX];      /* the last failure */
@@ -47,9 +77,12 @@ struct store {
     int data_fd;                          /* LMDB's own */
     bool read_only, no_sync;
     uint8_t id[16];
+    uint32_t format, format_next;         /* as it stands in the store, and after this commit */
+    uint64_t batch_put_bytes;             /* counters.put_bytes when the batch began */
     struct store_counters counters;
     struct store_faults faults;
     struct store_txn write;
+    struct journal journal;
     uint8_t key[STORE_KEY_BYTES_MAX];     /* copies of what is being put, so that the caller's ... */
     uint8_t value[SL_VALUE_BYTES_MAX];    /* ... may lie in the store itself */
     atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
@@ -92,7 +125,33 @@ void envelope_seal(enum store_table tb, const void *key, size_t key_n, uint8_t *
 /* What stands in an envelope. NULL, or what is wrong with it. */
 const char *envelope_open(enum store_table tb, const MDB_val *key, const MDB_val *record, struct store_val *v);
 
+/* ---- journal.c ---- */
+static inline enum change_how change_how(const uint8_t *c) { return (enum change_how)c[1]; }
+static inline void young_forget(struct young *y) { y->n = 0; memset(y->in, 0, sizeof y->in); }
+struct store_val change_key(const uint8_t *c);
+struct store_val change_value(const uint8_t *c);
+const uint8_t *young_find(const struct young *y, enum store_table tb, const void *key, size_t key_n); /* NULL: none */
+const uint8_t *young_near(const struct young *y, enum store_table tb, const void *key, size_t key_n, enum near near);
+bool young_open(struct store *s, uint64_t bytes); /* false: no memory */
+void young_close(struct store *s);
+enum store_rc young_load(struct store_txn *t, struct journal *copy);
+enum store_rc young_begin(struct store_txn *t);
+void young_abort(struct store_txn *t);
+/* False: it does not go into the journal. Settle, then write it to its table. */
+bool young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                 const void *v, size_t n);
+int young_settle(struct store_txn *t); /* all that is young goes to its tables; from here on the batch is direct. LMDB's code */
+int young_commit(struct store_txn *t); /* before LMDB's commit; its code */
+void young_committed(struct store_txn *t, uint64_t batch_bytes);
+
 /* ---- txn.c ---- */
+/* Write one change to its table. LMDB's code; NOTFOUND: there was nothing to delete. Neither key nor value may lie in LMDB's pages. */
+int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key, struct store_val v);
+int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
+enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc);
+enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v);
+/* A read transaction that sees the tables as they are, without what is young: for the verification. */
+enum store_rc txn_begin_plain(struct store *s, struct store_txn **t);
 void store_txn_free_pool(struct store *s);
 void store_reader_enter(struct store *s); /* count a reader that is not in the pool */
 void store_reader_leave(struct store *s);

@@ -5,7 +5,7 @@
  * the store), MAPASYNC, NOMETASYNC, NOMEMINIT (unset memory would reach the disk). NOSYNC for the simulator alone.
  *
  * Tables are LMDB databases named by their number in two digits ("00" is META): a table that is given a name later
- * (SPARE1) needs no conversion. */
+ * (SPARE3) needs no conversion. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -25,8 +25,6 @@
 #define META_LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
 #define META_TXN_AT 144       /* number of the last commit: 0 */
 #define SECTOR_BYTES 512      /* what a disk writes whole */
-#define FORMAT_KEY "format"
-#define FORMAT_BYTES 20 /* version (u32), id (16): big-endian like keys */
 
 static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void say(char *text, size_t size, const char *fmt, ...)
@@ -243,6 +241,7 @@ static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, 
             STORE_FORMAT_VERSION);
         return STORE_BAD_FORMAT;
     }
+    s->format = version;
     memcpy(s->id, (const uint8_t *)v.p + 4, sizeof s->id);
     return STORE_OK;
 }
@@ -291,6 +290,7 @@ static int open_tables(struct store *s, MDB_txn *mt)
 static int write_format(struct store *s, MDB_txn *mt, const uint8_t id[16])
 {
     uint8_t record[ENVELOPE_BYTES + FORMAT_BYTES];
+    s->format = STORE_FORMAT_VERSION;
     memcpy(s->id, id, sizeof s->id);
     memcpy(key_u32(record + ENVELOPE_BYTES, STORE_FORMAT_VERSION), id, sizeof s->id);
     envelope_seal(TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, record, FORMAT_BYTES);
@@ -329,6 +329,20 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
     return STORE_OK;
 }
 
+/* The writer's view of the journal, before anything else is promised: a damaged one must stop the broker, not its first batch. */
+static enum store_rc read_journal(struct store *s, const struct store_options *o, char *text, size_t size)
+{
+    struct store_txn *t;
+    if (!young_open(s, o->journal_bytes))
+        return say(text, size, "no memory"), STORE_NO_MEMORY;
+    s->journal.stale = true;
+    enum store_rc r = store_begin(s, &t);
+    if (r != STORE_OK)
+        return say(text, size, "%s: %s", o->dir, s->write.text), r;
+    store_abort(&t);
+    return STORE_OK;
+}
+
 /* ---- open and close ---- */
 
 enum store_rc store_open(struct store **out, const struct store_options *o, const uint8_t new_id[16], char *text,
@@ -360,6 +374,8 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
         r = open_format(s, o, new_id, text, size);
     if (r == STORE_OK)
         space_committed(s);
+    if (r == STORE_OK && !s->read_only)
+        r = read_journal(s, o, text, size);
     if (r != STORE_OK) {
         store_close(&s);
         return r;
@@ -377,6 +393,7 @@ void store_close(struct store **sp)
         return;
     assert(!s->write.open && s->readers == 0);
     store_txn_free_pool(s);
+    young_close(s);
     if (s->env != NULL)
         mdb_env_close(s->env);
     if (s->lock_fd >= 0)
@@ -392,6 +409,11 @@ void store_close(struct store **sp)
 const uint8_t *store_id(const struct store *s)
 {
     return s->id;
+}
+
+uint32_t store_format(const struct store *s)
+{
+    return s->format;
 }
 
 const char *store_error_text(const struct store *s)

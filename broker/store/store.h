@@ -14,17 +14,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Tables. Numbers are part of the disk format (they go into the checksum): append only. What is in each: records.h. */
+/* Tables. Numbers are part of the disk format (they go into the checksum): append only. What is in each: records.h. JOURNAL is the store's
+ * own (journal.c): nobody else writes to it. */
 #define STORE_TABLES(T) \
     T(META, 0) T(NAME, 1) T(LINE, 2) T(RUN, 3) T(HUB, 4) T(WORKER, 5) T(UNIT, 6) T(STATE, 7) T(READY, 8) T(DELAY, 9) \
     T(ASSIGN, 10) T(RESULT, 11) T(EVENT, 12) T(DEDUP, 13) T(PRODUCER, 14) T(HISTORY, 15) T(DEAD, 16) T(SWEEP, 17) \
-    T(STATION, 18) T(LIVE, 19) T(SPARE2, 20) T(SPARE3, 21)
+    T(STATION, 18) T(LIVE, 19) T(JOURNAL, 20) T(SPARE3, 21)
 enum store_table {
 #define T(NAME, n) TABLE_##NAME = n,
     STORE_TABLES(T)
 #undef T
     STORE_TABLE_COUNT
 };
+
+/* Of the whole store; in META under "format". 1: 0.1.0. 2: with a journal, so that an older program must not open it. To raise it: a step in
+ * broker/engine/upgrade.c. */
+#define STORE_FORMAT_VERSION 2
 
 #define STORE_KEY_BYTES_MAX 511 /* a key has 1 to so many bytes; anything else is an assert */
 
@@ -49,12 +54,14 @@ struct store_options {
     uint64_t map_bytes;        /* address space to reserve; sparse. 0: 64 GiB. Grows by doubling between transactions */
     uint64_t reserve_bytes;    /* disk that must stay free before new units are refused. 0: 256 MiB */
     uint64_t ahead_bytes;      /* how far the file is written ahead of use, off the hot path. 0: 64 MiB; 1: never */
+    uint64_t journal_bytes;    /* small batches are gathered in the journal up to so much. 0: 128 KiB; 1: every batch goes to its tables */
     bool read_only;            /* inspection: no lock on the data directory, no write */
     bool no_sync;              /* simulation only: commits do not sync */
 };
 
 struct store_counters { /* of the writer, since open; the cost model reads them */
     uint64_t commits, gets, puts, appends, dels, seeks, steps;
+    uint64_t journaled, settled; /* values written to the journal; changes that went from there to their tables */
     uint64_t put_bytes, commit_us_total, commit_us_max;
 };
 
@@ -65,6 +72,10 @@ enum store_rc store_open(struct store **s, const struct store_options *o, const 
                          size_t text_size);
 void store_close(struct store **s);            /* safe with NULL; aborts nothing: no transaction may be open */
 const uint8_t *store_id(const struct store *s);
+/* The format that it was found in, and the one it is in now: an older one until engine_upgrade has done its steps. */
+uint32_t store_format(const struct store *s);
+/* In a write transaction: this is the format from now on. To be committed with what makes it true. */
+enum store_rc store_set_format(struct store_txn *t, uint32_t version);
 /* The last failure of the writer, for logs: "ASSIGN 0000...: checksum"; and of one transaction: what readers ask. */
 const char *store_error_text(const struct store *s);
 const char *store_txn_error_text(const struct store_txn *t);
@@ -83,6 +94,8 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
 /* Write the file ahead of use by one step (a chunk of zeros, synced); call when idle or before the next batch, never
  * with a write transaction open. Cheap when there is nothing to do. */
 void store_write_ahead(struct store *s);
+/* Bring what is in the journal to its tables, in a transaction of its own: if it is half full, or all of it. Call when idle. */
+enum store_rc store_settle(struct store *s, bool all);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 
 /* ---- transactions ---- */
@@ -106,7 +119,15 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
 
 /* ---- ordered walks. A cursor is a small object on the caller's stack; close it before the transaction ends. In a
  * write transaction a cursor must be re-seeked after a put or del on its table. ---- */
-struct store_cursor { void *mc; struct store_txn *t; enum store_table tb; struct store_val key, val; };
+struct store_cursor {
+    void *mc;
+    struct store_txn *t;
+    enum store_table tb;
+    struct store_val key, val;
+    bool by_key; /* it stands at `at`, between table and journal */
+    uint16_t at_n;
+    uint8_t at[STORE_KEY_BYTES_MAX];
+};
 enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c);
 void store_cursor_close(struct store_cursor *c);
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n);    /* first key >= key */

@@ -1,4 +1,4 @@
-/* Transactions, single values, ordered walks.
+/* Transactions, single values.
  *
  * The writer keeps one LMDB cursor a table, opened at first use in a transaction and closed by its end. Gets, puts
  * and dels of a table go through it: LMDB looks at the page where the cursor stands before it descends from the
@@ -8,8 +8,8 @@
  * its reader's slot. Nothing here allocates after the first use of a slot but LMDB itself: its pages and its
  * cursors.
  *
- * A put copies key and value first (to s->key, s->value): they may lie in the store, under a page that the put
- * itself moves. */
+ * A put copies key and value first (to s->key, s->value, or into the journal): they may lie in the store, under a page
+ * that the put itself moves. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -49,7 +49,7 @@ static void name_record(struct store_txn *t, enum store_table tb, const void *ke
     snprintf(t->text + n, sizeof t->text - (size_t)n, "%s: %s", shown < key_n ? "..." : "", what);
 }
 
-static enum store_rc failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
+enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
 {
     if (rc == MDB_NOTFOUND)
         return STORE_NOT_FOUND;
@@ -62,7 +62,7 @@ static enum store_rc failed(struct store_txn *t, enum store_table tb, const void
 static enum store_rc write_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc)
 {
     t->broken = true;
-    enum store_rc r = failed(t, tb, key, key_n, rc);
+    enum store_rc r = txn_failed(t, tb, key, key_n, rc);
     return r == STORE_NO_MEMORY || r == STORE_CORRUPT ? r : STORE_IO;
 }
 
@@ -94,6 +94,14 @@ enum store_rc store_begin(struct store *s, struct store_txn **out)
     t->broken = false;
     t->cursors = 0;
     memset(t->at, 0, sizeof t->at);
+    s->batch_put_bytes = s->counters.put_bytes;
+    s->format_next = s->format;
+    enum store_rc r = young_begin(t);
+    if (r != STORE_OK) {
+        mdb_txn_abort(t->mt);
+        t->open = false;
+        return r;
+    }
     *out = t;
     return STORE_OK;
 }
@@ -170,7 +178,7 @@ static void pool_give(struct store *s, struct store_txn *t)
     pthread_mutex_unlock(&s->lock);
 }
 
-enum store_rc store_begin_read(struct store *s, struct store_txn **out)
+static enum store_rc begin_read(struct store *s, bool plain, struct store_txn **out)
 {
     *out = NULL;
     if (atomic_load(&s->failed))
@@ -183,13 +191,29 @@ enum store_rc store_begin_read(struct store *s, struct store_txn **out)
         t->cursors = 0;
         rc = begin_snapshot(s, t);
         if (rc == 0) {
-            *out = t;
-            return STORE_OK;
+            young_forget(&t->young);
+            t->young_rc = plain ? STORE_OK : young_load(t, NULL);
+            if (t->young_rc != STORE_NO_MEMORY) {
+                *out = t;
+                return STORE_OK;
+            }
+            mdb_txn_reset(t->mt);
+            rc = ENOMEM;
         }
         pool_give(s, t);
     }
     store_reader_leave(s);
     return rc == ENOMEM || rc == MDB_READERS_FULL ? STORE_NO_MEMORY : STORE_IO;
+}
+
+enum store_rc store_begin_read(struct store *s, struct store_txn **out)
+{
+    return begin_read(s, false, out);
+}
+
+enum store_rc txn_begin_plain(struct store *s, struct store_txn **out)
+{
+    return begin_read(s, true, out);
 }
 
 void store_txn_free_pool(struct store *s)
@@ -208,9 +232,9 @@ enum store_rc store_commit(struct store_txn **tp)
     assert(t != NULL && t->open && t->writer && t->cursors == 0);
     struct store *s = t->s;
     *tp = NULL;
-    t->open = false;
     bool fault = strikes(&s->faults.fail_commit_after);
     if (fault || t->broken) {
+        t->open = false;
         mdb_txn_abort(t->mt);
         if (fault)
             snprintf(t->text, sizeof t->text, "commit: a fault was asked for");
@@ -218,8 +242,13 @@ enum store_rc store_commit(struct store_txn **tp)
         return STORE_IO;
     }
     int64_t begun = now_us();
+    int rc = young_commit(t);
+    t->open = false;
     atomic_fetch_add(&s->commits_begun, 1);
-    int rc = mdb_txn_commit(t->mt);
+    if (rc == 0)
+        rc = mdb_txn_commit(t->mt);
+    else
+        mdb_txn_abort(t->mt);
     atomic_fetch_add(&s->commits_ended, 1);
     if (rc != 0) {
         /* LMDB takes a write that the disk cut short for an I/O error: say what it is */
@@ -228,6 +257,8 @@ enum store_rc store_commit(struct store_txn **tp)
         atomic_store(&s->failed, true);
         return STORE_IO;
     }
+    young_committed(t, s->counters.put_bytes - s->batch_put_bytes);
+    s->format = s->format_next;
     uint64_t took = (uint64_t)(now_us() - begun);
     s->counters.commits++;
     s->counters.commit_us_total += took;
@@ -247,6 +278,7 @@ void store_abort(struct store_txn **tp)
     *tp = NULL;
     if (t->writer) {
         mdb_txn_abort(t->mt);
+        young_abort(t);
         t->open = false;
     } else {
         mdb_txn_reset(t->mt);
@@ -257,7 +289,7 @@ void store_abort(struct store_txn **tp)
 
 /* ---- single values ---- */
 
-static int writers_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc)
+int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc)
 {
     assert(t->open && known(tb));
     int rc = t->at[tb] != NULL ? 0 : mdb_cursor_open(t->mt, t->s->dbi[tb], &t->at[tb]);
@@ -265,8 +297,8 @@ static int writers_cursor(struct store_txn *t, enum store_table tb, MDB_cursor *
     return rc;
 }
 
-static enum store_rc opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record,
-                            struct store_val *v)
+enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record,
+                         struct store_val *v)
 {
     const char *wrong = envelope_open(tb, k, record, v);
     if (wrong == NULL)
@@ -286,160 +318,127 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     *v = (struct store_val){ NULL, 0 };
     MDB_val k = val_of(key, key_n), record;
     int rc;
-    if (t->writer) {
+    if (t->writer)
         t->s->counters.gets++;
+    else if (t->young_rc != STORE_OK)
+        return t->young_rc;
+    const uint8_t *c = young_find(&t->young, tb, key, key_n);
+    if (c != NULL) {
+        if (change_how(c) == CHANGE_DELETE)
+            return STORE_NOT_FOUND;
+        *v = change_value(c);
+        return STORE_OK;
+    }
+    if (t->writer) {
         MDB_cursor *mc;
-        rc = writers_cursor(t, tb, &mc);
+        rc = txn_cursor(t, tb, &mc);
         if (rc == 0)
             rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
     } else {
         rc = mdb_get(t->mt, t->s->dbi[tb], &k, &record);
     }
     if (rc != 0)
-        return failed(t, tb, key, key_n, rc);
+        return txn_failed(t, tb, key, key_n, rc);
     k = val_of(key, key_n);
-    return opened(t, tb, &k, &record, v);
+    return txn_opened(t, tb, &k, &record, v);
 }
 
-static enum store_rc put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
-                         size_t n, bool append)
+int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key, struct store_val v)
 {
-    assert(t->writer && t->open && !t->broken && known(tb));
-    assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
     struct store *s = t->s;
-    memcpy(s->key, key, key_n);
-    if (n > 0)
-        memcpy(s->value + ENVELOPE_BYTES, v, n);
-    envelope_seal(tb, s->key, key_n, s->value, n);
-    s->counters.put_bytes += key_n + n;
-    if (strikes(&s->faults.fail_put_after))
-        return write_failed(t, tb, s->key, key_n, EIO);
-    MDB_val k = val_of(s->key, key_n), record = val_of(s->value, n + ENVELOPE_BYTES);
+    MDB_val k = val_of(key.p, key.n), record = val_of(s->value, v.n + ENVELOPE_BYTES);
     MDB_cursor *mc;
-    int rc = writers_cursor(t, tb, &mc);
-    if (rc == 0)
-        rc = mdb_cursor_put(mc, &k, &record, append ? MDB_APPEND : 0);
-    if (rc == MDB_KEYEXIST && append)
+    int rc = txn_cursor(t, tb, &mc);
+    if (rc != 0)
+        return rc;
+    if (how == CHANGE_DELETE) {
+        rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+        return rc != 0 ? rc : mdb_cursor_del(mc, 0);
+    }
+    if (v.n > 0)
+        memcpy(s->value + ENVELOPE_BYTES, v.p, v.n);
+    envelope_seal(tb, key.p, key.n, s->value, v.n);
+    rc = mdb_cursor_put(mc, &k, &record, how == CHANGE_APPEND ? MDB_APPEND : 0);
+    if (rc == MDB_KEYEXIST && how == CHANGE_APPEND)
         rc = mdb_cursor_put(mc, &k, &record, 0);
+    return rc;
+}
+
+/* Into the journal, or to its table. */
+static enum store_rc change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                            const void *v, size_t n)
+{
+    struct store *s = t->s;
+    int rc = 0;
+    if (!t->direct) {
+        if (young_write(t, tb, how, key, key_n, v, n))
+            return STORE_OK;
+        rc = young_settle(t); /* the journal's bytes stay where they are: key and value may lie there */
+    }
+    memcpy(s->key, key, key_n);
+    if (rc == 0)
+        rc = txn_write(t, tb, how, (struct store_val){ s->key, key_n }, (struct store_val){ v, n });
     return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
+}
+
+static enum store_rc put(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                         const void *v, size_t n)
+{
+    assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
+    assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
+    t->s->counters.put_bytes += key_n + n;
+    if (strikes(&t->s->faults.fail_put_after))
+        return write_failed(t, tb, key, key_n, EIO);
+    return change(t, tb, how, key, key_n, v, n);
 }
 
 enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                         size_t n)
 {
     t->s->counters.puts++;
-    return put(t, tb, key, key_n, v, n, false);
+    return put(t, tb, CHANGE_PUT, key, key_n, v, n);
 }
 
 enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                            size_t n)
 {
     t->s->counters.appends++;
-    return put(t, tb, key, key_n, v, n, true);
+    return put(t, tb, CHANGE_APPEND, key, key_n, v, n);
 }
 
 enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n)
 {
-    assert(t->writer && t->open && !t->broken && known(tb) && key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
-    struct store *s = t->s;
-    s->counters.dels++;
-    memcpy(s->key, key, key_n);
-    MDB_val k = val_of(s->key, key_n), record;
-    MDB_cursor *mc;
-    int rc = writers_cursor(t, tb, &mc);
-    if (rc == 0)
-        rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
-    if (rc == MDB_NOTFOUND)
-        return STORE_NOT_FOUND;
-    if (rc == 0)
-        rc = mdb_cursor_del(mc, 0);
-    return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
-}
-
-/* ---- ordered walks ---- */
-
-enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c)
-{
-    assert(t->open && known(tb));
-    *c = (struct store_cursor){ .t = t, .tb = tb };
-    MDB_cursor *mc;
-    int rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc);
-    if (rc != 0)
-        return failed(t, tb, "", 0, rc);
-    c->mc = mc;
-    t->cursors++;
-    return STORE_OK;
-}
-
-void store_cursor_close(struct store_cursor *c)
-{
-    if (c->mc == NULL)
-        return;
-    assert(c->t->open && c->t->cursors > 0);
-    mdb_cursor_close(c->mc);
-    c->t->cursors--;
-    c->mc = NULL;
-}
-
-static enum store_rc move(struct store_cursor *c, MDB_val k, MDB_cursor_op op)
-{
-    MDB_val sought = k, record;
-    int rc = mdb_cursor_get(c->mc, &k, &record, op);
-    if (rc != 0) {
-        c->key = c->val = (struct store_val){ NULL, 0 };
-        return failed(c->t, c->tb, sought.mv_data, sought.mv_size, rc);
-    }
-    bool sane = k.mv_size >= 1 && k.mv_size <= STORE_KEY_BYTES_MAX;
-    c->key = sane ? (struct store_val){ k.mv_data, k.mv_size } : (struct store_val){ NULL, 0 };
-    return opened(c->t, c->tb, &k, &record, &c->val);
-}
-
-static void count(const struct store_cursor *c, bool seek)
-{
-    assert(c->mc != NULL);
-    if (!c->t->writer)
-        return;
-    if (seek)
-        c->t->s->counters.seeks++;
-    else
-        c->t->s->counters.steps++;
-}
-
-enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
-{
-    assert(key_n <= STORE_KEY_BYTES_MAX);
-    count(c, true);
-    return key_n == 0 ? move(c, val_of(NULL, 0), MDB_FIRST) : move(c, val_of(key, key_n), MDB_SET_RANGE);
-}
-
-enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n)
-{
+    assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
-    count(c, true);
-    MDB_val k = val_of(key, key_n), record;
-    int rc = mdb_cursor_get(c->mc, &k, &record, MDB_SET_RANGE);
-    if (rc == MDB_NOTFOUND)
-        return move(c, val_of(NULL, 0), MDB_LAST);
-    if (rc != 0)
-        return failed(c->t, c->tb, key, key_n, rc);
-    bool exact = k.mv_size == key_n && memcmp(k.mv_data, key, key_n) == 0;
-    return move(c, val_of(NULL, 0), exact ? MDB_GET_CURRENT : MDB_PREV);
+    t->s->counters.dels++;
+    if (t->direct) {
+        memcpy(t->s->key, key, key_n);
+        int rc = txn_write(t, tb, CHANGE_DELETE, (struct store_val){ t->s->key, key_n }, (struct store_val){ NULL, 0 });
+        return rc == 0 ? STORE_OK : rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);
+    }
+    const uint8_t *c = young_find(&t->young, tb, key, key_n);
+    if (c != NULL && change_how(c) == CHANGE_DELETE)
+        return STORE_NOT_FOUND;
+    if (c == NULL) {
+        MDB_val k = val_of(key, key_n), record;
+        MDB_cursor *mc;
+        int rc = txn_cursor(t, tb, &mc);
+        if (rc == 0)
+            rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+        if (rc != 0)
+            return rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);
+    }
+    return change(t, tb, CHANGE_DELETE, key, key_n, NULL, 0);
 }
 
-enum store_rc store_next(struct store_cursor *c)
+enum store_rc store_set_format(struct store_txn *t, uint32_t version)
 {
-    count(c, false);
-    return move(c, val_of(NULL, 0), MDB_NEXT);
-}
-
-enum store_rc store_prev(struct store_cursor *c)
-{
-    count(c, false);
-    return move(c, val_of(NULL, 0), MDB_PREV);
-}
-
-enum store_rc store_last(struct store_cursor *c)
-{
-    count(c, true);
-    return move(c, val_of(NULL, 0), MDB_LAST);
+    struct store *s = t->s;
+    assert(t->writer && t->open && !t->broken && version > s->format && version <= STORE_FORMAT_VERSION);
+    uint8_t v[FORMAT_BYTES];
+    memcpy(key_u32(v, version), s->id, sizeof s->id);
+    int rc = txn_write(t, TABLE_META, CHANGE_PUT, (struct store_val){ FORMAT_KEY, sizeof FORMAT_KEY - 1 },
+                       (struct store_val){ v, sizeof v }); /* never by the journal: an open looks here first */
+    s->format_next = version;
+    return rc == 0 ? STORE_OK : write_failed(t, TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, rc);
 }

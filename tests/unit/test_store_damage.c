@@ -306,8 +306,8 @@ static void a_newer_format_is_refused_by_name(void **state)
     assert_int_equal(store_put(t, TABLE_META, "format", 6, v, sizeof v), STORE_OK);
     commit(t);
     store_close(&w->s);
-    expect_refusal(w, STORE_BAD_FORMAT, "has format 2, this program knows formats up to 1");
-    expect_refusal(w, STORE_BAD_FORMAT, "has format 2"); /* and it is still there, untouched */
+    expect_refusal(w, STORE_BAD_FORMAT, "has format 3, this program knows formats up to 2");
+    expect_refusal(w, STORE_BAD_FORMAT, "has format 3"); /* and it is still there, untouched */
 }
 
 static void files_of_other_programs_are_refused_and_left_alone(void **state)

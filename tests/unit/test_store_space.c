@@ -449,7 +449,8 @@ static void a_backup_opens_as_a_store_and_equals_the_original(void **state)
     del_rows(w, 0, 1000);
     struct store_txn *t = begin(w);
     for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++)
-        put(t, i, "key", "value");
+        if (i != TABLE_JOURNAL)
+            put(t, i, "key", "value");
     commit(t);
     snprintf(path, sizeof path, "%s/backup.tmp", w->base); /* of a backup that was broken off */
     assert_int_equal(mkdir(path, 0700), 0);
