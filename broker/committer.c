@@ -237,6 +237,7 @@ static void *run(void *arg)
         outbox_put(c->o.outbox, p);
         gather(c, messages);
     } while (!g.stop);
+    must(c, "settle", store_settle(c->o.store, true));
     struct parcel *last = parcel_get(c->parcels);
     last->kind = PARCEL_FAREWELL;
     outbox_put(c->o.outbox, last);
