@@ -1,6 +1,7 @@
 /* The readers' side of the store: finding lines, runs, units, results and assignments without the engine's memory. */
 #include "broker/engine/reader.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct reader *reader_new(struct store *s)
@@ -197,9 +198,18 @@ uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint
     uint64_t no = (unit - 1) >> run->shift;
     size_t bytes = STATE_UNIT_BYTES + STATE_STATION_BYTES * run->lv->station_count,
            off = ((unit - 1) - (no << run->shift)) * bytes;
-    key_u64(key_u32(k, run->id), no);
-    if (!unit || unit > run->units || !get(r, TABLE_STATE, k, sizeof k, &v))
+    if (!unit || unit > run->units)
         return NULL;
+    if (r->group.val.p && r->group.run == run->id && r->group.no == no) {
+        v = r->group.val;
+    } else {
+        key_u64(key_u32(k, run->id), no);
+        if (!get(r, TABLE_STATE, k, sizeof k, &v))
+            return NULL;
+        r->group.run = run->id;
+        r->group.no = no;
+        r->group.val = v;
+    }
     if (off + bytes > v.n) {
         r->rc = STORE_CORRUPT;
         return NULL;
@@ -208,25 +218,43 @@ uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint
     return buf;
 }
 
-bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct slp_list *out)
+static enum store_rc find_near(struct reader *r, struct reader_near *near, enum store_table tb, uint32_t run,
+                               uint64_t number, struct slp_buf *scratch, struct blob *b)
 {
+    if (near->run == run && number >= near->b.first && number - near->b.first < near->b.n) {
+        *b = near->b;
+        return STORE_OK;
+    }
     uint8_t prefix[4];
+    key_u32(prefix, run);
+    enum store_rc rc = blob_find(r->t, tb, prefix, run ? sizeof prefix : 0, number, scratch, b);
+    if (rc == STORE_OK && b->n > 1) /* a segment with one value is not met again, and may be a copy in scratch */
+        *near = (struct reader_near){ run, *b };
+    return rc;
+}
+
+static struct rd_list rd_list_on(const char *p, size_t n)
+{
+    return (struct rd_list){ slr_on(p, n), 0 };
+}
+
+bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct rd_list *out)
+{
     struct blob b;
-    key_u32(prefix, run->id);
-    enum store_rc rc = blob_find(r->t, TABLE_UNIT, prefix, sizeof prefix, unit, &r->scratch[0], &b);
+    enum store_rc rc = find_near(r, &r->unit, TABLE_UNIT, run->id, unit, &r->scratch[0], &b);
     if (rc) {
         r->rc = rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc;
         return false;
     }
     struct slp_bytes v = blob_value(&b, unit);
-    *out = (struct slp_list){ v.p, v.n, run->lv->input_count };
+    *out = rd_list_on(v.p, v.n);
     return true;
 }
 
-bool rd_result(struct reader *r, uint64_t result, struct slp_list *out)
+bool rd_result(struct reader *r, uint16_t station, uint64_t result, struct rd_list *out)
 {
     struct blob b;
-    enum store_rc rc = blob_find(r->t, TABLE_RESULT, NULL, 0, result, &r->scratch[1], &b);
+    enum store_rc rc = find_near(r, &r->result[station], TABLE_RESULT, 0, result, &r->scratch[1], &b);
     struct slp_bytes v = { NULL, 0 };
     if (rc == STORE_OK)
         v = blob_value(&b, result);
@@ -234,22 +262,27 @@ bool rd_result(struct reader *r, uint64_t result, struct slp_list *out)
         r->rc = rc == STORE_NOT_FOUND || rc == STORE_OK ? STORE_CORRUPT : rc;
         return false;
     }
-    *out = (struct slp_list){ v.p + RESULT_HEAD_BYTES, v.n - RESULT_HEAD_BYTES, SL_FORM_FIELDS_MAX };
+    *out = rd_list_on(v.p + RESULT_HEAD_BYTES, v.n - RESULT_HEAD_BYTES);
     r->result_done_wall_us = (int64_t)get_u64((const uint8_t *)v.p + 6);
     return true;
 }
 
-void rd_element(struct slp_buf *b, const struct slp_list *l, uint32_t i)
+void rd_element(struct slp_buf *b, struct rd_list *l, uint32_t i)
 {
-    struct slr r = slr_on(l->p, l->bytes);
-    for (; i; i--)
-        if (slr_skip(&r, SL_DEPTH_MAX))
-            break;
-    const char *p = r.p;
-    if (i || r.p == r.end || slr_skip(&r, SL_DEPTH_MAX))
-        slp_pack_nil(b);
+    assert(i >= l->at);
+    const char *p = NULL;
+    while (l->at <= i && l->rest.p != l->rest.end) {
+        p = l->at == i ? l->rest.p : NULL;
+        l->at++;
+        if (slr_skip(&l->rest, SL_DEPTH_MAX)) {
+            l->rest.p = l->rest.end;
+            p = NULL;
+        }
+    }
+    if (p)
+        slp_buf_add(b, p, (size_t)(l->rest.p - p));
     else
-        slp_buf_add(b, p, (size_t)(r.p - p));
+        slp_pack_nil(b);
 }
 
 bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
@@ -314,6 +347,10 @@ int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us,
     if (r->rc)
         return -1;
     r->elapsed_us = elapsed_us;
+    r->group.val.p = NULL; /* what was borrowed from the last transaction */
+    r->unit.b.n = 0;
+    for (uint32_t i = 0; i < SL_LINE_STATIONS_MAX; i++)
+        r->result[i].b.n = 0;
     switch (m->type) {
     case SLP_OUTPUT_GET: rc = rd_output(r, m, out); break;
     case SLP_UNIT_GET: rc = rd_unit_story(r, m, out); break;

@@ -11,6 +11,9 @@
 #define PAGE_BYTES_MAX (200 * 1024) /* rows of a page: the rest of a frame is for its head */
 
 struct reader_line { uint32_t line, version; struct ld_line *def; };
+/* A segment found in the transaction under way. Who walks over units in order comes by each segment many times: it is
+ * looked up, and its checksum taken, once. n 0: none. */
+struct reader_near { uint32_t run; struct blob b; };
 struct reader_name { uint8_t kind; uint8_t n; uint32_t id; char s[SL_NAME_BYTES_MAX]; };
 
 struct reader {
@@ -21,6 +24,8 @@ struct reader {
     struct reader_name *name;
     uint32_t lines, line_cap, names, name_cap;
     struct slp_buf b, b2, scratch[2];
+    struct reader_near unit, result[SL_LINE_STATIONS_MAX]; /* the last one of a run's units; of each station's results */
+    struct { uint32_t run; uint64_t no; struct store_val val; } group; /* the last one of units' states; val.p NULL: none */
     struct stream *stream; /* reader_events.c: kept from one publication to the next */
     int64_t result_done_wall_us; /* of the result read last */
     enum store_rc rc;
@@ -42,9 +47,11 @@ bool rd_station(struct reader *r, uint32_t id, uint32_t *line, uint32_t *version
 const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version);
 /* The state of a unit, copied into buf; NULL: none. */
 uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint8_t buf[STATE_GROUP_BYTES_MAX]);
-bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct slp_list *v);
-bool rd_result(struct reader *r, uint64_t result, struct slp_list *v);
-void rd_element(struct slp_buf *b, const struct slp_list *l, uint32_t i); /* append element i, nil if there is none */
+struct rd_list { struct slr rest; uint32_t at; }; /* packed values from number `at` on; {0}: none */
+bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct rd_list *v);
+bool rd_result(struct reader *r, uint16_t station, uint64_t result, struct rd_list *v); /* station: its place in the line */
+/* Append value i, nil if there is none. In ascending order: it goes through the list once. */
+void rd_element(struct slp_buf *b, struct rd_list *l, uint32_t i);
 
 struct rd_assignment { uint64_t no, unit, prev, result, active_us; uint32_t run, station, hub, worker; uint8_t state, why, attempt;
                        int64_t assigned_wall_us, started_wall_us, ended_wall_us; };

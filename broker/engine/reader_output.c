@@ -35,13 +35,13 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
 }
 
 static void row_of_station(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *t,
-                           const struct slp_list *in)
+                           struct rd_list *in)
 {
     const struct ld_station *st = &s->run->lv->stations[s->station];
     uint64_t result = get_u48(t + 10), no = get_u48(t + 4);
-    struct slp_list l = { NULL, 0, 0 };
+    struct rd_list l = { .at = 0 };
     struct rd_assignment a = { 0 };
-    if (result && !rd_result(r, result, &l))
+    if (result && !rd_result(r, (uint16_t)s->station, result, &l))
         return;
     for (uint32_t i = 0; i < s->run->lv->input_count; i++)
         rd_element(b, in, i);
@@ -61,10 +61,10 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
 }
 
 static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *head,
-                        const struct slp_list *in)
+                        struct rd_list *in)
 {
     const struct ld_line *lv = s->run->lv;
-    struct slp_list l = { NULL, 0, 0 };
+    struct rd_list l = { .at = 0 };
     int of = -1;
     for (uint32_t i = 0; i < lv->out_count && !r->rc; i++) {
         struct ld_ref ref = lv->outs[i];
@@ -74,8 +74,8 @@ static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape 
         }
         if (ref.station != of) { /* a station's fields stand together */
             uint64_t result = get_u48(head + STATE_UNIT_BYTES + STATE_STATION_BYTES * ref.station + 10);
-            l = (struct slp_list){ NULL, 0, 0 };
-            if (result && !rd_result(r, result, &l))
+            l = (struct rd_list){ .at = 0 };
+            if (result && !rd_result(r, (uint16_t)ref.station, result, &l))
                 return;
             of = ref.station;
         }
@@ -116,7 +116,7 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     for (uint64_t u = q->after_unit; u++ < run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc;
          looked++) {
         uint8_t buf[STATE_GROUP_BYTES_MAX], *head = rd_unit(r, &run, u, buf);
-        struct slp_list in;
+        struct rd_list in;
         size_t was = r->b.n;
         if (!head) {
             r->rc = r->rc ? r->rc : STORE_CORRUPT;

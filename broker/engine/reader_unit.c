@@ -55,7 +55,7 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
                        const struct rd_assignment *a)
 {
     struct slp_buf *b = &r->b;
-    struct slp_list l;
+    struct rd_list l;
     slp_pack_map(b, 12);
     number(b, "assignment", a->no);
     text(b, "worker", rd_name_of(r, NAME_WORKER, a->worker));
@@ -70,7 +70,7 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
     slp_pack_cstr(b, "late");
     slp_pack_bool(b, a->state == ASSIGN_LATE);
     slp_pack_cstr(b, "result");
-    if (!a->result || !rd_result(r, a->result, &l)) {
+    if (!a->result || !rd_result(r, (uint16_t)(st - run->lv->stations), a->result, &l)) {
         slp_pack_nil(b);
         return;
     }
@@ -137,7 +137,7 @@ int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out
     const struct slp_unit_get *q = &m->u.unit_get;
     struct rd_run run;
     uint8_t buf[STATE_GROUP_BYTES_MAX], *head;
-    struct slp_list in;
+    struct rd_list in;
     uint32_t id = rd_name(r, NAME_RUN, q->run);
     if (!id || !rd_run_get(r, id, &run))
         return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "run", "there is no run of that name");

@@ -105,6 +105,64 @@ static void output_comes_in_pages_in_input_order_while_the_run_goes_on(void **st
     assert_int_equal(want, 12);
 }
 
+/* Small values share a segment, which is looked up once for all of them; large ones have one of their own, or are cut.
+ * Results stand in the order in which they came, which is not that of the units, and those of two stations take turns. */
+static void values_of_all_sizes_come_out_with_their_units(void **state)
+{
+    (void)state;
+    enum { N = 60 };
+    static char value[N][9000], results[2][N][9000];
+    for (unsigned i = 0; i < N; i++)
+        for (unsigned k = 0; k < 3; k++) {
+            char *v = k ? results[k - 1][i] : value[i];
+            size_t n = (i + k) % 7 == 3 ? 8000 : (i + k) % 7 == 5 ? 3400 : 5 + (i * 3 + k) % 90;
+            memset(v, 'a' + (int)((i * 5 + k) % 26), n);
+            snprintf(v, 9, "%02u.%u", i, k);
+            v[4] = '_';
+        }
+    struct slp_buf rows = { 0 };
+    for (unsigned i = 0; i < N; i++) {
+        slp_pack_array(&rows, 1);
+        slp_pack_cstr(&rows, value[i]);
+        if (i % 10 == 9) {
+            struct slp_put p = { .run_id = s.run, .rows = { rows.p, (uint32_t)rows.n, 10 } };
+            assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_PUT, &p)->type, SLP_PUT_DONE);
+            slp_buf_clear(&rows);
+        }
+    }
+    slp_buf_free(&rows);
+    world_batch(&s.w, 10); /* results of one batch share segments, too */
+    static struct world_task of[2][N];
+    for (unsigned k = 0; k < 2; k++) {
+        assert_int_equal(take(N), N);
+        for (unsigned i = 0; i < N; i++) { /* which unit is it? */
+            const char *shown = world_shown(&s.w, &s.h, s.t[i].assignment, 0);
+            of[k][(unsigned)atoi(shown)] = s.t[i];
+        }
+        for (unsigned i = 0; i < N; i++) {
+            unsigned unit = i * 7 % N;
+            world_submit(&s.w, &s.h, &of[k][unit], results[k][unit]);
+        }
+    }
+    world_batch(&s.w, 1);
+    struct slp_output_get q = { .run = world_str("r") };
+    unsigned unit = 0;
+    for (bool more = true; more;) {
+        struct slp_msg *m = world_read(&s.w, SLP_OUTPUT_GET, &q);
+        assert_int_equal(m->type, SLP_OUTPUT);
+        for (unsigned r = 0; r < m->u.output.rows.count; r++, unit++) {
+            assert_int_equal(world_number(cell(m, r, 0)), unit + 1);
+            assert_true(is_text(cell(m, r, 1), value[unit]));
+            assert_true(is_text(cell(m, r, 2), results[0][unit]));
+            assert_true(is_text(cell(m, r, 3), results[1][unit]));
+        }
+        more = m->u.output.more;
+        q.after_unit = m->u.output.next_after;
+        SLP_SET(&q, output_get, after_unit);
+    }
+    assert_int_equal(unit, N);
+}
+
 static void all_units_may_be_asked_for_and_what_is_missing_is_nil(void **state)
 {
     (void)state;
@@ -321,6 +379,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(output_comes_in_pages_in_input_order_while_the_run_goes_on),
+        TEST(values_of_all_sizes_come_out_with_their_units),
         TEST(all_units_may_be_asked_for_and_what_is_missing_is_nil),
         TEST(a_stations_output_names_who_did_it),
         TEST(a_story_tells_assignments_reasons_results_and_times),
