@@ -48,6 +48,19 @@ int sl__request(struct sl *sl, uint64_t type, const void *body, uint64_t reply_t
 /* The same with a timeout of its own (INT64_MAX: none), and the choice of resending. */
 int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply,
                      int64_t timeout_ms, bool resend);
+/* The two halves of it, for who has something to do while the answer is on its way. A handle has one request at a time:
+ * between the halves nothing else may be asked. The time is counted from sl__ask_end on, the answer is in sl->reply. */
+struct sl__ask {
+    uint64_t type;
+    const void *body; /* stays until sl__ask_end returns */
+    bool resend;
+    bool sent, ever_sent, sent_twice; /* from here on request.c's */
+    int64_t deadline_us, again_us, resend_at_us, silence_us; /* again_us: pause before the next time */
+    uint64_t losses;
+};
+int sl__ask_begin(struct sl *sl, struct sl__ask *a); /* SL_OK, SL_NO_MEMORY, SL_TOO_BIG */
+int sl__ask_end(struct sl *sl, struct sl__ask *a, uint64_t reply_type, int64_t timeout_ms);
+void sl__ask_drop(struct sl *sl); /* instead: nobody wants the answer any more */
 struct slp_bytes sl__bytes(const char *s); /* of a terminated string; NULL: {NULL, 0} */
 int64_t sl__now_us(void); /* monotonic */
 

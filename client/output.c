@@ -3,24 +3,29 @@
 #include <string.h>
 
 #include "client/internal.h"
+#include "proto/reader.h"
 
-struct page { /* columns of a page, and place for the values of one row */
+struct page {
+    zmq_msg_t frame; /* initialised always; the rest points into it */
+    struct slp_msg m;
     const char **columns;
-    struct sl_value *values;
+    struct sl_value *values; /* place for those of one row */
     uint32_t count;
 };
 
 static void page_free(struct page *p)
 {
+    zmq_msg_close(&p->frame);
     free(p->columns);
     free(p->values);
-    *p = (struct page){ .count = 0 };
 }
 
 /* Names repeat on every page, and pages are large: a copy a page costs nothing. */
-static bool page_take(struct page *p, struct slp_list columns)
+static bool take_columns(struct page *p, struct slp_list columns)
 {
-    page_free(p);
+    free(p->columns);
+    free(p->values);
+    p->count = 0;
     p->columns = malloc(columns.count * sizeof *p->columns + columns.bytes + columns.count + 1);
     p->values = malloc((columns.count + 1ul) * sizeof *p->values);
     if (!p->columns || !p->values)
@@ -36,15 +41,28 @@ static bool page_take(struct page *p, struct slp_list columns)
     return true;
 }
 
-/* SL_OK, SL_STOPPED, SL_BAD_REPLY. */
-static int hand_out(struct sl *sl, struct page *p, struct slp_bytes packed, sl_output_fn *fn, void *arg, uint64_t *last)
+/* The handle's reply becomes this page, so that the handle can be used for the next. */
+static int page_take(struct sl *sl, struct page *p)
 {
-    struct sl_value row;
-    if (!sl__value(packed, &row) || row.type != SL_T_ARRAY || row.n != p->count || row.n == 0)
+    struct slp_fault fault;
+    const void *was_at = zmq_msg_data(&sl->reply_frame);
+    zmq_msg_move(&p->frame, &sl->reply_frame);
+    p->m = sl->reply;
+    if (zmq_msg_data(&p->frame) != was_at) /* a small frame lies inside the zmq_msg_t itself */
+        slp_decode(zmq_msg_data(&p->frame), zmq_msg_size(&p->frame), SLP_B2C, &p->m, &fault);
+    return take_columns(p, p->m.u.output.columns) ? SL_OK : sl__fail(sl, SL_NO_MEMORY, "", NULL);
+}
+
+/* SL_OK, SL_STOPPED, SL_BAD_REPLY. */
+static int hand_out(struct sl *sl, struct page *p, struct sl_cursor *rows, sl_output_fn *fn, void *arg, uint64_t *last)
+{
+    struct slr r = { rows->p, rows->end };
+    struct slr_value row;
+    if (slr_next(&r, &row) != 0 || row.type != SLR_ARRAY || row.n != p->count || row.n == 0)
         return sl__fail(sl, SL_BAD_REPLY, "output.rows", "a row does not fit the columns");
-    struct sl_cursor c = sl_inside(&row);
+    rows->p = r.p;
     for (uint32_t i = 0; i < row.n; i++)
-        if (!sl_next(&c, &p->values[i]))
+        if (!sl_next(rows, &p->values[i]))
             return sl__fail(sl, SL_BAD_REPLY, "output.rows", NULL);
     if (p->values[0].type != SL_T_UINT || p->values[0].v.u64 <= *last)
         return sl__fail(sl, SL_BAD_REPLY, "output.rows", "units are not in order");
@@ -54,6 +72,57 @@ static int hand_out(struct sl *sl, struct page *p, struct slp_bytes packed, sl_o
     int stop = fn(arg, &out);
     sl->in_callback = false;
     return stop ? sl__fail(sl, SL_STOPPED, "", NULL) : SL_OK;
+}
+
+static int ask_for(struct sl *sl, struct sl__ask *a, struct slp_output_get *get, uint64_t after_unit)
+{
+    get->after_unit = after_unit;
+    if (after_unit)
+        SL__SET(get, output_get, after_unit);
+    *a = (struct sl__ask){ .type = SLP_OUTPUT_GET, .body = get, .resend = true };
+    return sl__ask_begin(sl, a);
+}
+
+static int hand_out_page(struct sl *sl, struct page *p, sl_output_fn *fn, void *arg, uint64_t *last)
+{
+    int rc = SL_OK;
+    struct slp_list rows = p->m.u.output.rows;
+    struct slr on = slr_on(rows.p, rows.bytes);
+    struct sl_cursor c = { on.p, on.end };
+    for (uint32_t i = 0; rc == SL_OK && i < rows.count; i++)
+        rc = hand_out(sl, p, &c, fn, arg, last);
+    if (rc == SL_OK && p->m.u.output.next_after > *last)
+        *last = p->m.u.output.next_after; /* unfinished units in between were passed by */
+    return rc;
+}
+
+/* Page after page. While one is handed out, the next is on its way. */
+static int walk(struct sl *sl, struct slp_output_get *get, struct page *p, sl_output_fn *fn, void *arg, uint64_t *last)
+{
+    struct sl__ask a;
+    int rc = ask_for(sl, &a, get, *last);
+    while (rc == SL_OK) {
+        uint64_t began = *last;
+        rc = sl__ask_end(sl, &a, SLP_OUTPUT, sl->o.timeout_ms);
+        if (rc == SL_OK)
+            rc = page_take(sl, p);
+        if (rc != SL_OK)
+            return rc;
+        const struct slp_output *out = &p->m.u.output;
+        if (out->more && out->next_after <= began)
+            rc = sl__fail(sl, SL_BAD_REPLY, "output.next_after", "the page does not go on");
+        else if (out->more)
+            rc = ask_for(sl, &a, get, out->next_after);
+        if (rc != SL_OK)
+            return rc;
+        rc = hand_out_page(sl, p, fn, arg, last);
+        if (rc == SL_OK && !out->more)
+            return SL_OK;
+        if (rc == SL_OK && *last != out->next_after)
+            rc = sl__fail(sl, SL_BAD_REPLY, "output.next_after", "a row lies behind it");
+    }
+    sl__ask_drop(sl);
+    return rc;
 }
 
 int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *fn, void *arg,
@@ -69,42 +138,20 @@ int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o,
         rc = sl__name_ok(sl, o->station, "station");
     if (rc == SL_OK && o->page_rows > SL_PAGE_ITEMS_MAX)
         rc = sl__fail(sl, SL_TOO_MANY, "page_rows", NULL);
+    struct slp_output_get get = {
+        .run = sl__bytes(run), .station = sl__bytes(o->station), .limit = o->page_rows, .all_units = o->all_units
+    };
+    if (o->station)
+        SL__SET(&get, output_get, station);
+    if (o->page_rows)
+        SL__SET(&get, output_get, limit);
+    if (o->all_units)
+        SL__SET(&get, output_get, all_units);
     struct page page = { .count = 0 };
+    zmq_msg_init(&page.frame);
     uint64_t at = o->after_unit;
-    for (bool more = true; more && rc == SL_OK;) {
-        struct slp_output_get g = { .run = sl__bytes(run),
-                                    .station = sl__bytes(o->station),
-                                    .after_unit = at,
-                                    .limit = o->page_rows,
-                                    .all_units = o->all_units };
-        if (o->station)
-            SL__SET(&g, output_get, station);
-        if (at)
-            SL__SET(&g, output_get, after_unit);
-        if (o->page_rows)
-            SL__SET(&g, output_get, limit);
-        if (o->all_units)
-            SL__SET(&g, output_get, all_units);
-        struct slp_msg m;
-        rc = sl__request(sl, SLP_OUTPUT_GET, &g, SLP_OUTPUT, &m);
-        if (rc != SL_OK)
-            break;
-        const struct slp_output *out = &m.u.output;
-        if (!page_take(&page, out->columns)) {
-            rc = sl__fail(sl, SL_NO_MEMORY, "", NULL);
-            break;
-        }
-        uint64_t began = at;
-        struct slp_cursor c = slp_each(out->rows);
-        struct slp_bytes packed;
-        while (rc == SL_OK && slp_next_raw(&c, &packed))
-            rc = hand_out(sl, &page, packed, fn, arg, &at);
-        more = out->more;
-        if (rc == SL_OK && out->next_after > at)
-            at = out->next_after; /* unfinished units in between were passed by */
-        if (rc == SL_OK && more && at == began)
-            rc = sl__fail(sl, SL_BAD_REPLY, "output.next_after", "the page does not go on");
-    }
+    if (rc == SL_OK)
+        rc = walk(sl, &get, &page, fn, arg, &at);
     page_free(&page);
     if (last)
         *last = at;

@@ -20,13 +20,6 @@ bool sl__resendable(uint64_t type)
     }
 }
 
-struct ask {
-    uint64_t type;
-    const void *body;
-    int64_t deadline_us, again_us; /* again_us: pause before the next time */
-    bool resend, sent_twice;
-};
-
 static void release_reply(struct sl *sl)
 {
     zmq_msg_close(&sl->reply_frame);
@@ -41,46 +34,50 @@ static int no_answer(struct sl *sl, bool sent)
     return sl__fail(sl, SL_TIMEOUT, "", NULL);
 }
 
-/* Send until one answer is there. SL_OK: sl->got tells which kind. */
-static int exchange(struct sl *sl, struct ask *a)
+/* SL_OK also if it could not be sent now: then no link stands. */
+static int try_send(struct sl *sl, struct sl__ask *a)
 {
-    bool sent = false, ever_sent = false;
-    int64_t resend_at_us = INT64_MAX, silence_us = sl->o.resend_ms * 1000;
-    uint64_t losses = sl->losses;
+    sl__link_watch(sl); /* a loss from before is not one of this message */
+    a->losses = sl->losses;
+    int rc = sl__link_send(sl, &sl->out);
+    if (rc < 0)
+        return sl__fail(sl, SL_NO_MEMORY, "", NULL);
+    if (rc > 0) {
+        a->sent_twice = a->sent_twice || a->ever_sent;
+        a->sent = a->ever_sent = true;
+        a->resend_at_us = sl__now_us() + a->silence_us;
+    }
+    return SL_OK;
+}
+
+/* Until one answer is there, sending again where that is due. SL_OK: sl->got tells which kind. */
+static int exchange(struct sl *sl, struct sl__ask *a)
+{
     while (sl->got == SL__NO_REPLY) {
         int64_t now_us = sl__now_us();
         if (now_us >= a->deadline_us || sl->ended)
-            return no_answer(sl, ever_sent);
-        if (sent && losses != sl->losses) {
+            return no_answer(sl, a->ever_sent);
+        if (a->sent && a->losses != sl->losses) {
             if (!a->resend)
                 return no_answer(sl, true);
-            sent = false;
+            a->sent = false;
         }
-        if (sent && a->resend && now_us >= resend_at_us) {
-            sent = false;
-            silence_us = silence_us * 2 > RESEND_MAX_US ? RESEND_MAX_US : silence_us * 2;
+        if (a->sent && a->resend && now_us >= a->resend_at_us) {
+            a->sent = false;
+            a->silence_us = a->silence_us * 2 > RESEND_MAX_US ? RESEND_MAX_US : a->silence_us * 2;
         }
-        if (!sent) {
-            sl__link_watch(sl); /* a loss from before is not one of this message */
-            losses = sl->losses;
-            int rc = sl__link_send(sl, &sl->out);
-            if (rc < 0)
-                return sl__fail(sl, SL_NO_MEMORY, "", NULL);
-            if (rc > 0) {
-                a->sent_twice = a->sent_twice || ever_sent;
-                sent = ever_sent = true;
-                resend_at_us = now_us + silence_us;
-            }
-        }
-        int64_t until_us = sent && a->resend && resend_at_us < a->deadline_us ? resend_at_us : a->deadline_us;
-        if (sl__turn(sl, !sent, NULL, until_us) != SL_OK)
+        int rc = a->sent ? SL_OK : try_send(sl, a);
+        if (rc != SL_OK)
+            return rc;
+        int64_t until_us = a->sent && a->resend && a->resend_at_us < a->deadline_us ? a->resend_at_us : a->deadline_us;
+        if (sl__turn(sl, !a->sent, NULL, until_us) != SL_OK)
             return sl__fail(sl, SL_STOPPED, "", NULL);
     }
     return SL_OK;
 }
 
 /* The broker said: again, later. Wait, serving pipes meanwhile. */
-static int pause_before_again(struct sl *sl, struct ask *a, uint64_t after_ms)
+static int pause_before_again(struct sl *sl, struct sl__ask *a, uint64_t after_ms)
 {
     int64_t pause_us = after_ms > 3600000 ? 3600000000ll : (int64_t)after_ms * 1000;
     if (pause_us < a->again_us)
@@ -95,18 +92,33 @@ static int pause_before_again(struct sl *sl, struct ask *a, uint64_t after_ms)
     return SL_OK;
 }
 
-static int ask(struct sl *sl, struct ask *a, uint64_t reply_type)
+int sl__ask_begin(struct sl *sl, struct sl__ask *a)
+{
+    release_reply(sl);
+    slp_buf_clear(&sl->out);
+    uint64_t id = SL__ID_REQUEST | ++sl->next_request;
+    if (slp_encode(&sl->out, a->type, id, a->body) != 0)
+        return sl__fail(sl, SL_NO_MEMORY, "", NULL);
+    if (sl->out.n > SL_FRAME_BYTES_MAX)
+        return sl__fail(sl, SL_TOO_BIG, "", "the request does not fit one message");
+    a->sent = a->ever_sent = false;
+    a->silence_us = sl->o.resend_ms * 1000;
+    int rc = try_send(sl, a);
+    if (rc == SL_OK)
+        sl->waiting_id = id;
+    return rc;
+}
+
+void sl__ask_drop(struct sl *sl)
+{
+    sl->waiting_id = 0;
+}
+
+static int await(struct sl *sl, struct sl__ask *a, uint64_t reply_type)
 {
     for (;;) {
-        release_reply(sl);
-        slp_buf_clear(&sl->out);
-        sl->waiting_id = SL__ID_REQUEST | ++sl->next_request;
-        if (slp_encode(&sl->out, a->type, sl->waiting_id, a->body) != 0)
-            return sl__fail(sl, SL_NO_MEMORY, "", NULL);
-        if (sl->out.n > SL_FRAME_BYTES_MAX)
-            return sl__fail(sl, SL_TOO_BIG, "", "the request does not fit one message");
         int rc = exchange(sl, a);
-        sl->waiting_id = 0;
+        sl__ask_drop(sl);
         if (rc != SL_OK)
             return rc;
         if (sl->got == SL__BROKEN_REPLY)
@@ -123,26 +135,39 @@ static int ask(struct sl *sl, struct ask *a, uint64_t reply_type)
         if (rc != SL_OK)
             return rc;
         sl__forget_error(sl);
+        rc = sl__ask_begin(sl, a);
+        if (rc != SL_OK)
+            return rc;
     }
 }
 
-int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply,
-                     int64_t timeout_ms, bool resend)
+int sl__ask_end(struct sl *sl, struct sl__ask *a, uint64_t reply_type, int64_t timeout_ms)
 {
     int64_t now_us = sl__now_us();
-    struct ask a = { .type = type, .body = body, .resend = resend, .again_us = AGAIN_MIN_US };
-    a.deadline_us = timeout_ms > (INT64_MAX - now_us) / 1000 ? INT64_MAX : now_us + timeout_ms * 1000;
-    int rc = ask(sl, &a, reply_type);
+    a->again_us = AGAIN_MIN_US;
+    a->deadline_us = timeout_ms > (INT64_MAX - now_us) / 1000 ? INT64_MAX : now_us + timeout_ms * 1000;
+    a->resend_at_us = now_us + a->silence_us; /* nobody has looked for an answer yet */
+    int rc = await(sl, a, reply_type);
     /* Deleted by the first of two sendings, the answer to which was lost: what was asked for is so. */
-    if (rc == SL_NOT_FOUND && a.sent_twice) {
-        const struct slp_run_set *run = body;
-        const struct slp_line_set *line = body;
-        if ((type == SLP_RUN_SET && run->action == 4) || (type == SLP_LINE_SET && line->action == 2)) {
+    if (rc == SL_NOT_FOUND && a->sent_twice) {
+        const struct slp_run_set *run = a->body;
+        const struct slp_line_set *line = a->body;
+        if ((a->type == SLP_RUN_SET && run->action == 4) || (a->type == SLP_LINE_SET && line->action == 2)) {
             sl__forget_error(sl);
             sl->reply = (struct slp_msg){ .version = SL_PROTOCOL_VERSION, .type = SLP_DONE };
             rc = SL_OK;
         }
     }
+    return rc;
+}
+
+int sl__request_with(struct sl *sl, uint64_t type, const void *body, uint64_t reply_type, struct slp_msg *reply,
+                     int64_t timeout_ms, bool resend)
+{
+    struct sl__ask a = { .type = type, .body = body, .resend = resend };
+    int rc = sl__ask_begin(sl, &a);
+    if (rc == SL_OK)
+        rc = sl__ask_end(sl, &a, reply_type, timeout_ms);
     if (rc == SL_OK && reply)
         *reply = sl->reply;
     return rc;

@@ -388,8 +388,8 @@ struct sl_output_options {
     uint64_t page_rows;  /* rows a page. 0: what the broker thinks right */
     bool all_units;      /* units that are not finished, too: missing values are nil */
 };
-/* The units of a run in input order, page after page. o may be NULL. *last (may be NULL) is where to go on: also
- * filled on SL_STOPPED. */
+/* The units of a run in input order, page after page; while one is handed out, the next is on its way. o may be NULL.
+ * *last (may be NULL) is where to go on: also filled on SL_STOPPED. */
 SL_API int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *row, void *arg,
                      uint64_t *last);
 

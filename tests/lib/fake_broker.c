@@ -198,6 +198,7 @@ static void fake_page(struct fake *f, uint64_t id, const struct slp_events_get *
 static void fake_output(struct fake *f, uint64_t id, const struct slp_output_get *g, struct slp_buf *out)
 {
     struct slp_buf columns = { 0 }, rows = { 0 };
+    atomic_fetch_add(&f->output_gets, 1);
     slp_pack_cstr(&columns, "unit");
     slp_pack_cstr(&columns, "value");
     struct slp_output o = { .columns = { columns.p, (uint32_t)columns.n, 2 } };

@@ -47,7 +47,7 @@ struct fake {
     struct slp_item_station_row station;
     pthread_mutex_t lock;               /* run, station, event_last */
     uint64_t event_last;
-    atomic_int info_gets, events_gets, page_rows;
+    atomic_int info_gets, events_gets, output_gets, page_rows;
     struct slp_buf list;
 };
 

@@ -90,6 +90,82 @@ static void output_comes_in_pages_and_can_go_on(void **state)
     sl_close(&sl);
 }
 
+struct slow_reader {
+    struct fake *f;
+    uint64_t n;
+    int64_t pause_ms; /* over the first row */
+};
+
+static int on_slow_output(void *arg, const struct sl_output_row *row)
+{
+    struct slow_reader *r = arg;
+    assert_int_equal(row->unit, ++r->n);
+    if (r->n == 1) {
+        int64_t begun = ms();
+        while (ms() < begun + 10000 && (atomic_load(&r->f->output_gets) < 2 || ms() < begun + r->pause_ms))
+            continue;
+    }
+    return 0;
+}
+
+static void the_next_page_is_asked_for_while_one_is_read(void **state)
+{
+    struct fake *f = *state;
+    struct tally t;
+    struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 200, .resend_ms = 50 });
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER });
+    assert_int_equal(put_rows(p, 1, 150, false), SL_OK);
+    assert_int_equal(sl_flush(p), SL_OK);
+    struct slow_reader r = { .f = f, .pause_ms = 300 }; /* longer than anybody would wait for an answer */
+    assert_int_equal(sl_output(sl, "r", NULL, on_slow_output, &r, NULL), SL_OK);
+    assert_int_equal(r.n, 150);
+    assert_int_equal(atomic_load(&f->output_gets), 2); /* the answer had come, nothing was asked for again */
+    sl_close(&sl);
+}
+
+static int stop_at_once(void *arg, const struct sl_output_row *row)
+{
+    (void)arg;
+    (void)row;
+    return 1;
+}
+
+static void a_page_that_nobody_wants_any_more_disturbs_no_other_request(void **state)
+{
+    struct fake *f = *state;
+    struct tally t;
+    struct sl *sl = opened(f, (struct sl_options){ 0 });
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER });
+    assert_int_equal(put_rows(p, 1, 350, false), SL_OK);
+    assert_int_equal(sl_flush(p), SL_OK);
+    uint64_t last;
+    for (int i = 0; i < 50; i++) {
+        struct sl_run_row row;
+        assert_int_equal(sl_output(sl, "r", NULL, stop_at_once, NULL, &last), SL_STOPPED);
+        assert_int_equal(last, 1);
+        assert_int_equal(sl_run_info(sl, "r", &row, NULL, NULL), SL_OK);
+        struct slow_reader r = { .f = f, .n = 0 };
+        assert_int_equal(sl_output(sl, "r", NULL, on_slow_output, &r, NULL), SL_OK);
+        assert_int_equal(r.n, 350);
+    }
+    sl_close(&sl);
+}
+
+static void output_outlives_a_lost_request_for_a_page(void **state)
+{
+    struct fake *f = *state;
+    struct tally t;
+    struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 30 });
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER });
+    assert_int_equal(put_rows(p, 1, 350, false), SL_OK);
+    assert_int_equal(sl_flush(p), SL_OK);
+    atomic_store(&f->swallow_answers, 2);
+    struct slow_reader r = { .f = f };
+    assert_int_equal(sl_output(sl, "r", NULL, on_slow_output, &r, NULL), SL_OK);
+    assert_int_equal(r.n, 350);
+    sl_close(&sl);
+}
+
 static void expect_event(struct sl_events *e, uint64_t seq)
 {
     struct sl_event v;
@@ -216,6 +292,9 @@ int main(void)
         F(a_run_is_waited_for),
         F(waiting_for_a_run_outlives_the_broker),
         F(output_comes_in_pages_and_can_go_on),
+        F(the_next_page_is_asked_for_while_one_is_read),
+        F(a_page_that_nobody_wants_any_more_disturbs_no_other_request),
+        F(output_outlives_a_lost_request_for_a_page),
         F(events_come_without_a_hole_and_without_a_repeat),
         F(a_stream_of_its_own_knows_its_own_gaps),
         F(what_the_publisher_lost_last_is_found_in_silence),
