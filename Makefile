@@ -117,7 +117,7 @@ $(O)/sunlined: $(O)/broker/main.o $(O)/libbroker.a $(O)/libengine.a $(O)/libstor
 $(O)/sunline-agent: $(O)/worker-agent/main.o $(O)/libagent.a $(O)/libproto.a
 $(O)/sunline: $(O)/client/cli/main.o $(O)/libcli.a $(O)/libsunline.a
 $(O)/sunlined: LDLIBS += -lmicrohttpd
-$(O)/sunline: LDLIBS += -lncursesw -ltinfo
+$(O)/sunline: LDLIBS += -lncursesw -ltinfo -lgcrypt
 $(BIN):
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 $(O)/libsunline.so: $(CLIENT) $(PROTO)
@@ -132,7 +132,7 @@ $(O)/demo/%: deploy/demo/%.c
 # A unit test, a benchmark, a fuzzer is one program, linked with whatever it needs of the product and of tests/lib.
 WHOLE   := $(LIBS) $(O)/libtest.a
 link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
-             -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lmicrohttpd -lncursesw -ltinfo
+             -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lmicrohttpd -lncursesw -ltinfo -lgcrypt
 $(O)/tests/test_alloc_%: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
 $(O)/tests/%: tests/unit/%.c $(WHOLE)
 	$(link_whole) -lcmocka

@@ -3,7 +3,6 @@
  * The run remembers the fingerprint of what it was started from, so that another file under its name is refused.
  * Rows are numbered by a producer whose id is a digest of (command, run name, fingerprint): the same command with
  * the same file is the same producer, wherever and whenever it runs, and the broker knows how far it got. */
-#include <glib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -17,18 +16,16 @@
 static bool producer_id(const char *purpose, const char *run, const void *more, size_t more_bytes,
                         uint8_t id[SL_PRODUCER_SIZE])
 {
-    uint8_t digest[IMPORT_DIGEST_BYTES];
-    gsize n = sizeof digest;
-    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    uint8_t digest[DIGEST_BYTES];
+    struct digest *sum = digest_new();
     if (!sum) {
         return false;
     }
-    g_checksum_update(sum, (const guchar *)purpose,
-                      (gssize)strlen(purpose) + 1); /* with the NUL: parts cannot run together */
-    g_checksum_update(sum, (const guchar *)run, (gssize)strlen(run) + 1);
-    g_checksum_update(sum, more, (gssize)more_bytes);
-    g_checksum_get_digest(sum, digest, &n);
-    g_checksum_free(sum);
+    digest_add(sum, purpose, strlen(purpose) + 1); /* with the NUL: parts cannot run together */
+    digest_add(sum, run, strlen(run) + 1);
+    digest_add(sum, more, more_bytes);
+    digest_get(sum, digest);
+    digest_free(&sum);
     memcpy(id, digest, SL_PRODUCER_SIZE);
     return true;
 }
@@ -184,7 +181,7 @@ static int add(struct cli *cli, const char *run, const char *input, const char *
     struct sl_run_row row;
     struct import im;
     struct import_counts counts = { 0 };
-    uint8_t more[IMPORT_DIGEST_BYTES + 16] = { 0 }, producer[SL_PRODUCER_SIZE];
+    uint8_t more[DIGEST_BYTES + 16] = { 0 }, producer[SL_PRODUCER_SIZE];
     if (session_open(cli) || session_check(cli, sl_run_info(cli->sl, run, &row, NULL, NULL), run)) {
         return CLI_FAILED;
     }
@@ -192,7 +189,7 @@ static int add(struct cli *cli, const char *run, const char *input, const char *
     code = code ? code : import_check(&im);
     if (!code) {
         memcpy(more, im.digest, sizeof im.digest);
-        if (again && getrandom(more + IMPORT_DIGEST_BYTES, 16, 0) != 16) {
+        if (again && getrandom(more + DIGEST_BYTES, 16, 0) != 16) {
             code = cli_fail(cli, "the system gave no random bytes");
         } else if (!producer_id("sunline run add", run, more, sizeof more, producer)) {
             code = cli_nomem(cli);

@@ -32,6 +32,9 @@ void csv_in_free(struct csv_in **in); /* safe to repeat */
 /* Every byte that is read passes here once, in order (for a digest). Set before the first csv_in_next. */
 void csv_in_tap(struct csv_in *in, void (*tap)(void *arg, const char *p, size_t n), void *arg);
 
+/* Asked when a signal breaks a read off: true ends the reading, as CSV_BROKEN. */
+void csv_in_stop(struct csv_in *in, bool (*stop)(void));
+
 /* CSV_ROW: *row holds the next record. CSV_END: there are no more. CSV_BROKEN: csv_in_error tells what and where;
  * final. */
 enum csv_rc csv_in_next(struct csv_in *in, struct csv_row *row);

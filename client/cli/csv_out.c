@@ -1,7 +1,10 @@
 /* The CSV writer: where quotes and apostrophes are needed. */
 #include "client/cli/csv_out.h"
 
+#include <limits.h>
 #include <string.h>
+
+#include "client/cli/csv_scan.h"
 
 static size_t digits(const char *p, size_t at, size_t n)
 {
@@ -40,17 +43,10 @@ static bool plain_number(const char *p, size_t n)
 
 bool csv_looks_like_formula(const char *p, size_t n)
 {
-    return n > 0 && p[0] != 0 && strchr("=+-@\t\r", p[0]) && !plain_number(p, n);
-}
-
-static bool needs_quotes(const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (p[i] == ',' || p[i] == '"' || p[i] == '\n' || p[i] == '\r') {
-            return true;
-        }
-    }
-    return n == 0;
+    static const bool begins_one[UCHAR_MAX + 1] = {
+        ['='] = true, ['+'] = true, ['-'] = true, ['@'] = true, ['\t'] = true, ['\r'] = true
+    };
+    return n > 0 && begins_one[(unsigned char)p[0]] && !plain_number(p, n);
 }
 
 void csv_out_cell(struct slp_buf *b, bool first, bool guard, const char *p, size_t n)
@@ -61,12 +57,16 @@ void csv_out_cell(struct slp_buf *b, bool first, bool guard, const char *p, size
     if (!p) {
         return;
     }
-    bool quotes = needs_quotes(p, n);
+    bool quotes = n == 0 || csv_ordinary(p, n) < n;
     if (quotes) {
         slp_buf_add(b, "\"", 1);
     }
     if (guard && csv_looks_like_formula(p, n)) {
         slp_buf_add(b, "'", 1);
+    }
+    if (!quotes) {
+        slp_buf_add(b, p, n);
+        return;
     }
     for (const char *end = p + n; p < end;) {
         const char *quote = memchr(p, '"', (size_t)(end - p));
@@ -77,9 +77,7 @@ void csv_out_cell(struct slp_buf *b, bool first, bool guard, const char *p, size
         }
         p = to;
     }
-    if (quotes) {
-        slp_buf_add(b, "\"", 1);
-    }
+    slp_buf_add(b, "\"", 1);
 }
 
 void csv_out_end(struct slp_buf *b)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,73 +11,23 @@
 
 #define ROW_HEADER_BYTES 3 /* of the array that a row is on the wire */
 
-/* A pipe cannot be read twice: copy it to a file that vanishes with us. */
-static int spool(struct cli *cli, int from)
-{
-    static char block[256 * 1024];
-    const char *dir = getenv("TMPDIR");
-    char path[512];
-    snprintf(path, sizeof path, "%s/sunline.XXXXXX", dir && *dir ? dir : "/tmp");
-    int fd = mkstemp(path);
-    if (fd < 0) {
-        cli_fail(cli, "cannot make a temporary file (%s): %s", path, strerror(errno));
-        return -1;
-    }
-    unlink(path);
-    for (;;) {
-        ssize_t n = read(from, block, sizeof block);
-        if (n == 0) {
-            break;
-        }
-        if (n < 0 && errno == EINTR) {
-            if (!session_interrupted()) {
-                continue;
-            }
-            cli_fail(cli, "interrupted");
-            close(fd);
-            return -1;
-        }
-        ssize_t put = 0;
-        for (ssize_t m = 0; n > 0 && put < n; put += m) {
-            m = write(fd, block + put, (size_t)(n - put));
-            if (m < 0) {
-                break;
-            }
-        }
-        if (n < 0 || put < n) {
-            cli_fail(cli, "cannot copy standard input to a temporary file: %s", strerror(errno));
-            close(fd);
-            return -1;
-        }
-    }
-    return fd;
-}
-
 static int open_file(struct import *im, const char *path)
 {
     bool standard_input = strcmp(path, "-") == 0;
     struct stat st;
     im->path = standard_input ? "standard input" : path;
-    im->fd = standard_input ? spool(im->cli, STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    if (im->fd < 0) {
-        return standard_input ? CLI_FAILED : cli_fail(im->cli, "%s: %s", path, strerror(errno));
-    }
-    if (fstat(im->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        return cli_fail(im->cli, "%s: is a folder", path);
-    }
-    if (lseek(im->fd, 0, SEEK_CUR) < 0) { /* a named pipe, <(...) */
-        int fd = spool(im->cli, im->fd);
-        close(im->fd);
-        im->fd = fd;
-        if (fd < 0) {
-            return CLI_FAILED;
-        }
-    }
-    if (fstat(im->fd, &st) != 0) {
+    im->fd = standard_input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    if (im->fd < 0 || fstat(im->fd, &st) != 0) {
         return cli_fail(im->cli, "%s: %s", im->path, strerror(errno));
     }
-    im->file_bytes = (uint64_t)st.st_size;
-    im->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    if (S_ISDIR(st.st_mode)) {
+        return cli_fail(im->cli, "%s: is a folder", im->path);
+    }
+    im->seekable = !standard_input && lseek(im->fd, 0, SEEK_CUR) == 0; /* no named pipe, no <(...) */
+    if (im->seekable) {
+        im->file_bytes = (uint64_t)st.st_size;
+        im->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    }
     return CLI_DONE;
 }
 
@@ -124,6 +73,7 @@ void import_close(struct import *im)
         close(im->fd);
         im->fd = -1;
     }
+    kept_free(&im->kept);
     ld_free(&im->line);
     sl_buf_free(&im->row);
 }
@@ -138,17 +88,18 @@ bool import_pack(struct import *im, const struct csv_row *row, bool check, char 
         return false;
     }
     sl_buf_clear(&im->row);
+    bool suspect = check && memchr(row->raw.p, 0, row->raw.n); /* of a NUL; what is not UTF-8 is found on packing */
     for (uint32_t i = 0; i < im->line->input_count; i++) {
         int from = im->source[i];
         if (from < 0 || row->cells[from].n == 0) {
             sl_add_nil(&im->row); /* CSV cannot tell an empty text from none; whether none will do, the line says */
             continue;
         }
-        if (check && csv_cell_problem(row->cells[from], reason, reason_size)) {
+        sl_add_str(&im->row, row->cells[from].p, row->cells[from].n);
+        if ((suspect || im->row.bad) && csv_cell_problem(row->cells[from], reason, reason_size)) {
             snprintf(column, column_size, "%.*s", TEXT_ARG(im->line->inputs[i].name));
             return false;
         }
-        sl_add_str(&im->row, row->cells[from].p, row->cells[from].n);
     }
     if (!check || im->row.failed) {
         return !im->row.failed;

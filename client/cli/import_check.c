@@ -1,11 +1,10 @@
-/* The first pass of an import: nothing is put in before every row has been looked at. */
+/* The first half of an import: nothing is put in before every row has been looked at. */
 #include <errno.h>
-#include <glib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "client/cli/csv_out.h"
+#include "client/cli/digest.h"
 #include "client/cli/file_out.h"
 #include "client/cli/import.h"
 #include "client/cli/progress.h"
@@ -17,7 +16,7 @@
 struct check {
     struct import *im;
     struct csv_in *in;
-    GChecksum *digest;
+    struct digest *digest;
     struct file_out rejects;
     bool rejecting; /* the rejects file is begun */
     bool progressing;
@@ -26,7 +25,7 @@ struct check {
 
 static void on_bytes(void *arg, const char *p, size_t n)
 {
-    g_checksum_update(arg, (const guchar *)p, (gssize)n);
+    digest_add(arg, p, n);
 }
 
 /* ---- the header ---- */
@@ -153,6 +152,30 @@ static int begin_rejects(struct check *c, const struct csv_row *header)
     return code;
 }
 
+/* Not kept: rows of a file that is refused anyway, or that is too large; such a file is read again if it must be. */
+static int keep(struct import *im, uint64_t number)
+{
+    bool wanted = im->rejects_path || im->bad == 0;
+    bool small = !im->seekable || kept_bytes(im->kept) < IMPORT_KEPT_BYTES_MAX;
+    if (wanted && small && kept_add(im->kept, number, im->row.p, im->row.n)) {
+        return CLI_DONE;
+    }
+    if (wanted && !im->seekable) {
+        return cli_fail(im->cli, "%s: cannot keep its rows in a temporary file: %s; nothing was put in", im->path,
+                        strerror(errno));
+    }
+    kept_free(&im->kept);
+    return CLI_DONE;
+}
+
+static int no_record(struct check *c)
+{
+    if (session_interrupted()) {
+        return cli_fail(c->im->cli, "interrupted; nothing was put in");
+    }
+    return cli_fail(c->im->cli, "%s: %s; nothing was put in", c->im->path, csv_in_error(c->in));
+}
+
 static int check_rows(struct check *c)
 {
     struct import *im = c->im;
@@ -163,6 +186,8 @@ static int check_rows(struct check *c)
         im->rows++;
         if (!import_pack(im, &row, true, column, sizeof column, reason, sizeof reason)) {
             bad_row(c, &row, column, reason);
+        } else if (im->kept && keep(im, row.record - 1)) {
+            return CLI_FAILED;
         }
         if (im->row.failed) {
             return cli_nomem(im->cli);
@@ -177,9 +202,9 @@ static int check_rows(struct check *c)
     }
     if (rc == CSV_BROKEN) {
         progress_abort(&c->progress);
-        return cli_fail(im->cli, "%s: %s; nothing was put in", im->path, csv_in_error(c->in));
+        return no_record(c);
     }
-    return CLI_DONE;
+    return session_interrupted() ? no_record(c) : CLI_DONE;
 }
 
 static int verdict(struct import *im)
@@ -206,8 +231,7 @@ static int check_file(struct check *c)
     struct csv_row header;
     enum csv_rc rc = csv_in_next(c->in, &header);
     if (rc != CSV_ROW) {
-        return cli_fail(im->cli, "%s: %s", im->path,
-                        rc == CSV_END ? "is empty; a header row is needed" : csv_in_error(c->in));
+        return rc == CSV_END ? cli_fail(im->cli, "%s: is empty; a header row is needed", im->path) : no_record(c);
     }
     int code = map_header(im, &header);
     if (!code && im->rejects_path) {
@@ -235,22 +259,21 @@ int import_check(struct import *im)
 {
     struct check c = { .im = im };
     im->rows = im->bad = 0;
-    if (lseek(im->fd, 0, SEEK_SET) < 0) {
-        return cli_fail(im->cli, "%s: %s", im->path, strerror(errno));
-    }
     c.in = csv_in_new(im->fd);
-    c.digest = g_checksum_new(G_CHECKSUM_SHA256);
-    if (!c.in || !c.digest) {
+    c.digest = digest_new();
+    im->kept = kept_new();
+    if (!c.in || !c.digest || !im->kept) {
         csv_in_free(&c.in);
+        digest_free(&c.digest);
         return cli_nomem(im->cli);
     }
     csv_in_tap(c.in, on_bytes, c.digest);
+    csv_in_stop(c.in, session_interrupted);
     int code = check_file(&c);
     const char *choice = im->rejects_path ? "good rows" : "all rows";
-    gsize n = sizeof im->digest;
-    g_checksum_update(c.digest, (const guchar *)choice, (gssize)strlen(choice));
-    g_checksum_get_digest(c.digest, im->digest, &n);
-    g_checksum_free(c.digest);
+    digest_add(c.digest, choice, strlen(choice));
+    digest_get(c.digest, im->digest);
+    digest_free(&c.digest);
     csv_in_free(&c.in);
     return code;
 }

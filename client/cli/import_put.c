@@ -1,4 +1,4 @@
-/* The second pass of an import: the good rows, numbered, through a pipe of the library. */
+/* The second half of an import: the good rows, numbered, through a pipe of the library. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,7 +58,33 @@ static int file_changed(struct import *im)
 }
 
 /* Put all good rows from number `next` on. *rc: what the pipe said; an exit code for everything else. */
-static int put_rows(struct put *p, struct csv_in *in, struct sl_pipe *pipe, uint64_t next, int *rc)
+static int put_kept(struct put *p, struct sl_pipe *pipe, uint64_t next, int *rc)
+{
+    struct import *im = p->im;
+    struct sl_buf row = { .count = im->line->input_count };
+    uint64_t number = 0, tag;
+    const char *packed;
+    enum kept_rc kept = kept_rewind(im->kept) ? KEPT_ROW : KEPT_FAILED;
+    while (kept == KEPT_ROW && (kept = kept_next(im->kept, &tag, &packed, &row.n)) == KEPT_ROW) {
+        if (++number < next) {
+            continue;
+        }
+        row.p = (char *)(uintptr_t)packed; /* a pipe only reads it */
+        *rc = sl_pipe_put(pipe, &row, NULL, tag);
+        if (*rc != SL_OK) {
+            return CLI_DONE;
+        }
+    }
+    if (kept == KEPT_FAILED) {
+        return cli_fail(im->cli, "%s: cannot read the temporary file that keeps its rows: %s", im->path,
+                        strerror(errno));
+    }
+    *rc = sl_flush(pipe);
+    return CLI_DONE;
+}
+
+/* The same, from the file. */
+static int put_again(struct put *p, struct csv_in *in, struct sl_pipe *pipe, uint64_t next, int *rc)
 {
     struct import *im = p->im;
     struct csv_row row;
@@ -113,9 +139,14 @@ static int attempt(struct put *p, uint64_t run_id, const uint8_t *producer, int 
     }
     uint64_t next = sl_pipe_next(pipe);
     p->over = next - 1;
-    struct csv_in *in = lseek(im->fd, 0, SEEK_SET) == 0 ? csv_in_new(im->fd) : NULL;
-    int code = in ? put_rows(p, in, pipe, next, rc) : cli_nomem(im->cli);
-    csv_in_free(&in);
+    int code;
+    if (im->kept) {
+        code = put_kept(p, pipe, next, rc);
+    } else {
+        struct csv_in *in = lseek(im->fd, 0, SEEK_SET) == 0 ? csv_in_new(im->fd) : NULL;
+        code = in ? put_again(p, in, pipe, next, rc) : cli_nomem(im->cli);
+        csv_in_free(&in);
+    }
     sl_pipe_close(&pipe);
     return code;
 }
@@ -158,7 +189,7 @@ int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRO
         return code;
     }
     progress_end(&p.progress, p.over, 1);
-    if (!same_file(im)) {
+    if (im->seekable && !same_file(im)) {
         return file_changed(im);
     }
     if (counts->refused) {

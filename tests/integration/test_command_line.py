@@ -1,8 +1,13 @@
 """The command line against a real broker: imports that are refused, skipped, broken off and repeated; output and its guard; queues, units,
 events, figures. The work is done by an agent that speaks the protocol by itself."""
 import csv
+import fcntl
 import io
 import os
+import signal
+import subprocess
+import termios
+import threading
 import unittest
 
 import harness
@@ -132,6 +137,65 @@ class Imports(CommandLine):
         self.assertEqual((row["units"], row["state"]), (ROWS, "closed"))
         rows = self.output("r", "--all")
         self.assertEqual([r["text"] for r in rows], [f"row {i} {'x' * 100}" for i in range(ROWS)])
+
+    def test_an_import_without_place_for_its_rows_reads_the_file_again(self):
+        path = self.world.write("big.csv", "text,age\n" + "".join(f"row {i} {'x' * 100},{i}\n" for i in range(ROWS)))
+        start = ["run", "start", "pairs", "--name", "r", "--input", path]
+        client = self.world.spawn(*start, name="client")
+        harness.wait(lambda: not client.running() or (self.sunline("run", "show", "r", "--json", status=None).status == 0 and
+                                                      self.run_row("r")["units"] > 0), 30, "the import to begin")
+        client.kill()
+        self.sunline(*start, env={"TMPDIR": "/nowhere"})
+        rows = self.output("r", "--all")
+        self.assertEqual([r["text"] for r in rows], [f"row {i} {'x' * 100}" for i in range(ROWS)])
+        bad = self.world.write("some-bad.csv", "text,age\n" + "".join(f"row {i} {'x' * 100},{i if i % 3 else 'x'}\n" for i in range(ROWS)))
+        for name, env in (("kept", {}), ("again", {"TMPDIR": "/nowhere"})):
+            self.sunline("run", "start", "pairs", "--name", name, "--input", bad, "--skip-bad", self.world.path("rejects.csv"), env=env)
+            self.assertEqual([r["age"] for r in self.output(name, "--all")], [str(i) for i in range(ROWS) if i % 3])
+
+    def test_standard_input_and_pipes_of_any_size_are_the_same_as_files(self):
+        content = "text,age\n" + "".join(f"row {i} {'x' * 100},{i if i % 5 else 'bad'}\n" for i in range(ROWS))
+        rejects = self.world.path("rejects.csv")
+        self.sunline("run", "start", "pairs", "--name", "r", "--open")
+        self.assertIn("of 60000 rows are bad: nothing was put in", self.sunline("run", "add", "r", "--input", "-", input=content, status=1).err)
+        self.assertEqual(self.run_row("r")["units"], 0)
+        self.sunline("run", "add", "r", "--input", "-", "--skip-bad", rejects, input=content)
+        fifo = self.world.path("fifo")
+        os.mkfifo(fifo)
+        writer = threading.Thread(target=lambda: open(fifo, "w").write(content))
+        writer.start()
+        for path in (fifo, self.world.write("same.csv", content)):
+            self.assertIn("nothing was added", self.sunline("run", "add", "r", "--input", path, "--skip-bad", rejects).err)
+        writer.join()
+        self.assertEqual([r["age"] for r in self.output("r", "--all")], [str(i) for i in range(ROWS) if i % 5])
+        with open(rejects) as f:
+            self.assertEqual(sum(1 for _ in f), 1 + ROWS // 5)
+
+    def test_standard_input_without_place_for_its_rows_is_refused(self):
+        self.sunline("run", "start", "pairs", "--name", "r", "--open")
+        told = self.sunline("run", "add", "r", "--input", "-", input="text\n" + ("x" * 100 + "\n") * ROWS, env={"TMPDIR": "/nowhere"}, status=1).err
+        self.assertIn("cannot keep its rows in a temporary file: No such file or directory; nothing was put in", told)
+        self.assertEqual(self.run_row("r")["units"], 0)
+        self.sunline("run", "add", "r", "--input", "-", input="text\na few\n", env={"TMPDIR": "/nowhere"})
+        self.assertEqual(self.run_row("r")["units"], 1)
+
+    def test_an_import_that_waits_for_input_can_be_interrupted(self):
+        self.sunline("run", "start", "pairs", "--name", "r", "--open")
+        client = subprocess.Popen([harness.program("sunline"), "run", "add", "r", "--input", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env=self.world.env(), text=True)
+        self.addCleanup(client.kill)
+        client.stdin.write("text\none\n")
+        client.stdin.flush()
+
+        def waits():
+            unread = fcntl.ioctl(client.stdin, termios.FIONREAD, b"....")
+            with open(f"/proc/{client.pid}/stat", encoding="ascii") as f:
+                return unread == bytes(4) and f.read().rsplit(")", 1)[1].split()[0] == "S"
+        harness.wait(waits, 30, "the client to wait for more input")
+        client.send_signal(signal.SIGINT)
+        self.assertEqual(client.wait(30), 1)
+        self.assertIn("interrupted; nothing was put in", client.stderr.read())
+        self.assertEqual(self.run_row("r")["units"], 0)
 
     def test_an_import_outlives_a_restart_of_the_broker(self):
         path = self.world.write("big.csv", "text,age\n" + "".join(f"row {i} {'x' * 100},{i}\n" for i in range(ROWS)))

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <csv.h>
 
 #include "client/cli/csv_in.h"
 #include "client/cli/csv_out.h"
@@ -98,6 +99,111 @@ static void empty_fields_and_spaces_are_kept(void **state)
     reads("a,,b,\n", "a||b|;.");
     reads(" a , b \n", " a | b ;.");
     reads("\ta\t,b\n", "\ta\t|b;.");
+}
+
+/* ---- libcsv, shown every byte ---- */
+struct direct {
+    FILE *f;
+    unsigned cells;
+};
+
+static void on_direct_cell(void *p, size_t n, void *arg)
+{
+    struct direct *d = arg;
+    fprintf(d->f, "%s", d->cells++ ? "|" : "");
+    fwrite(p, 1, n, d->f);
+}
+
+static void on_direct_row(int c, void *arg)
+{
+    (void)c;
+    struct direct *d = arg;
+    fputc(';', d->f);
+    d->cells = 0;
+}
+
+static int no_space(unsigned char c)
+{
+    (void)c;
+    return 0;
+}
+
+/* As digest(), but "!" alone for a mistake, and what came before it in the same record. */
+static char *digest_of_libcsv(const char *bytes, size_t n)
+{
+    char *text;
+    size_t size;
+    struct direct d = { .f = open_memstream(&text, &size) };
+    struct csv_parser p;
+    assert_int_equal(csv_init(&p, CSV_STRICT | CSV_STRICT_FINI), 0);
+    csv_set_space_func(&p, no_space);
+    bool ok = csv_parse(&p, bytes, n, on_direct_cell, on_direct_row, &d) == n &&
+              csv_fini(&p, on_direct_cell, on_direct_row, &d) == 0;
+    fputs(ok ? "." : "!", d.f);
+    fclose(d.f);
+    csv_free(&p);
+    return text;
+}
+
+/* Up to the last record that is whole. */
+static size_t whole_records(const char *records)
+{
+    size_t n = strlen(records);
+    while (n > 0 && records[n - 1] != ';') {
+        n--;
+    }
+    return n;
+}
+
+/* Texts of all kinds: the reader shows libcsv an outline only, and must find what libcsv finds in the whole. */
+static void any_text_is_read_as_libcsv_reads_it(void **state)
+{
+    (void)state;
+    static const char *const parts[] = { ",",
+                                         ",",
+                                         "\"",
+                                         "\"\"",
+                                         "\"",
+                                         "\n",
+                                         "\r\n",
+                                         "\r",
+                                         ",\"",
+                                         "\",",
+                                         "\"\n",
+                                         "x",
+                                         "y",
+                                         " ",
+                                         "word",
+                                         "eight by",
+                                         "nine byte",
+                                         "sixteen bytes it",
+                                         "Medell\xc3\xadn" };
+    static char text[40000];
+    uint32_t seed = 4711, broken = 0, whole = 0;
+    for (int round = 0; round < 30000; round++) {
+        size_t n = 0, most = round % 1000 == 0 ? sizeof text - 32 : (size_t)round % 90;
+        unsigned kinds = round % 3 == 0 ? 7 : 19; /* now and then nothing but the four */
+        while (n < most) {
+            seed = seed * 1103515245u + 12345u;
+            const char *part = parts[(seed >> 16) % kinds];
+            if (round % 1000 == 0 && *part == '"') { /* a long text without a mistake */
+                part = "\n\"a, \"\"b\"\",\n\",";
+            }
+            memcpy(text + n, part, strlen(part));
+            n += strlen(part);
+        }
+        char *ours = digest(text, n), *theirs = digest_of_libcsv(text, n);
+        bool bad = theirs[strlen(theirs) - 1] == '!';
+        broken += bad;
+        whole += !bad;
+        size_t same = bad ? whole_records(theirs) : strlen(theirs);
+        if (strncmp(ours, theirs, same) != 0 || (bad && ours[same] != '!')) {
+            fail_msg("round %d: of '%.*s' libcsv makes '%s', we '%s'", round, (int)n, text, theirs, ours);
+        }
+        free(ours);
+        free(theirs);
+    }
+    assert_true(broken > 1000 && whole > 1000);
 }
 
 static void blank_lines_are_skipped(void **state)
@@ -363,6 +469,7 @@ int main(void)
         cmocka_unit_test(rows_end_with_lf_crlf_or_cr),
         cmocka_unit_test(quoted_fields_hold_commas_quotes_and_newlines),
         cmocka_unit_test(empty_fields_and_spaces_are_kept),
+        cmocka_unit_test(any_text_is_read_as_libcsv_reads_it),
         cmocka_unit_test(blank_lines_are_skipped),
         cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_field),
         cmocka_unit_test(broken_quoting_is_named_by_line_and_field),
