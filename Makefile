@@ -78,6 +78,12 @@ bench-record: ## take the last `make bench-peers` over: docs/performance.md, rec
 	@tests/bench/document $(O)/bench-peers.json docs/performance.md
 	@tests/bench/check $(O)/bench-peers.json --record
 
+bench-events: all bench-programs ## what monitors and replays cost the life of a task, in some three minutes; exit 1 if a goal is missed
+	@tests/bench/events --build $(O) $(ARGS)
+
+bench-events-record: ## take the last `make bench-events` over into docs/performance.md
+	@tests/bench/document $(O)/bench-events.json docs/performance.md
+
 bench-programs: $(BENCH) $(O)/bench/alloc_count.so
 bench-clients: $(PEERS)
 
@@ -197,4 +203,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-cov build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests torture coverage bench bench-peers bench-check bench-events bench-programs bench-clients sim mutants fuzz fuzzers asan lint format nightly install help clean
+.PHONY: all demo test unit integration tests torture coverage bench bench-peers bench-check bench-record bench-events bench-events-record bench-programs bench-clients sim mutants fuzz fuzzers asan lint format nightly install help clean

@@ -74,4 +74,24 @@ def limits(part):
     return table(["alone", "a second", "p50 us", "p99 us", "CPU us each"], rows)
 
 
-SECTIONS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}
+def events(part):
+    def verdict(row):
+        return "met" if row["good"] else "MISSED"
+
+    def costs(v):
+        return f"{v:+.1%}"
+    w, r, b = part["watching"], part["replay"], part["beside"]
+    s = part["setting"]
+    rows = [[f"full load: engine CPU of a life, us, alone and with {part['subscribers']} subscribers and a frozen one", *w["engine_us"], costs(w["engine_us_costs"]),
+             "+10%", verdict(w)],
+            ["the same: lives a second", *w["per_s"], costs(w["per_s_costs"]), "", ""],
+            [f"replay of {part['events']:,} events to one client, a second; and looking into each", r["per_s"], r["decoded_per_s"], "", "500,000", verdict(r)],
+            [f"half of full load, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b["per_s_costs"]), "-20%", verdict(b)],
+            ["the same: engine CPU of a life, us", *b["engine_us"], costs(b["engine_us_costs"]), "+20%", ""],
+            ["the same: received after, ms, p50", *b["received_p50_ms"], costs(b["received_p50_ms_costs"]), "", ""],
+            ["the same: p99", *b["received_p99_ms"], costs(b["received_p99_ms_costs"]), "", ""]]
+    return (table(["", "alone", "beside", "costs", "goal", ""], rows)
+            + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before.")
+
+
+SECTIONS = {"events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}
