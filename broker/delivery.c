@@ -140,6 +140,7 @@ static void deliver_one(struct loop *l, struct parcel *p, int64_t now_us)
     switch (p->kind) {
     case PARCEL_REPLIES:
         send_replies(l, p, now_us);
+        readers_note_commit(l->readers);
         if (p->effects.last_event) {
             l->last_event = p->effects.last_event;
             publisher_note(l->publisher, l->last_event);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/log.h"
@@ -15,6 +16,8 @@
 
 #define READER_NICE 10 /* where processors are scarce, a replay or an export waits for the life of tasks */
 #define PARCELS 16     /* answers on their way out; each may be a whole frame */
+#define PAUSE_TIMES 3  /* of what an answer took, if it had to wait for a processor while work went on; see give_way() */
+#define PAUSE_MAX_US 20000
 
 struct readers {
     struct store *store;
@@ -26,6 +29,7 @@ struct readers {
     pthread_t thread, backup_thread;
     atomic_bool stop;
     atomic_uint_fast32_t waiting;
+    atomic_uint_fast64_t commits; /* batches of work that were answered */
     bool backup_started;      /* there is a thread to join */
     atomic_bool backup_ended; /* and it has nothing more to do */
 };
@@ -67,6 +71,30 @@ static void answer(struct readers *r, struct item *i, struct slp_buf *b)
     outbox_put(r->out, p);
 }
 
+struct moment {
+    int64_t wall_us, cpu_us;
+    uint64_t commits;
+};
+
+static struct moment now(struct readers *r)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (struct moment){ clock_boot_us(), t.tv_sec * 1000000ll + t.tv_nsec / 1000, atomic_load(&r->commits) };
+}
+
+/* A replay or an export asks page after page, and would use all that a processor, the sockets' thread and ZeroMQ's can do. Where processors are
+ * scarce (this thread had to wait for one) and work goes on beside, it gets a part of that only; where one is idle, it costs nobody anything. */
+static void give_way(struct readers *r, struct moment before)
+{
+    struct moment after = now(r);
+    int64_t took_us = after.wall_us - before.wall_us, cpu_us = after.cpu_us - before.cpu_us;
+    if (after.commits != before.commits && took_us > cpu_us + cpu_us / 8) {
+        int64_t pause_us = took_us * PAUSE_TIMES;
+        usleep((useconds_t)(pause_us < PAUSE_MAX_US ? pause_us : PAUSE_MAX_US));
+    }
+}
+
 static void *run(void *arg)
 {
     struct readers *r = arg;
@@ -78,7 +106,9 @@ static void *run(void *arg)
         struct item *i;
         while (!atomic_load(&r->stop) && (i = items_take(&g.items))) {
             atomic_fetch_sub(&r->waiting, 1);
+            struct moment before = now(r);
             answer(r, i, &b);
+            give_way(r, before);
         }
     }
     slp_buf_free(&b);
@@ -105,6 +135,11 @@ bool readers_put(struct readers *r, struct item *i)
     atomic_fetch_add(&r->waiting, 1);
     inbox_put(r->inbox, &one);
     return true;
+}
+
+void readers_note_commit(struct readers *r)
+{
+    atomic_fetch_add(&r->commits, 1);
 }
 
 uint32_t readers_waiting(struct readers *r)

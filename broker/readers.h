@@ -24,5 +24,7 @@ void readers_stop(struct readers *r);
  * open. */
 bool readers_join(struct readers *r);
 void readers_free(struct readers **r);
+/* A batch of work is on disk and answered: reads give way where processors are scarce. */
+void readers_note_commit(struct readers *r);
 uint32_t readers_waiting(struct readers *r);
 #endif
