@@ -664,3 +664,22 @@ void world_check(struct world *w)
     for (struct slp_item_run_row row; slp_next_run_row(&c, &row);)
         check_run(w, &row);
 }
+
+void world_scene(struct world_scene *s, const char *yaml, unsigned workers, unsigned kind)
+{
+    char line[SL_NAME_BYTES_MAX + 1];
+    assert(sscanf(yaml, "line: %64s", line) == 1);
+    memset(s, 0, sizeof *s);
+    world_open(&s->w);
+    s->station = world_line(&s->w, yaml);
+    s->run = world_run(&s->w, line, "r");
+    world_hub(&s->w, &s->h, "hub", workers, kind);
+    world_clear(&s->w);
+}
+
+size_t world_take(struct world_scene *s, unsigned worker, unsigned n)
+{
+    world_clear(&s->w);
+    world_credit(&s->w, &s->h, worker, n);
+    return world_tasks(&s->w, &s->h, s->t, sizeof s->t / sizeof s->t[0]);
+}

@@ -80,5 +80,15 @@ void world_sign_off(struct world *w, struct world_hub *h, unsigned worker);
 void world_beat(struct world *w, struct world_hub *h); /* a heartbeat */
 enum { ACT_START, ACT_TOUCH, ACT_RELEASE, ACT_DECLINE, ACT_FAIL, ACT_BURY };
 enum slp_code world_submit(struct world *w, struct world_hub *h, const struct world_task *t, const char *answer);
+/* What many tests begin with: run "r" of a line, and a hub "hub" with workers. */
+struct world_scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station; /* the line's first */
+    struct world_task t[5000]; /* of the last world_take */
+};
+void world_scene(struct world_scene *s, const char *yaml, unsigned workers, unsigned kind); /* end with world_end(&s->w) */
+size_t world_take(struct world_scene *s, unsigned worker, unsigned n); /* n more credits; how many tasks came */
 enum slp_code world_act(struct world *w, struct world_hub *h, const struct world_task *t, unsigned act, const char *reason, int64_t *lease_us);
 #endif

@@ -12,26 +12,16 @@
     "line: " name "\ninput:\n  - {name: text, type: text, required: true}\n  - {name: lang, type: text}\nstations:\n"
 #define ASKS "    form: {fields: [{name: answer, type: short_answer}]}\n"
 
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-};
 
-static void open_scene(struct scene *s, const char *yaml, const char *line)
+static void open_scene(struct world_scene *s, const char *yaml)
 {
-    memset(s, 0, sizeof *s);
-    world_open(&s->w);
-    s->station = world_line(&s->w, yaml);
-    s->run = world_run(&s->w, line, "r");
-    world_hub(&s->w, &s->h, "hub", 1, 1);
+    world_scene(s, yaml, 1, 1);
     world_credit(&s->w, &s->h, 0, 1000);
     world_clear(&s->w);
 }
 
 /* One unit; lang NULL: nil. */
-static void put(struct scene *s, const char *text, const char *lang)
+static void put(struct world_scene *s, const char *text, const char *lang)
 {
     struct slp_buf b = { 0 };
     slp_pack_array(&b, 2);
@@ -48,7 +38,7 @@ static void put(struct scene *s, const char *text, const char *lang)
 }
 
 /* The newest assignment at a station (index); none: 0. */
-static struct world_task at(struct scene *s, unsigned station)
+static struct world_task at(struct world_scene *s, unsigned station)
 {
     struct world_task t[200], found = { 0 };
     size_t n = world_tasks(&s->w, &s->h, t, 200);
@@ -58,21 +48,21 @@ static struct world_task at(struct scene *s, unsigned station)
     return found;
 }
 
-static void answer(struct scene *s, unsigned station, const char *text)
+static void answer(struct world_scene *s, unsigned station, const char *text)
 {
     struct world_task t = at(s, station);
     assert_int_not_equal(t.assignment, 0);
     assert_int_equal(world_submit(&s->w, &s->h, &t, text), SLP_E_OK);
 }
 
-static uint64_t state(struct scene *s, uint64_t unit, unsigned station)
+static uint64_t state(struct world_scene *s, uint64_t unit, unsigned station)
 {
     char path[32];
     snprintf(path, sizeof path, "stations[%u].state", station);
     return world_story(&s->w, "r", unit, path);
 }
 
-static void expect(struct scene *s, uint64_t unit, const int *want, unsigned n)
+static void expect(struct world_scene *s, uint64_t unit, const int *want, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         if ((int)state(s, unit, i) != want[i])
@@ -85,9 +75,9 @@ enum { BLOCKED = TASK_BLOCKED, READY = TASK_READY, ASSIGNED = TASK_ASSIGNED, DON
 
 static void a_chain_goes_one_station_after_the_other(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, HEAD("chain") "  - name: a\n" ASKS "  - name: b\n" ASKS "  - name: c\n" ASKS, "chain");
+    open_scene(&s, HEAD("chain") "  - name: a\n" ASKS "  - name: b\n" ASKS "  - name: c\n" ASKS);
     put(&s, "x", NULL);
     EXPECT(&s, 1, ASSIGNED, BLOCKED, BLOCKED);
     answer(&s, 0, "1");
@@ -102,13 +92,11 @@ static void a_chain_goes_one_station_after_the_other(void **state_)
 
 static void branches_run_side_by_side_and_a_join_waits_for_all(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s,
-               HEAD("diamond") "  - name: a\n" ASKS "  - name: b\n    after: [a]\n" ASKS
-                               "  - name: c\n    after: [a]\n" ASKS "  - name: d\n    after: [a]\n" ASKS
-                               "  - name: join\n    after: [b, c, d]\n" ASKS,
-               "diamond");
+    open_scene(&s, HEAD("diamond") "  - name: a\n" ASKS "  - name: b\n    after: [a]\n" ASKS
+                                   "  - name: c\n    after: [a]\n" ASKS "  - name: d\n    after: [a]\n" ASKS
+                                   "  - name: join\n    after: [b, c, d]\n" ASKS);
     put(&s, "x", NULL);
     answer(&s, 0, "1");
     EXPECT(&s, 1, DONE, ASSIGNED, ASSIGNED, ASSIGNED, BLOCKED);
@@ -128,10 +116,10 @@ static void branches_run_side_by_side_and_a_join_waits_for_all(void **state_)
 
 static void a_station_may_follow_one_that_stands_later_in_the_file(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, HEAD("turned") "  - name: second\n    after: [first]\n" ASKS "  - name: first\n    after: []\n" ASKS,
-               "turned");
+    open_scene(&s,
+               HEAD("turned") "  - name: second\n    after: [first]\n" ASKS "  - name: first\n    after: []\n" ASKS);
     put(&s, "x", NULL);
     EXPECT(&s, 1, BLOCKED, ASSIGNED);
     answer(&s, 1, "1");
@@ -143,13 +131,11 @@ static void a_station_may_follow_one_that_stands_later_in_the_file(void **state_
 
 static void a_condition_sends_units_on_or_past(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s,
-               HEAD("routes") "  - name: sort\n" ASKS "  - name: hard\n    when: sort.answer == \"hard\"\n" ASKS
-                              "  - name: other\n    after: [sort]\n    when: not (sort.answer == \"hard\")\n" ASKS
-                              "  - name: end\n    after: [hard, other]\n" ASKS,
-               "routes");
+    open_scene(&s, HEAD("routes") "  - name: sort\n" ASKS "  - name: hard\n    when: sort.answer == \"hard\"\n" ASKS
+                                  "  - name: other\n    after: [sort]\n    when: not (sort.answer == \"hard\")\n" ASKS
+                                  "  - name: end\n    after: [hard, other]\n" ASKS);
     static const char *const say[] = {
         "hard", "easy", ""
     }; /* "" counts as not given: a comparison with null is false, `not` of it true */
@@ -169,12 +155,10 @@ static void a_condition_sends_units_on_or_past(void **state_)
 
 static void a_condition_at_the_entry_looks_at_the_input_and_a_nil_there_is_null(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s,
-               HEAD("entry") "  - name: nepali\n    when: lang == \"ne\"\n" ASKS
-                             "  - name: swahili\n    after: []\n    when: lang == \"sw\"\n" ASKS,
-               "entry");
+    open_scene(&s, HEAD("entry") "  - name: nepali\n    when: lang == \"ne\"\n" ASKS
+                                 "  - name: swahili\n    after: []\n    when: lang == \"sw\"\n" ASKS);
     put(&s, "x", "ne");
     put(&s, "x", "sw");
     put(&s, "x", NULL);
@@ -188,9 +172,9 @@ static void a_condition_at_the_entry_looks_at_the_input_and_a_nil_there_is_null(
 
 static void a_run_of_units_that_stop_nowhere_is_done_when_it_is_closed(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, HEAD("past") "  - name: a\n    when: lang == \"ne\"\n" ASKS, "past");
+    open_scene(&s, HEAD("past") "  - name: a\n    when: lang == \"ne\"\n" ASKS);
     put(&s, "x", NULL);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_CLOSE, 0), SLP_E_OK);
     struct slp_cursor c = slp_each(world_run_get(&s.w, "r")->u.run_info.run);
@@ -203,13 +187,11 @@ static void a_run_of_units_that_stop_nowhere_is_done_when_it_is_closed(void **st
 
 static void what_only_leads_through_skipped_stations_is_decided_by_its_own_condition(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     /* b is passed by; c compares with b's null and is passed by, too; d has no condition: its turn comes, with nil from both. */
-    open_scene(&s,
-               HEAD("dead-branch") "  - name: a\n" ASKS "  - name: b\n    when: a.answer == \"b\"\n" ASKS
-                                   "  - name: c\n    when: b.answer == \"c\"\n" ASKS "  - name: d\n" ASKS,
-               "dead-branch");
+    open_scene(&s, HEAD("dead-branch") "  - name: a\n" ASKS "  - name: b\n    when: a.answer == \"b\"\n" ASKS
+                                       "  - name: c\n    when: b.answer == \"c\"\n" ASKS "  - name: d\n" ASKS);
     put(&s, "x", NULL);
     answer(&s, 0, "not b");
     EXPECT(&s, 1, DONE, SKIPPED, SKIPPED, ASSIGNED);
@@ -223,11 +205,10 @@ static void what_only_leads_through_skipped_stations_is_decided_by_its_own_condi
 
 static void a_station_is_shown_what_it_asks_for_in_its_order(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(
-        &s, HEAD("shows") "  - name: a\n" ASKS "  - name: b\n    shows: [a.answer, text]\n" ASKS "  - name: c\n" ASKS,
-        "shows");
+    open_scene(&s, HEAD("shows") "  - name: a\n" ASKS "  - name: b\n    shows: [a.answer, text]\n" ASKS
+                                 "  - name: c\n" ASKS);
     put(&s, "the text", "en");
     assert_string_equal(world_shown(&s.w, &s.h, at(&s, 0).assignment, 0), "the text"); /* an entry: all of the input */
     assert_string_equal(world_shown(&s.w, &s.h, at(&s, 0).assignment, 1), "en");
@@ -247,9 +228,9 @@ static void a_station_is_shown_what_it_asks_for_in_its_order(void **state_)
 
 static void what_a_station_does_not_pass_on_is_not_seen_downstream(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, HEAD("passes") "  - name: a\n    passes: [text]\n" ASKS "  - name: b\n" ASKS, "passes");
+    open_scene(&s, HEAD("passes") "  - name: a\n    passes: [text]\n" ASKS "  - name: b\n" ASKS);
     put(&s, "the text", "a secret");
     answer(&s, 0, "from a");
     struct world_task t = at(&s, 1);
@@ -263,7 +244,7 @@ static void a_station_may_show_more_values_than_a_line_has_stations(void **state
 {
     struct slp_buf yaml = { 0 };
     char text[100];
-    struct scene s;
+    struct world_scene s;
     (void)state_;
 #define ADD(...) (snprintf(text, sizeof text, __VA_ARGS__), slp_buf_add(&yaml, text, strlen(text)))
     ADD("line: wide\ninput:\n");
@@ -276,7 +257,7 @@ static void a_station_may_show_more_values_than_a_line_has_stations(void **state
             ADD("        - {name: f%d, type: short_answer}\n", i);
     }
     slp_buf_add(&yaml, "", 1);
-    open_scene(&s, yaml.p, "wide");
+    open_scene(&s, yaml.p);
     struct slp_buf b = { 0 }, v = { 0 }, one = { 0 };
     slp_pack_array(&b, 128);
     for (int i = 0; i < 128; i++) {
@@ -313,9 +294,9 @@ static void a_station_may_show_more_values_than_a_line_has_stations(void **state
 
 static void a_run_keeps_its_version_of_the_line(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, HEAD("v") "  - name: a\n" ASKS, "v");
+    open_scene(&s, HEAD("v") "  - name: a\n" ASKS);
     put(&s, "x", NULL);
     uint32_t second = world_line(&s.w, HEAD("v") "  - name: a\n" ASKS "  - name: b\n" ASKS);
     assert_int_equal(second, s.station + 1);

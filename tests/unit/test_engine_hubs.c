@@ -14,24 +14,12 @@
 static const char *const simple = "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
                                   "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n";
 
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-    struct world_task t[600];
-};
-static struct scene s;
+static struct world_scene s;
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&s, 0, sizeof s);
-    world_open(&s.w);
-    s.station = world_line(&s.w, simple);
-    s.run = world_run(&s.w, "simple", "r");
-    world_hub(&s.w, &s.h, "hub", 2, 0);
-    world_clear(&s.w);
+    world_scene(&s, simple, 2, 0);
     return 0;
 }
 
@@ -44,9 +32,7 @@ static int tear_down(void **state)
 
 static size_t take(unsigned worker, unsigned n)
 {
-    world_clear(&s.w);
-    world_credit(&s.w, &s.h, worker, n);
-    return world_tasks(&s.w, &s.h, s.t, 600);
+    return world_take(&s, worker, n);
 }
 
 static bool lists(struct slp_list l, uint64_t no)

@@ -15,31 +15,7 @@ static const char *const simple =
     "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
     "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: 10m\n";
 
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-    struct world_task t[5000];
-};
-static struct scene s;
-
-static void open_scene(unsigned workers)
-{
-    memset(&s, 0, sizeof s);
-    world_open(&s.w);
-    s.station = world_line(&s.w, simple);
-    s.run = world_run(&s.w, "simple", "r");
-    world_hub(&s.w, &s.h, "hub", workers, 0);
-    world_clear(&s.w);
-}
-
-static size_t take(unsigned worker, unsigned n)
-{
-    world_clear(&s.w);
-    world_credit(&s.w, &s.h, worker, n);
-    return world_tasks(&s.w, &s.h, s.t, 5000);
-}
+static struct world_scene s;
 
 /* The number in "unit NUMBER" of a task that was pushed. */
 static unsigned number(size_t i)
@@ -53,11 +29,11 @@ static void units_are_handed_out_in_input_order_across_segments_and_restarts(voi
 {
     unsigned next = 1;
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     for (unsigned i = 0; i < 12; i++)
         world_put(&s.w, s.run, i % 3 ? 1 : 90); /* large and small segments */
     for (unsigned round = 0; next <= 300; round++) {
-        size_t n = take(0, 7 + 13 * (round % 4));
+        size_t n = world_take(&s, 0, 7 + 13 * (round % 4));
         for (size_t i = 0; i < n; i++)
             assert_int_equal(number(i), next++);
         for (size_t i = 0; i < n; i++)
@@ -75,14 +51,14 @@ static void units_are_handed_out_in_input_order_across_segments_and_restarts(voi
 static void what_came_back_is_served_before_what_is_fresh(void **state)
 {
     (void)state;
-    open_scene(2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 50);
-    assert_int_equal(take(0, 5), 5);
+    assert_int_equal(world_take(&s, 0, 5), 5);
     struct world_task was[5];
     memcpy(was, s.t, sizeof was);
     assert_int_equal(world_act(&s.w, &s.h, &was[3], ACT_RELEASE, NULL, NULL), SLP_E_OK);
     assert_int_equal(world_act(&s.w, &s.h, &was[1], ACT_RELEASE, NULL, NULL), SLP_E_OK);
-    assert_int_equal(take(1, 3), 3);
+    assert_int_equal(world_take(&s, 1, 3), 3);
     assert_int_equal(number(0), 4); /* in the order in which they came back */
     assert_int_equal(number(1), 2);
     assert_int_equal(number(2), 6);
@@ -93,13 +69,13 @@ static void a_large_run_does_not_starve_a_small_one(void **state)
 {
     unsigned of_small = 0;
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1000);
-    size_t n = take(0, 100); /* the large one is well under way */
+    size_t n = world_take(&s, 0, 100); /* the large one is well under way */
     assert_int_equal(n, 100);
     uint64_t small = world_run(&s.w, "simple", "small");
     world_put(&s.w, small, 10); /* units 1001 to 1010 */
-    n = take(0, 20);
+    n = world_take(&s, 0, 20);
     for (unsigned i = 0; i < n; i++) /* turn by turn; in a frame, what belongs to one run stands together */
         of_small += number(i) > 1000;
     assert_in_range(of_small, 9, 10);
@@ -110,14 +86,14 @@ static void a_run_that_slept_does_not_make_up_for_it(void **state)
 {
     unsigned first_hundred = 0;
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     uint64_t old = world_run(&s.w, "simple", "old");
     world_put(&s.w, old, 1);
-    assert_int_equal(take(0, 1), 1); /* it was served once, long ago */
+    assert_int_equal(world_take(&s, 0, 1), 1); /* it was served once, long ago */
     world_put(&s.w, s.run, 500);
-    assert_int_equal(take(0, 300), 300);
+    assert_int_equal(world_take(&s, 0, 300), 300);
     world_put(&s.w, old, 200); /* units 502 and on */
-    assert_int_equal(take(0, 100), 100);
+    assert_int_equal(world_take(&s, 0, 100), 100);
     for (unsigned i = 0; i < 100; i++)
         first_hundred += number(i) > 501;
     assert_in_range(first_hundred, 45, 55);
@@ -129,18 +105,19 @@ static void a_run_that_wakes_up_begins_with_those_at_its_station_however_far_beh
     struct world_hub robots = { 0 };
     unsigned of_new = 0;
     (void)state;
-    open_scene(1);
-    world_line(&s.w, "line: slow\ninput:\n  - {name: text, type: text}\nstations:\n"
-                     "  - name: a\n    worker: {kind: robot}\n    form: {fields: [{name: answer, type: short_answer}]}\n");
+    world_scene(&s, simple, 1, 0);
+    world_line(&s.w,
+               "line: slow\ninput:\n  - {name: text, type: text}\nstations:\n"
+               "  - name: a\n    worker: {kind: robot}\n    form: {fields: [{name: answer, type: short_answer}]}\n");
     uint64_t slow = world_run(&s.w, "slow", "elsewhere");
     world_hub(&s.w, &robots, "robots", 1, 1);
     world_put(&s.w, slow, 5);
     world_credit(&s.w, &robots, 0, 1); /* it has been served once, and has work left */
     world_put(&s.w, s.run, 1000);
-    assert_int_equal(take(0, 100), 100);
+    assert_int_equal(world_take(&s, 0, 100), 100);
     uint64_t new = world_run(&s.w, "simple", "new");
     world_put(&s.w, new, 50); /* units 1006 and on */
-    assert_int_equal(take(0, 20), 20);
+    assert_int_equal(world_take(&s, 0, 20), 20);
     for (unsigned i = 0; i < 20; i++)
         of_new += number(i) > 1005;
     assert_in_range(of_new, 9, 11);
@@ -151,15 +128,15 @@ static void a_run_whose_priority_changes_begins_with_its_new_equals(void **state
 {
     unsigned of_changed = 0;
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 500);
-    assert_int_equal(take(0, 100), 100);
+    assert_int_equal(world_take(&s, 0, 100), 100);
     uint64_t other = world_run(&s.w, "simple", "other");
     assert_int_equal(world_run_set(&s.w, "other", RUN_SET_PRIORITY, 9), SLP_E_OK);
     world_put(&s.w, other, 200); /* units 501 and on */
-    assert_int_equal(take(0, 2), 2);
+    assert_int_equal(world_take(&s, 0, 2), 2);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PRIORITY, 9), SLP_E_OK);
-    assert_int_equal(take(0, 20), 20);
+    assert_int_equal(world_take(&s, 0, 20), 20);
     for (unsigned i = 0; i < 20; i++)
         of_changed += number(i) <= 500;
     assert_in_range(of_changed, 9, 11);
@@ -169,16 +146,16 @@ static void a_run_whose_priority_changes_begins_with_its_new_equals(void **state
 static void a_higher_priority_goes_first_and_can_be_changed_on_the_way(void **state)
 {
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     uint64_t other = world_run(&s.w, "simple", "other");
     world_put(&s.w, s.run, 20); /* 1 to 20 */
     world_put(&s.w, other, 20); /* 21 to 40 */
     assert_int_equal(world_run_set(&s.w, "other", RUN_SET_PRIORITY, 9), SLP_E_OK);
-    assert_int_equal(take(0, 5), 5);
+    assert_int_equal(world_take(&s, 0, 5), 5);
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(number(i), 21 + i);
     assert_int_equal(world_run_set(&s.w, "other", RUN_SET_PRIORITY, 0), SLP_E_OK);
-    assert_int_equal(take(0, 22), 22);
+    assert_int_equal(world_take(&s, 0, 22), 22);
     for (unsigned i = 0; i < 22; i++)
         assert_int_equal(number(i), i < 20 ? 1 + i : 26 + i - 20);
     assert_int_equal(world_run_set(&s.w, "other", RUN_SET_PRIORITY, 0), SLP_E_OK); /* the same again */
@@ -193,7 +170,7 @@ static void a_higher_priority_goes_first_and_can_be_changed_on_the_way(void **st
 static void the_station_furthest_downstream_comes_first(void **state)
 {
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     world_close(&s.w);
     memset(&s, 0, sizeof s);
     world_open(&s.w);
@@ -203,9 +180,9 @@ static void the_station_furthest_downstream_comes_first(void **state)
     s.run = world_run(&s.w, "chain", "r");
     world_hub(&s.w, &s.h, "hub", 1, 0);
     world_put(&s.w, s.run, 10);
-    assert_int_equal(take(0, 2), 2);
+    assert_int_equal(world_take(&s, 0, 2), 2);
     world_submit(&s.w, &s.h, &s.t[1], "x");
-    assert_int_equal(take(0, 2), 2); /* finish what is begun, then begin another */
+    assert_int_equal(world_take(&s, 0, 2), 2); /* finish what is begun, then begin another */
     assert_int_equal(s.t[0].station_id + s.t[1].station_id, 2 * s.station + 1);
     assert_int_equal(world_story(&s.w, "r", 2, "stations[1].state"), TASK_ASSIGNED);
     world_end(&s.w);
@@ -227,9 +204,9 @@ static void a_pause_recalls_what_is_not_started_and_hands_out_nothing(void **sta
 {
     (void)state;
     for (enum pause p = 0; p < PAUSES; p++) {
-        open_scene(1);
+        world_scene(&s, simple, 1, 0);
         world_put(&s.w, s.run, 10);
-        assert_int_equal(take(0, 3), 3);
+        assert_int_equal(world_take(&s, 0, 3), 3);
         struct world_task was[3];
         memcpy(was, s.t, sizeof was);
         assert_int_equal(world_act(&s.w, &s.h, &was[1], ACT_START, NULL, NULL), SLP_E_OK);
@@ -243,13 +220,13 @@ static void a_pause_recalls_what_is_not_started_and_hands_out_nothing(void **sta
         assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 9);
         assert_int_equal(world_count(&s.w, "r", "judge", TASK_STARTED), 1);
         assert_int_equal(world_act(&s.w, &s.h, &was[0], ACT_START, NULL, NULL), SLP_E_STALE);
-        assert_int_equal(take(0, 5), 0);
+        assert_int_equal(world_take(&s, 0, 5), 0);
         world_put(&s.w, s.run, 5); /* it takes units, and keeps their places */
         assert_int_equal(world_tasks(&s.w, &s.h, s.t, 5000), 0);
         assert_int_equal(world_submit(&s.w, &s.h, &was[1], "a"), SLP_E_OK); /* what is started goes on */
         world_restart(&s.w);
         world_hello(&s.w, &s.h, NULL, 0);
-        assert_int_equal(take(0, 20), 0);
+        assert_int_equal(world_take(&s, 0, 20), 0);
         world_clear(&s.w);
         pause_or_resume(p, false);
         assert_int_equal(world_tasks(&s.w, &s.h, s.t, 5000), 14);
@@ -264,9 +241,9 @@ static void a_resume_at_once_leaves_the_work_where_it_is(void **state)
 {
     (void)state;
     for (enum pause p = 0; p < PAUSES; p++) {
-        open_scene(1);
+        world_scene(&s, simple, 1, 0);
         world_put(&s.w, s.run, 3);
-        assert_int_equal(take(0, 3), 3);
+        assert_int_equal(world_take(&s, 0, 3), 3);
         pause_or_resume(p, true);
         pause_or_resume(p, false);
         world_pass(&s.w, 0);
@@ -280,10 +257,10 @@ static void entries_that_are_stale_are_passed_over(void **state)
 {
     uint64_t drop[] = { 1, 2, 5, 9, 10 };
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 10);
     assert_int_equal(world_tasks_set(&s.w, s.station, 1, "r", drop, 5), 5);
-    assert_int_equal(take(0, 20), 5);
+    assert_int_equal(world_take(&s, 0, 20), 5);
     static const unsigned want[] = { 3, 4, 6, 7, 8 };
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(number(i), want[i]);
@@ -296,7 +273,7 @@ static void entries_that_are_stale_are_passed_over(void **state)
 static void a_segment_that_breaks_up_is_cut_into_several(void **state)
 {
     (void)state;
-    open_scene(3);
+    world_scene(&s, simple, 3, 0);
     world_put(&s.w, s.run, 4096);
     struct slp_buf b = { 0 };
     size_t have;
@@ -318,13 +295,14 @@ static void a_segment_that_breaks_up_is_cut_into_several(void **state)
     struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 4095 } };
     assert_int_equal(world_send(&s.w, s.h.peer, SLP_ACTS, &q)->u.outcomes.ok, 4095);
     slp_buf_free(&b);
-    assert_int_equal(take(0, 2048), 2048); /* all the others': one by one out of the segment behind the head */
+    assert_int_equal(world_take(&s, 0, 2048),
+                     2048); /* all the others': one by one out of the segment behind the head */
     world_restart(&s.w);
     world_clear(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
     assert_int_equal(world_tasks(&s.w, &s.h, s.t, 5000), 2048);
-    assert_int_equal(take(2, 3000), 2048); /* and the rest, by one who declined nothing */
-    assert_int_equal(take(1, 10), 0);
+    assert_int_equal(world_take(&s, 2, 3000), 2048); /* and the rest, by one who declined nothing */
+    assert_int_equal(world_take(&s, 1, 10), 0);
     world_end(&s.w);
 }
 
@@ -350,7 +328,7 @@ static void delays_survive_restarts_and_fire_in_order(void **state)
 {
     struct slp_buf b = { 0 };
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     static const unsigned wait_s[] = { 30, 10, 20 };
     for (unsigned i = 0; i < 3; i++) {
         char text[20];
@@ -382,7 +360,7 @@ static void a_delay_longer_than_a_leap_year_is_refused(void **state)
 {
     struct slp_buf b = { 0 };
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     text_row(&b, "x");
     assert_int_equal(world_code(put_raw(&b, 1, (uint64_t)SL_DELAY_US_MAX + 1)), SLP_E_BAD_VALUE);
     text_row(&b, "x");
@@ -399,7 +377,7 @@ static void large_and_small_units_come_out_as_they_went_in(void **state)
     struct slp_buf b = { 0 };
     static char text[66000];
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     memset(text, 'x', sizeof text);
     for (unsigned i = 0; i < 10; i++) {
         slp_pack_array(&b, 1);
@@ -408,7 +386,7 @@ static void large_and_small_units_come_out_as_they_went_in(void **state)
     assert_int_equal(put_raw(&b, 10, 0)->u.put_done.accepted, 10);
     world_restart(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
-    assert_int_equal(take(0, 10), 10); /* in frames that none is too large for */
+    assert_int_equal(world_take(&s, 0, 10), 10); /* in frames that none is too large for */
     struct slp_msg *m;
     unsigned at = 0;
     for (size_t i = 0; (m = world_sent(&s.w, s.h.peer, SLP_PUSH, i)); i++) {
@@ -452,13 +430,13 @@ static void many_units_of_one_frame_are_cut_into_values_of_the_store(void **stat
     struct slp_buf b = { 0 };
     char text[64];
     (void)state;
-    open_scene(1);
+    world_scene(&s, simple, 1, 0);
     for (unsigned i = 1; i <= 3000; i++) {
         snprintf(text, sizeof text, "unit %u and some more to make it long enough", i);
         text_row(&b, text);
     }
     assert_int_equal(put_raw(&b, 3000, 0)->u.put_done.accepted, 3000);
-    assert_int_equal(take(0, 3000), 3000);
+    assert_int_equal(world_take(&s, 0, 3000), 3000);
     for (unsigned i = 0; i < 3000; i += 97)
         assert_int_equal(number(i), i + 1);
     assert_true(world_story_is(&s.w, "r", 3000, "input.text", text));

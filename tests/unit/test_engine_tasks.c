@@ -23,48 +23,30 @@ static const char *const twins =
     "  - name: last\n    after: [left, right]\n    form: {fields: [{name: answer, type: short_answer, required: "
     "true}]}\n";
 
-/* One run "r" of a line with one worker that may take a single task. */
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-};
-
-static void open_scene(struct scene *s, const char *yaml, const char *line, unsigned workers)
-{
-    memset(s, 0, sizeof *s);
-    world_open(&s->w);
-    s->station = world_line(&s->w, yaml);
-    s->run = world_run(&s->w, line, "r");
-    world_hub(&s->w, &s->h, "hub", workers, 0);
-    world_clear(&s->w);
-}
-
 /* The newest assignment pushed; none: number 0. */
-static struct world_task newest(struct scene *s)
+static struct world_task newest(struct world_scene *s)
 {
     struct world_task t[64] = { 0 };
     size_t n = world_tasks(&s->w, &s->h, t, 64);
     return n ? t[n - 1] : (struct world_task){ 0 };
 }
 
-static struct world_task given(struct scene *s, unsigned worker)
+static struct world_task given(struct world_scene *s, unsigned worker)
 {
     world_clear(&s->w);
     world_credit(&s->w, &s->h, worker, 1);
     return newest(s);
 }
 
-static uint64_t state(struct scene *s)
+static uint64_t state(struct world_scene *s)
 {
     return world_story(&s->w, "r", 1, "stations[0].state");
 }
-static uint64_t attempts(struct scene *s)
+static uint64_t attempts(struct world_scene *s)
 {
     return world_story(&s->w, "r", 1, "stations[0].attempts");
 }
-static enum slp_code act(struct scene *s, const struct world_task *t, unsigned a)
+static enum slp_code act(struct world_scene *s, const struct world_task *t, unsigned a)
 {
     return world_act(&s->w, &s->h, t, a, "since", NULL);
 }
@@ -74,9 +56,9 @@ static enum slp_code act(struct scene *s, const struct world_task *t, unsigned a
 enum { HANDED, STARTED, COUNTED, LATE, RELEASED, DECLINED, FAILED, BURIED, RECALLED, EXPIRED, ENDS };
 
 /* An assignment of unit 1 brought into the state, as little else happening as possible. */
-static struct world_task in_state(struct scene *s, int end)
+static struct world_task in_state(struct world_scene *s, int end)
 {
-    open_scene(s, simple, "simple", 2);
+    world_scene(s, simple, 2, 0);
     world_put(&s->w, s->run, 1);
     struct world_task t = given(s, 0);
     assert_int_equal(t.attempt, 1);
@@ -124,7 +106,7 @@ static void every_act_meets_every_state_as_the_matrix_says(void **state_)
     };
     for (unsigned a = 0; a < 6; a++)
         for (int end = 0; end < ENDS; end++) {
-            struct scene s;
+            struct world_scene s;
             struct world_task t = in_state(&s, end);
             uint8_t before[16], after[16];
             uint64_t was = state(&s);
@@ -152,7 +134,7 @@ static void a_submit_meets_every_state_as_the_matrix_says(void **state_)
     static const int want[ENDS] = { SLP_E_OK, SLP_E_OK, SLP_E_DUPLICATE, SLP_E_LATE, SLP_E_OK,
                                     SLP_E_OK, SLP_E_OK, SLP_E_OK,        SLP_E_OK,   SLP_E_OK };
     for (int end = 0; end < ENDS; end++) {
-        struct scene s;
+        struct world_scene s;
         struct world_task t = in_state(&s, end);
         assert_int_equal(world_submit(&s.w, &s.h, &t, "a"), want[end]);
         assert_int_equal(state(&s), end == LATE ? TASK_ENDED : TASK_DONE);
@@ -167,10 +149,10 @@ static void a_submit_meets_every_state_as_the_matrix_says(void **state_)
 
 static void a_start_repeated_tells_what_is_left_of_the_lease(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     int64_t lease;
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, &lease), SLP_E_OK);
@@ -185,10 +167,10 @@ static void a_start_repeated_tells_what_is_left_of_the_lease(void **state_)
 
 static void another_worker_or_hub_is_refused_and_an_unknown_number_not_found(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct world_hub other;
     (void)state_;
-    open_scene(&s, simple, "simple", 2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0), u = t;
     world_hub(&s.w, &other, "other", 1, 0);
@@ -209,10 +191,10 @@ static void another_worker_or_hub_is_refused_and_an_unknown_number_not_found(voi
 
 static void a_result_that_does_not_fit_the_form_changes_nothing(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     uint8_t before[16], after[16];
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     world_hash(&s.w, before);
@@ -227,9 +209,9 @@ static void a_result_that_does_not_fit_the_form_changes_nothing(void **state_)
 
 static void a_result_after_the_lease_counts_while_nobody_else_has_started(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     act(&s, &t, ACT_START);
@@ -264,9 +246,9 @@ static void a_result_after_the_lease_counts_while_nobody_else_has_started(void *
 
 static void a_result_after_the_lease_is_kept_as_late_once_another_has_started(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     act(&s, &t, ACT_START);
@@ -287,9 +269,9 @@ static void a_result_after_the_lease_is_kept_as_late_once_another_has_started(vo
 
 static void a_result_after_the_task_was_done_by_another_is_late(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     assert_int_equal(act(&s, &t, ACT_RELEASE), SLP_E_OK);
@@ -305,8 +287,8 @@ static void a_result_of_a_buried_or_waiting_task_still_counts(void **state_)
     static const unsigned acts[] = { ACT_BURY, ACT_FAIL };
     (void)state_;
     for (int i = 0; i < 2; i++) {
-        struct scene s;
-        open_scene(&s, simple, "simple", 1);
+        struct world_scene s;
+        world_scene(&s, simple, 1, 0);
         world_put(&s.w, s.run, 1);
         struct world_task t = given(&s, 0);
         act(&s, &t, acts[i]);
@@ -325,7 +307,7 @@ static void a_result_of_a_buried_or_waiting_task_still_counts(void **state_)
 
 static void what_is_not_started_in_time_goes_back_uncounted(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct world_task t = in_state(&s, EXPIRED);
     (void)state_;
     assert_int_equal(state(&s), TASK_READY);
@@ -341,9 +323,9 @@ static void what_is_not_started_in_time_goes_back_uncounted(void **state_)
 
 static void a_touch_renews_the_lease_and_a_silent_worker_loses_it(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     act(&s, &t, ACT_START);
@@ -362,9 +344,9 @@ static void a_touch_renews_the_lease_and_a_silent_worker_loses_it(void **state_)
 
 static void a_lease_runs_on_through_restarts_and_a_clock_that_is_set(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     act(&s, &t, ACT_START);
@@ -383,10 +365,10 @@ static void a_lease_runs_on_through_restarts_and_a_clock_that_is_set(void **stat
 
 static void a_release_with_a_delay_rests_the_task_and_counts_nothing(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct slp_buf b = { 0 };
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     struct slp_item_act it = {
@@ -408,10 +390,10 @@ static void a_release_with_a_delay_rests_the_task_and_counts_nothing(void **stat
 
 static void back_off_doubles_and_the_last_attempt_kills(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     int64_t wait = 10 * SECOND;
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     for (unsigned attempt = 1; attempt <= 2; attempt++, wait *= 2) {
         struct world_task t = given(&s, 0);
@@ -445,9 +427,9 @@ static void back_off_doubles_and_the_last_attempt_kills(void **state_)
 
 static void a_failure_may_name_its_own_delay_but_not_a_year_and_a_day(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     static const uint64_t delay[] = { UINT64_MAX, (uint64_t)SL_DELAY_US_MAX + 1, 3 * SECOND };
@@ -477,9 +459,9 @@ static void a_failure_may_name_its_own_delay_but_not_a_year_and_a_day(void **sta
 
 static void leases_that_run_out_count_as_attempts_until_the_task_is_dead(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 1);
     for (unsigned i = 1; i <= 3; i++) {
         world_hello(&s.w, &s.h, NULL, 0);
@@ -498,9 +480,9 @@ static void leases_that_run_out_count_as_attempts_until_the_task_is_dead(void **
 
 static void who_declined_a_task_gets_the_next_one_and_another_gets_this(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, simple, "simple", 2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 2);
     struct world_task t = given(&s, 0);
     assert_int_equal(act(&s, &t, ACT_DECLINE), SLP_E_OK);
@@ -528,10 +510,10 @@ static void who_declined_a_task_gets_the_next_one_and_another_gets_this(void **s
 
 static void a_requeue_wakes_the_dead_only_and_attempts_begin_again(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     uint64_t unit = 1, none[] = { 0, 2, UINT64_MAX };
     (void)state_;
-    open_scene(&s, simple, "simple", 2);
+    world_scene(&s, simple, 2, 0);
     world_put(&s.w, s.run, 1);
     assert_int_equal(world_tasks_set(&s.w, s.station, 0, "r", none, 3), 0);
     assert_int_equal(world_tasks_set(&s.w, s.station, 0, "r", &unit, 1), 0); /* ready */
@@ -557,10 +539,10 @@ static void a_requeue_wakes_the_dead_only_and_attempts_begin_again(void **state_
 
 static void a_drop_ends_the_unit_and_recalls_its_siblings(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     uint64_t unit = 1;
     (void)state_;
-    open_scene(&s, twins, "twins", 2);
+    world_scene(&s, twins, 2, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0), u = given(&s, 1);
     act(&s, &t, ACT_START);
@@ -593,10 +575,10 @@ static void a_drop_of_what_is_done_or_skipped_is_not_counted(void **state_)
         "  - name: first\n    form: {fields: [{name: answer, type: short_answer}]}\n"
         "  - name: never\n    when: first.answer == \"yes\"\n    form: {fields: [{name: answer, type: short_answer}]}\n"
         "  - name: last\n    after: [first]\n    form: {fields: [{name: answer, type: short_answer}]}\n";
-    struct scene s;
+    struct world_scene s;
     uint64_t unit = 1;
     (void)state_;
-    open_scene(&s, yaml, "skip", 1);
+    world_scene(&s, yaml, 1, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = given(&s, 0);
     world_submit(&s.w, &s.h, &t, "no");
@@ -610,10 +592,10 @@ static void a_drop_of_what_is_done_or_skipped_is_not_counted(void **state_)
 
 static void all_the_dead_are_requeued_or_dropped_in_one_command(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct world_task t[20];
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     world_put(&s.w, s.run, 20);
     for (int round = 0; round < 2; round++) {
         world_clear(&s.w);
@@ -633,10 +615,10 @@ static void all_the_dead_are_requeued_or_dropped_in_one_command(void **state_)
 
 static void operators_name_what_is_there_or_get_a_code(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct slp_buf b = { 0 };
     (void)state_;
-    open_scene(&s, simple, "simple", 1);
+    world_scene(&s, simple, 1, 0);
     slp_pack_u64(&b, 1);
     struct slp_tasks_set q = { .station_id = s.station + 1 };
     assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_TASKS_SET, &q)), SLP_E_NOT_FOUND);

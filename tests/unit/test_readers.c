@@ -13,24 +13,12 @@ static const char *const two =
     "  - name: read\n    form: {fields: [{name: answer, type: short_answer}]}\n    attempts: 1\n"
     "  - name: check\n    form: {fields: [{name: answer, type: short_answer}]}\n";
 
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-    struct world_task t[600];
-};
-static struct scene s;
+static struct world_scene s;
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&s, 0, sizeof s);
-    world_open(&s.w);
-    s.station = world_line(&s.w, two);
-    s.run = world_run(&s.w, "two", "r");
-    world_hub(&s.w, &s.h, "hub", 2, 0);
-    world_clear(&s.w);
+    world_scene(&s, two, 2, 0);
     return 0;
 }
 
@@ -43,9 +31,7 @@ static int tear_down(void **state)
 
 static size_t take(unsigned n)
 {
-    world_clear(&s.w);
-    world_credit(&s.w, &s.h, 0, n);
-    return world_tasks(&s.w, &s.h, s.t, 600);
+    return world_take(&s, 0, n);
 }
 
 /* Element i of row r of a page of output. */
