@@ -116,6 +116,20 @@ bool sl__columns(struct slp_buf *b, const char *const *columns, uint32_t n); /* 
 
 /* value.c */
 bool sl__value(struct slp_bytes raw, struct sl_value *v); /* of one packed value */
+/* listing.c: page after page of rows. */
+typedef int sl__row_fn(void *arg, struct slp_cursor *c); /* take one row from c and hand it out; not 0: stop */
+int sl__rows(struct sl *sl, struct slp_list rows, sl__row_fn *row, void *arg); /* SL_OK, SL_STOPPED */
+struct sl__listing {
+    uint64_t type, reply_type;
+    const void *get;          /* the request; `row` puts into it where the next page begins */
+    size_t rows_at, more_at;  /* in the reply: SL__PAGE(runs) */
+    sl__row_fn *row;
+    void *arg;
+};
+int sl__station_rows(struct sl *sl, struct slp_list rows, sl_station_fn *fn, void *arg); /* lines.c; as sl__rows */
+#define SL__PAGE(msg) offsetof(struct slp_msg, u.msg.rows), offsetof(struct slp_msg, u.msg.more)
+int sl__list(struct sl *sl, const struct sl__listing *l); /* SL_OK, SL_STOPPED, or why a page did not come */
+
 /* rows.c: items to rows. */
 void sl__station_row(struct sl_station_row *out, const struct slp_item_station_row *in);
 void sl__run_row(struct sl_run_row *out, const struct slp_item_run_row *in);

@@ -40,56 +40,60 @@ int sl_line_apply_buf(struct sl *sl, const struct sl_buf *d, bool dry_run, struc
     return sl_line_apply(sl, d->p, d->n, dry_run, out);
 }
 
+struct lines_walk {
+    struct slp_lines_get get;
+    char after[SL_NAME_SIZE];
+    sl_line_fn *fn;
+    void *arg;
+};
+
+static int on_line(void *arg, struct slp_cursor *c)
+{
+    struct lines_walk *w = arg;
+    struct slp_item_line_row in;
+    slp_next_line_row(c, &in);
+    struct sl_line_row row = {
+        .version = in.version, .state = in.state, .stations = in.stations, .runs_open = in.runs_open
+    };
+    sl__copy(row.name, sizeof row.name, in.name);
+    sl__copy(row.title, sizeof row.title, in.title);
+    memcpy(w->after, row.name, sizeof w->after);
+    w->get.after = sl__bytes(w->after);
+    SL__SET(&w->get, lines_get, after);
+    return w->fn(w->arg, &row);
+}
+
 int sl_lines(struct sl *sl, sl_line_fn *fn, void *arg)
 {
     int rc = sl__enter(sl);
     if (rc != SL_OK)
         return rc;
-    char after[SL_NAME_SIZE] = "";
-    for (bool more = true; more;) {
-        struct slp_lines_get g = { .after = sl__bytes(after) };
-        if (*after)
-            SL__SET(&g, lines_get, after);
-        struct slp_msg m;
-        rc = sl__request(sl, SLP_LINES_GET, &g, SLP_LINES, &m);
-        if (rc != SL_OK)
-            return rc;
-        struct slp_cursor c = slp_each(m.u.lines.rows);
-        struct slp_item_line_row in;
-        while (slp_next_line_row(&c, &in)) {
-            struct sl_line_row row = {
-                .version = in.version, .state = in.state, .stations = in.stations, .runs_open = in.runs_open
-            };
-            sl__copy(row.name, sizeof row.name, in.name);
-            sl__copy(row.title, sizeof row.title, in.title);
-            memcpy(after, row.name, sizeof after);
-            sl->in_callback = true;
-            int stop = fn(arg, &row);
-            sl->in_callback = false;
-            if (stop)
-                return sl__fail(sl, SL_STOPPED, "", NULL);
-        }
-        more = m.u.lines.more && m.u.lines.rows.count > 0;
-    }
-    return SL_OK;
+    struct lines_walk w = { .fn = fn, .arg = arg };
+    return sl__list(sl, &(struct sl__listing){ SLP_LINES_GET, SLP_LINES, &w.get, SL__PAGE(lines), on_line, &w });
 }
 
-/* Hands out station rows; SL_OK or SL_STOPPED. */
-static int hand_out(struct sl *sl, struct slp_list rows, sl_station_fn *fn, void *arg, uint64_t *last)
+struct stations_walk {
+    struct slp_stations_get get;
+    sl_station_fn *fn;
+    void *arg;
+};
+
+static int on_station(void *arg, struct slp_cursor *c)
 {
-    struct slp_cursor c = slp_each(rows);
+    struct stations_walk *w = arg;
     struct slp_item_station_row in;
-    while (slp_next_station_row(&c, &in)) {
-        struct sl_station_row row;
-        sl__station_row(&row, &in);
-        *last = row.station_id;
-        sl->in_callback = true;
-        int stop = fn(arg, &row);
-        sl->in_callback = false;
-        if (stop)
-            return sl__fail(sl, SL_STOPPED, "", NULL);
-    }
-    return SL_OK;
+    struct sl_station_row row;
+    slp_next_station_row(c, &in);
+    sl__station_row(&row, &in);
+    w->get.after = row.station_id;
+    SL__SET(&w->get, stations_get, after);
+    return w->fn(w->arg, &row);
+}
+
+int sl__station_rows(struct sl *sl, struct slp_list rows, sl_station_fn *fn, void *arg)
+{
+    struct stations_walk w = { .fn = fn, .arg = arg };
+    return sl__rows(sl, rows, on_station, &w);
 }
 
 int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *actual, struct sl_value *definition,
@@ -111,8 +115,7 @@ int sl_line_get(struct sl *sl, const char *line, uint64_t version, uint64_t *act
         *actual = m.u.line.version;
     if (definition && !sl__value(m.u.line.definition, definition))
         return sl__fail(sl, SL_BAD_REPLY, "line.definition", NULL);
-    uint64_t last;
-    return fn ? hand_out(sl, m.u.line.stations, fn, arg, &last) : SL_OK;
+    return fn ? sl__station_rows(sl, m.u.line.stations, fn, arg) : SL_OK;
 }
 
 static int line_set(struct sl *sl, const char *line, uint64_t action, bool force)
@@ -148,21 +151,13 @@ int sl_stations(struct sl *sl, const char *line, sl_station_fn *fn, void *arg)
     int rc = sl__enter(sl);
     if (rc == SL_OK && line)
         rc = sl__name_ok(sl, line, "line");
-    uint64_t after = 0;
-    for (bool more = true; more && rc == SL_OK;) {
-        struct slp_stations_get g = { .line = sl__bytes(line), .after = after };
-        if (line)
-            SL__SET(&g, stations_get, line);
-        if (after)
-            SL__SET(&g, stations_get, after);
-        struct slp_msg m;
-        rc = sl__request(sl, SLP_STATIONS_GET, &g, SLP_STATIONS, &m);
-        if (rc != SL_OK)
-            return rc;
-        rc = hand_out(sl, m.u.stations.rows, fn, arg, &after);
-        more = m.u.stations.more && m.u.stations.rows.count > 0;
-    }
-    return rc;
+    if (rc != SL_OK)
+        return rc;
+    struct stations_walk w = { .get = { .line = sl__bytes(line) }, .fn = fn, .arg = arg };
+    if (line)
+        SL__SET(&w.get, stations_get, line);
+    return sl__list(
+        sl, &(struct sl__listing){ SLP_STATIONS_GET, SLP_STATIONS, &w.get, SL__PAGE(stations), on_station, &w });
 }
 
 static int station_set(struct sl *sl, const char *line, const char *station, uint64_t action)

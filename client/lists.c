@@ -109,39 +109,63 @@ int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t 
     return tasks_set(sl, 1, station_id, run, units, n, reason, count);
 }
 
+struct hubs_walk {
+    struct slp_hubs_get get;
+    sl_hub_fn *fn;
+    void *arg;
+};
+
+static int on_hub(void *arg, struct slp_cursor *c)
+{
+    struct hubs_walk *w = arg;
+    struct slp_item_hub_row in;
+    slp_next_hub_row(c, &in);
+    struct sl_hub_row row = { .hub = in.hub,
+                              .workers = in.workers,
+                              .signed_in = in.signed_in,
+                              .holding = in.holding,
+                              .connected = in.connected,
+                              .seen_wall_us = in.seen_wall_us };
+    sl__copy(row.name, sizeof row.name, in.name);
+    sl__copy(row.zone, sizeof row.zone, in.zone);
+    w->get.after = row.hub;
+    SL__SET(&w->get, hubs_get, after);
+    return w->fn(w->arg, &row);
+}
+
 int sl_hubs(struct sl *sl, sl_hub_fn *fn, void *arg)
 {
     int rc = sl__enter(sl);
-    uint64_t after = 0;
-    for (bool more = true; more && rc == SL_OK;) {
-        struct slp_hubs_get g = { .after = after };
-        if (after)
-            SL__SET(&g, hubs_get, after);
-        struct slp_msg m;
-        rc = sl__request(sl, SLP_HUBS_GET, &g, SLP_HUBS, &m);
-        if (rc != SL_OK)
-            return rc;
-        struct slp_cursor c = slp_each(m.u.hubs.rows);
-        struct slp_item_hub_row in;
-        while (slp_next_hub_row(&c, &in)) {
-            struct sl_hub_row row = { .hub = in.hub,
-                                      .workers = in.workers,
-                                      .signed_in = in.signed_in,
-                                      .holding = in.holding,
-                                      .connected = in.connected,
-                                      .seen_wall_us = in.seen_wall_us };
-            sl__copy(row.name, sizeof row.name, in.name);
-            sl__copy(row.zone, sizeof row.zone, in.zone);
-            after = row.hub;
-            sl->in_callback = true;
-            int stop = fn(arg, &row);
-            sl->in_callback = false;
-            if (stop)
-                return sl__fail(sl, SL_STOPPED, "", NULL);
-        }
-        more = m.u.hubs.more && m.u.hubs.rows.count > 0;
-    }
-    return rc;
+    if (rc != SL_OK)
+        return rc;
+    struct hubs_walk w = { .fn = fn, .arg = arg };
+    return sl__list(sl, &(struct sl__listing){ SLP_HUBS_GET, SLP_HUBS, &w.get, SL__PAGE(hubs), on_hub, &w });
+}
+
+struct workers_walk {
+    struct slp_workers_get get;
+    sl_worker_fn *fn;
+    void *arg;
+};
+
+static int on_worker(void *arg, struct slp_cursor *c)
+{
+    struct workers_walk *w = arg;
+    struct slp_item_worker_row in;
+    slp_next_worker_row(c, &in);
+    struct sl_worker_row row = { .worker = in.worker,
+                                 .kind = in.kind,
+                                 .holding = in.holding,
+                                 .credit = in.credit,
+                                 .done = in.done,
+                                 .signed_in = in.signed_in };
+    sl__copy(row.name, sizeof row.name, in.name);
+    sl__copy(row.hub, sizeof row.hub, in.hub);
+    row.skills =
+        (struct sl_value){ .type = SL_T_ARRAY, .n = in.skills.count, .p = in.skills.p, .bytes = in.skills.bytes };
+    w->get.after = row.worker;
+    SL__SET(&w->get, workers_get, after);
+    return w->fn(w->arg, &row);
 }
 
 int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *fn, void *arg)
@@ -151,43 +175,15 @@ int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *f
         rc = sl__name_ok(sl, hub, "hub");
     if (rc == SL_OK && name)
         rc = sl__name_ok(sl, name, "name");
-    uint64_t after = 0;
-    for (bool more = true; more && rc == SL_OK;) {
-        struct slp_workers_get g = { .hub = sl__bytes(hub), .name = sl__bytes(name), .after = after };
-        if (hub)
-            SL__SET(&g, workers_get, hub);
-        if (name)
-            SL__SET(&g, workers_get, name);
-        if (after)
-            SL__SET(&g, workers_get, after);
-        struct slp_msg m;
-        rc = sl__request(sl, SLP_WORKERS_GET, &g, SLP_WORKERS, &m);
-        if (rc != SL_OK)
-            return rc;
-        struct slp_cursor c = slp_each(m.u.workers.rows);
-        struct slp_item_worker_row in;
-        while (slp_next_worker_row(&c, &in)) {
-            struct sl_worker_row row = { .worker = in.worker,
-                                         .kind = in.kind,
-                                         .holding = in.holding,
-                                         .credit = in.credit,
-                                         .done = in.done,
-                                         .signed_in = in.signed_in };
-            sl__copy(row.name, sizeof row.name, in.name);
-            sl__copy(row.hub, sizeof row.hub, in.hub);
-            row.skills = (struct sl_value){
-                .type = SL_T_ARRAY, .n = in.skills.count, .p = in.skills.p, .bytes = in.skills.bytes
-            };
-            after = row.worker;
-            sl->in_callback = true;
-            int stop = fn(arg, &row);
-            sl->in_callback = false;
-            if (stop)
-                return sl__fail(sl, SL_STOPPED, "", NULL);
-        }
-        more = m.u.workers.more && m.u.workers.rows.count > 0;
-    }
-    return rc;
+    if (rc != SL_OK)
+        return rc;
+    struct workers_walk w = { .get = { .hub = sl__bytes(hub), .name = sl__bytes(name) }, .fn = fn, .arg = arg };
+    if (hub)
+        SL__SET(&w.get, workers_get, hub);
+    if (name)
+        SL__SET(&w.get, workers_get, name);
+    return sl__list(sl,
+                    &(struct sl__listing){ SLP_WORKERS_GET, SLP_WORKERS, &w.get, SL__PAGE(workers), on_worker, &w });
 }
 
 int sl_stats(struct sl *sl, struct sl_value *figures)

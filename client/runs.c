@@ -112,37 +112,35 @@ int sl_run_priority(struct sl *sl, const char *run, unsigned priority)
     return run_set(sl, &s, run);
 }
 
+struct runs_walk {
+    struct slp_runs_get get;
+    sl_run_fn *fn;
+    void *arg;
+};
+
+static int on_run(void *arg, struct slp_cursor *c)
+{
+    struct runs_walk *w = arg;
+    struct slp_item_run_row in;
+    struct sl_run_row row;
+    slp_next_run_row(c, &in);
+    sl__run_row(&row, &in);
+    w->get.after = row.run_id;
+    SL__SET(&w->get, runs_get, after);
+    return w->fn(w->arg, &row);
+}
+
 int sl_runs(struct sl *sl, const char *line, sl_run_fn *fn, void *arg)
 {
     int rc = sl__enter(sl);
     if (rc == SL_OK && line)
         rc = sl__name_ok(sl, line, "line");
-    uint64_t after = 0;
-    for (bool more = true; more && rc == SL_OK;) {
-        struct slp_runs_get g = { .after = after, .line = sl__bytes(line) };
-        if (after)
-            SL__SET(&g, runs_get, after);
-        if (line)
-            SL__SET(&g, runs_get, line);
-        struct slp_msg m;
-        rc = sl__request(sl, SLP_RUNS_GET, &g, SLP_RUNS, &m);
-        if (rc != SL_OK)
-            return rc;
-        struct slp_cursor c = slp_each(m.u.runs.rows);
-        struct slp_item_run_row in;
-        while (slp_next_run_row(&c, &in)) {
-            struct sl_run_row row;
-            sl__run_row(&row, &in);
-            after = row.run_id;
-            sl->in_callback = true;
-            int stop = fn(arg, &row);
-            sl->in_callback = false;
-            if (stop)
-                return sl__fail(sl, SL_STOPPED, "", NULL);
-        }
-        more = m.u.runs.more && m.u.runs.rows.count > 0;
-    }
-    return rc;
+    if (rc != SL_OK)
+        return rc;
+    struct runs_walk w = { .get = { .line = sl__bytes(line) }, .fn = fn, .arg = arg };
+    if (line)
+        SL__SET(&w.get, runs_get, line);
+    return sl__list(sl, &(struct sl__listing){ SLP_RUNS_GET, SLP_RUNS, &w.get, SL__PAGE(runs), on_run, &w });
 }
 
 static int get_run(struct sl *sl, const char *run, int64_t timeout_ms, struct slp_msg *m, struct sl_run_row *out)
@@ -170,18 +168,7 @@ int sl_run_info(struct sl *sl, const char *run, struct sl_run_row *out, sl_stati
     rc = get_run(sl, run, sl->o.timeout_ms, &m, out);
     if (rc != SL_OK || !fn)
         return rc;
-    struct slp_cursor c = slp_each(m.u.run_info.stations);
-    struct slp_item_station_row in;
-    while (slp_next_station_row(&c, &in)) {
-        struct sl_station_row row;
-        sl__station_row(&row, &in);
-        sl->in_callback = true;
-        int stop = fn(arg, &row);
-        sl->in_callback = false;
-        if (stop)
-            return sl__fail(sl, SL_STOPPED, "", NULL);
-    }
-    return SL_OK;
+    return sl__station_rows(sl, m.u.run_info.stations, fn, arg);
 }
 
 /* One look: SL_OK with *over told, or why not. */

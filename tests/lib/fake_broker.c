@@ -217,6 +217,25 @@ static void fake_output(struct fake *f, uint64_t id, const struct slp_output_get
     slp_buf_free(&rows);
 }
 
+/* Hubs 1 .. FAKE_HUBS, named hub-NUMBER. */
+static void fake_hubs(struct fake *f, uint64_t id, const struct slp_hubs_get *g, struct slp_buf *out)
+{
+    struct slp_buf rows = { 0 };
+    struct slp_hubs m = { .more = false };
+    uint64_t hub = g->after + 1;
+    for (; hub <= FAKE_HUBS && m.rows.count < (uint32_t)atomic_load(&f->page_rows); hub++, m.rows.count++) {
+        char name[32];
+        snprintf(name, sizeof name, "hub-%u", (unsigned)hub);
+        slp_pack_item(&rows, SLP_ITEM_hub_row,
+                      &(struct slp_item_hub_row){ .hub = hub, .name = fb(name), .zone = fb("UTC") });
+    }
+    m.rows.p = rows.p;
+    m.rows.bytes = (uint32_t)rows.n;
+    m.more = hub <= FAKE_HUBS;
+    slp_encode(out, SLP_HUBS, id, &m);
+    slp_buf_free(&rows);
+}
+
 static void fake_run_info(struct fake *f, uint64_t id, struct slp_buf *out)
 {
     struct slp_buf run = { 0 }, stations = { 0 };
@@ -275,6 +294,7 @@ static void fake_answer(struct fake *f, const struct slp_msg *m, struct slp_buf 
         slp_encode(out, SLP_PRODUCER, m->id,
                    &(struct slp_producer){ .epoch = f->producer_epoch, .last_seq = f->producer_seq });
         break;
+    case SLP_HUBS_GET: fake_hubs(f, m->id, &m->u.hubs_get, out); break;
     case SLP_RUN_GET: fake_run_info(f, m->id, out); break;
     case SLP_OUTPUT_GET: fake_output(f, m->id, &m->u.output_get, out); break;
     case SLP_EVENTS_GET: fake_page(f, m->id, &m->u.events_get, out); break;

@@ -11,6 +11,7 @@
 
 #define FAKE_UNITS_MAX 200000
 #define FAKE_RUN 7
+#define FAKE_HUBS 250
 
 struct fake {
     void *ctx, *router, *control, *orders, *pub; /* orders: the test's end of the control pair */

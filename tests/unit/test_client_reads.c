@@ -166,6 +166,36 @@ static void output_outlives_a_lost_request_for_a_page(void **state)
     sl_close(&sl);
 }
 
+struct hubs {
+    uint64_t n, end_at;
+};
+
+static int on_hub(void *arg, const struct sl_hub_row *row)
+{
+    struct hubs *h = arg;
+    char name[SL_NAME_SIZE];
+    assert_int_equal(row->hub, ++h->n);
+    snprintf(name, sizeof name, "hub-%u", (unsigned)h->n);
+    assert_string_equal(row->name, name);
+    return h->n == h->end_at;
+}
+
+static void a_listing_comes_in_pages_and_can_be_stopped(void **state)
+{
+    struct fake *f = *state;
+    struct sl *sl = opened(f, (struct sl_options){ 0 });
+    struct hubs h = { 0 };
+    assert_true(atomic_load(&f->page_rows) < FAKE_HUBS);
+    assert_int_equal(sl_hubs(sl, on_hub, &h), SL_OK);
+    assert_int_equal(h.n, FAKE_HUBS);
+    for (uint64_t end = 1; end <= FAKE_HUBS; end += 83) {
+        h = (struct hubs){ .end_at = end };
+        assert_int_equal(sl_hubs(sl, on_hub, &h), SL_STOPPED);
+        assert_int_equal(h.n, end);
+    }
+    sl_close(&sl);
+}
+
 static void expect_event(struct sl_events *e, uint64_t seq)
 {
     struct sl_event v;
@@ -295,6 +325,7 @@ int main(void)
         F(the_next_page_is_asked_for_while_one_is_read),
         F(a_page_that_nobody_wants_any_more_disturbs_no_other_request),
         F(output_outlives_a_lost_request_for_a_page),
+        F(a_listing_comes_in_pages_and_can_be_stopped),
         F(events_come_without_a_hole_and_without_a_repeat),
         F(a_stream_of_its_own_knows_its_own_gaps),
         F(what_the_publisher_lost_last_is_found_in_silence),
