@@ -137,11 +137,11 @@ $(O)/demo/%: deploy/demo/%.c
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
 # A unit test, a benchmark, a fuzzer is one program, linked with whatever it needs of the product and of tests/lib.
 WHOLE   := $(LIBS) $(O)/libtest.a
-link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
-             -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lmicrohttpd -lncursesw -ltinfo -lgcrypt
+with_whole = -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lmicrohttpd -lncursesw -ltinfo -lgcrypt
+link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(with_whole)
 $(O)/tests/test_alloc_%: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
-$(O)/tests/%: tests/unit/%.c $(WHOLE)
-	$(link_whole) -lcmocka
+$(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
+	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka
 BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
 $(BENCH): $(O)/bench/%: tests/bench/%.c $(BENCHLIB) $(LIBS)
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group \
