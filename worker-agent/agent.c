@@ -45,7 +45,9 @@ void agent_step(struct agent *a, struct core_in in)
 {
     in.now_us = agent_now_us();
     in.wall_us = agent_wall_us();
+    size_t before = a->outs.n;
     if (core_step(a->core, &in, &a->outs) != 0) {
+        a->outs.n = before; /* half a step is not carried out */
         log_line(LOG_ERROR, "no-memory", "what counts is on disk; start again");
         end(a, 1);
     }

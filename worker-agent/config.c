@@ -51,13 +51,16 @@ struct load {
     struct chunk *chunks;
     uint32_t prefetch;
     const yaml_node_t *teams;
+    bool no_memory; /* something was not kept: what was read so far is not the file */
 };
 
 static void *take(struct load *l, size_t n)
 {
     struct chunk *k = calloc(1, sizeof *k + n);
-    if (!k)
+    if (!k) {
+        l->no_memory = true;
         return NULL;
+    }
     k->next = l->chunks;
     l->chunks = k;
     return k->bytes;
@@ -328,8 +331,10 @@ static bool pack_member(struct slp_buf *b, const struct hub_member *m)
         SLP_SET(&d, item_worker_def, team);
     if (d.title.n)
         SLP_SET(&d, item_worker_def, title);
-    slp_pack_item(b, SLP_ITEM_worker_def, &d);
-    bool ok = !b->failed && !skills.failed;
+    bool ok = !skills.failed;
+    if (ok)
+        slp_pack_item(b, SLP_ITEM_worker_def, &d);
+    ok = ok && !b->failed;
     slp_buf_free(&skills);
     return ok;
 }
@@ -339,9 +344,9 @@ static bool make_roster(struct load *l)
     uint32_t n = l->c->member_count;
     struct core_member *v = take(l, sizeof *v * (n + 1));
     const struct hub_member **sorted = take(l, sizeof *sorted * (n + 1));
-    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
-    if (!v || !sorted || !sum)
+    if (!v || !sorted)
         return false;
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256); /* GLib ends the process where it finds no memory */
     for (uint32_t i = 0; i < n; i++)
         sorted[i] = &l->c->members[i];
     qsort(sorted, n, sizeof *sorted, by_id);
@@ -445,7 +450,7 @@ struct hub_config *hub_config_load(const char *path, config_problem *problem, vo
         read_hub(&l, yaml_document_get_root_node(&l.w.doc));
     }
     yaml_walk_close(&l.w);
-    if (!l.c || (l.w.problems == 0 && !make_roster(&l))) {
+    if (!l.c || l.no_memory || (l.w.problems == 0 && !make_roster(&l))) {
         l.w.problems++;
         problem(arg, "out of memory");
     }

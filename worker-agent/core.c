@@ -66,6 +66,8 @@ void core_log(struct core *c, enum core_level level, const char *event, const ch
 
 void core_send(struct core *c, uint64_t type, uint64_t id, const void *msg)
 {
+    if (c->failed) /* a list may be shorter than its count says; the step's outputs are not carried out any more */
+        return;
     struct core_out *o = core_emit(c, CORE_OUT_SEND);
     if (slp_encode(&c->out->bytes, type, id, msg) != 0)
         c->failed = true;

@@ -135,6 +135,8 @@ struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_lis
     struct slp_item_skill it;
     while (slp_next_skill(&c, &it) && want.skills < SL_SKILLS_MAX) {
         uint32_t n = skill_intern(e, it.name);
+        if (n == UINT32_MAX)
+            return NULL; /* no memory: the batch is given up */
         want.skill[want.skills].name = n;
         want.skill[want.skills++].level = (uint8_t)it.level;
     }

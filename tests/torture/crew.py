@@ -63,6 +63,17 @@ class Gone(Exception):
     """The broker is not there any more."""
 
 
+class Link(wire.Agent):
+    """A push may be lost: a broker does not wait for a link that takes nothing. The number shows the hole."""
+    hole = False
+
+    def unasked(self, name, request_id, fields):
+        if name == "push" and fields["session"] == self.session and fields["push_no"] != self.last_push + 1:
+            self.hole = True
+        else:
+            super().unasked(name, request_id, fields)
+
+
 class Hub:
     """One hub's agent, as far as it outlives a broken link: what it holds, and what it sent and was not answered."""
 
@@ -79,12 +90,13 @@ class Hub:
             self.link.close()
         self.incarnation += 1
         self.waiting, self.up = {}, False
-        self.link = wire.Agent(endpoint, self.name, incarnation=self.incarnation, data_id=self.data_id)
+        self.link = Link(endpoint, self.name, incarnation=self.incarnation, data_id=self.data_id)
 
     def hello(self):
         """A session, the roster, and credit for the free slots."""
         crew = self.crew
         self.link.pushed, self.waiting, self.up = [], {}, False
+        self.link.hole, self.link.last_push, self.link.session = False, 0, 0
         welcome = crew.ask(self.link, "hello", hub=self.name, incarnation=self.incarnation, data_id=self.data_id, zone="Africa/Nairobi",
                            roster_digest=self.link.digest, held=sorted(self.held), wall_us=time.time_ns() // 1000)
         self.link.session, self.link.totals = welcome["session"], {}
@@ -150,7 +162,9 @@ class Hub:
         return {"assignment": number, "worker": self.held[number]["number"]}
 
     def hear(self):
-        """Answers to what was sent. False: the session is over."""
+        """Answers to what was sent. False: the session is over, or a push was lost: hello again."""
+        if self.link.hole:
+            return False
         free = {}
         for request_id in [r for r in self.waiting if r in self.link.replies]:
             name, fields = self.link.replies.pop(request_id)

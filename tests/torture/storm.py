@@ -67,13 +67,10 @@ class SmallDisk:
         if not self.mounted:
             return False
         free = os.statvfs(self.path).f_bavail * os.statvfs(self.path).f_bsize
-        with open(self.ballast, "ab") as f:
+        with open(self.ballast, "ab", buffering=0) as f:
             try:
                 while free > leave:
-                    n = min(free - leave, 1 << 20)
-                    f.write(bytes(n))
-                    f.flush()
-                    free -= n
+                    free -= f.write(bytes(min(free - leave, 1 << 20)))
             except OSError:
                 pass  # full: that was the wish
         return True

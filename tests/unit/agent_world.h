@@ -32,7 +32,12 @@ struct world {
     struct core_member members[8];
     struct core_roster roster;
     struct slp_buf packed[8];
+    bool may_fail, over; /* memory may run out; it did: from then on nothing happens any more, as the process would have ended */
 };
+
+#ifndef AROUND_CORE /* a test may count and fail what is allocated inside */
+#define AROUND_CORE(CALL) (CALL)
+#endif
 
 static inline struct slp_bytes text(const char *s)
 {
@@ -52,7 +57,12 @@ static inline void step(struct world *w, struct core_in in)
     size_t from = w->outs.n;
     in.now_us = w->now_us;
     in.wall_us = 1700000000000000ll + w->now_us;
-    assert_int_equal(core_step(w->core, &in, &w->outs), 0);
+    if (w->over)
+        return;
+    w->over = AROUND_CORE(core_step(w->core, &in, &w->outs)) != 0;
+    assert_true(!w->over || w->may_fail);
+    if (w->over)
+        return;
     for (size_t i = from; i < w->outs.n; i++) {
         const struct core_out *o = &w->outs.v[i];
         struct slp_fault fault;
@@ -114,7 +124,10 @@ static inline const struct slp_msg *sent(const struct world *w, uint64_t type)
 }
 static inline const struct slp_msg *must_send(const struct world *w, uint64_t type)
 {
+    static const struct slp_msg nothing;
     const struct slp_msg *m = sent(w, type);
+    if (!m && w->over)
+        return &nothing;
     if (!m)
         fail_msg("no frame of type %llu was sent", (unsigned long long)type);
     return m;
