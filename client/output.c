@@ -11,6 +11,7 @@ struct page {
     const char **columns;
     struct sl_value *values; /* place for those of one row */
     uint32_t count;
+    bool answers;
 };
 
 static void page_free(struct page *p)
@@ -64,7 +65,8 @@ static int hand_out(struct sl *sl, struct page *p, struct sl_cursor *rows, sl_ou
     for (uint32_t i = 0; i < row.n; i++)
         if (!sl_next(rows, &p->values[i]))
             return sl__fail(sl, SL_BAD_REPLY, "output.rows", NULL);
-    if (p->values[0].type != SL_T_UINT || p->values[0].v.u64 <= *last)
+    bool again = p->answers && p->values[0].v.u64 == *last; /* one unit has several */
+    if (p->values[0].type != SL_T_UINT || (p->values[0].v.u64 <= *last && !again))
         return sl__fail(sl, SL_BAD_REPLY, "output.rows", "units are not in order");
     *last = p->values[0].v.u64;
     struct sl_output_row out = { .unit = *last, .column_count = p->count, .columns = p->columns, .values = p->values };
@@ -74,11 +76,15 @@ static int hand_out(struct sl *sl, struct page *p, struct sl_cursor *rows, sl_ou
     return stop ? sl__fail(sl, SL_STOPPED, "", NULL) : SL_OK;
 }
 
-static int ask_for(struct sl *sl, struct sl__ask *a, struct slp_output_get *get, uint64_t after_unit)
+static int ask_for(struct sl *sl, struct sl__ask *a, struct slp_output_get *get, uint64_t after_unit,
+                   uint64_t after_answer)
 {
     get->after_unit = after_unit;
     if (after_unit)
         SL__SET(get, output_get, after_unit);
+    get->after_answer = after_answer;
+    if (after_answer)
+        SL__SET(get, output_get, after_answer);
     *a = (struct sl__ask){ .type = SLP_OUTPUT_GET, .body = get, .resend = true };
     return sl__ask_begin(sl, a);
 }
@@ -100,26 +106,28 @@ static int hand_out_page(struct sl *sl, struct page *p, sl_output_fn *fn, void *
 static int walk(struct sl *sl, struct slp_output_get *get, struct page *p, sl_output_fn *fn, void *arg, uint64_t *last)
 {
     struct sl__ask a;
-    int rc = ask_for(sl, &a, get, *last);
-    while (rc == SL_OK) {
-        uint64_t began = *last;
+    int rc = ask_for(sl, &a, get, *last, 0);
+    for (uint64_t began = *last, began_answer = 0; rc == SL_OK;) {
         rc = sl__ask_end(sl, &a, SLP_OUTPUT, sl->o.timeout_ms);
         if (rc == SL_OK)
             rc = page_take(sl, p);
         if (rc != SL_OK)
             return rc;
         const struct slp_output *out = &p->m.u.output;
-        if (out->more && out->next_after <= began)
+        bool on = out->next_after > began || (out->next_after == began && out->next_answer > began_answer);
+        if (out->more && !on)
             rc = sl__fail(sl, SL_BAD_REPLY, "output.next_after", "the page does not go on");
         else if (out->more)
-            rc = ask_for(sl, &a, get, out->next_after);
+            rc = ask_for(sl, &a, get, out->next_after, out->next_answer);
         if (rc != SL_OK)
             return rc;
         rc = hand_out_page(sl, p, fn, arg, last);
         if (rc == SL_OK && !out->more)
             return SL_OK;
-        if (rc == SL_OK && *last != out->next_after)
+        if (rc == SL_OK && *last != out->next_after && !(p->answers && *last == out->next_after + 1))
             rc = sl__fail(sl, SL_BAD_REPLY, "output.next_after", "a row lies behind it");
+        began = out->next_after;
+        began_answer = out->next_answer;
     }
     sl__ask_drop(sl);
     return rc;
@@ -147,7 +155,10 @@ int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o,
         SL__SET(&get, output_get, limit);
     if (o->all_units)
         SL__SET(&get, output_get, all_units);
-    struct page page = { .count = 0 };
+    get.answers = o->answers;
+    if (o->answers)
+        SL__SET(&get, output_get, answers);
+    struct page page = { .answers = o->answers };
     zmq_msg_init(&page.frame);
     uint64_t at = o->after_unit;
     if (rc == SL_OK)

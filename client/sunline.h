@@ -377,7 +377,8 @@ SL_API int sl_producer_get(struct sl *sl, uint64_t run_id, const void *producer,
 struct sl_output_row {
     uint64_t unit;
     uint32_t column_count;
-    /* "unit", input fields, then station.field ...; with a station: unit, inputs, its fields, worker, done_wall_us */
+    /* "unit", input fields, then station.field ...; with a station: unit, inputs, its fields, worker, done_wall_us; with
+     * answers also assignment, counted, stands */
     const char *const *columns;
     const struct sl_value *values;
 };
@@ -387,6 +388,7 @@ struct sl_output_options {
     uint64_t after_unit; /* only units behind this one */
     uint64_t page_rows;  /* rows a page. 0: what the broker thinks right */
     bool all_units;      /* units that are not finished, too: missing values are nil */
+    bool answers;        /* with a station: every result that was handed in there, a row each; a unit may have several */
 };
 /* The units of a run in input order, page after page; while one is handed out, the next is on its way. o may be NULL.
  * *last (may be NULL) is where to go on: also filled on SL_STOPPED. */

@@ -368,6 +368,14 @@ static void check_option(struct parser *p, const struct node *n, const struct va
         p->wrong = true;
         return;
     }
+    if (field->ref.station >= 0 && literal->kind != VALUE_NULL) {
+        const struct ld_station *s = &p->b->line->stations[field->ref.station];
+        if (s->copies.max && s->copies.method == LD_ALL && (uint32_t)field->ref.field < s->field_count) {
+            complain(p, at, "a station that keeps all answers hands on lists: they can only be compared with null");
+            p->wrong = true;
+            return;
+        }
+    }
     if (f->option_count == 0 || (n->relation != REL_EQ && n->relation != REL_NE) ||
         (literal->kind != VALUE_TEXT && literal->kind != VALUE_NUMBER && literal->kind != VALUE_BOOL))
         return;

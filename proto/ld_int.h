@@ -1,4 +1,4 @@
-/* What the files of the line compiler share. Stages: linedef.c drives; ld_parse.c maps to structs (ld_read.c reads single values);
+/* What the files of the line compiler share. Stages: linedef.c drives; ld_parse.c maps to structs (ld_read.c reads single values, ld_agree.c what copies must agree on);
  * ld_graph.c the order of stations; ld_see.c who sees what; ld_expr.c conditions. ld_values.c stands beside them: it checks values against
  * fields. */
 #ifndef SUNLINE_LD_INT_H
@@ -70,6 +70,8 @@ const char *ld_guess_end(struct ld_guess *g);
 
 /* ---- the stages; each reports what it finds and goes on as far as that makes sense ---- */
 void ld_parse(struct ld_build *b, struct slr r);  /* fills line and drafts */
+/* The keys `copies` and `agree`, once the form is known: fills s->copies and appends what the station adds to its fields. */
+void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld_station *s, const struct ld_draft *d);
 void ld_graph(struct ld_build *b);                /* after, next, order, depth, ancestors */
 void ld_see(struct ld_build *b);                  /* sees, hands, shows, when, outs */
 

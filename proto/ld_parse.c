@@ -272,7 +272,8 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->start_by_us = ld_take_duration(b, vals[LD_STATION_START_BY], "start_by", SL_LEASE_US_MIN, SL_LEASE_US_MAX, 0);
     s->attempts =
         (uint32_t)ld_take_count(b, vals[LD_STATION_ATTEMPTS], "attempts", 1, SL_ATTEMPTS_MAX, DEFAULT_ATTEMPTS);
-    s->reward_micros = ld_take_money(b, vals[LD_STATION_REWARD], "reward");
+    s->reward_micros = ld_take_millionths(b, vals[LD_STATION_REWARD], "reward", LD_S_MONEY);
+    ld_agree(b, vals[LD_STATION_COPIES], vals[LD_STATION_AGREE], s, d);
 }
 
 static void take_stations(struct ld_build *b, struct slr r)

@@ -17,6 +17,7 @@ static const char *const wants[] = {
     [LD_S_COUNT] = "a whole number",
     [LD_S_NUMBER] = "a number",
     [LD_S_MONEY] = "an amount such as 0.03",
+    [LD_S_DECIMAL] = "a number such as 0.95",
     [LD_S_DURATION] = "a duration such as 30s, 10m, 2h or 1d",
     [LD_S_TEXTS] = "a list of texts",
     [LD_S_LEVELS] = "a map from skills to levels",
@@ -52,7 +53,8 @@ static bool shape_fits(enum ld_shape shape, const struct slr_value *v)
     case LD_S_BOOL: return v->type == SLR_BOOL;
     case LD_S_COUNT: return v->type == SLR_U64;
     case LD_S_NUMBER: return v->type == SLR_U64 || v->type == SLR_I64 || (v->type == SLR_DOUBLE && isfinite(v->d));
-    case LD_S_MONEY: return v->type == SLR_U64 || v->type == SLR_I64 || v->type == SLR_DOUBLE || v->type == SLR_STR;
+    case LD_S_MONEY:
+    case LD_S_DECIMAL: return v->type == SLR_U64 || v->type == SLR_I64 || v->type == SLR_DOUBLE || v->type == SLR_STR;
     case LD_S_DURATION: return v->type == SLR_U64 || v->type == SLR_STR;
     case LD_S_TEXTS:
     case LD_S_MAPS: return v->type == SLR_ARRAY;
@@ -105,8 +107,7 @@ bool ld_text_good(struct ld_build *b, const char *at, const char *what, enum ld_
 /* Keys that later versions will know: a plain word instead of a guess. */
 static bool planned_key(struct slp_bytes key)
 {
-    static const char *const planned[] = { "copies", "agree",  "gold",   "jury", "judge",
-                                           "sample", "rounds", "prefer", "test", NULL };
+    static const char *const planned[] = { "gold", "jury", "judge", "sample", "rounds", "prefer", "test", NULL };
     for (int i = 0; planned[i]; i++)
         if (ld_same(key, ld_str(planned[i])))
             return true;
@@ -256,7 +257,7 @@ int64_t ld_take_duration(struct ld_build *b, struct slr r, const char *key, int6
     return otherwise;
 }
 
-int64_t ld_take_money(struct ld_build *b, struct slr r, const char *key)
+int64_t ld_take_millionths(struct ld_build *b, struct slr r, const char *key, enum ld_shape shape)
 {
     if (!r.p)
         return 0;
@@ -272,9 +273,9 @@ int64_t ld_take_money(struct ld_build *b, struct slr r, const char *key)
         micros = (int64_t)v.u64 * 1000000;
     uint32_t was = ld_path_key(b, ld_str(key));
     if (rc == -1 && v.type == SLR_STR)
-        ld_problem(b, at, "'%s' is '%s', but must be %s", key, LD_Q(ld_bytes_of(&v)), wants[LD_S_MONEY]);
+        ld_problem(b, at, "'%s' is '%s', but must be %s", key, LD_Q(ld_bytes_of(&v)), wants[shape]);
     else if (rc == -1)
-        ld_problem(b, at, "'%s' must be %s, not %s", key, wants[LD_S_MONEY], ld_type_text(&v));
+        ld_problem(b, at, "'%s' must be %s, not %s", key, wants[shape], ld_type_text(&v));
     else if (rc == -2)
         ld_problem(b, at, "'%s' has more than six decimals", key);
     else if (rc == -3)

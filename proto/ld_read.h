@@ -24,7 +24,7 @@ struct slp_bytes ld_take_text(struct slr r);
 int ld_take_word(struct ld_build *b, struct slr r, const char *key, const char *const *words, int count, int otherwise);
 uint64_t ld_take_count(struct ld_build *b, struct slr r, const char *key, uint64_t min, uint64_t max, uint64_t otherwise);
 int64_t ld_take_duration(struct ld_build *b, struct slr r, const char *key, int64_t min_us, int64_t max_us, int64_t otherwise);
-int64_t ld_take_money(struct ld_build *b, struct slr r, const char *key); /* 0 if there is none */
+int64_t ld_take_millionths(struct ld_build *b, struct slr r, const char *key, enum ld_shape shape); /* MONEY or DECIMAL; 0 if there is none */
 /* The strings of a list that is there, in the temporary arena, each with its place; at most `max`. */
 struct ld_item *ld_take_texts(struct ld_build *b, struct slr r, const char *key, uint32_t max, uint32_t *count);
 #endif

@@ -1,6 +1,8 @@
 /* The tables of keys and words. Order within a table is the order of its enum. */
 #include "proto/ld_schema.h"
 
+#include "proto/linedef.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -24,6 +26,18 @@ static const struct ld_key worker_keys[LD_WORKER_KEYS] = {
     [LD_WORKER_KIND] = { "kind", LD_S_WORD, false, NULL },
     [LD_WORKER_SKILLS] = { "skills", LD_S_LEVELS, false, NULL },
 };
+static const struct ld_key copies_keys[LD_COPIES_KEYS] = {
+    [LD_COPIES_MIN] = { "min", LD_S_COUNT, true, NULL },
+    [LD_COPIES_MAX] = { "max", LD_S_COUNT, false, NULL },
+};
+static const struct ld_key agree_keys[LD_AGREE_KEYS] = {
+    [LD_AGREE_METHOD] = { "method", LD_S_WORD, true, NULL },
+    [LD_AGREE_ON] = { "on", LD_S_TEXTS, false, NULL },
+    [LD_AGREE_TIES] = { "ties", LD_S_WORD, false, NULL },
+    [LD_AGREE_CONFIDENCE] = { "confidence", LD_S_DECIMAL, false, NULL },
+    [LD_AGREE_IGNORE] = { "ignore", LD_S_TEXTS, false, NULL },
+    [LD_AGREE_TOLERANCE] = { "tolerance", LD_S_DECIMAL, false, NULL },
+};
 static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_NAME] = { "name", LD_S_NAME, true, NULL },
     [LD_STATION_TYPE] = { "type", LD_S_WORD, false, NULL },
@@ -39,6 +53,8 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_START_BY] = { "start_by", LD_S_DURATION, false, NULL },
     [LD_STATION_ATTEMPTS] = { "attempts", LD_S_COUNT, false, NULL },
     [LD_STATION_REWARD] = { "reward", LD_S_MONEY, false, NULL },
+    [LD_STATION_COPIES] = { "copies", LD_S_MAP, false, &ld_copies_map },
+    [LD_STATION_AGREE] = { "agree", LD_S_MAP, false, &ld_agree_map },
 };
 static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },
@@ -54,16 +70,27 @@ const struct ld_map ld_line_map = { "line", LD_LINE_KEYS, line_keys };
 const struct ld_map ld_input_map = { "input field", LD_FIELD_KEYS, field_keys };
 const struct ld_map ld_station_map = { "station", LD_STATION_KEYS, station_keys };
 const struct ld_map ld_worker_map = { "worker", LD_WORKER_KEYS, worker_keys };
+const struct ld_map ld_copies_map = { "copies map", LD_COPIES_KEYS, copies_keys };
+const struct ld_map ld_agree_map = { "agree map", LD_AGREE_KEYS, agree_keys };
 const struct ld_map ld_form_map = { "form", LD_FORM_KEYS, form_keys };
 const struct ld_map ld_field_map = { "form field", LD_FIELD_KEYS, field_keys };
-const struct ld_map *const ld_maps[] = { &ld_line_map,  &ld_input_map, &ld_station_map, &ld_worker_map, &ld_form_map,
-                                         &ld_field_map, NULL };
+const struct ld_map *const ld_maps[] = { &ld_line_map,   &ld_input_map,  &ld_station_map,
+                                         &ld_worker_map, &ld_copies_map, &ld_agree_map,
+                                         &ld_form_map,   &ld_field_map,  NULL };
 
 const char *const ld_type_words[] = { "text",        "general", "email",     "url",    "number",
                                       "date",        "time",    "datetime",  "phone",  "short_answer",
                                       "long_answer", "radio",   "check_box", "select", NULL };
 const char *const ld_kind_words[] = { "any", "human", "robot", NULL };
 const char *const ld_station_words[] = { "work", "improve", "tournament", NULL };
+const char *const ld_method_words[] = { "plurality", "posterior", "all", NULL };
+const char *const ld_ties_words[] = { "more", "first", "review", "fail", NULL };
+const char *const ld_rule_words[] = { "plurality", "posterior", "all", "first", "review", "max", NULL };
+
+const char *ld_rule_word(enum ld_rule rule)
+{
+    return ld_rule_words[rule];
+}
 
 int ld_key_find(const struct ld_map *m, const char *p, uint32_t n)
 {

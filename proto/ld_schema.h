@@ -15,6 +15,7 @@ enum ld_shape {
     LD_S_COUNT,      /* an integer >= 0 */
     LD_S_NUMBER,     /* a finite number */
     LD_S_MONEY,      /* a number or a decimal string, to millionths */
+    LD_S_DECIMAL,    /* the same, for what is no money */
     LD_S_DURATION,   /* "10m", or an integer: seconds */
     LD_S_TEXTS,      /* a list of strings */
     LD_S_LEVELS,     /* a map from a name to an integer */
@@ -41,12 +42,15 @@ enum { LD_FIELD_NAME, LD_FIELD_TYPE, LD_FIELD_LABEL, LD_FIELD_HINT, LD_FIELD_REQ
        LD_FIELD_CHARS_MAX, LD_FIELD_KEYS };
 enum { LD_STATION_NAME, LD_STATION_TYPE, LD_STATION_TITLE, LD_STATION_WORKER, LD_STATION_AFTER, LD_STATION_WHEN, LD_STATION_SHOWS,
        LD_STATION_PASSES, LD_STATION_FORM, LD_STATION_LEASE, LD_STATION_BACKOFF, LD_STATION_START_BY, LD_STATION_ATTEMPTS,
-       LD_STATION_REWARD, LD_STATION_KEYS };
+       LD_STATION_REWARD, LD_STATION_COPIES, LD_STATION_AGREE, LD_STATION_KEYS };
 enum { LD_WORKER_KIND, LD_WORKER_SKILLS, LD_WORKER_KEYS };
+enum { LD_COPIES_MIN, LD_COPIES_MAX, LD_COPIES_KEYS };
+enum { LD_AGREE_METHOD, LD_AGREE_ON, LD_AGREE_TIES, LD_AGREE_CONFIDENCE, LD_AGREE_IGNORE, LD_AGREE_TOLERANCE, LD_AGREE_KEYS };
 enum { LD_FORM_TITLE, LD_FORM_INSTRUCTION, LD_FORM_FIELDS, LD_FORM_KEYS };
-#define LD_KEYS_MAX 16 /* keys of the largest map */
+#define LD_KEYS_MAX 32 /* keys of the largest map */
 
-extern const struct ld_map ld_line_map, ld_input_map, ld_station_map, ld_worker_map, ld_form_map, ld_field_map;
+extern const struct ld_map ld_line_map, ld_input_map, ld_station_map, ld_worker_map, ld_copies_map, ld_agree_map, ld_form_map,
+    ld_field_map;
 extern const struct ld_map *const ld_maps[]; /* all of them, NULL at the end */
 
 /* Index of key p[0..n), -1 if the map has none of that name. */
@@ -55,5 +59,8 @@ int ld_key_find(const struct ld_map *m, const char *p, uint32_t n);
 extern const char *const ld_type_words[];    /* enum ld_type; the first LD_INPUT_TYPES may stand in `input` */
 extern const char *const ld_kind_words[];    /* enum ld_kind */
 extern const char *const ld_station_words[]; /* enum ld_station_type */
+extern const char *const ld_method_words[];  /* enum ld_method */
+extern const char *const ld_ties_words[];    /* enum ld_ties */
+extern const char *const ld_rule_words[];    /* enum ld_rule */
 #define LD_INPUT_TYPES 9
 #endif

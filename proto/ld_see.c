@@ -1,4 +1,4 @@
-/* Who sees what. A set of slots (a slot is an input field or a form field of a station) comes to each station: what any of its upstream
+/* Who sees what. A set of slots (a slot is an input field or a field of a station) comes to each station: what any of its upstream
  * stations hands on. A station hands on its own fields and what its `passes` names, by default all that came to it. */
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static const char *guess_bare(struct ld_build *b, struct slp_bytes name, struct 
     struct ld_line *l = b->line;
     ld_guess_begin(guess, name);
     for (uint32_t i = 0; i < l->station_count; i++)
-        if (field_index(l->stations[i].fields, l->stations[i].field_count, name) >= 0) {
+        if (field_index(l->stations[i].fields, l->stations[i].value_count, name) >= 0) {
             snprintf(guess->text, sizeof guess->text, ", did you mean '%s.%s'?", LD_Q(l->stations[i].name), LD_Q(name));
             return guess->text;
         }
@@ -85,14 +85,14 @@ static int find_anywhere(struct ld_build *b, struct slp_bytes name, struct ld_re
                  ld_guess_end(&guess));
         return -1;
     }
-    int f = field_index(l->stations[s].fields, l->stations[s].field_count, field);
+    int f = field_index(l->stations[s].fields, l->stations[s].value_count, field);
     *ref = (struct ld_ref){ (int16_t)s, (int16_t)f };
     if (f >= 0)
         return 0;
     if (b->drafts[s].form_unknown || only_counted(b, why))
         return -1;
     ld_guess_begin(&guess, field);
-    for (uint32_t i = 0; i < l->stations[s].field_count; i++)
+    for (uint32_t i = 0; i < l->stations[s].value_count; i++)
         ld_guess_offer(&guess, l->stations[s].fields[i].name);
     snprintf(why, LD_WHY_BYTES, "station '%s' has no field '%s'%s", LD_Q(station), LD_Q(field), ld_guess_end(&guess));
     return -1;
@@ -178,7 +178,7 @@ static void name_slots(struct ld_build *b)
     for (uint32_t f = 0; f < l->input_count; f++)
         l->outs[n++] = (struct ld_ref){ -1, (int16_t)f };
     for (uint32_t s = 0; s < l->station_count; s++)
-        for (uint32_t f = 0; f < l->stations[s].field_count; f++)
+        for (uint32_t f = 0; f < l->stations[s].value_count; f++)
             l->outs[n++] = (struct ld_ref){ (int16_t)s, (int16_t)f };
     for (uint32_t i = 0; i < n; i++)
         l->out_names[i] = full_name(b, l->outs[i]);
@@ -197,7 +197,7 @@ static void see_station(struct ld_build *b, uint32_t index)
     for (uint32_t a = 0; !b->graph_broken && a < s->after_count; a++)
         for (uint32_t w = 0; w < words; w++)
             d->sees[w] |= b->drafts[s->after[a]].hands[w];
-    for (uint32_t f = 0; f < s->field_count; f++)
+    for (uint32_t f = 0; f < s->value_count; f++)
         bit_set(d->hands, d->first_slot + f);
     if (d->has_passes)
         read_names(b, index, "passes", d->passes, d->passes_count, NULL, NULL, d->hands);
@@ -246,7 +246,7 @@ void ld_see(struct ld_build *b)
     b->slots = l->input_count;
     for (uint32_t i = 0; i < l->station_count; i++) {
         b->drafts[i].first_slot = b->slots;
-        b->slots += l->stations[i].field_count;
+        b->slots += l->stations[i].value_count;
     }
     for (uint32_t i = 0; i < l->station_count; i++) {
         b->drafts[i].sees = ld_get(&b->temp, b->slots / 64 + 1, sizeof(uint64_t));

@@ -232,6 +232,19 @@ static bool same_fields(const struct ld_field *a, uint32_t a_count, const struct
     return true;
 }
 
+static bool same_copies(const struct ld_copies *a, const struct ld_copies *b)
+{
+    if (a->min != b->min || a->max != b->max || a->method != b->method || a->ties != b->ties ||
+        a->confidence_micros != b->confidence_micros || a->on_count != b->on_count ||
+        a->ignore_case != b->ignore_case || a->ignore_space != b->ignore_space ||
+        a->tolerance_micros != b->tolerance_micros)
+        return false;
+    for (uint32_t i = 0; i < a->on_count; i++)
+        if (a->on[i] != b->on[i])
+            return false;
+    return true;
+}
+
 static bool same_station(const struct ld_station *a, const struct ld_station *b)
 {
     if (!ld_same(a->name, b->name) || a->type != b->type || a->kind != b->kind || a->skill_count != b->skill_count ||
@@ -248,7 +261,7 @@ static bool same_station(const struct ld_station *a, const struct ld_station *b)
             return false;
     if (a->when && !ld_same(ld_expr_source(a->when), ld_expr_source(b->when)))
         return false;
-    return same_fields(a->fields, a->field_count, b->fields, b->field_count);
+    return same_copies(&a->copies, &b->copies) && same_fields(a->fields, a->value_count, b->fields, b->value_count);
 }
 
 bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_line)

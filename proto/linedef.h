@@ -23,14 +23,35 @@ struct ld_ref { int16_t station, field; }; /* station -1: an input field */
 struct ld_skill { struct slp_bytes name; uint32_t level; };
 struct ld_expr; /* a compiled condition */
 
+/* Independent answers to the same task, and how they become one. */
+enum ld_method { LD_PLURALITY, LD_POSTERIOR, LD_ALL };
+enum ld_ties { LD_TIES_MORE, LD_TIES_FIRST, LD_TIES_REVIEW, LD_TIES_FAIL };
+enum ld_rule { LD_RULE_PLURALITY, LD_RULE_POSTERIOR, LD_RULE_ALL, LD_RULE_FIRST, LD_RULE_REVIEW, LD_RULE_MAX, LD_RULES }; /* what decided */
+struct ld_copies {
+    uint32_t min, max;           /* max 0: this station has no copies, one result is enough */
+    enum ld_method method;
+    enum ld_ties ties;           /* of PLURALITY */
+    uint32_t confidence_micros;  /* of POSTERIOR */
+    uint64_t answers;            /* of POSTERIOR: how many different ones there are */
+    uint32_t on_count;           /* what must agree: form fields, ascending; not of ALL */
+    uint16_t *on;
+    bool ignore_case, ignore_space;
+    int64_t tolerance_micros;    /* numbers that differ by no more are equal */
+};
+const char *ld_rule_word(enum ld_rule rule);
+/* What a station with copies adds behind its form's fields, in this order; with method ALL only the first. */
+enum { LD_ADDS_ANSWERS, LD_ADDS_VOTES, LD_ADDS_CONFIDENCE, LD_ADDS_DECIDED, LD_ADDS };
+
 struct ld_station {
     struct slp_bytes name, title, instruction;
     enum ld_station_type type;
     enum ld_kind kind;
     uint32_t skill_count;
     struct ld_skill *skills;
-    uint32_t field_count;         /* the form */
+    uint32_t field_count;         /* the form: what a worker answers */
+    uint32_t value_count;         /* what the station hands on: the form's fields, then what it adds; `fields` has so many */
     struct ld_field *fields;
+    struct ld_copies copies;
     uint32_t after_count;         /* direct upstream stations, by index, ascending; stations are in topological order of the file (an */
     uint16_t *after;              /* `after` may name a later one in the file: `order` below is the topological order) */
     uint32_t next_count;          /* direct downstream stations, ascending */
@@ -53,7 +74,7 @@ struct ld_line {
     struct ld_field *inputs;
     struct ld_station *stations;
     uint16_t *order;              /* topological order, ties by position in the file */
-    uint32_t out_count;           /* what `run output` hands out: all input fields, then every station's form fields in file order */
+    uint32_t out_count;           /* what `run output` hands out: all input fields, then every station's fields in file order */
     struct ld_ref *outs;
     struct slp_bytes *out_names;
     void *arena;

@@ -588,20 +588,23 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         struct aentry *a = &s->e[i];
         *a = (struct aentry){ .unit = v[i].unit,
-                              .prev = v[i].prev,
                               .worker = v[i].w->id,
                               .state = ASSIGN_HANDED,
                               .attempt = v[i].attempt,
                               .due_us = s->due_us };
         amap_put(e, s->first + i, s);
         uint8_t *h = unit_head(e, s->run, a->unit, true);
-        if (h)
-            put_u48(unit_station(h, s->st->idx) + ST_ASSIGN, s->first + i);
+        if (!h)
+            continue;
+        a->prev = get_u48(unit_station(h, s->st->idx) + ST_ASSIGN);
+        put_u48(unit_station(h, s->st->idx) + ST_ASSIGN, s->first + i);
     }
     aseg_link(s);
     timer_add(e, s);
     assign_dirty(e, s);
     announce(e, s);
+    if (has_copies(s->st))
+        copies_assigned(e, s);
 }
 
 /* The task cannot be shown to anybody: it is parked, and its worker's credit comes back. */
@@ -612,7 +615,9 @@ static void too_big(struct engine *e, struct pick *p)
     p->w->holding--;
     match_hub_held(e, e->hub[p->w->hub - 1], -1);
     match_worker(e, p->w);
-    if (h)
+    if (h && has_copies(p->rq->st))
+        copies_not_shown(e, p->rq->run, h, p->rq->st->idx);
+    if (h && unit_station(h, p->rq->st->idx)[ST_STATE] != TASK_DEAD)
         task_dead(e, p->rq->run, p->unit, h, p->rq->st->idx, DEAD_TOO_BIG,
                   "what the station shows is larger than a frame", 45);
 }
@@ -622,6 +627,7 @@ void assign_picks(struct engine *e)
     struct pick *v = e->pick;
     uint32_t n = e->picks;
     e->picks = 0;
+    copies_picks_over(e);
     qsort(v, n, sizeof *v, by_target);
     for (uint32_t i = 0; i < n && !e->rc;) { /* one push frame a turn: one hub, one station */
         struct hub *h = e->hub[v[i].w->hub - 1];

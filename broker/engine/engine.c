@@ -348,6 +348,7 @@ void engine_close(struct engine **pe)
     groups_close(e);
     ev_free(e);
     free(e->pick);
+    free(e->picked);
     free(e->pending);
     free(e->dirty_rq);
     free(e->dirty_run);

@@ -139,6 +139,11 @@ static void gathered_write(struct engine *e)
     e->accs = 0;
 }
 
+void ev_order(struct engine *e)
+{
+    gathered_write(e);
+}
+
 static struct evacc *gather(struct engine *e, enum event_type t, struct run *r, struct station *s, struct hub *h,
                             uint8_t why)
 {

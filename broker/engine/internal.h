@@ -172,7 +172,7 @@ struct profile {
     struct worker *idle_first, *idle_last;
     bool touched; /* in the list of profiles to match in this step */
 };
-struct pick { struct rq *rq; struct worker *w; uint64_t unit, prev; uint32_t at; uint8_t attempt; int64_t since_us; };
+struct pick { struct rq *rq; struct worker *w; uint64_t unit; uint32_t at; uint8_t attempt; int64_t since_us; };
 
 /* ---- events of the step (events.c) ---- */
 struct evacc {
@@ -242,6 +242,7 @@ struct engine {
     uint32_t skill_slots;
     uint32_t skill_names, skill_name_cap;
     struct pick *pick;
+    uint32_t *picked, picked_cap, picked_n; /* copies.c: by hash, index + 1 in pick */
     uint32_t picks, pick_cap;
     struct rq **pending;
     uint32_t pendings, pending_cap;
@@ -347,6 +348,7 @@ bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list
 uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us, const struct slp_list *values);
 void result_flush(struct engine *e);
 bool result_values(struct engine *e, uint64_t result, struct slp_list *values);
+struct slp_bytes list_element(const struct slp_list *l, uint32_t i); /* packed; {NULL, 0}: nil, or not there */
 /* One field of a unit as its result stands; {NULL, 0}: null. */
 struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, struct ld_ref ref);
 /* Append the array of what station s shows of the unit. false: too big. */
@@ -361,11 +363,6 @@ void groups_forget_dirty(struct engine *e, struct run *r); /* the run's states a
 uint8_t *unit_head(struct engine *e, struct run *r, uint64_t unit, bool change);   /* NULL: no such unit */
 static inline uint8_t *unit_station(uint8_t *head, uint32_t idx) { return head + STATE_UNIT_BYTES + STATE_STATION_BYTES * idx; }
 uint8_t *unit_create(struct engine *e, struct run *r, uint64_t unit);
-#define ST_STATE 0
-#define ST_ATTEMPTS 1
-#define ST_FLAGS 2
-#define ST_ASSIGN 4
-#define ST_RESULT 10
 #define UH_STATE 0
 #define UH_LEFT 2
 #define UH_DEAD 4
@@ -427,6 +424,26 @@ void on_acts(struct engine *e, const struct slp_msg *m);
 void on_submit(struct engine *e, const struct slp_msg *m);
 void on_tasks_set(struct engine *e, const struct slp_msg *m);
 
+int64_t task_backoff_us(const struct station *st, unsigned attempts);
+void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n); /* the assignment only */
+void dead_forget(struct engine *e, struct run *r, uint32_t idx, uint64_t unit); /* its row in DEAD */
+
+/* copies.c: at stations that ask for several answers to a task. A place is a wanted answer; it is open, held by an assignment, or counted. */
+static inline bool has_copies(const struct station *st) { return st->def->copies.max != 0; }
+unsigned copies_open(const struct ld_station *s, const uint8_t *t);
+void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, uint32_t pick); /* a place goes to e->pick[pick] */
+void copies_not_shown(struct engine *e, struct run *r, uint8_t *head, uint32_t idx);            /* and comes back */
+void copies_picks_over(struct engine *e);
+/* Has the worker answered this task, or declined it, or does he hold it? */
+bool copies_excluded(struct engine *e, const struct rq *q, uint64_t unit, uint64_t newest, const struct worker *w);
+void copies_assigned(struct engine *e, struct aseg *s);            /* its ASSIGNED is told: which tasks want more workers */
+void copies_started(struct engine *e, struct aseg *s, uint64_t no);
+void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n, int64_t wait_us);
+uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no); /* the unit's head if a result counts; its place is counted then */
+void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us); /* the result is stored: enough? */
+bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx);
+void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, unsigned code); /* those not started */
+
 /* flow.c */
 void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed); /* a new unit: its entry stations */
 void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* a task is done: what follows */
@@ -458,6 +475,7 @@ void ev_waiting(struct engine *e, struct run *r, struct station *s, enum why why
 void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no, uint64_t extra); /* STARTED, SUBMITTED */
 /* Any other event: data is a packed map. NULL for streams it does not belong to. Flushes what was gathered before it. */
 void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data);
+void ev_order(struct engine *e); /* what follows is told behind what was gathered: a task may change more than once in a step */
 void ev_flush(struct engine *e); /* the end of a step */
 void ev_retain(struct engine *e);
 void ev_free(struct engine *e);

@@ -497,7 +497,6 @@ static bool choose(struct engine *e, struct profile *p, struct worker *w)
             uint8_t *h = unit_head(e, q->run, pk.unit, true);
             if (!h)
                 break;
-            task_set(e, q->run, h, q->st->idx, TASK_ASSIGNED);
             struct pick *v = grow(e, e->pick, &e->pick_cap, e->picks + 1, sizeof *v);
             if (!v)
                 break;
@@ -507,6 +506,10 @@ static bool choose(struct engine *e, struct profile *p, struct worker *w)
             if (pk.since_us)
                 latency_add(&q->st->waited, e->now_us - pk.since_us);
             e->pick[e->picks++] = pk;
+            if (has_copies(q->st))
+                copies_taken(e, q->run, h, q->st->idx, e->picks - 1);
+            else
+                task_set(e, q->run, h, q->st->idx, TASK_ASSIGNED);
             if (e->meta.vclock[q->run->priority] < q->run->vtime)
                 e->meta.vclock[q->run->priority] = q->run->vtime;
             if (q->st->clock[q->run->priority] < q->run->vtime)

@@ -106,7 +106,7 @@ bool result_values(struct engine *e, uint64_t result, struct slp_list *values)
 
 /* ---- fields ---- */
 
-static struct slp_bytes element(const struct slp_list *l, uint32_t i)
+struct slp_bytes list_element(const struct slp_list *l, uint32_t i)
 {
     struct slr r = slr_on(l->p, l->bytes);
     for (; i; i--)
@@ -122,12 +122,12 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
 {
     struct slp_list l;
     if (ref.station < 0)
-        return unit_values(e, r, unit, &l) ? element(&l, (uint32_t)ref.field) : (struct slp_bytes){ NULL, 0 };
+        return unit_values(e, r, unit, &l) ? list_element(&l, (uint32_t)ref.field) : (struct slp_bytes){ NULL, 0 };
     uint8_t *h = unit_head(e, r, unit, false);
-    uint64_t result = h ? get_u48(unit_station(h, (uint32_t)ref.station) + ST_RESULT) : 0;
+    uint64_t result = h ? st_result(unit_station(h, (uint32_t)ref.station)) : 0;
     if (!result || !result_values(e, result, &l))
         return (struct slp_bytes){ NULL, 0 };
-    return element(&l, (uint32_t)ref.field);
+    return list_element(&l, (uint32_t)ref.field);
 }
 
 bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, struct slp_buf *b)
@@ -143,7 +143,7 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
         return true; /* the failure is recorded */
     for (uint32_t k = 0; k < s->show_count; k++)
         if (s->shows[k].station >= 0)
-            result[k] = get_u48(unit_station(h, (uint32_t)s->shows[k].station) + ST_RESULT);
+            result[k] = st_result(unit_station(h, (uint32_t)s->shows[k].station));
     if (!unit_values(e, r, unit, &in))
         return true;
     while (i < s->show_count && i < in.count && s->shows[i].station < 0 && (uint32_t)s->shows[i].field == i)
@@ -155,9 +155,9 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
     for (; i < s->show_count; i++) {
         struct slp_bytes v = { NULL, 0 };
         if (s->shows[i].station < 0)
-            v = element(&in, (uint32_t)s->shows[i].field);
+            v = list_element(&in, (uint32_t)s->shows[i].field);
         else if (result[i] && result_values(e, result[i], &l))
-            v = element(&l, (uint32_t)s->shows[i].field);
+            v = list_element(&l, (uint32_t)s->shows[i].field);
         if (v.p)
             slp_buf_add(b, v.p, v.n);
         else

@@ -177,7 +177,12 @@ static bool declined_by(struct engine *e, uint64_t newest, uint32_t worker)
     return false;
 }
 
-enum look { LOOK_TAKE, LOOK_STALE, LOOK_NOT_YOURS };
+enum look {
+    LOOK_TAKE,
+    LOOK_TAKE_ONE,
+    LOOK_STALE,
+    LOOK_NOT_YOURS
+}; /* ONE: of several places, so the task stays where it is */
 
 static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t unit, struct pick *out)
 {
@@ -189,10 +194,12 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
         return LOOK_STALE;
     uint64_t newest = get_u48(s + ST_ASSIGN);
     uint8_t attempts = s[ST_ATTEMPTS];
-    if ((s[ST_FLAGS] & STATE_FLAG_DECLINED) && declined_by(e, newest, w->id))
+    unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
+    if (has_copies(q->st) ? copies_excluded(e, q, unit, newest, w)
+                          : (s[ST_FLAGS] & STATE_FLAG_DECLINED) && declined_by(e, newest, w->id))
         return LOOK_NOT_YOURS;
-    *out = (struct pick){ q, w, unit, newest, 0, (uint8_t)(attempts + 1), 0 };
-    return LOOK_TAKE;
+    *out = (struct pick){ q, w, unit, 0, (uint8_t)(attempts + 1), 0 };
+    return places > 1 ? LOOK_TAKE_ONE : LOOK_TAKE;
 }
 
 /* Search one decoded segment; what is stale is removed on the way. *changed tells that it must be written. */
@@ -206,6 +213,8 @@ static bool seg_take(struct engine *e, struct rq *q, struct lane_q *L, struct ra
             enum look k = look(e, q, w, at, out);
             if (k == LOOK_NOT_YOURS)
                 continue;
+            if (k == LOOK_TAKE_ONE)
+                return true;
             kept_before = at != r->v[i].first;
             range_remove(e, r, i, at);
             L->count--;

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/engine/agree.h"
+
 struct reader *reader_new(struct store *s)
 {
     struct reader *r = calloc(1, sizeof *r);
@@ -26,6 +28,7 @@ void reader_free(struct reader **pr)
     slp_buf_free(&r->b2);
     slp_buf_free(&r->scratch[0]);
     slp_buf_free(&r->scratch[1]);
+    slp_buf_free(&r->outcome);
     free(r);
     *pr = NULL;
 }
@@ -263,6 +266,7 @@ bool rd_result(struct reader *r, uint16_t station, uint64_t result, struct rd_li
         return false;
     }
     *out = rd_list_on(v.p + RESULT_HEAD_BYTES, v.n - RESULT_HEAD_BYTES);
+    r->result_assignment = get_u48((const uint8_t *)v.p);
     r->result_done_wall_us = (int64_t)get_u64((const uint8_t *)v.p + 6);
     return true;
 }
@@ -320,6 +324,34 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
     }
     store_cursor_close(&c);
     return ok;
+}
+
+void rd_stands(struct reader *r, struct slp_buf *b, const struct ld_line *lv, uint16_t station,
+               const struct rd_assignment *a, uint64_t outcome)
+{
+    const struct ld_station *st = &lv->stations[station];
+    struct rd_list l, mine;
+    if (a->state != ASSIGN_COUNTED || !a->result) {
+        slp_pack_bool(b, false);
+        return;
+    }
+    if (!st->copies.max || (outcome && st->copies.method == LD_ALL)) {
+        slp_pack_bool(b, true);
+        return;
+    }
+    if (!outcome || !rd_result(r, station, outcome, &l)) {
+        slp_pack_nil(b);
+        return;
+    }
+    slp_buf_clear(&r->outcome); /* a copy: the next result may lie in the same scratch */
+    slp_buf_add(&r->outcome, l.rest.p, (size_t)(l.rest.end - l.rest.p));
+    if (r->outcome.failed || !rd_result(r, station, a->result, &mine)) {
+        slp_pack_nil(b);
+        return;
+    }
+    struct slp_list its = { r->outcome.p, (uint32_t)r->outcome.n, st->value_count };
+    struct slp_list his = { mine.rest.p, (uint32_t)(mine.rest.end - mine.rest.p), st->field_count };
+    slp_pack_bool(b, agree_same(st, &its, &his));
 }
 
 /* ---- answers ---- */

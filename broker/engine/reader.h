@@ -23,11 +23,12 @@ struct reader {
     struct reader_line *line;
     struct reader_name *name;
     uint32_t lines, line_cap, names, name_cap;
-    struct slp_buf b, b2, scratch[2];
+    struct slp_buf b, b2, scratch[2], outcome;
     struct reader_near unit, result[SL_LINE_STATIONS_MAX]; /* the last one of a run's units; of each station's results */
     struct { uint32_t run; uint64_t no; struct store_val val; } group; /* the last one of units' states; val.p NULL: none */
     struct stream *stream; /* reader_events.c: kept from one publication to the next */
     int64_t result_done_wall_us; /* of the result read last */
+    uint64_t result_assignment;  /* what it came from; of an outcome: what it follows */
     enum store_rc rc;
 };
 
@@ -56,6 +57,9 @@ void rd_element(struct slp_buf *b, struct rd_list *l, uint32_t i);
 struct rd_assignment { uint64_t no, unit, prev, result, active_us; uint32_t run, station, hub, worker; uint8_t state, why, attempt;
                        int64_t assigned_wall_us, started_wall_us, ended_wall_us; };
 bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a);
+
+/* Append whether an answer stands in the outcome of its task (a result; 0: none yet): true, false, or nil while nothing is decided. */
+void rd_stands(struct reader *r, struct slp_buf *b, const struct ld_line *lv, uint16_t station, const struct rd_assignment *a, uint64_t outcome);
 
 int rd_refuse(struct slp_buf *out, uint64_t id, enum slp_code code, const char *place, const char *text);
 int rd_reply(struct slp_buf *out, uint64_t type, uint64_t id, const void *any);

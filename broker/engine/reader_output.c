@@ -6,7 +6,7 @@
 struct shape { /* what a row is made of */
     const struct rd_run *run;
     int station; /* -1: all that the line hands out */
-    bool all;
+    bool all, answers;
 };
 
 static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
@@ -23,7 +23,7 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
     const struct ld_station *st = &lv->stations[s->station];
     for (uint32_t i = 0; i < lv->input_count; i++)
         slp_pack_str(b, lv->inputs[i].name.p, lv->inputs[i].name.n);
-    for (uint32_t i = 0; i < st->field_count; i++) {
+    for (uint32_t i = 0; i < (s->answers ? st->field_count : st->value_count); i++) {
         memcpy(name, st->name.p, st->name.n);
         name[st->name.n] = '.';
         memcpy(name + st->name.n + 1, st->fields[i].name.p, st->fields[i].name.n);
@@ -31,33 +31,97 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
     }
     slp_pack_cstr(b, "worker");
     slp_pack_cstr(b, "done_wall_us");
-    *n = 3 + lv->input_count + st->field_count;
+    *n = 3 + lv->input_count + st->value_count;
+    if (s->answers) {
+        slp_pack_cstr(b, "assignment");
+        slp_pack_cstr(b, "counted");
+        slp_pack_cstr(b, "stands");
+        *n = 6 + lv->input_count + st->field_count;
+    }
 }
 
 static void row_of_station(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *t,
                            struct rd_list *in)
 {
     const struct ld_station *st = &s->run->lv->stations[s->station];
-    uint64_t result = get_u48(t + 10), no = get_u48(t + 4);
+    uint64_t result = st_result(t), no = get_u48(t + ST_ASSIGN);
     struct rd_list l = { .at = 0 };
     struct rd_assignment a = { 0 };
     if (result && !rd_result(r, (uint16_t)s->station, result, &l))
         return;
     for (uint32_t i = 0; i < s->run->lv->input_count; i++)
         rd_element(b, in, i);
-    for (uint32_t i = 0; i < st->field_count; i++)
+    for (uint32_t i = 0; i < st->value_count; i++)
         rd_element(b, &l, i);
     int64_t done_us = r->result_done_wall_us;
-    while (result && no && rd_assignment(r, no, &a) && a.result != result)
-        no = a.prev; /* a later assignment may have ended without a result */
+    if (result && st->copies.max) /* the outcome of several: it cites the one that it follows */
+        no = rd_assignment(r, r->result_assignment, &a) ? r->result_assignment : 0;
+    else
+        while (result && no && rd_assignment(r, no, &a) && a.result != result)
+            no = a.prev; /* a later assignment may have ended without a result */
     struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
-    if (result && a.result == result) {
+    if (result && no) {
         slp_pack_str(b, w.p, w.n);
         slp_pack_i64(b, done_us ? done_us : a.ended_wall_us); /* by the hub's clock, if the hub said */
     } else {
         slp_pack_nil(b);
         slp_pack_nil(b);
     }
+}
+
+#define ANSWERS_MAX 1000 /* of one unit at one station: the newest are told */
+
+/* Every result of the unit at the station, in the order in which they came, from the `skip`th on: a row each. Returns how many are told, counted from the
+ * first; *full: the page has no room for the others. */
+static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struct shape *s, uint64_t unit,
+                                const uint8_t *t, const struct rd_list *in, uint32_t skip, uint32_t room,
+                                uint32_t *rows, bool *full)
+{
+    const struct ld_station *st = &s->run->lv->stations[s->station];
+    uint64_t no[ANSWERS_MAX], result[ANSWERS_MAX];
+    uint32_t n = 0, columns_n = 6 + s->run->lv->input_count + st->field_count;
+    struct rd_assignment a;
+    struct rd_list l;
+    for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_assignment(r, at, &a); at = a.prev) {
+        uint32_t i = n;
+        if (!a.result)
+            continue;
+        for (n++; i && result[i - 1] > a.result; i--) {
+            no[i] = no[i - 1];
+            result[i] = result[i - 1];
+        }
+        no[i] = at;
+        result[i] = a.result;
+    }
+    for (uint32_t i = skip; i < n && !r->rc; i++) {
+        size_t was = b->n;
+        if (*rows == room) {
+            *full = true;
+            return i;
+        }
+        if (!rd_assignment(r, no[i], &a) || !rd_result(r, (uint16_t)s->station, a.result, &l))
+            return i;
+        struct rd_list input = *in;
+        slp_pack_array(b, columns_n);
+        slp_pack_u64(b, unit);
+        for (uint32_t k = 0; k < s->run->lv->input_count; k++)
+            rd_element(b, &input, k);
+        for (uint32_t k = 0; k < st->field_count; k++)
+            rd_element(b, &l, k);
+        struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
+        slp_pack_str(b, w.p, w.n);
+        slp_pack_i64(b, r->result_done_wall_us ? r->result_done_wall_us : a.ended_wall_us);
+        slp_pack_u64(b, a.no);
+        slp_pack_bool(b, a.state == ASSIGN_COUNTED);
+        rd_stands(r, b, s->run->lv, (uint16_t)s->station, &a, st_result(t));
+        if (b->n > PAGE_BYTES_MAX && *rows) {
+            b->n = was;
+            *full = true;
+            return i;
+        }
+        (*rows)++;
+    }
+    return n;
 }
 
 static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape *s, const uint8_t *head,
@@ -73,7 +137,7 @@ static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape 
             continue;
         }
         if (ref.station != of) { /* a station's fields stand together */
-            uint64_t result = get_u48(head + STATE_UNIT_BYTES + STATE_STATION_BYTES * ref.station + 10);
+            uint64_t result = st_result(head + STATE_UNIT_BYTES + STATE_STATION_BYTES * ref.station);
             l = (struct rd_list){ .at = 0 };
             if (result && !rd_result(r, (uint16_t)ref.station, result, &l))
                 return;
@@ -96,7 +160,7 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
 {
     const struct slp_output_get *q = &m->u.output_get;
     struct rd_run run;
-    struct shape s = { &run, -1, q->all_units };
+    struct shape s = { &run, -1, q->all_units, q->answers };
     uint32_t id = rd_name(r, NAME_RUN, q->run), column_n, limit = q->limit ? (uint32_t)q->limit : SL_PAGE_ITEMS_MAX;
     if (!id || !rd_run_get(r, id, &run))
         return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "run", "there is no run of that name");
@@ -108,6 +172,9 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
         if (s.station < 0)
             return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "station", "the run's line has no station of that name");
     }
+    if (s.answers && s.station < 0)
+        return rd_refuse(out, m->id, SLP_E_MISSING_FIELD, "station", "answers are those of one station: name it");
+    uint32_t skip = (uint32_t)q->after_answer;
     slp_buf_clear(&r->b);
     slp_buf_clear(&r->b2);
     columns(&r->b2, &s, &column_n);
@@ -122,7 +189,23 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
             r->rc = r->rc ? r->rc : STORE_CORRUPT;
             break;
         }
-        if (wanted(&s, head)) {
+        if (s.answers) {
+            bool full = false;
+            const uint8_t *t = head + STATE_UNIT_BYTES + STATE_STATION_BYTES * s.station;
+            if (!get_u48(t + ST_ASSIGN)) {
+                a.next_after = u;
+                continue;
+            }
+            if (!rd_values(r, &run, u, &in))
+                break;
+            uint32_t told = rows_of_answers(r, &r->b, &s, u, t, &in, skip, limit, &rows, &full);
+            skip = 0;
+            if (full) {
+                a.next_answer = told;
+                SLP_SET(&a, output, next_answer);
+                break;
+            }
+        } else if (wanted(&s, head)) {
             if (!rd_values(r, &run, u, &in))
                 break;
             slp_pack_array(&r->b, column_n);

@@ -133,7 +133,7 @@ static void unit_rows(struct page *p, const uint8_t *k, struct rdr rd)
             const uint8_t *t = h + STATE_UNIT_BYTES + STATE_STATION_BYTES * i;
             bool ended = cancelled && t[0] != TASK_DONE && t[0] != TASK_SKIPPED;
             slp_pack_array(&p->r->b, 4);
-            NUMBERS(p, ended ? TASK_ENDED : t[0], t[1], get_u48(t + 4), get_u48(t + 10));
+            NUMBERS(p, ended ? TASK_ENDED : t[0], t[1], get_u48(t + ST_ASSIGN), st_result(t));
         }
     }
 }

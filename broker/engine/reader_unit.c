@@ -51,12 +51,22 @@ static struct slp_bytes reason_of(struct reader *r, const struct rd_run *run, ui
     return found;
 }
 
+static void values(struct slp_buf *b, const struct ld_station *st, uint32_t count, struct rd_list *l)
+{
+    slp_pack_map(b, count);
+    for (uint32_t i = 0; i < count; i++) {
+        slp_pack_str(b, st->fields[i].name.p, st->fields[i].name.n);
+        rd_element(b, l, i);
+    }
+}
+
 static void assignment(struct reader *r, const struct rd_run *run, const struct ld_station *st,
-                       const struct rd_assignment *a)
+                       const struct rd_assignment *a, uint64_t outcome)
 {
     struct slp_buf *b = &r->b;
     struct rd_list l;
-    slp_pack_map(b, 12);
+    bool copies = st->copies.max != 0;
+    slp_pack_map(b, 12 + copies);
     number(b, "assignment", a->no);
     text(b, "worker", rd_name_of(r, NAME_WORKER, a->worker));
     text(b, "hub", rd_name_of(r, NAME_HUB, a->hub));
@@ -69,20 +79,21 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
     number(b, "active_us", a->active_us);
     slp_pack_cstr(b, "late");
     slp_pack_bool(b, a->state == ASSIGN_LATE);
+    if (copies) {
+        slp_pack_cstr(b, "stands");
+        rd_stands(r, b, run->lv, (uint16_t)(st - run->lv->stations), a, outcome);
+    }
     slp_pack_cstr(b, "result");
     if (!a->result || !rd_result(r, (uint16_t)(st - run->lv->stations), a->result, &l)) {
         slp_pack_nil(b);
         return;
     }
-    slp_pack_map(b, st->field_count);
-    for (uint32_t i = 0; i < st->field_count; i++) {
-        slp_pack_str(b, st->fields[i].name.p, st->fields[i].name.n);
-        rd_element(b, &l, i);
-    }
+    values(b, st, st->field_count, &l);
 }
 
 /* In order of time, as the history; where there are more than fit, the newest ones. The chain leads from the newest back. */
-static void assignments(struct reader *r, const struct rd_run *run, const struct ld_station *st, uint64_t newest)
+static void assignments(struct reader *r, const struct rd_run *run, const struct ld_station *st, uint64_t newest,
+                        uint64_t outcome)
 {
     uint64_t numbers[STORY_ASSIGNMENTS_MAX];
     uint32_t n = 0;
@@ -91,7 +102,26 @@ static void assignments(struct reader *r, const struct rd_run *run, const struct
         numbers[n++] = no;
     slp_pack_array(&r->b, n);
     while (n > 0 && rd_assignment(r, numbers[--n], &a))
-        assignment(r, run, st, &a);
+        assignment(r, run, st, &a, outcome);
+}
+
+/* At a station with copies: how many answers are wanted, in hand and counted; once it is done, what they came to and by which rule. */
+static void outcome(struct reader *r, const struct ld_station *st, uint16_t station, const uint8_t *t)
+{
+    struct rd_list l;
+    slp_pack_cstr(&r->b, "outcome");
+    if (t[ST_STATE] == TASK_SKIPPED || t[ST_STATE] == TASK_ENDED) {
+        slp_pack_nil(&r->b);
+    } else if (t[ST_STATE] != TASK_DONE) {
+        slp_pack_map(&r->b, 3);
+        number(&r->b, "wanted", t[ST_WANTED] ? t[ST_WANTED] : st->copies.min);
+        number(&r->b, "counted", t[ST_COUNTED]);
+        number(&r->b, "in_hand", t[ST_HELD]);
+    } else if (rd_result(r, station, st_result(t), &l)) {
+        values(&r->b, st, st->value_count, &l);
+    } else {
+        slp_pack_nil(&r->b);
+    }
 }
 
 static void history(struct reader *r, const struct rd_run *run, uint64_t unit)
@@ -164,12 +194,15 @@ int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out
     for (uint32_t i = 0; i < run.lv->station_count; i++) {
         const uint8_t *t = head + STATE_UNIT_BYTES + STATE_STATION_BYTES * i;
         uint8_t state = cancelled && t[0] != TASK_DONE && t[0] != TASK_SKIPPED ? TASK_ENDED : t[0];
-        slp_pack_map(b, 4);
+        bool copies = run.lv->stations[i].copies.max != 0;
+        slp_pack_map(b, 4 + copies);
         text(b, "name", run.lv->stations[i].name);
         number(b, "state", state);
         number(b, "attempts", t[1]);
+        if (copies)
+            outcome(r, &run.lv->stations[i], (uint16_t)i, t);
         slp_pack_cstr(b, "assignments");
-        assignments(r, &run, &run.lv->stations[i], get_u48(t + 4));
+        assignments(r, &run, &run.lv->stations[i], get_u48(t + ST_ASSIGN), st_result(t));
     }
     slp_pack_cstr(b, "history");
     history(r, &run, q->unit);

@@ -35,6 +35,8 @@
  *
  *   unit head, 8 bytes:  state u8, flags u8, unfinished stations u16, dead stations u16, spare u16
  *   per station, 16:     state u8, attempts u8, flags u8, spare u8, newest assignment u48, result u48
+ *     with copies, until it is done, in place of the result: wanted u8 (0: the station's least), counted u8, held u8, begun u8 (of those held),
+ *     spare u16 (copies.c); then the result is the outcome, made of the answers, and cites the assignment that it follows
  *
  * From the newest assignment, `prev` leads through all the earlier ones of that task: with HISTORY that is the unit's whole story.
  * Assignments are kept as long as their run, so that a late submit finds out whose it was. A segment is cut where a frame of a peer ends
@@ -54,8 +56,8 @@ enum task_state { TASK_BLOCKED, TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_ST
 enum unit_state { UNIT_OPEN, UNIT_DONE, UNIT_DROPPED, UNIT_CANCELLED };
 enum assign_state { ASSIGN_HANDED, ASSIGN_STARTED, ASSIGN_COUNTED, ASSIGN_LATE, ASSIGN_RETURNED };
 /* Why a task became ready, or an assignment ended without a result; numbers are part of events and of the protocol. */
-enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED };
-enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG };
+enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES };
+enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
 enum line_state { LINE_ACTIVE, LINE_PAUSED, LINE_DELETED };
 enum lane { LANE_RETURNED, LANE_FRESH, LANES };
@@ -63,7 +65,19 @@ enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define STATE_UNIT_BYTES 8
 #define STATE_STATION_BYTES 16
 #define STATE_GROUP_BYTES_MAX 2056 /* one unit of a line with the most stations */
+#define ST_STATE 0 /* where they lie within a station's 16 bytes */
+#define ST_ATTEMPTS 1
+#define ST_FLAGS 2
+#define ST_ASSIGN 4
+#define ST_RESULT 10
+#define ST_WANTED 10
+#define ST_COUNTED 11
+#define ST_HELD 12
+#define ST_BEGUN 13
 #define STATE_FLAG_DECLINED 1      /* somebody declined this task: look before offering it */
+
+/* The result of a task, as it is handed on; 0: none yet. */
+#define st_result(t) ((t)[ST_STATE] == TASK_DONE ? get_u48((t) + ST_RESULT) : 0)
 
 static inline unsigned state_shift(uint32_t stations)
 {

@@ -37,6 +37,13 @@ static void dead_key(uint8_t *k, const struct run *r, uint32_t idx, uint64_t uni
     key_u64(key_u32(key_u32(k, r->rq[idx].st->id), r->id), unit);
 }
 
+void dead_forget(struct engine *e, struct run *r, uint32_t idx, uint64_t unit)
+{
+    uint8_t k[16];
+    dead_key(k, r, idx, unit);
+    e_del(e, TABLE_DEAD, k, sizeof k);
+}
+
 void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why,
                const char *reason, size_t n)
 {
@@ -102,11 +109,12 @@ void recalls_flush(struct engine *e)
 
 /* ---- the end of an assignment without a result ---- */
 
-static void announce_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
+static void announce_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n,
+                            bool begun)
 {
     const struct aentry *a = assign_entry(s, no);
     slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 7);
+    slp_pack_map(&e->b3, 8);
     slp_pack_cstr(&e->b3, "run");
     slp_pack_u64(&e->b3, s->run->id);
     slp_pack_cstr(&e->b3, "station");
@@ -121,6 +129,8 @@ static void announce_return(struct engine *e, struct aseg *s, uint64_t no, enum 
     slp_pack_u64(&e->b3, why);
     slp_pack_cstr(&e->b3, "reason");
     slp_pack_str(&e->b3, reason, n);
+    slp_pack_cstr(&e->b3, "attempt");
+    slp_pack_bool(&e->b3, why == WHY_FAILED || (why == WHY_EXPIRED && begun));
     ev_emit(e, EV_RETURNED, s->run->line, s->run, s->hub, &e->b3);
 }
 
@@ -137,11 +147,12 @@ static uint8_t *current(struct engine *e, struct aseg *s, uint64_t no)
     return in_hand && get_u48(t + ST_ASSIGN) == no ? h : NULL;
 }
 
-static void end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
+void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
 {
     const struct aentry *a = assign_entry(s, no);
+    bool begun = a->state == ASSIGN_STARTED;
     assign_end(e, s, no, ASSIGN_RETURNED, why);
-    announce_return(e, s, no, why, reason, n);
+    announce_return(e, s, no, why, reason, n, begun);
     e->total.returned++;
     s->st->returned++;
     s->hub->returned++;
@@ -151,9 +162,13 @@ static void end_return(struct engine *e, struct aseg *s, uint64_t no, enum why w
 
 void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
 {
+    if (has_copies(s->st)) {
+        copies_returned(e, s, no, why, reason, n, 0);
+        return;
+    }
     uint8_t *h = current(e, s, no);
     uint64_t unit = assign_entry(s, no)->unit;
-    end_return(e, s, no, why, reason, n);
+    task_end_return(e, s, no, why, reason, n);
     if (!h)
         return;
     h = unit_head(e, s->run, unit, true);
@@ -187,8 +202,12 @@ void task_expire(struct engine *e, struct aseg *s, uint64_t no)
         task_return(e, s, no, WHY_EXPIRED, start_by, sizeof start_by - 1);
         return;
     }
+    if (has_copies(s->st)) {
+        copies_returned(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1, 0);
+        return;
+    }
     bool open = current(e, s, no) != NULL;
-    end_return(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1);
+    task_end_return(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1);
     uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
     if (h && !attempt_over(e, s, h, unit, lease, sizeof lease - 1)) {
         task_set(e, s->run, h, s->st->idx, TASK_READY);
@@ -196,7 +215,7 @@ void task_expire(struct engine *e, struct aseg *s, uint64_t no)
     }
 }
 
-static int64_t backoff_us(const struct station *st, unsigned attempts)
+int64_t task_backoff_us(const struct station *st, unsigned attempts)
 {
     int64_t us = st->def->backoff_us;
     for (unsigned i = 1; i < attempts && us < 24ll * 3600 * 1000000; i++)
@@ -207,12 +226,17 @@ static int64_t backoff_us(const struct station *st, unsigned attempts)
 static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
 {
     uint64_t unit = assign_entry(s, no)->unit;
+    if (has_copies(s->st)) {
+        copies_returned(e, s, no, WHY_FAILED, it->reason.p, it->reason.n, (int64_t)it->delay_us);
+        return;
+    }
     bool open = current(e, s, no) != NULL;
-    end_return(e, s, no, WHY_FAILED, it->reason.p, it->reason.n);
+    task_end_return(e, s, no, WHY_FAILED, it->reason.p, it->reason.n);
     uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
     if (!h || attempt_over(e, s, h, unit, it->reason.p, it->reason.n))
         return;
-    int64_t us = it->delay_us ? (int64_t)it->delay_us : backoff_us(s->st, unit_station(h, s->st->idx)[ST_ATTEMPTS]);
+    int64_t us =
+        it->delay_us ? (int64_t)it->delay_us : task_backoff_us(s->st, unit_station(h, s->st->idx)[ST_ATTEMPTS]);
     struct range one = { unit, 1 };
     struct ranges r = { 1, 1, &one, 1 };
     task_set(e, s->run, h, s->st->idx, TASK_WAITING);
@@ -223,8 +247,12 @@ static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct
 static void act_release_later(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
 {
     uint64_t unit = assign_entry(s, no)->unit;
+    if (has_copies(s->st)) {
+        copies_returned(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n, (int64_t)it->delay_us);
+        return;
+    }
     bool open = current(e, s, no) != NULL;
-    end_return(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
+    task_end_return(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
     uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
     if (!h)
         return;
@@ -237,8 +265,12 @@ static void act_release_later(struct engine *e, struct aseg *s, uint64_t no, con
 static void act_bury(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
 {
     uint64_t unit = assign_entry(s, no)->unit;
+    if (has_copies(s->st)) {
+        copies_returned(e, s, no, WHY_BURIED, it->reason.p, it->reason.n, 0);
+        return;
+    }
     bool open = current(e, s, no) != NULL;
-    end_return(e, s, no, WHY_BURIED, it->reason.p, it->reason.n);
+    task_end_return(e, s, no, WHY_BURIED, it->reason.p, it->reason.n);
     uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
     if (h)
         task_dead(e, s->run, unit, h, s->st->idx, DEAD_BURIED, it->reason.p, it->reason.n);
@@ -250,8 +282,10 @@ static void act_start(struct engine *e, struct aseg *s, uint64_t no)
     a->state = ASSIGN_STARTED;
     a->started_wall_us = e->wall_us;
     assign_due(e, s, a, e->now_us + s->st->def->lease_us);
-    uint8_t *h = current(e, s, no);
-    if (h)
+    uint8_t *h = has_copies(s->st) ? NULL : current(e, s, no);
+    if (has_copies(s->st))
+        copies_started(e, s, no);
+    else if (h)
         task_set(e, s->run, h, s->st->idx, TASK_STARTED);
     ev_assign(e, EV_STARTED, s, no, 0);
     e->total.started++;
@@ -396,18 +430,13 @@ static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
                 fail(e, STORE_CORRUPT);
                 return NULL;
             }
-            end_return(e, other, holder, WHY_RECALLED, "", 0);
+            task_end_return(e, other, holder, WHY_RECALLED, "", 0);
             recall(e, other->hub, holder, 4);
         }
         return unit_head(e, r, assign_entry(s, no)->unit, true);
     case TASK_READY:
     case TASK_WAITING: /* its entry in READY or DELAY is stale now, and skipped when it comes up */ return h;
-    case TASK_DEAD: {
-        uint8_t k[16];
-        dead_key(k, r, s->st->idx, assign_entry(s, no)->unit);
-        e_del(e, TABLE_DEAD, k, sizeof k);
-        return h;
-    }
+    case TASK_DEAD: dead_forget(e, r, s->st->idx, assign_entry(s, no)->unit); return h;
     default: return NULL;
     }
 }
@@ -439,7 +468,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
             snprintf(text, text_size, "%s", what);
         return SLP_E_BAD_RESULT;
     }
-    uint8_t *head = counts(e, s, no);
+    uint8_t *head = has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
     struct run *r = s->run;
     a->result = result_add(e, r, no, it->done_wall_us, &it->values);
     a->active_us = it->active_us;
@@ -462,12 +491,16 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
         e->total.late++;
         return SLP_E_LATE;
     }
+    e->worker[a->worker - 1]->done++;
+    if (has_copies(s->st)) {
+        copies_counted(e, s, no, it->done_wall_us);
+        return SLP_E_OK;
+    }
     put_u48(unit_station(head, s->st->idx) + ST_RESULT, a->result);
     put_u48(unit_station(head, s->st->idx) + ST_ASSIGN, no > get_u48(unit_station(head, s->st->idx) + ST_ASSIGN)
                                                             ? no
                                                             : get_u48(unit_station(head, s->st->idx) + ST_ASSIGN));
     task_set(e, r, head, s->st->idx, TASK_DONE);
-    e->worker[a->worker - 1]->done++;
     ev_task(e, EV_TASKS_DONE, r, s->st, 0, a->unit, 1);
     flow_done(e, r, a->unit, s->st->idx);
     return SLP_E_OK;
@@ -507,9 +540,9 @@ bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, 
     uint8_t *h = r->state <= RUN_CLOSED ? unit_head(e, r, unit, true) : NULL;
     if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, idx)[ST_STATE] != TASK_DEAD)
         return false;
-    uint8_t k[16];
-    dead_key(k, r, idx, unit);
-    e_del(e, TABLE_DEAD, k, sizeof k);
+    if (has_copies(r->rq[idx].st) && !copies_requeue(e, r, unit, h, idx))
+        return false;
+    dead_forget(e, r, idx, unit);
     unit_station(h, idx)[ST_ATTEMPTS] = 0;
     task_set(e, r, h, idx, TASK_READY);
     queue_ready(e, &r->rq[idx], LANE_RETURNED, unit, WHY_REQUEUED);
@@ -530,17 +563,17 @@ void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reaso
         if (was == TASK_DONE || was == TASK_SKIPPED)
             continue;
         task_set(e, r, h, i, TASK_ENDED);
-        if (was == TASK_DEAD) {
-            uint8_t k[16];
-            dead_key(k, r, i, unit);
-            e_del(e, TABLE_DEAD, k, sizeof k);
+        if (was == TASK_DEAD)
+            dead_forget(e, r, i, unit);
+        if (has_copies(r->rq[i].st)) {
+            copies_recall(e, r, unit, h, i, 3);
         } else if (was == TASK_ASSIGNED) { /* a started one goes on: its result is kept, and payable */
             struct aseg *s = assign_find(e, holder);
             if (!s) {
                 fail(e, STORE_CORRUPT);
                 return;
             }
-            end_return(e, s, holder, WHY_RECALLED, "", 0);
+            task_end_return(e, s, holder, WHY_RECALLED, "", 0);
             recall(e, s->hub, holder, 3);
         }
     }

@@ -66,6 +66,10 @@ static int csv_header(struct output *o, const char *run, const struct sl_output_
         SL__SET(&get, output_get, station);
     }
     struct slp_msg reply;
+    if (options->answers) {
+        get.answers = true;
+        SL__SET(&get, output_get, answers);
+    }
     if (session_check(o->cli, sl__request(sl, SLP_OUTPUT_GET, &get, SLP_OUTPUT, &reply), run)) {
         return CLI_FAILED;
     }
@@ -129,6 +133,7 @@ int cmd_run_output(struct cli *cli, int argc, char **argv)
                                 { "--format", ARG_TEXT, &format, &format_given, 0, 0 },
                                 { "--raw", ARG_FLAG, &raw, NULL, 0, 0 },
                                 { "--all", ARG_FLAG, &options.all_units, NULL, 0, 0 },
+                                { "--answers", ARG_FLAG, &options.answers, NULL, 0, 0 },
                                 { "--output", ARG_TEXT, &file, &file_given, 0, 'o' },
                                 { .name = NULL } };
     if (args_parse(cli, argc, argv, args, 1, 1) < 0) {
@@ -140,6 +145,9 @@ int cmd_run_output(struct cli *cli, int argc, char **argv)
         if (!o.jsonl && strcmp(format, "csv") != 0) {
             return cli_misuse(cli, "--format is csv or jsonl, not '%s'", format);
         }
+    }
+    if (options.answers && !options.station) {
+        return cli_misuse(cli, "--answers are those of one station: name it with --station");
     }
     o.guard = !raw;
     if (session_open(cli)) {
@@ -174,7 +182,7 @@ int cmd_run_output(struct cli *cli, int argc, char **argv)
     }
     code = file_out_finish(&out_file);
     if (!code) {
-        cli_note(cli, "%llu units written to %s", (unsigned long long)o.rows, file);
+        cli_note(cli, "%llu %s written to %s", (unsigned long long)o.rows, options.answers ? "answers" : "units", file);
     }
     return code;
 }

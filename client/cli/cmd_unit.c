@@ -54,7 +54,8 @@ static const char *word(const char *of, const char *key, const struct sl_value *
                                        "requeued",
                                        "recalled",
                                        "buried",
-                                       "dropped" };
+                                       "dropped",
+                                       "another answer was wanted" };
     const char *const *words = NULL;
     size_t count = 0;
     if (strcmp(key, "why") == 0 || strcmp(key, "what") == 0) {

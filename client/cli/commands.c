@@ -46,10 +46,12 @@ const struct command commands[] = {
     { "run watch", cmd_run_watch, "RUN [--interval SECONDS]",
       "show a run's progress until it is done (exit 1: only dead tasks remain, or cancelled)",
       "  --interval N      seconds between two lines; default 1\n" },
-    { "run output", cmd_run_output, "RUN [--station STATION] [--format csv|jsonl] [--raw] [--all] [-o FILE]",
+    { "run output", cmd_run_output,
+      "RUN [--station STATION [--answers]] [--format csv|jsonl] [--raw] [--all] [-o FILE]",
       "write what a run produced, in input order, also while it goes on",
       "  --station STATION the fields of this station only, with worker and time\n"
       "  --format FORMAT   csv (default) or jsonl, an object a line\n"
+      "  --answers         every result handed in at the station, a row each, and whether it stands\n"
       "  --raw             csv: no apostrophe before cells that a spreadsheet would take for a formula\n"
       "  --all             units that are not finished, too; what is missing is empty\n"
       "  -o, --output FILE to a file, which appears when it is complete\n" },

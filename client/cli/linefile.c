@@ -248,7 +248,7 @@ static void pack_core(struct linefile *f, const yaml_node_t *n)
 static bool wants_text(enum ld_shape shape)
 {
     return shape == LD_S_NAME || shape == LD_S_FIELD_NAME || shape == LD_S_WORD || shape == LD_S_TEXT ||
-           shape == LD_S_LONG_TEXT || shape == LD_S_MONEY || shape == LD_S_DURATION;
+           shape == LD_S_LONG_TEXT || shape == LD_S_MONEY || shape == LD_S_DECIMAL || shape == LD_S_DURATION;
 }
 
 /* What is wanted where a node stands. `item`: an item of a list of texts, where also null is a word. */

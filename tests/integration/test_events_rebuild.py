@@ -25,6 +25,8 @@ LINES = {
     "fan": [station("a"), station("b", after=["a"]), station("c", after=["a"], when="a.loud == 'again'"), station("d", after=["b", "c"])],
     "one": [station("only", attempts=1)],
     "hasty": [station("fast", lease="1s", attempts=3)],
+    "copies": [station("judge", copies={"min": 2, "max": 4}, agree={"method": "plurality", "ties": "more"}),
+               station("sure", copies={"min": 2}, agree={"method": "plurality", "ties": "fail"}, when="judge.confidence < 0.9")],
 }
 WIDE = [station("one-of-many-stations-whose-names-fit-no-event-together-%d" % i, after=[]) for i in range(60)]  # in no run
 WORDS = ["x", "again", "loud"]
@@ -239,6 +241,8 @@ class Rebuilding(harness.Case):
         for run in world.runs.values():
             if run.state == rebuild.RUN_DELETING:
                 continue
+            run_of = {r.name: n for n, r in world.runs.items()}
+            numbers = {s["name"]: n for n, s in world.stations.items() if (s["line"], s["version"]) == (run.line, run.version)}
             by_result = {a.result: n for n, a in world.assignments.items() if a.result}
             out = w.client.request("output_get", run=run.name, all_units=True)
             for row in out["rows"]:
@@ -247,7 +251,15 @@ class Rebuilding(harness.Case):
                 for s in world.line_stations(run.line, run.version):
                     task = unit.tasks[s["index"]]
                     column = s["name"] + ".loud"
-                    if column in told:
+                    if column in told and "%s.decided" % s["name"] in told:
+                        if told[s["name"] + ".decided"] is None:
+                            self.assertIsNone(told[column])
+                            continue
+                        counted = [n for n, a in world.assignments.items()
+                                   if (a.run, a.unit, a.state) == (run_of[run.name], told["unit"], rebuild.COUNTED) and a.station == numbers[s["name"]]]
+                        self.assertIn(told[column], [w.answers[n] for n in counted], (run.name, told["unit"], column))
+                        self.assertEqual(told[s["name"] + ".answers"], len(counted))
+                    elif column in told:
                         self.assertEqual(w.answers[by_result[task.result]] if task.result else None, told[column], (run.name, told["unit"], column))
 
     def test_from_the_first_event_on(self):

@@ -17,10 +17,22 @@ COUNTERS = ["blocked", "waiting", "ready", "assigned", "started", "done", "skipp
 
 
 class Task:
-    __slots__ = ("state", "attempts", "assignment", "result")
+    """A task in hand is as its assignments in hand are: started if one of them is. `live`: which are, and whether they were begun."""
+    __slots__ = ("told", "attempts", "assignment", "result", "live")
 
     def __init__(self, state=BLOCKED, attempts=0, assignment=0, result=0):
-        self.state, self.attempts, self.assignment, self.result = state, attempts, assignment, result
+        self.told, self.attempts, self.assignment, self.result = state, attempts, assignment, result
+        self.live = {assignment: state == STARTED} if state in (ASSIGNED, STARTED) else {}
+
+    @property
+    def state(self):
+        if self.told not in (ASSIGNED, STARTED) or not self.live:
+            return self.told
+        return STARTED if any(self.live.values()) else ASSIGNED
+
+    @state.setter
+    def state(self, state):
+        self.told = state
 
 
 class Unit:
@@ -171,7 +183,12 @@ class World:
                 self.assignments[no] = Assignment(d["run"], d["station"], d["hub"], unit, worker, HANDED, 0, 0, seq)
         for (n, unit) in self.units(d, seq):
             task = unit.tasks[index]
-            task.state, task.assignment = ASSIGNED, d["first"] + units.index(n)
+            task.state = ASSIGNED
+        for no, n in enumerate(units, d["first"]):
+            unit = self.runs[d["run"]].units.get(n)
+            if unit is not None and unit.seq < seq:
+                unit.tasks[index].assignment = no
+                unit.tasks[index].live[no] = False
 
     def current(self, no, a, seq):
         """The task of this assignment, if it has not seen the event yet and still waits for this assignment."""
@@ -180,7 +197,7 @@ class World:
         if not unit or unit.seq >= seq or unit.state != OPEN:
             return None
         task = unit.tasks[self.stations[a.station]["index"]]
-        return task if task.state in (ASSIGNED, STARTED) and task.assignment == no else None
+        return task if task.state not in (DONE, SKIPPED, ENDED) else None
 
     def on_started(self, d, seq):
         for no in ranges(d["assignments"]):
@@ -189,7 +206,7 @@ class World:
                 continue
             task = self.current(no, a, seq)
             if task:
-                task.state = STARTED
+                task.live[no] = True
             if a.seq < seq:
                 a.state = BEGUN
 
@@ -199,8 +216,9 @@ class World:
             return
         task = self.current(d["assignment"], a, seq)
         # was it started? A task that has not seen this event was in hand as the assignment was; its state tells
-        if task and (d["why"] == WHY_FAILED or (d["why"] == WHY_EXPIRED and task.state == STARTED)):
-            task.attempts += 1
+        if task:
+            begun = task.live.pop(d["assignment"], task.told == STARTED)
+            task.attempts += d.get("attempt", d["why"] == WHY_FAILED or (d["why"] == WHY_EXPIRED and begun))
         if a.seq < seq:
             a.state, a.why = RETURNED, d["why"]
 
@@ -215,9 +233,19 @@ class World:
                 unit = run and run.units.get(a.unit)
                 if unit and unit.seq < seq:
                     task = unit.tasks[self.stations[a.station]["index"]]
+                    task.live.pop(no, None)
                     task.result, task.assignment = d["first"] + i, max(task.assignment, no)
             if a.seq < seq:
                 a.state, a.result = (LATE if i in late else COUNTED), d["first"] + i
+
+    def on_tasks_held(self, d, seq):
+        self.set_tasks(d, seq, ASSIGNED)
+
+    def on_task_decided(self, d, seq):
+        run = self.runs.get(d["run"])
+        unit = run and run.units.get(d["unit"])
+        if unit and unit.seq < seq:
+            unit.tasks[self.stations[d["station"]]["index"]].result = d["result"]
 
     def on_hub_session(self, d, seq):
         self.hubs[d["hub"]] = {"name": d["name"], "zone": d["zone"], "connected": d["connected"]}
@@ -282,7 +310,13 @@ def take_row(world, kind, v, seq):
             world.runs[v[0]].units[v[1]] = Unit(v[2], [Task(*t) for t in v[3]], seq)
     elif kind == "assignment":
         if v[1] in world.runs:
-            world.assignments[v[0]] = Assignment(*v[1:], seq)
+            a = world.assignments[v[0]] = Assignment(*v[1:], seq)
+            unit = world.runs[v[1]].units.get(a.unit)
+            task = unit and unit.tasks[world.stations[a.station]["index"]]
+            if task and a.state in (HANDED, BEGUN):
+                task.live.setdefault(v[0], a.state == BEGUN)
+            elif task:
+                task.live.pop(v[0], None)
     else:
         raise AssertionError("a snapshot row of kind " + kind)
 
@@ -351,8 +385,13 @@ def compare_unit(client, world, run, n, same):
         same(here, (task.state, task.attempts, task.assignment),
              (told["state"], told["attempts"], max((a["assignment"] for a in told["assignments"]), default=0)))
         standing = [a["assignment"] for a in told["assignments"] if a["state"] == COUNTED]
-        mine = [no for no in [a["assignment"] for a in told["assignments"]] if task.result and world.assignments[no].result == task.result]
-        same(here + ", the result that stands", mine, standing)
+        numbers = [a["assignment"] for a in told["assignments"]]
+        if "outcome" in told:
+            same(here + ", the answers that count", [no for no in numbers if world.assignments[no].state == COUNTED], standing)
+            same(here + ", whether there is an outcome", told["state"] == DONE, bool(task.result) and task.state == DONE)
+        else:
+            mine = [no for no in numbers if task.result and world.assignments[no].result == task.result]
+            same(here + ", the result that stands", mine, standing)
         for a in told["assignments"]:
             known = world.assignments.get(a["assignment"])
             same("assignment %d" % a["assignment"], known and (known.state, world.workers[known.worker]["name"], known.result != 0),

@@ -118,7 +118,7 @@ static void the_tables_of_keys_are_those_of_the_code(void **state)
     (void)state;
     for (const struct ld_map *const *m = ld_maps; *m; m++) {
         char heading[64], row[64];
-        snprintf(heading, sizeof heading, "### Keys of %s %s", (*m)->what[0] == 'i' ? "an" : "a", (*m)->what);
+        snprintf(heading, sizeof heading, "### Keys of %s %s", strchr("aeiou", (*m)->what[0]) ? "an" : "a", (*m)->what);
         char *text = section(heading);
         uint32_t rows = 0;
         for (const char *p = text; (p = strstr(p, "\n| `")); p++)
@@ -173,6 +173,7 @@ static void the_limits_are_those_of_the_code(void **state)
         { "values that a station shows", SL_SHOWS_MAX },
         { "operators and values of a condition", SL_EXPR_NODES_MAX },
         { "skills of a station", SL_SKILLS_MAX },
+        { "answers to a task", SL_COPIES_MAX },
         { "a title, label, hint or option", SL_TEXT_BYTES_MAX },
         { "mistakes that are named", SL_PROBLEMS_MAX },
     };

@@ -42,7 +42,6 @@ static void keys_are_checked(void **state)
     static const struct row rows[] = {
         { HEAD "    rewrad: 0.03\n", "l.yml:10:5: unknown key 'rewrad', did you mean 'reward'?\n" },
         { HEAD "    xyzzy: 1\n", "l.yml:10:5: unknown key 'xyzzy'\n" },
-        { HEAD "    copies: {min: 3}\n", "l.yml:10:5: unknown key 'copies': not supported by this version\n" },
         { HEAD "    jury: 3\n", "l.yml:10:5: unknown key 'jury': not supported by this version\n" },
         { HEAD "    reward: 1\n    reward: 2\n", "l.yml:11:5: duplicate key 'reward' (first in line 10)\n" },
         { HEAD "    worker: {kind: human, kindd: robot}\n",
@@ -56,6 +55,70 @@ static void keys_are_checked(void **state)
         { "line: a\ninput:\n  - type: text\nstations:\n  - title: x\n",
           "l.yml:3:5: missing key 'name'\nl.yml:5:5: missing key 'name'\n" },
         { "line: a\ninput:\n  - name: b\nstations:\n  - name: x\n", "l.yml:3:5: missing key 'type'\n" },
+    };
+    EXPECT(rows);
+}
+
+#define FORM                                                                                                           \
+    "    form: {fields: [{name: x, type: radio, options: [a, b]}, {name: y, type: short_answer}, {name: z, type: "     \
+    "number}]}\n"
+#define COPIES HEAD FORM "    copies: {min: 2, max: 5}\n    agree: "
+
+static void copies_and_agreement_are_checked(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        { HEAD FORM "    copies: {min: 3}\n", "l.yml:11:5: missing key 'agree': how the answers become one\n" },
+        { HEAD FORM "    agree: {method: all}\n", "l.yml:11:5: 'agree' is for stations with 'copies'\n" },
+        { HEAD FORM "    copies: {max: 3}\n    agree: {method: all}\n", "l.yml:11:5: missing key 'min'\n" },
+        { HEAD FORM "    copies: {min: 5, max: 3}\n    agree: {method: all}\n",
+          "l.yml:11:5: 'min' is greater than 'max'\n" },
+        { HEAD FORM "    copies: {min: 101}\n    agree: {method: all}\n",
+          "l.yml:11:14: 'min' is 101, but must be 1 to 100\n" },
+        { COPIES "{}\n", "l.yml:12:5: missing key 'method'\n" },
+        { COPIES "{method: majority}\n",
+          "l.yml:12:13: unknown method 'majority': it is one of plurality, posterior, all\n" },
+        { COPIES "{method: plurality}\n", "l.yml:12:5: missing key 'ties': what happens when two answers have as many "
+                                          "votes: more, first, review or fail\n" },
+        { COPIES "{method: plurality, ties: moer}\n", "l.yml:12:32: unknown ties 'moer', did you mean 'more'?\n" },
+        { HEAD FORM "    copies: {min: 3}\n    agree: {method: plurality, ties: more}\n",
+          "l.yml:12:32: 'ties' asks for more answers, but 'max' of the copies is no greater than 'min'\n" },
+        { COPIES "{method: plurality, ties: first, on: [w]}\n",
+          "l.yml:12:50: 'on' names 'w', but the form has no such field\n" },
+        { COPIES "{method: plurality, ties: first, on: [x, x]}\n", "l.yml:12:53: 'on' names 'x' twice\n" },
+        { COPIES "{method: plurality, ties: first, on: []}\n",
+          "l.yml:12:45: 'on' is empty: name the fields that must agree\n" },
+        { COPIES "{method: plurality, ties: first, on: [x], ignore: [case]}\n",
+          "l.yml:12:54: 'ignore' is for texts, and none of the fields is one\n" },
+        { COPIES "{method: plurality, ties: first, ignore: [cases]}\n",
+          "l.yml:12:54: 'ignore' names 'cases': it is one of case, space\n" },
+        { COPIES "{method: plurality, ties: first, on: [y], tolerance: 0.5}\n",
+          "l.yml:12:54: 'tolerance' is for numbers, and none of the fields is one\n" },
+        { COPIES "{method: plurality, ties: first, confidence: 0.9}\n",
+          "l.yml:12:45: 'confidence' does not go with method plurality\n" },
+        { COPIES "{method: all, ties: first, on: [x]}\n",
+          "l.yml:12:26: 'ties' does not go with method all\nl.yml:12:39: 'on' does not go with method all\n" },
+        { COPIES "{method: posterior, on: [x]}\n",
+          "l.yml:12:5: missing key 'confidence': how sure the leading answer must be, such as 0.95\n" },
+        { COPIES "{method: posterior, on: [x], confidence: 1}\n",
+          "l.yml:12:41: 'confidence' must lie between 0 and 1\n" },
+        { COPIES "{method: posterior, confidence: 0.9}\n",
+          "l.yml:12:5: method posterior must know how many answers there are, and 'y' is no choice of one of its "
+          "options: name "
+          "others with 'on'\n" },
+        { COPIES "{method: posterior, on: [x], confidence: sure}\n",
+          "l.yml:12:41: 'confidence' is 'sure', but must be a number such as 0.95\n" },
+        { HEAD "    copies: {min: 2}\n    agree: {method: plurality, ties: first}\n",
+          "l.yml:11:5: there is nothing to agree on: the form has no fields\n" },
+        { HEAD "    copies: {min: 2}\n    agree: {method: all}\n    form: {fields: [{name: answers, type: text}]}\n",
+          "l.yml:9:5: the form has a field 'answers': a station with copies adds one of that name\n" },
+        { COPIES "{method: plurality, ties: first}\n  - name: next\n    when: check.decided == 'maximum'\n",
+          "l.yml:14:5: 'when', column 18: 'maximum' is no option of 'check.decided'\n" },
+        { COPIES "{method: all}\n  - name: next\n    when: check.x == 'a'\n",
+          "l.yml:14:5: 'when', column 12: a station that keeps all answers hands on lists: they can only be compared "
+          "with null\n" },
+        { COPIES "{method: all}\n  - name: next\n    when: check.confidence > 0.5\n",
+          "l.yml:14:5: 'when', column 1: station 'check' has no field 'confidence'\n" },
     };
     EXPECT(rows);
 }
@@ -439,6 +502,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_has_no_problems),
         cmocka_unit_test(keys_are_checked),
+        cmocka_unit_test(copies_and_agreement_are_checked),
         cmocka_unit_test(types_of_values_are_checked),
         cmocka_unit_test(durations_and_money_are_checked),
         cmocka_unit_test(fields_are_checked),

@@ -1,0 +1,473 @@
+/* Tasks that ask for several answers. Such a task has places: as many answers as are wanted now, at first the station's least. A place is open, held by
+ * an assignment, or counted; the unit's state keeps how many of each (records.h). Places counted and held never exceed those wanted,
+ * so nobody is asked for nothing. When the last answer that is wanted is in, agree.c decides: enough, one more, or no agreement.
+ *
+ *   state     ready while a place is open (waiting while it must rest), else started or assigned as those who hold places are
+ *   queue     the task's entry stays where it is until no place is open
+ *   one person answers once: whoever stands in the task's chain of assignments with an answer, holds a place or declined is not offered it
+ *   a late result takes a place that is open, or one of the same worker, or one that nobody has begun; else it is kept as late
+ *   attempts count for the task, whoever failed; when it is parked, those who have begun go on, and a result of theirs brings it back */
+#include <stdio.h>
+
+#include "broker/engine/agree.h"
+#include "broker/engine/internal.h"
+
+#define COUNTED_MAX 250 /* answers to one task, with all that operators ask for beyond the station's most */
+
+static unsigned wanted(const struct ld_station *s, const uint8_t *t)
+{
+    return t[ST_WANTED] ? t[ST_WANTED] : s->copies.min;
+}
+
+unsigned copies_open(const struct ld_station *s, const uint8_t *t)
+{
+    unsigned taken = t[ST_COUNTED] + t[ST_HELD];
+    assert(taken <= wanted(s, t) && t[ST_BEGUN] <= t[ST_HELD]);
+    return wanted(s, t) - taken;
+}
+
+static enum task_state in_hand(const uint8_t *t)
+{
+    return t[ST_BEGUN] ? TASK_STARTED : TASK_ASSIGNED;
+}
+
+static bool is_open(const uint8_t *t)
+{
+    switch ((enum task_state)t[ST_STATE]) {
+    case TASK_WAITING:
+    case TASK_READY:
+    case TASK_ASSIGNED:
+    case TASK_STARTED:
+    case TASK_DEAD: return true;
+    default: return false;
+    }
+}
+
+/* The unit's head if the task is not over. */
+static uint8_t *open_task(struct engine *e, struct aseg *s, uint64_t no)
+{
+    if (s->run->state > RUN_CLOSED)
+        return NULL;
+    uint8_t *h = unit_head(e, s->run, assign_entry(s, no)->unit, true);
+    return h && h[UH_STATE] == UNIT_OPEN && is_open(unit_station(h, s->st->idx)) ? h : NULL;
+}
+
+/* The state that the places make. `why`: if it becomes ready. */
+static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum why why)
+{
+    uint8_t *t = unit_station(h, idx);
+    struct rq *q = &r->rq[idx];
+    enum task_state from = t[ST_STATE], to = in_hand(t);
+    if (copies_open(q->st->def, t))
+        to = from == TASK_WAITING ? TASK_WAITING : TASK_READY;
+    if (to == from) {
+        if (to == TASK_READY) /* whoever gave a place back may be the only one who waits for it */
+            match_rq_ready(e, q);
+        return;
+    }
+    task_set(e, r, h, idx, to);
+    if (to == TASK_READY) {
+        queue_ready(e, q, LANE_RETURNED, unit, why);
+    } else if (from != TASK_ASSIGNED && from != TASK_STARTED) {
+        ev_order(e);
+        ev_task(e, EV_TASKS_HELD, r, q->st, 0, unit, 1);
+        ev_order(e);
+    }
+}
+
+/* ---- who holds what ---- */
+
+/* Walk the task's assignments from the newest back: for (struct at a = first(...); a.no; a = next(e, a)). */
+struct at {
+    uint64_t no;
+    struct aseg *s;
+    struct aentry *a;
+};
+
+static struct at at(struct engine *e, uint64_t no)
+{
+    struct at x = { no, no ? assign_find(e, no) : NULL, NULL };
+    if (no && !x.s && !e->rc)
+        fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
+    if (!x.s)
+        return (struct at){ 0 };
+    x.a = assign_entry(x.s, no);
+    return x;
+}
+
+static struct at next(struct engine *e, struct at x)
+{
+    return at(e, x.a->prev);
+}
+
+/* A held place is taken back. */
+static void withdraw(struct engine *e, struct at x, uint8_t *t, unsigned code)
+{
+    bool begun = x.a->state == ASSIGN_STARTED;
+    task_end_return(e, x.s, x.no, WHY_RECALLED, "", 0);
+    recall(e, x.s->hub, x.no, code);
+    t[ST_HELD]--;
+    t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
+}
+
+void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, unsigned code)
+{
+    (void)r;
+    (void)unit;
+    uint8_t *t = unit_station(head, idx);
+    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && t[ST_HELD] > t[ST_BEGUN] && !e->rc; x = next(e, x))
+        if (x.a->state == ASSIGN_HANDED)
+            withdraw(e, x, t, code);
+}
+
+static uint32_t pick_home(const struct engine *e, const struct pick *p)
+{
+    uint64_t x = (p->unit * 0x9E3779B97F4A7C15ull ^ p->w->id) * 0xC2B2AE3D27D4EB4Full + p->rq->st->id;
+    return (uint32_t)(x >> 32) & (e->picked_cap - 1);
+}
+
+static void picked_put(struct engine *e, uint32_t pick)
+{
+    uint32_t at = pick_home(e, &e->pick[pick]);
+    while (e->picked[at])
+        at = (at + 1) & (e->picked_cap - 1);
+    e->picked[at] = pick + 1;
+}
+
+void copies_picks_over(struct engine *e)
+{
+    if (e->picked_n)
+        memset(e->picked, 0, e->picked_cap * sizeof *e->picked);
+    e->picked_n = 0;
+}
+
+void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, uint32_t pick)
+{
+    uint8_t *t = unit_station(head, idx);
+    t[ST_HELD]++;
+    if (!copies_open(r->rq[idx].st->def, t))
+        task_set(e, r, head, idx, in_hand(t));
+    if (2 * (e->picked_n + 1) > e->picked_cap) {
+        uint32_t cap = e->picked_cap ? 2 * e->picked_cap : 64, *v = calloc(cap, sizeof *v);
+        if (!v) {
+            fail(e, STORE_NO_MEMORY);
+            return;
+        }
+        free(e->picked);
+        e->picked = v;
+        e->picked_cap = cap;
+        for (uint32_t i = 0; i < pick; i++)
+            if (has_copies(e->pick[i].rq->st))
+                picked_put(e, i);
+    }
+    picked_put(e, pick);
+    e->picked_n++;
+}
+
+void copies_not_shown(struct engine *e, struct run *r, uint8_t *head, uint32_t idx)
+{
+    (void)e;
+    (void)r;
+    unit_station(head, idx)[ST_HELD]--; /* the task is parked next: its state says so then */
+}
+
+bool copies_excluded(struct engine *e, const struct rq *q, uint64_t unit, uint64_t newest, const struct worker *w)
+{
+    if (e->picked_n) { /* of this step, and not yet in the chain */
+        struct pick me = { .rq = (struct rq *)(uintptr_t)q, .w = (struct worker *)(uintptr_t)w, .unit = unit };
+        for (uint32_t at = pick_home(e, &me); e->picked[at]; at = (at + 1) & (e->picked_cap - 1)) {
+            const struct pick *p = &e->pick[e->picked[at] - 1];
+            if (p->rq == q && p->w == w && p->unit == unit)
+                return true;
+        }
+    }
+    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x))
+        if (x.a->worker == w->id && (x.a->state != ASSIGN_RETURNED || x.a->why == WHY_DECLINED))
+            return true;
+    return false;
+}
+
+void copies_assigned(struct engine *e, struct aseg *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint64_t unit = s->e[i].unit;
+        const uint8_t *h = i && unit == s->e[i - 1].unit ? NULL : unit_head(e, s->run, unit, false);
+        if (h && h[STATE_UNIT_BYTES + STATE_STATION_BYTES * s->st->idx] == TASK_READY)
+            ev_task(e, EV_TASKS_READY, s->run, s->st, WHY_COPIES, unit, 1);
+    }
+}
+
+void copies_started(struct engine *e, struct aseg *s, uint64_t no)
+{
+    uint8_t *h = open_task(e, s, no);
+    if (!h)
+        return;
+    uint8_t *t = unit_station(h, s->st->idx);
+    t[ST_BEGUN]++;
+    if (t[ST_STATE] == TASK_ASSIGNED)
+        task_set(e, s->run, h, s->st->idx, TASK_STARTED);
+}
+
+/* ---- an assignment ends without a result ---- */
+
+static void park(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum dead_why why,
+                 const char *reason, size_t n)
+{
+    if (unit_station(h, idx)[ST_STATE] == TASK_DEAD) /* a result has just brought it back */
+        task_set(e, r, h, idx, TASK_ASSIGNED);
+    task_dead(e, r, unit, h, idx, why, reason, n);
+    copies_recall(e, r, unit, h, idx, 4);
+}
+
+void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n,
+                     int64_t wait_us)
+{
+    struct aentry *a = assign_entry(s, no);
+    struct run *r = s->run;
+    uint32_t idx = s->st->idx;
+    uint64_t unit = a->unit;
+    bool begun = a->state == ASSIGN_STARTED, attempt = why == WHY_FAILED || (why == WHY_EXPIRED && begun);
+    bool open = open_task(e, s, no) != NULL;
+    task_end_return(e, s, no, why, reason, n);
+    uint8_t *h = open ? unit_head(e, r, unit, true) : NULL;
+    if (!h)
+        return;
+    uint8_t *t = unit_station(h, idx);
+    assert(t[ST_HELD] > 0 && t[ST_BEGUN] >= begun);
+    t[ST_HELD]--;
+    t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
+    if (attempt && t[ST_ATTEMPTS] < 255)
+        t[ST_ATTEMPTS]++;
+    if (t[ST_STATE] == TASK_DEAD)
+        return;
+    if (why == WHY_BURIED || (attempt && t[ST_ATTEMPTS] >= s->st->def->attempts)) {
+        park(e, r, unit, h, idx, why == WHY_BURIED ? DEAD_BURIED : DEAD_ATTEMPTS, reason, n);
+        return;
+    }
+    if (why == WHY_FAILED && !wait_us)
+        wait_us = task_backoff_us(s->st, t[ST_ATTEMPTS]);
+    if (!wait_us) {
+        settle(e, r, unit, h, idx, why);
+        return;
+    }
+    struct range one = { unit, 1 };
+    struct ranges rs = { 1, 1, &one, 1 };
+    if (t[ST_STATE] != TASK_WAITING)
+        task_set(e, r, h, idx, TASK_WAITING);
+    ev_order(e);
+    delay_add(e, &r->rq[idx], e->now_us + wait_us, why, &rs);
+}
+
+/* ---- a result ---- */
+
+/* Room for a result of an assignment that had ended: a place of the same worker, whatever he has made of it; an open one; one not begun. */
+static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t *t)
+{
+    struct at mine = { 0 }, idle = { 0 };
+    uint32_t worker = assign_entry(s, no)->worker;
+    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = next(e, x)) {
+        bool live = x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED;
+        if (x.a->worker == worker && x.a->state == ASSIGN_COUNTED)
+            return false; /* he has answered */
+        if (live && x.a->worker == worker)
+            mine = x;
+        else if (x.a->state == ASSIGN_HANDED && !idle.no)
+            idle = x;
+    }
+    if (!mine.no && copies_open(s->st->def, t))
+        return true;
+    if (!mine.no && !idle.no)
+        return false;
+    withdraw(e, mine.no ? mine : idle, t, 4);
+    return true;
+}
+
+uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
+{
+    const struct aentry *a = assign_entry(s, no);
+    uint8_t *h = open_task(e, s, no);
+    if (!h)
+        return NULL;
+    uint8_t *t = unit_station(h, s->st->idx);
+    if (a->state == ASSIGN_RETURNED) {
+        if (!room_for_late(e, s, no, t))
+            return NULL;
+    } else {
+        t[ST_HELD]--;
+        t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - (a->state == ASSIGN_STARTED));
+    }
+    t[ST_COUNTED]++;
+    if (t[ST_STATE] == TASK_DEAD)
+        dead_forget(e, s->run, s->st->idx, a->unit);
+    return h;
+}
+
+/* ---- the decision ---- */
+
+struct ballot {
+    uint32_t n;
+    uint64_t no[COUNTED_MAX + 1], result[COUNTED_MAX + 1]; /* in the order in which they counted */
+    struct agree_answer a[COUNTED_MAX + 1];
+    uint32_t off[COUNTED_MAX + 2];
+};
+
+static bool gather(struct engine *e, uint64_t newest, struct ballot *b)
+{
+    struct slp_buf *values = &e->b2;
+    struct slp_list l;
+    b->n = 0;
+    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x)) {
+        if (x.a->state != ASSIGN_COUNTED)
+            continue;
+        assert(b->n <= COUNTED_MAX);
+        uint32_t i = b->n++;
+        for (; i && b->result[i - 1] > x.a->result; i--) {
+            b->result[i] = b->result[i - 1];
+            b->no[i] = b->no[i - 1];
+        }
+        b->result[i] = x.a->result;
+        b->no[i] = x.no;
+    }
+    slp_buf_clear(values); /* copied: what was borrowed ends with the next but few */
+    for (uint32_t i = 0; i < b->n && !e->rc; i++) {
+        b->off[i] = (uint32_t)values->n;
+        if (result_values(e, b->result[i], &l))
+            slp_buf_add(values, l.p, l.bytes);
+    }
+    b->off[b->n] = (uint32_t)values->n;
+    if (values->failed)
+        fail(e, STORE_NO_MEMORY);
+    for (uint32_t i = 0; i < b->n && !e->rc; i++)
+        b->a[i] =
+            (struct agree_answer){ .values = { values->p + b->off[i], b->off[i + 1] - b->off[i], SL_FORM_FIELDS_MAX } };
+    return !e->rc;
+}
+
+/* The fields of all answers, each as a list. */
+static void pack_all(struct slp_buf *b, const struct ld_station *s, const struct ballot *v)
+{
+    for (uint32_t f = 0; f < s->field_count; f++) {
+        slp_pack_array(b, v->n);
+        for (uint32_t i = 0; i < v->n; i++) {
+            struct slp_bytes x = list_element(&v->a[i].values, f);
+            if (x.p)
+                slp_buf_add(b, x.p, x.n);
+            else
+                slp_pack_nil(b);
+        }
+    }
+}
+
+static void pack_outcome(struct slp_buf *b, const struct ld_station *s, const struct ballot *all,
+                         const struct agree_verdict *v)
+{
+    char share[16];
+    slp_buf_clear(b);
+    if (s->copies.method == LD_ALL)
+        pack_all(b, s, all);
+    else
+        slp_buf_add(b, all->a[v->winner].values.p, all->a[v->winner].values.bytes);
+    slp_pack_u64(b, v->answers);
+    if (s->copies.method == LD_ALL)
+        return;
+    slp_pack_u64(b, v->votes);
+    snprintf(share, sizeof share, "%u.%06u", v->confidence_micros / 1000000, v->confidence_micros % 1000000);
+    slp_pack_cstr(b, share);
+    slp_pack_cstr(b, ld_rule_word(v->rule));
+}
+
+static void announce(struct engine *e, struct run *r, struct station *st, uint64_t unit, uint64_t result, uint64_t no,
+                     const struct agree_verdict *v)
+{
+    static const char *const keys[] = { "run",        "station", "unit",  "result",
+                                        "assignment", "answers", "votes", "confidence" };
+    const uint64_t values[] = { r->id, st->id, unit, result, no, v->answers, v->votes, v->confidence_micros };
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 9);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        slp_pack_cstr(&e->b3, keys[i]);
+        slp_pack_u64(&e->b3, values[i]);
+    }
+    slp_pack_cstr(&e->b3, "decided");
+    slp_pack_cstr(&e->b3, ld_rule_word(v->rule));
+    ev_emit(e, EV_TASK_DECIDED, r->line, r, NULL, &e->b3);
+}
+
+static void finish(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, const struct ballot *b,
+                   const struct agree_verdict *v, int64_t done_wall_us)
+{
+    struct station *st = r->rq[idx].st;
+    static const char large[] = "all answers together are larger than a result may be";
+    pack_outcome(&e->b3, st->def, b, v);
+    if (e->b3.failed) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    if (st->def->copies.method == LD_ALL && e->b3.n > SL_RESULT_BYTES_MAX) {
+        park(e, r, unit, h, idx, DEAD_TOO_BIG, large, sizeof large - 1);
+        return;
+    }
+    struct slp_list values = { e->b3.p, (uint32_t)e->b3.n, st->def->value_count };
+    uint64_t result = result_add(e, r, b->no[v->winner], done_wall_us, &values);
+    h = unit_head(e, r, unit, true);
+    if (!h)
+        return;
+    task_set(e, r, h, idx, TASK_DONE);
+    put_u48(unit_station(h, idx) + ST_RESULT, result);
+    announce(e, r, st, unit, result, b->no[v->winner], v);
+    ev_task(e, EV_TASKS_DONE, r, st, 0, unit, 1);
+    flow_done(e, r, unit, idx);
+}
+
+static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, int64_t done_wall_us)
+{
+    struct ballot b;
+    struct agree_verdict v;
+    struct station *st = r->rq[idx].st;
+    uint8_t *t = unit_station(h, idx);
+    char why[80];
+    if (!gather(e, get_u48(t + ST_ASSIGN), &b))
+        return;
+    assert(b.n == t[ST_COUNTED]);
+    agree_decide(st->def, b.a, b.n, &v);
+    switch (v.what) {
+    case AGREE_MORE:
+        t[ST_WANTED] = (uint8_t)(b.n + 1);
+        settle(e, r, unit, h, idx, WHY_COPIES);
+        break;
+    case AGREE_FAIL:
+        snprintf(why, sizeof why, "no agreement: of %u answers %u say the same, and as many another", v.answers,
+                 v.votes);
+        park(e, r, unit, h, idx, DEAD_NO_AGREEMENT, why, strlen(why));
+        break;
+    case AGREE_DONE: finish(e, r, unit, h, idx, &b, &v, done_wall_us); break;
+    }
+}
+
+void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us)
+{
+    uint64_t unit = assign_entry(s, no)->unit;
+    uint8_t *h = unit_head(e, s->run, unit, true);
+    if (!h)
+        return;
+    uint8_t *t = unit_station(h, s->st->idx);
+    if (t[ST_COUNTED] == wanted(s->st->def, t))
+        decide(e, s->run, unit, h, s->st->idx, done_wall_us);
+    else
+        settle(e, s->run, unit, h, s->st->idx, WHY_COPIES);
+}
+
+/* ---- the operator ---- */
+
+bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
+{
+    (void)e;
+    (void)unit;
+    uint8_t *t = unit_station(head, idx);
+    if (copies_open(r->rq[idx].st->def, t))
+        return true;
+    if (t[ST_COUNTED] + t[ST_HELD] >= COUNTED_MAX)
+        return false;
+    t[ST_WANTED] = (uint8_t)(t[ST_COUNTED] + t[ST_HELD] + 1); /* nobody could agree: another is asked */
+    return true;
+}

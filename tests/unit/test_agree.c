@@ -1,0 +1,373 @@
+/* How answers become one (agree.h): what is the same, who leads, what a tie means, and the posterior against figures computed by hand. */
+#include <stdio.h>
+
+#include "broker/engine/agree.h"
+#include "tests/unit/line_world.h"
+
+/* Answers of a station, as packed rows. */
+struct poll {
+    struct ld_line *line;
+    struct slp_buf b[16];
+    struct agree_answer a[16];
+    uint32_t n;
+    struct agree_verdict v;
+};
+
+static void open_poll(struct poll *p, const char *copies, const char *fields)
+{
+    char yaml[2048];
+    memset(p, 0, sizeof *p);
+    snprintf(yaml, sizeof yaml,
+             "line: l\ninput: [{name: i, type: text}]\nstations:\n  - name: s\n    %s\n    form: {fields: [%s]}\n",
+             copies, fields);
+    p->line = good_line(yaml);
+}
+
+static void close_poll(struct poll *p)
+{
+    for (uint32_t i = 0; i < 16; i++)
+        slp_buf_free(&p->b[i]);
+    ld_free(&p->line);
+}
+
+static struct slp_buf *answer(struct poll *p)
+{
+    struct slp_buf *b = &p->b[p->n++];
+    slp_buf_clear(b);
+    return b;
+}
+
+static void say(struct poll *p, const char *text)
+{
+    slp_pack_cstr(answer(p), text);
+}
+
+static void decide(struct poll *p)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        p->a[i].values = (struct slp_list){ p->b[i].p, (uint32_t)p->b[i].n, 1 };
+    }
+    agree_decide(&p->line->stations[0], p->a, p->n, &p->v);
+}
+
+static void say_all(struct poll *p, const char *letters)
+{
+    for (p->n = 0; *letters; letters++)
+        say(p, (char[]){ *letters, 0 });
+    decide(p);
+}
+
+static bool same(struct poll *p)
+{
+    assert_int_equal(p->n, 2);
+    decide(p);
+    p->n = 0;
+    return p->v.votes == 2;
+}
+
+static bool same_texts(struct poll *p, const char *a, const char *b)
+{
+    say(p, a);
+    say(p, b);
+    return same(p);
+}
+
+#define RADIO "{name: f, type: radio, options: [a, b, c], required: true}"
+
+static void most_votes_win(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 3, max: 5}\n    agree: {method: plurality, ties: more}", RADIO);
+    say_all(&p, "bab");
+    assert_int_equal(p.v.what, AGREE_DONE);
+    assert_int_equal(p.v.rule, LD_RULE_PLURALITY);
+    assert_int_equal(p.v.winner, 0);
+    assert_int_equal(p.v.votes, 2);
+    assert_int_equal(p.v.answers, 3);
+    assert_int_equal(p.v.confidence_micros, 666666);
+    say_all(&p, "abbccc");
+    assert_int_equal(p.v.winner, 3);
+    assert_int_equal(p.v.confidence_micros, 500000);
+    close_poll(&p);
+}
+
+static void a_tie_is_what_the_station_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ties, *answers;
+        enum agree_what what;
+        enum ld_rule rule;
+        uint32_t winner;
+    } cases[] = {
+        { "more", "abc", AGREE_MORE, LD_RULE_MAX, 0 },       { "more", "abcab", AGREE_DONE, LD_RULE_MAX, 0 },
+        { "first", "cab", AGREE_DONE, LD_RULE_FIRST, 0 },    { "first", "acbcb", AGREE_DONE, LD_RULE_FIRST, 1 },
+        { "review", "abc", AGREE_DONE, LD_RULE_REVIEW, 0 },  { "fail", "abc", AGREE_FAIL, LD_RULE_PLURALITY, 0 },
+        { "fail", "abb", AGREE_DONE, LD_RULE_PLURALITY, 1 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct poll p;
+        char copies[128];
+        snprintf(copies, sizeof copies, "copies: {min: 3, max: 5}\n    agree: {method: plurality, ties: %s}",
+                 cases[i].ties);
+        open_poll(&p, copies, RADIO);
+        say_all(&p, cases[i].answers);
+        assert_int_equal(p.v.what, cases[i].what);
+        if (p.v.what == AGREE_DONE) {
+            assert_int_equal(p.v.rule, cases[i].rule);
+            assert_int_equal(p.v.winner, cases[i].winner);
+        }
+        close_poll(&p);
+    }
+}
+
+static void all_are_kept_by_method_all(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 3}\n    agree: {method: all}", RADIO);
+    say_all(&p, "abc");
+    assert_int_equal(p.v.what, AGREE_DONE);
+    assert_int_equal(p.v.rule, LD_RULE_ALL);
+    assert_int_equal(p.v.answers, 3);
+    assert_int_equal(p.v.votes, 3);
+    close_poll(&p);
+}
+
+static void texts_agree_to_the_byte_unless_told_otherwise(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first}", "{name: f, type: short_answer}");
+    assert_true(same_texts(&p, "Ram Bahadur", "Ram Bahadur"));
+    assert_false(same_texts(&p, "Ram Bahadur", "ram bahadur"));
+    assert_false(same_texts(&p, "Ram", "Ram "));
+    assert_true(same_texts(&p, "", ""));
+    close_poll(&p);
+    open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first, ignore: [case, space]}",
+              "{name: f, type: short_answer}");
+    assert_true(same_texts(&p, "  Ram   Bahadur", "ram bahadur\t\n"));
+    assert_true(same_texts(&p, "Medellín ÁÉÍÑÜ", "MEDELLÍN áéíñü"));
+    assert_true(same_texts(&p, "ŁÓDŹ Žižkov Ÿ", "łódź ŽIŽKOV ÿ"));
+    assert_true(same_texts(&p, "ΑΘΗΝΑ Москва Ёлка", "αθηνα МОСКВА ёлка"));
+    assert_true(same_texts(&p, "काठमाडौं", " काठमाडौं "));
+    assert_false(same_texts(&p, "काठमाडौं", "काठमाडौ"));
+    assert_false(same_texts(&p, "ab", "a b"));
+    assert_false(same_texts(&p, "×", "÷")); /* 0xd7 is no letter */
+    assert_false(same_texts(&p, "ab", "abc"));
+    assert_false(same_texts(&p, "abc", "ab"));
+    close_poll(&p);
+    open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first, ignore: [space]}",
+              "{name: f, type: short_answer}");
+    assert_true(same_texts(&p, "a  b ", "a b"));
+    assert_false(same_texts(&p, "A b", "a b"));
+    assert_true(same_texts(&p, "   ", "\t"));
+    close_poll(&p);
+}
+
+static bool same_number_texts(struct poll *p, const char *a, const char *b)
+{
+    return same_texts(p, a, b);
+}
+
+static bool same_doubles(struct poll *p, double a, double b)
+{
+    slp_pack_double(answer(p), a);
+    slp_pack_double(answer(p), b);
+    return same(p);
+}
+
+static void numbers_agree_by_value(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first}", "{name: f, type: number}");
+    assert_true(same_number_texts(&p, "1.50", "1.5"));
+    assert_true(same_number_texts(&p, "1e3", "1000"));
+    assert_true(same_number_texts(&p, "123456789012345678901234567890.5", "123456789012345678901234567890.50"));
+    assert_false(same_number_texts(&p, "123456789012345678901234567890.5", "123456789012345678901234567890.51"));
+    assert_false(same_number_texts(&p, "1", "-1"));
+    slp_pack_u64(answer(&p), 12);
+    slp_pack_cstr(answer(&p), "12.0");
+    assert_true(same(&p));
+    slp_pack_i64(answer(&p), -12);
+    slp_pack_cstr(answer(&p), "-12");
+    assert_true(same(&p));
+    slp_pack_double(answer(&p), 0.1);
+    slp_pack_cstr(answer(&p), "0.1");
+    assert_true(same(&p));
+    assert_true(same_doubles(&p, 1e300, 1e300));
+    assert_false(same_doubles(&p, 1e300, 1e301));
+    assert_true(same_doubles(&p, 0.0, -0.0));
+    slp_pack_nil(answer(&p));
+    slp_pack_u64(answer(&p), 0);
+    assert_false(same(&p));
+    slp_pack_nil(answer(&p));
+    slp_pack_cstr(answer(&p), "");
+    assert_true(same(&p));
+    close_poll(&p);
+    open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first, tolerance: 0.05}",
+              "{name: f, type: number}");
+    assert_true(same_number_texts(&p, "10", "10.05"));
+    assert_false(same_number_texts(&p, "10", "10.050001"));
+    assert_true(same_number_texts(&p, "-0.02", "0.03"));
+    assert_true(same_number_texts(&p, "1e-9", "0"));
+    assert_true(same_doubles(&p, 2.50, 2.55));
+    assert_true(same_number_texts(&p, "99999999999999999999999", "99999999999999999999999"));
+    assert_false(same_number_texts(&p, "99999999999999999999999", "99999999999999999999998"));
+    close_poll(&p);
+}
+
+static void lists_agree_in_any_order(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first}",
+              "{name: f, type: check_box, options: [a, b, c]}");
+    struct slp_buf *b = answer(&p);
+    slp_pack_array(b, 2);
+    slp_pack_cstr(b, "a");
+    slp_pack_cstr(b, "c");
+    b = answer(&p);
+    slp_pack_array(b, 2);
+    slp_pack_cstr(b, "c");
+    slp_pack_cstr(b, "a");
+    assert_true(same(&p));
+    b = answer(&p);
+    slp_pack_array(b, 1);
+    slp_pack_cstr(b, "a");
+    b = answer(&p);
+    slp_pack_array(b, 2);
+    slp_pack_cstr(b, "a");
+    slp_pack_cstr(b, "b");
+    assert_false(same(&p));
+    slp_pack_array(answer(&p), 0);
+    slp_pack_nil(answer(&p));
+    assert_true(same(&p));
+    close_poll(&p);
+}
+
+static void only_the_fields_named_must_agree(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 2}\n    agree: {on: [g], method: plurality, ties: first}",
+              "{name: f, type: short_answer}, {name: g, type: short_answer}, {name: h, type: short_answer}");
+    for (int i = 0; i < 2; i++) {
+        struct slp_buf *b = answer(&p);
+        slp_pack_cstr(b, i ? "x" : "y");
+        slp_pack_cstr(b, "same");
+        slp_pack_cstr(b, i ? "z" : "w");
+    }
+    decide(&p);
+    assert_int_equal(p.v.votes, 2);
+    close_poll(&p);
+}
+
+#define POSTERIOR "copies: {min: 1, max: 10}\n    agree: {method: posterior, confidence: 0.95}"
+#define TWO "{name: f, type: radio, options: [a, b], required: true}"
+
+/* q = (0.5 + correct) / (1 + total); with two answers the factor of a vote is q / (1 - q). */
+static void the_posterior_is_that_of_the_formula(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, POSTERIOR, TWO);
+    p.a[0].correct = 9, p.a[0].total = 9; /* q = 9.5/10 = 0.95, odds 19 */
+    say_all(&p, "a");
+    assert_in_range(p.v.confidence_micros, 949999, 950000);
+    p.a[0].correct = 3, p.a[0].total = 4; /* q = 3.5/5 = 0.7, odds 7/3; another of q = 4.5/5 = 0.9, odds 9 */
+    p.a[1].correct = 4, p.a[1].total = 4;
+    say_all(&p, "aa"); /* 21 / 22 */
+    assert_int_equal(p.v.what, AGREE_DONE);
+    assert_int_equal(p.v.rule, LD_RULE_POSTERIOR);
+    assert_in_range(p.v.confidence_micros, 954544, 954545);
+    say_all(&p, "ab"); /* 9 / (9 + 7/3) */
+    assert_int_equal(p.v.what, AGREE_MORE);
+    assert_int_equal(p.v.winner, 1);
+    assert_int_equal(p.v.votes, 1);
+    assert_in_range(p.v.confidence_micros, 794116, 794117);
+    p.a[0].correct = 0,
+    p.a[0].total = 9; /* q = 0.05: who is mostly wrong speaks for the other answer, which nobody gave */
+    say_all(&p, "a");
+    assert_in_range(p.v.confidence_micros, 49999, 50000);
+    close_poll(&p);
+}
+
+static void without_control_answers_two_options_stay_even(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, POSTERIOR, TWO);
+    say_all(&p, "aaaaaaaaa"); /* q = 0.5 of two answers tells nothing */
+    assert_int_equal(p.v.confidence_micros, 500000);
+    assert_int_equal(p.v.what, AGREE_MORE);
+    say_all(&p, "aaaaaaaaab");
+    assert_int_equal(p.v.what, AGREE_DONE);
+    assert_int_equal(p.v.rule, LD_RULE_MAX);
+    close_poll(&p);
+    open_poll(&p, POSTERIOR, RADIO);
+    say_all(&p, "aaa"); /* of three, q / ((1 - q) / 2) = 2 a vote: 8 / (8 + 1 + 1) */
+    assert_in_range(p.v.confidence_micros, 799999, 800000);
+    close_poll(&p);
+}
+
+static void the_order_of_answers_does_not_move_a_posterior(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, POSTERIOR, RADIO);
+    static const uint32_t correct[6] = { 3, 0, 7, 2, 2, 11 }, total[6] = { 4, 1, 9, 5, 2, 13 };
+    uint32_t first = 0;
+    for (int turn = 0; turn < 6; turn++) {
+        char letters[7] = "";
+        for (int i = 0; i < 6; i++) {
+            int k = (i + turn) % 6;
+            p.a[i].correct = correct[k], p.a[i].total = total[k];
+            letters[i] = k < 4 ? 'a' : 'b';
+        }
+        say_all(&p, letters);
+        if (turn == 0)
+            first = p.v.confidence_micros;
+        assert_int_equal(p.v.confidence_micros, first);
+    }
+    close_poll(&p);
+}
+
+/* The largest qualities and the most answers: no overflow, a share of at most one. */
+static void extreme_qualities_stay_in_bounds(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, POSTERIOR, TWO);
+    for (int i = 0; i < 10; i++)
+        p.a[i].correct = p.a[i].total = 2000000000;
+    say_all(&p, "aaaaaaaaaa");
+    assert_in_range(p.v.confidence_micros, 999999, 1000000);
+    say_all(&p, "aaaaabbbbb");
+    assert_in_range(p.v.confidence_micros, 499999, 500000);
+    for (int i = 0; i < 10; i++)
+        p.a[i].correct = 0;
+    say_all(&p, "aaaaaaaaaa");
+    assert_in_range(p.v.confidence_micros, 0, 1);
+    close_poll(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(most_votes_win),
+        cmocka_unit_test(a_tie_is_what_the_station_says),
+        cmocka_unit_test(all_are_kept_by_method_all),
+        cmocka_unit_test(texts_agree_to_the_byte_unless_told_otherwise),
+        cmocka_unit_test(numbers_agree_by_value),
+        cmocka_unit_test(lists_agree_in_any_order),
+        cmocka_unit_test(only_the_fields_named_must_agree),
+        cmocka_unit_test(the_posterior_is_that_of_the_formula),
+        cmocka_unit_test(without_control_answers_two_options_stay_even),
+        cmocka_unit_test(the_order_of_answers_does_not_move_a_posterior),
+        cmocka_unit_test(extreme_qualities_stay_in_bounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

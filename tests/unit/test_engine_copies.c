@@ -1,0 +1,592 @@
+/* The engine: stations that ask for several answers to a task. Who is asked, how many at a time, what late results and failures do to the places, and
+ * what becomes of the answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "proto/reader.h"
+#include "tests/lib/engine_world.h"
+
+#define SECOND 1000000ll
+#define MINUTE (60 * SECOND)
+#define WORKERS 8
+
+/* One run "r" of the line "l": a station "judge" with copies, then "next" for what it is not sure of. */
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station;
+    struct world_task t[64];
+    size_t n;
+};
+
+static void open_scene(struct scene *s, const char *copies, const char *agree)
+{
+    char yaml[1024];
+    memset(s, 0, sizeof *s);
+    snprintf(yaml, sizeof yaml,
+             "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n  - name: judge\n    copies: "
+             "%s\n    agree: %s\n"
+             "    form: {fields: [{name: answer, type: short_answer, required: true}]}\n    lease: 10m\n    backoff: "
+             "10s\n    attempts: 3\n"
+             "  - name: next\n    %s\n    form: {fields: [{name: answer, type: short_answer}]}\n",
+             copies, agree, strstr(agree, "all") ? "when: judge.answers > 100" : "when: judge.confidence < 0.7");
+    world_open(&s->w);
+    s->station = world_line(&s->w, yaml);
+    s->run = world_run(&s->w, "l", "r");
+    world_hub(&s->w, &s->h, "hub", WORKERS, 0);
+    world_clear(&s->w);
+}
+
+/* What the worker is given at the station with copies for one more credit; number 0: nothing. */
+static struct world_task given(struct scene *s, unsigned worker)
+{
+    world_clear(&s->w);
+    world_credit(&s->w, &s->h, worker, 1);
+    s->n = world_tasks(&s->w, &s->h, s->t, 64);
+    return s->n ? s->t[0] : (struct world_task){ 0 };
+}
+
+static struct world_task taken(struct scene *s, unsigned worker)
+{
+    struct world_task t = given(s, worker);
+    assert_int_not_equal(t.assignment, 0);
+    assert_int_equal(t.station_id, s->station);
+    return t;
+}
+
+static uint64_t judge(struct scene *s, const char *what)
+{
+    char path[80];
+    snprintf(path, sizeof path, "stations[0].%s", what);
+    return world_story(&s->w, "r", 1, path);
+}
+
+static bool judge_is(struct scene *s, const char *what, const char *text)
+{
+    char path[80];
+    snprintf(path, sizeof path, "stations[0].%s", what);
+    return world_story_is(&s->w, "r", 1, path, text);
+}
+
+static bool stands(struct scene *s, unsigned assignment)
+{
+    char path[80];
+    struct slp_unit_get q = { .run = world_str("r"), .unit = 1 };
+    snprintf(path, sizeof path, "stations[0].assignments[%u].stands", assignment);
+    struct slp_bytes b = world_at(world_read(&s->w, SLP_UNIT_GET, &q)->u.unit.story, path);
+    struct slr r = slr_on(b.p, b.n);
+    struct slr_value v;
+    assert_int_equal(slr_next(&r, &v), 0);
+    assert_int_equal(v.type, SLR_BOOL);
+    return v.b;
+}
+
+static enum slp_code submit(struct scene *s, const struct world_task *t, const char *answer)
+{
+    return world_submit(&s->w, &s->h, t, answer);
+}
+
+static void answered(struct scene *s, unsigned worker, const char *answer)
+{
+    struct world_task t = taken(s, worker);
+    assert_int_equal(submit(s, &t, answer), SLP_E_OK);
+}
+
+static enum slp_code act(struct scene *s, const struct world_task *t, unsigned a)
+{
+    return world_act(&s->w, &s->h, t, a, "since", NULL);
+}
+
+#define THREE "{min: 3, max: 5}"
+#define PLURALITY(ties) "{on: [answer], method: plurality, ties: " ties "}"
+
+static void a_task_goes_to_as_many_workers_as_it_wants_and_no_more(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, THREE, PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t[3];
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(judge(&s, "state"), TASK_READY);
+        t[i] = taken(&s, i);
+    }
+    assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
+    assert_int_equal(given(&s, 3).assignment, 0);
+    assert_int_equal(act(&s, &t[1], ACT_START), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_STARTED);
+    assert_int_equal(submit(&s, &t[1], "yes"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
+    assert_int_equal(judge(&s, "outcome.wanted"), 3);
+    assert_int_equal(judge(&s, "outcome.counted"), 1);
+    assert_int_equal(judge(&s, "outcome.in_hand"), 2);
+    assert_int_equal(given(&s, 4).assignment, 0);
+    assert_int_equal(submit(&s, &t[0], "no"), SLP_E_OK);
+    assert_int_equal(submit(&s, &t[2], "yes"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    assert_true(judge_is(&s, "outcome.answer", "yes"));
+    assert_int_equal(judge(&s, "outcome.answers"), 3);
+    assert_int_equal(judge(&s, "outcome.votes"), 2);
+    assert_true(judge_is(&s, "outcome.confidence", "0.666666"));
+    assert_true(judge_is(&s, "outcome.decided", "plurality"));
+    assert_int_equal(stands(&s, 0), false);
+    assert_int_equal(stands(&s, 1), true);
+    assert_int_equal(stands(&s, 2), true);
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[1].state"),
+                     TASK_ASSIGNED); /* confidence < 0.7; workers 3 and 4 waited */
+    world_restart(&s.w);
+    assert_true(judge_is(&s, "outcome.answer", "yes"));
+    world_end(&s.w);
+}
+
+static void nobody_answers_a_task_twice(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, THREE, PLURALITY("more"));
+    world_put(&s.w, s.run, 2);
+    world_clear(&s.w);
+    world_credit(&s.w, &s.h, 0, 5); /* in one step: each unit once */
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 64), 2);
+    assert_int_equal(submit(&s, &s.t[0], "a"), SLP_E_OK);
+    assert_int_equal(submit(&s, &s.t[1], "a"), SLP_E_OK);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    struct world_task t = taken(&s, 1);
+    assert_int_equal(act(&s, &t, ACT_DECLINE), SLP_E_OK);
+    t = taken(&s, 1); /* the other unit */
+    assert_int_equal(given(&s, 1).assignment, 0);
+    assert_int_equal(act(&s, &t, ACT_RELEASE),
+                     SLP_E_OK); /* he has not answered: he may have it back, and has credit left */
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 2);
+    s.n = world_tasks(&s.w, &s.h, s.t, 64);
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.t[0].worker, s.h.worker[1]);
+    world_end(&s.w);
+}
+
+static void units_stay_in_their_order_until_their_places_are_taken(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", "{method: all}");
+    world_put(&s.w, s.run, 3);
+    static const char *const want[] = { "unit 1", "unit 1", "unit 2", "unit 2", "unit 3", "unit 3" };
+    for (unsigned i = 0; i < 6; i++) {
+        struct world_task t = taken(&s, i);
+        assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 0), want[i]);
+    }
+    world_end(&s.w);
+}
+
+static void a_tie_asks_for_one_more_at_a_time_up_to_the_most(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2, max: 4}", PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    answered(&s, 0, "a");
+    answered(&s, 1, "b");
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    assert_int_equal(judge(&s, "outcome.wanted"), 3);
+    struct world_task t = taken(&s, 2);
+    assert_int_equal(given(&s, 3).assignment, 0); /* one at a time */
+    assert_int_equal(submit(&s, &t, "c"), SLP_E_OK);
+    s.n = world_tasks(&s.w, &s.h, s.t, 64); /* worker 3 waited */
+    assert_int_equal(s.n, 1);
+    assert_int_equal(submit(&s, &s.t[0], "d"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    assert_true(judge_is(&s, "outcome.decided", "max"));
+    assert_true(judge_is(&s, "outcome.answer", "a"));
+    assert_true(judge_is(&s, "outcome.confidence", "0.250000"));
+    world_end(&s.w);
+}
+
+static void no_agreement_parks_the_task_and_a_requeue_asks_another(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("fail"));
+    world_put(&s.w, s.run, 1);
+    answered(&s, 0, "a");
+    answered(&s, 1, "b");
+    assert_int_equal(judge(&s, "state"), TASK_DEAD);
+    struct slp_tasks_get q = { .station_id = s.station, .which = 2 };
+    struct slp_cursor c = slp_each(world_read(&s.w, SLP_TASKS_GET, &q)->u.tasks.rows);
+    struct slp_item_task_row row;
+    assert_true(slp_next_task_row(&c, &row));
+    assert_int_equal(row.reason.n, strlen("no agreement: of 2 answers 1 say the same, and as many another"));
+    uint64_t unit = 1;
+    assert_int_equal(world_tasks_set(&s.w, s.station, 0, "r", &unit, 1), 1);
+    assert_int_equal(judge(&s, "outcome.wanted"), 3);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    answered(&s, 2, "b");
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    assert_true(judge_is(&s, "outcome.answer", "b"));
+    world_end(&s.w);
+}
+
+static void what_is_certain_passes_the_next_station_by(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("review"));
+    world_put(&s.w, s.run, 2);
+    answered(&s, 0, "same");
+    answered(&s, 1, "same");
+    assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_DONE);
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[1].state"), TASK_SKIPPED);
+    answered(&s, 2, "one");
+    answered(&s, 3, "other");
+    assert_int_equal(world_story(&s.w, "r", 2, "stations[1].state"), TASK_READY);
+    assert_true(world_story_is(&s.w, "r", 2, "stations[0].outcome.decided", "review"));
+    world_end(&s.w);
+}
+
+static void method_all_hands_on_every_answer(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 3}", "{method: all}");
+    world_put(&s.w, s.run, 1);
+    struct world_task t[3];
+    for (unsigned i = 0; i < 3; i++)
+        t[i] = taken(&s, i);
+    assert_int_equal(submit(&s, &t[2], "third"), SLP_E_OK);
+    assert_int_equal(submit(&s, &t[0], "first"), SLP_E_OK);
+    assert_int_equal(submit(&s, &t[1], "second"), SLP_E_OK);
+    assert_true(judge_is(&s, "outcome.answer[0]", "third")); /* in the order in which they counted */
+    assert_true(judge_is(&s, "outcome.answer[1]", "first"));
+    assert_true(judge_is(&s, "outcome.answer[2]", "second"));
+    assert_int_equal(judge(&s, "outcome.answers"), 3);
+    assert_int_equal(stands(&s, 1), true);
+    assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_DONE);
+    world_end(&s.w);
+}
+
+/* ---- late results ---- */
+
+static void a_late_answer_takes_an_open_place(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    assert_int_equal(act(&s, &t, ACT_RELEASE), SLP_E_OK); /* nobody else is there */
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    assert_int_equal(submit(&s, &t, "late"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
+    assert_int_equal(given(&s, 2).assignment, 0);
+    assert_int_equal(submit(&s, &u, "late"), SLP_E_OK);
+    assert_int_equal(judge(&s, "outcome.votes"), 2);
+    world_end(&s.w);
+}
+
+static void a_late_answer_takes_the_place_of_one_who_has_not_begun(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    act(&s, &u, ACT_START);
+    act(&s, &t, ACT_DECLINE);
+    struct world_task v = taken(&s, 2);
+    world_clear(&s.w);
+    assert_int_equal(submit(&s, &t, "late"), SLP_E_OK);
+    assert_non_null(world_sent(&s.w, s.h.peer, SLP_RECALL, 0));
+    assert_int_equal(act(&s, &v, ACT_START), SLP_E_STALE);
+    assert_int_equal(judge(&s, "state"), TASK_STARTED);
+    assert_int_equal(submit(&s, &v, "unasked"), SLP_E_LATE);
+    assert_int_equal(submit(&s, &u, "asked"), SLP_E_OK);
+    assert_int_equal(judge(&s, "outcome.answers"), 2);
+    world_end(&s.w);
+}
+
+static void a_late_answer_is_kept_where_every_place_is_begun(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    act(&s, &t, ACT_RELEASE);
+    world_sign_off(&s.w, &s.h, 0);
+    struct world_task v = taken(&s, 2);
+    act(&s, &u, ACT_START);
+    act(&s, &v, ACT_START);
+    assert_int_equal(submit(&s, &t, "late"), SLP_E_LATE);
+    assert_int_equal(judge(&s, "outcome.counted"), 0);
+    assert_int_equal(submit(&s, &u, "x"), SLP_E_OK);
+    assert_int_equal(submit(&s, &v, "x"), SLP_E_OK);
+    assert_int_equal(judge(&s, "outcome.answers"), 2);
+    world_end(&s.w);
+}
+
+static void a_late_answer_takes_the_workers_own_second_try(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0);
+    act(&s, &t, ACT_RELEASE);
+    struct world_task again = taken(&s, 0);
+    assert_int_not_equal(t.assignment, again.assignment);
+    act(&s, &again, ACT_START);
+    assert_int_equal(submit(&s, &t, "first try"), SLP_E_OK);
+    assert_int_equal(judge(&s, "outcome.counted"), 1);
+    assert_int_equal(judge(&s, "outcome.in_hand"), 0);
+    assert_int_equal(submit(&s, &again, "second try"), SLP_E_LATE); /* one person, one answer */
+    assert_int_equal(submit(&s, &t, "first try"), SLP_E_DUPLICATE);
+    answered(&s, 1, "first try");
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    world_end(&s.w);
+}
+
+/* ---- failures ---- */
+
+static void a_failed_copy_rests_and_the_others_go_on(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    act(&s, &t, ACT_FAIL);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING);
+    assert_int_equal(given(&s, 2).assignment, 0);
+    assert_int_equal(submit(&s, &u, "x"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING);
+    world_pass(&s.w, 11 * SECOND);
+    s.n = world_tasks(&s.w, &s.h, s.t, 64);
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.t[0].attempt, 2);
+    assert_int_equal(submit(&s, &s.t[0], "x"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    world_end(&s.w);
+}
+
+static void attempts_used_up_park_the_task_and_recall_who_has_not_begun(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, THREE, PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    struct world_task begun = taken(&s, 0), idle = taken(&s, 1), t = taken(&s, 2);
+    act(&s, &begun, ACT_START);
+    for (int i = 0; i < 3; i++) {
+        world_clear(&s.w);
+        assert_int_equal(act(&s, &t, ACT_FAIL), SLP_E_OK);
+        if (i == 2)
+            break;
+        for (int k = 0; k < 9; k++) {
+            world_beat(&s.w, &s.h);
+            world_pass(&s.w, 5 * SECOND);
+        }
+        t = taken(&s, 2);
+    }
+    assert_int_equal(judge(&s, "state"), TASK_DEAD);
+    assert_int_equal(judge(&s, "outcome.in_hand"), 1);
+    assert_non_null(world_sent(&s.w, s.h.peer, SLP_RECALL, 0));
+    assert_int_equal(act(&s, &idle, ACT_START), SLP_E_STALE);
+    world_check(&s.w);
+    assert_int_equal(submit(&s, &begun, "after all"), SLP_E_OK); /* brings it back */
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    assert_int_equal(judge(&s, "outcome.counted"), 1);
+    struct slp_tasks_get q = { .station_id = s.station, .which = 2 };
+    assert_int_equal(world_read(&s.w, SLP_TASKS_GET, &q)->u.tasks.rows.count, 0);
+    world_end(&s.w);
+}
+
+static void a_drop_recalls_every_copy_and_keeps_what_was_begun_as_late(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, THREE, PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    struct world_task a = taken(&s, 0), b = taken(&s, 1);
+    act(&s, &a, ACT_START);
+    uint64_t unit = 1;
+    assert_int_equal(world_tasks_set(&s.w, s.station, 1, "r", &unit, 1), 1);
+    assert_int_equal(act(&s, &b, ACT_START), SLP_E_STALE);
+    assert_int_equal(submit(&s, &a, "x"), SLP_E_LATE);
+    world_end(&s.w);
+}
+
+static void a_pause_takes_back_the_copies_that_are_not_begun(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, THREE, PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    struct world_task a = taken(&s, 0), b = taken(&s, 1);
+    act(&s, &a, ACT_START);
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PAUSE, 0), SLP_E_OK);
+    world_pass(&s.w, 0);
+    assert_int_equal(judge(&s, "outcome.in_hand"), 1);
+    assert_int_equal(act(&s, &b, ACT_START), SLP_E_STALE);
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_RESUME, 0), SLP_E_OK);
+    struct world_task c = taken(&s, 2);
+    assert_int_equal(submit(&s, &c, "x"), SLP_E_OK);
+    world_end(&s.w);
+}
+
+static void a_deleted_run_takes_its_outcomes_along(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 5);
+    for (unsigned i = 0; i < 4; i++) {
+        world_clear(&s.w);
+        world_credit(&s.w, &s.h, i, 8);
+        s.n = world_tasks(&s.w, &s.h, s.t, 64);
+        for (size_t k = 0; k < s.n; k++)
+            submit(&s, &s.t[k], k % 2 ? "x" : i % 2 ? "y" : "z");
+    }
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
+    world_pass(&s.w, MINUTE);
+    struct store_txn *t;
+    struct store_cursor c;
+    assert_int_equal(store_begin_read(s.w.store, &t), STORE_OK);
+    static const enum store_table gone[] = { TABLE_RESULT, TABLE_ASSIGN, TABLE_STATE, TABLE_UNIT, TABLE_READY };
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        assert_int_equal(store_cursor_open(t, gone[i], &c), STORE_OK);
+        assert_int_equal(store_seek(&c, "", 0), STORE_NOT_FOUND);
+        store_cursor_close(&c);
+    }
+    store_abort(&t);
+    world_end(&s.w);
+}
+
+/* ---- at any interleaving ---- */
+
+static uint32_t rnd(uint64_t *x, uint32_t n)
+{
+    *x = *x * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(*x >> 33) % n;
+}
+
+/* By the unit's story: places never outnumber what is wanted, and nobody stands in it with two answers or two places. */
+static void judge_unit(struct scene *s, uint64_t unit, unsigned most)
+{
+    struct slp_unit_get q = { .run = world_str("r"), .unit = unit };
+    struct slp_bytes story = world_read(&s->w, SLP_UNIT_GET, &q)->u.unit.story;
+    char path[80];
+    char who[64][32];
+    uint64_t counted = 0, live = 0, wanted, begun = 0, n = 0;
+    for (unsigned i = 0;; i++) {
+        snprintf(path, sizeof path, "stations[0].assignments[%u].state", i);
+        uint64_t st = world_number(world_at(story, path));
+        if (st == UINT64_MAX)
+            break;
+        counted += st == ASSIGN_COUNTED;
+        live += st <= ASSIGN_STARTED;
+        begun += st == ASSIGN_STARTED;
+        if (st > ASSIGN_COUNTED)
+            continue;
+        snprintf(path, sizeof path, "stations[0].assignments[%u].worker", i);
+        struct slp_bytes w = world_at(story, path);
+        snprintf(who[n], sizeof who[n], "%.*s", (int)w.n, w.p);
+        for (uint64_t k = 0; k < n; k++)
+            assert_string_not_equal(who[k], who[n]);
+        assert_true(++n < 64);
+    }
+    uint64_t state = world_number(world_at(story, "stations[0].state"));
+    if (state == TASK_DONE) {
+        assert_int_equal(live, 0);
+        assert_int_equal(world_number(world_at(story, "stations[0].outcome.answers")), counted);
+        assert_true(counted <= most);
+        return;
+    }
+    if (state == TASK_ENDED)
+        return;
+    wanted = world_number(world_at(story, "stations[0].outcome.wanted"));
+    assert_int_equal(world_number(world_at(story, "stations[0].outcome.counted")), counted);
+    assert_int_equal(world_number(world_at(story, "stations[0].outcome.in_hand")), live);
+    assert_true(counted + live <= wanted);
+    if (state == TASK_ASSIGNED || state == TASK_STARTED)
+        assert_true(counted + live == wanted && (begun > 0) == (state == TASK_STARTED));
+    if (state == TASK_READY)
+        assert_true(counted + live < wanted);
+}
+
+static void places_hold_at_any_interleaving(void **state_)
+{
+    (void)state_;
+    enum { UNITS = 4, ROUNDS = 260 };
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        struct scene s;
+        uint64_t x = seed;
+        struct world_task all[ROUNDS * 4];
+        size_t n = 0;
+        static const char *const ties[] = { PLURALITY("more"), PLURALITY("fail"), PLURALITY("first"), "{method: all}" };
+        bool more = seed % 4 == 0;
+        open_scene(&s, more ? THREE : seed % 2 ? "{min: 2}" : "{min: 3}", ties[seed % 4]);
+        world_put(&s.w, s.run, UNITS);
+        for (int i = 0; i < ROUNDS; i++) {
+            world_clear(&s.w);
+            unsigned what = rnd(&x, 14);
+            struct world_task *t = n ? &all[n - 1 - rnd(&x, n < 12 ? (uint32_t)n : 12)] : NULL;
+            if (what < 4)
+                world_credit(&s.w, &s.h, rnd(&x, WORKERS), 1 + rnd(&x, 2));
+            else if (what == 4 && rnd(&x, 4) == 0)
+                world_pass(&s.w, rnd(&x, 12) * MINUTE);
+            else if (what == 5 && rnd(&x, 8) == 0) {
+                world_restart(&s.w);
+                world_hello(&s.w, &s.h, NULL, 0);
+            } else if (what == 6 && t)
+                world_act(&s.w, &s.h, t, ACT_START + 2 + rnd(&x, 4), "since", NULL);
+            else if (what == 7)
+                world_tasks_set(&s.w, s.station, 0, "r", NULL, 0), world_tick(&s.w);
+            else if (what == 8 && rnd(&x, 10) == 0)
+                world_sign_off(&s.w, &s.h, rnd(&x, WORKERS));
+            else if (what < 11 && t)
+                world_act(&s.w, &s.h, t, ACT_START, NULL, NULL);
+            else if (t)
+                world_submit(&s.w, &s.h, t, (const char *[]){ "a", "b", "c" }[rnd(&x, 3)]);
+            world_beat(&s.w, &s.h);
+            size_t got = world_tasks(&s.w, &s.h, s.t, 64);
+            for (size_t k = 0; k < got && n < sizeof all / sizeof *all; k++)
+                if (s.t[k].station_id == s.station)
+                    all[n++] = s.t[k];
+            for (uint64_t u = 1; u <= UNITS; u++)
+                judge_unit(&s, u, 5);
+        }
+        world_end(&s.w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_goes_to_as_many_workers_as_it_wants_and_no_more),
+        cmocka_unit_test(nobody_answers_a_task_twice),
+        cmocka_unit_test(units_stay_in_their_order_until_their_places_are_taken),
+        cmocka_unit_test(a_tie_asks_for_one_more_at_a_time_up_to_the_most),
+        cmocka_unit_test(no_agreement_parks_the_task_and_a_requeue_asks_another),
+        cmocka_unit_test(what_is_certain_passes_the_next_station_by),
+        cmocka_unit_test(method_all_hands_on_every_answer),
+        cmocka_unit_test(a_late_answer_takes_an_open_place),
+        cmocka_unit_test(a_late_answer_takes_the_place_of_one_who_has_not_begun),
+        cmocka_unit_test(a_late_answer_is_kept_where_every_place_is_begun),
+        cmocka_unit_test(a_late_answer_takes_the_workers_own_second_try),
+        cmocka_unit_test(a_failed_copy_rests_and_the_others_go_on),
+        cmocka_unit_test(attempts_used_up_park_the_task_and_recall_who_has_not_begun),
+        cmocka_unit_test(a_drop_recalls_every_copy_and_keeps_what_was_begun_as_late),
+        cmocka_unit_test(a_pause_takes_back_the_copies_that_are_not_begun),
+        cmocka_unit_test(a_deleted_run_takes_its_outcomes_along),
+        cmocka_unit_test(places_hold_at_any_interleaving),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
