@@ -125,8 +125,9 @@ static void draw_help(void)
 
 static void draw_rows(struct screen *s)
 {
-    uint32_t n, more, shown = 0, seen = 0;
-    struct top_row *rows = top_rows(s->top, &n, &more);
+    uint32_t n, shown = 0, seen = 0;
+    bool full;
+    struct top_row *rows = top_rows(s->top, &n, &full);
     uint32_t room = LINES > HEAD_LINES + 1 ? (uint32_t)(LINES - HEAD_LINES - 1) : 0, fit = 0;
     char text[160];
     ordering = s;
@@ -145,8 +146,7 @@ static void draw_rows(struct screen *s)
     if (!fit && room) {
         put(HEAD_LINES, 0, COLS, n ? "(no row holds that text)" : "(none)", false);
     }
-    snprintf(text, sizeof text, "%u of %u%s  q quit  h help  / filter  < > sort", fit, n + more,
-             more ? " (the first ones only)" : "");
+    snprintf(text, sizeof text, "%u of %s%u  q quit  h help  / filter  < > sort", fit, full ? "more than " : "", n);
     attron(A_DIM);
     put(LINES - 1, 0, COLS, text, false);
     attroff(A_DIM);

@@ -5,12 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/awake.h"
 #include "client/cli/text.h"
 
-#define HOUR_US (3600ll * 1000000)
 #define EVENTS_MS 150 /* of one look for events, so that a long past comes in bit by bit */
 #define HUBS_MAX 1024
 #define SEARCH_MAX 48
+#define RATE_S 30 /* a rate is what went on in about so long: people are slow, and a look is short */
 
 const char *const top_titles[TOP_VIEWS] = { "lines", "runs", "stations", "hubs", "workers" };
 const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS_MAX + 1] = {
@@ -62,29 +63,29 @@ const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS_MAX + 1] = {
       { 0 } },
 };
 
-struct counted {
+struct counted { /* what was done by whom, at the last look at his table */
     char name[2 * SL_NAME_SIZE + 24];
     uint64_t done;
+    double per_s; /* < 0: not known yet */
 };
-struct awake {
-    char name[SL_NAME_SIZE];
+struct table { /* looks at one view */
+    struct counted *v;
+    uint32_t n;
+    int64_t at_us;
+};
+struct hub_awake {
     uint64_t hub;
-    uint32_t signed_in;
-    int64_t since_us;
-    bool hour[TOP_HOURS + 1];
-    int64_t hour_no;
+    struct awake a;
 };
 
 struct top {
     struct cli *cli;
     struct top_row *row;
-    uint32_t rows, more;
+    uint32_t rows;
+    bool full; /* there are more than are shown */
     int64_t wall_us;
+    struct table then[TOP_VIEWS], now; /* for rates */
     enum top_view view;
-    /* for rates: what stood where at the last look */
-    struct counted *now, *then;
-    uint32_t nows, thens;
-    int64_t now_us, then_us;
     /* figures */
     char one[256], two[256];
     struct {
@@ -99,9 +100,11 @@ struct top {
     uint32_t lines, line_cap;
     /* presence */
     struct sl_events *events;
-    struct awake awake[HUBS_MAX];
+    struct hub_awake *awake;
     uint32_t hubs;
-    int64_t known_from_us;
+    int64_t known_from_us, restart_us; /* the last restart of the broker among the events */
+    bool from_oldest; /* what was before the first event is not kept */
+    bool caught_up;   /* all events that there are were taken */
 };
 
 struct top *top_new(struct cli *cli)
@@ -111,11 +114,10 @@ struct top *top_new(struct cli *cli)
         return NULL;
     }
     t->cli = cli;
-    t->view = TOP_VIEWS;
     t->row = calloc(TOP_ROWS_MAX, sizeof *t->row);
-    t->now = calloc(TOP_ROWS_MAX, sizeof *t->now);
-    t->then = calloc(TOP_ROWS_MAX, sizeof *t->then);
-    if (!t->row || !t->now || !t->then) {
+    t->now.v = calloc(TOP_ROWS_MAX, sizeof *t->now.v);
+    t->awake = calloc(HUBS_MAX, sizeof *t->awake);
+    if (!t->row || !t->now.v || !t->awake) {
         top_free(&t);
     }
     return t;
@@ -127,8 +129,11 @@ void top_free(struct top **tt)
     if (t) {
         sl_events_close(&t->events);
         free(t->row);
-        free(t->now);
-        free(t->then);
+        free(t->now.v);
+        for (int i = 0; i < TOP_VIEWS; i++) {
+            free(t->then[i].v);
+        }
+        free(t->awake);
         free(t->age);
         free(t->line);
         free(t);
@@ -136,10 +141,10 @@ void top_free(struct top **tt)
     }
 }
 
-struct top_row *top_rows(struct top *t, uint32_t *n, uint32_t *more)
+struct top_row *top_rows(struct top *t, uint32_t *n, bool *full)
 {
     *n = t->rows;
-    *more = t->more;
+    *full = t->full;
     return t->row;
 }
 
@@ -151,10 +156,11 @@ void top_summary(const struct top *t, char *one, char *two, size_t size)
 
 /* ---- cells ---- */
 
+/* NULL: the table is full, and the listing ends here: nobody reads so many rows, and to list a million workers every two seconds is no small thing. */
 static struct top_row *add_row(struct top *t)
 {
     if (t->rows == TOP_ROWS_MAX) {
-        t->more++;
+        t->full = true;
         return NULL;
     }
     struct top_row *r = &t->row[t->rows++];
@@ -188,17 +194,22 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct counted *)a)->name, ((const struct counted *)b)->name);
 }
 
+/* A smoothed rate: each look weighs as much as its time is of RATE_S. */
 static double rate_per_minute(struct top *t, const char *name, uint64_t done)
 {
-    struct counted key, *was;
+    const struct table *then = &t->then[t->view];
+    struct counted key = { .done = done, .per_s = -1 }, *was;
     snprintf(key.name, sizeof key.name, "%s", name);
-    if (t->nows < TOP_ROWS_MAX) {
-        t->now[t->nows] = key;
-        t->now[t->nows++].done = done;
+    was = then->n ? bsearch(&key, then->v, then->n, sizeof key, by_name) : NULL;
+    double s = (double)(t->now.at_us - then->at_us) / 1e6;
+    if (was && s > 0 && done >= was->done) {
+        double fresh = (double)(done - was->done) / s, weight = s / (s + RATE_S);
+        key.per_s = was->per_s < 0 ? fresh : was->per_s + (fresh - was->per_s) * weight;
     }
-    was = t->thens ? bsearch(&key, t->then, t->thens, sizeof key, by_name) : NULL;
-    int64_t us = t->now_us - t->then_us;
-    return was && us > 0 && done >= was->done ? (double)(done - was->done) * 60e6 / (double)us : -1;
+    if (t->now.n < TOP_ROWS_MAX) {
+        t->now.v[t->now.n++] = key;
+    }
+    return key.per_s < 0 ? -1 : key.per_s * 60;
 }
 
 static void cell_rate(struct top_row *r, int i, double rate)
@@ -224,9 +235,12 @@ static int on_line(void *arg, const struct sl_line_row *l)
 {
     static const char *const states[] = { "active", "paused", "deleted" };
     struct top *t = arg;
-    struct top_row *r = l->state < 2 ? add_row(t) : NULL;
-    if (!r) {
+    struct top_row *r;
+    if (l->state >= 2) { /* deleted */
         return 0;
+    }
+    if (!(r = add_row(t))) {
+        return 1;
     }
     cell_text(r, 0, l->name);
     cell_number(r, 1, l->version);
@@ -250,7 +264,7 @@ static int on_run(void *arg, const struct sl_run_row *l)
     struct top *t = arg;
     struct top_row *r = add_row(t);
     if (!r) {
-        return 0;
+        return 1;
     }
     uint64_t over = l->done + l->dropped + l->cancelled, left = l->units > over ? l->units - over : 0;
     double rate = rate_per_minute(t, l->name, l->done);
@@ -277,7 +291,7 @@ static int on_station(void *arg, const struct sl_station_row *l)
     struct top_row *r = add_row(t);
     char name[2 * SL_NAME_SIZE + 24];
     if (!r) {
-        return 0;
+        return 1;
     }
     snprintf(name, sizeof name, "%s/%s@%llu", l->line, l->name, (unsigned long long)l->version);
     cell_text(r, 0, name);
@@ -296,40 +310,18 @@ static struct awake *awake_of(struct top *t, uint64_t hub)
 {
     for (uint32_t i = 0; i < t->hubs; i++) {
         if (t->awake[i].hub == hub) {
-            return &t->awake[i];
+            return &t->awake[i].a;
         }
     }
     if (t->hubs == HUBS_MAX) {
         return NULL;
     }
     t->awake[t->hubs].hub = hub;
-    t->awake[t->hubs].hour_no = t->known_from_us / HOUR_US;
-    return &t->awake[t->hubs++];
-}
-
-/* Time goes on for a hub: hours in which somebody was signed in are awake. A ring of hours, the newest at hour_no. */
-static void awake_until(struct awake *a, int64_t us)
-{
-    int64_t no = us / HOUR_US;
-    if (no - a->hour_no > TOP_HOURS) {
-        a->hour_no = no - TOP_HOURS - 1;
+    awake_begin(&t->awake[t->hubs].a, t->restart_us ? t->restart_us : t->known_from_us);
+    if (t->restart_us) { /* heard of for the first time, and all were signed off then: what was before is not known */
+        awake_set(&t->awake[t->hubs].a, t->restart_us, 0);
     }
-    for (; a->hour_no < no;) {
-        a->hour[++a->hour_no % (TOP_HOURS + 1)] = a->signed_in > 0;
-    }
-    if (a->signed_in) {
-        a->hour[no % (TOP_HOURS + 1)] = true;
-    }
-}
-
-static void strip(const struct top *t, const struct awake *a, char *to)
-{
-    int64_t now = t->wall_us / HOUR_US, known = t->known_from_us / HOUR_US;
-    for (int i = 0; i < TOP_HOURS; i++) {
-        int64_t no = now - TOP_HOURS + 1 + i;
-        to[i] = no < known || no > a->hour_no ? ' ' : a->hour[no % (TOP_HOURS + 1)] ? '#' : '.';
-    }
-    to[TOP_HOURS] = 0;
+    return &t->awake[t->hubs++].a;
 }
 
 static int on_hub(void *arg, const struct sl_hub_row *l)
@@ -337,12 +329,11 @@ static int on_hub(void *arg, const struct sl_hub_row *l)
     struct top *t = arg;
     struct top_row *r = add_row(t);
     struct awake *a = awake_of(t, l->hub);
-    if (a) {
-        a->signed_in = (uint32_t)l->signed_in; /* the listing is the truth of now */
-        awake_until(a, t->wall_us);
-    }
     if (!r) {
-        return 0;
+        return 1;
+    }
+    if (a && t->caught_up) {
+        awake_listed(a, t->wall_us, (uint32_t)l->signed_in);
     }
     cell_text(r, 0, l->name);
     cell_text(r, 1, l->zone);
@@ -352,10 +343,10 @@ static int on_hub(void *arg, const struct sl_hub_row *l)
     cell_number(r, 4, l->workers);
     cell_number(r, 5, l->holding);
     if (a) {
-        char hours[TOP_HOURS + 1];
-        strip(t, a, hours);
+        char hours[AWAKE_HOURS + 1];
+        awake_strip(a, t->wall_us, hours);
         cell_text(r, 6, hours);
-        for (int i = 0; i < TOP_HOURS; i++) {
+        for (int i = 0; i < AWAKE_HOURS; i++) {
             r->key[6] += hours[i] == '#';
         }
     }
@@ -367,7 +358,7 @@ static int on_worker(void *arg, const struct sl_worker_row *l)
     struct top *t = arg;
     struct top_row *r = add_row(t);
     if (!r) {
-        return 0;
+        return 1;
     }
     cell_text(r, 0, l->name);
     cell_text(r, 1, l->hub);
@@ -463,8 +454,8 @@ static int begin_events(struct top *t)
     if (rc != SL_OK || (rc = sl_stats(t->cli->sl, &f)) != SL_OK) {
         return rc;
     }
-    uint64_t low = in_map(&f, "event_oldest_seq"), high = info.event_seq;
-    int64_t day_ago = info.wall_us - TOP_HOURS * HOUR_US;
+    uint64_t oldest = in_map(&f, "event_oldest_seq"), low = oldest, high = info.event_seq;
+    int64_t day_ago = info.wall_us - AWAKE_HOURS * AWAKE_HOUR_US;
     t->known_from_us = day_ago;
     for (int i = 0; i < SEARCH_MAX && low < high; i++) {
         struct sl_events *probe;
@@ -478,6 +469,7 @@ static int begin_events(struct top *t)
         }
         *(older ? &low : &high) = older ? middle + 1 : middle;
     }
+    t->from_oldest = low == oldest;
     return sl_events_open(t->cli->sl, &(struct sl_events_options){ .since = low ? low : 1 }, &t->events);
 }
 
@@ -489,9 +481,9 @@ static void take_event(struct top *t, const struct sl_event *e, bool first)
     }
     if (strcmp(e->name, "BROKER_STARTED") == 0) {
         for (uint32_t i = 0; i < t->hubs; i++) {
-            awake_until(&t->awake[i], e->wall_us);
-            t->awake[i].signed_in = 0;
+            awake_set(&t->awake[i].a, e->wall_us, 0);
         }
+        t->restart_us = e->wall_us;
         return;
     }
     bool session = strcmp(e->name, "HUB_SESSION") == 0;
@@ -502,28 +494,26 @@ static void take_event(struct top *t, const struct sl_event *e, bool first)
     if (!a) {
         return;
     }
-    awake_until(a, e->wall_us);
     if (session) {
-        a->signed_in = (uint32_t)in_map(&e->data, "signed_in");
+        awake_set(a, e->wall_us, (uint32_t)in_map(&e->data, "signed_in"));
     } else {
-        a->signed_in += sl_map_get(&e->data, "in", &list) ? list.n : 0;
-        uint32_t out = sl_map_get(&e->data, "out", &list) ? list.n : 0;
-        a->signed_in -= out < a->signed_in ? out : a->signed_in;
+        uint32_t came = sl_map_get(&e->data, "in", &list) ? list.n : 0;
+        awake_change(a, e->wall_us, came, sl_map_get(&e->data, "out", &list) ? list.n : 0);
     }
-    awake_until(a, e->wall_us);
 }
 
 static int look_at_events(struct top *t)
 {
     struct timespec at;
     struct sl_event e;
-    int rc = t->events ? SL_OK : begin_events(t);
-    bool first = rc == SL_OK && sl_events_position(t->events) <= 1;
+    bool first = !t->events;
+    int rc = first ? begin_events(t) : SL_OK;
+    t->caught_up = false;
     clock_gettime(CLOCK_MONOTONIC, &at);
     int64_t until_ms = (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000 + EVENTS_MS;
     for (uint32_t n = 0; rc == SL_OK; n++) {
         if ((rc = sl_events_next(t->events, 0, &e)) == SL_OK) {
-            take_event(t, &e, first && n == 0);
+            take_event(t, &e, first && t->from_oldest && n == 0);
         }
         if (n % 1024 == 1023) {
             clock_gettime(CLOCK_MONOTONIC, &at);
@@ -534,12 +524,27 @@ static int look_at_events(struct top *t)
     }
     if (rc == SL_GONE) { /* fell behind what is kept: begin anew */
         sl_events_close(&t->events);
+        t->hubs = 0;
+        t->restart_us = 0;
         return SL_OK;
     }
-    return rc == SL_TIMEOUT ? SL_OK : rc;
+    t->caught_up = rc == SL_TIMEOUT;
+    return t->caught_up ? SL_OK : rc;
 }
 
 /* ---- a look ---- */
+
+/* What this look has counted is what the next one at this view compares with. */
+static bool keep_for_rates(struct top *t)
+{
+    struct table old = t->then[t->view];
+    if (!old.v && !(old.v = calloc(TOP_ROWS_MAX, sizeof *old.v))) {
+        return false;
+    }
+    t->then[t->view] = t->now;
+    t->now.v = old.v;
+    return true;
+}
 
 int top_look(struct top *t, enum top_view view)
 {
@@ -554,15 +559,11 @@ int top_look(struct top *t, enum top_view view)
     t->wall_us = info.wall_us;
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
-    struct counted *spare = t->then;
-    t->then = t->now;
-    t->thens = t->view == view ? t->nows : 0;
-    t->then_us = t->now_us;
-    t->now = spare;
-    t->nows = 0;
-    t->now_us = (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
+    t->now.n = 0;
+    t->now.at_us = (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
     t->view = view;
-    t->rows = t->more = 0;
+    t->rows = 0;
+    t->full = false;
     switch (view) {
     case TOP_LINES: rc = sl_lines(sl, on_line, t); break;
     case TOP_RUNS: rc = sl_runs(sl, NULL, on_run, t); break;
@@ -571,6 +572,12 @@ int top_look(struct top *t, enum top_view view)
     case TOP_WORKERS: rc = sl_workers(sl, NULL, NULL, on_worker, t); break;
     case TOP_VIEWS: break;
     }
-    qsort(t->now, t->nows, sizeof *t->now, by_name);
+    if (rc == SL_STOPPED && t->full) {
+        rc = SL_OK;
+    }
+    if (rc == SL_OK && view < TOP_VIEWS) {
+        qsort(t->now.v, t->now.n, sizeof *t->now.v, by_name);
+        rc = keep_for_rates(t) ? SL_OK : SL_NO_MEMORY;
+    }
     return rc;
 }

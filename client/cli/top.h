@@ -5,8 +5,7 @@
 
 #define TOP_COLUMNS_MAX 10
 #define TOP_CELL_BYTES 40
-#define TOP_ROWS_MAX 5000 /* of one table; more are counted, not shown */
-#define TOP_HOURS 24
+#define TOP_ROWS_MAX 5000 /* of one table; what comes behind is not shown */
 
 enum top_view { TOP_LINES, TOP_RUNS, TOP_STATIONS, TOP_HUBS, TOP_WORKERS, TOP_VIEWS };
 
@@ -22,7 +21,7 @@ struct top *top_new(struct cli *cli); /* NULL: no memory */
 void top_free(struct top **t);
 /* Look again: the figures, the table of this view, and events for a moment. SL_OK or why not (then the old rows stay). */
 int top_look(struct top *t, enum top_view view);
-struct top_row *top_rows(struct top *t, uint32_t *n, uint32_t *more); /* of the last look; may be put into another order */
+struct top_row *top_rows(struct top *t, uint32_t *n, bool *full); /* of the last look; may be put into another order. full: there are more */
 /* Two lines about the whole. */
 void top_summary(const struct top *t, char *one, char *two, size_t size);
 #endif

@@ -90,6 +90,26 @@ class Top(harness.Case):
         self.keys("2")
         self.shows(r"^new-one +aloe +open ")
 
+    def test_slow_work_has_a_rate_and_an_estimate(self):
+        self.keys("2")
+        self.shows(r"^birch-run +birch +open +5 +12 +0\.0 +0 +- +-$")
+        done = 0
+
+        def told():  # one unit now and then, most looks see none: a rate and an estimate all the same
+            nonlocal done
+            if done < 9 and self.client.request("stats_get")["figures"]["results_last_minute"] == done:
+                self.agent.credit({"ann": 1})
+                for a in self.agent.assignments(1):
+                    self.agent.submit([self.agent.result(a, ["y"])])
+                    done += 1
+            return re.search(r"^\w+-run .* [1-9]\d* +\d+(\.\d)?[smh]\w*$", self.screen(), re.M)
+        self.world.wait(told, 20, lambda: "a rate and an estimate; it shows\n" + self.screen())
+        run = re.search(r"^(\w+-run) .* [1-9]\d* +\d+(\.\d)?[smh]\w*$", self.screen(), re.M)[1]
+        self.keys("1")
+        self.shows("^birch ")
+        self.keys("2")  # it is remembered while another table is looked at
+        self.shows(r"^%s .* [1-9]\d* +\d+(\.\d)?[smh]\w*$" % run)
+
     def test_it_fits_any_size(self):
         self.shows(r"^birch ")
         for columns, lines in ((40, 8), (132, 50), (20, 3), (80, 24)):
