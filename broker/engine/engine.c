@@ -239,6 +239,7 @@ static void meta_load(struct engine *e)
     e->meta.oldest_event = rdr_u64(&r);
     e->meta.elapsed_us = rdr_i64(&r);
     e->meta.wall_us = rdr_i64(&r);
+    e->keep_wall_us = e->meta.wall_us;
     for (int i = 0; i <= SL_PRIORITY_MAX; i++)
         e->meta.vclock[i] = rdr_u64(&r);
     if (r.bad)
@@ -463,10 +464,12 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         return e->rc;
     e->in = in;
     e->total.steps++;
+    int64_t before_us = e->meta.elapsed_us;
     if (in->elapsed_us > e->meta.elapsed_us) /* never back, whatever the caller's clock does */
         e->meta.elapsed_us = in->elapsed_us;
     e->now_us = e->meta.elapsed_us;
     e->wall_us = e->meta.wall_us = in->wall_us;
+    ev_clock(e, e->now_us - before_us);
     stats_second(e);
     switch (in->kind) {
     case INPUT_BOOT: on_boot(e, in); break;

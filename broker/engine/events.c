@@ -220,6 +220,14 @@ void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r,
     event_write(e, t, l, r, h, data);
 }
 
+/* The clock by which events grow old: it goes on by the time that passed, never beyond the wall clock. So a wall clock that is set days ahead and back
+ * again costs no past; the time of a machine that was off counts from the next start but one. */
+void ev_clock(struct engine *e, int64_t passed_us)
+{
+    int64_t us = e->keep_wall_us + passed_us;
+    e->keep_wall_us = e->keep_wall_us == 0 || us > e->wall_us ? e->wall_us : us;
+}
+
 #define RETAIN_A_STEP 2 /* segments forgotten by a step that wrote any: more than it adds */
 #define RETAIN_A_TICK 256
 
@@ -228,7 +236,7 @@ static void retain(struct engine *e, int segments)
 {
     for (int i = 0; i < segments && !e->rc; i++) {
         if (e->meta.event - e->meta.oldest_event < e->cfg.event_keep_max &&
-            e->wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
+            e->keep_wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
             return;
         struct store_cursor c;
         uint8_t k[8];
@@ -249,7 +257,7 @@ static void retain(struct engine *e, int segments)
             memcpy(k, c.key.p, 8);
             next = key_get_u64(k) + n;
             drop = next <= e->meta.event &&
-                   (e->meta.event - next >= e->cfg.event_keep_max || wall + e->cfg.event_keep_us < e->wall_us);
+                   (e->meta.event - next >= e->cfg.event_keep_max || wall + e->cfg.event_keep_us < e->keep_wall_us);
         } else if (rc != STORE_NOT_FOUND) {
             fail(e, rc);
         }

@@ -257,7 +257,7 @@ struct engine {
     struct evacc *acc;
     uint32_t accs, acc_cap;
     struct slp_buf evdata;    /* one event in the making */
-    int64_t ev_oldest_wall_us;
+    int64_t ev_oldest_wall_us, keep_wall_us; /* keep_wall_us: see ev_clock() */
     struct slp_buf evbuf; /* the step's events: a segment in the making */
     uint64_t ev_first, ev_n, ev_flushed;
 
@@ -477,6 +477,7 @@ void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no,
 void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data);
 void ev_order(struct engine *e); /* what follows is told behind what was gathered: a task may change more than once in a step */
 void ev_flush(struct engine *e); /* the end of a step */
+void ev_clock(struct engine *e, int64_t passed_us);
 void ev_retain(struct engine *e);
 void ev_free(struct engine *e);
 

@@ -174,6 +174,14 @@ static void old_events_go_when_their_time_is_over(void **state)
     life_live(&w, &(struct life){ .seed = 5, .steps = 50, .batch = 1 });
     struct slp_events_get q = { .since = 1 };
     assert_int_equal(world_read(&w, SLP_EVENTS_GET, &q)->type, SLP_EVENTS);
+    w.wall_us += 10 * 24 * 3600ll * 1000000; /* a clock that is set days ahead, and back again, costs no past */
+    world_tick(&w);
+    world_tick(&w);
+    assert_int_equal(world_read(&w, SLP_EVENTS_GET, &q)->type, SLP_EVENTS);
+    w.wall_us -= 10 * 24 * 3600ll * 1000000;
+    world_tick(&w);
+    assert_int_equal(world_read(&w, SLP_EVENTS_GET, &q)->type, SLP_EVENTS);
+    w.now_us += 3601ll * 1000000;
     w.wall_us += 3601ll * 1000000;
     world_tick(&w);
     world_tick(&w);
