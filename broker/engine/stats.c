@@ -304,49 +304,25 @@ static void last_minute(struct engine *e, struct pairs *p)
     figure(p, "results_last_minute", e->total.submitted - was->submitted);
 }
 
-void on_stats_get(struct engine *e, const struct slp_msg *m)
+static void flat_figures(struct engine *e, struct pairs *p, const struct station_sum *c, const struct hub_sum *h)
 {
-    struct station_sum c = { .oldest_us = INT64_MAX };
-    struct hub_sum h = { .connected = 0 };
-    struct pairs p = { &e->b1, 0 };
     uint64_t open = 0;
-    char name[32];
-    (void)m;
-    int64_t *oldest = oldest_by_station(e);
-    if (!oldest) {
-        fail(e, STORE_NO_MEMORY);
-        return;
-    }
-    slp_buf_clear(p.b);
-    for (uint32_t i = 0; i < e->meta.station; i++)
-        station_take(e, &c, e->station[i], oldest[i]);
     for (uint32_t i = 0; i < e->meta.line; i++)
         open += e->line[i]->runs_open;
-    by_hub(e, &p, &h);
-    by_line(e, &p, oldest);
-    by_station(e, &p, oldest);
-    free(oldest);
-    for (int k = 0; k < TASK_STATES; k++) {
-        snprintf(name, sizeof name, "tasks_%s", state_name[k]);
-        figure(&p, name, c.c.n[k]);
-    }
-    latency(&p, "waited", &c.waited);
-    latency(&p, "worked", &c.worked);
-    last_minute(e, &p);
     const struct store_counters *s = store_counters(e->store);
     const struct {
         const char *name;
         uint64_t v;
     } all[] = {
-        { "tasks_oldest_us", c.oldest_us < e->now_us ? (uint64_t)(e->now_us - c.oldest_us) : 0 },
+        { "tasks_oldest_us", c->oldest_us < e->now_us ? (uint64_t)(e->now_us - c->oldest_us) : 0 },
         { "runs_open", open },
         { "lines", e->meta.line },
         { "stations", e->meta.station },
         { "hubs", e->meta.hub },
-        { "hubs_connected", h.connected },
-        { "workers", h.workers },
-        { "workers_signed_in", h.signed_in },
-        { "assignments_held", h.holding },
+        { "hubs_connected", h->connected },
+        { "workers", h->workers },
+        { "workers_signed_in", h->signed_in },
+        { "assignments_held", h->holding },
         { "units_total", e->total.units },
         { "assignments_total", e->total.assigned },
         { "started_total", e->total.started },
@@ -365,7 +341,36 @@ void on_stats_get(struct engine *e, const struct slp_msg *m)
         { "store_put_bytes_total", s->put_bytes },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        figure(&p, all[i].name, all[i].v);
+        figure(p, all[i].name, all[i].v);
+}
+
+void on_stats_get(struct engine *e, const struct slp_msg *m)
+{
+    struct station_sum c = { .oldest_us = INT64_MAX };
+    struct hub_sum h = { .connected = 0 };
+    struct pairs p = { &e->b1, 0 };
+    char name[32];
+    (void)m;
+    int64_t *oldest = oldest_by_station(e);
+    if (!oldest) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    slp_buf_clear(p.b);
+    for (uint32_t i = 0; i < e->meta.station; i++)
+        station_take(e, &c, e->station[i], oldest[i]);
+    by_hub(e, &p, &h);
+    by_line(e, &p, oldest);
+    by_station(e, &p, oldest);
+    free(oldest);
+    for (int k = 0; k < TASK_STATES; k++) {
+        snprintf(name, sizeof name, "tasks_%s", state_name[k]);
+        figure(&p, name, c.c.n[k]);
+    }
+    latency(&p, "waited", &c.waited);
+    latency(&p, "worked", &c.worked);
+    last_minute(e, &p);
+    flat_figures(e, &p, &c, &h);
     if (p.b->failed) {
         fail(e, STORE_NO_MEMORY);
         return;

@@ -74,6 +74,7 @@ class World:
         self.stations = {}    # number -> {"line", "version", "index", "name", "paused"}
         self.runs, self.assignments, self.workers, self.hubs = {}, {}, {}, {}
         self.signed_in = collections.defaultdict(set)  # hub -> workers
+        self.presence_known = None                     # hubs of which it is known since a snapshot, which does not tell; None: all
 
     # ---- looking up
     def line_stations(self, line, version):
@@ -251,6 +252,8 @@ class World:
         self.hubs[d["hub"]] = {"name": d["name"], "zone": d["zone"], "connected": d["connected"]}
         if d["signed_in"] == 0:
             self.signed_in[d["hub"]].clear()
+            if self.presence_known is not None:
+                self.presence_known.add(d["hub"])
 
     def on_roster_workers(self, d, seq):
         for number, name in d["joined"]:
@@ -265,6 +268,7 @@ class World:
 
     def on_broker_started(self, d, seq):
         self.signed_in.clear()
+        self.presence_known = None
         for hub in self.hubs.values():
             hub["connected"] = False
 
@@ -282,6 +286,7 @@ class World:
 def snapshot(client, limit=None, between=lambda: None):
     """A World from snapshot_get, at the first page's sequence: rows of later pages know more, and say so. between() runs between pages."""
     world, cursor, first = World(), None, None
+    world.presence_known = set()
     while True:
         page = client.request("snapshot_get", after=cursor, limit=limit)
         first = page["seq"] if first is None else first
@@ -369,7 +374,7 @@ def compare(client, world, units=True):
     for w in client.pages("workers_get", cursor="after", key="worker"):
         hub = world.workers[w["worker"]]["hub"]
         same("worker " + w["name"], (w["name"], True), (world.workers[w["worker"]]["name"], world.workers[w["worker"]]["on_roster"]))
-        if world.hubs[hub]["connected"] is not None:
+        if world.presence_known is None or hub in world.presence_known:
             same("worker %s signed in" % w["name"], w["worker"] in world.signed_in[hub], w["signed_in"])
         holding = sum(a.worker == w["worker"] and a.state in (HANDED, BEGUN) for a in world.assignments.values())
         same("what %s holds" % w["name"], holding, w["holding"])
