@@ -160,6 +160,7 @@ $(O)/torture/shim.so: tests/torture/shim.c
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(filter-out -fsanitize%,$(CFLAGS)) -MMD -MP -MF $@.d -shared -o $@ $< -ldl -lpthread
 $(O)/torture/%: tests/torture/%.c $(WHOLE)
 	$(link_whole)
+$(O)/sunline-sim: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)
 

@@ -99,9 +99,9 @@ void hubs_load(struct engine *e)
 
 void hubs_free(struct engine *e)
 {
-    for (uint32_t i = 0; e->hub && i < e->meta.hub; i++)
+    for (uint32_t i = 0; i < e->hub_cap; i++)
         free(e->hub[i]);
-    for (uint32_t i = 0; e->worker && i < e->meta.worker; i++)
+    for (uint32_t i = 0; i < e->worker_cap; i++)
         free(e->worker[i]);
     free(e->hub);
     free(e->worker);
@@ -142,6 +142,13 @@ static void sign_off_all(struct engine *e, struct hub *h)
     }
 }
 
+/* See who is silent at this moment, if not before. */
+static void look_at(struct engine *e, int64_t at_us)
+{
+    if (!e->hub_check_us || e->hub_check_us > at_us)
+        e->hub_check_us = at_us;
+}
+
 struct hub *hub_session(struct engine *e, uint64_t session)
 {
     uint64_t id = session & ((1u << HUB_BITS) - 1);
@@ -157,6 +164,7 @@ struct hub *hub_session(struct engine *e, uint64_t session)
     h->handed_back = false;
     if (!h->connected) {
         h->connected = true;
+        look_at(e, h->seen_us + 3 * e->cfg.heartbeat_us + 1);
         session_event(e, h, true);
         for (struct worker *w = h->members; w; w = w->hub_next)
             match_worker(e, w);
@@ -306,8 +314,7 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     h->handed_back = false;
     hub_dirty(e, h);
     memset(h->uploading, 0, sizeof h->uploading);
-    if (!e->hub_check_us || e->hub_check_us > e->now_us + 1000000)
-        e->hub_check_us = e->now_us + 1000000;
+    look_at(e, e->now_us + 1000000);
     session_event(e, h, true);
     welcome(e, h, q);
 }
@@ -351,7 +358,8 @@ void hubs_tick(struct engine *e)
 {
     if (!e->hub_check_us || e->now_us < e->hub_check_us)
         return;
-    bool watch = false;
+    int64_t next =
+        INT64_MAX; /* the first moment at which one of them can be silent for too long, if it says nothing more */
     for (uint32_t i = 0; i < e->meta.hub; i++) {
         struct hub *h = e->hub[i];
         int64_t silent = e->now_us - h->seen_us;
@@ -367,9 +375,13 @@ void hubs_tick(struct engine *e)
             h->handed_back = true;
             h->session = 0; /* over: what it still holds is compared at its next hello */
         }
-        watch = watch || h->connected || !h->handed_back;
+        int64_t at = h->connected      ? h->seen_us + 3 * e->cfg.heartbeat_us + 1
+                     : !h->handed_back ? h->seen_us + h->grace_us + 1
+                                       : INT64_MAX;
+        if (at < next)
+            next = at;
     }
-    e->hub_check_us = watch ? e->now_us + 1000000 : 0;
+    e->hub_check_us = next == INT64_MAX ? 0 : next; /* an idle broker writes nothing meanwhile */
 }
 
 /* ---- credit and presence ---- */

@@ -206,11 +206,14 @@ void lines_load(struct engine *e)
 
 void lines_free(struct engine *e)
 {
-    for (uint32_t i = 0; e->station && i < e->meta.station; i++) {
-        free(e->station[i]->profile);
+    for (uint32_t i = 0; i < e->station_cap; i++) { /* what was loaded before memory ran out, too */
+        if (e->station[i])
+            free(e->station[i]->profile);
         free(e->station[i]);
     }
-    for (uint32_t i = 0; e->line && i < e->meta.line; i++) {
+    for (uint32_t i = 0; i < e->line_cap; i++) {
+        if (!e->line[i])
+            continue;
         for (uint32_t v = 0; v < e->line[i]->newest; v++)
             ld_free(&e->line[i]->version[v].def);
         free(e->line[i]->version);

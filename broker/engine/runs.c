@@ -213,7 +213,7 @@ void runs_load(struct engine *e)
 
 void runs_free(struct engine *e)
 {
-    for (uint32_t i = 0; e->run && i < e->meta.run; i++)
+    for (uint32_t i = 0; i < e->run_cap; i++)
         if (e->run[i])
             run_free(e->run[i]);
     free(e->run);

@@ -149,9 +149,9 @@ const char *store_table_name(enum store_table tb);
 uint32_t store_crc32c(uint32_t crc, const void *p, size_t n);
 
 /* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off). A put fails with IO and
- * spoils its transaction (only an abort may follow), a commit with IO for good, as a real one; a begin with
- * NO_MEMORY, once. `full` makes store_pressure say so. ---- */
-struct store_faults { uint64_t fail_put_after, fail_commit_after, fail_begin_after; bool full; };
+ * spoils its transaction (only an abort may follow), a commit with IO for good, as a real one; so does a sync, but what
+ * was committed is on the disk all the same; a begin with NO_MEMORY, once. `full` makes store_pressure say so. ---- */
+struct store_faults { uint64_t fail_put_after, fail_commit_after, fail_begin_after, fail_sync_after; bool full; };
 struct store_faults *store_faults(struct store *s);
 
 /* ---- keys: big-endian, composed left to right ---- */

@@ -249,6 +249,8 @@ enum store_rc store_commit(struct store_txn **tp)
         rc = mdb_txn_commit(t->mt);
     else
         mdb_txn_abort(t->mt);
+    if (rc == 0 && strikes(&s->faults.fail_sync_after))
+        rc = EIO;
     atomic_fetch_add(&s->commits_ended, 1);
     if (rc != 0) {
         /* LMDB takes a write that the disk cut short for an I/O error: say what it is */

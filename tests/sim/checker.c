@@ -125,6 +125,11 @@ struct checker *checker_new(FILE *story)
     return c;
 }
 
+void checker_quiet(struct checker *c)
+{
+    c->story = NULL;
+}
+
 static void run_end(void *p)
 {
     struct ck_run *r = p;
@@ -234,6 +239,19 @@ static void row_acked(struct checker *c, const struct fact *f)
         w->unit = f->unit;
 }
 
+/* Whoever is not told of again has left: he may be given nothing, and must sign in anew when he comes back. */
+static void roster(struct checker *c, const struct fact *f)
+{
+    uint64_t hub = ck_hub_of(c, f->session);
+    for (size_t i = 0; i < c->workers.cap; i++) {
+        struct ck_worker *w = c->workers.v[i].p;
+        if (w && w->f.hub == hub) {
+            w->was_on = w->on;
+            w->on = false;
+        }
+    }
+}
+
 static void submit_sent(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_make(&c->assignments, f->assignment, sizeof *a);
@@ -305,8 +323,12 @@ void checker_feed(struct checker *c, const struct fact *f)
         struct ck_worker *w = ck_make(&c->workers, f->worker, sizeof *w);
         w->f = *f;
         w->f.hub = ck_hub_of(c, f->session);
+        if (!w->was_on)
+            w->signed_in = false;
+        w->on = w->was_on = true;
         break;
     }
+    case FACT_ROSTER: roster(c, f); break;
     case FACT_RUN: new_run(c, f); break;
     case FACT_ROW_SENT: row_sent(c, f); break;
     case FACT_ROW_ACKED: row_acked(c, f); break;

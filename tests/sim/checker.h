@@ -50,6 +50,7 @@ enum fact_kind {
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
     FACT_SUBMIT_SENT,/* assignment, worker, digest, route */
     FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code: the broker's answer to one item; before the step's events */
+    FACT_ROSTER,     /* session: its hub's roster is another one; WORKER facts of who is on it follow */
     FACT_GRANT,      /* session, worker, count: total */
     FACT_SIGN_OFF,   /* session, worker */
     FACT_SEEN,       /* assignment, row, digest, worker: what a worker was shown */
@@ -99,6 +100,7 @@ struct fact {
 
 struct checker;
 struct checker *checker_new(FILE *story); /* story: where each verdict is told as it is found; NULL: nowhere */
+void checker_quiet(struct checker *c);     /* no story from here on */
 void checker_free(struct checker **c);
 void checker_feed(struct checker *c, const struct fact *f);
 void checker_end(struct checker *c);      /* all facts are in: judge what can only be judged now */

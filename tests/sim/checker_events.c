@@ -168,6 +168,8 @@ static void may_do(struct checker *c, const struct fact *f, const struct ck_run 
     const char *why = NULL;
     if (!w || w->f.hub != f->hub)
         why = "is not of that hub";
+    else if (!w->on)
+        why = "is not on the roster";
     else if (s->f.wkind && (s->f.wkind == 2) != (w->f.wkind == 1))
         why = "is of the wrong kind";
     else if (!h || !h->session || w->session != h->session || !w->signed_in)

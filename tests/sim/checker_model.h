@@ -43,7 +43,7 @@ struct ck_assignment {
     size_t sents, sent_cap;
 };
 struct ck_station { struct fact f; };
-struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in; };
+struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, was_on; };
 struct ck_hub { uint64_t session; };
 struct ck_session { uint64_t hub; };
 struct ck_line { uint32_t state, paused; };

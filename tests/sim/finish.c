@@ -220,6 +220,13 @@ static void read_run(struct sim *s, struct producer *p)
     output(s, p);
 }
 
+void sim_read_all(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.runs; i++)
+        if (s->producer[i].run_id)
+            read_run(s, &s->producer[i]);
+}
+
 void sim_finish(struct sim *s)
 {
     char what[600] = "";
@@ -229,6 +236,7 @@ void sim_finish(struct sim *s)
     TELL(s, "---- the faults are over ----");
     server_calm(s);
     s->operator.wire.cut_up_us = 0;
+    twins_calm(s);
     for (uint32_t i = 0; i < s->plan.hubs; i++)
         hub_calm(s, &s->hub[i]);
     producers_calm(s);

@@ -2,9 +2,10 @@
  * what was synced survives everything, what was written survives the death of the process, the rest is gone. */
 #include <inttypes.h>
 
+#include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
-static happening due, restart, crash, freeze, relink, cut, confuse;
+static happening due, restart, crash, freeze, relink, cut, confuse, keep_copy, set_clock, change_roster;
 
 int64_t hub_now_us(const struct sim *s, const struct hub *h)
 {
@@ -102,6 +103,63 @@ void hub_begun(struct sim *s, struct hub *h, uint64_t assignment)
     sync_all(h);
 }
 
+/* A copy of the data directory: what was written, as a backup or a snapshot of the machine takes it. */
+void hub_data_copy(struct sim *s, const struct hub *h, struct data *d)
+{
+    hub_data_free(d);
+    *d = (struct data){ .seq = h->seq, .incarnation = h->incarnation, .there = true };
+    memcpy(d->id, h->data_id, sizeof d->id);
+    CHECK(s, d->outbox = calloc(h->outbox_n + 1, sizeof *d->outbox));
+    CHECK(s, d->journal = calloc(h->journal_n + 1, sizeof *d->journal));
+    for (; d->outbox_n < h->outbox_n; d->outbox_n++) {
+        d->outbox[d->outbox_n] = h->outbox[d->outbox_n];
+        d->outbox[d->outbox_n].item = copy(s, h->outbox[d->outbox_n].item, h->outbox[d->outbox_n].n);
+    }
+    for (; d->journal_n < h->journal_n; d->journal_n++) {
+        d->journal[d->journal_n] = h->journal[d->journal_n];
+        d->journal[d->journal_n].fields = copy(s, h->journal[d->journal_n].fields, h->journal[d->journal_n].fields_n);
+        d->journal[d->journal_n].context =
+            copy(s, h->journal[d->journal_n].context, h->journal[d->journal_n].context_n);
+    }
+}
+
+void hub_data_free(struct data *d)
+{
+    for (size_t i = 0; i < d->outbox_n; i++)
+        free(d->outbox[i].item);
+    for (size_t i = 0; i < d->journal_n; i++) {
+        free(d->journal[i].fields);
+        free(d->journal[i].context);
+    }
+    free(d->outbox);
+    free(d->journal);
+    *d = (struct data){ 0 };
+}
+
+void hub_data_put(struct hub *h, struct data *d)
+{
+    outbox_drop(h, anything);
+    free(h->outbox);
+    while (h->journal_n)
+        hub_over(h, h->journal[0].assignment);
+    free(h->journal);
+    h->outbox = d->outbox;
+    h->journal = d->journal;
+    h->outbox_n = d->outbox_n;
+    h->outbox_cap = d->outbox_n + 1;
+    h->journal_n = d->journal_n;
+    h->journal_cap = d->journal_n + 1;
+    h->seq = d->seq;
+    h->incarnation = d->incarnation;
+    memcpy(h->data_id, d->id, sizeof d->id);
+    *d = (struct data){ 0 };
+    for (size_t i = 0; i < h->outbox_n; i++) { /* a copy lies on the disk as a whole */
+        h->outbox[i].synced = true;
+        h->outbox[i].ack_synced = h->outbox[i].acked;
+    }
+    outbox_drop(h, is_acked);
+}
+
 /* ---- results ---- */
 
 void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad)
@@ -155,9 +213,8 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
 
 /* ---- the core and what it says ---- */
 
-static void end(struct sim *s, struct hub *h, int64_t down_us)
+void hub_ends(struct sim *s, struct hub *h, int64_t down_us)
 {
-    (void)s;
     core_free(&h->core);
     h->up = false;
     h->life++;
@@ -216,11 +273,11 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
         break;
     case CORE_OUT_BYE:
         TELL(s, "%s: the agent stops quietly", h->name);
-        end(s, h, rng_spread(&h->rng, SEC, s->plan.agent_down_max_us));
+        hub_ends(s, h, rng_spread(&h->rng, SEC, s->plan.agent_down_max_us));
         break;
     case CORE_OUT_EXIT:
         TELL(s, "%s: the agent must stop: %s", h->name, slp_error_name(o->code));
-        end(s, h, rng_spread(&h->rng, SEC, 10 * MINUTE));
+        hub_ends(s, h, rng_spread(&h->rng, SEC, 10 * MINUTE));
         break;
     case CORE_OUT_WHY: break;
     }
@@ -230,8 +287,17 @@ static void step(struct sim *s, struct hub *h, struct core_in *in, struct core_o
 {
     in->now_us = hub_now_us(s, h);
     in->wall_us = WALL_BEGIN_US + s->now_us + h->wall_off_us;
-    if (core_step(h->core, in, outs) != 0)
-        sim_broken(s, "the agent's core ran out of memory");
+    if (h->doomed)
+        return;
+    if (!s->calm && rng_chance(&h->rng, s->plan.agent_memory_ppm))
+        memory_arm((uint64_t)rng_spread(&h->rng, 1, 16));
+    memory_go();
+    int rc = core_step(h->core, in, outs);
+    memory_pause();
+    if (rc != 0 && !memory_failed())
+        sim_broken(s, "%s: the agent's core ran out of memory", h->name);
+    h->doomed = rc != 0; /* the process ends; what is on its disk counts */
+    memory_disarm();
 }
 
 /* Inputs from inside of carry_out go through the same queue. */
@@ -251,10 +317,15 @@ void hub_pump(struct sim *s, struct hub *h)
         struct core_outs now = h->outs; /* it may grow meanwhile: take what is there */
         h->outs = h->spare;
         uint64_t life = h->life;
-        for (size_t i = 0; i < now.n && h->up && life == h->life; i++)
+        for (size_t i = 0; i < now.n && h->up && life == h->life && !h->doomed; i++)
             carry_out(s, h, &now, &now.v[i]);
         core_outs_clear(&now);
         h->spare = now;
+    }
+    if (h->up && h->doomed) {
+        s->tally.agent_memory_failures++;
+        TELL(s, "%s: the agent ends for want of memory", h->name);
+        hub_ends(s, h, rng_spread(&h->rng, SEC, MINUTE));
     }
     if (!h->up)
         return;
@@ -316,13 +387,16 @@ void hub_take(struct sim *s, struct hub *h, const struct frame *f)
 
 static void start(struct sim *s, struct hub *h)
 {
-    struct core_config cc = {
-        .hub = h->name, .zone = "Africa/Nairobi", .incarnation = ++h->incarnation, .seed = rng_u64(&h->rng)
-    };
+    struct core_config cc = { .hub = h->name,
+                              .zone = "Africa/Nairobi",
+                              .incarnation = ++h->incarnation,
+                              .takeover = h->takeover,
+                              .seed = rng_u64(&h->rng) };
     memcpy(cc.data_id, h->data_id, 16);
     CHECK(s, h->core = core_new(&cc));
     h->up = true;
-    h->quiet = false;
+    h->quiet = h->doomed = false;
+    h->takeover = h->takeover && s->calm; /* said once, by whoever starts it by hand */
     h->due_us = 0;
     h->wire.peer = net_peer(s, SIDE_HUB, h->index);
     core_outs_clear(&h->outs);
@@ -347,7 +421,7 @@ static void start(struct sim *s, struct hub *h)
                                         .assignment = h->outbox[i].assignment,
                                         .seq = h->outbox[i].seq,
                                         .item = { h->outbox[i].item, h->outbox[i].n } });
-    struct core_roster r = { .count = h->staff_n, .members = h->members };
+    struct core_roster r = { .count = h->members_n, .members = h->members };
     memcpy(r.digest, h->digest, sizeof r.digest);
     hub_input(s, h, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &r });
     staff_start(s, h);
@@ -357,10 +431,12 @@ static void start(struct sim *s, struct hub *h)
 static void restart(struct sim *s, uint64_t index, uint64_t life)
 {
     struct hub *h = &s->hub[index];
-    if (h->up || life != h->life)
+    if (h->up || life != h->life || !h->wanted)
         return;
-    if (!s->calm && rng_chance(&h->rng, 300000))
+    if (!s->calm && rng_chance(&h->rng, 300000)) {
         h->boot_us = s->now_us - rng_range(&h->rng, SEC, MINUTE); /* its machine was rebooted */
+        s->tally.agent_reboots++;
+    }
     start(s, h);
 }
 
@@ -381,6 +457,7 @@ static void crash(struct sim *s, uint64_t index, uint64_t unused)
         int64_t down = rng_spread(&h->rng, SEC, s->plan.agent_down_max_us);
         if (rng_chance(&h->rng, 200000)) {
             TELL(s, "%s: the agent is told to stop", h->name);
+            s->tally.agent_stops++;
             hub_input(s, h,
                       (struct core_in){ .kind = CORE_IN_QUIET,
                                         .deadline_us = hub_now_us(s, h) + rng_spread(&h->rng, SEC, 10 * MINUTE) });
@@ -390,10 +467,18 @@ static void crash(struct sim *s, uint64_t index, uint64_t unused)
             outbox_drop(h, not_synced);
             for (size_t i = 0; i < h->outbox_n; i++)
                 h->outbox[i].acked = h->outbox[i].ack_synced;
-            end(s, h, down);
+            s->tally.agent_power_cuts++;
+            hub_ends(s, h, down);
+        } else if (h->old.there && rng_chance(&h->rng, 500000)) {
+            TELL(s, "%s: the disk fails; an old copy of the data is put back, down for %" PRId64 " s", h->name,
+                 down / SEC);
+            hub_ends(s, h, down);
+            hub_data_put(h, &h->old);
+            s->tally.agent_old_data++;
         } else {
+            s->tally.agent_kills++;
             TELL(s, "%s: the agent is killed, down for %" PRId64 " s", h->name, down / SEC);
-            end(s, h, down);
+            hub_ends(s, h, down);
         }
     }
     again(s, h, s->plan.agent_crash_every_us, crash);
@@ -406,6 +491,7 @@ static void freeze(struct sim *s, uint64_t index, uint64_t unused)
     if (s->calm)
         return;
     h->frozen_us = s->now_us + rng_spread(&h->rng, SEC, 2 * HOUR);
+    s->tally.agent_freezes++;
     TELL(s, "%s: the agent freezes for %" PRId64 " s", h->name, (h->frozen_us - s->now_us) / SEC);
     again(s, h, s->plan.freeze_every_us, freeze);
 }
@@ -419,6 +505,7 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     h->wire.peer =
         net_peer(s, SIDE_HUB, h->index); /* TCP broke, the socket reconnected by itself: the core does not notice */
     TELL(s, "%s: the link reconnects", h->name);
+    s->tally.relinks++;
     again(s, h, s->plan.relink_every_us, relink);
 }
 
@@ -430,6 +517,7 @@ static void cut(struct sim *s, uint64_t index, uint64_t unused)
     (void)unused;
     if (s->calm)
         return;
+    s->tally.link_cuts++;
     if (which != 0)
         h->wire.cut_up_us = until;
     if (which != 1)
@@ -474,17 +562,59 @@ static void confuse(struct sim *s, uint64_t index, uint64_t unused)
         CHECK(s, slp_encode(&b, SLP_ACTS, 1ull << 40 | ++h->confused, &q) == 0);
         TELL(s, "%s: sends %u acts of %s that nobody meant", h->name, n, h->staff[member].name);
         net_send_up(s, &h->wire, b.p, b.n);
+        s->tally.confused_acts += n;
         slp_buf_free(&items);
         slp_buf_free(&b);
     }
     again(s, h, s->plan.confuse_every_us, confuse);
 }
 
+static void keep_copy(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (s->calm)
+        return;
+    hub_data_copy(s, h, &h->old);
+    again(s, h, s->plan.agent_copy_every_us, keep_copy);
+}
+
+static void set_clock(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (s->calm)
+        return;
+    h->wall_off_us = h->wall_off_us && rng_chance(&h->rng, 500000) ? 0 : rng_range(&h->rng, -3 * DAY, 3 * DAY);
+    s->tally.agent_clock_steps++;
+    TELL(s, "%s: its wall clock is %+" PRId64 " s off", h->name, h->wall_off_us / SEC);
+    again(s, h, s->plan.agent_wall_every_us, set_clock);
+}
+
+static void change_roster(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (s->calm)
+        return;
+    if (s->now_us >= h->frozen_us)
+        staff_change(s, h);
+    again(s, h, s->plan.roster_every_us, change_roster);
+}
+
+void hub_comes_up(struct sim *s, struct hub *h)
+{
+    h->wanted = true;
+    start(s, h);
+}
+
 void hubs_open(struct sim *s)
 {
+    s->hubs = s->plan.hubs;
     for (uint32_t i = 0; i < s->plan.hubs; i++) {
         struct hub *h = &s->hub[i];
-        h->index = i;
+        h->index = h->like = i;
+        h->wanted = true;
         h->rng = rng_of(s->plan.seed, "hub", i);
         h->boot_us = -rng_range(&h->rng, SEC, DAY);
         snprintf(h->name, sizeof h->name, "hub%u", i);
@@ -497,7 +627,11 @@ void hubs_open(struct sim *s)
         again(s, h, s->plan.relink_every_us, relink);
         again(s, h, s->plan.cut_every_us, cut);
         again(s, h, s->plan.confuse_every_us, confuse);
+        again(s, h, s->plan.agent_copy_every_us, keep_copy);
+        again(s, h, s->plan.agent_wall_every_us, set_clock);
+        again(s, h, s->plan.roster_every_us, change_roster);
     }
+    twins_open(s);
 }
 
 void hub_calm(struct sim *s, struct hub *h)
@@ -505,6 +639,7 @@ void hub_calm(struct sim *s, struct hub *h)
     h->frozen_us = 0;
     h->wall_off_us = 0;
     h->wire.cut_up_us = h->wire.cut_down_us = 0;
+    h->takeover = true; /* whoever had its place is gone */
     if (!h->up)
         start(s, h);
     else
@@ -520,8 +655,9 @@ void hubs_close(struct sim *s)
             if (--f->refs == 0)
                 free(f);
         }
-    for (uint32_t i = 0; i < s->plan.hubs; i++) {
+    for (uint32_t i = 0; i < s->hubs; i++) {
         struct hub *h = &s->hub[i];
+        hub_data_free(&h->old);
         core_free(&h->core);
         core_outs_free(&h->outs);
         core_outs_free(&h->spare);

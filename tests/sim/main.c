@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
 static jmp_buf broken;
@@ -28,6 +29,8 @@ void sim_broken(struct sim *s, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(broken_text, sizeof broken_text, fmt, ap);
     va_end(ap);
+    memory_disarm();
+    damage_wrong(s, broken_text);
     TELL(s, "BROKEN %s", broken_text);
     longjmp(broken, 1);
 }
@@ -67,6 +70,8 @@ void sim_run(struct sim *s, const struct options *o)
     watchers_open(s);
     while (sched_step(s, s->plan.hours_us))
         ;
+    if (s->branch_until_us)
+        damage_over(s);
     s->now_us = s->plan.hours_us;
     sim_finish(s);
     uint8_t state[16];
@@ -91,10 +96,14 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
     printf("seed %" PRIu64 " %s hash %016" PRIx64 " hours %" PRId64 " drained_min %" PRId64 " units %" PRIu64
            " rows_acked %" PRIu64 " results %" PRIu64 " late %" PRIu64 " assignments %" PRIu64 " events %" PRIu64
            " recovered %" PRIu64 " frames %" PRIu64 " lost %" PRIu64 " replayed %" PRIu64 " crashes %" PRIu64
-           " commits %" PRIu64 "\n",
+           " commits %" PRIu64,
            o->seed, ok ? "ok" : "FAILED", s->hash, (s->now_us + HOUR / 2) / HOUR, s->drained_us / MINUTE, c.units,
            c.rows_acked, c.results_counted, c.results_late, c.assignments, c.events, c.recovered, s->net.sent,
            s->net.lost, s->net.doubled, s->server.crashes, s->server.commits);
+#define T(n) printf(" " #n " %" PRIu64, s->tally.n);
+    TALLIES(T)
+#undef T
+    printf(" late_frames %" PRIu64 "\n", s->net.late);
     if (ok)
         return;
     plan_print(&s->plan, stdout);

@@ -92,6 +92,7 @@ static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
     (void)unused2;
     if (s->calm)
         return;
+    s->tally.operator_acts++;
     switch (rng_below(r, 16)) {
     case 0: set_run(s, run, 1, 0); break;
     case 1:

@@ -69,6 +69,17 @@ void plan_make(struct plan *p, const struct options *o)
     p->deletes = rng_chance(r, 100000);
     p->alike = rng_chance(r, 200000);
 
+    p->agent_copy_every_us = now_and_then(r, 20 * MINUTE, DAY);
+    p->takeover_every_us = now_and_then(r, HOUR, DAY);
+    p->roster_every_us = now_and_then(r, 10 * MINUTE, 12 * HOUR);
+    p->agent_wall_every_us = now_and_then(r, HOUR, DAY);
+    p->agent_memory_ppm = sometimes(r, 2000);
+    p->memory_ppm = sometimes(r, 400000);
+    p->damage_ppm = sometimes(r, 300000);
+    p->epochs = rng_chance(r, 500000);
+    p->journal_bytes = rng_chance(r, 300000) ? 1 : rng_chance(r, 500000) ? (uint64_t)rng_spread(r, 4096, 131072) : 0;
+    p->tick_late_us = rng_spread(r, 1000, 16 * SEC); /* a loop that has other things to do */
+
     if (o->hubs < p->hubs)
         p->hubs = o->hubs;
     if (o->runs < p->runs)
@@ -84,10 +95,12 @@ void plan_make(struct plan *p, const struct options *o)
     }
     if (o->no_agents) {
         p->agent_crash_every_us = p->freeze_every_us = p->confuse_every_us = NEVER;
+        p->agent_copy_every_us = p->takeover_every_us = p->roster_every_us = p->agent_wall_every_us = NEVER;
+        p->agent_memory_ppm = 0;
     }
     if (o->no_broker) {
         p->crash_every_us = p->pressure_every_us = p->wall_every_us = NEVER;
-        p->io_ppm = 0;
+        p->io_ppm = p->memory_ppm = p->damage_ppm = 0;
     }
     if (o->no_operator)
         p->operate_every_us = NEVER;
@@ -116,6 +129,10 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "broker crashes", p->crash_every_us);
     every(f, "full stores", p->pressure_every_us);
     every(f, "wall clock steps", p->wall_every_us);
+    every(f, "copies of agents' data", p->agent_copy_every_us);
+    every(f, "takeovers", p->takeover_every_us);
+    every(f, "rosters", p->roster_every_us);
+    every(f, "agents' clock steps", p->agent_wall_every_us);
     every(f, "operator", p->operate_every_us);
     fprintf(f, "\n");
 }

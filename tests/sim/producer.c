@@ -4,7 +4,7 @@
 
 #include "tests/sim/sim.h"
 
-static happening act, lapse, relink;
+static happening act, lapse, relink, fenced;
 
 static uint64_t row_number(const struct producer *p, uint64_t i)
 {
@@ -76,7 +76,8 @@ static void put(struct sim *s, struct producer *p, uint64_t from, uint64_t n)
     if (p->numbered) {
         q.producer = (struct slp_bytes){ (const char *)p->id, 16 };
         q.epoch = p->epoch;
-        q.first_seq = from;
+        q.first_seq = from - p->base;
+        p->sent_max = from + packed - 1 > p->sent_max ? from + packed - 1 : p->sent_max;
         SLP_SET(&q, put, producer);
         SLP_SET(&q, put, epoch);
         SLP_SET(&q, put, first_seq);
@@ -261,6 +262,11 @@ void producer_take(struct sim *s, struct producer *p, const struct frame *f)
             w = &p->sent[i];
     if (!w && m.id != p->asking)
         return; /* the answer to something that was asked again */
+    if (m.type == SLP_PUT_DONE && p->numbered && p->base &&
+        !p->fenced_id) { /* the new epoch is on disk: who has the old one is out */
+        p->fenced_id = ++p->next_id;
+        sched_at(s, s->now_us + rng_spread(&p->rng, 1, HOUR), fenced, p->index, p->epoch - 1);
+    }
     struct put_sent was = w ? *w : (struct put_sent){ 0 };
     if (w)
         w->id = 0;
@@ -274,7 +280,8 @@ void producer_take(struct sim *s, struct producer *p, const struct frame *f)
         TELL(s, "producer%u: %s is run %" PRIu64, p->index, p->run, p->run_id);
         break;
     case SLP_PRODUCER:
-        p->acked = m.u.producer.last_seq;
+        if (m.u.producer.epoch == p->epoch) /* else no row of this epoch is on disk */
+            p->acked = p->base + m.u.producer.last_seq;
         p->next_row = p->acked + 1;
         p->state = P_PUT;
         break;
@@ -282,6 +289,37 @@ void producer_take(struct sim *s, struct producer *p, const struct frame *f)
     case SLP_DONE: over(s, p, "closed"); break;
     default: break;
     }
+}
+
+/* A process of an earlier epoch that did not hear of its end goes on sending. Nobody has told the checker of these rows: none may appear. */
+static void fenced(struct sim *s, uint64_t index, uint64_t epoch)
+{
+    struct producer *p = &s->producer[index];
+    struct slp_buf rows = { 0 };
+    row_pack(&rows, row_number(p, 900000), 0);
+    struct slp_put q = { .run_id = p->run_id,
+                         .rows = { rows.p, (uint32_t)rows.n, 1 },
+                         .producer = { (const char *)p->id, 16 },
+                         .epoch = epoch,
+                         .first_seq = p->base + 1 };
+    SLP_SET(&q, put, producer);
+    SLP_SET(&q, put, epoch);
+    SLP_SET(&q, put, first_seq);
+    s->tally.fenced_frames++;
+    send(s, p, SLP_PUT, p->fenced_id, &q);
+    slp_buf_free(&rows);
+}
+
+/* Another process takes over: it raises the epoch, leaves alone what the one before it had sent, and numbers what it sends itself from 1. */
+static void raise_epoch(struct sim *s, struct producer *p)
+{
+    p->epoch++;
+    p->base = p->acked = p->sent_max;
+    p->next_row = p->base + 1;
+    p->fenced_id = 0;
+    s->tally.raised_epochs++;
+    TELL(s, "producer%u: another process takes over, epoch %" PRIu64 " from row %" PRIu64, p->index, p->epoch,
+         p->next_row);
 }
 
 static void lapse(struct sim *s, uint64_t index, uint64_t unused)
@@ -294,7 +332,10 @@ static void lapse(struct sim *s, uint64_t index, uint64_t unused)
     p->asking = 0;
     p->life++;
     memset(p->sent, 0, sizeof p->sent);
-    if (p->state == P_PUT && p->numbered)
+    s->tally.producer_restarts++;
+    if (p->state == P_PUT && p->numbered && s->plan.epochs && p->sent_max && rng_chance(&p->rng, 500000))
+        raise_epoch(s, p);
+    else if (p->state == P_PUT && p->numbered)
         p->state = P_WHERE;
     else if (p->state == P_PUT)
         memset(p->got, 0, p->rows + 1);

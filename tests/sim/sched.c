@@ -35,6 +35,8 @@ bool sched_step(struct sim *s, int64_t until)
         q->v[i] = q->v[kid];
     }
     q->v[i] = x;
+    if (s->branch_until_us && now.at > s->branch_until_us)
+        damage_over(s);
     s->now_us = now.at;
     s->happened++;
     now.what(s, now.a, now.b);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
 static happening batch, tick, crash, restart, pressure, wall;
@@ -20,13 +21,17 @@ int64_t server_wall_us(const struct sim *s)
 
 /* ---- up and down ---- */
 
-static void open_store(struct sim *s)
+/* False: memory ran out. */
+static bool open_store(struct sim *s)
 {
     struct server *v = &s->server;
     enum store_rc rc;
-    struct store_options o = {
-        .dir = v->dir, .map_bytes = 1 << 28, .reserve_bytes = 1, .ahead_bytes = 1, .no_sync = true
-    };
+    struct store_options o = { .dir = v->dir,
+                               .map_bytes = 1 << 28,
+                               .reserve_bytes = 1,
+                               .ahead_bytes = 1,
+                               .journal_bytes = s->plan.journal_bytes,
+                               .no_sync = true };
     struct engine_config cfg = { .heartbeat_us = s->plan.heartbeat_us,
                                  .grace_us = s->plan.grace_us,
                                  .start_by_us = s->plan.start_by_us,
@@ -34,11 +39,25 @@ static void open_store(struct sim *s)
                                  .event_keep_us = 400 * DAY };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
-    if ((rc = store_open(&v->store, &o, id, text, sizeof text)) != STORE_OK)
+    memory_go();
+    rc = store_open(&v->store, &o, id, text, sizeof text);
+    if (rc == STORE_OK)
+        v->engine = engine_open(v->store, &cfg, &rc);
+    if (v->engine)
+        v->reader = reader_new(v->store);
+    memory_pause();
+    if (!v->reader && memory_failed())
+        return false;
+    if (!v->store) {
+        damage_ends(s, text[0], text);
         sim_broken(s, "the store does not open: %d %s", rc, text);
-    if (!(v->engine = engine_open(v->store, &cfg, &rc)))
+    }
+    if (!v->engine) {
+        damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
         sim_broken(s, "the engine does not open: %d %s", rc, store_error_text(v->store));
-    CHECK(s, v->reader = reader_new(v->store));
+    }
+    CHECK(s, v->reader);
+    return true;
 }
 
 static void close_store(struct server *v)
@@ -64,7 +83,8 @@ static void die(struct sim *s, struct store_txn **t, const char *how)
     TELL(s, "broker: dies %s, down for %" PRId64 " ms", how, down / 1000);
     store_abort(t);
     close_store(v);
-    drop_inbox(s);
+    if (!v->untold) /* else what was asked is told of at the restart */
+        drop_inbox(s);
     v->up = v->batch_due = false;
     v->life++;
     v->crashes++;
@@ -73,7 +93,7 @@ static void die(struct sim *s, struct store_txn **t, const char *how)
 
 /* ---- one batch ---- */
 
-enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS };
+enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS, NO_MEMORY };
 
 static void tap_input(struct sim *s, const struct input *in)
 {
@@ -91,12 +111,17 @@ static enum store_rc step(struct sim *s, struct input *in)
     struct server *v = &s->server;
     in->elapsed_us = server_elapsed_us(s);
     if (!s->calm && rng_below(&v->rng, 50) == 0) /* a caller's clock that goes back must change nothing */
+    {
         in->elapsed_us -= rng_spread(&v->rng, 1, 10 * MINUTE);
+        s->tally.times_gone_back++;
+    }
     if (in->elapsed_us > v->fed_us)
         v->fed_us = in->elapsed_us;
     in->wall_us = server_wall_us(s);
     tap_input(s, in);
+    memory_go();
     enum store_rc rc = engine_step(v->engine, in);
+    memory_pause();
     v->tap[v->tap_n - 1].to = v->out.n;
     v->tap[v->tap_n - 1].last_event = v->out.last_event;
     v->inputs++;
@@ -113,7 +138,7 @@ static void plan_tick(struct sim *s)
     if (at < s->now_us + 1)
         at = s->now_us + 1;
     at += s->calm                  ? 0
-          : rng_below(&v->rng, 20) ? rng_range(&v->rng, 0, 1000)
+          : rng_below(&v->rng, 20) ? rng_range(&v->rng, 0, s->plan.tick_late_us)
                                    : rng_spread(&v->rng, 1000, 30 * SEC); /* a busy loop ticks late */
     if (v->tick_at_us > s->now_us && v->tick_at_us <= at)
         return;
@@ -139,6 +164,10 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     CHECK(s, store_pressure(v->store, s->now_us, &space) ==
                  STORE_OK); /* the map grows; what the real disk holds must not matter here */
     v->tap_n = 0;
+    if (fate == NO_MEMORY)
+        memory_arm((uint64_t)rng_spread(&v->rng, 1, 400));
+    if (fate == SYNC_FAILS)
+        store_faults(v->store)->fail_sync_after = 1;
     if (fate == PUT_FAILS)
         store_faults(v->store)->fail_put_after = (uint64_t)rng_range(&v->rng, 1, 40);
     if (fate == COMMIT_FAILS)
@@ -170,29 +199,55 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
         struct input in = { .kind = INPUT_TICK };
         rc = step(s, &in);
     }
+    memory_go();
     if (rc == STORE_OK)
         rc = engine_batch_end(v->engine);
+    memory_pause();
+    bool no_memory = fate == NO_MEMORY && memory_failed();
     if (rc != STORE_OK || fate == DIES_BEFORE) {
-        if (rc != STORE_OK && fate != PUT_FAILS)
+        if (rc == STORE_CORRUPT || (rc == STORE_IO && fate != PUT_FAILS))
+            damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
+        if (rc != STORE_OK && fate != PUT_FAILS && !(rc == STORE_NO_MEMORY && no_memory))
             sim_broken(s, "a step failed: %d %s", rc, store_error_text(v->store));
-        die(s, &t, rc ? "by a put that failed" : "before a commit");
+        s->tally.broker_kills_before += fate == DIES_BEFORE;
+        s->tally.failed_writes += rc && fate == PUT_FAILS;
+        s->tally.broker_memory_failures += no_memory;
+        memory_disarm();
+        die(s, &t, no_memory ? "for want of memory" : rc ? "by a put that failed" : "before a commit");
         return false;
     }
     rc = store_commit(&t);
-    *store_faults(v->store) = (struct store_faults){ 0 };
     if (rc != STORE_OK) {
-        CHECK(s, fate == COMMIT_FAILS);
-        die(s, &t, "by a commit that failed");
+        if (fate != COMMIT_FAILS && fate != SYNC_FAILS) {
+            damage_ends(s, false, store_error_text(v->store));
+            sim_broken(s, "a commit failed: %d %s", rc, store_error_text(v->store));
+        }
+        s->tally.failed_commits += fate == COMMIT_FAILS;
+        s->tally.failed_syncs += fate == SYNC_FAILS;
+        v->untold = fate == SYNC_FAILS; /* nobody is told that it succeeded, but it did */
+        die(s, &t, fate == SYNC_FAILS ? "by a sync that failed" : "by a commit that failed");
         return false;
     }
+    *store_faults(v->store) = (struct store_faults){ 0 };
     v->commits++;
     tap_batch(s);
     if (fate == DIES_AFTER) {
+        s->tally.broker_kills_after++;
         die(s, &t, "after a commit, before its answers");
         return false;
     }
     send_out(s);
     return true;
+}
+
+/* The reader names damage by an answer. */
+static void refused_as_damaged(struct sim *s, const struct slp_buf *page)
+{
+    struct slp_msg m;
+    struct slp_fault fault;
+    if (s->branch_until_us && slp_decode(page->p, page->n, SLP_B2C | SLP_B2M, &m, &fault) == 0 && m.type == SLP_ERROR &&
+        m.u.error.code == SLP_E_CORRUPT)
+        damage_ends(s, m.u.error.text.n > 0, "a read is refused");
 }
 
 static void answer_reads(struct sim *s, size_t n)
@@ -206,7 +261,17 @@ static void answer_reads(struct sim *s, size_t n)
         if (m.type != SLP_EVENTS_GET && m.type != SLP_TASKS_GET && m.type != SLP_OUTPUT_GET && m.type != SLP_UNIT_GET)
             continue;
         slp_buf_clear(&v->page);
-        CHECK(s, reader_answer(v->reader, &m, server_elapsed_us(s), &v->page) == 0);
+        memory_go();
+        int rc = reader_answer(v->reader, &m, server_elapsed_us(s), &v->page);
+        memory_pause();
+        if (rc && memory_failed()) { /* it goes unanswered */
+            v->page.failed = false;
+            continue;
+        }
+        if (rc)
+            damage_ends(s, false, "a read failed");
+        CHECK(s, rc == 0);
+        refused_as_damaged(s, &v->page);
         net_send_down(s, f->peer, v->page.p, v->page.n);
     }
 }
@@ -222,6 +287,8 @@ static void run_batch(struct sim *s, bool ticks, enum fate fate)
     if (!commit(s, NULL, n, ticks, fate))
         return;
     answer_reads(s, n);
+    s->tally.broker_memory_failures += fate == NO_MEMORY && memory_failed();
+    memory_disarm();
     for (size_t i = 0; i < n; i++)
         if (--v->inbox[i]->refs == 0)
             free(v->inbox[i]);
@@ -230,6 +297,12 @@ static void run_batch(struct sim *s, bool ticks, enum fate fate)
     if (v->inbox_n) {
         v->batch_due = true;
         sched_at(s, s->now_us + rng_range(&v->rng, 50, s->plan.sync_max_us), batch, v->life, 0);
+    } else if (rng_chance(&v->rng, 20000)) { /* as the committer does when it is idle */
+        enum store_rc rc = store_settle(v->store, rng_chance(&v->rng, 500000));
+        if (rc) {
+            damage_ends(s, rc == STORE_CORRUPT, store_error_text(v->store));
+            sim_broken(s, "the journal does not settle: %d %s", rc, store_error_text(v->store));
+        }
     }
     plan_tick(s);
 }
@@ -294,8 +367,11 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
     if (s->calm)
         return;
     if (v->up) {
-        enum fate f = rng_chance(&v->rng, s->plan.io_ppm) ? (rng_chance(&v->rng, 500000) ? PUT_FAILS : COMMIT_FAILS)
-                                                          : (rng_chance(&v->rng, 500000) ? DIES_BEFORE : DIES_AFTER);
+        static const enum fate of_disk[] = { PUT_FAILS, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS };
+        enum fate f = rng_chance(&v->rng, s->plan.memory_ppm) ? NO_MEMORY
+                      : rng_chance(&v->rng, s->plan.io_ppm)   ? of_disk[rng_below(&v->rng, 4)]
+                      : rng_chance(&v->rng, 500000)           ? DIES_BEFORE
+                                                              : DIES_AFTER;
         if (!v->inbox_n && rng_chance(&v->rng, 700000)) { /* wait for a batch that has something in it */
             sched_at(s, s->now_us + rng_range(&v->rng, 1000, SEC), crash, 0, 0);
             return;
@@ -313,13 +389,32 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
     (void)unused;
     if (life != v->life || v->up)
         return;
-    open_store(s);
+    if (!v->untold)
+        damage_maybe(s);
+    if (!s->calm && rng_chance(&v->rng, s->plan.memory_ppm / 4))
+        memory_arm((uint64_t)rng_spread(&v->rng, 1, 2000));
+    bool open = open_store(s);
+    memory_disarm();
+    if (!open) {
+        TELL(s, "broker: does not come up for want of memory");
+        s->tally.broker_memory_failures++;
+        close_store(v);
+        sched_at(s, s->now_us + rng_spread(&v->rng, SEC, MINUTE), restart, v->life, 0);
+        return;
+    }
+    if (v->untold) {
+        tap_batch(s);
+        v->untold = false;
+        drop_inbox(s);
+    }
     v->up = true;
     v->restarts++;
     int64_t stored = engine_elapsed_us(v->engine);
     v->fed_us = stored;
-    if (!s->calm && rng_chance(&v->rng, s->plan.reboot_ppm))
+    if (!s->calm && rng_chance(&v->rng, s->plan.reboot_ppm)) {
         v->elapsed_base_us = stored - s->now_us; /* the machine was off: how long, nobody knows */
+        s->tally.broker_reboots++;
+    }
     if (server_elapsed_us(s) < stored)
         v->elapsed_base_us = stored - s->now_us;
     v->told_full = false;
@@ -335,6 +430,7 @@ static void pressure(struct sim *s, uint64_t on, uint64_t unused)
     struct server *v = &s->server;
     (void)unused;
     v->full = on && !s->calm;
+    s->tally.full_stores += v->full;
     TELL(s, "broker: the store %s", v->full ? "is nearly full" : "has room");
     if (v->full)
         sched_at(s, s->now_us + rng_spread(&v->rng, SEC, HOUR), pressure, 0, 0);
@@ -353,6 +449,7 @@ static void wall(struct sim *s, uint64_t unused, uint64_t unused2)
         v->wall_off_us = 0;
     else
         v->wall_off_us = rng_range(&v->rng, -3 * DAY, 3 * DAY);
+    s->tally.broker_clock_steps++;
     TELL(s, "broker: its wall clock is %+" PRId64 " s off", v->wall_off_us / SEC);
     sched_at(s,
              s->now_us + (v->wall_off_us ? rng_spread(&v->rng, SEC, 2 * HOUR) : around(&v->rng, s->plan.wall_every_us)),
@@ -372,7 +469,11 @@ const struct slp_msg *server_read(struct sim *s, uint64_t type, const void *any)
     slp_buf_clear(&ask);
     slp_buf_clear(&v->page);
     CHECK(s, slp_encode(&ask, type, 1, any) == 0 && slp_decode(ask.p, ask.n, SLP_C2B, &m, &fault) == 0);
-    CHECK(s, reader_answer(v->reader, &m, server_elapsed_us(s), &v->page) == 0);
+    if (reader_answer(v->reader, &m, server_elapsed_us(s), &v->page) != 0) {
+        damage_ends(s, false, "a read failed");
+        sim_broken(s, "a read failed");
+    }
+    refused_as_damaged(s, &v->page);
     CHECK(s, slp_decode(v->page.p, v->page.n, SLP_B2C | SLP_B2M, &m, &fault) == 0);
     return &m;
 }
@@ -392,7 +493,15 @@ const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any)
     struct input in = { .kind = INPUT_MESSAGE, .peer = UINT64_MAX, .msg = &q };
     v->tap_n = 0;
     CHECK(s, store_begin(v->store, &t) == STORE_OK && engine_batch_begin(v->engine, t, &v->out) == STORE_OK);
-    CHECK(s, step(s, &in) == STORE_OK && engine_batch_end(v->engine) == STORE_OK && store_commit(&t) == STORE_OK);
+    enum store_rc rc = step(s, &in);
+    if (rc == STORE_OK)
+        rc = engine_batch_end(v->engine);
+    if (rc == STORE_OK)
+        rc = store_commit(&t);
+    if (rc) {
+        damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
+        sim_broken(s, "a step failed: %d %s", rc, store_error_text(v->store));
+    }
     for (size_t i = 0; i < v->out.n; i++)
         if (v->out.v[i].peer == UINT64_MAX)
             slp_buf_add(&answer, v->out.bytes.p + v->out.v[i].off, v->out.v[i].n);

@@ -8,7 +8,8 @@
  *   hub.c       an agent process: core, outbox, journal, crashes                     staff.c its robots and people
  *   producer.c  hands rows in, and in again          operator.c  changes things by hand
  *   watcher.c   subscribers of the event stream      finish.c    faults over: is everything there, is everything at its end?
- *   lines.c     the lines of this world
+ *   lines.c     the lines of this world              memory.h  allocations that fail
+ *   twin.c      a second agent of a hub              damage.c  bits that turn in the store: the world forks
  *
  * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
  * was delivered, with its time; the same seed gives the same hash. */
@@ -32,6 +33,7 @@
 #define WALL_BEGIN_US 1700000000000000ll
 
 #define HUBS_MAX 20
+#define TWINS_MAX 2 /* second agents of hubs */
 #define STAFF_MAX 8
 #define RUNS_MAX 12
 #define LINES_MAX 4
@@ -52,17 +54,18 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     int64_t delay_max_us, late_max_us, cut_every_us, cut_max_us, relink_every_us;
     /* agents */
     int64_t agent_crash_every_us, agent_down_max_us, freeze_every_us, confuse_every_us;
-    uint32_t power_ppm;
+    int64_t agent_copy_every_us, takeover_every_us, roster_every_us, agent_wall_every_us;
+    uint32_t power_ppm, agent_memory_ppm; /* of inputs whose memory runs out */
     /* broker */
-    int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us;
-    uint32_t batch_max, reboot_ppm, io_ppm;
+    int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us, tick_late_us;
+    uint32_t batch_max, reboot_ppm, io_ppm, memory_ppm, damage_ppm; /* of crashes, of restarts */
     int64_t heartbeat_us, grace_us, start_by_us;
-    uint64_t quota;
+    uint64_t quota, journal_bytes;
     /* people */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */
     int64_t operate_every_us;
-    bool cancels, drops, reapplies, deletes;
+    bool cancels, drops, reapplies, deletes, epochs;
     bool alike; /* all runs go through the same line of one station, at the same priority */
 };
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
@@ -75,6 +78,19 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
 };
 void plan_make(struct plan *p, const struct options *o);
 void plan_print(const struct plan *p, FILE *f);
+
+/* What befell this world, counted: a fault that never happened was not tested. The report and the table of docs/reliability.md show each. */
+#define TALLIES(T) \
+    T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
+    T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(link_cuts) T(relinks) T(confused_acts) \
+    T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
+    T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(broker_memory_failures) T(broker_reboots) \
+    T(broker_clock_steps) T(times_gone_back) T(full_stores) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
+struct tally {
+#define T(n) uint64_t n;
+    TALLIES(T)
+#undef T
+};
 
 /* ---- sched.c ---- */
 struct due { int64_t at; uint64_t seq, a, b; happening *what; };
@@ -125,7 +141,7 @@ struct server {
     struct engine *engine;
     struct reader *reader;
     struct effects out;
-    char dir[256];
+    char dir[256]; /* with room for what damage.c appends */
     bool up, full, told_full, batch_due;
     int64_t elapsed_base_us, wall_off_us, tick_at_us, fed_us; /* fed_us: the greatest elapsed time that an input carried */
     uint64_t life, batches, commits, crashes, restarts, inputs;
@@ -135,6 +151,8 @@ struct server {
     size_t tap_n, tap_cap;
     uint64_t next_event;    /* the first that the tap has not seen */
     struct slp_buf page;
+    bool memory;            /* allocations of this batch may fail */
+    bool untold;            /* the last batch is on disk, though its sync failed: the tap must be told at the restart */
 };
 void server_open(struct sim *s);
 void server_close(struct sim *s);
@@ -148,12 +166,18 @@ const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any);
 void server_calm(struct sim *s); /* the faults are over: come up, stay up, clocks right */
 void tap_batch(struct sim *s);   /* what was committed, told to the checker */
 
-/* ---- hub.c, staff.c ---- */
+/* ---- damage.c ---- */
+void damage_maybe(struct sim *s);                                /* before the store is opened; may return in a branch */
+void damage_ends(struct sim *s, bool named, const char *text);   /* no return in a branch; else nothing */
+void damage_wrong(struct sim *s, const char *text);              /* the same */
+_Noreturn void damage_over(struct sim *s);
+
+/* ---- hub.c, staff.c, twin.c ---- */
 struct outboxed { uint64_t seq, assignment, worker; char *item; uint32_t n; bool person, synced, acked, ack_synced; };
 struct journaled { uint64_t assignment, worker_no, station, attempt; int64_t lease_us; char *fields, *context; uint32_t fields_n, fields_count, context_n; };
 struct member {
     char name[24];
-    bool robot, steady, here; /* steady: never fails, declines or forgets */
+    bool robot, steady, here, on; /* steady: never fails, declines or forgets; on: the roster has it */
     uint32_t capacity, prefetch, kind;
     uint8_t level[CHECKER_SKILLS];
     int64_t speed_us;
@@ -161,16 +185,25 @@ struct member {
     uint64_t busy;        /* a person's assignment */
     bool forgotten;
 };
+struct data { /* a data directory */
+    struct outboxed *outbox;
+    struct journaled *journal;
+    size_t outbox_n, journal_n;
+    uint64_t seq, incarnation;
+    uint8_t id[16];
+    bool there;
+};
 struct hub {
     char name[16];
+    uint32_t like;        /* the hub whose name and staff it has; its own index, but for a twin */
     uint32_t index;
     struct rng rng;
     struct wire wire;
     struct core *core;
     struct core_member *members; /* as the core has them */
     struct member staff[STAFF_MAX];
-    uint32_t staff_n;
-    bool up, quiet;
+    uint32_t staff_n, members_n;
+    bool up, quiet, takeover, wanted, doomed; /* takeover: with the next start; wanted: may start; doomed: its memory ran out */
     int64_t boot_us;      /* its machine's boot clock is now - boot_us */
     int64_t wall_off_us, frozen_us, due_us;
     uint64_t life, incarnation, seq, roster_version;
@@ -181,6 +214,7 @@ struct hub {
     size_t journal_n, journal_cap;
     struct slp_buf packed[STAFF_MAX];
     struct core_outs outs, spare;
+    struct data old;
     uint64_t finished, refused, crashes, seen, confused; /* seen: the greatest assignment number */
 };
 void hubs_open(struct sim *s);
@@ -195,7 +229,16 @@ int64_t hub_now_us(const struct sim *s, const struct hub *h);
 void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad);
 void hub_begun(struct sim *s, struct hub *h, uint64_t assignment); /* a person began: into the journal */
 void hub_over(struct hub *h, uint64_t assignment);
+void hub_ends(struct sim *s, struct hub *h, int64_t down_us);      /* its process does */
+void hub_data_copy(struct sim *s, const struct hub *h, struct data *d);
+void hub_data_put(struct hub *h, struct data *d); /* it has these now; d is empty */
+void hub_data_free(struct data *d);
+void hub_comes_up(struct sim *s, struct hub *h);
+void twins_open(struct sim *s);
+void twins_calm(struct sim *s);
 void staff_make(struct sim *s, struct hub *h);
+void staff_roster(struct sim *s, struct hub *h); /* pack who is on the roster */
+void staff_change(struct sim *s, struct hub *h); /* another roster, while work goes on */
 void staff_start(struct sim *s, struct hub *h);  /* the agent is up: robots ready, people come as their shifts say */
 void staff_run(struct sim *s, struct hub *h, uint64_t assignment);
 void staff_offer(struct sim *s, struct hub *h, const char *name);
@@ -208,9 +251,9 @@ struct producer {
     struct wire wire;
     uint32_t index, line, window, priority;
     char run[24];
-    uint64_t run_id, rows, next_id, life, epoch;
+    uint64_t run_id, rows, next_id, life, epoch, base, sent_max, fenced_id; /* base: rows of earlier epochs; numbers begin behind them */
     uint8_t id[16];
-    uint64_t acked, next_row;  /* numbered: rows acknowledged in order; the next one to send */
+    uint64_t acked, next_row;  /* numbered: rows acknowledged in order, or left to an earlier epoch; the next one to send */
     uint8_t *got;              /* keyed: which rows are acknowledged */
     uint64_t asking;           /* the request that is not a put: its id; 0: none */
     int64_t asked_us, wait_us, pace_us;
@@ -243,7 +286,8 @@ struct sim {
     struct sched sched;
     struct net net;
     struct server server;
-    struct hub hub[HUBS_MAX];
+    struct hub hub[HUBS_MAX + TWINS_MAX];
+    uint32_t hubs;    /* with twins */
     struct producer producer[RUNS_MAX];
     struct operator operator;
     struct watcher watcher[WATCHERS_MAX];
@@ -251,11 +295,14 @@ struct sim {
     struct checker *checker;
     FILE *story;      /* NULL: not wanted */
     uint64_t hash, happened;
+    struct tally tally;
+    int64_t branch_until_us; /* damage.c: this process is a branch; 0: it is not */
     int64_t drained_us;
 };
 void sim_run(struct sim *s, const struct options *o);
 void sim_free(struct sim *s);
 void sim_finish(struct sim *s); /* finish.c */
+void sim_read_all(struct sim *s); /* units, results and outputs as they are now, to the checker */
 void sim_hash(struct sim *s, const void *p, size_t n);
 #define TELL(s, ...) do { if ((s)->story) sim_tell((s), __VA_ARGS__); } while (0)
 void sim_tell(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

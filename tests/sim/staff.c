@@ -8,28 +8,18 @@ static happening robot_done, person_done, person_touch, person_looks, shift;
 
 static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
 
-void staff_make(struct sim *s, struct hub *h)
+/* Pack who is on the roster, and as what. */
+void staff_roster(struct sim *s, struct hub *h)
 {
-    struct rng r = rng_of(s->plan.seed, "staff", h->index);
     struct slp_buf all = { 0 };
-    h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
-    if (h->index == 0 && h->staff_n < 2)
-        h->staff_n = 2; /* one person and one robot in this world can do everything: so everything can come to an end */
-    CHECK(s, h->members = calloc(h->staff_n, sizeof *h->members));
+    h->members_n = 0;
     for (uint32_t i = 0; i < h->staff_n; i++) {
         struct member *m = &h->staff[i];
         struct slp_buf skills = { 0 };
         uint32_t n = 0;
-        m->steady = h->index == 0 && i < 2;
-        m->robot = m->steady ? i == 0 : rng_chance(&r, 400000);
-        m->capacity = m->robot ? (uint32_t)rng_range(&r, 1, 8) : 1;
-        m->prefetch = (uint32_t)rng_below(&r, 4);
-        m->speed_us = m->robot ? rng_spread(&r, 100000, 5 * MINUTE) : rng_spread(&r, 10 * SEC, 30 * MINUTE);
-        m->shift_from = (uint32_t)rng_below(&r, 24);
-        m->shift_hours = (uint32_t)rng_range(&r, 4, 24);
-        snprintf(m->name, sizeof m->name, "%s-%s%u", h->name, m->robot ? "robot" : "person", i);
+        if (!m->on)
+            continue;
         for (uint32_t k = 0; k < CHECKER_SKILLS; k++) {
-            m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
             if (!m->level[k])
                 continue;
             struct slp_item_skill it = { .name = { skill_names[k], (uint32_t)strlen(skill_names[k]) },
@@ -41,20 +31,73 @@ void staff_make(struct sim *s, struct hub *h)
                                          .kind = m->robot,
                                          .capacity = m->capacity,
                                          .skills = { skills.p, (uint32_t)skills.n, n } };
+        slp_buf_clear(&h->packed[i]);
         slp_pack_item(&h->packed[i], SLP_ITEM_worker_def, &d);
-        h->members[i] = (struct core_member){ .name = m->name,
-                                              .robot = m->robot,
-                                              .capacity = m->capacity,
-                                              .prefetch = m->prefetch,
-                                              .packed = { h->packed[i].p, (uint32_t)h->packed[i].n } };
+        h->members[h->members_n++] = (struct core_member){ .name = m->name,
+                                                           .robot = m->robot,
+                                                           .capacity = m->capacity,
+                                                           .prefetch = m->prefetch,
+                                                           .packed = { h->packed[i].p, (uint32_t)h->packed[i].n } };
         slp_buf_add(&all, h->packed[i].p, h->packed[i].n);
         slp_buf_free(&skills);
     }
+    CHECK(s, !all.failed);
     for (int i = 0; i < 4; i++) {
         uint64_t d = digest(all.p, all.n) + (uint64_t)i;
         memcpy(h->digest + 8 * i, &d, 8);
     }
     slp_buf_free(&all);
+}
+
+void staff_make(struct sim *s, struct hub *h)
+{
+    struct rng r = rng_of(s->plan.seed, "staff", h->like);
+    h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
+    if (h->like == 0 && h->staff_n < 2)
+        h->staff_n = 2; /* one person and one robot in this world can do everything: so everything can come to an end */
+    CHECK(s, h->members = calloc(h->staff_n, sizeof *h->members));
+    for (uint32_t i = 0; i < h->staff_n; i++) {
+        struct member *m = &h->staff[i];
+        m->on = true;
+        m->steady = h->like == 0 && i < 2;
+        m->robot = m->steady ? i == 0 : rng_chance(&r, 400000);
+        m->capacity = m->robot ? (uint32_t)rng_range(&r, 1, 8) : 1;
+        m->prefetch = (uint32_t)rng_below(&r, 4);
+        m->speed_us = m->robot ? rng_spread(&r, 100000, 5 * MINUTE) : rng_spread(&r, 10 * SEC, 30 * MINUTE);
+        m->shift_from = (uint32_t)rng_below(&r, 24);
+        m->shift_hours = (uint32_t)rng_range(&r, 4, 24);
+        snprintf(m->name, sizeof m->name, "%s-%s%u", h->name, m->robot ? "robot" : "person", i);
+        for (uint32_t k = 0; k < CHECKER_SKILLS; k++)
+            m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
+    }
+    staff_roster(s, h);
+}
+
+/* Somebody leaves or comes back, learns or forgets something, takes more or fewer at a time; in the middle of whatever they are doing. */
+void staff_change(struct sim *s, struct hub *h)
+{
+    for (uint32_t i = 0; i < h->staff_n; i++) {
+        struct member *m = &h->staff[i];
+        if (m->steady || rng_chance(&h->rng, 500000))
+            continue;
+        m->on = rng_chance(&h->rng, 750000);
+        m->level[rng_below(&h->rng, CHECKER_SKILLS)] = (uint8_t)rng_below(&h->rng, 4);
+        if (m->robot)
+            m->capacity = (uint32_t)rng_range(&h->rng, 1, 8);
+        m->here = m->here && m->on; /* who comes back signs in again */
+    }
+    staff_roster(s, h);
+    s->tally.roster_changes++;
+    TELL(s, "%s: another roster, %u of %u", h->name, h->members_n, h->staff_n);
+    if (!h->up)
+        return;
+    struct core_roster r = { .count = h->members_n, .members = h->members };
+    memcpy(r.digest, h->digest, sizeof r.digest);
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &r });
+    for (uint32_t i = 0; i < h->staff_n; i++)
+        if (h->staff[i].robot && h->staff[i].on)
+            hub_input(s, h, (struct core_in){ .kind = CORE_IN_READY, .name = h->staff[i].name, .ok = true });
+    hub_pump(s, h);
 }
 
 static struct member *named(struct hub *h, const char *name, uint32_t *index)
@@ -268,7 +311,7 @@ static void shift(struct sim *s, uint64_t a, uint64_t unused)
     if (!h)
         return;
     struct member *m = &h->staff[i];
-    bool here = on_shift(s, h, m);
+    bool here = m->on && on_shift(s, h, m);
     if (here != m->here && s->now_us >= h->frozen_us) {
         m->here = here;
         TELL(s, "%s: %s signs %s", h->name, m->name, here ? "in" : "off");
@@ -286,9 +329,9 @@ void staff_start(struct sim *s, struct hub *h)
     for (uint32_t i = 0; i < h->staff_n; i++) {
         struct member *m = &h->staff[i];
         m->here = false;
-        if (m->robot)
+        if (m->robot && m->on)
             hub_input(s, h, (struct core_in){ .kind = CORE_IN_READY, .name = m->name, .ok = true });
-        else
+        else if (!m->robot)
             sched_at(s, s->now_us + rng_range(&h->rng, 0, 10 * SEC), shift, pack(h->index, i, h->life), 0);
     }
 }

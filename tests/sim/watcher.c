@@ -1,6 +1,7 @@
 /* Subscribers: they take published frames, see by the sequence when some are missing, ask for these, and so must end with every event of their stream. */
 #include <inttypes.h>
 
+#include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
 static happening look;
@@ -35,7 +36,8 @@ static bool take(struct sim *s, struct watcher *w, const struct slp_events *e)
                          .kind = FACT_SUBSCRIBER, .worker = (uint64_t)(w - s->watcher), .prev = prev, .seq = it.seq });
         w->seq = it.seq;
     }
-    if (e->next_since > w->since + 1) /* up to there this stream has nothing else: a page may hold none of it, and say where to go on */
+    if (e->next_since >
+        w->since + 1) /* up to there this stream has nothing else: a page may hold none of it, and say where to go on */
         w->since = e->next_since - 1;
     return true;
 }
@@ -97,14 +99,23 @@ static bool wanted(void *arg, const char *topic)
 static void emit(void *arg, const char *topic, const char *body, size_t n)
 {
     struct sim *s = arg;
+    memory_pause();
     for (uint32_t i = 0; i < s->plan.watchers; i++)
         if (!strcmp(s->watcher[i].stream, topic))
             net_send_down(s, s->watcher[i].wire.peer, body, n);
+    memory_go();
 }
 
 void watchers_publish(struct sim *s)
 {
     struct server *v = &s->server;
-    if (v->out.last_event)
-        CHECK(s, reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s) == 0);
+    if (!v->out.last_event)
+        return;
+    memory_go();
+    int rc = reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s);
+    memory_pause();
+    if (rc && !memory_failed()) { /* without memory they are not published: a gap, and who sees it asks */
+        damage_ends(s, true, "a publication failed");
+        sim_broken(s, "a publication failed");
+    }
 }

@@ -482,11 +482,45 @@ static void memory_is_gone_for_good_at_each_site(void **state)
     out_of_memory(true);
 }
 
+/* A start reads lines, runs, hubs, workers and assignments that are there: whichever allocation fails, it says so, and the next start goes through. */
+static void a_start_over_what_is_there_may_run_out_of_memory_at_each_site(void **state)
+{
+    static struct rig g;
+    struct linefile *f = linefile_parse("test.yml", line_text, strlen(line_text));
+    (void)state;
+    memset(&g, 0, sizeof g);
+    assert_int_equal(linefile_check(f), 0);
+    struct slp_bytes packed = linefile_packed(f);
+    slp_buf_add(&g.line, packed.p, packed.n);
+    linefile_free(&f);
+    begin(&g);
+    assert_true(open_rig(&g));
+    step(&g, (struct input){ .kind = INPUT_BOOT, .restart = 1000 });
+    intake(&g);
+    assert_true(session(&g));
+    assert_false(g.over);
+    close_rig(&g);
+    for (int on = 0; on <= 1; on++) {
+        uint64_t n = 0;
+        for (bool up = false; !up;) {
+            alloc_arm(++n, on);
+            up = open_rig(&g);
+            alloc_disarm();
+            assert_true(up == (alloc_state.failed == 0));
+            close_rig(&g);
+        }
+        assert_in_range(n, 20, 10000);
+    }
+    remove_dir(g.dir);
+    slp_buf_free(&g.line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_allocation_fails_at_each_site),
         cmocka_unit_test(memory_is_gone_for_good_at_each_site),
+        cmocka_unit_test(a_start_over_what_is_there_may_run_out_of_memory_at_each_site),
     };
     return cmocka_run_group_tests_name("allocations of engine and store", tests, NULL, NULL);
 }

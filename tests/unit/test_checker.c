@@ -397,6 +397,23 @@ static void not_for_this_worker(void **state)
     judged(&h, NOT_ELIGIBLE);
 }
 
+static void who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    ready_for(&h, 1);
+    FEED(&h, .kind = FACT_ROSTER, .session = SESSION); /* nobody is on it */
+    give(&h, 1, 1, 1, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+    h = begin();
+    ready_for(&h, 1);
+    FEED(&h, .kind = FACT_ROSTER, .session = SESSION);
+    FEED(&h, .kind = FACT_ROSTER, .session = SESSION);
+    FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 2 });
+    give(&h, 1, 1, 1, ANNA);
+    judged(&h, NOT_ELIGIBLE);
+}
+
 static void a_second_assignment_of_one_task_is_asked_too_much(void **state)
 {
     struct history h = begin();
@@ -538,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_missing_event_is_a_gap),
         cmocka_unit_test(counters_that_a_recount_does_not_give),
         cmocka_unit_test(not_for_this_worker),
+        cmocka_unit_test(who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back),
         cmocka_unit_test(a_second_assignment_of_one_task_is_asked_too_much),
         cmocka_unit_test(more_than_was_granted_is_negative_credit),
         cmocka_unit_test(credit_of_a_session_that_is_over_counts_no_more),

@@ -191,6 +191,23 @@ static void a_silent_hub_gets_nothing_new_after_three_heartbeats(void **state)
     assert_int_equal(world_tasks(&s.w, &s.h, s.t, 10), 2);
 }
 
+static void an_idle_broker_is_called_only_when_a_hub_can_have_been_silent_too_long(void **state)
+{
+    (void)state;
+    world_pass(&s.w, 1500000);
+    int64_t seen_us = s.w.now_us;
+    world_beat(&s.w, &s.h);
+    world_pass(&s.w, 14 * SECOND);
+    assert_in_range(engine_next_due_us(s.w.engine) - seen_us, 15 * SECOND,
+                    15 * SECOND + 10000); /* three heartbeats of 5 s */
+    world_pass(&s.w, 2 * SECOND);
+    assert_in_range(engine_next_due_us(s.w.engine) - seen_us, 30 * SECOND, 30 * SECOND + 10000); /* its grace */
+    world_beat(&s.w, &s.h); /* it was only slow: looked after as before */
+    assert_in_range(engine_next_due_us(s.w.engine) - s.w.now_us, 13 * SECOND, 15 * SECOND + 10000);
+    world_pass(&s.w, 3600 * SECOND);
+    assert_int_equal(engine_next_due_us(s.w.engine), INT64_MAX); /* nobody is there */
+}
+
 static void what_a_silent_hub_has_not_started_goes_elsewhere_after_its_grace(void **state)
 {
     struct world_hub other;
@@ -560,6 +577,7 @@ int main(void)
         TEST(ids_of_a_wrong_length_are_refused),
         TEST(a_session_that_was_never_given_is_none),
         TEST(a_silent_hub_gets_nothing_new_after_three_heartbeats),
+        TEST(an_idle_broker_is_called_only_when_a_hub_can_have_been_silent_too_long),
         TEST(what_a_silent_hub_has_not_started_goes_elsewhere_after_its_grace),
         TEST(a_hub_that_comes_back_twice_is_watched_each_time),
         TEST(a_hub_that_does_not_come_back_after_a_restart_loses_what_it_has_not_started),

@@ -1,0 +1,164 @@
+/* A store that is damaged under the broker. Whoever finds a bit turned cannot put it back, so the world forks: in a branch, a process of its own, the
+ * broker comes up over a damaged copy of its store, and everybody goes on for a while, judged by the same checker; the world itself goes on over
+ * the store as it was, which is what a restored backup of that moment would be. What the branch may do:
+ *
+ *   named     the broker, or a read of it, ends with an error that says where the damage is
+ *   stopped   the broker's process ends by itself: an assertion, a signal, an error of LMDB. No acknowledgement goes out any more
+ *   unharmed  nobody met the damage while the branch went on, and all that can be read at its end is right, to the byte
+ *
+ * What it may not do is what this is for: serve a byte that is not what was sent, count a result twice, or go on in silence (LIMIT_S). */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/sim/sim.h"
+
+#define LIMIT_S 60
+
+enum { ALL_RIGHT = 0, NAMED = 10, STOPPED = 11, WRONG = 12 };
+
+static int pipe_out = -1;
+
+void damage_ends(struct sim *s, bool named, const char *text)
+{
+    if (!s->branch_until_us)
+        return;
+    (void)text;
+    _exit(named ? NAMED : STOPPED);
+}
+
+void damage_wrong(struct sim *s, const char *text)
+{
+    if (!s->branch_until_us)
+        return;
+    ssize_t put = write(pipe_out, text, strlen(text));
+    _exit(put < 0 ? WRONG : WRONG);
+}
+
+/* The branch went on as long as it should: what can be read now? */
+void damage_over(struct sim *s)
+{
+    static const enum verdict judged[] = { UNEXPECTED,     BYTES_DIFFER, DOUBLE_ACCEPT,
+                                           STALE_ACCEPTED, NOT_ELIGIBLE, DUPLICATED };
+    char text[400];
+    s->story = NULL;
+    if (s->server.up)
+        sim_read_all(s);
+    for (size_t i = 0; i < sizeof judged / sizeof *judged; i++)
+        if (checker_count(s->checker, judged[i])) {
+            snprintf(text, sizeof text, "%s: %s", verdict_name(judged[i]), checker_first(s->checker, judged[i]));
+            damage_wrong(s, text);
+        }
+    _exit(ALL_RIGHT);
+}
+
+/* ---- what happens to the file ---- */
+
+static bool spoil(struct rng *r, const char *from, const char *to, char *what, size_t size)
+{
+    static char b[1 << 16];
+    bool ok = true;
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t n;
+    while (in >= 0 && out >= 0 && (n = read(in, b, sizeof b)) > 0)
+        ok = write(out, b, (size_t)n) == n && ok;
+    struct stat st;
+    ok = ok && in >= 0 && out >= 0 && fstat(out, &st) == 0 && st.st_size > 8192;
+    if (ok) {
+        uint64_t kind = rng_below(r, 10);
+        unsigned bits = kind < 7 ? 1 : kind < 9 ? (unsigned)rng_range(r, 2, 64) : 0;
+        snprintf(what, size, bits ? "%u bits are turned" : "a sector of zeros", bits);
+        for (unsigned i = 0; ok && i < bits; i++) {
+            off_t at = (off_t)rng_below(r, (uint64_t)st.st_size);
+            uint8_t byte;
+            ok = pread(out, &byte, 1, at) == 1;
+            byte ^= (uint8_t)(1u << rng_below(r, 8));
+            ok = ok && pwrite(out, &byte, 1, at) == 1;
+        }
+        if (!bits) {
+            memset(b, 0, 512);
+            ok = pwrite(out, b, 512, (off_t)rng_below(r, (uint64_t)st.st_size / 512) * 512) == 512;
+        }
+    }
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    return ok;
+}
+
+static void remove_copy(const char *dir)
+{
+    static const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
+    char path[400];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+void damage_maybe(struct sim *s)
+{
+    struct server *v = &s->server;
+    char dir[300], from[400], to[400], what[60], said[500] = "";
+    int p[2], status = 0;
+    if (s->calm || s->branch_until_us || !s->plan.damage_ppm)
+        return;
+    struct rng r = rng_of(s->plan.seed, "damage", v->restarts);
+    if (!rng_chance(&r, s->plan.damage_ppm))
+        return;
+    snprintf(dir, sizeof dir, "%s-damaged", v->dir);
+    snprintf(from, sizeof from, "%s/data.mdb", v->dir);
+    snprintf(to, sizeof to, "%s/data.mdb", dir);
+    if (mkdir(dir, 0700) || !spoil(&r, from, to, what, sizeof what)) {
+        remove_copy(dir);
+        return;
+    }
+    CHECK(s, pipe(p) == 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(s, pid >= 0);
+    if (pid == 0) {
+        close(p[0]);
+        pipe_out = p[1];
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, 1);
+        dup2(null, 2); /* an assertion's words */
+        static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGPROF };
+        for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+            signal(fatal[i], SIG_DFL);
+        struct itimerval limit = { .it_value.tv_sec = LIMIT_S }; /* of the processor's time */
+        setitimer(ITIMER_PROF, &limit, NULL);
+        s->story = NULL;
+        checker_quiet(s->checker);
+        strcat(v->dir, "-damaged");
+        s->branch_until_us = s->now_us + rng_spread(&r, 10 * MINUTE, 4 * HOUR);
+        return; /* the branch goes on from here */
+    }
+    close(p[1]);
+    ssize_t n = read(p[0], said, sizeof said - 1);
+    said[n > 0 ? n : 0] = 0;
+    close(p[0]);
+    while (waitpid(pid, &status, 0) < 0)
+        ;
+    remove_copy(dir);
+    s->tally.damaged_stores++;
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    s->tally.damage_named += code == NAMED;
+    s->tally.damage_stops += code == STOPPED || (WIFSIGNALED(status) && WTERMSIG(status) != SIGPROF);
+    s->tally.damage_unharmed += code == ALL_RIGHT;
+    TELL(s, "broker: had %s in its store, in a branch of this world: %s", what,
+         code == NAMED       ? "named"
+         : code == ALL_RIGHT ? "unharmed"
+         : code == WRONG     ? said
+                             : "stopped");
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
+        sim_broken(s, "over a damaged store (%s) the broker neither stopped nor went on for %d s", what, LIMIT_S);
+    if (code == WRONG)
+        sim_broken(s, "over a damaged store (%s): %s", what, said);
+}
