@@ -179,11 +179,21 @@ lint: ## layout, static checks, and a build with the other compiler
 	@$(AGAIN) CC=clang WERROR=1 O=build-clang all tests
 
 mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
-	@tests/sim/mutants/run $(ARGS)
+	@tests/sim/mutants/run --build $(O) --jobs $(shell nproc) $(ARGS)
 
-nightly: ## everything that takes long: lint, asan, fuzz, tests, mutants, torture, coverage
-	@for t in lint asan fuzz test mutants torture coverage; do $(AGAIN) $$t || exit 1; done
+compilers: ## the same worlds, to the byte, from gcc and clang at several levels
 	@tests/sim/compilers
+
+reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on where it was broken off), then the tables of docs/reliability.md
+	@tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) --record sim
+	@$(AGAIN) mutants
+	@tests/figures --build $(O)
+
+figures: ## write the tables of docs/reliability.md anew from what reliability, torture and coverage left in build/reliability
+	@tests/figures --build $(O)
+
+nightly: ## everything that takes long: lint, asan, fuzz, tests, compilers, torture, coverage, reliability with its mutants and tables
+	@for t in lint asan fuzz test compilers torture coverage reliability; do $(AGAIN) $$t || exit 1; done
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	@deploy/install.sh $(O) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
@@ -204,4 +214,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-cov build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests torture coverage bench bench-peers bench-check bench-record bench-events bench-events-record bench-programs bench-clients sim mutants fuzz fuzzers asan lint format nightly install help clean
+.PHONY: all demo test unit integration tests torture coverage bench bench-peers bench-check bench-record bench-events bench-events-record bench-programs bench-clients sim mutants compilers reliability figures fuzz fuzzers asan lint format nightly install help clean

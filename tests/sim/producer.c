@@ -301,7 +301,7 @@ static void fenced(struct sim *s, uint64_t index, uint64_t epoch)
                          .rows = { rows.p, (uint32_t)rows.n, 1 },
                          .producer = { (const char *)p->id, 16 },
                          .epoch = epoch,
-                         .first_seq = p->base + 1 };
+                         .first_seq = p->acked - p->base + 1 }; /* the next one, were it of the new epoch */
     SLP_SET(&q, put, producer);
     SLP_SET(&q, put, epoch);
     SLP_SET(&q, put, first_seq);
