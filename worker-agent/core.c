@@ -69,8 +69,6 @@ void core_send(struct core *c, uint64_t type, uint64_t id, const void *msg)
     if (c->failed) /* a list may be shorter than its count says; the step's outputs are not carried out any more */
         return;
     struct core_out *o = core_emit(c, CORE_OUT_SEND);
-    if (c->failed)
-        return; /* a list that memory cut short goes nowhere */
     if (slp_encode(&c->out->bytes, type, id, msg) != 0)
         c->failed = true;
     else
