@@ -356,11 +356,11 @@ void assigns_write(struct engine *e)
         return;
     e->timer = v;
     v += e->timer_n;
-    n = 0;
+    uint32_t at = n; /* the list begins with the one that came last */
     for (struct aseg *s = e->dirty_asegs; s; s = s->dirty_next)
-        v[n++] = s;
+        v[--at] = s;
     e->dirty_asegs = NULL;
-    qsort(v, n, sizeof *v, by_first);
+    sort(v, n, sizeof *v, by_first);
     for (uint32_t i = 0; i < n; i++) {
         if (v[i]->dirty && !v[i]->dropped)
             aseg_write(e, v[i]);
@@ -628,7 +628,7 @@ void assign_picks(struct engine *e)
     uint32_t n = e->picks;
     e->picks = 0;
     copies_picks_over(e);
-    qsort(v, n, sizeof *v, by_target);
+    sort(v, n, sizeof *v, by_target);
     for (uint32_t i = 0; i < n && !e->rc;) { /* one push frame a turn: one hub, one station */
         struct hub *h = e->hub[v[i].w->hub - 1];
         struct station *st = v[i].rq->st;

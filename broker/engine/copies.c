@@ -331,7 +331,7 @@ static bool gather(struct engine *e, uint64_t newest, struct ballot *b)
     slp_buf_clear(values); /* copied: what was borrowed ends with the next but few */
     for (uint32_t i = 0; i < b->n && !e->rc; i++) {
         b->off[i] = (uint32_t)values->n;
-        if (result_values(e, b->result[i], &l))
+        if (result_values(e, b->result[i], i, &l))
             slp_buf_add(values, l.p, l.bytes);
     }
     b->off[b->n] = (uint32_t)values->n;

@@ -30,6 +30,16 @@ void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
     return q;
 }
 
+void sort(void *v, size_t n, size_t size, int (*order)(const void *, const void *))
+{
+    const char *p = v;
+    for (size_t i = 1; i < n; i++)
+        if (order(p + (i - 1) * size, p + i * size) > 0) {
+            qsort(v, n, size, order); /* of the C library: takes memory for longer ones */
+            return;
+        }
+}
+
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v)
 {
     enum store_rc rc = store_get(e->t, tb, k, kn, v);
@@ -40,7 +50,7 @@ bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, stru
 
 static void wrote(struct engine *e, enum store_rc rc)
 {
-    e->unit_cache_run = 0; /* values borrowed from the map end with the next write */
+    payload_forget(e); /* values borrowed from the map end with the next write */
     if (rc != STORE_OK)
         fail(e, rc);
 }
@@ -377,7 +387,7 @@ enum store_rc engine_batch_begin(struct engine *e, struct store_txn *t, struct e
     e->out = out;
     e->batch++;
     effects_clear(out);
-    e->unit_cache_run = 0;
+    payload_forget(e);
     return e->rc;
 }
 

@@ -23,6 +23,7 @@ enum event_type {
 };
 
 #define RESULT_SEGMENT_MAX 256
+#define RESULT_BLOBS 16
 #define STATS_SECONDS 64 /* totals are remembered so long: the last minute */
 
 struct counts { uint64_t n[TASK_STATES]; };
@@ -268,8 +269,11 @@ struct engine {
     int64_t hub_check_us;
     struct slp_buf b1, b2, b3; /* scratch: of the listings and frames being made, of rows and fields, of events */
     struct slp_buf answer;     /* the items of the command's answer, while it goes on */
-    uint64_t unit_cache_run;  /* payload.c: unit_blob is of this run and still lies where it was; 0: no */
-    struct blob unit_blob;
+    /* payload.c: the segments that were looked at last, while they lie where they were: until the next write. n 0: none. One of units, and one of
+     * results for each station, modulo: neighbours' results lie together, station by station. */
+    uint64_t unit_cache_run;
+    struct blob unit_blob, result_blob[RESULT_BLOBS];
+    bool results_cached;
     struct slp_buf scratch[4];
     uint32_t scratch_at;
     struct { struct run *run; uint64_t first; uint32_t n, off[RESULT_SEGMENT_MAX]; struct slp_buf b; } rseg; /* results of this frame */
@@ -281,6 +285,7 @@ struct engine {
 
 /* engine.c */
 void fail(struct engine *e, enum store_rc rc);
+void sort(void *v, size_t n, size_t size, int (*order)(const void *, const void *)); /* mostly it is in order already */
 void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size); /* the array, or NULL after fail() */
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v); /* false: not there (or failed) */
 void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n);
@@ -347,7 +352,8 @@ bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list
 /* Returns its number. done_wall_us: by the hub's clock. */
 uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us, const struct slp_list *values);
 void result_flush(struct engine *e);
-bool result_values(struct engine *e, uint64_t result, struct slp_list *values);
+bool result_values(struct engine *e, uint64_t result, uint32_t station, struct slp_list *values); /* station: of its line, whose result it is */
+void payload_forget(struct engine *e); /* something was written: what was borrowed is void */
 struct slp_bytes list_element(const struct slp_list *l, uint32_t i); /* packed; {NULL, 0}: nil, or not there */
 /* One field of a unit as its result stands; {NULL, 0}: null. */
 struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, struct ld_ref ref);

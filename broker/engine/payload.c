@@ -3,13 +3,22 @@
 #include "broker/engine/blob.h"
 #include "broker/engine/internal.h"
 
+void payload_forget(struct engine *e)
+{
+    e->unit_cache_run = 0;
+    if (!e->results_cached)
+        return;
+    for (int i = 0; i < RESULT_BLOBS; i++)
+        e->result_blob[i].n = 0;
+    e->results_cached = false;
+}
 
 void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes,
                       const uint32_t *off)
 {
     uint8_t prefix[4];
     key_u32(prefix, r->id);
-    e->unit_cache_run = 0;
+    payload_forget(e);
     enum store_rc rc =
         e->rc ? e->rc : blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, packed, bytes, off);
     if (rc)
@@ -49,7 +58,7 @@ void result_flush(struct engine *e)
 {
     if (!e->rseg.n)
         return;
-    e->unit_cache_run = 0;
+    payload_forget(e);
     enum store_rc rc = e->rc ? e->rc
                              : blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n,
                                         (const uint8_t *)e->rseg.b.p, e->rseg.b.n, e->rseg.off);
@@ -81,20 +90,28 @@ uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_
     return ++e->meta.result;
 }
 
-bool result_values(struct engine *e, uint64_t result, struct slp_list *values)
+bool result_values(struct engine *e, uint64_t result, uint32_t station, struct slp_list *values)
 {
     struct slp_bytes v;
     if (e->rseg.n && result >= e->rseg.first) { /* of this very frame */
         uint32_t i = (uint32_t)(result - e->rseg.first), from = i ? e->rseg.off[i - 1] : 0;
         v = (struct slp_bytes){ e->rseg.b.p + from, e->rseg.off[i] - from };
     } else {
-        struct blob b;
-        enum store_rc rc = blob_find(e->t, TABLE_RESULT, NULL, 0, result, scratch(e), &b);
-        if (rc) {
-            fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
-            return false;
+        struct blob *b = &e->result_blob[station % RESULT_BLOBS], alone;
+        if (result < b->first || result >= b->first + b->n) {
+            enum store_rc rc = blob_find(e->t, TABLE_RESULT, NULL, 0, result, scratch(e), &alone);
+            if (rc) {
+                fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
+                return false;
+            }
+            if (alone.n > 1) { /* has neighbours, so it was not cut: it lies in the map */
+                *b = alone;
+                e->results_cached = true;
+            } else {
+                b = &alone;
+            }
         }
-        v = blob_value(&b, result);
+        v = blob_value(b, result);
     }
     if (v.n < RESULT_HEAD_BYTES) {
         fail(e, STORE_CORRUPT);
@@ -125,7 +142,7 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
         return unit_values(e, r, unit, &l) ? list_element(&l, (uint32_t)ref.field) : (struct slp_bytes){ NULL, 0 };
     uint8_t *h = unit_head(e, r, unit, false);
     uint64_t result = h ? st_result(unit_station(h, (uint32_t)ref.station)) : 0;
-    if (!result || !result_values(e, result, &l))
+    if (!result || !result_values(e, result, (uint32_t)ref.station, &l))
         return (struct slp_bytes){ NULL, 0 };
     return list_element(&l, (uint32_t)ref.field);
 }
@@ -156,7 +173,7 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
         struct slp_bytes v = { NULL, 0 };
         if (s->shows[i].station < 0)
             v = list_element(&in, (uint32_t)s->shows[i].field);
-        else if (result[i] && result_values(e, result[i], &l))
+        else if (result[i] && result_values(e, result[i], (uint32_t)s->shows[i].station, &l))
             v = list_element(&l, (uint32_t)s->shows[i].field);
         if (v.p)
             slp_buf_add(b, v.p, v.n);
