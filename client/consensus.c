@@ -66,7 +66,8 @@ static struct consensus *consensus_new(const struct sl_votes *v, enum sl_method 
         (struct sl_consensus){ .method = method, .items = v->items.n, .workers = v->workers.n, .labels = v->labels.n };
     c->label = calloc(items + 1, sizeof *c->label);
     c->tied = calloc(items + 1, sizeof *c->tied);
-    bool there = c->label && c->tied && take(&c->confidence, items);
+    c->votes = calloc(items + 1, sizeof *c->votes);
+    bool there = c->label && c->tied && c->votes && take(&c->confidence, items);
     if (method == SL_WAWA)
         there = there && take(&c->skill, workers);
     if (method == SL_DAWID_SKENE)
@@ -74,6 +75,7 @@ static struct consensus *consensus_new(const struct sl_votes *v, enum sl_method 
                 take(&c->confusion, workers * labels * labels);
     c->pub.label = c->label;
     c->pub.tied = c->tied;
+    c->pub.votes = c->votes;
     c->pub.confidence = c->confidence;
     c->pub.skill = c->skill;
     c->pub.posterior = c->posterior;
@@ -106,6 +108,8 @@ int sl_consensus_new(const struct sl_votes *v, const struct sl_consensus_options
     int rc = votes_index_make(&x, v);
     if (rc == SL_OK) {
         c->pub.converged = true;
+        for (uint32_t i = 0; i < c->pub.items; i++)
+            c->votes[i] = x.first[i + 1] - x.first[i];
         switch (o->method) {
         case SL_PLURALITY: weigh(&x, NULL, c); break;
         case SL_WAWA: rc = wawa(&x, c); break;
@@ -126,6 +130,7 @@ void sl_consensus_free(struct sl_consensus **out)
     struct consensus *c = (struct consensus *)*out; /* its first member */
     free(c->label);
     free(c->tied);
+    free(c->votes);
     free(c->confidence);
     free(c->skill);
     free(c->posterior);

@@ -68,6 +68,7 @@ struct sl_consensus {
     const uint32_t *label;     /* [items]. Of equal ones the one that comes first as bytes: see `tied` */
     const double *confidence;  /* [items] */
     const bool *tied;          /* [items]: another label had as much */
+    const uint32_t *votes;     /* [items]: answers it has */
     const double *skill;       /* [workers] WAWA: his skill. Else NULL */
     const double *posterior;   /* [items * labels] DAWID_SKENE. Else NULL */
     const double *prior;       /* [labels] DAWID_SKENE: each label's share of all items. Else NULL */

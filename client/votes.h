@@ -36,7 +36,7 @@ static inline uint32_t votes_run(const struct votes_index *x, uint32_t at, uint3
 /* Consensus in the making: arrays are allocated by the caller of these, who frees on failure. */
 struct consensus { /* what a struct sl_consensus points to, writable */
     struct sl_consensus pub;
-    uint32_t *label;
+    uint32_t *label, *votes;
     double *confidence, *skill, *posterior, *prior, *confusion;
     bool *tied;
 };

@@ -55,6 +55,20 @@ const struct command commands[] = {
       "  --raw             csv: no apostrophe before cells that a spreadsheet would take for a formula\n"
       "  --all             units that are not finished, too; what is missing is empty\n"
       "  -o, --output FILE to a file, which appears when it is complete\n" },
+    { "run aggregate", cmd_run_aggregate,
+      "RUN --station STATION [--field FIELD] [--method METHOD] [--format csv|jsonl] [-o FILE]",
+      "compute one label a unit, with its confidence, from all answers of a station",
+      "  --station STATION whose answers\n"
+      "  --field FIELD     what they say in this field; default: the station's only one\n"
+      "  --method METHOD   plurality, wawa or dawid-skene (default)\n"
+      "  --format FORMAT   csv (default) or jsonl, an object a line\n"
+      "  -o, --output FILE to a file, which appears when it is complete\n" },
+    { "run quality", cmd_run_quality, "RUN --station STATION [--field FIELD] [--method METHOD] [--limit N]",
+      "tell how far a station's workers agree, each beside the consensus, and what divides them most",
+      "  --station STATION whose answers\n"
+      "  --field FIELD     what they say in this field; default: the station's only one\n"
+      "  --method METHOD   of the consensus: plurality, wawa or dawid-skene (default)\n"
+      "  --limit N         worst disagreements shown; default 10\n" },
 
     { "station list", cmd_station_list, "[LINE]", "list stations and their counters over all runs", NULL },
     { "station show", cmd_station_show, "LINE/STATION[@VERSION]", "show a station's counters in every version", NULL },

@@ -24,6 +24,8 @@ int cmd_run_list(struct cli *cli, int argc, char **argv);
 int cmd_run_show(struct cli *cli, int argc, char **argv);
 int cmd_run_watch(struct cli *cli, int argc, char **argv);
 int cmd_run_output(struct cli *cli, int argc, char **argv);
+int cmd_run_aggregate(struct cli *cli, int argc, char **argv);
+int cmd_run_quality(struct cli *cli, int argc, char **argv);
 
 int cmd_station_list(struct cli *cli, int argc, char **argv);
 int cmd_station_show(struct cli *cli, int argc, char **argv);
