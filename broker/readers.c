@@ -16,7 +16,7 @@
 
 #define READER_NICE 10 /* where processors are scarce, a replay or an export waits for the life of tasks */
 #define PARCELS 16     /* answers on their way out; each may be a whole frame */
-#define PAUSE_TIMES 3  /* of what an answer took, if it had to wait for a processor while work went on; see give_way() */
+#define PAUSE_TIMES 3 /* of what an answer took, if it had to wait for a processor while work went on; see give_way() */
 #define PAUSE_MAX_US 20000
 
 struct readers {
@@ -30,8 +30,8 @@ struct readers {
     atomic_bool stop;
     atomic_uint_fast32_t waiting;
     atomic_uint_fast64_t commits; /* batches of work that were answered */
-    bool backup_started;      /* there is a thread to join */
-    atomic_bool backup_ended; /* and it has nothing more to do */
+    bool backup_started;          /* there is a thread to join */
+    atomic_bool backup_ended;     /* and it has nothing more to do */
 };
 
 /* ---- reads ---- */

@@ -16,7 +16,7 @@
 
 #define LOOK_MS 1000
 #define FIRST_LOOK_US 50000 /* a subscription takes a moment to arrive: this look finds what happened in between */
-#define SUB_HWM 1000 /* frames of at most 32 KiB; what is dropped beyond it is asked for */
+#define SUB_HWM 1000        /* frames of at most 32 KiB; what is dropped beyond it is asked for */
 #define STREAM_BYTES_MAX 128
 
 struct sl_events {

@@ -201,9 +201,10 @@ static bool of_flat_histogram(const char *key)
 static void flat_histogram(struct slp_buf *b, struct slr map, size_t which)
 {
     const char *key = flat_histograms[which].key;
-    uint64_t upto[FLAT_BUCKETS];
+    uint64_t upto[FLAT_BUCKETS] = { 0 };
     char name[NAME_BYTES];
-    for (unsigned i = 0; i < FLAT_BUCKETS; i++) { /* told from the first that holds any to the one that completes them */
+    for (unsigned i = 0; i < FLAT_BUCKETS;
+         i++) { /* told from the first that holds any to the one that completes them */
         snprintf(name, sizeof name, "%s_le_%" PRIu64, key, (uint64_t)1 << i);
         uint64_t told = number(map, name), before = i ? upto[i - 1] : 0;
         upto[i] = told > before ? told : before;
@@ -212,7 +213,8 @@ static void flat_histogram(struct slp_buf *b, struct slr map, size_t which)
     double sum = (double)number(map, name) / flat_histograms[which].unit;
     snprintf(name, sizeof name, "%s_count", key);
     head(b, flat_histograms[which].metric, "histogram", flat_histograms[which].help);
-    histogram(b, flat_histograms[which].metric, "", upto, FLAT_BUCKETS, 1, flat_histograms[which].unit, number(map, name), sum);
+    histogram(b, flat_histograms[which].metric, "", upto, FLAT_BUCKETS, 1, flat_histograms[which].unit,
+              number(map, name), sum);
 }
 
 /* ---- by name ---- */
@@ -271,8 +273,8 @@ static void times_by_name(struct slp_buf *b, struct slr map, const char *kind, c
 static void families(struct slp_buf *b, struct slr map, const char *kind)
 {
     static const char *const queue[] = { "tasks", "oldest_us", "results_total", "results_last_minute",
-                                        "returned_total" };
-    static const char *const hub[] = { "connected",         "workers",       "signed_in",     "holding",
+                                         "returned_total" };
+    static const char *const hub[] = { "connected",         "workers",       "signed_in",           "holding",
                                        "assignments_total", "results_total", "results_last_minute", "returned_total" };
     bool is_hub = !strcmp(kind, "hub");
     struct walk w;

@@ -6,7 +6,8 @@
 #include "broker/engine/reader.h"
 
 #define RECORDS_MAX 5000
-#define GROUPS_MAX 32768 /* of at least 16 units where a line is short: a run of half a million is one piece, in some 50 ms */
+#define GROUPS_MAX                                                                                                     \
+    32768 /* of at least 16 units where a line is short: a run of half a million is one piece, in some 50 ms */
 #define NEXT_BYTES_MAX 160 /* the longest keys are those of DEDUP */
 #define DAMAGE_MAX 100     /* named in one answer */
 
@@ -71,7 +72,8 @@ static int check_records(struct reader *r, const struct slp_msg *m, struct slp_b
     uint32_t tb = next[0];
     if (tb >= STORE_TABLE_COUNT)
         return rd_refuse(out, m->id, SLP_E_BAD_VALUE, "after", "that is no `next` of a check");
-    while (tb < STORE_TABLE_COUNT && !r->rc && table_check(r, (enum store_table)tb, next + 1, &at_n, piece_max(m, RECORDS_MAX), a)) {
+    while (tb < STORE_TABLE_COUNT && !r->rc &&
+           table_check(r, (enum store_table)tb, next + 1, &at_n, piece_max(m, RECORDS_MAX), a)) {
         tb++;
         at_n = 0;
     }

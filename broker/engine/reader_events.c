@@ -104,12 +104,14 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     if (!stream_parse(r, q->stream, &kind, &id))
         return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "stream",
                          "a stream is all, line/NAME, run/NAME or hub/NAME of something that is there");
-    if (since < oldest || since > last + 1) { /* beyond the end: who asks has seen more than this store knows, a backup */
+    if (since < oldest ||
+        since > last + 1) { /* beyond the end: who asks has seen more than this store knows, a backup */
         char text[96];
         if (since < oldest)
             snprintf(text, sizeof text, "the oldest event kept is %llu", (unsigned long long)oldest);
         else
-            snprintf(text, sizeof text, "this store ends at event %llu: is it an older backup?", (unsigned long long)last);
+            snprintf(text, sizeof text, "this store ends at event %llu: is it an older backup?",
+                     (unsigned long long)last);
         struct slp_error gone = { .code = SLP_E_GONE,
                                   .retry = slp_error_retry(SLP_E_GONE),
                                   .text = { text, (uint32_t)strlen(text) },

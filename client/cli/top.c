@@ -103,8 +103,8 @@ struct top {
     struct hub_awake *awake;
     uint32_t hubs;
     int64_t known_from_us, restart_us; /* the last restart of the broker among the events */
-    bool from_oldest; /* what was before the first event is not kept */
-    bool caught_up;   /* all events that there are were taken */
+    bool from_oldest;                  /* what was before the first event is not kept */
+    bool caught_up;                    /* all events that there are were taken */
 };
 
 struct top *top_new(struct cli *cli)

@@ -133,7 +133,8 @@ static void an_unknown_stream_and_a_future_that_is_not_are_refused(void **state)
     for (int i = 0; i < 3; i++) {
         struct slp_events_get q = { .since = far[i] };
         struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
-        assert_int_equal(world_code(m), SLP_E_GONE); /* who asks so has seen what this store, an old backup, does not know */
+        assert_int_equal(world_code(m),
+                         SLP_E_GONE); /* who asks so has seen what this store, an old backup, does not know */
         assert_int_equal(m->u.error.oldest, 1);
     }
     world_end(&w);
