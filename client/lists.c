@@ -163,6 +163,10 @@ static int on_worker(void *arg, struct slp_cursor *c)
     sl__copy(row.hub, sizeof row.hub, in.hub);
     row.skills =
         (struct sl_value){ .type = SL_T_ARRAY, .n = in.skills.count, .p = in.skills.p, .bytes = in.skills.bytes };
+    sl__copy(row.shift, sizeof row.shift, in.shift);
+    sl__copy(row.shift_zone, sizeof row.shift_zone, in.zone);
+    row.on_shift = in.on_shift || !SLP_IS(&in, item_worker_row, on_shift); /* a broker without shifts */
+    row.change_wall_us = in.change_wall_us;
     w->get.after = row.worker;
     SL__SET(&w->get, workers_get, after);
     return w->fn(w->arg, &row);
@@ -184,6 +188,62 @@ int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *f
         SL__SET(&w.get, workers_get, name);
     return sl__list(sl,
                     &(struct sl__listing){ SLP_WORKERS_GET, SLP_WORKERS, &w.get, SL__PAGE(workers), on_worker, &w });
+}
+
+struct shifts_walk {
+    struct slp_shifts_get get;
+    sl_shift_fn *fn;
+    void *arg;
+};
+
+static int on_shift(void *arg, struct slp_cursor *c)
+{
+    struct shifts_walk *w = arg;
+    struct slp_item_shift_row in;
+    slp_next_shift_row(c, &in);
+    struct sl_shift_row row = { .shift = in.shift,
+                                .workers = in.workers,
+                                .overtime_us = in.overtime_us,
+                                .on = in.on,
+                                .until_wall_us = in.until_wall_us };
+    sl__copy(row.hub, sizeof row.hub, in.hub);
+    sl__copy(row.name, sizeof row.name, in.name);
+    sl__copy(row.zone, sizeof row.zone, in.zone);
+    sl__copy(row.pattern, sizeof row.pattern, in.text);
+    row.times = (struct sl_value){ .type = SL_T_ARRAY, .n = in.times.count, .p = in.times.p, .bytes = in.times.bytes };
+    w->get.after = row.shift;
+    SL__SET(&w->get, shifts_get, after);
+    return w->fn(w->arg, &row);
+}
+
+int sl_shifts(struct sl *sl, const char *hub, sl_shift_fn *fn, void *arg)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK && hub)
+        rc = sl__name_ok(sl, hub, "hub");
+    if (rc != SL_OK)
+        return rc;
+    struct shifts_walk w = { .get = { .hub = sl__bytes(hub) }, .fn = fn, .arg = arg };
+    if (hub)
+        SL__SET(&w.get, shifts_get, hub);
+    return sl__list(
+        sl, &(struct sl__listing){ SLP_SHIFTS_GET, SLP_SHIFT_ROWS, &w.get, SL__PAGE(shift_rows), on_shift, &w });
+}
+
+int sl_worker_why(struct sl *sl, const char *worker, uint64_t *code, char *text, size_t size)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, worker, "worker");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_WORKER_WHY_GET, &(struct slp_worker_why_get){ .name = sl__bytes(worker) }, SLP_WHY, &m);
+    if (rc == SL_OK) {
+        *code = m.u.why.code;
+        sl__copy(text, size, m.u.why.text);
+    }
+    return rc;
 }
 
 int sl_stats(struct sl *sl, struct sl_value *figures)

@@ -50,6 +50,7 @@ extern "C" {
 #endif
 
 #define SL_NAME_SIZE 65   /* bytes of a name with its end */
+#define SL_SHIFT_NAME_SIZE 137 /* of a shift's name */
 #define SL_TEXT_SIZE 513  /* bytes of a text with its end */
 #define SL_PRODUCER_SIZE 16
 
@@ -429,12 +430,28 @@ struct sl_worker_row {
     char name[SL_NAME_SIZE], hub[SL_NAME_SIZE];
     bool signed_in;
     struct sl_value skills; /* array of [name, level] */
+    /* its shift, "" if it has none: then it works whenever it is signed in */
+    char shift[SL_SHIFT_NAME_SIZE], shift_zone[SL_NAME_SIZE];
+    bool on_shift;
+    int64_t change_wall_us; /* when the shift next begins or ends; 0: not within the days that are known */
+};
+struct sl_shift_row {
+    uint64_t shift, workers, overtime_us;
+    char hub[SL_NAME_SIZE], name[SL_SHIFT_NAME_SIZE], zone[SL_NAME_SIZE], pattern[513]; /* pattern: for people */
+    bool on;
+    int64_t until_wall_us;  /* its times are known until then */
+    struct sl_value times;  /* array: beginning, end, beginning, end ...: UTC, microseconds since 1970 */
 };
 typedef int sl_hub_fn(void *arg, const struct sl_hub_row *row);
 typedef int sl_worker_fn(void *arg, const struct sl_worker_row *row);
+typedef int sl_shift_fn(void *arg, const struct sl_shift_row *row);
 SL_API int sl_hubs(struct sl *sl, sl_hub_fn *row, void *arg);
 /* NULL: any hub, any name */
 SL_API int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worker_fn *row, void *arg);
+/* The shifts of a hub (NULL: of all). */
+SL_API int sl_shifts(struct sl *sl, const char *hub, sl_shift_fn *row, void *arg);
+/* Why a worker gets no work: the code of message `why` in PROTOCOL.md, and a text for people (cut to size). */
+SL_API int sl_worker_why(struct sl *sl, const char *worker, uint64_t *code, char *text, size_t size);
 /* a map of counters and gauges, borrowed until the next call */
 SL_API int sl_stats(struct sl *sl, struct sl_value *figures);
 /* Copy the broker's store to `path` (absolute, on its machine, not there yet). May take long: timeout_ms 0 waits

@@ -16,6 +16,7 @@
 /* ---- names and texts ---- */
 #define SL_NAME_BYTES_MAX 64              /* line, station, run, hub, worker, field, skill, team; BAD_NAME */
 #define SL_KEY_BYTES_MAX 128              /* an idempotency key; TOO_BIG */
+#define SL_SHIFT_NAME_BYTES_MAX 136       /* a shift's name, with a zone or a worker's behind it; BAD_VALUE */
 #define SL_TEXT_BYTES_MAX 512             /* a reason or a note; TOO_BIG */
 
 /* ---- definitions ---- */
@@ -33,6 +34,9 @@
 #define SL_REWARD_MICROS_MAX 1000000000000ll /* the highest reward: a million of the line's currency; BAD_LINE */
 #define SL_PROBLEMS_MAX 256               /* mistakes named in one definition; the rest is only counted */
 #define SL_PRIORITY_MAX 9                 /* priorities go 0..9, 9 first; BAD_VALUE */
+
+#define SL_SHIFT_TIMES_MAX 256            /* beginnings and ends of one shift that a hub tells in advance; TOO_MANY */
+#define SL_HUB_SHIFTS_MAX 65536           /* shifts of one hub; TOO_MANY */
 
 /* ---- payloads: what one unit or one result may hold ---- */
 #define SL_UNIT_BYTES_MAX (64 * 1024)     /* the input values of one unit, as packed; TOO_BIG */

@@ -1,6 +1,7 @@
 #include "worker-agent/agent.h"
 #include "worker-agent/local.h"
 #include "worker-agent/log.h"
+#include "worker-agent/rota.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -296,6 +297,19 @@ static void print_problem(void *arg, const char *text)
     log_line(LOG_ERROR, "config", "%s", text);
 }
 
+/* Tell the core the shifts of the days ahead; it passes on what has changed. */
+static void look_at_rota(struct agent *a)
+{
+    struct core_shifts rota;
+    a->rota_due_us = agent_now_us() + ROTA_AGAIN_US;
+    if (rota_make(a->cfg, agent_wall_us(), &rota) != 0) {
+        log_line(LOG_ERROR, "rota", "out of memory: the broker keeps the shifts that it has");
+        return;
+    }
+    agent_step(a, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &rota });
+    rota_free(&rota);
+}
+
 static void reload(struct agent *a)
 {
     struct hub_config *c = hub_config_load(a->options.config, print_problem, NULL);
@@ -311,6 +325,7 @@ static void reload(struct agent *a)
     *old = (struct old_config){ a->cfg, a->old };
     a->old = old;
     a->cfg = c;
+    look_at_rota(a);
     agent_step(a, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &c->roster });
     int rc = runners_configure(a->runners, c, agent_now_us());
     if (rc != 0)
@@ -354,6 +369,8 @@ static void group_sync(struct agent *a)
 static long timeout_ms(const struct agent *a)
 {
     int64_t due = core_next_due_us(a->core), now = agent_now_us(), other = runners_next_due_us(a->runners);
+    if (a->rota_due_us < due)
+        due = a->rota_due_us;
     if (other < due)
         due = other;
     other = local_next_due_us(a->local);
@@ -379,6 +396,8 @@ int agent_run(struct agent *a)
             return 1;
         }
         int64_t now = agent_now_us();
+        if (now >= a->rota_due_us)
+            look_at_rota(a);
         take_signals(a);
         take_messages(a);
         runners_poll(a->runners, now);
@@ -505,6 +524,7 @@ int agent_open(struct agent *a, const struct agent_options *o)
         log_line(LOG_ERROR, "local", "%s", text);
         return -1;
     }
+    look_at_rota(a);
     agent_step(a, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &a->cfg->roster });
     rc = runners_configure(a->runners, a->cfg, agent_now_us());
     if (rc != 0) {

@@ -1,4 +1,6 @@
 #include "worker-agent/config.h"
+#include "worker-agent/arena.h"
+#include "worker-agent/shift_read.h"
 #include "worker-agent/yamlmap.h"
 
 #include <errno.h>
@@ -12,14 +14,16 @@
 #define MEMBERS_MAX 1000000
 #define OUTPUT_BYTES_DEFAULT (256 * 1024)
 
-static const char *const hub_keys[] = { "hub",  "zone",     "broker", "data",    "local",  "grace", "drain",
-                                        "idle", "prefetch", "teams",  "workers", "robots", NULL };
-enum { HUB, ZONE, BROKER, DATA, LOCAL, GRACE, DRAIN, IDLE, PREFETCH, TEAMS, WORKERS, ROBOTS, HUB_KEYS };
-static const char *const worker_keys[] = { "id", "name", "kind", "team", "capacity", "prefetch", "skills", NULL };
-enum { W_ID, W_NAME, W_KIND, W_TEAM, W_CAPACITY, W_PREFETCH, W_SKILLS, W_KEYS };
-static const char *const robot_keys[] = { "id",     "name",   "team",    "capacity",   "prefetch",
-                                          "skills", "runner", "command", "time_limit", "output_bytes",
-                                          "env",    "cwd",    NULL };
+static const char *const hub_keys[] = { "hub",  "zone",     "broker", "data",   "local",   "grace",  "drain",
+                                        "idle", "prefetch", "teams",  "shifts", "workers", "robots", NULL };
+enum { HUB, ZONE, BROKER, DATA, LOCAL, GRACE, DRAIN, IDLE, PREFETCH, TEAMS, SHIFTS, WORKERS, ROBOTS, HUB_KEYS };
+static const char *const worker_keys[] = { "id",     "name",  "kind", "team", "capacity", "prefetch",
+                                           "skills", "shift", "zone", "off",  NULL };
+enum { W_ID, W_NAME, W_KIND, W_TEAM, W_CAPACITY, W_PREFETCH, W_SKILLS, W_SHIFT, W_ZONE, W_OFF, W_KEYS };
+static const char *const robot_keys[] = { "id",         "name",         "team",   "capacity",
+                                          "prefetch",   "skills",       "runner", "command",
+                                          "time_limit", "output_bytes", "env",    "cwd",
+                                          "shift",      "zone",         "off",    NULL };
 enum {
     R_ID,
     R_NAME,
@@ -33,6 +37,9 @@ enum {
     R_OUTPUT_BYTES,
     R_ENV,
     R_CWD,
+    R_SHIFT,
+    R_ZONE,
+    R_OFF,
     R_KEYS
 };
 _Static_assert(sizeof hub_keys / sizeof *hub_keys == HUB_KEYS + 1 &&
@@ -40,46 +47,26 @@ _Static_assert(sizeof hub_keys / sizeof *hub_keys == HUB_KEYS + 1 &&
                    sizeof robot_keys / sizeof *robot_keys == R_KEYS + 1,
                "a name for each key");
 
-/* ---------------------------------------------------------------- memory that goes at once */
-struct chunk {
-    struct chunk *next;
-    char bytes[];
-};
 struct load {
     struct yaml_walk w;
     struct hub_config *c;
-    struct chunk *chunks;
+    struct arena arena;
     uint32_t prefetch;
     const yaml_node_t *teams;
-    bool no_memory; /* something was not kept: what was read so far is not the file */
+    struct hub_shift *named; /* those of `shifts`, as the file has them */
+    uint32_t named_count;
+    struct hub_shift **shift; /* those that members work by: named ones, or with a zone or days off of their own */
+    uint32_t shift_cap;
 };
 
 static void *take(struct load *l, size_t n)
 {
-    struct chunk *k = calloc(1, sizeof *k + n);
-    if (!k) {
-        l->no_memory = true;
-        return NULL;
-    }
-    k->next = l->chunks;
-    l->chunks = k;
-    return k->bytes;
+    return arena_take(&l->arena, n);
 }
 
 static const char *keep(struct load *l, const char *text)
 {
-    size_t n = strlen(text) + 1;
-    char *p = take(l, n);
-    return p ? memcpy(p, text, n) : "";
-}
-
-static void chunks_free(struct chunk *k)
-{
-    while (k) {
-        struct chunk *next = k->next;
-        free(k);
-        k = next;
-    }
+    return arena_text(&l->arena, text);
 }
 
 /* ---------------------------------------------------------------- members */
@@ -121,6 +108,104 @@ static void read_team(struct load *l, const yaml_node_t *node, struct hub_member
     yaml_walk_problem(&l->w, node, "team '%s' is not in the list of teams", text);
 }
 
+static const char *read_zone(struct load *l, const yaml_node_t *node)
+{
+    const char *text = yaml_walk_text(&l->w, node, "zone", SL_NAME_BYTES_MAX);
+    if (!text)
+        return "";
+    struct shift_zone *zone = shift_zone_open(text);
+    if (!zone)
+        yaml_walk_problem(&l->w, node, "zone: '%s' is no IANA time zone (such as Asia/Kathmandu)", text);
+    shift_zone_close(&zone);
+    return keep(l, text);
+}
+
+/* ---------------------------------------------------------------- who works by which shift */
+static const struct hub_shift *shift_known(struct load *l, const char *name)
+{
+    for (uint32_t i = 0; i < l->c->shift_count; i++)
+        if (strcmp(l->shift[i]->name, name) == 0)
+            return l->shift[i];
+    return NULL;
+}
+
+static const struct hub_shift *shift_used(struct load *l, const struct hub_shift *from, const char *name,
+                                          const char *zone)
+{
+    const struct hub_shift *known = shift_known(l, name);
+    if (known)
+        return known;
+    struct hub_shift *s = take(l, sizeof *s);
+    if (!s)
+        return NULL;
+    if (l->c->shift_count == l->shift_cap) {
+        uint32_t cap = l->shift_cap ? l->shift_cap * 2 : 16;
+        struct hub_shift **v = realloc(l->shift, cap * sizeof *v);
+        if (!v)
+            return NULL;
+        l->shift = v;
+        l->shift_cap = cap;
+    }
+    *s = *from;
+    s->name = keep(l, name);
+    s->zone = zone;
+    l->shift[l->c->shift_count++] = s;
+    return s;
+}
+
+/* A zone or days off of one's own make another shift of the same pattern. */
+static void read_shift_of(struct load *l, const yaml_node_t *at, struct hub_member *m, const yaml_node_t *shift,
+                          const yaml_node_t *zone, const yaml_node_t *off)
+{
+    const char *own_zone = zone ? read_zone(l, zone) : NULL,
+               *text = shift ? yaml_walk_name(&l->w, shift, "shift") : NULL;
+    char name[SL_SHIFT_NAME_BYTES_MAX + 1];
+    const struct hub_shift *from = NULL;
+    for (uint32_t i = 0; text && i < l->named_count; i++)
+        if (strcmp(l->named[i].name, text) == 0)
+            from = &l->named[i];
+    if (text && !from)
+        yaml_walk_problem(&l->w, shift, "there is no shift '%s' under 'shifts'", text);
+    if (!shift && off)
+        yaml_walk_problem(&l->w, off, "days off are of a shift: name it with key 'shift'");
+    if (!shift && zone)
+        yaml_walk_problem(&l->w, zone, "an own zone is for a shift: name it with key 'shift'");
+    if (!from)
+        return;
+    if (own_zone && strcmp(own_zone, l->c->zone) == 0)
+        own_zone = NULL;
+    struct hub_shift own = *from;
+    if (off) {
+        own.shift.off = shift_read_off(&l->w, &l->arena, off, &from->shift, &own.shift.off_count);
+        snprintf(name, sizeof name, "%s (%s)", text, m->id);
+    } else {
+        snprintf(name, sizeof name, "%s%s%s", text, own_zone ? " " : "", own_zone ? own_zone : "");
+    }
+    m->shift = shift_used(l, &own, name, own_zone ? own_zone : l->c->zone);
+    if (!m->shift)
+        yaml_walk_problem(&l->w, at, "out of memory");
+}
+
+static void read_shifts(struct load *l, const yaml_node_t *node)
+{
+    const yaml_node_t *name, *value;
+    size_t n =
+        node->type == YAML_MAPPING_NODE ? (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start) : 0;
+    l->named = take(l, sizeof *l->named * (n + 1));
+    for (size_t i = 0; l->named && yaml_walk_pair(&l->w, node, "shifts", i, &name, &value); i++) {
+        const char *text = yaml_walk_name(&l->w, name, "a shift");
+        if (!text)
+            continue;
+        for (uint32_t k = 0; k < l->named_count; k++)
+            if (strcmp(l->named[k].name, text) == 0)
+                yaml_walk_problem(&l->w, name, "shift '%s' stands twice", text);
+        struct hub_shift *s = &l->named[l->named_count++];
+        s->name = keep(l, text);
+        shift_read(&l->w, &l->arena, value, text, &s->shift, &s->text);
+    }
+}
+
+/* ---------------------------------------------------------------- people and robots */
 static void read_common(struct load *l, const yaml_node_t *at, struct hub_member *m, const yaml_node_t *id,
                         const yaml_node_t *name, const yaml_node_t *team, const yaml_node_t *capacity,
                         const yaml_node_t *prefetch, const yaml_node_t *skills)
@@ -152,6 +237,7 @@ static void read_worker(struct load *l, const yaml_node_t *node, struct hub_memb
     if (!yaml_walk_map(&l->w, node, "a worker", worker_keys, v))
         return;
     read_common(l, node, m, v[W_ID], v[W_NAME], v[W_TEAM], v[W_CAPACITY], v[W_PREFETCH], v[W_SKILLS]);
+    read_shift_of(l, node, m, v[W_SHIFT], v[W_ZONE], v[W_OFF]);
     const char *kind = v[W_KIND] ? yaml_walk_text(&l->w, v[W_KIND], "kind", 16) : NULL;
     if (kind && strcmp(kind, "robot") == 0)
         yaml_walk_problem(&l->w, v[W_KIND], "a robot needs a runner: put it under 'robots'");
@@ -238,6 +324,7 @@ static void read_robot(struct load *l, const yaml_node_t *node, struct hub_membe
     if (!yaml_walk_map(&l->w, node, "a robot", robot_keys, v))
         return;
     read_common(l, node, m, v[R_ID], v[R_NAME], v[R_TEAM], v[R_CAPACITY], v[R_PREFETCH], v[R_SKILLS]);
+    read_shift_of(l, node, m, v[R_SHIFT], v[R_ZONE], v[R_OFF]);
     const char *runner = v[R_RUNNER] ? yaml_walk_text(&l->w, v[R_RUNNER], "runner", 16) : NULL;
     if (!v[R_RUNNER])
         yaml_walk_problem(&l->w, node, "key 'runner' is missing: exec or coprocess");
@@ -331,6 +418,10 @@ static bool pack_member(struct slp_buf *b, const struct hub_member *m)
         SLP_SET(&d, item_worker_def, team);
     if (d.title.n)
         SLP_SET(&d, item_worker_def, title);
+    if (m->shift) {
+        d.shift = (struct slp_bytes){ m->shift->name, (uint32_t)strlen(m->shift->name) };
+        SLP_SET(&d, item_worker_def, shift);
+    }
     bool ok = !skills.failed;
     if (ok)
         slp_pack_item(b, SLP_ITEM_worker_def, &d);
@@ -376,19 +467,6 @@ static bool make_roster(struct load *l)
 }
 
 /* ---------------------------------------------------------------- the file */
-static void read_zone(struct load *l, const yaml_node_t *node)
-{
-    const char *text = yaml_walk_text(&l->w, node, "zone", SL_NAME_BYTES_MAX);
-    if (!text)
-        return;
-    GTimeZone *zone = strchr(text, '/') || strcmp(text, "UTC") == 0 ? g_time_zone_new_identifier(text) : NULL;
-    if (zone)
-        g_time_zone_unref(zone);
-    else
-        yaml_walk_problem(&l->w, node, "zone: '%s' is no IANA time zone (such as Asia/Kathmandu)", text);
-    l->c->zone = keep(l, text);
-}
-
 static void read_endpoint(struct load *l, const yaml_node_t *node, const char *key, const char **to)
 {
     const char *text = yaml_walk_text(&l->w, node, key, 256);
@@ -413,7 +491,7 @@ static void read_hub(struct load *l, const yaml_node_t *root)
     if (!v[ZONE])
         yaml_walk_problem(&l->w, root, "key 'zone' is missing: the hub's time zone, such as Africa/Nairobi");
     else
-        read_zone(l, v[ZONE]);
+        c->zone = read_zone(l, v[ZONE]);
     if (v[BROKER])
         read_endpoint(l, v[BROKER], "broker", &c->broker);
     if (v[LOCAL])
@@ -434,6 +512,8 @@ static void read_hub(struct load *l, const yaml_node_t *root)
     for (size_t i = 0; v[TEAMS] && yaml_walk_item(&l->w, v[TEAMS], "teams", i, &item); i++)
         yaml_walk_name(&l->w, item, "a team");
     l->teams = v[TEAMS];
+    if (v[SHIFTS])
+        read_shifts(l, v[SHIFTS]);
     read_members(l, v[WORKERS], v[ROBOTS]);
 }
 
@@ -450,16 +530,18 @@ struct hub_config *hub_config_load(const char *path, config_problem *problem, vo
         read_hub(&l, yaml_document_get_root_node(&l.w.doc));
     }
     yaml_walk_close(&l.w);
-    if (!l.c || l.no_memory || (l.w.problems == 0 && !make_roster(&l))) {
+    if (!l.c || l.arena.failed || (l.w.problems == 0 && !make_roster(&l))) {
         l.w.problems++;
         problem(arg, "out of memory");
     }
     if (l.w.problems > 0) {
-        chunks_free(l.chunks);
+        free(l.shift);
+        arena_free(&l.arena);
         free(l.c);
         return NULL;
     }
-    l.c->arena = l.chunks;
+    l.c->arena = l.arena.first;
+    l.c->shifts = l.shift;
     return l.c;
 }
 
@@ -467,7 +549,9 @@ void hub_config_free(struct hub_config **cp)
 {
     if (!*cp)
         return;
-    chunks_free((*cp)->arena);
+    struct arena a = { .first = (*cp)->arena };
+    free((*cp)->shifts);
+    arena_free(&a);
     free(*cp);
     *cp = NULL;
 }

@@ -5,9 +5,13 @@
 #ifndef SUNLINE_AGENT_CONFIG_H
 #define SUNLINE_AGENT_CONFIG_H
 #include "worker-agent/core.h"
+#include "worker-agent/shift.h"
 
 enum runner_kind { RUNNER_NONE, RUNNER_EXEC, RUNNER_COPROCESS };
 
+/* A shift that somebody works by. The same pattern in another zone, or with a worker's own days off, is a shift of its own, named after
+ * both: "day", "day Asia/Kolkata", "day (asha)". */
+struct hub_shift { const char *name, *zone, *text; struct shift shift; };
 struct hub_skill { const char *name; uint32_t level; };
 struct hub_member { /* a person or a robot */
     const char *id, *title, *team;     /* title, team: "" if not given */
@@ -15,6 +19,7 @@ struct hub_member { /* a person or a robot */
     uint32_t capacity, prefetch;
     uint32_t skill_count;
     const struct hub_skill *skills;
+    const struct hub_shift *shift;     /* NULL: whenever he is signed in; a robot always */
     /* robots only */
     enum runner_kind runner;
     const char *const *command;        /* ends with NULL */
@@ -32,7 +37,9 @@ struct hub_config {
     const struct hub_member *members;  /* people, then robots, each in the file's order */
     /* the same, as the broker gets it; digest: SHA-256 of the packed members in order of their ids */
     struct core_roster roster;
-    void *arena;
+    uint32_t shift_count;
+    struct hub_shift **shifts;
+    struct arena_chunk *arena;
 };
 
 typedef void config_problem(void *arg, const char *text); /* "hub.yml:12:7: ..." */

@@ -110,6 +110,7 @@ void core_free(struct core **cp)
         items_free(&c->requests[i].items);
     items_free(&c->acts);
     items_free(&c->results);
+    core_shifts_forget(c);
     work_free_tasks(c);
     for (uint32_t i = 0; i < c->worker_count; i++) {
         slp_buf_free(&c->packed[i]);
@@ -261,6 +262,11 @@ static void on_message(struct core *c, const struct slp_msg *m)
         }
         return;
     case SLP_DONE:
+        if (r->kind == REQ_SHIFTS) {
+            request_end(c, r);
+            core_shifts_done(c);
+            return;
+        }
         if (r->kind == REQ_BYE) {
             request_end(c, r);
             c->state = S_OVER;
@@ -383,6 +389,7 @@ int core_step(struct core *c, const struct core_in *in, struct core_outs *out)
     case CORE_IN_TICK: tick(c); break;
     case CORE_IN_MESSAGE: on_message(c, in->msg); break;
     case CORE_IN_ROSTER: session_set_roster(c, in->roster); break;
+    case CORE_IN_SHIFTS: core_shifts_set(c, in->shifts); break;
     case CORE_IN_FORM: work_form(c, in->station_id, in->ok); break;
     case CORE_IN_SIGN_IN: sign_in(c, in->name); break;
     case CORE_IN_SIGN_OFF: sign_off(c, in->name); break;
@@ -467,6 +474,7 @@ bool core_worker_view(const struct core *c, const char *worker, struct core_work
         return false;
     *v = (struct core_worker_view){ .robot = w->robot,
                                     .signed_in = w->signed_in,
+                                    .elsewhere = w->elsewhere,
                                     .number = w->number,
                                     .capacity = w->capacity,
                                     .waiting = (uint32_t)w->waiting.count,

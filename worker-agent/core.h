@@ -67,6 +67,8 @@ struct core_member {
     uint32_t capacity, prefetch;
     struct slp_bytes packed; /* the worker_def item */
 };
+/* The hub's shifts, each a packed shift_def item; the core copies them. */
+struct core_shifts { uint8_t digest[32]; int64_t until_us; uint32_t count; struct slp_buf *packed; };
 struct core_roster { uint8_t digest[32]; uint32_t count; const struct core_member *members; };
 
 enum core_state { CORE_WAITING, CORE_STARTED, CORE_DONE, CORE_ENDED };
@@ -92,6 +94,7 @@ enum core_in_kind {
     CORE_IN_TICK,     /* time; also: a bunch of inputs is over */
     CORE_IN_MESSAGE,  /* msg: a decoded message of the broker */
     CORE_IN_ROSTER,   /* roster: the first, or another one (SIGHUP) */
+    CORE_IN_SHIFTS,   /* shifts: the first, or others (SIGHUP, another day). Without this input the broker is told of none */
     CORE_IN_FORM,     /* station_id, ok: the form was compiled (CORE_OUT_FORM), or cannot be */
     CORE_IN_SIGN_IN,  /* name: a person takes work */
     CORE_IN_SIGN_OFF, /* name: a person takes no more; what it holds unstarted goes back */
@@ -114,6 +117,7 @@ struct core_in {
     int64_t now_us, wall_us;
     const struct slp_msg *msg;
     const struct core_roster *roster;
+    const struct core_shifts *shifts;
     const struct core_task *task;
     const char *name;
     uint64_t assignment, station_id, seq, act, token;
@@ -176,7 +180,7 @@ const struct core_task *core_find(const struct core *c, uint64_t assignment);  /
 /* What a person should do: the task begun first, else the first waiting one whose form is known. NULL: nothing. */
 const struct core_task *core_next_task(const struct core *c, const char *worker);
 /* Roster knowledge about a worker: false if not on the roster. */
-struct core_worker_view { bool robot, signed_in; uint64_t number; uint32_t capacity, waiting, started; };
+struct core_worker_view { bool robot, signed_in, elsewhere; /* elsewhere: on another hub's roster, says the broker */ uint64_t number; uint32_t capacity, waiting, started; };
 bool core_worker_view(const struct core *c, const char *worker, struct core_worker_view *v);
 const char *core_task_worker(const struct core_task *t); /* name; "" if unknown */
 #endif

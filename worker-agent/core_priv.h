@@ -48,7 +48,7 @@ struct item {
 struct item_list { struct item *head, *tail; uint64_t count; };
 
 enum request_kind {
-    REQ_HELLO, REQ_ROSTER, REQ_ROSTER_GET, REQ_ACTS, REQ_SUBMIT, REQ_HEARTBEAT, REQ_FORM, REQ_WHY, REQ_BYE, REQ_CREDIT
+    REQ_HELLO, REQ_ROSTER, REQ_ROSTER_GET, REQ_SHIFTS, REQ_ACTS, REQ_SUBMIT, REQ_HEARTBEAT, REQ_FORM, REQ_WHY, REQ_BYE, REQ_CREDIT
 };
 struct request {
     uint64_t id, arg; /* arg: station (FORM), token (WHY) */
@@ -87,6 +87,10 @@ struct core {
     uint32_t worker_count;
     struct slp_buf *packed;       /* worker_def of each, same order */
     uint32_t roster_sent, roster_acked;
+    struct core_shifts shifts;    /* our copy */
+    bool have_shifts, shifts_told; /* told: this session has them, or refused them for good */
+    uint32_t shifts_sent, shifts_acked;
+    int64_t shifts_after_us;      /* the broker said retry later */
     struct core_worker *gone;     /* left the roster with tasks begun; linked by poke_next */
     struct u64map by_number, tasks, stations;
     struct u64map pushed_again;   /* assignments that welcome called missing, until they are pushed */
@@ -127,6 +131,14 @@ void session_roster_ids(struct core *c, const struct slp_roster_ids *m);
 void session_heartbeat_ack(struct core *c, const struct slp_heartbeat_ack *m);
 void session_error(struct core *c, const struct slp_error *m, struct request *r); /* r NULL: of no request we know */
 void session_set_roster(struct core *c, const struct core_roster *r);
+
+/* core_shifts.c */
+void core_shifts_set(struct core *c, const struct core_shifts *s);
+void core_shifts_begin(struct core *c); /* a session has begun: tell it */
+void core_shifts_tick(struct core *c);
+void core_shifts_done(struct core *c);  /* a frame was taken */
+void core_shifts_refused(struct core *c, const struct slp_error *m, int64_t after_us);
+void core_shifts_forget(struct core *c);
 int64_t session_due_us(const struct core *c);
 
 /* core_work.c */

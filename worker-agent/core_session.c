@@ -162,6 +162,7 @@ void session_welcome(struct core *c, const struct slp_welcome *m, const struct r
     while (slp_next_u64(&each, &a))
         if (a && !u64map_put(&c->pushed_again, a, c))
             c->failed = true;
+    core_shifts_begin(c); /* before the roster that names them */
     if (m->roster_wanted) {
         forget_numbers(c);
         send_roster(c);
@@ -187,15 +188,21 @@ void session_roster_done(struct core *c, const struct slp_roster_done *m)
 {
     if (c->state != S_NUMBERS && c->state != S_UP)
         return;
-    struct slp_cursor each = slp_each(m->workers);
+    struct slp_cursor each = slp_each(m->workers), hubs = slp_each(m->hubs);
     uint64_t number;
     for (uint32_t i = c->roster_acked; i < c->roster_sent && slp_next_u64(&each, &number); i++) {
         struct core_worker *w = c->workers[i];
         w->elsewhere = number == 0;
         set_number(c, w, number);
-        if (w->elsewhere)
-            core_log(c, CORE_ERROR, "worker-elsewhere", "worker=%s: on another hub's roster; it gets no work here",
-                     w->name);
+        struct slp_bytes hub = { "another hub", 11 };
+        if (w->elsewhere) {
+            slp_next_str(&hubs, &hub);
+            core_log(
+                c, CORE_ERROR, "worker-elsewhere",
+                "worker=%s hub=\"%.*s\": on that roster too, and so without work here; take it off one of the two, "
+                "there first, then reload (SIGHUP) both",
+                w->name, (int)hub.n, hub.p);
+        }
     }
     c->roster_acked = c->roster_sent;
     if (c->roster_acked < c->worker_count)
@@ -437,6 +444,10 @@ void session_error(struct core *c, const struct slp_error *m, struct request *r)
         c->session = 0;
         c->hello_at_us = c->now_us + (m->retry == SLP_RETRY_NEVER ? CORE_HELLO_MAX_US : after_us(m));
         return;
+    case REQ_SHIFTS:
+        request_end(c, r);
+        core_shifts_refused(c, m, after_us(m));
+        return;
     case REQ_HEARTBEAT:
     case REQ_CREDIT:
         core_log(c, CORE_WARN, "refused", "code=%s text=\"%.*s\"", slp_error_name(m->code), (int)m->text.n, m->text.p);
@@ -522,6 +533,7 @@ void session_tick(struct core *c)
                 send_roster(c);
             }
         }
+        core_shifts_tick(c);
         if (c->now_us >= c->heartbeat_due_us)
             send_heartbeat(c);
         break;

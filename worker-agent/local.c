@@ -205,6 +205,10 @@ static void on_sign_in(struct local *l, struct request_in *r)
         refuse(l, &r->ask, "NOT_A_PERSON", "'%s' is a robot", r->worker);
         return;
     }
+    if (v.elsewhere) {
+        refuse(l, &r->ask, "ELSEWHERE", "'%s' is on another hub's roster too, and gets work there", r->worker);
+        return;
+    }
     if (!p) {
         p = calloc(1, sizeof *p);
         if (!p) {
@@ -582,7 +586,8 @@ void local_dropped(struct local *l, const char *worker, uint64_t assignment, uin
                                          "the run was cancelled",
                                          "the unit was dropped",
                                          "it took too long, and went back",
-                                         "the worker has left" };
+                                         "the worker has left",
+                                         "the shift is over" };
     struct person *p = person_named(l, worker);
     const struct core_task *t = core_find(l->a->core, assignment);
     if (!t || t->state == CORE_WAITING) /* a begun one stays in the journal: it may still be submitted */

@@ -1,6 +1,7 @@
 /* sunline-agent: a hub's agent. */
 #include "worker-agent/agent.h"
 #include "worker-agent/log.h"
+#include "worker-agent/rota.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -15,7 +16,7 @@ static const char usage[] =
     "  --data DIR      where results and begun work are kept (or key `data` of the hub file)\n"
     "  --broker EP     the broker's agents endpoint (or key `broker`; default tcp://127.0.0.1:7711)\n"
     "  --takeover      replace an agent of this hub that used another data directory\n"
-    "  --check         only check the hub file\n"
+    "  --check         only check the hub file; print its shifts for the days ahead\n"
     "  --log LEVEL     debug, info, warn or error (default info)\n"
     "  --version       print the version\n"
     "  --help          print this\n\n"
@@ -28,12 +29,19 @@ static void print_problem(void *arg, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
+static void print_line(void *arg, const char *text)
+{
+    (void)arg;
+    puts(text);
+}
+
 static int check(const char *path)
 {
     struct hub_config *c = hub_config_load(path, print_problem, NULL);
     if (!c)
         return 1;
     printf("%s: hub %s, %u workers\n", path, c->hub, c->member_count);
+    rota_print(c, agent_wall_us(), print_line, NULL);
     hub_config_free(&c);
     return 0;
 }

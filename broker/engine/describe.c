@@ -31,14 +31,14 @@ static uint64_t next_u64(struct walk *w)
 
 void engine_describe_key(enum store_table tb, const void *key, size_t n, char *text, size_t size)
 {
-    static const char *const name_kinds[] = { "?", "line", "run", "hub", "worker" };
+    static const char *const name_kinds[] = { "?", "line", "run", "hub", "worker", "shift" };
     struct walk w = { key, n };
     const char *s = key;
     uint32_t a;
     switch (tb) {
     case TABLE_META: snprintf(text, size, "the store's own counters"); return;
     case TABLE_NAME:
-        snprintf(text, size, "the name of a %s: '%.*s'", n && s[0] >= 1 && s[0] <= 4 ? name_kinds[(unsigned)s[0]] : "?",
+        snprintf(text, size, "the name of a %s: '%.*s'", n && s[0] >= 1 && s[0] <= 5 ? name_kinds[(unsigned)s[0]] : "?",
                  n ? (int)n - 1 : 0, s + 1);
         return;
     case TABLE_LINE:
@@ -81,6 +81,8 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         return;
     case TABLE_SWEEP: snprintf(text, size, "mass operation %" PRIu64, next_u64(&w)); return;
     case TABLE_JOURNAL: snprintf(text, size, "a small batch: changes of many kinds that were not in their tables yet"); return;
+    case TABLE_SHIFT: snprintf(text, size, "shift %" PRIu32, next_u32(&w)); return;
+    case TABLE_PACE: snprintf(text, size, "the usual time of station %" PRIu32, next_u32(&w)); return;
     default: snprintf(text, size, "nothing that this version knows");
     }
 }

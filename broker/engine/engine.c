@@ -252,6 +252,8 @@ static void meta_load(struct engine *e)
     e->keep_wall_us = e->meta.wall_us;
     for (int i = 0; i <= SL_PRIORITY_MAX; i++)
         e->meta.vclock[i] = rdr_u64(&r);
+    if (r.p < r.end) /* 0.1.0 knew no shifts */
+        e->meta.shift = rdr_u32(&r);
     if (r.bad)
         fail(e, STORE_CORRUPT);
 }
@@ -275,6 +277,7 @@ static void meta_write(struct engine *e)
     rec_i64(&r, e->meta.wall_us);
     for (int i = 0; i <= SL_PRIORITY_MAX; i++)
         rec_u64(&r, e->meta.vclock[i]);
+    rec_u32(&r, e->meta.shift);
     assert(!r.bad);
     e_put(e, TABLE_META, "engine", 6, b, r.n);
 }
@@ -332,6 +335,8 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         lines_load(e);
         runs_load(e);
         hubs_load(e);
+        paces_load(e);
+        shifts_load(e);
         workers_load(e);
         assigns_load(e);
         delay_open(e);
@@ -353,7 +358,9 @@ void engine_close(struct engine **pe)
         return;
     assigns_free(e);
     hubs_free(e);
+    shifts_free(e);
     runs_free(e);
+    paces_free(e);
     lines_free(e);
     profiles_free(e);
     groups_close(e);
@@ -397,6 +404,7 @@ enum store_rc engine_batch_end(struct engine *e)
     assigns_write(e);
     runs_write(e);
     hubs_write(e);
+    paces_write(e);
     lines_write(e);
     meta_write(e);
     if (e->out->bytes.failed)
@@ -438,6 +446,9 @@ static const struct {
     { SLP_HUBS_GET, on_hubs_get },
     { SLP_WORKERS_GET, on_workers_get },
     { SLP_STATS_GET, on_stats_get },
+    { SLP_SHIFTS, on_shifts },
+    { SLP_SHIFTS_GET, on_shifts_get },
+    { SLP_WORKER_WHY_GET, on_worker_why_get },
 };
 
 static void on_message(struct engine *e, const struct slp_msg *m)
@@ -453,6 +464,7 @@ static void on_message(struct engine *e, const struct slp_msg *m)
 static void on_boot(struct engine *e, const struct input *in)
 {
     e->session_seed = in->restart;
+    e->shift_hand = 0;
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
     if (e->meta.hub)
@@ -481,6 +493,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
     e->wall_us = e->meta.wall_us = in->wall_us;
     ev_clock(e, e->now_us - before_us);
     stats_second(e);
+    shifts_now(e);
     switch (in->kind) {
     case INPUT_BOOT: on_boot(e, in); break;
     case INPUT_MESSAGE: on_message(e, in->msg); break;
@@ -488,6 +501,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         delay_tick(e);
         assign_timers(e);
         hubs_tick(e);
+        shifts_tick(e);
         sweeps_step(e);
         ev_retain(e);
         break;
@@ -510,7 +524,7 @@ int64_t engine_elapsed_us(const struct engine *e)
 }
 bool engine_backlog(const struct engine *e)
 {
-    return e->sweeps || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
+    return e->sweeps || e->shifts_settling || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
 }
 
 int64_t engine_next_due_us(const struct engine *e)
@@ -520,5 +534,6 @@ int64_t engine_next_due_us(const struct engine *e)
         due = e->delay_due_us;
     if (e->hub_check_us && e->hub_check_us < due)
         due = e->hub_check_us;
-    return due;
+    int64_t shift = shifts_next_due(e);
+    return shift < due ? shift : due;
 }

@@ -43,6 +43,8 @@ struct line {
 struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
 #define MINUTE_PARTS 6
 struct minute { int64_t newest; uint32_t part[MINUTE_PARTS + 1]; }; /* how often, by tens of seconds; the newest is under way */
+#define PACE_BUCKETS 124 /* quarters of an octave of milliseconds, up to 49 days */
+struct pace { uint64_t count, total_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
 struct station {
     uint32_t id, version;
     uint16_t idx;
@@ -54,6 +56,7 @@ struct station {
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
     uint64_t submitted, returned;
     struct minute submits;
+    struct pace *pace;          /* NULL: nothing measured yet */
     struct profile **profile;   /* who fits here (match.c) */
     uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
     uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues that are active here */
@@ -111,7 +114,9 @@ struct hub {
     struct minute submits;
     bool connected, handed_back, full; /* full: it holds as much as a hello can name */
     uint8_t uploading[32]; /* digest of the roster that is coming in */
-    uint32_t upload_mark;
+    uint8_t shifts_uploading[32]; /* likewise of the shifts */
+    uint32_t upload_mark, shift_mark;
+    struct shift *shifts;
     struct worker *members; /* workers of this hub */
     struct aseg *asegs;
 };
@@ -123,9 +128,33 @@ struct worker {
     struct profile *profile;
     uint64_t granted, sent, done, idle_seq; /* credit = granted - sent, both since welcome of ... */
     uint64_t credit_session;
+    struct shift *shift;                    /* NULL: on whenever signed in */
+    struct worker *shift_next, *shift_prev; /* of its shift's members */
     struct worker *hub_next, *hub_prev;     /* of its hub's members */
     struct worker *next, *prev;             /* of its profile's idle list, the one idle the longest first */
     bool dirty;
+};
+
+/* ---- shifts (shifts.c) ---- */
+struct shift {
+    uint32_t id;
+    struct hub *hub;
+    char *name;
+    const char *zone, *text; /* in told */
+    int64_t *time;           /* beginning, end, beginning, end ... UTC */
+    uint32_t times;
+    int64_t until_us, overtime_us;
+    bool on, settling;       /* settling: what its last change brings with it is not done yet */
+    uint64_t returned;       /* since it ended: what was given back */
+    int64_t off_us;          /* elapsed time at which its last end was seen */
+    /* memory only */
+    char *told;
+    uint32_t next;           /* its first time that is still to come */
+    int64_t due_us;          /* wall time of its next change; INT64_MIN: it is overdue */
+    uint32_t heap_i, upload_mark, workers;
+    bool listed;             /* in the hub's last upload */
+    struct worker *members, *at; /* at: the next one to be looked at while it settles */
+    struct shift *hub_next;
 };
 
 /* ---- live assignments (assign.c) ---- */
@@ -171,6 +200,8 @@ struct profile {
     struct heap_entry *heap;
     uint32_t heap_n, heap_cap;
     struct worker *idle_first, *idle_last;
+    int64_t quickest_us;    /* the usual time of the quickest station it fits, as of step quickest_step */
+    uint64_t quickest_step;
     bool touched; /* in the list of profiles to match in this step */
 };
 struct pick { struct rq *rq; struct worker *w; uint64_t unit; uint32_t at; uint8_t attempt; int64_t since_us; };
@@ -207,7 +238,7 @@ struct engine {
 
     /* META "engine" */
     struct {
-        uint32_t line, run, hub, worker, station; /* last numbers given */
+        uint32_t line, run, hub, worker, station, shift; /* last numbers given */
         uint64_t assignment, result, event, delay, job;
         uint64_t oldest_event;
         int64_t elapsed_us, wall_us;
@@ -220,7 +251,11 @@ struct engine {
     struct run **run;         /* NULL where deleted */
     struct hub **hub;
     struct worker **worker;
-    uint32_t line_cap, station_cap, run_cap, hub_cap, worker_cap;
+    struct shift **shift;     /* NULL where deleted */
+    uint32_t line_cap, station_cap, run_cap, hub_cap, worker_cap, shift_cap;
+    struct shift **shift_heap;
+    uint32_t shift_heap_n, shift_heap_cap, shifts_settling, shift_hand;
+    int64_t shift_wall_us;    /* wall time at which the shifts stand */
     uint64_t session_seed, sessions;
 
     struct group *group;      /* a cache of GROUPS, by hash; the dirty ones are written at the batch's end */
@@ -252,6 +287,8 @@ struct engine {
     struct run **dirty_run;
     struct line **dirty_line;
     struct hub **dirty_hub;
+    struct station **dirty_pace;
+    uint32_t dirty_paces, dirty_pace_cap;
     uint32_t dirty_runs, dirty_run_cap, dirty_lines, dirty_line_cap, dirty_hubs, dirty_hub_cap;
     struct ranges delayed[SL_LINE_STATIONS_MAX]; /* intake.c: scratch of a put */
 
@@ -471,9 +508,35 @@ void workers_load(struct engine *e);
 void on_roster(struct engine *e, const struct slp_msg *m);
 void on_roster_get(struct engine *e, const struct slp_msg *m);
 void on_workers_get(struct engine *e, const struct slp_msg *m);
-void on_why_get(struct engine *e, const struct slp_msg *m);
 void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work; what it holds stays */
 void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct worker *)); /* unstarted assignments go back */
+
+/* pace.c */
+void paces_load(struct engine *e);
+void paces_write(struct engine *e);
+void paces_free(struct engine *e);
+void pace_add(struct engine *e, struct station *st, const struct aentry *a); /* a result came */
+int64_t pace_usual_us(const struct station *st); /* 90% of its tasks take no longer; its lease while too little is measured */
+
+/* why.c */
+void on_why_get(struct engine *e, const struct slp_msg *m);
+void on_worker_why_get(struct engine *e, const struct slp_msg *m);
+
+/* shifts.c */
+void shifts_load(struct engine *e);
+void shifts_free(struct engine *e);
+void shifts_now(struct engine *e);  /* the beginning of each step: each shift is as the wall time says */
+void shifts_tick(struct engine *e); /* a chunk of what follows from shifts that changed */
+int64_t shifts_next_due(const struct engine *e);
+struct shift *shift_for(struct engine *e, struct hub *h, struct slp_bytes name); /* made if it is not there: never on */
+void shift_join(struct shift *s, struct worker *w);
+void shift_leave(struct worker *w);
+void shifts_forget_unused(struct engine *e, struct hub *h);
+bool worker_on_shift(const struct worker *w);
+int64_t worker_time_left(const struct engine *e, const struct worker *w); /* of its shift; INT64_MAX: it has none */
+int64_t worker_shift_change(const struct worker *w); /* wall time of the next beginning or end; 0: not known */
+void on_shifts(struct engine *e, const struct slp_msg *m);
+void on_shifts_get(struct engine *e, const struct slp_msg *m);
 
 /* events.c */
 void ev_task(struct engine *e, enum event_type t, struct run *r, struct station *s, enum why why, uint64_t unit, uint64_t count);

@@ -461,8 +461,8 @@ static void idle_append(struct engine *e, struct worker *w)
 
 void match_worker(struct engine *e, struct worker *w)
 {
-    bool wants = w->signed_in && w->on_roster && w->granted > w->sent && e->hub[w->hub - 1]->connected &&
-                 !e->hub[w->hub - 1]->full;
+    bool wants = w->signed_in && w->on_roster && worker_on_shift(w) && w->granted > w->sent &&
+                 e->hub[w->hub - 1]->connected && !e->hub[w->hub - 1]->full;
     if (wants && !w->idle)
         idle_append(e, w);
     else if (!wants)
@@ -484,16 +484,31 @@ void match_hub_held(struct engine *e, struct hub *h, int change)
 
 /* ---- the choice ---- */
 
-/* Take a task for this worker from the best queue that has one it may do. Queues that hold only tasks it declined are set aside. */
+static int64_t quickest_us(const struct engine *e, struct profile *p)
+{
+    if (p->quickest_step != e->total.steps) {
+        p->quickest_step = e->total.steps;
+        p->quickest_us = INT64_MAX;
+        for (uint32_t i = 0; i < p->stations; i++)
+            if (pace_usual_us(p->station[i]) < p->quickest_us)
+                p->quickest_us = pace_usual_us(p->station[i]);
+    }
+    return p->quickest_us;
+}
+
+/* Take a task for this worker from the best queue that has one it may do. Queues that hold only tasks it declined, or whose tasks usually take longer
+ * than its shift still lasts, are set aside. */
 static bool choose(struct engine *e, struct profile *p, struct worker *w)
 {
     struct heap_entry aside[64];
     uint32_t n = 0;
     bool got = false;
     struct rq *q;
+    int64_t left_us = worker_time_left(e, w);
     while (n < 64 && (q = heap_best(e, p)) && !e->rc) {
         struct pick pk;
-        if (queue_take(e, q, w, &pk)) {
+        bool fits = left_us >= pace_usual_us(q->st);
+        if (fits && queue_take(e, q, w, &pk)) {
             uint8_t *h = unit_head(e, q->run, pk.unit, true);
             if (!h)
                 break;
@@ -519,7 +534,7 @@ static bool choose(struct engine *e, struct profile *p, struct worker *w)
             got = true;
             break;
         }
-        if (!rq_offers(q))
+        if (fits && !rq_offers(q))
             continue; /* it held only stale entries: heap_best drops it */
         aside[n++] = p->heap[0];
         heap_pop(p);
@@ -533,8 +548,12 @@ static bool serve_one(struct engine *e, struct profile *p)
 {
     for (struct worker *w = p->idle_first, *next; w && heap_best(e, p) && !e->rc; w = next) {
         next = w->next;
+        if (!worker_on_shift(w) || worker_time_left(e, w) < quickest_us(e, p)) {
+            idle_unlink(w); /* nothing more for it in this shift: when the next one begins it is listed again */
+            continue;
+        }
         if (!choose(e, p, w))
-            continue; /* all that is there, this worker has declined */
+            continue; /* all that is there, this worker has declined, or it takes too long */
         w->sent++;
         w->holding++;
         idle_unlink(w);

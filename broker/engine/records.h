@@ -13,7 +13,7 @@
  * RUN       run u32, 0 u16                        head: name, line, state, priority, counters                 runs.c
  * RUN       run u32, 1 + station index u16        its queue: counters by task state, lane positions           runs.c
  * HUB       hub u32                               name, zone, incarnation, data id, roster digest             hubs.c
- * WORKER    worker u32                            name, hub, kind, capacity, skills                           workers.c
+ * WORKER    worker u32                            name, hub, kind, capacity, skills, shift                     workers.c
  * UNIT      run u32, first unit u64, piece u16    segment: the input values of units put in one frame         payload.c
  * STATE     run u32, group u64                    the states of 2^shift neighbouring units                    state.c
  * READY     station u32, run u32, lane u8, pos u64  segment: ranges of units that are ready, in order         queue.c
@@ -28,6 +28,8 @@
  * DEAD      station u32, run u32, unit u64        why                                                         task.c
  * SWEEP     job u64                               a mass operation under way: what, where it is               sweep.c
  * JOURNAL   seq u64                               changes of small batches that are not in their tables yet   store/journal.c
+ * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
+ * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c
  *
  * A unit has a number within its run, from 1, in input order. Its state record is an array of fixed size, so its place is computed:
  * group = (unit - 1) >> shift, where shift is the largest with (8 + 16 * stations) << shift <= 2000 (at most 4): a pure function
@@ -50,7 +52,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum name_kind { NAME_LINE = 1, NAME_RUN = 2, NAME_HUB = 3, NAME_WORKER = 4 };
+enum name_kind { NAME_LINE = 1, NAME_RUN = 2, NAME_HUB = 3, NAME_WORKER = 4, NAME_SHIFT = 5 /* hub u32, name */ };
 
 enum task_state { TASK_BLOCKED, TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_STARTED, TASK_DONE, TASK_SKIPPED, TASK_DEAD, TASK_ENDED, TASK_STATES };
 enum unit_state { UNIT_OPEN, UNIT_DONE, UNIT_DROPPED, UNIT_CANCELLED };

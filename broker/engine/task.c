@@ -316,6 +316,16 @@ static struct aseg *find_own(struct engine *e, struct hub *h, uint64_t no, uint6
     return *code == SLP_E_OK ? s : NULL;
 }
 
+/* After the end of its worker's shift a lease is renewed until the overtime ends, no further; what it was once given is never shortened. */
+static int64_t lease_until(const struct engine *e, const struct aseg *s, const struct aentry *a)
+{
+    const struct worker *w = e->worker[a->worker - 1];
+    int64_t until = e->now_us + s->st->def->lease_us;
+    if (!worker_on_shift(w) && until > w->shift->off_us + w->shift->overtime_us)
+        until = w->shift->off_us + w->shift->overtime_us;
+    return until > a->due_us ? until : a->due_us;
+}
+
 static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_act *it, int64_t *lease_us)
 {
     enum slp_code code;
@@ -340,8 +350,8 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
         *lease_us = s->st->def->lease_us;
         break;
     case ACT_TOUCH:
-        assign_due(e, s, a, e->now_us + s->st->def->lease_us);
-        *lease_us = s->st->def->lease_us;
+        assign_due(e, s, a, lease_until(e, s, a));
+        *lease_us = a->due_us - e->now_us;
         break;
     case ACT_RELEASE:
         if (it->delay_us) {
@@ -487,6 +497,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     minute_add(&s->st->submits, e->now_us);
     minute_add(&s->hub->submits, e->now_us);
     latency_add(&s->st->worked, e->wall_us - s->wall_us);
+    pace_add(e, s->st, a);
     if (!head) {
         e->total.late++;
         return SLP_E_LATE;

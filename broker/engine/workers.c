@@ -5,10 +5,10 @@
 
 #define WORKER_RECORD_MAX 3800
 
-/* ---- records: hub, kind, capacity, on roster, name, team, title, skills as packed items ---- */
+/* ---- records: hub, kind, capacity, on roster, name, team, title, skills as packed items, shift (since 0.2) ---- */
 
 struct stored {
-    uint32_t hub, capacity, skill_count;
+    uint32_t hub, capacity, skill_count, shift;
     uint8_t kind, on_roster;
     struct slp_bytes name, team, title, skills;
 };
@@ -26,6 +26,7 @@ static bool stored_read(struct store_val v, struct stored *s)
     s->title.p = rdr_str(&r, &n), s->title.n = (uint32_t)n;
     s->skill_count = rdr_u16(&r);
     s->skills.p = rdr_str(&r, &n), s->skills.n = (uint32_t)n;
+    s->shift = r.p < r.end ? rdr_u32(&r) : 0;
     return !r.bad;
 }
 
@@ -42,6 +43,7 @@ static void stored_write(struct engine *e, uint32_t id, const struct stored *s)
     rec_str(&rc, s->title.p, s->title.n);
     rec_u16(&rc, (uint16_t)s->skill_count);
     rec_str(&rc, s->skills.p, s->skills.n);
+    rec_u32(&rc, s->shift);
     assert(!rc.bad); /* 32 skills of 70 bytes, two names and a title */
     key_u32(k, id);
     e_put(e, TABLE_WORKER, k, sizeof k, b, rc.n);
@@ -105,7 +107,8 @@ void workers_load(struct engine *e)
         struct worker *w = worker_new(e, key_get_u32(c.key.p));
         if (!w)
             break;
-        if (!stored_read(c.val, &s) || !s.hub || s.hub > e->meta.hub) {
+        if (!stored_read(c.val, &s) || !s.hub || s.hub > e->meta.hub ||
+            (s.on_roster && s.shift && (s.shift > e->meta.shift || !e->shift[s.shift - 1]))) {
             fail(e, STORE_CORRUPT);
             break;
         }
@@ -117,6 +120,8 @@ void workers_load(struct engine *e)
         w->profile = profile_for(e, s.kind, &skills);
         if (w->on_roster)
             member_add(e->hub[s.hub - 1], w);
+        if (w->on_roster && s.shift)
+            shift_join(e->shift[s.shift - 1], w);
     }
     if (rc != STORE_OK && rc != STORE_NOT_FOUND)
         fail(e, rc);
@@ -160,11 +165,25 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
         fail(e, STORE_NO_MEMORY);
         return 0;
     }
-    struct stored s = { h->id,    (uint32_t)d->capacity,         d->skills.count, (uint8_t)d->kind, 1, d->name, d->team,
-                        d->title, { e->b2.p, (uint32_t)e->b2.n } };
+    struct shift *shift = d->shift.n ? shift_for(e, h, d->shift) : NULL;
+    struct stored s = { .hub = h->id,
+                        .capacity = (uint32_t)d->capacity,
+                        .skill_count = d->skills.count,
+                        .shift = shift ? shift->id : 0,
+                        .kind = (uint8_t)d->kind,
+                        .on_roster = 1,
+                        .name = d->name,
+                        .team = d->team,
+                        .title = d->title,
+                        .skills = { e->b2.p, (uint32_t)e->b2.n } };
     stored_write(e, w->id, &s);
     if (!w->on_roster)
         member_add(h, w);
+    if (w->shift != shift) {
+        shift_leave(w);
+        if (shift)
+            shift_join(shift, w);
+    }
     struct profile *p = profile_for(e, (uint8_t)d->kind, &d->skills);
     if (w->profile && w->profile != p) { /* out of the old profile's idle list before it changes */
         bool was = w->signed_in;
@@ -226,11 +245,13 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
             part[i]->p = at;
         }
         s.on_roster = 0;
+        s.shift = 0;
         stored_write(e, w->id, &s);
         worker_sign_off(e, w);
         w->on_roster = false;
         match_worker(e, w);
         member_remove(h, w);
+        shift_leave(w);
         slp_pack_u64(&e->answer, w->id);
         left++;
         if (e->answer.n >= ROSTER_EVENT_BYTES)
@@ -238,6 +259,7 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
     }
     roster_event(e, h, false, &e->answer, &left);
     hub_hand_back(e, h, leaving);
+    shifts_forget_unused(e, h);
     memcpy(h->roster_digest, digest.p, 32);
     hub_dirty(e, h);
     slp_buf_clear(&e->b3);
@@ -286,13 +308,19 @@ void on_roster(struct engine *e, const struct slp_msg *m)
     }
     struct slp_cursor c = slp_each(q->workers);
     struct slp_item_worker_def d;
-    uint32_t n = 0, joined = 0;
+    uint32_t n = 0, joined = 0, elsewhere = 0;
     slp_buf_clear(&e->b1);
     slp_buf_clear(&e->answer);
+    slp_buf_clear(&e->scratch[0]);
     while (slp_next_worker_def(&c, &d) && !e->rc) {
         uint32_t members = h->workers, id = roster_worker(e, h, &d);
         slp_pack_u64(&e->b1, id);
         n++;
+        if (!id && !e->rc) {
+            const struct worker *w = e->worker[name_find(e, NAME_WORKER, d.name.p, d.name.n) - 1];
+            slp_pack_cstr(&e->scratch[0], e->hub[w->hub - 1]->name.s);
+            elsewhere++;
+        }
         if (h->workers == members)
             continue;
         slp_pack_array(&e->answer, 2);
@@ -313,7 +341,10 @@ void on_roster(struct engine *e, const struct slp_msg *m)
         roster_current(e, h, q->digest);
         memset(h->uploading, 0, sizeof h->uploading);
     }
-    struct slp_roster_done a = { .workers = { e->b1.p, (uint32_t)e->b1.n, n } };
+    struct slp_roster_done a = { .workers = { e->b1.p, (uint32_t)e->b1.n, n },
+                                 .hubs = { e->scratch[0].p, (uint32_t)e->scratch[0].n, elsewhere } };
+    if (elsewhere)
+        SLP_SET(&a, roster_done, hubs);
     reply(e, SLP_ROSTER_DONE, &a);
 }
 
@@ -390,73 +421,20 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
                                            .holding = w->holding,
                                            .credit = w->granted - w->sent,
                                            .done = w->done,
-                                           .skills = { s.skills.p, s.skills.n, s.skill_count } };
+                                           .skills = { s.skills.p, s.skills.n, s.skill_count },
+                                           .on_shift = worker_on_shift(w) };
+        SLP_SET(&row, item_worker_row, on_shift);
+        if (w->shift) {
+            row.shift = (struct slp_bytes){ w->shift->name, (uint32_t)strlen(w->shift->name) };
+            row.zone = (struct slp_bytes){ w->shift->zone, (uint32_t)strlen(w->shift->zone) };
+            SLP_SET(&row, item_worker_row, shift);
+            SLP_SET(&row, item_worker_row, zone);
+        }
+        if ((row.change_wall_us = worker_shift_change(w)))
+            SLP_SET(&row, item_worker_row, change_wall_us);
         slp_pack_item(&e->b1, SLP_ITEM_worker_row, &row);
         n++;
     }
     a.rows = (struct slp_list){ e->b1.p, (uint32_t)e->b1.n, n };
     reply(e, SLP_WORKERS, &a);
-}
-
-/* ---- why no work ---- */
-
-enum {
-    WHY_NOTHING_MISSING,
-    WHY_NOTHING_QUEUED,
-    WHY_SKILL,
-    WHY_LEVEL,
-    WHY_PAUSED,
-    WHY_NO_CREDIT,
-    WHY_NOT_SIGNED_IN,
-    WHY_ALL_ANSWERED
-};
-
-void on_why_get(struct engine *e, const struct slp_msg *m)
-{
-    const struct slp_why_get *q = &m->u.why_get;
-    struct hub *h = hub_session(e, q->session);
-    if (!h)
-        return;
-    struct worker *w = q->worker && q->worker <= e->meta.worker ? e->worker[q->worker - 1] : NULL;
-    if (!w || w->hub != h->id || !w->on_roster) {
-        reply_error(e, SLP_E_NOT_FOUND, "worker", "worker %llu is not on this hub's roster",
-                    (unsigned long long)q->worker);
-        return;
-    }
-    char text[300] = "nothing is queued";
-    int code = WHY_NOTHING_QUEUED, misfit = 0;
-    if (!w->signed_in) {
-        code = WHY_NOT_SIGNED_IN;
-        snprintf(text, sizeof text, "not signed in");
-    } else if (w->granted <= w->sent) {
-        code = WHY_NO_CREDIT;
-        snprintf(text, sizeof text, "no credit: %u in hand", w->holding);
-    }
-    for (uint32_t i = 0; code == WHY_NOTHING_QUEUED && i < e->meta.station; i++) {
-        struct station *s = e->station[i];
-        char t[250];
-        if (!s->c.n[TASK_READY])
-            continue;
-        bool fits = profile_fits(e, w->profile, s->def, t, sizeof t, &misfit);
-        if (fits && station_open(s)) {
-            bool open = false;
-            for (uint32_t r = 0; r < e->meta.run && !open; r++)
-                open = e->run[r] && e->run[r]->lv == s->lv && rq_open(&e->run[r]->rq[s->idx]) &&
-                       e->run[r]->rq[s->idx].c.n[TASK_READY];
-            code = open ? WHY_ALL_ANSWERED : WHY_PAUSED;
-            snprintf(text, sizeof text,
-                     open ? "station %.*s: all that is ready, this worker has declined or answered"
-                          : "the runs at station %.*s are paused",
-                     (int)s->def->name.n, s->def->name.p);
-        } else if (fits) {
-            code = WHY_PAUSED;
-            snprintf(text, sizeof text, "station %.*s is paused", (int)s->def->name.n, s->def->name.p);
-        }
-        if (!fits && !strcmp(text, "nothing is queued"))
-            snprintf(text, sizeof text, "%s", t);
-    }
-    if (code == WHY_NOTHING_QUEUED && misfit)
-        code = misfit;
-    struct slp_why a = { .code = (uint64_t)code, .text = { text, (uint32_t)strlen(text) } };
-    reply(e, SLP_WHY, &a);
 }

@@ -1,4 +1,5 @@
-/* sunline hub and sunline worker: who could work, who does. */
+/* sunline hub and sunline worker: who could work, who does, when, and why somebody gets no work. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "client/cli/args.h"
@@ -13,6 +14,7 @@ struct listing {
     const char *only; /* this hub only; NULL: all */
     bool found;
     int code;
+    int64_t now_wall_us;
 };
 
 static int on_hub(void *arg, const struct sl_hub_row *r)
@@ -52,10 +54,21 @@ static void skills_text(const struct sl_value *skills, char *to, size_t size)
     }
 }
 
+/* "on until ...", "off until ..."; "-" without a shift. */
+static const char *presence_text(bool on, int64_t change_wall_us, const char *zone, char *to, size_t size)
+{
+    char when[TEXT_ZONED_BYTES];
+    if (change_wall_us)
+        snprintf(to, size, "%s until %s", on ? "on" : "off", text_zoned(change_wall_us, zone, when));
+    else
+        snprintf(to, size, "%s", on ? "on" : "off, no times are known");
+    return to;
+}
+
 static int on_worker(void *arg, const struct sl_worker_row *r)
 {
     struct listing *l = arg;
-    char skills[2048];
+    char skills[2048], presence[TEXT_ZONED_BYTES + 40];
     l->found = true;
     if (l->cli->json) {
         l->code = json_line(l->cli, json_of_worker(r));
@@ -70,6 +83,32 @@ static int on_worker(void *arg, const struct sl_worker_row *r)
     table_u64(&l->table, r->credit);
     table_u64(&l->table, r->done);
     table_str(&l->table, skills[0] ? skills : "-");
+    table_str(&l->table, *r->shift ? r->shift : "-");
+    table_str(&l->table, *r->shift
+                             ? presence_text(r->on_shift, r->change_wall_us, r->shift_zone, presence, sizeof presence)
+                             : "-");
+    return 0;
+}
+
+static int on_shift(void *arg, const struct sl_shift_row *r)
+{
+    struct listing *l = arg;
+    char presence[TEXT_ZONED_BYTES + 40];
+    int64_t change = 0;
+    uint64_t n = 0;
+    if (l->cli->json) {
+        l->code = json_line(l->cli, json_of_shift(r));
+        return l->code;
+    }
+    struct sl_cursor c = sl_inside(&r->times);
+    for (struct sl_value v; sl_next(&c, &v) && !change; n++)
+        if ((int64_t)sl_uint(&v) > l->now_wall_us && (n % 2 == 1) == r->on)
+            change = (int64_t)sl_uint(&v);
+    table_str(&l->table, r->name);
+    table_str(&l->table, r->zone);
+    table_u64(&l->table, r->workers);
+    table_str(&l->table, presence_text(r->on, change, r->zone, presence, sizeof presence));
+    table_str(&l->table, *r->pattern ? r->pattern : "-");
     return 0;
 }
 
@@ -79,7 +118,8 @@ static void begin(struct listing *l, bool one, const char *headings)
     table_begin(&l->table, l->cli->out, l->cli->out_tty || one, l->cli->color, headings);
 }
 #define HUB_HEADINGS "HUB|ZONE|LINK|>WORKERS|>IN|>HOLDING|LAST SEEN"
-#define WORKER_HEADINGS "WORKER|HUB|KIND|SIGNED|>HOLDING|>CREDIT|>DONE|SKILLS"
+#define WORKER_HEADINGS "WORKER|HUB|KIND|SIGNED|>HOLDING|>CREDIT|>DONE|SKILLS|SHIFT|PRESENCE"
+#define SHIFT_HEADINGS "SHIFT|ZONE|>WORKERS|NOW|PATTERN"
 
 static int end(struct listing *l, int rc)
 {
@@ -125,7 +165,15 @@ int cmd_hub_show(struct cli *cli, int argc, char **argv)
         fputc('\n', cli->out);
     }
     begin(&l, true, WORKER_HEADINGS);
-    return end(&l, sl_workers(cli->sl, argv[1], NULL, on_worker, &l));
+    if ((code = end(&l, sl_workers(cli->sl, argv[1], NULL, on_worker, &l))))
+        return code;
+    struct sl_info info;
+    if (!cli->json)
+        fputc('\n', cli->out);
+    begin(&l, true, SHIFT_HEADINGS);
+    int rc = sl_info(cli->sl, &info);
+    l.now_wall_us = rc == SL_OK ? info.wall_us : 0;
+    return end(&l, rc == SL_OK ? sl_shifts(cli->sl, argv[1], on_shift, &l) : rc);
 }
 
 int cmd_worker_list(struct cli *cli, int argc, char **argv)
@@ -156,4 +204,33 @@ int cmd_worker_show(struct cli *cli, int argc, char **argv)
     begin(&l, true, WORKER_HEADINGS);
     int code = end(&l, sl_workers(cli->sl, NULL, argv[1], on_worker, &l));
     return code || l.found ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
+}
+
+static const char *const why_words[] = { "NOTHING_MISSING", "NOTHING_QUEUED", "SKILL_MISSING", "LEVEL_TOO_LOW",
+                                         "PAUSED",          "NO_CREDIT",      "NOT_SIGNED_IN", "ALL_ANSWERED",
+                                         "OFF_SHIFT",       "SHIFT_ENDS",     "HUB_AWAY",      "HUB_FULL" };
+
+int cmd_worker_why(struct cli *cli, int argc, char **argv)
+{
+    uint64_t code;
+    char text[513];
+    if (args_parse(cli, argc, argv, NULL, 1, 1) < 0) {
+        return CLI_USAGE;
+    }
+    if (session_open(cli)) {
+        return CLI_FAILED;
+    }
+    int rc = session_check(cli, sl_worker_why(cli->sl, argv[1], &code, text, sizeof text), NULL);
+    if (rc) {
+        return rc;
+    }
+    const char *word = code < sizeof why_words / sizeof *why_words ? why_words[code] : "UNKNOWN";
+    if (cli->json) {
+        return json_line(cli, json_pack("{s:s, s:I, s:s, s:s}", "worker", argv[1], "code", (json_int_t)code, "why",
+                                        word, "text", text));
+    }
+    fprintf(cli->out, "%s: ", word);
+    text_put(cli->out, text, strlen(text));
+    fputc('\n', cli->out);
+    return CLI_DONE;
 }

@@ -40,6 +40,7 @@ int cmd_hub_list(struct cli *cli, int argc, char **argv);
 int cmd_hub_show(struct cli *cli, int argc, char **argv);
 int cmd_worker_list(struct cli *cli, int argc, char **argv);
 int cmd_worker_show(struct cli *cli, int argc, char **argv);
+int cmd_worker_why(struct cli *cli, int argc, char **argv);
 
 int cmd_work(struct cli *cli, int argc, char **argv);
 

@@ -158,10 +158,25 @@ json_t *json_of_worker(const struct sl_worker_row *r)
             }
         }
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o}", "worker_id", number(r->worker), "worker",
+    json_t *shift = *r->shift ? json_pack("{s:o, s:o, s:b, s:I}", "name", text(r->shift), "zone", text(r->shift_zone),
+                                          "on", (int)r->on_shift, "change_wall_us", (json_int_t)r->change_wall_us)
+                              : json_null();
+    return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "worker_id", number(r->worker), "worker",
                      text(r->name), "hub", text(r->hub), "kind", r->kind == 1 ? "robot" : "human", "signed_in",
                      (int)r->signed_in, "holding", number(r->holding), "credit", number(r->credit), "done",
-                     number(r->done), "skills", skills);
+                     number(r->done), "skills", skills, "shift", shift);
+}
+
+json_t *json_of_shift(const struct sl_shift_row *r)
+{
+    json_t *times = json_array();
+    struct sl_cursor c = sl_inside(&r->times);
+    for (struct sl_value v; times && sl_next(&c, &v);)
+        json_array_append_new(times, number(sl_uint(&v)));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:I, s:o}", "shift_id", number(r->shift), "shift",
+                     text(r->name), "hub", text(r->hub), "zone", text(r->zone), "pattern", text(r->pattern), "workers",
+                     number(r->workers), "on", (int)r->on, "overtime_us", number(r->overtime_us), "until_wall_us",
+                     (json_int_t)r->until_wall_us, "times_wall_us", times);
 }
 
 int json_line(struct cli *cli, json_t *tree)

@@ -15,6 +15,7 @@ json_t *json_of_run(const struct sl_run_row *r);
 json_t *json_of_task(const struct sl_task_row *r, const char *run);
 json_t *json_of_hub(const struct sl_hub_row *r);
 json_t *json_of_worker(const struct sl_worker_row *r);
+json_t *json_of_shift(const struct sl_shift_row *r);
 
 /* Print a tree on a line of its own and drop it. CLI_DONE; CLI_FAILED after a message if tree is NULL. */
 int json_line(struct cli *cli, json_t *tree);

@@ -1,4 +1,4 @@
-/* Times, durations and safe printing. UTC everywhere: a hub's local time is its agent's business. */
+/* Times, durations and safe printing. Times are UTC; those of shifts stand beside the time where they are worked. */
 #include "client/cli/text.h"
 
 #include <glib.h>
@@ -17,6 +17,29 @@ const char *text_time(int64_t wall_us, char buf[TEXT_TIME_BYTES])
     } else {
         snprintf(buf, TEXT_TIME_BYTES, "%s.%03dZ", day, (int)(us / 1000));
     }
+    return buf;
+}
+
+const char *text_zoned(int64_t wall_us, const char *zone, char buf[TEXT_ZONED_BYTES])
+{
+    GTimeZone *z = *zone ? g_time_zone_new_identifier(zone) : NULL;
+    GDateTime *utc = wall_us ? g_date_time_new_from_unix_utc(wall_us / 1000000) : NULL;
+    GDateTime *there = utc && z ? g_date_time_to_timezone(utc, z) : NULL;
+    char *local = there ? g_date_time_format(there, "%a %Y-%m-%d %H:%M %:z") : NULL;
+    bool same = there && g_date_time_get_day_of_month(there) == g_date_time_get_day_of_month(utc);
+    char *in_utc = utc ? g_date_time_format(utc, same ? "%H:%M UTC" : "%Y-%m-%d %H:%M UTC") : NULL;
+    if (local && in_utc)
+        snprintf(buf, TEXT_ZONED_BYTES, "%s (%s)", local, in_utc);
+    else
+        snprintf(buf, TEXT_ZONED_BYTES, "%s", in_utc ? in_utc : "-");
+    g_free(local);
+    g_free(in_utc);
+    if (there)
+        g_date_time_unref(there);
+    if (utc)
+        g_date_time_unref(utc);
+    if (z)
+        g_time_zone_unref(z);
     return buf;
 }
 

@@ -11,6 +11,10 @@
 
 /* "2026-03-01T09:30:00.250Z"; "-" for 0 (never). Returns buf. */
 const char *text_time(int64_t wall_us, char buf[TEXT_TIME_BYTES]);
+#define TEXT_ZONED_BYTES 80
+/* A moment in a zone's time and in UTC: "Fri 2026-11-27 09:00 +05:45 (03:15 UTC)"; with the date of UTC if it is another one. "-" for 0. An unknown
+ * zone: UTC only. Returns buf. */
+const char *text_zoned(int64_t wall_us, const char *zone, char buf[TEXT_ZONED_BYTES]);
 /* "850ms", "12.3s", "4m05s", "2h07m", "3d04h". Returns buf. */
 const char *text_duration(int64_t us, char buf[TEXT_TIME_BYTES]);
 /* "1,234,567". Returns buf. */

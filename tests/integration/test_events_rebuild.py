@@ -4,6 +4,7 @@ deletes, requeues and drops, and a broker that is killed twice."""
 import os
 import random
 import sys
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration")]
@@ -41,7 +42,7 @@ class RandomWorld:
         self.client = wire.Client(broker.endpoints["clients"])
         self.agents = [wire.Agent(broker.endpoints["agents"], "hub-%d" % i) for i in range(3)]
         self.runs, self.held, self.answers, self.returned = {}, [], {}, []
-        self.said_hello = set()
+        self.said_hello, self.on = set(), {}
 
     def close(self):
         self.client.close()
@@ -54,7 +55,18 @@ class RandomWorld:
         self.client.request("line_apply", definition={"line": "wide", "input": [{"name": "text", "type": "text"}], "stations": WIDE})
         for i, a in enumerate(self.agents):
             a.hello()
-            a.roster([{"name": "w%d-%d" % (i, k), "kind": 0, "capacity": 9, "skills": []} for k in range(3)])
+            self.turn_shift(a)
+            a.roster([self.worker(i, k) for k in range(3)])
+
+    @staticmethod
+    def worker(hub, k):
+        return {"name": "w%d-%d" % (hub, k), "kind": 0, "capacity": 9, "skills": [], **({"shift": "day"} if k == 2 else {})}
+
+    def turn_shift(self, a):
+        """The third worker of each hub works by a shift: it begins, or it ends."""
+        now, hour = time.time_ns() // 1000, 3600 * 1000000
+        self.on[a.hub] = not self.on.get(a.hub, False)
+        a.shifts({"day": [(now - hour, now + hour)] if self.on[a.hub] else []})
 
     def after_restart(self):
         for a in self.agents:
@@ -157,7 +169,9 @@ class RandomWorld:
 
     def presence(self):
         a = self.random.choice(self.agents)
-        if self.random.random() < 0.7:
+        if self.random.random() < 0.4:
+            self.turn_shift(a)
+        elif self.random.random() < 0.7:
             a.sign_off(self.random.sample(sorted(a.workers), 2))
             a.heartbeat()
         elif self.random.random() < 0.5:
@@ -167,10 +181,11 @@ class RandomWorld:
             a.hello(held=mine)
         else:
             keep = [w for w in ("w%d-%d" % (self.agents.index(a), k) for k in range(3)) if self.random.random() < 0.8]
-            a.roster([{"name": w, "kind": 0, "capacity": 9, "skills": []} for w in keep])
+            i = self.agents.index(a)
+            a.roster([self.worker(i, k) for k in range(3) if "w%d-%d" % (i, k) in keep])
             for w in [w for w in a.workers if w not in keep]:
                 del a.workers[w]
-            a.roster([{"name": "w%d-%d" % (self.agents.index(a), k), "kind": 0, "capacity": 9, "skills": []} for k in range(3)])
+            a.roster([self.worker(i, k) for k in range(3)])
 
     def rest(self):
         """Until no delay, sweep or lease moves anything by itself."""

@@ -369,6 +369,53 @@ void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned 
     world_hello(w, h, NULL, 0);
 }
 
+void world_shift(struct world *w, struct world_hub *h, const char *name, const int64_t *in_s, unsigned n,
+                 int64_t overtime_us)
+{
+    struct slp_buf times = { 0 }, item = { 0 };
+    uint8_t digest[32];
+    memset(digest, (int)(++w->next_id % 255 + 1), sizeof digest);
+    for (unsigned i = 0; i < n; i++)
+        slp_pack_u64(&times, (uint64_t)(w->wall_us + in_s[i] * 1000000));
+    struct slp_item_shift_def d = { .name = world_str(name),
+                                    .zone = world_str("Africa/Nairobi"),
+                                    .text = world_str("as the test says"),
+                                    .overtime_us = (uint64_t)overtime_us,
+                                    .times = { times.p, (uint32_t)times.n, n } };
+    slp_pack_item(&item, SLP_ITEM_shift_def, &d);
+    struct slp_shifts q = { .session = h->session,
+                            .digest = { (char *)digest, 32 },
+                            .shifts = { item.p, (uint32_t)item.n, 1 },
+                            .until_wall_us = w->wall_us + 8 * 86400000000ll,
+                            .last = true };
+    agreed(world_send(w, h->peer, SLP_SHIFTS, &q), SLP_DONE);
+    slp_buf_free(&times);
+    slp_buf_free(&item);
+}
+
+void world_roster_by(struct world *w, struct world_hub *h, const char *shift)
+{
+    struct slp_buf b = { 0 };
+    uint8_t digest[32];
+    memset(digest, (int)(++w->next_id % 255 + 1), sizeof digest);
+    for (unsigned i = 0; i < h->workers; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "%s-%u", h->name, i);
+        struct slp_item_worker_def d = { .name = world_str(name), .kind = h->kind, .capacity = 10 };
+        if (shift) {
+            d.shift = world_str(shift);
+            SLP_SET(&d, item_worker_def, shift);
+        }
+        slp_pack_item(&b, SLP_ITEM_worker_def, &d);
+    }
+    struct slp_roster r = { .session = h->session,
+                            .digest = { (char *)digest, 32 },
+                            .workers = { b.p, (uint32_t)b.n, h->workers },
+                            .last = true };
+    agreed(world_send(w, h->peer, SLP_ROSTER, &r), SLP_ROSTER_DONE);
+    slp_buf_free(&b);
+}
+
 void world_credit(struct world *w, struct world_hub *h, unsigned worker, unsigned more)
 {
     struct slp_buf b = { 0 };

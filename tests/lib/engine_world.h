@@ -77,6 +77,9 @@ size_t world_tasks(struct world *w, struct world_hub *h, struct world_task *v, s
 /* Field i of what was pushed with the assignment, as text; "-" for nil. Owned by the world until the next call. */
 const char *world_shown(struct world *w, struct world_hub *h, uint64_t assignment, unsigned i);
 void world_sign_off(struct world *w, struct world_hub *h, unsigned worker);
+/* The hub tells one shift: n beginnings and ends, in seconds from now (wall); with n 0 it has no times. Replaces what it told before. */
+void world_shift(struct world *w, struct world_hub *h, const char *name, const int64_t *in_s, unsigned n, int64_t overtime_us);
+void world_roster_by(struct world *w, struct world_hub *h, const char *shift); /* the same roster, all by this shift; NULL: by none */
 void world_beat(struct world *w, struct world_hub *h); /* a heartbeat */
 enum { ACT_START, ACT_TOUCH, ACT_RELEASE, ACT_DECLINE, ACT_FAIL, ACT_BURY };
 enum slp_code world_submit(struct world *w, struct world_hub *h, const struct world_task *t, const char *answer);

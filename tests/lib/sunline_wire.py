@@ -446,6 +446,14 @@ class Agent(Peer):
         self.workers = dict(zip((w["name"] for w in workers), done["workers"]))
         return self.workers
 
+    def shifts(self, shifts, overtime_us=0, timeout_s=10):
+        """shifts: name -> list of (beginning, end) in microseconds of UTC. All that the hub has, in one frame."""
+        rows = [{"name": name, "zone": self.zone, "text": "", "overtime_us": overtime_us, "times": [t for span in times for t in span]}
+                for name, times in sorted(shifts.items())]
+        digest = hashlib.sha256(msgpack.packb([sorted(r.items()) for r in rows])).digest()
+        until = time.time_ns() // 1000 + 8 * 86400 * 1000000
+        self.request("shifts", timeout_s, session=self.session, digest=digest, shifts=rows, until_wall_us=until, last=True)
+
     def number(self, worker):
         return self.workers[worker] if isinstance(worker, str) else worker
 

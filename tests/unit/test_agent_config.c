@@ -103,7 +103,7 @@ static void mistakes_are_named_with_their_place(void **state)
     (void)state;
     refused("hub: nairobi\n", "hub.yml:1:1: key 'zone' is missing: the hub's time zone, such as Africa/Nairobi\n");
     refused(HEAD "brokr: tcp://x:1\n", "hub.yml:3:1: unknown key 'brokr' of a hub file, did you mean 'broker'?\n");
-    refused(HEAD "shifts: []\n", "hub.yml:3:1: unknown key 'shifts' of a hub file\n");
+    refused(HEAD "shfts: {}\n", "hub.yml:3:1: unknown key 'shfts' of a hub file, did you mean 'shifts'?\n");
     refused(HEAD "hub: again\n", "hub.yml:3:1: key 'hub' stands twice\n");
     refused("hub: two words\nzone: Africa/Nairobi\n",
             "hub.yml:1:6: hub: a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit\n");
@@ -139,6 +139,104 @@ static void mistakes_are_named_with_their_place(void **state)
             "hub.yml:4:49: a name in env is not empty and has no '='\n");
 }
 
+#define DAY "shifts:\n  day: {week: {mon-fri: 08:00-12:00 13:00-17:00}}\n"
+
+static void shifts_are_read_with_all_that_they_can_say(void **state)
+{
+    (void)state;
+    struct hub_config *c =
+        load(HEAD "shifts:\n"
+                  "  day:\n"
+                  "    week: {mon-fri: [08:00-12:00, 13:00-17:00], sat: 08:00-12:00}\n"
+                  "    off: [2026-12-25, 2026-12-28..2027-01-01]\n"
+                  "    extra: {2026-12-27: 10:00-14:00, 2026-12-26: 22:00-02:00}\n"
+                  "    from: {2027-03-01: {mon-thu: 07:00-15:00}}\n"
+                  "    overtime: 10m\n"
+                  "  night: {week: {fri-mon: 22:00-06:00}}\n"
+                  "workers:\n  - {id: asha, shift: day}\n  - {id: bina, shift: night}\n  - {id: eve}\n"
+                  "robots:\n  - {id: r, runner: exec, command: [cat], shift: day}\n");
+    assert_string_equal(problems, "");
+    assert_int_equal(c->shift_count, 2);
+    const struct hub_shift *day = hub_config_member(c, "asha")->shift, *night = hub_config_member(c, "bina")->shift;
+    assert_ptr_equal(hub_config_member(c, "r")->shift, day);
+    assert_null(hub_config_member(c, "eve")->shift);
+    assert_string_equal(day->name, "day");
+    assert_string_equal(day->zone, "Africa/Nairobi");
+    assert_string_equal(day->text, "mon-fri 08:00-12:00 13:00-17:00, sat 08:00-12:00");
+    assert_int_equal(day->shift.week_count, 2);
+    assert_int_equal(day->shift.week[0].day[4].count, 2);
+    assert_int_equal(day->shift.week[0].day[5].span[0].end, 720);
+    assert_int_equal(day->shift.week[0].day[6].count, 0);
+    assert_int_equal(day->shift.week[1].day[4].count, 0);
+    assert_int_equal(day->shift.off_count, 2);
+    assert_int_equal(day->shift.off[1].last_day - day->shift.off[1].first_day, 4);
+    assert_int_equal(day->shift.extra_count, 2);
+    assert_int_equal(day->shift.extra[0].spans.span[0].end, 26 * 60); /* by day, across midnight */
+    assert_int_equal(day->shift.overtime_us, 600000000);
+    assert_int_equal(night->shift.overtime_us, 1800000000);
+    assert_int_equal(night->shift.week[0].day[0].count, 1); /* fri-mon goes over the week's end */
+    assert_int_equal(night->shift.week[0].day[1].count, 0);
+    hub_config_free(&c);
+}
+
+static void an_own_zone_or_own_days_off_make_a_shift_of_its_own(void **state)
+{
+    (void)state;
+    struct hub_config *c = load(HEAD DAY "workers:\n"
+                                         "  - {id: asha, shift: day, zone: Asia/Kolkata}\n"
+                                         "  - {id: bina, shift: day, zone: Asia/Kolkata}\n"
+                                         "  - {id: carl, shift: day, zone: Africa/Nairobi}\n"
+                                         "  - {id: dina, shift: day, off: [2026-12-24]}\n");
+    assert_string_equal(problems, "");
+    assert_int_equal(c->shift_count, 3);
+    assert_string_equal(hub_config_member(c, "asha")->shift->name, "day Asia/Kolkata");
+    assert_ptr_equal(hub_config_member(c, "asha")->shift, hub_config_member(c, "bina")->shift);
+    assert_string_equal(hub_config_member(c, "carl")->shift->name, "day");
+    assert_string_equal(hub_config_member(c, "dina")->shift->name, "day (dina)");
+    assert_int_equal(hub_config_member(c, "dina")->shift->shift.off_count, 1);
+    assert_int_equal(hub_config_member(c, "carl")->shift->shift.off_count, 0);
+    hub_config_free(&c);
+}
+
+static void mistakes_in_shifts_are_named_with_their_place(void **state)
+{
+    (void)state;
+    refused(HEAD "shifts:\n  day: {weak: {mon: 08:00-12:00}}\n",
+            "hub.yml:4:9: unknown key 'weak' of a shift, did you mean 'week'?\n"
+            "hub.yml:4:8: key 'week' is missing: weekdays and times, such as mon-fri: 09:00-17:00\n");
+    refused(HEAD "shifts:\n  day: {week: {monday: 08:00-12:00}}\n",
+            "hub.yml:4:16: 'monday' is no weekday: mon tue wed thu fri sat sun, or a range such as mon-fri\n");
+    refused(HEAD "shifts:\n  day: {week: {mon: 8:00-12:00}}\n",
+            "hub.yml:4:21: '8:00-12:00' is no span of time: HH:MM-HH:MM, such as 22:00-06:00\n");
+    refused(HEAD "shifts:\n  day: {week: {mon: 08:00-24:30}}\n",
+            "hub.yml:4:21: '08:00-24:30' is no span of time: HH:MM-HH:MM, such as 22:00-06:00\n");
+    refused(HEAD "shifts:\n  day: {week: {mon-fri: 08:00-12:00, fri: 13:00-17:00}}\n",
+            "hub.yml:4:38: fri stands twice in this week\n");
+    refused(HEAD "shifts:\n  day: {week: {mon: 08:00-12:00}, off: [2026-02-30, 2026-05-02..2026-05-01]}\n",
+            "hub.yml:4:41: '2026-02-30' is no day off: YYYY-MM-DD, or YYYY-MM-DD..YYYY-MM-DD\n"
+            "hub.yml:4:53: '2026-05-02..2026-05-01' is no day off: YYYY-MM-DD, or YYYY-MM-DD..YYYY-MM-DD\n");
+    refused(HEAD "shifts:\n  day: {extra: {26-12-27: 08:00-12:00}}\n",
+            "hub.yml:4:17: '26-12-27' is no date: YYYY-MM-DD\n");
+    refused(HEAD DAY
+            "workers:\n  - {id: a, shift: dya}\n  - {id: b, zone: Asia/Kolkata}\n  - {id: c, off: [2026-12-24]}\n",
+            "hub.yml:6:20: there is no shift 'dya' under 'shifts'\n"
+            "hub.yml:7:19: an own zone is for a shift: name it with key 'shift'\n"
+            "hub.yml:8:18: days off are of a shift: name it with key 'shift'\n");
+    refused(HEAD DAY "workers:\n  - {id: a, shift: day, zone: Asia/Katmandoo}\n",
+            "hub.yml:6:31: zone: 'Asia/Katmandoo' is no IANA time zone (such as Asia/Kathmandu)\n");
+}
+
+static void a_shift_that_overlaps_itself_is_refused_with_the_day(void **state)
+{
+    (void)state;
+    refused(HEAD "shifts:\n  day: {week: {mon: 08:00-12:00 11:30-17:00}}\n",
+            "hub.yml:4:8: shift 'day' overlaps itself on mon: 08:00-12:00 and 11:30-17:00\n");
+    refused(HEAD "shifts:\n  day: {week: {sun: 22:00-06:00, mon: 05:00-09:00}}\n",
+            "hub.yml:4:8: shift 'day' overlaps itself on mon: 22:00-06:00 and 05:00-09:00\n");
+    refused(HEAD "shifts:\n  day: {week: {mon-sun: 08:00-12:00}, extra: {2026-12-24: 11:00-13:00}}\n",
+            "hub.yml:4:8: shift 'day' overlaps itself on thu 2026-12-24: 08:00-12:00 and 11:00-13:00\n");
+}
+
 static void all_mistakes_are_told_at_once(void **state)
 {
     (void)state;
@@ -169,6 +267,10 @@ int main(void)
         cmocka_unit_test(a_hub_file_is_read),
         cmocka_unit_test(the_rosters_digest_follows_its_content_only),
         cmocka_unit_test(mistakes_are_named_with_their_place),
+        cmocka_unit_test(shifts_are_read_with_all_that_they_can_say),
+        cmocka_unit_test(an_own_zone_or_own_days_off_make_a_shift_of_its_own),
+        cmocka_unit_test(mistakes_in_shifts_are_named_with_their_place),
+        cmocka_unit_test(a_shift_that_overlaps_itself_is_refused_with_the_day),
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(what_is_no_yaml_is_named_too),
     };

@@ -376,6 +376,90 @@ static void what_is_pushed_again_after_a_new_welcome_takes_no_credit(void **stat
     assert_int_equal(granted_to(must_send(w, SLP_SUBMIT)->u.submit.grants, CRANE), 5);
 }
 
+/* ---------------------------------------------------------------- shifts */
+/* One shift of two times, told to the core; `digest` tells this one from others. */
+static void give_shifts(struct world *w, char digest, const char *name)
+{
+    struct slp_buf times = { 0 }, packed = { 0 };
+    slp_pack_u64(&times, 1000);
+    slp_pack_u64(&times, 2000);
+    struct slp_item_shift_def d = {
+        .name = text(name), .zone = text("UTC"), .text = text(""), .times = { times.p, (uint32_t)times.n, 2 }
+    };
+    slp_pack_item(&packed, SLP_ITEM_shift_def, &d);
+    struct core_shifts s = { .until_us = 5000, .count = 1, .packed = &packed };
+    memset(s.digest, digest, sizeof s.digest);
+    act(w, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &s });
+    slp_buf_free(&times);
+    slp_buf_free(&packed);
+}
+
+static void shifts_are_told_in_every_session_before_the_roster(void **state)
+{
+    struct world *w = *state;
+    give_roster(w);
+    give_shifts(w, 1, "day");
+    assert_null(sent(w, SLP_SHIFTS));
+    act(w, (struct core_in){ .kind = CORE_IN_TICK });
+    give_roster(w);
+    w->now_us += 60 * S;
+    tick(w);
+    welcome(w, 100, true, NULL, 0);
+    const struct slp_msg *m = must_send(w, SLP_SHIFTS);
+    assert_true(m < must_send(w, SLP_ROSTER));
+    assert_true(m->u.shifts.last);
+    assert_int_equal(m->u.shifts.until_wall_us, 5000);
+    assert_int_equal(m->u.shifts.shifts.count, 1);
+    assert_int_equal(m->u.shifts.session, 100);
+}
+
+static void shifts_that_change_are_told_at_once_the_same_again_are_not(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    give_shifts(w, 1, "day");
+    uint64_t id = must_send(w, SLP_SHIFTS)->id;
+    struct slp_done done = { 0 };
+    deliver(w, SLP_DONE, id, &done);
+    give_shifts(w, 1, "day");
+    assert_null(sent(w, SLP_SHIFTS));
+    give_shifts(w, 2, "night");
+    must_send(w, SLP_SHIFTS);
+    assert_null(sent(w, SLP_ROSTER)); /* nobody's roster has changed, and nothing in hand is dropped */
+}
+
+static void shifts_that_are_not_answered_are_told_again(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    give_shifts(w, 1, "day");
+    must_send(w, SLP_SHIFTS);
+    for (int i = 0; i < 5; i++) {
+        pass(w, HEARTBEAT_US / 2);
+        const struct slp_msg *beat_ = sent(w, SLP_HEARTBEAT);
+        if (sent(w, SLP_SHIFTS))
+            fail_msg("too early");
+        struct slp_heartbeat_ack a = { 0 };
+        if (beat_)
+            deliver(w, SLP_HEARTBEAT_ACK, beat_->id, &a);
+    }
+    pass(w, HEARTBEAT_US);
+    tick(w);
+    must_send(w, SLP_SHIFTS);
+}
+
+static void shifts_that_are_refused_are_logged_and_not_repeated(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    give_shifts(w, 1, "day");
+    refuse(w, must_send(w, SLP_SHIFTS)->id, SLP_E_BAD_VALUE);
+    assert_non_null(said(w, CORE_OUT_LOG));
+    assert_null(sent(w, SLP_SHIFTS));
+    pass(w, HEARTBEAT_US);
+    assert_null(sent(w, SLP_SHIFTS));
+}
+
 static void work_for_a_stranger_is_handed_back(void **state)
 {
     struct world *w = *state;
@@ -509,6 +593,10 @@ int main(void)
         T(an_acknowledgement_that_counts_more_pushes_leads_to_hello_the_second_time),
         T(what_comes_before_the_numbers_are_known_waits_and_takes_no_credit),
         T(what_is_pushed_again_after_a_new_welcome_takes_no_credit),
+        T(shifts_are_told_in_every_session_before_the_roster),
+        T(shifts_that_change_are_told_at_once_the_same_again_are_not),
+        T(shifts_that_are_not_answered_are_told_again),
+        T(shifts_that_are_refused_are_logged_and_not_repeated),
         T(work_for_a_stranger_is_handed_back),
         T(a_slot_that_rests_takes_nothing),
         T(what_was_not_started_in_time_is_handed_back),

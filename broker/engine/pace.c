@@ -1,0 +1,157 @@
+/* How long the tasks of a station take, from start to result: a histogram of the latest few hundred, kept in the store, so that a restart changes nothing.
+ * All in integers. A bucket is a quarter of an octave of milliseconds, so a percentile is at most 25% too high and never too low.
+ *
+ * The first EVERY results all count, later ones at most one each INTERVAL_US: under load the record is written a few times a second, not with each
+ * batch. At WINDOW all counts are halved: what was long ago fades. */
+#include "broker/engine/internal.h"
+
+#define EVERY 64
+#define INTERVAL_US 100000ll
+#define WINDOW 512
+#define ENOUGH 20 /* fewer say nothing: the lease stands for them */
+
+static unsigned bucket_of(uint64_t ms)
+{
+    if (ms < 4)
+        return (unsigned)ms;
+    unsigned log = 63 - (unsigned)__builtin_clzll(ms), i = 4 * (log - 1) + (unsigned)(ms >> (log - 2) & 3);
+    return i < PACE_BUCKETS ? i : PACE_BUCKETS - 1;
+}
+
+/* The first number of milliseconds that is beyond the bucket. */
+static uint64_t bucket_end(unsigned i)
+{
+    return i < 4 ? i + 1 : (uint64_t)(4 + i % 4 + 1) << (i / 4 - 1);
+}
+
+static void halve(struct pace *p)
+{
+    p->count = 0;
+    for (unsigned i = 0; i < PACE_BUCKETS; i++)
+        p->count += p->bucket[i] /= 2;
+    p->total_us /= 2;
+}
+
+static void measure(struct pace *p)
+{
+    uint64_t n = 0;
+    unsigned i = 0;
+    for (; i < PACE_BUCKETS - 1; i++)
+        if ((n += p->bucket[i]) * 10 >= p->count * 9)
+            break;
+    p->usual_us = (int64_t)bucket_end(i) * 1000;
+}
+
+static struct pace *pace_of(struct engine *e, struct station *st)
+{
+    if (!st->pace && !(st->pace = calloc(1, sizeof *st->pace)))
+        fail(e, STORE_NO_MEMORY);
+    return st->pace;
+}
+
+void pace_add(struct engine *e, struct station *st, const struct aentry *a)
+{
+    int64_t us = a->started_wall_us ? e->wall_us - a->started_wall_us : (int64_t)a->active_us;
+    if (us <= 0 || us > SL_LEASE_US_MAX)
+        return; /* not told, or a clock was set meanwhile */
+    struct pace *p = pace_of(e, st);
+    if (!p || (p->count >= EVERY && e->now_us < p->next_us))
+        return;
+    if (!p->dirty) {
+        struct station **v = grow(e, e->dirty_pace, &e->dirty_pace_cap, e->dirty_paces + 1, sizeof *v);
+        if (!v)
+            return;
+        e->dirty_pace = v;
+        e->dirty_pace[e->dirty_paces++] = st;
+        p->dirty = true;
+    }
+    p->next_us = e->now_us + INTERVAL_US;
+    p->bucket[bucket_of((uint64_t)us / 1000)]++;
+    p->total_us += (uint64_t)us;
+    if (++p->count >= WINDOW)
+        halve(p);
+    measure(p);
+}
+
+int64_t pace_usual_us(const struct station *st)
+{
+    return st->pace && st->pace->count >= ENOUGH ? st->pace->usual_us : st->def->lease_us;
+}
+
+static void pace_write(struct engine *e, const struct station *st)
+{
+    const struct pace *p = st->pace;
+    uint8_t k[4], b[64 + PACE_BUCKETS * 3];
+    struct rec r = { b, 0, sizeof b, 0 };
+    uint16_t used = 0;
+    for (unsigned i = 0; i < PACE_BUCKETS; i++)
+        used += p->bucket[i] > 0;
+    rec_u64(&r, p->total_us);
+    rec_i64(&r, p->next_us);
+    rec_u16(&r, used);
+    for (unsigned i = 0; i < PACE_BUCKETS; i++)
+        if (p->bucket[i]) {
+            rec_u8(&r, (uint8_t)i);
+            rec_u16(&r, (uint16_t)p->bucket[i]);
+        }
+    assert(!r.bad);
+    key_u32(k, st->id);
+    e_put(e, TABLE_PACE, k, sizeof k, b, r.n);
+}
+
+static int by_station(const void *a, const void *b)
+{
+    const struct station *x = *(struct station *const *)a, *y = *(struct station *const *)b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+void paces_write(struct engine *e)
+{
+    if (e->dirty_paces)
+        qsort(e->dirty_pace, e->dirty_paces, sizeof *e->dirty_pace, by_station);
+    for (uint32_t i = 0; i < e->dirty_paces; i++) {
+        pace_write(e, e->dirty_pace[i]);
+        e->dirty_pace[i]->pace->dirty = false;
+    }
+    e->dirty_paces = 0;
+}
+
+void paces_load(struct engine *e)
+{
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(e->t, TABLE_PACE, &c);
+    for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
+        uint32_t id = key_get_u32(c.key.p);
+        struct pace *p = id && id <= e->meta.station ? pace_of(e, e->station[id - 1]) : NULL;
+        struct rdr r = rdr_on(c.val.p, c.val.n);
+        if (!p) {
+            fail(e, STORE_CORRUPT);
+            break;
+        }
+        p->total_us = rdr_u64(&r);
+        p->next_us = rdr_i64(&r);
+        uint16_t used = rdr_u16(&r);
+        while (used-- && !r.bad) {
+            unsigned i = rdr_u8(&r);
+            uint32_t n = rdr_u16(&r);
+            if (i >= PACE_BUCKETS)
+                r.bad = 1;
+            else
+                p->count += p->bucket[i] = n;
+        }
+        if (r.bad)
+            fail(e, STORE_CORRUPT);
+        measure(p);
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        fail(e, rc);
+    store_cursor_close(&c);
+}
+
+void paces_free(struct engine *e)
+{
+    for (uint32_t i = 0; e->station && i < e->meta.station; i++)
+        if (e->station[i])
+            free(e->station[i]->pace);
+    free(e->dirty_pace);
+}

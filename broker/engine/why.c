@@ -1,0 +1,138 @@
+/* Why a worker gets no work: the first reason that holds, in the order in which a person would look for it. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+enum {
+    WHY_NOTHING_MISSING,
+    WHY_NOTHING_QUEUED,
+    WHY_SKILL,
+    WHY_LEVEL,
+    WHY_PAUSED,
+    WHY_NO_CREDIT,
+    WHY_NOT_SIGNED_IN,
+    WHY_ALL_ANSWERED,
+    WHY_OFF_SHIFT,
+    WHY_SHIFT_ENDS,
+    WHY_HUB_AWAY,
+    WHY_HUB_FULL
+};
+
+struct reason {
+    int code;
+    char text[300];
+};
+
+/* "2026-11-26 03:15 UTC": days of the calendar without any library's help (the engine has no clock). */
+static void utc_text(int64_t us, char *to, size_t size)
+{
+    int64_t minutes = us / 60000000, day = minutes / 1440, z = day + 719468, era = z / 146097, doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
+    snprintf(to, size, "%04" PRId64 "-%02" PRId64 "-%02" PRId64 " %02" PRId64 ":%02" PRId64 " UTC",
+             yoe + era * 400 + (month <= 2), month, doy - (153 * mp + 2) / 5 + 1, minutes / 60 % 24, minutes % 60);
+}
+
+static bool of_himself(struct engine *e, const struct worker *w, struct reason *y)
+{
+    const struct hub *h = e->hub[w->hub - 1];
+    char when[64];
+    if (!h->connected) {
+        y->code = WHY_HUB_AWAY;
+        snprintf(y->text, sizeof y->text, "hub %s is not connected", h->name.s);
+    } else if (!worker_on_shift(w)) {
+        int64_t change = worker_shift_change(w);
+        y->code = WHY_OFF_SHIFT;
+        utc_text(change, when, sizeof when);
+        snprintf(y->text, sizeof y->text,
+                 change ? "off shift until %s (shift %s)" : "off shift%.0s: shift %s has no times in the days ahead",
+                 change ? when : "", w->shift->name);
+    } else if (!w->signed_in) {
+        y->code = WHY_NOT_SIGNED_IN;
+        snprintf(y->text, sizeof y->text, "not signed in");
+    } else if (h->full) {
+        y->code = WHY_HUB_FULL;
+        snprintf(y->text, sizeof y->text, "hub %s holds %" PRIu64 " assignments, as many as a hub can", h->name.s,
+                 h->holding);
+    } else if (w->granted <= w->sent) {
+        y->code = WHY_NO_CREDIT;
+        snprintf(y->text, sizeof y->text, "no credit: %u in hand", w->holding);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A station where something is ready, and that the worker fits. */
+static void of_open_station(struct engine *e, const struct worker *w, const struct station *s, struct reason *y)
+{
+    int n = (int)s->def->name.n;
+    const char *name = s->def->name.p;
+    bool open = false;
+    for (uint32_t r = 0; r < e->meta.run && !open; r++)
+        open = e->run[r] && e->run[r]->lv == s->lv && rq_open(&e->run[r]->rq[s->idx]) &&
+               e->run[r]->rq[s->idx].c.n[TASK_READY];
+    if (!station_open(s)) {
+        y->code = WHY_PAUSED;
+        snprintf(y->text, sizeof y->text, "station %.*s is paused", n, name);
+    } else if (!open) {
+        y->code = WHY_PAUSED;
+        snprintf(y->text, sizeof y->text, "the runs at station %.*s are paused", n, name);
+    } else if (worker_time_left(e, w) < pace_usual_us(s)) {
+        y->code = WHY_SHIFT_ENDS;
+        snprintf(y->text, sizeof y->text,
+                 "station %.*s: a task usually takes %" PRId64 " s, the shift ends in %" PRId64 " s", n, name,
+                 (pace_usual_us(s) + 999999) / 1000000, worker_time_left(e, w) / 1000000);
+    } else {
+        y->code = WHY_ALL_ANSWERED;
+        snprintf(y->text, sizeof y->text, "station %.*s: all that is ready, this worker has declined or answered", n,
+                 name);
+    }
+}
+
+static void why(struct engine *e, const struct worker *w)
+{
+    struct reason y = { WHY_NOTHING_QUEUED, "nothing is queued" };
+    int misfit = 0;
+    if (!of_himself(e, w, &y))
+        for (uint32_t i = 0; y.code == WHY_NOTHING_QUEUED && i < e->meta.station; i++) {
+            struct station *s = e->station[i];
+            char t[250];
+            if (!s->c.n[TASK_READY])
+                continue;
+            if (profile_fits(e, w->profile, s->def, t, sizeof t, &misfit))
+                of_open_station(e, w, s, &y);
+            else if (!strcmp(y.text, "nothing is queued"))
+                snprintf(y.text, sizeof y.text, "%s", t);
+        }
+    if (y.code == WHY_NOTHING_QUEUED && misfit)
+        y.code = misfit;
+    struct slp_why a = { .code = (uint64_t)y.code, .text = { y.text, (uint32_t)strlen(y.text) } };
+    reply(e, SLP_WHY, &a);
+}
+
+void on_why_get(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_why_get *q = &m->u.why_get;
+    struct hub *h = hub_session(e, q->session);
+    if (!h)
+        return;
+    struct worker *w = q->worker && q->worker <= e->meta.worker ? e->worker[q->worker - 1] : NULL;
+    if (!w || w->hub != h->id || !w->on_roster)
+        reply_error(e, SLP_E_NOT_FOUND, "worker", "worker %llu is not on this hub's roster",
+                    (unsigned long long)q->worker);
+    else
+        why(e, w);
+}
+
+void on_worker_why_get(struct engine *e, const struct slp_msg *m)
+{
+    struct slp_bytes name = m->u.worker_why_get.name;
+    uint32_t id = name_find(e, NAME_WORKER, name.p, name.n);
+    struct worker *w = id && id <= e->meta.worker ? e->worker[id - 1] : NULL;
+    if (!w || !w->on_roster)
+        reply_error(e, SLP_E_NOT_FOUND, "name", "there is no worker %.*s", (int)name.n, name.p);
+    else
+        why(e, w);
+}

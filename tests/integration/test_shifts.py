@@ -1,0 +1,167 @@
+"""Shifts with real programs: a hub file's local times reach the broker, people get work on shift only, what was not begun goes to the next hub, a reload
+drops nothing, and what cannot be is refused with a sentence that says what to do."""
+import datetime
+import json
+import time
+import unittest
+import zoneinfo
+
+import zmq
+
+import harness
+import sunline_wire as wire
+from test_agent import PEOPLE_LINE
+
+HUB = """hub: {name}
+zone: {zone}
+broker: {{agents}}
+data: {{data}}
+{shifts}
+workers:
+  - {{id: {worker}, skills: {{english: 3}}{more}}}
+"""
+
+
+def span(zone, from_s, to_s):
+    """A shift around now in the local time of the zone, as an extra span of one date; seconds from now are rounded down to minutes."""
+    now = time.time() // 60 * 60
+    first = datetime.datetime.fromtimestamp(now + from_s, zoneinfo.ZoneInfo(zone))
+    end = datetime.datetime.fromtimestamp(now + to_s, zoneinfo.ZoneInfo(zone))
+    return "shifts:\n  turn: {extra: {%s: %s-%s}}" % (first.date(), first.strftime("%H:%M"), end.strftime("%H:%M"))
+
+
+ON, OVER, LATER = (-3600, 6 * 3600), (-7200, -3600), (3600, 6 * 3600)
+
+
+class Shifts(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker()
+        self.world.sunline("line", "apply", self.world.write("judge.yml", PEOPLE_LINE))
+        self.context = zmq.Context.instance()
+
+    def hub(self, name, zone, worker, when, wait=True):
+        more = ", shift: turn" if when else ""
+        text = HUB.format(name=name, zone=zone, worker=worker, shifts=span(zone, *when) if when else "", more=more)
+        agent = self.world.agent(name, text)
+        if wait:
+            agent.wait_log("session-up")
+        return agent
+
+    def rewrite(self, agent, name, zone, worker, when):
+        with open(agent.argv[2], encoding="utf-8") as f:
+            data = [line for line in f if line.startswith(("broker:", "data:"))]
+        text = HUB.format(name=name, zone=zone, worker=worker, shifts=span(zone, *when), more=", shift: turn")
+        lines = [line for line in text.splitlines() if not line.startswith(("broker:", "data:"))]
+        with open(agent.argv[2], "w", encoding="utf-8") as f:
+            f.write("\n".join(lines) + "\n" + "".join(data))
+        agent.signal(1)
+
+    def screen(self, agent, worker):
+        endpoint = "ipc://" + agent.data + "/local.sock"
+        s = self.context.socket(zmq.DEALER)
+        s.setsockopt(zmq.LINGER, 0)
+        s.connect(endpoint)
+        self.addCleanup(s.close)
+
+        def ask(verb, **more):
+            s.send(json.dumps({"verb": verb, "worker": worker, "id": verb, **more}).encode())
+            while True:
+                self.assertTrue(s.poll(20000), verb)
+                answer = json.loads(s.recv())
+                if answer.get("id") == verb:
+                    return answer
+        return ask
+
+    def units(self, n):
+        path = self.world.write("t.csv", "text\n" + "a\n" * n)
+        self.world.sunline("run", "start", "judge", "--name", "r", "--input", path)
+
+    def why(self, worker):
+        return self.world.sunline("--json", "worker", "why", worker).json()
+
+    def test_off_shift_nothing_comes_and_the_answer_says_until_when(self):
+        agent = self.hub("pokhara", "Asia/Kathmandu", "asha", LATER)
+        self.units(2)
+        ask = self.screen(agent, "asha")
+        ask("sign_in")
+        self.world.wait(lambda: self.world.sunline("--json", "worker", "show", "asha").json()["signed_in"], 10, "the grant")
+        answer = ask("next")
+        self.assertIsNone(answer["task"])
+        self.assertEqual(answer["why"]["code"], 8)
+        self.assertRegex(answer["why"]["text"], r"^off shift until 20\d\d-\d\d-\d\d \d\d:\d\d UTC \(shift turn\)$")
+        self.assertEqual(self.why("asha")["why"], "OFF_SHIFT")
+        shown = self.world.sunline("hub", "show", "pokhara").out
+        self.assertRegex(shown, r"turn +Asia/Kathmandu +1 +off until \w{3} 20\d\d-\d\d-\d\d \d\d:\d\d \+05:45 \(.*\d\d:\d\d UTC\)")
+        row = self.world.sunline("--json", "worker", "show", "asha").json()["shift"]
+        self.assertEqual((row["name"], row["zone"], row["on"]), ("turn", "Asia/Kathmandu", False))
+        self.assertAlmostEqual(row["change_wall_us"] / 1e6, time.time() + 3600, delta=130)
+        out = self.world.sunline("work", "--hub", agent.data, "--worker", "asha", "--once", input="", timeout_s=30).out
+        self.assertIn("no work just now: off shift until", out)
+
+    def test_what_a_shift_has_not_begun_goes_to_the_next_hub_by_itself(self):
+        first = self.hub("pokhara", "Asia/Kathmandu", "asha", ON)
+        second = self.hub("medellin", "America/Bogota", "luz", None)
+        self.units(2)
+        ask = self.screen(first, "asha")
+        ask("sign_in")
+        begun = ask("next", wait_ms=20000)["task"]["assignment"]
+        ask("start", assignment=begun)
+        self.world.wait(lambda: self.world.sunline("--json", "worker", "show", "asha").json()["holding"] == 2, 10, "the one behind it")
+        other = self.screen(second, "luz")
+        other("sign_in")
+        self.assertIsNone(other("next")["task"])
+        self.rewrite(first, "pokhara", "Asia/Kathmandu", "asha", OVER)
+        task = other("next", wait_ms=20000)["task"]
+        self.assertIsNotNone(task)
+        events = self.world.sunline("events", "--topic", "hub/pokhara").out
+        self.assertRegex(events, r"HANDOVER\t.*returned=1\tstarted=1")
+        self.assertTrue(ask("submit", assignment=begun, values={"follows": "yes"})["ok"])
+        self.world.wait(lambda: "COUNTED" in self.world.sunline("unit", "show", "r/1").out.upper(), 10, "what was begun to count")
+
+    def test_a_reload_drops_nothing_in_hand(self):
+        agent = self.hub("pokhara", "Asia/Kathmandu", "asha", ON)
+        self.units(2)
+        ask = self.screen(agent, "asha")
+        ask("sign_in")
+        ask("next", wait_ms=20000)
+        self.world.wait(lambda: self.world.sunline("--json", "worker", "show", "asha").json()["holding"] == 2, 10, "both")
+        self.rewrite(agent, "pokhara", "Asia/Kathmandu", "asha", (-3000, 5 * 3600))
+        agent.wait_log("reload workers=1")
+        self.world.wait(lambda: self.world.sunline("--json", "worker", "show", "asha").json()["shift"]["change_wall_us"] / 1e6
+                        < time.time() + 5 * 3600 + 60, 10, "the new times")
+        self.assertEqual(self.world.sunline("--json", "worker", "show", "asha").json()["holding"], 2)
+        self.assertNotIn("RETURNED", self.world.sunline("events").out)
+
+    def test_a_worker_on_two_rosters_is_named_with_the_hub_that_has_it(self):
+        self.hub("pokhara", "Asia/Kathmandu", "asha", None)
+        second = self.hub("medellin", "America/Bogota", "asha", None)
+        said = second.wait_log("worker-elsewhere.*")[0]
+        self.assertIn('hub="pokhara"', said)
+        self.assertIn("take it off one of the two", said)
+        refused = self.screen(second, "asha")("sign_in")
+        self.assertEqual(refused["error"], "ELSEWHERE")
+
+    def test_a_clock_that_is_off_by_more_than_two_minutes_is_refused_with_how_to_mend_it(self):
+        agent = wire.Agent(self.broker.endpoints["agents"], "accra", zone="Africa/Accra")
+        self.addCleanup(agent.close)
+        for off_s, words in ((125, "ahead of"), (-125, "behind")):
+            with self.assertRaises(wire.SunlineError) as caught:
+                agent.hello(wall_us=time.time_ns() // 1000 + off_s * 1000000)
+            self.assertEqual(caught.exception.code, "CLOCK_OFF")
+            self.assertIn(words, str(caught.exception))
+            self.assertIn("set it by NTP", str(caught.exception))
+        agent.hello(wall_us=time.time_ns() // 1000 + 60 * 1000000)
+
+    def test_check_prints_the_days_ahead_in_local_time_and_in_utc(self):
+        path = self.world.write("hub.yml", "hub: a\nzone: Asia/Kathmandu\nshifts:\n  day: {week: {mon-sun: 09:00-17:00}}\nworkers:\n  - {id: x, shift: day}\n")
+        done = harness.subprocess.run([harness.program("sunline-agent"), "--check", "--config", path], capture_output=True, text=True, check=True)
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[1], "shift day, Asia/Kathmandu, 1 worker: mon-sun 09:00-17:00")
+        self.assertGreaterEqual(len(lines), 10)
+        for line in lines[2:]:
+            self.assertRegex(line, r"^  \w{3} 20\d\d-\d\d-\d\d 09:00 \(\d\d 03:15 UTC\) to \w{3} 20\d\d-\d\d-\d\d 17:00 \(\d\d 11:15 UTC\)$")
+
+
+if __name__ == "__main__":
+    unittest.main()

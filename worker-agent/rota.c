@@ -1,0 +1,117 @@
+#include "worker-agent/rota.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_US 86400000000ll
+
+static int64_t today_us(int64_t wall_us)
+{
+    return wall_us / DAY_US * DAY_US;
+}
+
+static int times_of(const struct hub_shift *s, int64_t wall_us, struct shift_time *v)
+{
+    struct shift_zone *z = shift_zone_open(s->zone);
+    if (!z)
+        return 0; /* it was there when the file was read; without it nobody knows when they work */
+    int n = shift_utc(&s->shift, z, today_us(wall_us), today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US, v,
+                      SL_SHIFT_TIMES_MAX / 2);
+    shift_zone_close(&z);
+    return n;
+}
+
+static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wall_us)
+{
+    struct shift_time v[SL_SHIFT_TIMES_MAX / 2];
+    struct slp_buf times = { 0 };
+    int n = times_of(s, wall_us, v);
+    for (int i = 0; i < n; i++) {
+        slp_pack_u64(&times, (uint64_t)v[i].first_us);
+        slp_pack_u64(&times, (uint64_t)v[i].end_us);
+    }
+    struct slp_item_shift_def d = { .name = { s->name, (uint32_t)strlen(s->name) },
+                                    .zone = { s->zone, (uint32_t)strlen(s->zone) },
+                                    .text = { s->text, (uint32_t)strlen(s->text) },
+                                    .overtime_us = (uint64_t)s->shift.overtime_us,
+                                    .times = { times.p, (uint32_t)times.n, (uint32_t)n * 2 } };
+    slp_pack_item(b, SLP_ITEM_shift_def, &d);
+    bool ok = !b->failed && !times.failed;
+    slp_buf_free(&times);
+    return ok;
+}
+
+int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota)
+{
+    *rota = (struct core_shifts){ .until_us = today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US };
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    struct shift_zone *held =
+        shift_zone_open(c->zone); /* the database is read once for all that are in the hub's zone */
+    rota->packed = calloc(c->shift_count + 1, sizeof *rota->packed);
+    bool ok = sum && rota->packed;
+    g_checksum_update(sum, (const guchar *)&rota->until_us, sizeof rota->until_us);
+    for (uint32_t i = 0; ok && i < c->shift_count; i++) {
+        ok = pack_shift(&rota->packed[i], c->shifts[i], wall_us);
+        rota->count = i + 1;
+        g_checksum_update(sum, (const guchar *)rota->packed[i].p, (gssize)rota->packed[i].n);
+    }
+    gsize size = sizeof rota->digest;
+    g_checksum_get_digest(sum, rota->digest, &size);
+    g_checksum_free(sum);
+    shift_zone_close(&held);
+    if (!ok)
+        rota_free(rota);
+    return ok ? 0 : -1;
+}
+
+void rota_free(struct core_shifts *rota)
+{
+    for (uint32_t i = 0; i < rota->count; i++)
+        slp_buf_free(&rota->packed[i]);
+    free(rota->packed);
+    *rota = (struct core_shifts){ 0 };
+}
+
+static void moment_text(const struct hub_shift *s, int64_t us, char *to, size_t size)
+{
+    GTimeZone *zone = g_time_zone_new_identifier(s->zone);
+    GDateTime *utc = g_date_time_new_from_unix_utc(us / 1000000);
+    GDateTime *local = zone && utc ? g_date_time_to_timezone(utc, zone) : NULL;
+    char *a = local ? g_date_time_format(local, "%a %Y-%m-%d %H:%M") : NULL;
+    char *b = utc ? g_date_time_format(utc, "%d %H:%M") : NULL;
+    snprintf(to, size, "%s (%s UTC)", a ? a : "?", b ? b : "?");
+    g_free(a);
+    g_free(b);
+    if (local)
+        g_date_time_unref(local);
+    if (utc)
+        g_date_time_unref(utc);
+    if (zone)
+        g_time_zone_unref(zone);
+}
+
+void rota_print(const struct hub_config *c, int64_t wall_us, void (*line)(void *arg, const char *text), void *arg)
+{
+    for (uint32_t i = 0; i < c->shift_count; i++) {
+        const struct hub_shift *s = c->shifts[i];
+        struct shift_time v[SL_SHIFT_TIMES_MAX / 2];
+        char text[1024], from[64], to[64];
+        int n = times_of(s, wall_us, v);
+        uint32_t workers = 0;
+        for (uint32_t k = 0; k < c->member_count; k++)
+            workers += c->members[k].shift == s;
+        snprintf(text, sizeof text, "shift %s, %s, %u %s: %s", s->name, s->zone, workers,
+                 workers == 1 ? "worker" : "workers", s->text);
+        line(arg, text);
+        for (int k = 0; k < n; k++) {
+            moment_text(s, v[k].first_us, from, sizeof from);
+            moment_text(s, v[k].end_us, to, sizeof to);
+            snprintf(text, sizeof text, "  %s to %s", from, to);
+            line(arg, text);
+        }
+        if (n == 0)
+            line(arg, "  nothing in the days ahead");
+    }
+}
