@@ -34,7 +34,7 @@ static void put_right(struct sim *s)
         if (m->type != SLP_RUN_INFO)
             continue;
         struct slp_item_station_row row;
-        uint64_t dead[STATIONS_MAX], n = 0;
+        uint64_t dead[STATIONS_MAX] = { 0 }, n = 0;
         for (struct slp_cursor c = slp_each(m->u.run_info.stations); slp_next_station_row(&c, &row);)
             if (row.dead)
                 dead[n++] = row.station_id;

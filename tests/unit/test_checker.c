@@ -316,8 +316,9 @@ static void a_run_that_gets_all_the_workers_is_unfair(void **state)
         }
     }
     for (uint64_t unit = 1; unit <= 5; unit++) {
-        EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = unit, .station = 9, .assignment = ++assignment,
-              .worker = ANNA, .hub = HUB);
+        assignment++;
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = unit, .station = 9, .assignment = assignment, .worker = ANNA,
+              .hub = HUB);
         STEP(&h);
     }
     judged(&h, FAIRNESS);
