@@ -308,9 +308,50 @@ static void event_in_order(struct checker *c, const struct fact *f)
         c->at = f->at;
 }
 
+/* The story's line for what the broker did. */
+static void tell(const struct checker *c, const struct fact *f)
+{
+    static const char *const act[] = { "start", "touch", "release", "decline", "fail", "bury", "submit" };
+    static const char *const name[] = { [FACT_BOOT] = "the broker begins",
+                                        [FACT_SESSION] = "session",
+                                        [FACT_RUN_STATE] = "run's state",
+                                        [FACT_STATION_STATE] = "station's state",
+                                        [FACT_LINE_STATE] = "line's state",
+                                        [FACT_UNITS_ADDED] = "added",
+                                        [FACT_READY] = "ready",
+                                        [FACT_WAITING] = "waiting",
+                                        [FACT_SKIPPED] = "skipped",
+                                        [FACT_ASSIGNED] = "assigned",
+                                        [FACT_STARTED] = "started",
+                                        [FACT_RETURNED] = "returned",
+                                        [FACT_SUBMITTED] = "submitted",
+                                        [FACT_TASK_DONE] = "task done",
+                                        [FACT_DEAD] = "dead",
+                                        [FACT_UNIT_DONE] = "unit done",
+                                        [FACT_DROPPED] = "dropped",
+                                        [FACT_STEP] = NULL };
+    const char *const key[] = { "run", "unit",    "station", "assignment", "worker",
+                                "hub", "session", "why",     "state",      "line" };
+    const uint64_t value[] = { f->run, f->unit,    f->station, f->assignment, f->worker,
+                               f->hub, f->session, f->why,     f->state,      f->line };
+    if (f->kind == FACT_ACT && f->act < 7)
+        fprintf(c->story,
+                "               worker %" PRIu64 "'s %s under assignment %" PRIu64 " is answered with code %u\n",
+                f->worker, act[f->act], f->assignment, f->code);
+    if ((size_t)f->kind >= sizeof name / sizeof *name || !name[f->kind])
+        return;
+    fprintf(c->story, "               event %" PRIu64 ": %s", f->seq, name[f->kind]);
+    for (size_t i = 0; i < sizeof value / sizeof *value; i++)
+        if (value[i])
+            fprintf(c->story, " %s %" PRIu64, key[i], value[i]);
+    fprintf(c->story, "%s\n", f->flag ? ", yes" : "");
+}
+
 void checker_feed(struct checker *c, const struct fact *f)
 {
     c->sums.facts++;
+    if (c->story)
+        tell(c, f);
     if (f->kind >= FACT_EVENT && f->kind < FACT_STEP)
         event_in_order(c, f);
     if (ck_event(c, f))
