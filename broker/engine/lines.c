@@ -294,6 +294,18 @@ static void announce_version(struct engine *e, struct line *l)
     }
 }
 
+/* A pause is by name, over all versions: the newest of the earlier ones that has such a station knows. */
+static bool paused_before(const struct engine *e, const struct line *l, struct slp_bytes name)
+{
+    for (uint32_t v = l->newest - 1; v > 0; v--) {
+        const struct line_version *o = &l->version[v - 1];
+        for (uint32_t k = 0; k < o->def->station_count; k++)
+            if (o->def->stations[k].name.n == name.n && !memcmp(o->def->stations[k].name.p, name.p, name.n))
+                return e->station[o->first_station - 1 + k]->paused;
+    }
+    return false;
+}
+
 void on_line_apply(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_line_apply *q = &m->u.line_apply;
@@ -334,10 +346,7 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
         if (!s)
             return;
         e->meta.station++;
-        for (uint32_t k = 0; old && k < old->station_count; k++) /* a pause is by name, over all versions */
-            if (old->stations[k].name.n == s->def->name.n &&
-                !memcmp(old->stations[k].name.p, s->def->name.p, s->def->name.n))
-                s->paused = e->station[l->version[l->newest - 2].first_station - 1 + k]->paused;
+        s->paused = paused_before(e, l, s->def->name);
         station_write(e, s);
         match_station_added(e, s);
     }

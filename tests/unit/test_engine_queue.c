@@ -237,6 +237,27 @@ static void a_pause_recalls_what_is_not_started_and_hands_out_nothing(void **sta
     }
 }
 
+static void a_paused_station_is_still_paused_when_it_comes_back_in_a_later_version(void **state)
+{
+    static const char *const one = "line: p\ninput:\n  - {name: text, type: text}\nstations:\n"
+                                   "  - name: x\n    form: {fields: [{name: answer, type: short_answer}]}\n";
+    char two[400];
+    (void)state;
+    world_scene(&s, simple, 1, 0);
+    snprintf(two, sizeof two,
+             "%s  - name: y\n    after: []\n    form: {fields: [{name: answer, type: short_answer}]}\n", one);
+    world_line(&s.w, two);
+    assert_int_equal(world_station_set(&s.w, "p", "y", 0), SLP_E_OK);
+    world_line(&s.w, one); /* without it */
+    world_line(&s.w, two);
+    uint64_t run = world_run(&s.w, "p", "later");
+    world_put(&s.w, run, 1);
+    assert_int_equal(world_take(&s, 0, 2), 1); /* x only */
+    assert_int_equal(world_station_set(&s.w, "p", "y", 1), SLP_E_OK);
+    assert_int_equal(world_count(&s.w, "later", "y", TASK_ASSIGNED), 1);
+    world_end(&s.w);
+}
+
 static void a_resume_at_once_leaves_the_work_where_it_is(void **state)
 {
     (void)state;
@@ -495,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_higher_priority_goes_first_and_can_be_changed_on_the_way),
         cmocka_unit_test(the_station_furthest_downstream_comes_first),
         cmocka_unit_test(a_pause_recalls_what_is_not_started_and_hands_out_nothing),
+        cmocka_unit_test(a_paused_station_is_still_paused_when_it_comes_back_in_a_later_version),
         cmocka_unit_test(a_resume_at_once_leaves_the_work_where_it_is),
         cmocka_unit_test(entries_that_are_stale_are_passed_over),
         cmocka_unit_test(a_segment_that_breaks_up_is_cut_into_several),
