@@ -277,7 +277,7 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
         break;
     case CORE_OUT_EXIT:
         TELL(s, "%s: the agent must stop: %s", h->name, slp_error_name(o->code));
-        hub_ends(s, h, rng_spread(&h->rng, SEC, 10 * MINUTE));
+        hub_ends(s, h, rng_spread(&h->rng, 10 * SEC, 30 * MINUTE));
         break;
     case CORE_OUT_WHY: break;
     }

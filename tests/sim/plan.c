@@ -74,9 +74,10 @@ void plan_make(struct plan *p, const struct options *o)
     p->roster_every_us = now_and_then(r, 10 * MINUTE, 12 * HOUR);
     p->agent_wall_every_us = now_and_then(r, HOUR, DAY);
     p->agent_memory_ppm = sometimes(r, 2000);
-    p->memory_ppm = sometimes(r, 400000);
+    p->memory_ppm = rng_chance(r, 500000) ? 0 : (uint32_t)rng_range(r, 0, 400000);
     p->damage_ppm = sometimes(r, 300000);
-    p->epochs = rng_chance(r, 500000);
+    p->epochs = rng_chance(r, 700000);
+    p->lapse_every_us = rng_spread(r, 5 * MINUTE, DAY);
     p->journal_bytes = rng_chance(r, 300000) ? 1 : rng_chance(r, 500000) ? (uint64_t)rng_spread(r, 4096, 131072) : 0;
     p->tick_late_us = rng_spread(r, 1000, 16 * SEC); /* a loop that has other things to do */
 

@@ -340,8 +340,9 @@ static void lapse(struct sim *s, uint64_t index, uint64_t unused)
     else if (p->state == P_PUT)
         memset(p->got, 0, p->rows + 1);
     p->wire.peer = net_peer(s, SIDE_PRODUCER, p->index);
-    sched_at(s, s->now_us + rng_spread(&p->rng, SEC, HOUR), act, index, p->life);
-    sched_at(s, s->now_us + rng_spread(&p->rng, HOUR, DAY), lapse, index, 0);
+    sched_at(s, s->now_us + rng_spread(&p->rng, SEC, s->plan.lapse_every_us / 4), act, index, p->life);
+    sched_at(s, s->now_us + rng_range(&p->rng, s->plan.lapse_every_us / 10, s->plan.lapse_every_us * 2), lapse, index,
+             0);
 }
 
 static void relink(struct sim *s, uint64_t index, uint64_t unused)
@@ -381,7 +382,8 @@ void producers_open(struct sim *s)
             CHECK(s, p->got = calloc(p->rows + 1, 1));
         p->wire.peer = net_peer(s, SIDE_PRODUCER, i);
         sched_at(s, s->now_us + rng_spread(&p->rng, SEC, s->plan.alike ? HOUR : s->plan.hours_us / 2), act, i, 0);
-        sched_at(s, s->now_us + rng_spread(&p->rng, HOUR, DAY), lapse, i, 0);
+        sched_at(s, s->now_us + rng_range(&p->rng, s->plan.lapse_every_us / 10, s->plan.lapse_every_us * 2), lapse, i,
+                 0);
         if (s->plan.relink_every_us != NEVER)
             sched_at(s, s->now_us + rng_range(&p->rng, SEC, s->plan.relink_every_us), relink, i, 0);
     }

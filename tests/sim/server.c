@@ -169,7 +169,7 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     if (fate == SYNC_FAILS)
         store_faults(v->store)->fail_sync_after = 1;
     if (fate == PUT_FAILS)
-        store_faults(v->store)->fail_put_after = (uint64_t)rng_range(&v->rng, 1, 40);
+        store_faults(v->store)->fail_put_after = (uint64_t)rng_spread(&v->rng, 1, 40);
     if (fate == COMMIT_FAILS)
         store_faults(v->store)->fail_commit_after = 1;
     CHECK(s, store_begin(v->store, &t) == STORE_OK);
