@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "broker/engine/engine.h"
 
@@ -27,6 +28,41 @@ static void damage(void *arg, enum store_table tb, const void *key, size_t n)
     putchar('\n');
 }
 
+/* What records refer to, as a broker would look at it: every page of a check. Damage was told already. */
+static bool references(struct store *s, uint64_t *broken)
+{
+    struct reader *r = reader_new(s);
+    struct slp_buf page = { 0 };
+    uint8_t next[160];
+    uint32_t next_n = 0;
+    bool ok = r != NULL;
+    for (bool more = ok; more;) {
+        struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_CHECK_GET, .id = 1 }, m;
+        struct slp_fault fault;
+        ask.u.check_get.after = (struct slp_bytes){ (const char *)next, next_n };
+        if (next_n)
+            SLP_SET(&ask.u.check_get, check_get, after);
+        slp_buf_clear(&page);
+        ok = reader_answer(r, &ask, 0, &page) == 0 && slp_decode(page.p, page.n, SLP_B2C, &m, &fault) == 0 &&
+             m.type == SLP_CHECK;
+        if (!ok)
+            break;
+        struct slp_cursor c = slp_each(m.u.check.damage);
+        for (struct slp_bytes d; slp_next_str(&c, &d);)
+            if (memmem(d.p, d.n, " refers to ", 11)) {
+                ++*broken;
+                printf("damaged\t%.*s\n", (int)d.n, d.p);
+            }
+        next_n = m.u.check.next.n;
+        more = next_n > 0 && next_n <= sizeof next;
+        if (more)
+            memcpy(next, m.u.check.next.p, next_n);
+    }
+    slp_buf_free(&page);
+    reader_free(&r);
+    return ok;
+}
+
 int verify(const char *dir)
 {
     struct store *s;
@@ -47,6 +83,10 @@ int verify(const char *dir)
                     store_error_text(s));
             damaged++;
         }
+    }
+    if (!references(s, &damaged) && !damaged) {
+        fprintf(stderr, "sunlined: %s: what records refer to cannot be followed\n", dir);
+        damaged++;
     }
     store_close(&s);
     printf("%" PRIu64 " records checked, %" PRIu64 " damaged\n", checked, damaged);

@@ -161,8 +161,9 @@ static inline bool take_RAWS(struct slr *r, bool required, struct slp_list *out)
         assert(head.type == SLR_ARRAY);                               \
         memset(v, 0, sizeof *v);
 #define I(item, type, field, req, max, what)                          \
-        if (i < n && take_##type(&r, req, &v->field))                 \
-            v->has |= 1u << SLP_BIT_item_##item##_##field;            \
+        bool there_##field = i < n && take_##type(&r, req, &v->field);  \
+        assert(there_##field || !req); /* it was decoded */             \
+        v->has |= (uint32_t)there_##field << SLP_BIT_item_##item##_##field; \
         i++;
 #define ITEM_END(name)                                                \
         for (; i < n; i++)                                            \

@@ -73,4 +73,6 @@ void rd_streams_free(struct reader *r);
 uint64_t rd_oldest_event(struct reader *r, uint64_t *last);
 int rd_snapshot(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_check(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+/* Whether all that this record refers to is there: text becomes "" or what it refers to in vain. Returns how many other records were looked at. */
+uint32_t rd_refs(struct reader *r, enum store_table tb, struct store_val key, struct store_val v, char *text, size_t size);
 #endif

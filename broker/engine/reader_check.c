@@ -1,4 +1,5 @@
-/* CHECK_GET: looks after the store while it works, a bounded piece a request. Records: every envelope's checksum, in the order of tables and keys.
+/* CHECK_GET: looks after the store while it works, a bounded piece a request. Records: every envelope's checksum, and whether what it refers to is there
+ * (reader_refs.c), in the order of tables and keys.
  * Recount: the states of a run's units, counted, beside the counters that are kept; a run of many units comes in several pieces, which belong
  * together as long as the run's last event is the same. */
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include "broker/engine/reader.h"
 
 #define RECORDS_MAX 5000
+#define LOOKS_MAX 20000 /* at records that others refer to */
 #define GROUPS_MAX                                                                                                     \
     32768 /* of at least 16 units where a line is short: a run of half a million is one piece, in some 50 ms */
 #define NEXT_BYTES_MAX 160 /* the longest keys are those of DEDUP */
@@ -13,14 +15,19 @@
 
 /* ---- records ---- */
 
-static void damage_add(struct slp_buf *b, enum store_table tb, const struct store_val *key, uint32_t *n)
+/* vain: what it refers to and is not there; "": its checksum is wrong. */
+static void damage_add(struct slp_buf *b, enum store_table tb, const struct store_val *key, const char *vain,
+                       uint32_t *n)
 {
     char text[SL_TEXT_BYTES_MAX + 1], what[256], hex[2 * 40 + 1] = "";
     const uint8_t *k = key->p;
     engine_describe_key(tb, key->p, key->n, what, sizeof what);
     for (size_t i = 0; i < key->n && i < 40; i++)
         snprintf(hex + 2 * i, 3, "%02x", k[i]);
-    int len = snprintf(text, sizeof text, "%s %s: %s", store_table_name(tb), hex, what);
+    int len =
+        snprintf(text, sizeof text, "%s %s: %s%s%s", store_table_name(tb), hex, what, *vain ? " refers to " : "", vain);
+    if (len >= (int)sizeof text)
+        len = sizeof text - 1;
     while (len > 0 && !sl_utf8_ok(text, (size_t)len)) /* a damaged key may hold anything */
         len--;
     slp_pack_str(b, text, (size_t)len);
@@ -38,19 +45,26 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
                         struct slp_check *a)
 {
     struct store_cursor c;
-    uint32_t damaged = a->damage.count;
+    uint32_t damaged = a->damage.count, looked = 0;
     bool full = false;
+    char vain[200];
     enum store_rc rc = store_cursor_open(r->t, tb, &c);
     if (rc == STORE_CORRUPT)
         return true; /* the journal is damaged: nothing else can be read. It is named when its turn comes */
     for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
          rc = store_next(&c)) {
-        if (a->records == records_max || damaged == DAMAGE_MAX) {
+        if (a->records == records_max || damaged == DAMAGE_MAX || looked > LOOKS_MAX) {
             full = true;
             break;
         }
         if (rc == STORE_CORRUPT)
-            damage_add(&r->b, tb, &c.key, &damaged);
+            damage_add(&r->b, tb, &c.key, "", &damaged);
+        else
+            looked += rd_refs(r, tb, c.key, c.val, vain, sizeof vain);
+        if (rc == STORE_OK && *vain)
+            damage_add(&r->b, tb, &c.key, vain, &damaged);
+        if (r->rc)
+            break;
         a->records++;
         if (c.key.n > NEXT_BYTES_MAX -
                           2) /* not one of ours: damage that the checksum has told of; go on from the one before it */
@@ -59,7 +73,7 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
         at[c.key.n] = 0;
         *at_n = c.key.n + 1;
     }
-    if (!full && rc != STORE_OK && rc != STORE_NOT_FOUND)
+    if (!full && !r->rc && rc != STORE_OK && rc != STORE_NOT_FOUND)
         r->rc = rc == STORE_CORRUPT ? STORE_IO : rc;
     store_cursor_close(&c);
     a->damage.count = damaged;

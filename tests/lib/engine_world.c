@@ -700,6 +700,30 @@ static void check_run(struct world *w, const struct slp_item_run_row *row)
     free(task);
 }
 
+unsigned world_named(struct world *w, char *text, size_t size)
+{
+    uint8_t next[160];
+    uint32_t next_n = 0;
+    unsigned named = 0;
+    size_t len = 0;
+    text[0] = '\0';
+    do {
+        struct slp_check_get q = { .after = { (const char *)next, next_n } };
+        if (next_n)
+            SLP_SET(&q, check_get, after);
+        struct slp_msg *m = world_read(w, SLP_CHECK_GET, &q);
+        agreed(m, SLP_CHECK);
+        struct slp_cursor c = slp_each(m->u.check.damage);
+        for (struct slp_bytes d; slp_next_str(&c, &d); named++)
+            if (len + d.n + 2 < size)
+                len += (size_t)snprintf(text + len, size - len, "%.*s\n", (int)d.n, d.p);
+        next_n = m->u.check.next.n;
+        if (next_n)
+            memcpy(next, m->u.check.next.p, next_n);
+    } while (next_n);
+    return named;
+}
+
 void world_check(struct world *w)
 {
     struct slp_runs_get q = { 0 };
@@ -710,6 +734,11 @@ void world_check(struct world *w)
     struct slp_cursor c = slp_each(m->u.runs.rows); /* its bytes stay where they are when more frames come in */
     for (struct slp_item_run_row row; slp_next_run_row(&c, &row);)
         check_run(w, &row);
+    static char text[4000];
+    if (world_named(w, text, sizeof text) != 0) {
+        fprintf(stderr, "%s", text);
+        CHECK(!"a record refers to what is not there");
+    }
 }
 
 void world_scene(struct world_scene *s, const char *yaml, unsigned workers, unsigned kind)

@@ -30,7 +30,9 @@ void world_restart(struct world *w);         /* as after a crash: the store is r
 void world_boot(struct world *w);            /* the same input, but the engine goes on: what world_restart must not differ from */
 void world_close(struct world *w);           /* and its directory is removed */
 void world_end(struct world *w);             /* world_check, then world_close */
-/* Counts the units' states through the reader, by each unit's story, and compares them with the counters of every run. */
+/* What a check of the store names: how many records are damaged or refer to what is not there; as many of the texts as fit, a line each. */
+unsigned world_named(struct world *w, char *text, size_t size);
+/* Counts the units' states through the reader, by each unit's story, and compares them with the counters of every run; and nothing may be named. */
 void world_check(struct world *w);
 void world_clear(struct world *w);
 /* How many inputs make a batch from here on (1 is the start). world_flush ends the one that is open. */

@@ -194,7 +194,7 @@ class AgentScene:
     def tell(self, record):
         (self.lost_drafts if record["op"] == "lost_draft" else self.history).append(record)
 
-    def play(self, timeout_s=60):
+    def play(self, timeout_s=180):
         """True: the run is done. False: the agent is gone."""
         for screen in self.screens:
             screen.meet()
@@ -235,7 +235,7 @@ def agent_point(n, mode, seed):
         scene.agent.start(at=n, mode=mode)
         if scene.play():
             scene.agent.stop()
-        completed = scene.agent.process.wait(20) == 0
+        completed = scene.agent.process.wait(120) == 0
         if scene.agent.status not in (0, -9):
             bad.append(f"the agent ended with {scene.agent.status}, not killed by the shim\n{place.log()}")
         _, _, kind = scene.agent.shim_state()

@@ -353,7 +353,7 @@ class Crew:
         self.operate()
         return self.counters.get("state") == 2
 
-    def play(self, alive, timeout_s=15):
+    def play(self, alive, timeout_s=120):
         """True when the run is done; False when the broker is gone."""
         self.alive = alive
         deadline = time.monotonic() + timeout_s
@@ -373,7 +373,7 @@ class Crew:
         ids = []
         for i, row in enumerate(rows):
             ids += [self.operator.send("unit_get", run=run, unit=r["unit"]) for r in rows[len(ids):i + STORIES_WAITING]]
-            story = self.operator.reply(ids[i], 20)[1]["story"]
+            story = self.operator.reply(ids[i], 120)[1]["story"]
             key = key_of(row["text"])
             self.tell({"op": "end", "key": key, "unit": row["unit"], "state": STATES[story["state"]], "value": row["text"], "results": row["results"]})
             for station in story["stations"]:

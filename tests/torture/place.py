@@ -94,7 +94,7 @@ class Child:
 
     end = kill
 
-    def stop(self, timeout_s=20):
+    def stop(self, timeout_s=120):
         """SIGTERM; the exit status."""
         if self.running():
             self.process.terminate()
@@ -114,7 +114,7 @@ class Broker(Child):
         super().__init__(place, name, [harness.program("sunlined"), "--data", place.path(name + ".data"), *ends, *args])
         self.endpoints = {}
 
-    def start(self, timeout_s=20, same_ports=True, **how):
+    def start(self, timeout_s=120, same_ports=True, **how):
         """Waits until it serves; False: it ended before that."""
         path = os.path.join(self.data, "endpoints")
         if os.path.exists(path):

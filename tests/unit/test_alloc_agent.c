@@ -66,7 +66,8 @@ static void a_day_of_the_core(struct world *w)
     struct slp_buf item = { 0 };
     struct slp_item_result kept = { .assignment = 91, .worker = CRANE, .values = { values.p, (uint32_t)values.n, 1 } };
     slp_pack_item(&item, SLP_ITEM_result, &kept);
-    step(w, (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = 91, .seq = 1, .item = { item.p, (uint32_t)item.n } });
+    step(w,
+         (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = 91, .seq = 1, .item = { item.p, (uint32_t)item.n } });
     connect_up(w, 21);
     step(w, (struct core_in){ .kind = CORE_IN_SIGN_IN, .name = "asha" });
     push(w, 21, 1, ASHA, 100, 1);
@@ -77,11 +78,9 @@ static void a_day_of_the_core(struct world *w)
     act(w, (struct core_in){ .kind = CORE_IN_TOUCH, .assignment = 100 });
     finish(w, 200, CRANE, 2);
     finish(w, 201, CRANE, 3);
-    act(w, (struct core_in){ .kind = CORE_IN_GIVE_UP,
-                             .assignment = 202,
-                             .act = 2,
-                             .text = text("the model is loading"),
-                             .hold_us = S });
+    act(w,
+        (struct core_in){
+            .kind = CORE_IN_GIVE_UP, .assignment = 202, .act = 2, .text = text("the model is loading"), .hold_us = S });
     act(w, (struct core_in){ .kind = CORE_IN_WHY, .name = "asha", .token = 7 });
     pass(w, HEARTBEAT_US);
     step(w, (struct core_in){ .kind = CORE_IN_SIGN_OFF, .name = "asha" });
@@ -102,7 +101,9 @@ static void a_day_of_the_core(struct world *w)
 static void core_runs_out(void *arg)
 {
     (void)arg;
-    struct core_config c = { .hub = "pokhara", .zone = "Asia/Kathmandu", .incarnation = 7, .data_id = "0123456789abcde", .seed = 1 };
+    struct core_config c = {
+        .hub = "pokhara", .zone = "Asia/Kathmandu", .incarnation = 7, .data_id = "0123456789abcde", .seed = 1
+    };
     struct world *w = __real_calloc(1, sizeof *w);
     w->now_us = 1000 * S;
     w->may_fail = alloc_state.fail_at > 0;
@@ -421,7 +422,9 @@ static void form_runs_out(void *arg)
     char said[600] = "", field[SL_NAME_BYTES_MAX + 1];
     struct slp_buf fields = { 0 }, values = { 0 };
     slp_pack_cstr(&fields, "a text");
-    struct core_task t = { .assignment = 5, .station_id = STATION, .attempt = 1, .fields = { fields.p, (uint32_t)fields.n, 1 } };
+    struct core_task t = {
+        .assignment = 5, .station_id = STATION, .attempt = 1, .fields = { fields.p, (uint32_t)fields.n, 1 }
+    };
     alloc_rearm();
     struct form *f = form_new(body->p, body->n, said, sizeof said);
     json_t *task = f ? form_task_json(f, &t) : NULL;
@@ -484,9 +487,10 @@ static void a_hub_file_is_read_whole_or_refused(void **state)
     (void)state;
     char path[] = "/tmp/sunline-hub-XXXXXX";
     int fd = mkstemp(path);
-    static const char hub[] = "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nteams: [north]\nworkers:\n"
-                              "  - {id: asha, name: Asha G., team: north, skills: {english: 3, french: 1}}\n  - {id: bina}\n"
-                              "robots:\n  - {id: crane, runner: exec, command: [/bin/cat, -u], env: {A: b}, cwd: /tmp, skills: {say: 1}}\n";
+    static const char hub[] =
+        "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nteams: [north]\nworkers:\n"
+        "  - {id: asha, name: Asha G., team: north, skills: {english: 3, french: 1}}\n  - {id: bina}\n"
+        "robots:\n  - {id: crane, runner: exec, command: [/bin/cat, -u], env: {A: b}, cwd: /tmp, skills: {say: 1}}\n";
     assert_int_equal(write(fd, hub, sizeof hub - 1), sizeof hub - 1);
     close(fd);
     at_every_allocation(config_runs_out, path);
@@ -564,7 +568,8 @@ static void a_robot_s_task_comes_to_an_end_whatever_fails(void **state)
     int fd = mkstemp(path);
     static const char hub[] = "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nrobots:\n"
                               "  - {id: once, runner: exec, command: [/bin/echo, '{\"x\": \"said\"}'], env: {A: b}}\n"
-                              "  - {id: lives, runner: coprocess, command: [/bin/sed, -u, 's/.*\"id\": *\\([0-9]*\\).*/{\"id\": \\1, \"values\": {\"x\": \"said\"}}/']}\n";
+                              "  - {id: lives, runner: coprocess, command: [/bin/sed, -u, 's/.*\"id\": "
+                              "*\\([0-9]*\\).*/{\"id\": \\1, \"values\": {\"x\": \"said\"}}/']}\n";
     assert_int_equal(write(fd, hub, sizeof hub - 1), sizeof hub - 1);
     close(fd);
     unsigned problems = 0;

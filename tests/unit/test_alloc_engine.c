@@ -1,5 +1,5 @@
-/* Memory runs out in the engine or the store, at every allocation of a scenario, once and for good: what comes is an error, and the store holds what one
- * of the commits before left there, whole. */
+/* Memory runs out in the engine or the store, at every allocation of a scenario, once and for good; or a write or a commit fails, at every one of them: what
+ * comes is an error, and the store holds what one of the commits before left there, whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,8 @@ static const char line_text[] =
     "line: pairs\n"
     "input: [{name: text, type: text}]\n"
     "stations:\n"
-    "  - {name: a, type: work, worker: {skills: {english: 2}}, backoff: 10ms, form: {fields: [{name: x, type: long_answer}]}}\n"
+    "  - {name: a, type: work, worker: {skills: {english: 2}}, backoff: 10ms, form: {fields: [{name: x, type: "
+    "long_answer}]}}\n"
     "  - {name: b, type: work, when: a.x == 'yes', form: {fields: [{name: y, type: long_answer}]}}\n";
 
 struct rig {
@@ -39,6 +40,15 @@ struct rig {
     unsigned commits;
 };
 
+static struct {
+    uint64_t put, commit;
+} fails_at; /* the n-th of the store's puts (0: none), of its commits */
+
+static bool failing(void)
+{
+    return alloc_state.fail_at || fails_at.put || fails_at.commit;
+}
+
 static bool open_rig(struct rig *g)
 {
     struct store_options o = { .dir = g->dir, .map_bytes = 1 << 26, .ahead_bytes = 1, .no_sync = true };
@@ -49,6 +59,10 @@ static bool open_rig(struct rig *g)
         assert_int_not_equal(rc, STORE_OK);
     if (g->e)
         g->r = reader_new(g->s);
+    if (g->r) {
+        store_faults(g->s)->fail_put_after = fails_at.put;
+        store_faults(g->s)->fail_commit_after = fails_at.commit;
+    }
     return g->r != NULL;
 }
 
@@ -84,7 +98,7 @@ static bool step(struct rig *g, struct input in)
     }
     alloc_disarm();
     g->over = rc != STORE_OK;
-    if (!g->over && alloc_state.fail_at == 0) { /* the run that nothing fails in: what may be found later */
+    if (!g->over && !failing()) { /* the run that nothing fails in: what may be found later */
         assert_true(g->commits < COMMITS_MAX);
         assert_int_equal(engine_state_hash(g->s, g->hashes[g->commits++]), STORE_OK);
     }
@@ -109,9 +123,9 @@ static uint64_t ask(struct rig *g, uint64_t peer, uint64_t type, const void *any
                          (unsigned long long)alloc_state.fail_at, slp_error_name(fault.code), fault.place);
             found = f->peer == peer && m->id == id ? m->type : 0;
         }
-    if (found == SLP_ERROR && alloc_state.fail_at) /* refused, and nothing has changed: that will do */
+    if (found == SLP_ERROR && failing()) /* refused, and nothing has changed: that will do */
         g->over = true;
-    if (found == SLP_ERROR && alloc_state.fail_at == 0)
+    if (found == SLP_ERROR && !failing())
         fail_msg("the scenario was refused: %s at %.*s: %.*s", slp_error_name(m->u.error.code), (int)m->u.error.place.n,
                  m->u.error.place.p, (int)m->u.error.text.n, m->u.error.text.p);
     slp_buf_free(&b);
@@ -153,7 +167,9 @@ static void intake(struct rig *g)
         slp_pack_cstr(&rows, "the same");
         slp_pack_cstr(&keys, i % 2 ? "key" : i ? "other" : "");
     }
-    struct slp_put keyed = { .run_id = 1, .rows = { rows.p, (uint32_t)rows.n, 4 }, .keys = { keys.p, (uint32_t)keys.n, 4 }, .delay_us = 5000 };
+    struct slp_put keyed = {
+        .run_id = 1, .rows = { rows.p, (uint32_t)rows.n, 4 }, .keys = { keys.p, (uint32_t)keys.n, 4 }, .delay_us = 5000
+    };
     SLP_SET(&keyed, put, keys);
     SLP_SET(&keyed, put, delay_us);
     ask(g, CLIENT, SLP_PUT, &keyed, &m);
@@ -178,7 +194,9 @@ static uint64_t session(struct rig *g)
     struct slp_buf skills = { 0 };
     struct slp_item_skill skill = { .name = str("english"), .level = 3 };
     slp_pack_item(&skills, SLP_ITEM_skill, &skill);
-    struct slp_item_worker_def d = { .name = str("ann"), .capacity = 100, .skills = { skills.p, (uint32_t)skills.n, 1 } };
+    struct slp_item_worker_def d = { .name = str("ann"),
+                                     .capacity = 100,
+                                     .skills = { skills.p, (uint32_t)skills.n, 1 } };
     slp_pack_item(&workers, SLP_ITEM_worker_def, &d);
     struct slp_roster roster = { .session = number,
                                  .digest = { (char *)digest, 32 },
@@ -380,6 +398,7 @@ static void begin(struct rig *g)
     g->now_us = 1000000;
     g->over = false;
     g->next_id = 0;
+    g->commits = 0;
 }
 
 static void remove_dir(const char *dir)
@@ -416,26 +435,28 @@ static void expect_whole(struct rig *g, const struct rig *reference, uint64_t n)
     close_rig(g);
 }
 
-static void out_of_memory(bool on)
+static struct rig whole, rig; /* nothing fails in the one; in the other what a test wants */
+
+/* How many allocations there are when nothing fails; whole.hashes: what each commit left. */
+static uint64_t live_whole(void)
 {
-    static struct rig whole, g;
     memset(&whole, 0, sizeof whole);
-    memset(&g, 0, sizeof g);
+    memset(&rig, 0, sizeof rig);
     struct linefile *f = linefile_parse("test.yml", line_text, strlen(line_text));
     assert_non_null(f);
     assert_int_equal(linefile_check(f), 0);
     struct slp_bytes packed = linefile_packed(f);
     slp_buf_add(&whole.line, packed.p, packed.n);
-    slp_buf_add(&g.line, packed.p, packed.n);
+    slp_buf_add(&rig.line, packed.p, packed.n);
     linefile_free(&f);
 
-    begin(&g); /* once before it counts: what libraries allocate at their first use is no part of it */
+    begin(&rig); /* once before it counts: what libraries allocate at their first use is no part of it */
     alloc_arm(UINT64_MAX, false);
-    assert_true(open_rig(&g));
+    assert_true(open_rig(&rig));
     alloc_disarm();
-    scenario(&g);
-    close_rig(&g);
-    remove_dir(g.dir);
+    scenario(&rig);
+    close_rig(&rig);
+    remove_dir(rig.dir);
 
     begin(&whole);
     alloc_arm(0, false);
@@ -449,26 +470,75 @@ static void out_of_memory(bool on)
     assert_true(whole.commits >= 10 && all > 20);
     close_rig(&whole);
     remove_dir(whole.dir);
+    return all;
+}
 
+static void forget_lines(void)
+{
+    slp_buf_free(&whole.line);
+    slp_buf_free(&rig.line);
+}
+
+static void out_of_memory(bool on)
+{
+    uint64_t all = live_whole();
     for (uint64_t n = 1; n <= all; n++) {
-        begin(&g);
+        begin(&rig);
         alloc_arm(n, on);
-        bool up = open_rig(&g);
+        bool up = open_rig(&rig);
         alloc_disarm();
         if (up)
-            scenario(&g);
+            scenario(&rig);
         if (alloc_state.failed == 0)
             fail_msg("allocation %llu of %llu did not come", (unsigned long long)n, (unsigned long long)all);
-        close_rig(&g);
+        close_rig(&rig);
         alloc_arm(UINT64_MAX, false); /* nothing fails any more, nothing is recorded */
         alloc_disarm();
-        expect_whole(&g, &whole, n);
-        remove_dir(g.dir);
+        expect_whole(&rig, &whole, n);
+        remove_dir(rig.dir);
     }
     print_message("# %llu allocations failed, at %u sites\n", (unsigned long long)all, alloc_sites());
-    slp_buf_free(&whole.line);
-    slp_buf_free(&g.line);
+    forget_lines();
 }
+
+/* Until the scenario goes through without it. */
+static void writes_fail(uint64_t *at, const char *what)
+{
+    bool over = true;
+    live_whole();
+    for (*at = 1; over; ++*at) {
+        uint64_t n = *at;
+        begin(&rig);
+        alloc_arm(0, false);
+        bool up = open_rig(&rig);
+        alloc_disarm();
+        assert_true(up);
+        scenario(&rig);
+        over = rig.over;
+        close_rig(&rig);
+        *at = 0;
+        expect_whole(&rig, &whole, n);
+        remove_dir(rig.dir);
+        *at = n;
+    }
+    print_message("# %llu %s failed\n", (unsigned long long)*at - 2, what);
+    assert_true(*at > 10);
+    *at = 0;
+    forget_lines();
+}
+
+static void a_write_fails_at_each_place(void **state)
+{
+    (void)state;
+    writes_fail(&fails_at.put, "writes");
+}
+
+static void a_commit_fails_each_time(void **state)
+{
+    (void)state;
+    writes_fail(&fails_at.commit, "commits");
+}
+
 
 static void one_allocation_fails_at_each_site(void **state)
 {
@@ -521,7 +591,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_allocation_fails_at_each_site),
         cmocka_unit_test(memory_is_gone_for_good_at_each_site),
+        cmocka_unit_test(a_write_fails_at_each_place),
+        cmocka_unit_test(a_commit_fails_each_time),
         cmocka_unit_test(a_start_over_what_is_there_may_run_out_of_memory_at_each_site),
     };
-    return cmocka_run_group_tests_name("allocations of engine and store", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("allocations and writes of engine and store", tests, NULL, NULL);
 }

@@ -1,0 +1,415 @@
+/* Does what a record refers to exist? Each table's references, as records.h names them; a check of the store asks for every record. What a run that is being
+ * deleted refers to goes piece by piece, and queues may name units that have gone on (their state decides): neither is damage. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "broker/engine/reader.h"
+
+#define SHIFT_NAME_AT 38 /* behind hub, on, settling, and four numbers: shifts.c */
+
+struct refs {
+    struct reader *r;
+    char *text; /* the first thing that is wrong; "" while nothing is */
+    size_t size;
+    uint32_t looked;
+    struct rd_run run;
+};
+
+static void wrong(struct refs *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void wrong(struct refs *f, const char *format, ...)
+{
+    va_list ap;
+    if (f->text[0])
+        return;
+    va_start(ap, format);
+    vsnprintf(f->text, f->size, format, ap);
+    va_end(ap);
+}
+
+/* Damage met on the way is told where it lies: here it is only a reference that cannot be followed. */
+static bool lost(struct refs *f)
+{
+    if (f->r->rc != STORE_CORRUPT)
+        return f->r->rc != STORE_OK;
+    f->r->rc = STORE_OK;
+    return false;
+}
+
+/* False: there is none, or what belongs to it is not to be looked at. */
+static bool run_there(struct refs *f, uint32_t id)
+{
+    f->looked++;
+    if (f->run.id != id && !rd_run_get(f->r, id, &f->run)) {
+        bool damaged = f->r->rc == STORE_CORRUPT; /* named where it lies, not by each that refers to it */
+        f->run.id = 0;
+        if (!lost(f) && !damaged)
+            wrong(f, "run %" PRIu32 ", which is not there", id);
+        return false;
+    }
+    return f->run.state != RUN_DELETING;
+}
+
+static void unit_there(struct refs *f, uint64_t first, uint64_t count)
+{
+    if (!first || count > f->run.units || first - 1 > f->run.units - count)
+        wrong(f, "units %" PRIu64 " to %" PRIu64 " of run %" PRIu32 ", which has %" PRIu64, first, first + count - 1,
+              f->run.id, f->run.units);
+}
+
+/* of_run: it must be one of its line's version. */
+static void station_there(struct refs *f, uint32_t id, bool of_run)
+{
+    uint32_t line, version;
+    uint16_t idx;
+    f->looked++;
+    if (!rd_station(f->r, id, &line, &version, &idx)) {
+        if (!lost(f))
+            wrong(f, "station %" PRIu32 ", which is not there", id);
+    } else if (of_run && (line != f->run.line || version != f->run.version || idx >= f->run.lv->station_count)) {
+        wrong(f, "station %" PRIu32 ", which is none of run %" PRIu32, id, f->run.id);
+    }
+}
+
+static bool record_there(struct refs *f, enum store_table tb, uint32_t id, const char *what)
+{
+    uint8_t k[4];
+    struct store_val v;
+    key_u32(k, id);
+    f->looked++;
+    enum store_rc rc = store_get(f->r->t, tb, k, sizeof k, &v);
+    if (rc == STORE_NOT_FOUND)
+        wrong(f, "%s %" PRIu32 ", which is not there", what, id);
+    else if (rc != STORE_OK && rc != STORE_CORRUPT)
+        f->r->rc = rc;
+    return rc == STORE_OK;
+}
+
+static void assignment_there(struct refs *f, uint64_t no, uint64_t unit)
+{
+    struct rd_assignment a;
+    f->looked++;
+    if (!rd_assignment(f->r, no, &a)) {
+        if (!lost(f))
+            wrong(f, "assignment %" PRIu64 ", which is not there", no);
+    } else if (a.run != f->run.id || (unit && a.unit != unit)) {
+        wrong(f, "assignment %" PRIu64 ", which is of unit %" PRIu64 " of run %" PRIu32, no, a.unit, a.run);
+    }
+}
+
+static void result_there(struct refs *f, uint64_t no)
+{
+    struct blob b;
+    f->looked++;
+    enum store_rc rc = blob_find(f->r->t, TABLE_RESULT, NULL, 0, no, &f->r->scratch[1], &b);
+    if (rc == STORE_NOT_FOUND)
+        wrong(f, "result %" PRIu64 ", which is not there", no);
+    else if (rc == STORE_OK && b.run != f->run.id)
+        wrong(f, "result %" PRIu64 ", which is of run %" PRIu32, no, b.run);
+    else if (rc != STORE_OK && rc != STORE_CORRUPT)
+        f->r->rc = rc;
+}
+
+static void ranges_there(struct refs *f, struct rdr *rd)
+{
+    uint64_t at = 0;
+    uint16_t n = rdr_u16(rd);
+    for (uint16_t i = 0; i < n && !rd->bad; i++) {
+        uint64_t first = at + (uint64_t)rdr_zigzag(rd), count = rdr_varint(rd);
+        if (!rd->bad)
+            unit_there(f, first, count);
+        at = first + count;
+    }
+    if (rd->bad)
+        wrong(f, "less than its length says");
+}
+
+/* ---- table by table ---- */
+
+/* A shift's name is one of its hub's: hub u32, name. */
+static bool shift_is(struct refs *f, uint32_t id, const uint8_t *k, size_t n)
+{
+    uint8_t key[4];
+    struct store_val v;
+    size_t len;
+    key_u32(key, id);
+    enum store_rc rc = store_get(f->r->t, TABLE_SHIFT, key, sizeof key, &v);
+    if (rc != STORE_OK) {
+        if (rc != STORE_NOT_FOUND && rc != STORE_CORRUPT)
+            f->r->rc = rc;
+        return rc == STORE_CORRUPT;
+    }
+    struct rdr rd = rdr_on(v.p, v.n);
+    uint32_t hub = rdr_u32(&rd);
+    rdr_bytes(&rd, SHIFT_NAME_AT - 4);
+    const char *name = rdr_str(&rd, &len);
+    return !rd.bad && n == 4 + len && hub == key_get_u32(k) && memcmp(name, k + 4, len) == 0;
+}
+
+static void of_name(struct refs *f, const uint8_t *k, size_t n, struct rdr rd)
+{
+    uint32_t id = rdr_u32(&rd);
+    bool right;
+    f->looked++;
+    if (k[0] == NAME_SHIFT) {
+        right = shift_is(f, id, k + 1, n - 1);
+    } else {
+        struct slp_bytes name =
+            k[0] >= NAME_LINE && k[0] <= NAME_WORKER ? rd_name_of(f->r, k[0], id) : (struct slp_bytes){ "", 0 };
+        right = name.n == n - 1 && memcmp(name.p, k + 1, n - 1) == 0;
+    }
+    if (!lost(f) && !right)
+        wrong(f, "number %" PRIu32 ", which has another name or none", id);
+}
+
+/* The other way round: whoever has a name is found by it. */
+static void named(struct refs *f, enum name_kind kind, uint32_t id, struct rdr *rd)
+{
+    size_t n;
+    const char *name = rdr_str(rd, &n);
+    uint32_t found = rd_name(f->r, kind, (struct slp_bytes){ name, (uint32_t)n });
+    f->looked++;
+    if (!lost(f) && found != id)
+        wrong(f, "its own name, by which number %" PRIu32 " is found", found);
+}
+
+static void of_worker(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    size_t n;
+    uint32_t hub = rdr_u32(&rd);
+    rdr_bytes(&rd, 5);
+    bool on_roster = rdr_u8(&rd) != 0;
+    if (hub)
+        record_there(f, TABLE_HUB, hub, "hub");
+    named(f, NAME_WORKER, key_get_u32(k), &rd);
+    rdr_str(&rd, &n);
+    rdr_str(&rd, &n);
+    rdr_u16(&rd);
+    rdr_str(&rd, &n);
+    uint32_t shift = rd.p < rd.end ? rdr_u32(&rd) : 0; /* since format 2 */
+    if (shift && on_roster)
+        record_there(f, TABLE_SHIFT, shift, "shift");
+}
+
+static void of_run(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    if (!run_there(f, key_get_u32(k))) {
+        if (!f->run.id)
+            wrong(f, "a line's version or a head that cannot be read");
+        return;
+    }
+    unsigned queue = (unsigned)k[4] << 8 | k[5];
+    if (queue > f->run.lv->station_count)
+        wrong(f, "station %u of its line, which has %" PRIu32, queue, f->run.lv->station_count);
+    if (!queue)
+        named(f, NAME_RUN, f->run.id, &rd);
+}
+
+static void of_station(struct refs *f, struct rdr rd)
+{
+    uint32_t line = rdr_u32(&rd), version = rdr_u32(&rd);
+    unsigned idx = rdr_u16(&rd);
+    const struct ld_line *lv = rd_line(f->r, line, version);
+    f->looked++;
+    if (lost(f))
+        return;
+    if (!lv)
+        wrong(f, "version %" PRIu32 " of line %" PRIu32 ", which is not there", version, line);
+    else if (idx >= lv->station_count)
+        wrong(f, "station %u of its line, which has %" PRIu32, idx + 1, lv->station_count);
+}
+
+static void of_states(struct refs *f, const uint8_t *k, struct store_val v)
+{
+    if (!run_there(f, key_get_u32(k)))
+        return;
+    uint32_t stations = f->run.lv->station_count;
+    size_t bytes = STATE_UNIT_BYTES + STATE_STATION_BYTES * (size_t)stations;
+    uint64_t unit = (key_get_u64(k + 4) << f->run.shift) + 1;
+    const uint8_t *h = v.p;
+    if (v.n % bytes != 0)
+        wrong(f, "a part of a unit");
+    for (size_t off = 0; off + bytes <= v.n && !f->text[0] && !f->r->rc; off += bytes, unit++) {
+        if (unit > f->run.units) /* room in the group for those to come */
+            break;
+        for (uint32_t i = 0; i < stations; i++) {
+            const uint8_t *s = h + off + STATE_UNIT_BYTES + STATE_STATION_BYTES * (size_t)i;
+            uint64_t assignment = get_u48(s + 4), result = get_u48(s + 10);
+            if (s[0] >= TASK_STATES)
+                wrong(f, "a state that there is not: %u", s[0]);
+            if (assignment)
+                assignment_there(f, assignment, unit);
+            if (result &&
+                (s[0] == TASK_DONE || !f->run.lv->stations[i].copies.max)) /* else it counts copies (records.h) */
+                result_there(f, result);
+        }
+    }
+}
+
+static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    uint32_t run = rdr_u32(&rd), station = rdr_u32(&rd), hub = rdr_u32(&rd), n = rdr_u32(&rd);
+    rdr_bytes(&rd, ASSIGN_HEAD_BYTES - 16);
+    if (!run_there(f, run))
+        return;
+    station_there(f, station, true);
+    record_there(f, TABLE_HUB, hub, "hub");
+    for (uint32_t i = 0; i < n && !f->text[0] && !f->r->rc; i++) {
+        struct rd_assignment a;
+        uint64_t no = key_get_u64(k) + i;
+        if (!rd_assignment(f->r, no, &a)) {
+            if (!lost(f))
+                wrong(f, "%" PRIu32 " assignments, but holds less", n);
+            return;
+        }
+        unit_there(f, a.unit, 1);
+        record_there(f, TABLE_WORKER, a.worker, "worker");
+        if (a.prev >= no)
+            wrong(f, "assignment %" PRIu64 " as an earlier one than %" PRIu64, a.prev, no);
+        else if (a.prev)
+            assignment_there(f, a.prev, a.unit);
+        if (a.result)
+            result_there(f, a.result);
+    }
+}
+
+static void of_results(struct refs *f, const uint8_t *k, size_t key_n)
+{
+    struct blob b;
+    if (key_n != 10 || (k[8] | k[9])) /* a piece that goes on */
+        return;
+    uint64_t first = key_get_u64(k);
+    enum store_rc rc = blob_find(f->r->t, TABLE_RESULT, NULL, 0, first, &f->r->scratch[1], &b);
+    if (rc != STORE_OK) {
+        if (rc == STORE_NOT_FOUND)
+            wrong(f, "pieces that are not there");
+        return;
+    }
+    struct blob at = b; /* what follows may use the scratch buffer again: numbers first */
+    uint32_t n = at.n;
+    if (!run_there(f, at.run))
+        return;
+    for (uint32_t i = 0; i < n && !f->text[0] && !f->r->rc; i++) {
+        struct slp_bytes v = blob_value(&at, first + i);
+        uint64_t from = v.n >= RESULT_HEAD_BYTES ? get_u48((const uint8_t *)v.p) : 0;
+        if (v.n < RESULT_HEAD_BYTES)
+            wrong(f, "less than a result");
+        else if (from)
+            assignment_there(f, from, 0);
+    }
+}
+
+static void of_history(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    rdr_bytes(&rd, 9);
+    unsigned idx = rdr_u16(&rd);
+    uint64_t assignment = rdr_u64(&rd);
+    uint32_t worker = rdr_u32(&rd);
+    if (!run_there(f, key_get_u32(k)))
+        return;
+    unit_there(f, key_get_u64(k + 4), 1);
+    if (idx != UINT16_MAX && idx >= f->run.lv->station_count)
+        wrong(f, "station %u of its line, which has %" PRIu32, idx + 1, f->run.lv->station_count);
+    if (assignment)
+        assignment_there(f, assignment, key_get_u64(k + 4));
+    if (worker)
+        record_there(f, TABLE_WORKER, worker, "worker");
+}
+
+static void of_units(struct refs *f, const uint8_t *k, size_t key_n, struct rdr rd)
+{
+    if (key_n != 14 || !run_there(f, key_get_u32(k)))
+        return;
+    if (k[12] | k[13]) { /* a piece that goes on */
+        unit_there(f, key_get_u64(k + 4), 1);
+        return;
+    }
+    if (rdr_u32(&rd) != f->run.id)
+        wrong(f, "another run");
+    unit_there(f, key_get_u64(k + 4), rdr_u16(&rd));
+}
+
+/* The length of every key that has one. */
+static size_t key_bytes(enum store_table tb)
+{
+    switch (tb) {
+    case TABLE_LINE: return 10;
+    case TABLE_RUN: return 6;
+    case TABLE_STATE: return 12;
+    case TABLE_READY: return 17;
+    case TABLE_DELAY:
+    case TABLE_DEAD: return 16;
+    case TABLE_HISTORY:
+    case TABLE_PRODUCER: return 20;
+    case TABLE_UNIT: return 14;
+    case TABLE_RESULT: return 10;
+    case TABLE_STATION:
+    case TABLE_HUB:
+    case TABLE_SHIFT:
+    case TABLE_PACE:
+    case TABLE_WORKER: return 4;
+    case TABLE_ASSIGN:
+    case TABLE_LIVE:
+    case TABLE_EVENT:
+    case TABLE_SWEEP: return 8;
+    default: return 0;
+    }
+}
+
+static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t key_n, struct store_val v)
+{
+    struct rdr rd = rdr_on(v.p, v.n);
+    switch (tb) {
+    case TABLE_NAME: of_name(f, k, key_n, rd); break;
+    case TABLE_RUN: of_run(f, k, rd); break;
+    case TABLE_STATION: of_station(f, rd); break;
+    case TABLE_HUB: named(f, NAME_HUB, key_get_u32(k), &rd); break;
+    case TABLE_WORKER: of_worker(f, k, rd); break;
+    case TABLE_SHIFT: record_there(f, TABLE_HUB, rdr_u32(&rd), "hub"); break;
+    case TABLE_PACE: station_there(f, key_get_u32(k), false); break;
+    case TABLE_UNIT: of_units(f, k, key_n, rd); break;
+    case TABLE_STATE: of_states(f, k, v); break;
+    case TABLE_READY:
+        if (run_there(f, key_get_u32(k + 4))) {
+            station_there(f, key_get_u32(k), true);
+            ranges_there(f, &rd);
+        }
+        break;
+    case TABLE_DELAY:
+        station_there(f, rdr_u32(&rd), false);
+        break; /* its run may be gone: then it is passed over when it is due */
+    case TABLE_ASSIGN: of_assignments(f, k, rd); break;
+    case TABLE_LIVE:
+        f->looked++;
+        if (store_get(f->r->t, TABLE_ASSIGN, k, key_n, &v) == STORE_NOT_FOUND)
+            wrong(f, "assignments that are not there");
+        break;
+    case TABLE_RESULT: of_results(f, k, key_n); break;
+    case TABLE_DEDUP:
+        if (key_n > 4 && run_there(f, key_get_u32(k)))
+            unit_there(f, rdr_u64(&rd), 1);
+        break;
+    case TABLE_PRODUCER: run_there(f, key_get_u32(k)); break;
+    case TABLE_HISTORY: of_history(f, k, rd); break;
+    case TABLE_DEAD:
+        if (run_there(f, key_get_u32(k + 4))) {
+            station_there(f, key_get_u32(k), true);
+            unit_there(f, key_get_u64(k + 8), 1);
+        }
+        break;
+    default: break; /* META, LINE, EVENT, SWEEP, JOURNAL: refer to nothing that must be there still */
+    }
+}
+
+uint32_t rd_refs(struct reader *r, enum store_table tb, struct store_val key, struct store_val v, char *text,
+                 size_t size)
+{
+    struct refs f = { .r = r, .text = text, .size = size };
+    size_t n = key_bytes(tb);
+    text[0] = '\0';
+    if (n && key.n != n)
+        wrong(&f, "nothing: its key has %zu bytes", key.n);
+    else
+        follow(&f, tb, key.p, key.n, v);
+    return f.looked;
+}

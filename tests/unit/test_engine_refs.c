@@ -1,0 +1,171 @@
+/* What a record refers to and is not there is named by a check of the store: for each table a reference is broken, with a good checksum. And whatever the
+ * engine itself writes refers to nothing in vain. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "broker/engine/records.h"
+#include "tests/lib/engine_life.h"
+
+#define TEXT_BYTES 20000
+
+static void all_that_random_lives_leave_behind_refers_to_what_is_there(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct world w = { 0 };
+        static char text[TEXT_BYTES];
+        life_live(&w,
+                  &(struct life){ .seed = seed, .steps = 150 + 50 * (unsigned)seed, .batch = 1 + (unsigned)seed % 5 });
+        if (world_named(&w, text, sizeof text))
+            fail_msg("seed %u: %s", (unsigned)seed, text);
+        world_close(&w);
+    }
+}
+
+/* A world with something in every table. */
+static void settle(struct world *w)
+{
+    static const char *const yaml =
+        "line: pair\ninput:\n  - {name: text, type: text}\nstations:\n"
+        "  - {name: a, worker: {kind: any}, attempts: 1, backoff: 1h, form: {fields: [{name: x, type: "
+        "short_answer}]}}\n"
+        "  - {name: b, worker: {kind: any}, form: {fields: [{name: y, type: short_answer}]}}\n";
+    struct world_hub h;
+    struct world_task t[8];
+    world_open(w);
+    world_line(w, yaml);
+    uint64_t run = world_run(w, "pair", "r");
+    world_hub(w, &h, "accra", 2, 0);
+    struct slp_buf rows = { 0 }, keys = { 0 };
+    for (int i = 0; i < 6; i++) {
+        slp_pack_array(&rows, 1);
+        slp_pack_cstr(&rows, "text");
+        slp_pack_cstr(&keys, i == 2 ? "key" : "");
+    }
+    struct slp_put q = { .run_id = run,
+                         .rows = { rows.p, (uint32_t)rows.n, 6 },
+                         .keys = { keys.p, (uint32_t)keys.n, 6 } };
+    SLP_SET(&q, put, keys);
+    assert_int_equal(world_send(w, WORLD_CLIENT, SLP_PUT, &q)->type, SLP_PUT_DONE);
+    struct slp_put numbered = { .run_id = run,
+                                .rows = { rows.p, (uint32_t)rows.n, 6 },
+                                .producer = { "0123456789abcdef", 16 },
+                                .epoch = 1,
+                                .first_seq = 1,
+                                .delay_us = 3600000000 };
+    SLP_SET(&numbered, put, producer);
+    SLP_SET(&numbered, put, epoch);
+    SLP_SET(&numbered, put, first_seq);
+    SLP_SET(&numbered, put, delay_us);
+    assert_int_equal(world_send(w, WORLD_CLIENT, SLP_PUT, &numbered)->type, SLP_PUT_DONE);
+    world_clear(w);
+    world_credit(w, &h, 0, 3);
+    assert_int_equal(world_tasks(w, &h, t, 8), 3);
+    assert_int_equal(world_submit(w, &h, &t[0], "yes"), SLP_E_OK);
+    assert_int_equal(world_act(w, &h, &t[1], ACT_BURY, "torn", NULL), SLP_E_OK); /* dead, with its history */
+    assert_int_equal(world_act(w, &h, &t[2], ACT_START, NULL, NULL), SLP_E_OK);
+    slp_buf_free(&rows);
+    slp_buf_free(&keys);
+    world_clear(w);
+}
+
+enum where { IN_KEY, IN_VALUE };
+struct plant {
+    enum store_table tb;
+    enum where where;
+    size_t at, bytes; /* which field of the table's first record ... */
+    uint64_t number;  /* ... becomes this */
+    bool instead;     /* the record itself is changed; else a copy under the changed key is added */
+    const char *says;
+};
+
+static void plant(struct world *w, const struct plant *p)
+{
+    struct store_txn *t;
+    struct store_cursor c;
+    uint8_t key[STORE_KEY_BYTES_MAX], val[SL_VALUE_BYTES_MAX];
+    world_flush(w);
+    assert_int_equal(store_begin(w->store, &t), STORE_OK);
+    assert_int_equal(store_cursor_open(t, p->tb, &c), STORE_OK);
+    assert_int_equal(store_seek(&c, "", 0), STORE_OK);
+    size_t key_n = c.key.n, n = c.val.n;
+    memcpy(key, c.key.p, key_n);
+    if (n)
+        memcpy(val, c.val.p, n);
+    store_cursor_close(&c);
+    for (size_t i = 0; i < p->bytes; i++) {
+        if (p->where == IN_KEY)
+            key[p->at + i] = (uint8_t)(p->number >> 8 * (p->bytes - 1 - i));
+        else
+            val[p->at + i] = (uint8_t)(p->number >> 8 * i);
+    }
+    assert_true(p->where == IN_KEY ? p->at + p->bytes <= key_n : p->at + p->bytes <= n);
+    assert_int_equal(store_put(t, p->tb, key, key_n, val, n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+}
+
+static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
+{
+    (void)state;
+    static const struct plant plants[] = {
+        { TABLE_NAME, IN_VALUE, 0, 4, 999, true, "refers to number 999, which has another name or none" },
+        { TABLE_NAME, IN_KEY, 1, 1, 'Q', false, "refers to number" },
+        { TABLE_RUN, IN_KEY, 4, 2, 77, false, "refers to station 77 of its line, which has 2" },
+        { TABLE_RUN, IN_VALUE, 3, 4, 77, true, "refers to a line's version or a head that cannot be read" },
+        { TABLE_STATION, IN_VALUE, 0, 4, 77, true, "refers to version 1 of line 77, which is not there" },
+        { TABLE_STATION, IN_VALUE, 8, 2, 9, true, "refers to station 10 of its line, which has 2" },
+        { TABLE_HUB, IN_VALUE, 2, 1, 'q', true, "refers to its own name, by which number 0 is found" },
+        { TABLE_WORKER, IN_VALUE, 0, 4, 66, true, "refers to hub 66, which is not there" },
+        { TABLE_UNIT, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
+        { TABLE_UNIT, IN_VALUE, 4, 2, 2000, true, "refers to units 1 to 2000 of run 1, which has 12" },
+        { TABLE_STATE, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
+        { TABLE_STATE, IN_VALUE, 12, 6, 4711, true, "refers to assignment 4711, which is not there" },
+        { TABLE_STATE, IN_VALUE, 12, 6, 2, true, "refers to assignment 2, which is of unit 2 of run 1" },
+        { TABLE_STATE, IN_VALUE, 18, 6, 4711, true, "refers to result 4711, which is not there" },
+        { TABLE_READY, IN_KEY, 0, 4, 44, false, "refers to station 44, which is not there" },
+        { TABLE_READY, IN_KEY, 4, 4, 55, false, "refers to run 55, which is not there" },
+        { TABLE_READY, IN_VALUE, 2, 1, 2 * 50, true, "refers to units 50 to" },
+        { TABLE_DELAY, IN_VALUE, 0, 4, 44, true, "refers to station 44, which is not there" },
+        { TABLE_ASSIGN, IN_VALUE, 0, 4, 55, true, "refers to run 55, which is not there" },
+        { TABLE_ASSIGN, IN_VALUE, 4, 4, 44, true, "refers to station 44, which is not there" },
+        { TABLE_ASSIGN, IN_VALUE, 8, 4, 66, true, "refers to hub 66, which is not there" },
+        { TABLE_ASSIGN, IN_VALUE, ASSIGN_HEAD_BYTES, 8, 5000, true,
+          "refers to units 5000 to 5000 of run 1, which has 12" },
+        { TABLE_ASSIGN, IN_VALUE, ASSIGN_HEAD_BYTES + 8, 4, 88, true, "refers to worker 88, which is not there" },
+        { TABLE_LIVE, IN_KEY, 0, 8, 4711, false, "refers to assignments that are not there" },
+        { TABLE_RESULT, IN_VALUE, 0, 4, 55, true, "refers to result" }, /* by the state that has it */
+        { TABLE_DEDUP, IN_VALUE, 0, 8, 5000, true, "refers to units 5000 to 5000 of run 1, which has 12" },
+        { TABLE_DEDUP, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
+        { TABLE_PRODUCER, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
+        { TABLE_HISTORY, IN_KEY, 4, 8, 5000, false, "refers to units 5000 to 5000 of run 1, which has 12" },
+        { TABLE_HISTORY, IN_VALUE, 9, 2, 9, true, "refers to station 10 of its line, which has 2" },
+        { TABLE_HISTORY, IN_VALUE, 11, 8, 4711, true, "refers to assignment 4711, which is not there" },
+        { TABLE_HISTORY, IN_VALUE, 19, 4, 88, true, "refers to worker 88, which is not there" },
+        { TABLE_DEAD, IN_KEY, 0, 4, 44, false, "refers to station 44, which is not there" },
+        { TABLE_DEAD, IN_KEY, 8, 8, 5000, false, "refers to units 5000 to 5000 of run 1, which has 12" },
+    };
+    for (size_t i = 0; i < sizeof plants / sizeof *plants; i++) {
+        struct world w = { 0 };
+        static char text[TEXT_BYTES];
+        settle(&w);
+        assert_int_equal(world_named(&w, text, sizeof text), 0);
+        plant(&w, &plants[i]);
+        unsigned named = world_named(&w, text, sizeof text);
+        if (!named || !strstr(text, plants[i].says))
+            fail_msg("%s, plant %u: \"%s\" was named, not \"%s\"", store_table_name(plants[i].tb), (unsigned)i, text,
+                     plants[i].says);
+        world_close(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_that_random_lives_leave_behind_refers_to_what_is_there),
+        cmocka_unit_test(a_reference_that_leads_nowhere_is_named_in_every_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
