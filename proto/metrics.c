@@ -274,8 +274,9 @@ static void families(struct slp_buf *b, struct slr map, const char *kind)
 {
     static const char *const queue[] = { "tasks", "oldest_us", "results_total", "results_last_minute",
                                          "returned_total" };
-    static const char *const hub[] = { "connected",         "workers",       "signed_in",           "holding",
-                                       "assignments_total", "results_total", "results_last_minute", "returned_total" };
+    static const char *const hub[] = { "connected",     "workers",           "signed_in",     "on_shift",
+                                       "holding",       "assignments_total", "results_total", "results_last_minute",
+                                       "returned_total" };
     bool is_hub = !strcmp(kind, "hub");
     struct walk w;
     if (!walk_on(map, &w) || !w.left)

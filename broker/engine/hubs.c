@@ -452,8 +452,7 @@ void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *gr
         if (it.total > w->granted)
             w->granted = it.total < cap ? it.total : cap;
         if (!w->signed_in) {
-            w->signed_in = true;
-            h->signed_in++;
+            worker_set_signed_in(e, w, true);
             presence_add(e, h, true, w->id, &in);
         }
         match_worker(e, w);

@@ -151,7 +151,7 @@ struct shift {
     char *told;
     uint32_t next;           /* its first time that is still to come */
     int64_t due_us;          /* wall time of its next change; INT64_MIN: it is overdue */
-    uint32_t heap_i, upload_mark, workers;
+    uint32_t heap_i, upload_mark, workers, signed_in;
     bool listed;             /* in the hub's last upload */
     struct worker *members, *at; /* at: the next one to be looked at while it settles */
     struct shift *hub_next;
@@ -508,6 +508,7 @@ void workers_load(struct engine *e);
 void on_roster(struct engine *e, const struct slp_msg *m);
 void on_roster_get(struct engine *e, const struct slp_msg *m);
 void on_workers_get(struct engine *e, const struct slp_msg *m);
+void worker_set_signed_in(struct engine *e, struct worker *w, bool in); /* the flag and its counters */
 void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work; what it holds stays */
 void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct worker *)); /* unstarted assignments go back */
 

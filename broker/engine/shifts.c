@@ -295,6 +295,7 @@ void shift_join(struct shift *s, struct worker *w)
         s->members->shift_prev = w;
     s->members = w;
     s->workers++;
+    s->signed_in += w->signed_in;
 }
 
 void shift_leave(struct worker *w)
@@ -310,6 +311,7 @@ void shift_leave(struct worker *w)
     w->shift_next = w->shift_prev = NULL;
     w->shift = NULL;
     s->workers--;
+    s->signed_in -= w->signed_in;
 }
 
 void shifts_forget_unused(struct engine *e, struct hub *h)

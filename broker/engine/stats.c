@@ -242,7 +242,7 @@ static void by_line(struct engine *e, struct pairs *all, const int64_t *oldest)
 /* ---- by hub ---- */
 
 struct hub_sum {
-    uint64_t connected, workers, signed_in, holding, assigned, submitted, returned, last_minute;
+    uint64_t connected, workers, signed_in, on_shift, holding, assigned, submitted, returned, last_minute;
 };
 
 static void hub_take(struct engine *e, struct hub_sum *s, const struct hub *h)
@@ -250,6 +250,9 @@ static void hub_take(struct engine *e, struct hub_sum *s, const struct hub *h)
     s->connected += h->connected;
     s->workers += h->workers;
     s->signed_in += h->signed_in;
+    s->on_shift += h->signed_in;
+    for (const struct shift *x = h->shifts; x; x = x->hub_next)
+        s->on_shift -= x->on ? 0 : x->signed_in;
     s->holding += h->holding;
     s->assigned += h->assigned;
     s->submitted += h->submitted;
@@ -257,7 +260,7 @@ static void hub_take(struct engine *e, struct hub_sum *s, const struct hub *h)
     s->last_minute += minute_sum(&h->submits, e->now_us);
 }
 
-#define HUB_FIGURES 8
+#define HUB_FIGURES 9
 static void hub_pack(struct slp_buf *b, const char *label, const struct hub_sum *s)
 {
     struct pairs p = { b, 0 };
@@ -266,6 +269,7 @@ static void hub_pack(struct slp_buf *b, const char *label, const struct hub_sum 
     figure(&p, "connected", s->connected);
     figure(&p, "workers", s->workers);
     figure(&p, "signed_in", s->signed_in);
+    figure(&p, "on_shift", s->on_shift);
     figure(&p, "holding", s->holding);
     figure(&p, "assignments_total", s->assigned);
     figure(&p, "results_total", s->submitted);
@@ -322,6 +326,7 @@ static void flat_figures(struct engine *e, struct pairs *p, const struct station
         { "hubs_connected", h->connected },
         { "workers", h->workers },
         { "workers_signed_in", h->signed_in },
+        { "workers_on_shift", h->on_shift },
         { "assignments_held", h->holding },
         { "units_total", e->total.units },
         { "assignments_total", e->total.assigned },

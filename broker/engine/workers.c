@@ -128,12 +128,20 @@ void workers_load(struct engine *e)
     store_cursor_close(&c);
 }
 
+void worker_set_signed_in(struct engine *e, struct worker *w, bool in)
+{
+    if (w->signed_in == in)
+        return;
+    struct hub *h = e->hub[w->hub - 1];
+    w->signed_in = in;
+    h->signed_in += in ? 1 : UINT64_MAX;
+    if (w->shift)
+        w->shift->signed_in += in ? 1 : UINT32_MAX;
+}
+
 void worker_sign_off(struct engine *e, struct worker *w)
 {
-    if (w->signed_in) {
-        w->signed_in = false;
-        e->hub[w->hub - 1]->signed_in--;
-    }
+    worker_set_signed_in(e, w, false);
     match_worker(e, w);
 }
 

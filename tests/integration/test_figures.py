@@ -115,13 +115,13 @@ class Figures(harness.Case):
         f = self.samples(self.world.sunline("stats", "--format", "prometheus").out)
         # ten units went in; three were said, and their checks wait behind; one more (the furthest downstream) is in hand
         for name, value in {"sunline_units_total": 10, "sunline_results_total": 3, "sunline_assignments_held": 1,
-                            "sunline_hubs_connected": 1, "sunline_workers_signed_in": 1,
+                            "sunline_hubs_connected": 1, "sunline_workers_signed_in": 1, "sunline_workers_on_shift": 1,
                             'sunline_station_tasks{line="echo",station="say",version="1",state="done"}': 3,
                             'sunline_station_tasks{line="echo",station="say",version="1",state="ready"}': 7,
                             'sunline_station_tasks{line="echo",station="check",version="1",state="assigned"}': 1,
                             'sunline_station_results_total{line="echo",station="say",version="1"}': 3,
                             'sunline_line_tasks{line="echo",state="ready"}': 9, 'sunline_line_runs_open{line="echo"}': 1,
-                            'sunline_hub_signed_in{hub="nairobi"}': 1, 'sunline_hub_holding{hub="nairobi"}': 1,
+                            'sunline_hub_signed_in{hub="nairobi"}': 1, 'sunline_hub_on_shift{hub="nairobi"}': 1, 'sunline_hub_holding{hub="nairobi"}': 1,
                             'sunline_hub_assignments_total{hub="nairobi"}': 4, 'sunline_hub_results_total{hub="nairobi"}': 3,
                             'sunline_task_waited_seconds_count': 4, 'sunline_task_worked_seconds_count': 3,
                             'sunline_task_worked_seconds_bucket{le="+Inf"}': 3, "sunline_results_last_minute": 3,

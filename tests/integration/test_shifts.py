@@ -86,6 +86,8 @@ class Shifts(harness.Case):
         ask = self.screen(agent, "asha")
         ask("sign_in")
         self.world.wait(lambda: self.world.sunline("--json", "worker", "show", "asha").json()["signed_in"], 10, "the grant")
+        figures = self.world.sunline("--json", "stats").json()
+        self.assertEqual((figures["workers_signed_in"], figures["workers_on_shift"], figures["by_hub"]["pokhara"]["on_shift"]), (1, 0, 0))
         answer = ask("next")
         self.assertIsNone(answer["task"])
         self.assertEqual(answer["why"]["code"], 8)
