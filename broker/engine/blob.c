@@ -6,6 +6,7 @@
 #include "broker/engine/records.h"
 
 #define PREFIX_MAX 8
+#define BLOB_PARTS_MAX 2
 
 static size_t blob_key(uint8_t *k, const uint8_t *prefix, size_t prefix_n, uint64_t number, uint16_t piece)
 {
@@ -18,27 +19,41 @@ static size_t blob_key(uint8_t *k, const uint8_t *prefix, size_t prefix_n, uint6
     return prefix_n + 10;
 }
 
+/* The first piece holds the head, the ends of the values if there are several, and as much as fits; a single value may have more pieces. */
 enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint32_t run,
-                       uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off)
+                       uint64_t first, uint32_t n, const struct store_val *part, uint32_t parts)
 {
-    uint8_t k[PREFIX_MAX + 10], b[SL_VALUE_BYTES_MAX];
-    struct rec r = { b, 0, SL_SEGMENT_BYTES_MAX + 256, 0 };
-    size_t done = bytes;
+    uint8_t k[PREFIX_MAX + 10], head[BLOB_HEAD_BYTES + 2 * BLOB_VALUES_MAX];
+    struct store_val piece[1 + BLOB_PARTS_MAX * BLOB_VALUES_MAX];
+    struct rec r = { head, 0, sizeof head, 0 };
+    size_t bytes = 0, room = SL_SEGMENT_BYTES_MAX + 256;
+    assert(n && n <= BLOB_VALUES_MAX && parts && parts <= BLOB_PARTS_MAX);
+    for (uint32_t i = 0; i < n * parts; i++)
+        bytes += part[i].n;
     rec_u32(&r, run);
     rec_u16(&r, (uint16_t)n);
     rec_u32(&r, (uint32_t)bytes);
-    if (n > 1)
-        for (uint32_t i = 0; i < n; i++)
-            rec_u16(&r, (uint16_t)off[i]);
-    if (done > r.cap - r.n)
-        done = r.cap - r.n;
-    rec_bytes(&r, packed, done);
-    assert(!r.bad && (n == 1 || done == bytes));
-    enum store_rc rc = store_append(t, tb, k, blob_key(k, prefix, prefix_n, first, 0), b, r.n);
-    for (uint16_t piece = 1; rc == STORE_OK && done < bytes; piece++) {
-        size_t m = bytes - done < SL_SEGMENT_BYTES_MAX ? bytes - done : SL_SEGMENT_BYTES_MAX;
-        rc = store_append(t, tb, k, blob_key(k, prefix, prefix_n, first, piece), packed + done, m);
-        done += m;
+    for (size_t i = 0, end = 0; n > 1 && i < n; i++) {
+        for (uint32_t j = 0; j < parts; j++)
+            end += part[i * parts + j].n;
+        rec_u16(&r, (uint16_t)end);
+    }
+    assert(!r.bad && (n == 1 || r.n + bytes <= room));
+    enum store_rc rc = STORE_OK;
+    size_t at = 0, skip = 0; /* so many parts are written, and so much of the next one */
+    piece[0] = (struct store_val){ head, r.n };
+    room -= r.n;
+    for (uint16_t no = 0; rc == STORE_OK && (no == 0 || at < (size_t)n * parts); no++) {
+        size_t pieces = no == 0;
+        while (at < (size_t)n * parts && room > 0) {
+            size_t left = part[at].n - skip, m = left < room ? left : room;
+            piece[pieces++] = (struct store_val){ (const uint8_t *)part[at].p + skip, m };
+            room -= m;
+            skip = m < left ? skip + m : 0;
+            at += m == left;
+        }
+        rc = store_append_parts(t, tb, k, blob_key(k, prefix, prefix_n, first, no), piece, pieces);
+        room = SL_SEGMENT_BYTES_MAX;
     }
     return rc;
 }

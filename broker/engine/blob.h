@@ -13,9 +13,10 @@
 #define BLOB_HEAD_BYTES 10
 struct blob { uint32_t run, n; uint64_t first; const uint8_t *ends, *body; size_t bytes; };
 
-/* Write a segment. off[i] is the end of value i within packed; n values, bytes in all. put: store_put or store_append. */
+#define BLOB_VALUES_MAX 512
+/* Write a segment of n values, each of `parts` parts that lie side by side in `part`. */
 enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint32_t run, uint64_t first,
-                       uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off);
+                       uint32_t n, const struct store_val *part, uint32_t parts);
 /* Find the segment that holds `number`. Borrowed from the map, or from `scratch` where it was cut. NOT_FOUND: there is none. */
 enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint64_t number,
                         struct slp_buf *scratch, struct blob *b);

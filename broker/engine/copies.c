@@ -408,7 +408,7 @@ static void finish(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
         return;
     }
     struct slp_list values = { e->b3.p, (uint32_t)e->b3.n, st->def->value_count };
-    uint64_t result = result_add(e, r, b->no[v->winner], done_wall_us, &values);
+    uint64_t result = result_add(e, r, b->no[v->winner], done_wall_us, &values, false);
     h = unit_head(e, r, unit, true);
     if (!h)
         return;

@@ -4,7 +4,7 @@
 
 #include "broker/engine/internal.h"
 
-#define UNIT_SEGMENT_MAX 512 /* units in one segment */
+#define UNIT_SEGMENT_MAX BLOB_VALUES_MAX /* units in one segment */
 
 struct intake {
     struct run *r;
@@ -17,11 +17,21 @@ struct intake {
     bool raised;   /* a numbered producer came with a higher epoch: it stands, even with no row */
 };
 
-/* The segment in the making; its values lie in b1. */
+/* The segment in the making. Its values lie where they came, in the frame; or, if the columns came in another order, side by side in b1. */
 struct segment {
     uint64_t first;
-    uint32_t n, off[UNIT_SEGMENT_MAX];
+    uint32_t n;
+    size_t bytes;
+    bool packed; /* in b1, which may move until the end: only lengths are known */
+    struct store_val value[UNIT_SEGMENT_MAX];
 };
+
+static void segment_point(struct engine *e, struct segment *s)
+{
+    const char *p = e->b1.p;
+    for (uint32_t i = 0; s->packed && i < s->n; p += s->value[i++].n)
+        s->value[i].p = p;
+}
 
 /* ---- checks ---- */
 
@@ -123,7 +133,7 @@ static size_t dedup_key(uint8_t *k, const struct run *r, struct slp_bytes key)
 }
 
 /* Is this key known? 0: no. Else the unit; *same tells whether it came with the same bytes. */
-static uint64_t dedup_find(struct engine *e, struct run *r, struct slp_bytes key, const struct segment *s,
+static uint64_t dedup_find(struct engine *e, struct run *r, struct slp_bytes key, struct segment *s,
                            const struct slp_list *values, bool *same)
 {
     uint8_t k[4 + SL_KEY_BYTES_MAX];
@@ -134,8 +144,9 @@ static uint64_t dedup_find(struct engine *e, struct run *r, struct slp_bytes key
     uint64_t unit = rdr_u64(&rd);
     struct slp_list was;
     if (s && s->n && unit >= s->first) { /* of this very frame */
-        uint32_t i = (uint32_t)(unit - s->first), from = i ? s->off[i - 1] : 0;
-        was = (struct slp_list){ e->b1.p + from, s->off[i] - from, 0 };
+        segment_point(e, s);
+        const struct store_val *here = &s->value[unit - s->first];
+        was = (struct slp_list){ here->p, (uint32_t)here->n, 0 };
     } else if (rd.bad || !unit_values(e, r, unit, &was)) {
         fail(e, STORE_CORRUPT);
         return 0;
@@ -242,24 +253,28 @@ void on_producer_get(struct engine *e, const struct slp_msg *m)
 
 static void segment_end(struct engine *e, struct run *r, struct segment *s)
 {
-    if (s->n)
-        unit_segment_put(e, r, s->first, s->n, (const uint8_t *)e->b1.p, e->b1.n, s->off);
     if (e->b1.failed)
         fail(e, STORE_NO_MEMORY);
+    segment_point(e, s);
+    if (s->n && !e->rc)
+        unit_segment_put(e, r, s->first, s->n, s->value);
     slp_buf_clear(&e->b1);
     s->n = 0;
+    s->bytes = 0;
 }
 
 static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values)
 {
     if (s->n &&
-        (s->n == UNIT_SEGMENT_MAX || BLOB_HEAD_BYTES + 2 * (s->n + 1) + e->b1.n + values->bytes > SL_SEGMENT_BYTES_MAX))
+        (s->n == UNIT_SEGMENT_MAX || BLOB_HEAD_BYTES + 2 * (s->n + 1) + s->bytes + values->bytes > SL_SEGMENT_BYTES_MAX))
         segment_end(e, r, s);
     uint64_t unit = ++r->units;
     if (!s->n)
         s->first = unit;
-    slp_buf_add(&e->b1, values->p, values->bytes);
-    s->off[s->n++] = (uint32_t)e->b1.n;
+    if (s->packed)
+        slp_buf_add(&e->b1, values->p, values->bytes);
+    s->value[s->n++] = (struct store_val){ s->packed ? NULL : values->p, values->bytes };
+    s->bytes += values->bytes;
     uint8_t *head = unit_create(e, r, unit);
     if (!head)
         return;
@@ -361,7 +376,10 @@ static void take_in(struct engine *e, struct intake *in)
 {
     const struct slp_put *q = in->q;
     struct run *r = in->r;
-    struct segment s = { .n = 0 };
+    struct segment s;
+    s.n = 0;
+    s.bytes = 0;
+    s.packed = !in->as_is;
     struct slp_put_done a = { .duplicates = in->skip };
     struct slp_cursor rows = slp_each(q->rows), keys = slp_each(q->keys);
     struct slp_bytes row, key = { 0 };

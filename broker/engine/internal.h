@@ -313,7 +313,16 @@ struct engine {
     bool results_cached;
     struct slp_buf scratch[4];
     uint32_t scratch_at;
-    struct { struct run *run; uint64_t first; uint32_t n, off[RESULT_SEGMENT_MAX]; struct slp_buf b; } rseg; /* results of this frame */
+    struct { /* results of this frame, not written yet: two parts each, the head and the values where they lie in the frame, or copied to b */
+        struct run *run;
+        uint64_t first;
+        uint32_t n;
+        size_t bytes;
+        struct store_val part[2 * RESULT_SEGMENT_MAX];
+        uint8_t head[RESULT_SEGMENT_MAX][RESULT_HEAD_BYTES];
+        bool copied[RESULT_SEGMENT_MAX];
+        struct slp_buf b;
+    } rseg;
     struct { struct hub *hub; uint64_t no; unsigned code; } *recalled;
     uint32_t recalls, recall_cap;
     struct totals { uint64_t units, assigned, started, submitted, late, returned, expired, steps; } total, second[STATS_SECONDS];
@@ -384,10 +393,10 @@ void on_put(struct engine *e, const struct slp_msg *m);
 void on_producer_get(struct engine *e, const struct slp_msg *m);
 
 /* payload.c */
-void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes, const uint32_t *off);
+void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const struct store_val *values);
 bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list *values); /* borrowed until the next write */
-/* Returns its number. done_wall_us: by the hub's clock. */
-uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us, const struct slp_list *values);
+/* Returns its number. done_wall_us: by the hub's clock. stays: the values lie where they are (in the frame) until result_flush, which ends the command; else they are copied. */
+uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us, const struct slp_list *values, bool stays);
 void result_flush(struct engine *e);
 bool result_values(struct engine *e, uint64_t result, uint32_t station, struct slp_list *values); /* station: of its line, whose result it is */
 void payload_forget(struct engine *e); /* something was written: what was borrowed is void */

@@ -13,14 +13,12 @@ void payload_forget(struct engine *e)
     e->results_cached = false;
 }
 
-void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const uint8_t *packed, size_t bytes,
-                      const uint32_t *off)
+void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t n, const struct store_val *values)
 {
     uint8_t prefix[4];
     key_u32(prefix, r->id);
     payload_forget(e);
-    enum store_rc rc =
-        e->rc ? e->rc : blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, packed, bytes, off);
+    enum store_rc rc = e->rc ? e->rc : blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, values, 1);
     if (rc)
         fail(e, rc);
 }
@@ -54,39 +52,59 @@ bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list
 
 /* ---- results ---- */
 
+/* Those that were copied lie one behind the other. */
+static void rseg_point(struct engine *e)
+{
+    const char *p = e->rseg.b.p;
+    for (uint32_t i = 0; i < e->rseg.n; i++)
+        if (e->rseg.copied[i]) {
+            e->rseg.part[2 * i + 1].p = p;
+            p += e->rseg.part[2 * i + 1].n;
+        }
+}
+
 void result_flush(struct engine *e)
 {
     if (!e->rseg.n)
         return;
     payload_forget(e);
+    rseg_point(e);
     enum store_rc rc = e->rc ? e->rc
                              : blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n,
-                                        (const uint8_t *)e->rseg.b.p, e->rseg.b.n, e->rseg.off);
+                                        e->rseg.part, 2);
     if (rc)
         fail(e, rc);
     e->rseg.n = 0;
+    e->rseg.bytes = 0;
     slp_buf_clear(&e->rseg.b);
 }
 
 uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us,
-                    const struct slp_list *values)
+                    const struct slp_list *values, bool stays)
 {
     size_t need = RESULT_HEAD_BYTES + values->bytes;
-    if (e->rseg.n && (e->rseg.run != r || e->rseg.n == RESULT_SEGMENT_MAX ||
-                      BLOB_HEAD_BYTES + 2 * (e->rseg.n + 1) + e->rseg.b.n + need > SL_SEGMENT_BYTES_MAX))
+    uint32_t n = e->rseg.n;
+    if (n && (e->rseg.run != r || n == RESULT_SEGMENT_MAX ||
+              BLOB_HEAD_BYTES + 2 * (n + 1) + e->rseg.bytes + need > SL_SEGMENT_BYTES_MAX)) {
         result_flush(e);
-    if (!e->rseg.n) {
+        n = 0;
+    }
+    if (!n) {
         e->rseg.run = r;
         e->rseg.first = e->meta.result + 1;
     }
-    uint8_t a[RESULT_HEAD_BYTES];
-    put_u48(a, assignment);
-    put_u64(a + 6, (uint64_t)done_wall_us);
-    slp_buf_add(&e->rseg.b, a, sizeof a);
-    slp_buf_add(&e->rseg.b, values->p, values->bytes);
+    uint8_t *head = e->rseg.head[n];
+    put_u48(head, assignment);
+    put_u64(head + 6, (uint64_t)done_wall_us);
+    e->rseg.part[2 * n] = (struct store_val){ head, RESULT_HEAD_BYTES };
+    e->rseg.part[2 * n + 1] = (struct store_val){ values->p, values->bytes };
+    e->rseg.copied[n] = !stays;
+    if (!stays)
+        slp_buf_add(&e->rseg.b, values->p, values->bytes);
     if (e->rseg.b.failed)
         fail(e, STORE_NO_MEMORY);
-    e->rseg.off[e->rseg.n++] = (uint32_t)e->rseg.b.n;
+    e->rseg.bytes += need;
+    e->rseg.n++;
     return ++e->meta.result;
 }
 
@@ -94,8 +112,10 @@ bool result_values(struct engine *e, uint64_t result, uint32_t station, struct s
 {
     struct slp_bytes v;
     if (e->rseg.n && result >= e->rseg.first) { /* of this very frame */
-        uint32_t i = (uint32_t)(result - e->rseg.first), from = i ? e->rseg.off[i - 1] : 0;
-        v = (struct slp_bytes){ e->rseg.b.p + from, e->rseg.off[i] - from };
+        rseg_point(e);
+        struct store_val here = e->rseg.part[2 * (result - e->rseg.first) + 1];
+        *values = (struct slp_list){ here.p, (uint32_t)here.n, SL_FORM_FIELDS_MAX };
+        return true;
     } else {
         struct blob *b = &e->result_blob[station % RESULT_BLOBS], alone;
         if (result < b->first || result >= b->first + b->n) {

@@ -480,7 +480,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     }
     uint8_t *head = has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
     struct run *r = s->run;
-    a->result = result_add(e, r, no, it->done_wall_us, &it->values);
+    a->result = result_add(e, r, no, it->done_wall_us, &it->values, true);
     a->active_us = it->active_us;
     enum assign_state end = head ? ASSIGN_COUNTED : ASSIGN_LATE;
     if (a->state == ASSIGN_RETURNED) {

@@ -83,8 +83,7 @@ struct store {
     struct store_faults faults;
     struct store_txn write;
     struct journal journal;
-    uint8_t key[STORE_KEY_BYTES_MAX];     /* copies of what is being put, so that the caller's ... */
-    uint8_t value[SL_VALUE_BYTES_MAX];    /* ... may lie in the store itself */
+    uint8_t key[STORE_KEY_BYTES_MAX];     /* a copy of what is being put, so that the caller's may lie in the store itself */
     atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
     atomic_ullong commits_begun, commits_ended; /* see begin_snapshot in txn.c */
 
@@ -139,14 +138,16 @@ enum store_rc young_begin(struct store_txn *t);
 void young_abort(struct store_txn *t);
 /* False: it does not go into the journal. Settle, then write it to its table. */
 bool young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                 const void *v, size_t n);
+                 const struct store_val *part, size_t parts, size_t n);
 int young_settle(struct store_txn *t); /* all that is young goes to its tables; from here on the batch is direct. LMDB's code */
 int young_commit(struct store_txn *t); /* before LMDB's commit; its code */
 void young_committed(struct store_txn *t, uint64_t batch_bytes);
 
 /* ---- txn.c ---- */
 /* Write one change to its table. LMDB's code; NOTFOUND: there was nothing to delete. Neither key nor value may lie in LMDB's pages. */
-int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key, struct store_val v);
+int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
+              const struct store_val *part, size_t parts);
+void parts_copy(uint8_t *to, const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
 enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc);
 enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v);

@@ -44,7 +44,7 @@ static size_t change_bytes(const uint8_t *c)
 }
 
 static size_t change_write(uint8_t *c, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                           const void *v, size_t n)
+                           const struct store_val *part, size_t parts, size_t n)
 {
     c[0] = (uint8_t)tb;
     c[1] = (uint8_t)how;
@@ -53,8 +53,7 @@ static size_t change_write(uint8_t *c, enum store_table tb, enum change_how how,
     c[4] = (uint8_t)n;
     c[5] = (uint8_t)(n >> 8);
     memcpy(c + CHANGE_HEAD_BYTES, key, key_n);
-    if (n > 0)
-        memcpy(c + CHANGE_HEAD_BYTES + key_n, v, n);
+    parts_copy(c + CHANGE_HEAD_BYTES + key_n, part, parts);
     return CHANGE_HEAD_BYTES + key_n + n;
 }
 
@@ -245,7 +244,7 @@ void young_abort(struct store_txn *t)
 }
 
 bool young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                 const void *v, size_t n)
+                 const struct store_val *part, size_t parts, size_t n)
 {
     struct journal *j = &t->s->journal;
     size_t need = CHANGE_HEAD_BYTES + key_n + n;
@@ -254,7 +253,7 @@ bool young_write(struct store_txn *t, enum store_table tb, enum change_how how, 
         t->young.n == CHANGES_MAX || j->bytes_max == 0)
         return false;
     uint8_t *c = j->bytes + j->n;
-    j->n += change_write(c, tb, how, key, key_n, v, n);
+    j->n += change_write(c, tb, how, key, key_n, part, parts, n);
     bool added = sort_in(&t->young, c);
     assert(added);
     return true;
@@ -269,7 +268,8 @@ int young_settle(struct store_txn *t)
     t->direct = true;
     for (uint32_t i = 0; i < y->n && rc == 0; i++) {
         const uint8_t *c = y->change[i];
-        rc = txn_write(t, c[0], c[1], change_key(c), change_value(c));
+        struct store_val v = change_value(c);
+        rc = txn_write(t, c[0], change_how(c), change_key(c), &v, 1);
         if (rc == MDB_NOTFOUND && change_how(c) == CHANGE_DELETE)
             rc = 0; /* made and gone again in between */
     }

@@ -5,8 +5,8 @@
  * kept in an envelope: CRC32C over table number, key and value; format version; so a page that LMDB cannot vouch for
  * is found: store_get and cursors return SL_STORE_CORRUPT and name table and key in store_error_text, never wrong
  * bytes. A cursor that found damage stands on it and can step on. A value larger than SL_VALUE_BYTES_MAX is an
- * assert here: the engine cuts it first. Keys and values that are put are copied first: they may lie in the store (a
- * cursor's key, a value that was got). No wrapper call allocates on success paths after open; LMDB does, for pages
+ * assert here: the engine cuts it first. A key may lie in the store (a cursor's); a value that is put must not (one that was
+ * got): the put itself may move it. No wrapper call allocates on success paths after open; LMDB does, for pages
  * it changes and for cursors. */
 #ifndef SUNLINE_STORE_H
 #define SUNLINE_STORE_H
@@ -114,6 +114,9 @@ enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *ke
 /* As store_put for a key known to be the table's greatest; falls back to store_put if it is not. */
 enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                            size_t n);
+/* As store_append; the value is these parts, one behind the other: so a payload is copied once on its way into the map. */
+enum store_rc store_append_parts(struct store_txn *t, enum store_table tb, const void *key, size_t key_n,
+                                 const struct store_val *part, size_t parts);
 /* NOT_FOUND if it was not there. */
 enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n);
 

@@ -8,8 +8,8 @@
  * its reader's slot. Nothing here allocates after the first use of a slot but LMDB itself: its pages and its
  * cursors.
  *
- * A put copies key and value first (to s->key, s->value, or into the journal): they may lie in the store, under a page
- * that the put itself moves. */
+ * A put copies its key first, to s->key: it may lie in the store, under a page that the put itself moves. The value is copied once, from the
+ * caller's memory to the page (or into the journal), and its checksum taken there. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -345,10 +345,28 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     return txn_opened(t, tb, &k, &record, v);
 }
 
-int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key, struct store_val v)
+static size_t parts_bytes(const struct store_val *part, size_t parts)
 {
-    struct store *s = t->s;
-    MDB_val k = val_of(key.p, key.n), record = val_of(s->value, v.n + ENVELOPE_BYTES);
+    size_t n = 0;
+    for (size_t i = 0; i < parts; i++)
+        n += part[i].n;
+    return n;
+}
+
+void parts_copy(uint8_t *to, const struct store_val *part, size_t parts)
+{
+    for (size_t i = 0; i < parts; i++) {
+        if (part[i].n > 0)
+            memcpy(to, part[i].p, part[i].n);
+        to += part[i].n;
+    }
+}
+
+int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
+              const struct store_val *part, size_t parts)
+{
+    size_t n = parts_bytes(part, parts);
+    MDB_val k = val_of(key.p, key.n), record = val_of(NULL, n + ENVELOPE_BYTES);
     MDB_cursor *mc;
     int rc = txn_cursor(t, tb, &mc);
     if (rc != 0)
@@ -357,55 +375,66 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
         rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
         return rc != 0 ? rc : mdb_cursor_del(mc, 0);
     }
-    if (v.n > 0)
-        memcpy(s->value + ENVELOPE_BYTES, v.p, v.n);
-    envelope_seal(tb, key.p, key.n, s->value, v.n);
-    rc = mdb_cursor_put(mc, &k, &record, how == CHANGE_APPEND ? MDB_APPEND : 0);
-    if (rc == MDB_KEYEXIST && how == CHANGE_APPEND)
-        rc = mdb_cursor_put(mc, &k, &record, 0);
-    return rc;
+    rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE | (how == CHANGE_APPEND ? MDB_APPEND : 0));
+    if (rc == MDB_KEYEXIST && how == CHANGE_APPEND) {
+        k = val_of(key.p, key.n);
+        record = val_of(NULL, n + ENVELOPE_BYTES);
+        rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE);
+    }
+    if (rc != 0)
+        return rc;
+    parts_copy((uint8_t *)record.mv_data + ENVELOPE_BYTES, part, parts);
+    envelope_seal(tb, key.p, key.n, record.mv_data, n);
+    return 0;
 }
 
 /* Into the journal, or to its table. */
 static enum store_rc change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                            const void *v, size_t n)
+                            const struct store_val *part, size_t parts)
 {
     struct store *s = t->s;
     int rc = 0;
     if (!t->direct) {
-        if (young_write(t, tb, how, key, key_n, v, n))
+        if (young_write(t, tb, how, key, key_n, part, parts, parts_bytes(part, parts)))
             return STORE_OK;
-        rc = young_settle(t); /* the journal's bytes stay where they are: key and value may lie there */
+        rc = young_settle(t); /* the journal's bytes stay where they are: the key may lie there */
     }
     memcpy(s->key, key, key_n);
     if (rc == 0)
-        rc = txn_write(t, tb, how, (struct store_val){ s->key, key_n }, (struct store_val){ v, n });
+        rc = txn_write(t, tb, how, (struct store_val){ s->key, key_n }, part, parts);
     return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
 }
 
 static enum store_rc put(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                         const void *v, size_t n)
+                         const struct store_val *part, size_t parts)
 {
+    size_t n = parts_bytes(part, parts);
     assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
     t->s->counters.put_bytes += key_n + n;
     if (strikes(&t->s->faults.fail_put_after))
         return write_failed(t, tb, key, key_n, EIO);
-    return change(t, tb, how, key, key_n, v, n);
+    return change(t, tb, how, key, key_n, part, parts);
 }
 
 enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                         size_t n)
 {
     t->s->counters.puts++;
-    return put(t, tb, CHANGE_PUT, key, key_n, v, n);
+    return put(t, tb, CHANGE_PUT, key, key_n, &(struct store_val){ v, n }, 1);
 }
 
 enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                            size_t n)
 {
+    return store_append_parts(t, tb, key, key_n, &(struct store_val){ v, n }, 1);
+}
+
+enum store_rc store_append_parts(struct store_txn *t, enum store_table tb, const void *key, size_t key_n,
+                                 const struct store_val *part, size_t parts)
+{
     t->s->counters.appends++;
-    return put(t, tb, CHANGE_APPEND, key, key_n, v, n);
+    return put(t, tb, CHANGE_APPEND, key, key_n, part, parts);
 }
 
 enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n)
@@ -415,7 +444,7 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
     t->s->counters.dels++;
     if (t->direct) {
         memcpy(t->s->key, key, key_n);
-        int rc = txn_write(t, tb, CHANGE_DELETE, (struct store_val){ t->s->key, key_n }, (struct store_val){ NULL, 0 });
+        int rc = txn_write(t, tb, CHANGE_DELETE, (struct store_val){ t->s->key, key_n }, NULL, 0);
         return rc == 0 ? STORE_OK : rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);
     }
     const uint8_t *c = young_find(&t->young, tb, key, key_n);
@@ -440,7 +469,7 @@ enum store_rc store_set_format(struct store_txn *t, uint32_t version)
     uint8_t v[FORMAT_BYTES];
     memcpy(key_u32(v, version), s->id, sizeof s->id);
     int rc = txn_write(t, TABLE_META, CHANGE_PUT, (struct store_val){ FORMAT_KEY, sizeof FORMAT_KEY - 1 },
-                       (struct store_val){ v, sizeof v }); /* never by the journal: an open looks here first */
+                       &(struct store_val){ v, sizeof v }, 1); /* never by the journal: an open looks here first */
     s->format_next = version;
     return rc == 0 ? STORE_OK : write_failed(t, TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, rc);
 }
