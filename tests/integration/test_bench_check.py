@@ -1,0 +1,106 @@
+"""`make bench-check`, on doctored figures: what got worse than recorded beyond the tolerance fails it, by name, and nothing else does."""
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench", "check")
+TOLERANCE = 0.2
+
+MEASURED = {
+    "setting": {"quick": False},
+    "life": {"ratios": [{"window": 1, "durable": True, "ratio": 0.5}, {"window": 256, "durable": True, "ratio": 2.0},
+                        {"window": 256, "durable": False, "ratio": 1.5}]},
+    "latency": {"ratios": {"ack_p50_ms": 1.2, "ack_p99_ms": 2.0}},
+    "depth": {"rows": [{"queue": "sunline", "depth": 1000000, "ratio": 0.9}, {"queue": "redis", "depth": 1000000, "ratio": 0.1}]},
+    "lines": {"rows": [{"line": "one station", "stations": 1, "cost": 1.0}, {"line": "chain", "stations": 5, "cost": 4.5}]},
+    "csv": {"import_ratio": 0.8, "export_ratio": 0.9},
+}
+
+
+class BenchCheck(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="sunline-bench-")
+        self.addCleanup(self.folder.cleanup)
+        self.recorded = os.path.join(self.folder.name, "recorded.json")
+        self.measured = copy.deepcopy(MEASURED)
+
+    def run_check(self, *options):
+        path = os.path.join(self.folder.name, "measured.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(self.measured, f)
+        return subprocess.run([sys.executable, CHECK, path, "--recorded", self.recorded, *options], capture_output=True, text=True, check=False)
+
+    def record(self):
+        done = self.run_check("--record")
+        self.assertEqual(done.returncode, 0, done)
+
+    def says_worse(self, *names):
+        done = self.run_check()
+        worse = [line.split("  ")[-1] for line in done.stdout.splitlines() if line.startswith("WORSE")]
+        self.assertEqual(worse, list(names), done)
+        self.assertEqual(done.returncode, 1 if names else 0, done)
+
+    def test_what_was_recorded_passes(self):
+        self.record()
+        self.says_worse()
+
+    def test_better_figures_pass(self):
+        self.record()
+        self.measured["life"]["ratios"][0]["ratio"] *= 3
+        self.measured["latency"]["ratios"]["ack_p50_ms"] /= 3
+        self.measured["lines"]["rows"][1]["cost"] /= 3
+        self.says_worse()
+
+    def test_a_ratio_that_fell_fails_beyond_the_tolerance_and_not_before(self):
+        self.record()
+        life = self.measured["life"]["ratios"][1]
+        life["ratio"] = 2.0 * (1 - TOLERANCE) + 0.01
+        self.says_worse()
+        life["ratio"] = 2.0 * (1 - TOLERANCE) - 0.01
+        self.says_worse("life, window 256, by the best durable peer")
+
+    def test_a_cost_that_rose_fails_beyond_the_tolerance_and_not_before(self):
+        self.record()
+        self.measured["latency"]["ratios"]["ack_p50_ms"] = 1.2 * (1 + TOLERANCE) - 0.01
+        self.says_worse()
+        self.measured["latency"]["ratios"]["ack_p50_ms"] = 1.2 * (1 + TOLERANCE) + 0.01
+        self.measured["lines"]["rows"][1]["cost"] = 4.5 * (1 + TOLERANCE) + 0.1
+        self.says_worse("latency, ack_p50_ms, by beanstalkd's", "line chain, cost of a task by one station's")
+
+    def test_each_kind_of_ratio_can_fail(self):
+        self.record()
+        self.measured["depth"]["rows"][0]["ratio"] = 0.5
+        self.measured["csv"]["import_ratio"] = 0.3
+        self.says_worse("depth 1000000, by the empty queue's rate", "csv, import, by the library's pipelined put")
+
+    def test_what_is_not_measured_any_more_fails_by_name(self):
+        self.record()
+        del self.measured["life"]["ratios"][0]
+        done = self.run_check()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("NOT MEASURED   life, window 1, by the best durable peer", done.stdout)
+
+    def test_a_new_ratio_is_no_failure(self):
+        self.record()
+        self.measured["life"]["ratios"].append({"window": 1000, "durable": True, "ratio": 0.1})
+        self.says_worse()
+
+    def test_nothing_recorded_is_no_pass(self):
+        with open(self.recorded, "w", encoding="utf-8") as f:
+            f.write("{}")
+        done = self.run_check()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nothing to compare with", done.stderr)
+
+    def test_a_quick_run_is_not_recorded(self):
+        self.measured["setting"]["quick"] = True
+        self.assertEqual(self.run_check("--record").returncode, 1)
+        self.assertFalse(os.path.exists(self.recorded))
+
+
+if __name__ == "__main__":
+    unittest.main()
