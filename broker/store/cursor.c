@@ -22,6 +22,9 @@ enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct
     c->at_n = 0;
     if (!t->writer && t->young_rc != STORE_OK && tb != TABLE_JOURNAL)
         return t->young_rc;
+    enum store_rc young = young_ready(t, tb);
+    if (young != STORE_OK)
+        return young;
     MDB_cursor *mc;
     int rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc);
     if (rc != 0)

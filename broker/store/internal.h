@@ -44,6 +44,7 @@ enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* with an empty key: from the
 struct young { /* changes in order of table and key, the newest of each key */
     const uint8_t **change;
     uint32_t n, in[STORE_TABLE_COUNT];
+    uint32_t sorted; /* readers: bit tb, the table's changes are among them */
 };
 
 struct journal { /* the writer's */
@@ -126,7 +127,7 @@ const char *envelope_open(enum store_table tb, const MDB_val *key, const MDB_val
 
 /* ---- journal.c ---- */
 static inline enum change_how change_how(const uint8_t *c) { return (enum change_how)c[1]; }
-static inline void young_forget(struct young *y) { y->n = 0; memset(y->in, 0, sizeof y->in); }
+static inline void young_forget(struct young *y) { y->n = y->sorted = 0; memset(y->in, 0, sizeof y->in); }
 struct store_val change_key(const uint8_t *c);
 struct store_val change_value(const uint8_t *c);
 const uint8_t *young_find(const struct young *y, enum store_table tb, const void *key, size_t key_n); /* NULL: none */
@@ -134,6 +135,13 @@ const uint8_t *young_near(const struct young *y, enum store_table tb, const void
 bool young_open(struct store *s, uint64_t bytes); /* false: no memory */
 void young_close(struct store *s);
 enum store_rc young_load(struct store_txn *t, struct journal *copy);
+enum store_rc young_sort(struct store_txn *t, enum store_table tb);
+/* Before t->young is asked about a table. */
+static inline enum store_rc young_ready(struct store_txn *t, enum store_table tb)
+{
+    bool ready = t->writer || t->young.in[tb] == 0 || (t->young.sorted >> tb & 1);
+    return ready ? STORE_OK : young_sort(t, tb);
+}
 enum store_rc young_begin(struct store_txn *t);
 void young_abort(struct store_txn *t);
 /* False: it does not go into the journal. Settle, then write it to its table. */

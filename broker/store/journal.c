@@ -11,7 +11,8 @@
  *
  *   table u8, how u8 (put, append, delete), key bytes u16, value bytes u16 (little-endian), key, value
  *
- * A read transaction sees the journal of its snapshot: it sorts pointers to the changes in the mapped pages. If the journal is
+ * A read transaction sees the journal of its snapshot: it looks through it when it begins, and sorts pointers to a table's changes in the mapped
+ * pages when it first looks into that table. If the journal is
  * damaged, nothing can be read from that snapshot, since any record may be one of the changed: STORE_CORRUPT, and the text names it. */
 #include "broker/store/internal.h"
 
@@ -139,53 +140,64 @@ static bool make_room(struct young *y)
 
 /* ---- reading the journal ---- */
 
-static const char *read_value(struct young *y, struct journal *copy, struct store_val v)
+/* What is to be done with each change of a value. NULL, or what is wrong. */
+typedef const char *each_change(struct young *y, const uint8_t *change, uint8_t tb);
+
+static const char *sort_all(struct young *y, const uint8_t *change, uint8_t tb)
+{
+    (void)tb;
+    return sort_in(y, change) ? NULL : "more changes than a journal holds";
+}
+
+static const char *sort_table(struct young *y, const uint8_t *change, uint8_t tb)
+{
+    return change[0] != tb || sort_in(y, change) ? NULL : "more changes than a journal holds";
+}
+
+static const char *count_only(struct young *y, const uint8_t *change, uint8_t tb)
+{
+    (void)tb;
+    y->in[change[0]]++;
+    return NULL;
+}
+
+static const char *walk_value(struct young *y, struct journal *copy, struct store_val v, each_change *each, uint8_t tb)
 {
     const uint8_t *p = v.p;
+    const char *wrong = NULL;
     if (copy != NULL) {
         if (v.n > copy->cap - copy->n)
             return "more than a journal holds";
         p = memcpy(copy->bytes + copy->n, v.p, v.n);
         copy->n += v.n;
     }
-    for (size_t at = 0; at < v.n; at += change_bytes(p + at)) {
+    for (size_t at = 0; at < v.n && wrong == NULL; at += change_bytes(p + at)) {
         if (!change_is_whole(p + at, v.n - at))
             return "not a row of changes";
-        if (!sort_in(y, p + at))
-            return "more changes than a journal holds";
+        wrong = each(y, p + at, tb);
     }
-    return NULL;
+    return wrong;
 }
 
-/* All that the journal holds in this transaction becomes t->young; with `copy` (the writer, whose pages move) the bytes are copied there. */
-enum store_rc young_load(struct store_txn *t, struct journal *copy)
+/* All changes of the journal, in order. With `copy` (the writer, whose pages move) the bytes are copied there first. */
+static enum store_rc walk(struct store_txn *t, struct journal *copy, each_change *each, uint8_t tb)
 {
-    struct store *s = t->s;
-    struct young *y = &t->young;
-    MDB_stat st;
     MDB_cursor *mc;
     MDB_val k, record;
-    young_forget(y);
-    int rc = mdb_stat(t->mt, s->dbi[TABLE_JOURNAL], &st);
-    if (rc == 0 && st.ms_entries == 0)
-        return STORE_OK;
-    if (rc == 0 && !make_room(y))
-        rc = ENOMEM;
-    if (rc == 0)
-        rc = mdb_cursor_open(t->mt, s->dbi[TABLE_JOURNAL], &mc);
+    const char *wrong = NULL;
+    uint64_t seq = 0;
+    int rc = make_room(&t->young) ? mdb_cursor_open(t->mt, t->s->dbi[TABLE_JOURNAL], &mc) : ENOMEM;
     if (rc != 0) {
         snprintf(t->text, sizeof t->text, "JOURNAL: %s", mdb_strerror(rc));
         return store_rc_of(rc);
     }
-    const char *wrong = NULL;
-    uint64_t seq = 0;
     while (wrong == NULL && (rc = mdb_cursor_get(mc, &k, &record, MDB_NEXT)) == 0) {
         struct store_val v;
         wrong = envelope_open(TABLE_JOURNAL, &k, &record, &v);
         if (wrong == NULL && (k.mv_size != JOURNAL_KEY_BYTES || key_get_u64(k.mv_data) != seq + 1))
             wrong = "one is missing before it";
         if (wrong == NULL)
-            wrong = read_value(y, copy, v);
+            wrong = walk_value(&t->young, copy, v, each, tb);
         seq++;
     }
     mdb_cursor_close(mc);
@@ -194,10 +206,33 @@ enum store_rc young_load(struct store_txn *t, struct journal *copy)
             copy->last = seq;
         return STORE_OK;
     }
-    young_forget(y);
+    young_forget(&t->young);
     snprintf(t->text, sizeof t->text, "JOURNAL %016llx: %s", (unsigned long long)seq,
              wrong != NULL ? wrong : mdb_strerror(rc));
     return wrong != NULL ? STORE_CORRUPT : store_rc_of(rc);
+}
+
+/* What the journal holds in this transaction becomes t->young: the writer's (with `copy`) at once, a reader's table by table, when it asks. */
+enum store_rc young_load(struct store_txn *t, struct journal *copy)
+{
+    MDB_stat st;
+    young_forget(&t->young);
+    int rc = mdb_stat(t->mt, t->s->dbi[TABLE_JOURNAL], &st);
+    if (rc != 0) {
+        snprintf(t->text, sizeof t->text, "JOURNAL: %s", mdb_strerror(rc));
+        return store_rc_of(rc);
+    }
+    if (st.ms_entries == 0)
+        return STORE_OK;
+    return walk(t, copy, copy != NULL ? sort_all : count_only, 0);
+}
+
+enum store_rc young_sort(struct store_txn *t, enum store_table tb)
+{
+    t->young.in[tb] = 0; /* how many there are; from here on, how many that differ */
+    t->young.sorted |= 1u << tb;
+    t->young_rc = walk(t, NULL, sort_table, (uint8_t)tb); /* stays: without it nothing may be read */
+    return t->young_rc;
 }
 
 /* ---- writing it ---- */

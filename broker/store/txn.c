@@ -324,6 +324,9 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
         t->s->counters.gets++;
     else if (t->young_rc != STORE_OK)
         return t->young_rc;
+    enum store_rc young = young_ready(t, tb);
+    if (young != STORE_OK)
+        return young;
     const uint8_t *c = young_find(&t->young, tb, key, key_n);
     if (c != NULL) {
         if (change_how(c) == CHANGE_DELETE)
