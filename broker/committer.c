@@ -11,7 +11,9 @@
 #include "broker/log.h"
 
 #define PARCELS 3            /* one being filled, one being sent, one between */
-#define QUIET_US 3000        /* without work for this long, it is idle: chores would make a next request wait */
+/* Without work for this long, it is idle: chores would make a next request wait. Short, since one that comes every 5 ms should find them done: they take
+ * about a millisecond. */
+#define QUIET_US 1000
 #define IDLE_WAIT_US 1000000 /* how often an idle committer looks at the store's space */
 #define GATHER_MAX_US 1000   /* see gather() */
 #define GATHER_LIGHT 8       /* a commit takes at least so many times as long as what is committed */

@@ -220,7 +220,7 @@ def csv(o):
 
 # What the broker counts of the store's work, and we divide by lives.
 PER_LIFE = ("store_gets_total", "store_puts_total", "store_appends_total", "store_dels_total", "store_seeks_total", "store_steps_total",
-            "store_put_bytes_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
+            "store_put_bytes_total", "store_journaled_total", "store_settled_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
             "bytes_in_total", "bytes_out_total")
 
 

@@ -58,7 +58,7 @@ def cost(part):
     figures = [("lives/s", "per_s"), ("lives a commit", "lives_a_commit"), ("commit, ms", "commit_ms"), ("engine before it, ms", "engine_ms"),
                ("broker CPU, us", "server_cpu_us"), ("producer CPU, us", "producer_cpu_us"), ("agent CPU, us", "consumer_cpu_us"),
                ("B-tree gets", "store_gets"), ("seeks", "store_seeks"), ("puts", "store_puts"), ("appends", "store_appends"),
-               ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
+               ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("values put into the journal", "store_journaled"), ("changes settled from it", "store_settled"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
                ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
     rows = [[name, *(r.get(key) for r in part["rows"])] for name, key in figures]
     return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in part["rows"])], rows)
