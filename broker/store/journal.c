@@ -363,7 +363,8 @@ enum store_rc store_settle(struct store *s, bool all)
     struct journal *j = &s->journal;
     struct store_txn *t;
     assert(!s->write.open);
-    if (s->read_only || atomic_load(&s->failed) || (s->write.young.n == 0 && !j->stale) ||
+    if (s->read_only || s->full || atomic_load(&s->failed) || /* full: it needs pages, and it can wait */
+        (s->write.young.n == 0 && !j->stale) ||
         (!all && j->n < j->bytes_max / 2))
         return STORE_OK;
     enum store_rc rc = store_begin(s, &t);

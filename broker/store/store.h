@@ -94,7 +94,8 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
 /* Write the file ahead of use by one step (a chunk of zeros, synced); call when idle or before the next batch, never
  * with a write transaction open. Cheap when there is nothing to do. */
 void store_write_ahead(struct store *s);
-/* Bring what is in the journal to its tables, in a transaction of its own: if it is half full, or all of it. Call when idle. */
+/* Bring what is in the journal to its tables, in a transaction of its own: if it is half full, or all of it. Call when idle. Does
+ * nothing while the store is full. */
 enum store_rc store_settle(struct store *s, bool all);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 

@@ -180,6 +180,22 @@ static void an_idle_store_settles_when_the_journal_is_half_full_or_when_all_is_a
     assert_int_equal(store_counters(w->s)->commits, commits);
 }
 
+static void a_full_store_settles_when_it_has_room_again(void **state)
+{
+    struct world *w = *state;
+    struct store_space space;
+    open_journaled(w);
+    put_in_a_batch(w, "a", "young");
+    store_faults(w->s)->full = true;
+    assert_int_equal(store_pressure(w->s, 1, &space), STORE_OK);
+    assert_int_equal(store_settle(w->s, true), STORE_OK);
+    assert_int_equal(in_table(w, TABLE_RUN), 0);
+    store_faults(w->s)->full = false;
+    assert_int_equal(store_pressure(w->s, 2, &space), STORE_OK);
+    assert_int_equal(store_settle(w->s, true), STORE_OK);
+    assert_int_equal(in_table(w, TABLE_RUN), 1);
+}
+
 static void an_aborted_batch_leaves_the_journal_as_it_was(void **state)
 {
     struct world *w = *state;
@@ -323,6 +339,7 @@ int main(void)
         TEST(a_large_batch_goes_to_its_tables_and_takes_the_journal_along),
         TEST(a_full_journal_goes_to_the_tables_with_the_batch_that_fills_it),
         TEST(an_idle_store_settles_when_the_journal_is_half_full_or_when_all_is_asked_for),
+        TEST(a_full_store_settles_when_it_has_room_again),
         TEST(an_aborted_batch_leaves_the_journal_as_it_was),
         TEST(a_cursor_finds_its_way_when_the_journal_is_settled_under_it),
         TEST(a_damaged_journal_is_named_and_nothing_is_read_past_it),
