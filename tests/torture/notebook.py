@@ -39,6 +39,14 @@ def digest(path):
         return hashlib.sha256(f.read()).hexdigest()[:16]
 
 
+def flat(what):
+    """{"calls": {"before": 7}} as {"calls before": 7}: a table has one level."""
+    out = {}
+    for name, value in what.items():
+        out.update({f"{name} {k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value})
+    return out
+
+
 class Notebook:
     def __init__(self, build, name, settings, programs, fresh=False):
         self.folder = os.path.join(build, "reliability")
@@ -76,6 +84,7 @@ class Notebook:
     def publish(self, what):
         """Figures of a part that came to its end."""
         seconds = time.monotonic() - self.begin
+        what = flat(what)
         self.add({"seconds_so_far": seconds})
         out = {"what": what, "command": " ".join(["tests/torture/" + os.path.basename(sys.argv[0]), *sys.argv[1:]]), "commit": self.commit,
                "seconds": round(self.seconds_before + seconds, 1), "machine": machine()}

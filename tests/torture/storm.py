@@ -34,7 +34,7 @@ import sunline_wire as wire  # noqa: E402
 
 DISK_BYTES = 48 << 20
 RESERVE_BYTES = 8 << 20
-SETTINGS = ("--set", f"reserve_bytes={RESERVE_BYTES}", "--set", "heartbeat=500ms", "--set", "grace=2s")
+SETTINGS = ("--set", f"reserve_bytes={RESERVE_BYTES}", "--set", "heartbeat=1s", "--set", "grace=4s")
 
 
 REAL_UNITS = 40

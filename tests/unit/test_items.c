@@ -19,14 +19,38 @@ struct layout {
     bool required[FIELDS_MAX];
 };
 
-static void pack_U64(struct slp_buf *b) { slp_pack_u64(b, 1); }
-static void pack_I64(struct slp_buf *b) { slp_pack_i64(b, -5); }
-static void pack_BOOL(struct slp_buf *b) { slp_pack_bool(b, true); }
-static void pack_STR(struct slp_buf *b) { slp_pack_cstr(b, "text"); }
-static void pack_NAME(struct slp_buf *b) { slp_pack_cstr(b, "name"); }
-static inline void pack_BIN(struct slp_buf *b) { slp_pack_bin(b, "\0\1", 2); }
-static void pack_RAW(struct slp_buf *b) { slp_pack_u64(b, 3); }
-static void pack_list(struct slp_buf *b) { slp_pack_array(b, 0); }
+static void pack_U64(struct slp_buf *b)
+{
+    slp_pack_u64(b, 1);
+}
+static void pack_I64(struct slp_buf *b)
+{
+    slp_pack_i64(b, -5);
+}
+static void pack_BOOL(struct slp_buf *b)
+{
+    slp_pack_bool(b, true);
+}
+static void pack_STR(struct slp_buf *b)
+{
+    slp_pack_cstr(b, "text");
+}
+static void pack_NAME(struct slp_buf *b)
+{
+    slp_pack_cstr(b, "name");
+}
+static inline void pack_BIN(struct slp_buf *b)
+{
+    slp_pack_bin(b, "\0\1", 2);
+}
+static void pack_RAW(struct slp_buf *b)
+{
+    slp_pack_u64(b, 3);
+}
+static void pack_list(struct slp_buf *b)
+{
+    slp_pack_array(b, 0);
+}
 #define pack_U64S pack_list
 #define pack_STRS pack_list
 #define pack_RAWS pack_list
