@@ -191,7 +191,10 @@ void copies_assigned(struct engine *e, struct aseg *s)
 {
     for (uint32_t i = 0; i < s->n; i++) {
         uint64_t unit = s->e[i].unit;
-        const uint8_t *h = i && unit == s->e[i - 1].unit ? NULL : unit_head(e, s->run, unit, false);
+        bool told = false; /* a unit may stand here with several of its places */
+        for (uint32_t k = 0; k < i && !told; k++)
+            told = s->e[k].unit == unit;
+        const uint8_t *h = told ? NULL : unit_head(e, s->run, unit, false);
         if (h && h[STATE_UNIT_BYTES + STATE_STATION_BYTES * s->st->idx] == TASK_READY)
             ev_task(e, EV_TASKS_READY, s->run, s->st, WHY_COPIES, unit, 1);
     }

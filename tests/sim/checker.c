@@ -204,7 +204,8 @@ static void new_run(struct checker *c, const struct fact *f)
     *r = (struct ck_run){
         .id = f->run, .first = f->station, .stations = s->f.stations, .line = s->f.line, .priority = (uint8_t)f->count
     };
-    for (size_t i = 0; r->stations == 1 && i < c->runs.cap; i++) {
+    bool alike = r->stations == 1 && !s->f.copies_max; /* with copies a task that is ready may be nobody's */
+    for (size_t i = 0; alike && i < c->runs.cap; i++) {
         struct ck_run *o = c->runs.v[i].p;
         if (!o || o == r || o->first != r->first)
             continue;

@@ -42,7 +42,7 @@ const char *verdict_name(enum verdict v);
 
 enum fact_kind {
     /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
-     * station's route), when_is, attempts, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
+     * station's route), when_is, attempts, copies_min, copies_max, ties, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
     FACT_STATION,
     FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), level[] */
     FACT_RUN,        /* run, station (number of index 0) */
@@ -60,6 +60,8 @@ enum fact_kind {
     FACT_SESSION,    /* hub, session, flag: connected */
     FACT_LINE_STATE, /* line, state */
     FACT_STATION_STATE, /* line, index, flag: paused */
+    FACT_HELD,       /* run, station, unit */
+    FACT_DECIDED,    /* run, station, unit, result, assignment (whose answer the outcome follows), count: answers, state: votes */
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
     FACT_UNITS_ADDED,/* run, unit */
     FACT_READY,      /* run, station, unit, why */
@@ -92,11 +94,15 @@ struct fact {
     uint32_t station, index, stations, first, code, act, why, state, after, attempts, wkind;
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
+    uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */
     bool flag;
     uint8_t level[CHECKER_SKILLS];
     uint64_t counts[9];
     const char *text;
 };
+
+/* What a tie means at a station with copies, whose answers agree by their routes. ALL: every answer is kept, there are no ties. */
+enum sim_ties { TIES_MORE, TIES_FIRST, TIES_FAIL, TIES_ALL };
 
 struct checker;
 struct checker *checker_new(FILE *story); /* story: where each verdict is told as it is found; NULL: nowhere */

@@ -104,7 +104,7 @@ static void story_assignment(struct checker *c, const struct fact *f)
         ck_verdict(c, WRONG_STATE, "the result of assignment %" PRIu64 " was acknowledged as %s, and is %s",
                    f->assignment, a->acked == 1 ? "counted" : "late", f->state == CK_COUNTED ? "counted" : "late");
     struct ck_task *t = told_task(c, f);
-    if (t && f->state == CK_COUNTED && t->winner != f->assignment)
+    if (t && f->state == CK_COUNTED && t->winner != f->assignment && !ck_copies(c, a->station))
         ck_verdict(c, DOUBLE_ACCEPT,
                    "run %" PRIu64 " unit %" PRIu64 ": assignments %" PRIu64 " and %" PRIu64 " both count", f->run,
                    f->unit, t->winner, f->assignment);
@@ -230,6 +230,60 @@ static void judge_route(struct checker *c, const struct ck_run *r, size_t unit)
     }
 }
 
+/* A task that was decided: after the routes of its answers, in the order in which they counted, the right one leads, and nobody was asked who need not
+ * have been. */
+static void judge_agreement(struct checker *c, const struct ck_run *r, size_t unit)
+{
+    for (uint32_t i = 0; i < r->stations; i++) {
+        const struct fact *s = ck_copies(c, r->first + i);
+        const struct ck_task *t = &r->unit[unit - 1]->task[i];
+        const struct ck_assignment *v[64];
+        uint32_t n = 0, votes[3] = { 0 }, lead = 0, beyond = 0, told = 0;
+        if (!s || t->state != CK_DONE)
+            continue;
+        for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a && n < 64;
+             a = ck_get(&c->assignments, a->prev), told++) {
+            uint32_t k = n;
+            if (a->state != CK_COUNTED)
+                continue;
+            for (n++; k && v[k - 1]->result > a->result; k--)
+                v[k] = v[k - 1];
+            v[k] = a;
+        }
+        if (told > STORY_ASSIGNMENTS_MAX) /* what some of them said is not told */
+            continue;
+        bool tie = false, right = n >= s->copies_min;
+        for (uint32_t k = 0; k < n; k++) {
+            votes[v[k]->route % 3]++;
+            lead = tie = 0;
+            for (uint32_t w = 0; w < 3; w++)
+                lead = votes[w] > lead ? votes[w] : lead;
+            for (uint32_t w = 0, leaders = 0; w < 3; w++)
+                tie = (leaders += votes[w] == lead) > 1;
+            if (k + 1 >= s->copies_min && k + 1 < n && !(tie && (s->ties == TIES_MORE || s->ties == TIES_FAIL)))
+                beyond++; /* it was decided, and yet another answered */
+        }
+        const struct ck_assignment *w = ck_get(&c->assignments, t->winner);
+        if (s->ties == TIES_ALL)
+            right = right && n == s->copies_min && t->votes == n && w == v[n - 1];
+        else if (right) {
+            uint32_t first = 0; /* of the leading answers, the one that came first */
+            while (votes[v[first]->route % 3] != lead)
+                first++;
+            right = t->votes == lead && w == v[first] &&
+                    (!tie || s->ties == TIES_FIRST || (s->ties == TIES_MORE && n >= s->copies_max));
+        }
+        if (!right)
+            ck_verdict(c, WRONG_STATE,
+                       "run %" PRIu64 " unit %zu station index %u: of %u answers (x %u, y %u, z %u) assignment %" PRIu64
+                       " leads with %u votes",
+                       r->id, unit, i, n, votes[0], votes[1], votes[2], t->winner, t->votes);
+        if (beyond && s->ties != TIES_ALL)
+            ck_verdict(c, OVER_ASKED, "run %" PRIu64 " unit %zu station index %u: %u answers beyond what decided it",
+                       r->id, unit, i, beyond);
+    }
+}
+
 /* Rows of a producer that numbers them lie in their order. */
 static void judge_order(struct checker *c, const struct ck_run *r)
 {
@@ -272,7 +326,7 @@ void checker_end(struct checker *c)
             if (!r->unit[k]->told)
                 ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is not there any more", r->id, k + 1);
             else
-                judge_route(c, r, k + 1);
+                judge_route(c, r, k + 1), judge_agreement(c, r, k + 1);
             if (!r->unit[k]->state)
                 ck_verdict(c, UNFINISHED, "run %" PRIu64 " unit %zu has not come to an end", r->id, k + 1);
         }

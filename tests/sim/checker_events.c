@@ -54,6 +54,22 @@ static void move(struct checker *c, struct ck_run *r, const struct fact *f, stru
 }
 
 #define IS(s) (1u << CK_##s)
+#define IN_HAND (IS(ASSIGNED) | IS(STARTED))
+
+/* At a station with copies: what it asks, else NULL. */
+const struct fact *ck_copies(const struct checker *c, uint32_t station)
+{
+    const struct ck_station *s = ck_get(&c->stations, station);
+    return s && s->f.copies_max ? &s->f : NULL;
+}
+
+/* A task in hand is started if one of those who hold it has begun. */
+static void in_hand(struct checker *c, struct ck_run *r, const struct fact *f, struct ck_task *t, uint32_t station)
+{
+    enum ck_state to = t->begun ? CK_STARTED : CK_ASSIGNED;
+    if (ck_copies(c, station) && r->state <= 1 && (t->state == CK_ASSIGNED || t->state == CK_STARTED) && t->state != to)
+        move(c, r, f, t, ck_index_of(c, station), to, IN_HAND);
+}
 
 uint32_t ck_index_of(const struct checker *c, uint32_t station)
 {
@@ -106,7 +122,8 @@ static void waiting(struct checker *c, const struct fact *f)
     t->due = f->due;
     if (f->why == 6)
         attempts_left(c, f, t, ck_index_of(c, f->station), true);
-    move(c, r, f, t, ck_index_of(c, f->station), CK_WAITING, f->why == 0 ? IS(BLOCKED) : IS(ASSIGNED) | IS(STARTED));
+    unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) : 0; /* another's failure, or more than one */
+    move(c, r, f, t, ck_index_of(c, f->station), CK_WAITING, f->why == 0 ? IS(BLOCKED) : IN_HAND | several);
 }
 
 static void dead(struct checker *c, const struct fact *f)
@@ -117,7 +134,8 @@ static void dead(struct checker *c, const struct fact *f)
         return;
     if (f->why == 0)
         attempts_left(c, f, t, ck_index_of(c, f->station), false);
-    move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IS(ASSIGNED) | IS(STARTED));
+    unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) | IS(DEAD) : 0;
+    move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IN_HAND | several);
 }
 
 static void ready(struct checker *c, const struct fact *f)
@@ -130,7 +148,8 @@ static void ready(struct checker *c, const struct fact *f)
                                      [5] = IS(ASSIGNED) | IS(STARTED),
                                      [6] = 0,
                                      [7] = IS(DEAD),
-                                     [8] = IS(ASSIGNED) };
+                                     [8] = IS(ASSIGNED),
+                                     [11] = IN_HAND | IS(DEAD) };
     struct ck_run *r;
     struct ck_task *t = task_of(c, f, "ready", &r);
     if (!t)
@@ -146,9 +165,24 @@ static void ready(struct checker *c, const struct fact *f)
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is ready %" PRId64
                    " us before its delay is over",
                    f->seq, f->run, f->unit, f->station, t->due - f->at);
-    if (f->why == 5)
+    const struct fact *copies = ck_copies(c, f->station);
+    if (f->why == 5 &&
+        !copies) /* with copies, one that had not begun counts nothing, and the task may have been dead before */
         attempts_left(c, f, t, i, true);
-    move(c, r, f, t, i, CK_READY, f->why <= 8 ? from[f->why] : 0);
+    unsigned may = f->why < sizeof from / sizeof *from ? from[f->why] : 0;
+    if (copies && f->why == 8)
+        may = IN_HAND;
+    if (copies && !t->wanted)
+        t->wanted = copies->copies_min;
+    if (copies && (f->why == 11 || f->why == 7 || f->why == 2) && t->accepted + t->outstanding == t->wanted)
+        t->wanted++; /* they do not agree: one more is asked */
+    move(c, r, f, t, i, CK_READY, may);
+    if (copies && (t->accepted + t->outstanding >= t->wanted ||
+                   (f->why == 11 && t->wanted > copies->copies_max && copies->ties != TIES_FAIL)))
+        ck_verdict(c, OVER_ASKED,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u is ready: %u outstanding, %u accepted of %u wanted",
+                   f->seq, f->run, f->unit, f->station, t->outstanding, t->accepted, t->wanted);
     if (f->why == 7)
         t->attempts = 0;
     if (!t->place) { /* its turn at the first dispatch */
@@ -185,6 +219,8 @@ static void may_do(struct checker *c, const struct fact *f, const struct ck_run 
          a = ck_get(&c->assignments, a->prev))
         if (a->worker == f->worker && a->state == CK_RETURNED && a->why == 4)
             why = "has declined it";
+        else if (a->worker == f->worker && a->state != CK_RETURNED && s->f.copies_max)
+            why = "holds it or has answered it";
     if (why)
         ck_verdict(c, NOT_ELIGIBLE, "event %" PRIu64 ": assignment %" PRIu64 " at station %u: worker %" PRIu64 " %s",
                    f->seq, f->assignment, f->station, f->worker, why);
@@ -202,7 +238,12 @@ static void assigned(struct checker *c, const struct fact *f)
                    c->newest_assignment);
     c->newest_assignment = f->assignment;
     may_do(c, f, r, s, t);
-    if (t->outstanding + t->accepted >= 1)
+    if (s->f.copies_max && !t->wanted)
+        t->wanted = s->f.copies_min;
+    if (s->f.copies_max && !t->outstanding &&
+        t->accepted == t->wanted) /* it was ready when a late answer came that did not agree, and stayed so */
+        t->wanted++;              /* (whether one more had to be asked is judged at the end) */
+    if (t->outstanding + t->accepted >= (s->f.copies_max ? t->wanted : 1))
         ck_verdict(c, OVER_ASKED,
                    "event %" PRIu64 ": assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64
                    ": %u outstanding, %u accepted already",
@@ -227,9 +268,11 @@ static void assigned(struct checker *c, const struct fact *f)
                                  .sent = a->sent,
                                  .sents = a->sents,
                                  .sent_cap = a->sent_cap };
-    move(c, r, f, t, s->f.index, CK_ASSIGNED, IS(READY));
+    move(c, r, f, t, s->f.index, CK_ASSIGNED,
+         s->f.copies_max ? IS(READY) | IN_HAND : IS(READY)); /* several places in one step */
     t->newest = t->holder = f->assignment;
     t->outstanding++;
+    in_hand(c, r, f, t, f->station);
     r->served++;
     if (!t->dispatched) {
         struct ck_fifo *q = &r->fifo[s->f.index];
@@ -286,7 +329,10 @@ static void started(struct checker *c, const struct fact *f)
     at.run = a->run;
     at.unit = a->unit;
     at.station = a->station;
-    if (t->holder == f->assignment && t->state == CK_ASSIGNED)
+    t->begun++;
+    if (ck_copies(c, a->station))
+        in_hand(c, r, &at, t, a->station);
+    else if (t->holder == f->assignment && t->state == CK_ASSIGNED)
         move(c, r, &at, t, ck_index_of(c, a->station), CK_STARTED, IS(ASSIGNED));
 }
 
@@ -296,17 +342,24 @@ static void returned(struct checker *c, const struct fact *f)
     struct ck_task *t = a ? ck_task_at(c, a) : NULL;
     if (!t)
         return;
-    if (f->why == 6 || (f->why == 5 && a->state == CK_BEGUN))
+    bool begun = a->state == CK_BEGUN;
+    if (f->why == 6 || (f->why == 5 && begun))
         t->attempts++;
     if (f->why == 5 && f->at < a->until)
         ck_verdict(c, TOO_EARLY, "event %" PRIu64 ": assignment %" PRIu64 " expires %" PRId64 " us early", f->seq,
                    f->assignment, a->until - f->at);
     struct ck_run *r = ck_get(&c->runs, a->run);
     bool begun_stays = f->why == 8 && !(r && r->state == 4); /* only with its run does a begun one go */
+    if (begun_stays &&
+        ck_copies(c, a->station)) /* or with the worker's own late answer to the task, which comes in this step */
+        begun_stays = false;
     move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
         t->outstanding--;
+    t->begun -= begun && t->begun;
+    if (r && r->state <= 1 && ck_copies(c, a->station) && t->outstanding)
+        in_hand(c, r, f, t, a->station);
     if (r && f->why == 4)
         r->fair_reset = true;
 }
@@ -321,8 +374,13 @@ static void submitted(struct checker *c, const struct fact *f)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": result %" PRIu64 " follows %" PRIu64, f->seq, f->result,
                    c->newest_result);
     c->newest_result = f->result;
+    const struct fact *copies = ck_copies(c, a->station);
+    struct ck_run *run = ck_get(&c->runs, a->run);
     if (a->state <= CK_BEGUN && t->outstanding)
         t->outstanding--;
+    t->begun -= a->state == CK_BEGUN && t->begun;
+    if (run && copies && t->outstanding)
+        in_hand(c, run, f, t, a->station);
     move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED, 1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
     a->result = f->result;
     if (f->flag) {
@@ -330,12 +388,26 @@ static void submitted(struct checker *c, const struct fact *f)
         return;
     }
     c->sums.results_counted++;
-    if (t->accepted++)
+    for (const struct ck_assignment *o = copies ? ck_get(&c->assignments, t->newest) : NULL; o;
+         o = ck_get(&c->assignments, o->prev))
+        if (o != a && o->worker == a->worker && o->state == CK_COUNTED)
+            ck_verdict(c, DOUBLE_ACCEPT,
+                       "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: worker %" PRIu64
+                       " has two answers that count",
+                       f->seq, a->run, a->unit, a->station, a->worker);
+    if (t->accepted++ && !copies)
         ck_verdict(c, DOUBLE_ACCEPT,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: assignment %" PRIu64
                    " counts, %" PRIu64 " counted before",
                    f->seq, a->run, a->unit, a->station, f->assignment, t->winner);
-    t->winner = f->assignment;
+    if (copies && !t->wanted)
+        t->wanted = copies->copies_min;
+    if (copies && t->accepted > t->wanted)
+        ck_verdict(c, OVER_ASKED,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: %u answers count, %u were wanted",
+                   f->seq, a->run, a->unit, a->station, t->accepted, t->wanted);
+    if (!copies)
+        t->winner = f->assignment;
     touch(c, a->run, a->unit);
 }
 
@@ -348,6 +420,38 @@ static void task_done(struct checker *c, const struct fact *f)
     move(c, r, f, t, ck_index_of(c, f->station), CK_DONE,
          IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD));
     touch(c, f->run, f->unit);
+}
+
+/* A late answer took the last open place. */
+static void held(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "held", &r);
+    if (t)
+        move(c, r, f, t, ck_index_of(c, f->station), t->begun ? CK_STARTED : CK_ASSIGNED,
+             IS(READY) | IS(WAITING) | IS(DEAD));
+}
+
+/* What the answers came to. Which of them leads is judged at the end, when it is known what they said. */
+static void decided(struct checker *c, const struct fact *f)
+{
+    struct ck_task *t = task_of(c, f, "decided", NULL);
+    const struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
+    const struct fact *copies = ck_copies(c, f->station);
+    if (!t)
+        return;
+    if (f->result != c->newest_result + 1)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": outcome %" PRIu64 " follows result %" PRIu64, f->seq, f->result,
+                   c->newest_result);
+    c->newest_result = f->result;
+    if (!copies || !a || a->state != CK_COUNTED || a->run != f->run || a->unit != f->unit || a->station != f->station ||
+        t->outstanding || f->count != t->accepted || t->accepted < copies->copies_min)
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is decided by assignment %" PRIu64
+                   ", of %" PRIu64 " answers; %u count, %u are outstanding",
+                   f->seq, f->run, f->unit, f->station, f->assignment, f->count, t->accepted, t->outstanding);
+    t->winner = f->assignment;
+    t->votes = f->state;
 }
 
 static void simple_move(struct checker *c, const struct fact *f, enum ck_state to, unsigned from, const char *what)
@@ -427,6 +531,8 @@ bool ck_event(struct checker *c, const struct fact *f)
     case FACT_SUBMITTED: submitted(c, f); break;
     case FACT_TASK_DONE: task_done(c, f); break;
     case FACT_DEAD: dead(c, f); break;
+    case FACT_HELD: held(c, f); break;
+    case FACT_DECIDED: decided(c, f); break;
     case FACT_UNIT_DONE: unit_ends(c, f, 1); break;
     case FACT_DROPPED: unit_ends(c, f, 2); break;
     default: return false;

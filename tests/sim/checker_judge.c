@@ -21,13 +21,33 @@ enum {
     BAD_VALUE = 15
 };
 
+/* At a station with copies: the worker's own place, an open one, or that of somebody who has not begun. */
+static bool copies_count(const struct checker *c, const struct ck_run *r, const struct ck_unit *u,
+                         const struct ck_task *t, const struct ck_assignment *a)
+{
+    bool idle = false, mine = false;
+    if (r->state > 1 || u->state || t->state == CK_DONE || t->state == CK_SKIPPED || t->state == CK_ENDED)
+        return false;
+    if (a->state <= CK_BEGUN)
+        return true;
+    for (const struct ck_assignment *o = ck_get(&c->assignments, t->newest); o; o = ck_get(&c->assignments, o->prev)) {
+        if (o->worker == a->worker && o->state == CK_COUNTED)
+            return false;
+        mine = mine || (o->worker == a->worker && o->state <= CK_BEGUN);
+        idle = idle || o->state == CK_HANDED;
+    }
+    return mine || idle || t->outstanding + t->accepted < t->wanted;
+}
+
 static bool submit_counts(const struct checker *c, const struct ck_run *r, const struct ck_unit *u,
-                          const struct ck_task *t, uint64_t assignment)
+                          const struct ck_task *t, const struct ck_assignment *a, uint64_t assignment)
 {
     uint8_t state = t->changed == c->step ? t->was : t->state;
     uint64_t holder = t->changed == c->step ? t->was_holder : t->holder;
     if (r->state > 1 || u->state)
         return false;
+    if (ck_copies(c, a->station))
+        return copies_count(c, r, u, t, a);
     if (state == CK_STARTED)
         return holder == assignment;
     return state == CK_ASSIGNED || state == CK_READY || state == CK_WAITING || state == CK_DEAD;
@@ -41,15 +61,15 @@ static uint32_t expected(struct checker *c, const struct fact *f, const struct c
         return NOT_YOURS;
     switch (a->state) {
     case CK_HANDED:
-        return f->act == 1                                                                                 ? BAD_STATE
-               : f->act < 6                                                                                ? OK_
-               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, f->assignment) ? OK_
-                                                                                                           : LATE_;
+        return f->act == 1  ? BAD_STATE
+               : f->act < 6 ? OK_
+               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment) ? OK_
+                                                                                                              : LATE_;
     case CK_BEGUN:
-        return f->act == 0                                                                                 ? DUPLICATE
-               : f->act < 6                                                                                ? OK_
-               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, f->assignment) ? OK_
-                                                                                                           : LATE_;
+        return f->act == 0  ? DUPLICATE
+               : f->act < 6 ? OK_
+               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment) ? OK_
+                                                                                                              : LATE_;
     case CK_COUNTED: return f->act == 6 ? DUPLICATE : STALE;
     case CK_LATE: return f->act == 6 ? LATE_ : STALE;
     default:
@@ -57,7 +77,8 @@ static uint32_t expected(struct checker *c, const struct fact *f, const struct c
             return STALE;
         if (f->act < 6)
             return a->why == ends[f->act] ? DUPLICATE : STALE;
-        return submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, f->assignment) ? OK_ : LATE_;
+        return submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment) ? OK_
+                                                                                                            : LATE_;
     }
 }
 
@@ -73,14 +94,14 @@ void ck_act(struct checker *c, const struct fact *f)
                        f->assignment, f->code);
         return;
     }
-    if (a->judged == c->step ||
-        t->judged == c->step) /* an earlier item of the same frame changed it: its events tell */
-        return;
-    uint32_t want = expected(c, f, a, t);
     if (f->code == OK_ && f->act < 2) { /* the lease begins, or begins again */
         const struct ck_station *s = ck_get(&c->stations, a->station);
         a->until = f->at + (s ? s->f.lease_us : 0);
     }
+    if (a->judged == c->step ||
+        t->judged == c->step) /* an earlier item of the same frame changed it: its events tell */
+        return;
+    uint32_t want = expected(c, f, a, t);
     if (f->code == OK_ || f->code == LATE_)
         a->judged = t->judged = c->step;
     if (f->code == want ||
@@ -168,7 +189,7 @@ void ck_step_over(struct checker *c)
         for (uint32_t k = 0; u && k < r->stations; k++) {
             const struct ck_task *t = &u->task[k];
             all = all && (t->state == CK_DONE || t->state == CK_SKIPPED);
-            if ((t->state == CK_DONE) != (t->accepted != 0))
+            if (!ck_copies(c, r->first + k) && (t->state == CK_DONE) != (t->accepted != 0))
                 ck_verdict(c, WRONG_STATE,
                            "run %" PRIu64 " unit %" PRIu64 " station index %u is %s with %u results accepted", r->id,
                            c->touched[i].unit, k, ck_state_names[t->state], t->accepted);

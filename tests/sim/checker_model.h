@@ -13,8 +13,9 @@ struct table { struct slot *v; size_t cap, n; };
 
 struct ck_task {
     uint64_t newest, holder, winner, place, was_holder, changed, judged; /* place: in the order of becoming ready, from 1 */
-    uint32_t outstanding, accepted, attempts;
+    uint32_t outstanding, accepted, attempts, begun, wanted; /* begun: of those outstanding; wanted: answers, of a station with copies */
     int64_t due;
+    uint32_t votes; /* of the outcome */
     uint8_t state, was, story;
     bool dispatched, declined, told;
 };
@@ -73,6 +74,7 @@ void ck_verdict(struct checker *c, enum verdict v, const char *fmt, ...) __attri
 void *ck_must(void *p); /* out of memory ends the program */
 void *ck_make(struct table *t, uint64_t key, size_t size); /* find, or make it, zeroed */
 void *ck_more(void *p, size_t *cap, size_t n, size_t size); /* room for one more */
+const struct fact *ck_copies(const struct checker *c, uint32_t station);
 uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);

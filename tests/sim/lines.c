@@ -44,6 +44,26 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v)
     }
 }
 
+/* Some stations ask several workers. There are five who can do everything (staff.c): no more are asked than can come. */
+static void copies(struct sim *s, struct rng *r, struct sim_variant *v)
+{
+    for (uint32_t i = 0; s->plan.copies && i < v->stations; i++) {
+        struct sim_station *t = &v->st[i];
+        bool followed = false; /* somebody's `when` asks for its route, which lists do not have */
+        for (uint32_t k = 0; k < v->stations; k++)
+            followed = followed || v->st[k].when_on == (int)i;
+        if (rng_chance(r, 500000))
+            continue;
+        t->kind = 0;
+        t->ties = (uint32_t)rng_below(r, followed ? 3 : 4);
+        t->copies_min = (uint32_t)rng_range(r, 1, 3);
+        t->copies_max =
+            t->ties == TIES_MORE ? t->copies_min + (uint32_t)rng_range(r, 1, 4 - t->copies_min) : t->copies_min;
+        if (t->ties == TIES_FAIL) /* a requeue asks one more, until the three routes cannot be even */
+            t->copies_min = t->copies_max = 2;
+    }
+}
+
 static void text_of(const struct sim_line *l, const struct sim_variant *v, uint32_t number, char *b, size_t size)
 {
     static const char *const kinds[] = { "any", "human", "robot" };
@@ -78,6 +98,14 @@ static void text_of(const struct sim_line *l, const struct sim_variant *v, uint3
                               "        - {name: route, type: radio, options: [x, y, z], required: true}\n"
                               "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
                               t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
+        static const char *const ties[] = { "more", "first", "fail" };
+        if (t->copies_max)
+            n += (size_t)snprintf(b + n, size - n, "    copies: {min: %u, max: %u}\n    agree: ", t->copies_min,
+                                  t->copies_max);
+        if (t->copies_max && t->ties == TIES_ALL)
+            n += (size_t)snprintf(b + n, size - n, "{method: all}\n");
+        else if (t->copies_max)
+            n += (size_t)snprintf(b + n, size - n, "{on: [route], method: plurality, ties: %s}\n", ties[t->ties]);
         if (t->start_by_us)
             n += (size_t)snprintf(b + n, size - n, "    start_by: %" PRId64 "s\n", t->start_by_us / SEC);
     }
@@ -87,7 +115,7 @@ static void text_of(const struct sim_line *l, const struct sim_variant *v, uint3
 void lines_make(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.lines; i++) {
-        struct rng r = rng_of(s->plan.seed, "line", i);
+        struct rng r = rng_of(s->plan.seed, "line", i), cr = rng_of(s->plan.seed, "copies", 1 + i);
         struct sim_line *l = &s->line[i];
         snprintf(l->name, sizeof l->name, "line%u", i);
         l->variants = VARIANTS_MAX;
@@ -98,6 +126,7 @@ void lines_make(struct sim *s)
                 l->v[k].st[0].lease_us = rng_spread(&r, 30 * SEC, HOUR) / SEC * SEC;
             } else {
                 shape(s, &r, &l->v[k]);
+                copies(s, &cr, &l->v[k]);
             }
             text_of(l, &l->v[k], k, text, sizeof text);
             struct linefile *f = linefile_parse(l->name, text, strlen(text));

@@ -152,6 +152,7 @@ int main(int argc, char **argv)
             o.no_broker |= !strcmp(optarg, "broker");
             o.no_operator |= !strcmp(optarg, "operator");
             o.no_people |= !strcmp(optarg, "people");
+            o.no_copies |= !strcmp(optarg, "copies");
             break;
         case 't': o.trace = true; break;
         case 'p': plan_only = true; break;

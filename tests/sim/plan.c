@@ -81,6 +81,9 @@ void plan_make(struct plan *p, const struct options *o)
     p->journal_bytes = rng_chance(r, 300000) ? 1 : rng_chance(r, 500000) ? (uint64_t)rng_spread(r, 4096, 131072) : 0;
     p->tick_late_us = rng_spread(r, 1000, 16 * SEC); /* a loop that has other things to do */
 
+    struct rng cr = rng_of(o->seed, "copies", 0); /* a die of their own: the other worlds stay as they were */
+    p->copies = !o->no_copies && !p->alike && rng_chance(&cr, 400000);
+
     if (o->hubs < p->hubs)
         p->hubs = o->hubs;
     if (o->runs < p->runs)
@@ -135,5 +138,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "rosters", p->roster_every_us);
     every(f, "agents' clock steps", p->agent_wall_every_us);
     every(f, "operator", p->operate_every_us);
+    if (p->copies)
+        fprintf(f, ", copies");
     fprintf(f, "\n");
 }

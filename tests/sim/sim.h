@@ -66,13 +66,14 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     /* operators */
     int64_t operate_every_us;
     bool cancels, drops, reapplies, deletes, epochs;
+    bool copies; /* some stations ask several workers */
     bool alike; /* all runs go through the same line of one station, at the same priority */
 };
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people; /* kinds of faults that are left out */
+    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies; /* kinds of faults that are left out */
     bool trace;
     const char *dir; /* where stores are made */
 };
@@ -117,7 +118,7 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 
 /* ---- lines.c ---- */
 #define STATIONS_MAX 8
-struct sim_station { uint32_t kind, attempts, after; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; };
+struct sim_station { uint32_t kind, attempts, after; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t copies_min, copies_max, ties; };
 struct sim_variant { uint32_t stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
 void lines_make(struct sim *s);

@@ -53,13 +53,17 @@ void staff_make(struct sim *s, struct hub *h)
 {
     struct rng r = rng_of(s->plan.seed, "staff", h->like);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
-    if (h->like == 0 && h->staff_n < 2)
-        h->staff_n = 2; /* one person and one robot in this world can do everything: so everything can come to an end */
+    uint32_t steady =
+        s->plan.copies
+            ? 5
+            : 2; /* of the first hub can do everything, a robot and people: so everything can come to an end */
+    if (h->like == 0 && h->staff_n < steady)
+        h->staff_n = steady;
     CHECK(s, h->members = calloc(h->staff_n, sizeof *h->members));
     for (uint32_t i = 0; i < h->staff_n; i++) {
         struct member *m = &h->staff[i];
         m->on = true;
-        m->steady = h->like == 0 && i < 2;
+        m->steady = h->like == 0 && i < steady;
         m->robot = m->steady ? i == 0 : rng_chance(&r, 400000);
         m->capacity = m->robot ? (uint32_t)rng_range(&r, 1, 8) : 1;
         m->prefetch = (uint32_t)rng_below(&r, 4);

@@ -24,7 +24,9 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        UNITS_DONE,
        UNITS_DROPPED,
        HUB_SESSION,
-       BROKER_STARTED = 22
+       BROKER_STARTED = 22,
+       TASKS_HELD = 25,
+       TASK_DECIDED = 26
 };
 
 /* ---- the data of an event: a map with string keys ---- */
@@ -123,6 +125,9 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
                                 .when_on = st->when_on,
                                 .when_is = st->when_is,
                                 .attempts = st->attempts,
+                                .copies_min = st->copies_min,
+                                .copies_max = st->copies_max,
+                                .ties = st->ties,
                                 .lease_us = st->lease_us,
                                 .start_by_us = st->start_by_us ? st->start_by_us : s->plan.start_by_us };
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
@@ -225,6 +230,13 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
     case TASKS_SKIPPED: units(s, &f, e->data, FACT_SKIPPED); return;
     case TASKS_DONE: units(s, &f, e->data, FACT_TASK_DONE); return;
     case TASKS_DEAD: units(s, &f, e->data, FACT_DEAD); return;
+    case TASKS_HELD: units(s, &f, e->data, FACT_HELD); return;
+    case TASK_DECIDED:
+        f.kind = FACT_DECIDED;
+        f.result = number(e->data, "result");
+        f.count = number(e->data, "answers");
+        f.state = (uint32_t)number(e->data, "votes");
+        break;
     case UNITS_DONE: units(s, &f, e->data, FACT_UNIT_DONE); return;
     case UNITS_DROPPED: units(s, &f, e->data, FACT_DROPPED); return;
     case ASSIGNED: assigned(s, &f, e->data); return;
