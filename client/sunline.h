@@ -379,7 +379,7 @@ struct sl_output_row {
     uint64_t unit;
     uint32_t column_count;
     /* "unit", input fields, then station.field ...; with a station: unit, inputs, its fields, worker, done_wall_us; with
-     * answers also assignment, counted, stands */
+     * answers also assignment, counted, stands, hub, assigned_wall_us, started_wall_us, active_us */
     const char *const *columns;
     const struct sl_value *values;
 };
@@ -395,6 +395,22 @@ struct sl_output_options {
  * *last (may be NULL) is where to go on: also filled on SL_STOPPED. */
 SL_API int sl_output(struct sl *sl, const char *run, const struct sl_output_options *o, sl_output_fn *row, void *arg,
                      uint64_t *last);
+
+/* Every result that was handed in at a station, in the order of units and within a unit in the order in which they came. Names and values
+ * are borrowed for the callback. */
+struct sl_answer {
+    uint64_t unit, assignment;
+    char worker[SL_NAME_SIZE], hub[SL_NAME_SIZE];
+    bool counted;                                    /* else it came too late */
+    int stands;                                      /* 1: it is the result, or says the same as the outcome; 0: no; -1: nothing is decided yet */
+    int64_t assigned_wall_us, started_wall_us, done_wall_us; /* 0: not told */
+    uint64_t active_us;
+    uint32_t input_count, field_count;
+    const char *const *inputs, *const *fields;       /* names: "text"; "judge.entails" */
+    const struct sl_value *input_values, *values;
+};
+typedef int sl_answer_fn(void *arg, const struct sl_answer *a); /* not 0: stop, SL_STOPPED */
+SL_API int sl_answers(struct sl *sl, const char *run, const char *station, sl_answer_fn *fn, void *arg);
 
 /* The whole story of a unit: a map (PROTOCOL.md says of what), borrowed until the next call. */
 SL_API int sl_unit(struct sl *sl, const char *run, uint64_t unit, struct sl_value *story);

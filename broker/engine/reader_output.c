@@ -1,6 +1,7 @@
 /* OUTPUT_GET: the finished fields of a run, in input order, a page at a time; while the run goes on, too. */
 #include "broker/engine/reader.h"
 
+#define ANSWER_COLUMNS 10         /* besides the fields of the input and of the form */
 #define UNITS_LOOKED_AT_MAX 20000 /* in one page, so that a page of a run where little is finished stays short */
 
 struct shape { /* what a row is made of */
@@ -36,7 +37,11 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
         slp_pack_cstr(b, "assignment");
         slp_pack_cstr(b, "counted");
         slp_pack_cstr(b, "stands");
-        *n = 6 + lv->input_count + st->field_count;
+        slp_pack_cstr(b, "hub");
+        slp_pack_cstr(b, "assigned_wall_us");
+        slp_pack_cstr(b, "started_wall_us");
+        slp_pack_cstr(b, "active_us");
+        *n = ANSWER_COLUMNS + lv->input_count + st->field_count;
     }
 }
 
@@ -79,7 +84,7 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
 {
     const struct ld_station *st = &s->run->lv->stations[s->station];
     uint64_t no[ANSWERS_MAX], result[ANSWERS_MAX];
-    uint32_t n = 0, columns_n = 6 + s->run->lv->input_count + st->field_count;
+    uint32_t n = 0, columns_n = ANSWER_COLUMNS + s->run->lv->input_count + st->field_count;
     struct rd_assignment a;
     struct rd_list l;
     for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_assignment(r, at, &a); at = a.prev) {
@@ -114,6 +119,14 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
         slp_pack_u64(b, a.no);
         slp_pack_bool(b, a.state == ASSIGN_COUNTED);
         rd_stands(r, b, s->run->lv, (uint16_t)s->station, &a, st_result(t));
+        w = rd_name_of(r, NAME_HUB, a.hub);
+        slp_pack_str(b, w.p, w.n);
+        slp_pack_i64(b, a.assigned_wall_us);
+        if (a.started_wall_us)
+            slp_pack_i64(b, a.started_wall_us);
+        else
+            slp_pack_nil(b); /* a submit implied it */
+        slp_pack_u64(b, a.active_us);
         if (b->n > PAGE_BYTES_MAX && *rows) {
             b->n = was;
             *full = true;

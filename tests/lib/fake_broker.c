@@ -195,8 +195,57 @@ static void fake_page(struct fake *f, uint64_t id, const struct slp_events_get *
     fake_events(out, id, stream, g->since, end, end + 1 > g->since ? end + 1 : g->since, end < last);
 }
 
+/* Three answers a unit, from ann, bob and cid: unit * 10, + 1, + 2. The last one came too late; of the others the first stands, of unit 1 nothing is decided. */
+static void fake_answers(struct fake *f, uint64_t id, const struct slp_output_get *g, struct slp_buf *out)
+{
+    static const char *const names[] = {
+        "unit",    "text",   "judge.value", "worker",           "done_wall_us",    "assignment",
+        "counted", "stands", "hub",         "assigned_wall_us", "started_wall_us", "active_us"
+    };
+    static const char *const workers[] = { "ann", "bob", "cid" };
+    struct slp_buf columns = { 0 }, rows = { 0 };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        slp_pack_cstr(&columns, names[i]);
+    struct slp_output o = { .columns = { columns.p, (uint32_t)columns.n, sizeof names / sizeof *names } };
+    uint64_t units = atomic_load(&f->units), u = g->after_unit + 1, k = g->after_answer;
+    for (; u <= units && o.rows.count < (uint32_t)atomic_load(&f->page_rows); o.rows.count++) {
+        slp_pack_array(&rows, sizeof names / sizeof *names);
+        slp_pack_u64(&rows, u);
+        slp_pack_cstr(&rows, "hello");
+        slp_pack_u64(&rows, u * 10 + k);
+        slp_pack_cstr(&rows, workers[k]);
+        slp_pack_i64(&rows, 3000);
+        slp_pack_u64(&rows, u * 3 + k);
+        slp_pack_bool(&rows, k < 2);
+        if (u == 1)
+            slp_pack_nil(&rows);
+        else
+            slp_pack_bool(&rows, k == 0);
+        slp_pack_cstr(&rows, "accra");
+        slp_pack_i64(&rows, 1000);
+        slp_pack_nil(&rows);
+        slp_pack_u64(&rows, 77);
+        k = (k + 1) % 3;
+        u += k == 0;
+    }
+    o.rows.p = rows.p;
+    o.rows.bytes = (uint32_t)rows.n;
+    o.next_after = u - 1;
+    o.more = u <= units;
+    o.next_answer = k;
+    if (k)
+        SLP_SET(&o, output, next_answer);
+    slp_encode(out, SLP_OUTPUT, id, &o);
+    slp_buf_free(&columns);
+    slp_buf_free(&rows);
+}
+
 static void fake_output(struct fake *f, uint64_t id, const struct slp_output_get *g, struct slp_buf *out)
 {
+    if (g->answers) {
+        fake_answers(f, id, g, out);
+        return;
+    }
     struct slp_buf columns = { 0 }, rows = { 0 };
     atomic_fetch_add(&f->output_gets, 1);
     slp_pack_cstr(&columns, "unit");

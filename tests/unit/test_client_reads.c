@@ -90,6 +90,47 @@ static void output_comes_in_pages_and_can_go_on(void **state)
     sl_close(&sl);
 }
 
+static int on_answer(void *arg, const struct sl_answer *a)
+{
+    static const char *const workers[] = { "ann", "bob", "cid" };
+    uint64_t *n = arg, unit = *n / 3 + 1, k = *n % 3;
+    (*n)++;
+    assert_int_equal(a->unit, unit);
+    assert_int_equal(a->assignment, unit * 3 + k);
+    assert_string_equal(a->worker, workers[k]);
+    assert_string_equal(a->hub, "accra");
+    assert_int_equal(a->counted, k < 2);
+    assert_int_equal(a->stands, unit == 1 ? -1 : k == 0);
+    assert_int_equal(a->assigned_wall_us, 1000);
+    assert_int_equal(a->started_wall_us, 0);
+    assert_int_equal(a->done_wall_us, 3000);
+    assert_int_equal(a->active_us, 77);
+    assert_int_equal(a->input_count, 1);
+    assert_string_equal(a->inputs[0], "text");
+    assert_int_equal(a->field_count, 1);
+    assert_string_equal(a->fields[0], "judge.value");
+    assert_int_equal(sl_uint(&a->values[0]), unit * 10 + k);
+    return *n == 100;
+}
+
+static void all_answers_of_a_station_come_though_pages_end_within_a_unit(void **state)
+{
+    struct fake *f = *state;
+    struct sl *sl = opened(f, (struct sl_options){ 0 });
+    struct tally t;
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .producer = PRODUCER });
+    assert_int_equal(put_rows(p, 1, 32, false), SL_OK);
+    assert_int_equal(sl_flush(p), SL_OK);
+    atomic_store(&f->page_rows, 7);
+    uint64_t n = 0;
+    assert_int_equal(sl_answers(sl, "r", "judge", on_answer, &n), SL_OK);
+    assert_int_equal(n, 96);
+    n = 4;
+    assert_int_equal(sl_answers(sl, "r", "no/name", on_answer, &n), SL_BAD_NAME);
+    assert_int_equal(n, 4);
+    sl_close(&sl);
+}
+
 struct slow_reader {
     struct fake *f;
     uint64_t n;
@@ -322,6 +363,7 @@ int main(void)
         F(a_run_is_waited_for),
         F(waiting_for_a_run_outlives_the_broker),
         F(output_comes_in_pages_and_can_go_on),
+        F(all_answers_of_a_station_come_though_pages_end_within_a_unit),
         F(the_next_page_is_asked_for_while_one_is_read),
         F(a_page_that_nobody_wants_any_more_disturbs_no_other_request),
         F(output_outlives_a_lost_request_for_a_page),

@@ -272,6 +272,62 @@ static void method_all_hands_on_every_answer(void **state_)
     world_end(&s.w);
 }
 
+/* Rows of output_get with `answers`, two a page: "unit/answer+" (counted), "*" (stands), "?" (nothing decided). */
+static void answers_are(struct scene *s, const char *want)
+{
+    char all[256] = "";
+    struct slp_output_get q = { .run = world_str("r"), .station = world_str("judge"), .answers = true, .limit = 2 };
+    SLP_SET(&q, output_get, station);
+    SLP_SET(&q, output_get, answers);
+    SLP_SET(&q, output_get, limit);
+    for (bool more = true; more;) {
+        struct slp_msg *m = world_read(&s->w, SLP_OUTPUT_GET, &q);
+        assert_int_equal(m->type, SLP_OUTPUT);
+        assert_true(m->u.output.rows.count <= 2);
+        struct slp_bytes row;
+        for (struct slp_cursor c = slp_each(m->u.output.rows); slp_next_raw(&c, &row);) {
+            struct slr r = slr_on(row.p, row.n);
+            struct slr_value v[9]; /* the array; unit, text, answer, worker, done, assignment, counted, stands */
+            for (int i = 0; i < 9; i++)
+                assert_int_equal(slr_next(&r, &v[i]), 0);
+            assert_int_equal(v[0].n, 12);
+            size_t n = strlen(all);
+            snprintf(all + n, sizeof all - n, "%u/%.*s%s%s ", (unsigned)v[1].u64, (int)v[3].n, v[3].p,
+                     v[7].b ? "+" : "",
+                     v[8].type == SLR_NIL ? "?"
+                     : v[8].b             ? "*"
+                                          : "");
+        }
+        more = m->u.output.more;
+        q.after_unit = m->u.output.next_after;
+        q.after_answer = m->u.output.next_answer;
+        SLP_SET(&q, output_get, after_unit);
+        SLP_SET(&q, output_get, after_answer);
+    }
+    assert_string_equal(all, want);
+}
+
+static void every_answer_can_be_read_and_whether_it_stands(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, "{min: 3}", PLURALITY("first"));
+    world_put(&s.w, s.run, 3);
+    answers_are(&s, "");
+    struct world_task late = taken(&s, 3);
+    act(&s, &late, ACT_RELEASE);
+    world_sign_off(&s.w, &s.h, 3);
+    answered(&s, 0, "b");
+    answered(&s, 1, "a");
+    answers_are(&s, "1/b+? 1/a+? ");
+    answered(&s, 2, "b");
+    assert_int_equal(submit(&s, &late, "b"), SLP_E_LATE);
+    assert_int_not_equal(given(&s, 4).station_id, s.station); /* unit 1 is not certain: the next station has it */
+    answered(&s, 5, "x");
+    answers_are(&s, "1/b+* 1/a+ 1/b+* 1/b 2/x+? ");
+    world_end(&s.w);
+}
+
 /* ---- late results ---- */
 
 static void a_late_answer_takes_an_open_place(void **state_)
@@ -577,6 +633,7 @@ int main(void)
         cmocka_unit_test(no_agreement_parks_the_task_and_a_requeue_asks_another),
         cmocka_unit_test(what_is_certain_passes_the_next_station_by),
         cmocka_unit_test(method_all_hands_on_every_answer),
+        cmocka_unit_test(every_answer_can_be_read_and_whether_it_stands),
         cmocka_unit_test(a_late_answer_takes_an_open_place),
         cmocka_unit_test(a_late_answer_takes_the_place_of_one_who_has_not_begun),
         cmocka_unit_test(a_late_answer_is_kept_where_every_place_is_begun),
