@@ -16,6 +16,7 @@ void sl__station_row(struct sl_station_row *out, const struct slp_item_station_r
         .skipped = in->skipped,
         .dead = in->dead,
         .ended = in->ended,
+        .mean_us = in->mean_us,
     };
     sl__copy(out->line, sizeof out->line, in->line);
     sl__copy(out->name, sizeof out->name, in->name);

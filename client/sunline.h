@@ -198,6 +198,7 @@ struct sl_station_row {
     char line[SL_NAME_SIZE], name[SL_NAME_SIZE];
     bool paused;
     uint64_t blocked, waiting, ready, assigned, started, done, skipped, dead, ended; /* tasks; see docs for each word */
+    uint64_t mean_us; /* how long its latest tasks took, from start to result; 0: nothing is measured */
 };
 /* Callbacks of listings: return 0 to go on, else the listing ends with SL_STOPPED. */
 typedef int sl_line_fn(void *arg, const struct sl_line_row *row);
@@ -448,6 +449,8 @@ struct sl_worker_row {
     struct sl_value skills; /* array of [name, level] */
     /* its shift, "" if it has none: then it works whenever it is signed in */
     char shift[SL_SHIFT_NAME_SIZE], shift_zone[SL_NAME_SIZE];
+    char team[SL_NAME_SIZE]; /* perhaps empty */
+    uint64_t capacity;       /* tasks at a time; 0: a broker that does not tell */
     bool on_shift;
     int64_t change_wall_us; /* when the shift next begins or ends; 0: not within the days that are known */
 };

@@ -411,20 +411,24 @@ void on_lines_get(struct engine *e, const struct slp_msg *m)
 
 void station_row(const struct station *s, const struct counts *c, struct slp_item_station_row *row)
 {
-    *row = (struct slp_item_station_row){ .station_id = s->id,
-                                          .line = name_bytes(&s->line->name),
-                                          .version = s->version,
-                                          .name = s->def->name,
-                                          .paused = s->paused,
-                                          .blocked = c->n[TASK_BLOCKED],
-                                          .waiting = c->n[TASK_WAITING],
-                                          .ready = c->n[TASK_READY],
-                                          .assigned = c->n[TASK_ASSIGNED],
-                                          .started = c->n[TASK_STARTED],
-                                          .done = c->n[TASK_DONE],
-                                          .skipped = c->n[TASK_SKIPPED],
-                                          .dead = c->n[TASK_DEAD],
-                                          .ended = c->n[TASK_ENDED] };
+    *row =
+        (struct slp_item_station_row){ .station_id = s->id,
+                                       .line = name_bytes(&s->line->name),
+                                       .version = s->version,
+                                       .name = s->def->name,
+                                       .paused = s->paused,
+                                       .blocked = c->n[TASK_BLOCKED],
+                                       .waiting = c->n[TASK_WAITING],
+                                       .ready = c->n[TASK_READY],
+                                       .assigned = c->n[TASK_ASSIGNED],
+                                       .started = c->n[TASK_STARTED],
+                                       .done = c->n[TASK_DONE],
+                                       .skipped = c->n[TASK_SKIPPED],
+                                       .dead = c->n[TASK_DEAD],
+                                       .ended = c->n[TASK_ENDED],
+                                       .mean_us = s->pace && s->pace->count ? s->pace->total_us / s->pace->count : 0 };
+    if (row->mean_us)
+        SLP_SET(row, item_station_row, mean_us);
 }
 
 void on_line_get(struct engine *e, const struct slp_msg *m)

@@ -430,7 +430,12 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
                                            .credit = w->granted - w->sent,
                                            .done = w->done,
                                            .skills = { s.skills.p, s.skills.n, s.skill_count },
-                                           .on_shift = worker_on_shift(w) };
+                                           .on_shift = worker_on_shift(w),
+                                           .capacity = w->capacity,
+                                           .team = s.team };
+        SLP_SET(&row, item_worker_row, capacity);
+        if (s.team.n)
+            SLP_SET(&row, item_worker_row, team);
         SLP_SET(&row, item_worker_row, on_shift);
         if (w->shift) {
             row.shift = (struct slp_bytes){ w->shift->name, (uint32_t)strlen(w->shift->name) };

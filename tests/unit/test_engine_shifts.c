@@ -81,15 +81,18 @@ static uint64_t why(const char *name, char *text, size_t size)
 /* The i-th event of this number in the hub's stream, packed data; {NULL, 0}: none. */
 static struct slp_bytes event(const char *stream, uint64_t type, unsigned i)
 {
-    struct slp_events_get q = { .since = 1, .stream = world_str(stream), .limit = 4000 };
+    struct slp_events_get q = { .since = 1, .stream = world_str(stream) };
     SLP_SET(&q, events_get, stream);
-    SLP_SET(&q, events_get, limit);
-    struct slp_msg *m = world_read(&s.w, SLP_EVENTS_GET, &q);
-    assert_int_equal(m->type, SLP_EVENTS);
-    struct slp_cursor c = slp_each(m->u.events.events);
-    for (struct slp_item_event e; slp_next_event(&c, &e);)
-        if (e.type == type && i-- == 0)
-            return e.data;
+    for (bool more = true; more;) {
+        struct slp_msg *m = world_read(&s.w, SLP_EVENTS_GET, &q);
+        assert_int_equal(m->type, SLP_EVENTS);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        for (struct slp_item_event e; slp_next_event(&c, &e);)
+            if (e.type == type && i-- == 0)
+                return e.data;
+        q.since = m->u.events.next_since;
+        more = m->u.events.more;
+    }
     return (struct slp_bytes){ NULL, 0 };
 }
 enum { EV_SHIFT = 30, EV_HANDOVER = 31 };
@@ -206,6 +209,11 @@ static void what_is_measured_counts_more_than_the_lease(void **state)
         pass(20 * SECOND);
         world_submit(&s.w, &s.other, &s.t[0], "x");
     }
+    struct slp_msg *m = world_run_get(&s.w, "r");
+    struct slp_cursor c = slp_each(m->u.run_info.stations);
+    struct slp_item_station_row row;
+    assert_true(slp_next_station_row(&c, &row));
+    assert_int_equal(row.mean_us, 20 * SECOND);
     day(-10, 30);
     world_clear(&s.w);
     world_credit(&s.w, &s.h, 0, 1);
@@ -360,6 +368,105 @@ static void a_handover_goes_on_after_a_restart(void **state)
     assert_null(event("hub/hub", EV_HANDOVER, 1).p);
 }
 
+/* ---- many at one moment ---- */
+
+#define MANY_HUBS 5
+#define MANY (MANY_HUBS * 4000) /* people, all by one pattern, each signed in and idle or with a task in hand */
+
+/* A hub of 4,000 people by shift `day`, each signed in with credit for one. */
+static void large_hub(struct world_hub *h, const char *name, int64_t from_s, int64_t to_s)
+{
+    struct slp_buf roster = { 0 }, credit = { 0 };
+    int64_t v[] = { from_s, to_s };
+    char text[40];
+    world_hub(&s.w, h, name, 0, 0);
+    world_shift(&s.w, h, "day", v, 2, OVERTIME_US);
+    for (unsigned i = 0; i < 4000; i++) {
+        snprintf(text, sizeof text, "%s-p%u", name, i);
+        struct slp_item_worker_def d = { .name = world_str(text), .capacity = 1, .shift = world_str("day") };
+        SLP_SET(&d, item_worker_def, shift);
+        slp_pack_item(&roster, SLP_ITEM_worker_def, &d);
+    }
+    struct slp_roster r = { .session = h->session,
+                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
+                            .workers = { roster.p, (uint32_t)roster.n, 4000 },
+                            .last = true };
+    struct slp_msg *m = world_send(&s.w, h->peer, SLP_ROSTER, &r);
+    assert_true(m && m->type == SLP_ROSTER_DONE);
+    struct slp_cursor c = slp_each(m->u.roster_done.workers);
+    for (uint64_t no; slp_next_u64(&c, &no);) {
+        struct slp_item_credit it = { .worker = no, .total = 1 };
+        slp_pack_item(&credit, SLP_ITEM_credit, &it);
+    }
+    struct slp_credit q = { .session = h->session, .grants = { credit.p, (uint32_t)credit.n, 4000 } };
+    SLP_SET(&q, credit, grants);
+    world_send(&s.w, h->peer, SLP_CREDIT, &q);
+    slp_buf_free(&roster);
+    slp_buf_free(&credit);
+    world_clear(&s.w);
+}
+
+static uint64_t written(void)
+{
+    const struct store_counters *c = store_counters(s.w.store);
+    return c->puts + c->appends + c->dels;
+}
+
+static void a_shift_change_of_many_goes_in_chunks_and_delays_nobody(void **state)
+{
+    (void)state;
+    static struct world_hub many[MANY_HUBS];
+    char name[16];
+    world_put(&s.w, s.run, 3000);
+    for (unsigned i = 0; i < MANY_HUBS; i++) {
+        snprintf(name, sizeof name, "many%u", i);
+        large_hub(&many[i], name, -10, 1000);
+    }
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), 3000);
+    s.w.wall_us += 1010 * SECOND; /* all of them go at once */
+    uint64_t before = written();
+    world_clear(&s.w);
+    world_credit(&s.w, &s.other, 0, 1); /* somebody else asks in the very step in which that is seen */
+    world_flush(&s.w);
+    assert_true(written() - before < 100); /* a change is one record for each hub */
+    unsigned ticks = 0;
+    size_t got = 0;
+    uint64_t most = 0;
+    while (engine_backlog(s.w.engine) && ++ticks < 1000) {
+        before = written();
+        world_tick(&s.w);
+        world_flush(&s.w);
+        most = written() - before > most ? written() - before : most;
+        if (!got && (got = pushed(&s.other)))
+            assert_int_equal(ticks, 1); /* the first chunk is enough for him */
+    }
+    assert_int_equal(got, 1);
+    assert_in_range(ticks, 3000 / 500, 3000 / 500 + MANY / 4000 + 2);
+    assert_in_range(most, 10, 600); /* 500 assignments a tick; neighbours share records */
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), 1);
+    for (unsigned i = 0; i < MANY_HUBS; i++) {
+        snprintf(name, sizeof name, "hub/many%u", i);
+        assert_non_null(event(name, EV_HANDOVER, 0).p);
+    }
+}
+
+static void a_shift_that_begins_for_many_is_served_in_chunks(void **state)
+{
+    (void)state;
+    static struct world_hub h;
+    large_hub(&h, "many", 1000, 9000);
+    world_put(&s.w, s.run, 10);
+    s.w.wall_us += 1010 * SECOND;
+    world_tick(&s.w);
+    world_flush(&s.w);
+    assert_int_equal(pushed(&h), 10);
+    while (engine_backlog(s.w.engine))
+        world_tick(&s.w);
+    world_put(&s.w, s.run, 500);
+    world_flush(&s.w);
+    assert_int_equal(pushed(&h), 510);
+}
+
 /* ---- what the hub tells ---- */
 
 static size_t shifts_listed(void)
@@ -436,6 +543,7 @@ static void listings_tell_the_shift_and_its_next_change(void **state)
     assert_true(row.on_shift);
     assert_int_equal(row.change_wall_us, s.w.wall_us + 3600 * SECOND);
     assert_memory_equal(row.shift.p, "day", 3);
+    assert_int_equal(row.capacity, 10);
     pass(3600 * SECOND);
     m = world_send(&s.w, WORLD_CLIENT, SLP_WORKERS_GET, &q);
     c = slp_each(m->u.workers.rows);
@@ -482,6 +590,8 @@ int main(void)
         TEST(a_clock_that_jitters_by_less_than_a_second_turns_no_shift_twice),
         TEST(an_end_that_came_while_the_broker_was_down_is_seen_at_the_start),
         TEST(a_handover_goes_on_after_a_restart),
+        TEST(a_shift_change_of_many_goes_in_chunks_and_delays_nobody),
+        TEST(a_shift_that_begins_for_many_is_served_in_chunks),
         TEST(a_shift_goes_when_it_is_neither_told_nor_used),
         TEST(shifts_that_make_no_sense_are_refused_and_change_nothing),
         TEST(listings_tell_the_shift_and_its_next_change),
