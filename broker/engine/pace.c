@@ -150,7 +150,7 @@ void paces_load(struct engine *e)
 
 void paces_free(struct engine *e)
 {
-    for (uint32_t i = 0; e->station && i < e->meta.station; i++)
+    for (uint32_t i = 0; i < e->station_cap; i++) /* what was loaded before an open failed, too */
         if (e->station[i])
             free(e->station[i]->pace);
     free(e->dirty_pace);

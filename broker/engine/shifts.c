@@ -277,7 +277,7 @@ void shifts_load(struct engine *e)
 
 void shifts_free(struct engine *e)
 {
-    for (uint32_t i = 0; e->shift && i < e->meta.shift; i++)
+    for (uint32_t i = 0; i < e->shift_cap; i++) /* what was loaded before an open failed, too */
         if (e->shift[i])
             shift_free(e->shift[i]);
     free(e->shift);
