@@ -195,6 +195,7 @@ static void take_worker(struct ld_build *b, struct slr r, struct ld_station *s)
         s->kind = kind < 0 ? LD_ANY : (enum ld_kind)kind;
         if (vals[LD_WORKER_SKILLS].p)
             take_skills(b, vals[LD_WORKER_SKILLS], s);
+        ld_take_place(b, vals, s);
     }
     b->path_n = was;
 }

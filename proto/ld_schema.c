@@ -25,6 +25,11 @@ static const struct ld_key form_keys[LD_FORM_KEYS] = {
 static const struct ld_key worker_keys[LD_WORKER_KEYS] = {
     [LD_WORKER_KIND] = { "kind", LD_S_WORD, false, NULL },
     [LD_WORKER_SKILLS] = { "skills", LD_S_LEVELS, false, NULL },
+    [LD_WORKER_ONLY_HUBS] = { "only_hubs", LD_S_TEXTS, false, NULL },
+    [LD_WORKER_NOT_HUBS] = { "not_hubs", LD_S_TEXTS, false, NULL },
+    [LD_WORKER_ONLY_TEAMS] = { "only_teams", LD_S_TEXTS, false, NULL },
+    [LD_WORKER_NOT_TEAMS] = { "not_teams", LD_S_TEXTS, false, NULL },
+    [LD_WORKER_PREFER] = { "prefer", LD_S_WORD, false, NULL },
 };
 static const struct ld_key copies_keys[LD_COPIES_KEYS] = {
     [LD_COPIES_MIN] = { "min", LD_S_COUNT, true, NULL },
@@ -82,6 +87,7 @@ const char *const ld_type_words[] = { "text",        "general", "email",     "ur
                                       "date",        "time",    "datetime",  "phone",  "short_answer",
                                       "long_answer", "radio",   "check_box", "select", NULL };
 const char *const ld_kind_words[] = { "any", "human", "robot", NULL };
+const char *const ld_prefer_words[] = { "idle", "best", "hub", NULL };
 const char *const ld_station_words[] = { "work", "improve", "tournament", NULL };
 const char *const ld_method_words[] = { "plurality", "posterior", "all", NULL };
 const char *const ld_ties_words[] = { "more", "first", "review", "fail", NULL };

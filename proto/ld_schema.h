@@ -43,7 +43,8 @@ enum { LD_FIELD_NAME, LD_FIELD_TYPE, LD_FIELD_LABEL, LD_FIELD_HINT, LD_FIELD_REQ
 enum { LD_STATION_NAME, LD_STATION_TYPE, LD_STATION_TITLE, LD_STATION_WORKER, LD_STATION_AFTER, LD_STATION_WHEN, LD_STATION_SHOWS,
        LD_STATION_PASSES, LD_STATION_FORM, LD_STATION_LEASE, LD_STATION_BACKOFF, LD_STATION_START_BY, LD_STATION_ATTEMPTS,
        LD_STATION_REWARD, LD_STATION_COPIES, LD_STATION_AGREE, LD_STATION_KEYS };
-enum { LD_WORKER_KIND, LD_WORKER_SKILLS, LD_WORKER_KEYS };
+enum { LD_WORKER_KIND, LD_WORKER_SKILLS, LD_WORKER_ONLY_HUBS, LD_WORKER_NOT_HUBS, LD_WORKER_ONLY_TEAMS, LD_WORKER_NOT_TEAMS,
+       LD_WORKER_PREFER, LD_WORKER_KEYS };
 enum { LD_COPIES_MIN, LD_COPIES_MAX, LD_COPIES_KEYS };
 enum { LD_AGREE_METHOD, LD_AGREE_ON, LD_AGREE_TIES, LD_AGREE_CONFIDENCE, LD_AGREE_IGNORE, LD_AGREE_TOLERANCE, LD_AGREE_KEYS };
 enum { LD_FORM_TITLE, LD_FORM_INSTRUCTION, LD_FORM_FIELDS, LD_FORM_KEYS };
@@ -62,5 +63,6 @@ extern const char *const ld_station_words[]; /* enum ld_station_type */
 extern const char *const ld_method_words[];  /* enum ld_method */
 extern const char *const ld_ties_words[];    /* enum ld_ties */
 extern const char *const ld_rule_words[];    /* enum ld_rule */
+extern const char *const ld_prefer_words[];  /* enum ld_prefer */
 #define LD_INPUT_TYPES 9
 #endif

@@ -30,6 +30,7 @@
 #define SL_SKILLS_MAX 32                  /* skills of a worker or a requirement; TOO_MANY */
 #define SL_SKILL_LEVEL_MAX 255            /* the highest level of a skill; BAD_VALUE */
 #define SL_COPIES_MAX 100                 /* answers a station may ask for of one task; BAD_LINE */
+#define SL_PLACES_MAX 256                 /* hubs or teams that one list of a station names; BAD_LINE */
 #define SL_ATTEMPTS_MAX 100               /* attempts a station may allow; BAD_LINE */
 #define SL_REWARD_MICROS_MAX 1000000000000ll /* the highest reward: a million of the line's currency; BAD_LINE */
 #define SL_PROBLEMS_MAX 256               /* mistakes named in one definition; the rest is only counted */

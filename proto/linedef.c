@@ -245,6 +245,14 @@ static bool same_copies(const struct ld_copies *a, const struct ld_copies *b)
     return true;
 }
 
+static bool same_names(const struct ld_names *a, const struct ld_names *b)
+{
+    for (uint32_t i = 0; a->count == b->count && i < a->count; i++)
+        if (!ld_same(a->name[i], b->name[i]))
+            return false;
+    return a->count == b->count;
+}
+
 static bool same_station(const struct ld_station *a, const struct ld_station *b)
 {
     if (!ld_same(a->name, b->name) || a->type != b->type || a->kind != b->kind || a->skill_count != b->skill_count ||
@@ -253,6 +261,9 @@ static bool same_station(const struct ld_station *a, const struct ld_station *b)
     for (uint32_t i = 0; i < a->skill_count; i++)
         if (!ld_same(a->skills[i].name, b->skills[i].name) || a->skills[i].level != b->skills[i].level)
             return false;
+    if (a->prefer != b->prefer || !same_names(&a->only_hubs, &b->only_hubs) || !same_names(&a->not_hubs, &b->not_hubs) ||
+        !same_names(&a->only_teams, &b->only_teams) || !same_names(&a->not_teams, &b->not_teams))
+        return false;
     for (uint32_t i = 0; i < a->after_count; i++)
         if (a->after[i] != b->after[i])
             return false;

@@ -21,6 +21,8 @@ struct ld_field {
 };
 struct ld_ref { int16_t station, field; }; /* station -1: an input field */
 struct ld_skill { struct slp_bytes name; uint32_t level; };
+struct ld_names { uint32_t count; struct slp_bytes *name; };
+enum ld_prefer { LD_PREFER_IDLE, LD_PREFER_BEST, LD_PREFER_HUB }; /* of those who are idle: idle the longest, the best measured, at the hub before */
 struct ld_expr; /* a compiled condition */
 
 /* Independent answers to the same task, and how they become one. */
@@ -48,6 +50,8 @@ struct ld_station {
     enum ld_kind kind;
     uint32_t skill_count;
     struct ld_skill *skills;
+    struct ld_names only_hubs, not_hubs, only_teams, not_teams; /* at most one of each pair holds any */
+    enum ld_prefer prefer;
     uint32_t field_count;         /* the form: what a worker answers */
     uint32_t value_count;         /* what the station hands on: the form's fields, then what it adds; `fields` has so many */
     struct ld_field *fields;

@@ -357,12 +357,14 @@ void engine_close(struct engine **pe)
     if (!e)
         return;
     assigns_free(e);
+    masks_free(e);
+    idle_free(e);
     hubs_free(e);
     shifts_free(e);
     runs_free(e);
     paces_free(e);
     lines_free(e);
-    profiles_free(e);
+    gates_free(e);
     groups_close(e);
     ev_free(e);
     free(e->pick);
@@ -465,6 +467,7 @@ static void on_boot(struct engine *e, const struct input *in)
 {
     e->session_seed = in->restart;
     e->shift_hand = 0;
+    workers_unmeasured(e);
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
     if (e->meta.hub)

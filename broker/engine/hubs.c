@@ -298,6 +298,7 @@ void on_hello(struct engine *e, const struct slp_msg *m)
         e->meta.hub++;
         name_set(&h->name, q->hub.p, q->hub.n);
         name_put(e, NAME_HUB, q->hub.p, q->hub.n, h->id);
+        hub_named_check(e, h);
     }
     sign_off_all(e, h);
     name_set(&h->zone, q->zone.p, q->zone.n);

@@ -12,6 +12,7 @@
 
 #include "broker/engine/blob.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/matcher.h"
 #include "broker/engine/records.h"
 #include "proto/linedef.h"
 #include "proto/reader.h"
@@ -54,13 +55,11 @@ struct station {
     const struct ld_station *def;
     struct counts c;            /* over all runs; memory only, summed at open */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
-    uint64_t submitted, returned;
+    uint64_t submitted, returned, active_us, active_n; /* since the start; active time of results that counted, and of how many */
     struct minute submits;
     struct pace *pace;          /* NULL: nothing measured yet */
-    struct profile **profile;   /* who fits here (match.c) */
-    uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
-    uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues that are active here */
-    uint32_t profiles, profile_cap;
+    uint32_t gate;              /* its number + 1 (gate.c); 0: none yet */
+    uint16_t rank;              /* within its line: the furthest downstream first */
 };
 
 /* ---- runs and their queues (runs.c, queue.c) ---- */
@@ -76,9 +75,7 @@ struct rq { /* one station's queue of one run */
     struct counts c;
     struct lane_q lane[LANES];
     struct ranges pend[LANES]; /* became ready in this step */
-    bool dirty, pending, active;
-    uint64_t *in_heap;         /* bit i: an entry for this queue lies in st->profile[i]'s heap */
-    uint32_t in_heap_words;
+    bool dirty, pending;
 };
 struct run {
     uint32_t id;
@@ -93,8 +90,11 @@ struct run {
     int64_t created_wall_us, changed_wall_us;
     uint64_t last_event;
     unsigned shift; /* units a state group */
-    uint32_t active_rqs;
     struct rq *rq;  /* one a station */
+    bool awake;     /* in the matcher's order of runs */
+    uint64_t ready[SL_LINE_STATIONS_MAX / 64]; /* by rank: queues that may have something to offer */
+    uint64_t *gates;   /* of those queues */
+    uint8_t *by_rank;  /* station index */
     struct aseg *asegs;
 };
 
@@ -119,20 +119,25 @@ struct hub {
     struct shift *shifts;
     struct worker *members; /* workers of this hub */
     struct aseg *asegs;
+    bool named;             /* a gate names it */
+    uint32_t idle_root;     /* its idle workers, where a gate prefers the hub */
 };
 struct worker {
     uint32_t id, hub, capacity;
     uint8_t kind;
     bool on_roster, signed_in, idle, signing_off;
     uint32_t upload_mark, holding;
+    uint32_t team;                          /* interned name + 1; 0: none */
     struct profile *profile;
     uint64_t granted, sent, done, idle_seq; /* credit = granted - sent, both since welcome of ... */
     uint64_t credit_session;
     struct shift *shift;                    /* NULL: on whenever signed in */
     struct worker *shift_next, *shift_prev; /* of its shift's members */
     struct worker *hub_next, *hub_prev;     /* of its hub's members */
-    struct worker *next, *prev;             /* of its profile's idle list, the one idle the longest first */
-    bool dirty;
+    struct { struct cell *cell; struct worker *next, *prev; } at[IDLE_LISTS]; /* while idle listed there (idle.c) */
+    struct mask *masks;                     /* gates at which he is not asked (mask.c) */
+    uint16_t pace, kept;                    /* 256: as usual, all (idle.c) */
+    uint32_t measured;                      /* by so many assignments, since the broker's start */
 };
 
 /* ---- shifts (shifts.c) ---- */
@@ -187,23 +192,6 @@ struct group {
     uint8_t b[STATE_GROUP_BYTES_MAX];
 };
 
-/* ---- who fits where (match.c) ---- */
-struct heap_entry { uint64_t vtime; struct rq *rq; uint32_t bit; uint8_t priority; }; /* bit: the profile's place in the station's list */
-struct profile {
-    uint32_t id;
-    uint8_t kind;
-    uint16_t skills;
-    struct { uint32_t name; uint8_t level; } skill[SL_SKILLS_MAX]; /* interned names, ascending */
-    struct station **station; /* the stations it fits, and its index in each one's list */
-    uint32_t *station_bit;
-    uint32_t stations, station_cap;
-    struct heap_entry *heap;
-    uint32_t heap_n, heap_cap;
-    struct worker *idle_first, *idle_last;
-    int64_t quickest_us;    /* the usual time of the quickest station it fits, as of step quickest_step */
-    uint64_t quickest_step;
-    bool touched; /* in the list of profiles to match in this step */
-};
 struct pick { struct rq *rq; struct worker *w; uint64_t unit; uint32_t at; uint8_t attempt; int64_t since_us; };
 
 /* ---- events of the step (events.c) ---- */
@@ -269,11 +257,8 @@ struct engine {
     uint32_t timer_n, timer_cap;
     struct aseg *dirty_asegs, *free_asegs[4];
 
-    struct profile **profile;
-    uint32_t profiles, profile_cap, touched, touched_cap;
-    struct profile **touched_list;
-    uint64_t idle_seq;
-    char **skill_name;
+    struct matcher m;
+    char **skill_name;    /* of skills and teams */
     uint32_t *skill_slot; /* by hash: index + 1 in skill_name */
     uint32_t skill_slots;
     uint32_t skill_names, skill_name_cap;
@@ -425,6 +410,7 @@ void queue_ready(struct engine *e, struct rq *q, enum lane l, uint64_t unit, enu
 void queue_flush_pending(struct engine *e); /* at the end of a command: what became ready goes into the lanes */
 /* Take the first task that `w` may do; false: none. Skips and removes stale entries. */
 bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out);
+const struct hub *queue_head_hub(struct engine *e, struct rq *q); /* which did what came before, for its first task; NULL: none */
 void queue_write_heads(struct engine *e, struct rq *q);
 void queue_free(struct rq *q);
 int64_t queue_oldest_us(struct engine *e, struct rq *q); /* elapsed time since which its first task waits; INT64_MAX: none does, or nobody knows */
@@ -434,19 +420,45 @@ void delay_open(struct engine *e);
 void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r);
 void delay_tick(struct engine *e);
 
+/* gate.c: what stations ask, and who has it */
+uint32_t skill_intern(struct engine *e, struct slp_bytes n);
+uint32_t gate_of(struct engine *e, struct station *s);  /* its number; made if it is not there. UINT32_MAX after fail() */
+void gate_bits(struct engine *e, const struct profile *p, uint32_t hub, uint32_t team, uint64_t *bits); /* the gates that such a worker passes */
+struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_list *skills); /* one worker more has it */
+void profile_drop(struct engine *e, struct profile **p);
+void gates_free(struct engine *e);
+/* May a worker of this kind, skills, hub and team work at the station at all? If not, why tells (may be NULL), and *code as in `why`. */
+bool station_takes(struct engine *e, const struct worker *w, const struct station *s, char *why, size_t why_size, int *code);
+void hub_named_check(struct engine *e, struct hub *h);
+
+/* idle.c: who waits for work */
+void idle_list(struct engine *e, struct worker *w);
+void idle_unlist(struct engine *e, struct worker *w);
+struct worker *idle_pick(struct engine *e, uint32_t gate, enum idle_list list, const struct hub *h, bool best); /* NULL: nobody */
+void idle_gates_changed(struct engine *e); /* gates came or went: all cells' bits are made anew */
+void idle_relist_hub(struct engine *e, struct hub *h);
+void idle_masks_changed(struct engine *e, struct worker *w); /* he keeps his place */
+uint8_t worker_class(const struct worker *w);
+void worker_measure(struct engine *e, struct worker *w, struct station *s, bool counted, uint64_t active_us); /* an assignment came to its end */
+void workers_unmeasured(struct engine *e);
+void idle_free(struct engine *e);
+
+/* mask.c: who is not asked where */
+void mask_add(struct engine *e, struct worker *w, uint32_t gate, enum mask_why why);
+void mask_clear(struct engine *e, struct worker *w);
+void masks_news(struct engine *e, uint32_t gate); /* something new lies in one of its queues */
+bool mask_has(const struct worker *w, uint32_t gate);
+void masks_free(struct engine *e);
+
 /* match.c */
-struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_list *skills);
-void profiles_free(struct engine *e);
-void match_station_added(struct engine *e, struct station *s);
-bool profile_fits(struct engine *e, const struct profile *p, const struct ld_station *s, char *why, size_t why_size, int *code);
 void match_rq_ready(struct engine *e, struct rq *q);       /* it has ready tasks now (or its run or station opened) */
-void match_priority_changed(struct engine *e, struct run *r, uint8_t was);
+void match_priority(struct engine *e, struct run *r, uint8_t priority); /* it has this one now */
 void match_forget_run(struct engine *e, struct run *r);
 void match_worker(struct engine *e, struct worker *w);     /* its credit or presence changed: list or unlist it as idle */
 void match_hub_held(struct engine *e, struct hub *h, int change); /* what it holds grew or shrank */
 void match_run(struct engine *e);                          /* the end of each step: assign what can be assigned */
+void match_gates_moved(struct engine *e);                  /* the sets of gates became wider */
 bool rq_open(const struct rq *q);
-uint32_t skill_intern(struct engine *e, struct slp_bytes n);
 
 /* assign.c */
 void assigns_load(struct engine *e);

@@ -119,6 +119,10 @@ static struct station *station_new(struct engine *e, uint32_t id, struct line *l
     }
     *s = (struct station){ .id = id, .version = version, .idx = idx, .line = l, .lv = l->version[version - 1].def };
     s->def = &s->lv->stations[idx];
+    for (uint32_t i = 0; i < s->lv->station_count; i++) {
+        uint32_t depth = s->lv->stations[i].depth;
+        s->rank = (uint16_t)(s->rank + (depth > s->def->depth || (depth == s->def->depth && i < idx)));
+    }
     if (idx == 0)
         l->version[version - 1].first_station = id;
     e->station[id - 1] = s;
@@ -206,11 +210,8 @@ void lines_load(struct engine *e)
 
 void lines_free(struct engine *e)
 {
-    for (uint32_t i = 0; i < e->station_cap; i++) { /* what was loaded before memory ran out, too */
-        if (e->station[i])
-            free(e->station[i]->profile);
+    for (uint32_t i = 0; i < e->station_cap; i++) /* what was loaded before memory ran out, too */
         free(e->station[i]);
-    }
     for (uint32_t i = 0; i < e->line_cap; i++) {
         if (!e->line[i])
             continue;
@@ -348,7 +349,6 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
         e->meta.station++;
         s->paused = paused_before(e, l, s->def->name);
         station_write(e, s);
-        match_station_added(e, s);
     }
     definition_write(e, l, l->newest);
     line_dirty(e, l);

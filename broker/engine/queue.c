@@ -298,6 +298,25 @@ bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *o
     return lane_take(e, q, LANE_RETURNED, w, out) || lane_take(e, q, LANE_FRESH, w, out);
 }
 
+/* The hub that did the last of the stations before this one, for the first task in the queue. */
+const struct hub *queue_head_hub(struct engine *e, struct rq *q)
+{
+    const struct ld_station *s = q->st->def;
+    for (enum lane l = 0; l < LANES; l++) {
+        if (!head_load(e, q, l) || !q->lane[l].head.r.n)
+            continue;
+        uint8_t *h = unit_head(e, q->run, q->lane[l].head.r.v[0].first, false);
+        uint64_t newest = 0;
+        for (uint32_t i = 0; h && i < s->after_count; i++) {
+            uint64_t no = get_u48(unit_station(h, s->after[i]) + ST_ASSIGN);
+            newest = no > newest ? no : newest;
+        }
+        const struct aseg *a = newest ? assign_find(e, newest) : NULL;
+        return a ? a->hub : NULL;
+    }
+    return NULL;
+}
+
 void queue_write_heads(struct engine *e, struct rq *q)
 {
     for (enum lane l = 0; l < LANES; l++) {
@@ -329,5 +348,4 @@ void queue_free(struct rq *q)
         ranges_free(&q->lane[l].head.r);
         ranges_free(&q->pend[l]);
     }
-    free(q->in_heap);
 }

@@ -101,9 +101,15 @@ static struct run *run_new(struct engine *e, struct line *l, uint32_t version)
 {
     struct run *r = calloc(1, sizeof *r);
     struct line_version *v = &l->version[version - 1];
-    if (r)
+    if (r) {
         r->rq = calloc(v->def->station_count, sizeof *r->rq);
-    if (!r || !r->rq) {
+        r->by_rank = malloc(v->def->station_count);
+    }
+    if (!r || !r->rq || !r->by_rank) {
+        if (r) {
+            free(r->rq);
+            free(r->by_rank);
+        }
         free(r);
         fail(e, STORE_NO_MEMORY);
         return NULL;
@@ -115,6 +121,7 @@ static struct run *run_new(struct engine *e, struct line *l, uint32_t version)
     for (uint32_t i = 0; i < v->def->station_count; i++) {
         r->rq[i].run = r;
         r->rq[i].st = e->station[v->first_station - 1 + i];
+        r->by_rank[r->rq[i].st->rank] = (uint8_t)i;
     }
     return r;
 }
@@ -124,6 +131,8 @@ static void run_free(struct run *r)
     for (uint32_t i = 0; i < r->lv->station_count; i++)
         queue_free(&r->rq[i]);
     free(r->rq);
+    free(r->by_rank);
+    free(r->gates);
     free(r);
 }
 
@@ -462,9 +471,7 @@ void on_run_set(struct engine *e, const struct slp_msg *m)
         }
         changed = r->priority != q->priority;
         if (changed) {
-            uint8_t was = r->priority;
-            r->priority = (uint8_t)q->priority;
-            match_priority_changed(e, r, was);
+            match_priority(e, r, (uint8_t)q->priority);
             run_event(e, r);
         }
         break;

@@ -421,8 +421,10 @@ static void settle(struct engine *e, struct shift *s, uint32_t *room, uint32_t *
     bool over = true;
     if (!s->on)
         started = give_back(e, s, room, &over);
-    for (; s->at && *workers; s->at = s->at->shift_next, --*workers)
+    for (; s->at && *workers; s->at = s->at->shift_next, --*workers) {
+        mask_clear(e, s->at); /* there may have been too little time */
         match_worker(e, s->at);
+    }
     if (over && !s->at) {
         s->settling = false;
         e->shifts_settling--;

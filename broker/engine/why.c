@@ -1,4 +1,4 @@
-/* Why a worker gets no work: the first reason that holds, in the order in which a person would look for it. */
+/* Why a worker gets no work: what keeps him from all work, in the order in which a person would look for it; else the nearest reason of all stations. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -16,7 +16,10 @@ enum {
     WHY_OFF_SHIFT,
     WHY_SHIFT_ENDS,
     WHY_HUB_AWAY,
-    WHY_HUB_FULL
+    WHY_HUB_FULL,
+    WHY_KIND,
+    WHY_HUB,
+    WHY_TEAM
 };
 
 struct reason {
@@ -91,23 +94,31 @@ static void of_open_station(struct engine *e, const struct worker *w, const stru
     }
 }
 
+/* How near to work he is whom only this keeps from it: the nearest reason is told. */
+static int nearness(int code)
+{
+    static const int order[] = { WHY_NOTHING_QUEUED, WHY_KIND,   WHY_HUB,        WHY_TEAM,        WHY_SKILL,
+                                 WHY_LEVEL,          WHY_PAUSED, WHY_SHIFT_ENDS, WHY_ALL_ANSWERED };
+    for (int i = 0; i < (int)(sizeof order / sizeof *order); i++)
+        if (order[i] == code)
+            return i;
+    return -1;
+}
+
 static void why(struct engine *e, const struct worker *w)
 {
     struct reason y = { WHY_NOTHING_QUEUED, "nothing is queued" };
-    int misfit = 0;
-    if (!of_himself(e, w, &y))
-        for (uint32_t i = 0; y.code == WHY_NOTHING_QUEUED && i < e->meta.station; i++) {
-            struct station *s = e->station[i];
-            char t[250];
-            if (!s->c.n[TASK_READY])
-                continue;
-            if (profile_fits(e, w->profile, s->def, t, sizeof t, &misfit))
-                of_open_station(e, w, s, &y);
-            else if (!strcmp(y.text, "nothing is queued"))
-                snprintf(y.text, sizeof y.text, "%s", t);
-        }
-    if (y.code == WHY_NOTHING_QUEUED && misfit)
-        y.code = misfit;
+    bool himself = of_himself(e, w, &y);
+    for (uint32_t i = 0; !himself && i < e->meta.station; i++) {
+        struct station *s = e->station[i];
+        struct reason here;
+        if (!s->c.n[TASK_READY])
+            continue;
+        if (station_takes(e, w, s, here.text, sizeof here.text, &here.code))
+            of_open_station(e, w, s, &here);
+        if (nearness(here.code) > nearness(y.code))
+            y = here;
+    }
     struct slp_why a = { .code = (uint64_t)y.code, .text = { y.text, (uint32_t)strlen(y.text) } };
     reply(e, SLP_WHY, &a);
 }

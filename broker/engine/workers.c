@@ -117,7 +117,8 @@ void workers_load(struct engine *e)
         w->kind = s.kind;
         w->capacity = s.capacity;
         w->on_roster = s.on_roster;
-        w->profile = profile_for(e, s.kind, &skills);
+        w->profile = s.on_roster ? profile_for(e, s.kind, &skills) : NULL;
+        w->team = s.on_roster && s.team.n ? skill_intern(e, s.team) + 1 : 0;
         if (w->on_roster)
             member_add(e->hub[s.hub - 1], w);
         if (w->on_roster && s.shift)
@@ -142,6 +143,7 @@ void worker_set_signed_in(struct engine *e, struct worker *w, bool in)
 void worker_sign_off(struct engine *e, struct worker *w)
 {
     worker_set_signed_in(e, w, false);
+    mask_clear(e, w);
     match_worker(e, w);
 }
 
@@ -193,13 +195,17 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
             shift_join(shift, w);
     }
     struct profile *p = profile_for(e, (uint8_t)d->kind, &d->skills);
-    if (w->profile && w->profile != p) { /* out of the old profile's idle list before it changes */
+    uint32_t team = d->team.n ? skill_intern(e, d->team) + 1 : 0;
+    if (w->profile != p || w->team != team) { /* out of the old cell before it changes */
         bool was = w->signed_in;
         w->signed_in = false;
+        mask_clear(e, w);
         match_worker(e, w);
         w->signed_in = was;
     }
+    profile_drop(e, &w->profile);
     w->profile = p;
+    w->team = team;
     w->kind = (uint8_t)d->kind;
     w->capacity = (uint32_t)d->capacity;
     w->on_roster = true;
@@ -257,7 +263,9 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         stored_write(e, w->id, &s);
         worker_sign_off(e, w);
         w->on_roster = false;
+        mask_clear(e, w);
         match_worker(e, w);
+        profile_drop(e, &w->profile);
         member_remove(h, w);
         shift_leave(w);
         slp_pack_u64(&e->answer, w->id);

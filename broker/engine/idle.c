@@ -1,0 +1,371 @@
+/* Who waits for work: cells of like workers, and the order in which they are asked.
+ *
+ * Workers that no gate can tell apart share a cell. A cell in which somebody is idle stands in the order of idle cells, by the one idle the
+ * longest, and, if any gate prefers the best, in a second one, by class first. To list a worker in a cell where others are idle already costs
+ * nothing more; to find the first who passes a gate costs the logarithm of the number of cells, whatever the number of workers. */
+#include "broker/engine/internal.h"
+
+/* How good a worker is, from 0 to 15, as far as was measured: what `prefer: best` compares. Between workers of one class the one idle the longest is
+ * first, so that small differences do not starve anybody. Everything that is ever measured of workers comes together here.
+ *   pace: the usual time of the stations he worked at, over his own (256: as fast as all; between a quarter and four times)
+ *   kept: how many of his assignments ended in a result that counted (256: all of them)
+ * A newcomer is in the middle. */
+uint8_t worker_class(const struct worker *w)
+{
+    uint32_t class = w->measured < WORKER_MEASURED_MIN ? 7 : (uint32_t)w->pace * w->kept / 256 * 7 / 256;
+    return class > 15 ? 15 : (uint8_t)class;
+}
+
+static uint16_t towards(uint16_t was, uint64_t now) /* a sixteenth of the way: the last sixteen or so decide */
+{
+    return (uint16_t)((was * 15u + now + 8) / 16);
+}
+
+void worker_measure(struct engine *e, struct worker *w, struct station *s, bool counted, uint64_t active_us)
+{
+    (void)e;
+    if (!w->measured)
+        w->pace = w->kept = 256;
+    if (w->measured < UINT32_MAX)
+        w->measured++;
+    w->kept = towards(w->kept, counted ? 256 : 0);
+    if (!counted || active_us == 0 || active_us > SL_LEASE_US_MAX)
+        return;
+    s->active_us += active_us;
+    s->active_n++;
+    uint64_t pace = s->active_us / s->active_n * 256 / active_us;
+    w->pace = towards(w->pace, pace < 64 ? 64 : pace > 1024 ? 1024 : pace);
+}
+
+void workers_unmeasured(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->meta.worker; i++)
+        e->worker[i]->measured = 0;
+    for (uint32_t i = 0; i < e->meta.station; i++)
+        e->station[i]->active_us = e->station[i]->active_n = 0;
+}
+
+/* ---- cells ---- */
+
+struct cell_key {
+    struct profile *profile;
+    struct worker *solo;
+    uint32_t hub, team;
+    uint8_t class;
+    bool of_hub;
+};
+
+static uint32_t key_hash(const struct cell_key *k)
+{
+    uint64_t h = k->profile->id * 0x9E3779B97F4A7C15ull ^ k->hub * 0xC2B2AE3D27D4EB4Full ^
+                 k->team * 0x165667B19E3779F9ull ^ (k->solo ? k->solo->id : 0) * 0x27D4EB2F165667C5ull ^
+                 (k->class * 2u + k->of_hub) * 0x85EBCA6B27D4EB4Full;
+    return (uint32_t)(h >> 32) ^ (uint32_t)h;
+}
+
+static struct cell_key key_of(const struct cell *c)
+{
+    return (struct cell_key){ c->profile, c->solo, c->hub, c->team, c->class, c->of_hub };
+}
+
+static bool slots_double(struct engine *e)
+{
+    struct matcher *m = &e->m;
+    uint32_t n = m->cell_slots ? m->cell_slots * 2 : 64;
+    struct cell **v = calloc(n, sizeof(struct cell *));
+    if (!v) {
+        fail(e, STORE_NO_MEMORY);
+        return false;
+    }
+    for (uint32_t i = 0; i < m->cell_slots; i++)
+        for (struct cell *c = m->cell_slot[i], *next; c; c = next) {
+            struct cell_key k = key_of(c);
+            struct cell **at = &v[key_hash(&k) & (n - 1)];
+            next = c->hash_next;
+            c->hash_next = *at;
+            *at = c;
+        }
+    free(m->cell_slot);
+    m->cell_slot = v;
+    m->cell_slots = n;
+    return true;
+}
+
+static void cell_fill(struct engine *e, struct cell *c)
+{
+    gate_bits(e, c->profile, c->hub, c->team, c->bits);
+    for (const struct mask *k = c->solo ? c->solo->masks : NULL; k; k = k->w_next)
+        c->bits[k->gate / 64] &= ~(1ull << (k->gate % 64));
+}
+
+static struct cell *cell_get(struct engine *e, const struct cell_key *k)
+{
+    struct matcher *m = &e->m;
+    if (m->cells_used >= m->cell_slots && !slots_double(e))
+        return NULL;
+    struct cell **slot = &m->cell_slot[key_hash(k) & (m->cell_slots - 1)];
+    for (struct cell *c = *slot; c; c = c->hash_next)
+        if (c->profile == k->profile && c->solo == k->solo && c->hub == k->hub && c->team == k->team &&
+            c->class == k->class && c->of_hub == k->of_hub)
+            return c;
+    struct cell *c = m->free_cells;
+    if (c) {
+        m->free_cells = c->hash_next;
+    } else {
+        struct cell **v = grow(e, m->cell, &m->cell_cap, m->cells + 1, sizeof *v);
+        if (v)
+            m->cell = v;
+        if (v && (c = calloc(1, sizeof *c)) && !(c->bits = calloc(m->words + 1, sizeof *c->bits))) {
+            free(c);
+            c = NULL;
+        }
+        if (!c || !order_room(&m->idle, m->cells + 1, m->words ? m->words : 1) ||
+            !order_room(&m->best_idle, m->cells + 1, m->words ? m->words : 1)) {
+            if (c)
+                free(c->bits);
+            free(c);
+            fail(e, STORE_NO_MEMORY);
+            return NULL;
+        }
+        c->id = ++m->cells;
+        m->cell[c->id - 1] = c;
+    }
+    c->profile = k->profile;
+    c->solo = k->solo;
+    c->hub = k->hub;
+    c->team = k->team;
+    c->class = k->class;
+    c->of_hub = k->of_hub;
+    c->hash_next = *slot;
+    *slot = c;
+    m->cells_used++;
+    if (m->words)
+        cell_fill(e, c);
+    return c;
+}
+
+static void cell_release(struct engine *e, struct cell **pc)
+{
+    struct matcher *m = &e->m;
+    struct cell *c = *pc;
+    *pc = NULL;
+    if (!c || --c->workers)
+        return;
+    assert(!c->listed && !c->first);
+    struct cell_key k = key_of(c);
+    struct cell **at = &m->cell_slot[key_hash(&k) & (m->cell_slots - 1)];
+    while (*at != c)
+        at = &(*at)->hash_next;
+    *at = c->hash_next;
+    c->hash_next = m->free_cells;
+    m->free_cells = c;
+    c->profile = NULL;
+    c->solo = NULL;
+    m->cells_used--;
+}
+
+/* ---- the orders ---- */
+
+static uint32_t *root_of(struct engine *e, const struct cell *c)
+{
+    return c->of_hub ? &e->hub[c->hub - 1]->idle_root : &e->m.idle_root;
+}
+
+static void cell_into(struct engine *e, struct cell *c)
+{
+    struct matcher *m = &e->m;
+    uint64_t seq = c->first->idle_seq;
+    if (!m->words)
+        return; /* no station asks for anybody yet */
+    order_put(&m->idle, root_of(e, c), c->id, (struct order_key){ 0, seq }, c->bits);
+    if (m->best && !c->of_hub)
+        order_put(&m->best_idle, &m->best_root, c->id, (struct order_key){ 15u - c->class, seq }, c->bits);
+    c->listed = true;
+}
+
+static void cell_out(struct engine *e, struct cell *c)
+{
+    if (!c->listed)
+        return;
+    order_del(&e->m.idle, root_of(e, c), c->id);
+    if (e->m.best && !c->of_hub)
+        order_del(&e->m.best_idle, &e->m.best_root, c->id);
+    c->listed = false;
+}
+
+/* ---- listing ---- */
+
+static void list_in(struct engine *e, struct worker *w, enum idle_list l, const struct cell_key *k)
+{
+    struct cell *c = w->at[l].cell;
+    if (!c || c->profile != k->profile || c->solo != k->solo || c->hub != k->hub || c->team != k->team ||
+        c->class != k->class) {
+        cell_release(e, &w->at[l].cell);
+        if (!(c = cell_get(e, k)))
+            return;
+        c->workers++;
+        w->at[l].cell = c;
+    }
+    w->at[l].next = NULL;
+    w->at[l].prev = c->last;
+    *(c->last ? &c->last->at[l].next : &c->first) = w;
+    c->last = w;
+    if (c->first == w)
+        cell_into(e, c);
+}
+
+static bool in_list(const struct worker *w, enum idle_list l)
+{
+    return w->at[l].cell && (w->at[l].prev || w->at[l].cell->first == w);
+}
+
+static void list_out(struct engine *e, struct worker *w, enum idle_list l)
+{
+    struct cell *c = w->at[l].cell;
+    if (!in_list(w, l))
+        return;
+    bool was_first = c->first == w;
+    *(w->at[l].prev ? &w->at[l].prev->at[l].next : &c->first) = w->at[l].next;
+    *(w->at[l].next ? &w->at[l].next->at[l].prev : &c->last) = w->at[l].prev;
+    w->at[l].next = w->at[l].prev = NULL;
+    if (!was_first)
+        return;
+    cell_out(e, c);
+    if (c->first)
+        cell_into(e, c);
+}
+
+static void list(struct engine *e, struct worker *w)
+{
+    const struct hub *h = e->hub[w->hub - 1];
+    bool team = w->team && w->team <= e->m.team_named_cap && e->m.team_named[w->team - 1];
+    struct cell_key k = { w->profile,      w->masks ? w : NULL, h->named ? h->id : 0, team ? w->team : 0,
+                          worker_class(w), false };
+    w->idle = true;
+    list_in(e, w, IDLE_ALL, &k);
+    if (!e->m.by_hub)
+        return;
+    k.hub = h->id;
+    k.class = 0;
+    k.of_hub = true;
+    list_in(e, w, IDLE_HUB, &k);
+}
+
+void idle_list(struct engine *e, struct worker *w)
+{
+    if (w->idle)
+        return;
+    w->idle_seq = ++e->m.idle_seq;
+    list(e, w);
+}
+
+void idle_unlist(struct engine *e, struct worker *w)
+{
+    if (w->idle) {
+        list_out(e, w, IDLE_ALL);
+        list_out(e, w, IDLE_HUB);
+        w->idle = false;
+    }
+    if (!w->signed_in || !w->on_roster) { /* gone for longer */
+        cell_release(e, &w->at[IDLE_ALL].cell);
+        cell_release(e, &w->at[IDLE_HUB].cell);
+    }
+}
+
+/* Into a cell of his own, where he keeps his place: in the cell of others he would come last. He stays in it until he is idle no more. */
+void idle_masks_changed(struct engine *e, struct worker *w)
+{
+    struct matcher *m = &e->m;
+    if (!w->idle)
+        return;
+    if (w->at[IDLE_ALL].cell->solo != w) {
+        list_out(e, w, IDLE_ALL);
+        list_out(e, w, IDLE_HUB);
+        list(e, w);
+        return;
+    }
+    for (enum idle_list l = 0; l < IDLE_LISTS; l++) {
+        struct cell *c = w->at[l].cell;
+        if (!c || !c->listed)
+            continue;
+        cell_fill(e, c);
+        order_changed(&m->idle, *root_of(e, c), c->id);
+        if (m->best && !c->of_hub)
+            order_changed(&m->best_idle, m->best_root, c->id);
+    }
+}
+
+struct worker *idle_pick(struct engine *e, uint32_t gate, enum idle_list l, const struct hub *h, bool best)
+{
+    struct matcher *m = &e->m;
+    uint32_t c = best             ? order_first_bit(&m->best_idle, m->best_root, gate)
+                 : l == IDLE_HUB ? order_first_bit(&m->idle, h->idle_root, gate)
+                                 : order_first_bit(&m->idle, m->idle_root, gate);
+    return c ? m->cell[c - 1]->first : NULL;
+}
+
+/* ---- when gates or what they tell apart change: seldom, and everybody idle is looked at ---- */
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct worker *x = *(struct worker *const *)a, *y = *(struct worker *const *)b;
+    return x->idle_seq < y->idle_seq ? -1 : x->idle_seq > y->idle_seq;
+}
+
+/* Those of this hub who are idle are listed anew, at their places among each other. */
+void idle_relist_hub(struct engine *e, struct hub *h)
+{
+    struct worker **v = malloc((h->signed_in + 1) * sizeof *v);
+    uint64_t n = 0;
+    if (!v) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    for (struct worker *w = h->members; w; w = w->hub_next)
+        if (w->idle)
+            v[n++] = w;
+    qsort(v, n, sizeof *v, by_seq);
+    for (uint64_t i = 0; i < n; i++)
+        idle_unlist(e, v[i]);
+    for (uint64_t i = 0; i < n; i++)
+        idle_list(e, v[i]);
+    free(v);
+}
+
+void idle_gates_changed(struct engine *e)
+{
+    struct matcher *m = &e->m;
+    m->idle_root = m->best_root = 0;
+    for (uint32_t i = 0; e->hub && i < e->meta.hub; i++)
+        if (e->hub[i])
+            e->hub[i]->idle_root = 0;
+    for (uint32_t i = 0; i < m->cells; i++) {
+        struct cell *c = m->cell[i];
+        c->listed = false;
+        if (!c->profile)
+            continue;
+        cell_fill(e, c);
+        if (c->first)
+            cell_into(e, c);
+    }
+    uint32_t more = 0; /* a gate that prefers the hub is the first of its kind: nobody stands in the hubs' lists yet */
+    for (uint32_t i = 0; m->by_hub && e->hub && i < e->meta.hub; i++)
+        for (struct worker *w = e->hub[i] ? e->hub[i]->members : NULL; w && !more; w = w->hub_next)
+            more = w->idle && !in_list(w, IDLE_HUB);
+    for (uint32_t i = 0; more && i < e->meta.hub; i++)
+        idle_relist_hub(e, e->hub[i]);
+}
+
+void idle_free(struct engine *e)
+{
+    struct matcher *m = &e->m;
+    for (uint32_t i = 0; i < m->cells; i++) {
+        free(m->cell[i]->bits);
+        free(m->cell[i]);
+    }
+    free(m->cell);
+    free(m->cell_slot);
+    order_free(&m->idle);
+    order_free(&m->best_idle);
+    order_free(&m->runs);
+}

@@ -1,0 +1,85 @@
+/* What the matcher keeps: gates, profiles, cells, masks. Part of internal.h. The idea stands at the head of match.c, the argument in
+ * docs/adr/0013-matching.md. */
+#ifndef SUNLINE_MATCHER_H
+#define SUNLINE_MATCHER_H
+#include "broker/engine/order.h"
+#include "proto/linedef.h"
+
+struct engine;
+struct run;
+struct station;
+struct worker;
+
+#define WORKER_MEASURED_MIN 8 /* assignments before a worker's measure says anything */
+
+struct needs { uint32_t name; uint8_t level; }; /* a skill by its interned name */
+
+/* What a station asks of a worker, whatever the task. Stations that ask the same share a gate; its number is its bit. */
+struct gate {
+    bool used, listed; /* listed: it names hubs or teams */
+    uint8_t kind, prefer;
+    uint16_t skills;
+    const struct ld_station *def; /* one of those that ask this: the texts are its */
+    struct needs *skill;          /* ascending by name */
+    struct mask *masks;           /* workers who found nothing here that they may do */
+    uint64_t *kin;                /* gates with which it shares workers; perhaps some more */
+    uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
+    uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues of such runs that may have work here */
+};
+
+/* Workers of the same kind and skills. */
+struct profile {
+    uint32_t id, workers;   /* workers: who has it; without any it is freed */
+    uint32_t hash;
+    uint8_t kind;
+    uint16_t skills;
+    struct profile *hash_next;
+    uint64_t *fits;         /* bit: a gate */
+    struct needs skill[];   /* ascending by name */
+};
+
+enum idle_list { IDLE_ALL, IDLE_HUB, IDLE_LISTS };
+
+/* Workers between whom no gate tells a difference: of one profile, one class (worker_class), and, where a gate names their hub or their team, of
+ * that hub and team. Those who are idle stand in its list, the one idle the longest first. A worker with masks has a cell of his own. */
+struct cell {
+    uint32_t id, hub, team; /* hub, team 0: of any that no gate names */
+    uint8_t class;
+    bool of_hub, listed;    /* of_hub: in its hub's order, for `prefer: hub`; listed: somebody is idle, and it stands in the orders */
+    struct worker *solo;
+    struct profile *profile;
+    uint32_t workers;       /* who belong to it, idle or not */
+    struct cell *hash_next; /* of the free list, too */
+    struct worker *first, *last;
+    uint64_t *bits;         /* the gates that its workers pass */
+};
+
+/* This worker is not asked at this gate: until something new lies in one of its queues, or until his day is over. */
+enum mask_why { MASK_NOTHING, MASK_DAY };
+struct mask {
+    struct worker *w;
+    uint32_t gate;
+    uint8_t why;
+    struct mask *w_next, *g_prev, *g_next;
+};
+
+struct matcher {
+    uint32_t words;               /* of a set of gates */
+    struct gate *gate;
+    uint32_t gates, gate_cap, listed, best, by_hub; /* listed .. by_hub: how many of them name hubs or teams, prefer the best, the hub */
+    struct profile **profile;     /* by id - 1; NULL: freed */
+    uint32_t profiles, profile_cap, *free_profile, free_profiles, free_profile_cap;
+    struct profile **profile_slot; /* by hash */
+    uint32_t profile_slots, profiles_used;
+    struct cell **cell;           /* by id - 1 */
+    uint32_t cells, cell_cap, cells_used, cell_slots;
+    struct cell **cell_slot, *free_cells;
+    struct mask *free_masks;
+    struct order idle, best_idle, runs; /* cells by the one idle the longest; by class first; runs by priority, then virtual time */
+    uint32_t idle_root, best_root, run_root;
+    uint64_t *scratch, *blocked;  /* sets of gates: for one question; gates whose stations are as full as they may be */
+    bool *team_named;             /* by interned name: a gate names this team */
+    uint32_t team_named_cap;
+    uint64_t idle_seq;
+};
+#endif

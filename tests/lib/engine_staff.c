@@ -1,0 +1,78 @@
+/* See engine_staff.h. */
+#include "tests/lib/engine_staff.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(x) \
+    do { \
+        if (!(x)) { \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+            abort(); \
+        } \
+    } while (0)
+
+void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, unsigned n)
+{
+    static uint64_t digests;
+    struct slp_buf b = { 0 };
+    uint64_t digest[4] = { ++digests };
+    CHECK(n <= 8);
+    for (unsigned i = 0; i < n; i++) {
+        struct slp_buf skills = { 0 };
+        struct slp_item_worker_def d = { .name = world_str(v[i].name), .kind = v[i].kind, .capacity = 10 };
+        if (v[i].skill) {
+            struct slp_item_skill s = { .name = world_str(v[i].skill), .level = v[i].level };
+            slp_pack_item(&skills, SLP_ITEM_skill, &s);
+            d.skills = (struct slp_list){ skills.p, (uint32_t)skills.n, 1 };
+        }
+        if (v[i].team) {
+            d.team = world_str(v[i].team);
+            SLP_SET(&d, item_worker_def, team);
+        }
+        slp_pack_item(&b, SLP_ITEM_worker_def, &d);
+        slp_buf_free(&skills);
+    }
+    struct slp_roster q = { .session = h->session,
+                            .digest = { (const char *)digest, 32 },
+                            .workers = { b.p, (uint32_t)b.n, n },
+                            .last = true };
+    struct slp_msg *m = world_send(w, h->peer, SLP_ROSTER, &q);
+    CHECK(m && m->type == SLP_ROSTER_DONE);
+    struct slp_cursor c = slp_each(m->u.roster_done.workers);
+    h->workers = n;
+    for (unsigned i = 0; i < n; i++)
+        CHECK(slp_next_u64(&c, &h->worker[i]));
+    slp_buf_free(&b);
+}
+
+void staff_hub(struct world *w, struct world_hub *h, const char *name, const struct staff *v, unsigned n)
+{
+    world_hub(w, h, name, 0, 0);
+    staff_roster(w, h, v, n);
+}
+
+uint64_t staff_why(struct world *w, struct world_hub *h, unsigned worker, const char **text)
+{
+    static char copy[SL_TEXT_BYTES_MAX + 1];
+    struct slp_why_get q = { .session = h->session, .worker = h->worker[worker] };
+    struct slp_msg *m = world_send(w, h->peer, SLP_WHY_GET, &q);
+    CHECK(m && m->type == SLP_WHY && m->u.why.text.n < sizeof copy);
+    memcpy(copy, m->u.why.text.p, m->u.why.text.n);
+    copy[m->u.why.text.n] = 0;
+    if (text)
+        *text = copy;
+    return m->u.why.code;
+}
+
+unsigned staff_got(struct world *w, struct world_hub *h, size_t i)
+{
+    struct world_task t[256];
+    size_t n = world_tasks(w, h, t, 256);
+    for (unsigned k = 0; i < n && k < h->workers; k++)
+        if (h->worker[k] == t[i].worker)
+            return k;
+    return UINT_MAX;
+}

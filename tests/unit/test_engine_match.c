@@ -1,0 +1,281 @@
+/* The engine: which worker gets which task. Hubs, teams and preferences; why somebody gets none. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/lib/engine_staff.h"
+
+#define SECOND 1000000ll
+
+static struct world w;
+static struct world_hub ktm, nbo;
+static struct world_task t[64];
+
+static const struct staff asha = { "asha", 0, "law", 3, "nights" }, bina = { "bina", 0, "law", 1, NULL },
+                          wanjiku = { "wanjiku", 0, "law", 3, "days" }, otieno = { "otieno", 0, NULL, 0, "nights" };
+
+static int open_world(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof w);
+    memset(&ktm, 0, sizeof ktm);
+    memset(&nbo, 0, sizeof nbo);
+    world_open(&w);
+    staff_hub(&w, &ktm, "kathmandu", (struct staff[]){ asha, bina }, 2);
+    staff_hub(&w, &nbo, "nairobi", (struct staff[]){ wanjiku, otieno }, 2);
+    return 0;
+}
+
+static int end_world(void **state)
+{
+    (void)state;
+    world_end(&w);
+    return 0;
+}
+
+static uint64_t line(const char *worker)
+{
+    char text[600];
+    static unsigned runs;
+    char name[32];
+    snprintf(text, sizeof text,
+             "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: %s\n    backoff: 0\n    attempts: 100\n    form: {fields: [{name: a, type: short_answer}]}\n", worker);
+    world_line(&w, text);
+    snprintf(name, sizeof name, "run-%u", ++runs);
+    return world_run(&w, "l", name);
+}
+
+/* Everybody may have one task more; how many the hub got. */
+static size_t everybody(struct world_hub *h)
+{
+    world_clear(&w);
+    for (unsigned i = 0; i < h->workers; i++)
+        world_credit(&w, h, i, 1);
+    return world_tasks(&w, h, t, 64);
+}
+
+static void data_stays_at_the_hubs_that_may_have_it(void **state)
+{
+    (void)state;
+    world_put(&w, line("{only_hubs: [nairobi, accra]}"), 10);
+    assert_int_equal(everybody(&ktm), 0);
+    assert_int_equal(everybody(&nbo), 2);
+    uint64_t other = line("{not_hubs: [nairobi]}");
+    assert_int_equal(everybody(&nbo), 2);
+    world_clear(&w);
+    world_put(&w, other, 10);
+    assert_int_equal(world_tasks(&w, &ktm, t, 64), 2); /* who waited all the time */
+    assert_int_equal(everybody(&ktm), 2);
+    assert_int_equal(everybody(&nbo), 2); /* of the first */
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(t[i].station_id, 1);
+}
+
+static void a_hub_that_comes_later_is_known_by_its_name(void **state)
+{
+    struct world_hub acc = { 0 };
+    (void)state;
+    world_put(&w, line("{only_hubs: [accra]}"), 10);
+    assert_int_equal(everybody(&ktm) + everybody(&nbo), 0);
+    staff_hub(&w, &acc, "accra", (struct staff[]){ { "kofi", 0, NULL, 0, NULL } }, 1);
+    assert_int_equal(everybody(&acc), 1);
+}
+
+static void who_waited_before_the_line_was_there_is_judged_by_it(void **state)
+{
+    (void)state;
+    assert_int_equal(everybody(&ktm) + everybody(&nbo), 0);
+    uint64_t run = line("{only_hubs: [nairobi], not_teams: [nights]}");
+    world_clear(&w);
+    world_put(&w, run, 10);
+    assert_int_equal(world_tasks(&w, &ktm, t, 64), 0);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
+    assert_int_equal(t[0].worker, nbo.worker[0]);
+}
+
+static void teams_are_kept_in_or_out_at_all_hubs(void **state)
+{
+    (void)state;
+    world_put(&w, line("{only_teams: [nights]}"), 10);
+    assert_int_equal(everybody(&ktm), 1);
+    assert_int_equal(t[0].worker, ktm.worker[0]);
+    assert_int_equal(everybody(&nbo), 1);
+    assert_int_equal(t[0].worker, nbo.worker[1]);
+    staff_roster(&w, &ktm, (struct staff[]){ { "asha", 0, "law", 3, "days" }, { "bina", 0, "law", 1, "nights" } }, 2);
+    assert_int_equal(everybody(&ktm), 1); /* they changed places; asha's credit waits */
+    assert_int_equal(t[0].worker, ktm.worker[1]);
+}
+
+static void each_reason_to_get_nothing_has_its_name(void **state)
+{
+    const char *text;
+    (void)state;
+    assert_int_equal(everybody(&ktm) + everybody(&nbo), 0);
+    assert_int_equal(staff_why(&w, &ktm, 0, NULL), 1);
+    world_put(&w, line("{kind: robot}"), 1);
+    assert_int_equal(staff_why(&w, &ktm, 0, &text), 12);
+    assert_string_equal(text, "station s is for robots");
+    world_put(&w, line("{skills: {law: 4}}"), 1);
+    assert_int_equal(staff_why(&w, &nbo, 0, &text), 3);
+    assert_string_equal(text, "station s asks for level 4 of law, this worker has 3");
+    assert_int_equal(staff_why(&w, &nbo, 1, &text), 2);
+}
+
+static void the_hub_and_the_team_are_named_as_reasons(void **state)
+{
+    const char *text;
+    (void)state;
+    assert_int_equal(everybody(&ktm) + everybody(&nbo), 0);
+    world_put(&w, line("{not_hubs: [kathmandu, nairobi]}"), 1);
+    assert_int_equal(staff_why(&w, &ktm, 0, &text), 13);
+    assert_string_equal(text, "station s gives nothing to hub kathmandu");
+}
+
+static void a_team_is_named_as_reason(void **state)
+{
+    const char *text;
+    (void)state;
+    assert_int_equal(everybody(&ktm), 0);
+    world_put(&w, line("{only_teams: [law]}"), 1);
+    assert_int_equal(staff_why(&w, &ktm, 0, &text), 14);
+    assert_string_equal(text, "station s gives nothing to team nights");
+    assert_int_equal(staff_why(&w, &ktm, 1, &text), 14);
+    assert_string_equal(text, "station s is for certain teams, and this worker is in none");
+}
+
+/* One station that fits all; the worker gets n tasks one after the other and does each well, or fails it. */
+static void work(struct world_hub *h, unsigned worker, uint64_t run, unsigned n, bool well)
+{
+    static bool left; /* what was failed last is there to be done */
+    for (unsigned i = 0; i < n; i++) {
+        world_clear(&w);
+        world_credit(&w, h, worker, 1);
+        if (well ? !left : i == 0)
+            world_put(&w, run, 1);
+        left = !well;
+        assert_int_equal(world_tasks(&w, h, t, 64), 1);
+        if (well)
+            assert_int_equal(world_submit(&w, h, &t[0], "a"), SLP_E_OK);
+        else
+            assert_int_equal(world_act(&w, h, &t[0], ACT_FAIL, "no", NULL), SLP_E_OK);
+        world_tick(&w);
+    }
+}
+
+static void of_those_who_wait_the_better_measured_gets_it(void **state)
+{
+    (void)state;
+    uint64_t run = line("{prefer: best}");
+    work(&ktm, 0, run, 10, true);
+    work(&nbo, 0, run, 10, false); 
+    work(&nbo, 0, run, 1, true);
+    world_clear(&w);
+    world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
+    world_credit(&w, &ktm, 0, 1);
+    world_credit(&w, &nbo, 1, 1);
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &ktm, 0), 0); /* asha, as good as a newcomer, before him by turn */
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &nbo, 0), 1); /* otieno, the newcomer */
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &nbo, 1), 0); /* nobody else is there: he need not wait for somebody better */
+}
+
+static void what_was_measured_does_not_outlive_a_restart(void **state)
+{
+    (void)state;
+    uint64_t run = line("{prefer: best}");
+    work(&nbo, 0, run, 10, false);
+    work(&nbo, 0, run, 1, true);
+    world_restart(&w);
+    world_hello(&w, &ktm, NULL, 0);
+    world_hello(&w, &nbo, NULL, 0);
+    staff_roster(&w, &ktm, (struct staff[]){ asha, bina }, 2);
+    staff_roster(&w, &nbo, (struct staff[]){ wanjiku, otieno }, 2);
+    world_credit(&w, &nbo, 0, 1);
+    world_credit(&w, &ktm, 0, 1);
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &nbo, 0), 0); /* equals: whoever waits the longest */
+}
+
+static void the_hub_that_did_the_station_before_is_preferred(void **state)
+{
+    (void)state;
+    world_line(&w, "line: two\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    worker: {skills: {law: 3}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
+                   "  - name: b\n    worker: {prefer: hub}\n");
+    uint64_t run = world_run(&w, "two", "two");
+    world_credit(&w, &nbo, 0, 1);
+    world_put(&w, run, 1); /* only wanjiku is there */
+    world_credit(&w, &ktm, 1, 1); /* bina waits the longest */
+    world_credit(&w, &nbo, 1, 1);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
+    world_clear(&w);
+    assert_int_equal(world_submit(&w, &nbo, &t[0], "a"), SLP_E_OK);
+    assert_int_equal(staff_got(&w, &nbo, 0), 1);
+    world_credit(&w, &nbo, 0, 1);
+    world_put(&w, run, 1);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 2);
+    world_clear(&w);
+    assert_int_equal(world_submit(&w, &nbo, &t[1], "a"), SLP_E_OK);
+    assert_int_equal(staff_got(&w, &ktm, 0), 1); /* nobody at nairobi waits: it does not wait for them */
+}
+
+static void more_requirements_than_bits_in_a_word_are_told_apart(void **state)
+{
+    char text[200], name[16];
+    uint64_t run[150];
+    (void)state;
+    for (unsigned i = 0; i < 150; i++) {
+        snprintf(text, sizeof text,
+                 "line: l%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: {skill-%u: 1}}\n", i, i);
+        world_line(&w, text);
+        snprintf(name, sizeof name, "l%u", i);
+        run[i] = world_run(&w, name, name);
+        world_put(&w, run[i], 1);
+    }
+    for (unsigned i = 149; i < 150; i -= 37) {
+        snprintf(name, sizeof name, "skill-%u", i);
+        staff_roster(&w, &ktm, (struct staff[]){ { "asha", 0, name, 1, NULL } }, 1);
+        world_clear(&w);
+        world_credit(&w, &ktm, 0, 2);
+        assert_int_equal(world_tasks(&w, &ktm, t, 64), 1);
+        world_sign_off(&w, &ktm, 0);
+    }
+    for (unsigned i = 0; i < 150; i++) { /* when they are over, their numbers are free for others */
+        snprintf(name, sizeof name, "l%u", i);
+        assert_int_equal(world_run_set(&w, name, RUN_SET_CANCEL, 0), SLP_E_OK);
+    }
+    staff_roster(&w, &ktm, (struct staff[]){ { "asha", 0, "new-49", 1, NULL } }, 1);
+    world_clear(&w);
+    world_credit(&w, &ktm, 0, 2);
+    for (unsigned i = 0; i < 150; i++) {
+        snprintf(text, sizeof text,
+                 "line: n%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: {new-%u: 1}}\n", i, i);
+        world_line(&w, text);
+        snprintf(name, sizeof name, "n%u", i);
+        world_put(&w, world_run(&w, name, name), 1);
+        assert_int_equal(world_tasks(&w, &ktm, t, 64), i >= 49);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(data_stays_at_the_hubs_that_may_have_it, open_world, end_world),
+        cmocka_unit_test_setup_teardown(a_hub_that_comes_later_is_known_by_its_name, open_world, end_world),
+        cmocka_unit_test_setup_teardown(who_waited_before_the_line_was_there_is_judged_by_it, open_world, end_world),
+        cmocka_unit_test_setup_teardown(teams_are_kept_in_or_out_at_all_hubs, open_world, end_world),
+        cmocka_unit_test_setup_teardown(each_reason_to_get_nothing_has_its_name, open_world, end_world),
+        cmocka_unit_test_setup_teardown(the_hub_and_the_team_are_named_as_reasons, open_world, end_world),
+        cmocka_unit_test_setup_teardown(a_team_is_named_as_reason, open_world, end_world),
+        cmocka_unit_test_setup_teardown(of_those_who_wait_the_better_measured_gets_it, open_world, end_world),
+        cmocka_unit_test_setup_teardown(what_was_measured_does_not_outlive_a_restart, open_world, end_world),
+        cmocka_unit_test_setup_teardown(the_hub_that_did_the_station_before_is_preferred, open_world, end_world),
+        cmocka_unit_test_setup_teardown(more_requirements_than_bits_in_a_word_are_told_apart, open_world, end_world),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
