@@ -171,15 +171,19 @@ static uint32_t *root_of(struct engine *e, const struct cell *c)
     return c->of_hub ? &e->hub[c->hub - 1]->idle_root : &e->m.idle_root;
 }
 
+static struct order_key best_key(const struct cell *c)
+{
+    return (struct order_key){ 15u - c->class, c->first->idle_seq };
+}
+
 static void cell_into(struct engine *e, struct cell *c)
 {
     struct matcher *m = &e->m;
-    uint64_t seq = c->first->idle_seq;
     if (!m->words)
         return; /* no station asks for anybody yet */
-    order_put(&m->idle, root_of(e, c), c->id, (struct order_key){ 0, seq }, c->bits);
-    if (m->best && !c->of_hub)
-        order_put(&m->best_idle, &m->best_root, c->id, (struct order_key){ 15u - c->class, seq }, c->bits);
+    order_put(&m->idle, root_of(e, c), c->id, (struct order_key){ 0, c->first->idle_seq }, c->bits);
+    if (m->best_kept && !c->of_hub)
+        order_put(&m->best_idle, &m->best_root, c->id, best_key(c), c->bits);
     c->listed = true;
 }
 
@@ -188,7 +192,7 @@ static void cell_out(struct engine *e, struct cell *c)
     if (!c->listed)
         return;
     order_del(&e->m.idle, root_of(e, c), c->id);
-    if (e->m.best && !c->of_hub)
+    if (e->m.best_kept && !c->of_hub)
         order_del(&e->m.best_idle, &e->m.best_root, c->id);
     c->listed = false;
 }
@@ -290,7 +294,7 @@ void idle_masks_changed(struct engine *e, struct worker *w)
             continue;
         cell_fill(e, c);
         order_changed(&m->idle, *root_of(e, c), c->id);
-        if (m->best && !c->of_hub)
+        if (m->best_kept && !c->of_hub)
             order_changed(&m->best_idle, m->best_root, c->id);
     }
 }
@@ -332,21 +336,34 @@ void idle_relist_hub(struct engine *e, struct hub *h)
     free(v);
 }
 
+static const uint64_t *own_bits(void *arg, uint32_t cell)
+{
+    return ((struct matcher *)arg)->cell[cell - 1]->bits;
+}
+
 void idle_gates_changed(struct engine *e)
 {
     struct matcher *m = &e->m;
-    m->idle_root = m->best_root = 0;
+    bool best = m->best > 0;
+    for (uint32_t i = 0; i < m->cells; i++)
+        if (m->cell[i]->profile)
+            cell_fill(e, m->cell[i]);
+    order_refresh(&m->idle, m->idle_root, own_bits, m);
     for (uint32_t i = 0; e->hub && i < e->meta.hub; i++)
         if (e->hub[i])
-            e->hub[i]->idle_root = 0;
+            order_refresh(&m->idle, e->hub[i]->idle_root, own_bits, m);
+    if (best == m->best_kept)
+        order_refresh(&m->best_idle, m->best_root, own_bits, m);
+    else
+        m->best_root = 0;
+    bool from_now_on = best && !m->best_kept;
+    m->best_kept = best;
     for (uint32_t i = 0; i < m->cells; i++) {
         struct cell *c = m->cell[i];
-        c->listed = false;
-        if (!c->profile)
-            continue;
-        cell_fill(e, c);
-        if (c->first)
+        if (c->first && !c->listed) /* this is the very first gate */
             cell_into(e, c);
+        else if (c->first && !c->of_hub && from_now_on)
+            order_put(&m->best_idle, &m->best_root, c->id, best_key(c), c->bits);
     }
     uint32_t more = 0; /* a gate that prefers the hub is the first of its kind: nobody stands in the hubs' lists yet */
     for (uint32_t i = 0; m->by_hub && e->hub && i < e->meta.hub; i++)

@@ -77,6 +77,7 @@ struct matcher {
     struct mask *free_masks;
     struct order idle, best_idle, runs; /* cells by the one idle the longest; by class first; runs by priority, then virtual time */
     uint32_t idle_root, best_root, run_root;
+    bool best_kept;               /* best_idle is: some gate prefers the best */
     uint64_t *scratch, *blocked;  /* sets of gates: for one question; gates whose stations are as full as they may be */
     bool *team_named;             /* by interned name: a gate names this team */
     uint32_t team_named_cap;
