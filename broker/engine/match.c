@@ -88,12 +88,10 @@ static void rq_sleeps(struct engine *e, struct rq *q)
     assert(e->m.gate[gate_no(q)].awake[r->priority] > 0);
     e->m.gate[gate_no(q)].awake[r->priority]--;
     r->ready[q->st->rank / 64] &= ~(1ull << (q->st->rank % 64));
-    if (!any_ready(r)) {
-        run_out(e, r);
-        return;
-    }
     run_gates(e, r);
-    if (r->awake)
+    if (!any_ready(r))
+        run_out(e, r);
+    else if (r->awake)
         order_changed(&e->m.runs, e->m.run_root, r->id);
 }
 
@@ -241,6 +239,7 @@ static struct rq *best_queue(struct engine *e)
         if (!id)
             return NULL;
         struct run *r = e->run[id - 1];
+        bool slept = false;
         for (uint32_t w = 0; w < sizeof r->ready / sizeof *r->ready; w++)
             for (uint64_t left = r->ready[w]; left; left &= left - 1) {
                 struct rq *q = &r->rq[r->by_rank[w * 64 + (uint32_t)__builtin_ctzll(left)]];
@@ -249,7 +248,9 @@ static struct rq *best_queue(struct engine *e)
                 if (rq_offers(q))
                     return q;
                 rq_sleeps(e, q);
+                slept = true;
             }
+        assert(slept); /* a run's gates are those of its queues */
     }
 }
 
