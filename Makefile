@@ -44,7 +44,7 @@ AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLA
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
 show     = $(if $(V),,@echo '  $(1) $@' &&)# V=1 shows whole commands
 
-all: $(BIN) $(O)/libsunline.so $(EXAMPLES) $(DEMO) ## build everything (in ./build)
+all: $(BIN) $(O)/libsunline.so $(EXAMPLES) $(DEMO) $(O)/round-the-clock ## build everything (in ./build)
 
 demo: ## install what is missing, build, run a CSV through a line on three hubs
 	@$(call deps,build)
@@ -163,6 +163,8 @@ $(O)/torture/%: tests/torture/%.c $(WHOLE)
 $(O)/sunline-sim: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)
+$(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(LIBS)
+	$(call show,LINK) $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 
 asan: ## unit tests under AddressSanitizer and UBSan (in ./build-asan)
 	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(AGAIN) O=build-asan OPT="-O1 -g" \

@@ -164,6 +164,11 @@ run sunline worker list
 say "The story of one unit:"
 run sunline unit show march/1
 
+say "7. People work by shifts. Who is on in Kathmandu, and until when:"
+run sunline hub show kathmandu
+say "Round the clock: the same engine, twelve people in three places, and a clock that runs through a day and an hour in seconds."
+"$build/round-the-clock"
+
 units=$(sunline --json run show march | sed -n 's/.*"done": *\([0-9]*\).*/\1/p' | head -n 1)
 say "Done: $units units in $((end - begin)) seconds. Tasks by hub:"
 sunline worker list | cat | awk -F '\t' '{ done[$2] += $7 } END { for (hub in done) printf "    %-12s %6d\n", hub, done[hub] }' | sort

@@ -145,6 +145,11 @@ static void assignment_end(void *p)
     free(((struct ck_assignment *)p)->sent);
 }
 
+static void shift_end(void *p)
+{
+    free(((struct ck_shift *)p)->times);
+}
+
 void checker_free(struct checker **pc)
 {
     struct checker *c = *pc;
@@ -152,6 +157,7 @@ void checker_free(struct checker **pc)
         return;
     table_free(&c->stations, NULL);
     table_free(&c->workers, NULL);
+    table_free(&c->shifts, shift_end);
     table_free(&c->hubs, NULL);
     table_free(&c->lines, NULL);
     table_free(&c->runs, run_end);
@@ -371,6 +377,14 @@ void checker_feed(struct checker *c, const struct fact *f)
         break;
     }
     case FACT_ROSTER: roster(c, f); break;
+    case FACT_SHIFT: {
+        struct ck_shift *s = ck_make(&c->shifts, f->digest ^ ck_hub_of(c, f->session) * 0x1000003, sizeof *s);
+        free(s->times);
+        s->n = (size_t)f->count;
+        s->times = ck_must(malloc((s->n + 1) * sizeof *s->times));
+        memcpy(s->times, f->times, s->n * sizeof *s->times);
+        break;
+    }
     case FACT_RUN: new_run(c, f); break;
     case FACT_ROW_SENT: row_sent(c, f); break;
     case FACT_ROW_ACKED: row_acked(c, f); break;

@@ -30,7 +30,7 @@ enum verdict {
     FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead */
     EVENT_GAP,       /* sequences are not gapless */
     COUNTERS,        /* counters are not what a recount gives */
-    NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is not signed in, has declined it, or while it was paused */
+    NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is off shift, is not signed in, has declined it, or while it was paused */
     OVER_ASKED,      /* more assignments outstanding and accepted than answers wanted */
     CREDIT_NEGATIVE, /* more assigned than granted */
     WRONG_STATE,     /* a transition, an answer or an end that the matrix does not have */
@@ -44,12 +44,13 @@ enum fact_kind {
     /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
      * station's route), when_is, attempts, copies_min, copies_max, ties, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
     FACT_STATION,
-    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), level[] */
+    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), level[], digest: its shift, 0: none */
+    FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
     FACT_SUBMIT_SENT,/* assignment, worker, digest, route */
-    FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code: the broker's answer to one item; before the step's events */
+    FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code, lease_us (start, touch): the broker's answer to one item; before the step's events */
     FACT_ROSTER,     /* session: its hub's roster is another one; WORKER facts of who is on it follow */
     FACT_GRANT,      /* session, worker, count: total */
     FACT_SIGN_OFF,   /* session, worker */
@@ -92,6 +93,8 @@ struct fact {
     enum fact_kind kind;
     uint64_t seq, run, unit, row, digest, assignment, worker, hub, session, result, count, prev, line;
     uint32_t station, index, stations, first, code, act, why, state, after, attempts, wkind;
+    const int64_t *times;
+    int64_t wall;       /* with events: the broker's wall clock */
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */

@@ -193,6 +193,17 @@ static void ready(struct checker *c, const struct fact *f)
     }
 }
 
+bool ck_on_shift(const struct checker *c, const struct ck_worker *w, int64_t wall)
+{
+    const struct ck_shift *s = ck_get(&c->shifts, w->f.digest ^ w->f.hub * 0x1000003);
+    if (!w->f.digest)
+        return true;
+    for (size_t i = 0; s && i + 1 < s->n; i += 2)
+        if (s->times[i] - 1000000 <= wall && wall < s->times[i + 1])
+            return true;
+    return false;
+}
+
 static void may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s,
                    const struct ck_task *t)
 {
@@ -208,6 +219,8 @@ static void may_do(struct checker *c, const struct fact *f, const struct ck_run 
         why = "is of the wrong kind";
     else if (!h || !h->session || w->session != h->session || !w->signed_in)
         why = "is not signed in";
+    else if (!ck_on_shift(c, w, f->wall))
+        why = "is off shift";
     else if (r->paused || r->state > 1)
         why = "gets it though the run is paused or over";
     else if (l && (l->state || l->paused >> s->f.index & 1))

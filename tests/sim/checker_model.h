@@ -46,6 +46,7 @@ struct ck_assignment {
 struct ck_station { struct fact f; };
 struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, was_on; };
 struct ck_hub { uint64_t session; };
+struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_line { uint32_t state, paused; };
 struct ck_row { uint64_t run, digest, producer, unit, found; int32_t route; bool acked; };
@@ -56,7 +57,7 @@ struct ck_touched { uint64_t run, unit; };
 
 struct checker {
     FILE *story;
-    struct table sessions, stations, workers, hubs, lines, runs, rows, assignments, grants, subscribers;
+    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers;
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
@@ -75,6 +76,8 @@ void *ck_must(void *p); /* out of memory ends the program */
 void *ck_make(struct table *t, uint64_t key, size_t size); /* find, or make it, zeroed */
 void *ck_more(void *p, size_t *cap, size_t n, size_t size); /* room for one more */
 const struct fact *ck_copies(const struct checker *c, uint32_t station);
+/* Is the worker on shift at this wall time? A clock that goes back by less than a second does not undo what has just begun. */
+bool ck_on_shift(const struct checker *c, const struct ck_worker *w, int64_t wall);
 uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);

@@ -5,7 +5,7 @@
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
-static happening due, restart, crash, freeze, relink, cut, confuse, keep_copy, set_clock, change_roster;
+static happening due, restart, crash, freeze, relink, cut, confuse, keep_copy, set_clock, change_roster, rota;
 
 int64_t hub_now_us(const struct sim *s, const struct hub *h)
 {
@@ -421,11 +421,24 @@ static void start(struct sim *s, struct hub *h)
                                         .assignment = h->outbox[i].assignment,
                                         .seq = h->outbox[i].seq,
                                         .item = { h->outbox[i].item, h->outbox[i].n } });
+    staff_rota(s, h);
     struct core_roster r = { .count = h->members_n, .members = h->members };
     memcpy(r.digest, h->digest, sizeof r.digest);
     hub_input(s, h, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &r });
     staff_start(s, h);
     hub_pump(s, h);
+}
+
+/* As agent.c does: look again now and then; the core passes on what has changed. */
+static void rota(struct sim *s, uint64_t index, uint64_t unused)
+{
+    struct hub *h = &s->hub[index];
+    (void)unused;
+    if (h->up && s->now_us >= h->frozen_us) {
+        staff_rota(s, h);
+        hub_pump(s, h);
+    }
+    sched_at(s, s->now_us + 3 * HOUR, rota, index, 0);
 }
 
 static void restart(struct sim *s, uint64_t index, uint64_t life)
@@ -622,6 +635,7 @@ void hubs_open(struct sim *s)
             h->data_id[k] = (uint8_t)rng_u64(&h->rng);
         staff_make(s, h);
         sched_at(s, s->now_us + rng_range(&h->rng, 0, 10 * SEC), restart, i, 0);
+        sched_at(s, s->now_us + 3 * HOUR, rota, i, 0);
         again(s, h, s->plan.agent_crash_every_us, crash);
         again(s, h, s->plan.freeze_every_us, freeze);
         again(s, h, s->plan.relink_every_us, relink);

@@ -182,7 +182,8 @@ struct member {
     uint32_t capacity, prefetch, kind;
     uint8_t level[CHECKER_SKILLS];
     int64_t speed_us;
-    uint32_t shift_from, shift_hours;
+    uint32_t shift_from, shift_hours; /* when he is at his place; by_shift: and this is what the hub file says */
+    bool by_shift;
     uint64_t busy;        /* a person's assignment */
     bool forgotten;
 };
@@ -243,6 +244,7 @@ void staff_change(struct sim *s, struct hub *h); /* another roster, while work g
 void staff_start(struct sim *s, struct hub *h);  /* the agent is up: robots ready, people come as their shifts say */
 void staff_run(struct sim *s, struct hub *h, uint64_t assignment);
 void staff_offer(struct sim *s, struct hub *h, const char *name);
+void staff_rota(struct sim *s, struct hub *h);   /* the shifts of the days ahead, into the core */
 
 /* ---- producer.c ---- */
 #define PUTS_MAX 4

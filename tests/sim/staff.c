@@ -31,6 +31,10 @@ void staff_roster(struct sim *s, struct hub *h)
                                          .kind = m->robot,
                                          .capacity = m->capacity,
                                          .skills = { skills.p, (uint32_t)skills.n, n } };
+        if (m->by_shift) { /* each has one of his own */
+            d.shift = d.name;
+            SLP_SET(&d, item_worker_def, shift);
+        }
         slp_buf_clear(&h->packed[i]);
         slp_pack_item(&h->packed[i], SLP_ITEM_worker_def, &d);
         h->members[h->members_n++] = (struct core_member){ .name = m->name,
@@ -51,7 +55,7 @@ void staff_roster(struct sim *s, struct hub *h)
 
 void staff_make(struct sim *s, struct hub *h)
 {
-    struct rng r = rng_of(s->plan.seed, "staff", h->like);
+    struct rng r = rng_of(s->plan.seed, "staff", h->like), shifts = rng_of(s->plan.seed, "shifts", h->like);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
         s->plan.copies
@@ -70,6 +74,7 @@ void staff_make(struct sim *s, struct hub *h)
         m->speed_us = m->robot ? rng_spread(&r, 100000, 5 * MINUTE) : rng_spread(&r, 10 * SEC, 30 * MINUTE);
         m->shift_from = (uint32_t)rng_below(&r, 24);
         m->shift_hours = (uint32_t)rng_range(&r, 4, 24);
+        m->by_shift = !m->steady && rng_chance(&shifts, 500000);
         snprintf(m->name, sizeof m->name, "%s-%s%u", h->name, m->robot ? "robot" : "person", i);
         for (uint32_t k = 0; k < CHECKER_SKILLS; k++)
             m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
@@ -300,6 +305,41 @@ static void person_done(struct sim *s, uint64_t a, uint64_t assignment)
 }
 
 /* ---- shifts ---- */
+
+/* What the hub file says, in the time that is right: he comes and goes at about these hours, some of the time he is not there on shift, or there off shift. */
+void staff_rota(struct sim *s, struct hub *h)
+{
+    struct core_shifts rota = { .until_us = (WALL_BEGIN_US + s->now_us) / DAY * DAY + 9 * DAY };
+    struct slp_buf packed[STAFF_MAX] = { { 0 } };
+    rota.packed = packed;
+    for (uint32_t i = 0; i < h->staff_n; i++) {
+        const struct member *m = &h->staff[i];
+        struct slp_buf times = { 0 };
+        uint32_t n = 0;
+        int64_t first =
+            WALL_BEGIN_US + (s->now_us / DAY - 1) * DAY + ((m->shift_from + 24 - h->like * 3 % 24) % 24) * HOUR;
+        for (int k = 0; k < 10 && m->by_shift; k++, n += 2) {
+            int64_t hours = m->shift_hours < 23 ? m->shift_hours : 23; /* beginnings and ends ascend */
+            slp_pack_u64(&times, (uint64_t)(first + k * DAY));
+            slp_pack_u64(&times, (uint64_t)(first + k * DAY + hours * HOUR));
+        }
+        struct slp_item_shift_def d = { .name = { m->name, (uint32_t)strlen(m->name) },
+                                        .zone = { "Africa/Nairobi", 14 },
+                                        .text = { "", 0 },
+                                        .overtime_us = (uint64_t)(m->shift_hours * MINUTE),
+                                        .times = { times.p, (uint32_t)times.n, n } };
+        if (m->by_shift)
+            slp_pack_item(&packed[rota.count++], SLP_ITEM_shift_def, &d);
+        slp_buf_free(&times);
+    }
+    for (int i = 0; i < 4; i++) {
+        uint64_t d = (uint64_t)rota.until_us + (uint64_t)i + h->like;
+        memcpy(rota.digest + 8 * i, &d, 8);
+    }
+    hub_input(s, h, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &rota });
+    for (uint32_t i = 0; i < rota.count; i++)
+        slp_buf_free(&packed[i]);
+}
 
 static bool on_shift(const struct sim *s, const struct hub *h, const struct member *m)
 {

@@ -197,6 +197,7 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
 {
     struct fact f = { .seq = e->seq,
                       .at = t->at,
+                      .wall = e->wall_us,
                       .run = number(e->data, "run"),
                       .station = (uint32_t)number(e->data, "station"),
                       .hub = number(e->data, "hub"),
@@ -303,6 +304,7 @@ static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
                           .session = t->m.u.acts.session };
         if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
             f.code = (uint32_t)out.code;
+            f.lease_us = SLP_IS(&out, item_outcome, lease_us) ? out.lease_us : 0;
             has = slp_next_outcome(&o, &out);
         }
         checker_feed(s->checker, &f);
@@ -335,6 +337,26 @@ static void submits(struct sim *s, const struct tapped *t, const struct slp_msg 
     grants(s, t->m.u.submit.session, t->m.u.submit.grants);
 }
 
+static uint64_t shift_digest(struct slp_bytes name)
+{
+    return name.n ? digest(name.p, name.n) | 1 : 0;
+}
+
+static void shifts(struct sim *s, const struct tapped *t)
+{
+    struct slp_cursor c = slp_each(t->m.u.shifts.shifts);
+    for (struct slp_item_shift_def d; slp_next_shift_def(&c, &d);) {
+        int64_t times[SL_SHIFT_TIMES_MAX];
+        struct fact f = {
+            .kind = FACT_SHIFT, .session = t->m.u.shifts.session, .digest = shift_digest(d.name), .times = times
+        };
+        struct slp_cursor v = slp_each(d.times);
+        for (uint64_t us; slp_next_u64(&v, &us);)
+            times[f.count++] = (int64_t)us;
+        checker_feed(s->checker, &f);
+    }
+}
+
 static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *a)
 {
     static const char *const skills[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
@@ -342,9 +364,11 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
     struct slp_item_worker_def d;
     checker_feed(s->checker, &(struct fact){ .kind = FACT_ROSTER, .session = t->m.u.roster.session });
     for (uint64_t no; slp_next_worker_def(&c, &d) && slp_next_u64(&n, &no);) {
-        struct fact f = {
-            .kind = FACT_WORKER, .worker = no, .session = t->m.u.roster.session, .wkind = (uint32_t)d.kind
-        };
+        struct fact f = { .kind = FACT_WORKER,
+                          .worker = no,
+                          .session = t->m.u.roster.session,
+                          .wkind = (uint32_t)d.kind,
+                          .digest = shift_digest(d.shift) };
         struct slp_cursor k = slp_each(d.skills);
         for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
             for (int i = 0; i < CHECKER_SKILLS; i++)
@@ -372,6 +396,10 @@ static void request(struct sim *s, const struct tapped *t)
     case SLP_ROSTER:
         if (answer(s, t, SLP_ROSTER_DONE, &a))
             roster(s, t, &a);
+        break;
+    case SLP_SHIFTS:
+        if (answer(s, t, SLP_DONE, &a))
+            shifts(s, t);
         break;
     case SLP_CREDIT:
         if (refused(s, t))

@@ -1,0 +1,358 @@
+/* Round the clock: a day and an hour of three hubs on three continents, on the real engine, in seconds. The clock is an input, so nothing here waits.
+ *
+ *   round-the-clock            a chart of who did what when, and sums
+ *   round-the-clock --facts    the same as lines of words and numbers, for a test
+ *
+ * Twelve people are signed in all the time, shift or no shift; the agents' own code turns their local shifts into UTC, the engine decides who gets what. What
+ * three of four in each hub write in the day, the fourth improves, mostly at night. A person takes three to nine minutes
+ * for a task, by a fixed sequence of numbers. Whoever is handed a task is looked up in the shifts again, here, by its own arithmetic. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/lib/engine_world.h"
+#include "worker-agent/shift.h"
+
+#define SECOND 1000000ll
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define HOURS 25
+#define CELLS (HOURS * 2)
+#define UNITS 1500
+#define HUBS 3
+#define PEOPLE 4
+#define BEGIN_US 1795662000000000ll /* 2026-11-26 03:00 UTC, a Thursday: Kathmandu opens in a quarter of an hour */
+
+static const char *const line_yaml =
+    "line: letters\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: write\n    worker: {kind: human, skills: {write: 1}}\n    lease: 20m\n    start_by: 12h\n"
+    "    form: {fields: [{name: answer, type: short_answer}]}\n"
+    "  - name: improve\n    worker: {kind: human, skills: {review: 1}}\n    lease: 20m\n    start_by: 12h\n"
+    "    form: {fields: [{name: better, type: short_answer}]}\n";
+
+struct person {
+    const char *name;
+    bool reviewer;
+    uint16_t first, end; /* his shift, minutes of the local day */
+    uint64_t number, granted;
+    struct world_task waiting[8], task;
+    unsigned waits;
+    bool busy;
+    int64_t until_us;
+    struct shift_time on[8];
+    int shifts;
+    unsigned done[CELLS];
+};
+
+struct place {
+    const char *name, *zone;
+    struct person p[PEOPLE];
+    struct world_hub h;
+    unsigned wrote, improved;
+};
+
+#define PERSON(n, r, from, to)                                                                                         \
+    {                                                                                                                  \
+        .name = n, .reviewer = r, .first = from, .end = to                                                             \
+    }
+#define AT(h, m) ((h)*60 + (m)) /* beyond 24 h it is the next day */
+static struct place place[HUBS] = {
+    { .name = "kathmandu",
+      .zone = "Asia/Kathmandu",
+      .p = { PERSON("asha", false, AT(9, 0), AT(17, 0)), PERSON("bina", false, AT(9, 0), AT(17, 0)),
+             PERSON("deepak", false, AT(10, 0), AT(18, 0)), PERSON("mina", true, AT(21, 0), AT(29, 0)) } },
+    { .name = "nairobi",
+      .zone = "Africa/Nairobi",
+      .p = { PERSON("njeri", false, AT(14, 0), AT(22, 15)), PERSON("otieno", false, AT(14, 0), AT(22, 15)),
+             PERSON("wanjiru", false, AT(15, 0), AT(22, 0)), PERSON("kamau", true, AT(22, 0), AT(30, 0)) } },
+    { .name = "medellin",
+      .zone = "America/Bogota",
+      .p = { PERSON("luz", false, AT(14, 0), AT(22, 20)), PERSON("mateo", false, AT(14, 0), AT(22, 20)),
+             PERSON("sofia", false, AT(15, 0), AT(23, 0)), PERSON("ana", true, AT(17, 0), AT(25, 0)) } },
+};
+
+static struct world w;
+static uint64_t seed = 42, run_id;
+static unsigned off_shift, recalled, submitted;
+static struct {
+    uint8_t wrote, improved;
+} unit_by[UNITS + 1]; /* hub number, from 1 */
+
+static unsigned dice(unsigned n)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (unsigned)(seed >> 33) % n;
+}
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "round-the-clock: %s\n", what);
+    exit(1);
+}
+
+/* ---- the hubs tell what their files would say ---- */
+
+static void tell_shifts(struct place *pl)
+{
+    struct slp_buf items = { 0 };
+    struct shift_zone *zone = shift_zone_open(pl->zone);
+    must(zone, "a time zone is not known here: is tzdata installed?");
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        struct person *p = &pl->p[i];
+        struct shift_week week = { .from_day = INT64_MIN };
+        struct slp_buf times = { 0 };
+        for (int d = 0; d < 7; d++)
+            week.day[d] = (struct shift_day){ 1, { { p->first, p->end } } };
+        struct shift s = { .week_count = 1, .week = &week };
+        p->shifts = shift_utc(&s, zone, BEGIN_US - 24 * HOUR, BEGIN_US + 48 * HOUR, p->on, 8);
+        for (int k = 0; k < p->shifts; k++) {
+            slp_pack_u64(&times, (uint64_t)p->on[k].first_us);
+            slp_pack_u64(&times, (uint64_t)p->on[k].end_us);
+        }
+        struct slp_item_shift_def d = { .name = world_str(p->name),
+                                        .zone = world_str(pl->zone),
+                                        .text = world_str(""),
+                                        .overtime_us = 1800 * SECOND,
+                                        .times = { times.p, (uint32_t)times.n, (uint32_t)p->shifts * 2 } };
+        slp_pack_item(&items, SLP_ITEM_shift_def, &d);
+        slp_buf_free(&times);
+    }
+    shift_zone_close(&zone);
+    struct slp_shifts q = { .session = pl->h.session,
+                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
+                            .shifts = { items.p, (uint32_t)items.n, PEOPLE },
+                            .until_wall_us = BEGIN_US + 9 * 24 * HOUR,
+                            .last = true };
+    must(world_code(world_send(&w, pl->h.peer, SLP_SHIFTS, &q)) == SLP_E_OK, "shifts were refused");
+    slp_buf_free(&items);
+}
+
+static void tell_roster(struct place *pl)
+{
+    struct slp_buf items = { 0 };
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        struct slp_buf skills = { 0 };
+        struct slp_item_skill s = { .name = world_str(pl->p[i].reviewer ? "review" : "write"), .level = 1 };
+        slp_pack_item(&skills, SLP_ITEM_skill, &s);
+        struct slp_item_worker_def d = { .name = world_str(pl->p[i].name),
+                                         .capacity = 1,
+                                         .skills = { skills.p, (uint32_t)skills.n, 1 },
+                                         .shift = world_str(pl->p[i].name) };
+        SLP_SET(&d, item_worker_def, shift);
+        slp_pack_item(&items, SLP_ITEM_worker_def, &d);
+        slp_buf_free(&skills);
+    }
+    struct slp_roster q = { .session = pl->h.session,
+                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
+                            .workers = { items.p, (uint32_t)items.n, PEOPLE },
+                            .last = true };
+    struct slp_msg *m = world_send(&w, pl->h.peer, SLP_ROSTER, &q);
+    must(m && m->type == SLP_ROSTER_DONE, "a roster was refused");
+    struct slp_cursor c = slp_each(m->u.roster_done.workers);
+    for (unsigned i = 0; i < PEOPLE; i++)
+        must(slp_next_u64(&c, &pl->p[i].number) && pl->p[i].number, "a worker got no number");
+    slp_buf_free(&items);
+}
+
+static void grant(struct place *pl, struct person *p)
+{
+    struct slp_buf b = { 0 };
+    struct slp_item_credit it = { .worker = p->number, .total = ++p->granted };
+    slp_pack_item(&b, SLP_ITEM_credit, &it);
+    struct slp_credit q = { .session = pl->h.session, .grants = { b.p, (uint32_t)b.n, 1 } };
+    SLP_SET(&q, credit, grants);
+    world_send(&w, pl->h.peer, SLP_CREDIT, &q);
+    slp_buf_free(&b);
+}
+
+/* ---- what comes, and what is done with it ---- */
+
+static bool on_shift(const struct person *p, int64_t wall_us)
+{
+    for (int i = 0; i < p->shifts; i++)
+        if (p->on[i].first_us <= wall_us && wall_us < p->on[i].end_us)
+            return true;
+    return false;
+}
+
+static int64_t ends_in(const struct person *p, int64_t wall_us)
+{
+    for (int i = 0; i < p->shifts; i++)
+        if (p->on[i].first_us <= wall_us && wall_us < p->on[i].end_us)
+            return p->on[i].end_us - wall_us;
+    return 0;
+}
+
+static void take_in(struct place *pl)
+{
+    static struct world_task t[600];
+    size_t n = world_tasks(&w, &pl->h, t, 600);
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < PEOPLE; k++) {
+            struct person *p = &pl->p[k];
+            if (p->number != t[i].worker)
+                continue;
+            off_shift += !on_shift(p, w.wall_us);
+            must(p->waits < 8, "more was handed out than granted");
+            p->waiting[p->waits++] = t[i];
+        }
+    struct slp_msg *m;
+    for (size_t i = 0; (m = world_sent(&w, pl->h.peer, SLP_RECALL, i)); i++) {
+        struct slp_cursor c = slp_each(m->u.recall.assignments);
+        for (uint64_t no; slp_next_u64(&c, &no);)
+            for (unsigned k = 0; k < PEOPLE; k++) {
+                struct person *p = &pl->p[k];
+                for (unsigned j = 0; j < p->waits; j++)
+                    if (p->waiting[j].assignment == no) {
+                        p->waiting[j--] = p->waiting[--p->waits];
+                        recalled++;
+                        grant(pl, p); /* the slot is free again */
+                    }
+            }
+    }
+}
+
+
+static void work(struct place *pl, struct person *p)
+{
+    if (p->busy && w.wall_us >= p->until_us) {
+        must(world_submit(&w, &pl->h, &p->task, "done") == SLP_E_OK, "a result did not count");
+        p->busy = false;
+        p->done[(w.wall_us - BEGIN_US) / (HOUR / 2) < CELLS ? (w.wall_us - BEGIN_US) / (HOUR / 2) : CELLS - 1]++;
+        *(p->reviewer ? &pl->improved : &pl->wrote) += 1;
+        submitted++;
+        grant(pl, p);
+    }
+    if (p->busy || !p->waits || ends_in(p, w.wall_us) < 4 * MINUTE)
+        return; /* nobody begins what cannot be finished: it stays unstarted until the shift ends */
+    p->task = p->waiting[0];
+    memmove(p->waiting, p->waiting + 1, --p->waits * sizeof *p->waiting);
+    if (world_act(&w, &pl->h, &p->task, ACT_START, NULL, NULL) != SLP_E_OK)
+        return;
+    p->busy = true;
+    p->until_us = w.wall_us + (3 + dice(7)) * MINUTE;
+}
+
+/* Which hub wrote what which hub improved: out of the units' stories. */
+static void look_back(void)
+{
+    for (uint64_t u = 1; u <= UNITS; u++)
+        for (int s = 0; s < 2; s++)
+            for (unsigned a = 0; a < 8; a++) {
+                char path[80];
+                snprintf(path, sizeof path, "stations[%d].assignments[%u].state", s, a);
+                if (world_story(&w, "day", u, path) != ASSIGN_COUNTED)
+                    continue;
+                for (unsigned h = 0; h < HUBS; h++) {
+                    snprintf(path, sizeof path, "stations[%d].assignments[%u].hub", s, a);
+                    if (world_story_is(&w, "day", u, path, place[h].name))
+                        *(s ? &unit_by[u].improved : &unit_by[u].wrote) = (uint8_t)(h + 1);
+                }
+            }
+}
+
+/* ---- the outcome ---- */
+
+static char cell(const struct person *p, int i)
+{
+    int64_t from = BEGIN_US + i * (HOUR / 2);
+    bool on = on_shift(p, from) || on_shift(p, from + HOUR / 2 - 1);
+    return p->done[i] ? (char)('0' + (p->done[i] < 9 ? p->done[i] : 9)) : on ? '-' : '.';
+}
+
+static void chart(void)
+{
+    printf("Results handed in, each half hour from 2026-11-26 03:00 UTC on; - on shift, . off shift, though signed "
+           "in:\n\n%-28s",
+           "UTC");
+    for (int i = 0; i < HOURS; i++)
+        printf(i % 3 == 0 ? "%02d    " : "", (3 + i) % 24);
+    printf("\n");
+    for (unsigned h = 0; h < HUBS; h++)
+        for (unsigned k = 0; k < PEOPLE; k++) {
+            const struct person *p = &place[h].p[k];
+            printf("%-10s %-8s %-8s", place[h].name, p->name, p->reviewer ? "improve" : "write");
+            for (int i = 0; i < CELLS; i++)
+                putchar(cell(p, i));
+            putchar('\n');
+        }
+}
+
+static void sums(bool facts, double seconds)
+{
+    unsigned by[HUBS + 1][HUBS + 1] = { { 0 } }, night = 0;
+    for (unsigned u = 1; u <= UNITS; u++)
+        by[unit_by[u].wrote][unit_by[u].improved]++;
+    for (unsigned a = 1; a <= HUBS; a++)
+        for (unsigned b = 1; b <= HUBS; b++)
+            night += a != b ? by[a][b] : 0;
+    if (facts) {
+        printf("off_shift %u\nrecalled %u\nresults %u\nimproved_elsewhere %u\n", off_shift, recalled, submitted, night);
+        for (unsigned h = 0; h < HUBS; h++)
+            printf("hub %s wrote %u improved %u\n", place[h].name, place[h].wrote, place[h].improved);
+        for (unsigned h = 0; h < HUBS; h++)
+            for (unsigned k = 0; k < PEOPLE; k++) {
+                printf("person %s %s ", place[h].name, place[h].p[k].name);
+                for (int i = 0; i < CELLS; i++)
+                    putchar(cell(&place[h].p[k], i));
+                putchar('\n');
+            }
+        return;
+    }
+    printf("\n");
+    for (unsigned h = 0; h < HUBS; h++)
+        printf("%-10s wrote %3u, improved %3u (%u of its own, %u that others wrote)\n", place[h].name, place[h].wrote,
+               place[h].improved, by[h + 1][h + 1], place[h].improved - by[h + 1][h + 1]);
+    printf("%u results in %d hours; %u tasks were handed back at a shift's end; given to somebody off shift: %u. It "
+           "took %.1f s.\n",
+           submitted, HOURS, recalled, off_shift, seconds);
+}
+
+int main(int argc, char **argv)
+{
+    bool facts = argc > 1 && !strcmp(argv[1], "--facts");
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    world_open(&w);
+    w.wall_us = BEGIN_US;
+    world_line(&w, line_yaml);
+    run_id = world_run(&w, "letters", "day");
+    for (unsigned h = 0; h < HUBS; h++) {
+        struct place *pl = &place[h];
+        world_hub(&w, &pl->h, pl->name, 0, 0);
+        tell_shifts(pl);
+        tell_roster(pl);
+        for (unsigned k = 0; k < PEOPLE; k++) {
+            grant(pl, &pl->p[k]);
+            grant(pl, &pl->p[k]); /* one at hand, one behind it */
+        }
+    }
+    for (unsigned n = 0; n < UNITS; n += 500)
+        world_put(&w, run_id, 500);
+    for (int64_t minute = 0; minute < HOURS * 60; minute++) {
+        for (unsigned h = 0; h < HUBS; h++) {
+            world_beat(&w, &place[h].h);
+            for (unsigned k = 0; k < PEOPLE; k++)
+                work(&place[h], &place[h].p[k]);
+        }
+        for (int s = 0; s < 6; s++) { /* the hubs must not fall silent */
+            world_pass(&w, 10 * SECOND);
+            for (unsigned h = 0; h < HUBS; h++)
+                world_beat(&w, &place[h].h);
+        }
+        for (unsigned h = 0; h < HUBS; h++)
+            take_in(&place[h]);
+        world_clear(&w);
+    }
+    look_back();
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    if (!facts)
+        chart();
+    sums(facts, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+    world_close(&w);
+    return off_shift != 0;
+}
