@@ -402,12 +402,12 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
         sched_at(s, s->now_us + rng_spread(&v->rng, SEC, MINUTE), restart, v->life, 0);
         return;
     }
+    v->up = true;
     if (v->untold) {
         tap_batch(s);
         v->untold = false;
         drop_inbox(s);
     }
-    v->up = true;
     v->restarts++;
     int64_t stored = engine_elapsed_us(v->engine);
     v->fed_us = stored;
