@@ -81,6 +81,12 @@ bench-record: ## take the last `make bench-peers` over: docs/performance.md, rec
 bench-events: all bench-programs ## what monitors and replays cost the life of a task, in some three minutes; exit 1 if a goal is missed
 	@tests/bench/events --build $(O) $(ARGS)
 
+bench-workers: all bench-programs ## a million workers in two hundred hubs, in some minutes; exit 1 if a limit is broken
+	@tests/bench/workers --build $(O) $(ARGS)
+
+bench-workers-record: ## take the last `make bench-workers` over into docs/performance.md
+	@tests/bench/document $(O)/bench-workers.json docs/performance.md
+
 bench-events-record: ## take the last `make bench-events` over into docs/performance.md
 	@tests/bench/document $(O)/bench-events.json docs/performance.md
 
@@ -221,4 +227,4 @@ clean: ## remove what was built
 	rm -rf $(O) build-asan build-cov build-clang build-fuzz build-bear tags compile_commands.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all demo test unit integration tests torture coverage bench bench-peers bench-check bench-record bench-events bench-events-record bench-programs bench-clients sim mutants compilers reliability figures fuzz fuzzers asan lint format nightly install help clean
+.PHONY: bench-workers bench-workers-record all demo test unit integration tests torture coverage bench bench-peers bench-check bench-record bench-events bench-events-record bench-programs bench-clients sim mutants compilers reliability figures fuzz fuzzers asan lint format nightly install help clean

@@ -21,8 +21,8 @@ struct ld_draft { /* what is known of a station until it is compiled */
     const char *at;             /* its place in the definition */
     bool form_unknown;          /* its fields could not be read: say nothing of fields that seem missing */
     bool has_after, has_shows, has_passes;
-    uint32_t after_count, shows_count, passes_count;
-    struct ld_item *after, *shows, *passes, when; /* when.text.p NULL: none */
+    uint32_t after_count, shows_count, passes_count, not_did_count;
+    struct ld_item *after, *shows, *passes, *not_did, when; /* when.text.p NULL: none */
     uint64_t ancestors[SL_LINE_STATIONS_MAX / 64];
     uint64_t *sees, *hands;     /* bit sets of slots: what comes to it, what it hands on */
     uint32_t first_slot;        /* slots: all input fields, then each station's form fields */
@@ -73,6 +73,7 @@ void ld_parse(struct ld_build *b, struct slr r);  /* fills line and drafts */
 /* The keys `copies` and `agree`, once the form is known: fills s->copies and appends what the station adds to its fields. */
 void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld_station *s, const struct ld_draft *d);
 void ld_graph(struct ld_build *b);                /* after, next, order, depth, ancestors */
+void ld_not_did(struct ld_build *b);              /* whose work shuts out whom (ld_worker.c) */
 void ld_see(struct ld_build *b);                  /* sees, hands, shows, when, outs */
 
 /* ---- fields by name ---- */

@@ -184,7 +184,7 @@ static void take_skills(struct ld_build *b, struct slr r, struct ld_station *s)
     b->path_n = was;
 }
 
-static void take_worker(struct ld_build *b, struct slr r, struct ld_station *s)
+static void take_worker(struct ld_build *b, struct slr r, struct ld_station *s, struct ld_draft *d)
 {
     if (!r.p)
         return;
@@ -195,7 +195,7 @@ static void take_worker(struct ld_build *b, struct slr r, struct ld_station *s)
         s->kind = kind < 0 ? LD_ANY : (enum ld_kind)kind;
         if (vals[LD_WORKER_SKILLS].p)
             take_skills(b, vals[LD_WORKER_SKILLS], s);
-        ld_take_place(b, vals, s);
+        ld_take_place(b, vals, s, d);
     }
     b->path_n = was;
 }
@@ -253,7 +253,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->name = ld_take_text(vals[LD_STATION_NAME]);
     s->title = ld_take_text(vals[LD_STATION_TITLE]);
     take_station_type(b, vals[LD_STATION_TYPE], s, d);
-    take_worker(b, vals[LD_STATION_WORKER], s);
+    take_worker(b, vals[LD_STATION_WORKER], s, d);
     d->has_after = vals[LD_STATION_AFTER].p;
     b->graph_broken |= !d->has_after && vals[LD_STATION_AFTER].end;
     if (d->has_after)

@@ -28,5 +28,5 @@ int64_t ld_take_millionths(struct ld_build *b, struct slr r, const char *key, en
 /* The strings of a list that is there, in the temporary arena, each with its place; at most `max`. */
 struct ld_item *ld_take_texts(struct ld_build *b, struct slr r, const char *key, uint32_t max, uint32_t *count);
 /* ld_worker.c: at which hubs, in which teams, and who of them first; `vals` are those of a worker map. */
-void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_station *s);
+void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_station *s, struct ld_draft *d);
 #endif

@@ -30,6 +30,7 @@ static const struct ld_key worker_keys[LD_WORKER_KEYS] = {
     [LD_WORKER_ONLY_TEAMS] = { "only_teams", LD_S_TEXTS, false, NULL },
     [LD_WORKER_NOT_TEAMS] = { "not_teams", LD_S_TEXTS, false, NULL },
     [LD_WORKER_PREFER] = { "prefer", LD_S_WORD, false, NULL },
+    [LD_WORKER_NOT_WHO_DID] = { "not_who_did", LD_S_TEXTS, false, NULL },
 };
 static const struct ld_key copies_keys[LD_COPIES_KEYS] = {
     [LD_COPIES_MIN] = { "min", LD_S_COUNT, true, NULL },

@@ -1,4 +1,7 @@
-/* Where a station's work may be done: hubs and teams that are named or kept out, and who is preferred of those who may. */
+/* Who may do a station's work, beyond kind and skills: hubs and teams that are named or kept out, those who did what comes before, and who is preferred
+ * of those who may. */
+#include <stdio.h>
+
 #include "proto/ld_read.h"
 
 static struct ld_names take_names(struct ld_build *b, struct slr r, const char *key)
@@ -38,7 +41,7 @@ static void either(struct ld_build *b, struct slr only, struct slr never, const 
     b->path_n = was;
 }
 
-void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_station *s)
+void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_station *s, struct ld_draft *d)
 {
     s->only_hubs = take_names(b, vals[LD_WORKER_ONLY_HUBS], "only_hubs");
     s->not_hubs = take_names(b, vals[LD_WORKER_NOT_HUBS], "not_hubs");
@@ -46,6 +49,53 @@ void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_s
     s->not_teams = take_names(b, vals[LD_WORKER_NOT_TEAMS], "not_teams");
     either(b, vals[LD_WORKER_ONLY_HUBS], vals[LD_WORKER_NOT_HUBS], "only_hubs", "not_hubs");
     either(b, vals[LD_WORKER_ONLY_TEAMS], vals[LD_WORKER_NOT_TEAMS], "only_teams", "not_teams");
+    if (vals[LD_WORKER_NOT_WHO_DID].p)
+        d->not_did = ld_take_texts(b, vals[LD_WORKER_NOT_WHO_DID], "not_who_did", SL_LINE_STATIONS_MAX, &d->not_did_count);
     int prefer = ld_take_word(b, vals[LD_WORKER_PREFER], "prefer", ld_prefer_words, 3, LD_PREFER_IDLE);
     s->prefer = prefer < 0 ? LD_PREFER_IDLE : (enum ld_prefer)prefer;
+}
+
+static int station_named(const struct ld_line *l, struct slp_bytes name)
+{
+    for (uint32_t i = 0; i < l->station_count; i++)
+        if (ld_same(l->stations[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+/* One of them: its station, upstream of this one and not named before; -1 after a problem. */
+static int did(struct ld_build *b, const struct ld_draft *d, const struct ld_station *s, struct ld_item item)
+{
+    int at = station_named(b->line, item.text);
+    if (at < 0) {
+        ld_problem(b, item.at, "'not_who_did' names '%s', but there is no such station", LD_Q(item.text));
+        return -1;
+    }
+    if (!(d->ancestors[at / 64] >> (at % 64) & 1)) {
+        ld_problem(b, item.at, "'not_who_did' names '%s', which does not come before station '%s'", LD_Q(item.text),
+                   LD_Q(s->name));
+        return -1;
+    }
+    for (uint32_t i = 0; i < s->not_did_count; i++)
+        if (s->not_did[i] == at) {
+            ld_problem(b, item.at, "'not_who_did' names '%s' twice", LD_Q(item.text));
+            return -1;
+        }
+    return at;
+}
+
+void ld_not_did(struct ld_build *b)
+{
+    for (uint32_t i = 0; !b->graph_broken && i < b->line->station_count; i++) {
+        struct ld_draft *d = &b->drafts[i];
+        struct ld_station *s = &b->line->stations[i];
+        s->not_did = d->not_did_count ? ld_get(&b->keep, d->not_did_count, sizeof *s->not_did) : NULL;
+        for (uint32_t k = 0; s->not_did && k < d->not_did_count; k++) {
+            b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].worker.not_who_did[%u]", i, k);
+            int at = did(b, d, s, d->not_did[k]);
+            if (at >= 0)
+                s->not_did[s->not_did_count++] = (uint16_t)at;
+        }
+        b->path_n = 0;
+    }
 }

@@ -52,6 +52,8 @@ struct ld_station {
     struct ld_skill *skills;
     struct ld_names only_hubs, not_hubs, only_teams, not_teams; /* at most one of each pair holds any */
     enum ld_prefer prefer;
+    uint32_t not_did_count;       /* stations upstream of this one; who did one of them for a unit does not get this one */
+    uint16_t *not_did;
     uint32_t field_count;         /* the form: what a worker answers */
     uint32_t value_count;         /* what the station hands on: the form's fields, then what it adds; `fields` has so many */
     struct ld_field *fields;

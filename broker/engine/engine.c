@@ -359,6 +359,7 @@ void engine_close(struct engine **pe)
     assigns_free(e);
     masks_free(e);
     idle_free(e);
+    skips_free(e);
     hubs_free(e);
     shifts_free(e);
     runs_free(e);
@@ -468,6 +469,7 @@ static void on_boot(struct engine *e, const struct input *in)
     e->session_seed = in->restart;
     e->shift_hand = 0;
     workers_unmeasured(e);
+    skips_boot(e);
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
     if (e->meta.hub)

@@ -75,7 +75,8 @@ struct rq { /* one station's queue of one run */
     struct counts c;
     struct lane_q lane[LANES];
     struct ranges pend[LANES]; /* became ready in this step */
-    bool dirty, pending;
+    bool dirty, pending, declined; /* declined: somebody declined what is in pend */
+    struct skip *skips;            /* who need not look where (skip.c) */
 };
 struct run {
     uint32_t id;
@@ -262,6 +263,8 @@ struct engine {
     uint32_t *skill_slot; /* by hash: index + 1 in skill_name */
     uint32_t skill_slots;
     uint32_t skill_names, skill_name_cap;
+    struct skip **skip_slot, *free_skips;
+    uint32_t skips, skip_slots;
     struct pick *pick;
     uint32_t *picked, picked_cap, picked_n; /* copies.c: by hash, index + 1 in pick */
     uint32_t picks, pick_cap;
@@ -414,6 +417,18 @@ const struct hub *queue_head_hub(struct engine *e, struct rq *q); /* which did w
 void queue_write_heads(struct engine *e, struct rq *q);
 void queue_free(struct rq *q);
 int64_t queue_oldest_us(struct engine *e, struct rq *q); /* elapsed time since which its first task waits; INT64_MAX: none does, or nobody knows */
+
+/* skip.c: where a worker's first task in a lane can be */
+struct skip *skip_find(const struct engine *e, const struct rq *q, enum lane l, const struct worker *w); /* NULL: anywhere */
+struct skip *skip_make(struct engine *e, struct rq *q, enum lane l, const struct worker *w); /* with what was stored; NULL after fail() */
+uint64_t skip_past(const struct skip *k, uint64_t pos);  /* the first position from this one on where something may be for him */
+uint64_t skip_unit(const struct skip *k, uint64_t seg);  /* in this segment, if its units ascend, nothing up to this unit */
+void skip_looked(struct engine *e, struct skip *k, uint64_t seg, uint64_t unit, uint32_t looks); /* nothing before, nor in it up to this unit */
+void skip_appended(struct engine *e, struct skip *k, uint64_t from, uint64_t to); /* nothing in segments at these positions */
+void skips_forget(struct engine *e, struct rq *q, const struct worker *w); /* NULL: of everybody */
+void skips_run_free(struct engine *e, struct rq *q);     /* memory only */
+void skips_boot(struct engine *e);
+void skips_free(struct engine *e);
 
 /* delay.c */
 void delay_open(struct engine *e);

@@ -88,6 +88,8 @@ static void rq_sleeps(struct engine *e, struct rq *q)
     assert(e->m.gate[gate_no(q)].awake[r->priority] > 0);
     e->m.gate[gate_no(q)].awake[r->priority]--;
     r->ready[q->st->rank / 64] &= ~(1ull << (q->st->rank % 64));
+    if (q->skips && !q->c.n[TASK_READY])
+        skips_forget(e, q, NULL);
     run_gates(e, r);
     if (!any_ready(r))
         run_out(e, r);

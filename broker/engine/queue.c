@@ -73,8 +73,67 @@ void queue_ready(struct engine *e, struct rq *q, enum lane l, uint64_t unit, enu
         e->pending[e->pendings++] = q;
         q->pending = true;
     }
+    q->declined = q->declined || why == WHY_DECLINED;
     ranges_add(e, &q->pend[l], unit, 1);
     ev_task(e, EV_TASKS_READY, q->run, q->st, why, unit, 1);
+}
+
+/* ---- tasks that are not for everybody ---- */
+
+/* The workers who will never get this task, for whatever it is that they did; at most EXCLUDED_MAX of them are worth remembering. */
+#define EXCLUDED_MAX 16
+
+static uint32_t excluded(struct engine *e, const struct rq *q, uint64_t unit, uint32_t *who)
+{
+    uint32_t n = 0;
+    const struct ld_station *s = q->st->def;
+    uint8_t *h = unit_head(e, q->run, unit, false), copy[STATE_GROUP_BYTES_MAX];
+    if (!h)
+        return 0;
+    memcpy(copy, h, STATE_UNIT_BYTES + STATE_STATION_BYTES * q->run->lv->station_count); /* the cache moves on with the next unit */
+    for (uint32_t i = 0; i <= s->not_did_count; i++) {
+        bool own = i == s->not_did_count;
+        const uint8_t *t = unit_station(copy, own ? q->st->idx : s->not_did[i]);
+        if (own && !(t[ST_FLAGS] & STATE_FLAG_DECLINED))
+            break;
+        for (uint64_t no = get_u48(t + ST_ASSIGN); no && n < EXCLUDED_MAX && !e->rc;) {
+            struct aseg *a = assign_find(e, no);
+            if (!a)
+                break;
+            const struct aentry *x = assign_entry(a, no);
+            if (own ? x->state == ASSIGN_RETURNED && x->why == WHY_DECLINED : x->state == ASSIGN_COUNTED)
+                who[n++] = x->worker;
+            no = x->prev;
+        }
+    }
+    return n;
+}
+
+/* What was just appended at these positions: those who may do none of it learn that now, while it is at hand. */
+static void learn(struct engine *e, struct rq *q, enum lane l, const struct ranges *r, uint64_t from)
+{
+    uint32_t who[EXCLUDED_MAX], n = 0;
+    bool first = true;
+    for (uint32_t i = 0; i < r->n; i++)
+        for (uint64_t u = r->v[i].first; u < r->v[i].first + r->v[i].count && (first || n) && !e->rc; u++, first = false) {
+            uint32_t here[EXCLUDED_MAX], m = excluded(e, q, u, here), kept = 0;
+            if (first) {
+                memcpy(who, here, (n = m) * sizeof *who);
+                continue;
+            }
+            for (uint32_t k = 0; k < n; k++)
+                for (uint32_t j = 0; j < m; j++)
+                    if (here[j] == who[k]) {
+                        who[kept++] = who[k];
+                        break;
+                    }
+            n = kept;
+        }
+    for (uint32_t k = 0; k < n && !e->rc; k++) {
+        struct skip *s = skip_make(e, q, l, e->worker[who[k] - 1]);
+        if (s)
+            skip_appended(e, s, from, q->lane[l].next_pos);
+    }
 }
 
 void queue_flush_pending(struct engine *e)
@@ -83,10 +142,13 @@ void queue_flush_pending(struct engine *e)
         struct rq *q = e->pending[i];
         for (enum lane l = 0; l < LANES; l++)
             if (q->pend[l].n) {
+                uint64_t from = q->lane[l].next_pos;
                 lane_append(e, q, l, &q->pend[l]);
+                if (q->declined || q->st->def->not_did_count)
+                    learn(e, q, l, &q->pend[l], from);
                 ranges_clear(&q->pend[l]);
             }
-        q->pending = false;
+        q->pending = q->declined = false;
         match_rq_ready(e, q);
     }
     e->pendings = 0;
@@ -162,17 +224,28 @@ static void head_emptied(struct engine *e, struct rq *q, enum lane l)
     L->loaded = false;
 }
 
-/* Has this worker declined the task? Only looked up where the task's flag says that somebody did. */
-static bool declined_by(struct engine *e, uint64_t newest, uint32_t worker)
+/* Is one of these assignments, from the newest back, this worker's, and ended so? */
+static bool among(struct engine *e, uint64_t newest, uint32_t worker, enum assign_state state, enum why why)
 {
     for (uint64_t no = newest; no && !e->rc;) {
         struct aseg *s = assign_find(e, no);
         if (!s)
             break;
         struct aentry *a = assign_entry(s, no);
-        if (a->worker == worker && a->state == ASSIGN_RETURNED && a->why == WHY_DECLINED)
+        if (a->worker == worker && a->state == state && (state != ASSIGN_RETURNED || a->why == why))
             return true;
         no = a->prev;
+    }
+    return false;
+}
+
+/* Did he do what this task builds upon, where the station says that such a one must not? */
+static bool did_before(struct engine *e, const struct rq *q, uint64_t unit, uint32_t worker)
+{
+    for (uint32_t i = 0; i < q->st->def->not_did_count && !e->rc; i++) {
+        uint8_t *h = unit_head(e, q->run, unit, false);
+        if (h && among(e, get_u48(unit_station(h, q->st->def->not_did[i]) + ST_ASSIGN), worker, ASSIGN_COUNTED, 0))
+            return true;
     }
     return false;
 }
@@ -196,23 +269,52 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint8_t attempts = s[ST_ATTEMPTS];
     unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
     if (has_copies(q->st) ? copies_excluded(e, q, unit, newest, w)
-                          : (s[ST_FLAGS] & STATE_FLAG_DECLINED) && declined_by(e, newest, w->id))
+                          : (s[ST_FLAGS] & STATE_FLAG_DECLINED) &&
+                                among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
+        return LOOK_NOT_YOURS;
+    if (q->st->def->not_did_count && did_before(e, q, unit, w->id))
         return LOOK_NOT_YOURS;
     *out = (struct pick){ q, w, unit, 0, (uint8_t)(attempts + 1), 0 };
     return places > 1 ? LOOK_TAKE_ONE : LOOK_TAKE;
 }
 
-/* Search one decoded segment; what is stale is removed on the way. *changed tells that it must be written. */
-static bool seg_take(struct engine *e, struct rq *q, struct lane_q *L, struct ranges *r, struct worker *w,
-                     struct pick *out, bool *changed)
+/* One search of a lane for a worker: what is known of where his task can be, and what was met on the way. */
+struct search {
+    struct rq *q;
+    enum lane lane;
+    struct worker *w;
+    struct skip *skip;
+    uint32_t passed; /* tasks that are not his */
+    bool again;      /* so many that it is time to ask what was learned of old */
+};
+#define SKIP_WORTH 16
+
+static bool ascending(const struct ranges *r)
 {
+    for (uint32_t i = 1; i < r->n; i++)
+        if (r->v[i].first < r->v[i - 1].first)
+            return false;
+    return true;
+}
+
+/* Search one decoded segment, units up to `after` aside; what is stale is removed on the way. *changed tells that it must be written. */
+static bool seg_take(struct engine *e, struct search *x, struct ranges *r, uint64_t after, struct pick *out, bool *changed)
+{
+    struct lane_q *L = &x->q->lane[x->lane];
     for (uint32_t i = 0; i < r->n && !e->rc;) {
         uint64_t at = r->v[i].first, end = at + r->v[i].count;
         bool cut = false, kept_before = false;
+        if (at <= after)
+            at = after < end ? after + 1 : end;
         for (; at < end && !cut; at++) {
-            enum look k = look(e, q, w, at, out);
-            if (k == LOOK_NOT_YOURS)
+            enum look k = look(e, x->q, x->w, at, out);
+            if (k == LOOK_NOT_YOURS) {
+                if (++x->passed == SKIP_WORTH && !x->skip) {
+                    x->again = true;
+                    return false;
+                }
                 continue;
+            }
             if (k == LOOK_TAKE_ONE)
                 return true;
             kept_before = at != r->v[i].first;
@@ -229,68 +331,118 @@ static bool seg_take(struct engine *e, struct rq *q, struct lane_q *L, struct ra
     return false;
 }
 
-static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker *w, struct pick *out)
+/* The segment at pos: search it, and remember. */
+static bool look_in(struct engine *e, struct search *x, uint64_t pos, struct ranges *r, struct pick *out, bool *changed)
 {
-    struct lane_q *L = &q->lane[l];
-    while (!e->rc && head_load(e, q, l)) {
-        bool changed = false, got = seg_take(e, q, L, &L->head.r, w, out, &changed);
+    bool sorted = x->skip && ascending(r);
+    uint64_t after = sorted ? skip_unit(x->skip, pos) : 0;
+    bool got = seg_take(e, x, r, after, out, changed);
+    if (x->skip && !x->again)
+        skip_looked(e, x->skip, pos, got ? (sorted ? out->unit : 0) : UINT64_MAX, x->passed);
+    return got;
+}
+
+static bool head_take(struct engine *e, struct search *x, struct pick *out)
+{
+    struct rq *q = x->q;
+    struct lane_q *L = &q->lane[x->lane];
+    while (!e->rc && head_load(e, q, x->lane)) {
+        bool changed = false, got;
+        if (x->skip && skip_past(x->skip, L->head.pos) != L->head.pos)
+            return false;
+        got = look_in(e, x, L->head.pos, &L->head.r, out, &changed);
         out->since_us = L->head.since_us;
         if (changed) {
             L->head.dirty = true;
             rq_dirty(e, q);
         }
         if (L->head.r.n == 0)
-            head_emptied(e, q, l);
-        if (got)
-            return true;
-        if (L->loaded)
-            break; /* the head holds only what this worker may not do */
+            head_emptied(e, q, x->lane);
+        if (got || x->again || L->loaded) /* loaded: the head holds only what this worker may not do */
+            return got;
     }
-    if (e->rc || L->count == 0 || L->count == L->head.r.total)
-        return false;
-    /* Beyond the head, in the store. */
+    return false;
+}
+
+/* The first segment at pos or behind it; false: there is none. */
+static bool seg_read(struct engine *e, struct search *x, uint64_t *pos, struct ranges *r, int64_t *since_us)
+{
+    uint8_t k[LANE_KEY];
+    struct store_cursor c;
+    bool here = false;
+    lane_key(k, x->q, x->lane, *pos);
+    enum store_rc rc = store_cursor_open(e->t, TABLE_READY, &c);
+    if (rc == STORE_OK)
+        rc = store_seek(&c, k, sizeof k);
+    if (rc == STORE_OK && c.key.n == LANE_KEY && !memcmp(c.key.p, k, 9)) {
+        uint64_t at = key_get_u64((const uint8_t *)c.key.p + 9);
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        here = true;
+        *pos = at;
+        if (!ranges_read(e, &rd, r))
+            fail(e, STORE_CORRUPT);
+        *since_us = rdr_i64(&rd);
+    } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
+        fail(e, rc);
+    }
+    store_cursor_close(&c);
+    return here && !e->rc;
+}
+
+/* Beyond the head, in the store. */
+static bool rest_take(struct engine *e, struct search *x, struct pick *out)
+{
+    struct rq *q = x->q;
+    struct lane_q *L = &q->lane[x->lane];
     struct ranges r = { 0 };
     uint64_t pos = L->head.pos + 1;
-    int64_t since_us = 0;
+    int64_t since_us;
     bool got = false;
     for (;;) {
-        uint8_t k[LANE_KEY];
-        struct store_cursor c;
-        lane_key(k, q, l, pos);
-        enum store_rc rc = store_cursor_open(e->t, TABLE_READY, &c);
-        if (rc == STORE_OK)
-            rc = store_seek(&c, k, sizeof k);
-        bool here = rc == STORE_OK && c.key.n == LANE_KEY && !memcmp(c.key.p, k, 9);
-        if (here) {
-            struct rdr rd = rdr_on(c.val.p, c.val.n);
-            pos = key_get_u64((const uint8_t *)c.key.p + 9);
-            if (!ranges_read(e, &rd, &r))
-                fail(e, STORE_CORRUPT);
-            since_us = rdr_i64(&rd);
-        } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
-            fail(e, rc);
-        }
-        store_cursor_close(&c);
-        if (!here || e->rc)
+        uint64_t past = x->skip ? skip_past(x->skip, pos) : pos;
+        pos = past;
+        if (!seg_read(e, x, &pos, &r, &since_us))
             break;
+        if (x->skip && skip_past(x->skip, pos) != pos)
+            continue;
         bool changed = false;
-        got = seg_take(e, q, L, &r, w, out, &changed);
+        got = look_in(e, x, pos, &r, out, &changed);
         out->since_us = since_us;
         if (changed) {
             if (r.n) {
-                segs_put(e, q, l, pos, since_us, &r, 0);
+                segs_put(e, q, x->lane, pos, since_us, &r, 0);
             } else {
-                lane_key(k, q, l, pos);
+                uint8_t k[LANE_KEY];
+                lane_key(k, q, x->lane, pos);
                 e_del(e, TABLE_READY, k, sizeof k);
             }
             rq_dirty(e, q);
         }
-        if (got)
+        if (got || x->again)
             break;
         pos++;
     }
     ranges_free(&r);
     return got;
+}
+
+static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker *w, struct pick *out)
+{
+    struct lane_q *L = &q->lane[l];
+    struct search x = { q, l, w, skip_find(e, q, l, w), 0, false };
+    for (;;) {
+        x.again = false;
+        if (head_take(e, &x, out))
+            return true;
+        if (!x.again && (e->rc || L->count == 0 || (L->loaded && L->count == L->head.r.total)))
+            return false;
+        if (!x.again && rest_take(e, &x, out))
+            return true;
+        if (!x.again)
+            return false;
+        if (!(x.skip = skip_make(e, q, l, w)))
+            return false;
+    }
 }
 
 bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out)

@@ -372,7 +372,10 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_READY:
         if (run_there(f, key_get_u32(k + 4))) {
             station_there(f, key_get_u32(k), true);
-            ranges_there(f, &rd);
+            if (k[8] & READY_SKIPS)
+                record_there(f, TABLE_WORKER, (uint32_t)key_get_u64(k + 9), "worker");
+            else
+                ranges_there(f, &rd);
         }
         break;
     case TABLE_DELAY:

@@ -122,6 +122,8 @@ static void tasks_ready(struct page *p, uint16_t idx)
          rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         bool same = kn == 17 && !memcmp(c.key.p, want, 17);
+        if (((const uint8_t *)c.key.p)[8] & READY_SKIPS)
+            continue;
         if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
             mark_set(p, c.key.p, 17, beginning);
             break;

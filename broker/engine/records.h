@@ -17,6 +17,7 @@
  * UNIT      run u32, first unit u64, piece u16    segment: the input values of units put in one frame         payload.c
  * STATE     run u32, group u64                    the states of 2^shift neighbouring units                    state.c
  * READY     station u32, run u32, lane u8, pos u64  segment: ranges of units that are ready, in order         queue.c
+ * READY     station u32, run u32, 0x80 + lane u8, worker u64  where that worker's first task in the lane can be   skip.c
  * DELAY     due u64, seq u64                      segment: ranges of units that wait until then               delay.c
  * ASSIGN    first assignment u64                  segment: assignments given by one step to one hub           assign.c
  * LIVE      first assignment u64                  nothing: its ASSIGN segment has assignments that are not over    assign.c
@@ -63,6 +64,7 @@ enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
 enum line_state { LINE_ACTIVE, LINE_PAUSED, LINE_DELETED };
 enum lane { LANE_RETURNED, LANE_FRESH, LANES };
+#define READY_SKIPS 0x80 /* with a lane: what a worker need not look at there (skip.c) */
 
 #define STATE_UNIT_BYTES 8
 #define STATE_STATION_BYTES 16

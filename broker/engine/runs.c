@@ -231,6 +231,8 @@ void runs_free(struct engine *e)
 void run_drop(struct engine *e, struct run *r)
 {
     match_forget_run(e, r);
+    for (uint32_t i = 0; i < r->lv->station_count; i++)
+        skips_run_free(e, &r->rq[i]);
     groups_forget(e, r);
     assigns_drop_run(e, r);
     for (uint32_t i = 0; i < e->dirty_rqs; i++)

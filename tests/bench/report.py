@@ -94,4 +94,10 @@ def events(part):
             + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before.")
 
 
-SECTIONS = {"events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}
+def workers(part):
+    text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "holds" if r["holds"] else "**missed**"] for r in part["rows"]])
+    note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile."
+    return text + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
+
+
+SECTIONS = {"workers": workers, "events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}

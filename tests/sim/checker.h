@@ -42,9 +42,9 @@ const char *verdict_name(enum verdict v);
 
 enum fact_kind {
     /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
-     * station's route), when_is, attempts, copies_min, copies_max, ties, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
+     * station's route), shut_hubs, shut_teams (bits of those who get nothing), not_did (bits of stations; who did one does not get this), when_is, attempts, copies_min, copies_max, ties, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
     FACT_STATION,
-    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), level[], digest: its shift, 0: none */
+    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), index of its hub, team, level[], digest: its shift, 0: none */
     FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
@@ -92,7 +92,7 @@ enum fact_kind {
 struct fact {
     enum fact_kind kind;
     uint64_t seq, run, unit, row, digest, assignment, worker, hub, session, result, count, prev, line;
-    uint32_t station, index, stations, first, code, act, why, state, after, attempts, wkind;
+    uint32_t station, index, stations, first, code, act, why, state, after, attempts, wkind, team, shut_hubs, shut_teams, not_did;
     const int64_t *times;
     int64_t wall;       /* with events: the broker's wall clock */
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */

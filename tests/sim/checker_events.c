@@ -204,6 +204,17 @@ bool ck_on_shift(const struct checker *c, const struct ck_worker *w, int64_t wal
     return false;
 }
 
+static bool did_before(struct checker *c, const struct fact *f, const struct ck_station *s)
+{
+    const struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    for (uint32_t k = 0; u && k < s->f.index; k++)
+        for (const struct ck_assignment *a = s->f.not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL; a;
+             a = ck_get(&c->assignments, a->prev))
+            if (a->worker == f->worker && a->state == CK_COUNTED)
+                return true;
+    return false;
+}
+
 static void may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s,
                    const struct ck_task *t)
 {
@@ -225,6 +236,12 @@ static void may_do(struct checker *c, const struct fact *f, const struct ck_run 
         why = "gets it though the run is paused or over";
     else if (l && (l->state || l->paused >> s->f.index & 1))
         why = "gets it though line or station is paused";
+    else if (s->f.shut_hubs >> w->f.index & 1)
+        why = "is of a hub that gets nothing here";
+    else if (s->f.shut_teams >> w->f.team & 1)
+        why = "is of a team that gets nothing here";
+    else if (did_before(c, f, s))
+        why = "did what comes before";
     for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
         if (w->f.level[i] < s->f.level[i])
             why = "lacks a skill";

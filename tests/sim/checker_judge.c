@@ -136,6 +136,9 @@ static void judge_fifo(struct checker *c)
         r->fifo_dirty = false;
         for (uint32_t i = 0; i < r->stations; i++) {
             struct ck_fifo *q = &r->fifo[i];
+            const struct ck_station *s = ck_get(&c->stations, r->first + i);
+            if (s && s->f.not_did)
+                continue; /* what is first for one worker is not for another */
             for (; q->head < q->n; q->head++) {
                 const struct ck_unit *u = r->unit[q->unit[q->head] - 1];
                 const struct ck_task *t = &u->task[i];

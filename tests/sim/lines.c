@@ -9,8 +9,48 @@
 const char *const route_names[3] = { "x", "y", "z" };
 static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
 
-static void shape(struct sim *s, struct rng *r, struct sim_variant *v)
+/* Hubs and teams that get nothing here: never hub 0, and never those of no team, for they must be able to bring everything to its end. */
+static void places(struct sim *s, struct rng *r, struct sim_station *t)
 {
+    if (s->plan.alike)
+        return;
+    if (s->plan.hubs > 1 && rng_chance(r, 150000)) {
+        t->shut_hubs = 1u << rng_range(r, 1, s->plan.hubs - 1);
+        if (rng_chance(r, 500000))
+            t->shut_hubs |= 1u << rng_range(r, 1, s->plan.hubs - 1);
+        t->only = rng_chance(r, 500000);
+    }
+    if (rng_chance(r, 100000))
+        t->shut_teams = 1u << rng_range(r, 1, 2);
+    t->prefer = (uint32_t)rng_below(r, 3);
+}
+
+static size_t worker_text(const struct sim *s, const struct sim_station *t, char *b, size_t size)
+{
+    static const char *const prefer[] = { "idle", "best", "hub" };
+    size_t n = (size_t)snprintf(b, size, ", prefer: %s", prefer[t->prefer]);
+    if (t->shut_hubs) {
+        n += (size_t)snprintf(b + n, size - n, ", %s: [", t->only ? "only_hubs" : "not_hubs");
+        bool first = true;
+        for (uint32_t h = 0; h < s->plan.hubs; h++)
+            if ((t->shut_hubs >> h & 1) != t->only) {
+                n += (size_t)snprintf(b + n, size - n, "%shub%u", first ? "" : ", ", h);
+                first = false;
+            }
+        n += (size_t)snprintf(b + n, size - n, "]");
+    }
+    for (uint32_t k = 1; k < 3; k++)
+        if (t->shut_teams >> k & 1)
+            n += (size_t)snprintf(b + n, size - n, ", not_teams: [team%u]", k);
+    for (uint32_t k = 0; k < STATIONS_MAX; k++)
+        if (t->not_did >> k & 1)
+            n += (size_t)snprintf(b + n, size - n, ", not_who_did: [s%u]", k);
+    return n;
+}
+
+static void shape(struct sim *s, struct rng *r, struct sim_variant *v, uint64_t index)
+{
+    struct rng where = rng_of(s->plan.seed, "places", index);
     unsigned kind = s->plan.alike ? 0 : (unsigned)rng_below(r, 5);
     v->stations = kind == 0 ? 1 : kind == 1 ? 3 : kind == 2 ? 4 : (unsigned)rng_range(r, 3, STATIONS_MAX);
     for (uint32_t i = 0; i < v->stations; i++) {
@@ -38,6 +78,13 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v)
             t->when_on = (int)k;
             t->when_is = (int)rng_below(r, 3);
         }
+        places(s, &where, t);
+        if (i && t->kind == 0 && t->after && rng_chance(&where, 300000)) { /* of the two who can do everything, one is left */
+            uint32_t k = i;
+            while (!(t->after >> --k & 1))
+                ;
+            t->not_did = 1u << k;
+        }
         t->lease_us = rng_spread(r, 30 * SEC, HOUR) / SEC * SEC;
         t->backoff_us = rng_spread(r, SEC, 20 * MINUTE) / SEC * SEC;
         t->start_by_us = rng_chance(r, 300000) ? rng_spread(r, MINUTE, HOUR) / SEC * SEC : 0;
@@ -62,9 +109,13 @@ static void copies(struct sim *s, struct rng *r, struct sim_variant *v)
         if (t->ties == TIES_FAIL) /* a requeue asks one more, until the three routes cannot be even */
             t->copies_min = t->copies_max = 2;
     }
+    for (uint32_t i = 0; i < v->stations; i++) /* of the five, copies may have kept all but one busy before */
+        for (uint32_t k = 0; k < v->stations; k++)
+            if ((v->st[i].not_did >> k & 1) && (v->st[i].copies_max || v->st[k].copies_max))
+                v->st[i].not_did = 0;
 }
 
-static void text_of(const struct sim_line *l, const struct sim_variant *v, uint32_t number, char *b, size_t size)
+static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number, char *b, size_t size)
 {
     static const char *const kinds[] = { "any", "human", "robot" };
     size_t n = (size_t)snprintf(b, size,
@@ -80,7 +131,9 @@ static void text_of(const struct sim_line *l, const struct sim_variant *v, uint3
                 n += (size_t)snprintf(b + n, size - n, "%s%s: %u", first ? "" : ", ", skill_names[k], t->level[k]);
                 first = false;
             }
-        n += (size_t)snprintf(b + n, size - n, "}}\n    after: [");
+        n += (size_t)snprintf(b + n, size - n, "}");
+        n += worker_text(s, t, b + n, size - n);
+        n += (size_t)snprintf(b + n, size - n, "}\n    after: [");
         first = true;
         for (uint32_t k = 0; k < i; k++)
             if (t->after >> k & 1) {
@@ -125,10 +178,10 @@ void lines_make(struct sim *s)
                 l->v[k] = l->v[k - 1];
                 l->v[k].st[0].lease_us = rng_spread(&r, 30 * SEC, HOUR) / SEC * SEC;
             } else {
-                shape(s, &r, &l->v[k]);
+                shape(s, &r, &l->v[k], i * VARIANTS_MAX + k);
                 copies(s, &cr, &l->v[k]);
             }
-            text_of(l, &l->v[k], k, text, sizeof text);
+            text_of(s, l, &l->v[k], k, text, sizeof text);
             struct linefile *f = linefile_parse(l->name, text, strlen(text));
             CHECK(s, f);
             if (linefile_check(f))

@@ -35,6 +35,11 @@ void staff_roster(struct sim *s, struct hub *h)
             d.shift = d.name;
             SLP_SET(&d, item_worker_def, shift);
         }
+        char team[8];
+        if (m->team) {
+            d.team = (struct slp_bytes){ team, (uint32_t)snprintf(team, sizeof team, "team%u", m->team) };
+            SLP_SET(&d, item_worker_def, team);
+        }
         slp_buf_clear(&h->packed[i]);
         slp_pack_item(&h->packed[i], SLP_ITEM_worker_def, &d);
         h->members[h->members_n++] = (struct core_member){ .name = m->name,
@@ -55,7 +60,8 @@ void staff_roster(struct sim *s, struct hub *h)
 
 void staff_make(struct sim *s, struct hub *h)
 {
-    struct rng r = rng_of(s->plan.seed, "staff", h->like), shifts = rng_of(s->plan.seed, "shifts", h->like);
+    struct rng r = rng_of(s->plan.seed, "staff", h->like), teams = rng_of(s->plan.seed, "teams", h->like),
+               shifts = rng_of(s->plan.seed, "shifts", h->like);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
         s->plan.copies
@@ -69,6 +75,7 @@ void staff_make(struct sim *s, struct hub *h)
         m->on = true;
         m->steady = h->like == 0 && i < steady;
         m->robot = m->steady ? i == 0 : rng_chance(&r, 400000);
+        m->team = m->steady ? 0 : (uint32_t)rng_below(&teams, 3);
         m->capacity = m->robot ? (uint32_t)rng_range(&r, 1, 8) : 1;
         m->prefetch = (uint32_t)rng_below(&r, 4);
         m->speed_us = m->robot ? rng_spread(&r, 100000, 5 * MINUTE) : rng_spread(&r, 10 * SEC, 30 * MINUTE);

@@ -130,6 +130,9 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
                                 .ties = st->ties,
                                 .lease_us = st->lease_us,
                                 .start_by_us = st->start_by_us ? st->start_by_us : s->plan.start_by_us };
+        st_fact.shut_hubs = st->shut_hubs;
+        st_fact.shut_teams = st->shut_teams;
+        st_fact.not_did = st->not_did;
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
         checker_feed(s->checker, &st_fact);
     }
@@ -357,6 +360,17 @@ static void shifts(struct sim *s, const struct tapped *t)
     }
 }
 
+/* The hub whose staff has one of this name. */
+static uint32_t hub_index(const struct sim *s, struct slp_bytes name)
+{
+    for (uint32_t h = 0; h < s->plan.hubs; h++)
+        for (uint32_t i = 0; i < s->hub[h].staff_n; i++)
+            if (strlen(s->hub[h].staff[i].name) == name.n && !memcmp(s->hub[h].staff[i].name, name.p, name.n))
+                return h;
+    sim_broken((struct sim *)(uintptr_t)s, "%.*s is nobody", (int)name.n, name.p);
+    return 0;
+}
+
 static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *a)
 {
     static const char *const skills[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
@@ -370,6 +384,8 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
                           .wkind = (uint32_t)d.kind,
                           .digest = shift_digest(d.shift) };
         struct slp_cursor k = slp_each(d.skills);
+        f.index = hub_index(s, d.name);
+        f.team = d.team.n ? (uint32_t)(d.team.p[4] - '0') : 0;
         for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
             for (int i = 0; i < CHECKER_SKILLS; i++)
                 if (strlen(skills[i]) == sk.name.n && !memcmp(skills[i], sk.name.p, sk.name.n))

@@ -1,0 +1,202 @@
+/* A million workers: what the engine does with them, in this process, over a store that syncs. See docs/performance.md and `make bench-workers`.
+ *
+ *   bench_workers --dir DIR --op large|small    a company of that size, its life, and what each part of it cost, as JSON. DIR must not exist.
+ *   bench_workers --dir DIR --op open           the large one's store is opened again: how long, how much memory
+ *   --scale N                                   a part of it, for trying the bench out (1: all; its figures mean nothing)
+ *
+ * large: 200 hubs of 5,000 workers, 1,250 of each on shift, 1,000 profiles, 200 stations; small: 10 hubs of 100, 25 on shift, 20 profiles, 10 stations.
+ * Both have a million tasks queued. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/common.h"
+#include "tests/bench/shop.h"
+
+static struct shop s;
+static uint32_t scale = 1;
+
+static const struct shop_plan large = { NULL, 200, 5000, 1250, 1000, 200 }, small = { NULL, 10, 100, 25, 20, 10 };
+
+static double rss_mb(const char *what)
+{
+    char line[128];
+    double kb = 0;
+    size_t n = strlen(what);
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, what, n) == 0 && line[n] == ':')
+            kb = strtod(line + n + 1, NULL);
+    if (f)
+        fclose(f);
+    return kb / 1024;
+}
+
+static void per_assignment(const char *what, uint64_t n)
+{
+    printf("\"%s\":{\"assignments\":%" PRIu64 ",\"instructions\":%.0f,\"cpu_us\":%.3f,\"wall_us\":%.3f},", what, n,
+           (double)s.cost.instructions / (double)n, s.cost.cpu_s * 1e6 / (double)n, s.cost.wall_s * 1e6 / (double)n);
+    fflush(stdout);
+}
+
+static double longest, total_s;
+static uint32_t hubs_timed;
+
+static void hubs_come(void)
+{
+    for (uint32_t h = 0; h < s.p.hubs; h++) {
+        double from = now_s();
+        shop_hello(&s, h);
+        for (uint32_t i = 0; i < s.p.on_shift; i += 625) {
+            shop_grant(&s, h, i, s.p.on_shift - i < 625 ? s.p.on_shift - i : 625, 1);
+            shop_commit(&s);
+        }
+        double took = now_s() - from;
+        longest = took > longest ? took : longest;
+        total_s += took;
+        hubs_timed++;
+    }
+}
+
+/* Work comes while many wait, in small frames whose tasks go out at once: half of those on shift get one. Then they answer, and wait again. */
+static void work_comes(void)
+{
+    uint32_t lines = s.p.stations / 5, l = 0;
+    uint64_t n = 0, goal = 20000 / scale;
+    for (uint32_t i = 0; i < lines; i++) /* all stations have been asked for once: what they ask is known */
+        shop_put(&s, i, 1);
+    shop_commit(&s);
+    shop_measure(&s);
+    while (n < goal) {
+        uint64_t from = s.assigned, until = from + (uint64_t)s.p.hubs * s.p.on_shift / 2;
+        s.counting = true;
+        for (uint32_t k = 0; s.assigned < until && s.assigned - from < goal && k < 4 * lines; k++) {
+            for (uint32_t i = 0; i < 4; i++)
+                shop_put(&s, l++ % lines, 4);
+            shop_commit(&s);
+        }
+        n += s.assigned - from;
+        s.counting = false;
+        for (uint32_t h = 0; h < s.p.hubs; h++)
+            while (shop_submit(&s, h, 1000)) {}
+        shop_commit(&s);
+    }
+    per_assignment("arriving", n);
+}
+
+static void backlog(uint64_t tasks)
+{
+    uint32_t lines = s.p.stations / 5;
+    for (uint64_t k = 0; k * 1000 * 5 < tasks; k++) {
+        shop_put(&s, (uint32_t)(k % lines), 1000);
+        if (k % 8 == 7)
+            shop_commit(&s);
+    }
+    shop_commit(&s);
+}
+
+/* Those on shift ask for one more each, `step` of a hub in a frame, as many frames in a batch as make 400. */
+static void workers_ask(const char *what, uint32_t step)
+{
+    uint64_t n = 0, from = s.assigned, goal = 30000 / scale;
+    if (step > s.p.on_shift)
+        step = s.p.on_shift;
+    shop_measure(&s);
+    while (s.assigned - from < goal && n < goal) {
+        uint32_t h = (uint32_t)(n * 61 % s.p.hubs), first = (uint32_t)(n * 351 % (s.p.on_shift - step + 1));
+        shop_grant(&s, h, first, step, 1);
+        if (++n % (400 / step) == 0)
+            shop_commit(&s);
+    }
+    shop_commit(&s);
+    per_assignment(what, s.assigned - from);
+}
+
+/* Two fifths of the hubs' workers sign off, frame after frame of 625. */
+static void all_sign_off(void)
+{
+    uint64_t n = 0, left = 0;
+    double from = now_s();
+    for (uint32_t h = 0; h < s.p.hubs * 2 / 5; h++)
+        for (uint32_t i = 0; i < s.p.on_shift; i += 625) {
+            uint32_t k = s.p.on_shift - i < 625 ? s.p.on_shift - i : 625;
+            shop_sign_off(&s, h, i, k);
+            left += k;
+            if (++n % 4 == 0)
+                shop_commit(&s);
+        }
+    shop_commit(&s);
+    printf("\"sign_off\":{\"workers\":%" PRIu64 ",\"seconds\":%.3f},", left, now_s() - from);
+    fflush(stdout);
+}
+
+/* All hubs submit in turn, each some results and as much new credit; producers put as much as is done. `batch` lives in a commit. */
+static void lives(uint32_t batch, double seconds)
+{
+    uint64_t done = 0, units = 0;
+    uint32_t h = 0, lines = s.p.stations / 5, l = 0;
+    double from = now_s();
+    shop_measure(&s);
+    while (now_s() - from < seconds) {
+        uint32_t in_batch = 0, idle = 0;
+        while (in_batch < batch && idle < s.p.hubs) {
+            uint32_t k = shop_submit(&s, h++ % s.p.hubs, batch / 40 ? batch / 40 : 1);
+            in_batch += k;
+            idle = k ? 0 : idle + 1;
+        }
+        done += in_batch;
+        for (; units * 5 < done; units += 20)
+            shop_put(&s, l++ % lines, 20);
+        s.now_us += 10000;
+        shop_commit(&s);
+        if (in_batch == 0)
+            die("nobody holds a task");
+    }
+    double took = now_s() - from;
+    printf("\"lives_%u\":{\"lives\":%" PRIu64
+           ",\"per_s\":%.0f,\"engine_cpu_us\":%.3f,\"instructions\":%.0f,\"commit_share\":%.3f},",
+           batch, done, (double)done / took, s.cost.cpu_s * 1e6 / (double)done,
+           (double)s.cost.instructions / (double)done, s.commit_s / took);
+    fflush(stdout);
+}
+
+/* A process of its own opens the store. */
+static void open_again(const struct shop_plan *p)
+{
+    double from = now_s();
+    shop_open(&s, p);
+    printf("{\"seconds\":%.3f,\"anon_mb\":%.0f,\"rss_mb\":%.0f,\"bytes_a_worker\":%.0f}\n", now_s() - from,
+           rss_mb("RssAnon"), rss_mb("VmRSS"), rss_mb("VmRSS") * 1048576 / ((double)p->hubs * p->workers));
+}
+
+int main(int argc, char **argv)
+{
+    const char *dir = option(argc, argv, "--dir", ""), *op = option(argc, argv, "--op", "");
+    scale = (uint32_t)strtoul(option(argc, argv, "--scale", "1"), NULL, 10);
+    bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0;
+    struct shop_plan p = is_small ? small : large;
+    if (!*dir || !scale || (!is_small && !opens && strcmp(op, "large") != 0))
+        die("bench_workers --dir DIR --op large|small|open [--scale N]");
+    p.dir = dir;
+    p.hubs = p.hubs / scale < 10 ? 10 : p.hubs / scale;
+    if (opens) {
+        open_again(&p);
+        return 0;
+    }
+    shop_open(&s, &p);
+    shop_lines(&s);
+    printf("{\"counts\":%s,\"workers\":%u,\"hubs\":%u,\"on_shift\":%u,\"profiles\":%u,\"stations\":%u,",
+           shop_counts() ? "true" : "false", p.hubs * p.workers, p.hubs, p.hubs * p.on_shift, p.profiles, p.stations);
+    hubs_come();
+    printf("\"hub\":{\"workers\":%u,\"mean_s\":%.3f,\"longest_s\":%.3f},", p.workers, total_s / hubs_timed, longest);
+    work_comes();
+    backlog(1000000 / scale);
+    workers_ask("asking", 1);
+    workers_ask("asking_50", 50);
+    lives(1000, is_small ? 2 : 8);
+    all_sign_off();
+    printf("\"end\":true}\n");
+    shop_close(&s);
+    return 0;
+}
