@@ -203,7 +203,7 @@ class RandomWorld:
 
 class Rebuilding(harness.Case):
     def live(self, seed, steps, during=lambda w, i: None):
-        broker = self.world.broker()
+        broker = self.world.broker(name="broker-%d" % seed)
         w = RandomWorld(broker, seed)
         self.addCleanup(w.close)
         w.begin()
@@ -278,8 +278,13 @@ class Rebuilding(harness.Case):
                         self.assertEqual(w.answers[by_result[task.result]] if task.result else None, told[column], (run.name, told["unit"], column))
 
     def test_from_the_first_event_on(self):
-        self.check(self.live(1, 500), rebuild.World())
-        self.assertEqual(set(CATALOGUE) - self.seen, set(), "every type of event came")
+        seen = set()
+        for seed in (1, 11, 12, 13):  # what is rare may not come in one world: leases run out by real time
+            self.check(self.live(seed, 500), rebuild.World())
+            seen |= self.seen
+            if not set(CATALOGUE) - seen:
+                break
+        self.assertEqual(set(CATALOGUE) - seen, set(), "every type of event came")
 
     def test_from_the_first_event_on_in_another_world(self):
         self.check(self.live(2, 500), rebuild.World())
