@@ -152,7 +152,7 @@ BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
 $(BENCH): $(O)/bench/%: tests/bench/%.c $(BENCHLIB) $(LIBS)
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group \
 	    $(LDFLAGS) $(LDLIBS)
-$(PEERS): $(O)/bench/peers/%: tests/bench/peers/%.c $(BENCHLIB) $(O)/tests/bench/peers/tcp.o
+$(PEERS): $(O)/bench/peers/%: tests/bench/peers/%.c $(O)/tests/bench/common.o $(O)/tests/bench/life.o $(O)/tests/bench/peers/tcp.o
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) $$(pkg-config --cflags $(or $(peer_$*),libzmq)) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
 	    $(LDFLAGS) $(if $(peer_$*),$$(pkg-config --libs $(peer_$*)))
 $(O)/bench/%.so: tests/bench/preload/%.c
