@@ -26,6 +26,22 @@ unsigned copies_open(const struct ld_station *s, const uint8_t *t)
     return wanted(s, t) - taken;
 }
 
+/* Nothing else tells it: a task that is ready or waiting already stays so. */
+static void want(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, uint32_t idx, unsigned n, enum why why)
+{
+    static const char *const keys[] = { "run", "station", "unit", "wanted", "why" };
+    const uint64_t values[] = { r->id, r->rq[idx].st->id, unit, n, why };
+    assert(n == wanted(r->rq[idx].st->def, t) + 1 && n <= COUNTED_MAX);
+    t[ST_WANTED] = (uint8_t)n;
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, sizeof keys / sizeof *keys);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        slp_pack_cstr(&e->b3, keys[i]);
+        slp_pack_u64(&e->b3, values[i]);
+    }
+    ev_emit(e, EV_TASK_WANTS, r->line, r, NULL, &e->b3);
+}
+
 static enum task_state in_hand(const uint8_t *t)
 {
     return t[ST_BEGUN] ? TASK_STARTED : TASK_ASSIGNED;
@@ -68,6 +84,7 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     task_set(e, r, h, idx, to);
     if (to == TASK_READY) {
         queue_ready(e, q, LANE_RETURNED, unit, why);
+        ev_order(e); /* another result of this frame may take the place at once */
     } else if (from != TASK_ASSIGNED && from != TASK_STARTED) {
         ev_order(e);
         ev_task(e, EV_TASKS_HELD, r, q->st, 0, unit, 1);
@@ -435,7 +452,7 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     agree_decide(st->def, b.a, b.n, &v);
     switch (v.what) {
     case AGREE_MORE:
-        t[ST_WANTED] = (uint8_t)(b.n + 1);
+        want(e, r, unit, t, idx, b.n + 1, WHY_COPIES);
         settle(e, r, unit, h, idx, WHY_COPIES);
         break;
     case AGREE_FAIL:
@@ -464,13 +481,11 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
 
 bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
 {
-    (void)e;
-    (void)unit;
     uint8_t *t = unit_station(head, idx);
     if (copies_open(r->rq[idx].st->def, t))
         return true;
     if (t[ST_COUNTED] + t[ST_HELD] >= COUNTED_MAX)
         return false;
-    t[ST_WANTED] = (uint8_t)(t[ST_COUNTED] + t[ST_HELD] + 1); /* nobody could agree: another is asked */
+    want(e, r, unit, t, idx, t[ST_COUNTED] + t[ST_HELD] + 1u, WHY_REQUEUED); /* nobody could agree: another is asked */
     return true;
 }

@@ -63,6 +63,7 @@ enum fact_kind {
     FACT_STATION_STATE, /* line, index, flag: paused */
     FACT_HELD,       /* run, station, unit */
     FACT_DECIDED,    /* run, station, unit, result, assignment (whose answer the outcome follows), count: answers, state: votes */
+    FACT_WANTS,      /* run, station, unit, count: answers wanted from here on, why */
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
     FACT_UNITS_ADDED,/* run, unit */
     FACT_READY,      /* run, station, unit, why */

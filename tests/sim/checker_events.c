@@ -63,6 +63,11 @@ const struct fact *ck_copies(const struct checker *c, uint32_t station)
     return s && s->f.copies_max ? &s->f : NULL;
 }
 
+uint32_t ck_wanted(const struct fact *copies, const struct ck_task *t)
+{
+    return t->wanted ? t->wanted : copies->copies_min;
+}
+
 /* A task in hand is started if one of those who hold it has begun. */
 static void in_hand(struct checker *c, struct ck_run *r, const struct fact *f, struct ck_task *t, uint32_t station)
 {
@@ -172,17 +177,12 @@ static void ready(struct checker *c, const struct fact *f)
     unsigned may = f->why < sizeof from / sizeof *from ? from[f->why] : 0;
     if (copies && f->why == 8)
         may = IN_HAND;
-    if (copies && !t->wanted)
-        t->wanted = copies->copies_min;
-    if (copies && (f->why == 11 || f->why == 7 || f->why == 2) && t->accepted + t->outstanding == t->wanted)
-        t->wanted++; /* they do not agree: one more is asked */
     move(c, r, f, t, i, CK_READY, may);
-    if (copies && (t->accepted + t->outstanding >= t->wanted ||
-                   (f->why == 11 && t->wanted > copies->copies_max && copies->ties != TIES_FAIL)))
+    if (copies && t->accepted + t->outstanding >= ck_wanted(copies, t))
         ck_verdict(c, OVER_ASKED,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                    " station %u is ready: %u outstanding, %u accepted of %u wanted",
-                   f->seq, f->run, f->unit, f->station, t->outstanding, t->accepted, t->wanted);
+                   f->seq, f->run, f->unit, f->station, t->outstanding, t->accepted, ck_wanted(copies, t));
     if (f->why == 7)
         t->attempts = 0;
     if (!t->place) { /* its turn at the first dispatch */
@@ -268,12 +268,7 @@ static void assigned(struct checker *c, const struct fact *f)
                    c->newest_assignment);
     c->newest_assignment = f->assignment;
     may_do(c, f, r, s, t);
-    if (s->f.copies_max && !t->wanted)
-        t->wanted = s->f.copies_min;
-    if (s->f.copies_max && !t->outstanding &&
-        t->accepted == t->wanted) /* it was ready when a late answer came that did not agree, and stayed so */
-        t->wanted++;              /* (whether one more had to be asked is judged at the end) */
-    if (t->outstanding + t->accepted >= (s->f.copies_max ? t->wanted : 1))
+    if (t->outstanding + t->accepted >= (s->f.copies_max ? ck_wanted(&s->f, t) : 1))
         ck_verdict(c, OVER_ASKED,
                    "event %" PRIu64 ": assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64
                    ": %u outstanding, %u accepted already",
@@ -380,9 +375,11 @@ static void returned(struct checker *c, const struct fact *f)
                    f->assignment, a->until - f->at);
     struct ck_run *r = ck_get(&c->runs, a->run);
     bool begun_stays = f->why == 8 && !(r && r->state == 4); /* only with its run does a begun one go */
-    if (begun_stays &&
-        ck_copies(c, a->station)) /* or with the worker's own late answer to the task, which comes in this step */
+    if (begun_stays && begun && ck_copies(c, a->station)) {  /* or with its worker's late answer, of this step */
         begun_stays = false;
+        t->owes = a->worker;
+        touch(c, a->run, a->unit);
+    }
     move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
@@ -418,6 +415,8 @@ static void submitted(struct checker *c, const struct fact *f)
         return;
     }
     c->sums.results_counted++;
+    if (t->owes == a->worker)
+        t->owes = 0;
     for (const struct ck_assignment *o = copies ? ck_get(&c->assignments, t->newest) : NULL; o;
          o = ck_get(&c->assignments, o->prev))
         if (o != a && o->worker == a->worker && o->state == CK_COUNTED)
@@ -430,12 +429,11 @@ static void submitted(struct checker *c, const struct fact *f)
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: assignment %" PRIu64
                    " counts, %" PRIu64 " counted before",
                    f->seq, a->run, a->unit, a->station, f->assignment, t->winner);
-    if (copies && !t->wanted)
-        t->wanted = copies->copies_min;
-    if (copies && t->accepted > t->wanted)
+    if (copies && t->accepted + t->outstanding > ck_wanted(copies, t))
         ck_verdict(c, OVER_ASKED,
-                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: %u answers count, %u were wanted",
-                   f->seq, a->run, a->unit, a->station, t->accepted, t->wanted);
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u: %u answers count and %u are outstanding, %u were wanted",
+                   f->seq, a->run, a->unit, a->station, t->accepted, t->outstanding, ck_wanted(copies, t));
     if (!copies)
         t->winner = f->assignment;
     touch(c, a->run, a->unit);
@@ -457,9 +455,39 @@ static void held(struct checker *c, const struct fact *f)
 {
     struct ck_run *r;
     struct ck_task *t = task_of(c, f, "held", &r);
-    if (t)
-        move(c, r, f, t, ck_index_of(c, f->station), t->begun ? CK_STARTED : CK_ASSIGNED,
-             IS(READY) | IS(WAITING) | IS(DEAD));
+    const struct fact *copies = ck_copies(c, f->station);
+    if (!t)
+        return;
+    move(c, r, f, t, ck_index_of(c, f->station), t->begun ? CK_STARTED : CK_ASSIGNED,
+         IS(READY) | IS(WAITING) | IS(DEAD));
+    if (!copies || t->accepted + t->outstanding != ck_wanted(copies, t))
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u is in hand: %u outstanding, %u accepted of %u wanted",
+                   f->seq, f->run, f->unit, f->station, t->outstanding, t->accepted, copies ? ck_wanted(copies, t) : 0);
+}
+
+/* One more is asked: where all answers that were wanted are in, or by an operator, where nobody is left to be asked. (Whether they really do not agree
+ * is judged at the end.) */
+static void wants(struct checker *c, const struct fact *f)
+{
+    struct ck_task *t = task_of(c, f, "wants one more", NULL);
+    const struct fact *copies = ck_copies(c, f->station);
+    if (!t)
+        return;
+    uint32_t old = copies ? ck_wanted(copies, t) : 1;
+    bool may = copies && f->count == old + 1 && t->accepted + t->outstanding == old;
+    if (f->why == 7)
+        may = may && t->state == CK_DEAD;
+    else
+        may = may && f->why == 11 && !t->outstanding && copies->ties == TIES_MORE && f->count <= copies->copies_max;
+    if (!may)
+        ck_verdict(c, OVER_ASKED,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u (%s) wants %" PRIu64 " instead of %u (why %u): %u outstanding, %u accepted",
+                   f->seq, f->run, f->unit, f->station, ck_state_names[t->state], f->count, old, f->why, t->outstanding,
+                   t->accepted);
+    t->wanted = (uint32_t)f->count;
 }
 
 /* What the answers came to. Which of them leads is judged at the end, when it is known what they said. */
@@ -475,11 +503,12 @@ static void decided(struct checker *c, const struct fact *f)
                    c->newest_result);
     c->newest_result = f->result;
     if (!copies || !a || a->state != CK_COUNTED || a->run != f->run || a->unit != f->unit || a->station != f->station ||
-        t->outstanding || f->count != t->accepted || t->accepted < copies->copies_min)
+        t->outstanding || f->count != t->accepted || t->accepted != ck_wanted(copies, t))
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is decided by assignment %" PRIu64
-                   ", of %" PRIu64 " answers; %u count, %u are outstanding",
-                   f->seq, f->run, f->unit, f->station, f->assignment, f->count, t->accepted, t->outstanding);
+                   ", of %" PRIu64 " answers; %u count, %u are outstanding, %u wanted",
+                   f->seq, f->run, f->unit, f->station, f->assignment, f->count, t->accepted, t->outstanding,
+                   copies ? ck_wanted(copies, t) : 0);
     t->winner = f->assignment;
     t->votes = f->state;
 }
@@ -562,6 +591,7 @@ bool ck_event(struct checker *c, const struct fact *f)
     case FACT_TASK_DONE: task_done(c, f); break;
     case FACT_DEAD: dead(c, f); break;
     case FACT_HELD: held(c, f); break;
+    case FACT_WANTS: wants(c, f); break;
     case FACT_DECIDED: decided(c, f); break;
     case FACT_UNIT_DONE: unit_ends(c, f, 1); break;
     case FACT_DROPPED: unit_ends(c, f, 2); break;

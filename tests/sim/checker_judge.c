@@ -36,7 +36,7 @@ static bool copies_count(const struct checker *c, const struct ck_run *r, const 
         mine = mine || (o->worker == a->worker && o->state <= CK_BEGUN);
         idle = idle || o->state == CK_HANDED;
     }
-    return mine || idle || t->outstanding + t->accepted < t->wanted;
+    return mine || idle || t->outstanding + t->accepted < ck_wanted(ck_copies(c, a->station), t);
 }
 
 static bool submit_counts(const struct checker *c, const struct ck_run *r, const struct ck_unit *u,
@@ -199,6 +199,13 @@ void ck_step_over(struct checker *c)
         bool all = u != NULL;
         for (uint32_t k = 0; u && k < r->stations; k++) {
             const struct ck_task *t = &u->task[k];
+            if (t->owes) {
+                ck_verdict(c, WRONG_STATE,
+                           "run %" PRIu64 " unit %" PRIu64 " station index %u: worker %" PRIu64
+                           " had begun, and lost it without an answer of his",
+                           r->id, c->touched[i].unit, k, t->owes);
+                u->task[k].owes = 0;
+            }
             all = all && (t->state == CK_DONE || t->state == CK_SKIPPED);
             if (!ck_copies(c, r->first + k) && (t->state == CK_DONE) != (t->accepted != 0))
                 ck_verdict(c, WRONG_STATE,

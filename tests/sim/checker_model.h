@@ -13,7 +13,9 @@ struct table { struct slot *v; size_t cap, n; };
 
 struct ck_task {
     uint64_t newest, holder, winner, place, was_holder, changed, judged; /* place: in the order of becoming ready, from 1 */
-    uint32_t outstanding, accepted, attempts, begun, wanted; /* begun: of those outstanding; wanted: answers, of a station with copies */
+    uint32_t outstanding, accepted, attempts, begun; /* begun: of those outstanding */
+    uint32_t wanted;   /* answers, at a station with copies; 0: the station's least (ck_wanted) */
+    uint64_t owes;     /* a worker whose begun assignment was taken back in this step, which only an answer of his does */
     int64_t due;
     uint32_t votes; /* of the outcome */
     uint8_t state, was, story;
@@ -78,6 +80,7 @@ void *ck_more(void *p, size_t *cap, size_t n, size_t size); /* room for one more
 const struct fact *ck_copies(const struct checker *c, uint32_t station);
 /* Is the worker on shift at this wall time? A clock that goes back by less than a second does not undo what has just begun. */
 bool ck_on_shift(const struct checker *c, const struct ck_worker *w, int64_t wall);
+uint32_t ck_wanted(const struct fact *copies, const struct ck_task *t); /* how many answers, at such a station */
 uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);

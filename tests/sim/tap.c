@@ -26,7 +26,8 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        HUB_SESSION,
        BROKER_STARTED = 22,
        TASKS_HELD = 25,
-       TASK_DECIDED = 26
+       TASK_DECIDED = 26,
+       TASK_WANTS = 27
 };
 
 /* ---- the data of an event: a map with string keys ---- */
@@ -240,6 +241,10 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.result = number(e->data, "result");
         f.count = number(e->data, "answers");
         f.state = (uint32_t)number(e->data, "votes");
+        break;
+    case TASK_WANTS:
+        f.kind = FACT_WANTS;
+        f.count = number(e->data, "wanted");
         break;
     case UNITS_DONE: units(s, &f, e->data, FACT_UNIT_DONE); return;
     case UNITS_DROPPED: units(s, &f, e->data, FACT_DROPPED); return;

@@ -594,6 +594,11 @@ static void tell_several(struct history *h, uint64_t assignments)
     FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN2, .state = 0, .flag = true, .counts = { 1, 1 });
 }
 
+static void want(struct history *h, uint64_t n, uint32_t why)
+{
+    EVENT(h, .kind = FACT_WANTS, .run = RUN2, .unit = 1, .station = SEVERAL, .count = n, .why = why);
+}
+
 /* Two who say other things, and a third who agrees with the second. */
 static struct history three(void)
 {
@@ -602,6 +607,7 @@ static struct history three(void)
     hand(&h, 2, ROBOT, false);
     say(&h, 1, 1, ANNA, 0);
     say(&h, 2, 2, ROBOT, 1);
+    want(&h, 3, 11);
     EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 11);
     STEP(&h);
     hand(&h, 3, CARL, false);
@@ -645,6 +651,7 @@ static void an_answer_that_nobody_needed_is_asked_too_much(void **state)
     hand(&h, 2, ROBOT, false);
     say(&h, 1, 1, ANNA, 1);
     say(&h, 2, 2, ROBOT, 1); /* they agree */
+    want(&h, 3, 11);
     EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 11);
     STEP(&h);
     hand(&h, 3, CARL, false);
@@ -652,6 +659,72 @@ static void an_answer_that_nobody_needed_is_asked_too_much(void **state)
     decide(&h, 4, 1, 3, 3);
     tell_several(&h, 3);
     judged(&h, OVER_ASKED);
+}
+
+static void one_more_than_is_wanted_must_be_told_and_not_before_all_are_in(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        struct history h = several(i == 3 ? TIES_FIRST : TIES_MORE, i == 4 ? 2 : 3);
+        hand(&h, 1, ANNA, true);
+        hand(&h, 2, ROBOT, false);
+        say(&h, 1, 1, ANNA, 0);
+        if (i == 1) /* one answer is still out */
+            want(&h, 3, 11);
+        say(&h, 2, 2, ROBOT, 1);
+        if (i == 2)
+            want(&h, 4, 11); /* two more */
+        if (i > 2)
+            want(&h, 3, 11); /* a tie that asks nobody; more than the most */
+        EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 11);
+        STEP(&h);
+        judged(&h, OVER_ASKED);
+    }
+}
+
+static void two_late_answers_in_one_step_of_which_the_second_follows_a_tie_are_good(void **state)
+{
+    struct history h = several(TIES_MORE, 3);
+    (void)state;
+    hand(&h, 1, ANNA, true);
+    hand(&h, 2, ROBOT, false);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 3);
+    EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 3);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 2, .unit = 1, .why = 3);
+    STEP(&h);
+    hand(&h, 3, CARL, true);
+    say(&h, 3, 1, CARL, 0);
+    STEP(&h);
+    say(&h, 1, 2, ANNA, 1);
+    want(&h, 3, 11); /* it is ready, and stays so */
+    say(&h, 2, 3, ROBOT, 1);
+    decide(&h, 4, 1, 3, 2);
+    tell_several(&h, 3);
+    judged(&h, VERDICTS);
+}
+
+static void a_place_that_was_begun_goes_only_to_its_workers_own_answer(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct history h = several(TIES_MORE, 3);
+        hand(&h, 1, ANNA, true);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 3);
+        STEP(&h);
+        hand(&h, 2, ANNA, true);
+        FEED(&h, .kind = FACT_ACT, .act = 0, .assignment = 2, .worker = ANNA, .session = SESSION, .code = 0);
+        EVENT(&h, .kind = FACT_STARTED, .assignment = 2);
+        STEP(&h);
+        if (own) {
+            FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001, .route = 0);
+            FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 0);
+        }
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 2, .unit = 1, .why = 8);
+        if (own)
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+        STEP(&h);
+        judged(&h, own ? VERDICTS : WRONG_STATE);
+    }
 }
 
 static void the_same_worker_twice_is_not_eligible(void **state)
@@ -695,6 +768,9 @@ int main(void)
         cmocka_unit_test(a_wrong_winner_is_seen),
         cmocka_unit_test(a_copy_beyond_what_is_wanted_is_asked_too_much),
         cmocka_unit_test(an_answer_that_nobody_needed_is_asked_too_much),
+        cmocka_unit_test(one_more_than_is_wanted_must_be_told_and_not_before_all_are_in),
+        cmocka_unit_test(two_late_answers_in_one_step_of_which_the_second_follows_a_tie_are_good),
+        cmocka_unit_test(a_place_that_was_begun_goes_only_to_its_workers_own_answer),
         cmocka_unit_test(the_same_worker_twice_is_not_eligible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

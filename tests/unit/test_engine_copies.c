@@ -13,6 +13,12 @@
 #define MINUTE (60 * SECOND)
 #define WORKERS 8
 
+enum {
+#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
+#include "proto/events.def"
+#undef EVENT
+};
+
 /* One run "r" of the line "l": a station "judge" with copies, then "next" for what it is not sure of. */
 struct scene {
     struct world w;
@@ -388,6 +394,69 @@ static void a_late_answer_is_kept_where_every_place_is_begun(void **state_)
     world_end(&s.w);
 }
 
+/* In one frame. */
+static struct slp_msg *submit_all(struct scene *s, const struct world_task *t, const char *const *say, uint32_t n)
+{
+    struct slp_buf v = { 0 }, b = { 0 };
+    for (uint32_t i = 0; i < n; i++) {
+        slp_buf_clear(&v);
+        slp_pack_cstr(&v, say[i]);
+        slp_pack_item(&b, SLP_ITEM_result,
+                      &(struct slp_item_result){ .assignment = t[i].assignment,
+                                                 .worker = t[i].worker,
+                                                 .values = { v.p, (uint32_t)v.n, 1 } });
+    }
+    struct slp_submit q = { .session = s->h.session, .results = { b.p, (uint32_t)b.n, n } };
+    struct slp_msg *m = world_send(&s->w, s->h.peer, SLP_SUBMIT, &q);
+    assert_int_equal(m->type, SLP_OUTCOMES);
+    slp_buf_free(&v);
+    slp_buf_free(&b);
+    return m;
+}
+
+/* One number of the data of each event of this type, oldest first: at most n of them. */
+static size_t told(struct scene *s, unsigned type, const char *key, uint64_t *v, size_t n)
+{
+    struct slp_events_get q = { .since = 1, .limit = 4096 };
+    SLP_SET(&q, events_get, limit);
+    struct slp_cursor c = slp_each(world_read(&s->w, SLP_EVENTS_GET, &q)->u.events.events);
+    size_t got = 0;
+    for (struct slp_item_event e; slp_next_event(&c, &e);)
+        if (e.type == type && got < n)
+            v[got++] = world_number(world_at(e.data, key));
+    return got;
+}
+
+/* Three who lost it answer after all, in one frame: the first two come to a tie while the task is ready, and the third is the one more that is asked. */
+static void late_answers_in_one_frame_count_as_far_as_they_are_wanted(void **state_)
+{
+    struct scene s;
+    struct world_task t[4];
+    uint64_t v[8];
+    (void)state_;
+    open_scene(&s, "{min: 2, max: 3}", PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        t[i] = taken(&s, i);
+        assert_int_equal(act(&s, &t[i], ACT_RELEASE), SLP_E_OK);
+        world_sign_off(&s.w, &s.h, i);
+    }
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    static const char *const say[] = { "a", "b", "b", "b" };
+    struct slp_msg *m = submit_all(&s, t, say, 4);
+    struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
+    struct slp_item_outcome o;
+    assert_int_equal(m->u.outcomes.ok, 3);
+    assert_true(slp_next_outcome(&c, &o));
+    assert_int_equal(o.assignment, t[3].assignment);
+    assert_int_equal(o.code, SLP_E_LATE);
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    assert_int_equal(judge(&s, "outcome.answers"), 3);
+    assert_int_equal(told(&s, EV_TASK_WANTS, "wanted", v, 8), 1);
+    assert_int_equal(v[0], 3);
+    world_end(&s.w);
+}
+
 static void a_late_answer_takes_the_workers_own_second_try(void **state_)
 {
     struct scene s;
@@ -637,6 +706,7 @@ int main(void)
         cmocka_unit_test(a_late_answer_takes_an_open_place),
         cmocka_unit_test(a_late_answer_takes_the_place_of_one_who_has_not_begun),
         cmocka_unit_test(a_late_answer_is_kept_where_every_place_is_begun),
+        cmocka_unit_test(late_answers_in_one_frame_count_as_far_as_they_are_wanted),
         cmocka_unit_test(a_late_answer_takes_the_workers_own_second_try),
         cmocka_unit_test(a_failed_copy_rests_and_the_others_go_on),
         cmocka_unit_test(attempts_used_up_park_the_task_and_recall_who_has_not_begun),
