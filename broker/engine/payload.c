@@ -23,9 +23,13 @@ void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t 
         fail(e, rc);
 }
 
-static struct slp_buf *scratch(struct engine *e)
+/* Where a value that was cut is put together again: units' in the first, results in turn in the others, so that a unit's values stay
+ * while any number of results is looked at. */
+#define UNIT_SCRATCH 0
+
+static struct slp_buf *result_scratch(struct engine *e)
 {
-    e->scratch_at = (e->scratch_at + 1) % (sizeof e->scratch / sizeof *e->scratch);
+    e->scratch_at = e->scratch_at % (sizeof e->scratch / sizeof *e->scratch - 1) + 1;
     return &e->scratch[e->scratch_at];
 }
 
@@ -37,7 +41,7 @@ bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list
         uint8_t prefix[4];
         key_u32(prefix, r->id);
         e->unit_cache_run = 0;
-        enum store_rc rc = blob_find(e->t, TABLE_UNIT, prefix, sizeof prefix, unit, scratch(e), b);
+        enum store_rc rc = blob_find(e->t, TABLE_UNIT, prefix, sizeof prefix, unit, &e->scratch[UNIT_SCRATCH], b);
         if (rc) {
             fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
             return false;
@@ -69,9 +73,9 @@ void result_flush(struct engine *e)
         return;
     payload_forget(e);
     rseg_point(e);
-    enum store_rc rc = e->rc ? e->rc
-                             : blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n,
-                                        e->rseg.part, 2);
+    enum store_rc rc =
+        e->rc ? e->rc
+              : blob_put(e->t, TABLE_RESULT, NULL, 0, e->rseg.run->id, e->rseg.first, e->rseg.n, e->rseg.part, 2);
     if (rc)
         fail(e, rc);
     e->rseg.n = 0;
@@ -119,7 +123,7 @@ bool result_values(struct engine *e, uint64_t result, uint32_t station, struct s
     } else {
         struct blob *b = &e->result_blob[station % RESULT_BLOBS], alone;
         if (result < b->first || result >= b->first + b->n) {
-            enum store_rc rc = blob_find(e->t, TABLE_RESULT, NULL, 0, result, scratch(e), &alone);
+            enum store_rc rc = blob_find(e->t, TABLE_RESULT, NULL, 0, result, result_scratch(e), &alone);
             if (rc) {
                 fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
                 return false;

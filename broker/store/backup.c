@@ -121,6 +121,8 @@ static void note_count(struct verifier *v, struct store_txn *t)
     bool first = v->last_n == 0;
     if (!first && v->txn_id == mdb_txn_id(t->mt))
         return;
+    if (table_absent(t->s, v->tb))
+        return;
     v->txn_id = first && mdb_stat(t->mt, t->s->dbi[v->tb], &st) == 0 ? mdb_txn_id(t->mt) : 0;
     v->entries = first ? st.ms_entries : 0;
 }

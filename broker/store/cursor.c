@@ -25,6 +25,8 @@ enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct
     enum store_rc young = young_ready(t, tb);
     if (young != STORE_OK)
         return young;
+    if (table_absent(t->s, tb))
+        return STORE_OK; /* without one of LMDB's: it finds nothing */
     MDB_cursor *mc;
     int rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc);
     if (rc != 0)
@@ -62,7 +64,7 @@ static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, 
 static enum store_rc move(struct store_cursor *c, MDB_cursor_op op)
 {
     MDB_val k = { 0, NULL }, record = { 0, NULL };
-    int rc = mdb_cursor_get(c->mc, &k, &record, op);
+    int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, op) : MDB_NOTFOUND;
     return arrived(c, val_of(NULL, 0), k, record, rc);
 }
 
@@ -70,6 +72,8 @@ static enum store_rc move(struct store_cursor *c, MDB_cursor_op op)
 static int table_near(MDB_cursor *mc, const void *key, size_t key_n, enum near near, MDB_val *k, MDB_val *record)
 {
     *k = val_of(key, key_n);
+    if (mc == NULL)
+        return MDB_NOTFOUND;
     bool back = near == NEAR_LE || near == NEAR_LT;
     if (key_n == 0)
         return mdb_cursor_get(mc, k, record, back ? MDB_LAST : MDB_FIRST);
@@ -139,7 +143,7 @@ static enum store_rc merged(struct store_cursor *c, const void *key, size_t key_
 
 static void count(const struct store_cursor *c, bool seek)
 {
-    assert(c->mc != NULL);
+    assert(c->mc != NULL || table_absent(c->t->s, c->tb));
     if (!c->t->writer)
         return;
     if (seek)

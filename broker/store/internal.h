@@ -77,6 +77,7 @@ struct store {
     int dir_fd, lock_fd;
     int data_fd;                          /* LMDB's own */
     bool read_only, no_sync;
+    uint32_t absent;                      /* bit tb: read only, and the store's format does not know this table; it is empty then */
     uint8_t id[16];
     uint32_t format, format_next;         /* as it stands in the store, and after this commit */
     uint64_t batch_put_bytes;             /* counters.put_bytes when the batch began */
@@ -109,6 +110,8 @@ struct store {
     bool moving;                          /* under lock: the map is about to move, new readers wait */
     struct store_txn read[STORE_READERS_MAX]; /* their `open` is under lock */
 };
+
+static inline bool table_absent(const struct store *s, enum store_table tb) { return s->absent >> tb & 1; }
 
 /* ---- store.c ---- */
 enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */

@@ -217,6 +217,8 @@ enum store_rc young_load(struct store_txn *t, struct journal *copy)
 {
     MDB_stat st;
     young_forget(&t->young);
+    if (table_absent(t->s, TABLE_JOURNAL))
+        return STORE_OK;
     int rc = mdb_stat(t->mt, t->s->dbi[TABLE_JOURNAL], &st);
     if (rc != 0) {
         snprintf(t->text, sizeof t->text, "JOURNAL: %s", mdb_strerror(rc));

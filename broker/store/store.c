@@ -281,7 +281,9 @@ static int open_tables(struct store *s, MDB_txn *mt)
         char name[12];
         snprintf(name, sizeof name, "%02d", i);
         int rc = mdb_dbi_open(mt, name, s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
-        if (rc != 0)
+        if (rc == MDB_NOTFOUND && s->format == 1 && i >= TABLE_JOURNAL)
+            s->absent |= 1u << i; /* 0.1.0 ended before it */
+        else if (rc != 0)
             return rc;
     }
     return 0;

@@ -334,6 +334,8 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
         *v = change_value(c);
         return STORE_OK;
     }
+    if (table_absent(t->s, tb))
+        return STORE_NOT_FOUND;
     if (t->writer) {
         MDB_cursor *mc;
         rc = txn_cursor(t, tb, &mc);

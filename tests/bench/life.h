@@ -2,8 +2,8 @@
  * process of its own, against any queue. life.c holds the loops, the clock and the figures; a client says how one queue is driven.
  *
  * The window counts on each side, for every queue alike: at most `window` enqueues are not acknowledged yet, and at most `window` tasks
- * are with the consumer and not acknowledged as done. At window 1 the next enqueue follows the acknowledgement of the last, and the next task the
- * acknowledged completion of the last; producer and consumer do not wait for each other. */
+ * are with the consumer and not done, as the queue counts. At window 1 the next enqueue follows the acknowledgement of the last, and the next task
+ * comes when the last is done; what is done and the request for the next go out together. Producer and consumer do not wait for each other. */
 #ifndef TESTS_BENCH_LIFE_H
 #define TESTS_BENCH_LIFE_H
 #include <stdbool.h>

@@ -225,7 +225,7 @@ PER_LIFE = ("store_gets_total", "store_puts_total", "store_appends_total", "stor
 
 
 def cost(o):
-    """What one life costs the broker: its own figures (STATS), system calls and pages written as the kernel counts them, by window."""
+    """What one life costs the broker: its own figures (STATS), by window."""
     def stats(s):
         env = {**os.environ, "SUNLINE_BROKER": dict(x.split("=", 1) for x in pathlib.Path(s.where()).read_text().split())["clients"]}
         return json.loads(subprocess.run([str(o.build / "sunline"), "--json", "stats"], env=env, capture_output=True, check=True).stdout)

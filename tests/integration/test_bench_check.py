@@ -13,11 +13,17 @@ TOLERANCE = 0.2
 MEASURED = {
     "setting": {"quick": False},
     "life": {"ratios": [{"window": 1, "durable": True, "ratio": 0.5}, {"window": 256, "durable": True, "ratio": 2.0},
-                        {"window": 256, "durable": False, "ratio": 1.5}]},
+                        {"window": 256, "durable": False, "ratio": 1.5}],
+             "rows": [{"queue": queue, "mode": mode, "durable": durable, "window": window, "per_s": {"median": per_s}}
+                      for queue, mode, durable, per_s in (("sunline", "as shipped", True, 100), ("sunline", "free keys", True, 50),
+                                                          ("postgresql", "", True, 50), ("redis", "", True, 40), ("nats", "", False, 60))
+                      for window in (1, 256)]},
     "latency": {"ratios": {"ack_p50_ms": 1.2, "ack_p99_ms": 2.0}},
-    "depth": {"rows": [{"queue": "sunline", "depth": 1000000, "ratio": 0.9}, {"queue": "redis", "depth": 1000000, "ratio": 0.1}]},
+    "depth": {"rows": [{"queue": "sunline", "depth": 1000000, "ratio": 0.9, "bytes_per_queued": 300},
+                       {"queue": "redis", "depth": 1000000, "ratio": 0.1, "bytes_per_queued": 400}]},
     "lines": {"rows": [{"line": "one station", "stations": 1, "cost": 1.0}, {"line": "chain", "stations": 5, "cost": 4.5}]},
     "csv": {"import_ratio": 0.8, "export_ratio": 0.9},
+    "allocations": {"rows": [{"window": 1, "own": 0}, {"window": 256, "own": 3}]},
 }
 
 
@@ -61,7 +67,7 @@ class BenchCheck(unittest.TestCase):
         life["ratio"] = 2.0 * (1 - TOLERANCE) + 0.01
         self.says_worse()
         life["ratio"] = 2.0 * (1 - TOLERANCE) - 0.01
-        self.says_worse("life, window 256, by the best durable peer")
+        self.says_worse("life, window 256, by the best of 2 durable peers")
 
     def test_a_cost_that_rose_fails_beyond_the_tolerance_and_not_before(self):
         self.record()
@@ -77,12 +83,28 @@ class BenchCheck(unittest.TestCase):
         self.measured["csv"]["import_ratio"] = 0.3
         self.says_worse("depth 1000000, by the empty queue's rate", "csv, import, by the library's pipelined put")
 
+    def test_the_best_peer_may_not_be_missing(self):
+        self.record()
+        life = self.measured["life"]
+        life["rows"] = [r for r in life["rows"] if r["queue"] != "postgresql"]
+        life["ratios"][0]["ratio"] = life["ratios"][1]["ratio"] = 9  # by what is left
+        done = self.run_check()
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("NOT MEASURED   life, window 256, by the best of 2 durable peers", done.stdout)
+
+    def test_what_does_not_depend_on_the_machine_is_compared(self):
+        self.record()
+        self.measured["depth"]["rows"][0]["bytes_per_queued"] = 400
+        self.measured["allocations"]["rows"][0]["own"] = 1
+        next(r for r in self.measured["life"]["rows"] if r["mode"] == "free keys" and r["window"] == 256)["per_s"]["median"] = 30
+        self.says_worse("life, window 256, free keys by numbers", "depth 1000000, bytes a queued task", "allocations of our own, window 1")
+
     def test_what_is_not_measured_any_more_fails_by_name(self):
         self.record()
         del self.measured["life"]["ratios"][0]
         done = self.run_check()
         self.assertEqual(done.returncode, 1)
-        self.assertIn("NOT MEASURED   life, window 1, by the best durable peer", done.stdout)
+        self.assertIn("NOT MEASURED   life, window 1, by the best of 2 durable peers", done.stdout)
 
     def test_a_new_ratio_is_no_failure(self):
         self.record()
@@ -96,8 +118,11 @@ class BenchCheck(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("nothing to compare with", done.stderr)
 
-    def test_a_quick_run_is_not_recorded(self):
+    def test_a_quick_run_is_neither_recorded_nor_compared(self):
+        self.record()
         self.measured["setting"]["quick"] = True
+        self.assertEqual(self.run_check().returncode, 1)
+        os.remove(self.recorded)
         self.assertEqual(self.run_check("--record").returncode, 1)
         self.assertFalse(os.path.exists(self.recorded))
 

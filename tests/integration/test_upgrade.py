@@ -1,8 +1,10 @@
 """Every later program opens the store, the backup and the agent's folder that each released version has left (tests/fixtures): it says the same about
 them, goes on working with what the old one had given out, and if it is killed while it takes them over, the next start takes it up again."""
 import os
+import pathlib
 import re
 import struct
+import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -74,6 +76,16 @@ class Upgrade(harness.Case):
                 _, client = self.open(version, "backup")
                 self.says_the_same(client, "backup")
                 self.is_sound()
+
+    def test_what_was_left_is_verified_before_it_is_taken_over(self):
+        for version in released.VERSIONS:
+            for which in ("store", "backup"):
+                with self.subTest(version=version, which=which):
+                    folder = released.unpack(version, which, self.world.path(f"{which}-{version}"))
+                    before = pathlib.Path(folder, "data.mdb").read_bytes()
+                    done = subprocess.run([harness.program("sunlined"), "--verify", "--data", folder], capture_output=True, text=True, check=False)
+                    self.assertRegex(done.stdout, r"^[1-9]\d* records checked, 0 damaged\n$", done)
+                    self.assertEqual(pathlib.Path(folder, "data.mdb").read_bytes(), before)
 
     def test_past_events_are_the_same(self):
         for version in released.VERSIONS:

@@ -226,6 +226,29 @@ static void a_station_is_shown_what_it_asks_for_in_its_order(void **state_)
     world_end(&s.w);
 }
 
+/* Values of more than a segment are copied out of their pieces; the unit's must not be lost over those of the results. */
+static void large_values_are_shown_in_any_order(void **state_)
+{
+    static const char *const from[] = { "a", "b", "c", "d" };
+    struct world_scene s;
+    char large[SL_SEGMENT_BYTES_MAX + 501];
+    (void)state_;
+    open_scene(&s, HEAD("large") "  - name: a\n" ASKS "  - name: b\n" ASKS "  - name: c\n" ASKS "  - name: d\n" ASKS
+                                 "  - name: e\n    shows: [a.answer, b.answer, c.answer, d.answer, text]\n" ASKS);
+    memset(large, '.', sizeof large - 1);
+    large[sizeof large - 1] = 0;
+    large[0] = 't';
+    put(&s, large, NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        large[0] = *from[i];
+        answer(&s, i, large);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(*world_shown(&s.w, &s.h, at(&s, 4).assignment, i), *from[i]);
+    assert_int_equal(*world_shown(&s.w, &s.h, at(&s, 4).assignment, 4), 't');
+    world_end(&s.w);
+}
+
 static void what_a_station_does_not_pass_on_is_not_seen_downstream(void **state_)
 {
     struct world_scene s;
@@ -321,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_run_of_units_that_stop_nowhere_is_done_when_it_is_closed),
         cmocka_unit_test(what_only_leads_through_skipped_stations_is_decided_by_its_own_condition),
         cmocka_unit_test(a_station_is_shown_what_it_asks_for_in_its_order),
+        cmocka_unit_test(large_values_are_shown_in_any_order),
         cmocka_unit_test(what_a_station_does_not_pass_on_is_not_seen_downstream),
         cmocka_unit_test(a_station_may_show_more_values_than_a_line_has_stations),
         cmocka_unit_test(a_run_keeps_its_version_of_the_line),

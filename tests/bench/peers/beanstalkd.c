@@ -74,16 +74,14 @@ static uint64_t serve(const struct life *l)
     uint64_t done = 0;
     unsigned long long id;
     size_t n;
+    (void)l;
     tcp_flush(&link_);
     for (char *line = tcp_line(&link_, true); line; line = tcp_line(&link_, false)) {
         if (sscanf(line, "RESERVED %llu %zu", &id, &n) == 2) {
             life_received(tcp_bytes(&link_, n + 2, true), n);
             tcp_text(&link_, "delete %llu\r\n", id);
-            if (l->window > 1)
-                reserve(1); /* behind the delete, so never more than the window */
+            reserve(1); /* behind the delete, so never more than the window */
         } else if (strcmp(line, "DELETED") == 0) {
-            if (l->window == 1)
-                reserve(1);
             done++;
         } else {
             die("reserve or delete: %s", line);

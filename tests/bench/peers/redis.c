@@ -150,12 +150,9 @@ static uint64_t serve(const struct life *l)
     }
     append(n, "XACK", "workers");
     append(n, "XDEL", NULL);
-    if (l->window > 1)
-        read_group(l);
+    read_group(l); /* Redis takes it behind them, in the same turn and with the same sync: as ours takes a grant with what is submitted */
     freeReplyObject(next());
     freeReplyObject(next());
-    if (l->window == 1)
-        read_group(l);
     freeReplyObject(r);
     return n;
 }
