@@ -408,6 +408,7 @@ void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state
     a->state = (uint8_t)st;
     a->why = (uint8_t)why;
     a->ended_wall_us = e->wall_us;
+    a->due_us = 0;
     assert(s->live > 0);
     s->live--;
     struct worker *w = e->worker[a->worker - 1];

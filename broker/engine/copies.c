@@ -6,7 +6,9 @@
  *   queue     the task's entry stays where it is until no place is open
  *   one person answers once: whoever stands in the task's chain of assignments with an answer, holds a place or declined is not offered it
  *   a late result takes a place that is open, or one of the same worker, or one that nobody has begun; else it is kept as late
- *   attempts count for the task, whoever failed; when it is parked, those who have begun go on, and a result of theirs brings it back */
+ *   attempts count for the task, whoever failed; when it is parked, those who have begun go on, and a result of theirs brings it back
+ *   it rests until the last of the delays since it began to rest is over: each stands in the assignment it comes from. DELAY has an entry of each,
+ *   and one that is due while another is not changes nothing */
 #include <stdio.h>
 
 #include "broker/engine/agree.h"
@@ -68,31 +70,7 @@ static uint8_t *open_task(struct engine *e, struct aseg *s, uint64_t no)
     return h && h[UH_STATE] == UNIT_OPEN && is_open(unit_station(h, s->st->idx)) ? h : NULL;
 }
 
-/* The state that the places make. `why`: if it becomes ready. */
-static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum why why)
-{
-    uint8_t *t = unit_station(h, idx);
-    struct rq *q = &r->rq[idx];
-    enum task_state from = t[ST_STATE], to = in_hand(t);
-    if (copies_open(q->st->def, t))
-        to = from == TASK_WAITING ? TASK_WAITING : TASK_READY;
-    if (to == from) {
-        if (to == TASK_READY) /* whoever gave a place back may be the only one who waits for it */
-            match_rq_ready(e, q);
-        return;
-    }
-    task_set(e, r, h, idx, to);
-    if (to == TASK_READY) {
-        queue_ready(e, q, LANE_RETURNED, unit, why);
-        ev_order(e); /* another result of this frame may take the place at once */
-    } else if (from != TASK_ASSIGNED && from != TASK_STARTED) {
-        ev_order(e);
-        ev_task(e, EV_TASKS_HELD, r, q->st, 0, unit, 1);
-        ev_order(e);
-    }
-}
-
-/* ---- who holds what ---- */
+/* ---- the chain of those who were given the task ---- */
 
 /* Walk the task's assignments from the newest back: for (struct at a = first(...); a.no; a = next(e, a)). */
 struct at {
@@ -116,6 +94,54 @@ static struct at next(struct engine *e, struct at x)
 {
     return at(e, x.a->prev);
 }
+
+/* Until when the task rests; not in the future: it does not. */
+int64_t copies_rest_us(struct engine *e, uint64_t newest)
+{
+    int64_t until = 0;
+    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x))
+        if (x.a->state > ASSIGN_STARTED && x.a->due_us > until)
+            until = x.a->due_us;
+    return until;
+}
+
+/* It rests no more, though its delays may not be over: they must not make a later rest longer. */
+static void wake(struct engine *e, const uint8_t *t)
+{
+    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = next(e, x))
+        if (x.a->state > ASSIGN_STARTED && x.a->due_us) {
+            x.a->due_us = 0;
+            assign_dirty(e, x.s);
+        }
+}
+
+/* The state that the places make. `why`: if it becomes ready. */
+static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum why why)
+{
+    uint8_t *t = unit_station(h, idx);
+    struct rq *q = &r->rq[idx];
+    enum task_state from = t[ST_STATE], to = in_hand(t);
+    if (copies_open(q->st->def, t))
+        to = from == TASK_WAITING ? TASK_WAITING : TASK_READY;
+    if (to == from) {
+        if (to == TASK_READY) /* whoever gave a place back may be the only one who waits for it */
+            match_rq_ready(e, q);
+        return;
+    }
+    if (from == TASK_WAITING)
+        wake(e, t);
+    task_set(e, r, h, idx, to);
+    if (to == TASK_READY) {
+        queue_ready(e, q, LANE_RETURNED, unit, why);
+        ev_order(e); /* another result of this frame may take the place at once */
+    } else if (from != TASK_ASSIGNED && from != TASK_STARTED) {
+        ev_order(e);
+        ev_task(e, EV_TASKS_HELD, r, q->st, 0, unit, 1);
+        ev_order(e);
+    }
+}
+
+/* ---- who holds what ---- */
 
 /* A held place is taken back. */
 static void withdraw(struct engine *e, struct at x, uint8_t *t, unsigned code)
@@ -233,6 +259,8 @@ void copies_started(struct engine *e, struct aseg *s, uint64_t no)
 static void park(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum dead_why why,
                  const char *reason, size_t n)
 {
+    if (unit_station(h, idx)[ST_STATE] == TASK_WAITING)
+        wake(e, unit_station(h, idx));
     if (unit_station(h, idx)[ST_STATE] == TASK_DEAD) /* a result has just brought it back */
         task_set(e, r, h, idx, TASK_ASSIGNED);
     task_dead(e, r, unit, h, idx, why, reason, n);
@@ -272,10 +300,12 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
     }
     struct range one = { unit, 1 };
     struct ranges rs = { 1, 1, &one, 1 };
+    int64_t until = e->now_us + wait_us, rest = copies_rest_us(e, get_u48(t + ST_ASSIGN));
+    a->due_us = until; /* the assignment's end has made it dirty */
     if (t[ST_STATE] != TASK_WAITING)
         task_set(e, r, h, idx, TASK_WAITING);
     ev_order(e);
-    delay_add(e, &r->rq[idx], e->now_us + wait_us, why, &rs);
+    delay_add(e, &r->rq[idx], until > rest ? until : rest, why, &rs);
 }
 
 /* ---- a result ---- */

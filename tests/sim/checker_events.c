@@ -124,6 +124,11 @@ static void waiting(struct checker *c, const struct fact *f)
     struct ck_task *t = task_of(c, f, "waits", &r);
     if (!t)
         return;
+    if (t->state == CK_WAITING && f->due < t->due) /* at a station with copies: the rest of all its failures */
+        ck_verdict(c, TOO_EARLY,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u rests %" PRId64
+                   " us less than it had to",
+                   f->seq, f->run, f->unit, f->station, t->due - f->due);
     t->due = f->due;
     if (f->why == 6)
         attempts_left(c, f, t, ck_index_of(c, f->station), true);
@@ -208,8 +213,8 @@ static bool did_before(struct checker *c, const struct fact *f, const struct ck_
 {
     const struct ck_unit *u = ck_unit(c, f->run, f->unit);
     for (uint32_t k = 0; u && k < s->f.index; k++)
-        for (const struct ck_assignment *a = s->f.not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL; a;
-             a = ck_get(&c->assignments, a->prev))
+        for (const struct ck_assignment *a = s->f.not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL;
+             a; a = ck_get(&c->assignments, a->prev))
             if (a->worker == f->worker && a->state == CK_COUNTED)
                 return true;
     return false;
@@ -483,8 +488,8 @@ static void wants(struct checker *c, const struct fact *f)
         may = may && f->why == 11 && !t->outstanding && copies->ties == TIES_MORE && f->count <= copies->copies_max;
     if (!may)
         ck_verdict(c, OVER_ASKED,
-                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
-                   " station %u (%s) wants %" PRIu64 " instead of %u (why %u): %u outstanding, %u accepted",
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u (%s) wants %" PRIu64
+                   " instead of %u (why %u): %u outstanding, %u accepted",
                    f->seq, f->run, f->unit, f->station, ck_state_names[t->state], f->count, old, f->why, t->outstanding,
                    t->accepted);
     t->wanted = (uint32_t)f->count;

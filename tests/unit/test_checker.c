@@ -615,6 +615,45 @@ static struct history three(void)
     return h;
 }
 
+/* Both fail, the second one at 50; the task rests until 100, then until `due`. */
+static struct history two_rests(int64_t due)
+{
+    struct history h = several(TIES_MORE, 3);
+    hand(&h, 1, ANNA, true);
+    hand(&h, 2, ROBOT, false);
+    for (uint64_t i = 1; i <= 2; i++) {
+        EVENT(&h, .kind = FACT_RETURNED, .run = RUN2, .assignment = i, .unit = 1, .why = 6, .at = 50);
+        EVENT(&h, .kind = FACT_WAITING, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 6, .at = 50,
+              .due = i == 1 ? 100 : due);
+        STEP(&h);
+    }
+    return h;
+}
+
+static void ready_at(struct history *h, int64_t at)
+{
+    EVENT(h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 2, .at = at);
+    STEP(h);
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN2, .unit = 1, .state = 0, .row = 201, .digest = row_digest_of(201));
+}
+
+static void a_task_that_rests_for_two_failures_is_ready_after_both(void **state)
+{
+    struct history h = two_rests(150);
+    (void)state;
+    ready_at(&h, 150);
+    judged(&h, VERDICTS);
+    h = two_rests(100);
+    ready_at(&h, 100);
+    judged(&h, VERDICTS);
+    h = two_rests(150);
+    ready_at(&h, 149);
+    judged(&h, TOO_EARLY);
+    h = two_rests(99); /* the second must not shorten the first one's */
+    ready_at(&h, 100);
+    judged(&h, TOO_EARLY);
+}
+
 static void copies_that_come_to_agree_are_good(void **state)
 {
     struct history h = three();
@@ -764,6 +803,7 @@ int main(void)
         cmocka_unit_test(an_expiry_before_its_time_is_too_early),
         cmocka_unit_test(a_task_that_goes_on_after_its_last_attempt),
         cmocka_unit_test(what_does_not_end_is_unfinished),
+        cmocka_unit_test(a_task_that_rests_for_two_failures_is_ready_after_both),
         cmocka_unit_test(copies_that_come_to_agree_are_good),
         cmocka_unit_test(a_wrong_winner_is_seen),
         cmocka_unit_test(a_copy_beyond_what_is_wanted_is_asked_too_much),

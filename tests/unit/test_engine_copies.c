@@ -402,9 +402,8 @@ static struct slp_msg *submit_all(struct scene *s, const struct world_task *t, c
         slp_buf_clear(&v);
         slp_pack_cstr(&v, say[i]);
         slp_pack_item(&b, SLP_ITEM_result,
-                      &(struct slp_item_result){ .assignment = t[i].assignment,
-                                                 .worker = t[i].worker,
-                                                 .values = { v.p, (uint32_t)v.n, 1 } });
+                      &(struct slp_item_result){
+                          .assignment = t[i].assignment, .worker = t[i].worker, .values = { v.p, (uint32_t)v.n, 1 } });
     }
     struct slp_submit q = { .session = s->h.session, .results = { b.p, (uint32_t)b.n, n } };
     struct slp_msg *m = world_send(&s->w, s->h.peer, SLP_SUBMIT, &q);
@@ -498,6 +497,72 @@ static void a_failed_copy_rests_and_the_others_go_on(void **state_)
     assert_int_equal(s.t[0].attempt, 2);
     assert_int_equal(submit(&s, &s.t[0], "x"), SLP_E_OK);
     assert_int_equal(judge(&s, "state"), TASK_DONE);
+    world_end(&s.w);
+}
+
+/* The rests of two failures: the later one counts, also when it is over before a restart. */
+static void a_task_rests_until_the_last_of_its_failures_is_over(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    assert_int_equal(given(&s, 2).assignment, 0);
+    act(&s, &t, ACT_FAIL); /* 10 s */
+    world_pass(&s.w, 5 * SECOND);
+    act(&s, &u, ACT_FAIL); /* the second one: 20 s more */
+    world_pass(&s.w, 6 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    world_pass(&s.w, 13 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING);
+    world_pass(&s.w, 2 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    taken(&s, 2);
+    world_end(&s.w);
+}
+
+static void a_rest_that_a_late_answer_ended_does_not_end_the_next_one(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    act(&s, &t, ACT_FAIL); /* 10 s */
+    assert_int_equal(submit(&s, &t, "x"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
+    act(&s, &u, ACT_FAIL); /* 20 s */
+    world_pass(&s.w, 11 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING);
+    world_pass(&s.w, 10 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    world_end(&s.w);
+}
+
+static void a_requeue_ends_the_rests_of_before(void **state_)
+{
+    struct scene s;
+    uint64_t unit = 1;
+    (void)state_;
+    open_scene(&s, THREE, PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1), v = taken(&s, 2);
+    act(&s, &t, ACT_FAIL); /* 10 s */
+    act(&s, &u, ACT_FAIL); /* 20 s */
+    act(&s, &v, ACT_BURY);
+    assert_int_equal(judge(&s, "state"), TASK_DEAD);
+    world_pass(&s.w, 5 * SECOND);
+    assert_int_equal(world_tasks_set(&s.w, s.station, 0, "r", &unit, 1), 1);
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    t = taken(&s, 3);
+    act(&s, &t, ACT_FAIL); /* the first again: 10 s */
+    world_pass(&s.w, 6 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING); /* the first of before would be over */
+    world_pass(&s.w, 5 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_READY); /* the second of before would not */
     world_end(&s.w);
 }
 
@@ -709,6 +774,9 @@ int main(void)
         cmocka_unit_test(late_answers_in_one_frame_count_as_far_as_they_are_wanted),
         cmocka_unit_test(a_late_answer_takes_the_workers_own_second_try),
         cmocka_unit_test(a_failed_copy_rests_and_the_others_go_on),
+        cmocka_unit_test(a_task_rests_until_the_last_of_its_failures_is_over),
+        cmocka_unit_test(a_rest_that_a_late_answer_ended_does_not_end_the_next_one),
+        cmocka_unit_test(a_requeue_ends_the_rests_of_before),
         cmocka_unit_test(attempts_used_up_park_the_task_and_recall_who_has_not_begun),
         cmocka_unit_test(a_drop_recalls_every_copy_and_keeps_what_was_begun_as_late),
         cmocka_unit_test(a_pause_takes_back_the_copies_that_are_not_begun),
