@@ -28,13 +28,15 @@ struct connections {
     int fd;    /* the monitor's */
     bool news; /* it has to be asked */
     uint32_t count, count_max;
+    uint64_t stuck_bytes_max;
     int64_t looked_us;
     int high; /* no open fd is at or above */
     int capacity;
     struct connection *v; /* by fd */
 };
 
-struct connections *connections_new(void *context, void *socket, const char *name, uint32_t connections_max)
+struct connections *connections_new(void *context, void *socket, const char *name, uint32_t connections_max,
+                                    uint64_t stuck_bytes_max)
 {
     char address[64];
     int unlimited = 0;
@@ -44,6 +46,7 @@ struct connections *connections_new(void *context, void *socket, const char *nam
         return NULL;
     }
     c->count_max = connections_max;
+    c->stuck_bytes_max = stuck_bytes_max;
     snprintf(address, sizeof address, "inproc://connections-%s", name);
     c->monitor = zmq_socket(context, ZMQ_PAIR);
     /* ZeroMQ's own thread writes the events, and would wait if there were no room. */
@@ -180,7 +183,7 @@ static uint32_t look(struct connections *c, int64_t since_us, int *cut_fd, uint6
         }
         e->delivered = false;
         e->taken_bytes = taken;
-        if (e->stuck_bytes > CONNECTION_STUCK_BYTES_MAX) {
+        if (e->stuck_bytes > c->stuck_bytes_max) {
             shutdown(fd, SHUT_RDWR);
             *cut_fd = fd;
             *cut_bytes = e->stuck_bytes;

@@ -2,8 +2,8 @@
  *
  * - A multipart message is kept in memory until its last part has come, and no limit counts its parts: an endless one
  *   would take all there is, unseen by whoever receives. So the bytes that the kernel took in on a connection are
- *   compared with what was delivered from it: a connection that has brought CONNECTION_STUCK_BYTES_MAX since its last
- *   message came through is cut. (TCP only: who may open an ipc socket is the broker's own user.)
+ *   compared with what was delivered from it: a connection that has brought more than a limit since its last message came
+ *   through is cut. (TCP only: who may open an ipc socket is the broker's own user.)
  * - When file descriptors run out, the listener cannot accept and is called again and again. So connections above a
  *   limit are cut as soon as they come; those that were there before go on.
  *
@@ -18,7 +18,8 @@
 
 struct connections;
 /* Watch a socket, before it is bound. `name` goes into an inproc address: unique in the context. NULL with errno. */
-struct connections *connections_new(void *context, void *socket, const char *name, uint32_t connections_max);
+struct connections *connections_new(void *context, void *socket, const char *name, uint32_t connections_max,
+                                    uint64_t stuck_bytes_max);
 void connections_free(struct connections **c);             /* before the watched socket is closed */
 void connections_delivered(struct connections *c, int fd); /* a message came through; fd -1 (unknown) is ignored */
 /* Take in who came and left, and now and then look at what they have brought. Returns how many connections were cut;

@@ -25,6 +25,9 @@
 #define CLIENT_IDLE_US (2 * 1000000ll)
 #define AGENT_IDLE_US (120 * 1000000ll) /* pushes go to an agent's handle: several heartbeats must be missing */
 #define SUBSCRIPTION_BYTES_MAX 1024
+/* ZeroMQ keeps each subscription, as a path of up to 32 bytes for each of its own: who brings more than so many is no
+ * monitor. TOPICS_MAX of them fit. */
+#define SUBSCRIPTIONS_BYTES_MAX (1u << 20)
 
 _Static_assert(SIDE_COUNT <= PEERS_ENDPOINTS, "a handle names its side");
 _Static_assert(CONNECTION_STUCK_BYTES_MAX >= 3ull * TRANSPORT_RECEIVE_MESSAGES_MAX * SL_FRAME_BYTES_MAX / 2,
@@ -148,7 +151,8 @@ static int open_side(struct transport *t, enum transport_side which, const char 
     }
     size_t n = sizeof s->fd;
     s->news = true;
-    s->connections = connections_new(t->context, s->socket, names[which], connections_max);
+    s->connections = connections_new(t->context, s->socket, names[which], connections_max,
+                                     which == SIDE_EVENTS ? SUBSCRIPTIONS_BYTES_MAX : CONNECTION_STUCK_BYTES_MAX);
     return s->connections && zmq_getsockopt(s->socket, ZMQ_FD, &s->fd, &n) == 0 ? bind_side(s, endpoint) : -1;
 }
 
@@ -332,7 +336,6 @@ void transport_subscriptions(struct transport *t, struct topics *topics)
     zmq_msg_t m;
     zmq_msg_init(&m);
     while (s->news && (s->news = zmq_msg_recv(&m, s->socket, ZMQ_DONTWAIT) >= 0)) {
-        note_delivery(s, &m);
         topics_change(topics, zmq_msg_data(&m), zmq_msg_size(&m));
     }
     zmq_msg_close(&m);

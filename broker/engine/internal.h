@@ -572,6 +572,7 @@ void shift_join(struct shift *s, struct worker *w);
 void shift_leave(struct worker *w);
 void shifts_forget_unused(struct engine *e, struct hub *h);
 bool worker_on_shift(const struct worker *w);
+uint64_t hub_on_shift(const struct hub *h); /* how many are signed in and on shift; 0 while the hub is away */
 int64_t worker_time_left(const struct engine *e, const struct worker *w); /* of its shift; INT64_MAX: it has none */
 int64_t worker_shift_change(const struct worker *w); /* wall time of the next beginning or end; 0: not known */
 void on_shifts(struct engine *e, const struct slp_msg *m);

@@ -210,10 +210,16 @@ struct shift *shift_for(struct engine *e, struct hub *h, struct slp_bytes name)
     return s;
 }
 
+static void shift_event(struct engine *e, const struct shift *s);
+
 static void shift_drop(struct engine *e, struct shift *s)
 {
     uint8_t k[4 + SL_SHIFT_NAME_BYTES_MAX];
     struct slp_bytes name = { s->name, (uint32_t)strlen(s->name) };
+    if (s->on) { /* told, so that nobody goes on believing it */
+        s->on = false;
+        shift_event(e, s);
+    }
     name_drop(e, NAME_SHIFT, k, name_key(k, s->hub, name));
     key_u32(k, s->id);
     e_del(e, TABLE_SHIFT, k, 4);
@@ -458,6 +464,14 @@ int64_t shifts_next_due(const struct engine *e)
 bool worker_on_shift(const struct worker *w)
 {
     return !w->shift || w->shift->on;
+}
+
+uint64_t hub_on_shift(const struct hub *h)
+{
+    uint64_t n = h->connected ? h->signed_in : 0;
+    for (const struct shift *s = h->shifts; n && s; s = s->hub_next)
+        n -= s->on ? 0 : s->signed_in;
+    return n;
 }
 
 int64_t worker_time_left(const struct engine *e, const struct worker *w)

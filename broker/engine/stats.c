@@ -250,9 +250,7 @@ static void hub_take(struct engine *e, struct hub_sum *s, const struct hub *h)
     s->connected += h->connected;
     s->workers += h->workers;
     s->signed_in += h->signed_in;
-    s->on_shift += h->signed_in;
-    for (const struct shift *x = h->shifts; x; x = x->hub_next)
-        s->on_shift -= x->on ? 0 : x->signed_in;
+    s->on_shift += hub_on_shift(h);
     s->holding += h->holding;
     s->assigned += h->assigned;
     s->submitted += h->submitted;

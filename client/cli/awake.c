@@ -2,6 +2,7 @@
 #include "client/cli/awake.h"
 
 #define RING (AWAKE_HOURS + 1)
+#define UNKNOWN (-1)
 
 static int32_t *hour_of(struct awake *a, int64_t hour)
 {
@@ -58,9 +59,18 @@ static void resolve(struct awake *a, int32_t beginning)
 
 void awake_set(struct awake *a, int64_t us, uint32_t signed_in)
 {
+    bool knew = a->known;
     awake_until(a, us);
-    resolve(a, -a->low); /* at least those were there who went */
-    now_in(a, (int32_t)signed_in);
+    if (!knew) {
+        resolve(a, -a->low); /* at least those were there who went */
+        for (int i = 0; i < RING; i++) {
+            a->most[i] = a->most[i] ? a->most[i] : UNKNOWN; /* perhaps others, all the time */
+        }
+    }
+    if (knew || signed_in) {
+        now_in(a, (int32_t)signed_in);
+    }
+    a->in = (int32_t)signed_in;
 }
 
 void awake_listed(struct awake *a, int64_t us, uint32_t signed_in)
@@ -82,7 +92,7 @@ void awake_strip(const struct awake *a, int64_t now_us, char to[AWAKE_HOURS + 1]
         } else if (a->most[hour % RING] + beginning > 0) {
             to[i] = '#';
         } else {
-            to[i] = a->known ? '.' : ' ';
+            to[i] = a->known && a->most[hour % RING] != UNKNOWN ? '.' : ' ';
         }
     }
     to[AWAKE_HOURS] = 0;

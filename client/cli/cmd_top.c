@@ -117,7 +117,8 @@ static void draw_help(void)
                                          "h or ?       this text",
                                          "q            leave",
                                          "",
-                                         "24 hours: # somebody was signed in, . nobody, blank: not known" };
+                                         "24 hours: # somebody in at a hub that was there, . nobody, blank: not known",
+                                         "workers: in, off, or rest: signed in, but off shift" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         put(HEAD_LINES + (int)i, 2, COLS - 2, lines[i], false);
     }

@@ -333,7 +333,7 @@ static int on_hub(void *arg, const struct sl_hub_row *l)
         return 1;
     }
     if (a && t->caught_up) {
-        awake_listed(a, t->wall_us, (uint32_t)l->signed_in);
+        awake_listed(a, t->wall_us, l->connected ? (uint32_t)l->signed_in : 0);
     }
     cell_text(r, 0, l->name);
     cell_text(r, 1, l->zone);
@@ -363,9 +363,9 @@ static int on_worker(void *arg, const struct sl_worker_row *l)
     cell_text(r, 0, l->name);
     cell_text(r, 1, l->hub);
     cell_text(r, 2, l->kind ? "robot" : "human");
-    cell_text(r, 3, l->signed_in ? "in" : "off");
+    cell_text(r, 3, !l->signed_in ? "off" : l->on_shift ? "in" : "rest"); /* rest: signed in, but off shift */
     r->key[2] = (double)l->kind;
-    r->key[3] = l->signed_in;
+    r->key[3] = l->signed_in + (l->signed_in && l->on_shift);
     cell_number(r, 4, l->holding);
     cell_number(r, 5, l->credit);
     cell_number(r, 6, l->done);
@@ -422,7 +422,7 @@ static void take_ages(struct top *t, const struct sl_value *figures, const char 
 static int look_at_figures(struct top *t)
 {
     struct sl_value f;
-    char n[6][TEXT_TIME_BYTES];
+    char n[7][TEXT_TIME_BYTES];
     int rc = sl_stats(t->cli->sl, &f);
     if (rc != SL_OK) {
         return rc;
@@ -432,10 +432,11 @@ static int look_at_figures(struct top *t)
              text_count(in_map(&f, "tasks_assigned") + in_map(&f, "tasks_started"), n[1]),
              text_count(in_map(&f, "tasks_dead"), n[2]), text_duration((int64_t)in_map(&f, "tasks_oldest_us"), n[3]),
              text_count(in_map(&f, "units_last_minute"), n[4]), text_count(in_map(&f, "results_last_minute"), n[5]));
-    snprintf(t->two, sizeof t->two, "runs open %s  hubs %s/%s  workers %s/%s  store %s MiB",
+    snprintf(t->two, sizeof t->two, "runs open %s  hubs %s/%s  workers %s/%s  on shift %s  store %s MiB",
              text_count(in_map(&f, "runs_open"), n[0]), text_count(in_map(&f, "hubs_connected"), n[1]),
              text_count(in_map(&f, "hubs"), n[2]), text_count(in_map(&f, "workers_signed_in"), n[3]),
-             text_count(in_map(&f, "workers"), n[4]), text_count(in_map(&f, "store_used_bytes") >> 20, n[5]));
+             text_count(in_map(&f, "workers"), n[4]), text_count(in_map(&f, "workers_on_shift"), n[5]),
+             text_count(in_map(&f, "store_used_bytes") >> 20, n[6]));
     t->ages = t->lines = 0;
     take_ages(t, &f, "by_line", true);
     take_ages(t, &f, "by_station", false);
@@ -495,7 +496,13 @@ static void take_event(struct top *t, const struct sl_event *e, bool first)
         return;
     }
     if (session) {
-        awake_set(a, e->wall_us, (uint32_t)in_map(&e->data, "signed_in"));
+        struct sl_value connected;
+        uint32_t signed_in = (uint32_t)in_map(&e->data, "signed_in");
+        bool there = sl_map_get(&e->data, "connected", &connected) && connected.v.b;
+        if (signed_in && !there) { /* it fell silent: until now they were there */
+            awake_listed(a, e->wall_us, signed_in);
+        }
+        awake_set(a, e->wall_us, there ? signed_in : 0);
     } else {
         uint32_t came = sl_map_get(&e->data, "in", &list) ? list.n : 0;
         awake_change(a, e->wall_us, came, sl_map_get(&e->data, "out", &list) ? list.n : 0);

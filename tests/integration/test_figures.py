@@ -132,6 +132,18 @@ class Figures(harness.Case):
         self.assertGreater(float(f["sunline_store_free_map_bytes"]), 1 << 20)
         self.assertGreater(float(f['sunline_line_oldest_seconds{line="echo"}']), 0)
 
+    def test_of_a_hub_that_is_away_nobody_is_on_shift(self):
+        self.begin("heartbeat: 1s\n")
+        self.agent.heartbeat()
+
+        def figures():
+            f = self.client.request("stats_get")["figures"]
+            return f["hubs_connected"], f["workers_signed_in"], f["workers_on_shift"], f["by_hub"]["nairobi"]["on_shift"]
+        self.assertEqual(figures(), (1, 1, 1, 1))
+        self.world.wait(lambda: figures() == (0, 1, 0, 0), 10, figures)  # it says nothing any more
+        self.agent.heartbeat()
+        self.world.wait(lambda: figures() == (1, 1, 1, 1), 10, figures)
+
     def test_json_and_text_tell_the_same(self):
         self.begin()
         figures = self.world.sunline("--json", "stats").json()

@@ -70,6 +70,15 @@ class Top(harness.Case):
         self.keys("Tab")
         self.shows(r"^cedar .*active")
 
+    def test_who_is_signed_in_but_off_shift_is_told_apart(self):
+        self.shows(r"^runs open 3  hubs 1/1  workers 1/2  on shift 1 ")
+        self.agent.roster([{"name": "ann", "kind": 0, "capacity": 9, "skills": [], "shift": "night"}, {"name": "bot", "kind": 1, "capacity": 9, "skills": []}])
+        self.agent.credit({"bot": 1})
+        self.keys("5")
+        self.shows(r"^ann +nairobi +human +rest ")
+        self.shows(r"^bot +nairobi +robot +in ")
+        self.shows(r"^runs open 3  hubs 1/1  workers 2/2  on shift 1 ")
+
     def test_it_sorts_and_filters(self):
         self.keys("2")
         self.order("^aloe-run", "^birch-run", "^cedar-run")

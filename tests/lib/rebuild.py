@@ -70,10 +70,12 @@ def ranges(pairs):
 class World:
     def __init__(self):
         self.seq = 0          # every event up to it is in
+        self.from_snapshot = False
         self.lines = {}       # number -> {"name", "version", "state"}
         self.stations = {}    # number -> {"line", "version", "index", "name", "paused"}
         self.runs, self.assignments, self.workers, self.hubs = {}, {}, {}, {}
         self.signed_in = collections.defaultdict(set)  # hub -> workers
+        self.shifts = {}                               # number -> whether it is on, as far as told
         self.presence_known = None                     # hubs of which it is known since a snapshot, which does not tell; None: all
 
     # ---- looking up
@@ -106,7 +108,8 @@ class World:
     def on_line_stations(self, d, seq):
         at = len(self.line_stations(d["line"], d["version"])) if d.get("name") is None else 0
         for i, (number, name) in enumerate(d["stations"]):
-            self.stations.setdefault(number, {"line": d["line"], "version": d["version"], "index": at + i, "name": name, "paused": False})
+            paused = any(s["paused"] for s in self.stations.values() if (s["line"], s["name"]) == (d["line"], name))
+            self.stations.setdefault(number, {"line": d["line"], "version": d["version"], "index": at + i, "name": name, "paused": paused})
 
     def on_line_state(self, d, seq):
         self.lines[d["line"]]["state"] = d["state"]
@@ -262,6 +265,9 @@ class World:
             self.workers[number]["on_roster"] = False
             self.signed_in[d["hub"]].discard(number)
 
+    def on_shift(self, d, seq):
+        self.shifts[d["shift"]] = d["on"]
+
     def on_workers_present(self, d, seq):
         self.signed_in[d["hub"]].update(d["in"])
         self.signed_in[d["hub"]].difference_update(d["out"])
@@ -286,7 +292,7 @@ class World:
 def snapshot(client, limit=None, between=lambda: None):
     """A World from snapshot_get, at the first page's sequence: rows of later pages know more, and say so. between() runs between pages."""
     world, cursor, first = World(), None, None
-    world.presence_known = set()
+    world.presence_known, world.from_snapshot = set(), True
     while True:
         page = client.request("snapshot_get", after=cursor, limit=limit)
         first = page["seq"] if first is None else first
@@ -359,6 +365,11 @@ def compare(client, world, units=True):
     for line in world.lines.values():
         if line["state"] != 2:
             same("line " + line["name"], (line["version"], line["state"]), (lines[line["name"]]["version"], lines[line["name"]]["state"]))
+    for s in client.pages("stations_get", cursor="after", key="station_id"):
+        same("station %d" % s["station_id"], (world.stations[s["station_id"]]["name"], world.stations[s["station_id"]]["paused"]), (s["name"], s["paused"]))
+    on = {s["shift"]: s["on"] for s in client.pages("shifts_get", cursor="after", key="shift")}
+    for number in world.shifts if world.from_snapshot else set(world.shifts) | set(on):
+        same("shift %d" % number, world.shifts.get(number, False), on.get(number, False))
     for number in sorted(set(living) & set(listed)):
         run = living[number]
         info = client.request("run_get", run=run.name)

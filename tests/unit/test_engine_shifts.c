@@ -491,6 +491,12 @@ static void a_shift_goes_when_it_is_neither_told_nor_used(void **state)
     assert_int_equal(pushed(&s.h), 1);
     world_roster_by(&s.w, &s.h, "night");
     assert_int_equal(shifts_listed(), 1);
+    struct slp_bytes e = event("hub/hub", EV_SHIFT, 2); /* both began; one is no more, and whoever follows is told so */
+    assert_memory_equal(world_at(e, "name").p,
+                        "\xa3"
+                        "day",
+                        4);
+    assert_int_equal((uint8_t)world_at(e, "on").p[0], 0xc2);
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), 1); /* what is in hand stays there */
     world_restart(&s.w);
     assert_int_equal(shifts_listed(), 1);

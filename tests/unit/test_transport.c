@@ -476,6 +476,38 @@ static void events_go_to_those_who_asked(void **state)
     close_world(&w);
 }
 
+/* ZeroMQ keeps every subscription, and for a long one that is like no other it takes some kilobytes. */
+static void who_subscribes_without_end_is_cut(void **state)
+{
+    struct world w;
+    char topic[200];
+    uint32_t seed = 1;
+    uint64_t bytes = 0;
+    enum transport_side side = SIDE_CLIENTS;
+    int unlimited = 0;
+    (void)state;
+    open_world(&w, 1 << 20, 4 << 20);
+    w.peer = connect_peer(&w, ZMQ_SUB, SIDE_EVENTS);
+    zmq_setsockopt(w.peer, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
+    int64_t until = now_us() + 20000000;
+    for (bool cut = false; !cut; assert_true(now_us() < until)) {
+        unsigned ready;
+        for (int i = 0; i < 500; i++) {
+            for (size_t k = 0; k < sizeof topic; k++) {
+                topic[k] = (char)((seed = seed * 1103515245 + 12345) >> 16);
+            }
+            zmq_setsockopt(w.peer, ZMQ_SUBSCRIBE, topic, sizeof topic);
+        }
+        transport_poll(w.t, true, NULL, 0, 10000, &ready);
+        transport_subscriptions(w.t, w.topics);
+        cut = transport_watch(w.t, now_us(), &side, &bytes);
+    }
+    assert_int_equal(side, SIDE_EVENTS);
+    assert_true(bytes > 1 << 20);
+    assert_true(bytes < 16 << 20);
+    close_world(&w);
+}
+
 static void what_stands_in_the_way_of_an_ipc_socket_is_left_alone(void **state)
 {
     char dir[] = "/tmp/sunline-transport-XXXXXX", path[64], endpoint[80], text[512] = "";
@@ -520,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_is_gone_is_forgotten),
         cmocka_unit_test(one_connection_too_many_is_cut),
         cmocka_unit_test(events_go_to_those_who_asked),
+        cmocka_unit_test(who_subscribes_without_end_is_cut),
         cmocka_unit_test(what_stands_in_the_way_of_an_ipc_socket_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
