@@ -305,7 +305,10 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
     if (t[ST_STATE] != TASK_WAITING)
         task_set(e, r, h, idx, TASK_WAITING);
     ev_order(e);
-    delay_add(e, &r->rq[idx], until > rest ? until : rest, why, &rs);
+    if (until > rest)
+        delay_add(e, &r->rq[idx], until, why, &rs);
+    else /* there is an entry for that time */
+        ev_waiting(e, r, s->st, why, rest, unit, 1);
 }
 
 /* ---- a result ---- */

@@ -500,7 +500,22 @@ static void a_failed_copy_rests_and_the_others_go_on(void **state_)
     world_end(&s.w);
 }
 
-/* The rests of two failures: the later one counts, also when it is over before a restart. */
+static void fail_for(struct scene *s, const struct world_task *t, int64_t us)
+{
+    struct slp_buf b = { 0 };
+    struct slp_item_act it = {
+        .act = ACT_FAIL, .assignment = t->assignment, .worker = t->worker, .delay_us = (uint64_t)us
+    };
+    SLP_SET(&it, item_act, delay_us);
+    slp_pack_item(&b, SLP_ITEM_act, &it);
+    struct slp_acts q = { .session = s->h.session, .acts = { b.p, (uint32_t)b.n, 1 } };
+    const struct slp_msg *m = world_send(&s->w, s->h.peer, SLP_ACTS, &q);
+    assert_int_equal(m->type, SLP_OUTCOMES);
+    assert_int_equal(m->u.outcomes.ok, 1);
+    slp_buf_free(&b);
+}
+
+/* The rests of two failures: the later one counts, also after a restart. */
 static void a_task_rests_until_the_last_of_its_failures_is_over(void **state_)
 {
     struct scene s;
@@ -521,6 +536,41 @@ static void a_task_rests_until_the_last_of_its_failures_is_over(void **state_)
     world_pass(&s.w, 2 * SECOND);
     assert_int_equal(judge(&s, "state"), TASK_READY);
     taken(&s, 2);
+    world_end(&s.w);
+}
+
+static void a_second_failure_never_makes_the_rest_shorter(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    fail_for(&s, &t, MINUTE);
+    fail_for(&s, &u, 5 * SECOND);
+    uint64_t due[3];
+    assert_int_equal(told(&s, EV_TASKS_WAITING, "due", due, 3), 2);
+    assert_int_equal(due[1], due[0]);
+    world_pass(&s.w, 59 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_WAITING);
+    world_pass(&s.w, 2 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_READY);
+    world_end(&s.w);
+}
+
+static void a_rest_that_a_late_answer_ended_makes_the_next_one_no_longer(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "{min: 2}", PLURALITY("first"));
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    fail_for(&s, &t, MINUTE);
+    assert_int_equal(submit(&s, &t, "x"), SLP_E_OK);
+    assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
+    fail_for(&s, &u, 5 * SECOND);
+    world_pass(&s.w, 6 * SECOND);
+    assert_int_equal(judge(&s, "state"), TASK_READY);
     world_end(&s.w);
 }
 
@@ -775,6 +825,8 @@ int main(void)
         cmocka_unit_test(a_late_answer_takes_the_workers_own_second_try),
         cmocka_unit_test(a_failed_copy_rests_and_the_others_go_on),
         cmocka_unit_test(a_task_rests_until_the_last_of_its_failures_is_over),
+        cmocka_unit_test(a_second_failure_never_makes_the_rest_shorter),
+        cmocka_unit_test(a_rest_that_a_late_answer_ended_makes_the_next_one_no_longer),
         cmocka_unit_test(a_rest_that_a_late_answer_ended_does_not_end_the_next_one),
         cmocka_unit_test(a_requeue_ends_the_rests_of_before),
         cmocka_unit_test(attempts_used_up_park_the_task_and_recall_who_has_not_begun),
