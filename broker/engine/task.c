@@ -328,6 +328,12 @@ static int64_t lease_until(const struct engine *e, const struct aseg *s, const s
     return until > a->due_us ? until : a->due_us;
 }
 
+/* 0: it is over, and the tick that takes the assignment back has not come yet. */
+static int64_t lease_left(const struct engine *e, const struct aentry *a)
+{
+    return a->due_us > e->now_us ? a->due_us - e->now_us : 0;
+}
+
 static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_act *it, int64_t *lease_us)
 {
     enum slp_code code;
@@ -343,7 +349,7 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
     case BAD: return SLP_E_BAD_STATE;
     case STALE_: return SLP_E_STALE;
     case SAME: return a->why == act_why[it->act] ? SLP_E_DUPLICATE : SLP_E_STALE;
-    case AGAIN: *lease_us = a->due_us - e->now_us; return SLP_E_DUPLICATE;
+    case AGAIN: *lease_us = lease_left(e, a); return SLP_E_DUPLICATE;
     case GO: break;
     }
     switch ((enum act)it->act) {
@@ -353,7 +359,7 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
         break;
     case ACT_TOUCH:
         assign_due(e, s, a, lease_until(e, s, a));
-        *lease_us = a->due_us - e->now_us;
+        *lease_us = lease_left(e, a);
         break;
     case ACT_RELEASE:
         if (it->delay_us) {

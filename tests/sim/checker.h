@@ -50,7 +50,7 @@ enum fact_kind {
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
     FACT_SUBMIT_SENT,/* assignment, worker, digest, route */
-    FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code, lease_us (start, touch): the broker's answer to one item; before the step's events */
+    FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code, lease_us (start, touch; 0 without flag: the whole): the broker's answer to one item; before the step's events */
     FACT_ROSTER,     /* session: its hub's roster is another one; WORKER facts of who is on it follow */
     FACT_GRANT,      /* session, worker, count: total */
     FACT_SIGN_OFF,   /* session, worker */

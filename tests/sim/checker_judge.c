@@ -97,7 +97,7 @@ void ck_act(struct checker *c, const struct fact *f)
     if (f->code == OK_ && f->act < 2) { /* the lease begins, or begins again */
         const struct ck_station *s = ck_get(&c->stations, a->station);
         const struct ck_worker *w = ck_get(&c->workers, a->worker);
-        int64_t whole = s ? s->f.lease_us : 0, told = f->lease_us ? f->lease_us : whole;
+        int64_t whole = s ? s->f.lease_us : 0, told = f->flag || f->lease_us ? f->lease_us : whole;
         if (told < whole && !(f->act == 1 && w && w->f.digest)) /* only after a shift's end is it renewed for less */
             ck_verdict(c, TOO_EARLY, "assignment %" PRIu64 ": a lease of %" PRId64 " us instead of %" PRId64,
                        f->assignment, told, whole);

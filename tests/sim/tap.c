@@ -312,7 +312,8 @@ static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
                           .session = t->m.u.acts.session };
         if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
             f.code = (uint32_t)out.code;
-            f.lease_us = SLP_IS(&out, item_outcome, lease_us) ? out.lease_us : 0;
+            f.flag = SLP_IS(&out, item_outcome, lease_us);
+            f.lease_us = f.flag ? out.lease_us : 0;
             has = slp_next_outcome(&o, &out);
         }
         checker_feed(s->checker, &f);

@@ -513,6 +513,31 @@ static void an_expiry_before_its_time_is_too_early(void **state)
     judged(&h, TOO_EARLY);
 }
 
+/* After a shift's end: a touch that found nothing left of the lease, and said so, or said that all is well. */
+static void an_expiry_after_a_touch_is_judged_by_what_it_was_told(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct history h = begin();
+        FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+             .attempts = 3, .lease_us = 100, .start_by_us = 50);
+        put_unit(&h, 1);
+        give(&h, 1, 1, 1, ANNA);
+        FEED(&h, .kind = FACT_ACT, .act = 0, .assignment = 1, .worker = ANNA, .session = SESSION, .at = 40);
+        EVENT(&h, .kind = FACT_STARTED, .assignment = 1, .at = 40);
+        STEP(&h);
+        FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 2 }, .digest = 7);
+        FEED(&h, .kind = FACT_ACT, .act = 1, .assignment = 1, .worker = ANNA, .session = SESSION, .at = 141,
+             .flag = told);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 5, .at = 142);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 5, .at = 142);
+        STEP(&h);
+        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 0, .row = 101, .digest = row_digest_of(101));
+        judged(&h, told ? VERDICTS : TOO_EARLY);
+    }
+}
+
 static void a_task_that_goes_on_after_its_last_attempt(void **state)
 {
     struct history h = begin();
@@ -801,6 +826,7 @@ int main(void)
         cmocka_unit_test(transitions_that_the_matrix_does_not_have),
         cmocka_unit_test(a_unit_that_went_the_wrong_way),
         cmocka_unit_test(an_expiry_before_its_time_is_too_early),
+        cmocka_unit_test(an_expiry_after_a_touch_is_judged_by_what_it_was_told),
         cmocka_unit_test(a_task_that_goes_on_after_its_last_attempt),
         cmocka_unit_test(what_does_not_end_is_unfinished),
         cmocka_unit_test(a_task_that_rests_for_two_failures_is_ready_after_both),

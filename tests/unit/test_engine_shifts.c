@@ -262,6 +262,31 @@ static void after_the_end_a_lease_is_renewed_until_the_overtime_is_over(void **s
     assert_int_equal(world_act(&s.w, &s.h, &t, ACT_TOUCH, NULL, &lease), SLP_E_STALE);
 }
 
+static void a_touch_that_comes_after_the_overtime_is_told_that_nothing_is_left(void **state)
+{
+    (void)state;
+    day(-10, 1000);
+    world_put(&s.w, s.run, 1);
+    world_credit(&s.w, &s.h, 0, 1);
+    assert_int_equal(pushed(&s.h), 1);
+    int64_t lease;
+    struct world_task t = s.t[0];
+    world_act(&s.w, &s.h, &t, ACT_START, NULL, NULL);
+    for (int64_t left = 1000 * SECOND + OVERTIME_US - 10 * SECOND; left > 0; left -= 500 * SECOND) {
+        pass(left < 500 * SECOND ? left : 500 * SECOND);
+        assert_int_equal(world_act(&s.w, &s.h, &t, ACT_TOUCH, NULL, &lease), SLP_E_OK);
+    }
+    assert_in_range(lease, 1, 15 * SECOND);
+    s.w.now_us += lease + SECOND; /* and no tick yet, which would take it back */
+    s.w.wall_us += lease + SECOND;
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_TOUCH, NULL, &lease), SLP_E_OK);
+    assert_int_equal(lease, 0);
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, &lease), SLP_E_DUPLICATE);
+    assert_int_equal(lease, 0);
+    world_tick(&s.w);
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_TOUCH, NULL, &lease), SLP_E_STALE);
+}
+
 static void who_stays_signed_in_is_offered_work_again_at_the_next_beginning(void **state)
 {
     (void)state;
@@ -590,6 +615,7 @@ int main(void)
         TEST(what_would_not_fit_before_the_end_is_not_given),
         TEST(what_is_measured_counts_more_than_the_lease),
         TEST(after_the_end_a_lease_is_renewed_until_the_overtime_is_over),
+        TEST(a_touch_that_comes_after_the_overtime_is_told_that_nothing_is_left),
         TEST(who_stays_signed_in_is_offered_work_again_at_the_next_beginning),
         TEST(why_says_what_is_missing),
         TEST(a_clock_set_days_ahead_and_back_expires_and_freezes_nothing),
