@@ -112,6 +112,14 @@ static void run_row(struct page *p, const uint8_t *k, struct rdr rd)
     NUMBERS(p, r->priority, r->units, r->done, r->dropped, r->cancelled, r->dead);
 }
 
+/* At a station with copies, while answers are still wanted: how many, those that count among them (copies.c). */
+static unsigned wanted(const struct ld_station *s, const uint8_t *t, bool ended)
+{
+    if (!s->copies.max || ended || t[ST_STATE] == TASK_DONE || t[ST_STATE] == TASK_SKIPPED || t[ST_STATE] == TASK_ENDED)
+        return 0;
+    return t[ST_WANTED] ? t[ST_WANTED] : s->copies.min;
+}
+
 static void unit_rows(struct page *p, const uint8_t *k, struct rdr rd)
 {
     if (!run_of(p, key_get_u32(k)))
@@ -132,8 +140,9 @@ static void unit_rows(struct page *p, const uint8_t *k, struct rdr rd)
         for (uint32_t i = 0; i < stations; i++) {
             const uint8_t *t = h + STATE_UNIT_BYTES + STATE_STATION_BYTES * i;
             bool ended = cancelled && t[0] != TASK_DONE && t[0] != TASK_SKIPPED;
-            slp_pack_array(&p->r->b, 4);
-            NUMBERS(p, ended ? TASK_ENDED : t[0], t[1], get_u48(t + ST_ASSIGN), st_result(t));
+            slp_pack_array(&p->r->b, 5);
+            NUMBERS(p, ended ? TASK_ENDED : t[0], t[1], get_u48(t + ST_ASSIGN), st_result(t),
+                    wanted(&p->run.lv->stations[i], t, ended));
         }
     }
 }
@@ -156,6 +165,23 @@ static void assignment_rows(struct page *p, const uint8_t *k, struct rdr rd)
     p->r->rc = rd.bad ? STORE_CORRUPT : p->r->rc;
 }
 
+static void shift_row(struct page *p, const uint8_t *k, struct rdr rd)
+{
+    size_t n;
+    uint32_t hub = rdr_u32(&rd);
+    uint8_t on = rdr_u8(&rd);
+    rdr_bytes(&rd, 1 + 4 * 8); /* what the broker still has to do about it, and its overtime */
+    const char *name = rdr_str(&rd, &n);
+    if (rd.bad) {
+        p->r->rc = STORE_CORRUPT;
+        return;
+    }
+    row_begin(p, "shift", 4);
+    NUMBERS(p, key_get_u32(k), hub);
+    slp_pack_str(&p->r->b, name, n);
+    slp_pack_bool(&p->r->b, on);
+}
+
 static const struct {
     enum store_table tb;
     size_t key_n;
@@ -163,7 +189,7 @@ static const struct {
 } sections[] = {
     { TABLE_LINE, 10, line_row },         { TABLE_STATION, 4, station_row_ }, { TABLE_HUB, 4, hub_row },
     { TABLE_WORKER, 4, worker_row },      { TABLE_RUN, 6, run_row },          { TABLE_STATE, 12, unit_rows },
-    { TABLE_ASSIGN, 8, assignment_rows },
+    { TABLE_ASSIGN, 8, assignment_rows }, { TABLE_SHIFT, 4, shift_row },
 };
 #define SECTIONS (sizeof sections / sizeof *sections)
 

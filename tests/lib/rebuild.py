@@ -12,16 +12,18 @@ BLOCKED, WAITING, READY, ASSIGNED, STARTED, DONE, SKIPPED, DEAD, ENDED = range(9
 OPEN, UNIT_DONE, DROPPED, CANCELLED = range(4)
 HANDED, BEGUN, COUNTED, LATE, RETURNED = range(5)
 RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING = range(5)
-WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, SWEPT_DELETE = 5, 6, 7, 4
+WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_COPIES, SWEPT_DELETE = 5, 6, 7, 8, 11, 4
 COUNTERS = ["blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended"]
 
 
 class Task:
-    """A task in hand is as its assignments in hand are: started if one of them is. `live`: which are, and whether they were begun."""
-    __slots__ = ("told", "attempts", "assignment", "result", "live")
+    """A task in hand is as its assignments in hand are: started if one of them is. `live`: which are, and whether they were begun.
+    `wanted`: so many answers, at a station with copies; 0: as its line says. `decided`: the data of TASK_DECIDED, if it was seen."""
+    __slots__ = ("told", "attempts", "assignment", "result", "wanted", "live", "decided")
 
-    def __init__(self, state=BLOCKED, attempts=0, assignment=0, result=0):
-        self.told, self.attempts, self.assignment, self.result = state, attempts, assignment, result
+    def __init__(self, state=BLOCKED, attempts=0, assignment=0, result=0, wanted=0):
+        self.told, self.attempts, self.assignment, self.result, self.wanted = state, attempts, assignment, result, wanted
+        self.decided = None
         self.live = {assignment: state == STARTED} if state in (ASSIGNED, STARTED) else {}
 
     @property
@@ -62,6 +64,13 @@ class Assignment:
         self.state, self.why, self.result, self.seq = state, why, result, seq
 
 
+class Shift:
+    """`returned`: how many of its hub's assignments were taken back since it was told that it is off; None: that was not told."""
+
+    def __init__(self, hub, name, on, seq):
+        self.hub, self.name, self.on, self.seq, self.returned = hub, name, on, seq, None
+
+
 def ranges(pairs):
     for first, count in zip(pairs[::2], pairs[1::2]):
         yield from range(first, first + count)
@@ -75,7 +84,8 @@ class World:
         self.stations = {}    # number -> {"line", "version", "index", "name", "paused"}
         self.runs, self.assignments, self.workers, self.hubs = {}, {}, {}, {}
         self.signed_in = collections.defaultdict(set)  # hub -> workers
-        self.shifts = {}                               # number -> whether it is on, as far as told
+        self.shifts = {}                               # number -> Shift, of those that were told of
+        self.wrong = []                                # where events contradict each other
         self.presence_known = None                     # hubs of which it is known since a snapshot, which does not tell; None: all
 
     # ---- looking up
@@ -225,6 +235,10 @@ class World:
             task.attempts += d.get("attempt", d["why"] == WHY_FAILED or (d["why"] == WHY_EXPIRED and begun))
         if a.seq < seq:
             a.state, a.why = RETURNED, d["why"]
+        if d["why"] == WHY_RECALLED:
+            for s in self.shifts.values():
+                if s.hub == d["hub"] and s.returned is not None:
+                    s.returned += 1
 
     def on_submitted(self, d, seq):
         late = set(ranges(d["late"]))
@@ -249,7 +263,19 @@ class World:
         run = self.runs.get(d["run"])
         unit = run and run.units.get(d["unit"])
         if unit and unit.seq < seq:
-            unit.tasks[self.stations[d["station"]]["index"]].result = d["result"]
+            task = unit.tasks[self.stations[d["station"]]["index"]]
+            task.result, task.decided = d["result"], d
+
+    def on_task_wants(self, d, seq):
+        run = self.runs.get(d["run"])
+        unit = run and run.units.get(d["unit"])
+        if d["why"] not in (WHY_COPIES, WHY_REQUEUED):
+            self.wrong.append("event %d: an answer wanted for why %d" % (seq, d["why"]))
+        if unit and unit.seq < seq:
+            task = unit.tasks[self.stations[d["station"]]["index"]]
+            if task.wanted and d["wanted"] != task.wanted + 1:
+                self.wrong.append("event %d: %d answers wanted, %d before" % (seq, d["wanted"], task.wanted))
+            task.wanted = d["wanted"]
 
     def on_hub_session(self, d, seq):
         self.hubs[d["hub"]] = {"name": d["name"], "zone": d["zone"], "connected": d["connected"]}
@@ -266,7 +292,20 @@ class World:
             self.signed_in[d["hub"]].discard(number)
 
     def on_shift(self, d, seq):
-        self.shifts[d["shift"]] = d["on"]
+        s = self.shifts.setdefault(d["shift"], Shift(d["hub"], d["name"], not d["on"], 0))
+        if s.seq < seq:
+            if (s.hub, s.name, s.on) != (d["hub"], d["name"], not d["on"]):
+                self.wrong.append("event %d: shift %d of hub %d, %s, becomes %r; it was %s, %r" % (seq, d["shift"], d["hub"], d["name"], d["on"], s.name, s.on))
+            s.on, s.returned = d["on"], None if d["on"] else 0
+
+    def on_handover(self, d, seq):
+        s = self.shifts.get(d["shift"])
+        if s is None or (s.hub, s.name) != (d["hub"], d["name"]):
+            self.wrong.append("event %d: a handover of shift %d, which is not that" % (seq, d["shift"]))
+        elif s.returned is not None:
+            begun = sum(a.hub == d["hub"] and a.state == BEGUN for a in self.assignments.values())
+            if s.on or d["returned"] > s.returned or (d["started"] > begun and not self.from_snapshot):
+                self.wrong.append("event %d: %r; %d came back, %d are begun" % (seq, d, s.returned, begun))
 
     def on_workers_present(self, d, seq):
         self.signed_in[d["hub"]].update(d["in"])
@@ -328,6 +367,8 @@ def take_row(world, kind, v, seq):
                 task.live.setdefault(v[0], a.state == BEGUN)
             elif task:
                 task.live.pop(v[0], None)
+    elif kind == "shift":
+        world.shifts[v[0]] = Shift(*v[1:], seq)
     else:
         raise AssertionError("a snapshot row of kind " + kind)
 
@@ -353,7 +394,8 @@ def event_names():
 
 def compare(client, world, units=True):
     """Differences between the world and what the broker says of it; the broker must be at rest. units: every unit's story, too."""
-    wrong = []
+    wrong = list(world.wrong)
+    now = snapshot(client)
 
     def same(what, mine, theirs):
         if mine != theirs:
@@ -367,9 +409,16 @@ def compare(client, world, units=True):
             same("line " + line["name"], (line["version"], line["state"]), (lines[line["name"]]["version"], lines[line["name"]]["state"]))
     for s in client.pages("stations_get", cursor="after", key="station_id"):
         same("station %d" % s["station_id"], (world.stations[s["station_id"]]["name"], world.stations[s["station_id"]]["paused"]), (s["name"], s["paused"]))
-    on = {s["shift"]: s["on"] for s in client.pages("shifts_get", cursor="after", key="shift")}
-    for number in world.shifts if world.from_snapshot else set(world.shifts) | set(on):
-        same("shift %d" % number, world.shifts.get(number, False), on.get(number, False))
+    shifts = {s["shift"]: s for s in client.pages("shifts_get", cursor="after", key="shift")}
+    hubs = {number: h["name"] for number, h in world.hubs.items()}
+    same("shifts of a snapshot", {n: (hubs[s.hub], s.name, s.on) for n, s in now.shifts.items()}, {n: (s["hub"], s["name"], s["on"]) for n, s in shifts.items()})
+    for number in set(world.shifts) | set(shifts):  # one that was never told is off, and so is one that is no more
+        mine, theirs = world.shifts.get(number), shifts.get(number)
+        same("shift %d" % number, bool(mine and mine.on), bool(theirs and theirs["on"]))
+        if mine and theirs:
+            same("shift %d" % number, (hubs[mine.hub], mine.name), (theirs["hub"], theirs["name"]))
+    results = {n: a.result for n, a in now.assignments.items()}
+    same("results", {n: a.result for n, a in world.assignments.items() if n in results and a.state != RETURNED}, {n: r for n, r in results.items() if now.assignments[n].state != RETURNED})
     for number in sorted(set(living) & set(listed)):
         run = living[number]
         info = client.request("run_get", run=run.name)
@@ -380,8 +429,10 @@ def compare(client, world, units=True):
         for index, s in enumerate(info["stations"]):
             mine = dict(world.station_counters(run, index), name=world.line_stations(run.line, run.version)[index]["name"])
             same("run %s, station %d" % (run.name, index), mine, {key: s[key] for key in mine})
+        definition = client.request("line_get", line=world.lines[run.line]["name"], version=run.version)["definition"]
+        least = [s.get("copies", {}).get("min", 0) for s in definition["stations"]]
         for n in sorted(run.units) if units else ():
-            compare_unit(client, world, run, n, same)
+            compare_unit(client, world, run, n, least, now.runs[number].units[n], same)
     for w in client.pages("workers_get", cursor="after", key="worker"):
         hub = world.workers[w["worker"]]["hub"]
         same("worker " + w["name"], (w["name"], True), (world.workers[w["worker"]]["name"], world.workers[w["worker"]]["on_roster"]))
@@ -392,11 +443,12 @@ def compare(client, world, units=True):
     return wrong
 
 
-def compare_unit(client, world, run, n, same):
+def compare_unit(client, world, run, n, least, now, same):
+    """least: answers by station, as the line says; now: the unit in a snapshot, which has what a story does not tell."""
     unit, story = run.units[n], client.request("unit_get", run=run.name, unit=n)["story"]
     what = "unit %s/%d" % (run.name, n)
     same(what, unit.state, story["state"])
-    for task, told in zip(unit.tasks, story["stations"]):
+    for task, told, fewest, row in zip(unit.tasks, story["stations"], least, now.tasks):
         here = what + ", " + told["name"]
         same(here, (task.state, task.attempts, task.assignment),
              (told["state"], told["attempts"], max((a["assignment"] for a in told["assignments"]), default=0)))
@@ -405,12 +457,36 @@ def compare_unit(client, world, run, n, same):
         if "outcome" in told:
             same(here + ", the answers that count", [no for no in numbers if world.assignments[no].state == COUNTED], standing)
             same(here + ", whether there is an outcome", told["state"] == DONE, bool(task.result) and task.state == DONE)
+            if told["state"] in (SKIPPED, ENDED):
+                same(here + ", the answers wanted", 0, row.wanted)
+            elif told["state"] == DONE:
+                same(here + ", the answers wanted", 0, row.wanted)
+                same(here + ", the number of the outcome", task.result, row.result)
+                compare_outcome(world, here, task.decided, told, same)
+            else:
+                mine = (task.wanted or fewest, len(standing), len(task.live))
+                same(here + ", the answers wanted, counted, in hand", mine, tuple(told["outcome"][key] for key in ("wanted", "counted", "in_hand")))
+                same(here + ", the answers wanted in a snapshot", mine[0], row.wanted)
         else:
             mine = [no for no in numbers if task.result and world.assignments[no].result == task.result]
             same(here + ", the result that stands", mine, standing)
+            same(here + ", the number of the result and the answers wanted", (task.result if task.state == DONE else 0, 0), (row.result, row.wanted))
         for a in told["assignments"]:
             known = world.assignments.get(a["assignment"])
             same("assignment %d" % a["assignment"], known and (known.state, world.workers[known.worker]["name"], known.result != 0),
                  (a["state"], a["worker"], a["result"] is not None))
             if known and known.state == RETURNED:
                 same("why assignment %d came back" % a["assignment"], known.why, a["why"])
+
+
+def compare_outcome(world, here, decided, told, same):
+    """What TASK_DECIDED said, and what the unit's story says; a world from a snapshot may not have seen the event."""
+    if decided is None:
+        same(here + ", whether it was decided", world.from_snapshot, True)
+        return
+    outcome = told["outcome"]
+    followed = [a["result"] for a in told["assignments"] if a["assignment"] == decided["assignment"] and a["stands"]]
+    same(here + ", the answer it follows", [{key: outcome[key] for key in result} for result in followed], followed)
+    same(here + ", how often it is followed", len(followed), 1)
+    mine = {"decided": decided["decided"], "answers": decided["answers"], "votes": decided["votes"], "confidence": decided["confidence"]}
+    same(here + ", what it came to", mine, dict({key: outcome[key] for key in ("decided", "answers", "votes")}, confidence=round(float(outcome["confidence"]) * 1000000)))
