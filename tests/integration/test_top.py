@@ -8,32 +8,16 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402
+import past  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 FORM = {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}
 
 
-@harness.unittest.skipUnless(shutil.which("tmux"), "tmux is not there: install Debian's package tmux")
-class Top(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.broker = self.world.broker()
-        self.client = wire.Client(self.broker.endpoints["clients"])
-        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
-        self.addCleanup(self.client.close)
-        self.addCleanup(self.agent.close)
-        for line, rows in (("aloe", 3), ("birch", 12), ("cedar", 7)):
-            self.client.request("line_apply", definition={"line": line, "input": [{"name": "text", "type": "text"}],
-                                                          "stations": [{"name": "say", "type": "work", "form": FORM}]})
-            run = self.client.request("run_start", line=line, name=line + "-run")["run_id"]
-            self.client.request("put", run_id=run, rows=[["x"]] * rows)
-        self.agent.hello()
-        self.agent.roster([{"name": n, "kind": k, "capacity": 9, "skills": []} for n, k in (("ann", 0), ("bot", 1))])
-        self.agent.credit({"ann": 2})
-        self.agent.assignments(2)
+class Screen(harness.Case):
+    def top(self, endpoint):
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24",
-                  "env TERM=screen %s --broker %s top --interval 1; echo ended with $?; exec sleep 1000" %
-                  (harness.program("sunline"), self.broker.endpoints["clients"]))
+                  "env TERM=screen %s --broker %s top --interval 1; echo ended with $?; exec sleep 1000" % (harness.program("sunline"), endpoint))
         self.addCleanup(self.tmux, "kill-server")
 
     def tmux(self, *args):
@@ -50,6 +34,27 @@ class Top(harness.Case):
         found = self.world.wait(lambda: re.search(pattern, self.screen(), re.M) and not (absent and re.search(absent, self.screen(), re.M)), 10,
                                 lambda: "the screen to show %r; it shows\n%s" % (pattern, self.screen()))
         return found
+
+
+@harness.unittest.skipUnless(shutil.which("tmux"), "tmux is not there: install Debian's package tmux")
+class Top(Screen):
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker()
+        self.client = wire.Client(self.broker.endpoints["clients"])
+        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.agent.close)
+        for line, rows in (("aloe", 3), ("birch", 12), ("cedar", 7)):
+            self.client.request("line_apply", definition={"line": line, "input": [{"name": "text", "type": "text"}],
+                                                          "stations": [{"name": "say", "type": "work", "form": FORM}]})
+            run = self.client.request("run_start", line=line, name=line + "-run")["run_id"]
+            self.client.request("put", run_id=run, rows=[["x"]] * rows)
+        self.agent.hello()
+        self.agent.roster([{"name": n, "kind": k, "capacity": 9, "skills": []} for n, k in (("ann", 0), ("bot", 1))])
+        self.agent.credit({"ann": 2})
+        self.agent.assignments(2)
+        self.top(self.broker.endpoints["clients"])
 
     def order(self, *names):
         self.shows(".*".join("(?s:%s" % n for n in names) + ")" * len(names))
@@ -137,6 +142,60 @@ class Top(harness.Case):
 
     def test_without_a_terminal_it_says_so(self):
         self.assertIn("needs a terminal", self.world.sunline("top", status=1).err)
+
+
+@harness.unittest.skipUnless(shutil.which("tmux"), "tmux is not there: install Debian's package tmux")
+class Strip(Screen):
+    """The strip of a hub's day, from events that are hours old. An hour may end while a test runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker()
+        self.client = wire.Client(self.broker.endpoints["clients"])
+        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.agent.close)
+        self.agent.hello()
+        self.agent.roster([{"name": "ann", "kind": 0, "capacity": 9, "skills": []}])
+
+    def last_event(self):
+        self.agent.heartbeat()  # what it sent before is done
+        return self.client.request("info_get")["event_seq"]
+
+    def begin(self, *hours):
+        """hours: (last event, hours ago), ascending; what comes behind is as it was."""
+        def when(seq, wall_us):
+            return wall_us - next((ago for last, ago in hours if seq <= last), 0) * past.HOUR_US
+        told = past.Past("ipc://" + self.world.path("past"), self.broker.endpoints["clients"], when)
+        self.addCleanup(told.close)
+        self.top(told.endpoint)
+        self.shows("^runs open")
+        self.keys("4")
+        return told
+
+    def test_it_shows_the_hours_in_which_somebody_was_there(self):
+        self.agent.credit({"ann": 1})
+        came = self.last_event()
+        self.agent.sign_off(["ann"])
+        self.begin((came, 9), (self.last_event(), 5))
+        self.shows(r"^nairobi +Africa/Nairobi +here +0 +1 +0 +#{4,6}\.{4,6}$")  # and nothing is known of the hours before
+
+    def test_the_hours_since_a_restart_begin_with_nobody(self):
+        self.agent.credit({"ann": 1})
+        came = self.last_event()
+        self.broker.stop()
+        self.broker.start()
+        self.begin((came, 9), (came + 1, 5))
+        self.shows(r"^nairobi +Africa/Nairobi +\w+ +0 +1 +0 +#{4,6}\.{4,6}$")
+
+    def test_who_came_before_the_day_began_is_known_without_reading_so_far_back(self):
+        self.agent.credit({"ann": 1})
+        came = self.last_event()
+        self.agent.sign_off(["ann"])
+        told = self.begin((came, 40), (self.last_event(), 5))
+        self.shows(r"^nairobi +Africa/Nairobi +here +0 +1 +0 +#{18,20}\.{4,6}$")
+        self.assertIn(came + 1, told.asked)
+        self.assertNotIn(1, told.asked)
 
 
 if __name__ == "__main__":
