@@ -74,20 +74,31 @@ def limits(part):
     return table(["alone", "a second", "p50 us", "p99 us", "CPU us each"], rows)
 
 
+BESIDE_MAX = 0.20  # what a replay may cost, of the lives a second and of the CPU of each
+
+
+def beside_good(row):
+    return -row["per_s_costs"] <= BESIDE_MAX, row["engine_us_costs"] <= BESIDE_MAX
+
+
 def events(part):
     def verdict(row):
-        return "met" if row["good"] else "MISSED"
+        return met(row["good"])
+
+    def met(good):
+        return "met" if good else "MISSED"
 
     def costs(v):
         return f"{v:+.1%}"
     w, r, b = part["watching"], part["replay"], part["beside"]
     s = part["setting"]
+    lives, cpu = beside_good(b)
     rows = [[f"full load: engine CPU of a life, us, alone and with {part['subscribers']} subscribers and a frozen one", *w["engine_us"], costs(w["engine_us_costs"]),
              "+10%", verdict(w)],
             ["the same: lives a second", *w["per_s"], costs(w["per_s_costs"]), "", ""],
             [f"replay of {part['events']:,} events to one client, a second; and looking into each", r["per_s"], r["decoded_per_s"], "", "500,000", verdict(r)],
-            [f"half of full load, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b["per_s_costs"]), "-20%", verdict(b)],
-            ["the same: engine CPU of a life, us", *b["engine_us"], costs(b["engine_us_costs"]), "", ""],
+            [f"half of full load, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b["per_s_costs"]), "-20%", met(lives)],
+            ["the same: engine CPU of a life, us", *b["engine_us"], costs(b["engine_us_costs"]), "+20%", met(cpu)],
             ["the same: received after, ms, p50", *b["received_p50_ms"], costs(b["received_p50_ms_costs"]), "", ""],
             ["the same: p99", *b["received_p99_ms"], costs(b["received_p99_ms_costs"]), "", ""]]
     return (table(["", "alone", "beside", "costs", "goal", ""], rows)
