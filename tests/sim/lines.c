@@ -66,6 +66,8 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v, uint64_t 
             for (uint32_t k = 0; k < i; k++)
                 t->after |= rng_chance(r, 400000) ? 1u << k : 0;
         t->kind = (uint32_t)rng_below(r, 3);
+        if (s->plan.apart)
+            t->kind = index < VARIANTS_MAX ? 1 : 2;
         if (rng_chance(r, 300000))
             t->level[rng_below(r, CHECKER_SKILLS)] = (uint8_t)rng_range(r, 1, 3);
         if (rng_chance(r, 300000)) {

@@ -3,7 +3,7 @@
 
 #include "tests/sim/sim.h"
 
-static happening apply_first, operate;
+static happening apply_first, operate, meddle, undo;
 
 static struct slp_bytes name_of(const char *n)
 {
@@ -140,12 +140,37 @@ static void operate(struct sim *s, uint64_t unused, uint64_t unused2)
              0);
 }
 
+/* A run among its equals is moved away from them, or paused, and after a while comes back: where does it begin? */
+static void undo(struct sim *s, uint64_t run, uint64_t action)
+{
+    if (!s->calm)
+        set_run(s, (uint32_t)run, action, 5);
+}
+
+static void meddle(struct sim *s, uint64_t unused, uint64_t unused2)
+{
+    struct rng *r = &s->operator.meddler;
+    uint32_t run = (uint32_t)rng_below(r, s->plan.runs);
+    bool pause = rng_chance(r, 500000);
+    (void)unused;
+    (void)unused2;
+    if (s->calm)
+        return;
+    s->tally.operator_acts++;
+    set_run(s, run, pause ? 1 : 5, pause ? 0 : rng_chance(r, 500000) ? 4 : 6);
+    sched_at(s, s->now_us + rng_spread(r, 10 * SEC, 30 * MINUTE), undo, run, pause ? 2 : 5);
+    sched_at(s, s->now_us + rng_range(r, s->plan.meddle_every_us / 10, s->plan.meddle_every_us * 2), meddle, 0, 0);
+}
+
 void operator_open(struct sim *s)
 {
     s->operator.rng = rng_of(s->plan.seed, "operator", 0);
     s->operator.wire.peer = net_peer(s, SIDE_OPERATOR, 0);
     for (uint32_t i = 0; i < s->plan.lines; i++)
         sched_at(s, s->now_us + rng_range(&s->operator.rng, 1, MINUTE), apply_first, i, 0);
+    s->operator.meddler = rng_of(s->plan.seed, "meddler", 0);
+    if (s->plan.meddle_every_us != NEVER)
+        sched_at(s, s->now_us + MINUTE, meddle, 0, 0);
     if (s->plan.operate_every_us != NEVER)
         sched_at(s, s->now_us + s->plan.operate_every_us, operate, 0, 0);
 }

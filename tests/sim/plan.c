@@ -84,6 +84,12 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng cr = rng_of(o->seed, "copies", 0); /* a die of their own: the other worlds stay as they were */
     p->copies = !o->no_copies && !p->alike && rng_chance(&cr, 400000);
 
+    struct rng ar = rng_of(o->seed, "alike", 0);
+    p->apart = p->alike && rng_chance(&ar, 500000);
+    p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
+    if (p->alike && p->rows < 300) /* there must be work for a while */
+        p->rows = 300;
+
     if (o->hubs < p->hubs)
         p->hubs = o->hubs;
     if (o->runs < p->runs)
@@ -107,7 +113,7 @@ void plan_make(struct plan *p, const struct options *o)
         p->io_ppm = p->memory_ppm = p->damage_ppm = 0;
     }
     if (o->no_operator)
-        p->operate_every_us = NEVER;
+        p->operate_every_us = p->meddle_every_us = NEVER;
     if (o->no_people)
         p->decline_ppm = p->fail_ppm = p->bury_ppm = p->forget_ppm = p->release_ppm = p->bad_ppm = 0;
 }
@@ -138,6 +144,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "rosters", p->roster_every_us);
     every(f, "agents' clock steps", p->agent_wall_every_us);
     every(f, "operator", p->operate_every_us);
+    every(f, "meddling", p->meddle_every_us);
     if (p->copies)
         fprintf(f, ", copies");
     fprintf(f, "\n");

@@ -369,7 +369,7 @@ void producers_open(struct sim *s)
         p->numbered = rng_chance(&p->rng, 600000);
         p->window = (uint32_t)rng_range(&p->rng, 1, PUTS_MAX);
         p->pace_us = rng_spread(&p->rng, SEC, 30 * MINUTE);
-        if (s->plan.alike)
+        if (s->plan.alike && p->line != 1)
             p->line = 0;
         p->priority = s->plan.alike || rng_chance(&p->rng, 700000) ? 5 : (uint32_t)rng_below(&p->rng, 10);
         p->epoch = 1;

@@ -64,10 +64,11 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     /* people */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */
-    int64_t operate_every_us;
+    int64_t operate_every_us, meddle_every_us; /* meddle: with a run among its equals, and back again */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
-    bool alike; /* all runs go through the same line of one station, at the same priority */
+    bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
+    bool apart; /* and robots do what people do not: some lines are faster */
 };
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
@@ -271,7 +272,7 @@ void producers_calm(struct sim *s);
 void producers_close(struct sim *s);
 
 /* ---- operator.c ---- */
-struct operator { struct rng rng; struct wire wire; uint64_t next_id; };
+struct operator { struct rng rng, meddler; struct wire wire; uint64_t next_id; };
 void operator_open(struct sim *s);
 void operator_take(struct sim *s, const struct frame *f);
 

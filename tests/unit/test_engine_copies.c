@@ -456,6 +456,30 @@ static void late_answers_in_one_frame_count_as_far_as_they_are_wanted(void **sta
     world_end(&s.w);
 }
 
+/* What makes the task ready is told before the results that come behind it in the frame: whoever follows sees no place open that is none. */
+static void late_answers_that_bring_a_task_back_are_told_one_by_one(void **state_)
+{
+    struct scene s;
+    struct world_task t[3];
+    uint64_t first[4], why[8];
+    (void)state_;
+    open_scene(&s, "{min: 2, max: 3}", PLURALITY("more"));
+    world_put(&s.w, s.run, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        t[i] = taken(&s, i);
+        assert_int_equal(act(&s, &t[i], i < 2 ? ACT_RELEASE : ACT_BURY), SLP_E_OK);
+        world_sign_off(&s.w, &s.h, i);
+    }
+    assert_int_equal(judge(&s, "state"), TASK_DEAD);
+    submit_all(&s, t, (const char *const[]){ "a", "a" }, 2);
+    assert_int_equal(judge(&s, "state"), TASK_DONE);
+    assert_int_equal(told(&s, EV_SUBMITTED, "first", first, 4), 2);
+    assert_int_equal(first[1], first[0] + 1);
+    size_t n = told(&s, EV_TASKS_READY, "why", why, 8);
+    assert_int_equal(why[n - 1], 11);
+    world_end(&s.w);
+}
+
 static void a_late_answer_takes_the_workers_own_second_try(void **state_)
 {
     struct scene s;
@@ -822,6 +846,7 @@ int main(void)
         cmocka_unit_test(a_late_answer_takes_the_place_of_one_who_has_not_begun),
         cmocka_unit_test(a_late_answer_is_kept_where_every_place_is_begun),
         cmocka_unit_test(late_answers_in_one_frame_count_as_far_as_they_are_wanted),
+        cmocka_unit_test(late_answers_that_bring_a_task_back_are_told_one_by_one),
         cmocka_unit_test(a_late_answer_takes_the_workers_own_second_try),
         cmocka_unit_test(a_failed_copy_rests_and_the_others_go_on),
         cmocka_unit_test(a_task_rests_until_the_last_of_its_failures_is_over),
