@@ -284,6 +284,19 @@ static void meta_write(struct engine *e)
 
 /* ---- life ---- */
 
+/* Room for all numbers that were given, before anything is loaded: whoever walks up to the last one may, however far a load came. */
+static void make_room(struct engine *e)
+{
+    struct line **line = grow(e, e->line, &e->line_cap, e->meta.line, sizeof *line);
+    struct station **station = grow(e, e->station, &e->station_cap, e->meta.station, sizeof *station);
+    struct hub **hub = grow(e, e->hub, &e->hub_cap, e->meta.hub, sizeof *hub);
+    struct worker **worker = grow(e, e->worker, &e->worker_cap, e->meta.worker, sizeof *worker);
+    e->line = line ? line : e->line;
+    e->station = station ? station : e->station;
+    e->hub = hub ? hub : e->hub;
+    e->worker = worker ? worker : e->worker;
+}
+
 /* Numbers are given without holes, so each one up to the last must have been loaded (runs may be deleted). */
 static bool all_there(const struct engine *e)
 {
@@ -332,6 +345,7 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
     if (!e->rc && groups_open(e)) {
         meta_load(e);
         e->now_us = e->meta.elapsed_us;
+        make_room(e);
         lines_load(e);
         runs_load(e);
         hubs_load(e);

@@ -552,6 +552,24 @@ static void memory_is_gone_for_good_at_each_site(void **state)
     out_of_memory(true);
 }
 
+/* More hubs than there is room for at first. */
+static void more_hubs(struct rig *g)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        char name[8];
+        uint8_t digest[32] = { 2 };
+        struct slp_msg m;
+        snprintf(name, sizeof name, "hub%u", i);
+        struct slp_hello hello = { .hub = str(name),
+                                   .incarnation = 1,
+                                   .data_id = { "0123456789abcdef", 16 },
+                                   .zone = str("Africa/Nairobi"),
+                                   .roster_digest = { (char *)digest, 32 },
+                                   .wall_us = 1700000000000000 };
+        assert_int_equal(ask(g, AGENT + 1000 + i, SLP_HELLO, &hello, &m), SLP_WELCOME);
+    }
+}
+
 /* A start reads lines, runs, hubs, workers and assignments that are there: whichever allocation fails, it says so, and the next start goes through. */
 static void a_start_over_what_is_there_may_run_out_of_memory_at_each_site(void **state)
 {
@@ -568,6 +586,7 @@ static void a_start_over_what_is_there_may_run_out_of_memory_at_each_site(void *
     step(&g, (struct input){ .kind = INPUT_BOOT, .restart = 1000 });
     intake(&g);
     assert_true(session(&g));
+    more_hubs(&g);
     assert_false(g.over);
     close_rig(&g);
     for (int on = 0; on <= 1; on++) {
