@@ -209,6 +209,8 @@ static void list_in(struct engine *e, struct worker *w, enum idle_list l, const 
             return;
         c->workers++;
         w->at[l].cell = c;
+    } else if (c->solo && e->m.words) {
+        cell_fill(e, c); /* masks that fell while he was busy */
     }
     w->at[l].next = NULL;
     w->at[l].prev = c->last;

@@ -177,6 +177,48 @@ static void nobody_answers_a_task_twice(void **state_)
     world_end(&s.w);
 }
 
+/* Somebody who has answered all that there is at two stations is asked at neither, until something new lies there: also if it came while he was
+ * busy at a third one. */
+static void who_was_busy_when_something_new_came_is_asked_for_it(void **state_)
+{
+    static const char *const prefer[] = { "idle", "best", "hub" }; /* three gates */
+    struct world w;
+    struct world_hub h;
+    struct world_task t[8];
+    uint64_t run[3];
+    uint32_t station[3];
+    (void)state_;
+    world_open(&w);
+    for (int i = 0; i < 3; i++) {
+        char yaml[512], name[4];
+        snprintf(name, sizeof name, "l%d", i);
+        snprintf(yaml, sizeof yaml,
+                 "line: %s\ninput:\n  - {name: text, type: text, required: true}\nstations:\n  - name: s\n    worker: {prefer: "
+                 "%s}\n%s    form: {fields: [{name: answer, type: short_answer, required: true}]}\n",
+                 name, prefer[i], i < 2 ? "    copies: {min: 2}\n    agree: {method: all}\n" : "");
+        station[i] = world_line(&w, yaml);
+        run[i] = world_run(&w, name, name);
+    }
+    world_hub(&w, &h, "hub", 1, 0);
+    world_put(&w, run[0], 1);
+    world_put(&w, run[1], 1);
+    world_clear(&w);
+    world_credit(&w, &h, 0, 3);
+    assert_int_equal(world_tasks(&w, &h, t, 8), 2);
+    assert_int_equal(world_submit(&w, &h, &t[0], "x"), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &h, &t[1], "x"), SLP_E_OK);
+    world_clear(&w);
+    world_put(&w, run[2], 1);
+    assert_int_equal(world_tasks(&w, &h, t, 8), 1);
+    assert_int_equal(t[0].station_id, station[2]);
+    world_put(&w, run[0], 1);
+    world_clear(&w);
+    world_credit(&w, &h, 0, 1);
+    assert_int_equal(world_tasks(&w, &h, t, 8), 1);
+    assert_int_equal(t[0].station_id, station[0]);
+    world_end(&w);
+}
+
 static void units_stay_in_their_order_until_their_places_are_taken(void **state_)
 {
     struct scene s;
@@ -836,6 +878,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_goes_to_as_many_workers_as_it_wants_and_no_more),
         cmocka_unit_test(nobody_answers_a_task_twice),
+        cmocka_unit_test(who_was_busy_when_something_new_came_is_asked_for_it),
         cmocka_unit_test(units_stay_in_their_order_until_their_places_are_taken),
         cmocka_unit_test(a_tie_asks_for_one_more_at_a_time_up_to_the_most),
         cmocka_unit_test(no_agreement_parks_the_task_and_a_requeue_asks_another),
