@@ -207,8 +207,11 @@ uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint
         v = r->group.val;
     } else {
         key_u64(key_u32(k, run->id), no);
-        if (!get(r, TABLE_STATE, k, sizeof k, &v))
+        if (!get(r, TABLE_STATE, k, sizeof k, &v)) {
+            if (!r->rc && run->state != RUN_DELETING) /* a unit that came in has a state until its run is deleted */
+                r->rc = STORE_CORRUPT;
             return NULL;
+        }
         r->group.run = run->id;
         r->group.no = no;
         r->group.val = v;

@@ -161,11 +161,38 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
     }
 }
 
+static void a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was(void **state)
+{
+    struct world w = { 0 };
+    struct store_txn *t;
+    struct store_cursor c;
+    uint8_t key[STORE_KEY_BYTES_MAX];
+    struct slp_unit_get q = { .run = world_str("r"), .unit = 1 };
+    (void)state;
+    settle(&w);
+    assert_int_equal(world_read(&w, SLP_UNIT_GET, &q)->type, SLP_UNIT);
+    assert_int_equal(store_begin(w.store, &t), STORE_OK);
+    assert_int_equal(store_cursor_open(t, TABLE_STATE, &c), STORE_OK);
+    assert_int_equal(store_seek(&c, "", 0), STORE_OK);
+    size_t n = c.key.n;
+    memcpy(key, c.key.p, n);
+    store_cursor_close(&c);
+    assert_int_equal(store_del(t, TABLE_STATE, key, n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    struct slp_msg *m = world_read(&w, SLP_UNIT_GET, &q);
+    assert_int_equal(m->type, SLP_ERROR);
+    assert_int_equal(m->u.error.code, SLP_E_CORRUPT);
+    q.unit = 13; /* as many as came in, and one */
+    assert_int_equal(world_read(&w, SLP_UNIT_GET, &q)->u.error.code, SLP_E_NOT_FOUND);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_random_lives_leave_behind_refers_to_what_is_there),
         cmocka_unit_test(a_reference_that_leads_nowhere_is_named_in_every_table),
+        cmocka_unit_test(a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
