@@ -85,11 +85,39 @@ static int open_store(struct loop *l)
     return rc == STORE_IO || rc == STORE_CORRUPT ? COMMITTER_EXIT : EXIT_CONFIG;
 }
 
+/* The first start on a backup. */
+static enum store_rc restore_copy(struct loop *l)
+{
+    uint8_t id[16];
+    uint64_t first;
+    struct log_line line;
+    if (getrandom(id, sizeof id, 0) != sizeof id) {
+        log_text(LOG_LEVEL_ERROR, "start_failed", "the system has no random numbers");
+        return STORE_IO;
+    }
+    enum store_rc rc = engine_restore(l->store, id, clock_wall_us(), &first);
+    if (rc == STORE_OK) {
+        log_begin(&line, LOG_LEVEL_INFO, "store_restored");
+        log_str(&line, "data", l->config.data);
+        log_u64(&line, "first_assignment", first);
+        log_end(&line);
+    } else if (rc == STORE_FULL) {
+        log_text(LOG_LEVEL_ERROR, "start_failed", "the wall clock is decades ahead of the backup's: set it");
+    }
+    return rc;
+}
+
 static int open_engine(struct loop *l)
 {
-    enum store_rc rc;
+    enum store_rc rc = STORE_OK;
     uint32_t found = store_format(l->store);
-    l->engine = engine_open(l->store, &l->config.engine, &rc);
+    if (store_is_copy(l->store)) {
+        rc = restore_copy(l);
+    }
+    if (rc == STORE_FULL) {
+        return EXIT_CONFIG;
+    }
+    l->engine = rc == STORE_OK ? engine_open(l->store, &l->config.engine, &rc) : NULL;
     if (store_format(l->store) != found) {
         struct log_line line;
         log_begin(&line, LOG_LEVEL_INFO, "store_upgraded");

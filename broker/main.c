@@ -8,6 +8,7 @@
 
 #include "broker/config.h"
 #include "broker/loop.h"
+#include "broker/restored.h"
 #include "broker/verify.h"
 
 #define EXIT_USAGE 2
@@ -26,6 +27,8 @@ static const char usage[] =
     "  --log LEVEL        error, warn, info or debug\n"
     "  --ready-fd N       write the three endpoints to this descriptor when ready, then close it\n"
     "  --verify           check every record of the store in --data, change nothing, and end\n"
+    "  --restored         the folder in --data was put back from a snapshot, or a backup of 0.1.0: make it a store of\n"
+    "                     its own, and end (see sunlined(8); other backups tell it themselves)\n"
     "  --check            read the configuration, report its mistakes, and end\n"
     "  --version, --help\n"
     "\n"
@@ -40,7 +43,7 @@ struct arguments {
     } set[64];
     size_t set_count;
     int ready_fd;
-    bool check, verify;
+    bool check, verify, restored;
 };
 
 static void to_stderr(void *arg, const char *text)
@@ -116,6 +119,7 @@ enum option_id {
     OPTION_READY,
     OPTION_CHECK,
     OPTION_VERIFY,
+    OPTION_RESTORED,
     OPTION_VERSION,
     OPTION_HELP
 };
@@ -134,6 +138,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         { "set", required_argument, NULL, OPTION_SET },
         { "ready-fd", required_argument, NULL, OPTION_READY },
         { "verify", no_argument, NULL, OPTION_VERIFY },
+        { "restored", no_argument, NULL, OPTION_RESTORED },
         { "check", no_argument, NULL, OPTION_CHECK },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, OPTION_HELP },
@@ -149,6 +154,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         case OPTION_READY: ok = parse_fd(optarg, &a->ready_fd); break;
         case OPTION_CHECK: a->check = true; break;
         case OPTION_VERIFY: a->verify = true; break;
+        case OPTION_RESTORED: a->restored = true; break;
         case OPTION_VERSION: printf("sunlined %s\n", SUNLINE_VERSION); return 0;
         case OPTION_HELP: fputs(usage, stdout); return 0;
         default: ok = false;
@@ -197,6 +203,9 @@ int main(int argc, char **argv)
         return verify(config.data);
     }
     umask(077); /* data and ipc sockets are ours alone */
+    if (a.restored) {
+        return restored(config.data);
+    }
     block_signals();
     code = loop_start(&loop, &(struct loop_options){ &config, reload, &a, a.ready_fd });
     if (code == 0) {

@@ -231,7 +231,7 @@ void reply_done(struct engine *e, uint64_t count)
 static void meta_load(struct engine *e)
 {
     struct store_val v;
-    if (!e_get(e, TABLE_META, "engine", 6, &v)) {
+    if (!e_get(e, TABLE_META, META_KEY, sizeof META_KEY - 1, &v)) {
         e->meta.oldest_event = 1;
         return;
     }
@@ -260,13 +260,14 @@ static void meta_load(struct engine *e)
 
 static void meta_write(struct engine *e)
 {
-    uint8_t b[256];
+    uint8_t b[META_BYTES_MAX];
     struct rec r = { b, 0, sizeof b, 0 };
     rec_u32(&r, e->meta.line);
     rec_u32(&r, e->meta.run);
     rec_u32(&r, e->meta.hub);
     rec_u32(&r, e->meta.worker);
     rec_u32(&r, e->meta.station);
+    assert(r.n == META_ASSIGNMENT_AT);
     rec_u64(&r, e->meta.assignment);
     rec_u64(&r, e->meta.result);
     rec_u64(&r, e->meta.event);
@@ -274,12 +275,13 @@ static void meta_write(struct engine *e)
     rec_u64(&r, e->meta.job);
     rec_u64(&r, e->meta.oldest_event);
     rec_i64(&r, e->meta.elapsed_us);
+    assert(r.n == META_WALL_AT);
     rec_i64(&r, e->meta.wall_us);
     for (int i = 0; i <= SL_PRIORITY_MAX; i++)
         rec_u64(&r, e->meta.vclock[i]);
     rec_u32(&r, e->meta.shift);
     assert(!r.bad);
-    e_put(e, TABLE_META, "engine", 6, b, r.n);
+    e_put(e, TABLE_META, META_KEY, sizeof META_KEY - 1, b, r.n);
 }
 
 /* ---- life ---- */
@@ -317,6 +319,7 @@ static bool all_there(const struct engine *e)
 
 struct engine *engine_open(struct store *s, const struct engine_config *c, enum store_rc *rc)
 {
+    assert(!store_is_copy(s)); /* engine_restore first */
     struct engine *e = calloc(1, sizeof *e);
     if (!e) {
         *rc = STORE_NO_MEMORY;

@@ -6,6 +6,7 @@
  *
  * table     key                                   value                                                       written by
  * META      "engine"                              counters: next numbers, elapsed, virtual clocks             engine.c
+ * META      "copy"                                a backup that is no store of its own yet (restore.c)         store/backup.c
  * NAME      kind u8, name                         id u32                                                      names.c
  * LINE      line u32, 0 u32, 0 u16                head: state, newest version, name                           lines.c
  * LINE      line u32, version u32, piece u16      the packed definition, cut into pieces                      lines.c
@@ -90,6 +91,12 @@ static inline unsigned state_shift(uint32_t stations)
         shift++;
     return shift;
 }
+
+/* META "engine": where restore.c finds what it changes. */
+#define META_KEY "engine"
+#define META_ASSIGNMENT_AT 20 /* the newest assignment, u64 */
+#define META_WALL_AT 76       /* wall clock of the last commit, i64 */
+#define META_BYTES_MAX 256
 
 /* One assignment inside its segment: ASSIGN_HEAD_BYTES, then ASSIGN_BYTES each. */
 #define ASSIGN_HEAD_BYTES 32

@@ -30,6 +30,37 @@ static int sync_path(const char *path, int flags)
     return rc;
 }
 
+/* Whoever starts on the copy must know that it is one: the original went on (broker/engine/restore.c). The mark lies in the copy itself, so that
+ * nobody loses it who moves the files. LMDB syncs it; nobody else has the copy open. */
+static int mark_copy(const char *dir)
+{
+    uint8_t record[ENVELOPE_BYTES + 1] = { [ENVELOPE_BYTES] = 1 };
+    MDB_env *env;
+    MDB_txn *mt;
+    MDB_dbi meta;
+    MDB_val key = { sizeof COPY_KEY - 1, (void *)(uintptr_t)COPY_KEY }, v = { sizeof record, record };
+    envelope_seal(TABLE_META, COPY_KEY, sizeof COPY_KEY - 1, record, 1);
+    int rc = mdb_env_create(&env);
+    if (rc != 0)
+        return rc;
+    rc = mdb_env_set_maxdbs(env, 1);
+    assert(rc == 0);
+    rc = mdb_env_open(env, dir, MDB_NOLOCK | MDB_NORDAHEAD, 0600);
+    if (rc == 0)
+        rc = mdb_txn_begin(env, NULL, 0, &mt);
+    if (rc == 0) {
+        rc = mdb_dbi_open(mt, "00", 0, &meta);
+        if (rc == 0)
+            rc = mdb_put(mt, meta, &key, &v, 0);
+        if (rc == 0)
+            rc = mdb_txn_commit(mt);
+        else
+            mdb_txn_abort(mt);
+    }
+    mdb_env_close(env);
+    return rc;
+}
+
 /* The copy is made beside its place and renamed when it is whole and on disk: a backup that exists is complete. */
 static int copy_into(struct store *s, char *tmp, const char *path)
 {
@@ -42,6 +73,8 @@ static int copy_into(struct store *s, char *tmp, const char *path)
     store_reader_enter(s);
     int rc = mdb_env_copy2(s->env, tmp, MDB_CP_COMPACT);
     store_reader_leave(s);
+    if (rc == 0)
+        rc = mark_copy(tmp);
     if (rc != 0)
         return rc;
     if (sync_path(data, O_RDONLY) != 0 || sync_path(tmp, O_RDONLY | O_DIRECTORY) != 0)

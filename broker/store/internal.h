@@ -29,6 +29,7 @@
 #define ENVELOPE_BYTES 5              /* CRC32C, little-endian; version */
 #define FORMAT_KEY "format"           /* in META: version (u32), id (16), big-endian like keys */
 #define FORMAT_BYTES 20
+#define COPY_KEY "copy"               /* in META, of a backup until it is a store of its own: one byte */
 #define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
 #define STORE_AHEAD_CHUNK_BYTES (256u << 10) /* one step of store_write_ahead: see space.c */
@@ -78,8 +79,9 @@ struct store {
     int data_fd;                          /* LMDB's own */
     bool read_only, no_sync;
     uint32_t absent;                      /* bit tb: read only, and the store's format does not know this table; it is empty then */
-    uint8_t id[16];
-    uint32_t format, format_next;         /* as it stands in the store, and after this commit */
+    uint8_t id[16], id_next[16];          /* as it stands in the store, and after this commit */
+    uint32_t format, format_next;         /* so too */
+    bool copy, copy_next;
     uint64_t batch_put_bytes;             /* counters.put_bytes when the batch began */
     struct store_counters counters;
     struct store_faults faults;
@@ -118,6 +120,7 @@ enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
 void store_dir_sync(int dir_fd);
+void store_leave_id(const struct store *s); /* in `lock` */
 
 /* ---- envelope.c ---- */
 uint32_t crc32c_by_table(uint32_t crc, const void *p, size_t n);

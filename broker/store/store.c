@@ -170,14 +170,14 @@ static enum store_rc clear_half_made(const struct store *s, const char *dir, cha
     return STORE_IO;
 }
 
-static void leave_id(const struct store *s)
+void store_leave_id(const struct store *s)
 {
     char hex[2 * sizeof s->id + 1];
     for (size_t i = 0; i < sizeof s->id; i++)
         snprintf(hex + 2 * i, 3, "%02x", s->id[i]);
     hex[2 * sizeof s->id] = '\n';
-    struct stat st;
-    if (fstat(s->lock_fd, &st) == 0 && st.st_size > 0)
+    char there[sizeof hex];
+    if (pread(s->lock_fd, there, sizeof there, 0) == (ssize_t)sizeof there && memcmp(there, hex, sizeof hex) == 0)
         return;
     if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex)
         (void)fsync(s->lock_fd);
@@ -261,6 +261,8 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
         rc = mdb_get(mt, meta, &key, &record);
     if (rc == 0) {
         result = parse_format(s, key, record, dir, text, size);
+        key = (MDB_val){ sizeof COPY_KEY - 1, (void *)(uintptr_t)COPY_KEY };
+        s->copy = mdb_get(mt, meta, &key, &record) == 0; /* whatever stands there: it is a mark */
     } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         MDB_envinfo info;
         mdb_env_info(s->env, &info);
@@ -383,7 +385,7 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
         return r;
     }
     if (!s->read_only)
-        leave_id(s);
+        store_leave_id(s);
     *out = s;
     return STORE_OK;
 }
@@ -411,6 +413,11 @@ void store_close(struct store **sp)
 const uint8_t *store_id(const struct store *s)
 {
     return s->id;
+}
+
+bool store_is_copy(const struct store *s)
+{
+    return s->copy;
 }
 
 uint32_t store_format(const struct store *s)

@@ -76,6 +76,10 @@ const uint8_t *store_id(const struct store *s);
 uint32_t store_format(const struct store *s);
 /* In a write transaction: this is the format from now on. To be committed with what makes it true. */
 enum store_rc store_set_format(struct store_txn *t, uint32_t version);
+/* store_backup made it, and nobody has made it a store of its own: what the original did after the backup is not known here. engine_restore. */
+bool store_is_copy(const struct store *s);
+/* In a write transaction: a store of its own from now on, under this id. To be committed with what makes it true. */
+enum store_rc store_set_own(struct store_txn *t, const uint8_t id[16]);
 /* The last failure of the writer, for logs: "ASSIGN 0000...: checksum"; and of one transaction: what readers ask. */
 const char *store_error_text(const struct store *s);
 const char *store_txn_error_text(const struct store_txn *t);
@@ -141,7 +145,7 @@ enum store_rc store_prev(struct store_cursor *c);
 enum store_rc store_last(struct store_cursor *c);
 
 /* ---- whole-store jobs (short read transactions, other threads) ---- */
-/* A compacted copy, online, synced. `path` becomes a directory that can be opened as a store; it must not exist. Holds
+/* A compacted copy, online, synced, marked as one (store_is_copy). `path` becomes a directory that can be opened as a store; it must not exist. Holds
  * one read transaction until it is done: pages freed meanwhile are not reused, and the map does not grow. */
 enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size);
 /* Verify every envelope of a table, the order of its keys and, if nothing was committed meanwhile, their number:

@@ -96,6 +96,8 @@ enum store_rc store_begin(struct store *s, struct store_txn **out)
     memset(t->at, 0, sizeof t->at);
     s->batch_put_bytes = s->counters.put_bytes;
     s->format_next = s->format;
+    s->copy_next = s->copy;
+    memcpy(s->id_next, s->id, sizeof s->id);
     enum store_rc r = young_begin(t);
     if (r != STORE_OK) {
         mdb_txn_abort(t->mt);
@@ -261,6 +263,11 @@ enum store_rc store_commit(struct store_txn **tp)
     }
     young_committed(t, s->counters.put_bytes - s->batch_put_bytes);
     s->format = s->format_next;
+    s->copy = s->copy_next;
+    if (memcmp(s->id, s->id_next, sizeof s->id) != 0) {
+        memcpy(s->id, s->id_next, sizeof s->id);
+        store_leave_id(s);
+    }
     uint64_t took = (uint64_t)(now_us() - begun);
     s->counters.commits++;
     s->counters.commit_us_total += took;
@@ -467,14 +474,31 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
     return change(t, tb, CHANGE_DELETE, key, key_n, NULL, 0);
 }
 
+/* Never by the journal: an open looks here first. */
+static enum store_rc write_format(struct store_txn *t)
+{
+    uint8_t v[FORMAT_BYTES];
+    memcpy(key_u32(v, t->s->format_next), t->s->id_next, sizeof t->s->id_next);
+    int rc = txn_write(t, TABLE_META, CHANGE_PUT, (struct store_val){ FORMAT_KEY, sizeof FORMAT_KEY - 1 },
+                       &(struct store_val){ v, sizeof v }, 1);
+    return rc == 0 ? STORE_OK : write_failed(t, TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, rc);
+}
+
 enum store_rc store_set_format(struct store_txn *t, uint32_t version)
 {
+    assert(t->writer && t->open && !t->broken && version > t->s->format && version <= STORE_FORMAT_VERSION);
+    t->s->format_next = version;
+    return write_format(t);
+}
+
+enum store_rc store_set_own(struct store_txn *t, const uint8_t id[16])
+{
     struct store *s = t->s;
-    assert(t->writer && t->open && !t->broken && version > s->format && version <= STORE_FORMAT_VERSION);
-    uint8_t v[FORMAT_BYTES];
-    memcpy(key_u32(v, version), s->id, sizeof s->id);
-    int rc = txn_write(t, TABLE_META, CHANGE_PUT, (struct store_val){ FORMAT_KEY, sizeof FORMAT_KEY - 1 },
-                       &(struct store_val){ v, sizeof v }, 1); /* never by the journal: an open looks here first */
-    s->format_next = version;
-    return rc == 0 ? STORE_OK : write_failed(t, TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, rc);
+    assert(t->writer && t->open && !t->broken);
+    int rc = txn_write(t, TABLE_META, CHANGE_DELETE, (struct store_val){ COPY_KEY, sizeof COPY_KEY - 1 }, NULL, 0);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return write_failed(t, TABLE_META, COPY_KEY, sizeof COPY_KEY - 1, rc);
+    s->copy_next = false;
+    memcpy(s->id_next, id, sizeof s->id_next);
+    return write_format(t);
 }

@@ -465,6 +465,16 @@ static void a_backup_opens_as_a_store_and_equals_the_original(void **state)
     o.dir = path;
     assert_int_equal(store_open(&copy, &o, (const uint8_t *)"an id not needed", text, sizeof text), STORE_OK);
     assert_memory_equal(store_id(copy), ID, 16);
+    assert_false(store_is_copy(w->s));
+    assert_true(store_is_copy(copy)); /* it is known for one, and that is all that is different */
+    assert_int_equal(store_begin(copy, &t), STORE_OK);
+    assert_int_equal(store_set_own(t, ID), STORE_OK);
+    store_abort(&t);
+    assert_true(store_is_copy(copy));
+    assert_int_equal(store_begin(copy, &t), STORE_OK);
+    assert_int_equal(store_set_own(t, ID), STORE_OK);
+    commit(t);
+    assert_false(store_is_copy(copy));
     expect_equal(w->s, copy);
     assert_int_equal(store_begin(copy, &t), STORE_OK);
     put(t, TABLE_RUN, "more", "work goes on in it");
