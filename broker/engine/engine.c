@@ -263,6 +263,7 @@ static void meta_write(struct engine *e)
     uint8_t b[META_BYTES_MAX];
     struct rec r = { b, 0, sizeof b, 0 };
     rec_u32(&r, e->meta.line);
+    assert(r.n == META_RUN_AT);
     rec_u32(&r, e->meta.run);
     rec_u32(&r, e->meta.hub);
     rec_u32(&r, e->meta.worker);

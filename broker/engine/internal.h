@@ -594,7 +594,6 @@ void ev_free(struct engine *e);
 void history_add(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, enum why what, uint64_t assignment, uint32_t worker, const char *reason, size_t n);
 
 /* sweep.c */
-enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP };
 void sweeps_load(struct engine *e);
 void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t station, const char *reason, size_t n);
 void sweeps_step(struct engine *e);

@@ -50,6 +50,28 @@ static bool run_there(struct refs *f, uint32_t id)
     return f->run.state != RUN_DELETING;
 }
 
+/* So too for what outlives its run: it may be deleted by now, but must have been there once. */
+static bool run_once(struct refs *f, uint32_t id)
+{
+    struct store_val v;
+    f->looked++;
+    if (rd_run_get(f->r, id, &f->run))
+        return f->run.state != RUN_DELETING;
+    f->run.id = 0;
+    bool damaged = f->r->rc == STORE_CORRUPT;
+    if (lost(f) || damaged)
+        return false;
+    enum store_rc rc = store_get(f->r->t, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
+    if (rc == STORE_OK && v.n >= META_RUN_AT + 4) {
+        uint32_t newest = get_u32((const uint8_t *)v.p + META_RUN_AT);
+        if (!id || id > newest)
+            wrong(f, "run %" PRIu32 ", which never was: the newest is %" PRIu32, id, newest);
+    } else if (rc != STORE_OK && rc != STORE_NOT_FOUND && rc != STORE_CORRUPT) {
+        f->r->rc = rc;
+    }
+    return false;
+}
+
 static void unit_there(struct refs *f, uint64_t first, uint64_t count)
 {
     if (!first || count > f->run.units || first - 1 > f->run.units - count)
@@ -329,6 +351,30 @@ static void of_units(struct refs *f, const uint8_t *k, size_t key_n, struct rdr 
     unit_there(f, key_get_u64(k + 4), rdr_u16(&rd));
 }
 
+/* Tasks that wait: of a run that is gone they are passed over when they are due. */
+static void of_delay(struct refs *f, struct rdr rd)
+{
+    uint32_t station = rdr_u32(&rd), run = rdr_u32(&rd);
+    bool lives = run_once(f, run);
+    station_there(f, station, lives);
+    rdr_u8(&rd);
+    if (lives)
+        ranges_there(f, &rd);
+}
+
+/* A mass operation: of one run (which may be gone meanwhile: there is nothing left to do), of one station, or of both. */
+static void of_sweep(struct refs *f, struct rdr rd)
+{
+    unsigned what = rdr_u8(&rd);
+    uint32_t run = rdr_u32(&rd), station = rdr_u32(&rd);
+    if (run || what == SWEEP_DELETE)
+        run_once(f, run);
+    if (station && what != SWEEP_DELETE) /* of a deletion it is the phase */
+        station_there(f, station, false);
+    if (rd.bad || what < SWEEP_RECALL_RUN || what > SWEEP_DROP || (!run && !station))
+        wrong(f, "nothing that there is to do: %u", what);
+}
+
 /* The length of every key that has one. */
 static size_t key_bytes(enum store_table tb)
 {
@@ -378,9 +424,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
                 ranges_there(f, &rd);
         }
         break;
-    case TABLE_DELAY:
-        station_there(f, rdr_u32(&rd), false);
-        break; /* its run may be gone: then it is passed over when it is due */
+    case TABLE_DELAY: of_delay(f, rd); break;
     case TABLE_ASSIGN: of_assignments(f, k, rd); break;
     case TABLE_LIVE:
         f->looked++;
@@ -400,7 +444,8 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
             unit_there(f, key_get_u64(k + 8), 1);
         }
         break;
-    default: break; /* META, LINE, EVENT, SWEEP, JOURNAL: refer to nothing that must be there still */
+    case TABLE_SWEEP: of_sweep(f, rd); break;
+    default: break; /* META, LINE, EVENT, JOURNAL: refer to nothing that must be there still */
     }
 }
 

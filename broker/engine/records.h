@@ -63,6 +63,7 @@ enum assign_state { ASSIGN_HANDED, ASSIGN_STARTED, ASSIGN_COUNTED, ASSIGN_LATE, 
 enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES };
 enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
+enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP };
 enum line_state { LINE_ACTIVE, LINE_PAUSED, LINE_DELETED };
 enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define READY_SKIPS 0x80 /* with a lane: what a worker need not look at there (skip.c) */
@@ -92,8 +93,9 @@ static inline unsigned state_shift(uint32_t stations)
     return shift;
 }
 
-/* META "engine": where restore.c finds what it changes. */
+/* META "engine": what others than engine.c look at. */
 #define META_KEY "engine"
+#define META_RUN_AT 4         /* the newest run, u32 */
 #define META_ASSIGNMENT_AT 20 /* the newest assignment, u64 */
 #define META_WALL_AT 76       /* wall clock of the last commit, i64 */
 #define META_BYTES_MAX 256

@@ -70,6 +70,8 @@ static void settle(struct world *w)
     slp_buf_free(&rows);
     slp_buf_free(&keys);
     world_clear(w);
+    world_tasks_set(w, t[0].station_id, 0, "r", NULL, 0); /* under way until the next tick */
+    world_clear(w);
 }
 
 enum where { IN_KEY, IN_VALUE };
@@ -129,6 +131,11 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
         { TABLE_READY, IN_KEY, 4, 4, 55, false, "refers to run 55, which is not there" },
         { TABLE_READY, IN_VALUE, 2, 1, 2 * 50, true, "refers to units 50 to" },
         { TABLE_DELAY, IN_VALUE, 0, 4, 44, true, "refers to station 44, which is not there" },
+        { TABLE_DELAY, IN_VALUE, 4, 4, 55, true, "refers to run 55, which never was: the newest is 1" },
+        { TABLE_DELAY, IN_VALUE, 11, 1, 2 * 50, true, "refers to units 50 to" },
+        { TABLE_SWEEP, IN_VALUE, 0, 1, 77, true, "refers to nothing that there is to do: 77" },
+        { TABLE_SWEEP, IN_VALUE, 1, 4, 55, true, "refers to run 55, which never was: the newest is 1" },
+        { TABLE_SWEEP, IN_VALUE, 5, 4, 44, true, "refers to station 44, which is not there" },
         { TABLE_ASSIGN, IN_VALUE, 0, 4, 55, true, "refers to run 55, which is not there" },
         { TABLE_ASSIGN, IN_VALUE, 4, 4, 44, true, "refers to station 44, which is not there" },
         { TABLE_ASSIGN, IN_VALUE, 8, 4, 66, true, "refers to hub 66, which is not there" },
@@ -187,12 +194,45 @@ static void a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was(v
     world_close(&w);
 }
 
+static bool has_records(struct world *w, enum store_table tb)
+{
+    struct store_txn *t;
+    struct store_cursor c;
+    assert_int_equal(store_begin_read(w->store, &t), STORE_OK);
+    assert_int_equal(store_cursor_open(t, tb, &c), STORE_OK);
+    bool has = store_seek(&c, "", 0) == STORE_OK;
+    store_cursor_close(&c);
+    store_abort(&t);
+    return has;
+}
+
+static void what_outlives_its_run_is_no_damage(void **state)
+{
+    (void)state;
+    struct world w = { 0 };
+    static char text[TEXT_BYTES];
+    settle(&w);
+    assert_int_equal(world_run_set(&w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
+    assert_true(has_records(&w, TABLE_SWEEP));
+    while (has_records(&w, TABLE_SWEEP)) {
+        if (world_named(&w, text, sizeof text))
+            fail_msg("%s", text);
+        world_tick(&w);
+    }
+    assert_false(has_records(&w, TABLE_RUN));
+    assert_true(has_records(&w, TABLE_DELAY)); /* until it is due */
+    if (world_named(&w, text, sizeof text))
+        fail_msg("%s", text);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_random_lives_leave_behind_refers_to_what_is_there),
         cmocka_unit_test(a_reference_that_leads_nowhere_is_named_in_every_table),
         cmocka_unit_test(a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was),
+        cmocka_unit_test(what_outlives_its_run_is_no_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
