@@ -8,14 +8,17 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration")]
+sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration"), os.path.join(TOP, "tests", "torture")]
 import harness  # noqa: E402
+import place  # noqa: E402
+import rebuild  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 from test_agent import PEOPLE_HUB, PEOPLE_LINE, Screen  # noqa: E402
 
 LINE = {"line": "echo", "input": [{"name": "text", "type": "text"}], "stations": [
     {"name": "say", "type": "work", "form": {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}}]}
 DAY_AT_FULL_SPEED = 50000 * 86400
+POINTS_MAX = 24  # kills in the first start on a backup
 
 
 class Restore(harness.Case):
@@ -142,6 +145,53 @@ class Restore(harness.Case):
         self.assertEqual(hub.assignments(1)[0]["assignment"], first)
         events = self.client.request("events_get", since=1)["events"]
         self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
+
+    def test_the_events_of_before_and_behind_the_hole_tell_the_whole_state(self):
+        self.echo()
+        hub = self.hub()
+        hub.credit({"esi": 2})
+        held = hub.assignments(2)
+        self.put_back(self.backup())
+        hub = self.again(hub, held)
+        self.assertEqual(hub.submit([hub.result(held[0], ["kept"])], {"esi": 1})["ok"], 1)
+        hub.submit([hub.result(hub.assignments(1)[0], ["new"])])
+        for world in (rebuild.World(), rebuild.snapshot(self.client)):
+            rebuild.follow(self.client, world)
+            self.assertEqual(rebuild.compare(self.client, world)[:5], [])
+
+    def test_a_first_start_that_is_killed_is_taken_up_by_the_next(self):
+        self.echo()
+        hub = self.hub()
+        hub.credit({"esi": 1})
+        hub.assignments(1)
+        copy = self.backup()
+        with place.Place() as spot:
+            broker = place.Broker(spot)
+
+            def fresh(**how):
+                shutil.rmtree(broker.data, ignore_errors=True)
+                shutil.copytree(copy, broker.data)
+                return broker.start(**how)
+            self.assertTrue(fresh(shim=True))
+            points = broker.shim_state()[0]
+            broker.kill()
+            self.assertGreater(points, 5)
+            for i, at in enumerate(range(1, points + 1, max(1, -(-points // POINTS_MAX)))):
+                with self.subTest(point=at, of=points):
+                    if fresh(at=at, mode=("before", "half", "after")[i % 3]):
+                        broker.process.wait(10)
+                    self.assertEqual(broker.status, -9)
+                    self.assertTrue(broker.start(), spot.log())
+                    with wire.Client(broker.endpoints["clients"]) as client:
+                        self.assertEqual(client.request("check_get").get("damage", []), [])
+                        with open(os.path.join(broker.data, "lock")) as f:
+                            self.assertEqual(f.read(), client.request("info_get")["store_id"].hex() + "\n")
+                    self.broker = broker
+                    again = self.again(hub)
+                    again.credit({"esi": 1})
+                    self.assertGreater(max(a["assignment"] for a in again.assignments(2)), DAY_AT_FULL_SPEED)
+                    again.close()
+                    broker.kill()
 
     def test_a_copy_without_a_mark_is_told_to_be_one(self):
         self.echo()

@@ -87,6 +87,22 @@ class Upgrade(harness.Case):
                     self.assertRegex(done.stdout, r"^[1-9]\d* records checked, 0 damaged\n$", done)
                     self.assertEqual(pathlib.Path(folder, "data.mdb").read_bytes(), before)
 
+    def test_a_backup_without_a_mark_is_made_a_store_of_its_own(self):
+        for version in released.VERSIONS:
+            with self.subTest(version=version):
+                self.said = released.said(version)
+                broker = self.world.broker("restored " + version, args=released.SETTINGS, start=False)
+                released.unpack(version, "backup", broker.data)
+                said = subprocess.run([harness.program("sunlined"), "--restored", "--data", broker.data], capture_output=True, text=True, check=True)
+                first = int(re.search(r"assignments go on at (\d+)\n$", said.stdout)[1])
+                self.assertGreater(first, 50000 * 86400 * 15)
+                broker.start()
+                self.assertNotIn("store_upgraded", broker.log(), "done already")
+                client = wire.Client(broker.endpoints["clients"])
+                self.addCleanup(client.close)
+                self.world.wait(lambda: answers.swept(client), 60, "the sweeps")
+                self.is_sound()
+
     def test_past_events_are_the_same(self):
         for version in released.VERSIONS:
             with self.subTest(version=version):
