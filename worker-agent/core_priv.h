@@ -72,6 +72,7 @@ struct core {
 
     enum session_state state;
     uint64_t session, hub_id, next_id, last_push;
+    uint8_t store_id[16];         /* of the broker's store, as the last welcome told; 0: not told yet */
     int64_t heartbeat_us, grace_us, contact_us;
     /* DOWN: say hello at; HELLO: when it was said, how long to wait */
     int64_t hello_at_us, hello_sent_us, hello_wait_us;

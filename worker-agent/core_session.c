@@ -131,8 +131,21 @@ static void forget_numbers(struct core *c)
     c->roster_sent = c->roster_acked = 0;
 }
 
+/* Stations are known by their numbers, and in another store a number may be another station's: a broker that was started from a backup has made
+ * its lines anew. What came with begun tasks over a restart of ours is of a store that is not known. */
+static void know_store(struct core *c, const struct slp_welcome *m)
+{
+    if (m->store_id.n != sizeof c->store_id || memcmp(c->store_id, m->store_id.p, sizeof c->store_id) == 0)
+        return;
+    memcpy(c->store_id, m->store_id.p, sizeof c->store_id);
+    for (struct station *s = c->first_station; s; s = s->next)
+        if (s->form != FORM_ASKED) /* of this broker */
+            s->form = FORM_WANTED;
+}
+
 void session_welcome(struct core *c, const struct slp_welcome *m, const struct request *r)
 {
+    know_store(c, m);
     c->session = m->session;
     c->hub_id = m->hub_id;
     c->state = S_NUMBERS;

@@ -244,8 +244,10 @@ static void welcome(struct engine *e, struct hub *h, const struct slp_hello *q)
                                  .recalled = { e->b1.p, (uint32_t)e->b1.n, nr },
                                  .missing = { e->b2.p, (uint32_t)e->b2.n, nm },
                                  .hub_id = h->id,
-                                 .wall_us = e->wall_us };
+                                 .wall_us = e->wall_us,
+                                 .store_id = { (const char *)store_id(e->store), 16 } };
         SLP_SET(&a, welcome, missing);
+        SLP_SET(&a, welcome, store_id);
         reply(e, SLP_WELCOME, &a);
         assign_push_again(e, h, missing.v, missing.n);
     }

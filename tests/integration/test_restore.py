@@ -254,6 +254,32 @@ class Restore(harness.Case):
         self.assertEqual([row["judge.why"] for row in rows], ["made again"])
         self.is_sound()
 
+    def test_an_agent_that_lived_on_knows_nothing_of_the_lost_store_s_stations(self):
+        def shown(line, field):
+            """A line whose only station has this field, with one unit; what asha is shown of it."""
+            self.client.request("line_apply", definition={"line": line, "input": [{"name": "text", "type": "text"}], "stations": [
+                {"name": "say", "type": "work", "form": {"title": line, "fields": [{"name": field, "type": "short_answer"}]}}]})
+            run_id = self.client.request("run_start", line=line, name=line)["run_id"]
+            self.client.request("put", run_id=run_id, rows=[["text of " + line]])
+
+            def task():
+                task = asha.task(40)
+                return task if task["fields"] == {"text": "text of " + line} else None
+            return self.world.wait(task, 40, "the unit of " + line)
+
+        copy = self.backup()
+        agent = self.world.agent("pokhara", PEOPLE_HUB)
+        asha = Screen(agent.wait_log(r"local=(\S+)")[1], "asha")
+        self.addCleanup(asha.close)
+        self.assertTrue(asha.ask("sign_in")["ok"])
+        self.assertEqual([f["name"] for f in shown("lost", "before")["form"]["fields"]], ["before"])
+        self.put_back(copy)
+        task = shown("found", "after")  # its station has the number that the lost one had
+        self.assertEqual([f["name"] for f in task["form"]["fields"]], ["after"])
+        self.assertTrue(asha.ask("start", assignment=task["assignment"])["ok"])
+        self.assertTrue(asha.ask("submit", assignment=task["assignment"], values={"after": "yes"})["ok"])
+        self.world.wait(lambda: self.client.request("run_get", run="found")["run"][0]["done"] == 1, 40, "the result")
+
 
 if __name__ == "__main__":
     import unittest

@@ -376,6 +376,37 @@ static void what_is_pushed_again_after_a_new_welcome_takes_no_credit(void **stat
     assert_int_equal(granted_to(must_send(w, SLP_SUBMIT)->u.submit.grants, CRANE), 5);
 }
 
+/* A new session with a broker whose store has this id. */
+static void welcome_of(struct world *w, uint64_t session, const char *store_id)
+{
+    struct slp_control order = { .order = 0 };
+    w->now_us += 2 * S;
+    deliver(w, SLP_CONTROL, 0, &order);
+    const struct slp_msg *h = must_send(w, SLP_HELLO);
+    struct slp_welcome m = { .session = session, .heartbeat_us = HEARTBEAT_US, .grace_us = GRACE_US, .hub_id = 1, .store_id = { store_id, 16 } };
+    SLP_SET(&m, welcome, store_id);
+    deliver(w, SLP_WELCOME, h->id, &m);
+}
+
+static void forms_are_asked_for_again_when_the_store_is_another(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    form_known(w);
+    welcome_of(w, 101, "the first store.");
+    const struct slp_msg *asked = must_send(w, SLP_FORM_GET); /* whose it was is not known */
+    assert_int_equal(asked->u.form_get.station_id, STATION);
+    form_known(w);
+    welcome_of(w, 102, "the first store.");
+    assert_null(sent(w, SLP_FORM_GET));
+    welcome_of(w, 103, "a restored store");
+    must_send(w, SLP_FORM_GET);
+    push(w, 103, 1, CRANE, 50, 1);
+    assert_null(said(w, CORE_OUT_RUN)); /* not by the form of another store's station */
+    form_known(w);
+    assert_int_equal(count_said(w, CORE_OUT_RUN), 1);
+}
+
 /* ---------------------------------------------------------------- shifts */
 /* One shift of two times, told to the core; `digest` tells this one from others. */
 static void give_shifts(struct world *w, char digest, const char *name)
@@ -593,6 +624,7 @@ int main(void)
         T(an_acknowledgement_that_counts_more_pushes_leads_to_hello_the_second_time),
         T(what_comes_before_the_numbers_are_known_waits_and_takes_no_credit),
         T(what_is_pushed_again_after_a_new_welcome_takes_no_credit),
+        T(forms_are_asked_for_again_when_the_store_is_another),
         T(shifts_are_told_in_every_session_before_the_roster),
         T(shifts_that_change_are_told_at_once_the_same_again_are_not),
         T(shifts_that_are_not_answered_are_told_again),

@@ -155,6 +155,26 @@ static void a_task_keeps_its_story_over_the_hole(void **state)
     assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[2].assignment"), UINT64_MAX);
 }
 
+static void what_is_put_into_a_run_begun_after_the_copy_comes_into_no_other(void **state)
+{
+    (void)state;
+    world_put(&s.w, s.run, 1);
+    back_up();
+    uint64_t lost = world_run(&s.w, "echo", "lost");
+    world_put(&s.w, lost, 1);
+    go_on(0);
+    assert_int_equal(world_run(&s.w, "echo", "found"), s.run + 4096 + 1);
+    struct slp_buf rows = { 0 };
+    slp_pack_array(&rows, 1);
+    slp_pack_cstr(&rows, "of the lost run");
+    struct slp_put q = { .run_id = lost, .rows = { rows.p, (uint32_t)rows.n, 1 } };
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_PUT, &q)), SLP_E_NOT_FOUND);
+    slp_buf_free(&rows);
+    world_put(&s.w, s.run, 1); /* those from before it go on */
+    world_restart(&s.w);
+    assert_int_equal(world_run(&s.w, "echo", "next"), s.run + 4096 + 2);
+}
+
 static void a_copy_of_a_copy_goes_on_again(void **state)
 {
     (void)state;
@@ -227,6 +247,7 @@ int main(void)
         TEST(a_wall_clock_that_went_back_leaves_the_spare),
         TEST(what_the_original_gave_after_the_copy_is_not_found_and_recalled),
         TEST(a_task_keeps_its_story_over_the_hole),
+        TEST(what_is_put_into_a_run_begun_after_the_copy_comes_into_no_other),
         TEST(a_copy_of_a_copy_goes_on_again),
         TEST(a_step_that_fails_leaves_the_copy_as_it_was),
         TEST(a_wall_clock_decades_ahead_is_refused_and_nothing_changes),
