@@ -129,6 +129,8 @@ class Restore(harness.Case):
         was = self.client.request("info_get")["store_id"]
         copy = self.backup()
         self.assertNotIn("store_restored", self.broker.log())
+        verified = subprocess.run([harness.program("sunlined"), "--verify", "--data", copy], capture_output=True, text=True, check=True)
+        self.assertRegex(verified.stdout, r"^[1-9]\d* records checked, 0 damaged\n$")
         self.put_back(copy)
         first = int(re.search(r"event=store_restored .*first_assignment=(\d+)", self.broker.log())[1])
         now = self.client.request("info_get")["store_id"]
