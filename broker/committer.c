@@ -10,7 +10,7 @@
 
 #include "broker/log.h"
 
-#define PARCELS 3            /* one being filled, one being sent, one between */
+#define PARCELS 3 /* one being filled, one being sent, one between */
 /* Without work for this long, it is idle: chores would make a next request wait. Short, since one that comes every 5 ms should find them done: they take
  * about a millisecond. */
 #define QUIET_US 1000
@@ -205,7 +205,8 @@ static void gather(struct committer *c, uint32_t answered)
 static void idle(struct committer *c, bool long_since)
 {
     int64_t now_us = clock_boot_us();
-    atomic_store(&c->busy_since_us, now_us); /* a disk that hangs here holds up whoever comes next, too: the watchdog must see it */
+    atomic_store(&c->busy_since_us,
+                 now_us); /* a disk that hangs here holds up whoever comes next, too: the watchdog must see it */
     store_write_ahead(c->o.store);
     must(c, "settle", store_settle(c->o.store, long_since));
     atomic_store(&c->busy_since_us, 0);

@@ -129,20 +129,13 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     static const char *const places[] = { "--data", "--clients", "--agents", "--events", "--log" };
     static const struct option options[] = {
-        { "data", required_argument, NULL, OPTION_KEY },
-        { "clients", required_argument, NULL, OPTION_KEY },
-        { "agents", required_argument, NULL, OPTION_KEY },
-        { "events", required_argument, NULL, OPTION_KEY },
-        { "log", required_argument, NULL, OPTION_KEY },
-        { "config", required_argument, NULL, OPTION_CONFIG },
-        { "set", required_argument, NULL, OPTION_SET },
-        { "ready-fd", required_argument, NULL, OPTION_READY },
-        { "verify", no_argument, NULL, OPTION_VERIFY },
-        { "restored", no_argument, NULL, OPTION_RESTORED },
-        { "check", no_argument, NULL, OPTION_CHECK },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        { "help", no_argument, NULL, OPTION_HELP },
-        { NULL, 0, NULL, 0 },
+        { "data", required_argument, NULL, OPTION_KEY },   { "clients", required_argument, NULL, OPTION_KEY },
+        { "agents", required_argument, NULL, OPTION_KEY }, { "events", required_argument, NULL, OPTION_KEY },
+        { "log", required_argument, NULL, OPTION_KEY },    { "config", required_argument, NULL, OPTION_CONFIG },
+        { "set", required_argument, NULL, OPTION_SET },    { "ready-fd", required_argument, NULL, OPTION_READY },
+        { "verify", no_argument, NULL, OPTION_VERIFY },    { "restored", no_argument, NULL, OPTION_RESTORED },
+        { "check", no_argument, NULL, OPTION_CHECK },      { "version", no_argument, NULL, OPTION_VERSION },
+        { "help", no_argument, NULL, OPTION_HELP },        { NULL, 0, NULL, 0 },
     };
     int id, index;
     bool ok = true;

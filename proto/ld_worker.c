@@ -50,7 +50,8 @@ void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_s
     either(b, vals[LD_WORKER_ONLY_HUBS], vals[LD_WORKER_NOT_HUBS], "only_hubs", "not_hubs");
     either(b, vals[LD_WORKER_ONLY_TEAMS], vals[LD_WORKER_NOT_TEAMS], "only_teams", "not_teams");
     if (vals[LD_WORKER_NOT_WHO_DID].p)
-        d->not_did = ld_take_texts(b, vals[LD_WORKER_NOT_WHO_DID], "not_who_did", SL_LINE_STATIONS_MAX, &d->not_did_count);
+        d->not_did =
+            ld_take_texts(b, vals[LD_WORKER_NOT_WHO_DID], "not_who_did", SL_LINE_STATIONS_MAX, &d->not_did_count);
     int prefer = ld_take_word(b, vals[LD_WORKER_PREFER], "prefer", ld_prefer_words, 3, LD_PREFER_IDLE);
     s->prefer = prefer < 0 ? LD_PREFER_IDLE : (enum ld_prefer)prefer;
 }

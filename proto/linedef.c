@@ -263,9 +263,9 @@ static bool same_station(const struct ld_station *a, const struct ld_station *b)
     for (uint32_t i = 0; i < a->skill_count; i++)
         if (!ld_same(a->skills[i].name, b->skills[i].name) || a->skills[i].level != b->skills[i].level)
             return false;
-    if (a->prefer != b->prefer || !same_names(&a->only_hubs, &b->only_hubs) || !same_names(&a->not_hubs, &b->not_hubs) ||
-        !same_names(&a->only_teams, &b->only_teams) || !same_names(&a->not_teams, &b->not_teams) ||
-        a->not_did_count != b->not_did_count)
+    if (a->prefer != b->prefer || !same_names(&a->only_hubs, &b->only_hubs) ||
+        !same_names(&a->not_hubs, &b->not_hubs) || !same_names(&a->only_teams, &b->only_teams) ||
+        !same_names(&a->not_teams, &b->not_teams) || a->not_did_count != b->not_did_count)
         return false;
     for (uint32_t i = 0; i < a->not_did_count; i++)
         if (a->not_did[i] != b->not_did[i])

@@ -95,7 +95,8 @@ static bool skills_fit(const struct gate *g, const struct profile *p)
     return true;
 }
 
-static bool name_fits(const struct ld_names *only, const struct ld_names *never, const char *s, size_t n) /* s NULL: none that is named */
+static bool name_fits(const struct ld_names *only, const struct ld_names *never, const char *s,
+                      size_t n) /* s NULL: none that is named */
 {
     return (!only->count || (s && in_names(only, s, n))) && !(never->count && s && in_names(never, s, n));
 }

@@ -13,7 +13,7 @@
 uint8_t worker_class(const struct worker *w)
 {
     uint32_t class = w->measured < WORKER_MEASURED_MIN ? 7 : (uint32_t)w->pace * w->kept / 256 * 7 / 256;
-    return class > 15 ? 15 : (uint8_t)class;
+    return class > 15 ? 15 : (uint8_t) class;
 }
 
 static uint16_t towards(uint16_t was, uint64_t now) /* a sixteenth of the way: the last sixteen or so decide */
@@ -245,8 +245,8 @@ static void list(struct engine *e, struct worker *w)
 {
     const struct hub *h = e->hub[w->hub - 1];
     bool team = w->team && w->team <= e->m.team_named_cap && e->m.team_named[w->team - 1];
-    struct cell_key k = { w->profile,      w->masks ? w : NULL, h->named ? h->id : 0, team ? w->team : 0,
-                          worker_class(w), false };
+    struct cell_key k = { w->profile,         w->masks ? w : NULL, h->named ? h->id : 0,
+                          team ? w->team : 0, worker_class(w),     false };
     w->idle = true;
     list_in(e, w, IDLE_ALL, &k);
     if (!e->m.by_hub)
@@ -304,7 +304,7 @@ void idle_masks_changed(struct engine *e, struct worker *w)
 struct worker *idle_pick(struct engine *e, uint32_t gate, enum idle_list l, const struct hub *h, bool best)
 {
     struct matcher *m = &e->m;
-    uint32_t c = best             ? order_first_bit(&m->best_idle, m->best_root, gate)
+    uint32_t c = best            ? order_first_bit(&m->best_idle, m->best_root, gate)
                  : l == IDLE_HUB ? order_first_bit(&m->idle, h->idle_root, gate)
                                  : order_first_bit(&m->idle, m->idle_root, gate);
     return c ? m->cell[c - 1]->first : NULL;

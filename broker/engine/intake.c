@@ -265,8 +265,8 @@ static void segment_end(struct engine *e, struct run *r, struct segment *s)
 
 static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values)
 {
-    if (s->n &&
-        (s->n == UNIT_SEGMENT_MAX || BLOB_HEAD_BYTES + 2 * (s->n + 1) + s->bytes + values->bytes > SL_SEGMENT_BYTES_MAX))
+    if (s->n && (s->n == UNIT_SEGMENT_MAX ||
+                 BLOB_HEAD_BYTES + 2 * (s->n + 1) + s->bytes + values->bytes > SL_SEGMENT_BYTES_MAX))
         segment_end(e, r, s);
     uint64_t unit = ++r->units;
     if (!s->n)

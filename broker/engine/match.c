@@ -309,8 +309,7 @@ static bool take_elsewhere(struct engine *e, const struct rq *but, struct worker
         for (uint32_t i = 0; i < sizeof r->ready / sizeof *r->ready; i++)
             for (uint64_t left = r->ready[i]; left; left &= left - 1) {
                 struct rq *q = &r->rq[r->by_rank[i * 64 + (uint32_t)__builtin_ctzll(left)]];
-                if (q != but && gate_no(q) == gate && rq_offers(q) && time_for(e, w, q) &&
-                    queue_take(e, q, w, pk))
+                if (q != but && gate_no(q) == gate && rq_offers(q) && time_for(e, w, q) && queue_take(e, q, w, pk))
                     return true;
             }
     }

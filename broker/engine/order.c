@@ -72,7 +72,10 @@ void order_free(struct order *o)
 
 /* ---- changes: down to the place by an explicit path, then the unions anew from there up ---- */
 
-struct path { uint32_t *link[DEPTH_MAX], node[DEPTH_MAX]; int n; };
+struct path {
+    uint32_t *link[DEPTH_MAX], node[DEPTH_MAX];
+    int n;
+};
 
 static void path_pull(struct order *o, struct path *p)
 {
@@ -225,7 +228,8 @@ uint32_t order_first_bit(const struct order *o, uint32_t root, uint32_t bit)
 
 uint32_t order_after_bit(const struct order *o, uint32_t root, struct order_key key, uint32_t bit)
 {
-    uint32_t w = bit / 64, best = 0; /* best: the lowest tree on the way that is behind the key and has it, node or right side */
+    uint32_t w = bit / 64,
+             best = 0; /* best: the lowest tree on the way that is behind the key and has it, node or right side */
     uint64_t b = 1ull << (bit % 64);
     for (uint32_t t = root; t && (all_of(o, t)[w] & b);) {
         const struct order_node *n = &o->node[t];

@@ -90,7 +90,9 @@ static uint32_t excluded(struct engine *e, const struct rq *q, uint64_t unit, ui
     uint8_t *h = unit_head(e, q->run, unit, false), copy[STATE_GROUP_BYTES_MAX];
     if (!h)
         return 0;
-    memcpy(copy, h, STATE_UNIT_BYTES + STATE_STATION_BYTES * q->run->lv->station_count); /* the cache moves on with the next unit */
+    memcpy(copy, h,
+           STATE_UNIT_BYTES +
+               STATE_STATION_BYTES * q->run->lv->station_count); /* the cache moves on with the next unit */
     for (uint32_t i = 0; i <= s->not_did_count; i++) {
         bool own = i == s->not_did_count;
         const uint8_t *t = unit_station(copy, own ? q->st->idx : s->not_did[i]);
@@ -115,7 +117,8 @@ static void learn(struct engine *e, struct rq *q, enum lane l, const struct rang
     uint32_t who[EXCLUDED_MAX], n = 0;
     bool first = true;
     for (uint32_t i = 0; i < r->n; i++)
-        for (uint64_t u = r->v[i].first; u < r->v[i].first + r->v[i].count && (first || n) && !e->rc; u++, first = false) {
+        for (uint64_t u = r->v[i].first; u < r->v[i].first + r->v[i].count && (first || n) && !e->rc;
+             u++, first = false) {
             uint32_t here[EXCLUDED_MAX], m = excluded(e, q, u, here), kept = 0;
             if (first) {
                 memcpy(who, here, (n = m) * sizeof *who);
@@ -268,9 +271,9 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint64_t newest = get_u48(s + ST_ASSIGN);
     uint8_t attempts = s[ST_ATTEMPTS];
     unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
-    if (has_copies(q->st) ? copies_excluded(e, q, unit, newest, w)
-                          : (s[ST_FLAGS] & STATE_FLAG_DECLINED) &&
-                                among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
+    if (has_copies(q->st)
+            ? copies_excluded(e, q, unit, newest, w)
+            : (s[ST_FLAGS] & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
         return LOOK_NOT_YOURS;
     if (q->st->def->not_did_count && did_before(e, q, unit, w->id))
         return LOOK_NOT_YOURS;
@@ -298,7 +301,8 @@ static bool ascending(const struct ranges *r)
 }
 
 /* Search one decoded segment, units up to `after` aside; what is stale is removed on the way. *changed tells that it must be written. */
-static bool seg_take(struct engine *e, struct search *x, struct ranges *r, uint64_t after, struct pick *out, bool *changed)
+static bool seg_take(struct engine *e, struct search *x, struct ranges *r, uint64_t after, struct pick *out,
+                     bool *changed)
 {
     struct lane_q *L = &x->q->lane[x->lane];
     for (uint32_t i = 0; i < r->n && !e->rc;) {

@@ -40,7 +40,8 @@ enum store_rc engine_restore(struct store *s, const uint8_t id[16], int64_t wall
         int64_t since_us = wall_us - (int64_t)get_u64(counters + META_WALL_AT);
         if (since_us > 0)
             ahead += (uint64_t)since_us / RESTORED_US_EACH;
-        if (run > UINT32_MAX - RESTORED_RUNS || last > ASSIGNMENT_MAX - RESTORED_SPARE || ahead > ASSIGNMENT_MAX - RESTORED_SPARE - last)
+        if (run > UINT32_MAX - RESTORED_RUNS || last > ASSIGNMENT_MAX - RESTORED_SPARE ||
+            ahead > ASSIGNMENT_MAX - RESTORED_SPARE - last)
             rc = STORE_FULL;
     }
     if (rc == STORE_OK) {

@@ -14,7 +14,9 @@
 #define SPAN_WORTH 64    /* positions: a shorter span is quicker looked at */
 #define WRITE_EVERY 1024 /* looks; positions of a span: 64 */
 
-struct span { uint64_t from, to; };
+struct span {
+    uint64_t from, to;
+};
 struct skip {
     struct rq *q;
     enum lane lane;
@@ -27,7 +29,8 @@ struct skip {
 
 static uint32_t slot_of(const struct engine *e, const struct rq *q, enum lane l, uint32_t worker)
 {
-    uint64_t h = q->run->id * 0x9E3779B97F4A7C15ull ^ (q->st->id * 2u + l) * 0xC2B2AE3D27D4EB4Full ^ worker * 0x165667B19E3779F9ull;
+    uint64_t h = q->run->id * 0x9E3779B97F4A7C15ull ^ (q->st->id * 2u + l) * 0xC2B2AE3D27D4EB4Full ^
+                 worker * 0x165667B19E3779F9ull;
     return (uint32_t)(h >> 32) & (e->skip_slots - 1);
 }
 

@@ -24,7 +24,7 @@
 
 #define CHANGE_BYTES_MAX (SL_VALUE_BYTES_MAX - ENVELOPE_BYTES) /* one change must fit one value */
 #define FORMAT_WITH_JOURNAL 2
-#define CHANGES_MAX 4096                                       /* that differ in table or key */
+#define CHANGES_MAX 4096 /* that differ in table or key */
 
 /* ---- one change ---- */
 
@@ -243,7 +243,8 @@ bool young_open(struct store *s, uint64_t bytes)
 {
     struct journal *j = &s->journal;
     j->bytes_max = bytes == 0 ? JOURNAL_BYTES_DEFAULT : bytes == 1 ? 0 : (size_t)bytes;
-    j->cap = (j->bytes_max > JOURNAL_BYTES_DEFAULT ? j->bytes_max : JOURNAL_BYTES_DEFAULT) + SMALL_BYTES; /* whatever another program left */
+    j->cap = (j->bytes_max > JOURNAL_BYTES_DEFAULT ? j->bytes_max : JOURNAL_BYTES_DEFAULT) +
+             SMALL_BYTES; /* whatever another program left */
     j->bytes = malloc(j->cap);
     return j->bytes != NULL && make_room(&s->write.young);
 }
@@ -366,8 +367,7 @@ enum store_rc store_settle(struct store *s, bool all)
     struct store_txn *t;
     assert(!s->write.open);
     if (s->read_only || s->full || atomic_load(&s->failed) || /* full: it needs pages, and it can wait */
-        (s->write.young.n == 0 && !j->stale) ||
-        (!all && j->n < j->bytes_max / 2))
+        (s->write.young.n == 0 && !j->stale) || (!all && j->n < j->bytes_max / 2))
         return STORE_OK;
     enum store_rc rc = store_begin(s, &t);
     if (rc != STORE_OK)

@@ -401,8 +401,8 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
 }
 
 /* Into the journal, or to its table. */
-static enum store_rc change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                            const struct store_val *part, size_t parts)
+static enum store_rc change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key,
+                            size_t key_n, const struct store_val *part, size_t parts)
 {
     struct store *s = t->s;
     int rc = 0;

@@ -13,7 +13,7 @@
 #include "tests/bench/common.h"
 
 #define PER_LINE 5
-#define SKILLS 5      /* of a profile */
+#define SKILLS 5 /* of a profile */
 #define ROSTER_ITEMS 1000
 #define PRODUCER 1
 
@@ -83,12 +83,9 @@ void shop_measure(struct shop *s)
 
 static void step(struct shop *s, enum input_kind kind, uint64_t peer, const struct slp_msg *m)
 {
-    struct input in = { .kind = kind,
-                        .elapsed_us = s->now_us,
-                        .wall_us = s->wall_us + s->now_us,
-                        .peer = peer,
-                        .msg = m,
-                        .restart = 77 };
+    struct input in = {
+        .kind = kind, .elapsed_us = s->now_us, .wall_us = s->wall_us + s->now_us, .peer = peer, .msg = m, .restart = 77
+    };
     struct cost was = begin();
     if (!s->t) {
         must(store_begin(s->store, &s->t) == STORE_OK, "begin");
@@ -286,9 +283,9 @@ static void pack_worker(struct shop *s, uint32_t hub, uint32_t i)
         struct slp_item_skill it = { .name = str(skill[k]), .level = 1 + (profile + k) % 5 };
         slp_pack_item(&s->b2, SLP_ITEM_skill, &it);
     }
-    struct slp_item_worker_def d = {
-        .name = str(name), .capacity = 4, .skills = { s->b2.p, (uint32_t)s->b2.n, SKILLS }
-    };
+    struct slp_item_worker_def d = { .name = str(name),
+                                     .capacity = 4,
+                                     .skills = { s->b2.p, (uint32_t)s->b2.n, SKILLS } };
     slp_pack_item(&s->b, SLP_ITEM_worker_def, &d);
 }
 
@@ -364,7 +361,8 @@ uint32_t shop_submit(struct shop *s, uint32_t hub, uint32_t n)
     slp_buf_clear(&s->b);
     slp_buf_clear(&s->b2);
     for (uint32_t i = 0; i < n; i++) {
-        static const char answer[] = "\xa6" "answer";
+        static const char answer[] = "\xa6"
+                                     "answer";
         struct slp_item_result it = { .assignment = h->held[i].assignment,
                                       .worker = h->held[i].worker,
                                       .values = { answer, sizeof answer - 1, 1 },

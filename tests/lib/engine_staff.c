@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(x) \
-    do { \
-        if (!(x)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
-            abort(); \
-        } \
+#define CHECK(x)                                                                                                       \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, unsigned n)

@@ -81,7 +81,8 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v, uint64_t 
             t->when_is = (int)rng_below(r, 3);
         }
         places(s, &where, t);
-        if (i && t->kind == 0 && t->after && rng_chance(&where, 300000)) { /* of the two who can do everything, one is left */
+        if (i && t->kind == 0 && t->after &&
+            rng_chance(&where, 300000)) { /* of the two who can do everything, one is left */
             uint32_t k = i;
             while (!(t->after >> --k & 1))
                 ;
@@ -117,7 +118,8 @@ static void copies(struct sim *s, struct rng *r, struct sim_variant *v)
                 v->st[i].not_did = 0;
 }
 
-static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number, char *b, size_t size)
+static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number,
+                    char *b, size_t size)
 {
     static const char *const kinds[] = { "any", "human", "robot" };
     size_t n = (size_t)snprintf(b, size,

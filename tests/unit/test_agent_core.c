@@ -383,7 +383,11 @@ static void welcome_of(struct world *w, uint64_t session, const char *store_id)
     w->now_us += 2 * S;
     deliver(w, SLP_CONTROL, 0, &order);
     const struct slp_msg *h = must_send(w, SLP_HELLO);
-    struct slp_welcome m = { .session = session, .heartbeat_us = HEARTBEAT_US, .grace_us = GRACE_US, .hub_id = 1, .store_id = { store_id, 16 } };
+    struct slp_welcome m = { .session = session,
+                             .heartbeat_us = HEARTBEAT_US,
+                             .grace_us = GRACE_US,
+                             .hub_id = 1,
+                             .store_id = { store_id, 16 } };
     SLP_SET(&m, welcome, store_id);
     deliver(w, SLP_WELCOME, h->id, &m);
 }

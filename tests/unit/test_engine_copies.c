@@ -193,7 +193,8 @@ static void who_was_busy_when_something_new_came_is_asked_for_it(void **state_)
         char yaml[512], name[4];
         snprintf(name, sizeof name, "l%d", i);
         snprintf(yaml, sizeof yaml,
-                 "line: %s\ninput:\n  - {name: text, type: text, required: true}\nstations:\n  - name: s\n    worker: {prefer: "
+                 "line: %s\ninput:\n  - {name: text, type: text, required: true}\nstations:\n  - name: s\n    worker: "
+                 "{prefer: "
                  "%s}\n%s    form: {fields: [{name: answer, type: short_answer, required: true}]}\n",
                  name, prefer[i], i < 2 ? "    copies: {min: 2}\n    agree: {method: all}\n" : "");
         station[i] = world_line(&w, yaml);

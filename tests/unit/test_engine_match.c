@@ -43,7 +43,9 @@ static uint64_t line(const char *worker)
     static unsigned runs;
     char name[32];
     snprintf(text, sizeof text,
-             "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: %s\n    backoff: 0\n    attempts: 100\n    form: {fields: [{name: a, type: short_answer}]}\n", worker);
+             "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: %s\n    backoff: 0\n  "
+             "  attempts: 100\n    form: {fields: [{name: a, type: short_answer}]}\n",
+             worker);
     world_line(&w, text);
     snprintf(name, sizeof name, "run-%u", ++runs);
     return world_run(&w, "l", name);
@@ -171,7 +173,7 @@ static void of_those_who_wait_the_better_measured_gets_it(void **state)
     (void)state;
     uint64_t run = line("{prefer: best}");
     work(&ktm, 0, run, 10, true);
-    work(&nbo, 0, run, 10, false); 
+    work(&nbo, 0, run, 10, false);
     work(&nbo, 0, run, 1, true);
     world_clear(&w);
     world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
@@ -205,11 +207,12 @@ static void what_was_measured_does_not_outlive_a_restart(void **state)
 static void the_hub_that_did_the_station_before_is_preferred(void **state)
 {
     (void)state;
-    world_line(&w, "line: two\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    worker: {skills: {law: 3}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
+    world_line(&w, "line: two\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    worker: {skills: "
+                   "{law: 3}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
                    "  - name: b\n    worker: {prefer: hub}\n");
     uint64_t run = world_run(&w, "two", "two");
     world_credit(&w, &nbo, 0, 1);
-    world_put(&w, run, 1); /* only wanjiku is there */
+    world_put(&w, run, 1);        /* only wanjiku is there */
     world_credit(&w, &ktm, 1, 1); /* bina waits the longest */
     world_credit(&w, &nbo, 1, 1);
     assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
@@ -231,7 +234,9 @@ static void more_requirements_than_bits_in_a_word_are_told_apart(void **state)
     (void)state;
     for (unsigned i = 0; i < 150; i++) {
         snprintf(text, sizeof text,
-                 "line: l%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: {skill-%u: 1}}\n", i, i);
+                 "line: l%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: "
+                 "{skill-%u: 1}}\n",
+                 i, i);
         world_line(&w, text);
         snprintf(name, sizeof name, "l%u", i);
         run[i] = world_run(&w, name, name);
@@ -254,7 +259,9 @@ static void more_requirements_than_bits_in_a_word_are_told_apart(void **state)
     world_credit(&w, &ktm, 0, 2);
     for (unsigned i = 0; i < 150; i++) {
         snprintf(text, sizeof text,
-                 "line: n%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: {new-%u: 1}}\n", i, i);
+                 "line: n%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: "
+                 "{new-%u: 1}}\n",
+                 i, i);
         world_line(&w, text);
         snprintf(name, sizeof name, "n%u", i);
         world_put(&w, world_run(&w, name, name), 1);

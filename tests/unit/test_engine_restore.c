@@ -11,8 +11,9 @@
 
 #include "tests/lib/engine_world.h"
 
-static const char echo[] = "line: echo\ninput: [{name: text, type: text}]\nstations:\n"
-                           "  - name: say\n    form: {title: Say, fields: [{name: loud, type: short_answer, required: true}]}\n";
+static const char echo[] =
+    "line: echo\ninput: [{name: text, type: text}]\nstations:\n"
+    "  - name: say\n    form: {title: Say, fields: [{name: loud, type: short_answer, required: true}]}\n";
 
 #define SPARE (1ull << 36)
 static const uint8_t NEW_ID[16] = "a copy's own id.";
@@ -87,7 +88,7 @@ static void numbers_go_on_behind_the_spare_and_the_time_since_the_copy(void **st
     assert_int_equal(world_take(&s, 0, 4), 4);
     back_up();
     assert_false(store_is_copy(s.w.store)); /* the original is none */
-    uint64_t first = go_on(80000000); /* 80 s: 125,000 a second */
+    uint64_t first = go_on(80000000);       /* 80 s: 125,000 a second */
     assert_int_equal(first, 4 + SPARE + 10000000 + 1);
     world_hello(&s.w, &s.h, NULL, 0);
     world_clear(&s.w);
@@ -127,7 +128,8 @@ static void what_the_original_gave_after_the_copy_is_not_found_and_recalled(void
         assert_int_equal(world_act(&s.w, &s.h, &lost[i], ACT_START, NULL, NULL), SLP_E_NOT_FOUND);
         assert_int_equal(world_act(&s.w, &s.h, &lost[i], ACT_BURY, "x", NULL), SLP_E_NOT_FOUND);
     }
-    struct world_task inside = { .assignment = first - 1, .worker = before.worker }, next = { .assignment = first + 3, .worker = before.worker };
+    struct world_task inside = { .assignment = first - 1, .worker = before.worker },
+                      next = { .assignment = first + 3, .worker = before.worker };
     assert_int_equal(world_submit(&s.w, &s.h, &inside, "x"), SLP_E_NOT_FOUND);
     assert_int_equal(world_submit(&s.w, &s.h, &next, "x"), SLP_E_NOT_FOUND);
     assert_int_equal(world_count(&s.w, "r", "say", TASK_DONE), 0);

@@ -20,7 +20,8 @@ enum { ASHA, BINA, WORKERS };
 static const char *const reviewed =
     "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
     "  - name: make\n    worker: {skills: {make: 1}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
-    "  - name: check\n    worker: {skills: {check: 1}, not_who_did: [make]}\n    form: {fields: [{name: a, type: short_answer}]}\n";
+    "  - name: check\n    worker: {skills: {check: 1}, not_who_did: [make]}\n    form: {fields: [{name: a, type: "
+    "short_answer}]}\n";
 static const char *const simple = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
                                   "  - name: s\n    form: {fields: [{name: a, type: short_answer}]}\n";
 

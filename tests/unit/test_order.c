@@ -13,7 +13,12 @@
 #define WORDS_MAX 5
 
 static struct order o;
-static struct plain { bool in; struct order_key key; uint64_t *own; uint32_t root; } plain[MEMBERS + 1];
+static struct plain {
+    bool in;
+    struct order_key key;
+    uint64_t *own;
+    uint32_t root;
+} plain[MEMBERS + 1];
 static uint32_t root[2], words;
 
 static bool before(struct order_key a, struct order_key b)
@@ -35,7 +40,8 @@ static uint32_t search(uint32_t set, struct order_key from, bool at, const uint6
     uint32_t best = 0;
     for (uint32_t i = 1; i <= MEMBERS; i++) {
         struct plain *p = &plain[i];
-        if (!p->in || p->root != set || before(p->key, from) || (!at && !before(from, p->key)) || (mask && !has(p, mask)))
+        if (!p->in || p->root != set || before(p->key, from) || (!at && !before(from, p->key)) ||
+            (mask && !has(p, mask)))
             continue;
         if (!best || before(p->key, plain[best].key))
             best = i;

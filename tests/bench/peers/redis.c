@@ -150,7 +150,8 @@ static uint64_t serve(const struct life *l)
     }
     append(n, "XACK", "workers");
     append(n, "XDEL", NULL);
-    read_group(l); /* Redis takes it behind them, in the same turn and with the same sync: as ours takes a grant with what is submitted */
+    read_group(
+        l); /* Redis takes it behind them, in the same turn and with the same sync: as ours takes a grant with what is submitted */
     freeReplyObject(next());
     freeReplyObject(next());
     freeReplyObject(r);
