@@ -90,9 +90,8 @@ static uint32_t excluded(struct engine *e, const struct rq *q, uint64_t unit, ui
     uint8_t *h = unit_head(e, q->run, unit, false), copy[STATE_GROUP_BYTES_MAX];
     if (!h)
         return 0;
-    memcpy(copy, h,
-           STATE_UNIT_BYTES +
-               STATE_STATION_BYTES * q->run->lv->station_count); /* the cache moves on with the next unit */
+    /* the cache moves on with the next unit */
+    memcpy(copy, h, STATE_UNIT_BYTES + STATE_STATION_BYTES * q->run->lv->station_count);
     for (uint32_t i = 0; i <= s->not_did_count; i++) {
         bool own = i == s->not_did_count;
         const uint8_t *t = unit_station(copy, own ? q->st->idx : s->not_did[i]);
