@@ -331,16 +331,22 @@ void shifts_forget_unused(struct engine *e, struct hub *h)
 
 /* ---- a shift begins or ends ---- */
 
-static void shift_event(struct engine *e, const struct shift *s)
+/* Which shift it is, in the map of an event that goes on with so many more pairs. */
+static void shift_pack(struct engine *e, const struct shift *s, uint32_t more)
 {
     slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 5);
+    slp_pack_map(&e->b3, 3 + more);
     slp_pack_cstr(&e->b3, "hub");
     slp_pack_u64(&e->b3, s->hub->id);
     slp_pack_cstr(&e->b3, "shift");
     slp_pack_u64(&e->b3, s->id);
     slp_pack_cstr(&e->b3, "name");
     slp_pack_cstr(&e->b3, s->name);
+}
+
+static void shift_event(struct engine *e, const struct shift *s)
+{
+    shift_pack(e, s, 2);
     slp_pack_cstr(&e->b3, "on");
     slp_pack_bool(&e->b3, s->on);
     slp_pack_cstr(&e->b3, "workers");
@@ -350,14 +356,7 @@ static void shift_event(struct engine *e, const struct shift *s)
 
 static void handover_event(struct engine *e, const struct shift *s, uint64_t started)
 {
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 5);
-    slp_pack_cstr(&e->b3, "hub");
-    slp_pack_u64(&e->b3, s->hub->id);
-    slp_pack_cstr(&e->b3, "shift");
-    slp_pack_u64(&e->b3, s->id);
-    slp_pack_cstr(&e->b3, "name");
-    slp_pack_cstr(&e->b3, s->name);
+    shift_pack(e, s, 2);
     slp_pack_cstr(&e->b3, "returned");
     slp_pack_u64(&e->b3, s->returned);
     slp_pack_cstr(&e->b3, "started");
