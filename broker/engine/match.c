@@ -125,11 +125,13 @@ static void rq_wakes(struct engine *e, struct rq *q)
     uint32_t gate = gate_no(q);
     struct gate *g = &e->m.gate[gate];
     if (!r->awake && !e->booting) {
-        uint64_t at = begin_at(e, r->priority, gate);
-        if (r->vtime < at) {
+        uint64_t at = begin_at(e, r->priority, gate), was = r->vtime;
+        if (r->vtime < at)
             r->vtime = at;
+        else if (g->awake[r->priority] && r->lv->station_count == 1 && r->vtime > at + 1)
+            r->vtime = at + 1; /* they began behind it while it slept: it owes them nothing */
+        if (r->vtime != was)
             run_dirty(e, r);
-        }
     }
     if (!g->awake[r->priority]++ || (e->booting && r->vtime < g->clock[r->priority]))
         g->clock[r->priority] = r->vtime;

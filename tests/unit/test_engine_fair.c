@@ -1,0 +1,111 @@
+/* The engine: shares between runs, where several stations have the same workers. docs/adr/0008-fair-shares.md */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/lib/engine_staff.h"
+
+static struct world w;
+static struct world_hub hub;
+
+/* Station `law/s` is for asha alone, `plain/s` for her and for otieno. */
+static int open_world(void **state)
+{
+    static const char text[] = "line: %s\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: %s\n"
+                               "    form: {fields: [{name: a, type: short_answer}]}\n";
+    static const struct staff v[] = { { "asha", 0, "law", 1, NULL }, { "otieno", 0, NULL, 0, NULL } };
+    char yaml[400];
+    (void)state;
+    memset(&w, 0, sizeof w);
+    memset(&hub, 0, sizeof hub);
+    world_open(&w);
+    staff_hub(&w, &hub, "kathmandu", v, 2);
+    snprintf(yaml, sizeof yaml, text, "plain", "{}");
+    world_line(&w, yaml);
+    snprintf(yaml, sizeof yaml, text, "law", "{skills: {law: 1}}");
+    world_line(&w, yaml);
+    return 0;
+}
+
+static int end_world(void **state)
+{
+    (void)state;
+    world_end(&w);
+    return 0;
+}
+
+static uint64_t got(const char *run)
+{
+    return world_count(&w, run, "s", TASK_ASSIGNED);
+}
+
+static void a_run_that_slept_is_not_behind_the_one_that_began_alone_meanwhile(void **state)
+{
+    (void)state;
+    world_put(&w, world_run(&w, "law", "neighbour"), 50); /* waits all the time for asha, who is not there */
+    uint64_t first = world_run(&w, "plain", "first"), second = world_run(&w, "plain", "second");
+    world_put(&w, first, 20);
+    world_credit(&w, &hub, 1, 21); /* otieno does all of it, and waits: the run sleeps */
+    assert_int_equal(got("first"), 20);
+    world_put(&w, second, 20); /* alone at its station, it begins with the neighbour */
+    world_put(&w, first, 20);
+    world_credit(&w, &hub, 1, 9);
+    assert_int_equal(got("first") - 20 + got("second"), 10);
+    assert_in_range(got("second"), 4, 6);
+}
+
+static void nor_is_it_after_a_restart(void **state)
+{
+    (void)state;
+    world_put(&w, world_run(&w, "law", "neighbour"), 50);
+    uint64_t first = world_run(&w, "plain", "first"), second = world_run(&w, "plain", "second");
+    world_put(&w, first, 20);
+    world_credit(&w, &hub, 1, 20);
+    assert_int_equal(got("first"), 20);
+    world_restart(&w); /* clocks of stations are forgotten, times of runs are not */
+    world_put(&w, second, 20);
+    world_put(&w, first, 20);
+    world_hello(&w, &hub, NULL, 0);
+    hub.granted[1] = 0;
+    world_credit(&w, &hub, 1, 10);
+    assert_int_equal(got("first") - 20 + got("second"), 10);
+    assert_in_range(got("second"), 4, 6);
+}
+
+static void what_it_did_at_other_stations_still_counts(void **state)
+{
+    static const struct staff v[] = { { "asha", 0, "law", 1, NULL },
+                                      { "otieno", 0, NULL, 0, NULL },
+                                      { "kamau", 0, "typing", 1, NULL } };
+    struct world_task t[20];
+    (void)state;
+    staff_roster(&w, &hub, v, 3);
+    world_line(&w, "line: typing\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n"
+                   "    worker: {skills: {typing: 1}}\n");
+    world_line(&w, "line: long\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n"
+                   "    worker: {skills: {law: 1}}\n    form: {fields: [{name: a, type: short_answer}]}\n  - name: s\n");
+    world_put(&w, world_run(&w, "typing", "neighbour"), 50); /* waits for kamau */
+    uint64_t longer = world_run(&w, "long", "longer"), plain = world_run(&w, "plain", "plain");
+    world_put(&w, longer, 10);
+    world_credit(&w, &hub, 0, 11);
+    assert_int_equal(world_tasks(&w, &hub, t, 20), 10);
+    world_put(&w, plain, 20); /* begins with the neighbour; asha gets the first */
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(world_submit(&w, &hub, &t[i], "done"), SLP_E_OK);
+    world_credit(&w, &hub, 1, 6);
+    assert_int_equal(got("plain"), 7); /* the longer run had ten at its first station */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_run_that_slept_is_not_behind_the_one_that_began_alone_meanwhile, open_world,
+                                        end_world),
+        cmocka_unit_test_setup_teardown(nor_is_it_after_a_restart, open_world, end_world),
+        cmocka_unit_test_setup_teardown(what_it_did_at_other_stations_still_counts, open_world, end_world),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
