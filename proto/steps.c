@@ -71,40 +71,63 @@ bool slp_next_raw(struct slp_cursor *c, struct slp_bytes *v)
     return true;
 }
 
-/* take_TYPE: one field of an item; false: nil. */
-static inline bool is_nil(const struct slr *r)
+/* An item that is being taken apart: its elements that are left. */
+struct taking {
+    struct slr r;
+    uint32_t left;
+};
+
+/* Another element; false: the item ends before it. */
+static inline bool element(struct taking *t)
 {
-    return r->p < r->end && (uint8_t)*r->p == 0xc0;
+    if (t->left == 0)
+        return false;
+    t->left--;
+    return true;
 }
 
-static inline bool take_U64(struct slr *r, bool required, uint64_t *out)
+/* take_TYPE: one field of an item; false: nil, or the item ends before it. */
+static inline bool is_nil(const struct slr *r)
+{
+    return (uint8_t)*r->p == 0xc0;
+}
+
+static inline bool take_U64(struct taking *t, bool required, uint64_t *out)
 {
     (void)required;
-    struct slr_value v = take(r);
+    if (!element(t))
+        return false;
+    struct slr_value v = take(&t->r);
     *out = v.type == SLR_U64 ? v.u64 : 0;
     return v.type != SLR_NIL;
 }
 
-static inline bool take_I64(struct slr *r, bool required, int64_t *out)
+static inline bool take_I64(struct taking *t, bool required, int64_t *out)
 {
     (void)required;
-    struct slr_value v = take(r);
+    if (!element(t))
+        return false;
+    struct slr_value v = take(&t->r);
     *out = v.type == SLR_NIL ? 0 : v.i64;
     return v.type != SLR_NIL;
 }
 
-static inline bool take_BOOL(struct slr *r, bool required, bool *out)
+static inline bool take_BOOL(struct taking *t, bool required, bool *out)
 {
     (void)required;
-    struct slr_value v = take(r);
+    if (!element(t))
+        return false;
+    struct slr_value v = take(&t->r);
     *out = v.type == SLR_BOOL && v.b;
     return v.type != SLR_NIL;
 }
 
-static inline bool take_STR(struct slr *r, bool required, struct slp_bytes *out)
+static inline bool take_STR(struct taking *t, bool required, struct slp_bytes *out)
 {
     (void)required;
-    struct slr_value v = take(r);
+    if (!element(t))
+        return false;
+    struct slr_value v = take(&t->r);
     if (v.type == SLR_NIL)
         return false;
     *out = (struct slp_bytes){ v.p, v.n };
@@ -113,27 +136,57 @@ static inline bool take_STR(struct slr *r, bool required, struct slp_bytes *out)
 #define take_NAME take_STR
 #define take_BIN take_STR
 
-static inline bool take_RAW(struct slr *r, bool required, struct slp_bytes *out)
+static inline bool take_RAW(struct taking *t, bool required, struct slp_bytes *out)
 {
-    bool there = required || !is_nil(r); /* nil is a value like any other where one is required */
-    const char *start = r->p;
-    skip(r);
+    if (!element(t))
+        return false;
+    bool there = required || !is_nil(&t->r); /* nil is a value like any other where one is required */
+    const char *start = t->r.p;
+    skip(&t->r);
     if (there)
-        *out = (struct slp_bytes){ start, (uint32_t)(r->p - start) };
+        *out = (struct slp_bytes){ start, (uint32_t)(t->r.p - start) };
     return there;
 }
 
-static inline bool take_RAWS(struct slr *r, bool required, struct slp_list *out)
+static inline bool take_RAWS(struct taking *t, bool required, struct slp_list *out)
 {
     (void)required;
-    struct slr_value v = take(r);
+    if (!element(t))
+        return false;
+    struct slr_value v = take(&t->r);
     if (v.type == SLR_NIL)
         return false;
-    const char *start = r->p;
+    const char *start = t->r.p;
     for (uint32_t i = 0; i < v.n; i++)
-        skip(r);
-    *out = (struct slp_list){ start, (uint32_t)(r->p - start), v.n };
+        skip(&t->r);
+    *out = (struct slp_list){ start, (uint32_t)(t->r.p - start), v.n };
     return true;
+}
+
+/* The next item of a list; false: there is none. */
+static inline bool item_begin(const struct slp_cursor *c, struct taking *t)
+{
+    if (c->left == 0)
+        return false;
+    t->r = slr_on(c->p, c->bytes);
+    struct slr_value head = take(&t->r);
+    assert(head.type == SLR_ARRAY);
+    t->left = head.n;
+    return true;
+}
+
+static inline void item_end(struct slp_cursor *c, struct taking *t)
+{
+    while (element(t)) /* from a newer peer */
+        skip(&t->r);
+    moved(c, &t->r);
+}
+
+/* The field's bit in `has`. */
+static inline uint32_t bit(bool there, bool required, unsigned place)
+{
+    assert(there || !required); /* it was decoded */
+    return (uint32_t)there << place;
 }
 // clang-format off
 #define take_U64S take_RAWS
@@ -142,7 +195,7 @@ static inline bool take_RAWS(struct slr *r, bool required, struct slp_list *out)
 #define F(msg, key, type, field, req, max, what)
 #define MSG_END(name)
 #define ITEM(name, what) \
-    static inline bool take_LIST_##name(struct slr *r, bool required, struct slp_list *out) { return take_RAWS(r, required, out); }
+    static inline bool take_LIST_##name(struct taking *t, bool required, struct slp_list *out) { return take_RAWS(t, required, out); }
 #define I(item, type, field, req, max, what)
 #define ITEM_END(name)
 #include "proto/messages.def"
@@ -153,22 +206,14 @@ static inline bool take_RAWS(struct slr *r, bool required, struct slp_list *out)
 #define ITEM(name, what)                                              \
     bool slp_next_##name(struct slp_cursor *c, struct slp_item_##name *v) \
     {                                                                 \
-        if (c->left == 0)                                             \
+        struct taking t;                                              \
+        if (!item_begin(c, &t))                                       \
             return false;                                             \
-        struct slr r = slr_on(c->p, c->bytes);                        \
-        struct slr_value head = take(&r);                             \
-        uint32_t n = head.n, i = 0;                                   \
-        assert(head.type == SLR_ARRAY);                               \
         memset(v, 0, sizeof *v);
 #define I(item, type, field, req, max, what)                          \
-        bool there_##field = i < n && take_##type(&r, req, &v->field);  \
-        assert(there_##field || !req); /* it was decoded */             \
-        v->has |= (uint32_t)there_##field << SLP_BIT_item_##item##_##field; \
-        i++;
+        v->has |= bit(take_##type(&t, req, &v->field), req, SLP_BIT_item_##item##_##field);
 #define ITEM_END(name)                                                \
-        for (; i < n; i++)                                            \
-            skip(&r);                                                 \
-        moved(c, &r);                                                 \
+        item_end(c, &t);                                              \
         return true;                                                  \
     }
 #include "proto/messages.def"
