@@ -145,7 +145,16 @@ $(O)/demo/%: deploy/demo/%.c
 WHOLE   := $(LIBS) $(O)/libtest.a
 with_whole = -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lmicrohttpd -lncursesw -ltinfo -lgcrypt
 link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(with_whole)
-$(O)/tests/test_alloc_%: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
+# Calls that fail when a test wants it: our own code's allocations, its calls to LMDB (tests/lib/lmdb_fails.h) and to the kernel (sys_fails.h).
+ALLOCATIONS  := malloc calloc realloc strdup strndup
+LMDB_CALLS   := $(addprefix mdb_,env_create env_open env_set_mapsize env_copy2 txn_begin txn_renew txn_commit dbi_open stat get put drop \
+                cursor_open cursor_get cursor_put cursor_del)
+SYSTEM_CALLS := mkdir flock fstat fstatat fstatvfs ftruncate fsync fdatasync pread pwrite rename renameat2 open openat
+wrapped       = $(addprefix -Wl$(comma)--wrap=,$(1))
+comma        := ,
+$(O)/tests/test_alloc_%: LDFLAGS += $(call wrapped,$(ALLOCATIONS))
+$(O)/tests/test_fails_%: LDFLAGS += $(call wrapped,$(LMDB_CALLS))
+$(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka
 BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
@@ -166,7 +175,7 @@ $(O)/torture/shim.so: tests/torture/shim.c
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(filter-out -fsanitize%,$(CFLAGS)) -MMD -MP -MF $@.d -shared -o $@ $< -ldl -lpthread
 $(O)/torture/%: tests/torture/%.c $(WHOLE)
 	$(link_whole)
-$(O)/sunline-sim: LDFLAGS += $(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
+$(O)/sunline-sim: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(LMDB_CALLS))
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)
 $(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(LIBS)

@@ -450,8 +450,7 @@ void assigns_load(struct engine *e)
         s->due_us = true_due(s);
         timer_add(e, s);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

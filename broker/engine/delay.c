@@ -17,8 +17,7 @@ static void look_at_head(struct engine *e)
     if (rc == STORE_OK)
         rc = store_seek(&c, "", 0);
     e->delay_due_us = rc == STORE_OK ? (int64_t)key_get_u64(c.key.p) : INT64_MAX;
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

@@ -13,6 +13,12 @@ void fail(struct engine *e, enum store_rc rc)
         e->rc = rc;
 }
 
+void walked(struct engine *e, enum store_rc rc)
+{
+    if (rc != STORE_NOT_FOUND)
+        fail(e, rc);
+}
+
 void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
 {
     if (need <= *cap)
@@ -43,8 +49,7 @@ void sort(void *v, size_t n, size_t size, int (*order)(const void *, const void 
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v)
 {
     enum store_rc rc = store_get(e->t, tb, k, kn, v);
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     return rc == STORE_OK;
 }
 

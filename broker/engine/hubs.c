@@ -92,8 +92,7 @@ void hubs_load(struct engine *e)
         if (r.bad)
             fail(e, STORE_CORRUPT);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

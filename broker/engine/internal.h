@@ -320,6 +320,7 @@ struct engine {
 
 /* engine.c */
 void fail(struct engine *e, enum store_rc rc);
+void walked(struct engine *e, enum store_rc rc); /* a walk or a search ended with this: what is not the table's end is a failure */
 void sort(void *v, size_t n, size_t size, int (*order)(const void *, const void *)); /* mostly it is in order already */
 void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size); /* the array, or NULL after fail() */
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v); /* false: not there (or failed) */

@@ -179,8 +179,7 @@ static void definitions_load(struct engine *e)
     }
     if (l)
         definition_done(e, l, &b);
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
     slp_buf_free(&b);
 }
@@ -203,8 +202,7 @@ void lines_load(struct engine *e)
         if (s)
             s->paused = rdr_u8(&r);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

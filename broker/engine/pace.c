@@ -143,8 +143,7 @@ void paces_load(struct engine *e)
             fail(e, STORE_CORRUPT);
         measure(p);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

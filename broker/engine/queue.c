@@ -385,8 +385,8 @@ static bool seg_read(struct engine *e, struct search *x, uint64_t *pos, struct r
         if (!ranges_read(e, &rd, r))
             fail(e, STORE_CORRUPT);
         *since_us = rdr_i64(&rd);
-    } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
-        fail(e, rc);
+    } else {
+        walked(e, rc);
     }
     store_cursor_close(&c);
     return here && !e->rc;

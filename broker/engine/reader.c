@@ -33,11 +33,16 @@ void reader_free(struct reader **pr)
     *pr = NULL;
 }
 
+void rd_walked(struct reader *r, enum store_rc rc)
+{
+    if (r->rc == STORE_OK && rc != STORE_NOT_FOUND)
+        r->rc = rc;
+}
+
 static bool get(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v)
 {
     enum store_rc rc = store_get(r->t, tb, k, n, v);
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        r->rc = rc;
+    rd_walked(r, rc);
     return rc == STORE_OK;
 }
 

@@ -41,6 +41,7 @@ struct rd_run { /* a run as the store has it */
     unsigned shift;
 };
 
+void rd_walked(struct reader *r, enum store_rc rc); /* a walk or a search ended with this: what is not the table's end is a failure; the first one stays */
 uint32_t rd_name(struct reader *r, enum name_kind k, struct slp_bytes n);          /* 0: none */
 struct slp_bytes rd_name_of(struct reader *r, enum name_kind k, uint32_t id);      /* "" if it is gone */
 bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run);

@@ -49,8 +49,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     bool full = false;
     char vain[200];
     enum store_rc rc = store_cursor_open(r->t, tb, &c);
-    if (rc == STORE_CORRUPT)
-        return true; /* the journal is damaged: nothing else can be read. It is named when its turn comes */
+    if (rc == STORE_CORRUPT && store_journal_damaged(r->t))
+        return true; /* nothing else can be read. It is named when its turn comes */
     for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
          rc = store_next(&c)) {
         if (a->records == records_max || damaged == DAMAGE_MAX || looked > LOOKS_MAX) {
@@ -151,8 +151,7 @@ static uint64_t tally_run(struct reader *r, const struct rd_run *run, uint64_t g
             t->dead += dead;
         }
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        r->rc = rc;
+    rd_walked(r, rc);
     store_cursor_close(&c);
     return next;
 }
@@ -217,8 +216,7 @@ static uint32_t run_from(struct reader *r, uint32_t id, struct rd_run *run)
         if (c.key.n == 6 && !(at[4] | at[5]) && rd_run_get(r, key_get_u32(at), run) && run->state != RUN_DELETING)
             found = run->id;
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        r->rc = rc;
+    rd_walked(r, rc);
     store_cursor_close(&c);
     return found;
 }

@@ -39,12 +39,9 @@ uint64_t rd_oldest_event(struct reader *r, uint64_t *last)
     struct store_val v;
     enum store_rc rc = store_get(r->t, TABLE_META, "engine", 6, &v);
     *last = 0;
-    if (rc == STORE_NOT_FOUND)
+    rd_walked(r, rc);
+    if (rc != STORE_OK)
         return 1;
-    if (rc) {
-        r->rc = rc;
-        return 1;
-    }
     struct rdr rd = rdr_on(v.p, v.n);
     rdr_bytes(&rd, 5 * 4 + 2 * 8);
     *last = rdr_u64(&rd);
@@ -90,8 +87,7 @@ static uint64_t segment_seek(struct reader *r, uint64_t seq, struct store_cursor
     }
     if (rc == STORE_OK)
         return key_get_u64(c->key.p);
-    if (rc != STORE_NOT_FOUND)
-        r->rc = rc;
+    rd_walked(r, rc);
     return 0;
 }
 
@@ -124,9 +120,10 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
                             .next_since = since };
     struct store_cursor c;
     bool full = false;
+    enum store_rc rc = STORE_OK;
     slp_buf_clear(&r->b);
     uint64_t first = segment_seek(r, since, &c);
-    for (enum store_rc rc = STORE_OK; first && rc == STORE_OK && !full && !r->rc; rc = store_next(&c)) {
+    for (; first && rc == STORE_OK && !full && !r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         uint64_t seq = key_get_u64(c.key.p);
         uint16_t n = rdr_u16(&rd);
@@ -154,6 +151,7 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
             a.next_since = seq + 1;
         }
     }
+    rd_walked(r, rc);
     store_cursor_close(&c);
     a.events = (struct slp_list){ r->b.p, (uint32_t)r->b.n, rows };
     a.more = a.next_since <= last;
@@ -235,8 +233,9 @@ int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wante
     r->rc = store_begin_read(r->store, &r->t);
     if (r->rc)
         return -1;
+    enum store_rc rc = STORE_OK;
     uint64_t at = segment_seek(r, first, &c), seq = at;
-    for (enum store_rc rc = STORE_OK; at && rc == STORE_OK && seq <= last && !r->rc; rc = store_next(&c)) {
+    for (; at && rc == STORE_OK && seq <= last && !r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         seq = key_get_u64(c.key.p);
         uint16_t count = rdr_u16(&rd);
@@ -268,6 +267,7 @@ int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wante
             }
         }
     }
+    rd_walked(r, rc);
     store_cursor_close(&c);
     all_emit(r, v, n, emit, arg);
     store_abort(&r->t);

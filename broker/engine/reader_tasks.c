@@ -133,8 +133,7 @@ static void tasks_ready(struct page *p, uint16_t idx)
         if (!tell_ranges(p, &run, idx, TASK_READY, 0, &rd, same ? from : beginning, c.key.p, 17))
             break;
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        p->r->rc = rc;
+    rd_walked(p->r, rc);
     store_cursor_close(&c);
 }
 
@@ -166,8 +165,7 @@ static void tasks_waiting(struct page *p, uint16_t idx)
         if (!tell_ranges(p, &run, idx, TASK_WAITING, due > 0 ? due : 0, &rd, at, c.key.p, 16))
             break;
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        p->r->rc = rc;
+    rd_walked(p->r, rc);
     store_cursor_close(&c);
 }
 
@@ -196,8 +194,7 @@ static void tasks_dead(struct page *p, uint16_t idx)
             break;
         }
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        p->r->rc = rc;
+    rd_walked(p->r, rc);
     store_cursor_close(&c);
 }
 

@@ -155,8 +155,7 @@ static void history(struct reader *r, const struct rd_run *run, uint64_t unit)
         text(b, "reason", (struct slp_bytes){ s ? s : "", (uint32_t)len });
         n++;
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        r->rc = rc;
+    rd_walked(r, rc);
     store_cursor_close(&c);
     slp_pack_array(&r->b, n);
     slp_buf_add(&r->b, r->b2.p, r->b2.n);

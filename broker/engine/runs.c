@@ -215,8 +215,7 @@ void runs_load(struct engine *e)
         else
             queue_load(e, id, part, &rd);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

@@ -271,8 +271,7 @@ void shifts_load(struct engine *e)
         shift_seek(e, s);
         heap_add(e, s);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
     if (e->meta.shift) { /* numbers up to the last one may be asked for, whether they are there or not */
         struct shift **v = grow(e, e->shift, &e->shift_cap, e->meta.shift, sizeof *v);

@@ -107,12 +107,10 @@ static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool
     struct store_val v = { 0 };
     group_key(k, r, no);
     bool there = e_get(e, TABLE_STATE, k, sizeof k, &v);
-    if (!there && !create)
-        return NULL;
-    if (there && v.n > sizeof none.b) {
+    if (v.n > sizeof none.b)
         fail(e, STORE_CORRUPT);
+    if (e->rc || (!there && !create))
         return NULL;
-    }
     /* The bytes are copied before the victim is written: a write ends what was borrowed. */
     uint8_t b[STATE_GROUP_BYTES_MAX];
     if (there)
@@ -157,9 +155,10 @@ uint8_t *unit_create(struct engine *e, struct run *r, uint64_t unit)
     uint64_t no = (unit - 1) >> r->shift;
     uint32_t off = (uint32_t)((unit - 1) - (no << r->shift)) * unit_bytes(r);
     struct group *g = group_at(e, r, no, true);
-    if (!g)
+    if (g && g->bytes != off)
+        fail(e, STORE_CORRUPT); /* units come in one after the other */
+    if (e->rc)
         return NULL;
-    assert(g->bytes == off); /* units come in one after the other */
     memset(g->b + off, 0, unit_bytes(r));
     put_u16(g->b + off + UH_LEFT, (uint16_t)r->lv->station_count);
     g->bytes = off + unit_bytes(r);

@@ -54,8 +54,7 @@ void sweeps_load(struct engine *e)
         else if (n)
             memcpy(s->reason, reason, s->reason_n = (uint16_t)n);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 
@@ -135,8 +134,8 @@ static uint32_t delete_prefix(struct engine *e, enum store_table tb, const uint8
         bool here = rc == STORE_OK && c.key.n >= n && c.key.n <= sizeof k && !memcmp(c.key.p, prefix, n);
         if (here)
             memcpy(k, c.key.p, kn = c.key.n);
-        else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-            fail(e, rc);
+        else
+            walked(e, rc);
         store_cursor_close(&c);
         if (!here)
             break;
@@ -193,8 +192,8 @@ static void delete_result(struct engine *e, uint64_t no, uint32_t run)
         uint8_t k[8];
         key_u64(k, b.first);
         delete_prefix(e, TABLE_RESULT, k, sizeof k, UINT32_MAX);
-    } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
-        fail(e, rc);
+    } else {
+        walked(e, rc);
     }
 }
 
@@ -250,8 +249,8 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
         if (here) {
             memcpy(k, c.key.p, sizeof k);
             memcpy(b, c.val.p, bytes = c.val.n);
-        } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
-            fail(e, rc);
+        } else {
+            walked(e, rc);
         }
         store_cursor_close(&c);
         if (!here) {
@@ -326,8 +325,8 @@ static bool step_dead(struct engine *e, struct sweep *s)
         bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, pn);
         if (here)
             memcpy(k, c.key.p, sizeof k);
-        else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-            fail(e, rc);
+        else
+            walked(e, rc);
         store_cursor_close(&c);
         if (!here)
             return true;

@@ -124,8 +124,7 @@ void workers_load(struct engine *e)
         if (w->on_roster && s.shift)
             shift_join(e->shift[s.shift - 1], w);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

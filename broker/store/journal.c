@@ -372,7 +372,10 @@ enum store_rc store_settle(struct store *s, bool all)
     enum store_rc rc = store_begin(s, &t);
     if (rc != STORE_OK)
         return rc;
-    if (!t->direct && young_settle(t) != 0)
+    int failed = t->direct ? 0 : young_settle(t);
+    if (failed != 0) {
+        snprintf(t->text, sizeof t->text, "settling the journal: %s", mdb_strerror(failed));
         t->broken = true; /* the commit fails, for good */
+    }
     return store_commit(&t);
 }

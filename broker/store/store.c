@@ -262,7 +262,12 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
     if (rc == 0) {
         result = parse_format(s, key, record, dir, text, size);
         key = (MDB_val){ sizeof COPY_KEY - 1, (void *)(uintptr_t)COPY_KEY };
-        s->copy = mdb_get(mt, meta, &key, &record) == 0; /* whatever stands there: it is a mark */
+        rc = mdb_get(mt, meta, &key, &record);
+        s->copy = rc == 0; /* whatever stands there: it is a mark */
+        if (rc != 0 && rc != MDB_NOTFOUND) {
+            say(text, size, "%s: %s", dir, mdb_strerror(rc));
+            result = store_rc_of(rc);
+        }
     } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         MDB_envinfo info;
         mdb_env_info(s->env, &info);

@@ -107,6 +107,8 @@ void store_reader_check(struct store *s); /* clear reader slots of dead processe
 enum store_rc store_begin(struct store *s, struct store_txn **t); /* the one write transaction */
 /* Any thread; keep it short. It sees the last commit that ended, never one that is not on disk yet. */
 enum store_rc store_begin_read(struct store *s, struct store_txn **t);
+/* A read transaction in which nothing can be read but JOURNAL: that is damaged, and nobody knows what it says of the rest. */
+bool store_journal_damaged(const struct store_txn *t);
 /* Synced on return; *t NULL. Any failure is STORE_IO, for good: nothing may begin any more, the process must exit. */
 enum store_rc store_commit(struct store_txn **t);
 void store_abort(struct store_txn **t); /* safe with NULL; ends a read transaction too */

@@ -87,7 +87,7 @@ enum store_rc store_begin(struct store *s, struct store_txn **out)
     int rc = mdb_txn_begin(s->env, NULL, 0, &t->mt);
     if (rc != 0) {
         snprintf(t->text, sizeof t->text, "begin: %s", mdb_strerror(rc));
-        return rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
+        return store_rc_of(rc);
     }
     t->s = s;
     t->open = t->writer = true;
@@ -205,7 +205,7 @@ static enum store_rc begin_read(struct store *s, bool plain, struct store_txn **
         pool_give(s, t);
     }
     store_reader_leave(s);
-    return rc == ENOMEM || rc == MDB_READERS_FULL ? STORE_NO_MEMORY : STORE_IO;
+    return rc == MDB_READERS_FULL ? STORE_NO_MEMORY : store_rc_of(rc);
 }
 
 enum store_rc store_begin_read(struct store *s, struct store_txn **out)
@@ -216,6 +216,11 @@ enum store_rc store_begin_read(struct store *s, struct store_txn **out)
 enum store_rc txn_begin_plain(struct store *s, struct store_txn **out)
 {
     return begin_read(s, true, out);
+}
+
+bool store_journal_damaged(const struct store_txn *t)
+{
+    return t->young_rc == STORE_CORRUPT;
 }
 
 void store_txn_free_pool(struct store *s)

@@ -19,25 +19,55 @@
         }                                                                                                              \
     } while (0)
 
+/* A call of the product; its code is in rc. */
+#define CALL(w, call)                                                                                                  \
+    do {                                                                                                               \
+        if ((w)->around)                                                                                               \
+            (w)->around(true);                                                                                         \
+        call;                                                                                                          \
+        if ((w)->around)                                                                                               \
+            (w)->around(false);                                                                                        \
+    } while (0)
+
+static bool went(struct world *w, enum store_rc rc)
+{
+    if (rc != STORE_OK && !w->around) {
+        fprintf(stderr, "the product fails: %d %s\n", rc, w->store ? store_error_text(w->store) : "");
+        abort();
+    }
+    if (rc != STORE_OK && !w->failed)
+        w->failed = rc;
+    return rc == STORE_OK;
+}
+
 static void step(struct world *w, struct input *in)
 {
+    enum store_rc rc;
+    if (w->failed)
+        return;
     if (!w->t) {
-        CHECK(store_begin(w->store, &w->t) == STORE_OK);
+        CALL(w, rc = store_begin(w->store, &w->t));
+        if (!went(w, rc))
+            return;
         CHECK(engine_batch_begin(w->engine, w->t, &w->out) == STORE_OK);
     }
     in->elapsed_us = w->now_us;
     in->wall_us = w->wall_us;
-    CHECK(engine_step(w->engine, in) == STORE_OK);
-    if (++w->in_batch >= w->batch)
+    CALL(w, rc = engine_step(w->engine, in));
+    if (went(w, rc) && ++w->in_batch >= w->batch)
         world_flush(w);
 }
 
 void world_flush(struct world *w)
 {
-    if (!w->t)
+    enum store_rc rc;
+    if (!w->t || w->failed)
         return;
-    CHECK(engine_batch_end(w->engine) == STORE_OK);
-    CHECK(store_commit(&w->t) == STORE_OK);
+    CALL(w, rc = engine_batch_end(w->engine); if (!rc) rc = store_commit(&w->t));
+    if (!went(w, rc))
+        return;
+    if (w->how.hashes)
+        CHECK(engine_state_hash(w->store, w->hash) == STORE_OK && (w->hashed = true));
     w->in_batch = 0;
     for (size_t i = 0; i < w->out.n; i++) {
         if (w->frames == w->cap)
@@ -55,15 +85,27 @@ void world_flush(struct world *w)
 static void boot(struct world *w)
 {
     enum store_rc rc;
-    struct store_options o = { .dir = w->dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .no_sync = true };
-    uint8_t id[16] = "test store";
+    struct store_options o = {
+        .dir = w->dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .journal_bytes = w->how.journal_bytes, .no_sync = true
+    };
+    uint8_t id[16] = "test store", hash[16];
     char text[200];
-    rc = store_open(&w->store, &o, id, text, sizeof text);
-    if (rc)
+    w->failed = STORE_OK;
+    CALL(w, rc = store_open(&w->store, &o, id, text, sizeof text));
+    if (rc && !w->around)
         fprintf(stderr, "%s\n", text);
-    CHECK(rc == STORE_OK);
-    CHECK(w->engine = engine_open(w->store, &w->cfg, &rc));
-    CHECK(w->reader = reader_new(w->store));
+    if (!went(w, rc))
+        return;
+    if (w->hashed) {
+        CHECK(engine_state_hash(w->store, hash) == STORE_OK);
+        CHECK(memcmp(hash, w->hash, sizeof hash) == 0);
+    }
+    CALL(w, w->engine = engine_open(w->store, &w->cfg, &rc));
+    if (!went(w, rc))
+        return;
+    CALL(w, w->reader = reader_new(w->store));
+    if (!went(w, w->reader ? STORE_OK : STORE_NO_MEMORY))
+        return;
     w->hellos = 0;
     struct input in = { .kind = INPUT_BOOT, .restart = 1000 * ++w->restarts };
     step(w, &in);
@@ -81,9 +123,15 @@ void world_boot(struct world *w)
 
 void world_open(struct world *w)
 {
+    world_open_with(w, (struct world_how){ 0 });
+}
+
+void world_open_with(struct world *w, struct world_how how)
+{
     struct engine_config cfg = w->cfg;
     memset(w, 0, sizeof *w);
     w->cfg = cfg;
+    w->how = how;
     strcpy(w->dir, "/tmp/sunline-engine-XXXXXX");
     CHECK(mkdtemp(w->dir));
     w->now_us = 1000000;
@@ -157,7 +205,7 @@ void world_pass(struct world *w, int64_t us)
 {
     int64_t end = w->now_us + us;
     world_flush(w);
-    for (unsigned i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < 100000 && !w->failed; i++) {
         int64_t due = engine_next_due_us(w->engine);
         bool more = engine_backlog(w->engine);
         if (!more && due > end)
@@ -179,6 +227,8 @@ struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const 
     struct slp_buf *b = &w->kept[w->in_batch]; /* messages point into it until the batch ends */
     struct slp_msg m;
     struct slp_fault fault;
+    if (w->failed)
+        return &w->nothing;
     slp_buf_clear(b);
     CHECK(slp_encode(b, type, ++w->next_id, any) == 0);
     if (slp_decode(b->p, b->n, SLP_C2B | SLP_A2B, &m, &fault)) {
@@ -188,6 +238,8 @@ struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const 
     uint64_t id = w->next_id;
     struct input in = { .kind = INPUT_MESSAGE, .peer = peer, .msg = &m };
     step(w, &in);
+    if (w->failed)
+        return &w->nothing;
     for (size_t i = w->frames; i-- > 0;)
         if (w->frame[i].peer == peer && w->frame[i].m.id == id)
             return &w->frame[i].m;
@@ -199,17 +251,47 @@ struct slp_msg *world_read(struct world *w, uint64_t type, const void *any)
     struct slp_buf b = { 0 }, out = { 0 };
     struct slp_msg m;
     struct slp_fault fault;
+    int rc;
     world_flush(w);
+    if (w->failed)
+        return &w->nothing;
     CHECK(slp_encode(&b, type, ++w->next_id, any) == 0);
     CHECK(slp_decode(b.p, b.n, SLP_C2B, &m, &fault) == 0);
-    CHECK(reader_answer(w->reader, &m, w->now_us, &out) == 0);
+    CALL(w, rc = reader_answer(w->reader, &m, w->now_us, &out));
+    slp_buf_free(&b);
+    if (!went(w, rc ? STORE_IO : STORE_OK)) {
+        slp_buf_free(&out);
+        return &w->nothing;
+    }
     if (w->frames == w->cap)
         CHECK(w->frame = realloc(w->frame, (w->cap = w->cap * 2 + 16) * sizeof *w->frame));
     struct world_frame *f = &w->frame[w->frames++];
     *f = (struct world_frame){ .peer = WORLD_CLIENT, .bytes = out.p, .n = out.n };
     CHECK(slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2M, &f->m, &fault) == 0);
-    slp_buf_free(&b);
+    if (w->around && f->m.type == SLP_ERROR && f->m.u.error.code == SLP_E_CORRUPT)
+        w->failed = STORE_CORRUPT;
     return &f->m;
+}
+
+void world_publish(struct world *w, bool (*wanted)(void *, const char *topic),
+                   void (*emit)(void *, const char *topic, const char *body, size_t n), void *arg)
+{
+    int rc;
+    world_flush(w);
+    if (w->failed)
+        return;
+    CALL(w, rc = reader_publish(w->reader, 1, UINT64_MAX / 2, wanted, emit, arg));
+    went(w, rc ? STORE_IO : STORE_OK);
+}
+
+void world_settle(struct world *w)
+{
+    enum store_rc rc;
+    world_flush(w);
+    if (w->failed)
+        return;
+    CALL(w, rc = store_settle(w->store, true));
+    went(w, rc);
 }
 
 struct slp_msg *world_sent(struct world *w, uint64_t peer, uint64_t type, size_t i)
@@ -236,6 +318,8 @@ struct slp_bytes world_str(const char *s)
 static void agreed(const struct slp_msg *m, uint64_t type)
 {
     CHECK(m);
+    if (!m->type) /* the product has failed, and may */
+        return;
     if (m->type == SLP_ERROR && type != SLP_ERROR) {
         fprintf(stderr, "refused: %s %.*s\n", slp_error_name(m->u.error.code), (int)m->u.error.text.n,
                 m->u.error.text.p);
@@ -261,8 +345,8 @@ uint32_t world_line(struct world *w, const char *yaml)
     m = world_send(w, WORLD_CLIENT, SLP_LINE_GET, &g);
     agreed(m, SLP_LINE);
     struct slp_cursor c = slp_each(m->u.line.stations);
-    struct slp_item_station_row row;
-    CHECK(slp_next_station_row(&c, &row));
+    struct slp_item_station_row row = { .station_id = 0 };
+    CHECK(slp_next_station_row(&c, &row) || w->failed);
     linefile_free(&f);
     return (uint32_t)row.station_id;
 }
@@ -353,7 +437,7 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
     agreed(m, SLP_ROSTER_DONE);
     struct slp_cursor c = slp_each(m->u.roster_done.workers);
     for (unsigned i = 0; i < h->workers; i++)
-        CHECK(slp_next_u64(&c, &h->worker[i]) && h->worker[i]);
+        CHECK((slp_next_u64(&c, &h->worker[i]) && h->worker[i]) || w->failed);
 }
 
 void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned n, unsigned kind)
@@ -447,6 +531,8 @@ static enum slp_code first_outcome(const struct slp_msg *m, int64_t *lease_us)
         return SLP_E_OK;
     if (m->type == SLP_ERROR)
         return (enum slp_code)m->u.error.code;
+    if (!m->type)
+        return SLP_E_OK;
     CHECK(m->type == SLP_OUTCOMES);
     struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
     struct slp_item_outcome o = { .code = SLP_E_OK, .lease_us = -1 };
@@ -492,7 +578,8 @@ enum slp_code world_act(struct world *w, struct world_hub *h, const struct world
 enum slp_code world_code(const struct slp_msg *m)
 {
     CHECK(m);
-    return m->type == SLP_ERROR ? (enum slp_code)m->u.error.code : SLP_E_OK;
+    return m->type == SLP_ERROR ? (enum slp_code)m->u.error.code
+                                : SLP_E_OK; /* OK also for a product that failed, and may */
 }
 
 enum slp_code world_run_set(struct world *w, const char *run, unsigned action, unsigned priority)

@@ -23,9 +23,21 @@ struct world {
     struct store_txn *t;
     unsigned batch, in_batch;
     struct slp_buf kept[256];
+    struct world_how { /* world_open_with; all 0: world_open */
+        uint64_t journal_bytes; /* as in store_options */
+        bool hashes;            /* what is found at a restart must be what the last commit left */
+    } how;
+    bool hashed;
+    uint8_t hash[16];
+    /* Called before and after each call of the product, if it is set: then a failure is no mistake of the test. It stays in `failed` until
+     * world_restart, nothing more is asked meanwhile, and each answer is a message of type 0. */
+    void (*around)(bool in);
+    enum store_rc failed;
+    struct slp_msg nothing;
 };
 
 void world_open(struct world *w);            /* a new store; BOOT is done */
+void world_open_with(struct world *w, struct world_how how);
 void world_restart(struct world *w);         /* as after a crash: the store is reopened, sessions are gone */
 void world_boot(struct world *w);            /* the same input, but the engine goes on: what world_restart must not differ from */
 void world_close(struct world *w);           /* and its directory is removed */
@@ -43,6 +55,9 @@ void world_tick(struct world *w);
 /* Send; returns the reply of this request (owned by the world until world_clear), or NULL if none came. */
 struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const void *any);
 struct slp_msg *world_read(struct world *w, uint64_t type, const void *any); /* a reader's request */
+/* All events, as the publisher hands them out. */
+void world_publish(struct world *w, bool (*wanted)(void *, const char *topic), void (*emit)(void *, const char *topic, const char *body, size_t n), void *arg);
+void world_settle(struct world *w); /* what is in the journal goes to its tables */
 /* The i-th frame of this type sent to the peer since the last clear, from 0; NULL: none. */
 struct slp_msg *world_sent(struct world *w, uint64_t peer, uint64_t type, size_t i);
 void world_hash(struct world *w, uint8_t hash[16]);

@@ -2,8 +2,10 @@
 
 #include <stddef.h>
 
+#include "tests/lib/lmdb_fails.h"
+
 static struct {
-    bool armed, counting;
+    bool armed, counting, lmdb;
     uint64_t left, failed;
 } state;
 
@@ -15,13 +17,26 @@ void memory_arm(uint64_t nth)
     state.failed = 0;
 }
 
+void memory_arm_lmdb(uint64_t nth, int code)
+{
+    lmdb_arm(nth, code);
+    lmdb_disarm();
+    state.lmdb = true;
+}
+
 void memory_go(void)
 {
     state.counting = state.armed;
+    lmdb_state.armed = state.lmdb;
 }
 void memory_pause(void)
 {
     state.counting = false;
+    lmdb_disarm();
+}
+const char *memory_lmdb_failed(void)
+{
+    return state.lmdb ? lmdb_state.failed : NULL;
 }
 uint64_t memory_failed(void)
 {
@@ -29,7 +44,8 @@ uint64_t memory_failed(void)
 }
 void memory_disarm(void)
 {
-    state.armed = state.counting = false;
+    state.armed = state.counting = state.lmdb = false;
+    lmdb_disarm();
 }
 
 static bool refused(void)

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 void memory_arm(uint64_t nth);  /* the n-th from here on fails, once; counting is paused */
+void memory_arm_lmdb(uint64_t nth, int code); /* the n-th call to LMDB from here on fails with its code, once (tests/lib/lmdb_fails.h) */
+const char *memory_lmdb_failed(void); /* which one did; NULL: none, or none was to */
 void memory_go(void);
 void memory_pause(void);
 uint64_t memory_failed(void);   /* how many failed since it was armed */

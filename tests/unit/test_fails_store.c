@@ -1,0 +1,447 @@
+/* The store, over LMDB and a kernel that refuse: each job is done again and again, and the first call in it fails, then the second, until it goes
+ * through whole. A job that fails says so, in words, and leaves what was there; the next try without a failure succeeds. */
+#include "tests/unit/store_world.h"
+
+#include "tests/lib/lmdb_fails.h"
+#include "tests/lib/sys_fails.h"
+
+/* Which calls fail, and how. */
+struct how {
+    bool lmdb;
+    int code;
+};
+
+static void arm(const struct how *h, uint64_t n)
+{
+    if (h->lmdb)
+        lmdb_arm(n, h->code);
+    else
+        sys_arm(n, h->code);
+}
+
+/* The call that failed; NULL: none did. */
+static const char *disarm(void)
+{
+    lmdb_disarm();
+    sys_disarm();
+    const char *what = lmdb_state.failed ? lmdb_state.failed : sys_state.failed;
+    lmdb_state.failed = sys_state.failed = NULL;
+    return what;
+}
+
+/* Of calls to LMDB the code is known, of others that it is a failure. */
+static void expect_typed(const struct how *h, const char *call, enum store_rc rc, bool commits)
+{
+    enum store_rc typed = h->code == ENOMEM ? STORE_NO_MEMORY : h->code == MDB_CORRUPTED ? STORE_CORRUPT : STORE_IO;
+    if (rc == STORE_IO && (commits || !h->lmdb)) /* of a commit all that is known is that the process must end */
+        return;
+    if (rc != typed)
+        fail_msg("%s failed with %d and was told as %d", call, h->code, rc);
+}
+
+static void put_some(struct world *w, const char *v)
+{
+    struct store_txn *t = begin(w);
+    put(t, TABLE_RUN, "key", v);
+    put(t, TABLE_UNIT, "unit", v);
+    commit(t);
+}
+
+static void expect_some(struct world *w, const char *v)
+{
+    struct store_txn *t = begin_read(w);
+    expect(t, TABLE_RUN, "key", v);
+    expect(t, TABLE_UNIT, "unit", v);
+    store_abort(&t);
+}
+
+/* ---- open ---- */
+
+static struct store_options journaled(const struct world *w)
+{
+    struct store_options o = options(w);
+    o.journal_bytes = 0;
+    return o;
+}
+
+/* Opening fails, and says why; or goes on without what it does not need (a sync of the directory). In both cases nothing is lost. */
+static void open_fails(struct world *w, const struct how *h, struct store_options o, const char *there)
+{
+    const char *call = "";
+    unsigned failures = 0;
+    for (uint64_t n = 1; call; n++) {
+        arm(h, n);
+        enum store_rc rc = store_open(&w->s, &o, ID, w->text, sizeof w->text);
+        call = disarm();
+        if (rc != STORE_OK) {
+            assert_non_null(call);
+            assert_null(w->s);
+            if (w->text[0] == '\0')
+                fail_msg("%s failed without a word", call);
+            failures++;
+        } else if (there) {
+            expect_some(w, there);
+        }
+        store_close(&w->s);
+    }
+    print_message("# %u calls made an open fail\n", failures);
+    assert_true(failures >= 2);
+    open_with(w, o);
+    if (there)
+        expect_some(w, there);
+    else if (!o.read_only)
+        put_some(w, "first");
+}
+
+static void a_new_store_that_cannot_be_made_is_refused_in_words(void **state)
+{
+    static const struct how how[] = { { true, EIO }, { true, ENOMEM }, { false, EACCES } };
+    struct world *w = *state;
+    char dir[80];
+    strcpy(dir, w->dir);
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        snprintf(w->dir, sizeof w->dir, "%.70s%zu", dir, i);
+        open_fails(w, &how[i], options(w), NULL);
+        store_close(&w->s);
+    }
+}
+
+static void a_store_that_cannot_be_opened_is_refused_in_words_and_whole_afterwards(void **state)
+{
+    static const struct how how[] = {
+        { true, EIO }, { true, ENOMEM }, { true, MDB_CORRUPTED }, { true, MDB_INVALID }, { false, EIO }
+    };
+    struct world *w = *state;
+    open_with(w, journaled(w));
+    put_some(w, "there");
+    store_close(&w->s);
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        open_fails(w, &how[i], journaled(w), "there");
+        store_close(&w->s);
+    }
+}
+
+static void an_inspector_that_cannot_read_is_refused_in_words(void **state)
+{
+    static const struct how how[] = { { true, EIO }, { true, MDB_CORRUPTED }, { false, EACCES } };
+    struct world *w = *state;
+    struct store_options o = journaled(w);
+    open_with(w, o);
+    put_some(w, "there");
+    store_close(&w->s);
+    o.read_only = true;
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        open_fails(w, &how[i], o, "there");
+        store_close(&w->s);
+    }
+}
+
+/* ---- batches ---- */
+
+/* A batch that reads, writes, deletes and walks, with whatever is in the journal. */
+static enum store_rc batch(struct world *w, const char *v, bool settles)
+{
+    struct store_txn *t;
+    struct store_cursor c;
+    struct store_val got;
+    enum store_rc rc = store_begin(w->s, &t);
+    if (rc != STORE_OK)
+        return rc;
+    rc = store_get(t, TABLE_RUN, "key", 3, &got);
+    if (rc == STORE_NOT_FOUND)
+        rc = STORE_OK;
+    if (rc == STORE_OK && (rc = store_cursor_open(t, TABLE_UNIT, &c)) == STORE_OK) {
+        rc = store_seek(&c, "u", 1);
+        if (rc == STORE_OK)
+            rc = store_prev(&c);
+        if (rc == STORE_OK || rc == STORE_NOT_FOUND)
+            rc = store_last(&c);
+        if (rc == STORE_OK)
+            rc = store_seek_le(&c, "v", 1);
+        if (rc == STORE_OK)
+            rc = store_next(&c);
+        if (rc == STORE_NOT_FOUND)
+            rc = STORE_OK;
+        store_cursor_close(&c);
+    }
+    if (rc == STORE_OK)
+        rc = store_put(t, TABLE_RUN, "key", 3, v, strlen(v));
+    if (rc == STORE_OK)
+        rc = store_append(t, TABLE_UNIT, "unit", 4, v, strlen(v));
+    if (rc == STORE_OK)
+        rc = store_put(t, TABLE_DEAD, "gone", 4, v, strlen(v));
+    if (rc == STORE_OK)
+        rc = store_del(t, TABLE_DEAD, "gone", 4);
+    if (rc == STORE_OK)
+        rc = store_del(t, TABLE_DEAD, "never", 5);
+    if (rc == STORE_NOT_FOUND)
+        rc = STORE_OK;
+    if (rc != STORE_OK) {
+        store_abort(&t);
+        return rc;
+    }
+    rc = store_commit(&t);
+    return rc == STORE_OK && settles ? store_settle(w->s, true) : rc;
+}
+
+static void batches_fail(struct world *w, struct store_options o, const struct how *h, bool settles)
+{
+    const char *call = "";
+    char v[32], before[32] = "before";
+    open_with(w, o);
+    put_some(w, before);
+    for (uint64_t n = 1; call; n++) {
+        snprintf(v, sizeof v, "value %llu", (unsigned long long)n);
+        arm(h, n);
+        enum store_rc rc = batch(w, v, settles);
+        call = disarm();
+        if (rc == STORE_OK && call)
+            fail_msg("%s failed, and the batch did not", call);
+        if (rc != STORE_OK) {
+            expect_typed(h, call, rc, true);
+            if (store_error_text(w->s)[0] == '\0')
+                fail_msg("%s failed without a word", call);
+            store_close(&w->s);
+            open_with(w, o);
+            struct store_txn *t = begin_read(w);
+            struct store_val got;
+            assert_int_equal(store_get(t, TABLE_RUN, "key", 3, &got), STORE_OK);
+            /* the old value or, when only the settling failed, the new one */
+            bool old = got.n == strlen(before) && !memcmp(got.p, before, got.n);
+            assert_true(old || (settles && got.n == strlen(v) && !memcmp(got.p, v, got.n)));
+            if (!old)
+                strcpy(before, v);
+            store_abort(&t);
+            expect_some(w, before);
+        }
+    }
+    expect_some(w, v);
+    store_close(&w->s);
+}
+
+static const struct how of_lmdb[] = {
+    { true, EIO }, { true, ENOMEM }, { true, MDB_CORRUPTED }, { true, MDB_MAP_FULL }
+};
+
+static void a_batch_that_fails_at_any_call_leaves_what_was_there(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof of_lmdb / sizeof *of_lmdb; i++)
+        batches_fail(w, options(w), &of_lmdb[i], false);
+}
+
+static void so_does_one_with_a_journal_and_its_settling(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof of_lmdb / sizeof *of_lmdb; i++) {
+        batches_fail(w, journaled(w), &of_lmdb[i], false);
+        batches_fail(w, journaled(w), &of_lmdb[i], true);
+    }
+}
+
+/* ---- readers ---- */
+
+static enum store_rc look(struct world *w)
+{
+    struct store_txn *t;
+    struct store_cursor c;
+    struct store_val v;
+    enum store_rc rc = store_begin_read(w->s, &t);
+    if (rc != STORE_OK)
+        return rc;
+    rc = store_get(t, TABLE_RUN, "key", 3, &v);
+    if (rc == STORE_OK && (rc = store_cursor_open(t, TABLE_UNIT, &c)) == STORE_OK) {
+        for (rc = store_seek(&c, "", 0); rc == STORE_OK;)
+            rc = store_next(&c);
+        if (rc == STORE_NOT_FOUND)
+            rc = store_last(&c);
+        if (rc == STORE_OK)
+            rc = store_prev(&c);
+        store_cursor_close(&c);
+    }
+    store_abort(&t);
+    return rc == STORE_NOT_FOUND ? STORE_OK : rc;
+}
+
+static void a_reader_is_told_of_every_call_that_fails_and_may_read_on(void **state)
+{
+    struct world *w = *state;
+    for (int journal = 0; journal < 2; journal++)
+        for (size_t i = 0; i < 3; i++) {
+            const char *call = "";
+            open_with(w, journal ? journaled(w) : options(w));
+            put_some(w, "there");
+            for (uint64_t n = 1; call; n++) {
+                arm(&of_lmdb[i], n);
+                enum store_rc rc = look(w);
+                call = disarm();
+                if (rc == STORE_OK && call)
+                    fail_msg("%s failed, and the read did not", call);
+                if (call)
+                    expect_typed(&of_lmdb[i], call, rc, false);
+                expect_some(w, "there");
+            }
+            store_close(&w->s);
+        }
+}
+
+static void a_verification_that_cannot_go_on_says_so(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < 3; i++) {
+        const char *call = "";
+        uint64_t checked;
+        open_with(w, options(w));
+        put_some(w, "there");
+        for (uint64_t n = 1; call; n++) {
+            arm(&of_lmdb[i], n);
+            enum store_rc rc = store_verify(w->s, TABLE_UNIT, &checked, NULL, NULL);
+            call = disarm();
+            if (call && strcmp(call, "mdb_stat") != 0) /* without LMDB's own count it still verifies each record */
+                expect_typed(&of_lmdb[i], call, rc, false);
+            else
+                assert_int_equal(rc, STORE_OK);
+        }
+        assert_int_equal(checked, 1);
+        store_close(&w->s);
+    }
+}
+
+/* ---- room ---- */
+
+static void a_map_that_cannot_grow_stops_the_store_in_words(void **state)
+{
+    struct world *w = *state;
+    static const struct how how = { true, ENOMEM };
+    struct store_options o = options(w);
+    struct store_space space;
+    char v[1000] = { 1 };
+    o.map_bytes = 1 << 20;
+    open_with(w, o);
+    struct store_txn *t = begin(w);
+    for (uint64_t i = 0; i < 600; i++) {
+        uint8_t key[8];
+        key_u64(key, i);
+        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    commit(t);
+    arm(&how, 1);
+    assert_int_equal(store_pressure(w->s, 1, &space), STORE_IO);
+    assert_string_equal(disarm(), "mdb_env_set_mapsize");
+    assert_non_null(strstr(store_error_text(w->s), "growing the map"));
+    assert_int_equal(store_begin(w->s, &t), STORE_IO);
+    store_close(&w->s);
+    arm(&how, 3); /* create, open, and then it grows */
+    assert_int_not_equal(store_open(&w->s, &o, ID, w->text, sizeof w->text), STORE_OK);
+    assert_string_equal(disarm(), "mdb_env_set_mapsize");
+    assert_non_null(strstr(w->text, "growing the map"));
+    open_with(w, o);
+    uint64_t checked;
+    assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, NULL, NULL), STORE_OK);
+    assert_int_equal(checked, 600);
+}
+
+/* The list of free pages cannot be read, the disk not be asked: it counts with what it knows. */
+static void pressure_goes_on_with_what_it_knows(void **state)
+{
+    struct world *w = *state;
+    struct store_options o = options(w);
+    struct store_space space;
+    int64_t now_us = 0;
+    o.reserve_bytes = 1ull << 60; /* so that it looks at the free pages, too */
+    open_with(w, o);
+    put_some(w, "there");
+    assert_int_equal(store_pressure(w->s, now_us, &space), STORE_OK);
+    for (int lmdb = 0; lmdb < 2; lmdb++) {
+        const struct how how = { lmdb, EIO };
+        const char *call = "";
+        for (uint64_t n = 1; call; n++) {
+            arm(&how, n);
+            assert_int_equal(store_pressure(w->s, now_us += 10000000, &space), STORE_OK);
+            call = disarm();
+            assert_true(space.full);
+        }
+    }
+    put_some(w, "still");
+}
+
+static void a_sync_that_fails_while_writing_ahead_is_for_good(void **state)
+{
+    struct world *w = *state;
+    struct store_options o = options(w);
+    struct store_txn *t;
+    o.ahead_bytes = 8 << 20;
+    o.reserve_bytes = 1;
+    open_with(w, o);
+    put_some(w, "there");
+    store_write_ahead(w->s); /* it asks how large the disk is */
+    sys_arm(1, ENOSPC);
+    store_write_ahead(w->s);
+    assert_string_equal(disarm(), "pwrite"); /* no room: nothing is lost, it is tried again later */
+    put_some(w, "still");
+    sys_arm(3, EIO); /* it asks the disk again, writes, syncs */
+    store_write_ahead(w->s);
+    assert_string_equal(disarm(), "fdatasync");
+    assert_non_null(strstr(store_error_text(w->s), "writing ahead"));
+    assert_int_equal(store_begin(w->s, &t), STORE_IO);
+    store_close(&w->s);
+    open_with(w, o);
+    expect_some(w, "still");
+}
+
+/* ---- backup ---- */
+
+static void a_backup_that_fails_at_any_call_is_not_there_or_is_whole(void **state)
+{
+    static const struct how how[] = {
+        { true, EIO }, { true, ENOMEM }, { true, MDB_CORRUPTED }, { false, EIO }, { false, EINVAL }
+    };
+    struct world *w = *state;
+    open_store(w);
+    put_some(w, "there");
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        const char *call = "";
+        for (uint64_t n = 1; call; n++) {
+            char path[128], text[300];
+            struct world copy = { .s = NULL };
+            snprintf(path, sizeof path, "%s/backup-%zu-%llu", w->base, i, (unsigned long long)n);
+            arm(&how[i], n);
+            enum store_rc rc = store_backup(w->s, path, text, sizeof text);
+            call = disarm();
+            bool there = access(path, F_OK) == 0;
+            if (rc != STORE_OK)
+                expect_typed(&how[i], call, rc, false);
+            else if (call && strcmp(call, "renameat2") != 0) /* a file system that does not know it is told by EINVAL */
+                fail_msg("%s failed, and the backup did not", call);
+            assert_true(rc == STORE_OK ? there : text[0] != '\0');
+            if (there) {
+                struct store_options o = options(w);
+                o.dir = path;
+                open_with(&copy, o);
+                expect_some(&copy, "there");
+                store_close(&copy.s);
+            }
+            snprintf(path, sizeof path, "%s/backup-%zu-%llu.tmp", w->base, i, (unsigned long long)n);
+            assert_int_not_equal(access(path, F_OK), 0);
+        }
+        put_some(w, "there");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_store_that_cannot_be_made_is_refused_in_words),
+        TEST(a_store_that_cannot_be_opened_is_refused_in_words_and_whole_afterwards),
+        TEST(an_inspector_that_cannot_read_is_refused_in_words),
+        TEST(a_batch_that_fails_at_any_call_leaves_what_was_there),
+        TEST(so_does_one_with_a_journal_and_its_settling),
+        TEST(a_reader_is_told_of_every_call_that_fails_and_may_read_on),
+        TEST(a_verification_that_cannot_go_on_says_so),
+        TEST(a_map_that_cannot_grow_stops_the_store_in_words),
+        TEST(pressure_goes_on_with_what_it_knows),
+        TEST(a_sync_that_fails_while_writing_ahead_is_for_good),
+        TEST(a_backup_that_fails_at_any_call_is_not_there_or_is_whole),
+    };
+    return cmocka_run_group_tests_name("a store whose calls fail", tests, NULL, NULL);
+}
