@@ -156,6 +156,50 @@ static void sort_stations(struct ld_build *b, const station_set *ups)
     }
 }
 
+static uint32_t bits_in(const uint64_t *set)
+{
+    uint32_t n = 0;
+    for (uint32_t w = 0; w < SL_LINE_STATIONS_MAX / 64; w++)
+        n += (uint32_t)__builtin_popcountll(set[w]);
+    return n;
+}
+
+/* Where a review comes after a station, that station's other successors wait for it, as if they named it in `after`; and so on for what reviews the
+ * review. That makes no cycle: what a review comes after is one station, which its other successors come after, too. */
+static void wait_for_reviews(const struct ld_line *l, station_set *ups)
+{
+    for (bool more = true; more;) {
+        more = false;
+        for (uint32_t v = 0; v < l->station_count; v++) {
+            if (l->stations[v].type != LD_IMPROVE || bits_in(ups[v]) != 1)
+                continue;
+            for (uint32_t i = 0; i < l->station_count; i++) {
+                bool with = false;
+                for (uint32_t w = 0; w < SL_LINE_STATIONS_MAX / 64; w++)
+                    with = with || (ups[i][w] & ups[v][w]);
+                if (i == v || !with || l->stations[i].type == LD_IMPROVE || bit(ups[i], v))
+                    continue;
+                bit_set(ups[i], v);
+                more = true;
+            }
+        }
+    }
+}
+
+static void make_lists(struct ld_build *b, const station_set *ups, station_set *downs)
+{
+    struct ld_line *l = b->line;
+    uint32_t n = l->station_count;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < n; j++)
+            if (bit(ups[i], j))
+                bit_set(downs[j], i);
+    for (uint32_t i = 0; i < n; i++) {
+        l->stations[i].after = list_of(b, ups[i], &l->stations[i].after_count);
+        l->stations[i].next = list_of(b, downs[i], &l->stations[i].next_count);
+    }
+}
+
 void ld_graph(struct ld_build *b)
 {
     struct ld_line *l = b->line;
@@ -166,15 +210,12 @@ void ld_graph(struct ld_build *b)
         return;
     for (uint32_t i = 0; i < n; i++)
         read_after(b, i, ups[i]);
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t j = 0; j < n; j++)
-            if (bit(ups[i], j))
-                bit_set(downs[j], i);
-    for (uint32_t i = 0; i < n; i++) {
-        l->stations[i].after = list_of(b, ups[i], &l->stations[i].after_count);
-        l->stations[i].next = list_of(b, downs[i], &l->stations[i].next_count);
-    }
     sort_stations(b, (const station_set *)ups);
+    if (!b->graph_broken) { /* once more with those that are not written */
+        wait_for_reviews(l, ups);
+        sort_stations(b, (const station_set *)ups);
+    }
+    make_lists(b, (const station_set *)ups, downs);
     if (b->graph_broken || ld_memory_out(b))
         return;
     for (uint32_t k = 0; k < n; k++) {

@@ -1,4 +1,4 @@
-/* What the files of the line compiler share. Stages: linedef.c drives; ld_parse.c maps to structs (ld_read.c reads single values, ld_agree.c what copies must agree on);
+/* What the files of the line compiler share. Stages: linedef.c drives; ld_parse.c maps to structs (ld_read.c reads single values, ld_agree.c what copies must agree on, ld_review.c who reviews what);
  * ld_graph.c the order of stations; ld_see.c who sees what; ld_expr.c conditions. ld_values.c stands beside them: it checks values against
  * fields. */
 #ifndef SUNLINE_LD_INT_H
@@ -22,7 +22,8 @@ struct ld_draft { /* what is known of a station until it is compiled */
     bool form_unknown;          /* its fields could not be read: say nothing of fields that seem missing */
     bool has_after, has_shows, has_passes;
     uint32_t after_count, shows_count, passes_count, not_did_count;
-    struct ld_item *after, *shows, *passes, *not_did, when; /* when.text.p NULL: none */
+    struct ld_item *after, *shows, *passes, *not_did, when, exhausted; /* when.text.p NULL: none */
+    const char *shows_at, *reasons_at; /* of a review */
     uint64_t ancestors[SL_LINE_STATIONS_MAX / 64];
     uint64_t *sees, *hands;     /* bit sets of slots: what comes to it, what it hands on */
     uint32_t first_slot;        /* slots: all input fields, then each station's form fields */
@@ -72,6 +73,9 @@ const char *ld_guess_end(struct ld_guess *g);
 void ld_parse(struct ld_build *b, struct slr r);  /* fills line and drafts */
 /* The keys `copies` and `agree`, once the form is known: fills s->copies and appends what the station adds to its fields. */
 void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld_station *s, const struct ld_draft *d);
+/* The keys of a review, and once the order is known what it reviews: its fields and its form (ld_review.c). */
+void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_station *s, struct ld_draft *d);
+void ld_reviews(struct ld_build *b);
 void ld_graph(struct ld_build *b);                /* after, next, order, depth, ancestors */
 void ld_not_did(struct ld_build *b);              /* whose work shuts out whom (ld_worker.c) */
 void ld_see(struct ld_build *b);                  /* sees, hands, shows, when, outs */

@@ -215,7 +215,9 @@ static void take_form(struct ld_build *b, struct slr r, struct ld_station *s, st
         if (s->title.n == 0)
             s->title = ld_take_text(vals[LD_FORM_TITLE]);
         s->instruction = ld_take_text(vals[LD_FORM_INSTRUCTION]);
-        if (vals[LD_FORM_FIELDS].p)
+        if (vals[LD_FORM_FIELDS].p && s->type == LD_IMPROVE)
+            ld_problem(b, vals[LD_FORM_FIELDS].p, "'fields' do not go with type improve: it has those of the station that it reviews");
+        else if (vals[LD_FORM_FIELDS].p)
             s->fields =
                 take_fields(b, vals[LD_FORM_FIELDS], "fields", &ld_field_map, SL_FORM_FIELDS_MAX, &s->field_count);
         else
@@ -232,8 +234,8 @@ static void take_station_type(struct ld_build *b, struct slr r, struct ld_statio
     s->type = type < 0 ? LD_WORK : (enum ld_station_type)type;
     if (type == LD_WORK)
         return;
-    d->form_unknown = true; /* such a station may have fields that are not written in its form */
-    if (type > 0) {
+    d->form_unknown = true; /* such a station has fields that are not written in its form */
+    if (type > 0 && type != LD_IMPROVE) {
         uint32_t was = ld_path_key(b, ld_str("type"));
         ld_problem(b, r.p, "station type '%s' is not supported by this version", ld_station_words[type]);
         b->path_n = was;
@@ -245,6 +247,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     struct slr vals[LD_KEYS_MAX];
     d->at = r->p;
     s->attempts = DEFAULT_ATTEMPTS;
+    s->reviewed_by = s->review.of = s->review.exhausted = -1;
     s->name = s->title = s->instruction = ld_none;
     if (!ld_take_map(b, r, &ld_station_map, vals)) {
         d->form_unknown = true;
@@ -260,7 +263,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
         d->after = ld_take_texts(b, vals[LD_STATION_AFTER], "after", SL_LINE_STATIONS_MAX, &d->after_count);
     if (vals[LD_STATION_WHEN].p)
         d->when = (struct ld_item){ vals[LD_STATION_WHEN].p, ld_take_text(vals[LD_STATION_WHEN]) };
-    d->has_shows = vals[LD_STATION_SHOWS].p;
+    d->has_shows = d->shows_at = vals[LD_STATION_SHOWS].p;
     if (d->has_shows)
         d->shows = ld_take_texts(b, vals[LD_STATION_SHOWS], "shows", SL_SHOWS_MAX, &d->shows_count);
     d->has_passes = vals[LD_STATION_PASSES].p;
@@ -274,6 +277,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->attempts =
         (uint32_t)ld_take_count(b, vals[LD_STATION_ATTEMPTS], "attempts", 1, SL_ATTEMPTS_MAX, DEFAULT_ATTEMPTS);
     s->reward_micros = ld_take_millionths(b, vals[LD_STATION_REWARD], "reward", LD_S_MONEY);
+    ld_review_keys(b, vals, s, d);
     ld_agree(b, vals[LD_STATION_COPIES], vals[LD_STATION_AGREE], s, d);
 }
 

@@ -61,6 +61,13 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_REWARD] = { "reward", LD_S_MONEY, false, NULL },
     [LD_STATION_COPIES] = { "copies", LD_S_MAP, false, &ld_copies_map },
     [LD_STATION_AGREE] = { "agree", LD_S_MAP, false, &ld_agree_map },
+    [LD_STATION_REASONS] = { "reasons", LD_S_TEXTS, false, NULL },
+    [LD_STATION_AUTHOR] = { "author", LD_S_BOOL, false, NULL },
+    [LD_STATION_ROUNDS] = { "rounds", LD_S_COUNT, false, NULL },
+    [LD_STATION_RETURN] = { "return_to_author", LD_S_DURATION, false, NULL },
+    [LD_STATION_EXHAUSTED] = { "on_exhausted", LD_S_NAME, false, NULL },
+    [LD_STATION_SAMPLE] = { "sample", LD_S_DECIMAL, false, NULL },
+    [LD_STATION_FIRST] = { "first", LD_S_COUNT, false, NULL },
 };
 static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },
@@ -92,6 +99,7 @@ const char *const ld_prefer_words[] = { "idle", "best", "hub", NULL };
 const char *const ld_station_words[] = { "work", "improve", "tournament", NULL };
 const char *const ld_method_words[] = { "plurality", "posterior", "all", NULL };
 const char *const ld_ties_words[] = { "more", "first", "review", "fail", NULL };
+const char *const ld_verdict_words[] = { "accept", "improve", "reject", NULL };
 const char *const ld_rule_words[] = { "plurality", "posterior", "all", "first", "review", "max", NULL };
 
 const char *ld_rule_word(enum ld_rule rule)

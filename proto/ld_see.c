@@ -206,6 +206,23 @@ static void see_station(struct ld_build *b, uint32_t index)
             d->hands[w] |= d->sees[w];
 }
 
+/* A reviewer sees all of the work. */
+static void show_work(struct ld_build *b, uint32_t index)
+{
+    const struct ld_station *s = &b->line->stations[index];
+    for (uint32_t f = 0; s->review.of >= 0 && f < s->review.work; f++) {
+        bool shown = false;
+        for (uint32_t i = 0; i < s->show_count; i++)
+            shown = shown || (s->shows[i].station == s->review.of && s->shows[i].field == (int)f);
+        if (!shown) {
+            char path[40];
+            snprintf(path, sizeof path, "stations[%u].shows", index);
+            ld_problem_on(b, b->drafts[index].shows_at, path, "'shows' leaves out '%s.%s', which station '%s' reviews",
+                          LD_Q(b->line->stations[s->review.of].name), LD_Q(s->fields[f].name), LD_Q(s->name));
+        }
+    }
+}
+
 static void show_station(struct ld_build *b, uint32_t index)
 {
     struct ld_station *s = &b->line->stations[index];
@@ -231,6 +248,7 @@ static void show_station(struct ld_build *b, uint32_t index)
         return;
     if (d->has_shows) {
         s->show_count = read_names(b, index, "shows", d->shows, n, s->shows, s->show_names, NULL);
+        show_work(b, index);
         return;
     }
     for (uint32_t slot = 0; slot < b->slots; slot++)

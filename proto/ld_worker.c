@@ -90,6 +90,13 @@ void ld_not_did(struct ld_build *b)
     for (uint32_t i = 0; !b->graph_broken && i < b->line->station_count; i++) {
         struct ld_draft *d = &b->drafts[i];
         struct ld_station *s = &b->line->stations[i];
+        if (s->type == LD_IMPROVE) { /* nobody reviews what he had a part in; naming some of it is no mistake */
+            s->not_did = ld_get(&b->keep, b->line->station_count, sizeof *s->not_did);
+            for (uint32_t k = 0; s->not_did && k < b->line->station_count; k++)
+                if (d->ancestors[k / 64] >> (k % 64) & 1)
+                    s->not_did[s->not_did_count++] = (uint16_t)k;
+            continue;
+        }
         s->not_did = d->not_did_count ? ld_get(&b->keep, d->not_did_count, sizeof *s->not_did) : NULL;
         for (uint32_t k = 0; s->not_did && k < d->not_did_count; k++) {
             b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].worker.not_who_did[%u]", i, k);

@@ -172,6 +172,8 @@ static void compile(struct ld_build *b, const char *packed, size_t n)
     if (!ld_memory_out(b) && b->line->stations)
         ld_graph(b);
     if (!ld_memory_out(b) && b->line->stations)
+        ld_reviews(b);
+    if (!ld_memory_out(b) && b->line->stations)
         ld_not_did(b);
     if (!ld_memory_out(b) && b->line->stations)
         ld_see(b);
@@ -247,6 +249,17 @@ static bool same_copies(const struct ld_copies *a, const struct ld_copies *b)
     return true;
 }
 
+static bool same_review(const struct ld_review *a, const struct ld_review *b)
+{
+    if (a->of != b->of || a->reason_count != b->reason_count || a->author != b->author || a->rounds != b->rounds ||
+        a->exhausted != b->exhausted || a->sample_micros != b->sample_micros || a->first != b->first)
+        return false;
+    for (uint32_t i = 0; i < a->reason_count; i++)
+        if (!ld_same(a->reasons[i], b->reasons[i]))
+            return false;
+    return true;
+}
+
 static bool same_names(const struct ld_names *a, const struct ld_names *b)
 {
     for (uint32_t i = 0; a->count == b->count && i < a->count; i++)
@@ -278,7 +291,7 @@ static bool same_station(const struct ld_station *a, const struct ld_station *b)
             return false;
     if (a->when && !ld_same(ld_expr_source(a->when), ld_expr_source(b->when)))
         return false;
-    return same_copies(&a->copies, &b->copies) && same_fields(a->fields, a->value_count, b->fields, b->value_count);
+    return same_copies(&a->copies, &b->copies) && same_review(&a->review, &b->review) && same_fields(a->fields, a->value_count, b->fields, b->value_count);
 }
 
 bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_line)

@@ -44,6 +44,22 @@ const char *ld_rule_word(enum ld_rule rule);
 /* What a station with copies adds behind its form's fields, in this order; with method ALL only the first. */
 enum { LD_ADDS_ANSWERS, LD_ADDS_VOTES, LD_ADDS_CONFIDENCE, LD_ADDS_DECIDED, LD_ADDS };
 
+/* A review of another station's work. What its workers fill in are the fields of that work, none of them required (one that is left out is as it
+ * was), then a verdict, a note and, if the work can be sent back, a reason. It adds the list of the fields that were changed. */
+enum ld_verdict { LD_ACCEPT, LD_IMPROVED, LD_REJECT };
+enum { LD_REVIEW_VERDICT, LD_REVIEW_NOTE, LD_REVIEW_REASON }; /* places behind the work's fields */
+struct ld_review {
+    int of;                       /* the station whose work it reviews */
+    uint32_t work;                /* fields of that work */
+    uint32_t reason_count;        /* 0: it cannot reject */
+    struct slp_bytes *reasons;
+    bool author;                  /* its workers are told whose work it is */
+    uint32_t rounds;              /* so often the work is done at most ... */
+    int exhausted;                /* ... then the unit goes to this station; -1: the work is parked as dead */
+    int64_t return_us;            /* what is sent back is for so long its author's alone */
+    uint32_t sample_micros, first; /* of all units this share; the first results of each worker. Both 0: all */
+};
+
 struct ld_station {
     struct slp_bytes name, title, instruction;
     enum ld_station_type type;
@@ -58,6 +74,8 @@ struct ld_station {
     uint32_t value_count;         /* what the station hands on: the form's fields, then what it adds; `fields` has so many */
     struct ld_field *fields;
     struct ld_copies copies;
+    struct ld_review review;      /* of type IMPROVE */
+    int reviewed_by;              /* -1: nobody's */
     uint32_t after_count;         /* direct upstream stations, by index, ascending; stations are in topological order of the file (an */
     uint16_t *after;              /* `after` may name a later one in the file: `order` below is the topological order) */
     uint32_t next_count;          /* direct downstream stations, ascending */
@@ -70,7 +88,7 @@ struct ld_station {
     int64_t lease_us, backoff_us, start_by_us; /* start_by_us 0: the broker's default */
     uint32_t attempts;
     int64_t reward_micros;
-    struct slp_bytes form_raw;    /* the packed `form` map as sent, for agents */
+    struct slp_bytes form_raw;    /* the packed `form` map as sent, for agents; of a review with the fields that it has */
 };
 
 struct ld_line {
@@ -104,6 +122,12 @@ bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_lin
  * Return 0, or -1 with *field the index that is wrong (or UINT32_MAX: the count) and text filled with what is wrong. */
 int ld_check_values(const struct ld_field *fields, uint32_t field_count, const char *values, size_t bytes, uint32_t count,
                     uint32_t *field, char *text, size_t text_size);
+
+/* What a reviewer handed in (`given`: values of the review's form, checked by ld_check_values) about this work (`work`: its values; those of the form come
+ * first). Packs the review's result into `out`: the work as it stands now, verdict, note and reason, the fields that were changed. Returns the verdict, or -1
+ * with text filled: what does not go together. `out` failed: without memory. */
+int ld_review(const struct ld_station *s, const struct ld_field *work_fields, const struct slp_list *work, const struct slp_list *given, struct slp_buf *out,
+              char *text, size_t text_size);
 
 /* Evaluate a station's `when`. get() hands out the packed value of a field, {NULL, 0} for null (skipped, nil, not there).
  * A comparison with null is false; `not` of it is true. Numbers compare as numbers if both sides are numbers or decimal strings, else as

@@ -286,7 +286,7 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
         a->state = rdr_u8(&r);
         a->why = rdr_u8(&r);
         a->attempt = rdr_u8(&r);
-        rdr_u8(&r);
+        a->round = rdr_u8(&r);
         a->due_us = rdr_i64(&r);
         a->started_wall_us = rdr_i64(&r);
         a->ended_wall_us = rdr_i64(&r);
@@ -320,7 +320,7 @@ static void aseg_write(struct engine *e, struct aseg *s)
         rec_u8(&r, a->state);
         rec_u8(&r, a->why);
         rec_u8(&r, a->attempt);
-        rec_u8(&r, 0);
+        rec_u8(&r, a->round);
         rec_i64(&r, a->due_us);
         rec_i64(&r, a->started_wall_us);
         rec_i64(&r, a->ended_wall_us);
@@ -503,15 +503,22 @@ static void push_begin(struct engine *e)
     slp_buf_clear(&e->b1);
 }
 
-static void push_item(struct engine *e, uint64_t no, const struct aentry *a)
+/* b2: what is shown, and behind it the context if there is one. */
+static void push_item(struct engine *e, uint64_t no, const struct aentry *a, bool context)
 {
-    slp_pack_array(&e->b1, 4);
+    slp_pack_array(&e->b1, context ? 5 : 4);
     slp_pack_u64(&e->b1, no);
     slp_pack_u64(&e->b1, a->worker);
     slp_pack_u64(&e->b1, a->attempt);
     if (e->b2.failed) /* what is shown; the next task's clears it */
         fail(e, STORE_NO_MEMORY);
     slp_buf_add(&e->b1, e->b2.p, e->b2.n);
+}
+
+static bool context(struct engine *e, struct run *r, uint64_t unit, const struct station *st)
+{
+    size_t room = e->b2.n < SL_PUSH_FIELDS_BYTES_MAX ? SL_PUSH_FIELDS_BYTES_MAX - e->b2.n : 0;
+    return (is_review(st) || st->def->reviewed_by >= 0) && review_context(e, r, unit, st, room, &e->b2);
 }
 
 static int64_t start_by_us(const struct engine *e, const struct station *st)
@@ -596,6 +603,7 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
         uint8_t *h = unit_head(e, s->run, a->unit, true);
         if (!h)
             continue;
+        a->round = review_round(s->st, h);
         a->prev = get_u48(unit_station(h, s->st->idx) + ST_ASSIGN);
         put_u48(unit_station(h, s->st->idx) + ST_ASSIGN, s->first + i);
     }
@@ -644,10 +652,11 @@ void assign_picks(struct engine *e)
                 too_big(e, &bad);
                 continue;
             }
+            bool more = context(e, v[i].rq->run, v[i].unit, st);
             if (e->b1.n + e->b2.n > SL_FRAME_BYTES_MAX - 4096)
                 break;
             struct aentry a = { .worker = v[i].w->id, .attempt = v[i].attempt };
-            push_item(e, ++base, &a);
+            push_item(e, ++base, &a, more);
             count++;
             i++;
         }
@@ -679,10 +688,11 @@ void assign_push_again(struct engine *e, struct hub *h, const uint64_t *no, size
             slp_buf_clear(&e->b2);
             if (!unit_show(e, s->run, a->unit, s->st->def, &e->b2))
                 continue;
+            bool more = context(e, s->run, a->unit, s->st);
             if (e->b1.n + e->b2.n > SL_FRAME_BYTES_MAX - 4096)
                 break;
             st = s->st;
-            push_item(e, no[i], a);
+            push_item(e, no[i], a, more);
             count++;
         }
         if (st)

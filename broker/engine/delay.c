@@ -26,7 +26,7 @@ void delay_open(struct engine *e)
     look_at_head(e);
 }
 
-void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r)
+void delay_put(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r)
 {
     for (uint32_t from = 0; from < r->n;) {
         uint32_t n = r->n - from < RANGES_MAX ? r->n - from : RANGES_MAX;
@@ -39,12 +39,17 @@ void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, con
         assert(!rc.bad);
         delay_key(k, due_us, ++e->meta.delay);
         e_put(e, TABLE_DELAY, k, sizeof k, b, rc.n);
-        for (uint32_t i = from; i < from + n; i++)
-            ev_waiting(e, q->run, q->st, why, due_us, r->v[i].first, r->v[i].count);
         from += n;
     }
     if (due_us < e->delay_due_us)
         e->delay_due_us = due_us;
+}
+
+void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r)
+{
+    delay_put(e, q, due_us, why, r);
+    for (uint32_t i = 0; i < r->n; i++)
+        ev_waiting(e, q->run, q->st, why, due_us, r->v[i].first, r->v[i].count);
 }
 
 static void segment_due(struct engine *e, const uint8_t *b, size_t n)
@@ -63,6 +68,10 @@ static void segment_due(struct engine *e, const uint8_t *b, size_t n)
         struct rq *q = &rn->rq[st->idx];
         for (uint32_t i = 0; i < r.n; i++)
             for (uint64_t u = r.v[i].first; u < r.v[i].first + r.v[i].count; u++) {
+                if (why == WHY_OFFERED) {
+                    review_offer(e, rn, u, st->idx);
+                    continue;
+                }
                 uint8_t *h = unit_head(e, rn, u, true);
                 if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, st->idx)[ST_STATE] != TASK_WAITING)
                     continue;

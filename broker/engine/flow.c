@@ -1,6 +1,7 @@
 /* How a unit goes through its line: what follows when a task is done, and when a unit has passed.
  *
- * A station's turn comes when all stations that it names in `after` are done or skipped. Then its `when` decides: ready, or skipped. What is
+ * A station's turn comes when all stations that it names in `after` are done or skipped; where a review comes after one of these, the review as well (the
+ * compiler has put it among them). Then its `when` decides: ready, or skipped; at a review, whether this unit is to be reviewed. What is
  * skipped may bring the next one's turn, and so on down the line. */
 #include "broker/engine/internal.h"
 
@@ -29,6 +30,16 @@ static bool turn_has_come(const uint8_t *head, const struct ld_station *s)
     return true;
 }
 
+static bool takes(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
+{
+    struct unit_ref u = { e, r, unit };
+    const struct ld_station *s = &r->lv->stations[idx];
+    enum review_turn turn = s->type == LD_IMPROVE ? review_turn(r, unit, head, idx) : REVIEW_AS_WHEN_SAYS;
+    if (turn != REVIEW_AS_WHEN_SAYS || !review_exhausted(r->lv, head, idx))
+        return turn == REVIEW_YES;
+    return !s->when || ld_when(s, field, &u);
+}
+
 static void left_one(uint8_t *head)
 {
     put_u16(head + UH_LEFT, (uint16_t)(get_u16(head + UH_LEFT) - 1));
@@ -38,19 +49,19 @@ static void left_one(uint8_t *head)
 static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *todo, uint32_t n,
                    enum why why, struct ranges *delayed)
 {
-    struct unit_ref u = { e, r, unit };
     for (uint32_t i = 0; i < n; i++) {
         uint32_t idx = todo[i];
         const struct ld_station *s = &r->lv->stations[idx];
         if (unit_station(head, idx)[ST_STATE] != TASK_BLOCKED || !turn_has_come(head, s))
             continue;
-        if (!s->when || ld_when(s, field, &u)) {
+        if (takes(e, r, unit, head, idx)) {
             if (delayed) {
                 task_set(e, r, head, idx, TASK_WAITING);
                 ranges_add(e, &delayed[idx], unit, 1);
             } else {
                 task_set(e, r, head, idx, TASK_READY);
-                queue_ready(e, &r->rq[idx], LANE_FRESH, unit, why);
+                bool again = s->type == LD_IMPROVE && review_round(r->rq[idx].st, head) > 0;
+                queue_ready(e, &r->rq[idx], again ? LANE_RETURNED : LANE_FRESH, unit, why);
             }
             continue;
         }

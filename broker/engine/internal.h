@@ -169,7 +169,7 @@ struct aentry {
     uint64_t unit, prev, result, active_us;
     int64_t due_us, started_wall_us, ended_wall_us;
     uint32_t worker;
-    uint8_t state, why, attempt;
+    uint8_t state, why, attempt, round; /* round: of the task's, or at a review of the work's it is about (review.c) */
 };
 struct aseg {
     uint64_t first;
@@ -434,6 +434,7 @@ void skips_free(struct engine *e);
 
 /* delay.c */
 void delay_open(struct engine *e);
+void delay_put(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r); /* tells nobody */
 void delay_add(struct engine *e, struct rq *q, int64_t due_us, enum why why, const struct ranges *r);
 void delay_tick(struct engine *e);
 
@@ -526,6 +527,21 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
 bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx);
 void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, unsigned code); /* those not started */
 
+/* review.c: stations that review the one before them */
+static inline bool is_review(const struct station *st) { return st->def->type == LD_IMPROVE; }
+enum review_turn { REVIEW_NO, REVIEW_AS_WHEN_SAYS, REVIEW_YES };
+enum review_turn review_turn(const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* the work is done or was passed by */
+bool review_exhausted(const struct ld_line *l, uint8_t *head, uint32_t idx); /* may it go to this station? Only what was rejected to the last, if a review says so */
+uint8_t review_round(const struct station *st, uint8_t *head);
+bool review_current(struct aseg *s, uint64_t no, uint8_t *head); /* is a review's assignment about the work as it is now? */
+/* What a reviewer handed in: *values become the result (in e->b2), *verdict an enum ld_verdict; -1: it comes too late to be one. False: it does not go together. */
+bool review_read(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *given, struct slp_list *values, int *verdict, char *text, size_t size);
+bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, const struct slp_list *given); /* false: the work was sent back */
+bool review_his(struct engine *e, uint64_t newest, uint64_t result, const struct worker *w); /* is this result of the task his? */
+void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* its author's time is over */
+/* Append what its worker is told besides the fields: a map. False: nothing. */
+bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room, struct slp_buf *b);
+
 /* flow.c */
 void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed); /* a new unit: its entry stations */
 void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* a task is done: what follows */
@@ -547,6 +563,7 @@ void workers_load(struct engine *e);
 void on_roster(struct engine *e, const struct slp_msg *m);
 void on_roster_get(struct engine *e, const struct slp_msg *m);
 void on_workers_get(struct engine *e, const struct slp_msg *m);
+bool worker_name(struct engine *e, uint32_t worker, struct name *n); /* from the store */
 void worker_set_signed_in(struct engine *e, struct worker *w, bool in); /* the flag and its counters */
 void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work; what it holds stays */
 void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct worker *)); /* unstarted assignments go back */

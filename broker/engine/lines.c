@@ -589,5 +589,9 @@ void on_form_get(struct engine *e, const struct slp_msg *m)
                           .form = s->def->form_raw,
                           .lease_us = (uint64_t)s->def->lease_us,
                           .type = s->def->type };
+    if (is_review(s)) {
+        a.reviews = s->lv->stations[s->def->review.of].name;
+        SLP_SET(&a, form, reviews);
+    }
     reply(e, SLP_FORM, &a);
 }

@@ -2,6 +2,7 @@
  * A result's value begins with the assignment it came from and the hub's time (RESULT_HEAD_BYTES). */
 #include "broker/engine/blob.h"
 #include "broker/engine/internal.h"
+#include "broker/engine/review.h"
 
 void payload_forget(struct engine *e)
 {
@@ -165,7 +166,7 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
     if (ref.station < 0)
         return unit_values(e, r, unit, &l) ? list_element(&l, (uint32_t)ref.field) : (struct slp_bytes){ NULL, 0 };
     uint8_t *h = unit_head(e, r, unit, false);
-    uint64_t result = h ? st_result(unit_station(h, (uint32_t)ref.station)) : 0;
+    uint64_t result = h ? review_result(r->lv, h, ref) : 0;
     if (!result || !result_values(e, result, (uint32_t)ref.station, &l))
         return (struct slp_bytes){ NULL, 0 };
     return list_element(&l, (uint32_t)ref.field);
@@ -184,7 +185,7 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
         return true; /* the failure is recorded */
     for (uint32_t k = 0; k < s->show_count; k++)
         if (s->shows[k].station >= 0)
-            result[k] = st_result(unit_station(h, (uint32_t)s->shows[k].station));
+            result[k] = review_result(r->lv, h, s->shows[k]);
     if (!unit_values(e, r, unit, &in))
         return true;
     while (i < s->show_count && i < in.count && s->shows[i].station < 0 && (uint32_t)s->shows[i].field == i)

@@ -267,14 +267,16 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint8_t *s = unit_station(h, q->st->idx);
     if (h[UH_STATE] != UNIT_OPEN || s[ST_STATE] != TASK_READY)
         return LOOK_STALE;
-    uint64_t newest = get_u48(s + ST_ASSIGN);
-    uint8_t attempts = s[ST_ATTEMPTS];
+    uint64_t newest = get_u48(s + ST_ASSIGN), was = get_u48(s + ST_RESULT);
+    uint8_t attempts = s[ST_ATTEMPTS], flags = s[ST_FLAGS];
     unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
     if (has_copies(q->st)
             ? copies_excluded(e, q, unit, newest, w)
-            : (s[ST_FLAGS] & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
+            : (flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
         return LOOK_NOT_YOURS;
     if (q->st->def->not_did_count && did_before(e, q, unit, w->id))
+        return LOOK_NOT_YOURS;
+    if ((flags & STATE_FLAG_AUTHORS) && !review_his(e, newest, was, w))
         return LOOK_NOT_YOURS;
     *out = (struct pick){ q, w, unit, 0, (uint8_t)(attempts + 1), 0 };
     return places > 1 ? LOOK_TAKE_ONE : LOOK_TAKE;

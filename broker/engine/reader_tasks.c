@@ -159,7 +159,8 @@ static void tasks_waiting(struct page *p, uint16_t idx)
             break;
         }
         uint32_t station = rdr_u32(&rd), id = rdr_u32(&rd);
-        rdr_u8(&rd);
+        if (rdr_u8(&rd) == WHY_OFFERED) /* does not wait: it is its author's until then */
+            continue;
         if (station != p->q->station_id || (p->run && id != p->run) || !run_of(p, id, &run) || run.state > RUN_CLOSED)
             continue;
         if (!tell_ranges(p, &run, idx, TASK_WAITING, due > 0 ? due : 0, &rd, at, c.key.p, 16))

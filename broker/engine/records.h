@@ -38,7 +38,8 @@
  * of the line version, so that groups do not depend on how the units came in.
  *
  *   unit head, 8 bytes:  state u8, flags u8, unfinished stations u16, dead stations u16, spare u16
- *   per station, 16:     state u8, attempts u8, flags u8, spare u8, newest assignment u48, result u48
+ *   per station, 16:     state u8, attempts u8, flags u8, round u8 (how often a review sent it back), newest assignment u48, result u48 (where it is not
+ *     done: of the round before, or a review's last verdict)
  *     with copies, until it is done, in place of the result: wanted u8 (0: the station's least), counted u8, held u8, begun u8 (of those held),
  *     spare u16 (copies.c); then the result is the outcome, made of the answers, and cites the assignment that it follows
  *
@@ -60,8 +61,8 @@ enum task_state { TASK_BLOCKED, TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_ST
 enum unit_state { UNIT_OPEN, UNIT_DONE, UNIT_DROPPED, UNIT_CANCELLED };
 enum assign_state { ASSIGN_HANDED, ASSIGN_STARTED, ASSIGN_COUNTED, ASSIGN_LATE, ASSIGN_RETURNED };
 /* Why a task became ready, or an assignment ended without a result; numbers are part of events and of the protocol. */
-enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES };
-enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT };
+enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES, WHY_REJECTED, WHY_OFFERED };
+enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT, DEAD_REJECTED };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
 enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP };
 enum line_state { LINE_ACTIVE, LINE_PAUSED, LINE_DELETED };
@@ -74,6 +75,7 @@ enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define ST_STATE 0 /* where they lie within a station's 16 bytes */
 #define ST_ATTEMPTS 1
 #define ST_FLAGS 2
+#define ST_ROUND 3
 #define ST_ASSIGN 4
 #define ST_RESULT 10
 #define ST_WANTED 10
@@ -81,6 +83,8 @@ enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define ST_HELD 12
 #define ST_BEGUN 13
 #define STATE_FLAG_DECLINED 1      /* somebody declined this task: look before offering it */
+#define STATE_FLAG_AUTHORS 2       /* sent back, and for a while its author's alone */
+#define STATE_FLAG_EXHAUSTED 4     /* of a review: it rejected, and there is no round left (review.c) */
 
 /* The result of a task, as it is handed on; 0: none yet. */
 #define st_result(t) ((t)[ST_STATE] == TASK_DONE ? get_u48((t) + ST_RESULT) : 0)
@@ -105,7 +109,8 @@ static inline unsigned state_shift(uint32_t stations)
 #define ASSIGN_BYTES 64
 #define ASSIGN_SEGMENT_MAX 54
 
-/* One result inside its segment: the assignment u48, when it was done by the hub's clock i64 (0: not told), the packed values. */
+/* One result inside its segment: the assignment u48, when it was done by the hub's clock i64 (0: not told), the packed values. A verdict that counted: behind its
+ * station's values the number of the result that it is about. */
 #define RESULT_HEAD_BYTES 14
 
 /* ---- little-endian packing ---- */

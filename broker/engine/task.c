@@ -175,7 +175,8 @@ void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, co
         return;
     h = unit_head(e, s->run, unit, true);
     if (why == WHY_DECLINED)
-        unit_station(h, s->st->idx)[ST_FLAGS] |= STATE_FLAG_DECLINED;
+        unit_station(h, s->st->idx)[ST_FLAGS] =
+            (uint8_t)((unit_station(h, s->st->idx)[ST_FLAGS] | STATE_FLAG_DECLINED) & ~STATE_FLAG_AUTHORS);
     task_set(e, s->run, h, s->st->idx, TASK_READY);
     queue_ready(e, &s->run->rq[s->st->idx], LANE_RETURNED, unit, why);
 }
@@ -435,7 +436,7 @@ static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
     if (r->state > RUN_CLOSED)
         return NULL;
     uint8_t *h = unit_head(e, r, assign_entry(s, no)->unit, true);
-    if (!h || h[UH_STATE] != UNIT_OPEN)
+    if (!h || h[UH_STATE] != UNIT_OPEN || (is_review(s->st) && !review_current(s, no, h)))
         return NULL;
     uint8_t *t = unit_station(h, s->st->idx);
     uint64_t holder = get_u48(t + ST_ASSIGN);
@@ -486,9 +487,13 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
             snprintf(text, text_size, "%s", what);
         return SLP_E_BAD_RESULT;
     }
+    struct slp_list values = it->values;
+    int verdict = -1;
+    if (is_review(s->st) && !review_read(e, s, no, &it->values, &values, &verdict, text, text_size))
+        return SLP_E_BAD_RESULT;
     uint8_t *head = has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
     struct run *r = s->run;
-    a->result = result_add(e, r, no, it->done_wall_us, &it->values, true);
+    a->result = result_add(e, r, no, it->done_wall_us, &values, verdict < 0);
     a->active_us = it->active_us;
     enum assign_state end = head ? ASSIGN_COUNTED : ASSIGN_LATE;
     if (a->state == ASSIGN_RETURNED) {
@@ -516,10 +521,14 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
         copies_counted(e, s, no, it->done_wall_us);
         return SLP_E_OK;
     }
-    put_u48(unit_station(head, s->st->idx) + ST_RESULT, a->result);
-    put_u48(unit_station(head, s->st->idx) + ST_ASSIGN, no > get_u48(unit_station(head, s->st->idx) + ST_ASSIGN)
-                                                            ? no
-                                                            : get_u48(unit_station(head, s->st->idx) + ST_ASSIGN));
+    uint8_t *t = unit_station(head, s->st->idx);
+    put_u48(t + ST_RESULT, a->result);
+    put_u48(t + ST_ASSIGN, no > get_u48(t + ST_ASSIGN) ? no : get_u48(t + ST_ASSIGN));
+    t[ST_FLAGS] &= (uint8_t)~STATE_FLAG_AUTHORS;
+    if (is_review(s->st) && !review_goes_on(e, s, no, verdict, &it->values))
+        return SLP_E_OK;
+    if (!(head = unit_head(e, r, a->unit, true)))
+        return SLP_E_OK;
     task_set(e, r, head, s->st->idx, TASK_DONE);
     ev_task(e, EV_TASKS_DONE, r, s->st, 0, a->unit, 1);
     flow_done(e, r, a->unit, s->st->idx);
@@ -564,6 +573,7 @@ bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, 
         return false;
     dead_forget(e, r, idx, unit);
     unit_station(h, idx)[ST_ATTEMPTS] = 0;
+    unit_station(h, idx)[ST_FLAGS] &= (uint8_t)~STATE_FLAG_AUTHORS;
     task_set(e, r, h, idx, TASK_READY);
     queue_ready(e, &r->rq[idx], LANE_RETURNED, unit, WHY_REQUEUED);
     history_add(e, r, unit, idx, WHY_REQUEUED, 0, 0, reason, n);

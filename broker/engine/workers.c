@@ -61,6 +61,15 @@ static bool stored_get(struct engine *e, uint32_t id, struct stored *s)
     return true;
 }
 
+bool worker_name(struct engine *e, uint32_t worker, struct name *n)
+{
+    struct stored s;
+    if (!stored_get(e, worker, &s))
+        return false;
+    name_set(n, s.name.p, s.name.n);
+    return true;
+}
+
 /* ---- memory ---- */
 
 static void member_add(struct hub *h, struct worker *w)

@@ -1,0 +1,377 @@
+/* Stations of type improve: which station's work they review, what a reviewer fills in, and what a verdict is. Their form is that of the work with a verdict behind it, so whoever can
+ * fill in a form can review. */
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/ld_read.h"
+
+#define ROUNDS_MAX 100
+#define FIRST_MAX 1000000
+#define DEFAULT_ROUNDS 3
+#define DEFAULT_RETURN_US (4 * 3600 * 1000000ll)
+
+/* ---- the keys ---- */
+
+static const struct {
+    int key;
+    const char *name;
+    bool of_reject; /* it says what becomes of work that is sent back */
+} keys[] = {
+    { LD_STATION_REASONS, "reasons", false },        { LD_STATION_AUTHOR, "author", false },
+    { LD_STATION_ROUNDS, "rounds", true },           { LD_STATION_RETURN, "return_to_author", true },
+    { LD_STATION_EXHAUSTED, "on_exhausted", true },  { LD_STATION_SAMPLE, "sample", false },
+    { LD_STATION_FIRST, "first", false },
+};
+
+static void problem_at(struct ld_build *b, const char *at, const char *key, const char *text)
+{
+    uint32_t was = ld_path_key(b, ld_str(key));
+    ld_problem(b, at, "'%s' %s", key, text);
+    b->path_n = was;
+}
+
+static void take_reasons(struct ld_build *b, struct slr r, struct ld_review *v)
+{
+    uint32_t n = 0;
+    struct ld_item *items = ld_take_texts(b, r, "reasons", SL_OPTIONS_MAX, &n);
+    v->reasons = ld_get(&b->keep, n, sizeof *v->reasons);
+    uint32_t was = ld_path_key(b, ld_str("reasons"));
+    if (ld_read_value(&r).n == 0)
+        ld_problem(b, r.p, "'reasons' is empty: name what work can be rejected for, or leave it out");
+    for (uint32_t i = 0; items && v->reasons && i < n; i++) {
+        uint32_t list = ld_path_index(b, i);
+        if (items[i].text.n == 0)
+            ld_problem(b, items[i].at, "a reason must not be empty");
+        for (uint32_t j = 0; j < i; j++)
+            if (ld_same(items[j].text, items[i].text)) {
+                ld_problem(b, items[i].at, "duplicate reason '%s'", LD_Q(items[i].text));
+                break;
+            }
+        b->path_n = list;
+        v->reasons[v->reason_count++] = items[i].text;
+    }
+    b->path_n = was;
+}
+
+void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_station *s, struct ld_draft *d)
+{
+    struct ld_review *v = &s->review;
+    bool reasons = vals[LD_STATION_REASONS].end != NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *at = vals[keys[i].key].p;
+        if (at && s->type != LD_IMPROVE && !d->form_unknown)
+            problem_at(b, at, keys[i].name, "is for stations of type improve");
+        else if (at && s->type == LD_IMPROVE && keys[i].of_reject && !reasons)
+            problem_at(b, at, keys[i].name, "is for reviews that can reject: name their 'reasons'");
+    }
+    if (s->type != LD_IMPROVE)
+        return;
+    if (vals[LD_STATION_COPIES].p)
+        problem_at(b, vals[LD_STATION_COPIES].p, "copies", "does not go with type improve: one verdict is enough");
+    d->reasons_at = vals[LD_STATION_REASONS].p;
+    if (d->reasons_at)
+        take_reasons(b, vals[LD_STATION_REASONS], v);
+    if (vals[LD_STATION_AUTHOR].p) {
+        struct slr r = vals[LD_STATION_AUTHOR];
+        v->author = ld_read_value(&r).b;
+    }
+    v->rounds = (uint32_t)ld_take_count(b, vals[LD_STATION_ROUNDS], "rounds", 1, ROUNDS_MAX, DEFAULT_ROUNDS);
+    v->return_us = ld_take_duration(b, vals[LD_STATION_RETURN], "return_to_author", 0, SL_DELAY_US_MAX, DEFAULT_RETURN_US);
+    if (vals[LD_STATION_EXHAUSTED].p)
+        d->exhausted = (struct ld_item){ vals[LD_STATION_EXHAUSTED].p, ld_take_text(vals[LD_STATION_EXHAUSTED]) };
+    if (vals[LD_STATION_SAMPLE].p) {
+        uint32_t found = b->found_count;
+        int64_t share = ld_take_millionths(b, vals[LD_STATION_SAMPLE], "sample", LD_S_DECIMAL);
+        if (b->found_count == found && (share <= 0 || share > 1000000))
+            problem_at(b, vals[LD_STATION_SAMPLE].p, "sample", "must be more than 0, and at most 1");
+        v->sample_micros = share > 0 && share <= 1000000 ? (uint32_t)share : 0;
+    }
+    v->first = (uint32_t)ld_take_count(b, vals[LD_STATION_FIRST], "first", 1, FIRST_MAX, 0);
+}
+
+/* ---- what it reviews ---- */
+
+static bool path_to(struct ld_build *b, uint32_t station, const char *key)
+{
+    b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u]%s%s", station, *key ? "." : "", key);
+    return true;
+}
+
+/* The one station before it; -1 after a problem. */
+static int reviewed(struct ld_build *b, uint32_t index)
+{
+    struct ld_line *l = b->line;
+    struct ld_station *s = &l->stations[index];
+    struct ld_draft *d = &b->drafts[index];
+    path_to(b, index, d->has_after ? "after" : "");
+    if (s->after_count != 1) {
+        ld_problem(b, d->at, "a station of type improve comes after one station, whose work it reviews; '%s' comes after %u", LD_Q(s->name), s->after_count);
+        return -1;
+    }
+    struct ld_station *up = &l->stations[s->after[0]];
+    if (up->reviewed_by >= 0) {
+        ld_problem(b, d->at, "station '%s' is reviewed by '%s' already; to review the review, come after that", LD_Q(up->name), LD_Q(l->stations[up->reviewed_by].name));
+        return -1;
+    }
+    if (up->copies.max && up->copies.method == LD_ALL)
+        ld_problem(b, d->at, "station '%s' keeps all answers (method all): there is no one answer to review", LD_Q(up->name));
+    if ((up->copies.max || up->type == LD_TOURNAMENT) && d->reasons_at) {
+        path_to(b, index, "reasons");
+        ld_problem(b, d->reasons_at, "station '%s' has several answers to a task: its work can be improved, but not sent back, so 'reasons' must go", LD_Q(up->name));
+    }
+    up->reviewed_by = (int)index;
+    s->review.of = s->after[0];
+    return s->after[0];
+}
+
+static void take_exhausted(struct ld_build *b, uint32_t index)
+{
+    struct ld_line *l = b->line;
+    struct ld_station *s = &l->stations[index];
+    struct ld_item it = b->drafts[index].exhausted;
+    if (!it.at || ld_same(it.text, ld_str("dead")))
+        return;
+    path_to(b, index, "on_exhausted");
+    for (uint32_t i = 0; i < s->next_count; i++) {
+        struct ld_station *n = &l->stations[s->next[i]];
+        if (ld_same(n->name, it.text) && n->type == LD_IMPROVE)
+            ld_problem(b, it.at, "'on_exhausted' names '%s', which is a review itself", LD_Q(it.text));
+        if (ld_same(n->name, it.text))
+            s->review.exhausted = s->next[i];
+    }
+    if (s->review.exhausted < 0)
+        ld_problem(b, it.at, "'on_exhausted' names '%s', but no such station comes directly after '%s' (or say dead)", LD_Q(it.text), LD_Q(s->name));
+}
+
+static struct ld_field word_field(const char *name, enum ld_type type, bool required, struct slp_bytes *options, uint32_t n)
+{
+    return (struct ld_field){ .name = ld_str(name), .label = ld_none, .hint = ld_none, .type = type, .required = required, .options = options, .option_count = n,
+                              .min = __builtin_nan(""), .max = __builtin_nan("") };
+}
+
+static void make_fields(struct ld_build *b, uint32_t index)
+{
+    struct ld_station *s = &b->line->stations[index];
+    const struct ld_station *up = &b->line->stations[s->review.of];
+    uint32_t n = up->review.of >= 0 ? up->review.work : up->field_count, own = s->review.reason_count ? 3 : 2;
+    struct ld_field *f = ld_get(&b->keep, n + own + 1, sizeof *f);
+    struct slp_bytes *verdicts = ld_get(&b->keep, 3, sizeof *verdicts), *names = ld_get(&b->keep, n, sizeof *names);
+    if (!f || !verdicts || !names)
+        return;
+    path_to(b, index, "");
+    if (n + own > SL_FORM_FIELDS_MAX)
+        ld_problem(b, b->drafts[index].at, "the work has %u fields, and a review has %u more: at most %d fit a form", n, own, SL_FORM_FIELDS_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        f[i] = up->fields[i];
+        f[i].required = false;
+        names[i] = f[i].name;
+    }
+    for (int i = 0; i < 3; i++)
+        verdicts[i] = ld_str(ld_verdict_words[i]);
+    f[n + LD_REVIEW_VERDICT] = word_field("verdict", LD_RADIO, true, verdicts, own);
+    f[n + LD_REVIEW_NOTE] = word_field("note", LD_LONG_ANSWER, false, NULL, 0);
+    f[n + LD_REVIEW_NOTE].chars_max = SL_TEXT_BYTES_MAX;
+    if (own == 3)
+        f[n + LD_REVIEW_REASON] = word_field("reason", LD_SELECT, false, s->review.reasons, s->review.reason_count);
+    f[n + own] = word_field("changed", LD_CHECK_BOX, false, names, n);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = n; k <= n + own; k++)
+            if (ld_same(f[i].name, f[k].name))
+                ld_problem(b, b->drafts[index].at, "station '%s' has a field '%s': a review adds one of that name", LD_Q(up->name), LD_Q(f[i].name));
+    s->fields = f;
+    s->review.work = n;
+    s->field_count = n + own;
+    s->value_count = n + own + 1;
+}
+
+/* ---- its form, packed for agents: as it would stand in a line file ---- */
+
+static void pack_field(struct slp_buf *p, const struct ld_field *f, bool required)
+{
+    bool min = f->min == f->min, max = f->max == f->max;
+    slp_pack_map(p, 2u + (f->label.n > 0) + (f->hint.n > 0) + required + (f->option_count > 0) + min + max + (f->chars_max > 0));
+    slp_pack_cstr(p, "name");
+    slp_pack_str(p, f->name.p, f->name.n);
+    slp_pack_cstr(p, "type");
+    slp_pack_cstr(p, ld_type_words[f->type]);
+    if (f->label.n) {
+        slp_pack_cstr(p, "label");
+        slp_pack_str(p, f->label.p, f->label.n);
+    }
+    if (f->hint.n) {
+        slp_pack_cstr(p, "hint");
+        slp_pack_str(p, f->hint.p, f->hint.n);
+    }
+    if (required) {
+        slp_pack_cstr(p, "required");
+        slp_pack_bool(p, true);
+    }
+    if (f->option_count) {
+        slp_pack_cstr(p, "options");
+        slp_pack_array(p, f->option_count);
+        for (uint32_t i = 0; i < f->option_count; i++)
+            slp_pack_str(p, f->options[i].p, f->options[i].n);
+    }
+    if (min) {
+        slp_pack_cstr(p, "min");
+        slp_pack_double(p, f->min);
+    }
+    if (max) {
+        slp_pack_cstr(p, "max");
+        slp_pack_double(p, f->max);
+    }
+    if (f->chars_max) {
+        slp_pack_cstr(p, "chars_max");
+        slp_pack_u64(p, f->chars_max);
+    }
+}
+
+static const struct ld_station *origin(const struct ld_line *l, const struct ld_station *s)
+{
+    while (s->review.of >= 0)
+        s = &l->stations[s->review.of];
+    return s;
+}
+
+static void make_form(struct ld_build *b, uint32_t index)
+{
+    struct ld_station *s = &b->line->stations[index];
+    const struct ld_station *up = origin(b->line, s);
+    struct slp_buf p = { 0 };
+    slp_pack_map(&p, 1u + (s->title.n > 0) + (s->instruction.n > 0));
+    if (s->title.n) {
+        slp_pack_cstr(&p, "title");
+        slp_pack_str(&p, s->title.p, s->title.n);
+    }
+    if (s->instruction.n) {
+        slp_pack_cstr(&p, "instruction");
+        slp_pack_str(&p, s->instruction.p, s->instruction.n);
+    }
+    slp_pack_cstr(&p, "fields");
+    slp_pack_array(&p, s->field_count);
+    for (uint32_t i = 0; i < s->field_count; i++)
+        pack_field(&p, &s->fields[i], i < s->review.work ? up->fields[i].required : s->fields[i].required);
+    char *copy = p.failed ? NULL : ld_get(&b->keep, p.n, 1);
+    if (copy) {
+        memcpy(copy, p.p, p.n);
+        s->form_raw = (struct slp_bytes){ copy, (uint32_t)p.n };
+    } else {
+        b->keep.failed = true;
+    }
+    slp_buf_free(&p);
+}
+
+void ld_reviews(struct ld_build *b)
+{
+    struct ld_line *l = b->line;
+    for (uint32_t k = 0; !b->graph_broken && k < l->station_count; k++) {
+        uint32_t i = l->order[k];
+        if (l->stations[i].type != LD_IMPROVE)
+            continue;
+        int up = reviewed(b, i);
+        take_exhausted(b, i);
+        if (up >= 0 && !b->drafts[up].form_unknown && !ld_memory_out(b)) {
+            make_fields(b, i);
+            if (!ld_memory_out(b))
+                make_form(b, i);
+            b->drafts[i].form_unknown = false;
+        }
+        b->path_n = 0;
+    }
+}
+
+/* ---- a verdict ---- */
+
+static struct slp_bytes next_value(struct slr *r)
+{
+    const char *p = r->p;
+    if (r->p == r->end || slr_skip(r, SL_DEPTH_MAX))
+        return (struct slp_bytes){ "\xc0", 1 };
+    return (struct slp_bytes){ p, (uint32_t)(r->p - p) };
+}
+
+static bool is_nil(struct slp_bytes v)
+{
+    return v.n == 1 && (uint8_t)*v.p == 0xc0;
+}
+
+static bool is_empty(struct slp_bytes v)
+{
+    return is_nil(v) || (v.n == 1 && ((uint8_t)*v.p == 0xa0 || (uint8_t)*v.p == 0x90));
+}
+
+static void pack_or_nil(struct slp_buf *b, struct slp_bytes v)
+{
+    if (is_empty(v))
+        slp_pack_nil(b);
+    else
+        slp_buf_add(b, v.p, v.n);
+}
+
+static int refuse(char *text, size_t size, const char *what, struct slp_bytes field)
+{
+    if (field.n)
+        snprintf(text, size, "%s: %s", LD_Q(field), what);
+    else
+        snprintf(text, size, "%s", what);
+    return -1;
+}
+
+static int check_verdict(const struct ld_review *v, enum ld_verdict verdict, uint32_t changed, struct slp_bytes first, bool reason, char *text, size_t size)
+{
+    static const struct slp_bytes verdict_name = { "verdict", 7 }, reason_name = { "reason", 6 };
+    if (verdict != LD_REJECT && reason)
+        return refuse(text, size, "a reason is for what is rejected", reason_name);
+    switch (verdict) {
+    case LD_ACCEPT: return changed ? refuse(text, size, "is changed, but the verdict is accept: say improve", first) : 0;
+    case LD_IMPROVED: return changed ? 0 : refuse(text, size, "improve, but nothing is changed: say accept", verdict_name);
+    case LD_REJECT:
+        if (changed)
+            return refuse(text, size, "is changed, but the verdict is reject: what is sent back stays as it is", first);
+        return reason || !v->reason_count ? 0 : refuse(text, size, "is required when work is rejected", reason_name);
+    }
+    return -1;
+}
+
+int ld_review(const struct ld_station *s, const struct ld_field *work_fields, const struct slp_list *work, const struct slp_list *given, struct slp_buf *out, char *text,
+              size_t text_size)
+{
+    const struct ld_review *v = &s->review;
+    struct slr was = slr_on(work->p, work->bytes), is = slr_on(given->p, given->bytes);
+    bool changed[SL_FORM_FIELDS_MAX] = { 0 };
+    uint32_t changes = 0, n = v->work;
+    struct slp_bytes first = ld_none;
+    for (uint32_t i = 0; i < n; i++) {
+        struct slp_bytes old = next_value(&was), new = next_value(&is), stands = is_nil(new) ? old : new;
+        changed[i] = !(is_empty(stands) && is_empty(old)) && (stands.n != old.n || memcmp(stands.p, old.p, old.n) != 0);
+        if (changed[i] && work_fields[i].required && is_empty(stands))
+            return refuse(text, text_size, "is required", s->fields[i].name);
+        if (changed[i] && !changes++)
+            first = s->fields[i].name;
+        if (changed[i] && is_empty(stands))
+            slp_pack_nil(out);
+        else
+            slp_buf_add(out, stands.p, stands.n);
+    }
+    struct slp_bytes word = next_value(&is), note = next_value(&is), reason = v->reason_count ? next_value(&is) : (struct slp_bytes){ "\xc0", 1 };
+    struct slr r = slr_on(word.p, word.n);
+    struct slr_value value = ld_read_value(&r);
+    int verdict = LD_ACCEPT;
+    while (verdict < LD_REJECT && !ld_same(ld_str(ld_verdict_words[verdict]), ld_bytes_of(&value)))
+        verdict++; /* it is one of them: its options were checked */
+    if (check_verdict(v, (enum ld_verdict)verdict, changes, first, !is_empty(reason), text, text_size) != 0)
+        return -1;
+    slp_buf_add(out, word.p, word.n);
+    pack_or_nil(out, note);
+    if (v->reason_count)
+        pack_or_nil(out, reason);
+    if (!changes) {
+        slp_pack_nil(out);
+        return verdict;
+    }
+    slp_pack_array(out, changes);
+    for (uint32_t i = 0; i < n; i++)
+        if (changed[i])
+            slp_pack_str(out, s->fields[i].name.p, s->fields[i].name.n);
+    return verdict;
+}
