@@ -216,7 +216,8 @@ static void take_form(struct ld_build *b, struct slr r, struct ld_station *s, st
             s->title = ld_take_text(vals[LD_FORM_TITLE]);
         s->instruction = ld_take_text(vals[LD_FORM_INSTRUCTION]);
         if (vals[LD_FORM_FIELDS].p && s->type == LD_IMPROVE)
-            ld_problem(b, vals[LD_FORM_FIELDS].p, "'fields' do not go with type improve: it has those of the station that it reviews");
+            ld_problem(b, vals[LD_FORM_FIELDS].p,
+                       "'fields' do not go with type improve: it has those of the station that it reviews");
         else if (vals[LD_FORM_FIELDS].p)
             s->fields =
                 take_fields(b, vals[LD_FORM_FIELDS], "fields", &ld_field_map, SL_FORM_FIELDS_MAX, &s->field_count);
@@ -263,7 +264,8 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
         d->after = ld_take_texts(b, vals[LD_STATION_AFTER], "after", SL_LINE_STATIONS_MAX, &d->after_count);
     if (vals[LD_STATION_WHEN].p)
         d->when = (struct ld_item){ vals[LD_STATION_WHEN].p, ld_take_text(vals[LD_STATION_WHEN]) };
-    d->has_shows = d->shows_at = vals[LD_STATION_SHOWS].p;
+    d->shows_at = vals[LD_STATION_SHOWS].p;
+    d->has_shows = d->shows_at != NULL;
     if (d->has_shows)
         d->shows = ld_take_texts(b, vals[LD_STATION_SHOWS], "shows", SL_SHOWS_MAX, &d->shows_count);
     d->has_passes = vals[LD_STATION_PASSES].p;

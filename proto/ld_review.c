@@ -17,9 +17,9 @@ static const struct {
     const char *name;
     bool of_reject; /* it says what becomes of work that is sent back */
 } keys[] = {
-    { LD_STATION_REASONS, "reasons", false },        { LD_STATION_AUTHOR, "author", false },
-    { LD_STATION_ROUNDS, "rounds", true },           { LD_STATION_RETURN, "return_to_author", true },
-    { LD_STATION_EXHAUSTED, "on_exhausted", true },  { LD_STATION_SAMPLE, "sample", false },
+    { LD_STATION_REASONS, "reasons", false },       { LD_STATION_AUTHOR, "author", false },
+    { LD_STATION_ROUNDS, "rounds", true },          { LD_STATION_RETURN, "return_to_author", true },
+    { LD_STATION_EXHAUSTED, "on_exhausted", true }, { LD_STATION_SAMPLE, "sample", false },
     { LD_STATION_FIRST, "first", false },
 };
 
@@ -76,7 +76,8 @@ void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_statio
         v->author = ld_read_value(&r).b;
     }
     v->rounds = (uint32_t)ld_take_count(b, vals[LD_STATION_ROUNDS], "rounds", 1, ROUNDS_MAX, DEFAULT_ROUNDS);
-    v->return_us = ld_take_duration(b, vals[LD_STATION_RETURN], "return_to_author", 0, SL_DELAY_US_MAX, DEFAULT_RETURN_US);
+    v->return_us =
+        ld_take_duration(b, vals[LD_STATION_RETURN], "return_to_author", 0, SL_DELAY_US_MAX, DEFAULT_RETURN_US);
     if (vals[LD_STATION_EXHAUSTED].p)
         d->exhausted = (struct ld_item){ vals[LD_STATION_EXHAUSTED].p, ld_take_text(vals[LD_STATION_EXHAUSTED]) };
     if (vals[LD_STATION_SAMPLE].p) {
@@ -105,19 +106,26 @@ static int reviewed(struct ld_build *b, uint32_t index)
     struct ld_draft *d = &b->drafts[index];
     path_to(b, index, d->has_after ? "after" : "");
     if (s->after_count != 1) {
-        ld_problem(b, d->at, "a station of type improve comes after one station, whose work it reviews; '%s' comes after %u", LD_Q(s->name), s->after_count);
+        ld_problem(b, d->at,
+                   "a station of type improve comes after one station, whose work it reviews; '%s' comes after %u",
+                   LD_Q(s->name), s->after_count);
         return -1;
     }
     struct ld_station *up = &l->stations[s->after[0]];
     if (up->reviewed_by >= 0) {
-        ld_problem(b, d->at, "station '%s' is reviewed by '%s' already; to review the review, come after that", LD_Q(up->name), LD_Q(l->stations[up->reviewed_by].name));
+        ld_problem(b, d->at, "station '%s' is reviewed by '%s' already; to review the review, come after that",
+                   LD_Q(up->name), LD_Q(l->stations[up->reviewed_by].name));
         return -1;
     }
     if (up->copies.max && up->copies.method == LD_ALL)
-        ld_problem(b, d->at, "station '%s' keeps all answers (method all): there is no one answer to review", LD_Q(up->name));
+        ld_problem(b, d->at, "station '%s' keeps all answers (method all): there is no one answer to review",
+                   LD_Q(up->name));
     if ((up->copies.max || up->type == LD_TOURNAMENT) && d->reasons_at) {
         path_to(b, index, "reasons");
-        ld_problem(b, d->reasons_at, "station '%s' has several answers to a task: its work can be improved, but not sent back, so 'reasons' must go", LD_Q(up->name));
+        ld_problem(b, d->reasons_at,
+                   "station '%s' has several answers to a task: its work can be improved, but not sent back, so "
+                   "'reasons' must go",
+                   LD_Q(up->name));
     }
     up->reviewed_by = (int)index;
     s->review.of = s->after[0];
@@ -140,13 +148,22 @@ static void take_exhausted(struct ld_build *b, uint32_t index)
             s->review.exhausted = s->next[i];
     }
     if (s->review.exhausted < 0)
-        ld_problem(b, it.at, "'on_exhausted' names '%s', but no such station comes directly after '%s' (or say dead)", LD_Q(it.text), LD_Q(s->name));
+        ld_problem(b, it.at, "'on_exhausted' names '%s', but no such station comes directly after '%s' (or say dead)",
+                   LD_Q(it.text), LD_Q(s->name));
 }
 
-static struct ld_field word_field(const char *name, enum ld_type type, bool required, struct slp_bytes *options, uint32_t n)
+static struct ld_field word_field(const char *name, enum ld_type type, bool required, struct slp_bytes *options,
+                                  uint32_t n)
 {
-    return (struct ld_field){ .name = ld_str(name), .label = ld_none, .hint = ld_none, .type = type, .required = required, .options = options, .option_count = n,
-                              .min = __builtin_nan(""), .max = __builtin_nan("") };
+    return (struct ld_field){ .name = ld_str(name),
+                              .label = ld_none,
+                              .hint = ld_none,
+                              .type = type,
+                              .required = required,
+                              .options = options,
+                              .option_count = n,
+                              .min = __builtin_nan(""),
+                              .max = __builtin_nan("") };
 }
 
 static void make_fields(struct ld_build *b, uint32_t index)
@@ -160,7 +177,8 @@ static void make_fields(struct ld_build *b, uint32_t index)
         return;
     path_to(b, index, "");
     if (n + own > SL_FORM_FIELDS_MAX)
-        ld_problem(b, b->drafts[index].at, "the work has %u fields, and a review has %u more: at most %d fit a form", n, own, SL_FORM_FIELDS_MAX);
+        ld_problem(b, b->drafts[index].at, "the work has %u fields, and a review has %u more: at most %d fit a form", n,
+                   own, SL_FORM_FIELDS_MAX);
     for (uint32_t i = 0; i < n; i++) {
         f[i] = up->fields[i];
         f[i].required = false;
@@ -177,7 +195,8 @@ static void make_fields(struct ld_build *b, uint32_t index)
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = n; k <= n + own; k++)
             if (ld_same(f[i].name, f[k].name))
-                ld_problem(b, b->drafts[index].at, "station '%s' has a field '%s': a review adds one of that name", LD_Q(up->name), LD_Q(f[i].name));
+                ld_problem(b, b->drafts[index].at, "station '%s' has a field '%s': a review adds one of that name",
+                           LD_Q(up->name), LD_Q(f[i].name));
     s->fields = f;
     s->review.work = n;
     s->field_count = n + own;
@@ -189,7 +208,8 @@ static void make_fields(struct ld_build *b, uint32_t index)
 static void pack_field(struct slp_buf *p, const struct ld_field *f, bool required)
 {
     bool min = f->min == f->min, max = f->max == f->max;
-    slp_pack_map(p, 2u + (f->label.n > 0) + (f->hint.n > 0) + required + (f->option_count > 0) + min + max + (f->chars_max > 0));
+    slp_pack_map(p, 2u + (f->label.n > 0) + (f->hint.n > 0) + required + (f->option_count > 0) + min + max +
+                        (f->chars_max > 0));
     slp_pack_cstr(p, "name");
     slp_pack_str(p, f->name.p, f->name.n);
     slp_pack_cstr(p, "type");
@@ -317,14 +337,17 @@ static int refuse(char *text, size_t size, const char *what, struct slp_bytes fi
     return -1;
 }
 
-static int check_verdict(const struct ld_review *v, enum ld_verdict verdict, uint32_t changed, struct slp_bytes first, bool reason, char *text, size_t size)
+static int check_verdict(const struct ld_review *v, enum ld_verdict verdict, uint32_t changed, struct slp_bytes first,
+                         bool reason, char *text, size_t size)
 {
     static const struct slp_bytes verdict_name = { "verdict", 7 }, reason_name = { "reason", 6 };
     if (verdict != LD_REJECT && reason)
         return refuse(text, size, "a reason is for what is rejected", reason_name);
     switch (verdict) {
-    case LD_ACCEPT: return changed ? refuse(text, size, "is changed, but the verdict is accept: say improve", first) : 0;
-    case LD_IMPROVED: return changed ? 0 : refuse(text, size, "improve, but nothing is changed: say accept", verdict_name);
+    case LD_ACCEPT:
+        return changed ? refuse(text, size, "is changed, but the verdict is accept: say improve", first) : 0;
+    case LD_IMPROVED:
+        return changed ? 0 : refuse(text, size, "improve, but nothing is changed: say accept", verdict_name);
     case LD_REJECT:
         if (changed)
             return refuse(text, size, "is changed, but the verdict is reject: what is sent back stays as it is", first);
@@ -333,8 +356,8 @@ static int check_verdict(const struct ld_review *v, enum ld_verdict verdict, uin
     return -1;
 }
 
-int ld_review(const struct ld_station *s, const struct ld_field *work_fields, const struct slp_list *work, const struct slp_list *given, struct slp_buf *out, char *text,
-              size_t text_size)
+int ld_review(const struct ld_station *s, const struct ld_field *work_fields, const struct slp_list *work,
+              const struct slp_list *given, struct slp_buf *out, char *text, size_t text_size)
 {
     const struct ld_review *v = &s->review;
     struct slr was = slr_on(work->p, work->bytes), is = slr_on(given->p, given->bytes);
@@ -353,7 +376,8 @@ int ld_review(const struct ld_station *s, const struct ld_field *work_fields, co
         else
             slp_buf_add(out, stands.p, stands.n);
     }
-    struct slp_bytes word = next_value(&is), note = next_value(&is), reason = v->reason_count ? next_value(&is) : (struct slp_bytes){ "\xc0", 1 };
+    struct slp_bytes word = next_value(&is), note = next_value(&is),
+                     reason = v->reason_count ? next_value(&is) : (struct slp_bytes){ "\xc0", 1 };
     struct slr r = slr_on(word.p, word.n);
     struct slr_value value = ld_read_value(&r);
     int verdict = LD_ACCEPT;

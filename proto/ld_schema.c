@@ -107,6 +107,11 @@ const char *ld_rule_word(enum ld_rule rule)
     return ld_rule_words[rule];
 }
 
+const char *ld_verdict_word(enum ld_verdict verdict)
+{
+    return ld_verdict_words[verdict];
+}
+
 int ld_key_find(const struct ld_map *m, const char *p, uint32_t n)
 {
     for (uint32_t i = 0; i < m->count; i++)

@@ -291,7 +291,8 @@ static bool same_station(const struct ld_station *a, const struct ld_station *b)
             return false;
     if (a->when && !ld_same(ld_expr_source(a->when), ld_expr_source(b->when)))
         return false;
-    return same_copies(&a->copies, &b->copies) && same_review(&a->review, &b->review) && same_fields(a->fields, a->value_count, b->fields, b->value_count);
+    return same_copies(&a->copies, &b->copies) && same_review(&a->review, &b->review) &&
+           same_fields(a->fields, a->value_count, b->fields, b->value_count);
 }
 
 bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_line)

@@ -47,6 +47,7 @@ enum { LD_ADDS_ANSWERS, LD_ADDS_VOTES, LD_ADDS_CONFIDENCE, LD_ADDS_DECIDED, LD_A
 /* A review of another station's work. What its workers fill in are the fields of that work, none of them required (one that is left out is as it
  * was), then a verdict, a note and, if the work can be sent back, a reason. It adds the list of the fields that were changed. */
 enum ld_verdict { LD_ACCEPT, LD_IMPROVED, LD_REJECT };
+const char *ld_verdict_word(enum ld_verdict verdict);
 enum { LD_REVIEW_VERDICT, LD_REVIEW_NOTE, LD_REVIEW_REASON }; /* places behind the work's fields */
 struct ld_review {
     int of;                       /* the station whose work it reviews */

@@ -270,9 +270,8 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint64_t newest = get_u48(s + ST_ASSIGN), was = get_u48(s + ST_RESULT);
     uint8_t attempts = s[ST_ATTEMPTS], flags = s[ST_FLAGS];
     unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
-    if (has_copies(q->st)
-            ? copies_excluded(e, q, unit, newest, w)
-            : (flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
+    if (has_copies(q->st) ? copies_excluded(e, q, unit, newest, w)
+                          : (flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
         return LOOK_NOT_YOURS;
     if (q->st->def->not_did_count && did_before(e, q, unit, w->id))
         return LOOK_NOT_YOURS;

@@ -319,7 +319,7 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
         a->state = rdr_u8(&rd);
         a->why = rdr_u8(&rd);
         a->attempt = rdr_u8(&rd);
-        rdr_u8(&rd);
+        a->round = rdr_u8(&rd);
         rdr_i64(&rd);
         a->started_wall_us = rdr_i64(&rd);
         a->ended_wall_us = rdr_i64(&rd);
@@ -343,7 +343,11 @@ void rd_stands(struct reader *r, struct slp_buf *b, const struct ld_line *lv, ui
         slp_pack_bool(b, false);
         return;
     }
-    if (!st->copies.max || (outcome && st->copies.method == LD_ALL)) {
+    if (!st->copies.max) { /* what a review sent back counted, and stands no more */
+        slp_pack_bool(b, a->result == outcome);
+        return;
+    }
+    if (outcome && st->copies.method == LD_ALL) {
         slp_pack_bool(b, true);
         return;
     }

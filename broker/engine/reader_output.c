@@ -1,5 +1,6 @@
 /* OUTPUT_GET: the finished fields of a run, in input order, a page at a time; while the run goes on, too. */
 #include "broker/engine/reader.h"
+#include "broker/engine/review.h"
 
 #define ANSWER_COLUMNS 10         /* besides the fields of the input and of the form */
 #define UNITS_LOOKED_AT_MAX 20000 /* in one page, so that a page of a run where little is finished stays short */
@@ -9,6 +10,12 @@ struct shape { /* what a row is made of */
     int station; /* -1: all that the line hands out */
     bool all, answers;
 };
+
+/* An answer to several is what its worker filled in; of a verdict also what it changed. */
+static uint32_t answer_fields(const struct ld_station *st)
+{
+    return st->type == LD_IMPROVE ? st->value_count : st->field_count;
+}
 
 static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
 {
@@ -24,7 +31,7 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
     const struct ld_station *st = &lv->stations[s->station];
     for (uint32_t i = 0; i < lv->input_count; i++)
         slp_pack_str(b, lv->inputs[i].name.p, lv->inputs[i].name.n);
-    for (uint32_t i = 0; i < (s->answers ? st->field_count : st->value_count); i++) {
+    for (uint32_t i = 0; i < (s->answers ? answer_fields(st) : st->value_count); i++) {
         memcpy(name, st->name.p, st->name.n);
         name[st->name.n] = '.';
         memcpy(name + st->name.n + 1, st->fields[i].name.p, st->fields[i].name.n);
@@ -41,7 +48,7 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
         slp_pack_cstr(b, "assigned_wall_us");
         slp_pack_cstr(b, "started_wall_us");
         slp_pack_cstr(b, "active_us");
-        *n = ANSWER_COLUMNS + lv->input_count + st->field_count;
+        *n = ANSWER_COLUMNS + lv->input_count + answer_fields(st);
     }
 }
 
@@ -84,7 +91,7 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
 {
     const struct ld_station *st = &s->run->lv->stations[s->station];
     uint64_t no[ANSWERS_MAX], result[ANSWERS_MAX];
-    uint32_t n = 0, columns_n = ANSWER_COLUMNS + s->run->lv->input_count + st->field_count;
+    uint32_t n = 0, columns_n = ANSWER_COLUMNS + s->run->lv->input_count + answer_fields(st);
     struct rd_assignment a;
     struct rd_list l;
     for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_assignment(r, at, &a); at = a.prev) {
@@ -113,6 +120,10 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
             rd_element(b, &input, k);
         for (uint32_t k = 0; k < st->field_count; k++)
             rd_element(b, &l, k);
+        if (st->type == LD_IMPROVE && a.state == ASSIGN_COUNTED)
+            rd_element(b, &l, st->field_count);
+        else if (st->type == LD_IMPROVE)
+            slp_pack_nil(b);
         struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
         slp_pack_str(b, w.p, w.n);
         slp_pack_i64(b, r->result_done_wall_us ? r->result_done_wall_us : a.ended_wall_us);
@@ -142,19 +153,19 @@ static void row_of_line(struct reader *r, struct slp_buf *b, const struct shape 
 {
     const struct ld_line *lv = s->run->lv;
     struct rd_list l = { .at = 0 };
-    int of = -1;
+    uint64_t of = 0;
     for (uint32_t i = 0; i < lv->out_count && !r->rc; i++) {
         struct ld_ref ref = lv->outs[i];
         if (ref.station < 0) {
             rd_element(b, in, (uint32_t)ref.field);
             continue;
         }
-        if (ref.station != of) { /* a station's fields stand together */
-            uint64_t result = st_result(head + STATE_UNIT_BYTES + STATE_STATION_BYTES * ref.station);
+        uint64_t result = review_result(lv, head, ref);
+        if (result != of || ref.field == 0) { /* a station's fields stand together */
             l = (struct rd_list){ .at = 0 };
             if (result && !rd_result(r, (uint16_t)ref.station, result, &l))
                 return;
-            of = ref.station;
+            of = result;
         }
         rd_element(b, &l, (uint32_t)ref.field);
     }

@@ -65,8 +65,9 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
 {
     struct slp_buf *b = &r->b;
     struct rd_list l;
-    bool copies = st->copies.max != 0;
-    slp_pack_map(b, 12 + copies);
+    uint16_t station = (uint16_t)(st - run->lv->stations);
+    bool copies = st->copies.max != 0, review = st->type == LD_IMPROVE, reviewed = review || st->reviewed_by >= 0;
+    slp_pack_map(b, 12u + (copies || reviewed) + reviewed + review);
     number(b, "assignment", a->no);
     text(b, "worker", rd_name_of(r, NAME_WORKER, a->worker));
     text(b, "hub", rd_name_of(r, NAME_HUB, a->hub));
@@ -79,12 +80,18 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
     number(b, "active_us", a->active_us);
     slp_pack_cstr(b, "late");
     slp_pack_bool(b, a->state == ASSIGN_LATE);
-    if (copies) {
+    if (copies || reviewed) {
         slp_pack_cstr(b, "stands");
-        rd_stands(r, b, run->lv, (uint16_t)(st - run->lv->stations), a, outcome);
+        rd_stands(r, b, run->lv, station, a, outcome);
+    }
+    if (reviewed)
+        number(b, "round", a->round + 1u); /* of the work; at a review, of the work that was shown */
+    if (review) {
+        slp_pack_cstr(b, "changes");
+        rd_changes(r, b, run, station, a);
     }
     slp_pack_cstr(b, "result");
-    if (!a->result || !rd_result(r, (uint16_t)(st - run->lv->stations), a->result, &l)) {
+    if (!a->result || !rd_result(r, station, a->result, &l)) {
         slp_pack_nil(b);
         return;
     }
@@ -193,15 +200,23 @@ int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out
     for (uint32_t i = 0; i < run.lv->station_count; i++) {
         const uint8_t *t = head + STATE_UNIT_BYTES + STATE_STATION_BYTES * i;
         uint8_t state = cancelled && t[0] != TASK_DONE && t[0] != TASK_SKIPPED ? TASK_ENDED : t[0];
-        bool copies = run.lv->stations[i].copies.max != 0;
-        slp_pack_map(b, 4 + copies);
+        const struct ld_station *st = &run.lv->stations[i];
+        bool copies = st->copies.max != 0, reviews = st->type == LD_IMPROVE, reviewed = st->reviewed_by >= 0;
+        slp_pack_map(b, 4u + copies + reviews + 2 * reviewed);
         text(b, "name", run.lv->stations[i].name);
         number(b, "state", state);
         number(b, "attempts", t[1]);
         if (copies)
-            outcome(r, &run.lv->stations[i], (uint16_t)i, t);
+            outcome(r, st, (uint16_t)i, t);
+        if (reviews)
+            text(b, "reviews", run.lv->stations[st->review.of].name);
+        if (reviewed) {
+            number(b, "round", t[ST_ROUND] + 1u);
+            slp_pack_cstr(b, "authors_only");
+            slp_pack_bool(b, state != TASK_ENDED && (t[ST_FLAGS] & STATE_FLAG_AUTHORS) != 0);
+        }
         slp_pack_cstr(b, "assignments");
-        assignments(r, &run, &run.lv->stations[i], get_u48(t + ST_ASSIGN), st_result(t));
+        assignments(r, &run, st, get_u48(t + ST_ASSIGN), st_result(t));
     }
     slp_pack_cstr(b, "history");
     history(r, &run, q->unit);

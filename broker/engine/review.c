@@ -158,7 +158,7 @@ static void announce(struct engine *e, struct aseg *s, uint64_t no, int verdict,
         slp_pack_u64(&e->b3, values[i]);
     }
     slp_pack_cstr(&e->b3, "verdict");
-    slp_pack_cstr(&e->b3, ld_verdict_words[verdict]);
+    slp_pack_cstr(&e->b3, ld_verdict_word((enum ld_verdict)verdict));
     ev_emit(e, EV_REVIEWED, s->run->line, s->run, NULL, &e->b3);
 }
 
@@ -167,13 +167,15 @@ static struct slp_bytes text_at(const struct slp_list *l, uint32_t i)
     struct slp_bytes v = list_element(l, i);
     struct slr r = slr_on(v.p, v.n);
     struct slr_value x;
-    return v.p && slr_next(&r, &x) == 0 && x.type == SLR_STR ? (struct slp_bytes){ x.p, x.n } : (struct slp_bytes){ "", 0 };
+    return v.p && slr_next(&r, &x) == 0 && x.type == SLR_STR ? (struct slp_bytes){ x.p, x.n }
+                                                             : (struct slp_bytes){ "", 0 };
 }
 
 /* "reason: note", cut where it must be. */
 static size_t words(const struct ld_station *def, const struct slp_list *given, char *text, size_t size)
 {
-    struct slp_bytes reason = text_at(given, def->review.work + LD_REVIEW_REASON), note = text_at(given, def->review.work + LD_REVIEW_NOTE);
+    struct slp_bytes reason = text_at(given, def->review.work + LD_REVIEW_REASON),
+                     note = text_at(given, def->review.work + LD_REVIEW_NOTE);
     int n = snprintf(text, size, "%.*s%s%.*s", (int)reason.n, reason.p, note.n ? ": " : "", (int)note.n, note.p);
     size_t len = (size_t)n < size ? (size_t)n : size - 1;
     while (len && !sl_utf8_ok(text, len))
@@ -182,7 +184,8 @@ static size_t words(const struct ld_station *def, const struct slp_list *given, 
 }
 
 /* For its author, until the time is over; at once for everybody if the line says so, or if he is on no roster any more. */
-static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint32_t work, int64_t us, struct aentry *verdict, struct aseg *s)
+static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint32_t work, int64_t us,
+                            struct aentry *verdict, struct aseg *s)
 {
     uint8_t *h = unit_head(e, r, unit, true);
     if (!h || us == 0)
@@ -316,7 +319,8 @@ static bool pack_answer(struct engine *e, uint64_t result, const struct station 
     return true;
 }
 
-#define CONTEXT_BYTES (4 * SL_TEXT_BYTES_MAX + SL_TEXT_BYTES_MAX + 256) /* without the answer: a note's characters, a reason */
+#define CONTEXT_BYTES                                                                                                  \
+    (4 * SL_TEXT_BYTES_MAX + SL_TEXT_BYTES_MAX + 256) /* without the answer: a note's characters, a reason */
 
 bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room,
                     struct slp_buf *b)

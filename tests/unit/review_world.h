@@ -1,0 +1,226 @@
+/* A run whose work is reviewed, and what tests of it do and look at. */
+#ifndef TESTS_UNIT_REVIEW_WORLD_H
+#define TESTS_UNIT_REVIEW_WORLD_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "proto/reader.h"
+#include "tests/lib/engine_world.h"
+
+#define SECOND 1000000ll
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define WORKERS 6
+
+enum {
+#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
+#include "proto/events.def"
+#undef EVENT
+};
+
+struct scene {
+    struct world w;
+    struct world_hub h;
+    uint64_t run;
+    uint32_t station; /* the line's first */
+    struct world_task t[64];
+    size_t n;
+};
+
+#define INPUT "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+#define WRITE                                                                                                          \
+    "  - name: write\n    attempts: 2\n    form:\n      fields:\n        - {name: title, type: short_answer, "         \
+    "required: "                                                                                                       \
+    "true}\n        - {name: body, type: long_answer}\n"
+#define PUBLISH "  - name: publish\n    after: [write]\n"
+#define REASONS "    reasons: [wrong, \"too short\"]\n"
+
+/* Line "l" of these stations, run "r", and workers 0 to 5. */
+static inline void open_scene(struct scene *s, const char *stations)
+{
+    char yaml[4096];
+    memset(s, 0, sizeof *s);
+    snprintf(yaml, sizeof yaml, "%s%s", INPUT, stations);
+    world_open(&s->w);
+    s->station = world_line(&s->w, yaml);
+    s->run = world_run(&s->w, "l", "r");
+    world_hub(&s->w, &s->h, "hub", WORKERS, 0);
+    world_clear(&s->w);
+}
+
+/* What the worker is given for one more credit; number 0: nothing. */
+static inline struct world_task given(struct scene *s, unsigned worker)
+{
+    world_clear(&s->w);
+    world_credit(&s->w, &s->h, worker, 1);
+    s->n = world_tasks(&s->w, &s->h, s->t, 64);
+    return s->n ? s->t[0] : (struct world_task){ 0 };
+}
+
+/* ... and it is of the line's station with this index. */
+static inline struct world_task taken(struct scene *s, unsigned worker, unsigned station)
+{
+    struct world_task t = given(s, worker);
+    assert_int_not_equal(t.assignment, 0);
+    assert_int_equal(t.station_id, s->station + station);
+    return t;
+}
+
+/* What was pushed last, to anybody. */
+static inline struct world_task pushed(struct scene *s)
+{
+    s->n = world_tasks(&s->w, &s->h, s->t, 64);
+    assert_int_not_equal(s->n, 0);
+    return s->t[s->n - 1];
+}
+
+/* Hand in texts, NULL: nil. text (may be NULL) gets what the broker says about it. */
+static inline enum slp_code hand_in(struct scene *s, const struct world_task *t, const char *const *v, unsigned n,
+                                    char text[256])
+{
+    struct slp_buf b = { 0 }, values = { 0 };
+    for (unsigned i = 0; i < n; i++)
+        if (v[i])
+            slp_pack_cstr(&values, v[i]);
+        else
+            slp_pack_nil(&values);
+    struct slp_item_result it = { .assignment = t->assignment,
+                                  .worker = t->worker,
+                                  .values = { values.p, (uint32_t)values.n, n } };
+    slp_pack_item(&b, SLP_ITEM_result, &it);
+    struct slp_submit q = { .session = s->h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+    struct slp_msg *m = world_send(&s->w, s->h.peer, SLP_SUBMIT, &q);
+    slp_buf_free(&b);
+    slp_buf_free(&values);
+    assert_non_null(m);
+    assert_int_equal(m->type, SLP_OUTCOMES);
+    struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
+    struct slp_item_outcome o;
+    if (text)
+        text[0] = 0;
+    if (!slp_next_outcome(&c, &o))
+        return SLP_E_OK;
+    if (text)
+        snprintf(text, 256, "%.*s", (int)o.text.n, o.text.p);
+    return (enum slp_code)o.code;
+}
+
+static inline enum slp_code write_it(struct scene *s, const struct world_task *t, const char *title, const char *body)
+{
+    return hand_in(s, t, (const char *[]){ title, body }, 2, NULL);
+}
+
+/* title and body NULL: as they were. */
+static inline enum slp_code verdict(struct scene *s, const struct world_task *t, const char *word, const char *title,
+                                    const char *body, const char *note, const char *reason)
+{
+    return hand_in(s, t, (const char *[]){ title, body, word, note, reason }, 5, NULL);
+}
+
+static inline enum slp_code accept_it(struct scene *s, const struct world_task *t)
+{
+    return verdict(s, t, "accept", NULL, NULL, NULL, NULL);
+}
+
+static inline enum slp_code reject_it(struct scene *s, const struct world_task *t, const char *note)
+{
+    return verdict(s, t, "reject", NULL, NULL, note, "wrong");
+}
+
+/* Time goes on, and the hub is heard all the while. */
+static inline void pass(struct scene *s, int64_t us)
+{
+    for (int64_t step; us > 0; us -= step) {
+        step = us < 10 * SECOND ? us : 10 * SECOND;
+        world_pass(&s->w, step);
+        world_beat(&s->w, &s->h);
+    }
+}
+
+static inline uint64_t story(struct scene *s, const char *path)
+{
+    return world_story(&s->w, "r", 1, path);
+}
+
+static inline bool story_is(struct scene *s, const char *path, const char *text)
+{
+    return world_story_is(&s->w, "r", 1, path, text);
+}
+
+/* A field of what the worker of this assignment is told beside the task, as text; "-": it is not there. */
+static inline const char *told(struct scene *s, uint64_t assignment, const char *key)
+{
+    static char text[256];
+    for (size_t i = 0;; i++) {
+        struct slp_msg *m = world_sent(&s->w, s->h.peer, SLP_PUSH, i);
+        struct slp_cursor c = slp_each(m ? m->u.push.assignments : (struct slp_list){ "", 0, 0 });
+        struct slp_item_assignment a;
+        if (!m)
+            return "-";
+        while (slp_next_assignment(&c, &a))
+            if (a.assignment == assignment) {
+                struct slp_bytes v = a.context.n ? world_at(a.context, key) : (struct slp_bytes){ NULL, 0 };
+                struct slr r = slr_on(v.p, v.n);
+                struct slr_value x;
+                if (!v.p || slr_next(&r, &x))
+                    return "-";
+                if (x.type == SLR_U64)
+                    snprintf(text, sizeof text, "%llu", (unsigned long long)x.u64);
+                else
+                    snprintf(text, sizeof text, "%.*s", (int)x.n, x.p);
+                return text;
+            }
+    }
+}
+
+/* A value of a finished unit's row in the output; "-": nil. station NULL: of the whole line. */
+static inline const char *output(struct scene *s, const char *station, bool answers, unsigned row, const char *column)
+{
+    static char text[256];
+    struct slp_output_get q = { .run = world_str("r"), .all_units = true, .answers = answers };
+    SLP_SET(&q, output_get, all_units);
+    if (station) {
+        q.station = world_str(station);
+        SLP_SET(&q, output_get, station);
+    }
+    if (answers)
+        SLP_SET(&q, output_get, answers);
+    struct slp_msg *m = world_read(&s->w, SLP_OUTPUT_GET, &q);
+    assert_int_equal(m->type, SLP_OUTPUT);
+    struct slp_cursor c = slp_each(m->u.output.columns), rows = slp_each(m->u.output.rows);
+    struct slp_bytes name, v;
+    unsigned at = 0;
+    while (slp_next_str(&c, &name) && !(name.n == strlen(column) && !memcmp(name.p, column, name.n)))
+        at++;
+    if (at == m->u.output.columns.count)
+        return "no such column";
+    for (unsigned i = 0; i <= row; i++)
+        if (!slp_next_raw(&rows, &v))
+            return "no such row";
+    snprintf(text, sizeof text, "[%u]", at);
+    v = world_at(v, text);
+    struct slr r = slr_on(v.p, v.n);
+    struct slr_value x;
+    assert_int_equal(slr_next(&r, &x), 0);
+    switch (x.type) {
+    case SLR_STR: snprintf(text, sizeof text, "%.*s", (int)x.n, x.p); break;
+    case SLR_BOOL: snprintf(text, sizeof text, "%s", x.b ? "true" : "false"); break;
+    case SLR_ARRAY: /* of texts */
+        text[0] = 0;
+        for (uint32_t n = x.n, i = 0; i < n && slr_next(&r, &x) == 0; i++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.*s", i ? " " : "", (int)x.n, x.p);
+        break;
+    case SLR_U64: snprintf(text, sizeof text, "%llu", (unsigned long long)x.u64); break;
+    default: snprintf(text, sizeof text, "-");
+    }
+    return text;
+}
+
+static inline enum slp_code act(struct scene *s, const struct world_task *t, unsigned a)
+{
+    return world_act(&s->w, &s->h, t, a, "since", NULL);
+}
+#endif
