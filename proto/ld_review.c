@@ -6,7 +6,6 @@
 #include "proto/ld_read.h"
 
 #define ROUNDS_MAX 100
-#define FIRST_MAX 1000000
 #define DEFAULT_ROUNDS 3
 #define DEFAULT_RETURN_US (4 * 3600 * 1000000ll)
 
@@ -20,7 +19,6 @@ static const struct {
     { LD_STATION_REASONS, "reasons", false },       { LD_STATION_AUTHOR, "author", false },
     { LD_STATION_ROUNDS, "rounds", true },          { LD_STATION_RETURN, "return_to_author", true },
     { LD_STATION_EXHAUSTED, "on_exhausted", true }, { LD_STATION_SAMPLE, "sample", false },
-    { LD_STATION_FIRST, "first", false },
 };
 
 static void problem_at(struct ld_build *b, const char *at, const char *key, const char *text)
@@ -87,7 +85,6 @@ void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_statio
             problem_at(b, vals[LD_STATION_SAMPLE].p, "sample", "must be more than 0, and at most 1");
         v->sample_micros = share > 0 && share <= 1000000 ? (uint32_t)share : 0;
     }
-    v->first = (uint32_t)ld_take_count(b, vals[LD_STATION_FIRST], "first", 1, FIRST_MAX, 0);
 }
 
 /* ---- what it reviews ---- */

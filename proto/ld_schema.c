@@ -67,7 +67,6 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_RETURN] = { "return_to_author", LD_S_DURATION, false, NULL },
     [LD_STATION_EXHAUSTED] = { "on_exhausted", LD_S_NAME, false, NULL },
     [LD_STATION_SAMPLE] = { "sample", LD_S_DECIMAL, false, NULL },
-    [LD_STATION_FIRST] = { "first", LD_S_COUNT, false, NULL },
 };
 static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },

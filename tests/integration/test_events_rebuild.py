@@ -28,9 +28,11 @@ LINES = {
     "hasty": [station("fast", lease="1s", attempts=3)],
     "copies": [station("judge", copies={"min": 2, "max": 4}, agree={"method": "plurality", "ties": "more"}),
                station("sure", copies={"min": 2}, agree={"method": "plurality", "ties": "fail"}, when="judge.confidence < 0.9")],
+    "reviewed": [station("write"), {"name": "edit", "type": "improve", "reasons": ["bad"], "rounds": 2, "return_to_author": "1s"}, station("print", after=["write"])],
 }
 WIDE = [station("one-of-many-stations-whose-names-fit-no-event-together-%d" % i, after=[]) for i in range(60)]  # in no run
 SCRIPTED = [station("judge", copies={"min": 2, "max": 3}, agree={"method": "plurality", "ties": "more"}), station("check", after=["judge"], when="judge.loud == 'again'")]
+REVIEWED = [station("write"), {"name": "edit", "type": "improve", "reasons": ["bad"]}]
 WORDS = ["x", "again", "loud"]
 
 
@@ -44,7 +46,7 @@ class RandomWorld:
         self.agents = [wire.Agent(broker.endpoints["agents"], "hub-%d" % i) for i in range(3)]
         self.player = wire.Agent(broker.endpoints["agents"], "hub-of-the-script")
         self.runs, self.held, self.answers, self.returned = {}, [], {}, []
-        self.said_hello, self.on = set(), {}
+        self.said_hello, self.on, self.types = set(), {}, {}
 
     def close(self):
         self.client.close()
@@ -63,7 +65,7 @@ class RandomWorld:
     def script(self):
         """What chance may leave out: with this every type of event comes, before any other hub is there."""
         r, a = self.client.request, self.player
-        for name, stations in (("scripted", SCRIPTED), ("wide", WIDE)):
+        for name, stations in (("scripted", SCRIPTED), ("wide", WIDE), ("scripted-review", REVIEWED)):
             r("line_apply", definition={"line": name, "input": [{"name": "text", "type": "text"}], "stations": stations})
         a.hello()
         a.shifts({"night": []})
@@ -80,6 +82,10 @@ class RandomWorld:
         def answer(assignment, word):
             done(a.submit([a.result(assignment, [word])]))
             self.answers[assignment["assignment"]] = word
+
+        def verdict(assignment, word, reason=None):
+            done(a.submit([a.result(assignment, [None, word, None, reason])]))
+            self.answers[assignment["assignment"]] = None
 
         def ready():
             return {s["name"]: s["ready"] for s in r("run_get", run="scripted-run")["stations"]}["judge"]
@@ -99,6 +105,12 @@ class RandomWorld:
         r("put", run_id=run, rows=[["x"]], delay_us=1000)
         r("tasks_set", station_id=r("run_get", run="scripted-run")["stations"][0]["station_id"], run="scripted-run", units=[2], action=1, reason="because")
         r("run_set", run="scripted-run", action=["close", "pause", "resume", "cancel"].index("cancel"))
+        reviewed = r("run_start", line="scripted-review", name="scripted-review-run")["run_id"]
+        r("put", run_id=reviewed, rows=[["x"]])
+        answer(taken(0), "x")
+        verdict(taken(1), "reject", "bad")
+        answer(taken(0), "loud")
+        verdict(taken(2), "accept")
         for action in (0, 1):
             r("line_set", line="scripted", action=action)
             r("station_set", line="scripted", station="judge", action=action)
@@ -165,8 +177,11 @@ class RandomWorld:
             agent, a = self.random.choice(self.returned)  # somebody whose time was over sends his work all the same
             what = "submit"
         if what == "submit":
-            word = self.random.choice(WORDS)
-            answer = agent.submit([agent.result(a, [word])])
+            word, values = self.random.choice(WORDS), None
+            if self.type_of(agent, a) == 1:  # a review: what it changes differs from any work
+                word = self.random.choice([None, None, "better"])
+                values = [word] + (["improve", None, None] if word else self.random.choice([["accept", "so", None], ["reject", "no", "bad"]]))
+            answer = agent.submit([agent.result(a, values or [word])])
             code = answer["outcomes"][0]["code"] if answer["outcomes"] else "OK"
             assert code in ("OK", "LATE", "DUPLICATE", "NOT_FOUND"), code
             if code in ("OK", "LATE"):
@@ -179,6 +194,12 @@ class RandomWorld:
                 self.returned.append((agent, a))
         if what != "start":
             self.held = [(g, x) for g, x in self.held if x["assignment"] != a["assignment"]]
+
+    def type_of(self, agent, a):
+        station = a["push"]["station_id"]
+        if station not in self.types:
+            self.types[station] = agent.form(station)["type"]
+        return self.types[station]
 
     def operate(self):
         if not self.runs:
@@ -325,6 +346,11 @@ class Rebuilding(harness.Case):
                                    if (a.run, a.unit, a.state) == (run_of[run.name], told["unit"], rebuild.COUNTED) and a.station == numbers[s["name"]]]
                         self.assertIn(told[column], [w.answers[n] for n in counted], (run.name, told["unit"], column))
                         self.assertEqual(told[s["name"] + ".answers"], len(counted))
+                    elif s["name"] == "edit":  # what it did not change is as the work is; so is what it passed by
+                        if task.state in (rebuild.DONE, rebuild.SKIPPED):
+                            self.assertEqual((task.result and w.answers[by_result[task.result]]) or told["write.loud"], told[column], (run.name, told["unit"], column))
+                    elif column in told and task.state != rebuild.DONE:
+                        self.assertIsNone(told[column])
                     elif column in told:
                         self.assertEqual(w.answers[by_result[task.result]] if task.result else None, told[column], (run.name, told["unit"], column))
 

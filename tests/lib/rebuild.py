@@ -12,7 +12,7 @@ BLOCKED, WAITING, READY, ASSIGNED, STARTED, DONE, SKIPPED, DEAD, ENDED = range(9
 OPEN, UNIT_DONE, DROPPED, CANCELLED = range(4)
 HANDED, BEGUN, COUNTED, LATE, RETURNED = range(5)
 RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING = range(5)
-WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_COPIES, SWEPT_DELETE = 5, 6, 7, 8, 11, 4
+WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_COPIES, WHY_REJECTED, SWEPT_DELETE = 5, 6, 7, 8, 11, 12, 4
 COUNTERS = ["blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended"]
 
 
@@ -159,11 +159,16 @@ class World:
         index = self.stations[d["station"]]["index"]
         for _, unit in self.units(d, seq):
             unit.tasks[index].state = state
-            if state == READY and d["why"] == WHY_REQUEUED:
+            if state == READY and d["why"] in (WHY_REQUEUED, WHY_REJECTED):
                 unit.tasks[index].attempts = 0
 
     def on_tasks_ready(self, d, seq):
         self.set_tasks(d, seq, READY)
+
+    def on_tasks_blocked(self, d, seq):
+        index = self.stations[d["station"]]["index"]
+        for _, unit in self.units(d, seq):
+            unit.tasks[index].state, unit.tasks[index].attempts = BLOCKED, 0
 
     def on_tasks_waiting(self, d, seq):
         self.set_tasks(d, seq, WAITING)
@@ -469,6 +474,8 @@ def compare_unit(client, world, run, n, least, now, same):
                 same(here + ", the answers wanted in a snapshot", mine[0], row.wanted)
         else:
             mine = [no for no in numbers if task.result and world.assignments[no].result == task.result]
+            if any("stands" in a for a in told["assignments"]):  # what a review sent back counted, and does not stand
+                mine, standing = mine if task.state == DONE else [], [a["assignment"] for a in told["assignments"] if a["stands"]]
             same(here + ", the result that stands", mine, standing)
             same(here + ", the number of the result and the answers wanted", (task.result if task.state == DONE else 0, 0), (row.result, row.wanted))
         for a in told["assignments"]:

@@ -150,7 +150,6 @@ static void types_of_values_are_checked(void **state)
         { HEAD "    attempts: 1.5\n", "l.yml:10:5: 'attempts' must be a whole number, not a number with a fraction\n" },
         { HEAD "    attempts: 0\n", "l.yml:10:5: 'attempts' is 0, but must be 1 to 100\n" },
         { HEAD "    attempts: 101\n", "l.yml:10:5: 'attempts' is 101, but must be 1 to 100\n" },
-        { HEAD "    type: improve\n", "l.yml:10:5: station type 'improve' is not supported by this version\n" },
         { HEAD "    type: tournament\n", "l.yml:10:5: station type 'tournament' is not supported by this version\n" },
         { HEAD "    type: wrok\n", "l.yml:10:5: unknown type 'wrok', did you mean 'work'?\n" },
         { "line: two words\ninput:\n  - {name: a, type: text}\nstations:\n  - name: s\n",
@@ -278,8 +277,8 @@ static void visibility_is_checked(void **state)
         /* no second mistake where the first one hides the field */
         { HEAD "    form: {fields: 5}\n  - name: last\n    when: check.x == 1\n",
           "l.yml:10:12: 'fields' must be a list of maps, not a number\n" },
-        { HEAD "    type: improve\n  - name: last\n    when: check.x == 1\n",
-          "l.yml:10:5: station type 'improve' is not supported by this version\n" },
+        { HEAD "    type: tournament\n  - name: last\n    when: check.x == 1\n",
+          "l.yml:10:5: station type 'tournament' is not supported by this version\n" },
     };
     EXPECT(rows);
 }
