@@ -1,7 +1,7 @@
 /* Memory that travels between threads: see blocks.h.
  *
  * Given blocks are pushed onto one list; the taker takes that list as a whole and sorts it into its own, one a size. So nobody pops from a list that others
- * change, and no lock is needed. */
+ * change, and no lock is needed. The owner counts as one who holds it, each block that is out as another: the last one frees all. */
 #include "broker/blocks.h"
 
 #include <stdatomic.h>
@@ -15,18 +15,24 @@ struct block {
     struct blocks *home;
     struct block *next;
     unsigned size;
+    struct block_note note;
     _Alignas(max_align_t) char p[];
 };
 
 struct blocks {
     _Atomic(struct block *) given;
+    atomic_size_t held;
     struct block *kept[SIZES]; /* the taker's */
     size_t kept_bytes;
 };
 
 struct blocks *blocks_new(void)
 {
-    return calloc(1, sizeof(struct blocks));
+    struct blocks *b = calloc(1, sizeof *b);
+    if (b) {
+        atomic_init(&b->held, 1);
+    }
+    return b;
 }
 
 static void collect(struct blocks *b)
@@ -61,21 +67,23 @@ void *blocks_take(struct blocks *b, size_t n)
     }
     k->home = b;
     k->size = size;
+    atomic_fetch_add(&b->held, 1);
     return k->p;
 }
 
-void blocks_give(void *p)
+static struct block *block_of(void *p)
 {
-    struct block *k = (struct block *)((char *)p - offsetof(struct block, p));
-    struct blocks *b = k->home;
-    k->next = atomic_load(&b->given);
-    while (!atomic_compare_exchange_weak(&b->given, &k->next, k)) {}
+    return (struct block *)((char *)p - offsetof(struct block, p));
 }
 
-void blocks_free(struct blocks **bb)
+struct block_note *blocks_note(void *p)
 {
-    struct blocks *b = *bb;
-    if (!b) {
+    return &block_of(p)->note;
+}
+
+static void let_go(struct blocks *b)
+{
+    if (atomic_fetch_sub(&b->held, 1) > 1) {
         return;
     }
     collect(b);
@@ -86,5 +94,21 @@ void blocks_free(struct blocks **bb)
         }
     }
     free(b);
-    *bb = NULL;
+}
+
+void blocks_give(void *p)
+{
+    struct block *k = block_of(p);
+    struct blocks *b = k->home;
+    k->next = atomic_load(&b->given);
+    while (!atomic_compare_exchange_weak(&b->given, &k->next, k)) {}
+    let_go(b);
+}
+
+void blocks_free(struct blocks **b)
+{
+    if (*b) {
+        let_go(*b);
+        *b = NULL;
+    }
 }

@@ -3,12 +3,20 @@
 #ifndef SUNLINE_BROKER_BLOCKS_H
 #define SUNLINE_BROKER_BLOCKS_H
 #include <stddef.h>
+#include <stdint.h>
 
 #define BLOCKS_KEPT_BYTES_MAX (4u << 20)
 
 struct blocks;
 struct blocks *blocks_new(void);               /* NULL: no memory */
-void blocks_free(struct blocks **b);           /* every block must be back */
+void blocks_free(struct blocks **b);           /* blocks that are still out stay good until they are given back */
 void *blocks_take(struct blocks *b, size_t n); /* NULL: no memory. Always the same thread */
 void blocks_give(void *p);                     /* any thread */
+
+/* Beside a block, for whoever holds it. */
+struct block_note {
+    void *who[2];
+    uint64_t bytes;
+};
+struct block_note *blocks_note(void *p);
 #endif

@@ -105,13 +105,14 @@ static void note_drop(struct loop *l, uint64_t peer, enum transport_sent sent, i
     log_end(&line);
 }
 
-static void send_replies(struct loop *l, const struct parcel *p, int64_t now_us)
+static void send_replies(struct loop *l, struct parcel *p, int64_t now_us)
 {
-    const struct effects *e = &p->effects;
+    struct effects *e = &p->effects;
     for (size_t i = 0; i < e->n; i++) {
-        const char *body = e->bytes.p + e->v[i].off;
+        void *block = e->v[i].block;
+        const char *body = effect_frame(e, &e->v[i]);
         size_t n = e->v[i].n;
-        if (p->figures && figures_wanted(body, n) && merge_figures(l, body, n)) {
+        if (p->figures && !block && figures_wanted(body, n) && merge_figures(l, body, n)) {
             body = l->scratch_merged.p;
             n = l->scratch_merged.n;
         }
@@ -120,7 +121,9 @@ static void send_replies(struct loop *l, const struct parcel *p, int64_t now_us)
             log_text(LOG_LEVEL_ERROR, "oversized", "a frame above the limit was not sent");
             continue;
         }
-        enum transport_sent sent = transport_send(l->transport, e->v[i].peer, body, n);
+        e->v[i].block = NULL;
+        enum transport_sent sent = block ? transport_send_block(l->transport, e->v[i].peer, block, n)
+                                         : transport_send(l->transport, e->v[i].peer, body, n);
         if (sent != SENT) {
             note_drop(l, e->v[i].peer, sent, now_us);
         }
@@ -132,7 +135,7 @@ static void send_events(struct loop *l, const struct parcel *p)
     const struct effects *e = &p->effects;
     assert(e->n % 2 == 0);
     for (size_t i = 0; i < e->n; i += 2) {
-        const char *topic = e->bytes.p + e->v[i].off, *body = e->bytes.p + e->v[i + 1].off;
+        const char *topic = effect_frame(e, &e->v[i]), *body = effect_frame(e, &e->v[i + 1]);
         transport_publish(l->transport, topic, e->v[i].n, body, e->v[i + 1].n);
     }
 }

@@ -97,7 +97,7 @@ int parcel_add(struct parcel *p, uint64_t peer, const void *bytes, size_t n)
         e->bytes.n = off;
         return -1;
     }
-    e->v[e->n++] = (struct effect){ peer, off, n };
+    e->v[e->n++] = (struct effect){ peer, off, n, NULL };
     return 0;
 }
 

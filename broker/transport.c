@@ -19,6 +19,7 @@
 #include "proto/limits.h"
 
 #define HANDSHAKE_MS 10000
+#define FRAME_OVERHEAD_BYTES 64 /* counts beside a frame's own bytes */
 #define HEARTBEAT_EVERY_MS 5000
 #define HEARTBEAT_TIMEOUT_MS 20000
 /* A client may be forgotten while it waits for no answer: its next message makes it known again. */
@@ -47,7 +48,7 @@ struct side {
 struct transport {
     void *context;
     struct side side[SIDE_COUNT];
-    struct blocks *blocks; /* frames under way lie in them */
+    struct blocks *blocks; /* frames that were copied lie in them */
     struct account total;
     uint64_t peer_bytes_max, out_bytes_max;
     struct transport_counters counters;
@@ -343,43 +344,41 @@ void transport_subscriptions(struct transport *t, struct topics *topics)
 
 /* ---- out ---- */
 
-struct outgoing { /* a frame under way, with the accounts that it stands in */
-    struct account *peer, *total;
-    uint64_t bytes;
-    char p[];
-};
-
-/* Runs on ZeroMQ's thread (or on ours, if a frame is given up at once). */
-static void let_go(void *data, void *hint)
+/* A frame under way notes beside its block the accounts that it stands in: the peer's, and the total. Runs on ZeroMQ's thread (or on ours, if a frame is
+ * given up at once). */
+static void let_go(void *block, void *hint)
 {
-    struct outgoing *b = hint;
-    (void)data;
-    if (b->peer) {
-        atomic_fetch_sub(&b->peer->waiting_bytes, b->bytes);
+    struct block_note *note = blocks_note(block);
+    (void)hint;
+    for (int i = 0; i < 2; i++) {
+        struct account *a = note->who[i];
+        if (a) {
+            atomic_fetch_sub(&a->waiting_bytes, note->bytes);
+        }
     }
-    atomic_fetch_sub(&b->total->waiting_bytes, b->bytes);
-    blocks_give(b);
+    blocks_give(block);
 }
 
-static int make_frame(struct transport *t, struct account *peer, const void *p, size_t n, zmq_msg_t *m)
+/* The block is ZeroMQ's, or given back. */
+static int make_frame(struct transport *t, struct account *peer, void *block, size_t n, zmq_msg_t *m)
 {
-    struct outgoing *b = blocks_take(t->blocks, sizeof *b + n);
-    if (!b) {
-        return -1;
-    }
-    b->peer = peer;
-    b->total = &t->total;
-    b->bytes = sizeof *b + n;
-    memcpy(b->p, p, n);
+    struct block_note *note = blocks_note(block);
+    *note = (struct block_note){ { peer, &t->total }, n + FRAME_OVERHEAD_BYTES };
     if (peer) {
-        atomic_fetch_add(&peer->waiting_bytes, b->bytes);
+        atomic_fetch_add(&peer->waiting_bytes, note->bytes);
     }
-    atomic_fetch_add(&t->total.waiting_bytes, b->bytes);
-    if (zmq_msg_init_data(m, b->p, n, let_go, b) < 0) {
-        let_go(NULL, b);
+    atomic_fetch_add(&t->total.waiting_bytes, note->bytes);
+    if (zmq_msg_init_data(m, block, n, let_go, NULL) < 0) {
+        let_go(block, NULL);
         return -1;
     }
     return 0;
+}
+
+static void *copy_of(struct transport *t, const void *p, size_t n)
+{
+    void *block = blocks_take(t->blocks, n);
+    return block && n ? memcpy(block, p, n) : block;
 }
 
 /* When all is used up by peers that do not read, those that do must not suffer: a peer for whom nothing waits always
@@ -393,15 +392,22 @@ static bool has_room(const struct transport *t, struct account *peer, size_t n)
     return waiting + n <= t->peer_bytes_max && atomic_load(&t->total.waiting_bytes) + n <= t->out_bytes_max;
 }
 
+/* A block, which is taken whatever becomes of it, or NULL: a copy of what stands at p. */
 static enum transport_sent send_to(struct transport *t, struct side *s, const void *id, size_t id_n,
-                                   struct account *peer, const void *p, size_t n)
+                                   struct account *peer, void *block, const void *p, size_t n)
 {
     zmq_msg_t m;
     if (!has_room(t, peer, n)) {
         t->counters.dropped_slow++;
+        if (block) {
+            blocks_give(block);
+        }
         return SENT_SLOW;
     }
-    if (make_frame(t, peer, p, n, &m) < 0) {
+    if (!block) {
+        block = copy_of(t, p, n);
+    }
+    if (!block || make_frame(t, peer, block, n, &m) < 0) {
         t->counters.dropped_memory++;
         return SENT_NO_MEMORY;
     }
@@ -428,12 +434,13 @@ static enum transport_sent send_to(struct transport *t, struct side *s, const vo
 void transport_answer(struct transport *t, enum transport_side side, const void *p, size_t n)
 {
     struct side *s = &t->side[side];
-    send_to(t, s, s->last_id, s->last_n, NULL, p, n);
+    send_to(t, s, s->last_id, s->last_n, NULL, NULL, p, n);
 }
 
-static enum transport_sent send_to_peer(struct transport *t, struct side *s, struct peer *e, const void *p, size_t n)
+static enum transport_sent send_to_peer(struct transport *t, struct side *s, struct peer *e, void *block, const void *p,
+                                        size_t n)
 {
-    enum transport_sent sent = send_to(t, s, e->id, e->id_n, &e->account, p, n);
+    enum transport_sent sent = send_to(t, s, e->id, e->id_n, &e->account, block, p, n);
     if (sent == SENT_GONE) {
         peers_forget(s->peers, e);
     } else if (sent != SENT) {
@@ -442,7 +449,7 @@ static enum transport_sent send_to_peer(struct transport *t, struct side *s, str
     return sent;
 }
 
-enum transport_sent transport_send(struct transport *t, uint64_t peer, const void *p, size_t n)
+static enum transport_sent send_either(struct transport *t, uint64_t peer, void *block, const void *p, size_t n)
 {
     unsigned side = (unsigned)(peer % PEERS_ENDPOINTS);
     assert(side == SIDE_CLIENTS || side == SIDE_AGENTS);
@@ -450,9 +457,22 @@ enum transport_sent transport_send(struct transport *t, uint64_t peer, const voi
     struct peer *e = peers_find(s->peers, peer);
     if (!e) {
         t->counters.dropped_gone++;
+        if (block) {
+            blocks_give(block);
+        }
         return SENT_GONE;
     }
-    return send_to_peer(t, s, e, p, n);
+    return send_to_peer(t, s, e, block, p, n);
+}
+
+enum transport_sent transport_send(struct transport *t, uint64_t peer, const void *p, size_t n)
+{
+    return send_either(t, peer, NULL, p, n);
+}
+
+enum transport_sent transport_send_block(struct transport *t, uint64_t peer, void *block, size_t n)
+{
+    return send_either(t, peer, block, block, n);
 }
 
 void transport_tell_agents(struct transport *t, int64_t now_us, int64_t within_us, const void *p, size_t n)
@@ -461,7 +481,7 @@ void transport_tell_agents(struct transport *t, int64_t now_us, int64_t within_u
     struct peer *next;
     for (struct peer *e = peers_next(s->peers, NULL); e && now_us - e->seen_us <= within_us; e = next) {
         next = peers_next(s->peers, e);
-        send_to_peer(t, s, e, p, n);
+        send_to_peer(t, s, e, NULL, p, n);
     }
 }
 
@@ -474,7 +494,8 @@ void transport_publish(struct transport *t, const void *topic, size_t topic_n, c
         t->counters.dropped_slow++;
         return;
     }
-    if (make_frame(t, NULL, p, n, &m) < 0) {
+    void *block = copy_of(t, p, n);
+    if (!block || make_frame(t, NULL, block, n, &m) < 0) {
         t->counters.dropped_memory++;
         return;
     }

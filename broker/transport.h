@@ -70,6 +70,8 @@ void transport_answer(struct transport *t, enum transport_side side, const void 
 
 enum transport_sent { SENT, SENT_SLOW, SENT_GONE, SENT_NO_MEMORY };
 enum transport_sent transport_send(struct transport *t, uint64_t peer, const void *p, size_t n); /* copies */
+/* The first n bytes of a block (blocks.h) that is the transport's from here on, whatever becomes of it. */
+enum transport_sent transport_send_block(struct transport *t, uint64_t peer, void *block, size_t n);
 /* Send to every agent heard of within the last within_us. */
 void transport_tell_agents(struct transport *t, int64_t now_us, int64_t within_us, const void *p, size_t n);
 

@@ -74,6 +74,8 @@ void slp_buf_add(struct slp_buf *b, const void *p, size_t n);
 /* slp_encode appends one body: version, type, id and the struct's fields. `any` is a struct slp_<name> *. Lists in it must be packed
  * elements (made with the packers below). Returns 0, -1 when memory ran out. Asserts that values keep their limits. */
 int slp_encode(struct slp_buf *b, uint64_t type, uint64_t id, const void *any);
+/* The same for a message whose last field is a list, without that list's elements: they must follow the body, as many as its `count` says. */
+int slp_encode_open(struct slp_buf *b, uint64_t type, uint64_t id, const void *any);
 
 /* Packers of single values, for building lists and RAW values (thin, over msgpack-c). */
 void slp_pack_nil(struct slp_buf *b);

@@ -154,10 +154,9 @@ static inline bool written(const struct shape *s, uint32_t has, uint32_t i)
     return s->fields[i].required || (has >> i & 1);
 }
 
-int slp_encode(struct slp_buf *b, uint64_t type, uint64_t id, const void *any)
+/* The fields from the first to the n-th, of a body of the message. */
+static void encode(struct slp_buf *b, const struct shape *s, uint64_t type, uint64_t id, const void *any, uint32_t n)
 {
-    const struct shape *s = codec_shape(type);
-    assert(s);
     uint32_t has = *(const uint32_t *)any, pairs = id ? 3 : 2;
     for (uint32_t i = 0; i < s->count; i++)
         pairs += written(s, has, i);
@@ -170,12 +169,32 @@ int slp_encode(struct slp_buf *b, uint64_t type, uint64_t id, const void *any)
         slp_pack_u64(b, KEY_ID);
         slp_pack_u64(b, id);
     }
-    for (uint32_t i = 0; i < s->count; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         if (!written(s, has, i))
             continue;
         slp_pack_u64(b, s->fields[i].key);
         pack_value(b, &s->fields[i], (const char *)any + s->fields[i].offset);
     }
+}
+
+int slp_encode(struct slp_buf *b, uint64_t type, uint64_t id, const void *any)
+{
+    const struct shape *s = codec_shape(type);
+    assert(s);
+    encode(b, s, type, id, any, s->count);
+    return b->failed ? -1 : 0;
+}
+
+int slp_encode_open(struct slp_buf *b, uint64_t type, uint64_t id, const void *any)
+{
+    const struct shape *s = codec_shape(type);
+    assert(s && s->count > 0);
+    const struct field *last = &s->fields[s->count - 1];
+    const struct slp_list *l = (const void *)((const char *)any + last->offset);
+    assert(last->kind >= KIND_U64S && last->required && (last->max == 0 || l->count <= last->max));
+    encode(b, s, type, id, any, s->count - 1);
+    slp_pack_u64(b, last->key);
+    slp_pack_array(b, l->count);
     return b->failed ? -1 : 0;
 }
 

@@ -498,27 +498,37 @@ static int by_target(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static void push_begin(struct engine *e)
+enum item { ITEM_IN, ITEM_NO_ROOM, ITEM_TOO_BIG };
+
+/* What a reviewer should know, or whoever does it again. */
+static bool context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t shown)
 {
-    slp_buf_clear(&e->b1);
+    size_t room = shown < SL_PUSH_FIELDS_BYTES_MAX ? SL_PUSH_FIELDS_BYTES_MAX - shown : 0;
+    if (!is_review(st) && st->def->reviewed_by < 0)
+        return false;
+    if (!unit_at_hand(e, r, unit))
+        show_keep(e);
+    return review_context(e, r, unit, st, room, &e->b1);
 }
 
-/* b2: what is shown, and behind it the context if there is one. */
-static void push_item(struct engine *e, uint64_t no, const struct aentry *a, bool context)
+/* One more task in the frame, unless it does not fit. */
+static enum item push_item(struct engine *e, struct run *r, const struct station *st, uint64_t no,
+                           const struct aentry *a)
 {
-    slp_pack_array(&e->b1, context ? 5 : 4);
+    struct shown was = show_mark(e);
+    slp_pack_array(&e->b1, 4);
     slp_pack_u64(&e->b1, no);
     slp_pack_u64(&e->b1, a->worker);
     slp_pack_u64(&e->b1, a->attempt);
-    if (e->b2.failed) /* what is shown; the next task's clears it */
-        fail(e, STORE_NO_MEMORY);
-    slp_buf_add(&e->b1, e->b2.p, e->b2.n);
-}
-
-static bool context(struct engine *e, struct run *r, uint64_t unit, const struct station *st)
-{
-    size_t room = e->b2.n < SL_PUSH_FIELDS_BYTES_MAX ? SL_PUSH_FIELDS_BYTES_MAX - e->b2.n : 0;
-    return (is_review(st) || st->def->reviewed_by >= 0) && review_context(e, r, unit, st, room, &e->b2);
+    size_t before = show_bytes(e);
+    enum item got = unit_show(e, r, a->unit, st->def) ? ITEM_IN : ITEM_TOO_BIG;
+    if (got == ITEM_IN && context(e, r, a->unit, st, show_bytes(e) - before) && !e->b1.failed)
+        e->b1.p[was.b1_n]++; /* an element more than was said */
+    if (got == ITEM_IN && show_bytes(e) > SL_FRAME_BYTES_MAX - 4096)
+        got = ITEM_NO_ROOM;
+    if (got != ITEM_IN)
+        show_cut(e, was);
+    return got;
 }
 
 static int64_t start_by_us(const struct engine *e, const struct station *st)
@@ -535,10 +545,8 @@ static void push_send(struct engine *e, struct hub *h, struct station *st, uint3
                           .station_id = st->id,
                           .lease_us = (uint64_t)st->def->lease_us,
                           .start_by_us = (uint64_t)start_by_us(e, st),
-                          .assignments = { e->b1.p, (uint32_t)e->b1.n, count } };
-    if (e->b1.failed)
-        fail(e, STORE_NO_MEMORY);
-    send_frame(e, h->peer, SLP_PUSH, 0, &m);
+                          .assignments = { .count = count } };
+    send_shown(e, h->peer, SLP_PUSH, &m);
 }
 
 /* ASSIGNED: the units and the workers of one segment. */
@@ -641,25 +649,26 @@ void assign_picks(struct engine *e)
         struct hub *h = e->hub[v[i].w->hub - 1];
         struct station *st = v[i].rq->st;
         uint32_t count = 0, seg = i; /* v[seg..i) are shown, and not yet in a segment */
-        push_begin(e);
+        show_begin(e);
         uint64_t base = e->meta.assignment;
         while (i < n && count < SL_PUSH_ITEMS_MAX && v[i].rq->st == st && v[i].w->hub == h->id && !e->rc) {
-            slp_buf_clear(&e->b2);
-            if (!unit_show(e, v[i].rq->run, v[i].unit, st->def, &e->b2)) {
+            struct aentry a = { .unit = v[i].unit, .worker = v[i].w->id, .attempt = v[i].attempt };
+            enum item got = push_item(e, v[i].rq->run, st, base + 1, &a);
+            if (got == ITEM_NO_ROOM)
+                break;
+            if (got == ITEM_TOO_BIG) {
                 struct pick bad = v[i];
                 memmove(v + i, v + i + 1, (n - i - 1) * sizeof *v);
                 n--;
+                show_keep(e);
                 too_big(e, &bad);
                 continue;
             }
-            bool more = context(e, v[i].rq->run, v[i].unit, st);
-            if (e->b1.n + e->b2.n > SL_FRAME_BYTES_MAX - 4096)
-                break;
-            struct aentry a = { .worker = v[i].w->id, .attempt = v[i].attempt };
-            push_item(e, ++base, &a, more);
+            base++;
             count++;
             i++;
         }
+        push_send(e, h, st, count); /* before anything is written: the payloads lie where they are only until then */
         uint32_t end = i;
         while (seg < end) { /* numbers are given in the order of the frame */
             uint32_t k = 1;
@@ -668,7 +677,6 @@ void assign_picks(struct engine *e)
             segment_make(e, v + seg, k);
             seg += k;
         }
-        push_send(e, h, st, count);
     }
 }
 
@@ -677,22 +685,19 @@ void assign_push_again(struct engine *e, struct hub *h, const uint64_t *no, size
     for (size_t i = 0; i < n && !e->rc;) {
         struct station *st = NULL;
         uint32_t count = 0;
-        push_begin(e);
+        show_begin(e);
         for (; i < n && count < SL_PUSH_ITEMS_MAX && !e->rc; i++) {
             struct aseg *s = assign_find(e, no[i]);
             if (!s)
                 continue;
             if (st && s->st != st)
                 break;
-            struct aentry *a = assign_entry(s, no[i]);
-            slp_buf_clear(&e->b2);
-            if (!unit_show(e, s->run, a->unit, s->st->def, &e->b2))
-                continue;
-            bool more = context(e, s->run, a->unit, s->st);
-            if (e->b1.n + e->b2.n > SL_FRAME_BYTES_MAX - 4096)
+            enum item got = push_item(e, s->run, s->st, no[i], assign_entry(s, no[i]));
+            if (got == ITEM_NO_ROOM)
                 break;
+            if (got == ITEM_TOO_BIG)
+                continue;
             st = s->st;
-            push_item(e, no[i], a, more);
             count++;
         }
         if (st)

@@ -58,55 +58,98 @@ enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *
     return rc;
 }
 
-enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n,
-                        uint64_t number, struct slp_buf *scratch, struct blob *out)
+/* The cursor comes to stand on the first piece of the segment that holds `number`, and *out tells what is in it; `here`: bytes of it in this piece. */
+static enum store_rc find(struct store_cursor *c, const uint8_t *prefix, size_t prefix_n, uint64_t number,
+                          struct blob *out, size_t *here)
 {
     uint8_t k[PREFIX_MAX + 10];
-    struct store_cursor c;
-    enum store_rc rc = store_cursor_open(t, tb, &c);
-    if (rc)
-        return rc;
     size_t kn = blob_key(k, prefix, prefix_n, number, UINT16_MAX);
-    rc = store_seek_le(&c, k, kn);
-    if (rc == STORE_OK && (c.key.n != kn || memcmp(c.key.p, k, prefix_n)))
+    enum store_rc rc = store_seek_le(c, k, kn);
+    if (rc == STORE_OK && (c->key.n != kn || memcmp(c->key.p, k, prefix_n)))
         rc = STORE_NOT_FOUND;
     if (rc == STORE_OK) {
-        const uint8_t *key = c.key.p;
+        const uint8_t *key = c->key.p;
         uint16_t piece = (uint16_t)(key[kn - 2] << 8 | key[kn - 1]);
         out->first = key_get_u64(key + prefix_n);
         if (piece) { /* the last piece of a cut value: go to its beginning */
             kn = blob_key(k, prefix, prefix_n, out->first, 0);
-            rc = store_seek(&c, k, kn);
-            if (rc == STORE_OK && memcmp(c.key.p, k, kn))
+            rc = store_seek(c, k, kn);
+            if (rc == STORE_OK && memcmp(c->key.p, k, kn))
                 rc = STORE_CORRUPT;
         }
     }
-    if (rc == STORE_OK) {
-        struct rdr r = rdr_on(c.val.p, c.val.n);
-        out->run = rdr_u32(&r);
-        out->n = rdr_u16(&r);
-        out->bytes = rdr_u32(&r);
-        out->ends = out->n > 1 ? rdr_bytes(&r, 2u * out->n) : NULL;
-        out->body = r.p;
-        size_t here = (size_t)(r.end - r.p);
-        if (r.bad || !out->n || (out->n > 1 && here != out->bytes) || here > out->bytes)
+    if (rc != STORE_OK)
+        return rc;
+    struct rdr r = rdr_on(c->val.p, c->val.n);
+    out->run = rdr_u32(&r);
+    out->n = rdr_u16(&r);
+    out->bytes = rdr_u32(&r);
+    out->ends = out->n > 1 ? rdr_bytes(&r, 2u * out->n) : NULL;
+    out->body = r.p;
+    *here = (size_t)(r.end - r.p);
+    if (r.bad || !out->n || (out->n > 1 && *here != out->bytes) || *here > out->bytes)
+        return STORE_CORRUPT;
+    return number >= out->first + out->n ? STORE_NOT_FOUND : STORE_OK;
+}
+
+/* From the first piece, where the cursor stands, to the last. */
+static enum store_rc each_piece(struct store_cursor *c, const struct blob *b, size_t here,
+                                void (*piece)(void *, const void *, size_t), void *arg)
+{
+    enum store_rc rc = STORE_OK;
+    size_t got = here;
+    piece(arg, b->body, here);
+    while (rc == STORE_OK && got < b->bytes) {
+        rc = store_next(c);
+        if (rc == STORE_OK && c->val.n > b->bytes - got)
             rc = STORE_CORRUPT;
-        else if (number >= out->first + out->n)
-            rc = STORE_NOT_FOUND;
-        else if (here < out->bytes) {
-            slp_buf_clear(scratch);
-            slp_buf_add(scratch, r.p, here);
-            while (rc == STORE_OK && scratch->n < out->bytes && !scratch->failed) {
-                rc = store_next(&c);
-                if (rc == STORE_OK)
-                    slp_buf_add(scratch, c.val.p, c.val.n);
-            }
-            if (scratch->failed)
-                rc = STORE_NO_MEMORY;
-            else if (rc == STORE_NOT_FOUND || (rc == STORE_OK && scratch->n != out->bytes))
-                rc = STORE_CORRUPT;
-            out->body = (const uint8_t *)scratch->p;
+        if (rc == STORE_OK) {
+            piece(arg, c->val.p, c->val.n);
+            got += c->val.n;
         }
+    }
+    return rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc;
+}
+
+static void put_together(void *scratch, const void *p, size_t n)
+{
+    slp_buf_add(scratch, p, n);
+}
+
+enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n,
+                        uint64_t number, struct slp_buf *scratch, struct blob *out)
+{
+    struct store_cursor c;
+    size_t here = 0;
+    enum store_rc rc = store_cursor_open(t, tb, &c);
+    if (rc)
+        return rc;
+    rc = find(&c, prefix, prefix_n, number, out, &here);
+    if (rc == STORE_OK && here < out->bytes) {
+        slp_buf_clear(scratch);
+        rc = each_piece(&c, out, here, put_together, scratch);
+        if (scratch->failed)
+            rc = STORE_NO_MEMORY;
+        out->body = (const uint8_t *)scratch->p;
+    }
+    store_cursor_close(&c);
+    return rc;
+}
+
+enum store_rc blob_pieces(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n,
+                          uint64_t number, struct blob *out, void (*piece)(void *, const void *, size_t), void *arg)
+{
+    struct store_cursor c;
+    size_t here = 0;
+    enum store_rc rc = store_cursor_open(t, tb, &c);
+    if (rc)
+        return rc;
+    rc = find(&c, prefix, prefix_n, number, out, &here);
+    if (rc == STORE_OK && out->n > 1) {
+        struct slp_bytes v = blob_value(out, number);
+        piece(arg, v.p, v.n);
+    } else if (rc == STORE_OK) {
+        rc = each_piece(&c, out, here, piece, arg);
     }
     store_cursor_close(&c);
     return rc;

@@ -20,5 +20,8 @@ enum store_rc blob_put(struct store_txn *t, enum store_table tb, const uint8_t *
 /* Find the segment that holds `number`. Borrowed from the map, or from `scratch` where it was cut. NOT_FOUND: there is none. */
 enum store_rc blob_find(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint64_t number,
                         struct slp_buf *scratch, struct blob *b);
+/* The same for one value, in the pieces in which it lies in the map: each is told. If it has neighbours, *b is as blob_find leaves it, else only its n is good. */
+enum store_rc blob_pieces(struct store_txn *t, enum store_table tb, const uint8_t *prefix, size_t prefix_n, uint64_t number, struct blob *b,
+                          void (*piece)(void *arg, const void *p, size_t n), void *arg);
 struct slp_bytes blob_value(const struct blob *b, uint64_t number);
 #endif

@@ -146,6 +146,9 @@ bool ranges_read(struct engine *e, struct rdr *rd, struct ranges *r)
 
 void effects_clear(struct effects *x)
 {
+    for (size_t i = 0; i < x->n; i++)
+        if (x->v[i].block)
+            blocks_give(x->v[i].block);
     x->n = 0;
     slp_buf_clear(&x->bytes);
     x->first_event = x->last_event = 0;
@@ -153,6 +156,7 @@ void effects_clear(struct effects *x)
 
 void effects_free(struct effects *x)
 {
+    effects_clear(x);
     free(x->v);
     slp_buf_free(&x->bytes);
     *x = (struct effects){ 0 };
@@ -170,28 +174,58 @@ static void check_buffers(struct engine *e)
         fail(e, STORE_NO_MEMORY);
 }
 
-void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any)
+/* Room for one more frame, and nothing that it is made of is incomplete. */
+static bool may_send(struct engine *e)
 {
     struct effects *x = e->out;
     check_buffers(e);
     if (e->rc)
-        return;
+        return false;
     if (x->n == x->cap) {
         size_t cap = x->cap ? x->cap * 2 : 64;
         struct effect *v = realloc(x->v, cap * sizeof *v);
         if (!v) {
             fail(e, STORE_NO_MEMORY);
-            return;
+            return false;
         }
         x->v = v;
         x->cap = cap;
     }
+    return true;
+}
+
+void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any)
+{
+    struct effects *x = e->out;
+    if (!may_send(e))
+        return;
     size_t off = x->bytes.n;
     if (slp_encode(&x->bytes, type, id, any)) {
         fail(e, STORE_NO_MEMORY);
         return;
     }
-    x->v[x->n++] = (struct effect){ peer, off, x->bytes.n - off };
+    x->v[x->n++] = (struct effect){ peer, off, x->bytes.n - off, NULL };
+}
+
+void send_shown(struct engine *e, uint64_t peer, uint64_t type, const void *any)
+{
+    struct effects *x = e->out;
+    if (!may_send(e))
+        return;
+    slp_buf_clear(&e->b3);
+    if (slp_encode_open(&e->b3, type, 0, any)) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    size_t n = e->b3.n + show_bytes(e);
+    char *block = blocks_take(e->blocks, n);
+    if (!block) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    memcpy(block, e->b3.p, e->b3.n);
+    show_copy(e, block + e->b3.n);
+    x->v[x->n++] = (struct effect){ peer, 0, n, block };
 }
 
 void reply(struct engine *e, uint64_t type, const void *any)
@@ -348,7 +382,10 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         e->cfg.event_keep_us = 7ll * 24 * 3600 * 1000000;
     e->delay_due_us = INT64_MAX;
     e->booting = true;
-    fail(e, engine_upgrade(s));
+    if (!(e->blocks = blocks_new()))
+        fail(e, STORE_NO_MEMORY);
+    if (!e->rc)
+        fail(e, engine_upgrade(s));
     if (!e->rc)
         fail(e, store_begin_read(s, &e->t));
     if (!e->rc && groups_open(e)) {
@@ -409,6 +446,8 @@ void engine_close(struct engine **pe)
         slp_buf_free(&e->scratch[i]);
     slp_buf_free(&e->rseg.b);
     free(e->recalled);
+    free(e->piece);
+    blocks_free(&e->blocks);
     free(e);
     *pe = NULL;
 }

@@ -34,15 +34,20 @@ struct input {
     uint64_t restart;    /* BOOT: a random number that tells this start from others (sessions are made from it) */
 };
 
-/* What must happen once the transaction is on disk, in order. Frames are complete bodies in one arena. */
-struct effect { uint64_t peer; size_t off, n; };
+/* What must happen once the transaction is on disk, in order. Frames are complete bodies: in one arena, or, those that show payloads, each in a block of
+ * its own (broker/blocks.h), so that it goes out as it lies. Whoever sends such a block takes it: sets `block` to NULL and gives it back when it is sent. */
+struct effect { uint64_t peer; size_t off, n; void *block; };
 struct effects {
     struct effect *v;
     size_t n, cap;
     struct slp_buf bytes;
     uint64_t first_event, last_event; /* sequences written in this batch; 0, 0: none */
 };
-void effects_clear(struct effects *e);
+static inline const char *effect_frame(const struct effects *e, const struct effect *v)
+{
+    return v->block ? (const char *)v->block : e->bytes.p + v->off;
+}
+void effects_clear(struct effects *e); /* gives back the blocks that nobody took */
 void effects_free(struct effects *e);
 
 /* Bring a store of an older format to this program's, step by step (upgrade.c). engine_open does it first of all; store_format tells before

@@ -74,9 +74,9 @@ static bool columns_ok(struct engine *e, struct intake *in)
     return true;
 }
 
-/* The values of a row in input order; may be packed into b2. Where they are refused, the text says why. */
-static enum slp_code row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_list *out,
-                                char *text, size_t text_size)
+/* The values of a row in input order; appended to b if they came in another one. Where they are refused, the text says why. */
+static enum slp_code row_values(struct engine *e, const struct intake *in, struct slp_bytes row, struct slp_buf *b,
+                                struct slp_list *out, char *text, size_t text_size)
 {
     const struct ld_line *lv = in->r->lv;
     struct slr r = slr_on(row.p, row.n);
@@ -98,15 +98,18 @@ static enum slp_code row_values(struct engine *e, const struct intake *in, struc
             assert(!skipped); /* the decoder checked it */
         }
         at[v.n] = r.p;
-        slp_buf_clear(&e->b2);
+        size_t from = b->n;
         for (uint32_t f = 0; f < lv->input_count; f++)
             if (in->column[f] < 0)
-                slp_pack_nil(&e->b2);
+                slp_pack_nil(b);
             else
-                slp_buf_add(&e->b2, at[in->column[f]], (size_t)(at[in->column[f] + 1] - at[in->column[f]]));
-        if (e->b2.failed)
+                slp_buf_add(b, at[in->column[f]], (size_t)(at[in->column[f] + 1] - at[in->column[f]]));
+        if (b->failed) {
             fail(e, STORE_NO_MEMORY);
-        *out = (struct slp_list){ e->b2.p, (uint32_t)e->b2.n, lv->input_count };
+            return SLP_E_BUSY; /* nobody hears of it */
+        }
+        *out = (struct slp_list){ b->p + from, (uint32_t)(b->n - from), lv->input_count };
+        e->total.in_copied_bytes += out->bytes;
     }
     if (in->checked)
         return SLP_E_OK;
@@ -266,13 +269,17 @@ static void segment_end(struct engine *e, struct run *r, struct segment *s)
 static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values)
 {
     if (s->n && (s->n == UNIT_SEGMENT_MAX ||
-                 BLOB_HEAD_BYTES + 2 * (s->n + 1) + s->bytes + values->bytes > SL_SEGMENT_BYTES_MAX))
+                 BLOB_HEAD_BYTES + 2 * (s->n + 1) + s->bytes + values->bytes > SL_SEGMENT_BYTES_MAX)) {
         segment_end(e, r, s);
+        if (s->packed) { /* they stand behind what has gone */
+            memmove(e->b1.p, values->p, values->bytes);
+            e->b1.n = values->bytes;
+            e->total.in_copied_bytes += values->bytes;
+        }
+    }
     uint64_t unit = ++r->units;
     if (!s->n)
         s->first = unit;
-    if (s->packed)
-        slp_buf_add(&e->b1, values->p, values->bytes);
     s->value[s->n++] = (struct store_val){ s->packed ? NULL : values->p, values->bytes };
     s->bytes += values->bytes;
     uint8_t *head = unit_create(e, r, unit);
@@ -355,7 +362,8 @@ static bool rows_ok(struct engine *e, struct intake *in)
         bool same, has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key);
         if (i < in->skip)
             continue;
-        enum slp_code code = row_values(e, in, row, &values, text, sizeof text);
+        slp_buf_clear(&e->b2);
+        enum slp_code code = row_values(e, in, row, &e->b2, &values, text, sizeof text);
         if (code == SLP_E_OK && has_key && dedup_find(e, in->r, key, NULL, &values, &same) && !same) {
             code = SLP_E_KEY_REUSED;
             snprintf(text, sizeof text, "the key was used before with other values");
@@ -392,8 +400,10 @@ static void take_in(struct engine *e, struct intake *in)
         bool has_key = SLP_IS(q, put, keys) && slp_next_str(&keys, &key) && key.n;
         if (i < in->skip)
             continue;
-        enum slp_code code = row_values(e, in, row, &values, text, sizeof text);
+        size_t before = e->b1.n;
+        enum slp_code code = row_values(e, in, row, &e->b1, &values, text, sizeof text);
         if (code != SLP_E_OK) {
+            e->b1.n = before;
             refuse_item(e, &items, i, code, 0, text);
             continue;
         }
@@ -401,6 +411,7 @@ static void take_in(struct engine *e, struct intake *in)
             bool same = false;
             uint64_t known = dedup_find(e, r, key, &s, &values, &same);
             if (known) {
+                e->b1.n = before;
                 a.duplicates += same;
                 refuse_item(e, &items, i, same ? SLP_E_DUPLICATE : SLP_E_KEY_REUSED, known, NULL);
                 continue;

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/blocks.h"
 #include "broker/engine/blob.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/matcher.h"
@@ -302,6 +303,12 @@ struct engine {
     bool results_cached;
     struct slp_buf scratch[4];
     uint32_t scratch_at;
+    /* payload.c: the frame that is being made of what tasks show. Payloads stay where they lie (in the map, mostly) until all are known: b1 has what stands
+     * between them, b2 those that could not stay. */
+    struct blocks *blocks;     /* what such frames lie in */
+    struct piece { const char *p; uint32_t n, at; } *piece; /* goes in at this place of b1; p NULL: it lies in b2, behind the one before */
+    uint32_t pieces, piece_cap;
+    size_t piece_bytes;
     struct { /* results of this frame, not written yet: two parts each, the head and the values where they lie in the frame, or copied to b */
         struct run *run;
         uint64_t first;
@@ -314,7 +321,7 @@ struct engine {
     } rseg;
     struct { struct hub *hub; uint64_t no; unsigned code; } *recalled;
     uint32_t recalls, recall_cap;
-    struct totals { uint64_t units, assigned, started, submitted, late, returned, expired, steps; } total, second[STATS_SECONDS];
+    struct totals { uint64_t units, assigned, started, submitted, late, returned, expired, steps, in_copied_bytes, shown_bytes, shown_copied_bytes; } total, second[STATS_SECONDS];
     int64_t second_now;       /* elapsed seconds of the newest of them */
 };
 
@@ -332,6 +339,7 @@ void reply_error(struct engine *e, enum slp_code code, const char *place, const 
 void reply_done(struct engine *e, uint64_t count);
 static inline bool page_full(const struct engine *e) { return e->b1.n > SL_FRAME_BYTES_MAX - 16384; } /* rows of a listing lie in b1 */
 void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any);
+void send_shown(struct engine *e, uint64_t peer, uint64_t type, const void *any); /* the message's last list has as its elements what was shown since show_begin */
 void name_set(struct name *n, const void *p, size_t len);
 static inline struct slp_bytes name_bytes(const struct name *n) { return (struct slp_bytes){ n->s, n->n }; }
 bool ranges_add(struct engine *e, struct ranges *r, uint64_t first, uint64_t count); /* appends, joins to the last where it fits */
@@ -393,8 +401,16 @@ void payload_forget(struct engine *e); /* something was written: what was borrow
 struct slp_bytes list_element(const struct slp_list *l, uint32_t i); /* packed; {NULL, 0}: nil, or not there */
 /* One field of a unit as its result stands; {NULL, 0}: null. */
 struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, struct ld_ref ref);
-/* Append the array of what station s shows of the unit. false: too big. */
-bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, struct slp_buf *b);
+/* A frame of what tasks show, in the making. Its payloads are copied once, from where they lie into the frame, by show_copy; so a write in between, which ends what was
+ * borrowed, must be told by show_keep before. */
+void show_begin(struct engine *e);
+bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s); /* the array of what station s shows of the unit. false: too big */
+void show_keep(struct engine *e);
+size_t show_bytes(const struct engine *e);
+struct shown { size_t b1_n; uint32_t pieces; };
+static inline struct shown show_mark(const struct engine *e) { return (struct shown){ e->b1.n, e->pieces }; }
+void show_cut(struct engine *e, struct shown back_to);
+void show_copy(struct engine *e, char *to);
 
 /* state.c */
 bool groups_open(struct engine *e);
@@ -403,6 +419,7 @@ void groups_write(struct engine *e);
 void groups_forget(struct engine *e, struct run *r);       /* the run is gone */
 void groups_forget_dirty(struct engine *e, struct run *r); /* the run's states are read from the store from here on: write, then forget */
 uint8_t *unit_head(struct engine *e, struct run *r, uint64_t unit, bool change);   /* NULL: no such unit */
+bool unit_at_hand(const struct engine *e, const struct run *r, uint64_t unit);     /* asking for its head will write nothing */
 static inline uint8_t *unit_station(uint8_t *head, uint32_t idx) { return head + STATE_UNIT_BYTES + STATE_STATION_BYTES * idx; }
 uint8_t *unit_create(struct engine *e, struct run *r, uint64_t unit);
 #define UH_STATE 0

@@ -104,8 +104,10 @@ uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_
     e->rseg.part[2 * n] = (struct store_val){ head, RESULT_HEAD_BYTES };
     e->rseg.part[2 * n + 1] = (struct store_val){ values->p, values->bytes };
     e->rseg.copied[n] = !stays;
-    if (!stays)
+    if (!stays) {
         slp_buf_add(&e->rseg.b, values->p, values->bytes);
+        e->total.in_copied_bytes += values->bytes;
+    }
     if (e->rseg.b.failed)
         fail(e, STORE_NO_MEMORY);
     e->rseg.bytes += need;
@@ -172,40 +174,156 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
     return list_element(&l, (uint32_t)ref.field);
 }
 
-bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, struct slp_buf *b)
+/* ---- what tasks show: a frame in the making ---- */
+
+void show_begin(struct engine *e)
+{
+    e->pieces = 0;
+    e->piece_bytes = 0;
+    slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->b2);
+}
+
+static void piece_add(void *arg, const void *p, size_t n)
+{
+    struct engine *e = arg;
+    struct piece *last = e->pieces ? &e->piece[e->pieces - 1] : NULL;
+    e->piece_bytes += n;
+    if (last && last->p && last->at == e->b1.n &&
+        last->p + last->n == p) { /* fields that follow each other lie side by side */
+        last->n += (uint32_t)n;
+        return;
+    }
+    struct piece *v = grow(e, e->piece, &e->piece_cap, e->pieces + 1, sizeof *v);
+    if (!v)
+        return;
+    e->piece = v;
+    v[e->pieces++] = (struct piece){ p, (uint32_t)n, (uint32_t)e->b1.n };
+}
+
+void show_keep(struct engine *e)
+{
+    uint32_t i = e->pieces;
+    while (i && e->piece[i - 1].p)
+        i--;
+    for (; i < e->pieces; i++) {
+        slp_buf_add(&e->b2, e->piece[i].p, e->piece[i].n);
+        e->piece[i].p = NULL;
+        e->total.shown_copied_bytes += e->piece[i].n;
+    }
+}
+
+size_t show_bytes(const struct engine *e)
+{
+    return e->b1.n + e->piece_bytes;
+}
+
+void show_cut(struct engine *e, struct shown back_to)
+{
+    for (; e->pieces > back_to.pieces; e->pieces--) {
+        struct piece *last = &e->piece[e->pieces - 1];
+        e->piece_bytes -= last->n;
+        if (!last->p)
+            e->b2.n -= last->n;
+    }
+    e->b1.n = back_to.b1_n;
+}
+
+void show_copy(struct engine *e, char *to)
+{
+    const char *kept = e->b2.p;
+    size_t at = 0;
+    for (uint32_t i = 0; i < e->pieces; i++) {
+        const struct piece *v = &e->piece[i];
+        memcpy(to, e->b1.p + at, v->at - at);
+        to += v->at - at;
+        at = v->at;
+        memcpy(to, v->p ? v->p : kept, v->n);
+        to += v->n;
+        kept += v->p ? 0 : v->n;
+    }
+    if (e->b1.n > at)
+        memcpy(to, e->b1.p + at, e->b1.n - at);
+    e->total.shown_bytes += e->piece_bytes;
+    e->total.shown_copied_bytes += e->piece_bytes;
+}
+
+/* All values of a unit as they came. A unit that was cut is not put together first: the frame does that. */
+static void show_input(struct engine *e, struct run *r, uint64_t unit)
+{
+    struct blob *b = &e->unit_blob;
+    if (e->unit_cache_run == r->id && unit >= b->first && unit < b->first + b->n) {
+        struct slp_bytes v = blob_value(b, unit);
+        piece_add(e, v.p, v.n);
+        return;
+    }
+    uint8_t prefix[4];
+    key_u32(prefix, r->id);
+    e->unit_cache_run = 0;
+    enum store_rc rc = blob_pieces(e->t, TABLE_UNIT, prefix, sizeof prefix, unit, b, piece_add, e);
+    if (rc)
+        fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
+    else if (b->n > 1)
+        e->unit_cache_run = r->id;
+}
+
+static bool shows_results(const struct ld_station *s)
+{
+    for (uint32_t i = 0; i < s->show_count; i++)
+        if (s->shows[i].station >= 0)
+            return true;
+    return false;
+}
+
+/* A value that was cut and put together again: the next one takes its place. */
+static bool in_scratch(const struct engine *e, const char *p)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch && !found; i++)
+        found = p >= e->scratch[i].p && p < e->scratch[i].p + e->scratch[i].n;
+    return found;
+}
+
+bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s)
 {
     uint64_t result[SL_SHOWS_MAX];
-    size_t before = b->n;
+    size_t before = show_bytes(e);
     uint32_t i = 0;
     struct slp_list in, l;
-    slp_pack_array(b, s->show_count);
+    slp_pack_array(&e->b1, s->show_count);
     /* All states first: asking for one may write another away, and a write ends what was borrowed. */
-    uint8_t *h = unit_head(e, r, unit, false);
-    if (!h)
-        return true; /* the failure is recorded */
-    for (uint32_t k = 0; k < s->show_count; k++)
-        if (s->shows[k].station >= 0)
-            result[k] = review_result(r->lv, h, s->shows[k]);
-    if (!unit_values(e, r, unit, &in))
-        return true;
-    while (i < s->show_count && i < in.count && s->shows[i].station < 0 && (uint32_t)s->shows[i].field == i)
+    if (shows_results(s)) {
+        if (!unit_at_hand(e, r, unit))
+            show_keep(e);
+        uint8_t *h = unit_head(e, r, unit, false);
+        if (!h)
+            return true; /* the failure is recorded */
+        for (uint32_t k = 0; k < s->show_count; k++)
+            if (s->shows[k].station >= 0)
+                result[k] = review_result(r->lv, h, s->shows[k]);
+    }
+    while (i < s->show_count && i < r->lv->input_count && s->shows[i].station < 0 && (uint32_t)s->shows[i].field == i)
         i++;
-    if (i == r->lv->input_count) /* the whole input as it came */
-        slp_buf_add(b, in.p, in.bytes);
+    bool whole = i == r->lv->input_count; /* the input as it came */
+    if (whole)
+        show_input(e, r, unit);
     else
         i = 0;
+    if (!whole && !unit_values(e, r, unit, &in))
+        return true;
     for (; i < s->show_count; i++) {
         struct slp_bytes v = { NULL, 0 };
         if (s->shows[i].station < 0)
             v = list_element(&in, (uint32_t)s->shows[i].field);
         else if (result[i] && result_values(e, result[i], (uint32_t)s->shows[i].station, &l))
             v = list_element(&l, (uint32_t)s->shows[i].field);
-        if (v.p)
-            slp_buf_add(b, v.p, v.n);
-        else
-            slp_pack_nil(b);
-        if (b->n - before > SL_PUSH_FIELDS_BYTES_MAX)
-            return false;
+        if (!v.p) {
+            slp_pack_nil(&e->b1);
+            continue;
+        }
+        piece_add(e, v.p, v.n);
+        if (in_scratch(e, v.p))
+            show_keep(e);
     }
-    return b->n - before <= SL_PUSH_FIELDS_BYTES_MAX;
+    return show_bytes(e) - before <= SL_PUSH_FIELDS_BYTES_MAX;
 }

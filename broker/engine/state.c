@@ -84,14 +84,28 @@ static void mark_dirty(struct engine *e, struct group *g)
     e->group_sorted[e->group_n++] = g;
 }
 
+static struct group *group_set(const struct engine *e, const struct run *r, uint64_t no)
+{
+    return e->group + (no ^ ((uint64_t)r->id * 0x9E3779B97F4A7C15ull)) % GROUP_SETS * GROUP_WAYS;
+}
+
+bool unit_at_hand(const struct engine *e, const struct run *r, uint64_t unit)
+{
+    uint64_t no = (unit - 1) >> r->shift;
+    const struct group *last = e->group_last, *set = group_set(e, r, no);
+    bool found = last && last->used && last->run == r && last->no == no;
+    for (int i = 0; i < GROUP_WAYS && !found; i++)
+        found = set[i].used && set[i].run == r && set[i].no == no;
+    return found;
+}
+
 static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool create)
 {
     static const struct group none;
     struct group *last = e->group_last;
     if (last && last->used && last->run == r && last->no == no)
         return last;
-    uint64_t h = (no ^ ((uint64_t)r->id * 0x9E3779B97F4A7C15ull)) % GROUP_SETS;
-    struct group *set = e->group + h * GROUP_WAYS, *victim = set;
+    struct group *set = group_set(e, r, no), *victim = set;
     for (int i = 0; i < GROUP_WAYS; i++) {
         struct group *g = set + i;
         if (g->used && g->run == r && g->no == no) {

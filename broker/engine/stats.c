@@ -342,6 +342,10 @@ static void flat_figures(struct engine *e, struct pairs *p, const struct station
         { "store_puts_total", s->puts + s->appends },
         { "store_dels_total", s->dels },
         { "store_put_bytes_total", s->put_bytes },
+        { "payload_in_bytes_total", s->payload_bytes },
+        { "payload_in_copied_bytes_total", s->payload_copied_bytes + e->total.in_copied_bytes },
+        { "payload_out_bytes_total", e->total.shown_bytes },
+        { "payload_out_copied_bytes_total", e->total.shown_copied_bytes },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         figure(p, all[i].name, all[i].v);

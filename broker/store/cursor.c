@@ -6,11 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-static MDB_val val_of(const void *p, size_t n)
-{
-    return (MDB_val){ n, (void *)(uintptr_t)p };
-}
-
 enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c)
 {
     assert(t->open && (unsigned)tb < STORE_TABLE_COUNT);
@@ -92,12 +87,6 @@ static int table_near(MDB_cursor *mc, const void *key, size_t key_n, enum near n
 
 /* ---- a table and what is young ---- */
 
-static int compare(const void *a, size_t a_n, const void *b, size_t b_n)
-{
-    int d = memcmp(a, b, a_n < b_n ? a_n : b_n);
-    return d != 0 ? d : a_n < b_n ? -1 : a_n > b_n;
-}
-
 static void remember(struct store_cursor *c)
 {
     c->by_key = true;
@@ -117,7 +106,7 @@ static enum store_rc merged(struct store_cursor *c, const void *key, size_t key_
         struct store_val y = young != NULL ? change_key(young) : (struct store_val){ NULL, 0 };
         int d = 1; /* how much nearer the young one is */
         if (rc == 0) {
-            d = young != NULL ? compare(k.mv_data, k.mv_size, y.p, y.n) : -1;
+            d = young != NULL ? keys_compare(k.mv_data, k.mv_size, y.p, y.n) : -1;
             if (young != NULL && back)
                 d = -d;
         }
@@ -129,9 +118,9 @@ static enum store_rc merged(struct store_cursor *c, const void *key, size_t key_
         }
         if (change_how(young) != CHANGE_DELETE) {
             c->key = y;
-            c->val = change_value(young);
+            rc = young_value(c->t, young, &c->val);
             remember(c);
-            return STORE_OK;
+            return rc == 0 ? STORE_OK : txn_failed(c->t, c->tb, y.p, y.n, rc);
         }
         key = y.p;
         key_n = y.n;

@@ -4,6 +4,7 @@
  *   txn.c       transactions, single values
  *   cursor.c    ordered walks
  *   journal.c   how a small batch is written
+ *   young.c     what the journal holds, in order
  *   envelope.c  CRC32C and the envelope around each value
  *   space.c     headroom, growth of the map, writing the file ahead
  *   backup.c    backup and verification
@@ -34,12 +35,30 @@
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
 #define STORE_AHEAD_CHUNK_BYTES (256u << 10) /* one step of store_write_ahead: see space.c */
 
+/* ---- young.c ---- */
+#define CHANGE_HEAD_BYTES 6
+#define CHANGE_APART 0x80 /* with how, in the writer's memory only */
+enum change_how { CHANGE_PUT, CHANGE_APPEND, CHANGE_DELETE };
+static inline enum change_how change_how(const uint8_t *c) { return (enum change_how)(c[1] & ~CHANGE_APART); }
+static inline bool change_apart(const uint8_t *c) { return c[1] & CHANGE_APART; }
+static inline struct store_val change_key(const uint8_t *c)
+{
+    return (struct store_val){ c + CHANGE_HEAD_BYTES, (size_t)(c[2] | c[3] << 8) };
+}
+/* As it stands there; of a change of t->young: young_value. */
+static inline struct store_val change_value(const uint8_t *c)
+{
+    return (struct store_val){ c + CHANGE_HEAD_BYTES + change_key(c).n, (size_t)(c[4] | c[5] << 8) };
+}
+static inline size_t change_bytes(const uint8_t *c) { return CHANGE_HEAD_BYTES + change_key(c).n + change_value(c).n; }
+size_t change_write(uint8_t *c, enum store_table tb, unsigned how, const void *key, size_t key_n, const struct store_val *part, size_t parts, size_t n);
+bool change_is_whole(const uint8_t *p, size_t n);
+
 /* ---- journal.c: what is shared with the files around it ---- */
 #define JOURNAL_KEY_BYTES 8
 #define JOURNAL_BYTES_DEFAULT (128u << 10) /* of changes, then they go to their tables: a read transaction sorts them, some 20 us */
 #define SMALL_BYTES (16u << 10)            /* a batch with more goes to its tables at once: from here on the journal would cost more pages */
-#define CHANGE_HEAD_BYTES 6
-enum change_how { CHANGE_PUT, CHANGE_APPEND, CHANGE_DELETE };
+#define CHANGES_MAX 4096 /* that differ in table or key */
 enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* with an empty key: from the table's beginning, or its end */
 
 struct young { /* changes in order of table and key, the newest of each key */
@@ -49,13 +68,15 @@ struct young { /* changes in order of table and key, the newest of each key */
 };
 
 struct journal { /* the writer's */
-    uint8_t *bytes;           /* the changes as they stand in the journal, and those of the batch */
+    uint8_t *bytes;           /* the changes as they stand in the journal, and those of the batch; or what stands for one that lies apart */
     size_t n, cap, batch_at;  /* batch_at: where the batch begins */
+    size_t stored, batch_stored; /* as n and batch_at, but what lies apart counts as if it lay there */
     size_t bytes_max;         /* 0: none is written */
     uint64_t last;            /* the newest value's number; 0: the table is empty */
     bool stale;               /* must be read before use */
     bool settled;             /* in this transaction */
     bool large;               /* the last batch was one for the tables */
+    uint8_t apart[SL_VALUE_BYTES_MAX]; /* scratch of young_settle */
 };
 
 struct store_txn {
@@ -113,6 +134,13 @@ struct store {
     struct store_txn read[STORE_READERS_MAX]; /* their `open` is under lock */
 };
 
+/* In LMDB's order. */
+static inline int keys_compare(const void *a, size_t a_n, const void *b, size_t b_n)
+{
+    int d = memcmp(a, b, a_n < b_n ? a_n : b_n);
+    return d != 0 ? d : a_n < b_n ? -1 : a_n > b_n;
+}
+static inline MDB_val val_of(const void *p, size_t n) { return (MDB_val){ n, (void *)(uintptr_t)p }; }
 static inline bool table_absent(const struct store *s, enum store_table tb) { return s->absent >> tb & 1; }
 
 /* ---- store.c ---- */
@@ -131,13 +159,14 @@ void envelope_seal(enum store_table tb, const void *key, size_t key_n, uint8_t *
 /* What stands in an envelope. NULL, or what is wrong with it. */
 const char *envelope_open(enum store_table tb, const MDB_val *key, const MDB_val *record, struct store_val *v);
 
-/* ---- journal.c ---- */
-static inline enum change_how change_how(const uint8_t *c) { return (enum change_how)c[1]; }
+/* ---- young.c ---- */
 static inline void young_forget(struct young *y) { y->n = y->sorted = 0; memset(y->in, 0, sizeof y->in); }
-struct store_val change_key(const uint8_t *c);
-struct store_val change_value(const uint8_t *c);
+bool young_make_room(struct young *y); /* false: no memory */
+bool young_add(struct young *y, const uint8_t *change); /* false: they are too many */
 const uint8_t *young_find(const struct young *y, enum store_table tb, const void *key, size_t key_n); /* NULL: none */
 const uint8_t *young_near(const struct young *y, enum store_table tb, const void *key, size_t key_n, enum near near);
+
+/* ---- journal.c ---- */
 bool young_open(struct store *s, uint64_t bytes); /* false: no memory */
 void young_close(struct store *s);
 enum store_rc young_load(struct store_txn *t, struct journal *copy);
@@ -150,9 +179,12 @@ static inline enum store_rc young_ready(struct store_txn *t, enum store_table tb
 }
 enum store_rc young_begin(struct store_txn *t);
 void young_abort(struct store_txn *t);
-/* False: it does not go into the journal. Settle, then write it to its table. */
-bool young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                 const struct store_val *part, size_t parts, size_t n);
+/* What the change, one of t->young, puts. LMDB's code. Borrowed until the next write. */
+int young_value(struct store_txn *t, const uint8_t *change, struct store_val *v);
+/* LMDB's code, or NOT_FOR_JOURNAL: settle, then write it to its table. payload: to be copied no more than once. */
+#define NOT_FOR_JOURNAL 1
+int young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                const struct store_val *part, size_t parts, size_t n, bool payload);
 int young_settle(struct store_txn *t); /* all that is young goes to its tables; from here on the batch is direct. LMDB's code */
 int young_commit(struct store_txn *t); /* before LMDB's commit; its code */
 void young_committed(struct store_txn *t, uint64_t batch_bytes);

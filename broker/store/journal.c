@@ -7,9 +7,9 @@
  * their tables and the journal is emptied, in one transaction, that of the batch. Nothing has to be made good after a crash: LMDB's
  * commit covers journal and tables alike, and whoever opens the store reads the journal.
  *
- * A value of the journal (key: u64, from 1, without gaps) is a row of changes, whole ones, in the order they were made:
- *
- *   table u8, how u8 (put, append, delete), key bytes u16, value bytes u16 (little-endian), key, value
+ * A value of the journal (key: u64, from 1, without gaps) is a row of changes (young.c), whole ones, in the order they were made. A change with a payload is a
+ * value alone, written when it is put, before the batch's others: so what came in a frame is copied once, to where it lies on the disk. Whoever puts
+ * twice under one key in one batch gets no value alone for it, since the later word must lie behind the earlier one.
  *
  * A read transaction sees the journal of its snapshot: it looks through it when it begins, and sorts pointers to a table's changes in the mapped
  * pages when it first looks into that table. If the journal is
@@ -24,119 +24,6 @@
 
 #define CHANGE_BYTES_MAX (SL_VALUE_BYTES_MAX - ENVELOPE_BYTES) /* one change must fit one value */
 #define FORMAT_WITH_JOURNAL 2
-#define CHANGES_MAX 4096 /* that differ in table or key */
-
-/* ---- one change ---- */
-
-struct store_val change_key(const uint8_t *c)
-{
-    return (struct store_val){ c + CHANGE_HEAD_BYTES, (size_t)(c[2] | c[3] << 8) };
-}
-
-struct store_val change_value(const uint8_t *c)
-{
-    struct store_val k = change_key(c);
-    return (struct store_val){ (const uint8_t *)k.p + k.n, (size_t)(c[4] | c[5] << 8) };
-}
-
-static size_t change_bytes(const uint8_t *c)
-{
-    return CHANGE_HEAD_BYTES + change_key(c).n + change_value(c).n;
-}
-
-static size_t change_write(uint8_t *c, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                           const struct store_val *part, size_t parts, size_t n)
-{
-    c[0] = (uint8_t)tb;
-    c[1] = (uint8_t)how;
-    c[2] = (uint8_t)key_n;
-    c[3] = (uint8_t)(key_n >> 8);
-    c[4] = (uint8_t)n;
-    c[5] = (uint8_t)(n >> 8);
-    memcpy(c + CHANGE_HEAD_BYTES, key, key_n);
-    parts_copy(c + CHANGE_HEAD_BYTES + key_n, part, parts);
-    return CHANGE_HEAD_BYTES + key_n + n;
-}
-
-/* Is what stands at p a whole change, and one that a batch may have made? */
-static bool change_is_whole(const uint8_t *p, size_t n)
-{
-    return n >= CHANGE_HEAD_BYTES && change_bytes(p) <= n && p[0] < STORE_TABLE_COUNT && p[0] != TABLE_JOURNAL &&
-           p[1] <= CHANGE_DELETE && change_key(p).n >= 1 && change_key(p).n <= STORE_KEY_BYTES_MAX;
-}
-
-/* As LMDB orders keys, and tables by number. */
-static int compare(const uint8_t *c, enum store_table tb, const void *key, size_t key_n)
-{
-    if (c[0] != tb)
-        return c[0] < tb ? -1 : 1;
-    struct store_val k = change_key(c);
-    int d = memcmp(k.p, key, k.n < key_n ? k.n : key_n);
-    return d != 0 ? d : k.n < key_n ? -1 : k.n > key_n;
-}
-
-/* ---- the changes in order ---- */
-
-/* The place of the first change that is not before this key. */
-static uint32_t lower_bound(const struct young *y, enum store_table tb, const void *key, size_t key_n)
-{
-    uint32_t lo = 0, hi = y->n;
-    while (lo < hi) {
-        uint32_t mid = (lo + hi) / 2;
-        if (compare(y->change[mid], tb, key, key_n) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-const uint8_t *young_find(const struct young *y, enum store_table tb, const void *key, size_t key_n)
-{
-    if (y->in[tb] == 0)
-        return NULL;
-    uint32_t i = lower_bound(y, tb, key, key_n);
-    return i < y->n && compare(y->change[i], tb, key, key_n) == 0 ? y->change[i] : NULL;
-}
-
-const uint8_t *young_near(const struct young *y, enum store_table tb, const void *key, size_t key_n, enum near near)
-{
-    uint32_t i;
-    if (key_n == 0 && (near == NEAR_LE || near == NEAR_LT))
-        i = lower_bound(y, tb + 1, key, 0); /* behind the table's last one */
-    else
-        i = lower_bound(y, tb, key, key_n);
-    bool exact = i < y->n && key_n > 0 && compare(y->change[i], tb, key, key_n) == 0;
-    if (near == NEAR_GT && exact)
-        i++;
-    if (near == NEAR_LT || (near == NEAR_LE && !exact))
-        i = i > 0 ? i - 1 : y->n;
-    return i < y->n && y->change[i][0] == tb ? y->change[i] : NULL;
-}
-
-static bool sort_in(struct young *y, const uint8_t *c)
-{
-    struct store_val k = change_key(c);
-    uint32_t i = lower_bound(y, c[0], k.p, k.n);
-    if (i < y->n && compare(y->change[i], c[0], k.p, k.n) == 0) {
-        y->change[i] = c;
-        return true;
-    }
-    if (y->n == CHANGES_MAX)
-        return false;
-    memmove(y->change + i + 1, y->change + i, (y->n - i) * sizeof *y->change);
-    y->change[i] = c;
-    y->n++;
-    y->in[c[0]]++;
-    return true;
-}
-
-static bool make_room(struct young *y)
-{
-    if (y->change == NULL)
-        y->change = malloc(CHANGES_MAX * sizeof *y->change);
-    return y->change != NULL;
-}
 
 /* ---- reading the journal ---- */
 
@@ -146,12 +33,12 @@ typedef const char *each_change(struct young *y, const uint8_t *change, uint8_t 
 static const char *sort_all(struct young *y, const uint8_t *change, uint8_t tb)
 {
     (void)tb;
-    return sort_in(y, change) ? NULL : "more changes than a journal holds";
+    return young_add(y, change) ? NULL : "more changes than a journal holds";
 }
 
 static const char *sort_table(struct young *y, const uint8_t *change, uint8_t tb)
 {
-    return change[0] != tb || sort_in(y, change) ? NULL : "more changes than a journal holds";
+    return change[0] != tb || young_add(y, change) ? NULL : "more changes than a journal holds";
 }
 
 static const char *count_only(struct young *y, const uint8_t *change, uint8_t tb)
@@ -170,6 +57,7 @@ static const char *walk_value(struct young *y, struct journal *copy, struct stor
             return "more than a journal holds";
         p = memcpy(copy->bytes + copy->n, v.p, v.n);
         copy->n += v.n;
+        copy->stored = copy->n;
     }
     for (size_t at = 0; at < v.n && wrong == NULL; at += change_bytes(p + at)) {
         if (!change_is_whole(p + at, v.n - at))
@@ -186,7 +74,7 @@ static enum store_rc walk(struct store_txn *t, struct journal *copy, each_change
     MDB_val k, record;
     const char *wrong = NULL;
     uint64_t seq = 0;
-    int rc = make_room(&t->young) ? mdb_cursor_open(t->mt, t->s->dbi[TABLE_JOURNAL], &mc) : ENOMEM;
+    int rc = young_make_room(&t->young) ? mdb_cursor_open(t->mt, t->s->dbi[TABLE_JOURNAL], &mc) : ENOMEM;
     if (rc != 0) {
         snprintf(t->text, sizeof t->text, "JOURNAL: %s", mdb_strerror(rc));
         return store_rc_of(rc);
@@ -246,7 +134,7 @@ bool young_open(struct store *s, uint64_t bytes)
     j->cap = (j->bytes_max > JOURNAL_BYTES_DEFAULT ? j->bytes_max : JOURNAL_BYTES_DEFAULT) +
              SMALL_BYTES; /* whatever another program left */
     j->bytes = malloc(j->cap);
-    return j->bytes != NULL && make_room(&s->write.young);
+    return j->bytes != NULL && young_make_room(&s->write.young);
 }
 
 void young_close(struct store *s)
@@ -261,13 +149,15 @@ enum store_rc young_begin(struct store_txn *t)
 {
     struct journal *j = &t->s->journal;
     if (j->stale) {
-        j->n = j->last = 0;
+        j->n = j->stored = 0;
+        j->last = 0;
         enum store_rc rc = young_load(t, j);
         if (rc != STORE_OK)
             return rc;
         j->stale = false;
     }
     j->batch_at = j->n;
+    j->batch_stored = j->stored;
     j->settled = false;
     /* If none is wanted, but there is one: it is settled with this batch. */
     t->direct = t->young.n == 0 && (j->bytes_max == 0 || j->large || t->s->format < FORMAT_WITH_JOURNAL);
@@ -281,20 +171,89 @@ void young_abort(struct store_txn *t)
         j->stale = true; /* memory holds what was not committed: read again before the next use */
 }
 
-bool young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                 const struct store_val *part, size_t parts, size_t n)
+/* Room for a value of the journal with n bytes, to be filled and sealed. LMDB's code. */
+static int value_new(struct store_txn *t, size_t n, uint8_t key[JOURNAL_KEY_BYTES], uint8_t **record)
+{
+    MDB_cursor *mc;
+    int rc = txn_cursor(t, TABLE_JOURNAL, &mc);
+    key_u64(key, t->s->journal.last + 1);
+    MDB_val k = val_of(key, JOURNAL_KEY_BYTES), v = val_of(NULL, n + ENVELOPE_BYTES);
+    if (rc == 0)
+        rc = mdb_cursor_put(mc, &k, &v, MDB_APPEND | MDB_RESERVE);
+    if (rc == 0) {
+        *record = v.mv_data;
+        t->s->journal.last++;
+        t->s->counters.journaled++;
+    }
+    return rc;
+}
+
+/* What stands for it in memory must not be larger than itself; and another word on the same key, of this very batch, lies behind it until the commit. */
+static bool goes_apart(const struct store_txn *t, enum store_table tb, const void *key, size_t key_n, size_t n)
+{
+    const struct journal *j = &t->s->journal;
+    const uint8_t *c = young_find(&t->young, tb, key, key_n);
+    return n >= JOURNAL_KEY_BYTES && (c == NULL || change_apart(c) || c < j->bytes + j->batch_at);
+}
+
+static int write_apart(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                       const struct store_val *part, size_t parts, size_t n)
+{
+    uint8_t no[JOURNAL_KEY_BYTES], *record;
+    int rc = value_new(t, CHANGE_HEAD_BYTES + key_n + n, no, &record);
+    if (rc != 0)
+        return rc;
+    size_t bytes = change_write(record + ENVELOPE_BYTES, tb, how, key, key_n, part, parts, n);
+    envelope_seal(TABLE_JOURNAL, no, sizeof no, record, bytes);
+    struct journal *j = &t->s->journal;
+    struct store_val stands_for = { no, sizeof no };
+    j->n += change_write(j->bytes + j->n, tb, how | CHANGE_APART, key, key_n, &stands_for, 1, sizeof no);
+    return 0;
+}
+
+int young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                const struct store_val *part, size_t parts, size_t n, bool payload)
 {
     struct journal *j = &t->s->journal;
     size_t need = CHANGE_HEAD_BYTES + key_n + n;
     assert(!t->direct && tb != TABLE_JOURNAL);
-    if (need > CHANGE_BYTES_MAX || j->n - j->batch_at + need > SMALL_BYTES || need > j->cap - j->n ||
+    if (need > CHANGE_BYTES_MAX || j->stored - j->batch_stored + need > SMALL_BYTES || need > j->cap - j->stored ||
         t->young.n == CHANGES_MAX || j->bytes_max == 0)
-        return false;
+        return NOT_FOR_JOURNAL;
     uint8_t *c = j->bytes + j->n;
-    j->n += change_write(c, tb, how, key, key_n, part, parts, n);
-    bool added = sort_in(&t->young, c);
+    if (payload && goes_apart(t, tb, key, key_n, n)) {
+        int rc = write_apart(t, tb, how, key, key_n, part, parts, n);
+        if (rc != 0)
+            return rc;
+        t->s->counters.payload_copied_bytes += n;
+    } else {
+        j->n += change_write(c, tb, how, key, key_n, part, parts, n);
+        t->s->counters.payload_copied_bytes += payload ? 2 * n : 0; /* the commit copies it again */
+    }
+    j->stored += need;
+    bool added = young_add(&t->young, c);
     assert(added);
-    return true;
+    return 0;
+}
+
+int young_value(struct store_txn *t, const uint8_t *change, struct store_val *v)
+{
+    *v = change_value(change);
+    if (!change_apart(change))
+        return 0;
+    MDB_cursor *mc;
+    MDB_val k = val_of(v->p, v->n), record;
+    int rc = txn_cursor(t, TABLE_JOURNAL, &mc);
+    if (rc == 0)
+        rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+    k = val_of(v->p, v->n);
+    if (envelope_open(TABLE_JOURNAL, &k, &record, v) != NULL || !change_is_whole(v->p, v->n) ||
+        change_bytes(v->p) != v->n)
+        return MDB_CORRUPTED;
+    *v = change_value(v->p);
+    return 0;
 }
 
 int young_settle(struct store_txn *t)
@@ -306,8 +265,12 @@ int young_settle(struct store_txn *t)
     t->direct = true;
     for (uint32_t i = 0; i < y->n && rc == 0; i++) {
         const uint8_t *c = y->change[i];
-        struct store_val v = change_value(c);
-        rc = txn_write(t, c[0], change_how(c), change_key(c), &v, 1);
+        struct store_val v;
+        rc = young_value(t, c, &v);
+        if (rc == 0 && change_apart(c)) /* it must not lie in the map while it is written there */
+            v.p = memcpy(j->apart, v.p, v.n);
+        if (rc == 0)
+            rc = txn_write(t, c[0], change_how(c), change_key(c), &v, 1);
         if (rc == MDB_NOTFOUND && change_how(c) == CHANGE_DELETE)
             rc = 0; /* made and gone again in between */
     }
@@ -316,18 +279,35 @@ int young_settle(struct store_txn *t)
     t->s->counters.settled += y->n;
     young_forget(y);
     j->n = j->batch_at = 0;
+    j->stored = j->batch_stored = 0;
     j->last = 0;
     j->settled = true;
     return rc;
 }
 
-/* The batch's changes from `at` on that fit one value. */
-static size_t value_from(const struct journal *j, size_t at)
+/* The end of the batch's changes from `at` on that fit one value, and how many bytes those are that do not lie apart. */
+static size_t value_to(const struct journal *j, size_t at, size_t *bytes)
 {
-    size_t n = 0;
-    while (at + n < j->n && n + change_bytes(j->bytes + at + n) <= CHANGE_BYTES_MAX)
-        n += change_bytes(j->bytes + at + n);
-    return n;
+    for (*bytes = 0; at < j->n; at += change_bytes(j->bytes + at)) {
+        const uint8_t *c = j->bytes + at;
+        if (change_apart(c))
+            continue;
+        if (*bytes + change_bytes(c) > CHANGE_BYTES_MAX)
+            break;
+        *bytes += change_bytes(c);
+    }
+    return at;
+}
+
+static void copy_changes(const struct journal *j, size_t at, size_t to, uint8_t *out)
+{
+    for (size_t n; at < to; at += n) {
+        n = change_bytes(j->bytes + at);
+        if (!change_apart(j->bytes + at)) {
+            memcpy(out, j->bytes + at, n);
+            out += n;
+        }
+    }
 }
 
 int young_commit(struct store_txn *t)
@@ -335,21 +315,19 @@ int young_commit(struct store_txn *t)
     struct journal *j = &t->s->journal;
     if (t->direct)
         return 0;
-    if (j->n > j->bytes_max)
+    if (j->stored > j->bytes_max)
         return young_settle(t);
     int rc = 0;
-    for (size_t at = j->batch_at, n; at < j->n && rc == 0; at += n) {
-        uint8_t key[JOURNAL_KEY_BYTES];
-        n = value_from(j, at);
-        key_u64(key, j->last + 1);
-        MDB_val k = { sizeof key, key }, record = { n + ENVELOPE_BYTES, NULL };
-        rc = mdb_put(t->mt, t->s->dbi[TABLE_JOURNAL], &k, &record, MDB_APPEND | MDB_RESERVE);
+    for (size_t at = j->batch_at, to, n; at < j->n && rc == 0; at = to) {
+        uint8_t key[JOURNAL_KEY_BYTES], *record;
+        to = value_to(j, at, &n);
+        if (n == 0)
+            break; /* all the rest lies apart */
+        rc = value_new(t, n, key, &record);
         if (rc != 0)
             break;
-        memcpy((uint8_t *)record.mv_data + ENVELOPE_BYTES, j->bytes + at, n);
-        envelope_seal(TABLE_JOURNAL, key, sizeof key, record.mv_data, n);
-        j->last++;
-        t->s->counters.journaled++;
+        copy_changes(j, at, to, record + ENVELOPE_BYTES);
+        envelope_seal(TABLE_JOURNAL, key, sizeof key, record, n);
     }
     return rc;
 }
@@ -358,6 +336,7 @@ void young_committed(struct store_txn *t, uint64_t batch_bytes)
 {
     struct journal *j = &t->s->journal;
     j->batch_at = j->n;
+    j->batch_stored = j->stored;
     j->large = batch_bytes > SMALL_BYTES / 2; /* and so may be the next one */
 }
 
@@ -367,7 +346,7 @@ enum store_rc store_settle(struct store *s, bool all)
     struct store_txn *t;
     assert(!s->write.open);
     if (s->read_only || s->full || atomic_load(&s->failed) || /* full: it needs pages, and it can wait */
-        (s->write.young.n == 0 && !j->stale) || (!all && j->n < j->bytes_max / 2))
+        (s->write.young.n == 0 && !j->stale) || (!all && j->stored < j->bytes_max / 2))
         return STORE_OK;
     enum store_rc rc = store_begin(s, &t);
     if (rc != STORE_OK)

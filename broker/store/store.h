@@ -62,6 +62,7 @@ struct store_options {
 struct store_counters { /* of the writer, since open; the cost model reads them */
     uint64_t commits, gets, puts, appends, dels, seeks, steps;
     uint64_t journaled, settled; /* values written to the journal; changes that went from there to their tables */
+    uint64_t payload_bytes, payload_copied_bytes; /* of store_append_parts; and how much of that was copied on its way into the map: once, if the two are the same */
     uint64_t put_bytes, commit_us_total, commit_us_max;
 };
 
@@ -121,7 +122,7 @@ enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *ke
 /* As store_put for a key known to be the table's greatest; falls back to store_put if it is not. */
 enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                            size_t n);
-/* As store_append; the value is these parts, one behind the other: so a payload is copied once on its way into the map. */
+/* As store_append, for payloads: the value is these parts, one behind the other, and copied once on its way into the map. */
 enum store_rc store_append_parts(struct store_txn *t, enum store_table tb, const void *key, size_t key_n,
                                  const struct store_val *part, size_t parts);
 /* NOT_FOUND if it was not there. */

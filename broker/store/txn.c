@@ -8,8 +8,8 @@
  * its reader's slot. Nothing here allocates after the first use of a slot but LMDB itself: its pages and its
  * cursors.
  *
- * A put copies its key first, to s->key: it may lie in the store, under a page that the put itself moves. The value is copied once, from the
- * caller's memory to the page (or into the journal), and its checksum taken there. */
+ * A put copies its key first, to s->key: it may lie in the store, under a page that the put itself moves. A payload is copied once, from the
+ * caller's memory to the page, its table's or the journal's, and its checksum taken there. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -321,11 +321,6 @@ enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val
     return STORE_CORRUPT;
 }
 
-static MDB_val val_of(const void *p, size_t n)
-{
-    return (MDB_val){ n, (void *)(uintptr_t)p };
-}
-
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v)
 {
     assert(t->open && known(tb) && key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
@@ -343,8 +338,8 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     if (c != NULL) {
         if (change_how(c) == CHANGE_DELETE)
             return STORE_NOT_FOUND;
-        *v = change_value(c);
-        return STORE_OK;
+        rc = young_value(t, c, v);
+        return rc == 0 ? STORE_OK : txn_failed(t, tb, key, key_n, rc);
     }
     if (table_absent(t->s, tb))
         return STORE_NOT_FOUND;
@@ -407,51 +402,56 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
 
 /* Into the journal, or to its table. */
 static enum store_rc change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key,
-                            size_t key_n, const struct store_val *part, size_t parts)
+                            size_t key_n, const struct store_val *part, size_t parts, bool payload)
 {
     struct store *s = t->s;
-    int rc = 0;
-    if (!t->direct) {
-        if (young_write(t, tb, how, key, key_n, part, parts, parts_bytes(part, parts)))
-            return STORE_OK;
-        rc = young_settle(t); /* the journal's bytes stay where they are: the key may lie there */
-    }
+    size_t n = parts_bytes(part, parts);
+    int rc = NOT_FOR_JOURNAL;
     memcpy(s->key, key, key_n);
-    if (rc == 0)
+    if (!t->direct) {
+        rc = young_write(t, tb, how, s->key, key_n, part, parts, n, payload);
+        int settled = rc == NOT_FOR_JOURNAL ? young_settle(t) : 0;
+        rc = settled != 0 ? settled : rc;
+    }
+    if (rc == NOT_FOR_JOURNAL) {
         rc = txn_write(t, tb, how, (struct store_val){ s->key, key_n }, part, parts);
+        s->counters.payload_copied_bytes += payload ? n : 0;
+    }
     return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
 }
 
 static enum store_rc put(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                         const struct store_val *part, size_t parts)
+                         const struct store_val *part, size_t parts, bool payload)
 {
     size_t n = parts_bytes(part, parts);
     assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
     t->s->counters.put_bytes += key_n + n;
+    t->s->counters.payload_bytes += payload ? n : 0;
     if (strikes(&t->s->faults.fail_put_after))
         return write_failed(t, tb, key, key_n, EIO);
-    return change(t, tb, how, key, key_n, part, parts);
+    return change(t, tb, how, key, key_n, part, parts, payload);
 }
 
 enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                         size_t n)
 {
     t->s->counters.puts++;
-    return put(t, tb, CHANGE_PUT, key, key_n, &(struct store_val){ v, n }, 1);
+    return put(t, tb, CHANGE_PUT, key, key_n, &(struct store_val){ v, n }, 1, false);
 }
 
 enum store_rc store_append(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
                            size_t n)
 {
-    return store_append_parts(t, tb, key, key_n, &(struct store_val){ v, n }, 1);
+    t->s->counters.appends++;
+    return put(t, tb, CHANGE_APPEND, key, key_n, &(struct store_val){ v, n }, 1, false);
 }
 
 enum store_rc store_append_parts(struct store_txn *t, enum store_table tb, const void *key, size_t key_n,
                                  const struct store_val *part, size_t parts)
 {
     t->s->counters.appends++;
-    return put(t, tb, CHANGE_APPEND, key, key_n, part, parts);
+    return put(t, tb, CHANGE_APPEND, key, key_n, part, parts, true);
 }
 
 enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n)
@@ -476,7 +476,7 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
         if (rc != 0)
             return rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);
     }
-    return change(t, tb, CHANGE_DELETE, key, key_n, NULL, 0);
+    return change(t, tb, CHANGE_DELETE, key, key_n, NULL, 0, false);
 }
 
 /* Never by the journal: an open looks here first. */

@@ -122,7 +122,7 @@ void shop_commit(struct shop *s)
         struct slp_msg m;
         struct slp_fault fault;
         const struct effect *x = &s->out.v[i];
-        must(slp_decode(s->out.bytes.p + x->off, x->n, SLP_B2C | SLP_B2A | SLP_B2M, &m, &fault) == 0, "decode");
+        must(slp_decode(effect_frame(&s->out, x), x->n, SLP_B2C | SLP_B2A | SLP_B2M, &m, &fault) == 0, "decode");
         if (m.type == SLP_ERROR)
             die("the engine refused: %.*s", (int)m.u.error.text.n, m.u.error.text.p);
         if (m.type == SLP_PUSH) {
@@ -130,7 +130,7 @@ void shop_commit(struct shop *s)
             continue;
         }
         slp_buf_clear(&s->kept);
-        slp_buf_add(&s->kept, s->out.bytes.p + x->off, x->n);
+        slp_buf_add(&s->kept, effect_frame(&s->out, x), x->n);
         must(slp_decode(s->kept.p, s->kept.n, SLP_B2C | SLP_B2A | SLP_B2M, &s->reply, &fault) == 0, "decode");
     }
 }

@@ -100,6 +100,31 @@ class Figures(harness.Case):
         for name in self.catalogue("FIGURE") | (self.catalogue("BY") - {"tasks"}) | self.catalogue("TIMES") | set(maps) | {d + "_*" for d in distributions}:
             self.assertIn(name, told)
 
+    def test_a_payload_is_copied_once_on_each_way(self):
+        """Per task: 200 bytes and what stands around them, in and out, in requests of one task and of many."""
+        names = ("payload_in_bytes_total", "payload_in_copied_bytes_total", "payload_out_bytes_total", "payload_out_copied_bytes_total")
+        broker = self.world.broker()
+        self.client = wire.Client(broker.endpoints["clients"])
+        self.agent = wire.Agent(broker.endpoints["agents"], "nairobi")
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.agent.close)
+        self.client.request("line_apply", definition=dict(LINE, stations=LINE["stations"][:1]))
+        run = self.client.request("run_start", line="echo", name="r")["run_id"]
+        self.agent.hello()
+        self.agent.roster([{"name": "ann", "kind": 0, "capacity": 1000, "skills": []}])
+        for tasks, requests in ((1, 20), (500, 2)):
+            before = self.client.request("stats_get")["figures"]
+            for _ in range(requests):
+                self.agent.credit({"ann": tasks})
+                self.client.request("put", run_id=run, rows=[["x" * 200]] * tasks)
+                taken = self.agent.assignments(tasks)
+                self.agent.submit([self.agent.result(a, ["y" * 40]) for a in taken])
+            after = self.client.request("stats_get")["figures"]
+            came, in_copied, shown, out_copied = (after[n] - before[n] for n in names)
+            self.assertGreaterEqual(came, tasks * requests * 240)
+            self.assertGreaterEqual(shown, tasks * requests * 200)
+            self.assertEqual((in_copied, out_copied), (came, shown))
+
     def test_a_line_may_be_called_as_it_likes(self):
         self.begin()
         for i in range(70):

@@ -76,7 +76,7 @@ void world_flush(struct world *w)
         f->peer = w->out.v[i].peer;
         f->n = w->out.v[i].n;
         CHECK(f->bytes = malloc(f->n + 1));
-        memcpy(f->bytes, w->out.bytes.p + w->out.v[i].off, f->n);
+        memcpy(f->bytes, effect_frame(&w->out, &w->out.v[i]), f->n);
         struct slp_fault fault;
         CHECK(slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2A | SLP_B2M, &f->m, &fault) == 0);
     }

@@ -150,7 +150,7 @@ static void send_out(struct sim *s)
 {
     struct server *v = &s->server;
     for (size_t i = 0; i < v->out.n; i++)
-        net_send_down(s, v->out.v[i].peer, v->out.bytes.p + v->out.v[i].off, v->out.v[i].n);
+        net_send_down(s, v->out.v[i].peer, effect_frame(&v->out, &v->out.v[i]), v->out.v[i].n);
     watchers_publish(s);
 }
 
@@ -504,11 +504,11 @@ const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any)
     }
     for (size_t i = 0; i < v->out.n; i++)
         if (v->out.v[i].peer == UINT64_MAX)
-            slp_buf_add(&answer, v->out.bytes.p + v->out.v[i].off, v->out.v[i].n);
+            slp_buf_add(&answer, effect_frame(&v->out, &v->out.v[i]), v->out.v[i].n);
     tap_batch(s);
     for (size_t i = 0; i < v->out.n; i++)
         if (v->out.v[i].peer != UINT64_MAX)
-            net_send_down(s, v->out.v[i].peer, v->out.bytes.p + v->out.v[i].off, v->out.v[i].n);
+            net_send_down(s, v->out.v[i].peer, effect_frame(&v->out, &v->out.v[i]), v->out.v[i].n);
     plan_tick(s);
     CHECK(s, answer.n && slp_decode(answer.p, answer.n, SLP_B2C, &a, &fault) == 0);
     return &a;

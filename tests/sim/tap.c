@@ -277,7 +277,7 @@ static bool answer(struct sim *s, const struct tapped *t, uint64_t type, struct 
     struct slp_fault fault;
     for (size_t i = t->from; i < t->to; i++) {
         const struct effect *x = &v->out.v[i];
-        if (x->peer == t->peer && slp_decode(v->out.bytes.p + x->off, x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 &&
+        if (x->peer == t->peer && slp_decode(effect_frame(&v->out, x), x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 &&
             m->id == t->m.id && m->type == type)
             return true;
     }

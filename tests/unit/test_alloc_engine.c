@@ -118,7 +118,7 @@ static uint64_t ask(struct rig *g, uint64_t peer, uint64_t type, const void *any
     if (step(g, (struct input){ .kind = INPUT_MESSAGE, .peer = peer, .msg = &q }))
         for (size_t i = 0; i < g->out.n && !found; i++) {
             const struct effect *f = &g->out.v[i];
-            if (slp_decode(g->out.bytes.p + f->off, f->n, SLP_B2C | SLP_B2A, m, &fault))
+            if (slp_decode(effect_frame(&g->out, f), f->n, SLP_B2C | SLP_B2A, m, &fault))
                 fail_msg("after allocation %llu failed a frame is malformed: %s at %s",
                          (unsigned long long)alloc_state.fail_at, slp_error_name(fault.code), fault.place);
             found = f->peer == peer && m->id == id ? m->type : 0;
