@@ -248,6 +248,20 @@ int sl_worker_why(struct sl *sl, const char *worker, uint64_t *code, char *text,
     return rc;
 }
 
+int sl_repute(struct sl *sl, const char *worker, struct sl_value *story)
+{
+    int rc = sl__enter(sl);
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, worker, "worker");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_REPUTE_GET, &(struct slp_repute_get){ .name = sl__bytes(worker) }, SLP_REPUTE, &m);
+    if (rc == SL_OK && (!sl__value(m.u.repute.story, story) || story->type != SL_T_MAP))
+        rc = sl__fail(sl, SL_BAD_REPLY, "repute.story", NULL);
+    return rc;
+}
+
 int sl_stats(struct sl *sl, struct sl_value *figures)
 {
     int rc = sl__enter(sl);

@@ -471,6 +471,8 @@ SL_API int sl_workers(struct sl *sl, const char *hub, const char *name, sl_worke
 SL_API int sl_shifts(struct sl *sl, const char *hub, sl_shift_fn *row, void *arg);
 /* Why a worker gets no work: the code of message `why` in PROTOCOL.md, and a text for people (cut to size). */
 SL_API int sl_worker_why(struct sl *sl, const char *worker, uint64_t *code, char *text, size_t size);
+/* What is measured of a worker: a map, as message `repute` in PROTOCOL.md tells, borrowed until the next call. */
+SL_API int sl_repute(struct sl *sl, const char *worker, struct sl_value *story);
 /* a map of counters and gauges, borrowed until the next call */
 SL_API int sl_stats(struct sl *sl, struct sl_value *figures);
 /* Copy the broker's store to `path` (absolute, on its machine, not there yet). May take long: timeout_ms 0 waits

@@ -446,6 +446,16 @@ static void announce(struct engine *e, struct run *r, struct station *st, uint64
     ev_emit(e, EV_TASK_DECIDED, r->line, r, NULL, &e->b3);
 }
 
+/* Each of those who answered: beside what was decided. With one answer, or where all are kept, there is nothing to compare. */
+static void tell_outcome(struct engine *e, struct station *st, const struct ballot *b, const struct agree_verdict *v)
+{
+    for (uint32_t i = 0; st->def->copies.method != LD_ALL && b->n > 1 && i < b->n && !e->rc; i++) {
+        const struct aseg *s = assign_find(e, b->no[i]);
+        assert(s);
+        repute_outcome(e, st, s->e[b->no[i] - s->first].worker, b->a[i].group == b->a[v->winner].group);
+    }
+}
+
 static void finish(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, const struct ballot *b,
                    const struct agree_verdict *v, int64_t done_wall_us)
 {
@@ -468,6 +478,7 @@ static void finish(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     task_set(e, r, h, idx, TASK_DONE);
     put_u48(unit_station(h, idx) + ST_RESULT, result);
     announce(e, r, st, unit, result, b->no[v->winner], v);
+    tell_outcome(e, st, b, v);
     ev_task(e, EV_TASKS_DONE, r, st, 0, unit, 1);
     flow_done(e, r, unit, idx);
 }

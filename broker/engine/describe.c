@@ -85,6 +85,10 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         return;
     case TABLE_SHIFT: snprintf(text, size, "shift %" PRIu32, next_u32(&w)); return;
     case TABLE_PACE: snprintf(text, size, "the usual time of station %" PRIu32, next_u32(&w)); return;
+    case TABLE_REPUTE:
+        a = next_u32(&w);
+        snprintf(text, size, "what is measured of worker %" PRIu32 " at station %" PRIu32, a, next_u32(&w));
+        return;
     default: snprintf(text, size, "nothing that this version knows");
     }
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/standing.h"
 
 /* ---- tools ---- */
 
@@ -424,6 +425,7 @@ void engine_close(struct engine **pe)
     shifts_free(e);
     runs_free(e);
     paces_free(e);
+    reputes_free(e);
     lines_free(e);
     gates_free(e);
     groups_close(e);
@@ -470,6 +472,7 @@ enum store_rc engine_batch_end(struct engine *e)
     runs_write(e);
     hubs_write(e);
     paces_write(e);
+    reputes_write(e);
     lines_write(e);
     meta_write(e);
     if (e->out->bytes.failed)
@@ -514,6 +517,7 @@ static const struct {
     { SLP_SHIFTS, on_shifts },
     { SLP_SHIFTS_GET, on_shifts_get },
     { SLP_WORKER_WHY_GET, on_worker_why_get },
+    { SLP_REPUTE_GET, on_repute_get },
 };
 
 static void on_message(struct engine *e, const struct slp_msg *m)
@@ -530,7 +534,8 @@ static void on_boot(struct engine *e, const struct input *in)
 {
     e->session_seed = in->restart;
     e->shift_hand = 0;
-    workers_unmeasured(e);
+    for (uint32_t i = 0; i < e->meta.worker; i++)
+        e->worker[i]->class_known = false;
     skips_boot(e);
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */

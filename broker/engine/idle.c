@@ -5,44 +5,14 @@
  * nothing more; to find the first who passes a gate costs the logarithm of the number of cells, whatever the number of workers. */
 #include "broker/engine/internal.h"
 
-/* How good a worker is, from 0 to 15, as far as was measured: what `prefer: best` compares. Between workers of one class the one idle the longest is
- * first, so that small differences do not starve anybody. Everything that is ever measured of workers comes together here.
- *   pace: the usual time of the stations he worked at, over his own (256: as fast as all; between a quarter and four times)
- *   kept: how many of his assignments ended in a result that counted (256: all of them)
- * A newcomer is in the middle. */
-uint8_t worker_class(const struct worker *w)
+/* What `prefer: best` compares, from 0 to 15 (repute.c). Between workers of one class the one idle the longest is first, so that small differences do
+ * not starve anybody. */
+static uint8_t worker_class(struct engine *e, struct worker *w)
 {
-    uint32_t class = w->measured < WORKER_MEASURED_MIN ? 7 : (uint32_t)w->pace * w->kept / 256 * 7 / 256;
-    return class > 15 ? 15 : (uint8_t) class;
-}
-
-static uint16_t towards(uint16_t was, uint64_t now) /* a sixteenth of the way: the last sixteen or so decide */
-{
-    return (uint16_t)((was * 15u + now + 8) / 16);
-}
-
-void worker_measure(struct engine *e, struct worker *w, struct station *s, bool counted, uint64_t active_us)
-{
-    (void)e;
-    if (!w->measured)
-        w->pace = w->kept = 256;
-    if (w->measured < UINT32_MAX)
-        w->measured++;
-    w->kept = towards(w->kept, counted ? 256 : 0);
-    if (!counted || active_us == 0 || active_us > SL_LEASE_US_MAX)
-        return;
-    s->active_us += active_us;
-    s->active_n++;
-    uint64_t pace = s->active_us / s->active_n * 256 / active_us;
-    w->pace = towards(w->pace, pace < 64 ? 64 : pace > 1024 ? 1024 : pace);
-}
-
-void workers_unmeasured(struct engine *e)
-{
-    for (uint32_t i = 0; i < e->meta.worker; i++)
-        e->worker[i]->measured = 0;
-    for (uint32_t i = 0; i < e->meta.station; i++)
-        e->station[i]->active_us = e->station[i]->active_n = 0;
+    if (!w->class_known)
+        w->class = repute_class(e, w->id);
+    w->class_known = true;
+    return w->class;
 }
 
 /* ---- cells ---- */
@@ -246,7 +216,7 @@ static void list(struct engine *e, struct worker *w)
     const struct hub *h = e->hub[w->hub - 1];
     bool team = w->team && w->team <= e->m.team_named_cap && e->m.team_named[w->team - 1];
     struct cell_key k = { w->profile,         w->masks ? w : NULL, h->named ? h->id : 0,
-                          team ? w->team : 0, worker_class(w),     false };
+                          team ? w->team : 0, worker_class(e, w),  false };
     w->idle = true;
     list_in(e, w, IDLE_ALL, &k);
     if (!e->m.by_hub)

@@ -15,6 +15,7 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/matcher.h"
 #include "broker/engine/records.h"
+#include "broker/engine/repute.h"
 #include "proto/linedef.h"
 #include "proto/reader.h"
 
@@ -46,17 +47,18 @@ struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
 #define MINUTE_PARTS 6
 struct minute { int64_t newest; uint32_t part[MINUTE_PARTS + 1]; }; /* how often, by tens of seconds; the newest is under way */
 #define PACE_BUCKETS 124 /* quarters of an octave of milliseconds, up to 49 days */
-struct pace { uint64_t count, total_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
+struct pace { uint64_t count, total_us, active_n, active_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
 struct station {
-    uint32_t id, version;
+    uint32_t id, version, key;   /* key: the first station of the line that has this name; what is by name is under it */
     uint16_t idx;
     bool paused;
     struct line *line;
+    struct station *latest;     /* of a station that is a key: the newest one under it */
     const struct ld_line *lv;
     const struct ld_station *def;
     struct counts c;            /* over all runs; memory only, summed at open */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
-    uint64_t submitted, returned, active_us, active_n; /* since the start; active time of results that counted, and of how many */
+    uint64_t submitted, returned; /* since the start */
     struct minute submits;
     struct pace *pace;          /* NULL: nothing measured yet */
     uint32_t gate;              /* its number + 1 (gate.c); 0: none yet */
@@ -138,8 +140,8 @@ struct worker {
     struct worker *hub_next, *hub_prev;     /* of its hub's members */
     struct { struct cell *cell; struct worker *next, *prev; } at[IDLE_LISTS]; /* while idle listed there (idle.c) */
     struct mask *masks;                     /* gates at which he is not asked (mask.c) */
-    uint16_t pace, kept;                    /* 256: as usual, all (idle.c) */
-    uint32_t measured;                      /* by so many assignments, since the broker's start */
+    uint8_t class;                          /* as measured (repute.h), while class_known */
+    bool class_known;
 };
 
 /* ---- shifts (shifts.c) ---- */
@@ -294,6 +296,7 @@ struct engine {
 
     int64_t delay_due_us;     /* head of DELAY; INT64_MAX: none */
     int64_t hub_check_us;
+    struct { struct repute **v, **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */
     struct slp_buf b1, b2, b3; /* scratch: of the listings and frames being made, of rows and fields, of events */
     struct slp_buf answer;     /* the items of the command's answer, while it goes on */
     /* payload.c: the segments that were looked at last, while they lie where they were: until the next write. n 0: none. One of units, and one of
@@ -473,9 +476,6 @@ struct worker *idle_pick(struct engine *e, uint32_t gate, enum idle_list list, c
 void idle_gates_changed(struct engine *e); /* gates came or went: all cells' bits are made anew */
 void idle_relist_hub(struct engine *e, struct hub *h);
 void idle_masks_changed(struct engine *e, struct worker *w); /* he keeps his place */
-uint8_t worker_class(const struct worker *w);
-void worker_measure(struct engine *e, struct worker *w, struct station *s, bool counted, uint64_t active_us); /* an assignment came to its end */
-void workers_unmeasured(struct engine *e);
 void idle_free(struct engine *e);
 
 /* mask.c: who is not asked where */
@@ -591,6 +591,10 @@ void paces_write(struct engine *e);
 void paces_free(struct engine *e);
 void pace_add(struct engine *e, struct station *st, const struct aentry *a); /* a result came */
 int64_t pace_usual_us(const struct station *st); /* 90% of its tasks take no longer; its lease while too little is measured */
+uint64_t pace_active_us(const struct station *st); /* the mean time of work of its latest tasks; 0: nobody told it */
+
+/* repute_get.c */
+void on_repute_get(struct engine *e, const struct slp_msg *m);
 
 /* why.c */
 void on_why_get(struct engine *e, const struct slp_msg *m);

@@ -107,6 +107,19 @@ static bool version_add(struct engine *e, struct line *l, struct ld_line *def)
     return true;
 }
 
+/* Stations of one name, in whatever version of the line, share what is by name: under the number of the first. */
+static uint32_t key_by_name(const struct engine *e, const struct line *l, const struct station *s)
+{
+    for (uint32_t v = s->version - 1; v > 0; v--) { /* mostly the one before has it */
+        const struct line_version *o = &l->version[v - 1];
+        for (uint32_t k = 0; k < o->def->station_count; k++)
+            if (o->def->stations[k].name.n == s->def->name.n &&
+                !memcmp(o->def->stations[k].name.p, s->def->name.p, s->def->name.n))
+                return e->station[o->first_station - 1 + k]->key;
+    }
+    return s->id;
+}
+
 static struct station *station_new(struct engine *e, uint32_t id, struct line *l, uint32_t version, uint16_t idx)
 {
     struct station **v = grow(e, e->station, &e->station_cap, id, sizeof *v);
@@ -126,6 +139,8 @@ static struct station *station_new(struct engine *e, uint32_t id, struct line *l
     if (idx == 0)
         l->version[version - 1].first_station = id;
     e->station[id - 1] = s;
+    s->key = key_by_name(e, l, s);
+    e->station[s->key - 1]->latest = s;
     return s;
 }
 

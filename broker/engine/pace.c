@@ -30,6 +30,8 @@ static void halve(struct pace *p)
     for (unsigned i = 0; i < PACE_BUCKETS; i++)
         p->count += p->bucket[i] /= 2;
     p->total_us /= 2;
+    p->active_n /= 2;
+    p->active_us /= 2;
 }
 
 static void measure(struct pace *p)
@@ -68,6 +70,10 @@ void pace_add(struct engine *e, struct station *st, const struct aentry *a)
     p->next_us = e->now_us + INTERVAL_US;
     p->bucket[bucket_of((uint64_t)us / 1000)]++;
     p->total_us += (uint64_t)us;
+    if (a->active_us && a->active_us <= SL_LEASE_US_MAX) {
+        p->active_n++;
+        p->active_us += a->active_us;
+    }
     if (++p->count >= WINDOW)
         halve(p);
     measure(p);
@@ -76,6 +82,11 @@ void pace_add(struct engine *e, struct station *st, const struct aentry *a)
 int64_t pace_usual_us(const struct station *st)
 {
     return st->pace && st->pace->count >= ENOUGH ? st->pace->usual_us : st->def->lease_us;
+}
+
+uint64_t pace_active_us(const struct station *st)
+{
+    return st->pace && st->pace->active_n ? st->pace->active_us / st->pace->active_n : 0;
 }
 
 static void pace_write(struct engine *e, const struct station *st)
@@ -94,6 +105,8 @@ static void pace_write(struct engine *e, const struct station *st)
             rec_u8(&r, (uint8_t)i);
             rec_u16(&r, (uint16_t)p->bucket[i]);
         }
+    rec_u64(&r, p->active_n);
+    rec_u64(&r, p->active_us);
     assert(!r.bad);
     key_u32(k, st->id);
     e_put(e, TABLE_PACE, k, sizeof k, b, r.n);
@@ -138,6 +151,10 @@ void paces_load(struct engine *e)
                 r.bad = 1;
             else
                 p->count += p->bucket[i] = n;
+        }
+        if (r.p < r.end) { /* 0.1.0 kept none */
+            p->active_n = rdr_u64(&r);
+            p->active_us = rdr_u64(&r);
         }
         if (r.bad)
             fail(e, STORE_CORRUPT);

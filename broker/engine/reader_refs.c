@@ -385,6 +385,7 @@ static size_t key_bytes(enum store_table tb)
     case TABLE_READY: return 17;
     case TABLE_DELAY:
     case TABLE_DEAD: return 16;
+    case TABLE_REPUTE: return 8;
     case TABLE_HISTORY:
     case TABLE_PRODUCER: return 20;
     case TABLE_UNIT: return 14;
@@ -413,6 +414,11 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_WORKER: of_worker(f, k, rd); break;
     case TABLE_SHIFT: record_there(f, TABLE_HUB, rdr_u32(&rd), "hub"); break;
     case TABLE_PACE: station_there(f, key_get_u32(k), false); break;
+    case TABLE_REPUTE:
+        record_there(f, TABLE_WORKER, key_get_u32(k), "worker");
+        if (key_get_u32(k + 4))
+            station_there(f, key_get_u32(k + 4), false);
+        break;
     case TABLE_UNIT: of_units(f, k, key_n, rd); break;
     case TABLE_STATE: of_states(f, k, v); break;
     case TABLE_READY:

@@ -32,6 +32,7 @@
  * JOURNAL   seq u64                               changes of small batches that are not in their tables yet   store/journal.c
  * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
  * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c
+ * REPUTE    worker u32, station u32 (0: all)      what is measured of him there, and his standing             repute.c
  *
  * A unit has a number within its run, from 1, in input order. Its state record is an array of fixed size, so its place is computed:
  * group = (unit - 1) >> shift, where shift is the largest with (8 + 16 * stations) << shift <= 2000 (at most 4): a pure function

@@ -156,8 +156,8 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
     e->total.returned++;
     s->st->returned++;
     s->hub->returned++;
-    if (why == WHY_FAILED || (why == WHY_EXPIRED && begun))
-        worker_measure(e, e->worker[a->worker - 1], s->st, false, 0);
+    if (why == WHY_FAILED || (begun && (why == WHY_EXPIRED || why == WHY_RELEASED)))
+        repute_abandoned(e, s->st, a->worker);
     if (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED)
         history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
 }
@@ -516,7 +516,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
         return SLP_E_LATE;
     }
     e->worker[a->worker - 1]->done++;
-    worker_measure(e, e->worker[a->worker - 1], s->st, true, a->active_us);
+    repute_result(e, s->st, a->worker, a->started_wall_us ? e->wall_us - a->started_wall_us : 0, a->active_us);
     if (has_copies(s->st)) {
         copies_counted(e, s, no, it->done_wall_us);
         return SLP_E_OK;

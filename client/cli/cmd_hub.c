@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/cli/args.h"
+#include "client/cli/cmd_worker.h"
 #include "client/cli/family.h"
 #include "client/cli/json_out.h"
 #include "client/cli/table.h"
@@ -12,8 +13,9 @@ struct listing {
     struct cli *cli;
     struct table table;
     const char *only; /* this hub only; NULL: all */
-    bool found;
+    bool found, one;  /* one: of `worker show`, whose row waits for what is measured of him */
     int code;
+    json_t *row;
     int64_t now_wall_us;
 };
 
@@ -70,6 +72,10 @@ static int on_worker(void *arg, const struct sl_worker_row *r)
     struct listing *l = arg;
     char skills[2048], presence[TEXT_ZONED_BYTES + 40];
     l->found = true;
+    if (l->cli->json && l->one) {
+        l->row = json_of_worker(r);
+        return 0;
+    }
     if (l->cli->json) {
         l->code = json_line(l->cli, json_of_worker(r));
         return l->code;
@@ -201,9 +207,13 @@ int cmd_worker_show(struct cli *cli, int argc, char **argv)
     if (session_open(cli)) {
         return CLI_FAILED;
     }
+    l.one = true;
     begin(&l, true, WORKER_HEADINGS);
     int code = end(&l, sl_workers(cli->sl, NULL, argv[1], on_worker, &l));
-    return code || l.found ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
+    if (!code && l.found)
+        return worker_measures(cli, argv[1], l.row);
+    json_decref(l.row);
+    return code ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
 }
 
 static const char *const why_words[] = { "NOTHING_MISSING", "NOTHING_QUEUED", "SKILL_MISSING", "LEVEL_TOO_LOW",

@@ -98,7 +98,8 @@ const struct command commands[] = {
     { "hub list", cmd_hub_list, "", "list hubs", NULL },
     { "hub show", cmd_hub_show, "HUB", "show a hub, its workers and its shifts", NULL },
     { "worker list", cmd_worker_list, "[--hub HUB]", "list workers", "  --hub HUB         of this hub only\n" },
-    { "worker show", cmd_worker_show, "WORKER", "show a worker: skills, shift, presence, work in hand", NULL },
+    { "worker show", cmd_worker_show, "WORKER",
+      "show a worker: skills, shift, presence, work in hand, what is measured of him", NULL },
     { "worker why", cmd_worker_why, "WORKER", "say why a worker gets no work", NULL },
 
     { "work", cmd_work, "--hub ENDPOINT|DIR --worker ID [--once] [--tasks N]",

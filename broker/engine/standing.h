@@ -1,0 +1,29 @@
+/* A worker's standing at a station: may he be given its tasks? Kept beside what is measured of him there (repute.h), in the same record. */
+#ifndef SUNLINE_ENGINE_STANDING_H
+#define SUNLINE_ENGINE_STANDING_H
+#include "broker/engine/repute.h"
+#include "broker/store/store.h"
+#include "proto/limits.h"
+
+enum standing { STANDING_GOOD, STANDING_SUSPENDED, STANDING_BY_RULE, STANDING_TRAINING, STANDINGS }; /* suspended: by an operator */
+
+struct repute {
+    uint32_t worker, key;
+    uint8_t standing;
+    uint16_t reason_n;
+    char reason[SL_TEXT_BYTES_MAX];
+    int64_t since_wall_us;   /* of a standing that is not good */
+    uint64_t golds, handed;  /* at stations with control tasks: these, and all assignments */
+    uint64_t void_result;    /* his answers up to this result do not count at tasks that are not decided yet; 0: all do */
+    struct window w[MEASURES];
+    /* memory only */
+    bool dirty;
+    struct repute *hash_next;
+};
+
+/* The record, read if it is not at hand; valid until the batch ends. NULL after fail(). Who changes it sets `dirty`. */
+struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key);
+bool repute_decode(struct store_val v, struct repute *r); /* r is zeroed but for worker and key */
+void reputes_write(struct engine *e);
+void reputes_free(struct engine *e);
+#endif

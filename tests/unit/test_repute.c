@@ -1,0 +1,185 @@
+/* What is measured of workers: windows, and what makes each measure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "broker/engine/repute.h"
+#include "tests/lib/engine_world.h"
+
+#define MINUTE 60000000ll
+#define DAY (24 * 60 * MINUTE)
+
+/* ---- windows ---- */
+
+static void a_window_holds_the_last_ones(void **state)
+{
+    struct window w = { 0 };
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        window_add(&w, 8, DAY, i * MINUTE, 1, i < 92);
+    struct tally t = window_tally(&w, DAY, 100 * MINUTE);
+    assert_int_equal(t.n, 8); /* of a window of eight each part is one */
+    assert_int_equal(t.sum, 0);
+    w = (struct window){ 0 };
+    for (int i = 0; i < 1000; i++) {
+        window_add(&w, 64, DAY, 0, 1, 1);
+        t = window_tally(&w, DAY, 0);
+        assert_true(i < 56 ? t.n == (uint64_t)i + 1 : t.n >= 56 && t.n <= 64);
+    }
+}
+
+static void what_is_older_than_the_window_does_not_count(void **state)
+{
+    struct window w = { 0 };
+    (void)state;
+    window_add(&w, 64, 8 * DAY, 0, 1, 1);
+    window_add(&w, 64, 8 * DAY, 3 * DAY, 1, 0);
+    assert_int_equal(window_tally(&w, 8 * DAY, 8 * DAY).n, 2);
+    assert_int_equal(window_tally(&w, 8 * DAY, 9 * DAY).n, 1);
+    assert_int_equal(window_tally(&w, 8 * DAY, 9 * DAY).sum, 0);
+    assert_int_equal(window_tally(&w, 8 * DAY, 8 * DAY).n, 2); /* the clock was set ahead, and back */
+    assert_int_equal(window_tally(&w, 8 * DAY, 12 * DAY).n, 0);
+}
+
+static void a_clock_that_was_far_ahead_does_no_harm(void **state)
+{
+    struct window w = { 0 };
+    (void)state;
+    window_add(&w, 64, 8 * DAY, 400 * DAY, 1, 1);
+    for (int i = 0; i < 10; i++)
+        window_add(&w, 64, 8 * DAY, DAY, 1, 1);
+    assert_int_equal(window_tally(&w, 8 * DAY, 2 * DAY).n, 11);
+}
+
+/* ---- what is measured ---- */
+
+static struct world_scene s;
+
+static uint64_t repute(const char *worker, const char *path)
+{
+    struct slp_repute_get q = { .name = world_str(worker) };
+    struct slp_msg *m = world_send(&s.w, WORLD_CLIENT, SLP_REPUTE_GET, &q);
+    assert_true(m && m->type == SLP_REPUTE);
+    return world_number(world_at(m->u.repute.story, path));
+}
+
+#define LINE                                                                                                           \
+    "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    lease: 10m\n    form: {fields: "   \
+    "[{name: a, "                                                                                                      \
+    "type: short_answer}]}\n"
+#define COPIES "    copies: {min: 3}\n    agree: {method: plurality, ties: first}\n"
+
+static void a_result_and_its_times_are_measured(void **state)
+{
+    (void)state;
+    world_scene(&s, LINE, 2, 0);
+    world_put(&s.w, s.run, 2);
+    assert_int_equal(world_take(&s, 0, 2), 2);
+    struct world_task first = s.t[0], second = s.t[1];
+    int64_t lease;
+    assert_int_equal(world_act(&s.w, &s.h, &first, ACT_START, NULL, &lease), SLP_E_OK);
+    world_pass(&s.w, MINUTE / 6);
+    assert_int_equal(world_submit(&s.w, &s.h, &first, "x"), SLP_E_OK);
+    assert_int_equal(repute("hub-0", "stations[0].measures.lease.of"), 1);
+    assert_true(repute("hub-0", "stations[0].measures.lease.mean_us") >= MINUTE / 6);
+    assert_int_equal(repute("hub-0", "stations[0].measures.abandonment.of"), 1);
+    assert_int_equal(repute("hub-0", "stations[0].measures.abandonment.abandoned"), 0);
+    assert_int_equal(world_act(&s.w, &s.h, &second, ACT_START, NULL, &lease), SLP_E_OK);
+    world_pass(&s.w, 11 * MINUTE);
+    assert_int_equal(repute("hub-0", "stations[0].measures.abandonment.of"), 2);
+    assert_int_equal(repute("hub-0", "stations[0].measures.abandonment.abandoned"), 1);
+    assert_int_equal(repute("hub-0", "measures.abandonment.abandoned"), 1);
+    assert_int_equal(repute("hub-1", "stations[0].measures.abandonment.of"), UINT64_MAX);
+    world_restart(&s.w);
+    assert_int_equal(repute("hub-0", "measures.abandonment.of"), 2);
+    world_end(&s.w);
+}
+
+static void what_was_not_begun_is_not_abandoned(void **state)
+{
+    (void)state;
+    world_scene(&s, LINE, 1, 0);
+    world_put(&s.w, s.run, 2);
+    assert_int_equal(world_take(&s, 0, 2), 2);
+    struct world_task first = s.t[0], second = s.t[1];
+    assert_int_equal(world_act(&s.w, &s.h, &first, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_act(&s.w, &s.h, &second, ACT_DECLINE, NULL, NULL), SLP_E_OK);
+    assert_int_equal(repute("hub-0", "measures.abandonment.of"), UINT64_MAX);
+    world_end(&s.w);
+}
+
+static void who_answered_as_was_decided_agreed(void **state)
+{
+    static const char *const answer[] = { "x", "x", "y" };
+    static const char *const worker[] = { "hub-0", "hub-1", "hub-2" };
+    (void)state;
+    world_scene(&s, LINE COPIES, 3, 0);
+    world_put(&s.w, s.run, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(repute("hub-0", "measures.agreement.of"), UINT64_MAX); /* it is not decided yet */
+        assert_int_equal(world_take(&s, i, 1), 1);
+        assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], answer[i]), SLP_E_OK);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(repute(worker[i], "stations[0].measures.agreement.of"), 1);
+        assert_int_equal(repute(worker[i], "stations[0].measures.agreement.agreed"), i < 2);
+    }
+    world_end(&s.w);
+}
+
+static void all_versions_of_a_station_are_one(void **state)
+{
+    (void)state;
+    world_scene(&s, LINE, 1, 0);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(world_take(&s, 0, 1), 1);
+    assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "x"), SLP_E_OK);
+    world_line(&s.w, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - {name: first}\n  - name: judge\n   "
+                     " form: {fields: [{name: a, "
+                     "type: short_answer}]}\n");
+    uint64_t run = world_run(&s.w, "l", "second");
+    world_put(&s.w, run, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(world_take(&s, 0, 1), 1);
+        if (i == 0) {
+            struct slp_buf b = { 0 };
+            struct slp_item_result it = { .assignment = s.t[0].assignment, .worker = s.t[0].worker };
+            slp_pack_item(&b, SLP_ITEM_result, &it);
+            struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+            assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, 1);
+            slp_buf_free(&b);
+        } else {
+            assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "x"), SLP_E_OK);
+        }
+    }
+    assert_int_equal(repute("hub-0", "stations[0].measures.abandonment.of"), 2); /* judge, of both versions */
+    assert_int_equal(repute("hub-0", "stations[1].measures.abandonment.of"), 1);
+    assert_int_equal(repute("hub-0", "measures.abandonment.of"), 3);
+    world_end(&s.w);
+}
+
+static void who_is_not_known_is_not_found(void **state)
+{
+    (void)state;
+    world_scene(&s, LINE, 1, 0);
+    struct slp_repute_get q = { .name = world_str("nobody") };
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_REPUTE_GET, &q)), SLP_E_NOT_FOUND);
+    world_end(&s.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_window_holds_the_last_ones),
+        cmocka_unit_test(what_is_older_than_the_window_does_not_count),
+        cmocka_unit_test(a_clock_that_was_far_ahead_does_no_harm),
+        cmocka_unit_test(a_result_and_its_times_are_measured),
+        cmocka_unit_test(what_was_not_begun_is_not_abandoned),
+        cmocka_unit_test(who_answered_as_was_decided_agreed),
+        cmocka_unit_test(all_versions_of_a_station_are_one),
+        cmocka_unit_test(who_is_not_known_is_not_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
