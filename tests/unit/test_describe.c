@@ -52,6 +52,7 @@ static const struct {
     K(JOURNAL, "\0\0\0\0\0\0\0\1", "a small batch: changes of many kinds that were not in their tables yet"),
     K(SHIFT, "\0\0\0\5", "shift 5"),
     K(PACE, "\0\0\0\5", "the usual time of station 5"),
+    K(REPUTE, "\0\0\0\5\0\0\0\6", "what is measured of worker 5 at station 6"),
 #undef K
 };
 
