@@ -168,6 +168,8 @@ static int on_worker(void *arg, struct slp_cursor *c)
     row.on_shift = in.on_shift || !SLP_IS(&in, item_worker_row, on_shift); /* a broker without shifts */
     row.change_wall_us = in.change_wall_us;
     row.capacity = in.capacity;
+    row.per_day = in.per_day;
+    row.today = in.today;
     sl__copy(row.team, sizeof row.team, in.team);
     w->get.after = row.worker;
     SL__SET(&w->get, workers_get, after);

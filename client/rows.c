@@ -17,6 +17,9 @@ void sl__station_row(struct sl_station_row *out, const struct slp_item_station_r
         .dead = in->dead,
         .ended = in->ended,
         .mean_us = in->mean_us,
+        .at_once = in->at_once,
+        .in_hand = in->in_hand,
+        .per_day = in->per_day,
     };
     sl__copy(out->line, sizeof out->line, in->line);
     sl__copy(out->name, sizeof out->name, in->name);

@@ -199,6 +199,8 @@ struct sl_station_row {
     bool paused;
     uint64_t blocked, waiting, ready, assigned, started, done, skipped, dead, ended; /* tasks; see docs for each word */
     uint64_t mean_us; /* how long its latest tasks took, from start to result; 0: nothing is measured */
+    /* limits, 0: none: its tasks in hand at once over all versions and runs, and how many are; a worker's tasks a day */
+    uint64_t at_once, in_hand, per_day;
 };
 /* Callbacks of listings: return 0 to go on, else the listing ends with SL_STOPPED. */
 typedef int sl_line_fn(void *arg, const struct sl_line_row *row);
@@ -453,6 +455,7 @@ struct sl_worker_row {
     uint64_t capacity;       /* tasks at a time; 0: a broker that does not tell */
     bool on_shift;
     int64_t change_wall_us; /* when the shift next begins or ends; 0: not within the days that are known */
+    uint64_t per_day, today; /* so many tasks a day, 0: no limit; and how many of them it has had */
 };
 struct sl_shift_row {
     uint64_t shift, workers, overtime_us;

@@ -87,7 +87,7 @@ static const uint8_t places[NUMBER_MAX + 1] = { /* message number -> 1 + place i
     _Static_assert(key >= KEY_FIRST && key < KEYS_MAX && SLP_BIT_##msg##_##field < 32, "key and bit of " #msg "." #field);
 #define MSG_END(name)
 #define ITEM(name, what)
-#define I(item, type, field, req, max, what) _Static_assert(SLP_BIT_item_##item##_##field < 15, "an item is a fixarray");
+#define I(item, type, field, req, max, what) _Static_assert(SLP_BIT_item_##item##_##field < 32, "bit of " #item "." #field);
 #define ITEM_END(name)
 #include "proto/messages.def"
 #undef ITEM

@@ -278,6 +278,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->start_by_us = ld_take_duration(b, vals[LD_STATION_START_BY], "start_by", SL_LEASE_US_MIN, SL_LEASE_US_MAX, 0);
     s->attempts =
         (uint32_t)ld_take_count(b, vals[LD_STATION_ATTEMPTS], "attempts", 1, SL_ATTEMPTS_MAX, DEFAULT_ATTEMPTS);
+    s->at_once = (uint32_t)ld_take_count(b, vals[LD_STATION_AT_ONCE], "at_once", 1, SL_AT_ONCE_MAX, 0);
     s->reward_micros = ld_take_millionths(b, vals[LD_STATION_REWARD], "reward", LD_S_MONEY);
     ld_review_keys(b, vals, s, d);
     ld_agree(b, vals[LD_STATION_COPIES], vals[LD_STATION_AGREE], s, d);

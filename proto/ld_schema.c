@@ -31,6 +31,7 @@ static const struct ld_key worker_keys[LD_WORKER_KEYS] = {
     [LD_WORKER_NOT_TEAMS] = { "not_teams", LD_S_TEXTS, false, NULL },
     [LD_WORKER_PREFER] = { "prefer", LD_S_WORD, false, NULL },
     [LD_WORKER_NOT_WHO_DID] = { "not_who_did", LD_S_TEXTS, false, NULL },
+    [LD_WORKER_PER_DAY] = { "per_day", LD_S_COUNT, false, NULL },
 };
 static const struct ld_key copies_keys[LD_COPIES_KEYS] = {
     [LD_COPIES_MIN] = { "min", LD_S_COUNT, true, NULL },
@@ -67,6 +68,7 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_RETURN] = { "return_to_author", LD_S_DURATION, false, NULL },
     [LD_STATION_EXHAUSTED] = { "on_exhausted", LD_S_NAME, false, NULL },
     [LD_STATION_SAMPLE] = { "sample", LD_S_DECIMAL, false, NULL },
+    [LD_STATION_AT_ONCE] = { "at_once", LD_S_COUNT, false, NULL },
 };
 static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },

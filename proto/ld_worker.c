@@ -1,5 +1,5 @@
-/* Who may do a station's work, beyond kind and skills: hubs and teams that are named or kept out, those who did what comes before, and who is preferred
- * of those who may. */
+/* Who may do a station's work, beyond kind and skills: hubs and teams that are named or kept out, those who did what comes before, how much of it in a
+ * day, and who is preferred of those who may. */
 #include <stdio.h>
 
 #include "proto/ld_read.h"
@@ -52,6 +52,7 @@ void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_s
     if (vals[LD_WORKER_NOT_WHO_DID].p)
         d->not_did =
             ld_take_texts(b, vals[LD_WORKER_NOT_WHO_DID], "not_who_did", SL_LINE_STATIONS_MAX, &d->not_did_count);
+    s->per_day = (uint32_t)ld_take_count(b, vals[LD_WORKER_PER_DAY], "per_day", 1, SL_PER_DAY_MAX, 0);
     int prefer = ld_take_word(b, vals[LD_WORKER_PREFER], "prefer", ld_prefer_words, 3, LD_PREFER_IDLE);
     s->prefer = prefer < 0 ? LD_PREFER_IDLE : (enum ld_prefer)prefer;
 }

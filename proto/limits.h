@@ -32,12 +32,16 @@
 #define SL_COPIES_MAX 100                 /* answers a station may ask for of one task; BAD_LINE */
 #define SL_PLACES_MAX 256                 /* hubs or teams that one list of a station names; BAD_LINE */
 #define SL_ATTEMPTS_MAX 100               /* attempts a station may allow; BAD_LINE */
+#define SL_AT_ONCE_MAX 1000000            /* the highest limit of a station's tasks in hand at once; BAD_LINE */
+#define SL_PER_DAY_MAX 1000000            /* the highest limit of a worker's tasks a day; BAD_LINE, BAD_VALUE */
 #define SL_REWARD_MICROS_MAX 1000000000000ll /* the highest reward: a million of the line's currency; BAD_LINE */
 #define SL_PROBLEMS_MAX 256               /* mistakes named in one definition; the rest is only counted */
 #define SL_PRIORITY_MAX 9                 /* priorities go 0..9, 9 first; BAD_VALUE */
 
 #define SL_SHIFT_TIMES_MAX 256            /* beginnings and ends of one shift that a hub tells in advance; TOO_MANY */
 #define SL_HUB_SHIFTS_MAX 65536           /* shifts of one hub; TOO_MANY */
+#define SL_ZONE_DAYS_MAX 32               /* beginnings of days of one zone that a hub tells in advance; TOO_MANY */
+#define SL_HUB_ZONES_MAX 600              /* zones whose days one hub tells, all there are; TOO_MANY */
 
 /* ---- payloads: what one unit or one result may hold ---- */
 #define SL_UNIT_BYTES_MAX (64 * 1024)     /* the input values of one unit, as packed; TOO_BIG */

@@ -87,6 +87,7 @@ struct ld_station {
     struct slp_bytes *show_names; /* "text", "judge.entails" */
     uint32_t depth;               /* longest way from an entry: 0 for entries */
     int64_t lease_us, backoff_us, start_by_us; /* start_by_us 0: the broker's default */
+    uint32_t at_once, per_day;    /* of its tasks, so many in hand at once, and so many a day for one worker; 0: no limit */
     uint32_t attempts;
     int64_t reward_micros;
     struct slp_bytes form_raw;    /* the packed `form` map as sent, for agents; of a review with the fields that it has */
@@ -114,7 +115,7 @@ typedef void ld_problem_fn(void *arg, const char *path, const char *text);
 struct ld_line *ld_compile(const char *packed, size_t n, ld_problem_fn *problem, void *arg);
 void ld_free(struct ld_line **line); /* safe to repeat */
 
-/* May a run under way on `old` go over to `new` at once? (Only texts, reward, lease, back-off, attempts differ.) */
+/* May a run under way on `old` go over to `new` at once? (Only texts, reward, lease, back-off, attempts, limits differ.) */
 bool ld_compatible(const struct ld_line *old_line, const struct ld_line *new_line);
 
 /* Values. A row is an array of input_count values, a result one of field_count; each is a packed string, number, boolean or nil (check_box:

@@ -18,12 +18,11 @@ static const char *const hub_keys[] = { "hub",  "zone",     "broker", "data",   
                                         "idle", "prefetch", "teams",  "shifts", "workers", "robots", NULL };
 enum { HUB, ZONE, BROKER, DATA, LOCAL, GRACE, DRAIN, IDLE, PREFETCH, TEAMS, SHIFTS, WORKERS, ROBOTS, HUB_KEYS };
 static const char *const worker_keys[] = { "id",     "name",  "kind", "team", "capacity", "prefetch",
-                                           "skills", "shift", "zone", "off",  NULL };
-enum { W_ID, W_NAME, W_KIND, W_TEAM, W_CAPACITY, W_PREFETCH, W_SKILLS, W_SHIFT, W_ZONE, W_OFF, W_KEYS };
-static const char *const robot_keys[] = { "id",         "name",         "team",   "capacity",
-                                          "prefetch",   "skills",       "runner", "command",
-                                          "time_limit", "output_bytes", "env",    "cwd",
-                                          "shift",      "zone",         "off",    NULL };
+                                           "skills", "shift", "zone", "off",  "per_day",  NULL };
+enum { W_ID, W_NAME, W_KIND, W_TEAM, W_CAPACITY, W_PREFETCH, W_SKILLS, W_SHIFT, W_ZONE, W_OFF, W_PER_DAY, W_KEYS };
+static const char *const robot_keys[] = { "id",     "name",    "team",       "capacity",     "prefetch", "skills",
+                                          "runner", "command", "time_limit", "output_bytes", "env",      "cwd",
+                                          "shift",  "zone",    "off",        "per_day",      NULL };
 enum {
     R_ID,
     R_NAME,
@@ -40,6 +39,7 @@ enum {
     R_SHIFT,
     R_ZONE,
     R_OFF,
+    R_PER_DAY,
     R_KEYS
 };
 _Static_assert(sizeof hub_keys / sizeof *hub_keys == HUB_KEYS + 1 &&
@@ -208,7 +208,7 @@ static void read_shifts(struct load *l, const yaml_node_t *node)
 /* ---------------------------------------------------------------- people and robots */
 static void read_common(struct load *l, const yaml_node_t *at, struct hub_member *m, const yaml_node_t *id,
                         const yaml_node_t *name, const yaml_node_t *team, const yaml_node_t *capacity,
-                        const yaml_node_t *prefetch, const yaml_node_t *skills)
+                        const yaml_node_t *prefetch, const yaml_node_t *skills, const yaml_node_t *per_day)
 {
     const char *text;
     m->id = m->title = m->team = "";
@@ -229,6 +229,8 @@ static void read_common(struct load *l, const yaml_node_t *at, struct hub_member
         yaml_walk_count(&l->w, prefetch, "prefetch", 0, SL_WORKER_CREDIT_MAX / 2, &m->prefetch);
     if (skills)
         read_skills(l, skills, m);
+    if (per_day)
+        yaml_walk_count(&l->w, per_day, "per_day", 1, SL_PER_DAY_MAX, &m->per_day);
 }
 
 static void read_worker(struct load *l, const yaml_node_t *node, struct hub_member *m)
@@ -236,7 +238,7 @@ static void read_worker(struct load *l, const yaml_node_t *node, struct hub_memb
     const yaml_node_t *v[W_KEYS + 1];
     if (!yaml_walk_map(&l->w, node, "a worker", worker_keys, v))
         return;
-    read_common(l, node, m, v[W_ID], v[W_NAME], v[W_TEAM], v[W_CAPACITY], v[W_PREFETCH], v[W_SKILLS]);
+    read_common(l, node, m, v[W_ID], v[W_NAME], v[W_TEAM], v[W_CAPACITY], v[W_PREFETCH], v[W_SKILLS], v[W_PER_DAY]);
     read_shift_of(l, node, m, v[W_SHIFT], v[W_ZONE], v[W_OFF]);
     const char *kind = v[W_KIND] ? yaml_walk_text(&l->w, v[W_KIND], "kind", 16) : NULL;
     if (kind && strcmp(kind, "robot") == 0)
@@ -323,7 +325,7 @@ static void read_robot(struct load *l, const yaml_node_t *node, struct hub_membe
     m->output_bytes_max = OUTPUT_BYTES_DEFAULT;
     if (!yaml_walk_map(&l->w, node, "a robot", robot_keys, v))
         return;
-    read_common(l, node, m, v[R_ID], v[R_NAME], v[R_TEAM], v[R_CAPACITY], v[R_PREFETCH], v[R_SKILLS]);
+    read_common(l, node, m, v[R_ID], v[R_NAME], v[R_TEAM], v[R_CAPACITY], v[R_PREFETCH], v[R_SKILLS], v[R_PER_DAY]);
     read_shift_of(l, node, m, v[R_SHIFT], v[R_ZONE], v[R_OFF]);
     const char *runner = v[R_RUNNER] ? yaml_walk_text(&l->w, v[R_RUNNER], "runner", 16) : NULL;
     if (!v[R_RUNNER])
@@ -421,6 +423,10 @@ static bool pack_member(struct slp_buf *b, const struct hub_member *m)
     if (m->shift) {
         d.shift = (struct slp_bytes){ m->shift->name, (uint32_t)strlen(m->shift->name) };
         SLP_SET(&d, item_worker_def, shift);
+    }
+    if (m->per_day) {
+        d.per_day = m->per_day;
+        SLP_SET(&d, item_worker_def, per_day);
     }
     bool ok = !skills.failed;
     if (ok)

@@ -16,7 +16,7 @@ struct hub_skill { const char *name; uint32_t level; };
 struct hub_member { /* a person or a robot */
     const char *id, *title, *team;     /* title, team: "" if not given */
     bool robot;
-    uint32_t capacity, prefetch;
+    uint32_t capacity, prefetch, per_day; /* per_day 0: no limit */
     uint32_t skill_count;
     const struct hub_skill *skills;
     const struct hub_shift *shift;     /* NULL: whenever he is signed in; a robot always */

@@ -67,8 +67,8 @@ struct core_member {
     uint32_t capacity, prefetch;
     struct slp_bytes packed; /* the worker_def item */
 };
-/* The hub's shifts, each a packed shift_def item; the core copies them. */
-struct core_shifts { uint8_t digest[32]; int64_t until_us; uint32_t count; struct slp_buf *packed; };
+/* The hub's shifts, each a packed shift_def item, and the days of its zones, packed zone_days items in a row; the core copies them. */
+struct core_shifts { uint8_t digest[32]; int64_t until_us; uint32_t count, zone_count; struct slp_buf *packed, zones; };
 struct core_roster { uint8_t digest[32]; uint32_t count; const struct core_member *members; };
 
 enum core_state { CORE_WAITING, CORE_STARTED, CORE_DONE, CORE_ENDED };

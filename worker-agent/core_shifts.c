@@ -1,4 +1,4 @@
-/* The hub's shifts on their way to the broker: all of them, in every session and whenever they change, a frame at a time. */
+/* The hub's shifts, and the days of its zones, on their way to the broker: all of them, in every session and whenever they change, a frame at a time. */
 #include "worker-agent/core_priv.h"
 
 #include <stdlib.h>
@@ -8,6 +8,7 @@ void core_shifts_forget(struct core *c)
 {
     for (uint32_t i = 0; i < c->shifts.count; i++)
         slp_buf_free(&c->shifts.packed[i]);
+    slp_buf_free(&c->shifts.zones);
     free(c->shifts.packed);
     c->shifts = (struct core_shifts){ 0 };
 }
@@ -27,8 +28,9 @@ static void send_some(struct core *c)
         return; /* the next tick tries again */
     uint32_t i = c->shifts_acked;
     slp_buf_clear(&c->list);
+    size_t room = CORE_FRAME_BYTES - (i == 0 ? c->shifts.zones.n : 0);
     while (i < c->shifts.count && i - c->shifts_acked < SL_BATCH_ITEMS_MAX &&
-           c->list.n + c->shifts.packed[i].n <= CORE_FRAME_BYTES) {
+           c->list.n + c->shifts.packed[i].n <= room) {
         slp_buf_add(&c->list, c->shifts.packed[i].p, c->shifts.packed[i].n);
         i++;
     }
@@ -38,7 +40,10 @@ static void send_some(struct core *c)
                             .digest = { (const char *)c->shifts.digest, sizeof c->shifts.digest },
                             .shifts = { c->list.p, (uint32_t)c->list.n, i - c->shifts_acked },
                             .until_wall_us = c->shifts.until_us,
-                            .last = i == c->shifts.count };
+                            .last = i == c->shifts.count,
+                            .zones = { c->shifts.zones.p, (uint32_t)c->shifts.zones.n, c->shifts.zone_count } };
+    if (c->shifts.zone_count && c->shifts_acked == 0) /* with the first frame */
+        SLP_SET(&m, shifts, zones);
     core_send(c, SLP_SHIFTS, r->id, &m);
 }
 
@@ -53,16 +58,20 @@ void core_shifts_begin(struct core *c)
 
 void core_shifts_set(struct core *c, const struct core_shifts *s)
 {
-    if (c->have_shifts ? memcmp(c->shifts.digest, s->digest, sizeof s->digest) == 0 : s->count == 0)
+    if (c->have_shifts ? memcmp(c->shifts.digest, s->digest, sizeof s->digest) == 0
+                       : s->count == 0 && s->zone_count == 0)
         return; /* the same; or none, and the broker was never told of any */
     core_shifts_forget(c);
     c->shifts = *s;
     c->shifts.packed = calloc(s->count + 1, sizeof *s->packed);
+    c->shifts.zones = (struct slp_buf){ 0 };
     if (!c->shifts.packed) {
         c->shifts.count = 0;
         c->failed = true;
         return;
     }
+    slp_buf_add(&c->shifts.zones, s->zones.p, s->zones.n);
+    c->failed |= c->shifts.zones.failed;
     for (uint32_t i = 0; i < s->count; i++) {
         slp_buf_add(&c->shifts.packed[i], s->packed[i].p, s->packed[i].n);
         c->failed |= c->shifts.packed[i].failed;

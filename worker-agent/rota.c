@@ -43,6 +43,31 @@ static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wal
     return ok;
 }
 
+/* The days of a zone, packed once however many shifts are in it: the hub's own first. */
+static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint32_t i, int64_t wall_us)
+{
+    const char *name = i ? c->shifts[i - 1]->zone : c->zone;
+    bool told = i && strcmp(name, c->zone) == 0;
+    for (uint32_t k = 0; k + 1 < i && !told; k++)
+        told = strcmp(c->shifts[k]->zone, name) == 0;
+    struct shift_zone *z = told ? NULL : shift_zone_open(name);
+    if (!z)
+        return true;
+    int64_t v[SL_ZONE_DAYS_MAX];
+    struct slp_buf days = { 0 };
+    int n = shift_days(z, today_us(wall_us), today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US, v, SL_ZONE_DAYS_MAX);
+    shift_zone_close(&z);
+    for (int k = 0; k < n; k++)
+        slp_pack_u64(&days, (uint64_t)v[k]);
+    struct slp_item_zone_days d = { .zone = { name, (uint32_t)strlen(name) },
+                                    .days = { days.p, (uint32_t)days.n, (uint32_t)n } };
+    slp_pack_item(&rota->zones, SLP_ITEM_zone_days, &d);
+    rota->zone_count++;
+    bool ok = !days.failed && !rota->zones.failed;
+    slp_buf_free(&days);
+    return ok;
+}
+
 int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota)
 {
     *rota = (struct core_shifts){ .until_us = today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US };
@@ -57,6 +82,9 @@ int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *r
         rota->count = i + 1;
         g_checksum_update(sum, (const guchar *)rota->packed[i].p, (gssize)rota->packed[i].n);
     }
+    for (uint32_t i = 0; ok && i <= c->shift_count && rota->zone_count < SL_HUB_ZONES_MAX; i++)
+        ok = pack_zone(rota, c, i, wall_us);
+    g_checksum_update(sum, (const guchar *)rota->zones.p, (gssize)rota->zones.n);
     gsize size = sizeof rota->digest;
     g_checksum_get_digest(sum, rota->digest, &size);
     g_checksum_free(sum);
@@ -71,6 +99,7 @@ void rota_free(struct core_shifts *rota)
     for (uint32_t i = 0; i < rota->count; i++)
         slp_buf_free(&rota->packed[i]);
     free(rota->packed);
+    slp_buf_free(&rota->zones);
     *rota = (struct core_shifts){ 0 };
 }
 

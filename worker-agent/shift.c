@@ -139,6 +139,21 @@ int shift_utc(const struct shift *s, const struct shift_zone *zone, int64_t from
     return n;
 }
 
+int shift_days(const struct shift_zone *zone, int64_t from_us, int64_t until_us, int64_t *v, int max)
+{
+    GTimeZone *z = g_time_zone_ref((GTimeZone *)(uintptr_t)zone);
+    int n = 0;
+    for (int64_t day = local_day(z, from_us); n < max; day++) {
+        int64_t at = moment_of(z, day * DAY_S) * 1000000;
+        if (at >= until_us)
+            break;
+        if (n == 0 || at > v[n - 1])
+            v[n++] = at;
+    }
+    g_time_zone_unref(z);
+    return n;
+}
+
 /* ---------------------------------------------------------------- overlaps */
 static void clock_text(char *to, size_t size, unsigned minute)
 {

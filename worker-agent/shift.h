@@ -49,6 +49,10 @@ void shift_zone_close(struct shift_zone **z); /* safe with NULL inside */
  * Returns how many, at most `max` (what is beyond is left out). */
 int shift_utc(const struct shift *s, const struct shift_zone *zone, int64_t from_us, int64_t until_us, struct shift_time *v, int max);
 
+/* When the days of a zone begin, from the one in which from_us lies to the last before until_us, ascending. Returns how many, at most `max`. A day that
+ * the zone never had (Apia's 30 December 2011) is none. */
+int shift_days(const struct shift_zone *zone, int64_t from_us, int64_t until_us, int64_t *v, int max);
+
 /* Do two of its spans overlap, on any day whatever? Then *day is the day on which the later one begins (a day of the pattern's first
  * such week) and what they are is told in `text`. Touching is no overlap. Judged by local times. */
 bool shift_overlaps(const struct shift *s, int64_t *day, char *text, size_t size);

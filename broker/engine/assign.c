@@ -414,6 +414,7 @@ void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state
     struct worker *w = e->worker[a->worker - 1];
     assert(w->holding > 0);
     w->holding--;
+    limit_given_back(e, s->st);
     match_hub_held(e, s->hub, -1);
     if (!s->live)
         timer_remove(e, s);
@@ -446,6 +447,7 @@ void assigns_load(struct engine *e)
                 }
                 e->worker[s->e[i].worker - 1]->holding++;
                 s->hub->holding++;
+                limit_taken(e, s->st);
             }
         s->due_us = true_due(s);
         timer_add(e, s);
@@ -629,6 +631,8 @@ static void too_big(struct engine *e, struct pick *p)
     uint8_t *h = unit_head(e, p->rq->run, p->unit, true);
     p->w->sent--;
     p->w->holding--;
+    limit_given_back(e, p->rq->st);
+    day_uncount(e, p->w, p->rq->st, e->wall_us);
     match_hub_held(e, e->hub[p->w->hub - 1], -1);
     match_worker(e, p->w);
     if (h && has_copies(p->rq->st))

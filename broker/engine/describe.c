@@ -84,6 +84,13 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         snprintf(text, size, "a small batch: changes of many kinds that were not in their tables yet");
         return;
     case TABLE_SHIFT: snprintf(text, size, "shift %" PRIu32, next_u32(&w)); return;
+    case TABLE_DAY:
+        a = next_u32(&w);
+        if (a)
+            snprintf(text, size, "what worker %" PRIu32 " has had in a day, station %" PRIu32, a, next_u32(&w));
+        else
+            snprintf(text, size, "when days begin in a zone of hub %" PRIu32, next_u32(&w));
+        return;
     case TABLE_PACE: snprintf(text, size, "the usual time of station %" PRIu32, next_u32(&w)); return;
     case TABLE_REPUTE:
         a = next_u32(&w);

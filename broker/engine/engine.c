@@ -399,6 +399,7 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         paces_load(e);
         shifts_load(e);
         workers_load(e);
+        days_load(e);
         assigns_load(e);
         delay_open(e);
         sweeps_load(e);
@@ -421,6 +422,7 @@ void engine_close(struct engine **pe)
     masks_free(e);
     idle_free(e);
     skips_free(e);
+    days_free(e);
     hubs_free(e);
     shifts_free(e);
     runs_free(e);
@@ -473,6 +475,7 @@ enum store_rc engine_batch_end(struct engine *e)
     hubs_write(e);
     paces_write(e);
     reputes_write(e);
+    days_write(e);
     lines_write(e);
     meta_write(e);
     if (e->out->bytes.failed)
@@ -574,6 +577,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         assign_timers(e);
         hubs_tick(e);
         shifts_tick(e);
+        days_tick(e);
         sweeps_step(e);
         ev_retain(e);
         break;
@@ -596,7 +600,8 @@ int64_t engine_elapsed_us(const struct engine *e)
 }
 bool engine_backlog(const struct engine *e)
 {
-    return e->sweeps || e->shifts_settling || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
+    return e->sweeps || e->shifts_settling || days_backlog(e) || e->delay_due_us <= e->now_us ||
+           assign_next_due(e) <= e->now_us;
 }
 
 int64_t engine_next_due_us(const struct engine *e)
@@ -606,6 +611,7 @@ int64_t engine_next_due_us(const struct engine *e)
         due = e->delay_due_us;
     if (e->hub_check_us && e->hub_check_us < due)
         due = e->hub_check_us;
-    int64_t shift = shifts_next_due(e);
-    return shift < due ? shift : due;
+    int64_t shift = shifts_next_due(e), day = days_next_due(e);
+    due = shift < due ? shift : due;
+    return day < due ? day : due;
 }

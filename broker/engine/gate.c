@@ -1,6 +1,6 @@
 /* Gates and profiles: what a station asks of its workers, and what workers have.
  *
- * Stations that ask the same (kind, skills with levels, hubs, teams, preference) share a gate, workers of the same kind and skills a profile, and a
+ * Stations that ask the same (kind, skills with levels, hubs, teams, preference) and have no limit (limits.c) share a gate, workers of the same kind and skills a profile, and a
  * profile knows by a bit for each gate whether it passes. So the strings of definitions and rosters are compared when one of the two is new, and
  * never when work is handed out. Gates are numbered densely, for the bits; when the bits are used up, those at which no open run has a station
  * give up their numbers. */
@@ -228,10 +228,11 @@ static void gate_drop(struct engine *e, uint32_t i)
     struct matcher *m = &e->m;
     struct gate *g = &m->gate[i];
     masks_news(e, i);
+    masks_day(e, i);
+    limit_gate_dropped(e, i);
     m->listed -= g->listed;
     m->best -= g->prefer == LD_PREFER_BEST;
     m->by_hub -= g->prefer == LD_PREFER_HUB;
-    m->blocked[i / 64] &= ~(1ull << (i % 64));
     free(g->skill);
     free(g->kin);
     *g = (struct gate){ 0 };
@@ -285,10 +286,16 @@ static bool same_names(const struct ld_names *a, const struct ld_names *b)
     return same;
 }
 
-static bool same_gate(const struct gate *g, const struct ld_station *s, const struct needs *skill)
+static struct limit *limit_at(const struct station *st)
 {
-    const struct ld_station *d = g->def;
-    bool same = g->used && g->kind == s->kind && g->prefer == s->prefer && g->skills == s->skill_count;
+    return limit_any(st->limit) ? st->limit : NULL;
+}
+
+static bool same_gate(const struct gate *g, const struct station *st, const struct needs *skill)
+{
+    const struct ld_station *d = g->def, *s = st->def;
+    bool same = g->used && g->kind == s->kind && g->prefer == s->prefer && g->skills == s->skill_count &&
+                g->limit == limit_at(st);
     for (uint16_t i = 0; same && i < g->skills; i++)
         same = g->skill[i].name == skill[i].name && g->skill[i].level == skill[i].level;
     return same && same_names(&d->only_hubs, &s->only_hubs) && same_names(&d->not_hubs, &s->not_hubs) &&
@@ -349,9 +356,10 @@ static void make_kin(struct matcher *m, const uint64_t *fits)
         }
 }
 
-static uint32_t gate_new(struct engine *e, const struct ld_station *s, struct needs *skill)
+static uint32_t gate_new(struct engine *e, const struct station *st, struct needs *skill)
 {
     struct matcher *m = &e->m;
+    const struct ld_station *s = st->def;
     uint32_t at = 0;
     while (at < m->gates && m->gate[at].used)
         at++;
@@ -395,6 +403,8 @@ static uint32_t gate_new(struct engine *e, const struct ld_station *s, struct ne
     for (uint32_t i = 0; i < m->gates; i++)
         if (kin[i / 64] >> (i % 64) & 1)
             m->gate[i].kin[at / 64] |= 1ull << (at % 64);
+    if (limit_at(st))
+        limit_gate_made(e, st->limit, at);
     idle_gates_changed(e);
     if (g->listed)
         gate_names(e, s);
@@ -414,10 +424,10 @@ uint32_t gate_of(struct engine *e, struct station *st)
         return UINT32_MAX;
     qsort(skill, s->skill_count, sizeof *skill, by_name);
     uint32_t at = 0;
-    while (at < e->m.gates && !same_gate(&e->m.gate[at], s, skill))
+    while (at < e->m.gates && !same_gate(&e->m.gate[at], st, skill))
         at++;
     if (at == e->m.gates)
-        at = gate_new(e, s, skill);
+        at = gate_new(e, st, skill);
     if (at != UINT32_MAX)
         st->gate = at + 1;
     return at;

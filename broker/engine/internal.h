@@ -48,6 +48,15 @@ struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
 struct minute { int64_t newest; uint32_t part[MINUTE_PARTS + 1]; }; /* how often, by tens of seconds; the newest is under way */
 #define PACE_BUCKETS 124 /* quarters of an octave of milliseconds, up to 49 days */
 struct pace { uint64_t count, total_us, active_n, active_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
+/* Of a station's name in a line, whatever the version (limits.c). */
+struct limit {
+    struct limit *next;         /* of all limits */
+    uint32_t station;           /* the key of its stations, and of its counts (days.c) */
+    uint32_t at_once, per_day;  /* 0: no limit */
+    uint32_t gates;             /* number + 1 of its first gate */
+    bool full;                  /* as many are in hand as may be */
+    uint64_t in_hand;           /* memory only: what LIVE names */
+};
 struct station {
     uint32_t id, version, key;   /* key: the first station of the line that has this name; what is by name is under it */
     uint16_t idx;
@@ -56,6 +65,7 @@ struct station {
     struct station *latest;     /* of a station that is a key: the newest one under it */
     const struct ld_line *lv;
     const struct ld_station *def;
+    struct limit *limit;
     struct counts c;            /* over all runs; memory only, summed at open */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
     uint64_t submitted, returned; /* since the start */
@@ -121,6 +131,7 @@ struct hub {
     uint8_t shifts_uploading[32]; /* likewise of the shifts */
     uint32_t upload_mark, shift_mark;
     struct shift *shifts;
+    struct zone_days *zones; /* when days begin there */
     struct worker *members; /* workers of this hub */
     struct aseg *asegs;
     bool named;             /* a gate names it */
@@ -132,6 +143,8 @@ struct worker {
     bool on_roster, signed_in, idle, signing_off;
     uint32_t upload_mark, holding;
     uint32_t team;                          /* interned name + 1; 0: none */
+    uint32_t per_day;                       /* so many tasks a day; 0: no limit */
+    struct day *days;                       /* what he has had, where a limit asks (days.c) */
     struct profile *profile;
     uint64_t granted, sent, done, idle_seq; /* credit = granted - sent, both since welcome of ... */
     uint64_t credit_session;
@@ -164,6 +177,14 @@ struct shift {
     bool listed;             /* in the hub's last upload */
     struct worker *members, *at; /* at: the next one to be looked at while it settles */
     struct shift *hub_next;
+};
+
+/* When days begin in a zone of a hub (days.c). */
+struct zone_days {
+    struct zone_days *next;
+    uint32_t mark, n;      /* mark: of the upload that told it last */
+    int64_t at[SL_ZONE_DAYS_MAX]; /* midnights, UTC, ascending */
+    char name[];
 };
 
 /* ---- live assignments (assign.c) ---- */
@@ -249,6 +270,9 @@ struct engine {
     struct shift **shift_heap;
     uint32_t shift_heap_n, shift_heap_cap, shifts_settling, shift_hand;
     int64_t shift_wall_us;    /* wall time at which the shifts stand */
+    struct limit *limits;
+    struct day **day_heap, *dirty_days, **day_list; /* day_list: scratch of days_write */
+    uint32_t day_heap_n, day_heap_cap, dirty_days_n, day_list_cap;
     uint64_t session_seed, sessions;
 
     struct group *group;      /* a cache of GROUPS, by hash; the dirty ones are written at the batch's end */
@@ -435,6 +459,10 @@ void queue_ready(struct engine *e, struct rq *q, enum lane l, uint64_t unit, enu
 void queue_flush_pending(struct engine *e); /* at the end of a command: what became ready goes into the lanes */
 /* Take the first task that `w` may do; false: none. Skips and removes stale entries. */
 bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out);
+/* Of the first tasks in it: how many were looked at, builds upon his own work, could be his. Adds to what was found elsewhere. */
+#define REFUSALS_MAX 64
+struct refusals { uint32_t seen, looked, own, free; }; /* seen: what is stale, too */
+void queue_refusals(struct engine *e, struct rq *q, struct worker *w, struct refusals *x);
 const struct hub *queue_head_hub(struct engine *e, struct rq *q); /* which did what came before, for its first task; NULL: none */
 void queue_write_heads(struct engine *e, struct rq *q);
 void queue_free(struct rq *q);
@@ -482,6 +510,8 @@ void idle_free(struct engine *e);
 void mask_add(struct engine *e, struct worker *w, uint32_t gate, enum mask_why why);
 void mask_clear(struct engine *e, struct worker *w);
 void masks_news(struct engine *e, uint32_t gate); /* something new lies in one of its queues */
+void mask_clear_days(struct engine *e, struct worker *w); /* his day is over, or he gave something back */
+void masks_day(struct engine *e, uint32_t gate);          /* what a day may bring there is another number */
 bool mask_has(const struct worker *w, uint32_t gate);
 void masks_free(struct engine *e);
 
@@ -493,7 +523,36 @@ void match_worker(struct engine *e, struct worker *w);     /* its credit or pres
 void match_hub_held(struct engine *e, struct hub *h, int change); /* what it holds grew or shrank */
 void match_run(struct engine *e);                          /* the end of each step: assign what can be assigned */
 void match_gates_moved(struct engine *e);                  /* the sets of gates became wider */
+void match_gate_anew(struct engine *e, struct station *s); /* it asks something else than before */
 bool rq_open(const struct rq *q);
+
+/* limits.c: how much of a station may be in hand at once */
+struct limit *limit_of(struct engine *e, const struct station *s); /* that of this name; made */
+void limit_set(struct engine *e, const struct station *s); /* what this version says holds for all */
+static inline bool limit_any(const struct limit *l) { return l->at_once || l->per_day; }
+void limit_taken(struct engine *e, const struct station *s);
+void limit_given_back(struct engine *e, const struct station *s);
+void limit_gate_made(struct engine *e, struct limit *l, uint32_t gate);
+void limit_gate_dropped(struct engine *e, uint32_t gate);
+void limits_free(struct engine *e);
+
+/* days.c: how much a worker has had today */
+void days_load(struct engine *e);
+void days_write(struct engine *e);
+void days_free(struct engine *e);
+uint32_t day_used(const struct engine *e, const struct worker *w, const struct station *s); /* NULL: of all stations; known where a limit asks */
+bool day_full(const struct engine *e, const struct worker *w); /* he gets nothing more today */
+bool day_full_at(const struct engine *e, const struct worker *w, const struct station *s);
+void day_count(struct engine *e, struct worker *w, const struct station *s); /* he was given a task of this station */
+void day_uncount(struct engine *e, struct worker *w, const struct station *s, int64_t given_wall_us); /* it came back, and was nobody's fault */
+int64_t day_ends(const struct engine *e, const struct worker *w); /* wall time */
+void days_moved(struct engine *e, struct worker *w); /* he works in another zone */
+void days_anew(struct engine *e);   /* the clock was set, or zones' days are others */
+void days_tick(struct engine *e);   /* days end */
+bool days_backlog(const struct engine *e);
+int64_t days_next_due(const struct engine *e);
+bool days_ok(struct engine *e, const struct slp_shifts *q); /* false after an error reply */
+void days_told(struct engine *e, struct hub *h, const struct slp_shifts *q);
 
 /* assign.c */
 void assigns_load(struct engine *e);

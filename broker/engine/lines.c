@@ -114,8 +114,11 @@ static uint32_t key_by_name(const struct engine *e, const struct line *l, const 
         const struct line_version *o = &l->version[v - 1];
         for (uint32_t k = 0; k < o->def->station_count; k++)
             if (o->def->stations[k].name.n == s->def->name.n &&
-                !memcmp(o->def->stations[k].name.p, s->def->name.p, s->def->name.n))
-                return e->station[o->first_station - 1 + k]->key;
+                !memcmp(o->def->stations[k].name.p, s->def->name.p, s->def->name.n)) {
+                uint32_t id = o->first_station + k;
+                const struct station *was = id && id <= e->station_cap ? e->station[id - 1] : NULL;
+                return was ? was->key : s->id; /* a damaged store may lack it */
+            }
     }
     return s->id;
 }
@@ -141,6 +144,9 @@ static struct station *station_new(struct engine *e, uint32_t id, struct line *l
     e->station[id - 1] = s;
     s->key = key_by_name(e, l, s);
     e->station[s->key - 1]->latest = s;
+    if (!(s->limit = limit_of(e, s)))
+        return NULL;
+    limit_set(e, s);
     return s;
 }
 
@@ -225,6 +231,7 @@ void lines_free(struct engine *e)
 {
     for (uint32_t i = 0; i < e->station_cap; i++) /* what was loaded before memory ran out, too */
         free(e->station[i]);
+    limits_free(e);
     for (uint32_t i = 0; i < e->line_cap; i++) {
         if (!e->line[i])
             continue;
@@ -442,6 +449,13 @@ void station_row(const struct station *s, const struct counts *c, struct slp_ite
                                        .mean_us = s->pace && s->pace->count ? s->pace->total_us / s->pace->count : 0 };
     if (row->mean_us)
         SLP_SET(row, item_station_row, mean_us);
+    if ((row->at_once = s->limit->at_once)) {
+        row->in_hand = s->limit->in_hand;
+        SLP_SET(row, item_station_row, at_once);
+        SLP_SET(row, item_station_row, in_hand);
+    }
+    if ((row->per_day = s->limit->per_day))
+        SLP_SET(row, item_station_row, per_day);
 }
 
 void on_line_get(struct engine *e, const struct slp_msg *m)

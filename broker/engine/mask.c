@@ -1,4 +1,5 @@
-/* Masks: a worker who found nothing at a gate that he may do is not asked there again until something new lies in one of its queues. Without
+/* Masks: a worker who found nothing at a gate that he may do is not asked there again until something new lies in one of its queues; one who has had as
+ * many as a day may bring, not before the day is over (days.c). Without
  * them, each step would search the same queue for the same worker again. A mask takes its gate out of the worker's own bits, so he has a cell of
  * his own while he has one; he keeps his place among those who wait. */
 #include "broker/engine/internal.h"
@@ -22,11 +23,11 @@ void mask_add(struct engine *e, struct worker *w, uint32_t gate, enum mask_why w
         fail(e, STORE_NO_MEMORY);
         return;
     }
-    *k = (struct mask){ w, gate, (uint8_t)why, w->masks, NULL, m->gate[gate].masks };
+    *k = (struct mask){ w, gate, (uint8_t)why, w->masks, NULL, m->gate[gate].masks[why] };
     w->masks = k;
     if (k->g_next)
         k->g_next->g_prev = k;
-    m->gate[gate].masks = k;
+    m->gate[gate].masks[why] = k;
     idle_masks_changed(e, w);
 }
 
@@ -36,7 +37,7 @@ static void drop(struct engine *e, struct mask *k)
     while (*at != k)
         at = &(*at)->w_next;
     *at = k->w_next;
-    *(k->g_prev ? &k->g_prev->g_next : &e->m.gate[k->gate].masks) = k->g_next;
+    *(k->g_prev ? &k->g_prev->g_next : &e->m.gate[k->gate].masks[k->why]) = k->g_next;
     if (k->g_next)
         k->g_next->g_prev = k->g_prev;
     k->w_next = e->m.free_masks;
@@ -52,9 +53,22 @@ void mask_clear(struct engine *e, struct worker *w)
     idle_masks_changed(e, w);
 }
 
-void masks_news(struct engine *e, uint32_t gate)
+void mask_clear_days(struct engine *e, struct worker *w)
 {
-    for (struct mask *k = e->m.gate[gate].masks, *next; k; k = next) {
+    bool any = false;
+    for (struct mask *k = w->masks, *next; k; k = next) {
+        next = k->w_next;
+        any = any || k->why == MASK_DAY;
+        if (k->why == MASK_DAY)
+            drop(e, k);
+    }
+    if (any)
+        idle_masks_changed(e, w);
+}
+
+static void all_of(struct engine *e, uint32_t gate, enum mask_why why)
+{
+    for (struct mask *k = e->m.gate[gate].masks[why], *next; k; k = next) {
         struct worker *w = k->w;
         next = k->g_next;
         drop(e, k);
@@ -62,11 +76,22 @@ void masks_news(struct engine *e, uint32_t gate)
     }
 }
 
+void masks_news(struct engine *e, uint32_t gate)
+{
+    all_of(e, gate, MASK_NOTHING);
+}
+
+void masks_day(struct engine *e, uint32_t gate)
+{
+    all_of(e, gate, MASK_DAY);
+}
+
 void masks_free(struct engine *e)
 {
     for (uint32_t i = 0; i < e->m.gates; i++)
-        while (e->m.gate[i].masks)
-            drop(e, e->m.gate[i].masks);
+        for (enum mask_why why = 0; why < MASK_WHYS; why++)
+            while (e->m.gate[i].masks[why])
+                drop(e, e->m.gate[i].masks[why]);
     for (struct mask *k = e->m.free_masks, *next; k; k = next) {
         next = k->w_next;
         free(k);

@@ -10,7 +10,8 @@
  * The first such run comes first; within it the station furthest downstream; of the workers the one whom the station prefers; he gets the
  * first task of the queue that he may do. One who may do none of them is asked no more until there is something new (mask.c).
  *
- * That a queue is empty or closed is found out when its turn comes: nobody has to be told. */
+ * That a queue is empty or closed is found out when its turn comes: nobody has to be told. That a station is as full as it may be takes its gate out of
+ * the question (limits.c); that a worker has had as many as his day may bring takes him out of it, or masks him at the station's gate (days.c). */
 #include "broker/engine/internal.h"
 
 /* ---- runs that have work ---- */
@@ -151,7 +152,7 @@ void match_rq_ready(struct engine *e, struct rq *q)
     uint32_t gate = gate_of(e, q->st);
     if (gate == UINT32_MAX)
         return;
-    if (e->m.gate[gate].masks)
+    if (e->m.gate[gate].masks[MASK_NOTHING])
         masks_news(e, gate);
     if (is_awake(q))
         return;
@@ -161,6 +162,23 @@ void match_rq_ready(struct engine *e, struct rq *q)
         rq_wakes(e, q);
     else
         fail(e, STORE_NO_MEMORY);
+}
+
+void match_gate_anew(struct engine *e, struct station *s)
+{
+    if (!s->gate)
+        return;
+    for (uint32_t i = 0; i < e->meta.run; i++) {
+        struct run *r = e->run[i];
+        if (r && r->lv == s->lv)
+            rq_sleeps(e, &r->rq[s->idx]);
+    }
+    s->gate = 0;
+    for (uint32_t i = 0; i < e->meta.run; i++) {
+        struct run *r = e->run[i];
+        if (r && r->lv == s->lv)
+            match_rq_ready(e, &r->rq[s->idx]);
+    }
 }
 
 /* Among its new equals it begins as one that wakes up does; its time among the old ones means nothing here, be it more or less. */
@@ -209,7 +227,7 @@ void match_worker(struct engine *e, struct worker *w)
 {
     const struct hub *h = e->hub[w->hub - 1];
     bool wants = w->signed_in && w->on_roster && worker_on_shift(w) && w->granted > w->sent && h->connected &&
-                 !h->full && w->profile;
+                 !h->full && w->profile && !day_full(e, w);
     if (wants)
         idle_list(e, w);
     else
@@ -289,6 +307,8 @@ static void picked(struct engine *e, struct pick *pk)
     w->sent++;
     w->holding++;
     idle_unlist(e, w);
+    day_count(e, w, q->st);
+    limit_taken(e, q->st);
     match_hub_held(e, e->hub[w->hub - 1], 1);
     match_worker(e, w);
 }
@@ -350,6 +370,8 @@ void match_run(struct engine *e)
         assert(w);
         if (!worker_on_shift(w)) /* his shift is over, its end not yet settled for him */
             idle_unlist(e, w);
+        else if (day_full_at(e, w, q->st)) /* his gate is of this limit alone */
+            mask_add(e, w, gate, MASK_DAY);
         else if ((time_for(e, w, q) && queue_take(e, q, w, &pk)) || (rq_offers(q) && take_elsewhere(e, q, w, &pk)))
             picked(e, &pk);
         else if (rq_offers(q) && !e->rc)

@@ -6,11 +6,15 @@
 #include "proto/linedef.h"
 
 struct engine;
+struct limit;
 struct run;
 struct station;
 struct worker;
 
 #define WORKER_MEASURED_MIN 8 /* assignments before a worker's measure says anything */
+
+/* A worker is not asked at a gate: until something new lies in one of its queues, or until his day is over. */
+enum mask_why { MASK_NOTHING, MASK_DAY, MASK_WHYS };
 
 struct needs { uint32_t name; uint8_t level; }; /* a skill by its interned name */
 
@@ -21,7 +25,9 @@ struct gate {
     uint16_t skills;
     const struct ld_station *def; /* one of those that ask this: the texts are its */
     struct needs *skill;          /* ascending by name */
-    struct mask *masks;           /* workers who found nothing here that they may do */
+    struct mask *masks[MASK_WHYS]; /* workers who are not asked here */
+    struct limit *limit;          /* its stations have this one: a gate of their own; NULL: they have none */
+    uint32_t limit_next;          /* number + 1 of the limit's next gate */
     uint64_t *kin;                /* gates with which it shares workers; perhaps some more */
     uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
     uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues of such runs that may have work here */
@@ -54,8 +60,6 @@ struct cell {
     uint64_t *bits;         /* the gates that its workers pass */
 };
 
-/* This worker is not asked at this gate: until something new lies in one of its queues, or until his day is over. */
-enum mask_why { MASK_NOTHING, MASK_DAY };
 struct mask {
     struct worker *w;
     uint32_t gate;

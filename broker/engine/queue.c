@@ -281,6 +281,25 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     return places > 1 ? LOOK_TAKE_ONE : LOOK_TAKE;
 }
 
+/* ---- why not ---- */
+
+static void refuse(struct engine *e, struct rq *q, struct worker *w, const struct ranges *r, struct refusals *x)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        for (uint64_t at = r->v[i].first; at < r->v[i].first + r->v[i].count && x->looked < REFUSALS_MAX; at++) {
+            struct pick unused;
+            if (x->seen++ == 16 * REFUSALS_MAX)
+                return;
+            uint8_t *h = unit_head(e, q->run, at, false);
+            enum look k = h ? look(e, q, w, at, &unused) : LOOK_STALE;
+            if (k == LOOK_STALE)
+                continue;
+            x->looked++;
+            x->own += k == LOOK_NOT_YOURS && q->st->def->not_did_count && did_before(e, q, at, w->id);
+            x->free += k != LOOK_NOT_YOURS;
+        }
+}
+
 /* One search of a lane for a worker: what is known of where his task can be, and what was met on the way. */
 struct search {
     struct rq *q;
@@ -447,6 +466,22 @@ static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker
         if (!(x.skip = skip_make(e, q, l, w)))
             return false;
     }
+}
+
+void queue_refusals(struct engine *e, struct rq *q, struct worker *w, struct refusals *x)
+{
+    struct ranges r = { 0 };
+    for (enum lane l = 0; l < LANES; l++) {
+        struct search s = { .q = q, .lane = l, .w = w };
+        int64_t since_us;
+        if (!head_load(e, q, l))
+            continue;
+        refuse(e, q, w, &q->lane[l].head.r, x);
+        for (uint64_t pos = q->lane[l].head.pos + 1;
+             x->looked < REFUSALS_MAX && x->seen < 16 * REFUSALS_MAX && seg_read(e, &s, &pos, &r, &since_us); pos++)
+            refuse(e, q, w, &r, x);
+    }
+    ranges_free(&r);
 }
 
 bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out)

@@ -403,6 +403,20 @@ static size_t key_bytes(enum store_table tb)
     }
 }
 
+static void of_day(struct refs *f, const uint8_t *k, size_t key_n)
+{
+    uint32_t worker = key_n >= 8 ? key_get_u32(k) : 0;
+    if (key_n < 8 || (worker && key_n != 8)) {
+        wrong(f, "nothing: its key has %zu bytes", key_n);
+    } else if (!worker) {
+        record_there(f, TABLE_HUB, key_get_u32(k + 4), "hub");
+    } else {
+        record_there(f, TABLE_WORKER, worker, "worker");
+        if (key_get_u32(k + 4))
+            station_there(f, key_get_u32(k + 4), false);
+    }
+}
+
 static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t key_n, struct store_val v)
 {
     struct rdr rd = rdr_on(v.p, v.n);
@@ -419,6 +433,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
         if (key_get_u32(k + 4))
             station_there(f, key_get_u32(k + 4), false);
         break;
+    case TABLE_DAY: of_day(f, k, key_n); break;
     case TABLE_UNIT: of_units(f, k, key_n, rd); break;
     case TABLE_STATE: of_states(f, k, v); break;
     case TABLE_READY:

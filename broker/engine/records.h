@@ -14,7 +14,7 @@
  * RUN       run u32, 0 u16                        head: name, line, state, priority, counters                 runs.c
  * RUN       run u32, 1 + station index u16        its queue: counters by task state, lane positions           runs.c
  * HUB       hub u32                               name, zone, incarnation, data id, roster digest             hubs.c
- * WORKER    worker u32                            name, hub, kind, capacity, skills, shift                     workers.c
+ * WORKER    worker u32                            name, hub, kind, capacity, skills, shift, tasks a day        workers.c
  * UNIT      run u32, first unit u64, piece u16    segment: the input values of units put in one frame         payload.c
  * STATE     run u32, group u64                    the states of 2^shift neighbouring units                    state.c
  * READY     station u32, run u32, lane u8, pos u64  segment: ranges of units that are ready, in order         queue.c
@@ -33,6 +33,8 @@
  * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
  * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c
  * REPUTE    worker u32, station u32 (0: all)      what is measured of him there, and his standing             repute.c
+ * DAY       0 u32, hub u32, zone                  when the coming days begin there, as the hub told           days.c
+ * DAY       worker u32, station u32 or 0          since when, how many: what he was given today, where a limit asks; 0: of all stations   days.c
  *
  * A unit has a number within its run, from 1, in input order. Its state record is an array of fixed size, so its place is computed:
  * group = (unit - 1) >> shift, where shift is the largest with (8 + 16 * stations) << shift <= 2000 (at most 4): a pure function

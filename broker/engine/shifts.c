@@ -385,6 +385,7 @@ void shifts_now(struct engine *e)
         for (uint32_t i = 0; i < e->meta.shift; i++)
             if (e->shift[i])
                 shift_seek(e, e->shift[i]);
+        days_anew(e);
     } else if (e->wall_us > e->shift_wall_us) {
         e->shift_wall_us = e->wall_us;
     }
@@ -532,8 +533,11 @@ static void shift_set(struct engine *e, struct hub *h, const struct slp_item_shi
                 s->overtime_us == (int64_t)d->overtime_us && strlen(s->zone) == d->zone.n &&
                 !memcmp(s->zone, d->zone.p, d->zone.n) && strlen(s->text) == d->text.n &&
                 (!d->text.n || !memcmp(s->text, d->text.p, d->text.n));
+    bool moved = strlen(s->zone) != d->zone.n || memcmp(s->zone, d->zone.p, d->zone.n);
     if (same || !shift_tell(e, s, d->zone, d->text) || !shift_times(e, s, time, n))
         return;
+    if (moved)
+        days_anew(e);
     s->until_us = until_us;
     s->overtime_us = (int64_t)d->overtime_us;
     shift_seek(e, s);
@@ -547,7 +551,7 @@ void on_shifts(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_shifts *q = &m->u.shifts;
     struct hub *h = hub_session(e, q->session);
-    if (!h || !shifts_ok(e, q))
+    if (!h || !shifts_ok(e, q) || !days_ok(e, q))
         return;
     if (memcmp(h->shifts_uploading, q->digest.p, 32) || !h->shift_mark) {
         memcpy(h->shifts_uploading, q->digest.p, 32);
@@ -557,6 +561,7 @@ void on_shifts(struct engine *e, const struct slp_msg *m)
     struct slp_item_shift_def d;
     while (slp_next_shift_def(&c, &d) && !e->rc)
         shift_set(e, h, &d, q->until_wall_us);
+    days_told(e, h, q);
     if (q->last) {
         for (struct shift *s = h->shifts; s; s = s->hub_next)
             s->listed = s->upload_mark == h->shift_mark;

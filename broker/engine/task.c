@@ -158,6 +158,8 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
     s->hub->returned++;
     if (why == WHY_FAILED || (begun && (why == WHY_EXPIRED || why == WHY_RELEASED)))
         repute_abandoned(e, s->st, a->worker);
+    if (why != WHY_FAILED && why != WHY_BURIED && !(why == WHY_EXPIRED && begun))
+        day_uncount(e, e->worker[a->worker - 1], s->st, s->wall_us);
     if (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED)
         history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
 }

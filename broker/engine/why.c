@@ -19,7 +19,10 @@ enum {
     WHY_HUB_FULL,
     WHY_KIND,
     WHY_HUB,
-    WHY_TEAM
+    WHY_TEAM,
+    WHY_DAY = 20,
+    WHY_FULL,
+    WHY_OWN
 };
 
 struct reason {
@@ -58,6 +61,11 @@ static bool of_himself(struct engine *e, const struct worker *w, struct reason *
         y->code = WHY_HUB_FULL;
         snprintf(y->text, sizeof y->text, "hub %s holds %" PRIu64 " assignments, as many as a hub can", h->name.s,
                  h->holding);
+    } else if (day_full(e, w)) {
+        y->code = WHY_DAY;
+        utc_text(day_ends(e, w), when, sizeof when);
+        snprintf(y->text, sizeof y->text, "%u tasks today, as many as a day may bring; the next day begins at %s",
+                 day_used(e, w, NULL), when);
     } else if (w->granted <= w->sent) {
         y->code = WHY_NO_CREDIT;
         snprintf(y->text, sizeof y->text, "no credit: %u in hand", w->holding);
@@ -68,25 +76,46 @@ static bool of_himself(struct engine *e, const struct worker *w, struct reason *
 }
 
 /* A station where something is ready, and that the worker fits. */
-static void of_open_station(struct engine *e, const struct worker *w, const struct station *s, struct reason *y)
+static void of_open_station(struct engine *e, struct worker *w, const struct station *s, struct reason *y)
 {
     int n = (int)s->def->name.n;
     const char *name = s->def->name.p;
+    char when[64];
     bool open = false;
-    for (uint32_t r = 0; r < e->meta.run && !open; r++)
-        open = e->run[r] && e->run[r]->lv == s->lv && rq_open(&e->run[r]->rq[s->idx]) &&
-               e->run[r]->rq[s->idx].c.n[TASK_READY];
+    struct refusals x = { 0 };
+    for (uint32_t r = 0; r < e->meta.run && x.looked < REFUSALS_MAX; r++) {
+        struct rq *q = e->run[r] && e->run[r]->lv == s->lv ? &e->run[r]->rq[s->idx] : NULL;
+        if (!q || !rq_open(q) || !q->c.n[TASK_READY])
+            continue;
+        open = true;
+        if (s->def->not_did_count)
+            queue_refusals(e, q, w, &x);
+    }
     if (!station_open(s)) {
         y->code = WHY_PAUSED;
         snprintf(y->text, sizeof y->text, "station %.*s is paused", n, name);
     } else if (!open) {
         y->code = WHY_PAUSED;
         snprintf(y->text, sizeof y->text, "the runs at station %.*s are paused", n, name);
+    } else if (s->limit->full) {
+        y->code = WHY_FULL;
+        snprintf(y->text, sizeof y->text, "station %.*s: %" PRIu64 " tasks are in hand, %u may be at once", n, name,
+                 s->limit->in_hand, s->limit->at_once);
+    } else if (day_full_at(e, w, s)) {
+        y->code = WHY_DAY;
+        utc_text(day_ends(e, w), when, sizeof when);
+        snprintf(y->text, sizeof y->text,
+                 "station %.*s: %u tasks today, as many as a day may bring; the next day begins at %s", n, name,
+                 day_used(e, w, s), when);
     } else if (worker_time_left(e, w) < pace_usual_us(s)) {
         y->code = WHY_SHIFT_ENDS;
         snprintf(y->text, sizeof y->text,
                  "station %.*s: a task usually takes %" PRId64 " s, the shift ends in %" PRId64 " s", n, name,
                  (pace_usual_us(s) + 999999) / 1000000, worker_time_left(e, w) / 1000000);
+    } else if (x.own && x.own == x.looked) {
+        y->code = WHY_OWN;
+        snprintf(y->text, sizeof y->text, "station %.*s: all that is ready builds upon this worker's own work", n,
+                 name);
     } else {
         y->code = WHY_ALL_ANSWERED;
         snprintf(y->text, sizeof y->text, "station %.*s: all that is ready, this worker has declined or answered", n,
@@ -97,15 +126,15 @@ static void of_open_station(struct engine *e, const struct worker *w, const stru
 /* How near to work he is whom only this keeps from it: the nearest reason is told. */
 static int nearness(int code)
 {
-    static const int order[] = { WHY_NOTHING_QUEUED, WHY_KIND,   WHY_HUB,        WHY_TEAM,        WHY_SKILL,
-                                 WHY_LEVEL,          WHY_PAUSED, WHY_SHIFT_ENDS, WHY_ALL_ANSWERED };
+    static const int order[] = { WHY_NOTHING_QUEUED, WHY_KIND, WHY_HUB, WHY_TEAM,       WHY_SKILL,        WHY_LEVEL,
+                                 WHY_PAUSED,         WHY_OWN,  WHY_DAY, WHY_SHIFT_ENDS, WHY_ALL_ANSWERED, WHY_FULL };
     for (int i = 0; i < (int)(sizeof order / sizeof *order); i++)
         if (order[i] == code)
             return i;
     return -1;
 }
 
-static void why(struct engine *e, const struct worker *w)
+static void why(struct engine *e, struct worker *w)
 {
     struct reason y = { WHY_NOTHING_QUEUED, "nothing is queued" };
     bool himself = of_himself(e, w, &y);

@@ -5,10 +5,10 @@
 
 #define WORKER_RECORD_MAX 3800
 
-/* ---- records: hub, kind, capacity, on roster, name, team, title, skills as packed items, shift (since 0.2) ---- */
+/* ---- records: hub, kind, capacity, on roster, name, team, title, skills as packed items, shift, tasks a day (since 0.2) ---- */
 
 struct stored {
-    uint32_t hub, capacity, skill_count, shift;
+    uint32_t hub, capacity, skill_count, shift, per_day;
     uint8_t kind, on_roster;
     struct slp_bytes name, team, title, skills;
 };
@@ -27,6 +27,7 @@ static bool stored_read(struct store_val v, struct stored *s)
     s->skill_count = rdr_u16(&r);
     s->skills.p = rdr_str(&r, &n), s->skills.n = (uint32_t)n;
     s->shift = r.p < r.end ? rdr_u32(&r) : 0;
+    s->per_day = r.p < r.end ? rdr_u32(&r) : 0;
     return !r.bad;
 }
 
@@ -44,6 +45,7 @@ static void stored_write(struct engine *e, uint32_t id, const struct stored *s)
     rec_u16(&rc, (uint16_t)s->skill_count);
     rec_str(&rc, s->skills.p, s->skills.n);
     rec_u32(&rc, s->shift);
+    rec_u32(&rc, s->per_day);
     assert(!rc.bad); /* 32 skills of 70 bytes, two names and a title */
     key_u32(k, id);
     e_put(e, TABLE_WORKER, k, sizeof k, b, rc.n);
@@ -126,6 +128,7 @@ void workers_load(struct engine *e)
         w->kind = s.kind;
         w->capacity = s.capacity;
         w->on_roster = s.on_roster;
+        w->per_day = s.per_day;
         w->profile = s.on_roster ? profile_for(e, s.kind, &skills) : NULL;
         w->team = s.on_roster && s.team.n ? skill_intern(e, s.team) + 1 : 0;
         if (w->on_roster)
@@ -188,6 +191,7 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
                         .capacity = (uint32_t)d->capacity,
                         .skill_count = d->skills.count,
                         .shift = shift ? shift->id : 0,
+                        .per_day = (uint32_t)d->per_day,
                         .kind = (uint8_t)d->kind,
                         .on_roster = 1,
                         .name = d->name,
@@ -202,6 +206,8 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
         if (shift)
             shift_join(shift, w);
     }
+    w->per_day = (uint32_t)d->per_day;
+    days_moved(e, w);
     struct profile *p = profile_for(e, (uint8_t)d->kind, &d->skills);
     uint32_t team = d->team.n ? skill_intern(e, d->team) + 1 : 0;
     if (w->profile != p || w->team != team) { /* out of the old cell before it changes */
@@ -458,6 +464,11 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
             row.zone = (struct slp_bytes){ w->shift->zone, (uint32_t)strlen(w->shift->zone) };
             SLP_SET(&row, item_worker_row, shift);
             SLP_SET(&row, item_worker_row, zone);
+        }
+        if ((row.per_day = w->per_day)) {
+            row.today = day_used(e, w, NULL);
+            SLP_SET(&row, item_worker_row, per_day);
+            SLP_SET(&row, item_worker_row, today);
         }
         if ((row.change_wall_us = worker_shift_change(w)))
             SLP_SET(&row, item_worker_row, change_wall_us);

@@ -70,7 +70,7 @@ static const char *presence_text(bool on, int64_t change_wall_us, const char *zo
 static int on_worker(void *arg, const struct sl_worker_row *r)
 {
     struct listing *l = arg;
-    char skills[2048], presence[TEXT_ZONED_BYTES + 40];
+    char skills[2048], presence[TEXT_ZONED_BYTES + 40], today[48];
     l->found = true;
     if (l->cli->json && l->one) {
         l->row = json_of_worker(r);
@@ -88,6 +88,9 @@ static int on_worker(void *arg, const struct sl_worker_row *r)
     table_u64(&l->table, r->holding);
     table_u64(&l->table, r->credit);
     table_u64(&l->table, r->done);
+    if (r->per_day)
+        snprintf(today, sizeof today, "%llu of %llu", (unsigned long long)r->today, (unsigned long long)r->per_day);
+    table_str(&l->table, r->per_day ? today : "-");
     table_str(&l->table, skills[0] ? skills : "-");
     table_str(&l->table, *r->shift ? r->shift : "-");
     table_str(&l->table, *r->shift
@@ -124,7 +127,7 @@ static void begin(struct listing *l, bool one, const char *headings)
     table_begin(&l->table, l->cli->out, l->cli->out_tty || one, l->cli->color, headings);
 }
 #define HUB_HEADINGS "HUB|ZONE|LINK|>WORKERS|>IN|>HOLDING|LAST SEEN"
-#define WORKER_HEADINGS "WORKER|HUB|KIND|SIGNED|>HOLDING|>CREDIT|>DONE|SKILLS|SHIFT|PRESENCE"
+#define WORKER_HEADINGS "WORKER|HUB|KIND|SIGNED|>HOLDING|>CREDIT|>DONE|>TODAY|SKILLS|SHIFT|PRESENCE"
 #define SHIFT_HEADINGS "SHIFT|ZONE|>WORKERS|NOW|PATTERN"
 
 static int end(struct listing *l, int rc)
@@ -216,9 +219,24 @@ int cmd_worker_show(struct cli *cli, int argc, char **argv)
     return code ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
 }
 
-static const char *const why_words[] = { "NOTHING_MISSING", "NOTHING_QUEUED", "SKILL_MISSING", "LEVEL_TOO_LOW",
-                                         "PAUSED",          "NO_CREDIT",      "NOT_SIGNED_IN", "ALL_ANSWERED",
-                                         "OFF_SHIFT",       "SHIFT_ENDS",     "HUB_AWAY",      "HUB_FULL" };
+static const char *const why_words[] = { "NOTHING_MISSING",
+                                         "NOTHING_QUEUED",
+                                         "SKILL_MISSING",
+                                         "LEVEL_TOO_LOW",
+                                         "PAUSED",
+                                         "NO_CREDIT",
+                                         "NOT_SIGNED_IN",
+                                         "ALL_ANSWERED",
+                                         "OFF_SHIFT",
+                                         "SHIFT_ENDS",
+                                         "HUB_AWAY",
+                                         "HUB_FULL",
+                                         "OTHER_KIND",
+                                         "NOT_THIS_HUB",
+                                         "NOT_THIS_TEAM",
+                                         [20] = "DAY_FULL",
+                                         [21] = "STATION_FULL",
+                                         [22] = "OWN_WORK" };
 
 int cmd_worker_why(struct cli *cli, int argc, char **argv)
 {
@@ -234,7 +252,7 @@ int cmd_worker_why(struct cli *cli, int argc, char **argv)
     if (rc) {
         return rc;
     }
-    const char *word = code < sizeof why_words / sizeof *why_words ? why_words[code] : "UNKNOWN";
+    const char *word = code < sizeof why_words / sizeof *why_words && why_words[code] ? why_words[code] : "UNKNOWN";
     if (cli->json) {
         return json_line(cli, json_pack("{s:s, s:I, s:s, s:s}", "worker", argv[1], "code", (json_int_t)code, "why",
                                         word, "text", text));

@@ -106,14 +106,21 @@ json_t *json_of_line(const struct sl_line_row *r)
                      number(r->runs_open), "title", text(r->title));
 }
 
+static json_t *limit(uint64_t n)
+{
+    return n ? number(n) : json_null();
+}
+
 json_t *json_of_station(const struct sl_station_row *r)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "station_id",
-                     number(r->station_id), "line", text(r->line), "version", number(r->version), "station",
-                     text(r->name), "paused", (int)r->paused, "blocked", number(r->blocked), "waiting",
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "station_id", number(r->station_id), "line", text(r->line), "version", number(r->version),
+                     "station", text(r->name), "paused", (int)r->paused, "blocked", number(r->blocked), "waiting",
                      number(r->waiting), "ready", number(r->ready), "assigned", number(r->assigned), "started",
                      number(r->started), "done", number(r->done), "skipped", number(r->skipped), "dead",
-                     number(r->dead), "ended", number(r->ended), "mean_us", number(r->mean_us));
+                     number(r->dead), "ended", number(r->ended), "mean_us", number(r->mean_us), "at_once",
+                     limit(r->at_once), "in_hand", r->at_once ? number(r->in_hand) : json_null(), "per_day",
+                     limit(r->per_day));
 }
 
 json_t *json_of_run(const struct sl_run_row *r)
@@ -161,11 +168,12 @@ json_t *json_of_worker(const struct sl_worker_row *r)
     json_t *shift = *r->shift ? json_pack("{s:o, s:o, s:b, s:I}", "name", text(r->shift), "zone", text(r->shift_zone),
                                           "on", (int)r->on_shift, "change_wall_us", (json_int_t)r->change_wall_us)
                               : json_null();
-    return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker_id", number(r->worker),
-                     "worker", text(r->name), "hub", text(r->hub), "kind", r->kind == 1 ? "robot" : "human",
-                     "signed_in", (int)r->signed_in, "holding", number(r->holding), "credit", number(r->credit), "done",
-                     number(r->done), "skills", skills, "shift", shift, "capacity", number(r->capacity), "team",
-                     text(r->team));
+    return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker_id",
+                     number(r->worker), "worker", text(r->name), "hub", text(r->hub), "kind",
+                     r->kind == 1 ? "robot" : "human", "signed_in", (int)r->signed_in, "holding", number(r->holding),
+                     "credit", number(r->credit), "done", number(r->done), "skills", skills, "shift", shift, "capacity",
+                     number(r->capacity), "team", text(r->team), "per_day", limit(r->per_day), "today",
+                     r->per_day ? number(r->today) : json_null());
 }
 
 json_t *json_of_shift(const struct sl_shift_row *r)

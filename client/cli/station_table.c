@@ -13,7 +13,20 @@ void station_table_begin(struct station_table *s, struct cli *cli, bool with_lin
     *s = (struct station_table){ .cli = cli, .json = cli->json, .with_line = with_line };
     bool aligned = cli->out_tty || !with_line; /* below a line or a run it is for people, wherever it goes */
     table_begin(&s->table, cli->out, aligned, cli->color,
-                with_line ? "STATION|>VERSION|STATE|" COUNTERS : "STATION|STATE|" COUNTERS);
+                with_line ? "STATION|>VERSION|STATE|" COUNTERS "|LIMITS" : "STATION|STATE|" COUNTERS);
+}
+
+/* "5 of 20 at once, 40 a day" */
+static void limits(struct station_table *s, const struct sl_station_row *r)
+{
+    char text[120] = "-";
+    int n = 0;
+    if (r->at_once)
+        n = snprintf(text, sizeof text, "%llu of %llu at once", (unsigned long long)r->in_hand,
+                     (unsigned long long)r->at_once);
+    if (r->per_day)
+        snprintf(text + n, sizeof text - (size_t)n, "%s%llu a day", n ? ", " : "", (unsigned long long)r->per_day);
+    table_str(&s->table, text);
 }
 
 int station_table_row(void *arg, const struct sl_station_row *r)
@@ -41,6 +54,8 @@ int station_table_row(void *arg, const struct sl_station_row *r)
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
         table_u64(&s->table, counters[i]);
     }
+    if (s->with_line)
+        limits(s, r);
     return 0;
 }
 

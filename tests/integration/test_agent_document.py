@@ -40,7 +40,7 @@ class Document(unittest.TestCase):
             self.assertRegex(hub, rf"A \*\*worker\*\*(?s:.*)`{key}`")
         robots = hub[hub.index("A **robot**"):]
         own = table(robots, "key")
-        self.assertEqual(own | {"id", "name", "team", "skills", "shift", "zone", "off"}, c_words(self.config, "robot_keys"))
+        self.assertEqual(own | {"id", "name", "team", "skills", "shift", "zone", "off", "per_day"}, c_words(self.config, "robot_keys"))
 
     def test_verbs_and_errors_of_the_local_protocol(self):
         local = section(self.text, "The local protocol")

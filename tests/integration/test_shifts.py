@@ -2,6 +2,7 @@
 drops nothing, and what cannot be is refused with a sentence that says what to do."""
 import datetime
 import json
+import re
 import time
 import unittest
 import zoneinfo
@@ -154,6 +155,39 @@ class Shifts(harness.Case):
             self.assertIn(words, str(caught.exception))
             self.assertIn("set it by NTP", str(caught.exception))
         agent.hello(wall_us=time.time_ns() // 1000 + 60 * 1000000)
+
+    def test_limits_hold_are_told_and_change_with_the_file(self):
+        limited = PEOPLE_LINE.replace("  - name: judge\n", "  - name: judge\n    at_once: 3\n")
+        self.world.sunline("line", "apply", self.world.write("judge.yml", limited))
+        text = HUB.format(name="pokhara", zone="Asia/Kathmandu", worker="asha", shifts="", more=", capacity: 9, per_day: 2")
+        agent = self.world.agent("pokhara", text)
+        agent.wait_log("session-up")
+        other = self.hub("medellin", "America/Bogota", "luz", None)
+        self.units(9)
+        self.screen(agent, "asha")("sign_in")
+        worker = lambda name: self.world.sunline("--json", "worker", "show", name).json()
+        self.world.wait(lambda: worker("asha")["today"] == 2, 10, "the two of her day")
+        self.assertEqual((worker("asha")["per_day"], worker("asha")["holding"]), (2, 2))
+        answer = self.why("asha")
+        self.assertEqual(answer["why"], "DAY_FULL")
+        begins = datetime.datetime.strptime(re.search(r"begins at (.*) UTC", answer["text"])[1], "%Y-%m-%d %H:%M")
+        local = begins.replace(tzinfo=datetime.timezone.utc).astimezone(zoneinfo.ZoneInfo("Asia/Kathmandu"))
+        self.assertEqual((local.hour, local.minute), (0, 0))
+        self.assertIn("2 of 2", self.world.sunline("worker", "show", "asha").out)
+        self.screen(other, "luz")("sign_in")
+        self.world.wait(lambda: worker("luz")["holding"] == 1, 10, "the one that is left of three")
+        self.assertEqual(self.why("luz")["why"], "STATION_FULL")
+        self.assertIn("3 of 3 at once", self.world.sunline("station", "show", "judge/judge").out)
+        row = self.world.sunline("--json", "station", "show", "judge/judge@2").json()
+        self.assertEqual((row["at_once"], row["in_hand"], row["per_day"]), (3, 3, None))
+        self.world.sunline("line", "apply", self.world.write("judge.yml", PEOPLE_LINE))
+        self.world.wait(lambda: worker("luz")["holding"] == 2, 10, "one more, without the limit")
+        with open(agent.argv[2], encoding="utf-8") as f:
+            text = f.read()
+        with open(agent.argv[2], "w", encoding="utf-8") as f:
+            f.write(text.replace("per_day: 2", "per_day: 4"))
+        agent.signal(1)
+        self.world.wait(lambda: worker("asha")["today"] == 4, 10, "two more a day")
 
     def test_check_prints_the_days_ahead_in_local_time_and_in_utc(self):
         path = self.world.write("hub.yml", "hub: a\nzone: Asia/Kathmandu\nshifts:\n  day: {week: {mon-sun: 09:00-17:00}}\nworkers:\n  - {id: x, shift: day}\n")

@@ -25,6 +25,7 @@ const char *verdict_name(enum verdict v)
         [NOT_ELIGIBLE] = "not_eligible",
         [OVER_ASKED] = "over_asked",
         [CREDIT_NEGATIVE] = "credit_negative",
+        [OVER_LIMIT] = "over_limit",
         [WRONG_STATE] = "wrong_state",
         [TOO_EARLY] = "too_early",
         [UNFINISHED] = "unfinished",
@@ -166,6 +167,9 @@ void checker_free(struct checker **pc)
     table_free(&c->grants, NULL);
     table_free(&c->sessions, NULL);
     table_free(&c->subscribers, NULL);
+    table_free(&c->limits, NULL);
+    table_free(&c->days, shift_end);
+    table_free(&c->counts, NULL);
     free(c->touched);
     free(c->pair);
     free(c);
@@ -366,6 +370,7 @@ void checker_feed(struct checker *c, const struct fact *f)
     switch (f->kind) {
     case FACT_STATION:
         ((struct ck_station *)ck_make(&c->stations, f->station, sizeof(struct ck_station)))->f = *f;
+        ck_limit_told(c, f);
         break;
     case FACT_WORKER: {
         struct ck_worker *w = ck_make(&c->workers, f->worker, sizeof *w);
@@ -385,6 +390,11 @@ void checker_feed(struct checker *c, const struct fact *f)
         memcpy(s->times, f->times, s->n * sizeof *s->times);
         break;
     }
+    case FACT_DAYS: ck_days_told(c, f); break;
+    case FACT_CLOCK:
+        table_free(&c->counts, NULL);
+        c->counts = (struct table){ 0 };
+        break;
     case FACT_RUN: new_run(c, f); break;
     case FACT_ROW_SENT: row_sent(c, f); break;
     case FACT_ROW_ACKED: row_acked(c, f); break;

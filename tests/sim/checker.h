@@ -35,6 +35,7 @@ enum verdict {
     CREDIT_NEGATIVE, /* more assigned than granted */
     WRONG_STATE,     /* a transition, an answer or an end that the matrix does not have */
     TOO_EARLY,       /* a lease, a time to start or a delay ended before its time */
+    OVER_LIMIT,      /* more in hand at a station, or more in a day for a worker, than a limit allows */
     UNFINISHED,      /* the faults are over, time was given, and something has not come to its end */
     VERDICTS
 };
@@ -42,10 +43,12 @@ const char *verdict_name(enum verdict v);
 
 enum fact_kind {
     /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
-     * station's route), shut_hubs, shut_teams (bits of those who get nothing), not_did (bits of stations; who did one does not get this), when_is, attempts, copies_min, copies_max, ties, lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
+     * station's route), shut_hubs, shut_teams (bits of those who get nothing), not_did (bits of stations; who did one does not get this), when_is, attempts, copies_min, copies_max, ties, at_once, per_day (0: no limit), lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
     FACT_STATION,
-    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), index of its hub, team, level[], digest: its shift, 0: none */
+    FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), index of its hub, team, level[], digest: its shift, 0: none; per_day */
     FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
+    FACT_DAYS,       /* session of its hub, times, count: how many; the midnights of its days in UTC */
+    FACT_CLOCK,      /* the broker's wall clock was set: what was counted by days is not known any more */
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
@@ -98,6 +101,7 @@ struct fact {
     int64_t wall;       /* with events: the broker's wall clock */
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
+    uint32_t at_once, per_day;
     uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */
     bool flag;
     uint8_t level[CHECKER_SKILLS];

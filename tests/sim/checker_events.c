@@ -294,6 +294,7 @@ static void assigned(struct checker *c, const struct fact *f)
                                  .hub = f->hub,
                                  .state = CK_HANDED,
                                  .until = f->at + s->f.start_by_us,
+                                 .given = f->wall,
                                  .prev = t->newest,
                                  .sent = a->sent,
                                  .sents = a->sents,
@@ -303,6 +304,7 @@ static void assigned(struct checker *c, const struct fact *f)
     t->newest = t->holder = f->assignment;
     t->outstanding++;
     in_hand(c, r, f, t, f->station);
+    ck_limit_given(c, f, s, w);
     r->served++;
     if (!t->dispatched) {
         struct ck_fifo *q = &r->fifo[s->f.index];
@@ -385,6 +387,7 @@ static void returned(struct checker *c, const struct fact *f)
         t->owes = a->worker;
         touch(c, a->run, a->unit);
     }
+    ck_limit_over(c, f, a, f->why == 6 || f->why == 9 || (f->why == 5 && begun));
     move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
@@ -411,6 +414,8 @@ static void submitted(struct checker *c, const struct fact *f)
     if (a->state <= CK_BEGUN && t->outstanding)
         t->outstanding--;
     t->begun -= a->state == CK_BEGUN && t->begun;
+    if (a->state <= CK_BEGUN)
+        ck_limit_over(c, f, a, true);
     if (run && copies && t->outstanding)
         in_hand(c, run, f, t, a->station);
     move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED, 1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);

@@ -38,6 +38,7 @@ struct ck_sent { uint64_t digest; int32_t route; };
 struct ck_assignment {
     uint64_t run, unit, worker, hub, prev, result, changed, judged, row; /* run 0: only heard of from a worker */
     int64_t until; /* not before then may it expire */
+    int64_t given; /* wall */
     uint32_t station;
     uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
     bool told;
@@ -50,6 +51,8 @@ struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, wa
 struct ck_hub { uint64_t session; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
+struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
+struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
 struct ck_line { uint32_t state, paused; };
 struct ck_row { uint64_t run, digest, producer, unit, found; int32_t route; bool acked; };
 struct ck_grant { uint64_t total; };
@@ -59,7 +62,7 @@ struct ck_touched { uint64_t run, unit; };
 
 struct checker {
     FILE *story;
-    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers;
+    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts;
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
@@ -85,6 +88,11 @@ uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);
 extern const char *const ck_state_names[];
+/* checker_limits.c */
+void ck_limit_told(struct checker *c, const struct fact *f);
+void ck_days_told(struct checker *c, const struct fact *f);
+void ck_limit_given(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_worker *w);
+void ck_limit_over(struct checker *c, const struct fact *f, const struct ck_assignment *a, bool worked);
 bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; false: not its matter */
 void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
 void ck_step_over(struct checker *c);

@@ -29,6 +29,8 @@ static size_t worker_text(const struct sim *s, const struct sim_station *t, char
 {
     static const char *const prefer[] = { "idle", "best", "hub" };
     size_t n = (size_t)snprintf(b, size, ", prefer: %s", prefer[t->prefer]);
+    if (t->per_day)
+        n += (size_t)snprintf(b + n, size - n, ", per_day: %u", t->per_day);
     if (t->shut_hubs) {
         n += (size_t)snprintf(b + n, size - n, ", %s: [", t->only ? "only_hubs" : "not_hubs");
         bool first = true;
@@ -91,6 +93,16 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v, uint64_t 
         t->lease_us = rng_spread(r, 30 * SEC, HOUR) / SEC * SEC;
         t->backoff_us = rng_spread(r, SEC, 20 * MINUTE) / SEC * SEC;
         t->start_by_us = rng_chance(r, 300000) ? rng_spread(r, MINUTE, HOUR) / SEC * SEC : 0;
+    }
+}
+
+/* So few at once, so few a day, that it matters; and so many that all comes to its end when the faults are over. */
+static void limits(struct sim *s, struct rng *r, struct sim_variant *v)
+{
+    uint32_t tasks = s->plan.rows * s->plan.runs;
+    for (uint32_t i = 0; !s->plan.alike && i < v->stations; i++) {
+        v->st[i].at_once = tasks < 2000 && rng_chance(r, 150000) ? (uint32_t)rng_range(r, 3, 9) : 0;
+        v->st[i].per_day = rng_chance(r, 150000) ? tasks / 4 + (uint32_t)rng_range(r, 1, 40) : 0;
     }
 }
 
@@ -163,6 +175,8 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
             n += (size_t)snprintf(b + n, size - n, "{method: all}\n");
         else if (t->copies_max)
             n += (size_t)snprintf(b + n, size - n, "{on: [route], method: plurality, ties: %s}\n", ties[t->ties]);
+        if (t->at_once)
+            n += (size_t)snprintf(b + n, size - n, "    at_once: %u\n", t->at_once);
         if (t->start_by_us)
             n += (size_t)snprintf(b + n, size - n, "    start_by: %" PRId64 "s\n", t->start_by_us / SEC);
     }
@@ -172,7 +186,8 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
 void lines_make(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.lines; i++) {
-        struct rng r = rng_of(s->plan.seed, "line", i), cr = rng_of(s->plan.seed, "copies", 1 + i);
+        struct rng r = rng_of(s->plan.seed, "line", i), cr = rng_of(s->plan.seed, "copies", 1 + i),
+                   lr = rng_of(s->plan.seed, "limits", i);
         struct sim_line *l = &s->line[i];
         snprintf(l->name, sizeof l->name, "line%u", i);
         l->variants = VARIANTS_MAX;
@@ -185,6 +200,7 @@ void lines_make(struct sim *s)
                 shape(s, &r, &l->v[k], i * VARIANTS_MAX + k);
                 copies(s, &cr, &l->v[k]);
             }
+            limits(s, &lr, &l->v[k]);
             text_of(s, l, &l->v[k], k, text, sizeof text);
             struct linefile *f = linefile_parse(l->name, text, strlen(text));
             CHECK(s, f);

@@ -101,7 +101,11 @@ static void tap_input(struct sim *s, const struct input *in)
     if (v->tap_n == v->tap_cap)
         CHECK(s, v->tap = realloc(v->tap, (v->tap_cap = v->tap_cap * 2 + 64) * sizeof *v->tap));
     struct tapped *t = &v->tap[v->tap_n++];
-    *t = (struct tapped){ .at = v->fed_us, .message = in->kind == INPUT_MESSAGE, .peer = in->peer, .from = v->out.n };
+    *t = (struct tapped){ .at = v->fed_us,
+                          .message = in->kind == INPUT_MESSAGE,
+                          .peer = in->peer,
+                          .from = v->out.n,
+                          .wall_off_us = v->wall_off_us };
     if (t->message)
         t->m = *in->msg;
 }

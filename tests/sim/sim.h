@@ -120,7 +120,7 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 /* ---- lines.c ---- */
 #define STATIONS_MAX 8
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
-struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t copies_min, copies_max, ties; };
+struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t copies_min, copies_max, ties, at_once, per_day; };
 struct sim_variant { uint32_t stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
 void lines_make(struct sim *s);
@@ -137,7 +137,7 @@ extern const char *const route_names[3];
 
 /* ---- server.c, tap.c ---- */
 struct store;
-struct tapped { struct slp_msg m; int64_t at; uint64_t peer, last_event; size_t from, to; bool message; };
+struct tapped { struct slp_msg m; int64_t at, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message; };
 struct server {
     struct rng rng;
     struct store *store;
@@ -151,6 +151,7 @@ struct server {
     struct frame **inbox;
     size_t inbox_n, inbox_cap;
     struct tapped *tap;
+    int64_t seen_off_us;    /* how far off the wall clock was with the last input that the tap has seen */
     size_t tap_n, tap_cap;
     uint64_t next_event;    /* the first that the tap has not seen */
     struct slp_buf page;
@@ -186,6 +187,7 @@ struct member {
     int64_t speed_us;
     uint32_t shift_from, shift_hours; /* when he is at his place; by_shift: and this is what the hub file says */
     bool by_shift;
+    uint32_t per_day;     /* 0: no limit */
     uint64_t busy;        /* a person's assignment */
     bool forgotten;
 };

@@ -31,6 +31,10 @@ void staff_roster(struct sim *s, struct hub *h)
                                          .kind = m->robot,
                                          .capacity = m->capacity,
                                          .skills = { skills.p, (uint32_t)skills.n, n } };
+        if (m->per_day) {
+            d.per_day = m->per_day;
+            SLP_SET(&d, item_worker_def, per_day);
+        }
         if (m->by_shift) { /* each has one of his own */
             d.shift = d.name;
             SLP_SET(&d, item_worker_def, shift);
@@ -61,7 +65,7 @@ void staff_roster(struct sim *s, struct hub *h)
 void staff_make(struct sim *s, struct hub *h)
 {
     struct rng r = rng_of(s->plan.seed, "staff", h->like), teams = rng_of(s->plan.seed, "teams", h->like),
-               shifts = rng_of(s->plan.seed, "shifts", h->like);
+               shifts = rng_of(s->plan.seed, "shifts", h->like), days = rng_of(s->plan.seed, "days", h->like);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
         s->plan.copies
@@ -82,6 +86,7 @@ void staff_make(struct sim *s, struct hub *h)
         m->shift_from = (uint32_t)rng_below(&r, 24);
         m->shift_hours = (uint32_t)rng_range(&r, 4, 24);
         m->by_shift = !m->steady && rng_chance(&shifts, 500000);
+        m->per_day = !m->steady && rng_chance(&days, 300000) ? (uint32_t)rng_spread(&days, 1, 60) : 0;
         snprintf(m->name, sizeof m->name, "%s-%s%u", h->name, m->robot ? "robot" : "person", i);
         for (uint32_t k = 0; k < CHECKER_SKILLS; k++)
             m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
@@ -100,6 +105,8 @@ void staff_change(struct sim *s, struct hub *h)
         m->level[rng_below(&h->rng, CHECKER_SKILLS)] = (uint8_t)rng_below(&h->rng, 4);
         if (m->robot)
             m->capacity = (uint32_t)rng_range(&h->rng, 1, 8);
+        if (rng_chance(&h->rng, 300000))
+            m->per_day = rng_chance(&h->rng, 500000) ? (uint32_t)rng_spread(&h->rng, 1, 60) : 0;
         m->here = m->here && m->on; /* who comes back signs in again */
     }
     staff_roster(s, h);
@@ -339,6 +346,17 @@ void staff_rota(struct sim *s, struct hub *h)
             slp_pack_item(&packed[rota.count++], SLP_ITEM_shift_def, &d);
         slp_buf_free(&times);
     }
+    struct slp_buf midnights = { 0 };
+    int64_t east = h->like % 5 * 2 * HOUR + h->like % 2 * 45 * MINUTE;
+    for (int k = 0; k < 11; k++)
+        slp_pack_u64(&midnights, (uint64_t)(WALL_BEGIN_US + (s->now_us / DAY - 1 + k) * DAY - east));
+    struct slp_item_zone_days zone = { .zone = { "Africa/Nairobi", 14 },
+                                       .days = { midnights.p, (uint32_t)midnights.n, 11 } };
+    if (h->like % 4 != 3) { /* some tell none */
+        slp_pack_item(&rota.zones, SLP_ITEM_zone_days, &zone);
+        rota.zone_count = 1;
+    }
+    slp_buf_free(&midnights);
     for (int i = 0; i < 4; i++) {
         uint64_t d = (uint64_t)rota.until_us + (uint64_t)i + h->like;
         memcpy(rota.digest + 8 * i, &d, 8);
@@ -346,6 +364,7 @@ void staff_rota(struct sim *s, struct hub *h)
     hub_input(s, h, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &rota });
     for (uint32_t i = 0; i < rota.count; i++)
         slp_buf_free(&packed[i]);
+    slp_buf_free(&rota.zones);
 }
 
 static bool on_shift(const struct sim *s, const struct hub *h, const struct member *m)

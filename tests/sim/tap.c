@@ -134,6 +134,8 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         st_fact.shut_hubs = st->shut_hubs;
         st_fact.shut_teams = st->shut_teams;
         st_fact.not_did = st->not_did;
+        st_fact.at_once = st->at_once;
+        st_fact.per_day = st->per_day;
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
         checker_feed(s->checker, &st_fact);
     }
@@ -364,6 +366,15 @@ static void shifts(struct sim *s, const struct tapped *t)
             times[f.count++] = (int64_t)us;
         checker_feed(s->checker, &f);
     }
+    struct slp_cursor z = slp_each(t->m.u.shifts.zones);
+    for (struct slp_item_zone_days d; slp_next_zone_days(&z, &d);) { /* a hub has one zone here */
+        int64_t times[SL_ZONE_DAYS_MAX];
+        struct fact f = { .kind = FACT_DAYS, .session = t->m.u.shifts.session, .times = times };
+        struct slp_cursor v = slp_each(d.days);
+        for (uint64_t us; slp_next_u64(&v, &us);)
+            times[f.count++] = (int64_t)us;
+        checker_feed(s->checker, &f);
+    }
 }
 
 /* The hub whose staff has one of this name. */
@@ -391,6 +402,7 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
                           .digest = shift_digest(d.shift) };
         struct slp_cursor k = slp_each(d.skills);
         f.index = hub_index(s, d.name);
+        f.per_day = (uint32_t)d.per_day;
         f.team = d.team.n ? (uint32_t)(d.team.p[4] - '0') : 0;
         for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
             for (int i = 0; i < CHECKER_SKILLS; i++)
@@ -448,6 +460,9 @@ void tap_batch(struct sim *s)
     struct slp_item_event e;
     for (size_t i = 0; i < v->tap_n; i++) {
         const struct tapped *t = &v->tap[i];
+        if (t->wall_off_us != v->seen_off_us)
+            checker_feed(s->checker, &(struct fact){ .kind = FACT_CLOCK });
+        v->seen_off_us = t->wall_off_us;
         if (t->message)
             request(s, t);
         while (v->next_event <= t->last_event) {

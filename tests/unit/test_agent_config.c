@@ -54,7 +54,8 @@ static void a_hub_file_is_read(void **state)
     struct hub_config *c = load(
         HEAD
         "broker: tcp://10.0.0.1:7711\ndata: /var/x\ngrace: 90s\ndrain: 2m\nprefetch: 3\nteams: [a, b]\n"
-        "workers:\n  - {id: njeri, name: Njeri W., team: b, capacity: 2, skills: {english: 3, swahili: 5}}\n"
+        "workers:\n  - {id: njeri, name: Njeri W., team: b, capacity: 2, per_day: 40, skills: {english: 3, swahili: "
+        "5}}\n"
         "  - {id: otieno, kind: human, prefetch: 0}\n"
         "robots:\n  - id: parrot\n    runner: exec\n    command: [cat, -n]\n    capacity: 4\n    time_limit: 1500ms\n"
         "    env: {LANG: C}\n    cwd: /tmp\n");
@@ -68,6 +69,8 @@ static void a_hub_file_is_read(void **state)
     const struct hub_member *n = hub_config_member(c, "njeri"), *o = hub_config_member(c, "otieno"),
                             *r = hub_config_member(c, "parrot");
     assert_int_equal(n->capacity, 2);
+    assert_int_equal(n->per_day, 40);
+    assert_int_equal(o->per_day, 0);
     assert_int_equal(n->prefetch, 3);
     assert_int_equal(n->skill_count, 2);
     assert_string_equal(n->skills[1].name, "swahili");
@@ -117,6 +120,7 @@ static void mistakes_are_named_with_their_place(void **state)
     refused(HEAD "workers:\n  - {id: x, kind: robot}\n",
             "hub.yml:4:19: a robot needs a runner: put it under 'robots'\n");
     refused(HEAD "workers:\n  - {id: x, capacity: 0}\n", "hub.yml:4:23: capacity is a number from 1 to 32768\n");
+    refused(HEAD "workers:\n  - {id: x, per_day: 0}\n", "hub.yml:4:22: per_day is a number from 1 to 1000000\n");
     refused(HEAD "workers:\n  - {id: x, skils: {a: 1}}\n",
             "hub.yml:4:13: unknown key 'skils' of a worker, did you mean 'skills'?\n");
     refused(HEAD "workers:\n  - {id: x, skills: {a: 300}}\n",

@@ -448,6 +448,27 @@ static void shifts_are_told_in_every_session_before_the_roster(void **state)
     assert_int_equal(m->u.shifts.session, 100);
 }
 
+static void days_of_zones_are_told_with_the_first_frame_also_without_shifts(void **state)
+{
+    struct world *w = *state;
+    struct slp_buf days = { 0 };
+    struct core_shifts s = { .until_us = 5000, .zone_count = 1 };
+    connect_up(w, 100);
+    slp_pack_u64(&days, 1000);
+    struct slp_item_zone_days z = { .zone = text("Asia/Kathmandu"), .days = { days.p, (uint32_t)days.n, 1 } };
+    slp_pack_item(&s.zones, SLP_ITEM_zone_days, &z);
+    act(w, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &s });
+    const struct slp_msg *m = must_send(w, SLP_SHIFTS);
+    assert_true(m->u.shifts.last);
+    assert_int_equal(m->u.shifts.shifts.count, 0);
+    assert_int_equal(m->u.shifts.zones.count, 1);
+    struct slp_cursor c = slp_each(m->u.shifts.zones);
+    assert_true(slp_next_zone_days(&c, &z));
+    assert_int_equal(z.days.count, 1);
+    slp_buf_free(&days);
+    slp_buf_free(&s.zones);
+}
+
 static void shifts_that_change_are_told_at_once_the_same_again_are_not(void **state)
 {
     struct world *w = *state;
@@ -630,6 +651,7 @@ int main(void)
         T(what_is_pushed_again_after_a_new_welcome_takes_no_credit),
         T(forms_are_asked_for_again_when_the_store_is_another),
         T(shifts_are_told_in_every_session_before_the_roster),
+        T(days_of_zones_are_told_with_the_first_frame_also_without_shifts),
         T(shifts_that_change_are_told_at_once_the_same_again_are_not),
         T(shifts_that_are_not_answered_are_told_again),
         T(shifts_that_are_refused_are_logged_and_not_repeated),

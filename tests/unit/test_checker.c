@@ -513,6 +513,53 @@ static void an_expiry_before_its_time_is_too_early(void **state)
     judged(&h, TOO_EARLY);
 }
 
+static void more_in_hand_than_a_station_allows_is_over_a_limit(void **state)
+{
+    (void)state;
+    for (unsigned allowed = 2; allowed <= 3; allowed++) {
+        struct history h = begin();
+        FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+             .attempts = 3, .at_once = allowed);
+        for (uint64_t unit = 1; unit <= 4; unit++)
+            put_unit(&h, unit);
+        give(&h, 1, 1, 1, ANNA);
+        give(&h, 2, 2, 1, ROBOT);
+        answer(&h, 1, 1, 1, ANNA, 0); /* there is room again */
+        give(&h, 3, 3, 1, ANNA);
+        give(&h, 4, 4, 1, ROBOT);
+        judged(&h, allowed == 2 ? OVER_LIMIT : VERDICTS);
+    }
+}
+
+static void more_in_a_day_than_allowed_is_over_a_limit(void **state)
+{
+    static const int64_t midnights[] = { 1000, 2000, 3000 };
+    (void)state;
+    for (unsigned kind = 0; kind < 6; kind++) {
+        struct history h = begin();
+        bool of_station = kind >= 3;
+        FEED(&h, .kind = FACT_DAYS, .session = SESSION, .times = midnights, .count = 3);
+        FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 2 },
+             .per_day = of_station ? 0 : 1);
+        FEED(&h, .kind = FACT_STATION, .station = 1, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+             .attempts = 3, .per_day = of_station);
+        put_unit(&h, 1);
+        put_unit(&h, 2);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN, .unit = 1, .station = 1, .assignment = 1, .worker = ANNA,
+              .hub = HUB, .wall = 1500);
+        STEP(&h);
+        if (kind % 3 == 2) { /* it goes back, and does not count */
+            EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 3, .wall = 1600);
+            EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 3, .wall = 1600);
+            STEP(&h);
+        }
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN, .unit = 2, .station = 1, .assignment = 2, .worker = ANNA,
+              .hub = HUB, .wall = kind % 3 == 1 ? 2000 : 1999);
+        STEP(&h);
+        judged(&h, kind % 3 == 0 ? OVER_LIMIT : VERDICTS);
+    }
+}
+
 /* After a shift's end: a touch that found nothing left of the lease, and said so, or said that all is well. */
 static void an_expiry_after_a_touch_is_judged_by_what_it_was_told(void **state)
 {
@@ -822,6 +869,8 @@ int main(void)
         cmocka_unit_test(who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back),
         cmocka_unit_test(a_second_assignment_of_one_task_is_asked_too_much),
         cmocka_unit_test(more_than_was_granted_is_negative_credit),
+        cmocka_unit_test(more_in_hand_than_a_station_allows_is_over_a_limit),
+        cmocka_unit_test(more_in_a_day_than_allowed_is_over_a_limit),
         cmocka_unit_test(credit_of_a_session_that_is_over_counts_no_more),
         cmocka_unit_test(transitions_that_the_matrix_does_not_have),
         cmocka_unit_test(a_unit_that_went_the_wrong_way),

@@ -53,6 +53,8 @@ static const struct {
     K(SHIFT, "\0\0\0\5", "shift 5"),
     K(PACE, "\0\0\0\5", "the usual time of station 5"),
     K(REPUTE, "\0\0\0\5\0\0\0\6", "what is measured of worker 5 at station 6"),
+    K(DAY, "\0\0\0\0\0\0\0\5Asia/Tokyo", "when days begin in a zone of hub 5"),
+    K(DAY, "\0\0\0\7\0\0\0\5", "what worker 7 has had in a day, station 5"),
 #undef K
 };
 

@@ -12,7 +12,7 @@
 
 enum { O = 0, R = 1 };
 enum shape { WHOLE, NIL, CUT, MORE, SHAPES };
-#define FIELDS_MAX 16
+#define FIELDS_MAX 32 /* of an item */
 
 struct layout {
     unsigned n, needed; /* fields; how many must be there: all up to the last required one */

@@ -49,6 +49,28 @@ static void each_mistake_is_named(void **state)
         "l.yml:13:30: 'not_who_did' names 'd', but there is no such station\n");
 }
 
+static void limits_are_taken_and_change_at_once(void **state)
+{
+    static const char text[] = "line: l\ninput: [{name: t, type: text}]\nstations:\n  - name: a\n"
+                               "    worker: {per_day: %s}\n    at_once: %s\n";
+    char one[200], two[200];
+    (void)state;
+    snprintf(one, sizeof one, text, "40", "12");
+    snprintf(two, sizeof two, text, "1", "1000000");
+    struct ld_line *l = good_line(one), *other = good_line(two),
+                   *none = good_line("line: l\ninput: [{name: t, type: text}]\nstations:\n  - name: a\n");
+    assert_int_equal(l->stations[0].per_day, 40);
+    assert_int_equal(l->stations[0].at_once, 12);
+    assert_int_equal(none->stations[0].per_day + none->stations[0].at_once, 0);
+    assert_true(ld_compatible(l, other) && ld_compatible(l, none) && ld_compatible(none, l));
+    ld_free(&l);
+    ld_free(&other);
+    ld_free(&none);
+    snprintf(one, sizeof one, text, "0", "1000001");
+    expect_problems(one, "l.yml:5:14: 'per_day' is 0, but must be 1 to 1000000\n"
+                         "l.yml:6:5: 'at_once' is 1000001, but must be 1 to 1000000\n");
+}
+
 static void who_may_work_there_is_no_compatible_change(void **state)
 {
     static const char *const other[] = { "{only_hubs: [x]}", "{not_hubs: [x]}", "{only_teams: [x]}",
@@ -73,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hubs_teams_and_preference_are_taken),
         cmocka_unit_test(each_mistake_is_named),
+        cmocka_unit_test(limits_are_taken_and_change_at_once),
         cmocka_unit_test(who_may_work_there_is_no_compatible_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

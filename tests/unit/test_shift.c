@@ -258,6 +258,35 @@ static void the_rule_holds_on_every_day_of_fifteen_years(void **state)
     free(old);
 }
 
+/* The midnights of a zone, UTC, joined by commas, from the day that has `from` in it. */
+static const char *midnights(const char *zone, const char *from, int64_t for_us)
+{
+    static char text[400];
+    int64_t v[16];
+    struct shift_zone *z = shift_zone_open(zone);
+    assert_non_null(z);
+    int n = shift_days(z, utc(from), utc(from) + for_us, v, 16);
+    shift_zone_close(&z);
+    text[0] = 0;
+    for (int i = 0; i < n; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.16s", i ? ", " : "", told(v[i]));
+    return text;
+}
+
+static void days_begin_at_local_midnight_and_the_first_one_is_past(void **state)
+{
+    const int64_t day = 86400000000;
+    (void)state;
+    assert_string_equal(midnights("Asia/Kathmandu", "2026-11-26 00:00", 2 * day),
+                        "2026-11-25 18:15, 2026-11-26 18:15, 2026-11-27 18:15");
+    assert_string_equal(midnights("America/New_York", "2026-10-31 12:00", 3 * day), /* a day of 25 hours */
+                        "2026-10-31 04:00, 2026-11-01 04:00, 2026-11-02 05:00, 2026-11-03 05:00");
+    assert_string_equal(midnights("America/Havana", "2026-03-07 12:00", 2 * day), /* 00:00 is skipped on the 8th */
+                        "2026-03-07 05:00, 2026-03-08 05:00, 2026-03-09 04:00");
+    assert_string_equal(midnights("Pacific/Apia", "2011-12-29 12:00", 2 * day), /* the 30th never was */
+                        "2011-12-29 10:00, 2011-12-30 10:00, 2011-12-31 10:00");
+}
+
 static void overlaps_are_found(void **state)
 {
     (void)state;
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(what_is_asked_for_is_told_whole_and_at_most_so_many),
         cmocka_unit_test(only_what_the_database_names_is_a_zone),
         cmocka_unit_test(the_rule_holds_on_every_day_of_fifteen_years),
+        cmocka_unit_test(days_begin_at_local_midnight_and_the_first_one_is_past),
         cmocka_unit_test(overlaps_are_found),
         cmocka_unit_test(dates_and_days_agree),
     };
