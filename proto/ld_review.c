@@ -325,67 +325,55 @@ static void pack_or_nil(struct slp_buf *b, struct slp_bytes v)
         slp_buf_add(b, v.p, v.n);
 }
 
-static int refuse(char *text, size_t size, const char *what, struct slp_bytes field)
+static int refuse(const struct ld_station *s, uint32_t at, const char *what, uint32_t *field, char *text, size_t size)
 {
-    if (field.n)
-        snprintf(text, size, "%s: %s", LD_Q(field), what);
-    else
-        snprintf(text, size, "%s", what);
-    return -1;
-}
-
-static int check_verdict(const struct ld_review *v, enum ld_verdict verdict, uint32_t changed, struct slp_bytes first,
-                         bool reason, char *text, size_t size)
-{
-    static const struct slp_bytes verdict_name = { "verdict", 7 }, reason_name = { "reason", 6 };
-    if (verdict != LD_REJECT && reason)
-        return refuse(text, size, "a reason is for what is rejected", reason_name);
-    switch (verdict) {
-    case LD_ACCEPT:
-        return changed ? refuse(text, size, "is changed, but the verdict is accept: say improve", first) : 0;
-    case LD_IMPROVED:
-        return changed ? 0 : refuse(text, size, "improve, but nothing is changed: say accept", verdict_name);
-    case LD_REJECT:
-        if (changed)
-            return refuse(text, size, "is changed, but the verdict is reject: what is sent back stays as it is", first);
-        return reason || !v->reason_count ? 0 : refuse(text, size, "is required when work is rejected", reason_name);
-    }
+    snprintf(text, size, "%s: %s", LD_Q(s->fields[at].name), what);
+    *field = at;
     return -1;
 }
 
 int ld_review(const struct ld_station *s, const struct ld_field *work_fields, const struct slp_list *work,
-              const struct slp_list *given, struct slp_buf *out, char *text, size_t text_size)
+              const struct slp_list *given, struct slp_buf *out, uint32_t *field, char *text, size_t text_size)
 {
     const struct ld_review *v = &s->review;
     struct slr was = slr_on(work->p, work->bytes), is = slr_on(given->p, given->bytes);
     bool changed[SL_FORM_FIELDS_MAX] = { 0 };
-    uint32_t changes = 0, n = v->work;
-    struct slp_bytes first = ld_none;
+    uint32_t n = v->work, first = n;
     for (uint32_t i = 0; i < n; i++) {
         struct slp_bytes old = next_value(&was), new = next_value(&is), stands = is_nil(new) ? old : new;
         changed[i] = !(is_empty(stands) && is_empty(old)) && (stands.n != old.n || memcmp(stands.p, old.p, old.n) != 0);
         if (changed[i] && work_fields[i].required && is_empty(stands))
-            return refuse(text, text_size, "is required", s->fields[i].name);
-        if (changed[i] && !changes++)
-            first = s->fields[i].name;
+            return refuse(s, i, "is required", field, text, text_size);
+        first = changed[i] && first == n ? i : first;
         if (changed[i] && is_empty(stands))
             slp_pack_nil(out);
         else
             slp_buf_add(out, stands.p, stands.n);
     }
-    struct slp_bytes word = next_value(&is), note = next_value(&is),
-                     reason = v->reason_count ? next_value(&is) : (struct slp_bytes){ "\xc0", 1 };
+    struct slp_bytes word = next_value(&is), note = next_value(&is), reason = next_value(&is);
     struct slr r = slr_on(word.p, word.n);
     struct slr_value value = ld_read_value(&r);
     int verdict = LD_ACCEPT;
     while (verdict < LD_REJECT && !ld_same(ld_str(ld_verdict_words[verdict]), ld_bytes_of(&value)))
         verdict++; /* it is one of them: its options were checked */
-    if (check_verdict(v, (enum ld_verdict)verdict, changes, first, !is_empty(reason), text, text_size) != 0)
-        return -1;
+    if (verdict == LD_REJECT ? is_empty(reason) : v->reason_count && !is_empty(reason))
+        return refuse(s, n + LD_REVIEW_REASON,
+                      verdict == LD_REJECT ? "is required when work is rejected" : "a reason is for what is rejected",
+                      field, text, text_size);
+    if (verdict == LD_IMPROVED && first == n)
+        return refuse(s, n + LD_REVIEW_VERDICT, "improve, but nothing is changed: say accept", field, text, text_size);
+    if (verdict != LD_IMPROVED && first < n)
+        return refuse(s, first,
+                      verdict == LD_ACCEPT ? "is changed, but the verdict is accept: say improve"
+                                           : "is changed, but the verdict is reject: what is sent back stays as it is",
+                      field, text, text_size);
     slp_buf_add(out, word.p, word.n);
     pack_or_nil(out, note);
     if (v->reason_count)
         pack_or_nil(out, reason);
+    uint32_t changes = 0;
+    for (uint32_t i = 0; i < n; i++)
+        changes += changed[i];
     if (!changes) {
         slp_pack_nil(out);
         return verdict;

@@ -127,9 +127,9 @@ int ld_check_values(const struct ld_field *fields, uint32_t field_count, const c
 
 /* What a reviewer handed in (`given`: values of the review's form, checked by ld_check_values) about this work (`work`: its values; those of the form come
  * first). Packs the review's result into `out`: the work as it stands now, verdict, note and reason, the fields that were changed. Returns the verdict, or -1
- * with text filled: what does not go together. `out` failed: without memory. */
+ * with text filled: what does not go together, and in *field the place of the form's field whose fault it is. `out` failed: without memory. */
 int ld_review(const struct ld_station *s, const struct ld_field *work_fields, const struct slp_list *work, const struct slp_list *given, struct slp_buf *out,
-              char *text, size_t text_size);
+              uint32_t *field, char *text, size_t text_size);
 
 /* Evaluate a station's `when`. get() hands out the packed value of a field, {NULL, 0} for null (skipped, nil, not there).
  * A comparison with null is false; `not` of it is true. Numbers compare as numbers if both sides are numbers or decimal strings, else as

@@ -99,7 +99,7 @@ static void on_values(struct agent *a, const struct core_task *t, const struct r
     const struct form *f = agent_form(a, t->station_id);
     struct slp_buf values = { 0 }, item = { 0 };
     char text[SL_TEXT_BYTES_MAX];
-    if (!f || form_values(f, d->values, &values, NULL, text, sizeof text) != 0) {
+    if (!f || form_values(f, t, d->values, &values, NULL, text, sizeof text) != 0) {
         give_up(a, t->assignment, 4, f ? text : "the form is gone", 0);
         slp_buf_free(&values);
         return;

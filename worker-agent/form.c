@@ -50,11 +50,32 @@ static struct ld_line *compile(struct slp_bytes form, char *text, size_t text_si
     return line;
 }
 
+static bool same_name(struct slp_bytes a, const char *b)
+{
+    return a.n == strlen(b) && memcmp(a.p, b, a.n) == 0;
+}
+
 static void copy_name(char to[SL_NAME_BYTES_MAX + 1], struct slp_bytes from)
 {
     size_t n = from.n <= SL_NAME_BYTES_MAX ? from.n : SL_NAME_BYTES_MAX;
     memcpy(to, from.p, n);
     to[n] = 0;
+}
+
+/* The fields behind those of the work begin with the verdict: no field of the work has its name. */
+static bool review_of(struct form *f)
+{
+    struct ld_station *s = &f->review;
+    *s = f->compiled->stations[0];
+    struct ld_field *fields = calloc(s->field_count, sizeof *fields);
+    if (!fields)
+        return false;
+    memcpy(fields, s->fields, s->field_count * sizeof *fields);
+    s->fields = fields;
+    for (; s->review.work < s->field_count && !same_name(fields[s->review.work].name, "verdict"); s->review.work++)
+        fields[s->review.work].required = false;
+    s->review.reason_count = s->field_count > s->review.work + LD_REVIEW_REASON;
+    return true;
 }
 
 struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
@@ -80,6 +101,7 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
     copy_name(f->line, m.u.form.line);
     copy_name(f->station, m.u.form.station);
     f->shows = m.u.form.shows;
+    f->reviews = m.u.form.reviews;
     f->compiled = compile(m.u.form.form, text, text_size);
     f->json = f->compiled ? json_of_packed(m.u.form.form.p, m.u.form.form.n) : NULL;
     if (!f->json) {
@@ -90,6 +112,13 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
     }
     f->fields = f->compiled->stations[0].fields;
     f->field_count = f->compiled->stations[0].field_count;
+    if (f->reviews.n && !review_of(f)) {
+        snprintf(text, text_size, "out of memory");
+        form_free(&f);
+        return NULL;
+    }
+    if (f->reviews.n)
+        f->fields = f->review.fields;
     return f;
 }
 
@@ -100,9 +129,36 @@ void form_free(struct form **fp)
         return;
     *fp = NULL;
     json_decref(f->json);
+    if (f->fields && f->fields == f->review.fields)
+        free(f->review.fields);
     ld_free(&f->compiled);
     free((void *)(uintptr_t)f->body.p);
     free(f);
+}
+
+/* What is shown of the work: "STATION.field" by its field. */
+static struct slp_bytes work_value(const struct form *f, const struct core_task *t, uint32_t i)
+{
+    struct slp_cursor names = slp_each(f->shows), values = slp_each(t->fields);
+    struct slp_bytes name, value, want = f->fields[i].name;
+    while (slp_next_str(&names, &name) && slp_next_raw(&values, &value))
+        if (name.n == f->reviews.n + 1 + want.n && memcmp(name.p, f->reviews.p, f->reviews.n) == 0 &&
+            name.p[f->reviews.n] == '.' && memcmp(name.p + f->reviews.n + 1, want.p, want.n) == 0)
+            return value;
+    return (struct slp_bytes){ "\xc0", 1 };
+}
+
+static json_t *review_json(const struct form *f, const struct core_task *t)
+{
+    json_t *work = json_object();
+    for (uint32_t i = 0; work && i < f->review.review.work; i++) {
+        struct slp_bytes v = work_value(f, t, i), name = f->fields[i].name;
+        if (json_object_setn_new(work, name.p, name.n, json_of_packed(v.p, v.n)) != 0) {
+            json_decref(work);
+            return NULL;
+        }
+    }
+    return work ? json_pack("{s:s%, s:o}", "of", f->reviews.p, (int)f->reviews.n, "work", work) : NULL;
 }
 
 json_t *form_task_json(const struct form *f, const struct core_task *t)
@@ -121,6 +177,10 @@ json_t *form_task_json(const struct form *f, const struct core_task *t)
                   f->station, "attempt", (json_int_t)t->attempt, "fields", fields, "form", f->json);
     if (o && t->context.n)
         json_object_set_new(o, "context", json_of_packed(t->context.p, t->context.n));
+    if (o && f->reviews.n && json_object_set_new(o, "review", review_json(f, t)) != 0) {
+        json_decref(o);
+        return NULL;
+    }
     return o;
 }
 
@@ -141,8 +201,32 @@ static int wrong(char field[SL_NAME_BYTES_MAX + 1], struct slp_bytes name, char 
     return -1;
 }
 
-int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1],
-                char *text, size_t text_size)
+/* As the broker will look at it: what is wrong is said while the person is still there. */
+static int check_review(const struct form *f, const struct core_task *t, const char *given, size_t n,
+                        char field[SL_NAME_BYTES_MAX + 1], char *text, size_t text_size)
+{
+    struct slp_buf work = { 0 }, out = { 0 };
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < f->review.review.work; i++) {
+        struct slp_bytes v = work_value(f, t, i);
+        slp_buf_add(&work, v.p, v.n);
+    }
+    struct slp_list was = { work.p, (uint32_t)work.n, f->review.review.work },
+                    is = { given, (uint32_t)n, f->field_count };
+    int verdict =
+        work.failed ? 0 : ld_review(&f->review, f->compiled->stations[0].fields, &was, &is, &out, &at, text, text_size);
+    bool failed = work.failed || (verdict >= 0 && out.failed);
+    if (failed)
+        snprintf(text, text_size, "out of memory");
+    else if (verdict < 0 && field)
+        copy_name(field, f->fields[at].name);
+    slp_buf_free(&work);
+    slp_buf_free(&out);
+    return failed || verdict < 0 ? -1 : 0;
+}
+
+int form_values(const struct form *f, const struct core_task *t, const json_t *answers, struct slp_buf *values,
+                char field[SL_NAME_BYTES_MAX + 1], char *text, size_t text_size)
 {
     const char *key;
     json_t *value;
@@ -181,5 +265,5 @@ int form_values(const struct form *f, const json_t *answers, struct slp_buf *val
         snprintf(text, text_size, "%s", why);
         return -1;
     }
-    return 0;
+    return f->reviews.n ? check_review(f, t, values->p + start, values->n - start, field, text, text_size) : 0;
 }

@@ -14,6 +14,8 @@ struct form {
     const struct ld_field *fields;       /* owned by compiled */
     uint32_t field_count;
     struct slp_list shows;               /* names of what a task shows; points into body */
+    struct slp_bytes reviews;            /* of a review: the station whose work it reviews; points into body. n 0: none */
+    struct ld_station review;            /* of a review: its form as one, in which every field of the work may be left out */
     json_t *json;                        /* the form as applied: title, instruction, fields */
     struct ld_line *compiled;
 };
@@ -23,13 +25,13 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size);
 void form_free(struct form **f); /* safe to repeat */
 
 /* {"assignment", "line", "station", "attempt", "fields": {name: value}, "form": {...}, "context": {...} if there is
- * one}. NULL: no memory. */
+ * one, "review": {"of": station, "work": {field: value}} at a review}. NULL: no memory. */
 json_t *form_task_json(const struct form *f, const struct core_task *t);
 
 /* Pack an object of answers {field: value} in the form's order, missing ones as nil, and check them. 0 with *values
  * (appended) holding
  * f->field_count elements; -1 with a sentence in text that names the field, and its name in field (may be NULL; "" if
  * it is no field's fault). */
-int form_values(const struct form *f, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1],
+int form_values(const struct form *f, const struct core_task *t, const json_t *answers, struct slp_buf *values, char field[SL_NAME_BYTES_MAX + 1],
                 char *text, size_t text_size);
 #endif

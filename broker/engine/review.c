@@ -135,8 +135,9 @@ bool review_read(struct engine *e, struct aseg *s, uint64_t no, const struct slp
     const struct ld_station *origin = def;
     while (origin->review.of >= 0)
         origin = &r->lv->stations[origin->review.of];
+    uint32_t field;
     slp_buf_clear(&e->b2);
-    *verdict = ld_review(def, origin->fields, &work, given, &e->b2, text, size);
+    *verdict = ld_review(def, origin->fields, &work, given, &e->b2, &field, text, size);
     if (*verdict < 0)
         return false;
     slp_pack_u64(&e->b2, result);

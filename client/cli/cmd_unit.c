@@ -55,7 +55,9 @@ static const char *word(const char *of, const char *key, const struct sl_value *
                                        "recalled",
                                        "buried",
                                        "dropped",
-                                       "another answer was wanted" };
+                                       "another answer was wanted",
+                                       "a review sent it back",
+                                       "not its author's alone any more" };
     const char *const *words = NULL;
     size_t count = 0;
     if (strcmp(key, "why") == 0 || strcmp(key, "what") == 0) {
@@ -207,7 +209,7 @@ static void put_tree(FILE *out, const char *of, const char *key, const struct sl
         struct sl_value item;
         fputs(v->n ? ": " : ": -", out);
         for (unsigned i = 0; sl_next(&c, &item); i++) {
-            fputs(i ? ", " : "", out);
+            fputs(!i ? "" : strcmp(of, "changes") == 0 ? " -> " : ", ", out); /* of a review: before and after */
             put_scalar(out, key, &item);
         }
         fputc('\n', out);

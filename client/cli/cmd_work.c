@@ -302,14 +302,26 @@ static enum said submit(struct work *w, const json_t *fields)
     }
 }
 
+/* What stands in [brackets] at first: the last draft, the work that is reviewed, or what a review sent back. */
+static json_t *first_values(const json_t *task)
+{
+    const json_t *from = json_object_get(task, "draft");
+    if (!json_is_object(from)) {
+        from = json_object_get(json_object_get(task, "context"), "answer");
+    }
+    if (!json_is_object(from)) {
+        from = json_object_get(json_object_get(task, "review"), "work");
+    }
+    return json_is_object(from) ? json_deep_copy(from) : json_object();
+}
+
 static enum said do_task(struct work *w, const json_t *task)
 {
-    const json_t *fields = json_object_get(json_object_get(task, "form"), "fields"),
-                 *draft = json_object_get(task, "draft");
+    const json_t *fields = json_object_get(json_object_get(task, "form"), "fields");
     enum said said = SAID_VALUE;
     w->assignment = json_integer_value(json_object_get(task, "assignment"));
     w->recalled = false;
-    w->values = json_is_object(draft) ? json_deep_copy(draft) : json_object();
+    w->values = first_values(task);
     work_form_show(w->cli->out, task);
     if (json_is_true(json_object_get(task, "recalled"))) {
         cli_note(w->cli,

@@ -60,16 +60,23 @@ static void put_value(FILE *f, const json_t *v)
 
 void work_form_show(FILE *f, const json_t *task)
 {
-    const json_t *form = json_object_get(task, "form"),
-                 *note = json_object_get(json_object_get(task, "context"), "note");
+    static const char *const told[] = { "author", "reason", "note" };
+    const json_t *form = json_object_get(task, "form"), *context = json_object_get(task, "context");
+    json_int_t round = json_integer_value(json_object_get(context, "round"));
     const char *key, *title = text_of(form, "title"), *instruction = text_of(form, "instruction");
     json_t *value;
     fprintf(f, "\n%s/%s, task %" JSON_INTEGER_FORMAT "\n", text_of(task, "line"), text_of(task, "station"),
             json_integer_value(json_object_get(task, "assignment")));
     put_lines(f, "", title, strlen(title));
     put_lines(f, "  ", instruction, strlen(instruction));
-    if (json_is_string(note)) {
-        put_lines(f, "  note: ", json_string_value(note), json_string_length(note));
+    if (round > 1) {
+        fprintf(f, "  round %" JSON_INTEGER_FORMAT "\n", round);
+    }
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        const json_t *v = json_object_get(context, told[i]);
+        char indent[24];
+        snprintf(indent, sizeof indent, "  %s: ", told[i]);
+        put_lines(f, indent, text_of(context, told[i]), json_string_length(v));
     }
     json_object_foreach(json_object_get(task, "fields"), key, value)
     {

@@ -437,7 +437,7 @@ static void form_runs_out(void *arg)
     json_t *answers = json_loads("{\"x\": \"yes\", \"y\": 3.5, \"z\": [\"q\"]}", 0, NULL);
     if (f && answers) {
         alloc_rearm();
-        int rc = form_values(f, answers, &values, field, said, sizeof said);
+        int rc = form_values(f, &t, answers, &values, field, said, sizeof said);
         alloc_disarm();
         assert_true(rc == 0 || alloc_state.failed > 0);
         if (rc == 0)
