@@ -48,6 +48,13 @@ class RoundTheClock(unittest.TestCase):
                 if who != reviewer:  # they may meet at the turn of the shifts
                     self.assertLessEqual(len(at[reviewer] & at[who]), 1, (reviewer, who))
 
+    def test_what_reviewers_send_back_is_written_again(self):
+        fact = {k: int(v) for k, v in self.facts.items()}
+        self.assertEqual(fact["accepted"] + fact["changed"] + fact["sent_back"], sum(i for _, i in self.hubs.values()))
+        for what in ("accepted", "changed", "sent_back", "again_by_author", "again_by_others"):
+            self.assertGreater(fact[what], 2 if what.startswith("again") else 20, what)
+        self.assertLessEqual(fact["again_by_author"] + fact["again_by_others"], fact["sent_back"])
+
     def test_what_a_shift_leaves_goes_back(self):
         self.assertGreater(int(self.facts["recalled"]), 0)
 

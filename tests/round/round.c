@@ -4,7 +4,8 @@
  *   round-the-clock --facts    the same as lines of words and numbers, for a test
  *
  * Twelve people are signed in all the time, shift or no shift; the agents' own code turns their local shifts into UTC, the engine decides who gets what. What
- * three of four in each hub write in the day, the fourth improves, mostly at night. A person takes three to nine minutes
+ * three of four in each hub write in the day, the fourth reviews, mostly at night: accepts, improves, or sends back. What is sent back waits six hours for whoever wrote it, who mostly
+ * sleeps, and then goes to whoever writes by then. A person takes three to nine minutes
  * for a task, by a fixed sequence of numbers. Whoever is handed a task is looked up in the shifts again, here, by its own arithmetic. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,8 +30,10 @@ static const char *const line_yaml =
     "line: letters\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
     "  - name: write\n    worker: {kind: human, skills: {write: 1}}\n    lease: 20m\n    start_by: 12h\n"
     "    form: {fields: [{name: answer, type: short_answer}]}\n"
-    "  - name: improve\n    worker: {kind: human, skills: {review: 1}}\n    lease: 20m\n    start_by: 12h\n"
-    "    form: {fields: [{name: better, type: short_answer}]}\n";
+    "  - name: improve\n    type: improve\n    worker: {kind: human, skills: {review: 1}}\n    lease: 20m\n    "
+    "start_by: "
+    "12h\n"
+    "    reasons: [unclear]\n    return_to_author: 6h\n    rounds: 4\n";
 
 struct person {
     const char *name;
@@ -76,6 +79,7 @@ static struct place place[HUBS] = {
 static struct world w;
 static uint64_t seed = 42, run_id;
 static unsigned off_shift, recalled, submitted;
+static unsigned accepted, changed, sent_back, again_by_author, again_by_others;
 static struct {
     uint8_t wrote, improved;
 } unit_by[UNITS + 1]; /* hub number, from 1 */
@@ -217,10 +221,40 @@ static void take_in(struct place *pl)
 }
 
 
+/* A letter, or a verdict on one. */
+static enum slp_code hand_in(struct place *pl, const struct person *p)
+{
+    struct slp_buf b = { 0 }, v = { 0 };
+    unsigned lot = p->reviewer ? dice(10) : 0;
+    const char *const letter[] = { "done" }, *const verdict[][4] = { { NULL, "reject", "what is meant?", "unclear" },
+                                                                     { "done well", "improve", NULL, NULL },
+                                                                     { NULL, "accept", NULL, NULL } };
+    unsigned which = lot == 0 ? 0 : lot <= 3 ? 1 : 2, n = p->reviewer ? 4 : 1;
+    const char *const *text = p->reviewer ? verdict[which] : letter;
+    for (unsigned i = 0; i < n; i++)
+        if (text[i])
+            slp_pack_cstr(&v, text[i]);
+        else
+            slp_pack_nil(&v);
+    struct slp_item_result it = { .assignment = p->task.assignment,
+                                  .worker = p->task.worker,
+                                  .values = { v.p, (uint32_t)v.n, n } };
+    slp_pack_item(&b, SLP_ITEM_result, &it);
+    struct slp_submit q = { .session = pl->h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+    struct slp_msg *m = world_send(&w, pl->h.peer, SLP_SUBMIT, &q);
+    slp_buf_free(&b);
+    slp_buf_free(&v);
+    if (p->reviewer)
+        *(which == 0 ? &sent_back : which == 1 ? &changed : &accepted) += 1;
+    struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
+    struct slp_item_outcome o = { .code = SLP_E_OK };
+    return m->type == SLP_OUTCOMES && slp_next_outcome(&c, &o) ? (enum slp_code)o.code : world_code(m);
+}
+
 static void work(struct place *pl, struct person *p)
 {
     if (p->busy && w.wall_us >= p->until_us) {
-        must(world_submit(&w, &pl->h, &p->task, "done") == SLP_E_OK, "a result did not count");
+        must(hand_in(pl, p) == SLP_E_OK, "a result did not count");
         p->busy = false;
         p->done[(w.wall_us - BEGIN_US) / (HOUR / 2) < CELLS ? (w.wall_us - BEGIN_US) / (HOUR / 2) : CELLS - 1]++;
         *(p->reviewer ? &pl->improved : &pl->wrote) += 1;
@@ -237,15 +271,43 @@ static void work(struct place *pl, struct person *p)
     p->until_us = w.wall_us + (3 + dice(7)) * MINUTE;
 }
 
-/* Which hub wrote what which hub improved: out of the units' stories. */
+static int who(uint64_t unit, int station, unsigned assignment)
+{
+    char path[80];
+    snprintf(path, sizeof path, "stations[%d].assignments[%u].worker", station, assignment);
+    for (unsigned h = 0; h < HUBS; h++)
+        for (unsigned k = 0; k < PEOPLE; k++)
+            if (world_story_is(&w, "day", unit, path, place[h].p[k].name))
+                return (int)(h * PEOPLE + k);
+    return -1;
+}
+
+/* Which hub wrote what which hub improved, and who wrote again what came back: out of the units' stories. */
 static void look_back(void)
 {
-    for (uint64_t u = 1; u <= UNITS; u++)
+    for (uint64_t u = 1; u <= UNITS; u++) {
+        int author = -1;
+        for (unsigned a = 0; a < 16; a++) {
+            char path[80];
+            snprintf(path, sizeof path, "stations[0].assignments[%u].state", a);
+            uint64_t state = world_story(&w, "day", u, path);
+            if (state == UINT64_MAX)
+                break;
+            if (state != ASSIGN_COUNTED)
+                continue;
+            int by = who(u, 0, a);
+            if (author >= 0)
+                *(by == author ? &again_by_author : &again_by_others) += 1;
+            author = by;
+        }
         for (int s = 0; s < 2; s++)
-            for (unsigned a = 0; a < 8; a++) {
+            for (unsigned a = 0; a < 16; a++) {
                 char path[80];
                 snprintf(path, sizeof path, "stations[%d].assignments[%u].state", s, a);
-                if (world_story(&w, "day", u, path) != ASSIGN_COUNTED)
+                uint64_t state = world_story(&w, "day", u, path);
+                if (state == UINT64_MAX)
+                    break;
+                if (state != ASSIGN_COUNTED)
                     continue;
                 for (unsigned h = 0; h < HUBS; h++) {
                     snprintf(path, sizeof path, "stations[%d].assignments[%u].hub", s, a);
@@ -253,6 +315,7 @@ static void look_back(void)
                         *(s ? &unit_by[u].improved : &unit_by[u].wrote) = (uint8_t)(h + 1);
                 }
             }
+    }
 }
 
 /* ---- the outcome ---- */
@@ -292,6 +355,8 @@ static void sums(bool facts, double seconds)
             night += a != b ? by[a][b] : 0;
     if (facts) {
         printf("off_shift %u\nrecalled %u\nresults %u\nimproved_elsewhere %u\n", off_shift, recalled, submitted, night);
+        printf("accepted %u\nchanged %u\nsent_back %u\nagain_by_author %u\nagain_by_others %u\n", accepted, changed,
+               sent_back, again_by_author, again_by_others);
         for (unsigned h = 0; h < HUBS; h++)
             printf("hub %s wrote %u improved %u\n", place[h].name, place[h].wrote, place[h].improved);
         for (unsigned h = 0; h < HUBS; h++)
@@ -305,8 +370,11 @@ static void sums(bool facts, double seconds)
     }
     printf("\n");
     for (unsigned h = 0; h < HUBS; h++)
-        printf("%-10s wrote %3u, improved %3u (%u of its own, %u that others wrote)\n", place[h].name, place[h].wrote,
+        printf("%-10s wrote %3u, reviewed %3u (%u of its own, %u that others wrote)\n", place[h].name, place[h].wrote,
                place[h].improved, by[h + 1][h + 1], place[h].improved - by[h + 1][h + 1]);
+    printf("Reviews: %u accepted, %u improved, %u sent back; of these %u were written again by their author, %u by "
+           "others.\n",
+           accepted, changed, sent_back, again_by_author, again_by_others);
     printf("%u results in %d hours; %u tasks were handed back at a shift's end; given to somebody off shift: %u. It "
            "took %.1f s.\n",
            submitted, HOURS, recalled, off_shift, seconds);
