@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demo: one broker, three hubs on three continents, 600 customer messages through a line of four stations.
+# The demo: one broker, three hubs on three continents, 600 customer messages through a line of five stations.
 #   deploy/demo/demo.sh [BUILD]
 # Everything runs in a temporary directory, on loopback ports that the system chooses, and is ended at the end, by process id. The
 # commands are shown as they are run. The finished work is left in BUILD/demo-output.csv.
@@ -143,7 +143,7 @@ for hub in kathmandu nairobi medellin; do
 done
 run sunline hub list
 
-say "3. A line: clean, then language and contact side by side, then ticket, which joins them."
+say "3. A line: clean, then language and contact side by side, then ticket, which joins them; check reviews the urgent ones."
 cp "$here/inbox.yml" "$here/messages.csv" .
 run sunline line check inbox.yml
 run sunline line apply inbox.yml
@@ -163,13 +163,18 @@ run sunline run show march
 run sunline worker list
 say "The story of one unit:"
 run sunline unit show march/1
+say "What the reviewers said: accepted, improved field by field, or sent back with a reason. The first three verdicts, and the story of one that was sent back:"
+run sunline run output march --station check --answers --format jsonl -o verdicts.jsonl
+head -n 3 verdicts.jsonl
+sent_back=$(sed -n '/"check.verdict": *"reject"/s/.*"unit": *\([0-9]*\).*/\1/p' verdicts.jsonl | head -n 1)
+run sunline unit show "march/$sent_back" | sed -n '/^  *ticket$/,$p'
 
 say "7. People work by shifts. Who is on in Kathmandu, and until when:"
 run sunline hub show kathmandu
 say "Round the clock: the same engine, twelve people in three places, and a clock that runs through a day and an hour in seconds."
 "$build/round-the-clock"
 
-units=$(sunline --json run show march | sed -n 's/.*"done": *\([0-9]*\).*/\1/p' | head -n 1)
+units=$(sunline --json run show march | grep -o '"done": *[0-9]*' | head -n 1 | tr -dc 0-9)
 say "Done: $units units in $((end - begin)) seconds. Tasks by hub:"
 sunline worker list | cat | awk -F '\t' '{ done[$2] += $7 } END { for (hub in done) printf "    %-12s %6d\n", hub, done[hub] }' | sort
 echo "The finished work, $(($(wc -c <"$output") / 1024)) KB with these columns, is in $output"

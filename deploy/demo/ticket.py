@@ -31,7 +31,8 @@ def subject_of(text, order):
     return f"[{order}] {first}" if order and order not in first else first
 
 
-def ticket(fields):
+def ticket(task):
+    fields = task["fields"]
     text = fields["clean.text"]
     low = text.lower()
     counts = {topic: len(pattern.findall(low)) for topic, pattern in PATTERNS.items()}
@@ -48,8 +49,11 @@ def ticket(fields):
     reply_to = fields["contact.email"] or fields["contact.phone"] or ""
     language = fields["language.language"]
     team = f"{topic}-{language}" if fields["language.certainty"] >= 0.5 else f"{topic}-any"
-    return {"subject": subject_of(text, order[0] if order else ""), "topic": topic, "priority": priority, "team": team, "reply_to": reply_to}
+    subject = subject_of(text, order[0] if order else "")
+    if task.get("context", {}).get("reason") == "no order number":  # a reviewer sent it back
+        subject = "[order unknown] " + subject
+    return {"subject": subject, "topic": topic, "priority": priority, "team": team, "reply_to": reply_to}
 
 
 if __name__ == "__main__":
-    coprocess.serve(ticket)
+    coprocess.serve(ticket, whole=True)

@@ -74,6 +74,19 @@ class Demo(unittest.TestCase):
         for o in reviews:
             self.assertEqual((o["contact.email"], o["contact.phone"]), ("", ""))
 
+    def test_urgent_tickets_were_reviewed_and_some_sent_back(self):
+        seen = set()
+        for o in rows_of(self.output):
+            self.assertEqual(o["check.verdict"] != "", o["ticket.priority"] == "high", o)
+            self.assertEqual(o["check.changed"] != "", o["check.subject"] != o["ticket.subject"], o)
+            self.assertEqual(o["check.verdict"] == "improve", o["check.changed"] != "", o)
+            self.assertEqual(o["check.topic"], o["ticket.topic"])  # also of those that passed the review by
+            about_an_order = o["ticket.priority"] == "high" and o["ticket.topic"] in ("refund", "damage", "delivery")
+            self.assertTrue(not about_an_order or o["ticket.subject"].lstrip("'").startswith("["), o)
+            seen.add((o["check.verdict"], o["ticket.subject"].lstrip("'").startswith("[order unknown]")))
+        self.assertLessEqual({("accept", False), ("improve", True), ("", False)}, seen)
+        self.assertIn("a review sent it back", self.done.stdout)
+
     def test_all_three_hubs_took_part(self):
         for hub in ("kathmandu", "nairobi", "medellin"):
             done = [int(n) for n in re.findall(rf"^\S*\s*.*\b{hub}\b.*?(\d+)\s*$", self.done.stdout, re.M)]
