@@ -13,6 +13,8 @@ enum {
     ASSIGNED,
     STARTED,
     ACTIVE,
+    PLACE,
+    ENTRY,
     TAIL
 }; /* the columns behind the form's fields */
 
@@ -60,6 +62,8 @@ static int take(void *arg, const struct sl_output_row *row)
                            .started_wall_us = time_of(&tail[STARTED]),
                            .done_wall_us = time_of(&tail[DONE]),
                            .active_us = number(&tail[ACTIVE]),
+                           .place = (uint32_t)number(&tail[PLACE]),
+                           .entry = number(&tail[ENTRY]),
                            .input_count = inputs,
                            .field_count = row->column_count - TAIL - 1 - inputs,
                            .inputs = row->columns + 1,

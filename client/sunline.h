@@ -411,6 +411,8 @@ struct sl_answer {
     uint32_t input_count, field_count;
     const char *const *inputs, *const *fields;       /* names: "text"; "judge.entails" */
     const struct sl_value *input_values, *values;
+    uint32_t place;                                  /* of an entry of a tournament that is decided: 1 the best; else 0 */
+    uint64_t entry;                                  /* of a vote (at station NAME.jury): the assignment of the entry that it is for; else 0 */
 };
 typedef int sl_answer_fn(void *arg, const struct sl_answer *a); /* not 0: stop, SL_STOPPED */
 SL_API int sl_answers(struct sl *sl, const char *run, const char *station, sl_answer_fn *fn, void *arg);

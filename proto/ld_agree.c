@@ -92,6 +92,42 @@ static void take_ignore(struct ld_build *b, struct slr r, struct ld_copies *c)
     b->path_n = was;
 }
 
+/* `on`, `ignore` and `tolerance` of a station whose form may be known, wherever they stand; each may be absent. */
+void ld_take_allowances(struct ld_build *b, struct slr on, struct slr ignore, struct slr tolerance,
+                        struct ld_station *s, const struct ld_draft *d)
+{
+    struct ld_copies *c = &s->copies;
+    if (ignore.p)
+        take_ignore(b, ignore, c);
+    c->tolerance_micros = ld_take_millionths(b, tolerance, "tolerance", LD_S_DECIMAL);
+    if (!d->form_unknown)
+        take_on(b, on, s);
+}
+
+static bool any_text(const struct ld_station *s)
+{
+    for (uint32_t i = 0; i < s->copies.on_count; i++)
+        if (has_text(s->fields[s->copies.on[i]].type) && s->fields[s->copies.on[i]].option_count == 0)
+            return true;
+    return false;
+}
+
+static bool any_number(const struct ld_station *s)
+{
+    for (uint32_t i = 0; i < s->copies.on_count; i++)
+        if (s->fields[s->copies.on[i]].type == LD_NUMBER)
+            return true;
+    return false;
+}
+
+void ld_check_allowances(struct ld_build *b, struct slr ignore, struct slr tolerance, const struct ld_station *s)
+{
+    if (ignore.p && !any_text(s))
+        problem_at(b, ignore, "ignore", NULL, "'ignore' is for texts, and none of the fields is one");
+    else if (tolerance.p && !any_number(s))
+        problem_at(b, tolerance, "tolerance", NULL, "'tolerance' is for numbers, and none of the fields is one");
+}
+
 /* How many different answers there are, as the posterior needs to know; 0 after a problem. */
 static uint64_t count_answers(struct ld_build *b, const struct ld_station *s, const char *at)
 {
@@ -147,19 +183,10 @@ static void check_method(struct ld_build *b, struct ld_station *s, const struct 
         problem_at(b, vals[LD_AGREE_CONFIDENCE], "confidence", NULL, "'confidence' must lie between 0 and 1");
     if (!fields_known || c->method == LD_ALL)
         return;
-    bool text = false, number = false;
-    for (uint32_t i = 0; i < c->on_count; i++) {
-        const struct ld_field *f = &s->fields[c->on[i]];
-        text = text || (has_text(f->type) && f->option_count == 0);
-        number = number || f->type == LD_NUMBER;
-    }
     if (s->field_count == 0)
         ld_problem(b, at, "there is nothing to agree on: the form has no fields");
-    else if (plurality && vals[LD_AGREE_IGNORE].p && !text)
-        problem_at(b, vals[LD_AGREE_IGNORE], "ignore", NULL, "'ignore' is for texts, and none of the fields is one");
-    else if (plurality && vals[LD_AGREE_TOLERANCE].p && !number)
-        problem_at(b, vals[LD_AGREE_TOLERANCE], "tolerance", NULL,
-                   "'tolerance' is for numbers, and none of the fields is one");
+    else if (plurality)
+        ld_check_allowances(b, vals[LD_AGREE_IGNORE], vals[LD_AGREE_TOLERANCE], s);
     else if (posterior)
         c->answers = count_answers(b, s, at);
 }
@@ -182,11 +209,7 @@ static void take_agree(struct ld_build *b, struct slr r, struct ld_station *s, c
         c->confidence_micros = confidence > 0 && confidence < 1000000 ? (uint32_t)confidence : 0;
         if (b->found_count != found) /* it is no number, which was said */
             c->confidence_micros = 1;
-        if (vals[LD_AGREE_IGNORE].p)
-            take_ignore(b, vals[LD_AGREE_IGNORE], c);
-        c->tolerance_micros = ld_take_millionths(b, vals[LD_AGREE_TOLERANCE], "tolerance", LD_S_DECIMAL);
-        if (!d->form_unknown)
-            take_on(b, vals[LD_AGREE_ON], s);
+        ld_take_allowances(b, vals[LD_AGREE_ON], vals[LD_AGREE_IGNORE], vals[LD_AGREE_TOLERANCE], s, d);
         if (method >= 0) {
             c->method = (enum ld_method)method;
             check_method(b, s, vals, at, !d->form_unknown);
@@ -195,24 +218,25 @@ static void take_agree(struct ld_build *b, struct slr r, struct ld_station *s, c
     b->path_n = was;
 }
 
-/* What the station adds. Its names are taken: a form field of the same name would hide it. */
-static void add_fields(struct ld_build *b, struct ld_station *s, const struct ld_draft *d)
+/* What the station adds to what its form has. Its names are taken: a form field of the same name would hide it. `to` hands them on. */
+void ld_add_fields(struct ld_build *b, const struct ld_station *s, struct ld_station *to, const struct ld_draft *d,
+                   const enum ld_rule *rules, uint32_t rule_count)
 {
     static const char *const names[LD_ADDS] = { "answers", "votes", "confidence", "decided" };
-    uint32_t adds = s->copies.method == LD_ALL ? 1 : LD_ADDS, rules = 0;
+    uint32_t adds = s->copies.method == LD_ALL ? 1 : LD_ADDS;
     struct ld_field *f = ld_get(&b->keep, s->field_count + adds, sizeof *f);
-    struct slp_bytes *rule = ld_get(&b->keep, LD_RULES, sizeof *rule);
+    struct slp_bytes *rule = ld_get(&b->keep, rule_count, sizeof *rule);
     if (!f || !rule)
         return;
-    for (; ld_rule_words[rules]; rules++)
-        rule[rules] = ld_str(ld_rule_words[rules]);
+    for (uint32_t i = 0; i < rule_count; i++)
+        rule[i] = ld_str(ld_rule_word(rules[i]));
     if (s->field_count)
-        memcpy(f, s->fields, s->field_count * sizeof *f);
+        memcpy(f, s->form, s->field_count * sizeof *f);
     for (uint32_t i = 0; i < adds; i++) {
         for (uint32_t k = 0; k < s->field_count; k++)
             if (ld_same(f[k].name, ld_str(names[i])))
-                ld_problem(b, d->at, "the form has a field '%s': a station with copies adds one of that name",
-                           names[i]);
+                ld_problem(b, d->at, "the form has a field '%s': a %s adds one of that name", names[i],
+                           s->type == LD_TOURNAMENT ? "tournament" : "station with copies");
         f[s->field_count + i] = (struct ld_field){ .name = ld_str(names[i]),
                                                    .label = ld_none,
                                                    .hint = ld_none,
@@ -222,16 +246,21 @@ static void add_fields(struct ld_build *b, struct ld_station *s, const struct ld
         if (i == LD_ADDS_DECIDED) {
             f[s->field_count + i].type = LD_SELECT;
             f[s->field_count + i].options = rule;
-            f[s->field_count + i].option_count = rules;
+            f[s->field_count + i].option_count = rule_count;
         }
     }
-    s->fields = f;
-    s->value_count = s->field_count + adds;
+    to->fields = f;
+    to->value_count = s->field_count + adds;
 }
 
 void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld_station *s, const struct ld_draft *d)
 {
+    static const enum ld_rule rules[] = { LD_RULE_PLURALITY, LD_RULE_POSTERIOR, LD_RULE_ALL,
+                                          LD_RULE_FIRST,     LD_RULE_REVIEW,    LD_RULE_MAX };
     s->value_count = s->field_count;
+    s->form = s->fields;
+    if (s->type == LD_TOURNAMENT) /* ld_tournament.c */
+        return;
     if (!copies.p) {
         if (agree.p && !copies.end)
             problem_at(b, agree, "agree", NULL, "'agree' is for stations with 'copies'");
@@ -243,5 +272,5 @@ void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld
         take_agree(b, agree, s, d);
     else if (!agree.end)
         problem_at(b, copies, "copies", NULL, "missing key 'agree': how the answers become one");
-    add_fields(b, s, d);
+    ld_add_fields(b, s, s, d, rules, sizeof rules / sizeof *rules);
 }

@@ -15,10 +15,11 @@ static void bit_set(uint64_t *set, uint32_t i)
     set[i / 64] |= 1ull << (i % 64);
 }
 
+/* Juries have no names in a file. */
 static int station_find(const struct ld_line *l, struct slp_bytes name)
 {
     for (uint32_t i = 0; i < l->station_count; i++)
-        if (ld_same(l->stations[i].name, name))
+        if (l->stations[i].type != LD_JURY && ld_same(l->stations[i].name, name))
             return (int)i;
     return -1;
 }
@@ -28,27 +29,30 @@ static int upstream(struct ld_build *b, uint32_t station, struct ld_item item)
 {
     struct ld_line *l = b->line;
     int up = station_find(l, item.text);
-    if (up == (int)station) {
+    if (up == (int)station || (up >= 0 && ld_giver(l, station) == (uint32_t)up)) {
         ld_problem(b, item.at, "station '%s' names itself in 'after'", LD_Q(item.text));
         return -1;
     }
     if (up < 0) {
         struct ld_guess guess;
         ld_guess_begin(&guess, item.text);
-        for (uint32_t i = 0; i < l->station_count; i++)
+        for (uint32_t i = 0; i < b->named; i++)
             if (i != station && l->stations[i].name.n)
                 ld_guess_offer(&guess, l->stations[i].name);
         ld_problem(b, item.at, "'after' names '%s', but there is no such station%s", LD_Q(item.text),
                    ld_guess_end(&guess));
+        return -1;
     }
-    return up;
+    return (int)ld_giver(l, (uint32_t)up);
 }
 
 static void read_after(struct ld_build *b, uint32_t station, uint64_t set[SL_LINE_STATIONS_MAX / 64])
 {
     struct ld_draft *d = &b->drafts[station];
-    if (!d->has_after && station > 0)
-        bit_set(set, station - 1);
+    if (b->line->stations[station].type == LD_JURY)
+        bit_set(set, b->line->stations[station].partner);
+    else if (!d->has_after && station > 0)
+        bit_set(set, ld_giver(b->line, station - 1));
     for (uint32_t k = 0; k < d->after_count; k++) {
         b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].after[%u]", station, k);
         int up = upstream(b, station, d->after[k]);
@@ -106,6 +110,8 @@ static void report_cycle(struct ld_build *b, const station_set *ups, uint64_t *g
     size_t used = (size_t)snprintf(text, sizeof text, "%s", LD_Q(l->stations[way[top]].name));
     for (uint32_t k = 1; k <= length; k++) { /* downstream-wards is backwards on the way */
         const struct ld_station *s = &l->stations[way[first + (top - first + length - k) % length]];
+        if (s->type == LD_JURY) /* its tournament is told */
+            continue;
         if (used + s->name.n + 100 > sizeof text && k < length) {
             snprintf(text + used, sizeof text - used, " -> ... (%u stations) -> %s", length,
                      LD_Q(l->stations[way[top]].name));
@@ -117,7 +123,7 @@ static void report_cycle(struct ld_build *b, const station_set *ups, uint64_t *g
     uint32_t last = way[first + (top - first + 1) % length];
     struct ld_draft *d = &b->drafts[way[top]];
     for (uint32_t k = 0; k < d->after_count; k++)
-        if (ld_same(d->after[k].text, l->stations[last].name)) {
+        if (ld_same(d->after[k].text, ld_given_name(l, last))) {
             char path[64];
             snprintf(path, sizeof path, "stations[%u].after[%u]", way[top], k);
             ld_problem_on(b, d->after[k].at, path, "'after' makes a cycle: %s", text);

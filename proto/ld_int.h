@@ -26,7 +26,8 @@ struct ld_draft { /* what is known of a station until it is compiled */
     const char *shows_at, *reasons_at; /* of a review */
     uint64_t ancestors[SL_LINE_STATIONS_MAX / 64];
     uint64_t *sees, *hands;     /* bit sets of slots: what comes to it, what it hands on */
-    uint32_t first_slot;        /* slots: all input fields, then each station's form fields */
+    uint32_t first_slot;        /* slots: all input fields, then what each station gives, in the order of the file */
+    struct slr jury;            /* of a tournament */
 };
 struct ld_found { const char *at, *path, *text; }; /* a problem */
 
@@ -37,7 +38,7 @@ struct ld_build {
     struct ld_line *line;
     struct ld_draft *drafts;    /* one a station */
     bool input_unknown, graph_broken;
-    uint32_t slots;
+    uint32_t slots, named;      /* named: stations of the file; behind them are juries */
     char path[256];             /* where the reader stands: "stations[2].form" */
     uint32_t path_n;
     uint32_t found_count, found_more; /* found_more: beyond SL_PROBLEMS_MAX */
@@ -76,6 +77,9 @@ void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld
 /* The keys of a review, and once the order is known what it reviews: its fields and its form (ld_review.c). */
 void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_station *s, struct ld_draft *d);
 void ld_reviews(struct ld_build *b);
+/* The keys that make a tournament, once the form is known; then, once all stations of the file are, its jury's station behind them. */
+void ld_tournament(struct ld_build *b, struct slr vals[], struct ld_station *s, struct ld_draft *d);
+void ld_jury(struct ld_build *b, uint32_t station);
 void ld_graph(struct ld_build *b);                /* after, next, order, depth, ancestors */
 void ld_not_did(struct ld_build *b);              /* whose work shuts out whom (ld_worker.c) */
 void ld_see(struct ld_build *b);                  /* sees, hands, shows, when, outs */

@@ -184,7 +184,7 @@ static void take_skills(struct ld_build *b, struct slr r, struct ld_station *s)
     b->path_n = was;
 }
 
-static void take_worker(struct ld_build *b, struct slr r, struct ld_station *s, struct ld_draft *d)
+void ld_take_worker(struct ld_build *b, struct slr r, struct ld_station *s, struct ld_draft *d)
 {
     if (!r.p)
         return;
@@ -233,7 +233,7 @@ static void take_station_type(struct ld_build *b, struct slr r, struct ld_statio
 {
     int type = ld_take_word(b, r, "type", ld_station_words, 3, LD_WORK);
     s->type = type < 0 ? LD_WORK : (enum ld_station_type)type;
-    if (type == LD_WORK)
+    if (type == LD_WORK || type == LD_TOURNAMENT)
         return;
     d->form_unknown = true; /* such a station has fields that are not written in its form */
     if (type > 0 && type != LD_IMPROVE) {
@@ -257,7 +257,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->name = ld_take_text(vals[LD_STATION_NAME]);
     s->title = ld_take_text(vals[LD_STATION_TITLE]);
     take_station_type(b, vals[LD_STATION_TYPE], s, d);
-    take_worker(b, vals[LD_STATION_WORKER], s, d);
+    ld_take_worker(b, vals[LD_STATION_WORKER], s, d);
     d->has_after = vals[LD_STATION_AFTER].p;
     b->graph_broken |= !d->has_after && vals[LD_STATION_AFTER].end;
     if (d->has_after)
@@ -282,6 +282,7 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->reward_micros = ld_take_millionths(b, vals[LD_STATION_REWARD], "reward", LD_S_MONEY);
     ld_review_keys(b, vals, s, d);
     ld_agree(b, vals[LD_STATION_COPIES], vals[LD_STATION_AGREE], s, d);
+    ld_tournament(b, vals, s, d);
 }
 
 static void take_stations(struct ld_build *b, struct slr r)
@@ -294,8 +295,10 @@ static void take_stations(struct ld_build *b, struct slr r)
     if (head.n > SL_LINE_STATIONS_MAX)
         ld_problem(b, at, "'stations' has %u stations, more than %d", head.n, SL_LINE_STATIONS_MAX);
     uint32_t n = head.n > SL_LINE_STATIONS_MAX ? SL_LINE_STATIONS_MAX : head.n;
-    b->drafts = ld_get(&b->temp, n, sizeof *b->drafts);
-    b->line->stations = ld_get(&b->keep, n, sizeof *b->line->stations);
+    uint32_t room =
+        n * 2 < SL_LINE_STATIONS_MAX ? n * 2 : SL_LINE_STATIONS_MAX; /* each may be a tournament, and have a jury */
+    b->drafts = ld_get(&b->temp, room, sizeof *b->drafts);
+    b->line->stations = ld_get(&b->keep, room, sizeof *b->line->stations);
     if (ld_memory_out(b))
         return;
     for (uint32_t i = 0; i < n; i++) {
@@ -309,6 +312,13 @@ static void take_stations(struct ld_build *b, struct slr r)
                 ld_problem(b, b->drafts[i].at, "duplicate station name '%s'", LD_Q(s->name));
                 break;
             }
+        b->path_n = list;
+    }
+    b->named = n;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t list = ld_path_index(b, i);
+        if (b->line->stations[i].type == LD_TOURNAMENT)
+            ld_jury(b, i);
         b->path_n = list;
     }
     b->path_n = was;

@@ -27,6 +27,12 @@ int64_t ld_take_duration(struct ld_build *b, struct slr r, const char *key, int6
 int64_t ld_take_millionths(struct ld_build *b, struct slr r, const char *key, enum ld_shape shape); /* MONEY or DECIMAL; 0 if there is none */
 /* The strings of a list that is there, in the temporary arena, each with its place; at most `max`. */
 struct ld_item *ld_take_texts(struct ld_build *b, struct slr r, const char *key, uint32_t max, uint32_t *count);
+void ld_take_worker(struct ld_build *b, struct slr r, struct ld_station *s, struct ld_draft *d); /* ld_parse.c: the key `worker` */
+/* ld_agree.c: what must be equal, and how nearly, into s->copies; whether there is anything that the allowances are for; and the fields which `to` hands
+ * on: the form of s, and what its decision adds. */
+void ld_take_allowances(struct ld_build *b, struct slr on, struct slr ignore, struct slr tolerance, struct ld_station *s, const struct ld_draft *d);
+void ld_check_allowances(struct ld_build *b, struct slr ignore, struct slr tolerance, const struct ld_station *s);
+void ld_add_fields(struct ld_build *b, const struct ld_station *s, struct ld_station *to, const struct ld_draft *d, const enum ld_rule *rules, uint32_t rule_count);
 /* ld_worker.c: at which hubs, in which teams, and who of them first; `vals` are those of a worker map. */
 void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_station *s, struct ld_draft *d);
 #endif

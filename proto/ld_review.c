@@ -111,18 +111,18 @@ static int reviewed(struct ld_build *b, uint32_t index)
     struct ld_station *up = &l->stations[s->after[0]];
     if (up->reviewed_by >= 0) {
         ld_problem(b, d->at, "station '%s' is reviewed by '%s' already; to review the review, come after that",
-                   LD_Q(up->name), LD_Q(l->stations[up->reviewed_by].name));
+                   LD_Q(ld_given_name(l, s->after[0])), LD_Q(l->stations[up->reviewed_by].name));
         return -1;
     }
     if (up->copies.max && up->copies.method == LD_ALL)
         ld_problem(b, d->at, "station '%s' keeps all answers (method all): there is no one answer to review",
                    LD_Q(up->name));
-    if ((up->copies.max || up->type == LD_TOURNAMENT) && d->reasons_at) {
+    if (up->copies.max && d->reasons_at) {
         path_to(b, index, "reasons");
         ld_problem(b, d->reasons_at,
                    "station '%s' has several answers to a task: its work can be improved, but not sent back, so "
                    "'reasons' must go",
-                   LD_Q(up->name));
+                   LD_Q(ld_given_name(l, s->after[0])));
     }
     up->reviewed_by = (int)index;
     s->review.of = s->after[0];
@@ -167,7 +167,7 @@ static void make_fields(struct ld_build *b, uint32_t index)
 {
     struct ld_station *s = &b->line->stations[index];
     const struct ld_station *up = &b->line->stations[s->review.of];
-    uint32_t n = up->review.of >= 0 ? up->review.work : up->field_count, own = s->review.reason_count ? 3 : 2;
+    uint32_t n = ld_work_fields(up), own = s->review.reason_count ? 3 : 2;
     struct ld_field *f = ld_get(&b->keep, n + own + 1, sizeof *f);
     struct slp_bytes *verdicts = ld_get(&b->keep, 3, sizeof *verdicts), *names = ld_get(&b->keep, n, sizeof *names);
     if (!f || !verdicts || !names)
@@ -193,8 +193,8 @@ static void make_fields(struct ld_build *b, uint32_t index)
         for (uint32_t k = n; k <= n + own; k++)
             if (ld_same(f[i].name, f[k].name))
                 ld_problem(b, b->drafts[index].at, "station '%s' has a field '%s': a review adds one of that name",
-                           LD_Q(up->name), LD_Q(f[i].name));
-    s->fields = f;
+                           LD_Q(ld_given_name(b->line, (uint32_t)s->review.of)), LD_Q(f[i].name));
+    s->fields = s->form = f;
     s->review.work = n;
     s->field_count = n + own;
     s->value_count = n + own + 1;

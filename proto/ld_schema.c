@@ -45,6 +45,21 @@ static const struct ld_key agree_keys[LD_AGREE_KEYS] = {
     [LD_AGREE_IGNORE] = { "ignore", LD_S_TEXTS, false, NULL },
     [LD_AGREE_TOLERANCE] = { "tolerance", LD_S_DECIMAL, false, NULL },
 };
+static const struct ld_key jury_keys[LD_JURY_KEYS] = {
+    [LD_JURY_MAX] = { "max", LD_S_COUNT, true, NULL },
+    [LD_JURY_TIES] = { "ties", LD_S_WORD, true, NULL },
+    [LD_JURY_WORKER] = { "worker", LD_S_MAP, false, &ld_worker_map },
+    [LD_JURY_TITLE] = { "title", LD_S_TEXT, false, NULL },
+    [LD_JURY_INSTRUCTION] = { "instruction", LD_S_LONG_TEXT, false, NULL },
+    [LD_JURY_LEASE] = { "lease", LD_S_DURATION, false, NULL },
+    [LD_JURY_REWARD] = { "reward", LD_S_MONEY, false, NULL },
+};
+static const struct ld_key auto_keys[LD_AUTO_KEYS] = {
+    [LD_AUTO_EQUAL] = { "equal", LD_S_COUNT, true, NULL },
+    [LD_AUTO_ON] = { "on", LD_S_TEXTS, false, NULL },
+    [LD_AUTO_IGNORE] = { "ignore", LD_S_TEXTS, false, NULL },
+    [LD_AUTO_TOLERANCE] = { "tolerance", LD_S_DECIMAL, false, NULL },
+};
 static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_NAME] = { "name", LD_S_NAME, true, NULL },
     [LD_STATION_TYPE] = { "type", LD_S_WORD, false, NULL },
@@ -69,6 +84,9 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_EXHAUSTED] = { "on_exhausted", LD_S_NAME, false, NULL },
     [LD_STATION_SAMPLE] = { "sample", LD_S_DECIMAL, false, NULL },
     [LD_STATION_AT_ONCE] = { "at_once", LD_S_COUNT, false, NULL },
+    [LD_STATION_CONTESTANTS] = { "contestants", LD_S_COUNT, false, NULL },
+    [LD_STATION_JURY] = { "jury", LD_S_MAP, false, &ld_jury_map },
+    [LD_STATION_AUTO_JUDGE] = { "auto_judge", LD_S_MAP, false, &ld_auto_map },
 };
 static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },
@@ -86,11 +104,13 @@ const struct ld_map ld_station_map = { "station", LD_STATION_KEYS, station_keys 
 const struct ld_map ld_worker_map = { "worker", LD_WORKER_KEYS, worker_keys };
 const struct ld_map ld_copies_map = { "copies map", LD_COPIES_KEYS, copies_keys };
 const struct ld_map ld_agree_map = { "agree map", LD_AGREE_KEYS, agree_keys };
+const struct ld_map ld_jury_map = { "jury map", LD_JURY_KEYS, jury_keys };
+const struct ld_map ld_auto_map = { "auto_judge map", LD_AUTO_KEYS, auto_keys };
 const struct ld_map ld_form_map = { "form", LD_FORM_KEYS, form_keys };
 const struct ld_map ld_field_map = { "form field", LD_FIELD_KEYS, field_keys };
-const struct ld_map *const ld_maps[] = { &ld_line_map,   &ld_input_map,  &ld_station_map,
-                                         &ld_worker_map, &ld_copies_map, &ld_agree_map,
-                                         &ld_form_map,   &ld_field_map,  NULL };
+const struct ld_map *const ld_maps[] = { &ld_line_map,  &ld_input_map, &ld_station_map, &ld_worker_map, &ld_copies_map,
+                                         &ld_agree_map, &ld_jury_map,  &ld_auto_map,    &ld_form_map,   &ld_field_map,
+                                         NULL };
 
 const char *const ld_type_words[] = { "text",        "general", "email",     "url",    "number",
                                       "date",        "time",    "datetime",  "phone",  "short_answer",
@@ -101,7 +121,7 @@ const char *const ld_station_words[] = { "work", "improve", "tournament", NULL }
 const char *const ld_method_words[] = { "plurality", "posterior", "all", NULL };
 const char *const ld_ties_words[] = { "more", "first", "review", "fail", NULL };
 const char *const ld_verdict_words[] = { "accept", "improve", "reject", NULL };
-const char *const ld_rule_words[] = { "plurality", "posterior", "all", "first", "review", "max", NULL };
+const char *const ld_rule_words[] = { "plurality", "posterior", "all", "first", "review", "max", "jury", "auto", NULL };
 
 const char *ld_rule_word(enum ld_rule rule)
 {

@@ -49,7 +49,7 @@ static const char *guess_bare(struct ld_build *b, struct slp_bytes name, struct 
     ld_guess_begin(guess, name);
     for (uint32_t i = 0; i < l->station_count; i++)
         if (field_index(l->stations[i].fields, l->stations[i].value_count, name) >= 0) {
-            snprintf(guess->text, sizeof guess->text, ", did you mean '%s.%s'?", LD_Q(l->stations[i].name), LD_Q(name));
+            snprintf(guess->text, sizeof guess->text, ", did you mean '%s.%s'?", LD_Q(ld_given_name(l, i)), LD_Q(name));
             return guess->text;
         }
     for (uint32_t i = 0; i < l->input_count; i++)
@@ -72,19 +72,20 @@ static int find_anywhere(struct ld_build *b, struct slp_bytes name, struct ld_re
     }
     struct slp_bytes station = { name.p, (uint32_t)(dot - name.p) }, field = { dot + 1, name.n - station.n - 1 };
     uint32_t s = 0;
-    while (s < l->station_count && !ld_same(l->stations[s].name, station))
+    while (s < b->named && !ld_same(l->stations[s].name, station))
         s++;
-    if (s == l->station_count) {
+    if (s == b->named) {
         if (only_counted(b, why))
             return -1;
         ld_guess_begin(&guess, station);
-        for (uint32_t i = 0; i < l->station_count; i++)
+        for (uint32_t i = 0; i < b->named; i++)
             if (l->stations[i].name.n)
                 ld_guess_offer(&guess, l->stations[i].name);
         snprintf(why, LD_WHY_BYTES, "'%s': there is no station '%s'%s", LD_Q(name), LD_Q(station),
                  ld_guess_end(&guess));
         return -1;
     }
+    s = ld_giver(l, s);
     int f = field_index(l->stations[s].fields, l->stations[s].value_count, field);
     *ref = (struct ld_ref){ (int16_t)s, (int16_t)f };
     if (f >= 0)
@@ -126,7 +127,8 @@ static uint32_t read_names(struct ld_build *b, uint32_t station, const char *key
         b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].%s[%u]", station, key, k);
         bool own = false;
         if (set && find_anywhere(b, items[k].text, &ref, why) == 0)
-            own = ref.station == (int)station; /* its own fields are passed on anyhow: no mistake to say so */
+            own = ref.station ==
+                  (int)ld_giver(b->line, station); /* its own fields are passed on anyhow: no mistake to say so */
         if (!own && ld_find_field(b, station, items[k].text, &ref, why) != 0) {
             if (why[0])
                 ld_problem(b, items[k].at, "'%s': %s", key, why);
@@ -156,7 +158,7 @@ static struct slp_bytes full_name(struct ld_build *b, struct ld_ref ref)
     const struct ld_field *f = ld_field_of(b->line, ref);
     if (ref.station < 0)
         return f->name;
-    struct slp_bytes s = b->line->stations[ref.station].name;
+    struct slp_bytes s = ld_given_name(b->line, (uint32_t)ref.station);
     char *p = ld_get(&b->keep, s.n + 1 + f->name.n, 1);
     if (!p)
         return (struct slp_bytes){ "", 0 };
@@ -177,9 +179,11 @@ static void name_slots(struct ld_build *b)
         return;
     for (uint32_t f = 0; f < l->input_count; f++)
         l->outs[n++] = (struct ld_ref){ -1, (int16_t)f };
-    for (uint32_t s = 0; s < l->station_count; s++)
+    for (uint32_t i = 0; i < b->named; i++) {
+        uint32_t s = ld_giver(l, i);
         for (uint32_t f = 0; f < l->stations[s].value_count; f++)
             l->outs[n++] = (struct ld_ref){ (int16_t)s, (int16_t)f };
+    }
     for (uint32_t i = 0; i < n; i++)
         l->out_names[i] = full_name(b, l->outs[i]);
     l->out_count = n;
@@ -218,9 +222,26 @@ static void show_work(struct ld_build *b, uint32_t index)
             char path[40];
             snprintf(path, sizeof path, "stations[%u].shows", index);
             ld_problem_on(b, b->drafts[index].shows_at, path, "'shows' leaves out '%s.%s', which station '%s' reviews",
-                          LD_Q(b->line->stations[s->review.of].name), LD_Q(s->fields[f].name), LD_Q(s->name));
+                          LD_Q(ld_given_name(b->line, (uint32_t)s->review.of)), LD_Q(s->fields[f].name), LD_Q(s->name));
         }
     }
+}
+
+/* A jury sees what the contestants saw, and behind it the entries. */
+static void show_jury(struct ld_build *b, struct ld_station *s, const struct ld_station *of)
+{
+    size_t n = of->name.n + sizeof LD_JURY_ENTRIES - 1;
+    char *p = ld_get(&b->keep, n, 1);
+    s->show_names = ld_get(&b->keep, of->show_count + 1, sizeof *s->show_names);
+    if (ld_memory_out(b))
+        return;
+    memcpy(p, of->name.p, of->name.n);
+    memcpy(p + of->name.n, LD_JURY_ENTRIES, sizeof LD_JURY_ENTRIES - 1);
+    if (of->show_count)
+        memcpy(s->show_names, of->show_names, of->show_count * sizeof *s->show_names);
+    s->show_names[of->show_count] = (struct slp_bytes){ p, (uint32_t)n };
+    s->shows = of->shows;
+    s->show_count = of->show_count;
 }
 
 static void show_station(struct ld_build *b, uint32_t index)
@@ -228,6 +249,10 @@ static void show_station(struct ld_build *b, uint32_t index)
     struct ld_station *s = &b->line->stations[index];
     struct ld_draft *d = &b->drafts[index];
     uint32_t n = d->shows_count;
+    if (s->type == LD_JURY) {
+        show_jury(b, s, &b->line->stations[s->partner]);
+        return;
+    }
     if (!d->has_shows) {
         n = 0;
         for (uint32_t w = 0; w < b->slots / 64 + 1; w++)
@@ -262,9 +287,10 @@ void ld_see(struct ld_build *b)
 {
     struct ld_line *l = b->line;
     b->slots = l->input_count;
-    for (uint32_t i = 0; i < l->station_count; i++) {
-        b->drafts[i].first_slot = b->slots;
-        b->slots += l->stations[i].value_count;
+    for (uint32_t i = 0; i < b->named; i++) {
+        uint32_t giver = ld_giver(l, i);
+        b->drafts[giver].first_slot = b->slots;
+        b->slots += l->stations[giver].value_count;
     }
     for (uint32_t i = 0; i < l->station_count; i++) {
         b->drafts[i].sees = ld_get(&b->temp, b->slots / 64 + 1, sizeof(uint64_t));

@@ -60,7 +60,7 @@ void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_s
 static int station_named(const struct ld_line *l, struct slp_bytes name)
 {
     for (uint32_t i = 0; i < l->station_count; i++)
-        if (ld_same(l->stations[i].name, name))
+        if (l->stations[i].type != LD_JURY && ld_same(l->stations[i].name, name))
             return (int)i;
     return -1;
 }
@@ -73,7 +73,8 @@ static int did(struct ld_build *b, const struct ld_draft *d, const struct ld_sta
         ld_problem(b, item.at, "'not_who_did' names '%s', but there is no such station", LD_Q(item.text));
         return -1;
     }
-    if (!(d->ancestors[at / 64] >> (at % 64) & 1)) {
+    uint32_t end = ld_giver(b->line, (uint32_t)at);
+    if (!(d->ancestors[end / 64] >> (end % 64) & 1)) {
         ld_problem(b, item.at, "'not_who_did' names '%s', which does not come before station '%s'", LD_Q(item.text),
                    LD_Q(s->name));
         return -1;
@@ -84,6 +85,14 @@ static int did(struct ld_build *b, const struct ld_draft *d, const struct ld_sta
             return -1;
         }
     return at;
+}
+
+/* A tournament's contestants, and its jury. */
+static void not_did_add(const struct ld_line *l, struct ld_station *s, uint32_t at)
+{
+    s->not_did[s->not_did_count++] = (uint16_t)at;
+    if (l->stations[at].type == LD_TOURNAMENT && &l->stations[l->stations[at].partner] != s)
+        s->not_did[s->not_did_count++] = l->stations[at].partner;
 }
 
 void ld_not_did(struct ld_build *b)
@@ -98,12 +107,22 @@ void ld_not_did(struct ld_build *b)
                     s->not_did[s->not_did_count++] = (uint16_t)k;
             continue;
         }
-        s->not_did = d->not_did_count ? ld_get(&b->keep, d->not_did_count, sizeof *s->not_did) : NULL;
-        for (uint32_t k = 0; s->not_did && k < d->not_did_count; k++) {
-            b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].worker.not_who_did[%u]", i, k);
+        bool jury = s->type == LD_JURY, own = jury && d->not_did != b->drafts[s->partner].not_did;
+        uint32_t most = 2 * d->not_did_count + jury;
+        s->not_did = most ? ld_get(&b->keep, most, sizeof *s->not_did) : NULL;
+        if (s->not_did && jury) /* nobody judges what he entered */
+            not_did_add(b->line, s, s->partner);
+        for (uint32_t k = 0; s->not_did && k < d->not_did_count && (own || !jury); k++) {
+            b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].%sworker.not_who_did[%u]",
+                                           jury ? s->partner : i, jury ? "jury." : "", k);
             int at = did(b, d, s, d->not_did[k]);
             if (at >= 0)
-                s->not_did[s->not_did_count++] = (uint16_t)at;
+                not_did_add(b->line, s, (uint32_t)at);
+        }
+        if (jury && !own) { /* as its contestants: what was wrong there was said there */
+            const struct ld_station *of = &b->line->stations[s->partner];
+            for (uint32_t k = 0; s->not_did && k < of->not_did_count; k++)
+                s->not_did[s->not_did_count++] = of->not_did[k];
         }
         b->path_n = 0;
     }

@@ -241,7 +241,7 @@ static bool same_copies(const struct ld_copies *a, const struct ld_copies *b)
     if (a->min != b->min || a->max != b->max || a->method != b->method || a->ties != b->ties ||
         a->confidence_micros != b->confidence_micros || a->on_count != b->on_count ||
         a->ignore_case != b->ignore_case || a->ignore_space != b->ignore_space ||
-        a->tolerance_micros != b->tolerance_micros)
+        a->tolerance_micros != b->tolerance_micros || a->equal != b->equal)
         return false;
     for (uint32_t i = 0; i < a->on_count; i++)
         if (a->on[i] != b->on[i])
@@ -292,6 +292,7 @@ static bool same_station(const struct ld_station *a, const struct ld_station *b)
     if (a->when && !ld_same(ld_expr_source(a->when), ld_expr_source(b->when)))
         return false;
     return same_copies(&a->copies, &b->copies) && same_review(&a->review, &b->review) &&
+           same_fields(a->form, a->field_count, b->form, b->field_count) &&
            same_fields(a->fields, a->value_count, b->fields, b->value_count);
 }
 

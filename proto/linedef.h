@@ -8,7 +8,7 @@
 enum ld_type { LD_TEXT, LD_GENERAL, LD_EMAIL, LD_URL, LD_NUMBER, LD_DATE, LD_TIME, LD_DATETIME, LD_PHONE,      /* input and form */
                LD_SHORT_ANSWER, LD_LONG_ANSWER, LD_RADIO, LD_CHECK_BOX, LD_SELECT };                         /* form only */
 enum ld_kind { LD_ANY, LD_HUMAN, LD_ROBOT };
-enum ld_station_type { LD_WORK, LD_IMPROVE, LD_TOURNAMENT };
+enum ld_station_type { LD_WORK, LD_IMPROVE, LD_TOURNAMENT, LD_JURY /* made for each tournament */ };
 
 struct ld_field {
     struct slp_bytes name, label, hint;
@@ -26,21 +26,27 @@ enum ld_prefer { LD_PREFER_IDLE, LD_PREFER_BEST, LD_PREFER_HUB }; /* of those wh
 struct ld_expr; /* a compiled condition */
 
 /* Independent answers to the same task, and how they become one. */
-enum ld_method { LD_PLURALITY, LD_POSTERIOR, LD_ALL };
+enum ld_method { LD_PLURALITY, LD_POSTERIOR, LD_ALL, LD_ENTRIES, LD_VOTES /* of a tournament, of its jury: no words of a line file */ };
 enum ld_ties { LD_TIES_MORE, LD_TIES_FIRST, LD_TIES_REVIEW, LD_TIES_FAIL };
-enum ld_rule { LD_RULE_PLURALITY, LD_RULE_POSTERIOR, LD_RULE_ALL, LD_RULE_FIRST, LD_RULE_REVIEW, LD_RULE_MAX, LD_RULES }; /* what decided */
+enum ld_rule { LD_RULE_PLURALITY, LD_RULE_POSTERIOR, LD_RULE_ALL, LD_RULE_FIRST, LD_RULE_REVIEW, LD_RULE_MAX, LD_RULE_JURY, LD_RULE_AUTO, LD_RULES }; /* what decided */
 struct ld_copies {
     uint32_t min, max;           /* max 0: this station has no copies, one result is enough */
     enum ld_method method;
-    enum ld_ties ties;           /* of PLURALITY */
+    enum ld_ties ties;           /* of PLURALITY; of VOTES, but MORE */
+    uint32_t equal;              /* of ENTRIES: so many that are equal end it without a jury; 0: never */
     uint32_t confidence_micros;  /* of POSTERIOR */
     uint64_t answers;            /* of POSTERIOR: how many different ones there are */
-    uint32_t on_count;           /* what must agree: form fields, ascending; not of ALL */
+    uint32_t on_count;           /* what must agree: form fields, ascending; not of ALL, VOTES */
     uint16_t *on;
     bool ignore_case, ignore_space;
     int64_t tolerance_micros;    /* numbers that differ by no more are equal */
 };
 const char *ld_rule_word(enum ld_rule rule);
+/* Stations that come before the jury's in `stations` are those of the file. What others call by a station's name, and wait for, is its giver's: the jury's
+ * of a tournament, else its own. */
+#define LD_JURY_SUFFIX ".jury"
+#define LD_JURY_FIELD "winner" /* what a juror answers: a place in the list that he sees, from 1 */
+#define LD_JURY_ENTRIES ".entries" /* behind the tournament's name: what that list is shown as */
 /* What a station with copies adds behind its form's fields, in this order; with method ALL only the first. */
 enum { LD_ADDS_ANSWERS, LD_ADDS_VOTES, LD_ADDS_CONFIDENCE, LD_ADDS_DECIDED, LD_ADDS };
 
@@ -64,6 +70,7 @@ struct ld_review {
 struct ld_station {
     struct slp_bytes name, title, instruction;
     enum ld_station_type type;
+    uint16_t partner;             /* of TOURNAMENT its jury's index, behind all that the file names; of JURY its tournament's */
     enum ld_kind kind;
     uint32_t skill_count;
     struct ld_skill *skills;
@@ -72,8 +79,9 @@ struct ld_station {
     uint32_t not_did_count;       /* stations upstream of this one; who did one of them for a unit does not get this one */
     uint16_t *not_did;
     uint32_t field_count;         /* the form: what a worker answers */
-    uint32_t value_count;         /* what the station hands on: the form's fields, then what it adds; `fields` has so many */
-    struct ld_field *fields;
+    struct ld_field *form;
+    uint32_t value_count;         /* what the station hands on: the form's fields, then what it adds (of JURY its tournament's; of TOURNAMENT nothing) */
+    struct ld_field *fields;      /* mostly begins with the form */
     struct ld_copies copies;
     struct ld_review review;      /* of type IMPROVE */
     int reviewed_by;              /* -1: nobody's */
@@ -84,7 +92,7 @@ struct ld_station {
     struct ld_expr *when;         /* NULL: always */
     uint32_t show_count;          /* what its workers see, in this order */
     struct ld_ref *shows;
-    struct slp_bytes *show_names; /* "text", "judge.entails" */
+    struct slp_bytes *show_names; /* "text", "judge.entails"; of JURY one more: the entries */
     uint32_t depth;               /* longest way from an entry: 0 for entries */
     int64_t lease_us, backoff_us, start_by_us; /* start_by_us 0: the broker's default */
     uint32_t at_once, per_day;    /* of its tasks, so many in hand at once, and so many a day for one worker; 0: no limit */
@@ -105,6 +113,19 @@ struct ld_line {
     struct slp_bytes *out_names;
     void *arena;
 };
+
+static inline uint32_t ld_work_fields(const struct ld_station *s) /* of what it hands on, those that its workers' work has: the first ones */
+{
+    return s->type == LD_IMPROVE ? s->review.work : s->type == LD_JURY ? s->value_count - LD_ADDS : s->field_count;
+}
+static inline uint32_t ld_giver(const struct ld_line *l, uint32_t station)
+{
+    return l->stations[station].type == LD_TOURNAMENT ? l->stations[station].partner : station;
+}
+static inline struct slp_bytes ld_given_name(const struct ld_line *l, uint32_t station) /* by which its fields are called */
+{
+    return l->stations[l->stations[station].type == LD_JURY ? l->stations[station].partner : station].name;
+}
 
 /* Sink of mistakes: path such as "stations[2].form.fields[0].type", "stations[1].when", "input[0].name" (under 256 bytes), text under
  * SL_TEXT_BYTES_MAX, both UTF-8 without control characters. Called in file order; beyond SL_PROBLEMS_MAX one last call counts the rest.

@@ -230,7 +230,7 @@ bool agree_same(const struct ld_station *s, const struct slp_list *a, const stru
     struct slr x = slr_on(a->p, a->bytes), y = slr_on(b->p, b->bytes);
     for (uint32_t i = 0, f = 0; i < c->on_count; f++) {
         if (c->on[i] == f) {
-            if (!same_values(&s->fields[f], c, x, y))
+            if (!same_values(&s->form[f], c, x, y))
                 return false;
             i++;
         }
@@ -374,6 +374,18 @@ static void by_plurality(const struct ld_copies *c, const struct agree_answer *a
     }
 }
 
+void agree_group(const struct ld_station *s, struct agree_answer *a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        a[i].group = i;
+        for (uint32_t k = 0; k < i; k++)
+            if (a[k].group == k && agree_same(s, &a[k].values, &a[i].values)) {
+                a[i].group = k;
+                break;
+            }
+    }
+}
+
 void agree_decide(const struct ld_station *s, struct agree_answer *a, uint32_t n, struct agree_verdict *v)
 {
     const struct ld_copies *c = &s->copies;
@@ -385,14 +397,7 @@ void agree_decide(const struct ld_station *s, struct agree_answer *a, uint32_t n
         v->votes = n;
         return;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        a[i].group = i;
-        for (uint32_t k = 0; k < i; k++)
-            if (a[k].group == k && agree_same(s, &a[k].values, &a[i].values)) {
-                a[i].group = k;
-                break;
-            }
-    }
+    agree_group(s, a, n);
     if (c->method == LD_PLURALITY) {
         by_plurality(c, a, n, v);
         return;

@@ -30,6 +30,8 @@ struct agree_verdict {
     uint32_t confidence_micros;
 };
 
+/* Each joins the first group whose first answer is the same. */
+void agree_group(const struct ld_station *s, struct agree_answer *a, uint32_t n);
 /* n answers (1 to SL_COPIES_MAX, or more where an operator asked for more) are in, none is under way: what now? */
 void agree_decide(const struct ld_station *s, struct agree_answer *a, uint32_t n, struct agree_verdict *v);
 

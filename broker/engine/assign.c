@@ -523,7 +523,7 @@ static enum item push_item(struct engine *e, struct run *r, const struct station
     slp_pack_u64(&e->b1, a->worker);
     slp_pack_u64(&e->b1, a->attempt);
     size_t before = show_bytes(e);
-    enum item got = unit_show(e, r, a->unit, st->def) ? ITEM_IN : ITEM_TOO_BIG;
+    enum item got = unit_show(e, r, a->unit, st->def, a->worker) ? ITEM_IN : ITEM_TOO_BIG;
     if (got == ITEM_IN && context(e, r, a->unit, st, show_bytes(e) - before) && !e->b1.failed)
         e->b1.p[was.b1_n]++; /* an element more than was said */
     if (got == ITEM_IN && show_bytes(e) > SL_FRAME_BYTES_MAX - 4096)

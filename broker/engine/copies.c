@@ -9,12 +9,9 @@
  *   attempts count for the task, whoever failed; when it is parked, those who have begun go on, and a result of theirs brings it back
  *   it rests until the last of the delays since it began to rest is over: each stands in the assignment it comes from. DELAY has an entry of each,
  *   and one that is due while another is not changes nothing */
+#include "broker/engine/copies.h"
+
 #include <stdio.h>
-
-#include "broker/engine/agree.h"
-#include "broker/engine/internal.h"
-
-#define COUNTED_MAX 250 /* answers to one task, with all that operators ask for beyond the station's most */
 
 static unsigned wanted(const struct ld_station *s, const uint8_t *t)
 {
@@ -29,11 +26,11 @@ unsigned copies_open(const struct ld_station *s, const uint8_t *t)
 }
 
 /* Nothing else tells it: a task that is ready or waiting already stays so. */
-static void want(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, uint32_t idx, unsigned n, enum why why)
+void copies_want(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, uint32_t idx, unsigned n, enum why why)
 {
     static const char *const keys[] = { "run", "station", "unit", "wanted", "why" };
     const uint64_t values[] = { r->id, r->rq[idx].st->id, unit, n, why };
-    assert(n == wanted(r->rq[idx].st->def, t) + 1 && n <= COUNTED_MAX);
+    assert(n > wanted(r->rq[idx].st->def, t) && n <= COUNTED_MAX);
     t[ST_WANTED] = (uint8_t)n;
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, sizeof keys / sizeof *keys);
@@ -115,8 +112,8 @@ static void wake(struct engine *e, const uint8_t *t)
         }
 }
 
-/* The state that the places make. `why`: if it becomes ready. */
-static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum why why)
+/* `why`: if it becomes ready. */
+void copies_settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum why why)
 {
     uint8_t *t = unit_station(h, idx);
     struct rq *q = &r->rq[idx];
@@ -256,7 +253,7 @@ void copies_started(struct engine *e, struct aseg *s, uint64_t no)
 
 /* ---- an assignment ends without a result ---- */
 
-static void park(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum dead_why why,
+void copies_park(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, enum dead_why why,
                  const char *reason, size_t n)
 {
     if (unit_station(h, idx)[ST_STATE] == TASK_WAITING)
@@ -289,13 +286,13 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
     if (t[ST_STATE] == TASK_DEAD)
         return;
     if (why == WHY_BURIED || (attempt && t[ST_ATTEMPTS] >= s->st->def->attempts)) {
-        park(e, r, unit, h, idx, why == WHY_BURIED ? DEAD_BURIED : DEAD_ATTEMPTS, reason, n);
+        copies_park(e, r, unit, h, idx, why == WHY_BURIED ? DEAD_BURIED : DEAD_ATTEMPTS, reason, n);
         return;
     }
     if (why == WHY_FAILED && !wait_us)
         wait_us = task_backoff_us(s->st, t[ST_ATTEMPTS]);
     if (!wait_us) {
-        settle(e, r, unit, h, idx, why);
+        copies_settle(e, r, unit, h, idx, why);
         return;
     }
     struct range one = { unit, 1 };
@@ -357,14 +354,7 @@ uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
 
 /* ---- the decision ---- */
 
-struct ballot {
-    uint32_t n;
-    uint64_t no[COUNTED_MAX + 1], result[COUNTED_MAX + 1]; /* in the order in which they counted */
-    struct agree_answer a[COUNTED_MAX + 1];
-    uint32_t off[COUNTED_MAX + 2];
-};
-
-static bool gather(struct engine *e, uint64_t newest, struct ballot *b)
+bool copies_gather(struct engine *e, uint64_t newest, struct ballot *b)
 {
     struct slp_buf *values = &e->b2;
     struct slp_list l;
@@ -377,9 +367,11 @@ static bool gather(struct engine *e, uint64_t newest, struct ballot *b)
         for (; i && b->result[i - 1] > x.a->result; i--) {
             b->result[i] = b->result[i - 1];
             b->no[i] = b->no[i - 1];
+            b->worker[i] = b->worker[i - 1];
         }
         b->result[i] = x.a->result;
         b->no[i] = x.no;
+        b->worker[i] = x.a->worker;
     }
     slp_buf_clear(values); /* copied: what was borrowed ends with the next but few */
     for (uint32_t i = 0; i < b->n && !e->rc; i++) {
@@ -411,22 +403,27 @@ static void pack_all(struct slp_buf *b, const struct ld_station *s, const struct
     }
 }
 
-static void pack_outcome(struct slp_buf *b, const struct ld_station *s, const struct ballot *all,
-                         const struct agree_verdict *v)
+void copies_pack_verdict(struct slp_buf *b, const struct agree_verdict *v)
 {
     char share[16];
-    slp_buf_clear(b);
-    if (s->copies.method == LD_ALL)
-        pack_all(b, s, all);
-    else
-        slp_buf_add(b, all->a[v->winner].values.p, all->a[v->winner].values.bytes);
     slp_pack_u64(b, v->answers);
-    if (s->copies.method == LD_ALL)
-        return;
     slp_pack_u64(b, v->votes);
     snprintf(share, sizeof share, "%u.%06u", v->confidence_micros / 1000000, v->confidence_micros % 1000000);
     slp_pack_cstr(b, share);
     slp_pack_cstr(b, ld_rule_word(v->rule));
+}
+
+static void pack_outcome(struct slp_buf *b, const struct ld_station *s, const struct ballot *all,
+                         const struct agree_verdict *v)
+{
+    slp_buf_clear(b);
+    if (s->copies.method == LD_ALL) {
+        pack_all(b, s, all);
+        slp_pack_u64(b, v->answers);
+        return;
+    }
+    slp_buf_add(b, all->a[v->winner].values.p, all->a[v->winner].values.bytes);
+    copies_pack_verdict(b, v);
 }
 
 static void announce(struct engine *e, struct run *r, struct station *st, uint64_t unit, uint64_t result, uint64_t no,
@@ -456,6 +453,20 @@ static void tell_outcome(struct engine *e, struct station *st, const struct ball
     }
 }
 
+void copies_close(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const struct slp_list *values,
+                  uint64_t follows, const struct agree_verdict *v, int64_t done_wall_us)
+{
+    struct station *st = r->rq[idx].st;
+    uint64_t result = result_add(e, r, follows, done_wall_us, values, false);
+    uint8_t *h = unit_head(e, r, unit, true);
+    if (!h)
+        return;
+    task_set(e, r, h, idx, TASK_DONE);
+    put_u48(unit_station(h, idx) + ST_RESULT, result);
+    announce(e, r, st, unit, result, follows, v);
+    ev_task(e, EV_TASKS_DONE, r, st, 0, unit, 1);
+}
+
 static void finish(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t idx, const struct ballot *b,
                    const struct agree_verdict *v, int64_t done_wall_us)
 {
@@ -467,19 +478,12 @@ static void finish(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
         return;
     }
     if (st->def->copies.method == LD_ALL && e->b3.n > SL_RESULT_BYTES_MAX) {
-        park(e, r, unit, h, idx, DEAD_TOO_BIG, large, sizeof large - 1);
+        copies_park(e, r, unit, h, idx, DEAD_TOO_BIG, large, sizeof large - 1);
         return;
     }
     struct slp_list values = { e->b3.p, (uint32_t)e->b3.n, st->def->value_count };
-    uint64_t result = result_add(e, r, b->no[v->winner], done_wall_us, &values, false);
-    h = unit_head(e, r, unit, true);
-    if (!h)
-        return;
-    task_set(e, r, h, idx, TASK_DONE);
-    put_u48(unit_station(h, idx) + ST_RESULT, result);
-    announce(e, r, st, unit, result, b->no[v->winner], v);
+    copies_close(e, r, unit, idx, &values, b->no[v->winner], v, done_wall_us);
     tell_outcome(e, st, b, v);
-    ev_task(e, EV_TASKS_DONE, r, st, 0, unit, 1);
     flow_done(e, r, unit, idx);
 }
 
@@ -490,19 +494,27 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     struct station *st = r->rq[idx].st;
     uint8_t *t = unit_station(h, idx);
     char why[80];
-    if (!gather(e, get_u48(t + ST_ASSIGN), &b))
+    if (st->def->copies.method == LD_ENTRIES) {
+        tournament_entered(e, r, unit, h, idx);
+        return;
+    }
+    if (!copies_gather(e, get_u48(t + ST_ASSIGN), &b))
         return;
     assert(b.n == t[ST_COUNTED]);
+    if (st->def->copies.method == LD_VOTES) {
+        tournament_decide(e, r, unit, h, idx, &b, done_wall_us);
+        return;
+    }
     agree_decide(st->def, b.a, b.n, &v);
     switch (v.what) {
     case AGREE_MORE:
-        want(e, r, unit, t, idx, b.n + 1, WHY_COPIES);
-        settle(e, r, unit, h, idx, WHY_COPIES);
+        copies_want(e, r, unit, t, idx, b.n + 1, WHY_COPIES);
+        copies_settle(e, r, unit, h, idx, WHY_COPIES);
         break;
     case AGREE_FAIL:
         snprintf(why, sizeof why, "no agreement: of %u answers %u say the same, and as many another", v.answers,
                  v.votes);
-        park(e, r, unit, h, idx, DEAD_NO_AGREEMENT, why, strlen(why));
+        copies_park(e, r, unit, h, idx, DEAD_NO_AGREEMENT, why, strlen(why));
         break;
     case AGREE_DONE: finish(e, r, unit, h, idx, &b, &v, done_wall_us); break;
     }
@@ -518,7 +530,7 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
     if (t[ST_COUNTED] == wanted(s->st->def, t))
         decide(e, s->run, unit, h, s->st->idx, done_wall_us);
     else
-        settle(e, s->run, unit, h, s->st->idx, WHY_COPIES);
+        copies_settle(e, s->run, unit, h, s->st->idx, WHY_COPIES);
 }
 
 /* ---- the operator ---- */
@@ -526,10 +538,14 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
 bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
 {
     uint8_t *t = unit_station(head, idx);
+    enum ld_method method = r->rq[idx].st->def->copies.method;
     if (copies_open(r->rq[idx].st->def, t))
         return true;
+    if ((method == LD_ENTRIES || method == LD_VOTES) && t[ST_HELD])
+        return false; /* it takes no more than it wants: those who have begun bring it back, or leave their places */
     if (t[ST_COUNTED] + t[ST_HELD] >= COUNTED_MAX)
         return false;
-    want(e, r, unit, t, idx, t[ST_COUNTED] + t[ST_HELD] + 1u, WHY_REQUEUED); /* nobody could agree: another is asked */
+    copies_want(e, r, unit, t, idx, t[ST_COUNTED] + t[ST_HELD] + 1u,
+                WHY_REQUEUED); /* nobody could agree: another is asked */
     return true;
 }

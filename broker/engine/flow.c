@@ -1,8 +1,8 @@
 /* How a unit goes through its line: what follows when a task is done, and when a unit has passed.
  *
  * A station's turn comes when all stations that it names in `after` are done or skipped; where a review comes after one of these, the review as well (the
- * compiler has put it among them). Then its `when` decides: ready, or skipped; at a review, whether this unit is to be reviewed. What is
- * skipped may bring the next one's turn, and so on down the line. */
+ * compiler has put it among them). Then its `when` decides: ready, or skipped; at a review, whether this unit is to be reviewed. A jury has no condition: it
+ * passes by with its tournament. What is skipped may bring the next one's turn, and so on down the line. */
 #include "broker/engine/internal.h"
 
 struct unit_ref {
@@ -34,6 +34,8 @@ static bool takes(struct engine *e, struct run *r, uint64_t unit, uint8_t *head,
 {
     struct unit_ref u = { e, r, unit };
     const struct ld_station *s = &r->lv->stations[idx];
+    if (s->type == LD_JURY)
+        return unit_station(head, s->partner)[ST_STATE] == TASK_DONE;
     enum review_turn turn = s->type == LD_IMPROVE ? review_turn(r, unit, head, idx) : REVIEW_AS_WHEN_SAYS;
     if (turn != REVIEW_AS_WHEN_SAYS || !review_exhausted(r->lv, head, idx))
         return turn == REVIEW_YES;
@@ -45,7 +47,7 @@ static void left_one(uint8_t *head)
     put_u16(head + UH_LEFT, (uint16_t)(get_u16(head + UH_LEFT) - 1));
 }
 
-/* Stations to look at, and what follows them when they are skipped. */
+/* Stations to look at, and what follows them when they are skipped, or decided before anybody is asked. */
 static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *todo, uint32_t n,
                    enum why why, struct ranges *delayed)
 {
@@ -54,7 +56,13 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
         const struct ld_station *s = &r->lv->stations[idx];
         if (unit_station(head, idx)[ST_STATE] != TASK_BLOCKED || !turn_has_come(head, s))
             continue;
-        if (takes(e, r, unit, head, idx)) {
+        bool taken = takes(e, r, unit, head, idx), ended = false;
+        if (taken && s->type == LD_JURY) {
+            ended = tournament_ends_at_once(e, r, unit, idx);
+            if (!(head = unit_head(e, r, unit, true)))
+                return;
+        }
+        if (taken && !ended) {
             if (delayed) {
                 task_set(e, r, head, idx, TASK_WAITING);
                 ranges_add(e, &delayed[idx], unit, 1);
@@ -65,9 +73,11 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
             }
             continue;
         }
-        task_set(e, r, head, idx, TASK_SKIPPED);
+        if (!ended) {
+            task_set(e, r, head, idx, TASK_SKIPPED);
+            ev_task(e, EV_TASKS_SKIPPED, r, r->rq[idx].st, 0, unit, 1);
+        }
         left_one(head);
-        ev_task(e, EV_TASKS_SKIPPED, r, r->rq[idx].st, 0, unit, 1);
         for (uint32_t k = 0; k < s->next_count; k++) {
             bool there = false;
             for (uint32_t j = i + 1; j < n && !there; j++)

@@ -193,7 +193,7 @@ struct aentry {
     uint64_t unit, prev, result, active_us;
     int64_t due_us, started_wall_us, ended_wall_us;
     uint32_t worker;
-    uint8_t state, why, attempt, round; /* round: of the task's, or at a review of the work's it is about (review.c) */
+    uint8_t state, why, attempt, round; /* round: of the task's, or at a review of the work's it is about (review.c); of an entry of a tournament its place (tournament.c) */
 };
 struct aseg {
     uint64_t first;
@@ -431,7 +431,7 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
 /* A frame of what tasks show, in the making. Its payloads are copied once, from where they lie into the frame, by show_copy; so a write in between, which ends what was
  * borrowed, must be told by show_keep before. */
 void show_begin(struct engine *e);
-bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s); /* the array of what station s shows of the unit. false: too big */
+bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, uint32_t worker); /* the array of what station s shows this worker of the unit. false: too big */
 void show_keep(struct engine *e);
 size_t show_bytes(const struct engine *e);
 struct shown { size_t b1_n; uint32_t pieces; };
@@ -617,6 +617,14 @@ bool review_his(struct engine *e, uint64_t newest, uint64_t result, const struct
 void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* its author's time is over */
 /* Append what its worker is told besides the fields: a map. False: nothing. */
 bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room, struct slp_buf *b);
+
+/* tournament.c */
+void tournament_entered(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* all entries are in */
+bool tournament_ends_at_once(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* the jury's task, before anybody is asked: true, and it is done */
+struct ballot;
+void tournament_decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, const struct ballot *votes, int64_t done_wall_us);
+/* Append the entries as this juror sees them. */
+void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *jury, uint32_t juror, struct slp_buf *b);
 
 /* flow.c */
 void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed); /* a new unit: its entry stations */

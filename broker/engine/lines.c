@@ -532,45 +532,60 @@ void on_line_set(struct engine *e, const struct slp_msg *m)
     reply_done(e, changed);
 }
 
-void on_station_set(struct engine *e, const struct slp_msg *m)
+/* The stations of this name, in all versions. *jury: the name of what goes with it, if it was a tournament in the newest of them. False: there is none. */
+static bool pause_named(struct engine *e, struct line *l, struct slp_bytes name, bool pause, uint64_t *changed,
+                        struct slp_bytes *jury)
 {
-    const struct slp_station_set *q = &m->u.station_set;
-    struct line *l = find_or_refuse(e, q->line);
-    bool pause = q->action == 0, there = false;
-    uint64_t changed = 0;
-    if (!l)
-        return;
+    bool there = false, any = false;
     for (uint32_t i = 0; i < e->meta.station; i++) {
         struct station *s = e->station[i];
-        if (s->line != l || s->def->name.n != q->station.n || memcmp(s->def->name.p, q->station.p, q->station.n))
+        if (s->line != l || s->def->name.n != name.n || memcmp(s->def->name.p, name.p, name.n))
             continue;
         there = true;
+        if (s->def->type == LD_TOURNAMENT)
+            *jury = s->lv->stations[s->def->partner].name;
         if (s->paused == pause)
             continue;
         s->paused = pause;
+        any = true;
         station_write(e, s);
-        changed++;
+        (*changed)++;
         if (pause)
             sweep_start(e, SWEEP_RECALL_STATION, 0, s->id, "", 0);
     }
-    if (!there) {
-        reply_error(e, SLP_E_NOT_FOUND, "station", "line %s has no station %.*s", l->name.s, (int)q->station.n,
-                    q->station.p);
-        return;
-    }
-    if (changed) {
+    if (any) {
         slp_buf_clear(&e->b3);
         slp_pack_map(&e->b3, 3);
         slp_pack_cstr(&e->b3, "line");
         slp_pack_u64(&e->b3, l->id);
         slp_pack_cstr(&e->b3, "station");
-        slp_pack_str(&e->b3, q->station.p, q->station.n);
+        slp_pack_str(&e->b3, name.p, name.n);
         slp_pack_cstr(&e->b3, "paused");
         slp_pack_bool(&e->b3, pause);
         ev_emit(e, EV_STATION_STATE, l, NULL, NULL, &e->b3);
-        if (!pause)
-            line_runs(e, l, run_activate);
     }
+    return there;
+}
+
+/* A tournament and its jury are paused together; its jury can be alone. */
+void on_station_set(struct engine *e, const struct slp_msg *m)
+{
+    const struct slp_station_set *q = &m->u.station_set;
+    struct line *l = find_or_refuse(e, q->line);
+    struct slp_bytes jury = { NULL, 0 };
+    bool pause = q->action == 0;
+    uint64_t changed = 0;
+    if (!l)
+        return;
+    if (!pause_named(e, l, q->station, pause, &changed, &jury)) {
+        reply_error(e, SLP_E_NOT_FOUND, "station", "line %s has no station %.*s", l->name.s, (int)q->station.n,
+                    q->station.p);
+        return;
+    }
+    if (jury.n)
+        pause_named(e, l, jury, pause, &changed, &jury);
+    if (changed && !pause)
+        line_runs(e, l, run_activate);
     reply_done(e, changed);
 }
 
@@ -608,18 +623,19 @@ void on_form_get(struct engine *e, const struct slp_msg *m)
     }
     const struct station *s = e->station[id - 1];
     slp_buf_clear(&e->b1);
-    for (uint32_t i = 0; i < s->def->show_count; i++)
+    uint32_t shows = s->def->show_count + (s->def->type == LD_JURY); /* the entries, too */
+    for (uint32_t i = 0; i < shows; i++)
         slp_pack_str(&e->b1, s->def->show_names[i].p, s->def->show_names[i].n);
     struct slp_form a = { .station_id = id,
                           .line = name_bytes(&s->line->name),
                           .version = s->version,
                           .station = s->def->name,
-                          .shows = { e->b1.p, (uint32_t)e->b1.n, s->def->show_count },
+                          .shows = { e->b1.p, (uint32_t)e->b1.n, shows },
                           .form = s->def->form_raw,
                           .lease_us = (uint64_t)s->def->lease_us,
                           .type = s->def->type };
     if (is_review(s)) {
-        a.reviews = s->lv->stations[s->def->review.of].name;
+        a.reviews = ld_given_name(s->lv, (uint32_t)s->def->review.of);
         SLP_SET(&a, form, reviews);
     }
     reply(e, SLP_FORM, &a);

@@ -284,13 +284,13 @@ static bool in_scratch(const struct engine *e, const char *p)
     return found;
 }
 
-bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s)
+bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, uint32_t worker)
 {
     uint64_t result[SL_SHOWS_MAX];
     size_t before = show_bytes(e);
     uint32_t i = 0;
     struct slp_list in, l;
-    slp_pack_array(&e->b1, s->show_count);
+    slp_pack_array(&e->b1, s->show_count + (s->type == LD_JURY));
     /* All states first: asking for one may write another away, and a write ends what was borrowed. */
     if (shows_results(s)) {
         if (!unit_at_hand(e, r, unit))
@@ -324,6 +324,10 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
         piece_add(e, v.p, v.n);
         if (in_scratch(e, v.p))
             show_keep(e);
+    }
+    if (s->type == LD_JURY) {
+        show_keep(e);
+        tournament_show(e, r, unit, s, worker, &e->b1);
     }
     return show_bytes(e) - before <= SL_PUSH_FIELDS_BYTES_MAX;
 }

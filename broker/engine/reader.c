@@ -334,10 +334,10 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
     return ok;
 }
 
-void rd_stands(struct reader *r, struct slp_buf *b, const struct ld_line *lv, uint16_t station,
+void rd_stands(struct reader *r, struct slp_buf *b, const struct rd_run *run, uint16_t station,
                const struct rd_assignment *a, uint64_t outcome)
 {
-    const struct ld_station *st = &lv->stations[station];
+    const struct ld_station *st = &run->lv->stations[station];
     struct rd_list l, mine;
     if (a->state != ASSIGN_COUNTED || !a->result) {
         slp_pack_bool(b, false);
@@ -351,8 +351,17 @@ void rd_stands(struct reader *r, struct slp_buf *b, const struct ld_line *lv, ui
         slp_pack_bool(b, true);
         return;
     }
+    if (st->type == LD_TOURNAMENT && a->round) { /* an entry: the winner's, or equal to it */
+        slp_pack_bool(b, a->round == 1);
+        return;
+    }
     if (!outcome || !rd_result(r, station, outcome, &l)) {
         slp_pack_nil(b);
+        return;
+    }
+    if (st->type == LD_JURY) { /* a vote: for the entry that the outcome follows */
+        uint64_t winner = r->result_assignment, chosen = rd_vote(r, run, station, a);
+        slp_pack_bool(b, chosen && chosen == winner);
         return;
     }
     slp_buf_clear(&r->outcome); /* a copy: the next result may lie in the same scratch */

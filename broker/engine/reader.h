@@ -55,12 +55,14 @@ bool rd_result(struct reader *r, uint16_t station, uint64_t result, struct rd_li
 /* Append value i, nil if there is none. In ascending order: it goes through the list once. */
 void rd_element(struct slp_buf *b, struct rd_list *l, uint32_t i);
 
-struct rd_assignment { uint64_t no, unit, prev, result, active_us; uint32_t run, station, hub, worker; uint8_t state, why, attempt, round;
+struct rd_assignment { uint64_t no, unit, prev, result, active_us; uint32_t run, station, hub, worker; uint8_t state, why, attempt, round; /* round: of an entry of a tournament its place */
                        int64_t assigned_wall_us, started_wall_us, ended_wall_us; };
 bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a);
 
 /* Append whether an answer stands in the outcome of its task (a result; 0: none yet): true, false, or nil while nothing is decided. */
-void rd_stands(struct reader *r, struct slp_buf *b, const struct ld_line *lv, uint16_t station, const struct rd_assignment *a, uint64_t outcome);
+void rd_stands(struct reader *r, struct slp_buf *b, const struct rd_run *run, uint16_t station, const struct rd_assignment *a, uint64_t outcome);
+/* reader_jury.c: the assignment of the entry that a juror's vote is for; 0: none, he has not voted. */
+uint64_t rd_vote(struct reader *r, const struct rd_run *run, uint16_t jury, const struct rd_assignment *vote);
 
 /* reader_review.c: append what a verdict changed, a map from field to [before, after]; empty for any other. */
 void rd_changes(struct reader *r, struct slp_buf *b, const struct rd_run *run, uint16_t station, const struct rd_assignment *a);

@@ -2,7 +2,7 @@
 #include "broker/engine/reader.h"
 #include "broker/engine/review.h"
 
-#define ANSWER_COLUMNS 10         /* besides the fields of the input and of the form */
+#define ANSWER_COLUMNS 12         /* besides the fields of the input and of the form */
 #define UNITS_LOOKED_AT_MAX 20000 /* in one page, so that a page of a run where little is finished stays short */
 
 struct shape { /* what a row is made of */
@@ -29,13 +29,15 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
         return;
     }
     const struct ld_station *st = &lv->stations[s->station];
+    struct slp_bytes said = s->answers ? st->name : ld_given_name(lv, (uint32_t)s->station);
+    const struct ld_field *fields = s->answers ? st->form : st->fields;
     for (uint32_t i = 0; i < lv->input_count; i++)
         slp_pack_str(b, lv->inputs[i].name.p, lv->inputs[i].name.n);
     for (uint32_t i = 0; i < (s->answers ? answer_fields(st) : st->value_count); i++) {
-        memcpy(name, st->name.p, st->name.n);
-        name[st->name.n] = '.';
-        memcpy(name + st->name.n + 1, st->fields[i].name.p, st->fields[i].name.n);
-        slp_pack_str(b, name, st->name.n + 1 + st->fields[i].name.n);
+        memcpy(name, said.p, said.n);
+        name[said.n] = '.';
+        memcpy(name + said.n + 1, fields[i].name.p, fields[i].name.n);
+        slp_pack_str(b, name, said.n + 1 + fields[i].name.n);
     }
     slp_pack_cstr(b, "worker");
     slp_pack_cstr(b, "done_wall_us");
@@ -48,6 +50,8 @@ static void columns(struct slp_buf *b, const struct shape *s, uint32_t *n)
         slp_pack_cstr(b, "assigned_wall_us");
         slp_pack_cstr(b, "started_wall_us");
         slp_pack_cstr(b, "active_us");
+        slp_pack_cstr(b, "place");
+        slp_pack_cstr(b, "entry");
         *n = ANSWER_COLUMNS + lv->input_count + answer_fields(st);
     }
 }
@@ -79,6 +83,14 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
         slp_pack_nil(b);
         slp_pack_nil(b);
     }
+}
+
+static void number_or_nil(struct slp_buf *b, uint64_t n)
+{
+    if (n)
+        slp_pack_u64(b, n);
+    else
+        slp_pack_nil(b);
 }
 
 #define ANSWERS_MAX 1000 /* of one unit at one station: the newest are told */
@@ -129,7 +141,7 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
         slp_pack_i64(b, r->result_done_wall_us ? r->result_done_wall_us : a.ended_wall_us);
         slp_pack_u64(b, a.no);
         slp_pack_bool(b, a.state == ASSIGN_COUNTED);
-        rd_stands(r, b, s->run->lv, (uint16_t)s->station, &a, st_result(t));
+        rd_stands(r, b, s->run, (uint16_t)s->station, &a, st_result(t));
         w = rd_name_of(r, NAME_HUB, a.hub);
         slp_pack_str(b, w.p, w.n);
         slp_pack_i64(b, a.assigned_wall_us);
@@ -138,6 +150,8 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
         else
             slp_pack_nil(b); /* a submit implied it */
         slp_pack_u64(b, a.active_us);
+        number_or_nil(b, st->type == LD_TOURNAMENT ? a.round : 0);
+        number_or_nil(b, st->type == LD_JURY ? rd_vote(r, s->run, (uint16_t)s->station, &a) : 0);
         if (b->n > PAGE_BYTES_MAX && *rows) {
             b->n = was;
             *full = true;
@@ -195,6 +209,8 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
                 s.station = (int)i;
         if (s.station < 0)
             return rd_refuse(out, m->id, SLP_E_NOT_FOUND, "station", "the run's line has no station of that name");
+        if (!s.answers)
+            s.station = (int)ld_giver(run.lv, (uint32_t)s.station);
     }
     if (s.answers && s.station < 0)
         return rd_refuse(out, m->id, SLP_E_MISSING_FIELD, "station", "answers are those of one station: name it");

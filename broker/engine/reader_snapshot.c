@@ -153,14 +153,19 @@ static void assignment_rows(struct page *p, const uint8_t *k, struct rdr rd)
     rdr_bytes(&rd, 16);
     if (!run_of(p, run))
         return;
+    uint32_t idx = station - p->run.first_station;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t unit = rdr_u64(&rd);
         uint32_t worker = rdr_u32(&rd);
         uint8_t state = rdr_u8(&rd), why = rdr_u8(&rd);
-        rdr_bytes(&rd, 2 + 5 * 8);
+        rdr_u8(&rd);
+        uint8_t place = rdr_u8(&rd); /* of an entry, once its tournament is decided; of others the round */
+        if (idx >= p->run.lv->station_count || p->run.lv->stations[idx].type != LD_TOURNAMENT)
+            place = 0;
+        rdr_bytes(&rd, 5 * 8);
         uint64_t result = rdr_u64(&rd);
-        row_begin(p, "assignment", 9);
-        NUMBERS(p, key_get_u64(k) + i, run, station, hub, unit, worker, state, why, result);
+        row_begin(p, "assignment", 10);
+        NUMBERS(p, key_get_u64(k) + i, run, station, hub, unit, worker, state, why, result, place);
     }
     p->r->rc = rd.bad ? STORE_CORRUPT : p->r->rc;
 }

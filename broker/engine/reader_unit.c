@@ -17,6 +17,15 @@ static void number(struct slp_buf *b, const char *key, uint64_t v)
     slp_pack_u64(b, v);
 }
 
+static void number_or_nil(struct slp_buf *b, const char *key, uint64_t v)
+{
+    slp_pack_cstr(b, key);
+    if (v)
+        slp_pack_u64(b, v);
+    else
+        slp_pack_nil(b);
+}
+
 static void when(struct slp_buf *b, const char *key, int64_t v)
 {
     slp_pack_cstr(b, key);
@@ -51,11 +60,11 @@ static struct slp_bytes reason_of(struct reader *r, const struct rd_run *run, ui
     return found;
 }
 
-static void values(struct slp_buf *b, const struct ld_station *st, uint32_t count, struct rd_list *l)
+static void values(struct slp_buf *b, const struct ld_field *fields, uint32_t count, struct rd_list *l)
 {
     slp_pack_map(b, count);
     for (uint32_t i = 0; i < count; i++) {
-        slp_pack_str(b, st->fields[i].name.p, st->fields[i].name.n);
+        slp_pack_str(b, fields[i].name.p, fields[i].name.n);
         rd_element(b, l, i);
     }
 }
@@ -67,7 +76,8 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
     struct rd_list l;
     uint16_t station = (uint16_t)(st - run->lv->stations);
     bool copies = st->copies.max != 0, review = st->type == LD_IMPROVE, reviewed = review || st->reviewed_by >= 0;
-    slp_pack_map(b, 12u + (copies || reviewed) + reviewed + review);
+    bool jury = st->type == LD_JURY, entry = st->type == LD_TOURNAMENT;
+    slp_pack_map(b, 12u + (copies || reviewed) + reviewed + review + (jury || entry));
     number(b, "assignment", a->no);
     text(b, "worker", rd_name_of(r, NAME_WORKER, a->worker));
     text(b, "hub", rd_name_of(r, NAME_HUB, a->hub));
@@ -82,8 +92,12 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
     slp_pack_bool(b, a->state == ASSIGN_LATE);
     if (copies || reviewed) {
         slp_pack_cstr(b, "stands");
-        rd_stands(r, b, run->lv, station, a, outcome);
+        rd_stands(r, b, run, station, a, outcome);
     }
+    if (entry)
+        number_or_nil(b, "place", a->round);
+    if (jury) /* the assignment of the entry that he voted for */
+        number_or_nil(b, "entry", rd_vote(r, run, station, a));
     if (reviewed)
         number(b, "round", a->round + 1u); /* of the work; at a review, of the work that was shown */
     if (review) {
@@ -95,7 +109,7 @@ static void assignment(struct reader *r, const struct rd_run *run, const struct 
         slp_pack_nil(b);
         return;
     }
-    values(b, st, st->field_count, &l);
+    values(b, st->form, st->field_count, &l);
 }
 
 /* In order of time, as the history; where there are more than fit, the newest ones. The chain leads from the newest back. */
@@ -112,7 +126,8 @@ static void assignments(struct reader *r, const struct rd_run *run, const struct
         assignment(r, run, st, &a, outcome);
 }
 
-/* At a station with copies: how many answers are wanted, in hand and counted; once it is done, what they came to and by which rule. */
+/* At a station with copies: how many answers are wanted, in hand and counted; once it is done, what they came to and by which rule (of a tournament its
+ * jury's station tells that). */
 static void outcome(struct reader *r, const struct ld_station *st, uint16_t station, const uint8_t *t)
 {
     struct rd_list l;
@@ -124,8 +139,8 @@ static void outcome(struct reader *r, const struct ld_station *st, uint16_t stat
         number(&r->b, "wanted", t[ST_WANTED] ? t[ST_WANTED] : st->copies.min);
         number(&r->b, "counted", t[ST_COUNTED]);
         number(&r->b, "in_hand", t[ST_HELD]);
-    } else if (rd_result(r, station, st_result(t), &l)) {
-        values(&r->b, st, st->value_count, &l);
+    } else if (st_result(t) && rd_result(r, station, st_result(t), &l)) {
+        values(&r->b, st->fields, st->value_count, &l);
     } else {
         slp_pack_nil(&r->b);
     }
@@ -209,7 +224,7 @@ int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out
         if (copies)
             outcome(r, st, (uint16_t)i, t);
         if (reviews)
-            text(b, "reviews", run.lv->stations[st->review.of].name);
+            text(b, "reviews", ld_given_name(run.lv, (uint32_t)st->review.of));
         if (reviewed) {
             number(b, "round", t[ST_ROUND] + 1u);
             slp_pack_cstr(b, "authors_only");

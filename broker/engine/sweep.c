@@ -260,7 +260,7 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
         uint32_t ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
         for (uint8_t *u = b; u + ub <= b + bytes; u += ub)
             for (uint32_t i = 0; i < r->lv->station_count; i++)
-                if (get_u48(unit_station(u, i) + ST_ASSIGN)) {
+                if (get_u48(unit_station(u, i) + ST_ASSIGN) || st_result(unit_station(u, i))) {
                     if (has_copies(r->rq[i].st) && st_result(unit_station(u, i)))
                         delete_result(e, st_result(unit_station(u, i)), r->id);
                     delete_chain(e, r, get_u48(unit_station(u, i) + ST_ASSIGN), &t);

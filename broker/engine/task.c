@@ -481,10 +481,10 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     const struct ld_station *def = s->st->def;
     if (it->values.bytes > SL_RESULT_BYTES_MAX)
         return SLP_E_TOO_BIG;
-    if (ld_check_values(def->fields, def->field_count, it->values.p, it->values.bytes, it->values.count, &bad, what,
+    if (ld_check_values(def->form, def->field_count, it->values.p, it->values.bytes, it->values.count, &bad, what,
                         sizeof what)) {
         if (bad < def->field_count)
-            snprintf(text, text_size, "%.*s: %s", (int)def->fields[bad].name.n, def->fields[bad].name.p, what);
+            snprintf(text, text_size, "%.*s: %s", (int)def->form[bad].name.n, def->form[bad].name.p, what);
         else
             snprintf(text, text_size, "%s", what);
         return SLP_E_BAD_RESULT;

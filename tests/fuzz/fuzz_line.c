@@ -45,8 +45,7 @@ static void use(const struct ld_line *l, struct source s)
         for (uint32_t k = 0; k < st->show_count; k++)
             assert(st->shows[k].station < (int)l->station_count && st->shows[k].field >= 0 && st->show_names[k].n > 0);
         ld_when(st, get, &s);
-        ld_check_values(st->fields, st->field_count, (const char *)s.p, s.n, st->field_count, &field, text,
-                        sizeof text);
+        ld_check_values(st->form, st->field_count, (const char *)s.p, s.n, st->field_count, &field, text, sizeof text);
     }
     if (ld_check_values(l->inputs, l->input_count, (const char *)s.p, s.n, l->input_count, &field, text, sizeof text) !=
         0)

@@ -29,8 +29,10 @@ LINES = {
     "copies": [station("judge", copies={"min": 2, "max": 4}, agree={"method": "plurality", "ties": "more"}),
                station("sure", copies={"min": 2}, agree={"method": "plurality", "ties": "fail"}, when="judge.confidence < 0.9")],
     "reviewed": [station("write"), {"name": "edit", "type": "improve", "reasons": ["bad"], "rounds": 2, "return_to_author": "1s"}, station("print", after=["write"])],
+    "contest": [station("pick", type="tournament", contestants=2, jury={"max": 3, "ties": "review"}, auto_judge={"equal": 2}), station("use", after=["pick"])],
 }
 WIDE = [station("one-of-many-stations-whose-names-fit-no-event-together-%d" % i, after=[]) for i in range(60)]  # in no run
+PICKED = [station("pick", type="tournament", contestants=2, jury={"max": 1, "ties": "first"})]
 SCRIPTED = [station("judge", copies={"min": 2, "max": 3}, agree={"method": "plurality", "ties": "more"}), station("check", after=["judge"], when="judge.loud == 'again'")]
 REVIEWED = [station("write"), {"name": "edit", "type": "improve", "reasons": ["bad"]}]
 WORDS = ["x", "again", "loud"]
@@ -65,8 +67,9 @@ class RandomWorld:
     def script(self):
         """What chance may leave out: with this every type of event comes, before any other hub is there."""
         r, a = self.client.request, self.player
-        for name, stations in (("scripted", SCRIPTED), ("wide", WIDE), ("scripted-review", REVIEWED)):
+        for name, stations in (("scripted", SCRIPTED), ("wide", WIDE), ("scripted-review", REVIEWED), ("picked", PICKED)):
             r("line_apply", definition={"line": name, "input": [{"name": "text", "type": "text"}], "stations": stations})
+        self.juries = {s["station_id"] for s in r("stations_get")["rows"] if s["name"].endswith(".jury")}
         a.hello()
         a.shifts({"night": []})
         a.roster([{"name": "s%d" % i, "kind": 0, "capacity": 9, "skills": [], **({"shift": "night"} if i == 4 else {})} for i in range(5)])
@@ -111,6 +114,11 @@ class RandomWorld:
         verdict(taken(1), "reject", "bad")
         answer(taken(0), "loud")
         verdict(taken(2), "accept")
+        picked = r("run_start", line="picked", name="picked-run")["run_id"]
+        r("put", run_id=picked, rows=[["x"]])
+        answer(taken(0), "x")
+        answer(taken(1), "loud")
+        answer(taken(2), "1")
         for action in (0, 1):
             r("line_set", line="scripted", action=action)
             r("station_set", line="scripted", station="judge", action=action)
@@ -177,7 +185,7 @@ class RandomWorld:
             agent, a = self.random.choice(self.returned)  # somebody whose time was over sends his work all the same
             what = "submit"
         if what == "submit":
-            word, values = self.random.choice(WORDS), None
+            word, values = self.random.choice(["1", "2"] if a["push"]["station_id"] in self.juries else WORDS), None
             if self.type_of(agent, a) == 1:  # a review: what it changes differs from any work
                 word = self.random.choice([None, None, "better"])
                 values = [word] + (["improve", None, None] if word else self.random.choice([["accept", "so", None], ["reject", "no", "bad"]]))
@@ -345,7 +353,8 @@ class Rebuilding(harness.Case):
                         counted = [n for n, a in world.assignments.items()
                                    if (a.run, a.unit, a.state) == (run_of[run.name], told["unit"], rebuild.COUNTED) and a.station == numbers[s["name"]]]
                         self.assertIn(told[column], [w.answers[n] for n in counted], (run.name, told["unit"], column))
-                        self.assertEqual(told[s["name"] + ".answers"], len(counted))
+                        if s["name"] + ".jury" not in numbers:  # else they are votes
+                            self.assertEqual(told[s["name"] + ".answers"], len(counted))
                     elif s["name"] == "edit":  # what it did not change is as the work is; so is what it passed by
                         if task.state in (rebuild.DONE, rebuild.SKIPPED):
                             self.assertEqual((task.result and w.answers[by_result[task.result]]) or told["write.loud"], told[column], (run.name, told["unit"], column))

@@ -195,12 +195,13 @@ static void fake_page(struct fake *f, uint64_t id, const struct slp_events_get *
     fake_events(out, id, stream, g->since, end, end + 1 > g->since ? end + 1 : g->since, end < last);
 }
 
-/* Three answers a unit, from ann, bob and cid: unit * 10, + 1, + 2. The last one came too late; of the others the first stands, of unit 1 nothing is decided. */
+/* Three answers a unit, from ann, bob and cid: unit * 10, + 1, + 2. The last one came too late; of the others the first stands, of unit 1 nothing is decided; those of unit 2 were
+ * placed. */
 static void fake_answers(struct fake *f, uint64_t id, const struct slp_output_get *g, struct slp_buf *out)
 {
     static const char *const names[] = {
-        "unit",    "text",   "judge.value", "worker",           "done_wall_us",    "assignment",
-        "counted", "stands", "hub",         "assigned_wall_us", "started_wall_us", "active_us"
+        "unit",   "text", "judge.value",      "worker",          "done_wall_us", "assignment", "counted",
+        "stands", "hub",  "assigned_wall_us", "started_wall_us", "active_us",    "place",      "entry"
     };
     static const char *const workers[] = { "ann", "bob", "cid" };
     struct slp_buf columns = { 0 }, rows = { 0 };
@@ -225,6 +226,11 @@ static void fake_answers(struct fake *f, uint64_t id, const struct slp_output_ge
         slp_pack_i64(&rows, 1000);
         slp_pack_nil(&rows);
         slp_pack_u64(&rows, 77);
+        if (u == 2)
+            slp_pack_u64(&rows, k + 1);
+        else
+            slp_pack_nil(&rows);
+        slp_pack_nil(&rows);
         k = (k + 1) % 3;
         u += k == 0;
     }

@@ -57,11 +57,11 @@ class Run:
 
 
 class Assignment:
-    __slots__ = ("run", "station", "hub", "unit", "worker", "state", "why", "result", "seq")
+    __slots__ = ("run", "station", "hub", "unit", "worker", "state", "why", "result", "place", "seq")
 
-    def __init__(self, run, station, hub, unit, worker, state, why, result, seq):
+    def __init__(self, run, station, hub, unit, worker, state, why, result, place, seq):
         self.run, self.station, self.hub, self.unit, self.worker = run, station, hub, unit, worker
-        self.state, self.why, self.result, self.seq = state, why, result, seq
+        self.state, self.why, self.result, self.place, self.seq = state, why, result, place, seq
 
 
 class Shift:
@@ -199,7 +199,7 @@ class World:
         index = self.stations[d["station"]]["index"]
         for no, (unit, worker) in enumerate(zip(units, workers), d["first"]):
             if no not in self.assignments:
-                self.assignments[no] = Assignment(d["run"], d["station"], d["hub"], unit, worker, HANDED, 0, 0, seq)
+                self.assignments[no] = Assignment(d["run"], d["station"], d["hub"], unit, worker, HANDED, 0, 0, 0, seq)
         for (n, unit) in self.units(d, seq):
             task = unit.tasks[index]
             task.state = ASSIGNED
@@ -278,9 +278,16 @@ class World:
             self.wrong.append("event %d: an answer wanted for why %d" % (seq, d["why"]))
         if unit and unit.seq < seq:
             task = unit.tasks[self.stations[d["station"]]["index"]]
-            if task.wanted and d["wanted"] != task.wanted + 1:
+            jury = self.stations[d["station"]]["name"].endswith(".jury")  # may want several more
+            if task.wanted and d["wanted"] != task.wanted + 1 and not (jury and d["wanted"] > task.wanted):
                 self.wrong.append("event %d: %d answers wanted, %d before" % (seq, d["wanted"], task.wanted))
             task.wanted = d["wanted"]
+
+    def on_task_placed(self, d, seq):
+        for no, place, _ in d["places"]:
+            a = self.assignments.get(no)
+            if a is not None and a.seq < seq:
+                a.place = place
 
     def on_hub_session(self, d, seq):
         self.hubs[d["hub"]] = {"name": d["name"], "zone": d["zone"], "connected": d["connected"]}
@@ -423,6 +430,7 @@ def compare(client, world, units=True):
         if mine and theirs:
             same("shift %d" % number, (hubs[mine.hub], mine.name), (theirs["hub"], theirs["name"]))
     results = {n: a.result for n, a in now.assignments.items()}
+    same("places", {n: a.place for n, a in world.assignments.items() if n in results and a.place}, {n: a.place for n, a in now.assignments.items() if a.place})
     same("results", {n: a.result for n, a in world.assignments.items() if n in results and a.state != RETURNED}, {n: r for n, r in results.items() if now.assignments[n].state != RETURNED})
     for number in sorted(set(living) & set(listed)):
         run = living[number]
@@ -435,9 +443,11 @@ def compare(client, world, units=True):
             mine = dict(world.station_counters(run, index), name=world.line_stations(run.line, run.version)[index]["name"])
             same("run %s, station %d" % (run.name, index), mine, {key: s[key] for key in mine})
         definition = client.request("line_get", line=world.lines[run.line]["name"], version=run.version)["definition"]
-        least = [s.get("copies", {}).get("min", 0) for s in definition["stations"]]
+        least = [s.get("copies", {}).get("min", 0) or s.get("contestants", 0) for s in definition["stations"]]
+        juries = [s["jury"] for s in definition["stations"] if s.get("type") == "tournament"]
+        least += [(j["max"] + 1) // 2 if j["ties"] == "first" else j["max"] // 2 + 1 for j in juries]
         for n in sorted(run.units) if units else ():
-            compare_unit(client, world, run, n, least, now.runs[number].units[n], same)
+            compare_unit(client, world, run, n, least, now.runs[number].units[n], same, definition["stations"])
     for w in client.pages("workers_get", cursor="after", key="worker"):
         hub = world.workers[w["worker"]]["hub"]
         same("worker " + w["name"], (w["name"], True), (world.workers[w["worker"]]["name"], world.workers[w["worker"]]["on_roster"]))
@@ -448,7 +458,7 @@ def compare(client, world, units=True):
     return wrong
 
 
-def compare_unit(client, world, run, n, least, now, same):
+def compare_unit(client, world, run, n, least, now, same, stations):
     """least: answers by station, as the line says; now: the unit in a snapshot, which has what a story does not tell."""
     unit, story = run.units[n], client.request("unit_get", run=run.name, unit=n)["story"]
     what = "unit %s/%d" % (run.name, n)
@@ -459,7 +469,13 @@ def compare_unit(client, world, run, n, least, now, same):
              (told["state"], told["attempts"], max((a["assignment"] for a in told["assignments"]), default=0)))
         standing = [a["assignment"] for a in told["assignments"] if a["state"] == COUNTED]
         numbers = [a["assignment"] for a in told["assignments"]]
-        if "outcome" in told:
+        entries = any(s.get("type") == "tournament" and s["name"] == told["name"] for s in stations)
+        if entries and told["state"] == DONE:  # its jury's station has the outcome
+            same(here + ", the answers that count", [no for no in numbers if world.assignments[no].state == COUNTED], standing)
+            same(here + ", the outcome", None, told["outcome"])
+            same(here + ", the outcome in a snapshot", 0, row.result)
+            same(here + ", the places", [world.assignments[no].place for no in standing], [a["place"] or 0 for a in told["assignments"] if a["state"] == COUNTED])
+        elif "outcome" in told:
             same(here + ", the answers that count", [no for no in numbers if world.assignments[no].state == COUNTED], standing)
             same(here + ", whether there is an outcome", told["state"] == DONE, bool(task.result) and task.state == DONE)
             if told["state"] in (SKIPPED, ENDED):
@@ -492,8 +508,13 @@ def compare_outcome(world, here, decided, told, same):
         same(here + ", whether it was decided", world.from_snapshot, True)
         return
     outcome = told["outcome"]
-    followed = [a["result"] for a in told["assignments"] if a["assignment"] == decided["assignment"] and a["stands"]]
-    same(here + ", the answer it follows", [{key: outcome[key] for key in result} for result in followed], followed)
-    same(here + ", how often it is followed", len(followed), 1)
+    if told["name"].endswith(".jury"):  # it follows an entry, told at another station
+        same(here + ", the place of the entry it follows", world.assignments[decided["assignment"]].place, 1)
+        for a in told["assignments"]:
+            same(here + ", whether a vote stands", a["entry"] == decided["assignment"] if a["state"] == COUNTED else False, a["stands"])
+    else:
+        followed = [a["result"] for a in told["assignments"] if a["assignment"] == decided["assignment"] and a["stands"]]
+        same(here + ", the answer it follows", [{key: outcome[key] for key in result} for result in followed], followed)
+        same(here + ", how often it is followed", len(followed), 1)
     mine = {"decided": decided["decided"], "answers": decided["answers"], "votes": decided["votes"], "confidence": decided["confidence"]}
     same(here + ", what it came to", mine, dict({key: outcome[key] for key in ("decided", "answers", "votes")}, confidence=round(float(outcome["confidence"]) * 1000000)))

@@ -105,6 +105,8 @@ static int on_answer(void *arg, const struct sl_answer *a)
     assert_int_equal(a->started_wall_us, 0);
     assert_int_equal(a->done_wall_us, 3000);
     assert_int_equal(a->active_us, 77);
+    assert_int_equal(a->place, unit == 2 ? k + 1 : 0);
+    assert_int_equal(a->entry, 0);
     assert_int_equal(a->input_count, 1);
     assert_string_equal(a->inputs[0], "text");
     assert_int_equal(a->field_count, 1);

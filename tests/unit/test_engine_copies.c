@@ -234,7 +234,7 @@ static void answers_are(struct scene *s, const char *want)
             struct slr_value v[9]; /* the array; unit, text, answer, worker, done, assignment, counted, stands */
             for (int i = 0; i < 9; i++)
                 assert_int_equal(slr_next(&r, &v[i]), 0);
-            assert_int_equal(v[0].n, 12);
+            assert_int_equal(v[0].n, 14);
             size_t n = strlen(all);
             snprintf(all + n, sizeof all - n, "%u/%.*s%s%s ", (unsigned)v[1].u64, (int)v[3].n, v[3].p,
                      v[7].b ? "+" : "",

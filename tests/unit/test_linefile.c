@@ -42,7 +42,9 @@ static void keys_are_checked(void **state)
     static const struct row rows[] = {
         { HEAD "    rewrad: 0.03\n", "l.yml:10:5: unknown key 'rewrad', did you mean 'reward'?\n" },
         { HEAD "    xyzzy: 1\n", "l.yml:10:5: unknown key 'xyzzy'\n" },
-        { HEAD "    jury: 3\n", "l.yml:10:5: unknown key 'jury': not supported by this version\n" },
+        { HEAD "    gold: 3\n", "l.yml:10:5: unknown key 'gold': not supported by this version\n" },
+        { HEAD "    jury: 3\n", "l.yml:10:5: 'jury' must be a map of keys, not a number\n" },
+        { HEAD "    contestants: 3\n", "l.yml:10:5: 'contestants' is for stations of type tournament\n" },
         { HEAD "    reward: 1\n    reward: 2\n", "l.yml:11:5: duplicate key 'reward' (first in line 10)\n" },
         { HEAD "    worker: {kind: human, kindd: robot}\n",
           "l.yml:10:27: unknown key 'kindd', did you mean 'kind'?\n" },
@@ -150,7 +152,20 @@ static void types_of_values_are_checked(void **state)
         { HEAD "    attempts: 1.5\n", "l.yml:10:5: 'attempts' must be a whole number, not a number with a fraction\n" },
         { HEAD "    attempts: 0\n", "l.yml:10:5: 'attempts' is 0, but must be 1 to 100\n" },
         { HEAD "    attempts: 101\n", "l.yml:10:5: 'attempts' is 101, but must be 1 to 100\n" },
-        { HEAD "    type: tournament\n", "l.yml:10:5: station type 'tournament' is not supported by this version\n" },
+        { HEAD "    type: tournament\n", "l.yml:9:5: missing key 'contestants': how many workers enter\n"
+                                         "l.yml:9:5: missing key 'jury': who decides which entry wins\n"
+                                         "l.yml:9:5: there is nothing to judge: the form has no fields\n" },
+        { HEAD "    form: {fields: [{name: t, type: text}]}\n    type: tournament\n    contestants: 1\n    jury: {max: "
+               "3, ties: more}\n    copies: {min: 2}\n",
+          "l.yml:12:5: 'contestants' is 1, but must be 2 to 100\n"
+          "l.yml:13:20: unknown ties 'more': it is one of first, review, fail\n"
+          "l.yml:14:5: 'copies' does not go with type tournament: say 'contestants'\n" },
+        { HEAD
+          "    form: {fields: [{name: t, type: text}]}\n    type: tournament\n    contestants: 3\n    jury: {max: 3, "
+          "ties: first, worker: {kind: human, kindd: x}}\n    auto_judge: {equal: 4, on: [nothing]}\n",
+          "l.yml:13:55: unknown key 'kindd', did you mean 'kind'?\n"
+          "l.yml:14:18: 'equal' is 4, but must be 2 to 3\n"
+          "l.yml:14:33: 'on' names 'nothing', but the form has no such field\n" },
         { HEAD "    type: wrok\n", "l.yml:10:5: unknown type 'wrok', did you mean 'work'?\n" },
         { "line: two words\ninput:\n  - {name: a, type: text}\nstations:\n  - name: s\n",
           "l.yml:1:1: 'line' 'two words': a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit\n" },
@@ -277,8 +292,14 @@ static void visibility_is_checked(void **state)
         /* no second mistake where the first one hides the field */
         { HEAD "    form: {fields: 5}\n  - name: last\n    when: check.x == 1\n",
           "l.yml:10:12: 'fields' must be a list of maps, not a number\n" },
-        { HEAD "    type: tournament\n  - name: last\n    when: check.x == 1\n",
-          "l.yml:10:5: station type 'tournament' is not supported by this version\n" },
+        { HEAD "    type: wrok\n  - name: last\n    when: check.x == 1\n",
+          "l.yml:10:5: unknown type 'wrok', did you mean 'work'?\n" },
+        { HEAD "    type: tournament\n    form: {fields: [{name: t, type: text}]}\n    contestants: 2\n    jury: {max: "
+               "1, ties: "
+               "first}\n  - name: last\n    when: check.x == 1 and check.jury == 1 and check.jury.t == 1\n",
+          "l.yml:15:5: 'when', column 1: station 'check' has no field 'x'\n"
+          "l.yml:15:5: 'when', column 18: station 'check' has no field 'jury'\n"
+          "l.yml:15:5: 'when', column 38: 'check.jury.t': there is no station 'check.jury'\n" },
     };
     EXPECT(rows);
 }
