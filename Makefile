@@ -81,7 +81,7 @@ bench-record: ## take the last `make bench-peers` over: docs/performance.md, rec
 bench-events: all bench-programs ## what monitors and replays cost the life of a task, in some three minutes; exit 1 if a goal is missed
 	@tests/bench/events --build $(O) $(ARGS)
 
-bench-workers: all bench-programs ## a million workers in two hundred hubs, in some minutes; exit 1 if a limit is broken
+bench-workers: all bench-programs ## a million workers in two hundred hubs, and 200 real agents, in some three minutes; exit 1 if a limit is broken
 	@tests/bench/workers --build $(O) $(ARGS)
 
 bench-workers-record: ## take the last `make bench-workers` over into docs/performance.md

@@ -1,6 +1,7 @@
 /* A million workers: what the engine does with them, in this process, over a store that syncs. See docs/performance.md and `make bench-workers`.
  *
  *   bench_workers --dir DIR --op large|small    a company of that size, its life, and what each part of it cost, as JSON. DIR must not exist.
+ *   bench_workers --dir DIR --op author         a reviewer whose own work the first million tasks of a queue are
  *   bench_workers --dir DIR --op open           the large one's store is opened again: how long, how much memory
  *   --scale N                                   a part of it, for trying the bench out (1: all; its figures mean nothing)
  *
@@ -113,12 +114,73 @@ static void workers_ask(const char *what, uint32_t step)
     per_assignment(what, s.assigned - from);
 }
 
-/* Two fifths of the hubs' workers sign off, frame after frame of 625. */
+static void others(uint32_t hub)
+{
+    if (shop_submit(&s, hub, 10) == 0)
+        die("hub %u holds nothing", hub);
+}
+
+/* A fifth of the hubs changes shifts at one moment: all who are at work there go, as many come. Meanwhile another hub's workers hand in and ask for more, ten in
+ * each batch, and each batch has a tick in it, as the broker's loop has while there is something left to do. What a request waits at most: the batch
+ * that it finds under way, and its own. */
+static void shift_change(void)
+{
+    uint32_t n = s.p.hubs / 5, other = n, batches = 0, changing = 2 * n * s.p.on_shift;
+    double before = 0, was = 0, longest_ms = 0, cpu_ms = 0, from;
+    uint64_t assigned, held = 0;
+    for (uint32_t h = 0; h < n; h++)
+        for (uint32_t i = 0; i < s.p.on_shift; i += 625) {
+            shop_grant(&s, h, s.p.on_shift + i, s.p.on_shift - i < 625 ? s.p.on_shift - i : 625, 1);
+            shop_commit(&s);
+        }
+    for (uint32_t h = 0; h < n; h++)
+        shop_turn(&s, h, 1000000);
+    for (uint32_t h = 0; h < n; h++)
+        held += s.hub[h].holds;
+    shop_measure(&s);
+    for (int k = 0; k < 201; k++) {
+        double at = shop_spent_s(&s);
+        others(other + (uint32_t)k % (s.p.hubs - n));
+        shop_tick(&s);
+        shop_commit(&s);
+        double took = (shop_spent_s(&s) - at) * 1e3;
+        if (k && took + was > before)
+            before = took + was;
+        was = took;
+    }
+    s.now_us += 1100000;
+    from = now_s();
+    assigned = s.assigned;
+    do {
+        double at = shop_spent_s(&s), cpu = s.cost.cpu_s;
+        others(other + batches % (s.p.hubs - n));
+        shop_tick(&s);
+        shop_commit(&s);
+        double took = (shop_spent_s(&s) - at) * 1e3;
+        if (took + was > longest_ms)
+            longest_ms = took + was;
+        if ((s.cost.cpu_s - cpu) * 1e3 > cpu_ms)
+            cpu_ms = (s.cost.cpu_s - cpu) * 1e3;
+        was = took;
+        batches++;
+    } while (engine_backlog(s.engine));
+    for (uint32_t h = 0; h < n; h++)
+        for (uint32_t i = 0; i < s.hub[h].holds; i++)
+            if (s.hub[h].held[i].worker < s.hub[h].number[s.p.on_shift])
+                die("somebody kept what he had not begun");
+    printf("\"shift_change\":{\"workers\":%u,\"held\":%" PRIu64
+           ",\"longest_ms\":%.2f,\"engine_cpu_ms\":%.2f,\"before_ms\":%.2f,\"batches\":%u,\"assigned\":%" PRIu64
+           ",\"seconds\":%.3f},",
+           changing, held, longest_ms, cpu_ms, before, batches, s.assigned - assigned, now_s() - from);
+    fflush(stdout);
+}
+
+/* The workers of two fifths of the hubs sign off, frame after frame of 625. */
 static void all_sign_off(void)
 {
     uint64_t n = 0, left = 0;
     double from = now_s();
-    for (uint32_t h = 0; h < s.p.hubs * 2 / 5; h++)
+    for (uint32_t h = s.p.hubs * 2 / 5; h < s.p.hubs * 4 / 5; h++)
         for (uint32_t i = 0; i < s.p.on_shift; i += 625) {
             uint32_t k = s.p.on_shift - i < 625 ? s.p.on_shift - i : 625;
             shop_sign_off(&s, h, i, k);
@@ -161,6 +223,42 @@ static void lives(uint32_t batch, double seconds)
     fflush(stdout);
 }
 
+/* One worker does the first million tasks of a line, so he may review none of them; then another does some more. What does it cost to find the
+ * author the next one that he may, and what anybody else? */
+static void author(struct shop_plan *p)
+{
+    uint64_t n = 1000000 / scale, from;
+    p->hubs = 1;
+    p->workers = p->on_shift = 10;
+    p->profiles = 1;
+    shop_open(&s, p);
+    shop_review(&s);
+    shop_hello(&s, 0);
+    s.no_more = true;
+    for (uint64_t k = 0; k < n + 1000; k += 1000) {
+        shop_put(&s, 0, 1000);
+        shop_grant(&s, 0, k < n ? 0 : 1, 1, 1000);
+        shop_commit(&s);
+        if (shop_submit(&s, 0, 1000) != 1000)
+            die("the author did not get all there is");
+        shop_commit(&s);
+    }
+    printf("{\"tasks\":%" PRIu64 ",", n);
+    for (uint32_t i = 0; i < 2; i++) { /* the author, then somebody who did nothing */
+        shop_measure(&s);
+        from = s.assigned;
+        for (int k = 0; k < 500; k++) {
+            shop_grant(&s, 0, 2 * i, 1, 1);
+            shop_commit(&s);
+        }
+        if (s.assigned - from != 500)
+            die("%" PRIu64 " of 500 were given", s.assigned - from);
+        per_assignment(i ? "other" : "author", 500);
+    }
+    printf("\"counts\":%s}\n", shop_counts() ? "true" : "false");
+    shop_close(&s);
+}
+
 /* A process of its own opens the store. */
 static void open_again(const struct shop_plan *p)
 {
@@ -174,14 +272,18 @@ int main(int argc, char **argv)
 {
     const char *dir = option(argc, argv, "--dir", ""), *op = option(argc, argv, "--op", "");
     scale = (uint32_t)strtoul(option(argc, argv, "--scale", "1"), NULL, 10);
-    bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0;
+    bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0, reviews = strcmp(op, "author") == 0;
     struct shop_plan p = is_small ? small : large;
-    if (!*dir || !scale || (!is_small && !opens && strcmp(op, "large") != 0))
-        die("bench_workers --dir DIR --op large|small|open [--scale N]");
+    if (!*dir || !scale || (!is_small && !opens && !reviews && strcmp(op, "large") != 0))
+        die("bench_workers --dir DIR --op large|small|open|author [--scale N]");
     p.dir = dir;
     p.hubs = p.hubs / scale < 10 ? 10 : p.hubs / scale;
     if (opens) {
         open_again(&p);
+        return 0;
+    }
+    if (reviews) {
+        author(&p);
         return 0;
     }
     shop_open(&s, &p);
@@ -195,6 +297,7 @@ int main(int argc, char **argv)
     workers_ask("asking", 1);
     workers_ask("asking_50", 50);
     lives(1000, is_small ? 2 : 8);
+    shift_change();
     all_sign_off();
     printf("\"end\":true}\n");
     shop_close(&s);

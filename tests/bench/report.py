@@ -108,7 +108,13 @@ def events(part):
 def workers(part):
     text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "holds" if r["holds"] else "**missed**"] for r in part["rows"]])
     note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile."
-    return text + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
+    need, lives, real = part["needed_per_s"], part["large"]["lives_1000"], part["real"]
+    left = lives["per_s"] / need - 1
+    carry = (f"A million workers who do a task a minute each, three copies of each task, need {number(need)} lives a second. The engine and its store did {number(lives['per_s'])} "
+             f"for the large company, synced, 1,000 in a commit: {f'{left:.0%} more than needed' if left >= 0 else f'{-left:.0%} too few'}. A life took {lives['engine_cpu_us']:.1f} us of the engine's thread, so that "
+             f"{number(need)} of them keep a processor busy for {need * lives['engine_cpu_us'] / 1e4:.0f}% of the time; commits took {lives['commit_share']:.0%} of it here. Over the wire, {real['agents']} "
+             f"real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores.")
+    return text + "\n\n" + carry + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 
 
 SECTIONS = {"workers": workers, "events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}

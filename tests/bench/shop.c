@@ -95,6 +95,32 @@ static void step(struct shop *s, enum input_kind kind, uint64_t peer, const stru
     end(s, was);
 }
 
+double shop_spent_s(const struct shop *s)
+{
+    return s->cost.wall_s + s->commit_s;
+}
+
+static int by_assignment(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void recalled(struct shop *s, uint64_t peer, const struct slp_recall *r)
+{
+    struct shop_hub *h = &s->hub[peer - 2];
+    uint64_t v[SL_BATCH_ITEMS_MAX];
+    uint32_t n = 0, kept = 0;
+    struct slp_cursor c = slp_each(r->assignments);
+    while (n < SL_BATCH_ITEMS_MAX && slp_next_u64(&c, &v[n]))
+        n++;
+    qsort(v, n, sizeof *v, by_assignment);
+    for (uint32_t i = 0; i < h->holds; i++)
+        if (!bsearch(&h->held[i].assignment, v, n, sizeof *v, by_assignment))
+            h->held[kept++] = h->held[i];
+    h->holds = kept;
+}
+
 static void taken(struct shop *s, uint64_t peer, const struct slp_push *p)
 {
     struct shop_hub *h = &s->hub[peer - 2];
@@ -127,6 +153,10 @@ void shop_commit(struct shop *s)
             die("the engine refused: %.*s", (int)m.u.error.text.n, m.u.error.text.p);
         if (m.type == SLP_PUSH) {
             taken(s, x->peer, &m.u.push);
+            continue;
+        }
+        if (m.type == SLP_RECALL) {
+            recalled(s, x->peer, &m.u.recall);
             continue;
         }
         slp_buf_clear(&s->kept);
@@ -199,6 +229,19 @@ static struct slp_bytes str(const char *s)
     return (struct slp_bytes){ s, (uint32_t)strlen(s) };
 }
 
+static void pack_form(struct slp_buf *b)
+{
+    slp_pack_cstr(b, "form");
+    slp_pack_map(b, 1);
+    slp_pack_cstr(b, "fields");
+    slp_pack_array(b, 1);
+    slp_pack_map(b, 2);
+    slp_pack_cstr(b, "name");
+    slp_pack_cstr(b, "answer");
+    slp_pack_cstr(b, "type");
+    slp_pack_cstr(b, "short_answer");
+}
+
 static void pack_station(struct slp_buf *b, uint32_t number)
 {
     char name[16];
@@ -214,15 +257,7 @@ static void pack_station(struct slp_buf *b, uint32_t number)
     slp_pack_map(b, 1);
     slp_pack_cstr(b, name); /* the skill is called as the station */
     slp_pack_u64(b, 1 + number % 3);
-    slp_pack_cstr(b, "form");
-    slp_pack_map(b, 1);
-    slp_pack_cstr(b, "fields");
-    slp_pack_array(b, 1);
-    slp_pack_map(b, 2);
-    slp_pack_cstr(b, "name");
-    slp_pack_cstr(b, "answer");
-    slp_pack_cstr(b, "type");
-    slp_pack_cstr(b, "short_answer");
+    pack_form(b);
 }
 
 void shop_lines(struct shop *s)
@@ -252,6 +287,43 @@ void shop_lines(struct shop *s)
         shop_commit(s);
         s->run[l] = s->reply.u.run_started.run_id;
     }
+}
+
+void shop_review(struct shop *s)
+{
+    struct slp_buf *b = &s->b;
+    slp_buf_clear(b);
+    slp_pack_map(b, 3);
+    slp_pack_cstr(b, "line");
+    slp_pack_cstr(b, "review");
+    slp_pack_cstr(b, "input");
+    slp_pack_array(b, 1);
+    slp_pack_map(b, 2);
+    slp_pack_cstr(b, "name");
+    slp_pack_cstr(b, "text");
+    slp_pack_cstr(b, "type");
+    slp_pack_cstr(b, "text");
+    slp_pack_cstr(b, "stations");
+    slp_pack_array(b, 2);
+    for (int i = 0; i < 2; i++) {
+        slp_pack_map(b, 2 + (uint32_t)i);
+        slp_pack_cstr(b, "name");
+        slp_pack_cstr(b, i ? "b" : "a");
+        pack_form(b);
+        if (!i)
+            continue;
+        slp_pack_cstr(b, "worker");
+        slp_pack_map(b, 1);
+        slp_pack_cstr(b, "not_who_did");
+        slp_pack_array(b, 1);
+        slp_pack_cstr(b, "a");
+    }
+    struct slp_line_apply q = { .definition = { b->p, (uint32_t)b->n } };
+    send(s, PRODUCER, SLP_LINE_APPLY, &q);
+    struct slp_run_start r = { .line = str("review"), .name = str("review") };
+    send(s, PRODUCER, SLP_RUN_START, &r);
+    shop_commit(s);
+    s->run[0] = s->reply.u.run_started.run_id;
 }
 
 void shop_put(struct shop *s, uint32_t line, uint32_t units)
@@ -286,7 +358,43 @@ static void pack_worker(struct shop *s, uint32_t hub, uint32_t i)
     struct slp_item_worker_def d = { .name = str(name),
                                      .capacity = 4,
                                      .skills = { s->b2.p, (uint32_t)s->b2.n, SKILLS } };
+    if (i < 2 * s->p.on_shift) {
+        d.shift = str(i < s->p.on_shift ? "day" : "night");
+        SLP_SET(&d, item_worker_def, shift);
+    }
     slp_pack_item(&s->b, SLP_ITEM_worker_def, &d);
+}
+
+static void tell_shifts(struct shop *s, uint32_t hub, int64_t turn_wall_us)
+{
+    const int64_t begin = s->wall_us - 3600000000, end = s->wall_us + 8 * 86400000000;
+    const int64_t times[2][2] = { { begin, turn_wall_us }, { turn_wall_us, end } };
+    uint8_t digest[32] = { 2 };
+    memcpy(digest + 8, &turn_wall_us, sizeof turn_wall_us);
+    slp_buf_clear(&s->b);
+    for (int i = 0; i < 2; i++) {
+        slp_buf_clear(&s->b2);
+        slp_pack_u64(&s->b2, (uint64_t)times[i][0]);
+        slp_pack_u64(&s->b2, (uint64_t)times[i][1]);
+        struct slp_item_shift_def d = { .name = str(i ? "night" : "day"),
+                                        .zone = str("Africa/Nairobi"),
+                                        .text = str(""),
+                                        .overtime_us = 1800000000,
+                                        .times = { s->b2.p, (uint32_t)s->b2.n, 2 } };
+        slp_pack_item(&s->b, SLP_ITEM_shift_def, &d);
+    }
+    struct slp_shifts q = { .session = s->hub[hub].session,
+                            .digest = { (const char *)digest, 32 },
+                            .shifts = { s->b.p, (uint32_t)s->b.n, 2 },
+                            .until_wall_us = end,
+                            .last = true };
+    send(s, hub + 2, SLP_SHIFTS, &q);
+    shop_commit(s);
+}
+
+void shop_turn(struct shop *s, uint32_t hub, int64_t in_us)
+{
+    tell_shifts(s, hub, s->wall_us + s->now_us + in_us);
 }
 
 void shop_hello(struct shop *s, uint32_t hub)
@@ -309,6 +417,7 @@ void shop_hello(struct shop *s, uint32_t hub)
     h->session = s->reply.u.welcome.session;
     memset(h->granted, 0, s->p.workers * sizeof *h->granted);
     bool wanted = s->reply.u.welcome.roster_wanted;
+    tell_shifts(s, hub, s->wall_us + 7 * 86400000000);
     for (uint32_t first = 0; wanted && first < s->p.workers; first += ROSTER_ITEMS) {
         uint32_t n = s->p.workers - first < ROSTER_ITEMS ? s->p.workers - first : ROSTER_ITEMS, i = first;
         slp_buf_clear(&s->b);
@@ -369,7 +478,7 @@ uint32_t shop_submit(struct shop *s, uint32_t hub, uint32_t n)
                                       .active_us = 60000000 };
         slp_pack_item(&s->b, SLP_ITEM_result, &it);
         uint32_t at = (uint32_t)(h->held[i].worker - h->number[0]); /* a hub's numbers follow each other */
-        struct slp_item_credit g = { .worker = h->held[i].worker, .total = ++h->granted[at] };
+        struct slp_item_credit g = { .worker = h->held[i].worker, .total = h->granted[at] += !s->no_more };
         slp_pack_item(&s->b2, SLP_ITEM_credit, &g);
     }
     struct slp_submit q = { .session = h->session,

@@ -9,6 +9,8 @@ struct shop_plan {
     uint32_t hubs, workers, on_shift; /* workers and on_shift: of a hub */
     uint32_t profiles, stations;      /* stations: five to a line, side by side */
 };
+/* Of each hub the first on_shift workers work by shift "day", which is on from the beginning, as many behind them by "night", which is off; the others by
+ * none. */
 struct shop_task { uint64_t assignment; uint32_t worker; };
 struct shop_hub {
     uint64_t session, next_held;
@@ -28,7 +30,7 @@ struct shop {
     int64_t now_us, wall_us;
     uint64_t id, put, assigned;
     struct cost cost;       /* since shop_measure, while `counting` */
-    bool counting;
+    bool counting, no_more; /* no_more: who hands in asks for nothing */
     double commit_s;
     struct slp_buf b, b2, frame;
     struct slp_msg reply;   /* the last one that was no push; its bytes lie in `kept` */
@@ -42,9 +44,12 @@ bool shop_counts(void);                                    /* instructions can b
 void shop_tick(struct shop *s);
 void shop_commit(struct shop *s);                          /* the batch that is open; reads what was sent */
 void shop_lines(struct shop *s);                           /* applies the lines, starts a run on each */
+void shop_review(struct shop *s);                          /* instead: one line, where b reviews what others did at a */
 void shop_hello(struct shop *s, uint32_t hub);             /* and its roster */
 void shop_grant(struct shop *s, uint32_t hub, uint32_t first, uint32_t n, uint32_t more); /* credit for its workers first .. first + n - 1 */
 void shop_sign_off(struct shop *s, uint32_t hub, uint32_t first, uint32_t n);
 void shop_put(struct shop *s, uint32_t line, uint32_t units);
+void shop_turn(struct shop *s, uint32_t hub, int64_t in_us); /* the hub tells: then the day ends and the night begins */
+double shop_spent_s(const struct shop *s);                 /* in the engine, while `counting`, and in commits */
 uint32_t shop_submit(struct shop *s, uint32_t hub, uint32_t n); /* results of what it holds, oldest first, and as much new credit; how many */
 #endif
