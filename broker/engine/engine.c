@@ -469,6 +469,7 @@ enum store_rc engine_batch_begin(struct engine *e, struct store_txn *t, struct e
 
 enum store_rc engine_batch_end(struct engine *e)
 {
+    ev_write(e);
     groups_write(e);
     assigns_write(e);
     runs_write(e);

@@ -11,19 +11,35 @@
 #define EVENT_DATA_MAX 3000
 #define ACC_RANGES_MAX 150 /* of ranges in one gathered event: it must fit a value */
 
-static void segment_write(struct engine *e)
+/* The segment in the making is whole. It is written at the batch's end: what batches write while they go on and what they write each time at their end would lie
+ * mixed in the file, and cost a commit more pieces. */
+static void segment_end(struct engine *e)
 {
-    uint8_t k[8];
     if (!e->ev_n)
         return;
     if (e->evbuf.failed) {
         fail(e, STORE_NO_MEMORY);
         return;
     }
-    put_u16((uint8_t *)e->evbuf.p, (uint16_t)e->ev_n);
-    key_u64(k, e->ev_first);
-    e_append(e, TABLE_EVENT, k, sizeof k, e->evbuf.p, e->evbuf.n);
+    struct evseg *v = grow(e, e->evseg, &e->evseg_cap, e->evsegs + 1, sizeof *v);
+    if (!v)
+        return;
+    e->evseg = v;
+    put_u16((uint8_t *)e->evbuf.p + e->ev_at, (uint16_t)e->ev_n);
+    v[e->evsegs++] = (struct evseg){ e->ev_first, e->ev_at, e->evbuf.n - e->ev_at };
+    e->ev_at = e->evbuf.n;
     e->ev_n = 0;
+}
+
+void ev_write(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->evsegs; i++) {
+        uint8_t k[8];
+        key_u64(k, e->evseg[i].first);
+        e_append(e, TABLE_EVENT, k, sizeof k, e->evbuf.p + e->evseg[i].at, e->evseg[i].n);
+    }
+    e->evsegs = 0;
+    e->ev_at = 0;
     slp_buf_clear(&e->evbuf);
 }
 
@@ -36,8 +52,8 @@ static void event_write(struct engine *e, enum event_type t, struct line *l, str
         return;
     }
     assert(data->n <= EVENT_DATA_MAX + 600);
-    if (e->ev_n && e->evbuf.n + EVENT_ENTRY_BYTES + data->n + 24 > SL_SEGMENT_BYTES_MAX)
-        segment_write(e);
+    if (e->ev_n && e->evbuf.n - e->ev_at + EVENT_ENTRY_BYTES + data->n + 24 > SL_SEGMENT_BYTES_MAX)
+        segment_end(e);
     uint64_t seq = ++e->meta.event;
     if (!e->ev_n) {
         e->ev_first = seq;
@@ -238,6 +254,8 @@ static void retain(struct engine *e, int segments)
         if (e->meta.event - e->meta.oldest_event < e->cfg.event_keep_max &&
             e->keep_wall_us < e->ev_oldest_wall_us + e->cfg.event_keep_us)
             return;
+        if (e->evsegs && e->meta.oldest_event >= e->evseg[0].first)
+            ev_write(e);
         struct store_cursor c;
         uint8_t k[8];
         uint64_t next = 0;
@@ -278,7 +296,7 @@ void ev_flush(struct engine *e)
 {
     uint64_t before = e->ev_flushed;
     gathered_write(e);
-    segment_write(e);
+    segment_end(e);
     e->ev_flushed = e->meta.event;
     if (e->ev_flushed != before)
         retain(e, RETAIN_A_STEP);
@@ -291,6 +309,7 @@ void ev_free(struct engine *e)
         ranges_free(&e->acc[i].r2);
     }
     free(e->acc);
+    free(e->evseg);
     slp_buf_free(&e->evbuf);
     slp_buf_free(&e->evdata);
 }

@@ -33,6 +33,12 @@ static uint32_t key_hash(const struct cell_key *k)
     return (uint32_t)(h >> 32) ^ (uint32_t)h;
 }
 
+static bool cell_same(const struct cell_key *a, const struct cell_key *b)
+{
+    return a->profile == b->profile && a->solo == b->solo && a->hub == b->hub && a->team == b->team &&
+           a->class == b->class && a->of_hub == b->of_hub;
+}
+
 static struct cell_key key_of(const struct cell *c)
 {
     return (struct cell_key){ c->profile, c->solo, c->hub, c->team, c->class, c->of_hub };
@@ -211,12 +217,18 @@ static void list_out(struct engine *e, struct worker *w, enum idle_list l)
         cell_into(e, c);
 }
 
-static void list(struct engine *e, struct worker *w)
+static struct cell_key key_for(struct engine *e, struct worker *w)
 {
     const struct hub *h = e->hub[w->hub - 1];
     bool team = w->team && w->team <= e->m.team_named_cap && e->m.team_named[w->team - 1];
-    struct cell_key k = { w->profile,         w->masks ? w : NULL, h->named ? h->id : 0,
-                          team ? w->team : 0, worker_class(e, w),  false };
+    return (struct cell_key){ w->profile,         w->masks ? w : NULL, h->named ? h->id : 0,
+                              team ? w->team : 0, worker_class(e, w),  false };
+}
+
+static void list(struct engine *e, struct worker *w)
+{
+    const struct hub *h = e->hub[w->hub - 1];
+    struct cell_key k = key_for(e, w);
     w->idle = true;
     list_in(e, w, IDLE_ALL, &k);
     if (!e->m.by_hub)
@@ -246,6 +258,22 @@ void idle_unlist(struct engine *e, struct worker *w)
         cell_release(e, &w->at[IDLE_ALL].cell);
         cell_release(e, &w->at[IDLE_HUB].cell);
     }
+}
+
+/* Mostly he is alone in his cell, and it keeps its place or nearly so: then only the cell's key changes. */
+void idle_again(struct engine *e, struct worker *w)
+{
+    struct cell *c = w->at[IDLE_ALL].cell;
+    if (w->idle && !e->m.by_hub && !e->m.best_kept && c->listed && c->first == w && c->last == w && !w->masks) {
+        struct cell_key k = key_for(e, w), was = key_of(c);
+        struct order_key seq = { 0, e->m.idle_seq + 1 };
+        if (cell_same(&k, &was) && order_stays(&e->m.idle, e->m.idle_root, c->id, seq)) {
+            w->idle_seq = ++e->m.idle_seq;
+            return;
+        }
+    }
+    idle_unlist(e, w);
+    idle_list(e, w);
 }
 
 /* Into a cell of his own, where he keeps his place: in the cell of others he would come last. He stays in it until he is idle no more. */

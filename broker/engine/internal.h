@@ -312,8 +312,11 @@ struct engine {
     uint32_t accs, acc_cap;
     struct slp_buf evdata;    /* one event in the making */
     int64_t ev_oldest_wall_us, keep_wall_us; /* keep_wall_us: see ev_clock() */
-    struct slp_buf evbuf; /* the step's events: a segment in the making */
+    struct slp_buf evbuf; /* the batch's events: segments that are whole, and behind them, from ev_at on, the one in the making */
     uint64_t ev_first, ev_n, ev_flushed;
+    size_t ev_at;
+    struct evseg { uint64_t first; size_t at, n; } *evseg;
+    uint32_t evsegs, evseg_cap;
 
     struct sweep *sweep;
     uint32_t sweeps, sweep_cap;
@@ -499,6 +502,7 @@ void hub_named_check(struct engine *e, struct hub *h);
 
 /* idle.c: who waits for work */
 void idle_list(struct engine *e, struct worker *w);
+void idle_again(struct engine *e, struct worker *w); /* idle_unlist, then idle_list: he took a task, and wants more */
 void idle_unlist(struct engine *e, struct worker *w);
 struct worker *idle_pick(struct engine *e, uint32_t gate, enum idle_list list, const struct hub *h, bool best); /* NULL: nobody */
 void idle_gates_changed(struct engine *e); /* gates came or went: all cells' bits are made anew */
@@ -692,6 +696,7 @@ void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no,
 void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data);
 void ev_order(struct engine *e); /* what follows is told behind what was gathered: a task may change more than once in a step */
 void ev_flush(struct engine *e); /* the end of a step */
+void ev_write(struct engine *e); /* the end of a batch */
 void ev_clock(struct engine *e, int64_t passed_us);
 void ev_retain(struct engine *e);
 void ev_free(struct engine *e);

@@ -223,12 +223,16 @@ void match_gates_moved(struct engine *e)
 
 /* ---- workers ---- */
 
-void match_worker(struct engine *e, struct worker *w)
+static bool wants_work(const struct engine *e, const struct worker *w)
 {
     const struct hub *h = e->hub[w->hub - 1];
-    bool wants = w->signed_in && w->on_roster && worker_on_shift(w) && w->granted > w->sent && h->connected &&
-                 !h->full && w->profile && !day_full(e, w);
-    if (wants)
+    return w->signed_in && w->on_roster && worker_on_shift(w) && w->granted > w->sent && h->connected && !h->full &&
+           w->profile && !day_full(e, w);
+}
+
+void match_worker(struct engine *e, struct worker *w)
+{
+    if (wants_work(e, w))
         idle_list(e, w);
     else
         idle_unlist(e, w);
@@ -300,17 +304,21 @@ static void picked(struct engine *e, struct pick *pk)
         e->meta.vclock[r->priority] = r->vtime;
     if (*clock < r->vtime)
         *clock = r->vtime;
-    order_del(&e->m.runs, &e->m.run_root, r->id);
     r->vtime++;
-    order_put(&e->m.runs, &e->m.run_root, r->id, run_key(r), r->gates);
+    if (!order_stays(&e->m.runs, e->m.run_root, r->id, run_key(r))) {
+        order_del(&e->m.runs, &e->m.run_root, r->id);
+        order_put(&e->m.runs, &e->m.run_root, r->id, run_key(r), r->gates);
+    }
     run_dirty(e, r);
     w->sent++;
     w->holding++;
-    idle_unlist(e, w);
     day_count(e, w, q->st);
     limit_taken(e, q->st);
     match_hub_held(e, e->hub[w->hub - 1], 1);
-    match_worker(e, w);
+    if (wants_work(e, w))
+        idle_again(e, w);
+    else
+        idle_unlist(e, w);
 }
 
 /* What the station's tasks usually take fits into what is left of his shift. */

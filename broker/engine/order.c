@@ -167,6 +167,28 @@ void order_del(struct order *o, uint32_t *root, uint32_t member)
     path_pull(o, &p);
 }
 
+bool order_stays(struct order *o, uint32_t root, uint32_t member, struct order_key key)
+{
+    struct order_node *m = &o->node[member];
+    for (uint32_t t = root; t != member;) { /* between whom it stands, above it ... */
+        const struct order_node *n = &o->node[t];
+        assert(t);
+        bool left = before(m->key, n->key);
+        if (left != before(key, n->key))
+            return false;
+        t = left ? n->left : n->right;
+    }
+    uint32_t last = m->left, first = m->right; /* ... and below it */
+    while (last && o->node[last].right)
+        last = o->node[last].right;
+    while (first && o->node[first].left)
+        first = o->node[first].left;
+    if ((last && before(key, o->node[last].key)) || (first && before(o->node[first].key, key)))
+        return false;
+    m->key = key;
+    return true;
+}
+
 void order_changed(struct order *o, uint32_t root, uint32_t member)
 {
     struct path p = { .n = 0 };

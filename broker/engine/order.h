@@ -26,6 +26,8 @@ void order_free(struct order *o);
 /* Put in a member that is in no set. `own` are its bits; it stays the caller's and must stay where it is while the member is in. */
 void order_put(struct order *o, uint32_t *root, uint32_t member, struct order_key key, const uint64_t *own);
 void order_del(struct order *o, uint32_t *root, uint32_t member); /* it must be in this set */
+/* It has another key from here on, if that leaves it between the same neighbours. False: nothing has changed. */
+bool order_stays(struct order *o, uint32_t root, uint32_t member, struct order_key key);
 void order_changed(struct order *o, uint32_t root, uint32_t member); /* its own bits changed in place */
 /* All members' bits changed, or moved: own(arg, member) tells where they are now. O(members * words). */
 void order_refresh(struct order *o, uint32_t root, const uint64_t *(*own)(void *arg, uint32_t member), void *arg);

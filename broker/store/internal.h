@@ -57,6 +57,7 @@ bool change_is_whole(const uint8_t *p, size_t n);
 /* ---- journal.c: what is shared with the files around it ---- */
 #define JOURNAL_KEY_BYTES 8
 #define JOURNAL_BYTES_DEFAULT (128u << 10) /* of changes, then they go to their tables: a read transaction sorts them, some 20 us */
+#define JOURNAL_SHARE_MIXED 4 /* what large batches leave there may be this part of it: every reader looks through it */
 #define SMALL_BYTES (16u << 10)            /* a batch with more goes to its tables at once: from here on the journal would cost more pages */
 #define CHANGES_MAX 4096 /* that differ in table or key */
 enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* with an empty key: from the table's beginning, or its end */
@@ -76,6 +77,7 @@ struct journal { /* the writer's */
     bool stale;               /* must be read before use */
     bool settled;             /* in this transaction */
     bool large;               /* the last batch was one for the tables */
+    bool bulk;                /* it holds changes of other tables than STORE_TABLES_OF_LITTLE */
     uint8_t apart[SL_VALUE_BYTES_MAX]; /* scratch of young_settle */
 };
 
@@ -85,7 +87,8 @@ struct store_txn {
     bool open;
     bool writer;
     bool broken;                          /* a write failed half-way: only an abort may follow */
-    bool direct;                          /* the writer: this batch goes to its tables, nothing is young */
+    bool direct;                          /* the writer: this batch goes to its tables, nothing of them is young ... */
+    bool mixed;                           /* ... but for STORE_TABLES_OF_LITTLE */
     struct young young;                   /* what is in the journal (and, the writer's, in this batch) */
     enum store_rc young_rc;               /* readers: the journal cannot be read, so nothing can */
     unsigned cursors;                     /* that the caller has open */
@@ -178,6 +181,11 @@ static inline enum store_rc young_ready(struct store_txn *t, enum store_table tb
     return ready ? STORE_OK : young_sort(t, tb);
 }
 enum store_rc young_begin(struct store_txn *t);
+/* Does this batch write the table itself? */
+static inline bool young_bypassed(const struct store_txn *t, enum store_table tb)
+{
+    return t->direct && !(t->mixed && STORE_TABLES_OF_LITTLE >> tb & 1);
+}
 void young_abort(struct store_txn *t);
 /* What the change, one of t->young, puts. LMDB's code. Borrowed until the next write. */
 int young_value(struct store_txn *t, const uint8_t *change, struct store_val *v);

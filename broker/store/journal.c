@@ -4,7 +4,8 @@
  * some 20 pages for one task's life. So a small batch (SMALL_BYTES) does not go to its tables. What it puts and deletes becomes one value,
  * appended to the table JOURNAL: 5 pages. The same changes stay in memory, sorted by table and key (`struct young`), and every get and every walk looks there
  * first: they are young, the tables are old. When the journal is full, or the broker idle, or a batch too large, the young changes go to
- * their tables and the journal is emptied, in one transaction, that of the batch. Nothing has to be made good after a crash: LMDB's
+ * their tables and the journal is emptied, in one transaction, that of the batch. Of a large batch the little that changes in some tables each time
+ * (STORE_TABLES_OF_LITTLE: counters, heads of queues) lies in the journal all the same: one page instead of eight. Nothing has to be made good after a crash: LMDB's
  * commit covers journal and tables alike, and whoever opens the store reads the journal.
  *
  * A value of the journal (key: u64, from 1, without gaps) is a row of changes (young.c), whole ones, in the order they were made. A change with a payload is a
@@ -151,16 +152,21 @@ enum store_rc young_begin(struct store_txn *t)
     if (j->stale) {
         j->n = j->stored = 0;
         j->last = 0;
+        j->bulk = false;
         enum store_rc rc = young_load(t, j);
         if (rc != STORE_OK)
             return rc;
+        for (enum store_table tb = 0; tb < STORE_TABLE_COUNT; tb++)
+            j->bulk = j->bulk || (t->young.in[tb] > 0 && !(STORE_TABLES_OF_LITTLE >> tb & 1));
         j->stale = false;
     }
     j->batch_at = j->n;
     j->batch_stored = j->stored;
     j->settled = false;
     /* If none is wanted, but there is one: it is settled with this batch. */
-    t->direct = t->young.n == 0 && (j->bytes_max == 0 || j->large || t->s->format < FORMAT_WITH_JOURNAL);
+    bool none = j->bytes_max == 0 || t->s->format < FORMAT_WITH_JOURNAL;
+    t->direct = none ? t->young.n == 0 : j->large && !j->bulk;
+    t->mixed = t->direct && !none;
     return STORE_OK;
 }
 
@@ -216,7 +222,7 @@ int young_write(struct store_txn *t, enum store_table tb, enum change_how how, c
 {
     struct journal *j = &t->s->journal;
     size_t need = CHANGE_HEAD_BYTES + key_n + n;
-    assert(!t->direct && tb != TABLE_JOURNAL);
+    assert(!young_bypassed(t, tb) && tb != TABLE_JOURNAL);
     if (need > CHANGE_BYTES_MAX || j->stored - j->batch_stored + need > SMALL_BYTES || need > j->cap - j->stored ||
         t->young.n == CHANGES_MAX || j->bytes_max == 0)
         return NOT_FOR_JOURNAL;
@@ -231,6 +237,7 @@ int young_write(struct store_txn *t, enum store_table tb, enum change_how how, c
         t->s->counters.payload_copied_bytes += payload ? 2 * n : 0; /* the commit copies it again */
     }
     j->stored += need;
+    j->bulk = j->bulk || !(STORE_TABLES_OF_LITTLE >> tb & 1);
     bool added = young_add(&t->young, c);
     assert(added);
     return 0;
@@ -261,8 +268,9 @@ int young_settle(struct store_txn *t)
     struct journal *j = &t->s->journal;
     struct young *y = &t->young;
     int rc = 0;
-    assert(!t->direct);
+    assert(!t->direct || t->mixed);
     t->direct = true;
+    t->mixed = false;
     for (uint32_t i = 0; i < y->n && rc == 0; i++) {
         const uint8_t *c = y->change[i];
         struct store_val v;
@@ -281,6 +289,7 @@ int young_settle(struct store_txn *t)
     j->n = j->batch_at = 0;
     j->stored = j->batch_stored = 0;
     j->last = 0;
+    j->bulk = false;
     j->settled = true;
     return rc;
 }
@@ -313,9 +322,9 @@ static void copy_changes(const struct journal *j, size_t at, size_t to, uint8_t 
 int young_commit(struct store_txn *t)
 {
     struct journal *j = &t->s->journal;
-    if (t->direct)
+    if (t->direct && !t->mixed)
         return 0;
-    if (j->stored > j->bytes_max)
+    if (j->stored > (t->mixed ? j->bytes_max / JOURNAL_SHARE_MIXED : j->bytes_max))
         return young_settle(t);
     int rc = 0;
     for (size_t at = j->batch_at, to, n; at < j->n && rc == 0; at = to) {
@@ -351,7 +360,7 @@ enum store_rc store_settle(struct store *s, bool all)
     enum store_rc rc = store_begin(s, &t);
     if (rc != STORE_OK)
         return rc;
-    int failed = t->direct ? 0 : young_settle(t);
+    int failed = t->direct && !t->mixed ? 0 : young_settle(t);
     if (failed != 0) {
         snprintf(t->text, sizeof t->text, "settling the journal: %s", mdb_strerror(failed));
         t->broken = true; /* the commit fails, for good */

@@ -27,6 +27,11 @@ enum store_table {
     STORE_TABLE_COUNT
 };
 
+/* Of these tables nearly every batch changes a little, and soon the same again: that lies in the journal first even if the batch is a large one, whose other
+ * changes go to their tables at once (journal.c). */
+#define STORE_TABLES_OF_LITTLE \
+    (1u << TABLE_META | 1u << TABLE_LINE | 1u << TABLE_RUN | 1u << TABLE_HUB | 1u << TABLE_READY | 1u << TABLE_PRODUCER | 1u << TABLE_LIVE)
+
 /* Of the whole store; in META under "format". 1: 0.1.0. 2: with a journal, so that an older program must not open it. To raise it: a step in
  * broker/engine/upgrade.c. */
 #define STORE_FORMAT_VERSION 2

@@ -408,7 +408,7 @@ static enum store_rc change(struct store_txn *t, enum store_table tb, enum chang
     size_t n = parts_bytes(part, parts);
     int rc = NOT_FOR_JOURNAL;
     memcpy(s->key, key, key_n);
-    if (!t->direct) {
+    if (!young_bypassed(t, tb)) {
         rc = young_write(t, tb, how, s->key, key_n, part, parts, n, payload);
         int settled = rc == NOT_FOR_JOURNAL ? young_settle(t) : 0;
         rc = settled != 0 ? settled : rc;
@@ -459,7 +459,7 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
     assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
     t->s->counters.dels++;
-    if (t->direct) {
+    if (young_bypassed(t, tb)) {
         memcpy(t->s->key, key, key_n);
         int rc = txn_write(t, tb, CHANGE_DELETE, (struct store_val){ t->s->key, key_n }, NULL, 0);
         return rc == 0 ? STORE_OK : rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);

@@ -77,6 +77,16 @@ static void change(struct rng *r)
     } else if (rng_chance(r, 300000)) {
         bits(r, p->own);
         order_changed(&o, root[p->root], i);
+    } else if (rng_chance(r, 500000)) {
+        /* A key nearby, mostly one that leaves it between the same neighbours. */
+        struct order_key key = { p->key.hi, ((p->key.lo >> 32) + rng_below(r, 8)) << 32 | i };
+        bool same = true;
+        for (uint32_t k = 1; k <= MEMBERS; k++)
+            same = same && (k == i || !plain[k].in || plain[k].root != p->root ||
+                            before(plain[k].key, p->key) == before(plain[k].key, key));
+        assert_int_equal(order_stays(&o, root[p->root], i, key), same);
+        if (same)
+            p->key = key;
     } else {
         p->in = false;
         order_del(&o, &root[p->root], i);

@@ -104,6 +104,60 @@ static void the_newest_word_on_a_key_counts(void **state)
     assert_int_equal(in_table(w, TABLE_RUN), 0);
 }
 
+/* A batch with 20 KB for its table, and a little for one of STORE_TABLES_OF_LITTLE. */
+static void large_batch(struct world *w, uint32_t no, const char *counter)
+{
+    uint8_t key[4], v[1000] = { 0 };
+    struct store_txn *t = begin(w);
+    for (uint32_t i = 0; i < 20; i++) {
+        key_u32(key, no * 20 + i);
+        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    put(t, TABLE_RUN, "counter", counter);
+    expect(t, TABLE_RUN, "counter", counter);
+    commit(t);
+}
+
+static void of_a_large_batch_the_counters_lie_in_the_journal(void **state)
+{
+    struct world *w = *state;
+    open_journaled(w);
+    large_batch(w, 0, "0"); /* nobody knew that it would be one */
+    assert_int_equal(in_table(w, TABLE_RUN), 1);
+    assert_int_equal(in_table(w, TABLE_JOURNAL), 0);
+    for (uint32_t i = 1; i < 5; i++) {
+        char counter[2] = { (char)('0' + i), 0 };
+        large_batch(w, i, counter);
+        assert_int_equal(in_table(w, TABLE_UNIT), 20 * (i + 1));
+        assert_int_equal(in_table(w, TABLE_JOURNAL), i);
+        expect_now(w, "counter", counter);
+    }
+    open_again(w);
+    expect_now(w, "counter", "4");
+    large_batch(w, 5, "5");
+    put_in_a_batch(w, "a", "small");
+    expect_now(w, "counter", "5");
+    assert_int_equal(store_settle(w->s, true), STORE_OK);
+    assert_int_equal(in_table(w, TABLE_JOURNAL), 0);
+    assert_int_equal(in_table(w, TABLE_RUN), 2);
+    expect_now(w, "counter", "5");
+}
+
+static void what_large_batches_leave_in_the_journal_is_bounded(void **state)
+{
+    struct world *w = *state;
+    uint64_t most = 0;
+    open_journaled(w);
+    for (uint32_t i = 0; i < 40; i++) {
+        char counter[1200];
+        memset(counter, 'c', sizeof counter - 1);
+        counter[sizeof counter - 1] = 0;
+        large_batch(w, i, counter);
+        most = in_table(w, TABLE_JOURNAL) > most ? in_table(w, TABLE_JOURNAL) : most;
+    }
+    assert_in_range(most, 20, 30); /* of 1.2 KB each: 32 KB */
+}
+
 static void a_reader_keeps_the_journal_of_its_snapshot(void **state)
 {
     struct world *w = *state;
@@ -335,6 +389,8 @@ int main(void)
         TEST(a_small_batch_lies_in_the_journal_alone),
         TEST(it_is_there_after_a_reopen_and_in_a_backup),
         TEST(the_newest_word_on_a_key_counts),
+        TEST(of_a_large_batch_the_counters_lie_in_the_journal),
+        TEST(what_large_batches_leave_in_the_journal_is_bounded),
         TEST(a_reader_keeps_the_journal_of_its_snapshot),
         TEST(a_large_batch_goes_to_its_tables_and_takes_the_journal_along),
         TEST(a_full_journal_goes_to_the_tables_with_the_batch_that_fills_it),
