@@ -262,8 +262,7 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
 {
     struct rdr r = rdr_on(v.p, v.n);
     uint32_t run = rdr_u32(&r), station = rdr_u32(&r), hub = rdr_u32(&r), n = rdr_u32(&r);
-    int64_t wall = rdr_i64(&r);
-    rdr_u64(&r);
+    int64_t wall = rdr_i64(&r), elapsed = rdr_i64(&r);
     if (r.bad || !n || n > ASSIGN_SEGMENT_MAX || !run || run > e->meta.run || !station || station > e->meta.station ||
         !hub || hub > e->meta.hub) {
         fail(e, STORE_CORRUPT);
@@ -279,6 +278,7 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
     s->st = e->station[station - 1];
     s->hub = e->hub[hub - 1];
     s->wall_us = wall;
+    s->elapsed_us = elapsed;
     for (uint32_t i = 0; i < n; i++) {
         struct aentry *a = &s->e[i];
         a->unit = rdr_u64(&r);
@@ -312,7 +312,7 @@ static void aseg_write(struct engine *e, struct aseg *s)
     rec_u32(&r, s->hub->id);
     rec_u32(&r, s->n);
     rec_i64(&r, s->wall_us);
-    rec_u64(&r, 0);
+    rec_i64(&r, s->elapsed_us);
     for (uint32_t i = 0; i < s->n; i++) {
         const struct aentry *a = &s->e[i];
         rec_u64(&r, a->unit);
@@ -598,6 +598,7 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
     s->st = v->rq->st;
     s->hub = e->hub[v->w->hub - 1];
     s->wall_us = e->wall_us;
+    s->elapsed_us = e->now_us;
     s->live = n;
     s->due_us = e->now_us + start_by_us(e, s->st);
     e->meta.assignment += n;

@@ -203,7 +203,8 @@ struct aseg {
     struct run *run;
     struct station *st;
     struct hub *hub;
-    int64_t wall_us, due_us; /* due_us: a lower bound of what its entries are due */
+    int64_t wall_us, elapsed_us; /* when it was made; elapsed_us 0: by 0.1.0, which did not tell */
+    int64_t due_us;              /* a lower bound of what its entries are due */
     struct aseg *run_next, *run_prev, *hub_next, *hub_prev, *dirty_next;
     struct aentry e[];
 };

@@ -107,7 +107,7 @@ static inline unsigned state_shift(uint32_t stations)
 #define META_WALL_AT 76       /* wall clock of the last commit, i64 */
 #define META_BYTES_MAX 256
 
-/* One assignment inside its segment: ASSIGN_HEAD_BYTES, then ASSIGN_BYTES each. */
+/* One assignment inside its segment: ASSIGN_HEAD_BYTES (run, station, hub, how many u32, when they were made: wall i64, elapsed i64), then ASSIGN_BYTES each. */
 #define ASSIGN_HEAD_BYTES 32
 #define ASSIGN_BYTES 64
 #define ASSIGN_SEGMENT_MAX 54

@@ -511,7 +511,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     s->hub->submitted++;
     minute_add(&s->st->submits, e->now_us);
     minute_add(&s->hub->submits, e->now_us);
-    latency_add(&s->st->worked, e->wall_us - s->wall_us);
+    if (s->elapsed_us)
+        latency_add(&s->st->worked, e->now_us - s->elapsed_us);
     pace_add(e, s->st, a);
     if (!head) {
         e->total.late++;

@@ -61,6 +61,14 @@ static int mark_copy(const char *dir)
     return rc;
 }
 
+/* Beside the place: ".NAME.partial". Nobody would call a backup so; one that was broken off lies there, and goes. -1: no room, or no name. */
+static int partial_path(char *out, size_t size, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    int n = snprintf(out, size, "%.*s.%s.partial", (int)(name - path), path, name);
+    return *name != '\0' && n < (int)size ? 0 : -1;
+}
+
 /* The copy is made beside its place and renamed when it is whole and on disk: a backup that exists is complete. */
 static int copy_into(struct store *s, char *tmp, const char *path)
 {
@@ -99,7 +107,7 @@ enum store_rc store_backup(struct store *s, const char *path, char *text, size_t
         text[0] = '\0';
     if (atomic_load(&s->failed))
         return STORE_IO;
-    if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int)sizeof tmp)
+    if (partial_path(tmp, sizeof tmp, path) < 0)
         rc = ENAMETOOLONG;
     else if (lstat(path, &st) == 0)
         rc = EEXIST;

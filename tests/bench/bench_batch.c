@@ -1,10 +1,11 @@
 /* What a batch of lives takes, counted and not timed: engine and store in one process, without a wire, the same messages every time. In a batch, `frames` put
- * frames of `tasks` units each come in, and as many submit frames of the tasks that the batch before gave out; one station, one robot, units numbered.
+ * frames of `tasks` units each come in, and the tasks that the batch before gave out are submitted, `tasks` a frame; one robot does them all.
  *
- *   bench_batch --dir DIR [--tasks N] [--frames N] [--batches N]
+ *   bench_batch --dir DIR [--tasks N] [--frames N] [--batches N] [--warm BATCHES] [--stations N] [--keys 1]
  *
- * It prints what a commit wrote (pages of 4 KiB, and in how many pieces they lie), and what the store counted, as JSON. Under callgrind with
- * --toggle-collect=measured (tests/bench/instructions does that) it tells the instructions of a life, step by step. */
+ * It prints what a commit wrote (pages of 4 KiB, and in how many pieces they lie) and what the store counted, as JSON. Under callgrind with
+ * --toggle-collect=measured_receive --toggle-collect=measured_end it tells the broker's instructions, step by step, without those of its peers: the part
+ * `batch` of tests/bench/run does that. stations: one after the other; keys: each unit has an idempotency key, in no order, instead of a number. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ static struct slp_buf frame, list, grants, reply_bytes;
 static struct slp_msg reply;
 static int64_t now_us;
 static uint64_t next_id, run, session, worker, granted, put_rows, done;
+static uint32_t stations = 1;
+static bool keys;
 static struct {
     uint64_t assignment[64 * TASKS_MAX];
     size_t n;
@@ -90,14 +93,40 @@ static void step(enum input_kind kind, uint64_t peer, const struct slp_msg *m)
     must(engine_step(engine, &in) == STORE_OK, "step");
 }
 
-static void receive(uint64_t peer, uint64_t type, const void *any)
+/* What the broker does with a frame, and at a batch's end. callgrind counts in the measured ones. */
+static inline __attribute__((always_inline)) void handle(uint64_t peer)
 {
     struct slp_msg m;
     struct slp_fault fault;
-    slp_buf_clear(&frame);
-    must(slp_encode(&frame, type, ++next_id, any) == 0, "encode");
     must(slp_decode(frame.p, frame.n, SLP_C2B | SLP_A2B, &m, &fault) == 0, "decode");
     step(INPUT_MESSAGE, peer, &m);
+}
+
+static inline __attribute__((always_inline)) void end(void)
+{
+    must(engine_batch_end(engine) == STORE_OK && store_commit(&txn) == STORE_OK, "commit");
+}
+
+static __attribute__((noinline)) void measured_receive(uint64_t peer)
+{
+    handle(peer);
+}
+
+static __attribute__((noinline)) void measured_end(void)
+{
+    end();
+}
+
+static bool measuring;
+
+static void receive(uint64_t peer, uint64_t type, const void *any)
+{
+    slp_buf_clear(&frame);
+    must(slp_encode(&frame, type, ++next_id, any) == 0, "encode");
+    if (measuring)
+        measured_receive(peer);
+    else
+        handle(peer);
 }
 
 static void take_pushes(const struct slp_push *p)
@@ -111,7 +140,10 @@ static void take_pushes(const struct slp_push *p)
 
 static void commit(void)
 {
-    must(engine_batch_end(engine) == STORE_OK && store_commit(&txn) == STORE_OK, "commit");
+    if (measuring)
+        measured_end();
+    else
+        end();
     for (size_t i = 0; i < out.n; i++) {
         struct slp_fault fault;
         struct slp_msg m;
@@ -157,20 +189,24 @@ static void make_line(void)
     pair(&list, "name", "payload");
     pair(&list, "type", "text");
     slp_pack_cstr(&list, "stations");
-    slp_pack_array(&list, 1);
-    slp_pack_map(&list, 4);
-    pair(&list, "name", "s");
-    pair(&list, "type", "work");
-    slp_pack_cstr(&list, "worker");
-    slp_pack_map(&list, 1);
-    pair(&list, "kind", "robot");
-    slp_pack_cstr(&list, "form");
-    slp_pack_map(&list, 1);
-    slp_pack_cstr(&list, "fields");
-    slp_pack_array(&list, 1);
-    slp_pack_map(&list, 2);
-    pair(&list, "name", "ok");
-    pair(&list, "type", "short_answer");
+    slp_pack_array(&list, stations);
+    for (uint32_t i = 0; i < stations; i++) {
+        char name[12];
+        snprintf(name, sizeof name, "s%u", i);
+        slp_pack_map(&list, 4);
+        pair(&list, "name", name);
+        pair(&list, "type", "work");
+        slp_pack_cstr(&list, "worker");
+        slp_pack_map(&list, 1);
+        pair(&list, "kind", "robot");
+        slp_pack_cstr(&list, "form");
+        slp_pack_map(&list, 1);
+        slp_pack_cstr(&list, "fields");
+        slp_pack_array(&list, 1);
+        slp_pack_map(&list, 2);
+        pair(&list, "name", "ok");
+        pair(&list, "type", "short_answer");
+    }
     struct slp_line_apply a = { .definition = { list.p, (uint32_t)list.n } };
     ask(CLIENT, SLP_LINE_APPLY, &a);
     struct slp_run_start s = { .line = str("bench"), .name = str("r") };
@@ -212,7 +248,8 @@ static void say_hello(uint64_t credit)
 
 static void put(uint32_t n)
 {
-    char payload[PAYLOAD_BYTES];
+    static struct slp_buf key_list;
+    char payload[PAYLOAD_BYTES], key[40];
     memset(payload, 'p', sizeof payload);
     slp_buf_clear(&list);
     for (uint32_t i = 0; i < n; i++) {
@@ -220,12 +257,22 @@ static void put(uint32_t n)
         slp_pack_str(&list, payload, sizeof payload);
     }
     struct slp_put q = { .run_id = run, .rows = { list.p, (uint32_t)list.n, n } };
-    q.producer = (struct slp_bytes){ "bench producer 1", 16 };
-    q.first_seq = put_rows + 1;
+    if (keys) {
+        slp_buf_clear(&key_list);
+        for (uint32_t i = 0; i < n; i++) {
+            snprintf(key, sizeof key, "customer-%016llx", (unsigned long long)((put_rows + i) * 0x9E3779B97F4A7C15ull));
+            slp_pack_cstr(&key_list, key);
+        }
+        q.keys = (struct slp_list){ key_list.p, (uint32_t)key_list.n, n };
+        SLP_SET(&q, put, keys);
+    } else {
+        q.producer = (struct slp_bytes){ "bench producer 1", 16 };
+        q.first_seq = put_rows + 1;
+        SLP_SET(&q, put, producer);
+        SLP_SET(&q, put, epoch);
+        SLP_SET(&q, put, first_seq);
+    }
     put_rows += n;
-    SLP_SET(&q, put, producer);
-    SLP_SET(&q, put, epoch);
-    SLP_SET(&q, put, first_seq);
     receive(CLIENT, SLP_PUT, &q);
 }
 
@@ -253,8 +300,9 @@ static void batch(uint32_t tasks, uint32_t frames)
     memcpy(now_held, held.assignment, n * sizeof *now_held);
     held.n = 0;
     begin();
-    for (uint32_t f = 0; f < frames; f++) {
-        put(tasks);
+    for (uint32_t f = 0; f < frames || at < n; f++) {
+        if (f < frames)
+            put(tasks);
         uint32_t k = n - at < tasks ? (uint32_t)(n - at) : tasks;
         if (k)
             submit(now_held + at, k);
@@ -263,16 +311,9 @@ static void batch(uint32_t tasks, uint32_t frames)
     commit();
 }
 
-/* callgrind counts in here. */
-__attribute__((noinline)) static void measured(uint32_t tasks, uint32_t frames, uint32_t batches)
-{
-    for (uint32_t i = 0; i < batches; i++)
-        batch(tasks, frames);
-}
-
 int main(int argc, char **argv)
 {
-    uint32_t tasks = 64, frames = 2, batches = 200;
+    uint32_t tasks = 64, frames = 2, batches = 200, warm = 200;
     struct store_options o = { .dir = NULL, .map_bytes = 1ull << 33, .ahead_bytes = 1, .no_sync = true };
     static const struct engine_config config;
     static const uint8_t id[16] = "bench batch";
@@ -287,10 +328,17 @@ int main(int argc, char **argv)
             frames = (uint32_t)atoi(v);
         else if (!strcmp(k, "--batches"))
             batches = (uint32_t)atoi(v);
+        else if (!strcmp(k, "--stations"))
+            stations = (uint32_t)atoi(v);
+        else if (!strcmp(k, "--keys"))
+            keys = atoi(v) != 0;
+        else if (!strcmp(k, "--warm"))
+            warm = (uint32_t)atoi(v);
         else
             die("unknown option %s", k);
     }
-    if (!o.dir || tasks == 0 || tasks > TASKS_MAX || frames == 0 || frames > 32)
+    if (!o.dir || tasks == 0 || tasks > TASKS_MAX || frames == 0 || frames > 32 || stations == 0 || stations > 9 ||
+        tasks * frames * stations > sizeof held.assignment / sizeof *held.assignment)
         die("options that make no sense together");
     if (store_open(&store, &o, id, text, sizeof text) != STORE_OK)
         die("%s", text);
@@ -301,23 +349,27 @@ int main(int argc, char **argv)
     step(INPUT_BOOT, 0, NULL);
     commit();
     make_line();
-    say_hello((uint64_t)tasks * frames);
-    for (uint32_t i = 0; i < 200; i++) /* until what is freed and what is taken have come to a balance */
+    say_hello((uint64_t)tasks * frames * stations);
+    for (uint32_t i = 0; i < warm; i++) /* until what is freed and what is taken have come to a balance */
         batch(tasks, frames);
     struct store_counters was = *store_counters(store);
-    uint64_t lives = done;
+    uint64_t tasks_done = done;
     pages = pieces = 0;
-    measured(tasks, frames, batches);
+    measuring = true;
+    for (uint32_t i = 0; i < batches; i++)
+        batch(tasks, frames);
     const struct store_counters *c = store_counters(store);
-    lives = done - lives;
-    double commits = (double)(c->commits - was.commits), l = (double)lives;
-    printf("{\"tasks\":%u,\"frames\":%u,\"lives\":%llu,\"lives_a_commit\":%.2f,\"pages_a_commit\":%.2f,"
-           "\"pieces_a_commit\":%.2f,\"gets\":%.3f,\"puts\":%.3f,\"appends\":%.3f,\"dels\":%.3f,\"seeks\":%.3f,"
-           "\"put_bytes\":%.1f}\n",
-           tasks, frames, (unsigned long long)lives, l / commits, (double)pages / commits, (double)pieces / commits,
-           (double)(c->gets - was.gets) / l, (double)(c->puts - was.puts) / l, (double)(c->appends - was.appends) / l,
-           (double)(c->dels - was.dels) / l, (double)(c->seeks - was.seeks) / l,
-           (double)(c->put_bytes - was.put_bytes) / l);
+    tasks_done = done - tasks_done;
+    double commits = (double)(c->commits - was.commits), l = (double)tasks_done;
+    printf("{\"tasks\":%u,\"frames\":%u,\"stations\":%u,\"done\":%llu,\"done_a_commit\":%.2f,\"pages_a_commit\":%.2f,"
+           "\"pieces_a_commit\":%.2f,\"put_bytes\":%.1f,\"gets\":%.3f,\"seeks\":%.3f,\"puts\":%.3f,\"appends\":%.3f,"
+           "\"dels\":%.3f,\"copied\":%.4f}\n",
+           tasks, frames, stations, (unsigned long long)tasks_done, l / commits, (double)pages / commits,
+           (double)pieces / commits, (double)(c->put_bytes - was.put_bytes) / l, (double)(c->gets - was.gets) / l,
+           (double)(c->seeks - was.seeks) / l, (double)(c->puts - was.puts) / l, (double)(c->appends - was.appends) / l,
+           (double)(c->dels - was.dels) / l,
+           (double)(c->payload_copied_bytes - was.payload_copied_bytes) /
+               (double)(c->payload_bytes - was.payload_bytes));
     engine_close(&engine);
     store_close(&store);
     effects_free(&out);

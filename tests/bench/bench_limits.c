@@ -2,7 +2,7 @@
  *
  *   bench_limits --dir DIR [--seconds S]     S: for each case
  *
- * disk   write a block and fdatasync: behind the end of the file, and into a part that was written before
+ * disk   write a block and fdatasync: behind the end of the file, and into a part that was written before; 32 pages side by side, and in 8 pieces
  * lmdb   200-byte values, synced commits: one put a commit; 1,000 puts a commit at the end, and at random keys
  * zeromq an echo over TCP: frames of one task, one at a time and 1,000 under way; frames of 64 tasks */
 #include <fcntl.h>
@@ -53,7 +53,8 @@ static void print(const char *limit, const char *name, double n, double wall_s, 
 
 /* ---- disk ---- */
 
-static void disk(const char *name, size_t bytes, bool written_before)
+/* pieces: so many blocks are written before each sync, 16 to 32 pages apart. */
+static void disk(const char *name, size_t bytes, unsigned pieces, bool written_before)
 {
     char path[4096];
     static char block[256 << 10];
@@ -72,9 +73,14 @@ static void disk(const char *name, size_t bytes, bool written_before)
     double start = now_s(), cpu = cpu_self_s(), t = start;
     uint64_t n = 0;
     for (off_t at = 0; t - start < seconds; n++, at += (off_t)bytes) {
-        if (written_before && at + (off_t)bytes > area)
+        if (written_before && at + (off_t)(pieces * (bytes + (128 << 10))) > area)
             at = 0;
-        if (pwrite(fd, block, bytes, at) != (ssize_t)bytes || fdatasync(fd) != 0)
+        bool wrote = true;
+        for (unsigned i = 0; i < pieces; i++) {
+            wrote = wrote && pwrite(fd, block, bytes, at) == (ssize_t)bytes;
+            at += pieces > 1 ? (off_t)bytes + (off_t)((16 + (n + i) % 16) << 12) : 0;
+        }
+        if (!wrote || fdatasync(fd) != 0)
             die("cannot write %s", path);
         sample(t);
         t = now_s();
@@ -213,9 +219,11 @@ int main(int argc, char **argv)
     dir = option(argc, argv, "--dir", ".");
     seconds = atof(option(argc, argv, "--seconds", "1"));
     setvbuf(stdout, NULL, _IOLBF, 0);
-    disk("4 KiB behind the end, synced", 4096, false);
-    disk("4 KiB where it was written before, synced", 4096, true);
-    disk("256 KiB where it was written before, synced", 256 << 10, true);
+    disk("4 KiB behind the end, synced", 4096, 1, false);
+    disk("4 KiB where it was written before, synced", 4096, 1, true);
+    disk("256 KiB where it was written before, synced", 256 << 10, 1, true);
+    disk("32 pages of 4 KiB side by side where it was written before, synced", 32 << 12, 1, true);
+    disk("the same in 8 pieces, synced", 4 << 12, 8, true);
     lmdb("one put a commit", 1, false);
     lmdb("1,000 appended puts a commit", 1000, false);
     lmdb("1,000 puts at random keys a commit", 1000, true);

@@ -2,10 +2,13 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import figures
@@ -220,7 +223,7 @@ def csv(o):
 
 # What the broker counts of the store's work, and we divide by lives.
 PER_LIFE = ("store_gets_total", "store_puts_total", "store_appends_total", "store_dels_total", "store_seeks_total", "store_steps_total",
-            "store_put_bytes_total", "store_journaled_total", "store_settled_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
+            "store_put_bytes_total", "payload_in_bytes_total", "payload_in_copied_bytes_total", "payload_out_bytes_total", "payload_out_copied_bytes_total", "store_journaled_total", "store_settled_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
             "bytes_in_total", "bytes_out_total")
 
 
@@ -259,5 +262,48 @@ def limits(o):
     return {"rows": figures.gather(records, ("limit", "case"), ("per_s", "p50_us", "p99_us", "cpu_us"))}
 
 
-PARTS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations,
+# Tasks a frame, frames a batch of each kind: what a commit holds at these windows when two batches take turns.
+SHAPES = (("window 1", {"tasks": 1, "frames": 1}), ("window 256", {"tasks": 64, "frames": 2}), ("window 1,000", {"tasks": 250, "frames": 2}),
+          ("window 1,000, free keys", {"tasks": 250, "frames": 2, "keys": 1}), ("window 1,000, five stations in a chain", {"tasks": 250, "frames": 2, "stations": 5}))
+# What a broker's instructions are for: functions of the engine, each with all that it calls; the push is part of matching, and shown apart.
+STEPS = (("decode", "slp_decode"), ("put", "on_put"), ("submit", "on_submit"), ("match", "match_run"), ("push", "assign_picks"), ("batch_end", "engine_batch_end"),
+         ("commit", "store_commit"), ("all", "PROGRAM TOTALS"))
+
+
+def instructions(o, directory, args):
+    """Of one task, by step, as callgrind counts them; nothing where there is no valgrind."""
+    if not shutil.which("valgrind") or not shutil.which("callgrind_annotate"):
+        return {}
+    out = directory / "callgrind"
+    toggles = ["--toggle-collect=measured_receive", "--toggle-collect=measured_end"]
+    r = subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}", *toggles, *args, "--warm", "20", "--batches", "30"], capture_output=True, text=True,
+                       timeout=900, check=True)
+    done = json.loads(r.stdout)["done"]
+    text = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--auto=no", "--threshold=100", str(out)], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for number, name in re.findall(r"^ *([\d,]+) \([^)]*\) +(?:\S*:)?(PROGRAM TOTALS|\w+)(?:'\d+)?(?: \[|$)", text, re.M):
+        found[name] = max(found.get(name, 0), int(number.replace(",", "")))
+    counts = {step: round(found[function] / done) for step, function in STEPS if function in found}
+    if "push" in counts and "match" in counts:
+        counts["match"] -= counts["push"]
+    return counts
+
+
+def batch(o):
+    """What a batch takes of the engine and the store, counted: pages and pieces of a commit, B-tree operations, copies and instructions of a task. No figure here
+    depends on how fast the machine is."""
+    rows = []
+    for name, shape in SHAPES:
+        with tempfile.TemporaryDirectory(prefix="bench-batch-", dir=o.base) as d:
+            def args(where):
+                return [str(o.build / "bench" / "bench_batch"), "--dir", os.path.join(d, where), *(str(x) for k, v in shape.items() for x in ("--" + k, v))]
+            row = json.loads(subprocess.run(args("counted"), capture_output=True, text=True, timeout=600, check=True).stdout)
+            row = {"shape": name, **row, "instructions": instructions(o, pathlib.Path(d), args("called"))}
+        say(f"{name}: {row['done_a_commit']:.0f} tasks a commit, {row['pages_a_commit']:.1f} pages in {row['pieces_a_commit']:.1f} pieces; "
+            f"{row['instructions'].get('all', '-')} instructions a task")
+        rows.append(row)
+    return {"rows": rows}
+
+
+PARTS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "batch": batch, "allocations": allocations,
          "limits": limits}

@@ -21,9 +21,10 @@ def life(part):
     rows = []
     for q in sorted(queues, key=lambda q: (q[0] != "sunline", not q[2])):
         at = {r["window"]: r for r in part["rows"] if (r["queue"], r["mode"], r["durable"]) == q}
-        cpu = at[max(at)].get("server_cpu_us")
-        rows.append([("" if q[2] else "not durable: ") + f"{q[0]}, {q[1]}", *(per_s_with_spread(at[w]) if w in at else "-" for w in windows), cpu])
-    head = ["lives a second: median (least-most)", *(f"window {w:,}" for w in windows), "server CPU us"]
+        cpu = " / ".join(number(at[w].get("server_cpu_us")) if w in at else "-" for w in windows)
+        frames = " / ".join(str(at[w]["frame"]) if w in at else "-" for w in windows)
+        rows.append([("" if q[2] else "not durable: ") + f"{q[0]}, {q[1]}", *(per_s_with_spread(at[w]) if w in at else "-" for w in windows), frames, cpu])
+    head = ["lives a second: median (least-most)", *(f"window {w:,}" for w in windows), "tasks a request", "server CPU, us a life"]
     text = table(head, rows)
     rows = [[f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", r["ratio"]] for r in part["ratios"]]
     return text + "\n\n" + table(["window", "best peer that is", "", "ours / its"], rows) + named(part["missing"])
@@ -58,10 +59,21 @@ def cost(part):
     figures = [("lives/s", "per_s"), ("lives a commit", "lives_a_commit"), ("commit, ms", "commit_ms"), ("engine before it, ms", "engine_ms"),
                ("broker CPU, us", "server_cpu_us"), ("producer CPU, us", "producer_cpu_us"), ("agent CPU, us", "consumer_cpu_us"),
                ("B-tree gets", "store_gets"), ("seeks", "store_seeks"), ("puts", "store_puts"), ("appends", "store_appends"),
-               ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("values put into the journal", "store_journaled"), ("changes settled from it", "store_settled"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
+               ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("payload in, bytes", "payload_in_bytes"), ("copied on its way in", "payload_in_copied_bytes"),
+               ("payload out, bytes", "payload_out_bytes"), ("copied on its way out", "payload_out_copied_bytes"), ("values put into the journal", "store_journaled"), ("changes settled from it", "store_settled"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
                ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
     rows = [[name, *(r.get(key) for r in part["rows"])] for name, key in figures]
     return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in part["rows"])], rows)
+
+
+def batch(part):
+    figures = [("tasks a commit", "done_a_commit"), ("pages of 4 KB a commit", "pages_a_commit"), ("in so many pieces", "pieces_a_commit"), ("bytes put", "put_bytes"),
+               ("B-tree gets", "gets"), ("seeks", "seeks"), ("puts", "puts"), ("appends", "appends"), ("deletes", "dels"), ("copies of a payload on its way in", "copied")]
+    steps = [("instructions", "all"), ("decode and check the frames", "decode"), ("take units in", "put"), ("take results in", "submit"), ("match", "match"),
+             ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("LMDB's commit, without the kernel", "commit")]
+    rows = [[name, *(r[key] for r in part["rows"])] for name, key in figures]
+    rows += [[name, *(r["instructions"].get(key) for r in part["rows"])] for name, key in steps]
+    return table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
 
 
 def allocations(part):
@@ -117,4 +129,4 @@ def workers(part):
     return text + "\n\n" + carry + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 
 
-SECTIONS = {"workers": workers, "events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "allocations": allocations, "limits": limits}
+SECTIONS = {"workers": workers, "events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "batch": batch, "allocations": allocations, "limits": limits}

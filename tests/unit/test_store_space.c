@@ -452,10 +452,13 @@ static void a_backup_opens_as_a_store_and_equals_the_original(void **state)
         if (i != TABLE_JOURNAL)
             put(t, i, "key", "value");
     commit(t);
-    snprintf(path, sizeof path, "%s/backup.tmp", w->base); /* of a backup that was broken off */
+    snprintf(path, sizeof path, "%s/.backup.partial", w->base); /* of a backup that was broken off */
     assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/backup.tmp/data.mdb", w->base);
+    snprintf(path, sizeof path, "%s/.backup.partial/data.mdb", w->base);
     close(open(path, O_CREAT | O_WRONLY, 0600));
+    snprintf(path, sizeof path, "%s/backup.tmp", w->base); /* an older backup, which somebody called so */
+    if (store_backup(w->s, path, text, sizeof text) != STORE_OK)
+        fail_msg("%s", text);
     snprintf(path, sizeof path, "%s/backup", w->base);
     if (store_backup(w->s, path, text, sizeof text) != STORE_OK)
         fail_msg("%s", text);
@@ -480,8 +483,10 @@ static void a_backup_opens_as_a_store_and_equals_the_original(void **state)
     put(t, TABLE_RUN, "more", "work goes on in it");
     commit(t);
     store_close(&copy);
-    snprintf(path, sizeof path, "%s/backup.tmp", w->base);
+    snprintf(path, sizeof path, "%s/.backup.partial", w->base);
     assert_int_not_equal(stat(path, &st), 0);
+    snprintf(path, sizeof path, "%s/backup.tmp/data.mdb", w->base);
+    assert_int_equal(stat(path, &st), 0);
 }
 
 static void a_backup_never_replaces_anything(void **state)
