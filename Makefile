@@ -155,6 +155,7 @@ comma        := ,
 $(O)/tests/test_alloc_%: LDFLAGS += $(call wrapped,$(ALLOCATIONS))
 $(O)/tests/test_fails_%: LDFLAGS += $(call wrapped,$(LMDB_CALLS))
 $(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
+$(O)/tests/test_forecast_worlds: LDFLAGS += $(foreach f,sl__request sl__request_with,-Wl,--wrap=$(f))
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka
 BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))

@@ -18,7 +18,7 @@ put() { # mode, folder below the prefix, files...
 fill() { sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" "$1"; }
 
 put 755 bin "$build/sunlined" "$build/sunline-agent" "$build/sunline"
-put 644 include client/sunline.h client/sunline_quality.h
+put 644 include client/sunline.h client/sunline_quality.h client/sunline_forecast.h
 put 644 lib "$build/libsunline.a"
 install -m 644 "$build/libsunline.so" "$dest$prefix/lib/libsunline.so.$version"
 ln -sfn "libsunline.so.$version" "$dest$prefix/lib/libsunline.so.$major"

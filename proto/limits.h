@@ -42,6 +42,7 @@
 #define SL_HUB_SHIFTS_MAX 65536           /* shifts of one hub; TOO_MANY */
 #define SL_ZONE_DAYS_MAX 32               /* beginnings of days of one zone that a hub tells in advance; TOO_MANY */
 #define SL_HUB_ZONES_MAX 600              /* zones whose days one hub tells, all there are; TOO_MANY */
+#define SL_COVERAGE_STATIONS_MAX 256      /* stations that one forecast is about; TOO_MANY */
 
 /* ---- payloads: what one unit or one result may hold ---- */
 #define SL_UNIT_BYTES_MAX (64 * 1024)     /* the input values of one unit, as packed; TOO_BIG */

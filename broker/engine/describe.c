@@ -96,6 +96,8 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         a = next_u32(&w);
         snprintf(text, size, "what is measured of worker %" PRIu32 " at station %" PRIu32, a, next_u32(&w));
         return;
+    case TABLE_ARRIVAL: snprintf(text, size, "the usual arrivals of line %" PRIu32, next_u32(&w)); return;
+    case TABLE_PRESENCE: snprintf(text, size, "the presence at hub %" PRIu32, next_u32(&w)); return;
     default: snprintf(text, size, "nothing that this version knows");
     }
 }

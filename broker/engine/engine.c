@@ -403,6 +403,8 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         assigns_load(e);
         delay_open(e);
         sweeps_load(e);
+        arrivals_load(e);
+        presence_load(e);
     }
     if (!e->rc && !all_there(e))
         fail(e, STORE_CORRUPT);
@@ -428,6 +430,7 @@ void engine_close(struct engine **pe)
     runs_free(e);
     paces_free(e);
     reputes_free(e);
+    arrivals_free(e);
     lines_free(e);
     gates_free(e);
     groups_close(e);
@@ -477,6 +480,7 @@ enum store_rc engine_batch_end(struct engine *e)
     paces_write(e);
     reputes_write(e);
     days_write(e);
+    all_arrivals_write(e);
     lines_write(e);
     meta_write(e);
     if (e->out->bytes.failed)
@@ -541,6 +545,7 @@ static void on_boot(struct engine *e, const struct input *in)
     for (uint32_t i = 0; i < e->meta.worker; i++)
         e->worker[i]->class_known = false;
     skips_boot(e);
+    presence_boot(e);
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
     if (e->meta.hub)
@@ -580,6 +585,8 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         shifts_tick(e);
         days_tick(e);
         sweeps_step(e);
+        arrivals_tick(e);
+        presence_tick(e);
         ev_retain(e);
         break;
     case INPUT_PRESSURE:

@@ -83,7 +83,7 @@ enum store_rc engine_state_hash(struct store *s, uint8_t hash[16]);
 struct reader;
 struct reader *reader_new(struct store *s); /* NULL: no memory. Caches compiled lines */
 void reader_free(struct reader **r);
-/* Answer one of OUTPUT_GET, UNIT_GET, TASKS_GET, EVENTS_GET, SNAPSHOT_GET, CHECK_GET: appends one body to out (an error body if refused). 0; -1 no memory or STORE_IO. */
+/* Answer one of OUTPUT_GET, UNIT_GET, TASKS_GET, COVERAGE_GET, EVENTS_GET, SNAPSHOT_GET, CHECK_GET: appends one body to out (an error body if refused). 0; -1 no memory or STORE_IO. */
 int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us, struct slp_buf *out);
 /* Frames for the event streams: events first..last (committed), packed per stream. Calls emit(arg, topic, body) for each frame. */
 int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wanted)(void *, const char *topic), void (*emit)(void *, const char *topic, const char *body, size_t n), void *arg);

@@ -315,7 +315,7 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     h->push_no = 0;
     h->seen_us = e->now_us;
     h->seen_wall_us = e->wall_us;
-    h->connected = true;
+    h->connected = h->greeted = true;
     h->handed_back = false;
     hub_dirty(e, h);
     memset(h->uploading, 0, sizeof h->uploading);

@@ -440,6 +440,7 @@ static void take_in(struct engine *e, struct intake *in)
         ranges_clear(&e->delayed[i]);
     }
     if (a.accepted) {
+        arrivals_add(e, r, a.accepted);
         r->changed_wall_us = e->wall_us;
         run_dirty(e, r);
     }

@@ -11,9 +11,12 @@
 #include <stdlib.h>
 
 #include "broker/blocks.h"
+#include "broker/engine/arrivals.h"
 #include "broker/engine/blob.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/matcher.h"
+#include "broker/engine/pace.h"
+#include "broker/engine/presence.h"
 #include "broker/engine/records.h"
 #include "broker/engine/repute.h"
 #include "proto/linedef.h"
@@ -41,13 +44,13 @@ struct line {
     struct line_version *version; /* [version - 1] */
     uint64_t runs_open, last_event;
     bool dirty;
+    struct arrivals *arrivals; /* NULL: no unit came yet */
 };
 #define LATENCY_BUCKETS 32 /* bucket i: up to 2^i ms; the last one everything above, from 12 days on */
 struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
 #define MINUTE_PARTS 6
 struct minute { int64_t newest; uint32_t part[MINUTE_PARTS + 1]; }; /* how often, by tens of seconds; the newest is under way */
-#define PACE_BUCKETS 124 /* quarters of an octave of milliseconds, up to 49 days */
-struct pace { uint64_t count, total_us, active_n, active_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
+struct pace { uint64_t count, total_us, busy_n, taken_us, active_n, active_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
 /* Of a station's name in a line, whatever the version (limits.c). */
 struct limit {
     struct limit *next;         /* of all limits */
@@ -67,6 +70,7 @@ struct station {
     const struct ld_station *def;
     struct limit *limit;
     struct counts c;            /* over all runs; memory only, summed at open */
+    uint64_t results;           /* likewise: handed in, late ones too */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
     uint64_t submitted, returned; /* since the start */
     struct minute submits;
@@ -86,6 +90,7 @@ struct rq { /* one station's queue of one run */
     struct run *run;
     struct station *st;
     struct counts c;
+    uint64_t results;         /* handed in, late ones too */
     struct lane_q lane[LANES];
     struct ranges pend[LANES]; /* became ready in this step */
     bool dirty, pending, declined; /* declined: somebody declined what is in pend */
@@ -102,6 +107,8 @@ struct run {
     uint8_t fingerprint[32], fingerprint_n;
     uint64_t units, done, dropped, cancelled, dead, quota, vtime;
     int64_t created_wall_us, changed_wall_us;
+    int64_t hour;        /* since 1970: in which units came last, and how many so far (arrivals.c) */
+    uint64_t hour_units;
     uint64_t last_event;
     unsigned shift; /* units a state group */
     struct rq *rq;  /* one a station */
@@ -134,6 +141,8 @@ struct hub {
     struct zone_days *zones; /* when days begin there */
     struct worker *members; /* workers of this hub */
     struct aseg *asegs;
+    bool greeted;           /* it said hello since the broker's start */
+    struct hub_presence presence; /* persisted (presence.c) */
     bool named;             /* a gate names it */
     uint32_t idle_root;     /* its idle workers, where a gate prefers the hub */
 };
@@ -148,6 +157,7 @@ struct worker {
     struct profile *profile;
     uint64_t granted, sent, done, idle_seq; /* credit = granted - sent, both since welcome of ... */
     uint64_t credit_session;
+    int64_t result_wall_us;                 /* his last one, since the broker's start (pace.c) */
     struct shift *shift;                    /* NULL: on whenever signed in */
     struct worker *shift_next, *shift_prev; /* of its shift's members */
     struct worker *hub_next, *hub_prev;     /* of its hub's members */
@@ -306,6 +316,10 @@ struct engine {
     struct hub **dirty_hub;
     struct station **dirty_pace;
     uint32_t dirty_paces, dirty_pace_cap;
+    struct line **dirty_arrival;
+    uint32_t dirty_arrivals, dirty_arrival_cap;
+    int64_t arrival_hour;     /* at the last tick */
+    int64_t boot_us, presence_slot; /* presence.c: elapsed time of the start; when it was looked at last */
     uint32_t dirty_runs, dirty_run_cap, dirty_lines, dirty_line_cap, dirty_hubs, dirty_hub_cap;
     struct ranges delayed[SL_LINE_STATIONS_MAX]; /* intake.c: scratch of a put */
 
@@ -661,13 +675,25 @@ void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct w
 void paces_load(struct engine *e);
 void paces_write(struct engine *e);
 void paces_free(struct engine *e);
-void pace_add(struct engine *e, struct station *st, const struct aentry *a); /* a result came */
+void pace_add(struct engine *e, struct station *st, const struct aentry *a, int64_t assigned_wall_us); /* a result came */
 int64_t pace_usual_us(const struct station *st); /* 90% of its tasks take no longer; its lease while too little is measured */
 uint64_t pace_active_us(const struct station *st); /* the mean time of work of its latest tasks; 0: nobody told it */
 
 /* repute_get.c */
 void on_repute_get(struct engine *e, const struct slp_msg *m);
 
+/* arrivals.c */
+void arrivals_load(struct engine *e); /* after lines and runs */
+void all_arrivals_write(struct engine *e);
+void arrivals_free(struct engine *e);
+void arrivals_add(struct engine *e, struct run *r, uint64_t units); /* its head is written after it */
+void arrivals_forget(struct engine *e, struct run *r);              /* it is about to be deleted */
+void arrivals_tick(struct engine *e);
+
+/* presence.c */
+void presence_load(struct engine *e);
+void presence_boot(struct engine *e);
+void presence_tick(struct engine *e);
 /* why.c */
 void on_why_get(struct engine *e, const struct slp_msg *m);
 void on_worker_why_get(struct engine *e, const struct slp_msg *m);

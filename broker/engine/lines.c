@@ -595,22 +595,26 @@ void on_stations_get(struct engine *e, const struct slp_msg *m)
     struct slp_stations a = { 0 };
     uint32_t n = 0;
     slp_buf_clear(&e->b1);
+    slp_buf_clear(&e->b2);
     for (uint64_t id = q->after; id++ < e->meta.station;) {
         const struct station *s = e->station[id - 1];
         if (s->line->state == LINE_DELETED ||
             (SLP_IS(q, stations_get, line) &&
              (s->line->name.n != q->line.n || memcmp(s->line->name.s, q->line.p, q->line.n))))
             continue;
-        if (n == SL_PAGE_ITEMS_MAX || page_full(e)) {
+        if (n == SL_PAGE_ITEMS_MAX || page_full(e) || e->b2.n > 8192) {
             a.more = true;
             break;
         }
         struct slp_item_station_row row;
         station_row(s, &s->c, &row);
         slp_pack_item(&e->b1, SLP_ITEM_station_row, &row);
+        slp_pack_u64(&e->b2, s->results);
         n++;
     }
     a.rows = (struct slp_list){ e->b1.p, (uint32_t)e->b1.n, n };
+    a.results = (struct slp_list){ e->b2.p, (uint32_t)e->b2.n, n };
+    SLP_SET(&a, stations, results);
     reply(e, SLP_STATIONS, &a);
 }
 

@@ -407,6 +407,7 @@ int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us,
     switch (m->type) {
     case SLP_OUTPUT_GET: rc = rd_output(r, m, out); break;
     case SLP_UNIT_GET: rc = rd_unit_story(r, m, out); break;
+    case SLP_COVERAGE_GET: rc = rd_coverage(r, m, out); break;
     case SLP_TASKS_GET: rc = rd_tasks(r, m, out); break;
     case SLP_EVENTS_GET: rc = rd_events(r, m, out); break;
     case SLP_SNAPSHOT_GET: rc = rd_snapshot(r, m, out); break;

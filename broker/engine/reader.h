@@ -72,6 +72,7 @@ int rd_reply(struct slp_buf *out, uint64_t type, uint64_t id, const void *any);
 
 int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_unit_story(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
+int rd_coverage(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_tasks(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 void rd_streams_free(struct reader *r);

@@ -107,6 +107,19 @@ static bool record_there(struct refs *f, enum store_table tb, uint32_t id, const
     return rc == STORE_OK;
 }
 
+static void line_there(struct refs *f, uint32_t id)
+{
+    uint8_t k[10] = { 0 };
+    struct store_val v;
+    key_u32(k, id);
+    f->looked++;
+    enum store_rc rc = store_get(f->r->t, TABLE_LINE, k, sizeof k, &v);
+    if (rc == STORE_NOT_FOUND)
+        wrong(f, "line %" PRIu32 ", which is not there", id);
+    else if (rc != STORE_OK && rc != STORE_CORRUPT)
+        f->r->rc = rc;
+}
+
 static void assignment_there(struct refs *f, uint64_t no, uint64_t unit)
 {
     struct rd_assignment a;
@@ -394,7 +407,9 @@ static size_t key_bytes(enum store_table tb)
     case TABLE_HUB:
     case TABLE_SHIFT:
     case TABLE_PACE:
+    case TABLE_PRESENCE:
     case TABLE_WORKER: return 4;
+    case TABLE_ARRIVAL: return 5;
     case TABLE_ASSIGN:
     case TABLE_LIVE:
     case TABLE_EVENT:
@@ -434,6 +449,8 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
             station_there(f, key_get_u32(k + 4), false);
         break;
     case TABLE_DAY: of_day(f, k, key_n); break;
+    case TABLE_ARRIVAL: line_there(f, key_get_u32(k)); break;
+    case TABLE_PRESENCE: record_there(f, TABLE_HUB, key_get_u32(k), "hub"); break;
     case TABLE_UNIT: of_units(f, k, key_n, rd); break;
     case TABLE_STATE: of_states(f, k, v); break;
     case TABLE_READY:

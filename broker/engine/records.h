@@ -35,6 +35,9 @@
  * REPUTE    worker u32, station u32 (0: all)      what is measured of him there, and his standing             repute.c
  * DAY       0 u32, hub u32, zone                  when the coming days begin there, as the hub told           days.c
  * DAY       worker u32, station u32 or 0          since when, how many: what he was given today, where a limit asks; 0: of all stations   days.c
+ * ARRIVAL   line u32, 0 u8                        the hour under way, units of deleted runs in it             arrivals.c
+ * ARRIVAL   line u32, 1 + day of the week u8      how many units its 24 hours usually bring                   arrivals.c
+ * PRESENCE  hub u32                               of those on shift, what share is there, by day              presence.c
  *
  * A unit has a number within its run, from 1, in input order. Its state record is an array of fixed size, so its place is computed:
  * group = (unit - 1) >> shift, where shift is the largest with (8 + 16 * stations) << shift <= 2000 (at most 4): a pure function

@@ -63,6 +63,8 @@ static void run_write(struct engine *e, struct run *r)
     rec_i64(&rc, r->created_wall_us);
     rec_i64(&rc, r->changed_wall_us);
     rec_u64(&rc, r->last_event);
+    rec_i64(&rc, r->hour);
+    rec_u64(&rc, r->hour_units);
     assert(!rc.bad);
     run_key(k, r, 0);
     e_put(e, TABLE_RUN, k, sizeof k, b, rc.n);
@@ -79,6 +81,7 @@ static void rq_write(struct engine *e, struct rq *q)
         rec_u64(&rc, q->lane[l].next_pos);
         rec_u64(&rc, q->lane[l].count);
     }
+    rec_u64(&rc, q->results);
     assert(!rc.bad);
     run_key(k, q->run, q->st->idx + 1u);
     e_put(e, TABLE_RUN, k, sizeof k, b, rc.n);
@@ -169,6 +172,10 @@ static void head_load(struct engine *e, uint32_t id, struct rdr *rd)
     r->created_wall_us = rdr_i64(rd);
     r->changed_wall_us = rdr_i64(rd);
     r->last_event = rdr_u64(rd);
+    if (rd->p < rd->end) { /* since 0.2 */
+        r->hour = rdr_i64(rd);
+        r->hour_units = rdr_u64(rd);
+    }
     e->run[id - 1] = r;
     r->line->runs_open += r->state <= RUN_CLOSED;
     if (rd->bad)
@@ -191,6 +198,8 @@ static void queue_load(struct engine *e, uint32_t id, uint32_t part, struct rdr 
         q->lane[l].next_pos = rdr_u64(rd);
         q->lane[l].count = rdr_u64(rd);
     }
+    if (rd->p < rd->end) /* since 0.2 */
+        q->st->results += q->results = rdr_u64(rd);
     if (rd->bad)
         fail(e, STORE_CORRUPT);
 }
@@ -230,6 +239,7 @@ void runs_free(struct engine *e)
 void run_drop(struct engine *e, struct run *r)
 {
     match_forget_run(e, r);
+    arrivals_forget(e, r);
     for (uint32_t i = 0; i < r->lv->station_count; i++)
         skips_run_free(e, &r->rq[i]);
     groups_forget(e, r);
@@ -249,6 +259,7 @@ void run_drop(struct engine *e, struct run *r)
         struct rq *q = &r->rq[i - 1];
         for (int s = 0; s < TASK_STATES; s++)
             q->st->c.n[s] -= q->c.n[s];
+        q->st->results -= q->results;
     }
     e->run[r->id - 1] = NULL;
     run_free(r);

@@ -508,12 +508,15 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     ev_assign(e, EV_SUBMITTED, s, no, a->result);
     e->total.submitted++;
     s->st->submitted++;
+    s->st->results++;
+    r->rq[s->st->idx].results++;
+    rq_dirty(e, &r->rq[s->st->idx]);
     s->hub->submitted++;
     minute_add(&s->st->submits, e->now_us);
     minute_add(&s->hub->submits, e->now_us);
     if (s->elapsed_us)
         latency_add(&s->st->worked, e->now_us - s->elapsed_us);
-    pace_add(e, s->st, a);
+    pace_add(e, s->st, a, s->wall_us);
     if (!head) {
         e->total.late++;
         return SLP_E_LATE;

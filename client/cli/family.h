@@ -36,6 +36,8 @@ int cmd_station_dead(struct cli *cli, int argc, char **argv);
 int cmd_station_requeue(struct cli *cli, int argc, char **argv);
 int cmd_station_drop(struct cli *cli, int argc, char **argv);
 
+int cmd_coverage(struct cli *cli, int argc, char **argv);
+
 int cmd_hub_list(struct cli *cli, int argc, char **argv);
 int cmd_hub_show(struct cli *cli, int argc, char **argv);
 int cmd_worker_list(struct cli *cli, int argc, char **argv);

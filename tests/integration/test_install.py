@@ -81,7 +81,7 @@ class Install(unittest.TestCase):
                 self.assertTrue(os.access(self.root + program, os.X_OK), f"{unit}: {program}")
 
     def test_documents_and_man_pages_are_there(self):
-        for path in ("share/doc/sunline/README.md", "share/doc/sunline/PROTOCOL.md", "share/man/man1/sunline.1", "include/sunline.h", "include/sunline_quality.h"):
+        for path in ("share/doc/sunline/README.md", "share/doc/sunline/PROTOCOL.md", "share/man/man1/sunline.1", "include/sunline.h", "include/sunline_quality.h", "include/sunline_forecast.h"):
             self.assertTrue(os.path.isfile(os.path.join(self.at, path)), path)
 
 

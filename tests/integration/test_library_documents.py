@@ -30,7 +30,7 @@ def read(*path):
 
 
 def declared():
-    return set(re.findall(r"^SL_API [^;]*?\b(sl_\w+)\(", read("client", "sunline.h") + read("client", "sunline_quality.h"), re.M))
+    return set(re.findall(r"^SL_API [^;]*?\b(sl_\w+)\(", "".join(read("client", h) for h in ("sunline.h", "sunline_quality.h", "sunline_forecast.h")), re.M))
 
 
 class LibraryDocuments(harness.Case):
@@ -54,7 +54,7 @@ class LibraryDocuments(harness.Case):
         self.assertEqual(declared(), {line.split()[-1] for line in symbols.stdout.splitlines()})
 
     def test_the_header_stands_alone(self):
-        text = '#include "sunline_quality.h"\n#include "sunline.h"\nint main(void);\nint main(void) { return sl_version() ? 0 : 1; }\n'
+        text = '#include "sunline_forecast.h"\n#include "sunline_quality.h"\n#include "sunline.h"\nint main(void);\nint main(void) { return sl_version() ? 0 : 1; }\n'
         for standard in ("c11", "c17"):
             self.compile("alone", text, flags=("-std=" + standard, "-Wpedantic", "-Wstrict-prototypes"), link=False)
         if shutil.which("c++"):

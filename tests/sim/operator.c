@@ -82,6 +82,13 @@ static void peek(struct sim *s, struct rng *r, uint32_t line)
         return;
     struct slp_tasks_get q = { .station_id = v->first_station + rng_below(r, v->stations), .which = rng_below(r, 3) };
     send(s, SLP_TASKS_GET, &q);
+    struct slp_buf b = { 0 };
+    for (uint32_t i = 0; i < v->stations; i++)
+        slp_pack_u64(&b, v->first_station + i);
+    struct slp_coverage_get c = { .stations = { b.p, (uint32_t)b.n, v->stations } };
+    if (!b.failed)
+        send(s, SLP_COVERAGE_GET, &c);
+    slp_buf_free(&b);
 }
 
 static void operate(struct sim *s, uint64_t unused, uint64_t unused2)

@@ -158,6 +158,13 @@ static void send_out(struct sim *s)
     watchers_publish(s);
 }
 
+/* The reader's, not the engine's: answered after the commit. */
+static bool is_read(uint64_t type)
+{
+    return type == SLP_EVENTS_GET || type == SLP_TASKS_GET || type == SLP_COVERAGE_GET || type == SLP_OUTPUT_GET ||
+           type == SLP_UNIT_GET;
+}
+
 /* The first `n` frames of the inbox, after `first` if there is one, before a tick if asked for. True if the broker lives on. */
 static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enum fate fate)
 {
@@ -194,7 +201,7 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
         enum side side = s->net.peer[f->peer].side;
         if (slp_decode(f->bytes, f->n, side == SIDE_HUB ? SLP_A2B : SLP_C2B, &m, &fault))
             sim_broken(s, "an actor's frame is refused: %s at %s", slp_error_name(fault.code), fault.place);
-        if (m.type == SLP_EVENTS_GET || m.type == SLP_TASKS_GET || m.type == SLP_OUTPUT_GET || m.type == SLP_UNIT_GET)
+        if (is_read(m.type))
             continue; /* the reader's: below, after the commit */
         struct input in = { .kind = INPUT_MESSAGE, .peer = f->peer, .msg = &m };
         rc = step(s, &in);
@@ -262,7 +269,7 @@ static void answer_reads(struct sim *s, size_t n)
         struct slp_msg m;
         struct slp_fault fault;
         CHECK(s, slp_decode(f->bytes, f->n, SLP_A2B | SLP_C2B, &m, &fault) == 0);
-        if (m.type != SLP_EVENTS_GET && m.type != SLP_TASKS_GET && m.type != SLP_OUTPUT_GET && m.type != SLP_UNIT_GET)
+        if (!is_read(m.type))
             continue;
         slp_buf_clear(&v->page);
         memory_go();

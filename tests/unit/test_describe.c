@@ -55,6 +55,8 @@ static const struct {
     K(REPUTE, "\0\0\0\5\0\0\0\6", "what is measured of worker 5 at station 6"),
     K(DAY, "\0\0\0\0\0\0\0\5Asia/Tokyo", "when days begin in a zone of hub 5"),
     K(DAY, "\0\0\0\7\0\0\0\5", "what worker 7 has had in a day, station 5"),
+    K(ARRIVAL, "\0\0\0\5\1", "the usual arrivals of line 5"),
+    K(PRESENCE, "\0\0\0\5", "the presence at hub 5"),
 #undef K
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "broker/engine/presence.h"
 #include "broker/engine/records.h"
 #include "tests/lib/engine_life.h"
 
@@ -70,6 +71,8 @@ static void settle(struct world *w)
     slp_buf_free(&rows);
     slp_buf_free(&keys);
     world_clear(w);
+    w->wall_us += PRESENCE_EVERY_US; /* and somebody looks who is there */
+    world_tick(w);
     world_tasks_set(w, t[0].station_id, 0, "r", NULL, 0); /* under way until the next tick */
     world_clear(w);
 }
@@ -152,6 +155,8 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
         { TABLE_HISTORY, IN_VALUE, 11, 8, 4711, true, "refers to assignment 4711, which is not there" },
         { TABLE_HISTORY, IN_VALUE, 19, 4, 88, true, "refers to worker 88, which is not there" },
         { TABLE_DEAD, IN_KEY, 0, 4, 44, false, "refers to station 44, which is not there" },
+        { TABLE_ARRIVAL, IN_KEY, 0, 4, 44, false, "refers to line 44, which is not there" },
+        { TABLE_PRESENCE, IN_KEY, 0, 4, 66, false, "refers to hub 66, which is not there" },
         { TABLE_DEAD, IN_KEY, 8, 8, 5000, false, "refers to units 5000 to 5000 of run 1, which has 12" },
     };
     for (size_t i = 0; i < sizeof plants / sizeof *plants; i++) {
