@@ -1,5 +1,5 @@
 /* SHA-256 of what comes in pieces. libgcrypt's, which uses the processor's instructions for it: GLib's, in plain C, took
- * longer than everything else that an import does with a file. */
+ * longer than everything else that an import does with a file. It is made on a thread of its own. */
 #ifndef SUNLINE_CLI_DIGEST_H
 #define SUNLINE_CLI_DIGEST_H
 #include <stddef.h>

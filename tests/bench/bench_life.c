@@ -5,6 +5,7 @@
  *           keys       one station, a free idempotency key for each unit instead of numbers
  *           chain      five stations, one after the other
  *           wide       one station, then eight side by side, then one: ten tasks a unit
+ *           review     one station, and one that reviews its work: two robots, each reviews what the other did
  * With more than one station a life ends when the unit is through all of them. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,15 +106,19 @@ static void pair(struct slp_buf *b, const char *k, const char *v)
     slp_pack_cstr(b, v);
 }
 
-/* after_n < 0: behind the station above, as in a file that does not say. */
+#define REVIEW (-2)
+/* after_n < 0: behind the station above, as in a file that does not say; REVIEW: it reviews that one's work. */
 static void pack_station(struct slp_buf *b, const char *name, const char *const *after, int after_n)
 {
-    slp_pack_map(b, after_n < 0 ? 4 : 5);
+    bool review = after_n == REVIEW;
+    slp_pack_map(b, review ? 3 : after_n < 0 ? 4 : 5);
     pair(b, "name", name);
-    pair(b, "type", "work");
+    pair(b, "type", review ? "improve" : "work");
     slp_pack_cstr(b, "worker");
     slp_pack_map(b, 1);
     pair(b, "kind", "robot");
+    if (review)
+        return;
     slp_pack_cstr(b, "form");
     slp_pack_map(b, 1);
     slp_pack_cstr(b, "fields");
@@ -131,7 +136,10 @@ static void pack_station(struct slp_buf *b, const char *name, const char *const 
 
 static uint32_t stations(const struct life *l)
 {
-    return strcmp(l->variant, "chain") == 0 ? 5 : strcmp(l->variant, "wide") == 0 ? 10 : 1;
+    return strcmp(l->variant, "chain") == 0    ? 5
+           : strcmp(l->variant, "wide") == 0   ? 10
+           : strcmp(l->variant, "review") == 0 ? 2
+                                               : 1;
 }
 
 static void pack_line(struct slp_buf *b, const struct life *l)
@@ -148,7 +156,9 @@ static void pack_line(struct slp_buf *b, const struct life *l)
     slp_pack_cstr(b, "stations");
     slp_pack_array(b, n);
     for (uint32_t i = 0; i < n; i++) {
-        if (n < 10 || i == 0)
+        if (n == 2 && i == 1)
+            pack_station(b, name[i], NULL, REVIEW);
+        else if (n < 10 || i == 0)
             pack_station(b, name[i], NULL, -1);
         else if (i < 9)
             pack_station(b, name[i], name, 1);
@@ -239,21 +249,26 @@ static int producer_fd(const struct life *l)
 
 /* ---- the agent ---- */
 
-static uint64_t session, worker, granted, left_of_unit;
+static uint64_t session, worker[2], granted[2], left_of_unit;
+static unsigned workers = 1;
 
-static void pack_grant(uint64_t more)
+static void pack_grants(const uint64_t *more)
 {
-    granted += more;
-    struct slp_item_credit grant = { .worker = worker, .total = granted };
     slp_buf_clear(&grants);
-    slp_pack_item(&grants, SLP_ITEM_credit, &grant);
+    for (unsigned i = 0; i < workers; i++) {
+        granted[i] += more[i];
+        struct slp_item_credit grant = { .worker = worker[i], .total = granted[i] };
+        slp_pack_item(&grants, SLP_ITEM_credit, &grant);
+    }
 }
 
 static void open_consumer(const struct life *l)
 {
     static const char digest[32] = "bench roster";
     struct timespec now;
-    struct slp_item_worker_def bot = { .name = str("bot"), .kind = 1, .capacity = 1 };
+    struct slp_item_worker_def bot[2] = { { .name = str("bot"), .kind = 1, .capacity = 1 },
+                                          { .name = str("other"), .kind = 1, .capacity = 1 } };
+    workers = strcmp(l->variant, "review") == 0 ? 2 : 1;
     clock_gettime(CLOCK_REALTIME, &now);
     peer_open(l, "agents");
     struct slp_hello h = {
@@ -262,23 +277,29 @@ static void open_consumer(const struct life *l)
     h.wall_us = now.tv_sec * 1000000ll + now.tv_nsec / 1000;
     h.incarnation = (uint64_t)h.wall_us;
     session = peer_ask(SLP_HELLO, &h)->u.welcome.session;
-    slp_pack_item(&results, SLP_ITEM_worker_def, &bot);
-    struct slp_roster r = {
-        .session = session, .digest = { digest, 32 }, .workers = { results.p, (uint32_t)results.n, 1 }, .last = true
-    };
+    for (unsigned i = 0; i < workers; i++)
+        slp_pack_item(&results, SLP_ITEM_worker_def, &bot[i]);
+    struct slp_roster r = { .session = session,
+                            .digest = { digest, 32 },
+                            .workers = { results.p, (uint32_t)results.n, workers },
+                            .last = true };
     struct slp_cursor c = slp_each(peer_ask(SLP_ROSTER, &r)->u.roster_done.workers);
-    if (!slp_next_u64(&c, &worker))
-        die("the roster was not taken");
-    pack_grant(l->window);
-    struct slp_credit credit = { .session = session, .grants = { grants.p, (uint32_t)grants.n, 1 } };
+    for (unsigned i = 0; i < workers; i++)
+        if (!slp_next_u64(&c, &worker[i]))
+            die("the roster was not taken");
+    pack_grants((const uint64_t[]){ l->window, l->window });
+    struct slp_credit credit = { .session = session, .grants = { grants.p, (uint32_t)grants.n, workers } };
     SLP_SET(&credit, credit, grants);
     peer_send(SLP_CREDIT, &credit);
 }
 
 static void answer_push(void)
 {
-    static const char yes[] = "\xa1y";
+    static const char yes[] = "\xa1y", accepted[] = "\xc0\xa6"
+                                                    "accept\xc0"; /* the work as it was, the verdict, no note */
+    bool review = workers == 2 && me.m.u.push.station_id == 2;
     uint32_t n = 0;
+    uint64_t more[2] = { 0, 0 };
     struct slp_cursor c = slp_each(me.m.u.push.assignments);
     slp_buf_clear(&results);
     for (struct slp_item_assignment a; slp_next_assignment(&c, &a); n++) {
@@ -288,13 +309,16 @@ static void answer_push(void)
             die("an assignment without its payload");
         if (me.m.u.push.station_id == 1) /* every unit comes to the first station once */
             life_received(payload.p, payload.n);
-        struct slp_item_result it = { .assignment = a.assignment, .worker = worker, .values = { yes, 2, 1 } };
+        struct slp_item_result it = { .assignment = a.assignment, .worker = a.worker, .values = { yes, 2, 1 } };
+        if (review)
+            it.values = (struct slp_list){ accepted, sizeof accepted - 1, 3 };
         slp_pack_item(&results, SLP_ITEM_result, &it);
+        more[a.worker != worker[0]]++;
     }
-    pack_grant(n);
+    pack_grants(more);
     struct slp_submit q = { .session = session,
                             .results = { results.p, (uint32_t)results.n, n },
-                            .grants = { grants.p, (uint32_t)grants.n, 1 } };
+                            .grants = { grants.p, (uint32_t)grants.n, workers } };
     SLP_SET(&q, submit, grants);
     peer_send(SLP_SUBMIT, &q);
 }

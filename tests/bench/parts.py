@@ -177,14 +177,14 @@ def allocations(o):
         def counts(self):
             return struct.unpack("QQ", (self.directory / "allocations").read_bytes())
     rows = []
-    for window in WINDOWS:
+    for window, variant in (*((w, "") for w in WINDOWS), (1000, "chain"), (1000, "review")):
         with Counted(o.build, o.base) as s:
-            client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window))
+            client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window), variant=variant)
             before = s.counts()
-            lives = client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window))["tasks"]
+            lives = client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window), variant=variant)["tasks"]
             own, libraries = (b - a for a, b in zip(before, s.counts()))
-        rows.append({"window": window, "lives": lives, "own": own, "libraries": libraries})
-        say(f"window {window}: {own} of our own in {lives:,} lives, {libraries / lives:.2f} a life of the libraries")
+        rows.append({"window": window, "variant": variant, "lives": lives, "own": own, "libraries": libraries})
+        say(f"window {window}{variant and ', ' + variant}: {own} of our own in {lives:,} lives, {libraries / lives:.2f} a life of the libraries")
     return {"rows": rows}
 
 

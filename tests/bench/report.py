@@ -77,7 +77,8 @@ def batch(part):
 
 
 def allocations(part):
-    rows = [[f"window {r['window']:,}", f"{r['lives']:,}", str(r["own"]), r["libraries"] / r["lives"]] for r in part["rows"]]
+    named = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed"}
+    rows = [[f"window {r['window']:,}{named[r.get('variant', '')]}", f"{r['lives']:,}", str(r["own"]), r["libraries"] / r["lives"]] for r in part["rows"]]
     return table(["allocations of the broker", "in lives", "our own", "of its libraries, a life"], rows)
 
 

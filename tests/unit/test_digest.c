@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -30,8 +31,38 @@ static void digests_are_those_of_sha_256(void **state)
     }
 }
 
+static void much_in_pieces_of_any_size_has_one_digest(void **state)
+{
+    (void)state;
+    uint8_t first[DIGEST_BYTES], got[DIGEST_BYTES];
+    size_t n = 3u << 20;
+    char *text = malloc(n);
+    assert_non_null(text);
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)(i * 2654435761u >> 13);
+    static const size_t pieces[] = { 3u << 20, 1000, 262144, 262143, 524289 };
+    for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
+        struct digest *d = digest_new();
+        assert_non_null(d);
+        for (size_t at = 0; at < n; at += pieces[k])
+            digest_add(d, text + at, pieces[k] < n - at ? pieces[k] : n - at);
+        digest_get(d, k == 0 ? first : got);
+        if (k > 0)
+            assert_memory_equal(got, first, sizeof got);
+        digest_free(&d);
+    }
+    struct digest *given_up = digest_new(); /* an import that is broken off */
+    digest_add(given_up, text, n);
+    digest_free(&given_up);
+    assert_null(given_up);
+    free(text);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(digests_are_those_of_sha_256) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digests_are_those_of_sha_256),
+        cmocka_unit_test(much_in_pieces_of_any_size_has_one_digest),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
