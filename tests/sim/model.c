@@ -81,6 +81,7 @@ void model_put(struct model *m, uint32_t n)
 /* The assignment ends without a result; the task, if it is still held by it, is left to the caller. True: it is. */
 static bool give_back(struct model *m, uint64_t no, int why)
 {
+    m->a[no].back = why != WHY_FAILED && why != WHY_BURIED && !(why == WHY_EXPIRED && m->a[no].state == M_BEGUN);
     m->a[no].state = M_RETURNED;
     m->a[no].why = why;
     struct m_unit *u = &m->unit[m->a[no].unit];
@@ -323,11 +324,35 @@ static bool declined(const struct model *m, uint32_t worker, uint32_t s, uint32_
     return false;
 }
 
+static bool did_before(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
+{
+    for (uint64_t no = 1; no <= m->assignments; no++)
+        if (m->a[no].unit == unit && m->a[no].worker == worker && m->a[no].state == M_COUNTED &&
+            (m->st[s].not_did >> m->a[no].station & 1))
+            return true;
+    return false;
+}
+
+/* As many in hand at the station as may be; or as many had today by this worker: what he gave back before it was work is not counted. */
+static bool limited(const struct model *m, uint32_t worker, uint32_t s)
+{
+    const int64_t day_us = 86400000000;
+    uint32_t in_hand = 0, today = 0;
+    for (uint64_t no = 1; no <= m->assignments; no++) {
+        if (m->a[no].station != s)
+            continue;
+        bool same_day = (m->a[no].given_us + m->wall_off_us) / day_us == (m->now_us + m->wall_off_us) / day_us;
+        in_hand += m->a[no].state <= M_BEGUN;
+        today += m->a[no].worker == worker && same_day && !m->a[no].back;
+    }
+    return (m->st[s].at_once && in_hand >= m->st[s].at_once) || (m->st[s].per_day && today >= m->st[s].per_day);
+}
+
 static bool may_do(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
 {
     return !over(m) && !m->paused && m->worker[worker].here && m->worker[worker].credit > 0 &&
            m->unit[unit].task[s].state == M_READY && (!m->st[s].humans_only || m->worker[worker].human) &&
-           !declined(m, worker, s, unit);
+           !declined(m, worker, s, unit) && !did_before(m, worker, s, unit) && !limited(m, worker, s);
 }
 
 const char *model_push(struct model *m, uint64_t no, uint32_t worker, uint32_t s, uint32_t unit)
@@ -344,6 +369,7 @@ const char *model_push(struct model *m, uint64_t no, uint32_t worker, uint32_t s
     m->a[no].worker = worker;
     m->a[no].state = M_HANDED;
     m->a[no].due_us = m->now_us + m->st[s].start_by_us;
+    m->a[no].given_us = m->now_us;
     m->worker[worker].credit--;
     m->unit[unit].task[s].state = M_ASSIGNED;
     m->unit[unit].task[s].holder = no;
@@ -362,7 +388,8 @@ const char *model_idle(const struct model *m)
                     return text;
                 }
             /* first in, first out at first dispatch: whoever came to this station later must not have been dispatched before */
-            for (uint32_t v = 1; v <= m->units && m->unit[u].task[s].state == M_READY && !m->unit[u].task[s].dispatched;
+            for (uint32_t v = 1; v <= m->units && m->unit[u].task[s].state == M_READY &&
+                                 !m->unit[u].task[s].dispatched && !m->st[s].not_did; /* else: not for each */
                  v++)
                 if (m->unit[v].task[s].dispatched && m->unit[v].task[s].turn > m->unit[u].task[s].turn) {
                     snprintf(text, sizeof text, "unit %u was dispatched at station %u before unit %u, which came first",

@@ -153,6 +153,15 @@ static void an_agent_that_was_replaced_stops(void **state)
     assert_int_equal(core_next_due_us(w->core), INT64_MAX);
 }
 
+static void an_agent_whose_clock_is_off_begins_nothing_and_says_what_to_do(void **state)
+{
+    struct world *w = *state;
+    give_roster(w);
+    refuse(w, must_send(w, SLP_HELLO)->id, SLP_E_CLOCK_OFF);
+    assert_int_equal(said(w, CORE_OUT_EXIT)->code, SLP_E_CLOCK_OFF);
+    assert_int_equal(core_next_due_us(w->core), INT64_MAX);
+}
+
 static void another_version_is_no_reason_to_stop(void **state)
 {
     struct world *w = *state;
@@ -636,6 +645,7 @@ int main(void)
         T(silence_for_three_heartbeats_ends_the_session),
         T(no_session_leads_to_hello_and_the_results_follow_in_the_new_one),
         T(an_agent_that_was_replaced_stops),
+        T(an_agent_whose_clock_is_off_begins_nothing_and_says_what_to_do),
         T(another_version_is_no_reason_to_stop),
         T(a_stopping_broker_is_left_and_found_again),
         T(tasks_wait_for_their_form_and_run_up_to_the_capacity),

@@ -19,15 +19,17 @@ static const char *const routes[] = { "x", "y", "z" };
 static const char line_text[] =
     "line: modelled\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
     "  - name: s0\n    worker: {kind: any}\n    after: []\n    lease: 60s\n    start_by: 40s\n    backoff: 7s\n    "
-    "attempts: 2\n    form:\n      fields:\n"
+    "attempts: 2\n    at_once: 5\n    form:\n      fields:\n"
     "        - {name: route, type: radio, options: [x, y, z], required: true}\n"
     "  - name: s1\n    worker: {kind: human}\n    after: [s0]\n    when: s0.route == \"x\"\n    lease: 90s\n    "
     "start_by: 30s\n    backoff: 5s\n    attempts: 1\n"
     "    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-    "  - name: s2\n    worker: {kind: any}\n    after: [s0]\n    lease: 50s\n    start_by: 60s\n    backoff: 11s\n    "
+    "  - name: s2\n    worker: {kind: any, not_who_did: [s0]}\n    after: [s0]\n    lease: 50s\n    start_by: 60s\n    "
+    "backoff: 11s\n    "
     "attempts: 3\n"
     "    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-    "  - name: s3\n    worker: {kind: any}\n    after: [s1, s2]\n    when: s1.route == \"y\" or s2.route == \"y\"\n    "
+    "  - name: s3\n    worker: {kind: any, per_day: 4}\n    after: [s1, s2]\n    when: s1.route == \"y\" or s2.route "
+    "== \"y\"\n    "
     "lease: 40s\n    start_by: 40s\n"
     "    backoff: 3s\n    attempts: 2\n    form:\n      fields:\n        - {name: route, type: radio, options: [x, y, "
     "z], required: true}\n";
@@ -389,10 +391,10 @@ static void command(struct beside *b)
 static void both_open(struct beside *b, uint64_t seed)
 {
     static const struct m_station st[MODEL_STATIONS] = {
-        { 0, 2, false, -1, 0, 60 * SECOND, 40 * SECOND, 7 * SECOND },
-        { 1, 1, true, 0, 0, 90 * SECOND, 30 * SECOND, 5 * SECOND },
-        { 1, 3, false, -1, 0, 50 * SECOND, 60 * SECOND, 11 * SECOND },
-        { 6, 2, false, -1, 0, 40 * SECOND, 40 * SECOND, 3 * SECOND },
+        { 0, 2, 0, 5, 0, false, -1, 0, 60 * SECOND, 40 * SECOND, 7 * SECOND },
+        { 1, 1, 0, 0, 0, true, 0, 0, 90 * SECOND, 30 * SECOND, 5 * SECOND },
+        { 1, 3, 1, 0, 0, false, -1, 0, 50 * SECOND, 60 * SECOND, 11 * SECOND },
+        { 6, 2, 0, 0, 4, false, -1, 0, 40 * SECOND, 40 * SECOND, 3 * SECOND },
     };
     memset(b, 0, sizeof *b);
     b->seed = seed;
@@ -402,6 +404,8 @@ static void both_open(struct beside *b, uint64_t seed)
     b->w.cfg =
         (struct engine_config){ .heartbeat_us = 400ll * 24 * 3600 * SECOND, .grace_us = 400ll * 24 * 3600 * SECOND };
     world_open(&b->w);
+    b->w.wall_us = 1700006400000000 - 600 * SECOND; /* ten minutes to midnight: a day may end meanwhile */
+    b->m.wall_off_us = b->w.wall_us - b->w.now_us;
 }
 
 /* Everything up to the first command, recorded like the rest. */
