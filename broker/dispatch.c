@@ -25,7 +25,7 @@ static const struct dispatch_row rows[] = {
     { SLP_WHY_GET, BY_ENGINE, RIGHT_AGENT },        { SLP_BYE, BY_ENGINE, RIGHT_AGENT },
     { SLP_SHIFTS, BY_ENGINE, RIGHT_AGENT },         { SLP_SHIFTS_GET, BY_ENGINE, RIGHT_WATCH },
     { SLP_WORKER_WHY_GET, BY_ENGINE, RIGHT_WATCH }, { SLP_REPUTE_GET, BY_ENGINE, RIGHT_WATCH },
-    { SLP_COVERAGE_GET, BY_READER, RIGHT_WATCH },
+    { SLP_COVERAGE_GET, BY_READER, RIGHT_WATCH },   { SLP_WORKER_SET, BY_ENGINE, RIGHT_OPERATE },
 };
 
 const struct dispatch_row *dispatch_find(uint64_t type)

@@ -264,6 +264,55 @@ int sl_repute(struct sl *sl, const char *worker, struct sl_value *story)
     return rc;
 }
 
+int sl_worker_set(struct sl *sl, const struct sl_worker_change *c, uint64_t *count)
+{
+    bool skill = c->action >= SL_WORKER_GRANT;
+    int rc = sl__enter(sl);
+    if (rc == SL_OK && (unsigned)c->action > SL_WORKER_REVOKE)
+        rc = sl__fail(sl, SL_MISUSE, "action", NULL);
+    if (rc == SL_OK)
+        rc = sl__name_ok(sl, c->worker, "worker");
+    if (rc == SL_OK)
+        rc = skill ? sl__name_ok(sl, c->skill, "skill") : sl__name_ok(sl, c->line, "line");
+    if (rc == SL_OK && !skill)
+        rc = sl__name_ok(sl, c->station, "station");
+    if (rc == SL_OK && c->level > SL_SKILL_LEVEL_MAX)
+        rc = sl__fail(sl, SL_BAD_VALUE, "level", NULL);
+    if (rc == SL_OK && c->reason && strlen(c->reason) > SL_TEXT_BYTES_MAX)
+        rc = sl__fail(sl, SL_TOO_BIG, "reason", NULL);
+    if (rc == SL_OK && c->reason && !sl_utf8_ok(c->reason, strlen(c->reason)))
+        rc = sl__fail(sl, SL_BAD_VALUE, "reason", "it is not UTF-8");
+    if (rc != SL_OK)
+        return rc;
+    struct slp_worker_set s = { .name = sl__bytes(c->worker), .action = c->action };
+    if (skill) {
+        s.skill = sl__bytes(c->skill);
+        SL__SET(&s, worker_set, skill);
+    } else {
+        s.line = sl__bytes(c->line);
+        s.station = sl__bytes(c->station);
+        SL__SET(&s, worker_set, line);
+        SL__SET(&s, worker_set, station);
+    }
+    if (c->action == SL_WORKER_GRANT) {
+        s.level = c->level;
+        SL__SET(&s, worker_set, level);
+    }
+    if (c->until_wall_us) {
+        s.until_wall_us = c->until_wall_us;
+        SL__SET(&s, worker_set, until_wall_us);
+    }
+    if (c->reason) {
+        s.reason = sl__bytes(c->reason);
+        SL__SET(&s, worker_set, reason);
+    }
+    struct slp_msg m;
+    rc = sl__request(sl, SLP_WORKER_SET, &s, SLP_DONE, &m);
+    if (rc == SL_OK && count)
+        *count = m.u.done.count;
+    return rc;
+}
+
 int sl_stats(struct sl *sl, struct sl_value *figures)
 {
     int rc = sl__enter(sl);

@@ -478,6 +478,16 @@ SL_API int sl_shifts(struct sl *sl, const char *hub, sl_shift_fn *row, void *arg
 SL_API int sl_worker_why(struct sl *sl, const char *worker, uint64_t *code, char *text, size_t size);
 /* What is measured of a worker: a map, as message `repute` in PROTOCOL.md tells, borrowed until the next call. */
 SL_API int sl_repute(struct sl *sl, const char *worker, struct sl_value *story);
+/* What an operator does to a worker: suspends him from a station or lets him back, grants a skill or takes the grant back. line, station: of the first
+ * two; skill: of the others, level and until_wall_us (0: without end) of a grant; reason may be NULL. *count (may be NULL): 0 if it was so already. */
+enum sl_worker_action { SL_WORKER_SUSPEND, SL_WORKER_READMIT, SL_WORKER_GRANT, SL_WORKER_REVOKE };
+struct sl_worker_change {
+    const char *worker, *line, *station, *skill, *reason;
+    enum sl_worker_action action;
+    uint64_t level;
+    int64_t until_wall_us;
+};
+SL_API int sl_worker_set(struct sl *sl, const struct sl_worker_change *change, uint64_t *count);
 /* a map of counters and gauges, borrowed until the next call */
 SL_API int sl_stats(struct sl *sl, struct sl_value *figures);
 /* Copy the broker's store to `path` (absolute, on its machine, not there yet). May take long: timeout_ms 0 waits

@@ -24,6 +24,7 @@ struct ld_draft { /* what is known of a station until it is compiled */
     uint32_t after_count, shows_count, passes_count, not_did_count;
     struct ld_item *after, *shows, *passes, *not_did, when, exhausted; /* when.text.p NULL: none */
     const char *shows_at, *reasons_at; /* of a review */
+    struct slr gold, require;    /* p NULL: none */
     uint64_t ancestors[SL_LINE_STATIONS_MAX / 64];
     uint64_t *sees, *hands;     /* bit sets of slots: what comes to it, what it hands on */
     uint32_t first_slot;        /* slots: all input fields, then what each station gives, in the order of the file */
@@ -80,6 +81,11 @@ void ld_reviews(struct ld_build *b);
 /* The keys that make a tournament, once the form is known; then, once all stations of the file are, its jury's station behind them. */
 void ld_tournament(struct ld_build *b, struct slr vals[], struct ld_station *s, struct ld_draft *d);
 void ld_jury(struct ld_build *b, uint32_t station);
+/* The keys `window`, `require` (ld_require.c), and what of it can only be told once the whole station is known. */
+void ld_window(struct ld_build *b, struct slr r, struct ld_station *s);
+void ld_require(struct ld_build *b, struct slr r, struct ld_station *s);
+void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s);
+void ld_gold(struct ld_build *b);                 /* control tasks, when it is known what stations show */
 void ld_graph(struct ld_build *b);                /* after, next, order, depth, ancestors */
 void ld_not_did(struct ld_build *b);              /* whose work shuts out whom (ld_worker.c) */
 void ld_see(struct ld_build *b);                  /* sees, hands, shows, when, outs */

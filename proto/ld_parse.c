@@ -281,6 +281,10 @@ static void take_station(struct ld_build *b, struct slr *r, struct ld_station *s
     s->at_once = (uint32_t)ld_take_count(b, vals[LD_STATION_AT_ONCE], "at_once", 1, SL_AT_ONCE_MAX, 0);
     s->reward_micros = ld_take_millionths(b, vals[LD_STATION_REWARD], "reward", LD_S_MONEY);
     ld_review_keys(b, vals, s, d);
+    ld_window(b, vals[LD_STATION_WINDOW], s);
+    ld_require(b, vals[LD_STATION_REQUIRE], s);
+    d->require = vals[LD_STATION_REQUIRE];
+    d->gold = vals[LD_STATION_GOLD];
     ld_agree(b, vals[LD_STATION_COPIES], vals[LD_STATION_AGREE], s, d);
     ld_tournament(b, vals, s, d);
 }

@@ -60,6 +60,38 @@ static const struct ld_key auto_keys[LD_AUTO_KEYS] = {
     [LD_AUTO_IGNORE] = { "ignore", LD_S_TEXTS, false, NULL },
     [LD_AUTO_TOLERANCE] = { "tolerance", LD_S_DECIMAL, false, NULL },
 };
+static const struct ld_key require_keys[LD_REQUIRE_KEYS] = {
+    [LD_REQUIRE_APPROVAL] = { "approval", LD_S_WORD, false, NULL },
+    [LD_REQUIRE_RETURNED] = { "returned", LD_S_WORD, false, NULL },
+    [LD_REQUIRE_GOLD] = { "gold", LD_S_WORD, false, NULL },
+    [LD_REQUIRE_AGREEMENT] = { "agreement", LD_S_WORD, false, NULL },
+    [LD_REQUIRE_ABANDONMENT] = { "abandonment", LD_S_WORD, false, NULL },
+    [LD_REQUIRE_AFTER] = { "after", LD_S_COUNT, false, NULL },
+    [LD_REQUIRE_OF] = { "of", LD_S_WORD, false, NULL },
+    [LD_REQUIRE_NEWCOMERS] = { "newcomers", LD_S_WORD, false, NULL },
+};
+static const struct ld_key window_keys[LD_WINDOW_KEYS] = {
+    [LD_WINDOW_KEY_LAST] = { "last", LD_S_COUNT, false, NULL },
+    [LD_WINDOW_KEY_WITHIN] = { "within", LD_S_DURATION, false, NULL },
+};
+static const struct ld_key match_keys[LD_MATCH_KEYS] = {
+    [LD_MATCH_FIELD] = { "field", LD_S_FIELD_NAME, true, NULL },
+    [LD_MATCH_IGNORE] = { "ignore", LD_S_TEXTS, false, NULL },
+    [LD_MATCH_TOLERANCE] = { "tolerance", LD_S_DECIMAL, false, NULL },
+};
+static const struct ld_key rule_keys[LD_RULE_KEYS] = {
+    [LD_RULE_BELOW] = { "below", LD_S_DECIMAL, true, NULL }, [LD_RULE_AFTER] = { "after", LD_S_COUNT, false, NULL },
+    [LD_RULE_DO] = { "do", LD_S_WORD, true, NULL },          [LD_RULE_SKILL] = { "skill", LD_S_NAME, false, NULL },
+    [LD_RULE_AT] = { "at", LD_S_NAME, false, NULL },         [LD_RULE_UNTIL] = { "until", LD_S_DECIMAL, false, NULL },
+};
+static const struct ld_key gold_keys[LD_GOLD_KEYS] = {
+    [LD_GOLD_FILE] = { "file", LD_S_TEXT, false, NULL },
+    [LD_GOLD_EVERY] = { "every", LD_S_COUNT, false, NULL },
+    [LD_GOLD_MATCH] = { "match", LD_S_MAPS, false, &ld_match_map },
+    [LD_GOLD_RULES] = { "rules", LD_S_MAPS, false, &ld_rule_map },
+    [LD_GOLD_COLUMNS] = { "columns", LD_S_TEXTS, false, NULL },
+    [LD_GOLD_CELLS] = { "cells", LD_S_TEXTS, false, NULL },
+};
 static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_NAME] = { "name", LD_S_NAME, true, NULL },
     [LD_STATION_TYPE] = { "type", LD_S_WORD, false, NULL },
@@ -87,6 +119,9 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_CONTESTANTS] = { "contestants", LD_S_COUNT, false, NULL },
     [LD_STATION_JURY] = { "jury", LD_S_MAP, false, &ld_jury_map },
     [LD_STATION_AUTO_JUDGE] = { "auto_judge", LD_S_MAP, false, &ld_auto_map },
+    [LD_STATION_REQUIRE] = { "require", LD_S_MAP, false, &ld_require_map },
+    [LD_STATION_WINDOW] = { "window", LD_S_MAP, false, &ld_window_map },
+    [LD_STATION_GOLD] = { "gold", LD_S_MAP, false, &ld_gold_map },
 };
 static const struct ld_key line_keys[LD_LINE_KEYS] = {
     [LD_LINE_NAME] = { "line", LD_S_NAME, true, NULL },
@@ -106,11 +141,17 @@ const struct ld_map ld_copies_map = { "copies map", LD_COPIES_KEYS, copies_keys 
 const struct ld_map ld_agree_map = { "agree map", LD_AGREE_KEYS, agree_keys };
 const struct ld_map ld_jury_map = { "jury map", LD_JURY_KEYS, jury_keys };
 const struct ld_map ld_auto_map = { "auto_judge map", LD_AUTO_KEYS, auto_keys };
+const struct ld_map ld_require_map = { "require map", LD_REQUIRE_KEYS, require_keys };
+const struct ld_map ld_window_map = { "window", LD_WINDOW_KEYS, window_keys };
+const struct ld_map ld_gold_map = { "gold map", LD_GOLD_KEYS, gold_keys };
+const struct ld_map ld_match_map = { "match", LD_MATCH_KEYS, match_keys };
+const struct ld_map ld_rule_map = { "gold rule", LD_RULE_KEYS, rule_keys };
 const struct ld_map ld_form_map = { "form", LD_FORM_KEYS, form_keys };
 const struct ld_map ld_field_map = { "form field", LD_FIELD_KEYS, field_keys };
-const struct ld_map *const ld_maps[] = { &ld_line_map,  &ld_input_map, &ld_station_map, &ld_worker_map, &ld_copies_map,
-                                         &ld_agree_map, &ld_jury_map,  &ld_auto_map,    &ld_form_map,   &ld_field_map,
-                                         NULL };
+const struct ld_map *const ld_maps[] = { &ld_line_map,    &ld_input_map,  &ld_station_map, &ld_worker_map,
+                                         &ld_copies_map,  &ld_agree_map,  &ld_jury_map,    &ld_auto_map,
+                                         &ld_require_map, &ld_window_map, &ld_gold_map,    &ld_match_map,
+                                         &ld_rule_map,    &ld_form_map,   &ld_field_map,   NULL };
 
 const char *const ld_type_words[] = { "text",        "general", "email",     "url",    "number",
                                       "date",        "time",    "datetime",  "phone",  "short_answer",

@@ -189,6 +189,8 @@ void ld_jury(struct ld_build *b, uint32_t station)
                               .backoff_us = of->backoff_us,
                               .start_by_us = of->start_by_us,
                               .attempts = of->attempts,
+                              .window_last = of->window_last,
+                              .window_within_us = of->window_within_us,
                               .review = { .of = -1, .exhausted = -1 },
                               .reviewed_by = -1,
                               .copies = { .max = 1, .method = LD_VOTES, .ties = LD_TIES_FIRST } };

@@ -30,6 +30,7 @@
 #define SL_SKILLS_MAX 32                  /* skills of a worker or a requirement; TOO_MANY */
 #define SL_SKILL_LEVEL_MAX 255            /* the highest level of a skill; BAD_VALUE */
 #define SL_COPIES_MAX 100                 /* answers a station may ask for of one task; BAD_LINE */
+#define SL_GOLD_ROWS_MAX 4096             /* control tasks of a station; BAD_LINE */
 #define SL_PLACES_MAX 256                 /* hubs or teams that one list of a station names; BAD_LINE */
 #define SL_ATTEMPTS_MAX 100               /* attempts a station may allow; BAD_LINE */
 #define SL_AT_ONCE_MAX 1000000            /* the highest limit of a station's tasks in hand at once; BAD_LINE */

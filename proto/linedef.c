@@ -177,6 +177,8 @@ static void compile(struct ld_build *b, const char *packed, size_t n)
         ld_not_did(b);
     if (!ld_memory_out(b) && b->line->stations)
         ld_see(b);
+    if (!ld_memory_out(b) && b->line->stations)
+        ld_gold(b);
 }
 
 struct ld_line *ld_compile(const char *packed, size_t n, ld_problem_fn *problem, void *arg)

@@ -47,6 +47,35 @@ const char *ld_rule_word(enum ld_rule rule);
 #define LD_JURY_SUFFIX ".jury"
 #define LD_JURY_FIELD "winner" /* what a juror answers: a place in the list that he sees, from 1 */
 #define LD_JURY_ENTRIES ".entries" /* behind the tournament's name: what that list is shown as */
+
+/* Whoever works here must have been measured so: shares in millionths. */
+enum ld_measure { LD_APPROVAL, LD_RETURNED, LD_GOLD, LD_AGREEMENT, LD_ABANDONMENT };
+struct ld_bound { enum ld_measure measure; bool less, equal; uint32_t micros; }; /* less: <, else >; equal: it may be that, too */
+struct ld_require {
+    uint32_t count;               /* 0: nothing is required */
+    struct ld_bound *bound;
+    uint32_t after;               /* fewer things say nothing: a newcomer */
+    bool of_all, refuse_new;      /* of_all: measured at all stations, not at this one */
+};
+#define LD_WINDOW_LAST 64
+#define LD_WINDOW_LAST_MIN 8
+#define LD_WINDOW_LAST_MAX 10000
+#define LD_WINDOW_WITHIN_US (90ll * 24 * 3600 * 1000000)
+
+/* Control tasks: what they show, what the answers are, and what follows from them. */
+enum ld_gold_do { LD_SUSPEND, LD_LOWER, LD_TRAIN };
+struct ld_gold_answer { uint16_t field; bool ignore_case, ignore_space; int64_t tolerance_micros; };
+struct ld_gold_rule { uint32_t below_micros, after, until_micros; enum ld_gold_do what; struct slp_bytes skill; int16_t at; }; /* at: the station that trains */
+struct ld_gold {
+    uint32_t every;               /* one of so many assignments of a worker; 0: there are none */
+    uint32_t row_count, answer_count, rule_count;
+    struct ld_gold_answer *answer;
+    struct slp_bytes *shown;      /* row by row, a packed value for each that the station shows */
+    struct slp_bytes *wanted;     /* row by row, for each answer; p NULL: anything is right */
+    uint64_t *digest;             /* of what a row shows */
+    uint64_t secret;              /* of all rows, answers too: nobody who does not know them can tell it */
+    struct ld_gold_rule *rules;
+};
 /* What a station with copies adds behind its form's fields, in this order; with method ALL only the first. */
 enum { LD_ADDS_ANSWERS, LD_ADDS_VOTES, LD_ADDS_CONFIDENCE, LD_ADDS_DECIDED, LD_ADDS };
 
@@ -85,6 +114,10 @@ struct ld_station {
     struct ld_copies copies;
     struct ld_review review;      /* of type IMPROVE */
     int reviewed_by;              /* -1: nobody's */
+    struct ld_require require;
+    struct ld_gold gold;
+    uint32_t window_last;         /* measures are of so many latest things, */
+    int64_t window_within_us;     /* and of nothing older */
     uint32_t after_count;         /* direct upstream stations, by index, ascending; stations are in topological order of the file (an */
     uint16_t *after;              /* `after` may name a later one in the file: `order` below is the topological order) */
     uint32_t next_count;          /* direct downstream stations, ascending */

@@ -70,6 +70,28 @@ static const char *keep(struct load *l, const char *text)
 }
 
 /* ---------------------------------------------------------------- members */
+/* A level, or {level, until}: the skill ends with that day, in UTC. */
+static bool read_skill(struct load *l, const yaml_node_t *node, uint32_t *level, int64_t *until_wall_us)
+{
+    static const char *const keys[] = { "level", "until", NULL };
+    const yaml_node_t *v[2];
+    int64_t day;
+    *until_wall_us = 0;
+    if (node->type != YAML_MAPPING_NODE)
+        return yaml_walk_count(&l->w, node, "a skill's level", 0, SL_SKILL_LEVEL_MAX, level);
+    if (!yaml_walk_map(&l->w, node, "a skill", keys, v))
+        return false;
+    if (!v[0]) {
+        yaml_walk_problem(&l->w, node, "a skill needs a level");
+        return false;
+    }
+    if (v[1] && !shift_read_date(&l->w, v[1], &day))
+        return false;
+    if (v[1])
+        *until_wall_us = (day + 1) * 86400000000ll;
+    return yaml_walk_count(&l->w, v[0], "a skill's level", 0, SL_SKILL_LEVEL_MAX, level);
+}
+
 static void read_skills(struct load *l, const yaml_node_t *node, struct hub_member *m)
 {
     const yaml_node_t *name, *level;
@@ -83,12 +105,13 @@ static void read_skills(struct load *l, const yaml_node_t *node, struct hub_memb
         }
         const char *text = yaml_walk_name(&l->w, name, "a skill");
         uint32_t value = 0;
-        if (!yaml_walk_count(&l->w, level, "a skill's level", 0, SL_SKILL_LEVEL_MAX, &value) || !text)
+        int64_t until;
+        if (!read_skill(l, level, &value, &until) || !text)
             continue;
         for (uint32_t k = 0; k < m->skill_count; k++)
             if (strcmp(skills[k].name, text) == 0)
                 yaml_walk_problem(&l->w, name, "skill '%s' stands twice", text);
-        skills[m->skill_count++] = (struct hub_skill){ keep(l, text), value };
+        skills[m->skill_count++] = (struct hub_skill){ keep(l, text), value, until };
     }
     m->skills = skills;
 }
@@ -407,7 +430,10 @@ static bool pack_member(struct slp_buf *b, const struct hub_member *m)
     struct slp_buf skills = { 0 };
     for (uint32_t i = 0; i < m->skill_count; i++) {
         struct slp_item_skill s = { .name = { m->skills[i].name, (uint32_t)strlen(m->skills[i].name) },
-                                    .level = m->skills[i].level };
+                                    .level = m->skills[i].level,
+                                    .until_wall_us = m->skills[i].until_wall_us };
+        if (s.until_wall_us)
+            SLP_SET(&s, item_skill, until_wall_us);
         slp_pack_item(&skills, SLP_ITEM_skill, &s);
     }
     struct slp_item_worker_def d = { .name = { m->id, (uint32_t)strlen(m->id) },

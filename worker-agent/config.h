@@ -12,7 +12,7 @@ enum runner_kind { RUNNER_NONE, RUNNER_EXEC, RUNNER_COPROCESS };
 /* A shift that somebody works by. The same pattern in another zone, or with a worker's own days off, is a shift of its own, named after
  * both: "day", "day Asia/Kolkata", "day (asha)". */
 struct hub_shift { const char *name, *zone, *text; struct shift shift; };
-struct hub_skill { const char *name; uint32_t level; };
+struct hub_skill { const char *name; uint32_t level; int64_t until_wall_us; }; /* until 0: without end */
 struct hub_member { /* a person or a robot */
     const char *id, *title, *team;     /* title, team: "" if not given */
     bool robot;

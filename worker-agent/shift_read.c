@@ -135,7 +135,7 @@ static void read_week(struct yaml_walk *w, const yaml_node_t *node, const char *
     }
 }
 
-static bool read_date(struct yaml_walk *w, const yaml_node_t *node, int64_t *day)
+bool shift_read_date(struct yaml_walk *w, const yaml_node_t *node, int64_t *day)
 {
     const char *p = scalar(node);
     if (strlen(p) == 10 && date_of(p, day))
@@ -185,7 +185,7 @@ static void read_extra(struct yaml_walk *w, struct arena *a, const yaml_node_t *
     const yaml_node_t *date, *spans;
     for (size_t i = 0; v && yaml_walk_pair(w, node, "extra", i, &date, &spans); i++) {
         struct shift_extra x = { 0 };
-        if (!read_date(w, date, &x.day))
+        if (!shift_read_date(w, date, &x.day))
             continue;
         if (to->extra_count == SHIFT_DATES_MAX) {
             yaml_walk_problem(w, date, "extra: at most %d days", SHIFT_DATES_MAX);
@@ -213,7 +213,7 @@ static void read_changes(struct yaml_walk *w, const yaml_node_t *node, struct sh
     const yaml_node_t *date, *week;
     for (size_t i = 0; yaml_walk_pair(w, node, "from", i, &date, &week); i++) {
         int64_t day;
-        if (!read_date(w, date, &day))
+        if (!shift_read_date(w, date, &day))
             continue;
         if (*count == SHIFT_WEEKS_MAX) {
             yaml_walk_problem(w, date, "from: at most %d changes", SHIFT_WEEKS_MAX - 1);

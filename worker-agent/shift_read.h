@@ -19,6 +19,7 @@
 /* `name` is for messages. *text: the pattern in a line, for people. After a mistake *to is not to be used. */
 void shift_read(struct yaml_walk *w, struct arena *a, const yaml_node_t *node, const char *name, struct shift *to,
                 const char **text);
+bool shift_read_date(struct yaml_walk *w, const yaml_node_t *node, int64_t *day); /* YYYY-MM-DD; days since 1970. False: reported */
 /* A list of days off, `more` behind those of `base` (so that both hold). Returns the whole list, *count long; NULL: none or no memory. */
 const struct shift_off *shift_read_off(struct yaml_walk *w, struct arena *a, const yaml_node_t *node,
                                        const struct shift *base, uint32_t *count);

@@ -224,6 +224,11 @@ static bool same_values(const struct ld_field *f, const struct ld_copies *c, str
     return a.p - at == b.p - bt && memcmp(at, bt, (size_t)(a.p - at)) == 0;
 }
 
+bool agree_value_same(const struct ld_field *f, const struct ld_copies *c, struct slp_bytes a, struct slp_bytes b)
+{
+    return same_values(f, c, slr_on(a.p ? a.p : "", a.n), slr_on(b.p ? b.p : "", b.n));
+}
+
 bool agree_same(const struct ld_station *s, const struct slp_list *a, const struct slp_list *b)
 {
     const struct ld_copies *c = &s->copies;

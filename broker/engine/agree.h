@@ -39,5 +39,6 @@ void agree_decide(const struct ld_station *s, struct agree_answer *a, uint32_t n
  * Texts: with `ignore: [case]` the letters of ASCII, Latin-1, Latin Extended-A, Greek and Cyrillic count without their case, with `ignore: [space]`
  * blanks at the ends do not count and any others as one. Numbers: as decimals, exactly; with a tolerance, or where one of them was sent as a binary
  * fraction, to twelve decimals. Lists of a check_box: in any order. */
+bool agree_value_same(const struct ld_field *f, const struct ld_copies *c, struct slp_bytes a, struct slp_bytes b); /* one field; p NULL: missing. Of c, how to compare */
 bool agree_same(const struct ld_station *s, const struct slp_list *a, const struct slp_list *b);
 #endif

@@ -3,6 +3,7 @@
  * Segments with a live assignment are in memory, found by number through an open-addressed map (sequential numbers lie side by side in
  * it) and by time through a heap with one entry a segment. Others are loaded when somebody asks and forgotten at the batch's end. LIVE names
  * the live ones, so that a start reads no history. */
+#include "broker/engine/gold.h"
 #include "broker/engine/internal.h"
 
 /* ---- the map from number to segment ---- */
@@ -506,11 +507,19 @@ enum item { ITEM_IN, ITEM_NO_ROOM, ITEM_TOO_BIG };
 static bool context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t shown)
 {
     size_t room = shown < SL_PUSH_FIELDS_BYTES_MAX ? SL_PUSH_FIELDS_BYTES_MAX - shown : 0;
-    if (!is_review(st) && st->def->reviewed_by < 0)
+    if (is_gold(unit) || (!is_review(st) && st->def->reviewed_by < 0))
         return false;
     if (!unit_at_hand(e, r, unit))
         show_keep(e);
     return review_context(e, r, unit, st, room, &e->b1);
+}
+
+static bool show(struct engine *e, struct run *r, uint64_t unit, const struct station *st, uint32_t worker)
+{
+    if (!is_gold(unit))
+        return unit_show(e, r, unit, st->def, worker);
+    gold_show(st, unit, &e->b1);
+    return true;
 }
 
 /* One more task in the frame, unless it does not fit. */
@@ -523,7 +532,7 @@ static enum item push_item(struct engine *e, struct run *r, const struct station
     slp_pack_u64(&e->b1, a->worker);
     slp_pack_u64(&e->b1, a->attempt);
     size_t before = show_bytes(e);
-    enum item got = unit_show(e, r, a->unit, st->def, a->worker) ? ITEM_IN : ITEM_TOO_BIG;
+    enum item got = show(e, r, a->unit, st, a->worker) ? ITEM_IN : ITEM_TOO_BIG;
     if (got == ITEM_IN && context(e, r, a->unit, st, show_bytes(e) - before) && !e->b1.failed)
         e->b1.p[was.b1_n]++; /* an element more than was said */
     if (got == ITEM_IN && show_bytes(e) > SL_FRAME_BYTES_MAX - 4096)
@@ -621,6 +630,7 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
     aseg_link(s);
     timer_add(e, s);
     assign_dirty(e, s);
+    gold_segment(e, s);
     announce(e, s);
     if (has_copies(s->st))
         copies_assigned(e, s);

@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+#include "broker/engine/gold.h"
+#include "broker/engine/standing.h"
 static unsigned wanted(const struct ld_station *s, const uint8_t *t)
 {
     return t[ST_WANTED] ? t[ST_WANTED] : s->copies.min;
@@ -197,7 +199,7 @@ void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, 
         e->picked = v;
         e->picked_cap = cap;
         for (uint32_t i = 0; i < pick; i++)
-            if (has_copies(e->pick[i].rq->st))
+            if (has_copies(e->pick[i].rq->st) && !is_gold(e->pick[i].unit))
                 picked_put(e, i);
     }
     picked_put(e, pick);
@@ -335,7 +337,7 @@ static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t
 uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
 {
     const struct aentry *a = assign_entry(s, no);
-    uint8_t *h = open_task(e, s, no);
+    uint8_t *h = standing_refuses(e, s->st, a->worker) ? NULL : open_task(e, s, no);
     if (!h)
         return NULL;
     uint8_t *t = unit_station(h, s->st->idx);
@@ -354,7 +356,17 @@ uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
 
 /* ---- the decision ---- */
 
-bool copies_gather(struct engine *e, uint64_t newest, struct ballot *b)
+/* Of a posterior: how its worker answered the control tasks of the station. */
+static void measure(struct engine *e, const struct station *st, uint32_t worker, struct agree_answer *a)
+{
+    if (st->def->copies.method != LD_POSTERIOR)
+        return;
+    struct tally t = repute_tally(e, st, worker, MEASURE_GOLD);
+    a->correct = (uint32_t)t.sum;
+    a->total = (uint32_t)t.n;
+}
+
+bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, struct ballot *b)
 {
     struct slp_buf *values = &e->b2;
     struct slp_list l;
@@ -382,9 +394,11 @@ bool copies_gather(struct engine *e, uint64_t newest, struct ballot *b)
     b->off[b->n] = (uint32_t)values->n;
     if (values->failed)
         fail(e, STORE_NO_MEMORY);
-    for (uint32_t i = 0; i < b->n && !e->rc; i++)
+    for (uint32_t i = 0; i < b->n && !e->rc; i++) {
         b->a[i] =
             (struct agree_answer){ .values = { values->p + b->off[i], b->off[i + 1] - b->off[i], SL_FORM_FIELDS_MAX } };
+        measure(e, st, b->worker[i], &b->a[i]);
+    }
     return !e->rc;
 }
 
@@ -446,11 +460,8 @@ static void announce(struct engine *e, struct run *r, struct station *st, uint64
 /* Each of those who answered: beside what was decided. With one answer, or where all are kept, there is nothing to compare. */
 static void tell_outcome(struct engine *e, struct station *st, const struct ballot *b, const struct agree_verdict *v)
 {
-    for (uint32_t i = 0; st->def->copies.method != LD_ALL && b->n > 1 && i < b->n && !e->rc; i++) {
-        const struct aseg *s = assign_find(e, b->no[i]);
-        assert(s);
-        repute_outcome(e, st, s->e[b->no[i] - s->first].worker, b->a[i].group == b->a[v->winner].group);
-    }
+    for (uint32_t i = 0; st->def->copies.method != LD_ALL && b->n > 1 && i < b->n && !e->rc; i++)
+        repute_outcome(e, st, b->worker[i], b->a[i].group == b->a[v->winner].group);
 }
 
 void copies_close(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const struct slp_list *values,
@@ -498,7 +509,7 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
         tournament_entered(e, r, unit, h, idx);
         return;
     }
-    if (!copies_gather(e, get_u48(t + ST_ASSIGN), &b))
+    if (!copies_gather(e, st, get_u48(t + ST_ASSIGN), &b))
         return;
     assert(b.n == t[ST_COUNTED]);
     if (st->def->copies.method == LD_VOTES) {
@@ -520,6 +531,42 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     }
 }
 
+/* Answers of those who were suspended since they gave them count no more (standing.c). They are looked for when another answer comes: then it is known
+ * how many are wanted in their place, and not before that does it matter. */
+static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, struct station *st)
+{
+    uint32_t n = 0;
+    if (!e->station[st->key - 1]->guarded)
+        return;
+    slp_buf_clear(&e->b2);
+    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = next(e, x)) {
+        const struct repute *his = x.a->state == ASSIGN_COUNTED ? repute_of(e, x.a->worker, st->key) : NULL;
+        if (!his || x.a->result > his->void_result)
+            continue;
+        x.a->state = ASSIGN_LATE;
+        x.a->why = WHY_SUSPENDED;
+        assign_dirty(e, x.s);
+        assert(t[ST_COUNTED] > 0);
+        t[ST_COUNTED]--;
+        slp_pack_u64(&e->b2, x.no);
+        n++;
+    }
+    if (!n)
+        return;
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 4);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, r->id);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_u64(&e->b3, st->id);
+    slp_pack_cstr(&e->b3, "unit");
+    slp_pack_u64(&e->b3, unit);
+    slp_pack_cstr(&e->b3, "assignments");
+    slp_pack_array(&e->b3, n);
+    slp_buf_add(&e->b3, e->b2.p, e->b2.n);
+    ev_emit(e, EV_ANSWERS_VOID, r->line, r, NULL, &e->b3);
+}
+
 void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us)
 {
     uint64_t unit = assign_entry(s, no)->unit;
@@ -527,6 +574,7 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
     if (!h)
         return;
     uint8_t *t = unit_station(h, s->st->idx);
+    drop_void(e, s->run, unit, t, s->st);
     if (t[ST_COUNTED] == wanted(s->st->def, t))
         decide(e, s->run, unit, h, s->st->idx, done_wall_us);
     else

@@ -14,7 +14,7 @@ struct ballot { /* the answers that count, in the order in which they did */
     uint32_t off[COUNTED_MAX + 2];
 };
 /* From the newest assignment back; the values lie in e->b2. False after fail(). */
-bool copies_gather(struct engine *e, uint64_t newest, struct ballot *b);
+bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, struct ballot *b);
 void copies_want(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, uint32_t idx, unsigned n, enum why why); /* n answers in all */
 void copies_settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum why why); /* the state that the places make */
 void copies_park(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why, const char *reason, size_t n);

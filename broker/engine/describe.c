@@ -98,6 +98,16 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         return;
     case TABLE_ARRIVAL: snprintf(text, size, "the usual arrivals of line %" PRIu32, next_u32(&w)); return;
     case TABLE_PRESENCE: snprintf(text, size, "the presence at hub %" PRIu32, next_u32(&w)); return;
+    case TABLE_GOLD:
+        if (w.n && w.p[0] == 0)
+            snprintf(text, size, "a control task that worker %" PRIu32 " has seen", (w.p++, w.n--, next_u32(&w)));
+        else
+            snprintf(text, size, "where the control tasks of run %" PRIu32 " are",
+                     w.n ? (w.p++, w.n--, next_u32(&w)) : 0);
+        return;
+    case TABLE_SKILL:
+        snprintf(text, size, "skills that the broker granted or lowered of worker %" PRIu32, next_u32(&w));
+        return;
     default: snprintf(text, size, "nothing that this version knows");
     }
 }

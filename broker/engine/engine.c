@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/skills.h"
 #include "broker/engine/standing.h"
 
 /* ---- tools ---- */
@@ -408,6 +409,8 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
     }
     if (!e->rc && !all_there(e))
         fail(e, STORE_CORRUPT);
+    if (!e->rc)
+        guards_count(e);
     store_abort(&e->t);
     *rc = e->rc;
     if (e->rc)
@@ -431,10 +434,12 @@ void engine_close(struct engine **pe)
     paces_free(e);
     reputes_free(e);
     arrivals_free(e);
+    skills_free(e);
     lines_free(e);
     gates_free(e);
     groups_close(e);
     ev_free(e);
+    free(e->unsettled);
     free(e->pick);
     free(e->picked);
     free(e->pending);
@@ -526,6 +531,7 @@ static const struct {
     { SLP_SHIFTS_GET, on_shifts_get },
     { SLP_WORKER_WHY_GET, on_worker_why_get },
     { SLP_REPUTE_GET, on_repute_get },
+    { SLP_WORKER_SET, on_worker_set },
 };
 
 static void on_message(struct engine *e, const struct slp_msg *m)
@@ -575,6 +581,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
     ev_clock(e, e->now_us - before_us);
     stats_second(e);
     shifts_now(e);
+    skills_now(e);
     switch (in->kind) {
     case INPUT_BOOT: on_boot(e, in); break;
     case INPUT_MESSAGE: on_message(e, in->msg); break;
@@ -594,6 +601,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         e->full_results = in->full && in->room_bytes < SL_FRAME_BYTES_MAX * 16;
         break;
     }
+    standings_settle(e);
     queue_flush_pending(e);
     recalls_flush(e);
     match_run(e);
@@ -619,7 +627,8 @@ int64_t engine_next_due_us(const struct engine *e)
         due = e->delay_due_us;
     if (e->hub_check_us && e->hub_check_us < due)
         due = e->hub_check_us;
-    int64_t shift = shifts_next_due(e), day = days_next_due(e);
+    int64_t shift = shifts_next_due(e), day = days_next_due(e), skill = skills_next_due(e);
     due = shift < due ? shift : due;
+    due = skill < due ? skill : due;
     return day < due ? day : due;
 }

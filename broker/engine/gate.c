@@ -191,6 +191,7 @@ static bool widen(struct engine *e, uint32_t words)
             g->kin = v;
         }
     }
+    ok = ok && bars_widen(e, words);
     for (uint32_t i = 0; ok && i < m->cells; i++) {
         uint64_t *v = realloc(m->cell[i]->bits, words * sizeof *v);
         ok = v != NULL;
@@ -236,6 +237,7 @@ static void gate_drop(struct engine *e, uint32_t i)
     free(g->skill);
     free(g->kin);
     *g = (struct gate){ 0 };
+    bars_gate(e, i);
     for (uint32_t k = 0; k < m->gates; k++)
         if (m->gate[k].used)
             m->gate[k].kin[i / 64] &= ~(1ull << (i % 64));
@@ -291,11 +293,11 @@ static struct limit *limit_at(const struct station *st)
     return limit_any(st->limit) ? st->limit : NULL;
 }
 
-static bool same_gate(const struct gate *g, const struct station *st, const struct needs *skill)
+static bool same_gate(const struct gate *g, uint32_t key, const struct station *st, const struct needs *skill)
 {
     const struct ld_station *d = g->def, *s = st->def;
-    bool same = g->used && g->kind == s->kind && g->prefer == s->prefer && g->skills == s->skill_count &&
-                g->limit == limit_at(st);
+    bool same = g->used && g->key == key && g->kind == s->kind && g->prefer == s->prefer &&
+                g->skills == s->skill_count && g->limit == limit_at(st);
     for (uint16_t i = 0; same && i < g->skills; i++)
         same = g->skill[i].name == skill[i].name && g->skill[i].level == skill[i].level;
     return same && same_names(&d->only_hubs, &s->only_hubs) && same_names(&d->not_hubs, &s->not_hubs) &&
@@ -356,7 +358,7 @@ static void make_kin(struct matcher *m, const uint64_t *fits)
         }
 }
 
-static uint32_t gate_new(struct engine *e, const struct station *st, struct needs *skill)
+static uint32_t gate_new(struct engine *e, uint32_t key, const struct station *st, struct needs *skill)
 {
     struct matcher *m = &e->m;
     const struct ld_station *s = st->def;
@@ -382,6 +384,7 @@ static uint32_t gate_new(struct engine *e, const struct station *st, struct need
     memcpy(copy, skill, s->skill_count * sizeof *copy);
     struct gate *g = &m->gate[at];
     *g = (struct gate){ .used = true,
+                        .key = key,
                         .listed = s->only_hubs.count || s->not_hubs.count || s->only_teams.count || s->not_teams.count,
                         .kind = (uint8_t)s->kind,
                         .prefer = (uint8_t)s->prefer,
@@ -394,6 +397,7 @@ static uint32_t gate_new(struct engine *e, const struct station *st, struct need
     m->listed += g->listed;
     m->best += g->prefer == LD_PREFER_BEST;
     m->by_hub += g->prefer == LD_PREFER_HUB;
+    bars_gate(e, at);
     for (uint32_t i = 0; i < m->profiles; i++)
         if (m->profile[i] && skills_fit(g, m->profile[i])) {
             m->profile[i]->fits[at / 64] |= 1ull << (at % 64);
@@ -423,11 +427,11 @@ uint32_t gate_of(struct engine *e, struct station *st)
     if (e->rc)
         return UINT32_MAX;
     qsort(skill, s->skill_count, sizeof *skill, by_name);
-    uint32_t at = 0;
-    while (at < e->m.gates && !same_gate(&e->m.gate[at], st, skill))
+    uint32_t at = 0, key = e->station[st->key - 1]->guarded ? st->key : 0;
+    while (at < e->m.gates && !same_gate(&e->m.gate[at], key, st, skill))
         at++;
     if (at == e->m.gates)
-        at = gate_new(e, st, skill);
+        at = gate_new(e, key, st, skill);
     if (at != UINT32_MAX)
         st->gate = at + 1;
     return at;
@@ -494,23 +498,16 @@ static struct profile *profile_new(struct engine *e, uint8_t kind, const struct 
     return p;
 }
 
-struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_list *skills)
+struct profile *profile_for(struct engine *e, uint8_t kind, const struct skill_set *has)
 {
     struct needs skill[SL_SKILLS_MAX];
-    uint16_t n = 0, kept = 0;
-    struct slp_cursor c = slp_each(*skills);
-    struct slp_item_skill it;
-    while (slp_next_skill(&c, &it) && n < SL_SKILLS_MAX)
-        skill[n++] = (struct needs){ skill_intern(e, it.name), (uint8_t)it.level };
+    uint16_t kept = 0;
+    for (uint32_t i = 0; i < has->n; i++)
+        if (has->v[i].level || has->v[i].source != SKILL_LOWERED) /* lowered to nothing: he has it no more */
+            skill[kept++] = (struct needs){ skill_intern(e, has->v[i].name), (uint8_t)has->v[i].level };
     if (e->rc)
         return NULL;
-    qsort(skill, n, sizeof *skill, by_name);
-    for (uint16_t i = 0; i < n; i++) { /* a skill that is told twice counts at its higher level */
-        if (!kept || skill[kept - 1].name != skill[i].name)
-            skill[kept++] = skill[i];
-        else if (skill[i].level > skill[kept - 1].level)
-            skill[kept - 1].level = skill[i].level;
-    }
+    qsort(skill, kept, sizeof *skill, by_name);
     uint32_t hash = kind + 1u;
     for (uint16_t i = 0; i < kept; i++)
         hash = (hash ^ (skill[i].name * 256 + skill[i].level)) * 2654435761u;
@@ -573,6 +570,7 @@ void gates_free(struct engine *e)
     free(m->scratch);
     free(m->blocked);
     free(m->team_named);
+    bars_free(e);
     free(e->skill_name);
     free(e->skill_slot);
 }

@@ -19,6 +19,7 @@ static uint8_t worker_class(struct engine *e, struct worker *w)
 
 struct cell_key {
     struct profile *profile;
+    struct bar *bar;
     struct worker *solo;
     uint32_t hub, team;
     uint8_t class;
@@ -29,19 +30,20 @@ static uint32_t key_hash(const struct cell_key *k)
 {
     uint64_t h = k->profile->id * 0x9E3779B97F4A7C15ull ^ k->hub * 0xC2B2AE3D27D4EB4Full ^
                  k->team * 0x165667B19E3779F9ull ^ (k->solo ? k->solo->id : 0) * 0x27D4EB2F165667C5ull ^
-                 (k->class * 2u + k->of_hub) * 0x85EBCA6B27D4EB4Full;
+                 (k->class * 2u + k->of_hub) * 0x85EBCA6B27D4EB4Full ^
+                 (k->bar ? k->bar->id : 0) * 0xFF51AFD7ED558CCDull;
     return (uint32_t)(h >> 32) ^ (uint32_t)h;
 }
 
 static bool cell_same(const struct cell_key *a, const struct cell_key *b)
 {
-    return a->profile == b->profile && a->solo == b->solo && a->hub == b->hub && a->team == b->team &&
-           a->class == b->class && a->of_hub == b->of_hub;
+    return a->profile == b->profile && a->bar == b->bar && a->solo == b->solo && a->hub == b->hub &&
+           a->team == b->team && a->class == b->class && a->of_hub == b->of_hub;
 }
 
 static struct cell_key key_of(const struct cell *c)
 {
-    return (struct cell_key){ c->profile, c->solo, c->hub, c->team, c->class, c->of_hub };
+    return (struct cell_key){ c->profile, c->bar, c->solo, c->hub, c->team, c->class, c->of_hub };
 }
 
 static bool slots_double(struct engine *e)
@@ -70,6 +72,8 @@ static bool slots_double(struct engine *e)
 static void cell_fill(struct engine *e, struct cell *c)
 {
     gate_bits(e, c->profile, c->hub, c->team, c->bits);
+    for (uint32_t w = 0; c->bar && w < e->m.words; w++)
+        c->bits[w] &= ~c->bar->bits[w];
     for (const struct mask *k = c->solo ? c->solo->masks : NULL; k; k = k->w_next)
         c->bits[k->gate / 64] &= ~(1ull << (k->gate % 64));
 }
@@ -81,8 +85,8 @@ static struct cell *cell_get(struct engine *e, const struct cell_key *k)
         return NULL;
     struct cell **slot = &m->cell_slot[key_hash(k) & (m->cell_slots - 1)];
     for (struct cell *c = *slot; c; c = c->hash_next)
-        if (c->profile == k->profile && c->solo == k->solo && c->hub == k->hub && c->team == k->team &&
-            c->class == k->class && c->of_hub == k->of_hub)
+        if (c->profile == k->profile && c->bar == k->bar && c->solo == k->solo && c->hub == k->hub &&
+            c->team == k->team && c->class == k->class && c->of_hub == k->of_hub)
             return c;
     struct cell *c = m->free_cells;
     if (c) {
@@ -107,6 +111,8 @@ static struct cell *cell_get(struct engine *e, const struct cell_key *k)
         m->cell[c->id - 1] = c;
     }
     c->profile = k->profile;
+    if ((c->bar = k->bar) != NULL)
+        c->bar->users++;
     c->solo = k->solo;
     c->hub = k->hub;
     c->team = k->team;
@@ -136,6 +142,7 @@ static void cell_release(struct engine *e, struct cell **pc)
     c->hash_next = m->free_cells;
     m->free_cells = c;
     c->profile = NULL;
+    bar_drop(e, &c->bar);
     c->solo = NULL;
     m->cells_used--;
 }
@@ -178,8 +185,8 @@ static void cell_out(struct engine *e, struct cell *c)
 static void list_in(struct engine *e, struct worker *w, enum idle_list l, const struct cell_key *k)
 {
     struct cell *c = w->at[l].cell;
-    if (!c || c->profile != k->profile || c->solo != k->solo || c->hub != k->hub || c->team != k->team ||
-        c->class != k->class) {
+    if (!c || c->profile != k->profile || c->bar != k->bar || c->solo != k->solo || c->hub != k->hub ||
+        c->team != k->team || c->class != k->class) {
         cell_release(e, &w->at[l].cell);
         if (!(c = cell_get(e, k)))
             return;
@@ -221,8 +228,13 @@ static struct cell_key key_for(struct engine *e, struct worker *w)
 {
     const struct hub *h = e->hub[w->hub - 1];
     bool team = w->team && w->team <= e->m.team_named_cap && e->m.team_named[w->team - 1];
-    return (struct cell_key){ w->profile,         w->masks ? w : NULL, h->named ? h->id : 0,
-                              team ? w->team : 0, worker_class(e, w),  false };
+    return (struct cell_key){ w->profile,
+                              standing_bar(e, w),
+                              w->masks ? w : NULL,
+                              h->named ? h->id : 0,
+                              team ? w->team : 0,
+                              worker_class(e, w),
+                              false };
 }
 
 static void list(struct engine *e, struct worker *w)

@@ -19,6 +19,7 @@
 #include "broker/engine/presence.h"
 #include "broker/engine/records.h"
 #include "broker/engine/repute.h"
+#include "broker/engine/skills.h"
 #include "proto/linedef.h"
 #include "proto/reader.h"
 
@@ -63,7 +64,7 @@ struct limit {
 struct station {
     uint32_t id, version, key;   /* key: the first station of the line that has this name; what is by name is under it */
     uint16_t idx;
-    bool paused;
+    bool paused, guarded;       /* guarded, of a key: workers can be kept out (bars.c); never ends */
     struct line *line;
     struct station *latest;     /* of a station that is a key: the newest one under it */
     const struct ld_line *lv;
@@ -164,7 +165,10 @@ struct worker {
     struct { struct cell *cell; struct worker *next, *prev; } at[IDLE_LISTS]; /* while idle listed there (idle.c) */
     struct mask *masks;                     /* gates at which he is not asked (mask.c) */
     uint8_t class;                          /* as measured (repute.h), while class_known */
-    bool class_known;
+    bool class_known, bar_known, skills_expire; /* skills_expire: some of them have an end (skills.c) */
+    uint32_t expiring_i;                    /* place in the heap + 1 */
+    int64_t skills_due_us;
+    struct bar *bar;                        /* where he is kept out, while bar_known */
 };
 
 /* ---- shifts (shifts.c) ---- */
@@ -338,6 +342,11 @@ struct engine {
 
     int64_t delay_due_us;     /* head of DELAY; INT64_MAX: none */
     int64_t hub_check_us;
+    struct worker **expiring; /* a heap: whose skills end next */
+    uint32_t expiring_n, expiring_cap;
+    int64_t skills_wall_us;   /* wall time at which the skills stand */
+    struct { uint32_t worker, key; } *unsettled; /* what was measured in this command, where that can keep somebody out */
+    uint32_t unsettled_n, unsettled_cap, guards_of_all; /* the latter: stations that require something measured at all stations */
     struct { struct repute **v, **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */
     struct slp_buf b1, b2, b3; /* scratch: of the listings and frames being made, of rows and fields, of events */
     struct slp_buf answer;     /* the items of the command's answer, while it goes on */
@@ -404,6 +413,8 @@ void lines_write(struct engine *e);
 void line_dirty(struct engine *e, struct line *l);
 void lines_free(struct engine *e);
 struct line *line_named(struct engine *e, struct slp_bytes n);
+void station_write(struct engine *e, const struct station *s);
+struct station *station_named(const struct engine *e, const struct line *l, struct slp_bytes name); /* its key; NULL: no version has it */
 bool station_open(const struct station *s); /* neither it nor its line is paused or deleted */
 void on_line_apply(struct engine *e, const struct slp_msg *m);
 void on_lines_get(struct engine *e, const struct slp_msg *m);
@@ -508,12 +519,33 @@ void delay_tick(struct engine *e);
 uint32_t skill_intern(struct engine *e, struct slp_bytes n);
 uint32_t gate_of(struct engine *e, struct station *s);  /* its number; made if it is not there. UINT32_MAX after fail() */
 void gate_bits(struct engine *e, const struct profile *p, uint32_t hub, uint32_t team, uint64_t *bits); /* the gates that such a worker passes */
-struct profile *profile_for(struct engine *e, uint8_t kind, const struct slp_list *skills); /* one worker more has it */
+struct profile *profile_for(struct engine *e, uint8_t kind, const struct skill_set *has); /* one worker more has it */
 void profile_drop(struct engine *e, struct profile **p);
 void gates_free(struct engine *e);
 /* May a worker of this kind, skills, hub and team work at the station at all? If not, why tells (may be NULL), and *code as in `why`. */
 bool station_takes(struct engine *e, const struct worker *w, const struct station *s, char *why, size_t why_size, int *code);
 void hub_named_check(struct engine *e, struct hub *h);
+
+/* bars.c: where workers are kept out */
+struct bar *bar_for(struct engine *e, const uint32_t *key, uint32_t n); /* ascending; one user more. NULL for none (or after fail()) */
+void bar_drop(struct engine *e, struct bar **b);
+bool bar_has(const struct bar *b, uint32_t key);
+bool bars_widen(struct engine *e, uint32_t words);
+void bars_gate(struct engine *e, uint32_t gate); /* this one came or went */
+void bars_free(struct engine *e);
+
+/* standing.c: who is kept out */
+struct bar *standing_bar(struct engine *e, struct worker *w); /* of one who is signed in; read when it is not known */
+void standing_measured(struct engine *e, uint32_t worker, uint32_t key); /* something was: at the end of the command his bar is made anew */
+void standings_settle(struct engine *e);
+void standing_sign_off(struct engine *e, struct worker *w);
+bool standing_refuses(struct engine *e, const struct station *st, uint32_t worker); /* no result of his counts there now */
+/* What keeps him from the station, as `why` tells it; false: nothing. */
+bool standing_why(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size, int *code);
+void station_guard(struct engine *e, struct station *key);  /* it is guarded from now on */
+void stations_guard_newest(struct engine *e, struct line *l); /* there is a new version: what does it ask? */
+void guards_count(struct engine *e);
+void on_worker_set(struct engine *e, const struct slp_msg *m);
 
 /* idle.c: who waits for work */
 void idle_list(struct engine *e, struct worker *w);
@@ -670,6 +702,8 @@ bool worker_name(struct engine *e, uint32_t worker, struct name *n); /* from the
 void worker_set_signed_in(struct engine *e, struct worker *w, bool in); /* the flag and its counters */
 void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work; what it holds stays */
 void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct worker *)); /* unstarted assignments go back */
+
+void worker_skills_changed(struct engine *e, struct worker *w); /* his profile is made anew */
 
 /* pace.c */
 void paces_load(struct engine *e);

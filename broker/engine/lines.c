@@ -9,6 +9,17 @@ struct line *line_named(struct engine *e, struct slp_bytes n)
     return id && id <= e->meta.line ? e->line[id - 1] : NULL;
 }
 
+struct station *station_named(const struct engine *e, const struct line *l, struct slp_bytes name)
+{
+    for (uint32_t v = l->newest; v > 0; v--) {
+        const struct line_version *o = &l->version[v - 1];
+        for (uint32_t k = 0; k < o->def->station_count; k++)
+            if (o->def->stations[k].name.n == name.n && !memcmp(o->def->stations[k].name.p, name.p, name.n))
+                return e->station[e->station[o->first_station - 1 + k]->key - 1];
+    }
+    return NULL;
+}
+
 bool station_open(const struct station *s)
 {
     return !s->paused && s->line->state == LINE_ACTIVE;
@@ -65,7 +76,7 @@ void line_dirty(struct engine *e, struct line *l)
     l->dirty = true;
 }
 
-static void station_write(struct engine *e, const struct station *s)
+void station_write(struct engine *e, const struct station *s)
 {
     uint8_t k[4], b[16];
     struct rec rc = { b, 0, sizeof b, 0 };
@@ -73,6 +84,7 @@ static void station_write(struct engine *e, const struct station *s)
     rec_u32(&rc, s->version);
     rec_u16(&rc, s->idx);
     rec_u8(&rc, s->paused);
+    rec_u8(&rc, s->guarded);
     assert(!rc.bad);
     key_u32(k, s->id);
     e_put(e, TABLE_STATION, k, sizeof k, b, rc.n);
@@ -222,6 +234,8 @@ void lines_load(struct engine *e)
         struct station *s = station_new(e, key_get_u32(c.key.p), e->line[line - 1], version, idx);
         if (s)
             s->paused = rdr_u8(&r);
+        if (s && r.p < r.end) /* 0.1.0 knew no guards */
+            s->guarded = rdr_u8(&r);
     }
     walked(e, rc);
     store_cursor_close(&c);
@@ -370,6 +384,7 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
         s->paused = paused_before(e, l, s->def->name);
         station_write(e, s);
     }
+    stations_guard_newest(e, l);
     definition_write(e, l, l->newest);
     line_dirty(e, l);
     announce_version(e, l);

@@ -12,6 +12,7 @@
  *
  * That a queue is empty or closed is found out when its turn comes: nobody has to be told. That a station is as full as it may be takes its gate out of
  * the question (limits.c); that a worker has had as many as his day may bring takes him out of it, or masks him at the station's gate (days.c). */
+#include "broker/engine/gold.h"
 #include "broker/engine/internal.h"
 
 /* ---- runs that have work ---- */
@@ -285,16 +286,18 @@ static void picked(struct engine *e, struct pick *pk)
     struct rq *q = pk->rq;
     struct run *r = q->run;
     struct worker *w = pk->w;
-    uint8_t *h = unit_head(e, r, pk->unit, true);
-    struct pick *v = h ? grow(e, e->pick, &e->pick_cap, e->picks + 1, sizeof *v) : NULL;
+    bool gold = is_gold(pk->unit);
+    uint8_t *h = gold ? NULL : unit_head(e, r, pk->unit, true);
+    struct pick *v = h || gold ? grow(e, e->pick, &e->pick_cap, e->picks + 1, sizeof *v) : NULL;
     if (!v)
         return;
     e->pick = v;
     pk->at = e->picks;
     e->pick[e->picks++] = *pk;
-    if (has_copies(q->st))
+    gold_handed(e, q->st, w->id);
+    if (!gold && has_copies(q->st))
         copies_taken(e, r, h, q->st->idx, e->picks - 1);
-    else
+    else if (!gold)
         task_set(e, r, h, q->st->idx, TASK_ASSIGNED);
     e->hub[w->hub - 1]->assigned++;
     if (pk->since_us)
@@ -380,7 +383,8 @@ void match_run(struct engine *e)
             idle_unlist(e, w);
         else if (day_full_at(e, w, q->st)) /* his gate is of this limit alone */
             mask_add(e, w, gate, MASK_DAY);
-        else if ((time_for(e, w, q) && queue_take(e, q, w, &pk)) || (rq_offers(q) && take_elsewhere(e, q, w, &pk)))
+        else if ((time_for(e, w, q) && (gold_take(e, q, w, &pk) || queue_take(e, q, w, &pk))) ||
+                 (rq_offers(q) && take_elsewhere(e, q, w, &pk)))
             picked(e, &pk);
         else if (rq_offers(q) && !e->rc)
             mask_add(e, w, gate, MASK_NOTHING);

@@ -18,9 +18,11 @@ enum mask_why { MASK_NOTHING, MASK_DAY, MASK_WHYS };
 
 struct needs { uint32_t name; uint8_t level; }; /* a skill by its interned name */
 
-/* What a station asks of a worker, whatever the task. Stations that ask the same share a gate; its number is its bit. */
+/* What a station asks of a worker, whatever the task. Stations that ask the same share a gate; its number is its bit. One at which workers can be kept
+ * out (bars.c) has a gate of its own, which its versions share as long as they ask the same. */
 struct gate {
     bool used, listed; /* listed: it names hubs or teams */
+    uint32_t key;      /* of the station whose own it is; 0: of all that ask the same */
     uint8_t kind, prefer;
     uint16_t skills;
     const struct ld_station *def; /* one of those that ask this: the texts are its */
@@ -44,6 +46,14 @@ struct profile {
     struct needs skill[];   /* ascending by name */
 };
 
+/* Stations at which workers are kept out (bars.c). */
+struct bar {
+    uint32_t id, users, keys, hash; /* users: workers and cells that have it; without any it is freed */
+    struct bar *hash_next;
+    uint64_t *bits;                 /* the gates that it shuts */
+    uint32_t key[];                 /* ascending */
+};
+
 enum idle_list { IDLE_ALL, IDLE_HUB, IDLE_LISTS };
 
 /* Workers between whom no gate tells a difference: of one profile, one class (worker_class), and, where a gate names their hub or their team, of
@@ -54,6 +64,7 @@ struct cell {
     bool of_hub, listed;    /* of_hub: in its hub's order, for `prefer: hub`; listed: somebody is idle, and it stands in the orders */
     struct worker *solo;
     struct profile *profile;
+    struct bar *bar;        /* NULL: its workers are kept out of nowhere */
     uint32_t workers;       /* who belong to it, idle or not */
     struct cell *hash_next; /* of the free list, too */
     struct worker *first, *last;
@@ -79,6 +90,8 @@ struct matcher {
     uint32_t cells, cell_cap, cells_used, cell_slots;
     struct cell **cell_slot, *free_cells;
     struct mask *free_masks;
+    struct bar **bar_slot;        /* by hash */
+    uint32_t bar_slots, bars, bar_ids;
     struct order idle, best_idle, runs; /* cells by the one idle the longest; by class first; runs by priority, then virtual time */
     uint32_t idle_root, best_root, run_root;
     bool best_kept;               /* best_idle is: some gate prefers the best */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "broker/engine/gold.h"
 #include "broker/engine/reader.h"
 
 #define SHIFT_NAME_AT 38 /* behind hub, on, settling, and four numbers: shifts.c */
@@ -281,6 +282,31 @@ static void of_states(struct refs *f, const uint8_t *k, struct store_val v)
     }
 }
 
+/* A control task is a row of its station's definition. */
+static void gold_there(struct refs *f, uint32_t station, uint64_t row)
+{
+    uint32_t line, version;
+    uint16_t idx;
+    if (!rd_station(f->r, station, &line, &version, &idx) || idx >= f->run.lv->station_count)
+        return; /* told already */
+    if (row >= f->run.lv->stations[idx].gold.row_count)
+        wrong(f, "control task %" PRIu64 " of station %" PRIu32 ", which has %" PRIu32, row + 1, station,
+              f->run.lv->stations[idx].gold.row_count);
+}
+
+static void of_gold(struct refs *f, const uint8_t *k, size_t n)
+{
+    struct store_val v;
+    if (n != (k[0] ? 13 : 17) || k[0] > 1) {
+        wrong(f, "nothing: its key is of no kind");
+    } else if (k[0] == 0) {
+        record_there(f, TABLE_WORKER, key_get_u32(k + 1), "worker");
+        station_there(f, key_get_u32(k + 5), false);
+    } else if (run_there(f, key_get_u32(k + 1)) && store_get(f->r->t, TABLE_ASSIGN, k + 5, 8, &v) == STORE_NOT_FOUND) {
+        wrong(f, "assignments that are not there");
+    }
+}
+
 static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
 {
     uint32_t run = rdr_u32(&rd), station = rdr_u32(&rd), hub = rdr_u32(&rd), n = rdr_u32(&rd);
@@ -297,7 +323,10 @@ static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
                 wrong(f, "%" PRIu32 " assignments, but holds less", n);
             return;
         }
-        unit_there(f, a.unit, 1);
+        if (is_gold(a.unit))
+            gold_there(f, station, a.unit - GOLD_UNIT);
+        else
+            unit_there(f, a.unit, 1);
         record_there(f, TABLE_WORKER, a.worker, "worker");
         if (a.prev >= no)
             wrong(f, "assignment %" PRIu64 " as an earlier one than %" PRIu64, a.prev, no);
@@ -408,6 +437,7 @@ static size_t key_bytes(enum store_table tb)
     case TABLE_SHIFT:
     case TABLE_PACE:
     case TABLE_PRESENCE:
+    case TABLE_SKILL:
     case TABLE_WORKER: return 4;
     case TABLE_ARRIVAL: return 5;
     case TABLE_ASSIGN:
@@ -451,6 +481,8 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_DAY: of_day(f, k, key_n); break;
     case TABLE_ARRIVAL: line_there(f, key_get_u32(k)); break;
     case TABLE_PRESENCE: record_there(f, TABLE_HUB, key_get_u32(k), "hub"); break;
+    case TABLE_GOLD: of_gold(f, k, key_n); break;
+    case TABLE_SKILL: record_there(f, TABLE_WORKER, key_get_u32(k), "worker"); break;
     case TABLE_UNIT: of_units(f, k, key_n, rd); break;
     case TABLE_STATE: of_states(f, k, v); break;
     case TABLE_READY:

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "broker/engine/reader.h"
+#include "broker/engine/standing.h"
 
 #define ROWS_SPARE 64     /* a record may make so many rows: a group of units, a segment of assignments */
 #define RECORDS_MAX 20000 /* looked at for one page */
@@ -187,6 +188,23 @@ static void shift_row(struct page *p, const uint8_t *k, struct rdr rd)
     slp_pack_bool(&p->r->b, on);
 }
 
+/* Workers who may not work at a station: those who may have no row. */
+static void standing_row(struct page *p, const uint8_t *k, struct rdr rd)
+{
+    uint32_t key = key_get_u32(k + 4), line, version;
+    uint16_t idx;
+    uint8_t standing = rdr_u8(&rd);
+    if (!key || !standing || !rd_station(p->r, key, &line, &version, &idx))
+        return;
+    const struct ld_line *l = rd_line(p->r, line, version);
+    if (!l || idx >= l->station_count || standing >= STANDINGS)
+        return;
+    row_begin(p, "standing", 4);
+    NUMBERS(p, key_get_u32(k), line);
+    slp_pack_str(&p->r->b, l->stations[idx].name.p, l->stations[idx].name.n);
+    slp_pack_cstr(&p->r->b, standing_word(standing));
+}
+
 static const struct {
     enum store_table tb;
     size_t key_n;
@@ -194,7 +212,7 @@ static const struct {
 } sections[] = {
     { TABLE_LINE, 10, line_row },         { TABLE_STATION, 4, station_row_ }, { TABLE_HUB, 4, hub_row },
     { TABLE_WORKER, 4, worker_row },      { TABLE_RUN, 6, run_row },          { TABLE_STATE, 12, unit_rows },
-    { TABLE_ASSIGN, 8, assignment_rows }, { TABLE_SHIFT, 4, shift_row },
+    { TABLE_ASSIGN, 8, assignment_rows }, { TABLE_SHIFT, 4, shift_row },      { TABLE_REPUTE, 8, standing_row },
 };
 #define SECTIONS (sizeof sections / sizeof *sections)
 

@@ -10,7 +10,7 @@
  * NAME      kind u8, name                         id u32                                                      names.c
  * LINE      line u32, 0 u32, 0 u16                head: state, newest version, name                           lines.c
  * LINE      line u32, version u32, piece u16      the packed definition, cut into pieces                      lines.c
- * STATION   station u32                           line, version, index, paused                                lines.c
+ * STATION   station u32                           line, version, index, paused, guarded (since 0.2)            lines.c
  * RUN       run u32, 0 u16                        head: name, line, state, priority, counters                 runs.c
  * RUN       run u32, 1 + station index u16        its queue: counters by task state, lane positions           runs.c
  * HUB       hub u32                               name, zone, incarnation, data id, roster digest             hubs.c
@@ -32,6 +32,9 @@
  * JOURNAL   seq u64                               changes of small batches that are not in their tables yet   store/journal.c
  * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
  * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c
+ * GOLD      0, worker u32, station u32, digest u64  nothing: he was handed this control task                gold.c
+ * GOLD      1, run u32, first assignment u64      nothing: this ASSIGN segment has control tasks              gold.c
+ * SKILL     worker u32                            skills granted by operators, or lowered by rules           skills.c
  * REPUTE    worker u32, station u32 (0: all)      what is measured of him there, and his standing             repute.c
  * DAY       0 u32, hub u32, zone                  when the coming days begin there, as the hub told           days.c
  * DAY       worker u32, station u32 or 0          since when, how many: what he was given today, where a limit asks; 0: of all stations   days.c
@@ -67,7 +70,8 @@ enum task_state { TASK_BLOCKED, TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_ST
 enum unit_state { UNIT_OPEN, UNIT_DONE, UNIT_DROPPED, UNIT_CANCELLED };
 enum assign_state { ASSIGN_HANDED, ASSIGN_STARTED, ASSIGN_COUNTED, ASSIGN_LATE, ASSIGN_RETURNED };
 /* Why a task became ready, or an assignment ended without a result; numbers are part of events and of the protocol. */
-enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES, WHY_REJECTED, WHY_OFFERED };
+enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES, WHY_REJECTED, WHY_OFFERED,
+           WHY_SUSPENDED = 17 };
 enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT, DEAD_REJECTED };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
 enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP };

@@ -1,7 +1,7 @@
 /* The records of what is measured of workers, and their windows. See repute.h.
  *
  *   REPUTE  worker u32, key u32 (the station's, or 0: all stations)
- *           standing u8 (enum standing), if not good: since i64, reason; varints: control tasks handed, assignments handed, newest result that is void;
+ *           standing u8 (enum standing), if not good: since i64, reason; varints: control tasks handed, assignments handed, newest result that is void, block of the last control task, of which he has seen all;
  *           number of windows u8, each: measure u8, parts u8, each part: since (minutes, difference) zigzag, n varint, sum varint
  *
  * Those that were touched lie in a hash table until the batch ends; then the changed ones are written in the order of their keys, and all are let go. */
@@ -36,6 +36,8 @@ bool repute_decode(struct store_val v, struct repute *r)
     r->golds = rdr_varint(&rd);
     r->handed = rdr_varint(&rd);
     r->void_result = rdr_varint(&rd);
+    r->gold_block = rdr_varint(&rd);
+    r->gold_dry = rdr_varint(&rd);
     uint8_t windows = rdr_u8(&rd);
     while (windows-- && !rd.bad) {
         uint8_t m = rdr_u8(&rd), parts = rdr_u8(&rd);
@@ -65,6 +67,8 @@ static size_t encode(const struct repute *r, uint8_t b[RECORD_BYTES_MAX])
     rec_varint(&rc, r->golds);
     rec_varint(&rc, r->handed);
     rec_varint(&rc, r->void_result);
+    rec_varint(&rc, r->gold_block);
+    rec_varint(&rc, r->gold_dry);
     for (int m = 0; m < MEASURES; m++)
         windows = (uint8_t)(windows + (r->w[m].parts > 0));
     rec_u8(&rc, windows);
@@ -209,18 +213,20 @@ void reputes_free(struct engine *e)
 
 /* ---- measuring ---- */
 
+/* All versions share the windows: the newest says how long they are. */
+static const struct ld_station *newest(const struct engine *e, const struct station *st)
+{
+    return e->station[st->key - 1]->latest->def;
+}
+
 static uint32_t last_of(const struct engine *e, const struct station *st)
 {
-    (void)e;
-    (void)st;
-    return WINDOW_LAST;
+    return st ? newest(e, st)->window_last : WINDOW_LAST;
 }
 
 int64_t repute_within_us(const struct engine *e, const struct station *st)
 {
-    (void)e;
-    (void)st;
-    return WINDOW_WITHIN_US;
+    return st ? newest(e, st)->window_within_us : WINDOW_WITHIN_US;
 }
 
 static struct repute *record_of(struct engine *e, const struct station *st, uint32_t worker)
@@ -244,6 +250,7 @@ static void measured(struct engine *e, struct station *st, uint32_t worker, enum
     add(e, st, worker, m, n, sum);
     add(e, NULL, worker, m, n, sum);
     e->worker[worker - 1]->class_known = false;
+    standing_measured(e, worker, st->key);
 }
 
 void repute_verdict(struct engine *e, struct station *st, uint32_t worker, enum repute_verdict v)

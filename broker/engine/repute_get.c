@@ -52,12 +52,10 @@ static void pack_measures(struct slp_buf *b, const struct repute *r, int64_t wit
         }
 }
 
-static const char *const standing_words[STANDINGS] = { "good", "suspended", "suspended by rule", "in training" };
-
 /* At one station; false: it is of a line that is no more. */
 static bool pack_station(struct engine *e, struct slp_buf *b, const struct repute *r)
 {
-    if (!r->key || r->key > e->meta.station) {
+    if (!r->key || r->key > e->meta.station || !e->station[r->key - 1]->latest) {
         fail(e, STORE_CORRUPT);
         return false;
     }
@@ -70,7 +68,7 @@ static bool pack_station(struct engine *e, struct slp_buf *b, const struct reput
     slp_pack_cstr(b, "station");
     slp_pack_str(b, s->def->name.p, s->def->name.n);
     slp_pack_cstr(b, "standing");
-    slp_pack_cstr(b, standing_words[r->standing]);
+    slp_pack_cstr(b, standing_word(r->standing));
     if (r->standing) {
         slp_pack_cstr(b, "since_wall_us");
         slp_pack_i64(b, r->since_wall_us);

@@ -272,6 +272,34 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
     return false;
 }
 
+/* Segments with control tasks, which no unit leads to: those that are there still, and what remembers them. */
+static bool step_gold(struct engine *e, struct run *r)
+{
+    uint8_t prefix[5];
+    struct todo t = { 0 };
+    key_u32(key_u8(prefix, 1), r->id);
+    uint32_t n = 0;
+    for (; n < CHUNK && !e->rc; n++) {
+        uint8_t k[13];
+        struct store_cursor c;
+        enum store_rc rc = store_cursor_open(e->t, TABLE_GOLD, &c);
+        if (rc == STORE_OK)
+            rc = store_seek(&c, prefix, sizeof prefix);
+        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix);
+        if (here)
+            memcpy(k, c.key.p, sizeof k);
+        else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+            fail(e, rc);
+        store_cursor_close(&c);
+        if (!here)
+            break;
+        delete_chain(e, r, key_get_u64(k + 5), &t);
+        e_del(e, TABLE_GOLD, k, sizeof k);
+    }
+    free(t.v);
+    return n < CHUNK;
+}
+
 enum delete_phase {
     PHASE_QUEUES,
     PHASE_LIVE,
@@ -280,6 +308,7 @@ enum delete_phase {
     PHASE_DEDUP,
     PHASE_PRODUCER,
     PHASE_HISTORY,
+    PHASE_GOLD,
     PHASES
 };
 
@@ -299,6 +328,7 @@ static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
         over = true;
         break;
     case PHASE_CHAINS: over = step_chains(e, r, s); break;
+    case PHASE_GOLD: over = step_gold(e, r); break;
     default: over = delete_prefix(e, table[s->station], prefix, sizeof prefix, CHUNK) < CHUNK;
     }
     if (over)

@@ -2,6 +2,7 @@
  * worker, on_submit for results, task_expire for the clock, and task_requeue and unit_drop for the operator. */
 #include <stdio.h>
 
+#include "broker/engine/gold.h"
 #include "broker/engine/internal.h"
 
 enum act { ACT_START, ACT_TOUCH, ACT_RELEASE, ACT_DECLINE, ACT_FAIL, ACT_BURY, ACTS };
@@ -160,7 +161,7 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
         repute_abandoned(e, s->st, a->worker);
     if (why != WHY_FAILED && why != WHY_BURIED && !(why == WHY_EXPIRED && begun))
         day_uncount(e, e->worker[a->worker - 1], s->st, s->wall_us);
-    if (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED)
+    if (!is_gold(a->unit) && (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED))
         history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
 }
 
@@ -435,7 +436,7 @@ void on_acts(struct engine *e, const struct slp_msg *m)
 static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
 {
     struct run *r = s->run;
-    if (r->state > RUN_CLOSED)
+    if (r->state > RUN_CLOSED || standing_refuses(e, s->st, assign_entry(s, no)->worker))
         return NULL;
     uint8_t *h = unit_head(e, r, assign_entry(s, no)->unit, true);
     if (!h || h[UH_STATE] != UNIT_OPEN || (is_review(s->st) && !review_current(s, no, h)))
@@ -493,11 +494,13 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     int verdict = -1;
     if (is_review(s->st) && !review_read(e, s, no, &it->values, &values, &verdict, text, text_size))
         return SLP_E_BAD_RESULT;
-    uint8_t *head = has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
+    bool gold = is_gold(a->unit);
+    uint8_t *head = gold ? NULL : has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
+    bool taken = gold ? !standing_refuses(e, s->st, a->worker) : head != NULL;
     struct run *r = s->run;
     a->result = result_add(e, r, no, it->done_wall_us, &values, verdict < 0);
     a->active_us = it->active_us;
-    enum assign_state end = head ? ASSIGN_COUNTED : ASSIGN_LATE;
+    enum assign_state end = taken ? ASSIGN_COUNTED : ASSIGN_LATE;
     if (a->state == ASSIGN_RETURNED) {
         a->state = (uint8_t)end;
         a->ended_wall_us = e->wall_us;
@@ -517,12 +520,16 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     if (s->elapsed_us)
         latency_add(&s->st->worked, e->now_us - s->elapsed_us);
     pace_add(e, s->st, a, s->wall_us);
-    if (!head) {
+    if (!taken) {
         e->total.late++;
         return SLP_E_LATE;
     }
     e->worker[a->worker - 1]->done++;
     repute_result(e, s->st, a->worker, a->started_wall_us ? e->wall_us - a->started_wall_us : 0, a->active_us);
+    if (gold) {
+        gold_judge(e, s, no, &it->values);
+        return SLP_E_OK;
+    }
     if (has_copies(s->st)) {
         copies_counted(e, s, no, it->done_wall_us);
         return SLP_E_OK;

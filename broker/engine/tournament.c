@@ -20,7 +20,7 @@ static bool entries_of(struct engine *e, struct run *r, uint64_t unit, uint32_t 
 {
     uint8_t *h = unit_head(e, r, unit, false);
     uint32_t of = r->lv->stations[idx].partner;
-    return h && copies_gather(e, get_u48(unit_station(h, of) + ST_ASSIGN), b);
+    return h && copies_gather(e, r->rq[of].st, get_u48(unit_station(h, of) + ST_ASSIGN), b);
 }
 
 /* ---- what a juror sees ---- */

@@ -20,6 +20,9 @@ enum {
     WHY_KIND,
     WHY_HUB,
     WHY_TEAM,
+    WHY_KEPT_OUT = 17, /* suspended; 18: what is required is not met; 19: in training */
+    WHY_REQUIRE,
+    WHY_TRAINING,
     WHY_DAY = 20,
     WHY_FULL,
     WHY_OWN
@@ -126,8 +129,9 @@ static void of_open_station(struct engine *e, struct worker *w, const struct sta
 /* How near to work he is whom only this keeps from it: the nearest reason is told. */
 static int nearness(int code)
 {
-    static const int order[] = { WHY_NOTHING_QUEUED, WHY_KIND, WHY_HUB, WHY_TEAM,       WHY_SKILL,        WHY_LEVEL,
-                                 WHY_PAUSED,         WHY_OWN,  WHY_DAY, WHY_SHIFT_ENDS, WHY_ALL_ANSWERED, WHY_FULL };
+    static const int order[] = { WHY_NOTHING_QUEUED, WHY_KIND,         WHY_HUB,      WHY_TEAM,   WHY_SKILL, WHY_LEVEL,
+                                 WHY_TRAINING,       WHY_REQUIRE,      WHY_KEPT_OUT, WHY_PAUSED, WHY_OWN,   WHY_DAY,
+                                 WHY_SHIFT_ENDS,     WHY_ALL_ANSWERED, WHY_FULL };
     for (int i = 0; i < (int)(sizeof order / sizeof *order); i++)
         if (order[i] == code)
             return i;
@@ -143,7 +147,8 @@ static void why(struct engine *e, struct worker *w)
         struct reason here;
         if (!s->c.n[TASK_READY])
             continue;
-        if (station_takes(e, w, s, here.text, sizeof here.text, &here.code))
+        if (station_takes(e, w, s, here.text, sizeof here.text, &here.code) &&
+            !standing_why(e, w, s, here.text, sizeof here.text, &here.code))
             of_open_station(e, w, s, &here);
         if (nearness(here.code) > nearness(y.code))
             y = here;

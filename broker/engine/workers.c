@@ -129,7 +129,12 @@ void workers_load(struct engine *e)
         w->capacity = s.capacity;
         w->on_roster = s.on_roster;
         w->per_day = s.per_day;
-        w->profile = s.on_roster ? profile_for(e, s.kind, &skills) : NULL;
+        if (s.on_roster) {
+            struct skill_set has;
+            skills_of(e, w->id, &skills, &has);
+            w->profile = profile_for(e, s.kind, &has);
+            skills_watch(e, w, &has);
+        }
         w->team = s.on_roster && s.team.n ? skill_intern(e, s.team) + 1 : 0;
         if (w->on_roster)
             member_add(e->hub[s.hub - 1], w);
@@ -156,6 +161,7 @@ void worker_sign_off(struct engine *e, struct worker *w)
     worker_set_signed_in(e, w, false);
     mask_clear(e, w);
     match_worker(e, w);
+    standing_sign_off(e, w);
 }
 
 /* ---- rosters ---- */
@@ -163,6 +169,39 @@ void worker_sign_off(struct engine *e, struct worker *w)
 static bool leaving(const struct worker *w)
 {
     return !w->on_roster;
+}
+
+/* Another profile or team: out of the old cell before they change. */
+static void profile_set(struct engine *e, struct worker *w, struct profile *p, uint32_t team)
+{
+    if (w->profile != p || w->team != team) {
+        bool was = w->signed_in;
+        w->signed_in = false;
+        mask_clear(e, w);
+        match_worker(e, w);
+        w->signed_in = was;
+    }
+    profile_drop(e, &w->profile);
+    w->profile = p;
+    w->team = team;
+}
+
+void worker_skills_changed(struct engine *e, struct worker *w)
+{
+    struct stored s;
+    struct skill_set has;
+    if (!w->on_roster || !stored_get(e, w->id, &s)) {
+        skills_forget(e, w);
+        return;
+    }
+    struct slp_list declared = { s.skills.p, s.skills.n, s.skill_count };
+    skills_of(e, w->id, &declared, &has);
+    struct profile *p = profile_for(e, w->kind, &has);
+    skills_watch(e, w, &has);
+    if (!p)
+        return;
+    profile_set(e, w, p, w->team);
+    match_worker(e, w);
 }
 
 static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
@@ -208,18 +247,12 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
     }
     w->per_day = (uint32_t)d->per_day;
     days_moved(e, w);
-    struct profile *p = profile_for(e, (uint8_t)d->kind, &d->skills);
+    struct skill_set has;
+    skills_of(e, w->id, &d->skills, &has);
+    struct profile *p = profile_for(e, (uint8_t)d->kind, &has);
+    skills_watch(e, w, &has);
     uint32_t team = d->team.n ? skill_intern(e, d->team) + 1 : 0;
-    if (w->profile != p || w->team != team) { /* out of the old cell before it changes */
-        bool was = w->signed_in;
-        w->signed_in = false;
-        mask_clear(e, w);
-        match_worker(e, w);
-        w->signed_in = was;
-    }
-    profile_drop(e, &w->profile);
-    w->profile = p;
-    w->team = team;
+    profile_set(e, w, p, team);
     w->kind = (uint8_t)d->kind;
     w->capacity = (uint32_t)d->capacity;
     w->on_roster = true;
@@ -282,6 +315,7 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         profile_drop(e, &w->profile);
         member_remove(h, w);
         shift_leave(w);
+        skills_forget(e, w);
         slp_pack_u64(&e->answer, w->id);
         left++;
         if (e->answer.n >= ROSTER_EVENT_BYTES)
@@ -443,6 +477,14 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
         }
         if (!stored_get(e, w->id, &s))
             return;
+        struct skill_set has;
+        struct slp_list declared = { s.skills.p, s.skills.n, s.skill_count };
+        skills_of(e, w->id, &declared, &has);
+        slp_buf_clear(&e->b2);
+        for (uint32_t i = 0; i < has.n; i++) {
+            SLP_SET(&has.v[i], item_skill, source);
+            slp_pack_item(&e->b2, SLP_ITEM_skill, &has.v[i]);
+        }
         struct slp_item_worker_row row = { .worker = w->id,
                                            .name = s.name,
                                            .hub = name_bytes(&e->hub[w->hub - 1]->name),
@@ -451,7 +493,7 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
                                            .holding = w->holding,
                                            .credit = w->granted - w->sent,
                                            .done = w->done,
-                                           .skills = { s.skills.p, s.skills.n, s.skill_count },
+                                           .skills = { e->b2.p, (uint32_t)e->b2.n, has.n },
                                            .on_shift = worker_on_shift(w),
                                            .capacity = w->capacity,
                                            .team = s.team };

@@ -44,14 +44,21 @@ static int on_hub(void *arg, const struct sl_hub_row *r)
 static void skills_text(const struct sl_value *skills, char *to, size_t size)
 {
     struct sl_cursor c = sl_inside(skills);
-    struct sl_value pair, name, level;
+    struct sl_value pair, name, level, until, source;
+    static const char *const sources[] = { "", "+", "-" }; /* granted by an operator, lowered by a rule */
     size_t at = 0;
     to[0] = 0;
     while (sl_next(&c, &pair) && at < size) {
         struct sl_cursor in = sl_inside(&pair);
         if (sl_next(&in, &name) && sl_next(&in, &level)) {
-            at += (size_t)snprintf(to + at, size - at, "%s%.*s:%llu", at ? " " : "", (int)name.n, name.p,
-                                   (unsigned long long)sl_uint(&level));
+            bool ends = sl_next(&in, &until) && until.type != SL_T_NIL;
+            uint64_t from = sl_next(&in, &source) ? sl_uint(&source) : 0;
+            char when[TEXT_TIME_BYTES] = "";
+            if (ends)
+                text_time(until.type == SL_T_INT ? until.v.i64 : (int64_t)sl_uint(&until), when);
+            at += (size_t)snprintf(to + at, size - at, "%s%.*s:%llu%s%s%s", at ? " " : "", (int)name.n, name.p,
+                                   (unsigned long long)sl_uint(&level), from < 3 ? sources[from] : "",
+                                   ends ? " until " : "", when);
         }
     }
 }
@@ -219,24 +226,13 @@ int cmd_worker_show(struct cli *cli, int argc, char **argv)
     return code ? code : cli_fail(cli, "NOT_FOUND: there is no worker '%s'", argv[1]);
 }
 
-static const char *const why_words[] = { "NOTHING_MISSING",
-                                         "NOTHING_QUEUED",
-                                         "SKILL_MISSING",
-                                         "LEVEL_TOO_LOW",
-                                         "PAUSED",
-                                         "NO_CREDIT",
-                                         "NOT_SIGNED_IN",
-                                         "ALL_ANSWERED",
-                                         "OFF_SHIFT",
-                                         "SHIFT_ENDS",
-                                         "HUB_AWAY",
-                                         "HUB_FULL",
-                                         "OTHER_KIND",
-                                         "NOT_THIS_HUB",
-                                         "NOT_THIS_TEAM",
-                                         [20] = "DAY_FULL",
-                                         [21] = "STATION_FULL",
-                                         [22] = "OWN_WORK" };
+static const char *const why_words[] = {
+    "NOTHING_MISSING",  "NOTHING_QUEUED", "SKILL_MISSING",      "LEVEL_TOO_LOW",   "PAUSED",
+    "NO_CREDIT",        "NOT_SIGNED_IN",  "ALL_ANSWERED",       "OFF_SHIFT",       "SHIFT_ENDS",
+    "HUB_AWAY",         "HUB_FULL",       "OTHER_KIND",         "NOT_THIS_HUB",    "NOT_THIS_TEAM",
+    [17] = "SUSPENDED", [18] = "REQUIRE", [19] = "IN_TRAINING", [20] = "DAY_FULL", [21] = "STATION_FULL",
+    [22] = "OWN_WORK"
+};
 
 int cmd_worker_why(struct cli *cli, int argc, char **argv)
 {

@@ -104,6 +104,18 @@ const struct command commands[] = {
     { "worker show", cmd_worker_show, "WORKER",
       "show a worker: skills, shift, presence, work in hand, what is measured of him", NULL },
     { "worker why", cmd_worker_why, "WORKER", "say why a worker gets no work", NULL },
+    { "worker suspend", cmd_worker_suspend, "WORKER LINE/STATION [--reason TEXT]",
+      "give a worker nothing more at a station; what he answered there and is not decided counts no more",
+      "  --reason TEXT     kept with the suspension\n" },
+    { "worker readmit", cmd_worker_readmit, "WORKER LINE/STATION [--reason TEXT]",
+      "let a worker back to a station that he was suspended from, by whomever",
+      "  --reason TEXT     told in the event\n" },
+    { "worker grant", cmd_worker_grant, "WORKER SKILL [--level N] [--until DATE]",
+      "grant a worker a skill, beside what his hub declares",
+      "  --level N         1 to 255; default 1\n"
+      "  --until DATE      YYYY-MM-DD: it ends with that day, in UTC\n" },
+    { "worker revoke", cmd_worker_revoke, "WORKER SKILL",
+      "take a granted skill back, or let a lowered one count again as the hub declares it", NULL },
 
     { "work", cmd_work, "--hub ENDPOINT|DIR --worker ID [--once] [--tasks N]",
       "do the tasks of a hub at this terminal, as one of its people",

@@ -43,6 +43,10 @@ int cmd_hub_show(struct cli *cli, int argc, char **argv);
 int cmd_worker_list(struct cli *cli, int argc, char **argv);
 int cmd_worker_show(struct cli *cli, int argc, char **argv);
 int cmd_worker_why(struct cli *cli, int argc, char **argv);
+int cmd_worker_suspend(struct cli *cli, int argc, char **argv);
+int cmd_worker_readmit(struct cli *cli, int argc, char **argv);
+int cmd_worker_grant(struct cli *cli, int argc, char **argv);
+int cmd_worker_revoke(struct cli *cli, int argc, char **argv);
 
 int cmd_work(struct cli *cli, int argc, char **argv);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "client/cli/goldfile.h"
 #include "proto/ld_schema.h"
 #include "proto/ld_text.h"
 #include "proto/reader.h"
@@ -331,6 +332,28 @@ static bool pair_good(struct linefile *f, const yaml_node_t *map, size_t i, bool
 
 static void pack_node(struct linefile *f, const yaml_node_t *n, struct wanted w, int depth);
 
+/* `file` of a gold map: the file that stands in its place. */
+static const yaml_node_t *gold_file(const struct linefile *f, const yaml_node_t *map)
+{
+    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+        const yaml_node_t *key = node_of(f, p->key), *value = node_of(f, p->value);
+        if (key->type == YAML_SCALAR_NODE && value->type == YAML_SCALAR_NODE && key->data.scalar.length == 4 &&
+            memcmp(key->data.scalar.value, "file", 4) == 0 && value->data.scalar.length)
+            return value;
+    }
+    return NULL;
+}
+
+static void pack_gold_file(struct linefile *f, const yaml_node_t *file)
+{
+    char why[200], text[320];
+    struct slp_bytes path = scalar(file);
+    if (goldfile_pack(f->name, path.p, path.n, &f->packed, why, sizeof why))
+        return;
+    snprintf(text, sizeof text, "gold file '%s': %s", LD_Q(path), why);
+    stop(f, file->start_mark, text);
+}
+
 static void pack_mapping(struct linefile *f, const yaml_node_t *n, struct wanted w, int depth)
 {
     const yaml_node_pair_t *pairs = n->data.mapping.pairs.start;
@@ -339,11 +362,14 @@ static void pack_mapping(struct linefile *f, const yaml_node_t *n, struct wanted
         stop(f, n->start_mark, "a map has more than 256 keys");
         return;
     }
+    const yaml_node_t *gold = w.known && w.map == &ld_gold_map ? gold_file(f, n) : NULL;
     for (size_t i = 0; i < count; i++)
         good += pair_good(f, n, i, false);
-    slp_pack_map(&f->packed, (uint32_t)good);
+    slp_pack_map(&f->packed, (uint32_t)good + (gold != NULL)); /* two pairs in place of one */
+    if (gold)
+        pack_gold_file(f, gold);
     for (size_t i = 0; i < count && !f->stopped; i++) {
-        if (!pair_good(f, n, i, true))
+        if (!pair_good(f, n, i, true) || (gold && node_of(f, pairs[i].value) == gold))
             continue;
         struct slp_bytes key = scalar(node_of(f, pairs[i].key));
         slp_pack_str(&f->packed, key.p, key.n);

@@ -125,7 +125,31 @@ class RandomWorld:
         now, hour = time.time_ns() // 1000, 3600 * 1000000
         a.shifts({"night": [(now - hour, now + hour)]})
         a.shifts({"night": []})
+        self.trusted(r, a)
         a.bye()
+
+    def trusted(self, r, a):
+        """A control task is answered wrong, which suspends; so the answer that he gave before is void. An operator grants a skill."""
+        gold = {"every": 2, "columns": ["text", "loud"], "cells": ["gold", "yes"], "rules": [{"below": 0.5, "after": 1, "do": "suspend"}]}
+        r("line_apply", definition={"line": "trusted", "input": [{"name": "text", "type": "text"}], "stations": [
+            station("judge", copies={"min": 3}, agree={"method": "plurality", "ties": "first"}, gold=gold)]})
+        run = r("run_start", line="trusted", name="trusted-run")["run_id"]
+        r("put", run_id=run, rows=[["x"]] * 3)
+        a.roster([{"name": "s%d" % i, "kind": 0, "capacity": 9, "skills": []} for i in range(5)])
+        for who, n in (("s0", 2), ("s1", 4), ("s2", 4), ("s3", 4)):
+            for _ in range(n):
+                before = len(a.pushed)
+                a.credit({who: 1})
+                while len(a.pushed) == before and a.pump(0.3):
+                    pass
+                if len(a.pushed) == before:
+                    break
+                assignment = a.pushed[-1]
+                right = "yes" if assignment["fields"] == ["gold"] and who != "s0" else "no"
+                a.submit([a.result(assignment, [right])])
+                self.answers[assignment["assignment"]] = right
+        r("worker_set", name="s4", action=2, skill="law", level=2)
+        r("run_set", run="trusted-run", action=["close", "pause", "resume", "cancel"].index("cancel"))
 
     @staticmethod
     def worker(hub, k):

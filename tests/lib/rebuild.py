@@ -12,7 +12,7 @@ BLOCKED, WAITING, READY, ASSIGNED, STARTED, DONE, SKIPPED, DEAD, ENDED = range(9
 OPEN, UNIT_DONE, DROPPED, CANCELLED = range(4)
 HANDED, BEGUN, COUNTED, LATE, RETURNED = range(5)
 RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING = range(5)
-WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_COPIES, WHY_REJECTED, SWEPT_DELETE = 5, 6, 7, 8, 11, 12, 4
+WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_COPIES, WHY_REJECTED, WHY_SUSPENDED, SWEPT_DELETE = 5, 6, 7, 8, 11, 12, 17, 4
 COUNTERS = ["blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended"]
 
 
@@ -85,6 +85,7 @@ class World:
         self.runs, self.assignments, self.workers, self.hubs = {}, {}, {}, {}
         self.signed_in = collections.defaultdict(set)  # hub -> workers
         self.shifts = {}                               # number -> Shift, of those that were told of
+        self.standing = {}                             # (worker, line, station) -> what it is, where it is not good
         self.wrong = []                                # where events contradict each other
         self.presence_known = None                     # hubs of which it is known since a snapshot, which does not tell; None: all
 
@@ -217,6 +218,19 @@ class World:
             return None
         task = unit.tasks[self.stations[a.station]["index"]]
         return task if task.state not in (DONE, SKIPPED, ENDED) else None
+
+    def on_worker_standing(self, d, seq):
+        who = (d["worker"], d["line"], d["station"])
+        if d["standing"] == "good":
+            self.standing.pop(who, None)
+        else:
+            self.standing[who] = d["standing"]
+
+    def on_answers_void(self, d, seq):
+        for no in d["assignments"]:
+            a = self.assignments.get(no)
+            if a is not None and a.seq < seq:
+                a.state, a.why = LATE, WHY_SUSPENDED
 
     def on_started(self, d, seq):
         for no in ranges(d["assignments"]):
@@ -379,6 +393,8 @@ def take_row(world, kind, v, seq):
                 task.live.setdefault(v[0], a.state == BEGUN)
             elif task:
                 task.live.pop(v[0], None)
+    elif kind == "standing":
+        world.standing[tuple(v[:3])] = v[3]
     elif kind == "shift":
         world.shifts[v[0]] = Shift(*v[1:], seq)
     else:
@@ -429,6 +445,7 @@ def compare(client, world, units=True):
         same("shift %d" % number, bool(mine and mine.on), bool(theirs and theirs["on"]))
         if mine and theirs:
             same("shift %d" % number, (hubs[mine.hub], mine.name), (theirs["hub"], theirs["name"]))
+    same("standings", {k: v for k, v in world.standing.items() if world.lines[k[1]]["state"] != 2}, {k: v for k, v in now.standing.items() if world.lines[k[1]]["state"] != 2})
     results = {n: a.result for n, a in now.assignments.items()}
     same("places", {n: a.place for n, a in world.assignments.items() if n in results and a.place}, {n: a.place for n, a in now.assignments.items() if a.place})
     same("results", {n: a.result for n, a in world.assignments.items() if n in results and a.state != RETURNED}, {n: r for n, r in results.items() if now.assignments[n].state != RETURNED})

@@ -534,9 +534,11 @@ static void elements_behind_a_skill_are_skipped_not_stored(void **state)
     slp_pack_u64(&b, 0);
     slp_pack_u64(&b, 1);
     slp_pack_array(&b, 1);
-    slp_pack_array(&b, 3);
+    slp_pack_array(&b, 5); /* name, level, until, source */
     slp_pack_cstr(&b, "english");
     slp_pack_u64(&b, 2);
+    slp_pack_nil(&b);
+    slp_pack_nil(&b);
     slp_pack_str(&b, text, sizeof text);
     struct slp_roster q = {
         .session = s.h.session, .digest = { d, 32 }, .workers = { b.p, (uint32_t)b.n, 1 }, .last = true

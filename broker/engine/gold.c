@@ -1,0 +1,227 @@
+/* See gold.h. */
+#include "broker/engine/gold.h"
+
+#include <stdio.h>
+
+#include "broker/engine/agree.h"
+#include "broker/engine/internal.h"
+#include "broker/engine/standing.h"
+
+#define SEEN_KEY 17
+
+static uint64_t mix(uint64_t h)
+{
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccdull;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53ull;
+    return h ^ h >> 33;
+}
+
+/* ---- which ---- */
+
+static void seen_key(uint8_t *k, uint32_t worker, uint32_t key, uint64_t digest)
+{
+    key_u64(key_u32(key_u32(key_u8(k, 0), worker), key), digest);
+}
+
+static uint32_t common(uint32_t a, uint32_t b)
+{
+    return b ? common(b, a % b) : a;
+}
+
+/* The next row that this worker has not seen, in an order of his own; UINT32_MAX: he has seen them all. */
+static uint32_t next_row(struct engine *e, const struct station *st, const struct repute *r)
+{
+    const struct ld_gold *g = &st->def->gold;
+    uint64_t h = mix(g->secret ^ r->worker * 0x9E3779B97F4A7C15ull);
+    uint32_t n = g->row_count, start = (uint32_t)(h % n), step = (uint32_t)(mix(h) % n) + 1;
+    while (common(step, n) != 1)
+        step++;
+    for (uint32_t i = 0; i < n && !e->rc; i++) {
+        uint32_t row = (uint32_t)((start + (r->golds + i) % n * (uint64_t)step) % n);
+        uint8_t k[SEEN_KEY];
+        struct store_val v;
+        seen_key(k, r->worker, r->key, g->digest[row]);
+        if (!e_get(e, TABLE_GOLD, k, sizeof k, &v))
+            return row;
+    }
+    return UINT32_MAX;
+}
+
+/* ---- when ---- */
+
+bool gold_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out)
+{
+    const struct ld_gold *g = &q->st->def->gold;
+    if (!g->row_count)
+        return false;
+    struct repute *r = repute_of(e, w->id, q->st->key);
+    if (!r || r->gold_dry == g->secret)
+        return false;
+    uint64_t block = r->handed / g->every;
+    if (r->gold_block == block + 1 ||
+        r->handed % g->every < mix(g->secret ^ mix(w->id * 0x9E3779B97F4A7C15ull + block)) % g->every)
+        return false;
+    uint32_t row = next_row(e, q->st, r);
+    r->dirty = true;
+    if (row == UINT32_MAX) {
+        r->gold_dry = g->secret; /* until there is another version with others */
+        return false;
+    }
+    uint8_t k[SEEN_KEY];
+    seen_key(k, w->id, q->st->key, g->digest[row]);
+    e_put(e, TABLE_GOLD, k, sizeof k, "", 0);
+    r->gold_block = block + 1;
+    r->golds++;
+    *out = (struct pick){ q, w, GOLD_UNIT + row, 0, 1, 0 };
+    return !e->rc;
+}
+
+void gold_handed(struct engine *e, const struct station *st, uint32_t worker)
+{
+    struct repute *r = st->def->gold.row_count ? repute_of(e, worker, st->key) : NULL;
+    if (!r)
+        return;
+    r->handed++;
+    r->dirty = true;
+}
+
+/* ---- what ---- */
+
+void gold_show(const struct station *st, uint64_t unit, struct slp_buf *b)
+{
+    const struct ld_station *s = st->def;
+    uint64_t row = unit - GOLD_UNIT;
+    assert(row < s->gold.row_count);
+    slp_pack_array(b, s->show_count);
+    for (uint32_t i = 0; i < s->show_count; i++) {
+        struct slp_bytes v = s->gold.shown[row * s->show_count + i];
+        slp_buf_add(b, v.p, v.n);
+    }
+}
+
+void gold_segment(struct engine *e, const struct aseg *s)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < s->n && !any; i++)
+        any = is_gold(s->e[i].unit);
+    if (!any)
+        return;
+    uint8_t k[13];
+    key_u64(key_u32(key_u8(k, 1), s->run->id), s->first);
+    e_put(e, TABLE_GOLD, k, sizeof k, "", 0);
+}
+
+/* ---- the answer ---- */
+
+static bool right(const struct station *st, uint64_t row, const struct slp_list *values)
+{
+    const struct ld_station *s = st->def;
+    for (uint32_t i = 0; i < s->gold.answer_count; i++) {
+        const struct ld_gold_answer *a = &s->gold.answer[i];
+        struct slp_bytes wanted = s->gold.wanted[row * s->gold.answer_count + i];
+        struct ld_copies how = { .ignore_case = a->ignore_case,
+                                 .ignore_space = a->ignore_space,
+                                 .tolerance_micros = a->tolerance_micros };
+        if (wanted.p && !agree_value_same(&s->fields[a->field], &how, wanted, list_element(values, a->field)))
+            return false;
+    }
+    return true;
+}
+
+static void announce(struct engine *e, const struct aseg *s, uint64_t no, uint32_t worker, bool good)
+{
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 6);
+    slp_pack_cstr(&e->b3, "run");
+    slp_pack_u64(&e->b3, s->run->id);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_u64(&e->b3, s->st->id);
+    slp_pack_cstr(&e->b3, "hub");
+    slp_pack_u64(&e->b3, s->hub->id);
+    slp_pack_cstr(&e->b3, "assignment");
+    slp_pack_u64(&e->b3, no);
+    slp_pack_cstr(&e->b3, "worker");
+    slp_pack_u64(&e->b3, worker);
+    slp_pack_cstr(&e->b3, "right");
+    slp_pack_bool(&e->b3, good);
+    ev_emit(e, EV_GOLD_ANSWERED, s->run->line, s->run, s->hub, &e->b3);
+}
+
+/* ---- what follows ---- */
+
+static struct tally so_far(struct engine *e, const struct station *st, uint32_t worker)
+{
+    return repute_tally(e, st, worker, MEASURE_GOLD);
+}
+
+static void begin_anew(struct engine *e, uint32_t worker, uint32_t key)
+{
+    struct repute *r = repute_of(e, worker, key);
+    if (!r)
+        return;
+    r->w[MEASURE_GOLD] = (struct window){ 0 };
+    r->dirty = true;
+}
+
+/* The first rule that his answers at the station fall under. */
+static void judge_by_rules(struct engine *e, struct station *st, struct worker *w)
+{
+    const struct station *s = e->station[st->key - 1]->latest;
+    struct tally t = so_far(e, st, w->id);
+    char why[160];
+    for (uint32_t i = 0; i < s->def->gold.rule_count; i++) {
+        const struct ld_gold_rule *rule = &s->def->gold.rules[i];
+        if (t.n < rule->after || t.sum * 1000000 >= t.n * rule->below_micros)
+            continue;
+        snprintf(why, sizeof why, "%llu of %llu control answers are right", (unsigned long long)t.sum,
+                 (unsigned long long)t.n);
+        switch (rule->what) {
+        case LD_SUSPEND: standing_set(e, w, st->key, STANDING_BY_RULE, why, strlen(why)); break;
+        case LD_LOWER:
+            begin_anew(e, w->id, st->key); /* or the next answer would lower it again */
+            skill_lower(e, w, rule->skill);
+            break;
+        case LD_TRAIN:
+            begin_anew(
+                e, w->id,
+                e->station[e->line[st->line->id - 1]->version[s->version - 1].first_station - 1 + (uint32_t)rule->at]
+                    ->key);
+            standing_set(e, w, st->key, STANDING_TRAINING, why, strlen(why));
+            break;
+        }
+        return;
+    }
+}
+
+/* Stations of the line that sent him here for training, and to which he may come back. */
+static void judge_training(struct engine *e, struct station *st, struct worker *w)
+{
+    const struct line *l = st->line;
+    const struct line_version *v = &l->version[l->newest - 1];
+    struct tally t = so_far(e, st, w->id);
+    static const char trained[] = "trained";
+    for (uint32_t k = 0; k < v->def->station_count; k++)
+        for (uint32_t i = 0; i < v->def->stations[k].gold.rule_count; i++) {
+            const struct ld_gold_rule *rule = &v->def->stations[k].gold.rules[i];
+            uint32_t key = e->station[v->first_station - 1 + k]->key;
+            if (rule->what != LD_TRAIN || e->station[v->first_station - 1 + (uint32_t)rule->at]->key != st->key ||
+                t.n < rule->after || t.sum * 1000000 < t.n * rule->until_micros)
+                continue;
+            const struct repute *r = repute_of(e, w->id, key);
+            if (r && r->standing == STANDING_TRAINING)
+                standing_set(e, w, key, STANDING_GOOD, trained, sizeof trained - 1);
+        }
+}
+
+void gold_judge(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *values)
+{
+    const struct aentry *a = assign_entry(s, no);
+    struct worker *w = e->worker[a->worker - 1];
+    bool good = right(s->st, a->unit - GOLD_UNIT, values);
+    announce(e, s, no, w->id, good);
+    repute_gold(e, s->st, w->id, good);
+    judge_by_rules(e, s->st, w);
+    judge_training(e, s->st, w);
+}

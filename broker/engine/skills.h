@@ -1,0 +1,30 @@
+/* The skills of a worker that count at this moment, each with its source. */
+#ifndef SUNLINE_ENGINE_SKILLS_H
+#define SUNLINE_ENGINE_SKILLS_H
+#include "proto/codec.h"
+
+struct engine;
+struct worker;
+
+enum skill_source { SKILL_DECLARED, SKILL_GRANTED, SKILL_LOWERED }; /* by the hub, by an operator; by a rule of control tasks */
+
+struct skill_set {
+    uint32_t n;
+    struct slp_item_skill v[SL_SKILLS_MAX]; /* source is set; names lie in what was declared, or in `name` */
+    int64_t due_us;  /* wall time at which the next of them ends; INT64_MAX: none does */
+    bool expires;    /* any has an end, perhaps behind us: a clock that is set back may matter */
+    char name[SL_SKILLS_MAX][SL_NAME_BYTES_MAX];
+};
+
+void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declared, struct skill_set *s);
+/* The worker's skills count until then (of skills_of); he is looked at again. */
+void skills_watch(struct engine *e, struct worker *w, const struct skill_set *s);
+void skills_forget(struct engine *e, struct worker *w); /* he left */
+void skills_now(struct engine *e);                      /* the beginning of each step: what has expired counts no more */
+int64_t skills_next_due(const struct engine *e);        /* elapsed time */
+void skills_free(struct engine *e);
+
+/* An operator's word; false: he has so many already. level 0: the broker's own word on this skill is taken back, be it a grant or a lowering. */
+bool skill_grant(struct engine *e, struct worker *w, struct slp_bytes name, uint8_t level, int64_t until_us);
+void skill_lower(struct engine *e, struct worker *w, struct slp_bytes name); /* by one level, for good */
+#endif

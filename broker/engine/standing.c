@@ -1,0 +1,356 @@
+/* Who is kept out of which station: because an operator or a rule suspended him there, because he is in training, or because what is measured of him does
+ * not meet what the station requires. His record says which (standing.h); together it is his bar (bars.c), which takes the gates from him.
+ *
+ * The newest version of a line that has the station decides for all of them, at once. A measure of fewer than `after` things says nothing: of a newcomer,
+ * whom `newcomers: refuse` keeps out and `admit` does not.
+ *
+ * The bar is made anew at the end of a command in which something was measured that can matter, and when he signs in. Time alone (a window that
+ * forgets) changes nothing before that.
+ *
+ * Who is suspended loses at once what he holds there, begun or not, and none of his results counts there while he is; and what he answered at tasks that
+ * are not decided counts no more: `void_result` is the newest result then (copies.c looks at it). It stays so when he may come back. */
+#include "broker/engine/standing.h"
+
+#include <stdio.h>
+
+#include "broker/engine/internal.h"
+
+enum { CODE_SUSPENDED = 17, CODE_REQUIRE = 18, CODE_TRAINING = 19 };
+
+static struct station *latest(const struct engine *e, uint32_t key)
+{
+    return e->station[key - 1]->latest;
+}
+
+/* ---- what is required ---- */
+
+static const char *const measure_words[] = { "approval", "returned", "gold", "agreement", "abandonment" };
+
+static struct tally tally_of(const struct engine *e, const struct station *st, const struct repute *r,
+                             enum ld_measure m)
+{
+    static const uint8_t measure[] = { [LD_APPROVAL] = MEASURE_APPROVED,
+                                       [LD_RETURNED] = MEASURE_RETURNED,
+                                       [LD_GOLD] = MEASURE_GOLD,
+                                       [LD_AGREEMENT] = MEASURE_AGREED,
+                                       [LD_ABANDONMENT] = MEASURE_ABANDONED };
+    return window_tally(&r->w[measure[m]], repute_within_us(e, r->key ? st : NULL), e->wall_us);
+}
+
+/* The first bound that the record does not meet; NULL: it meets all. */
+static const struct ld_bound *unmet(const struct engine *e, const struct station *st, const struct repute *r)
+{
+    const struct ld_require *q = &st->def->require;
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct ld_bound *o = &q->bound[i];
+        struct tally t = tally_of(e, st, r, o->measure);
+        uint64_t is = t.sum * 1000000, asked = t.n * o->micros;
+        if (t.n < q->after ? q->refuse_new : is == asked ? !o->equal : (is < asked) != o->less)
+            return o;
+    }
+    return NULL;
+}
+
+/* Is he kept out of the station that the record is of (or, with the record over all, of this one)? */
+static bool kept_out(const struct engine *e, const struct station *st, const struct repute *r)
+{
+    if (r->key && r->standing != STANDING_GOOD)
+        return true;
+    return st->def->require.of_all == !r->key && unmet(e, st, r) != NULL;
+}
+
+/* ---- his bar ---- */
+
+struct keys {
+    uint32_t *v, n, cap;
+};
+
+static void key_add(struct engine *e, struct keys *k, uint32_t key)
+{
+    uint32_t i = k->n, *v = grow(e, k->v, &k->cap, k->n + 1, sizeof *v);
+    if (!v)
+        return;
+    k->v = v;
+    for (; i && v[i - 1] > key; i--)
+        v[i] = v[i - 1];
+    if (i && v[i - 1] == key) { /* it is there: move back what was moved */
+        memmove(v + i, v + i + 1, (k->n - i) * sizeof *v);
+        return;
+    }
+    v[i] = key;
+    k->n++;
+}
+
+/* Stations that ask for what is measured over all. */
+static void add_of_all(struct engine *e, struct worker *w, struct keys *k)
+{
+    struct repute *all = e->guards_of_all ? repute_of(e, w->id, 0) : NULL;
+    for (uint32_t i = 0; all && i < e->meta.station; i++) {
+        const struct station *st = e->station[i];
+        if (st->latest && st->latest->def->require.of_all && st->latest->line->state != LINE_DELETED &&
+            kept_out(e, st->latest, all))
+            key_add(e, k, st->id);
+    }
+}
+
+/* Of all his records. What the batch has changed is written first, so that one walk sees everything. */
+static void add_all(struct engine *e, struct worker *w, struct keys *k)
+{
+    uint8_t key[8];
+    struct store_cursor c;
+    reputes_write(e);
+    key_u32(key_u32(key, w->id), 1);
+    enum store_rc rc = e->rc ? e->rc : store_cursor_open(e->t, TABLE_REPUTE, &c);
+    if (rc != STORE_OK) {
+        fail(e, rc);
+        return;
+    }
+    for (rc = store_seek(&c, key, sizeof key); rc == STORE_OK && !memcmp(c.key.p, key, 4) && !e->rc;
+         rc = store_next(&c)) {
+        struct repute r = { .worker = w->id, .key = key_get_u32((const uint8_t *)c.key.p + 4) };
+        if (!r.key || r.key > e->meta.station || !e->station[r.key - 1]->latest || !repute_decode(c.val, &r))
+            fail(e, STORE_CORRUPT);
+        else if (e->station[r.key - 1]->guarded && kept_out(e, latest(e, r.key), &r))
+            key_add(e, k, r.key);
+    }
+    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        fail(e, rc);
+    store_cursor_close(&c);
+}
+
+static void bar_set(struct engine *e, struct worker *w, const struct keys *k)
+{
+    struct bar *was = w->bar, *now = bar_for(e, k->v, k->n);
+    bool relist = w->idle && was != now;
+    w->bar = now;
+    w->bar_known = true;
+    if (relist) {
+        idle_unlist(e, w);
+        idle_list(e, w);
+    }
+    bar_drop(e, &was);
+}
+
+struct bar *standing_bar(struct engine *e, struct worker *w)
+{
+    struct keys k = { 0 };
+    if (w->bar_known)
+        return w->bar;
+    add_all(e, w, &k);
+    add_of_all(e, w, &k);
+    bar_drop(e, &w->bar);
+    w->bar = bar_for(e, k.v, k.n);
+    w->bar_known = true;
+    free(k.v);
+    return w->bar;
+}
+
+void standing_sign_off(struct engine *e, struct worker *w)
+{
+    bar_drop(e, &w->bar);
+    w->bar_known = false;
+}
+
+void standing_measured(struct engine *e, uint32_t worker, uint32_t key)
+{
+    if (!e->guards_of_all && !e->station[key - 1]->guarded)
+        return;
+    typeof(e->unsettled) v = grow(e, e->unsettled, &e->unsettled_cap, e->unsettled_n + 1, sizeof *v);
+    if (!v)
+        return;
+    e->unsettled = v;
+    v[e->unsettled_n].worker = worker;
+    v[e->unsettled_n++].key = key;
+}
+
+/* His bar with this station in it or not, and all those that go by what is measured over all. */
+static void settle(struct engine *e, struct worker *w, uint32_t key)
+{
+    struct keys k = { 0 };
+    for (uint32_t i = 0; w->bar && i < w->bar->keys; i++)
+        if (w->bar->key[i] != key && !latest(e, w->bar->key[i])->def->require.of_all)
+            key_add(e, &k, w->bar->key[i]);
+    struct repute *r = repute_of(e, w->id, key);
+    if (r && e->station[key - 1]->guarded && kept_out(e, latest(e, key), r))
+        key_add(e, &k, key);
+    for (uint32_t i = 0; w->bar && i < w->bar->keys && !e->rc;
+         i++) { /* he may be suspended where the measure over all is required */
+        uint32_t other = w->bar->key[i];
+        if (other != key && latest(e, other)->def->require.of_all && (r = repute_of(e, w->id, other)) && r->standing)
+            key_add(e, &k, other);
+    }
+    add_of_all(e, w, &k);
+    bar_set(e, w, &k);
+    free(k.v);
+}
+
+void standings_settle(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->unsettled_n && !e->rc; i++) {
+        struct worker *w = e->worker[e->unsettled[i].worker - 1];
+        bool told = i && e->unsettled[i - 1].worker == w->id && e->unsettled[i - 1].key == e->unsettled[i].key;
+        if (w->bar_known && !told) /* else it is made when he signs in */
+            settle(e, w, e->unsettled[i].key);
+    }
+    e->unsettled_n = 0;
+}
+
+/* ---- guarded stations ---- */
+
+static bool asks(const struct ld_station *s)
+{
+    return s->require.count || s->gold.rule_count;
+}
+
+void station_guard(struct engine *e, struct station *key)
+{
+    if (key->guarded)
+        return;
+    key->guarded = true;
+    station_write(e, key);
+    for (uint32_t i = 0; i < e->meta.station && !e->rc; i++)
+        if (e->station[i]->key == key->id)
+            match_gate_anew(e, e->station[i]);
+}
+
+/* Everybody who is signed in may be kept out elsewhere than before. */
+static void forget_bars(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->meta.worker; i++) {
+        struct worker *w = e->worker[i];
+        if (!w->bar_known)
+            continue;
+        bool idle = w->idle;
+        if (idle)
+            idle_unlist(e, w);
+        standing_sign_off(e, w);
+        if (idle)
+            idle_list(e, w);
+    }
+}
+
+void guards_count(struct engine *e)
+{
+    e->guards_of_all = 0;
+    for (uint32_t i = 0; i < e->meta.station; i++) {
+        const struct station *s = e->station[i]->latest; /* NULL: it is no key */
+        e->guards_of_all += s && s->def->require.of_all && s->line->state != LINE_DELETED;
+    }
+}
+
+void stations_guard_newest(struct engine *e, struct line *l)
+{
+    const struct line_version *v = &l->version[l->newest - 1];
+    bool any = false;
+    guards_count(e);
+    for (uint32_t k = 0; k < v->def->station_count && !e->rc; k++) {
+        struct station *key = e->station[e->station[v->first_station - 1 + k]->key - 1];
+        if (asks(&v->def->stations[k]))
+            station_guard(e, key);
+        any = any || key->guarded;
+    }
+    if (any)
+        forget_bars(e);
+}
+
+/* ---- suspension ---- */
+
+static void announce(struct engine *e, const struct worker *w, const struct station *st, const struct repute *r)
+{
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, 6);
+    slp_pack_cstr(&e->b3, "worker");
+    slp_pack_u64(&e->b3, w->id);
+    slp_pack_cstr(&e->b3, "hub");
+    slp_pack_u64(&e->b3, w->hub);
+    slp_pack_cstr(&e->b3, "line");
+    slp_pack_u64(&e->b3, st->line->id);
+    slp_pack_cstr(&e->b3, "station");
+    slp_pack_str(&e->b3, st->def->name.p, st->def->name.n);
+    slp_pack_cstr(&e->b3, "standing");
+    slp_pack_cstr(&e->b3, standing_word(r->standing));
+    slp_pack_cstr(&e->b3, "reason");
+    slp_pack_str(&e->b3, r->reason, r->reason_n);
+    ev_emit(e, EV_WORKER_STANDING, st->line, NULL, e->hub[w->hub - 1], &e->b3);
+}
+
+/* What he holds at the station goes back, whether he has begun it or not. */
+static void take_back(struct engine *e, struct worker *w, uint32_t key)
+{
+    struct hub *h = e->hub[w->hub - 1];
+    for (struct aseg *s = w->holding ? h->asegs : NULL; s && !e->rc; s = s->hub_next)
+        for (uint32_t i = 0; s->st->key == key && i < s->n; i++)
+            if (s->e[i].worker == w->id && s->e[i].state <= ASSIGN_STARTED) {
+                task_return(e, s, s->first + i, WHY_SUSPENDED, "", 0);
+                recall(e, h, s->first + i, 7);
+            }
+}
+
+void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n)
+{
+    struct repute *r = repute_of(e, w->id, key);
+    if (!r || r->standing == to)
+        return;
+    station_guard(e, e->station[key - 1]);
+    bool was = r->standing != STANDING_GOOD;
+    r->standing = (uint8_t)to;
+    r->since_wall_us = to ? e->wall_us : 0;
+    r->reason_n = (uint16_t)(n < sizeof r->reason ? n : sizeof r->reason);
+    while (r->reason_n && !sl_utf8_ok(reason, r->reason_n)) /* not in the middle of a character */
+        r->reason_n--;
+    if (r->reason_n)
+        memcpy(r->reason, reason, r->reason_n);
+    if (to == STANDING_GOOD) /* he begins anew: what he was suspended for would suspend him again */
+        r->w[MEASURE_GOLD] = (struct window){ 0 };
+    r->dirty = true;
+    standing_measured(e, w->id, key);
+    if (to != STANDING_GOOD && !was) {
+        r->void_result = e->meta.result;
+        take_back(e, w, key);
+    }
+    announce(e, w, latest(e, key), r);
+    if (to == STANDING_GOOD) { /* the reason was told; it is not kept */
+        r->reason_n = 0;
+    }
+}
+
+bool standing_refuses(struct engine *e, const struct station *st, uint32_t worker)
+{
+    if (!e->station[st->key - 1]->guarded)
+        return false;
+    const struct repute *r = repute_of(e, worker, st->key);
+    return r && r->standing != STANDING_GOOD;
+}
+
+bool standing_why(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size,
+                  int *code)
+{
+    const struct station *s = latest(e, st->key);
+    const struct repute *r = repute_of(e, w->id, st->key);
+    int n = (int)s->def->name.n;
+    if (!r || !e->station[st->key - 1]->guarded)
+        return false;
+    if (r->standing != STANDING_GOOD) {
+        *code = r->standing == STANDING_TRAINING ? CODE_TRAINING : CODE_SUSPENDED;
+        snprintf(why, why_size, "%s at station %.*s%s%.*s",
+                 r->standing == STANDING_TRAINING ? "in training, so nothing" : "suspended", n, s->def->name.p,
+                 r->reason_n ? ": " : "", (int)(r->reason_n < 200 ? r->reason_n : 0), r->reason);
+        return true;
+    }
+    if (s->def->require.of_all)
+        r = repute_of(e, w->id, 0);
+    const struct ld_bound *o = r ? unmet(e, s, r) : NULL;
+    if (!o)
+        return false;
+    struct tally t = tally_of(e, s, r, o->measure);
+    *code = CODE_REQUIRE;
+    if (t.n < s->def->require.after)
+        snprintf(why, why_size,
+                 "station %.*s refuses newcomers: it asks for %s, measured over at least %u, this worker has %llu", n,
+                 s->def->name.p, measure_words[o->measure], s->def->require.after, (unsigned long long)t.n);
+    else
+        snprintf(why, why_size, "station %.*s requires %s %s%s %u.%06u, this worker has %llu of %llu", n,
+                 s->def->name.p, measure_words[o->measure], o->less ? "<" : ">", o->equal ? "=" : "",
+                 o->micros / 1000000, o->micros % 1000000, (unsigned long long)t.sum, (unsigned long long)t.n);
+    return true;
+}

@@ -1,0 +1,127 @@
+/* The keys `require` and `window`: what must have been measured of those who are to work at a station. What can never be measured there is a
+ * mistake here. */
+#include <string.h>
+
+#include "proto/ld_read.h"
+
+#define AFTER_DEFAULT 10
+#define WINDOW_WITHIN_MIN_US (3600ll * 1000000)
+
+static const char *const of_words[] = { "station", "all" };
+static const char *const newcomer_words[] = { "admit", "refuse" };
+
+static void problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text)
+{
+    uint32_t was = ld_path_key(b, ld_str(map));
+    if (key)
+        ld_path_key(b, ld_str(key));
+    ld_problem(b, r.p, "%s", text);
+    b->path_n = was;
+}
+
+void ld_window(struct ld_build *b, struct slr r, struct ld_station *s)
+{
+    struct slr vals[LD_KEYS_MAX];
+    s->window_last = LD_WINDOW_LAST;
+    s->window_within_us = LD_WINDOW_WITHIN_US;
+    if (!r.p)
+        return;
+    uint32_t was = ld_path_key(b, ld_str("window"));
+    if (ld_take_map(b, &r, &ld_window_map, vals)) {
+        s->window_last = (uint32_t)ld_take_count(b, vals[LD_WINDOW_KEY_LAST], "last", LD_WINDOW_LAST_MIN,
+                                                 LD_WINDOW_LAST_MAX, LD_WINDOW_LAST);
+        s->window_within_us = ld_take_duration(b, vals[LD_WINDOW_KEY_WITHIN], "within", WINDOW_WITHIN_MIN_US,
+                                               3660ll * 86400 * 1000000, LD_WINDOW_WITHIN_US);
+    }
+    b->path_n = was;
+}
+
+/* ">= 0.9": a comparison and a share. */
+static bool take_bound(struct ld_build *b, struct slr r, const char *key, struct ld_bound *out)
+{
+    struct slp_bytes s = ld_take_text(r);
+    uint32_t i = 0;
+    int64_t micros = 0;
+    bool less = s.n && s.p[0] == '<', good = s.n && (s.p[0] == '<' || s.p[0] == '>');
+    out->less = less;
+    out->equal = good && s.n > 1 && s.p[1] == '=';
+    for (i = good ? 1u + out->equal : 0; i < s.n && s.p[i] == ' ';)
+        i++;
+    good = good && i < s.n && ld_money(s.p + i, s.n - i, &micros) == 0 && micros <= 1000000;
+    out->micros = (uint32_t)micros;
+    if (!good) {
+        uint32_t was = ld_path_key(b, ld_str(key));
+        ld_problem(
+            b, r.p,
+            "'%s' is '%s', but must be a comparison with a share, such as \">= 0.9\": one of >= <= > <, then 0 to 1",
+            key, LD_Q(s));
+        b->path_n = was;
+    }
+    return good;
+}
+
+void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
+{
+    static const struct {
+        int key;
+        const char *name;
+        enum ld_measure m;
+    } measures[] = {
+        { LD_REQUIRE_APPROVAL, "approval", LD_APPROVAL },
+        { LD_REQUIRE_RETURNED, "returned", LD_RETURNED },
+        { LD_REQUIRE_GOLD, "gold", LD_GOLD },
+        { LD_REQUIRE_AGREEMENT, "agreement", LD_AGREEMENT },
+        { LD_REQUIRE_ABANDONMENT, "abandonment", LD_ABANDONMENT },
+    };
+    struct slr vals[LD_KEYS_MAX], whole = r;
+    if (!r.p)
+        return;
+    uint32_t was = ld_path_key(b, ld_str("require"));
+    bool good = ld_take_map(b, &r, &ld_require_map, vals);
+    b->path_n = was;
+    if (!good)
+        return;
+    was = ld_path_key(b, ld_str("require"));
+    s->require.after =
+        (uint32_t)ld_take_count(b, vals[LD_REQUIRE_AFTER], "after", 1, LD_WINDOW_LAST_MAX, AFTER_DEFAULT);
+    s->require.of_all = ld_take_word(b, vals[LD_REQUIRE_OF], "of", of_words, 2, 0) == 1;
+    s->require.refuse_new = ld_take_word(b, vals[LD_REQUIRE_NEWCOMERS], "newcomers", newcomer_words, 2, 0) == 1;
+    s->require.bound = ld_get(&b->keep, sizeof measures / sizeof *measures, sizeof *s->require.bound);
+    for (size_t i = 0; s->require.bound && i < sizeof measures / sizeof *measures; i++) {
+        struct ld_bound *o = &s->require.bound[s->require.count];
+        if (!vals[measures[i].key].p || !take_bound(b, vals[measures[i].key], measures[i].name, o))
+            continue;
+        o->measure = measures[i].m;
+        s->require.count++;
+    }
+    b->path_n = was;
+    bool any = false;
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
+        any = any || vals[measures[i].key].end;
+    if (!any)
+        problem_at(b, whole, "require", NULL,
+                   "'require' names no measure: it is one of approval, returned, gold, agreement, abandonment");
+    if (s->require.after > s->window_last - s->window_last / 8)
+        problem_at(
+            b, vals[LD_REQUIRE_AFTER].p ? vals[LD_REQUIRE_AFTER] : whole, "require",
+            vals[LD_REQUIRE_AFTER].p ? "after" : NULL,
+            "'after' is more than the window is sure to hold (7/8 of its 'last'): nobody would ever be measured");
+    if (s->require.refuse_new && !s->require.of_all)
+        problem_at(b, vals[LD_REQUIRE_NEWCOMERS], "require", "newcomers",
+                   "newcomers that are refused can never be measured at this station: refuse goes with 'of: all'");
+}
+
+void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
+{
+    if (!r.p || s->require.of_all || !s->require.count)
+        return;
+    for (uint32_t i = 0; i < s->require.count; i++) {
+        enum ld_measure m = s->require.bound[i].measure;
+        if (m == LD_GOLD && !s->gold.every)
+            problem_at(b, r, "require", "gold",
+                       "'gold' is never measured here: the station has no 'gold' (or ask 'of: all')");
+        if (m == LD_AGREEMENT && (!s->copies.max || s->copies.method == LD_ALL || s->copies.max < 2))
+            problem_at(b, r, "require", "agreement",
+                       "'agreement' is never measured here: the station has no 'copies' that agree (or ask 'of: all')");
+    }
+}

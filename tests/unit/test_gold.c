@@ -1,0 +1,486 @@
+/* Control tasks: when they come and how they look, how answers are judged, and what follows; who is kept out, by whom, and how he comes back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "broker/engine/gold.h"
+#include "proto/reader.h"
+#include "tests/lib/engine_world.h"
+
+#define SECOND 1000000ll
+
+static struct world_scene s;
+
+#define HEAD "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+#define JUDGE "  - name: judge\n    form: {fields: [{name: a, type: short_answer}]}\n"
+/* Rows "gold N", whose answer is "a N". */
+static const char *gold_line(const char *more, unsigned every, unsigned rows, const char *rest)
+{
+    static char yaml[8192];
+    int n = snprintf(yaml, sizeof yaml,
+                     HEAD JUDGE "    gold:\n      every: %u\n      columns: [text, a]\n      cells: [", every);
+    for (unsigned i = 0; i < rows; i++)
+        n += snprintf(yaml + n, sizeof yaml - (size_t)n, "%sgold %u, a %u", i ? ", " : "", i, i);
+    snprintf(yaml + n, sizeof yaml - (size_t)n, "]\n%s%s", more, rest);
+    return yaml;
+}
+
+static bool shows_gold(uint64_t assignment)
+{
+    return strncmp(world_shown(&s.w, &s.h, assignment, 0), "gold", 4) == 0;
+}
+
+/* The answer that the control task wants, or "x". */
+static const char *true_answer(uint64_t assignment)
+{
+    static char text[32];
+    const char *shown = world_shown(&s.w, &s.h, assignment, 0);
+    snprintf(text, sizeof text, shows_gold(assignment) ? "a %s" : "x", shown + 5);
+    return text;
+}
+
+static uint64_t repute(const char *worker, const char *path)
+{
+    struct slp_repute_get q = { .name = world_str(worker) };
+    struct slp_msg *m = world_send(&s.w, WORLD_CLIENT, SLP_REPUTE_GET, &q);
+    assert_true(m && m->type == SLP_REPUTE);
+    return world_number(world_at(m->u.repute.story, path));
+}
+
+static enum slp_code set(unsigned action, const char *worker, const char *station, const char *skill, uint64_t level,
+                         int64_t until)
+{
+    struct slp_worker_set q = {
+        .name = world_str(worker), .action = action, .line = world_str("l"), .reason = world_str("so")
+    };
+    SLP_SET(&q, worker_set, line);
+    SLP_SET(&q, worker_set, reason);
+    if (station) {
+        q.station = world_str(station);
+        SLP_SET(&q, worker_set, station);
+    }
+    if (skill) {
+        q.skill = world_str(skill);
+        SLP_SET(&q, worker_set, skill);
+    }
+    if (level) {
+        q.level = level;
+        SLP_SET(&q, worker_set, level);
+    }
+    if (until) {
+        q.until_wall_us = until;
+        SLP_SET(&q, worker_set, until_wall_us);
+    }
+    return world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q));
+}
+enum { SUSPEND, READMIT, GRANT, REVOKE };
+
+static uint64_t why(const char *worker)
+{
+    struct slp_worker_why_get q = { .name = world_str(worker) };
+    struct slp_msg *m = world_send(&s.w, WORLD_CLIENT, SLP_WORKER_WHY_GET, &q);
+    return m->type == SLP_WHY ? m->u.why.code : UINT64_MAX;
+}
+
+/* One more credit: the task that comes; number 0: none. Frames of before are forgotten. */
+static struct world_task next(unsigned worker)
+{
+    world_clear(&s.w);
+    return world_take(&s, worker, 1) ? s.t[0] : (struct world_task){ 0 };
+}
+
+/* Does n tasks; answers control tasks right or not. Returns how many of them were control tasks. */
+static unsigned works(unsigned worker, unsigned n, bool well)
+{
+    unsigned gold = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct world_task t = next(worker);
+        assert_int_not_equal(t.assignment, 0);
+        bool is = shows_gold(t.assignment);
+        gold += is;
+        assert_int_equal(world_submit(&s.w, &s.h, &t, well || !is ? true_answer(t.assignment) : "wrong"), SLP_E_OK);
+    }
+    return gold;
+}
+
+/* ---- when and which ---- */
+
+static void one_of_every_few_is_a_control_task_and_none_comes_twice(void **state)
+{
+    (void)state;
+    bool seen[2][20] = { 0 }, adjacent = false;
+    int at[2][20];
+    world_scene(&s, gold_line("", 5, 20, ""), 2, 0);
+    world_put(&s.w, s.run, 300);
+    for (unsigned w = 0; w < 2; w++) {
+        unsigned n = 0;
+        for (unsigned i = 0; i < 100; i++) {
+            struct world_task t = next(w);
+            assert_int_not_equal(t.assignment, 0);
+            if (shows_gold(t.assignment)) {
+                unsigned row = (unsigned)atoi(world_shown(&s.w, &s.h, t.assignment, 0) + 5);
+                assert_true(row < 20 && !seen[w][row]);
+                seen[w][row] = true;
+                assert_int_equal(i / 5, n); /* one of each five */
+                at[w][n++] = (int)(i % 5);
+            }
+            assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+            if (i == 49)
+                world_restart(&s.w), world_hello(&s.w, &s.h, NULL, 0);
+        }
+        assert_int_equal(n, 20);
+        for (unsigned i = 1; i < 20; i++)
+            adjacent = adjacent || at[w][i] != at[w][i - 1];
+    }
+    assert_true(adjacent);                               /* not always at the same place */
+    assert_memory_not_equal(at[0], at[1], sizeof at[0]); /* nor for everybody at the same */
+    assert_int_equal(works(0, 30, true), 0);             /* he has seen them all */
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 200 - 40 + 30);
+    world_end(&s.w);
+}
+
+static void a_new_version_brings_only_what_he_has_not_seen(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 2, 4, ""), 1, 0);
+    world_put(&s.w, s.run, 20);
+    assert_int_equal(works(0, 10, true), 4);
+    world_line(&s.w, gold_line("", 2, 6, "")); /* two more */
+    world_put(&s.w, world_run(&s.w, "l", "second"), 60);
+    assert_int_equal(works(0, 40, true), 2);
+    world_end(&s.w);
+}
+
+/* ---- how they look ---- */
+
+static void a_frame_does_not_tell_them_from_others(void **state)
+{
+    (void)state;
+    unsigned gold = 0;
+    uint64_t last = 0;
+    world_scene(&s, gold_line("", 3, 20, ""), 1, 0);
+    world_put(&s.w, s.run, 100);
+    assert_int_equal(world_take(&s, 0, 30), 30);
+    struct slp_msg *m;
+    for (size_t i = 0; (m = world_sent(&s.w, s.h.peer, SLP_PUSH, i)); i++) {
+        struct slp_cursor c = slp_each(m->u.push.assignments);
+        for (struct slp_item_assignment a; slp_next_assignment(&c, &a);) {
+            assert_true(a.assignment > last); /* numbers in the order of the frame */
+            last = a.assignment;
+            assert_int_equal(a.attempt, 1);
+            assert_int_equal(a.fields.count, 1);
+            assert_false(SLP_IS(&a, item_assignment, context));
+            gold += shows_gold(a.assignment);
+        }
+    }
+    assert_int_equal(gold, 10);
+    world_end(&s.w);
+}
+
+static void what_is_not_answered_does_not_come_back(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 1, 3, ""), 1, 0);
+    world_put(&s.w, s.run, 5);
+    struct world_task t = next(0);
+    assert_true(shows_gold(t.assignment));
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_DECLINE, "no", NULL), SLP_E_OK);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 5);
+    t = next(0);
+    assert_true(shows_gold(t.assignment));
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, "no", NULL), SLP_E_OK);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)),
+                     SLP_E_OK); /* an answer counts whenever it comes */
+    assert_int_equal(repute("hub-0", "measures.gold.right"), 1);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_DUPLICATE);
+    t = next(0);
+    assert_true(shows_gold(t.assignment));
+    t = next(0);
+    assert_false(shows_gold(t.assignment));
+    world_end(&s.w);
+}
+
+static void they_end_with_their_run(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 1, 6, ""), 1, 0);
+    world_put(&s.w, s.run, 5);
+    assert_int_equal(works(0, 3, true), 3);
+    struct world_task t = next(0);
+    assert_true(shows_gold(t.assignment));
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
+    world_pass(&s.w, 60 * SECOND);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_NOT_FOUND);
+    world_end(&s.w); /* and nothing refers to what is gone */
+}
+
+/* ---- how answers are judged ---- */
+
+static void each_field_is_compared_by_its_own_allowances(void **state)
+{
+    static const struct {
+        const char *name, *total;
+        bool right;
+    } answers[] = {
+        { "  ann   LEE ", "10.004", true },
+        { "ann lee", "9.98", false },
+        { "ann le", "10", false },
+        { "Ann Lee", "10.01", true },
+    };
+    (void)state;
+    world_scene(&s,
+                HEAD
+                "  - name: judge\n    form: {fields: [{name: name, type: short_answer}, {name: note, type: "
+                "short_answer}, {name: total, type: number}]}\n"
+                "    gold:\n      every: 1\n      columns: [text, name, total]\n      cells: [one, Ann Lee, '10', two, "
+                "Ann Lee, '10', three, Ann Lee, '10', four, "
+                "Ann Lee, '']\n      match: [{field: name, ignore: [case, space]}, {field: total, tolerance: 0.01}]\n",
+                1, 0);
+    world_put(&s.w, s.run, 5);
+    unsigned right = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        struct world_task t = next(0);
+        bool open = strcmp(world_shown(&s.w, &s.h, t.assignment, 0), "four") == 0; /* its total is not compared */
+        struct slp_buf v = { 0 }, b = { 0 };
+        slp_pack_cstr(&v, answers[i].name);
+        slp_pack_cstr(&v, "whatever");
+        slp_pack_cstr(&v, open ? "77" : answers[i].total);
+        struct slp_item_result it = { .assignment = t.assignment,
+                                      .worker = t.worker,
+                                      .values = { v.p, (uint32_t)v.n, 3 } };
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+        struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+        assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, 1);
+        right += open ? i != 2 : answers[i].right;
+        slp_buf_free(&v);
+        slp_buf_free(&b);
+    }
+    assert_int_equal(repute("hub-0", "stations[0].measures.gold.of"), 4);
+    assert_int_equal(repute("hub-0", "stations[0].measures.gold.right"), right);
+    world_end(&s.w);
+}
+
+/* ---- what follows ---- */
+
+static void too_many_wrong_answers_suspend_and_an_operator_lifts_it(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("      rules: [{below: 0.7, after: 3, do: suspend}]\n", 2, 20, ""), 2, 0);
+    world_put(&s.w, s.run, 50);
+    for (unsigned gold = 0; gold < 3;)
+        gold += works(0, 1, false);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_equal(why("hub-0"), 17);
+    assert_int_not_equal(next(1).assignment, 0); /* others go on */
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_equal(set(READMIT, "hub-0", "judge", NULL, 0, 0), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1); /* he waits: he is given work at once */
+    assert_int_equal(repute("hub-0", "stations[0].measures.gold.of"), UINT64_MAX); /* and begins anew */
+    world_end(&s.w);
+}
+
+static void who_answers_well_is_left_alone(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("      rules: [{below: 0.7, after: 3, do: suspend}]\n", 2, 20, ""), 1, 0);
+    world_put(&s.w, s.run, 50);
+    works(0, 30, true);
+    assert_int_equal(why("hub-0"), 5); /* he has no credit left: nothing else is missing */
+    world_end(&s.w);
+}
+
+static void what_a_suspended_worker_holds_goes_back_and_his_results_are_late(void **state)
+{
+    (void)state;
+    world_scene(&s, HEAD JUDGE, 2, 0);
+    world_put(&s.w, s.run, 2);
+    assert_int_equal(world_take(&s, 0, 2), 2);
+    struct world_task begun = s.t[0], held = s.t[1];
+    assert_int_equal(world_act(&s.w, &s.h, &begun, ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(set(SUSPEND, "hub-0", "judge", NULL, 0, 0), SLP_E_OK);
+    assert_non_null(world_sent(&s.w, s.h.peer, SLP_RECALL, 0));
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 2);
+    assert_int_equal(world_submit(&s.w, &s.h, &begun, "x"), SLP_E_LATE);
+    assert_int_equal(world_submit(&s.w, &s.h, &held, "x"), SLP_E_LATE);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 0);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_not_equal(next(1).assignment, 0);
+    world_end(&s.w);
+}
+
+static void open_answers_of_a_suspended_worker_are_asked_again(void **state)
+{
+    (void)state;
+    world_scene(&s, HEAD JUDGE "    copies: {min: 3}\n    agree: {method: plurality, ties: first}\n", 5, 0);
+    world_put(&s.w, s.run, 2);
+    static const char *const answers[] = { "bad", "x", "x", "x" };
+    struct world_task t = next(1);
+    for (unsigned w = 2; w < 4; w++) { /* the first unit is decided before */
+        assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+        t = next(w);
+    }
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 1);
+    t = next(0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, answers[0]), SLP_E_OK);
+    assert_int_equal(set(SUSPEND, "hub-0", "judge", NULL, 0, 0), SLP_E_OK);
+    assert_int_equal(set(READMIT, "hub-0", "judge", NULL, 0, 0),
+                     SLP_E_OK); /* that he may come back does not bring them back */
+    for (unsigned w = 1; w < 4; w++) {
+        assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 1);
+        t = next(w);
+        assert_int_not_equal(t.assignment, 0);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, answers[w]), SLP_E_OK);
+    }
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 2);
+    assert_int_equal(world_story(&s.w, "r", 2, "stations[0].outcome.votes"), 3);
+    assert_int_equal(next(0).assignment, 0); /* and he is not asked again himself */
+    assert_int_equal(repute("hub-0", "measures.agreement.of"), UINT64_MAX);
+    world_end(&s.w);
+}
+
+static void a_rule_lowers_a_skill_and_a_revoke_gives_it_back(void **state)
+{
+    (void)state;
+    char yaml[8192];
+    snprintf(
+        yaml, sizeof yaml, "%s",
+        gold_line(
+            "      rules: [{below: 0.7, after: 2, do: lower, skill: english}]\n    worker: {skills: {english: 2}}\n", 1,
+            20, ""));
+    world_scene(&s, yaml, 1, 0);
+    assert_int_equal(set(GRANT, "hub-0", NULL, "english", 2, 0), SLP_E_OK);
+    world_put(&s.w, s.run, 50);
+    assert_int_equal(works(0, 2, false), 2);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_equal(why("hub-0"), 3); /* his level is too low */
+    assert_int_equal(set(REVOKE, "hub-0", NULL, "english", 0, 0), SLP_E_OK);
+    assert_int_equal(why("hub-0"), 2); /* the hub never said that he has it */
+    assert_int_equal(set(GRANT, "hub-0", NULL, "english", 2, 0), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1);
+    world_end(&s.w);
+}
+
+static void who_is_sent_to_training_comes_back_when_he_answers_well_there(void **state)
+{
+    (void)state;
+    world_scene(&s,
+                gold_line("      rules: [{below: 0.7, after: 2, do: train, at: practice, until: 0.9}]\n", 1, 20,
+                          "  - name: practice\n    after: []\n    form: {fields: [{name: a, type: short_answer}]}\n    "
+                          "gold:\n      every: 1\n"
+                          "      columns: [text, a]\n      cells: [gold 100, a 100, gold 101, a 101, gold 102, a 102, "
+                          "gold 103, a 103]\n"),
+                1, 0);
+    world_put(&s.w, s.run, 50);
+    uint32_t judge = s.station;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world_task t = next(0);
+        assert_int_equal(t.station_id, judge);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    }
+    assert_int_equal(why("hub-0") == 19 || why("hub-0") == 5 || why("hub-0") == 0, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct world_task t = next(0);
+        assert_int_equal(t.station_id, judge + 1);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
+    }
+    assert_int_equal(next(0).station_id, judge); /* the station further up the file, as before */
+    world_end(&s.w);
+}
+
+/* ---- what is required ---- */
+
+static void who_does_not_meet_what_is_required_gets_nothing(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("    require: {gold: '>= 0.5', after: 4}\n", 1, 30, ""), 2, 0);
+    world_put(&s.w, s.run, 80);
+    works(0, 3, false);
+    assert_int_not_equal(next(0).assignment, 0); /* of a newcomer three say nothing */
+    assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "wrong"), SLP_E_OK);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_equal(why("hub-0"), 18);
+    assert_int_not_equal(next(1).assignment, 0);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(next(0).assignment, 0);
+    world_line(&s.w, gold_line("    require: {gold: '>= 0.5', after: 5}\n", 1, 30,
+                               "")); /* the newest version decides, at once */
+    assert_int_equal(why("hub-0"), 5);
+    world_end(&s.w);
+}
+
+static void newcomers_can_be_refused_where_others_measured_them(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 1, 30, ""), 2, 0);
+    world_put(&s.w, s.run, 80);
+    works(0, 4, true);
+    world_line(&s.w, "line: strict\ninput:\n  - {name: text, type: text, required: true}\nstations:\n  - name: only\n  "
+                     "  require: {gold: '>= 0.8', after: 4, of: all, "
+                     "newcomers: refuse}\n    form: {fields: [{name: a, type: short_answer}]}\n");
+    world_run_set(&s.w, "r", RUN_SET_CANCEL, 0);
+    world_put(&s.w, world_run(&s.w, "strict", "strict"), 10);
+    assert_int_equal(next(1).assignment, 0);
+    assert_int_equal(why("hub-1"), 18);
+    assert_int_not_equal(next(0).assignment, 0);
+    world_end(&s.w);
+}
+
+/* ---- skills ---- */
+
+static void a_granted_skill_ends_with_its_day(void **state)
+{
+    (void)state;
+    world_scene(
+        &s,
+        HEAD "  - name: judge\n    worker: {skills: {law: 2}}\n    form: {fields: [{name: a, type: short_answer}]}\n",
+        1, 0);
+    world_put(&s.w, s.run, 10);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_equal(why("hub-0"), 2);
+    assert_int_equal(set(GRANT, "hub-0", NULL, "law", 2, s.w.wall_us + 8 * SECOND), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1);
+    assert_int_not_equal(next(0).assignment, 0);
+    world_pass(&s.w, 9 * SECOND);
+    assert_int_equal(next(0).assignment, 0);
+    assert_int_equal(why("hub-0"), 2);
+    s.w.wall_us -= 5 * SECOND; /* the clock is set back */
+    world_clear(&s.w);
+    world_tick(&s.w);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1);
+    assert_int_equal(set(GRANT, "hub-0", NULL, "law", 2, 1), SLP_E_BAD_VALUE);
+    assert_int_equal(set(GRANT, "hub-0", NULL, NULL, 2, 0), SLP_E_MISSING_FIELD);
+    assert_int_equal(set(SUSPEND, "hub-0", NULL, NULL, 0, 0), SLP_E_MISSING_FIELD);
+    assert_int_equal(set(SUSPEND, "hub-0", "nowhere", NULL, 0, 0), SLP_E_NOT_FOUND);
+    assert_int_equal(set(SUSPEND, "nobody", "judge", NULL, 0, 0), SLP_E_NOT_FOUND);
+    world_end(&s.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_of_every_few_is_a_control_task_and_none_comes_twice),
+        cmocka_unit_test(a_new_version_brings_only_what_he_has_not_seen),
+        cmocka_unit_test(a_frame_does_not_tell_them_from_others),
+        cmocka_unit_test(what_is_not_answered_does_not_come_back),
+        cmocka_unit_test(they_end_with_their_run),
+        cmocka_unit_test(each_field_is_compared_by_its_own_allowances),
+        cmocka_unit_test(too_many_wrong_answers_suspend_and_an_operator_lifts_it),
+        cmocka_unit_test(who_answers_well_is_left_alone),
+        cmocka_unit_test(what_a_suspended_worker_holds_goes_back_and_his_results_are_late),
+        cmocka_unit_test(open_answers_of_a_suspended_worker_are_asked_again),
+        cmocka_unit_test(a_rule_lowers_a_skill_and_a_revoke_gives_it_back),
+        cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
+        cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),
+        cmocka_unit_test(newcomers_can_be_refused_where_others_measured_them),
+        cmocka_unit_test(a_granted_skill_ends_with_its_day),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
