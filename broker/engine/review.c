@@ -218,6 +218,17 @@ static void block_again(struct engine *e, struct run *r, uint64_t unit, uint8_t 
     ev_order(e);
 }
 
+/* What the verdict says of whoever did the work. Of an outcome of several answers there is no one author. */
+static void measure_author(struct engine *e, const uint8_t *work, struct station *st, int verdict)
+{
+    static const enum repute_verdict says[] = {
+        [LD_ACCEPT] = REPUTE_ACCEPTED, [LD_IMPROVED] = REPUTE_IMPROVED, [LD_REJECT] = REPUTE_REJECTED
+    };
+    struct found f = from_whom(e, get_u48(work + ST_ASSIGN), get_u48(work + ST_RESULT));
+    if (f.no)
+        repute_verdict(e, st, f.a->worker, says[verdict]);
+}
+
 bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, const struct slp_list *given)
 {
     struct run *r = s->run;
@@ -230,6 +241,7 @@ bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, 
     unsigned round = unit_station(h, work)[ST_ROUND] + 1u;
     bool last = round >= v->rounds;
     announce(e, s, no, verdict, round);
+    measure_author(e, unit_station(h, work), r->rq[work].st, verdict);
     unit_station(h, idx)[ST_FLAGS] &= (uint8_t)~STATE_FLAG_EXHAUSTED;
     if (verdict == LD_REJECT && last && v->exhausted >= 0)
         unit_station(h, idx)[ST_FLAGS] |= STATE_FLAG_EXHAUSTED;

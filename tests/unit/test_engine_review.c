@@ -63,6 +63,35 @@ static void an_improvement_stands_beside_what_was_handed_in(void **state_)
     world_end(&s.w);
 }
 
+static uint64_t measured(struct scene *s, const char *worker, const char *path)
+{
+    struct slp_repute_get q = { .name = world_str(worker) };
+    struct slp_msg *m = world_send(&s->w, WORLD_CLIENT, SLP_REPUTE_GET, &q);
+    assert_true(m && m->type == SLP_REPUTE);
+    return world_number(world_at(m->u.repute.story, path));
+}
+
+static void verdicts_are_measured_of_the_author(void **state_)
+{
+    static const char *const verdicts[] = { "accept", "improve", "reject" };
+    struct scene s;
+    (void)state_;
+    open_scene(&s, WRITE CHECK);
+    world_put(&s.w, s.run, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        struct world_task t = taken(&s, 0, W);
+        assert_int_equal(write_it(&s, &t, "Sun", "It rises."), SLP_E_OK);
+        t = taken(&s, 1, C);
+        assert_int_equal(verdict(&s, &t, verdicts[i], i == 1 ? "The sun" : NULL, NULL, "so", i == 2 ? "wrong" : NULL),
+                         SLP_E_OK);
+    }
+    assert_int_equal(measured(&s, "hub-0", "measures.approval.of"), 3);
+    assert_int_equal(measured(&s, "hub-0", "measures.approval.accepted"), 1);
+    assert_int_equal(measured(&s, "hub-0", "measures.returned.returned"), 1);
+    assert_int_equal(measured(&s, "hub-1", "measures.approval.of"), UINT64_MAX); /* nobody reviewed the reviewer */
+    world_end(&s.w);
+}
+
 static void a_verdict_that_contradicts_itself_is_refused_by_field(void **state_)
 {
     struct scene s;
@@ -490,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_comes_after_the_work_waits_for_the_verdict),
         cmocka_unit_test(an_improvement_stands_beside_what_was_handed_in),
+        cmocka_unit_test(verdicts_are_measured_of_the_author),
         cmocka_unit_test(a_verdict_that_contradicts_itself_is_refused_by_field),
         cmocka_unit_test(nobody_reviews_what_he_had_a_part_in_however_far_back),
         cmocka_unit_test(rejected_work_goes_to_its_author_with_the_note_first),
