@@ -164,6 +164,7 @@ void checker_free(struct checker **pc)
     table_free(&c->runs, run_end);
     table_free(&c->rows, NULL);
     table_free(&c->assignments, assignment_end);
+    table_free(&c->gold, NULL);
     table_free(&c->grants, NULL);
     table_free(&c->sessions, NULL);
     table_free(&c->subscribers, NULL);

@@ -18,6 +18,7 @@
 
 #define CHECKER_STATIONS_MAX 16
 #define CHECKER_SKILLS 4
+#define CHECKER_GOLD_ROW 900000000 /* the row that the first control task of a station shows; the others follow */
 
 enum verdict {
     LOST,            /* acknowledged, and not there at the end */
@@ -102,6 +103,7 @@ struct fact {
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     uint32_t at_once, per_day;
+    uint32_t gold_every, gold_rows; /* of STATION: control tasks; every 0: none */
     uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */
     bool flag;
     uint8_t level[CHECKER_SKILLS];

@@ -9,7 +9,12 @@ void ck_seen(struct checker *c, const struct fact *f)
 {
     const struct ck_row *w = ck_get(&c->rows, f->row);
     struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
-    if (!w)
+    bool control = f->row >= CHECKER_GOLD_ROW;
+    if (control) {
+        if (a && a->run && a->unit != GOLD_UNIT + f->row - CHECKER_GOLD_ROW)
+            ck_verdict(c, BYTES_DIFFER, "assignment %" PRIu64 " of unit %" PRIu64 " shows control task %" PRIu64,
+                       f->assignment, a->unit, f->row - CHECKER_GOLD_ROW);
+    } else if (!w)
         ck_verdict(c, UNEXPECTED, "assignment %" PRIu64 " shows row %" PRIu64 ", which nobody sent", f->assignment,
                    f->row);
     else if (w->digest != f->digest)
@@ -335,7 +340,11 @@ void checker_end(struct checker *c)
     for (size_t i = 0; i < c->assignments.cap; i++) {
         const struct ck_assignment *a = c->assignments.v[i].p;
         const struct ck_run *r = a && a->run ? ck_get(&c->runs, a->run) : NULL;
-        if (r && r->told && !a->told)
+        if (a && ck_is_gold(a->unit) && a->acked == 1 && a->state != CK_COUNTED)
+            ck_verdict(c, LOST,
+                       "the answer to a control task under assignment %" PRIu64 " was acknowledged, and does not count",
+                       c->assignments.v[i].key);
+        if (r && r->told && !a->told && !ck_is_gold(a->unit))
             ck_verdict(c, LOST, "assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64 " is in no story",
                        c->assignments.v[i].key, a->run, a->unit);
         if (a && a->acked && !a->run)

@@ -220,8 +220,8 @@ static bool did_before(struct checker *c, const struct fact *f, const struct ck_
     return false;
 }
 
-static void may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s,
-                   const struct ck_task *t)
+void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s,
+               uint64_t newest)
 {
     const struct ck_worker *w = ck_get(&c->workers, f->worker);
     const struct ck_hub *h = ck_get(&c->hubs, f->hub);
@@ -250,7 +250,7 @@ static void may_do(struct checker *c, const struct fact *f, const struct ck_run 
     for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
         if (w->f.level[i] < s->f.level[i])
             why = "lacks a skill";
-    for (const struct ck_assignment *a = why ? NULL : ck_get(&c->assignments, t->newest); a;
+    for (const struct ck_assignment *a = why || !newest ? NULL : ck_get(&c->assignments, newest); a;
          a = ck_get(&c->assignments, a->prev))
         if (a->worker == f->worker && a->state == CK_RETURNED && a->why == 4)
             why = "has declined it";
@@ -261,23 +261,13 @@ static void may_do(struct checker *c, const struct fact *f, const struct ck_run 
                    f->seq, f->assignment, f->station, f->worker, why);
 }
 
-static void assigned(struct checker *c, const struct fact *f)
+void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *r, const struct ck_station *s,
+                        uint64_t prev)
 {
-    struct ck_run *r;
-    struct ck_task *t = task_of(c, f, "assigned", &r);
-    if (!t)
-        return;
-    const struct ck_station *s = ck_get(&c->stations, f->station);
     if (f->assignment != c->newest_assignment + 1)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": assignment %" PRIu64 " follows %" PRIu64, f->seq, f->assignment,
                    c->newest_assignment);
     c->newest_assignment = f->assignment;
-    may_do(c, f, r, s, t);
-    if (t->outstanding + t->accepted >= (s->f.copies_max ? ck_wanted(&s->f, t) : 1))
-        ck_verdict(c, OVER_ASKED,
-                   "event %" PRIu64 ": assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64
-                   ": %u outstanding, %u accepted already",
-                   f->seq, f->assignment, f->run, f->unit, t->outstanding, t->accepted);
     struct ck_worker *w = ck_get(&c->workers, f->worker);
     if (w) {
         const struct ck_grant *g = ck_get(&c->grants, w->session * 0x1000003 ^ f->worker);
@@ -295,17 +285,35 @@ static void assigned(struct checker *c, const struct fact *f)
                                  .state = CK_HANDED,
                                  .until = f->at + s->f.start_by_us,
                                  .given = f->wall,
-                                 .prev = t->newest,
+                                 .prev = prev,
                                  .sent = a->sent,
                                  .sents = a->sents,
                                  .sent_cap = a->sent_cap };
+    ck_limit_given(c, f, s, w);
+    r->served++;
+    c->sums.assignments++;
+}
+
+static void assigned(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "assigned", &r);
+    if (!t)
+        return;
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    ck_may_do(c, f, r, s, t->newest);
+    if (t->outstanding + t->accepted >= (s->f.copies_max ? ck_wanted(&s->f, t) : 1))
+        ck_verdict(c, OVER_ASKED,
+                   "event %" PRIu64 ": assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64
+                   ": %u outstanding, %u accepted already",
+                   f->seq, f->assignment, f->run, f->unit, t->outstanding, t->accepted);
+    ck_assignment_made(c, f, r, s, t->newest);
+    ck_gold_counted(c, f, s);
     move(c, r, f, t, s->f.index, CK_ASSIGNED,
          s->f.copies_max ? IS(READY) | IN_HAND : IS(READY)); /* several places in one step */
     t->newest = t->holder = f->assignment;
     t->outstanding++;
     in_hand(c, r, f, t, f->station);
-    ck_limit_given(c, f, s, w);
-    r->served++;
     if (!t->dispatched) {
         struct ck_fifo *q = &r->fifo[s->f.index];
         t->dispatched = true;
@@ -314,7 +322,6 @@ static void assigned(struct checker *c, const struct fact *f)
         q->dirty = true;
         r->fifo_dirty = c->fifo_dirty = true;
     }
-    c->sums.assignments++;
 }
 
 static struct ck_assignment *known(struct checker *c, const struct fact *f, const char *what)
@@ -328,8 +335,8 @@ static struct ck_assignment *known(struct checker *c, const struct fact *f, cons
     return a;
 }
 
-static void move_assignment(struct checker *c, const struct fact *f, struct ck_assignment *a, enum ck_astate to,
-                            unsigned from)
+void ck_move_assignment(struct checker *c, const struct fact *f, struct ck_assignment *a, enum ck_astate to,
+                        unsigned from)
 {
     static const char *const name[] = { "handed", "started", "counted", "late", "returned" };
     if (!(from >> a->state & 1))
@@ -355,7 +362,7 @@ static void started(struct checker *c, const struct fact *f)
     struct ck_task *t = a ? ck_task_at(c, a) : NULL;
     if (!t)
         return;
-    move_assignment(c, f, a, CK_BEGUN, 1u << CK_HANDED);
+    ck_move_assignment(c, f, a, CK_BEGUN, 1u << CK_HANDED);
     struct ck_run *r = ck_get(&c->runs, a->run);
     struct fact at = *f;
     at.run = a->run;
@@ -388,7 +395,7 @@ static void returned(struct checker *c, const struct fact *f)
         touch(c, a->run, a->unit);
     }
     ck_limit_over(c, f, a, f->why == 6 || f->why == 9 || (f->why == 5 && begun));
-    move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
+    ck_move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
         t->outstanding--;
@@ -418,7 +425,7 @@ static void submitted(struct checker *c, const struct fact *f)
         ck_limit_over(c, f, a, true);
     if (run && copies && t->outstanding)
         in_hand(c, run, f, t, a->station);
-    move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED, 1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
+    ck_move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED, 1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
     a->result = f->result;
     if (f->flag) {
         c->sums.results_late++;
@@ -588,6 +595,8 @@ static void run_state(struct checker *c, const struct fact *f)
 /* True if the fact is one of these. */
 bool ck_event(struct checker *c, const struct fact *f)
 {
+    if (ck_gold_event(c, f))
+        return true;
     switch (f->kind) {
     case FACT_RUN_STATE: run_state(c, f); break;
     case FACT_UNITS_ADDED: units_added(c, f); break;

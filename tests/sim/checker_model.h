@@ -51,6 +51,7 @@ struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, wa
 struct ck_hub { uint64_t session; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
+struct ck_gold { uint64_t handed, golds, seen, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows */
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
 struct ck_line { uint32_t state, paused; };
@@ -62,7 +63,7 @@ struct ck_touched { uint64_t run, unit; };
 
 struct checker {
     FILE *story;
-    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts;
+    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts, gold;
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
@@ -88,6 +89,15 @@ uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);
 extern const char *const ck_state_names[];
+void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s, uint64_t newest);
+void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *r, const struct ck_station *s, uint64_t prev);
+void ck_move_assignment(struct checker *c, const struct fact *f, struct ck_assignment *a, enum ck_astate to, unsigned from);
+/* checker_gold.c */
+#define GOLD_UNIT (1ull << 47)
+static inline bool ck_is_gold(uint64_t unit) { return unit >= GOLD_UNIT; }
+bool ck_gold_event(struct checker *c, const struct fact *f); /* it is of a control task */
+void ck_gold_counted(struct checker *c, const struct fact *f, const struct ck_station *s); /* an assignment of another task */
+void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *a);
 /* checker_limits.c */
 void ck_limit_told(struct checker *c, const struct fact *f);
 void ck_days_told(struct checker *c, const struct fact *f);

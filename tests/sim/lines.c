@@ -130,6 +130,18 @@ static void copies(struct sim *s, struct rng *r, struct sim_variant *v)
                 v->st[i].not_did = 0;
 }
 
+/* Where units come in, some stations have control tasks: the same ones in all variants, so that every version of a station hands out one of as many. Which answers
+ * are right does not matter here: whoever is judged is judged only. */
+static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
+{
+    for (uint32_t i = 0; i < v->stations; i++) {
+        struct rng r = rng_of(s->plan.seed, "gold", line * STATIONS_MAX + i);
+        bool has = !s->plan.alike && !v->st[i].after && rng_chance(&r, 400000);
+        v->st[i].gold_every = has ? (uint32_t)rng_range(&r, 1, 6) : 0;
+        v->st[i].gold_rows = has ? (uint32_t)rng_range(&r, 1, 20) : 0;
+    }
+}
+
 static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number,
                     char *b, size_t size)
 {
@@ -175,6 +187,16 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
             n += (size_t)snprintf(b + n, size - n, "{method: all}\n");
         else if (t->copies_max)
             n += (size_t)snprintf(b + n, size - n, "{on: [route], method: plurality, ties: %s}\n", ties[t->ties]);
+        if (t->gold_every) {
+            n += (size_t)snprintf(b + n, size - n,
+                                  "    shows: [text, kind]\n    gold:\n      every: %u\n      columns: [text, kind, "
+                                  "route]\n      cells: [",
+                                  t->gold_every);
+            for (uint32_t k = 0; k < t->gold_rows; k++)
+                n += (size_t)snprintf(b + n, size - n, "%srow %u, %s, %s", k ? ", " : "", CHECKER_GOLD_ROW + k,
+                                      route_names[k % 3], route_names[k % 2]);
+            n += (size_t)snprintf(b + n, size - n, "]\n");
+        }
         if (t->at_once)
             n += (size_t)snprintf(b + n, size - n, "    at_once: %u\n", t->at_once);
         if (t->start_by_us)
@@ -201,6 +223,7 @@ void lines_make(struct sim *s)
                 copies(s, &cr, &l->v[k]);
             }
             limits(s, &lr, &l->v[k]);
+            gold(s, i, &l->v[k]);
             text_of(s, l, &l->v[k], k, text, sizeof text);
             struct linefile *f = linefile_parse(l->name, text, strlen(text));
             CHECK(s, f);

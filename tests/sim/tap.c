@@ -135,6 +135,8 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         st_fact.shut_teams = st->shut_teams;
         st_fact.not_did = st->not_did;
         st_fact.at_once = st->at_once;
+        st_fact.gold_every = st->gold_every;
+        st_fact.gold_rows = st->gold_rows;
         st_fact.per_day = st->per_day;
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
         checker_feed(s->checker, &st_fact);
