@@ -427,6 +427,61 @@ static void a_second_assignment_of_one_task_is_asked_too_much(void **state)
     checker_free(&h.c);
 }
 
+/* Station 3, of a line of its own, has control tasks: two, one of each three assignments. */
+static struct history with_control_tasks(void)
+{
+    struct history h = begin();
+    FEED(&h, .kind = FACT_STATION, .station = 3, .index = 0, .stations = 1, .first = 3, .line = 2, .when_on = -1,
+         .attempts = 3, .gold_every = 3, .gold_rows = 2);
+    FEED(&h, .kind = FACT_RUN, .run = 2, .station = 3, .count = 5);
+    STEP(&h);
+    return h;
+}
+
+static void give_control(struct history *h, uint64_t assignment, uint64_t row)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = 2, .unit = GOLD_UNIT + row, .station = 3, .assignment = assignment,
+          .worker = ANNA, .hub = HUB);
+    STEP(h);
+}
+
+static void a_control_task_that_comes_twice_is_not_for_this_worker(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 1);
+    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 0);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+    STEP(&h);
+    assert_int_equal(checker_total(h.c), 0);
+    give_control(&h, 2, 1);
+    judged(&h, NOT_ELIGIBLE);
+}
+
+static void more_control_tasks_than_one_of_so_many_are_asked_too_much(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 0);
+    give_control(&h, 2, 1);
+    assert_int_equal(checker_total(h.c), 0);
+    EVENT(&h, .kind = FACT_UNITS_ADDED, .run = 2, .unit = 1);
+    EVENT(&h, .kind = FACT_READY, .run = 2, .unit = 1, .station = 3);
+    EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = 1, .station = 3, .assignment = 3, .worker = ANNA, .hub = HUB);
+    STEP(&h);
+    judged(&h, OVER_ASKED);
+}
+
+static void an_answer_to_a_control_task_that_is_late_is_a_wrong_state(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 0);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
 static void more_than_was_granted_is_negative_credit(void **state)
 {
     struct history h = begin();
@@ -867,6 +922,9 @@ int main(void)
         cmocka_unit_test(counters_that_a_recount_does_not_give),
         cmocka_unit_test(not_for_this_worker),
         cmocka_unit_test(who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back),
+        cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
+        cmocka_unit_test(more_control_tasks_than_one_of_so_many_are_asked_too_much),
+        cmocka_unit_test(an_answer_to_a_control_task_that_is_late_is_a_wrong_state),
         cmocka_unit_test(a_second_assignment_of_one_task_is_asked_too_much),
         cmocka_unit_test(more_than_was_granted_is_negative_credit),
         cmocka_unit_test(more_in_hand_than_a_station_allows_is_over_a_limit),
