@@ -42,7 +42,7 @@ static void keys_are_checked(void **state)
     static const struct row rows[] = {
         { HEAD "    rewrad: 0.03\n", "l.yml:10:5: unknown key 'rewrad', did you mean 'reward'?\n" },
         { HEAD "    xyzzy: 1\n", "l.yml:10:5: unknown key 'xyzzy'\n" },
-        { HEAD "    gold: 3\n", "l.yml:10:5: unknown key 'test': not supported by this version\n" },
+        { HEAD "    test: 3\n", "l.yml:10:5: unknown key 'test': not supported by this version\n" },
         { HEAD "    jury: 3\n", "l.yml:10:5: 'jury' must be a map of keys, not a number\n" },
         { HEAD "    contestants: 3\n", "l.yml:10:5: 'contestants' is for stations of type tournament\n" },
         { HEAD "    reward: 1\n    reward: 2\n", "l.yml:11:5: duplicate key 'reward' (first in line 10)\n" },
