@@ -1,0 +1,67 @@
+/* The checker is checked: bad histories of control tasks, each of which gives exactly the verdict that it deserves. */
+#include "tests/unit/checker_world.h"
+
+/* Station 3, of a line of its own, has control tasks: two, one of each three assignments. */
+static struct history with_control_tasks(void)
+{
+    struct history h = begin();
+    FEED(&h, .kind = FACT_STATION, .station = 3, .index = 0, .stations = 1, .first = 3, .line = 2, .when_on = -1,
+         .attempts = 3, .gold_every = 3, .gold_rows = 2);
+    FEED(&h, .kind = FACT_RUN, .run = 2, .station = 3, .count = 5);
+    STEP(&h);
+    return h;
+}
+
+static void give_control(struct history *h, uint64_t assignment, uint64_t row)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = 2, .unit = GOLD_UNIT + row, .station = 3, .assignment = assignment,
+          .worker = ANNA, .hub = HUB);
+    STEP(h);
+}
+
+static void a_control_task_that_comes_twice_is_not_for_this_worker(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 1);
+    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 0);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+    STEP(&h);
+    assert_int_equal(checker_total(h.c), 0);
+    give_control(&h, 2, 1);
+    judged(&h, NOT_ELIGIBLE);
+}
+
+static void more_control_tasks_than_one_of_so_many_are_asked_too_much(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 0);
+    give_control(&h, 2, 1);
+    assert_int_equal(checker_total(h.c), 0);
+    EVENT(&h, .kind = FACT_UNITS_ADDED, .run = 2, .unit = 1);
+    EVENT(&h, .kind = FACT_READY, .run = 2, .unit = 1, .station = 3);
+    EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = 1, .station = 3, .assignment = 3, .worker = ANNA, .hub = HUB);
+    STEP(&h);
+    judged(&h, OVER_ASKED);
+}
+
+static void an_answer_to_a_control_task_that_is_late_is_a_wrong_state(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 0);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
+        cmocka_unit_test(more_control_tasks_than_one_of_so_many_are_asked_too_much),
+        cmocka_unit_test(an_answer_to_a_control_task_that_is_late_is_a_wrong_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
