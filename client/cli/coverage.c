@@ -127,13 +127,13 @@ static void station_head(const struct coverage_view *v, uint32_t st)
     fprintf(v->out, "\n%s%s%s", v->color ? "\033[1m" : "", s.name, v->color ? "\033[0m" : "");
     if (s.version != sl_coverage_station(v->coverage, 0).version)
         fprintf(v->out, "@%llu", (unsigned long long)s.version);
-    fprintf(v->out, "  %s: %s workers, ", s.needs, text_count(s.workers, workers));
+    fprintf(v->out, "  %s: %s worker%s, ", s.needs, text_count(s.workers, workers), s.workers == 1 ? "" : "s");
     if (s.mean_us > 0)
-        fprintf(v->out, "%s a task", text_duration((int64_t)s.mean_us, time));
+        fprintf(v->out, "%s %s", text_duration((int64_t)s.mean_us, time), s.answers > 1.005 ? "an answer" : "a task");
     else
         fprintf(v->out, "no time is measured, half the lease is assumed");
     if (s.answers > 1.005)
-        fprintf(v->out, " and answer, %.1f answers", s.answers);
+        fprintf(v->out, ", %.1f answers a task", s.answers);
     fprintf(v->out, ", %s queued%s\n", text_count((uint64_t)s.ready, queue), v->in->station[st].open ? "" : ", PAUSED");
 }
 

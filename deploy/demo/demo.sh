@@ -171,6 +171,8 @@ run sunline unit show "march/$sent_back" | sed -n '/^  *ticket$/,$p'
 
 say "7. People work by shifts. Who is on in Kathmandu, and until when:"
 run sunline hub show kathmandu
+say "Who can do how much in the coming hours, by the times that were measured:"
+run sunline coverage inbox
 say "Round the clock: the same engine, twelve people in three places, and a clock that runs through a day and an hour in seconds."
 "$build/round-the-clock"
 
