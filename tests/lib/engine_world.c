@@ -66,8 +66,8 @@ void world_flush(struct world *w)
     CALL(w, rc = engine_batch_end(w->engine); if (!rc) rc = store_commit(&w->t));
     if (!went(w, rc))
         return;
-    if (w->how.hashes)
-        CHECK(engine_state_hash(w->store, w->hash) == STORE_OK && (w->hashed = true));
+    if (w->watched)
+        CHECK(engine_state_hash(w->store, w->hash) == STORE_OK);
     w->in_batch = 0;
     for (size_t i = 0; i < w->out.n; i++) {
         if (w->frames == w->cap)
@@ -96,9 +96,10 @@ static void boot(struct world *w)
         fprintf(stderr, "%s\n", text);
     if (!went(w, rc))
         return;
-    if (w->hashed) {
+    if (w->watched) {
         CHECK(engine_state_hash(w->store, hash) == STORE_OK);
         CHECK(memcmp(hash, w->hash, sizeof hash) == 0);
+        w->watched = false;
     }
     CALL(w, w->engine = engine_open(w->store, &w->cfg, &rc));
     if (!went(w, rc))
@@ -132,7 +133,7 @@ void world_open_with(struct world *w, struct world_how how)
     memset(w, 0, sizeof *w);
     w->cfg = cfg;
     w->how = how;
-    strcpy(w->dir, "/tmp/sunline-engine-XXXXXX");
+    strcpy(w->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sunline-engine-XXXXXX" : "/tmp/sunline-engine-XXXXXX");
     CHECK(mkdtemp(w->dir));
     w->now_us = 1000000;
     w->wall_us = 1700000000000000;
@@ -306,6 +307,12 @@ void world_hash(struct world *w, uint8_t hash[16])
 {
     world_flush(w);
     CHECK(engine_state_hash(w->store, hash) == STORE_OK);
+}
+
+void world_watch(struct world *w)
+{
+    world_hash(w, w->hash);
+    w->watched = true;
 }
 
 /* ---- shorthands ---- */

@@ -25,10 +25,9 @@ struct world {
     struct slp_buf kept[256];
     struct world_how { /* world_open_with; all 0: world_open */
         uint64_t journal_bytes; /* as in store_options */
-        bool hashes;            /* what is found at a restart must be what the last commit left */
     } how;
-    bool hashed;
-    uint8_t hash[16];
+    bool watched;     /* from world_watch until the next restart: ... */
+    uint8_t hash[16]; /* ... what it must find, as the last commit left it */
     /* Called before and after each call of the product, if it is set: then a failure is no mistake of the test. It stays in `failed` until
      * world_restart, nothing more is asked meanwhile, and each answer is a message of type 0. */
     void (*around)(bool in);
@@ -61,6 +60,7 @@ void world_settle(struct world *w); /* what is in the journal goes to its tables
 /* The i-th frame of this type sent to the peer since the last clear, from 0; NULL: none. */
 struct slp_msg *world_sent(struct world *w, uint64_t peer, uint64_t type, size_t i);
 void world_hash(struct world *w, uint8_t hash[16]);
+void world_watch(struct world *w); /* the next restart finds what the last commit before it left */
 
 /* ---- shorthands; they assert that the broker agreed ---- */
 #define WORLD_CLIENT 1

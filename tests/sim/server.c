@@ -2,7 +2,9 @@
  * what it caused leaves when the transaction is on disk. It dies in all the ways in which a process can: before a commit, after it and before
  * the answers, by an error of the disk; and comes back over what the store holds. */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <lmdb.h>
 #include <unistd.h>
 
 #include "tests/sim/memory.h"
@@ -21,7 +23,7 @@ int64_t server_wall_us(const struct sim *s)
 
 /* ---- up and down ---- */
 
-/* False: memory ran out. */
+/* False: memory ran out, or a call to LMDB failed that was to. */
 static bool open_store(struct sim *s)
 {
     struct server *v = &s->server;
@@ -46,7 +48,7 @@ static bool open_store(struct sim *s)
     if (v->engine)
         v->reader = reader_new(v->store);
     memory_pause();
-    if (!v->reader && memory_failed())
+    if (!v->reader && (memory_failed() || memory_lmdb_failed()))
         return false;
     if (!v->store) {
         damage_ends(s, text[0], text);
@@ -93,7 +95,15 @@ static void die(struct sim *s, struct store_txn **t, const char *how)
 
 /* ---- one batch ---- */
 
-enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS, NO_MEMORY };
+enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS, LMDB_FAILS, NO_MEMORY };
+
+/* One of the next calls to LMDB. Dice of their own: the other worlds stay as they were. */
+static void arm_lmdb(struct sim *s, const char *what, int64_t calls_max)
+{
+    static const int code[] = { EIO, ENOMEM, MDB_CORRUPTED, MDB_MAP_FULL };
+    struct rng r = rng_of(s->plan.seed, what, s->server.life);
+    memory_arm_lmdb((uint64_t)rng_spread(&r, 1, calls_max), code[rng_below(&r, 4)]);
+}
 
 static void tap_input(struct sim *s, const struct input *in)
 {
@@ -177,6 +187,8 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     v->tap_n = 0;
     if (fate == NO_MEMORY)
         memory_arm((uint64_t)rng_spread(&v->rng, 1, 400));
+    if (fate == LMDB_FAILS)
+        arm_lmdb(s, "lmdb in a batch", 300);
     if (fate == SYNC_FAILS)
         store_faults(v->store)->fail_sync_after = 1;
     if (fate == PUT_FAILS)
@@ -214,17 +226,22 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     if (rc == STORE_OK)
         rc = engine_batch_end(v->engine);
     memory_pause();
-    bool no_memory = fate == NO_MEMORY && memory_failed();
+    bool no_memory = fate == NO_MEMORY && memory_failed(), asked_for = fate == PUT_FAILS || memory_lmdb_failed();
     if (rc != STORE_OK || fate == DIES_BEFORE) {
-        if (rc == STORE_CORRUPT || (rc == STORE_IO && fate != PUT_FAILS))
+        if (!asked_for && (rc == STORE_CORRUPT || rc == STORE_IO))
             damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
-        if (rc != STORE_OK && fate != PUT_FAILS && !(rc == STORE_NO_MEMORY && no_memory))
+        if (rc != STORE_OK && !asked_for && !(rc == STORE_NO_MEMORY && no_memory))
             sim_broken(s, "a step failed: %d %s", rc, store_error_text(v->store));
         s->tally.broker_kills_before += fate == DIES_BEFORE;
         s->tally.failed_writes += rc && fate == PUT_FAILS;
+        s->tally.failed_store_calls += rc && fate == LMDB_FAILS;
         s->tally.broker_memory_failures += no_memory;
         memory_disarm();
-        die(s, &t, no_memory ? "for want of memory" : rc ? "by a put that failed" : "before a commit");
+        die(s, &t,
+            no_memory            ? "for want of memory"
+            : fate == LMDB_FAILS ? "by a call to the store's library that failed"
+            : rc                 ? "by a put that failed"
+                                 : "before a commit");
         return false;
     }
     rc = store_commit(&t);
@@ -275,7 +292,7 @@ static void answer_reads(struct sim *s, size_t n)
         memory_go();
         int rc = reader_answer(v->reader, &m, server_elapsed_us(s), &v->page);
         memory_pause();
-        if (rc && memory_failed()) { /* it goes unanswered */
+        if (rc && (memory_failed() || memory_lmdb_failed())) { /* it goes unanswered */
             v->page.failed = false;
             continue;
         }
@@ -387,6 +404,9 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
             sched_at(s, s->now_us + rng_range(&v->rng, 1000, SEC), crash, 0, 0);
             return;
         }
+        struct rng r = rng_of(s->plan.seed, "lmdb or a put", v->life);
+        if (f == PUT_FAILS && rng_chance(&r, 600000))
+            f = LMDB_FAILS;
         run_batch(s, rng_chance(&v->rng, 500000), f);
         if (v->up && v->store)
             *store_faults(v->store) = (struct store_faults){ 0 };
@@ -404,11 +424,16 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
         damage_maybe(s);
     if (!s->calm && rng_chance(&v->rng, s->plan.memory_ppm / 4))
         memory_arm((uint64_t)rng_spread(&v->rng, 1, 2000));
+    struct rng lr = rng_of(s->plan.seed, "lmdb at a start", v->life + v->restarts);
+    if (!s->calm && rng_chance(&lr, s->plan.io_ppm / 4))
+        arm_lmdb(s, "lmdb at a start", 2000);
     bool open = open_store(s);
+    bool by_lmdb = memory_lmdb_failed() != NULL;
     memory_disarm();
     if (!open) {
-        TELL(s, "broker: does not come up for want of memory");
-        s->tally.broker_memory_failures++;
+        TELL(s, "broker: does not come up%s", by_lmdb ? ": a call to the store's library failed" : " for want of memory");
+        s->tally.broker_memory_failures += !by_lmdb;
+        s->tally.failed_store_calls += by_lmdb;
         close_store(v);
         sched_at(s, s->now_us + rng_spread(&v->rng, SEC, MINUTE), restart, v->life, 0);
         return;

@@ -86,7 +86,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(link_cuts) T(relinks) T(confused_acts) \
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
-    T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(broker_memory_failures) T(broker_reboots) \
+    T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(broker_clock_steps) T(times_gone_back) T(full_stores) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
 #define T(n) uint64_t n;

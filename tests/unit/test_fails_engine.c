@@ -489,11 +489,13 @@ static uint64_t take(const struct step *s, int code, uint64_t stride)
     for (uint64_t n = 1;; n += stride + n / 16, failures++) {
         lmdb_arm(n, code);
         lmdb_disarm();
+        world_watch(&p.w);
         p.w.around = around;
         s->take();
         world_flush(&p.w);
         p.w.around = NULL;
         if (!lmdb_state.failed) { /* past the last one */
+            p.w.watched = false;
             assert_int_equal(p.w.failed, STORE_OK);
             return failures;
         }
@@ -514,7 +516,7 @@ static void live(int code, uint64_t journal_bytes, uint64_t stride)
 {
     uint64_t failed = 0;
     memset(&p, 0, sizeof p);
-    world_open_with(&p.w, (struct world_how){ .journal_bytes = journal_bytes, .hashes = true });
+    world_open_with(&p.w, (struct world_how){ .journal_bytes = journal_bytes });
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         failed += take(&steps[i], code, stride);
     print_message("# %llu calls failed\n", (unsigned long long)failed);
