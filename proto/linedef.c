@@ -208,6 +208,19 @@ struct ld_line *ld_compile(const char *packed, size_t n, ld_problem_fn *problem,
     return line;
 }
 
+static void has_problem(void *arg, const char *path, const char *text)
+{
+    (void)path;
+    (void)text;
+    *(bool *)arg = true;
+}
+
+struct ld_line *ld_compile_again(const char *packed, size_t n, bool *damaged)
+{
+    *damaged = false;
+    return ld_compile(packed, n, has_problem, damaged);
+}
+
 void ld_free(struct ld_line **line)
 {
     if (line && *line) {

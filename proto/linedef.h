@@ -167,6 +167,8 @@ typedef void ld_problem_fn(void *arg, const char *path, const char *text);
 
 /* Check and compile. The bytes are copied. Returns the line, or NULL after at least one problem() (or with none: out of memory). */
 struct ld_line *ld_compile(const char *packed, size_t n, ld_problem_fn *problem, void *arg);
+/* A definition that was checked before it was stored. NULL: *damaged tells whether it is none any more, or memory ran out. */
+struct ld_line *ld_compile_again(const char *packed, size_t n, bool *damaged);
 void ld_free(struct ld_line **line); /* safe to repeat */
 
 /* May a run under way on `old` go over to `new` at once? (Only texts, reward, lease, back-off, attempts, limits differ.) */

@@ -25,16 +25,16 @@ void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
 {
     if (need <= *cap)
         return p;
-    uint32_t cap2 = *cap ? *cap : 16;
+    uint64_t cap2 = *cap ? *cap : 16;
     while (cap2 < need)
         cap2 *= 2;
-    void *q = realloc(p, (size_t)cap2 * size);
+    void *q = cap2 > UINT32_MAX ? NULL : realloc(p, cap2 * size);
     if (!q) {
         fail(e, STORE_NO_MEMORY);
         return NULL;
     }
-    memset((char *)q + (size_t)*cap * size, 0, (size_t)(cap2 - *cap) * size);
-    *cap = cap2;
+    memset((char *)q + (size_t)*cap * size, 0, (cap2 - *cap) * size);
+    *cap = (uint32_t)cap2;
     return q;
 }
 
@@ -269,6 +269,8 @@ void reply_done(struct engine *e, uint64_t count)
 
 /* ---- META ---- */
 
+#define PLACES_MAX (1u << 28) /* numbers of lines, runs and the like are places in arrays: no store comes so far */
+
 static void meta_load(struct engine *e)
 {
     struct store_val v;
@@ -295,7 +297,8 @@ static void meta_load(struct engine *e)
         e->meta.vclock[i] = rdr_u64(&r);
     if (r.p < r.end) /* 0.1.0 knew no shifts */
         e->meta.shift = rdr_u32(&r);
-    if (r.bad)
+    if (r.bad || ((e->meta.line | e->meta.run | e->meta.hub | e->meta.worker | e->meta.station | e->meta.shift) &
+                  ~(PLACES_MAX - 1)))
         fail(e, STORE_CORRUPT);
 }
 
@@ -341,22 +344,13 @@ static void make_room(struct engine *e)
     e->worker = worker ? worker : e->worker;
 }
 
-/* Numbers are given without holes, so each one up to the last must have been loaded (runs may be deleted). */
-static bool all_there(const struct engine *e)
+/* Numbers are given without holes (runs may be deleted, shifts go): each one up to the last must have been loaded, before anything that refers to it is. */
+static void all_there(struct engine *e, const void *array, uint32_t n)
 {
-    for (uint32_t i = 0; i < e->meta.line; i++)
-        if (!e->line || !e->line[i])
-            return false;
-    for (uint32_t i = 0; i < e->meta.station; i++)
-        if (!e->station || !e->station[i])
-            return false;
-    for (uint32_t i = 0; i < e->meta.hub; i++)
-        if (!e->hub || !e->hub[i])
-            return false;
-    for (uint32_t i = 0; i < e->meta.worker; i++)
-        if (!e->worker || !e->worker[i])
-            return false;
-    return true;
+    void *const *v = array;
+    for (uint32_t i = 0; i < n && !e->rc; i++)
+        if (!v[i])
+            fail(e, STORE_CORRUPT);
 }
 
 struct engine *engine_open(struct store *s, const struct engine_config *c, enum store_rc *rc)
@@ -392,14 +386,20 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         fail(e, store_begin_read(s, &e->t));
     if (!e->rc && groups_open(e)) {
         meta_load(e);
+    }
+    if (!e->rc) {
         e->now_us = e->meta.elapsed_us;
         make_room(e);
         lines_load(e);
+        all_there(e, e->line, e->meta.line);
+        all_there(e, e->station, e->meta.station);
         runs_load(e);
         hubs_load(e);
+        all_there(e, e->hub, e->meta.hub);
         paces_load(e);
         shifts_load(e);
         workers_load(e);
+        all_there(e, e->worker, e->meta.worker);
         days_load(e);
         assigns_load(e);
         delay_open(e);
@@ -407,8 +407,6 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         arrivals_load(e);
         presence_load(e);
     }
-    if (!e->rc && !all_there(e))
-        fail(e, STORE_CORRUPT);
     if (!e->rc)
         guards_count(e);
     store_abort(&e->t);

@@ -89,7 +89,7 @@ void hubs_load(struct engine *e)
         h->grace_us = rdr_i64(&r);
         h->last_event = rdr_u64(&r);
         h->seen_us = e->now_us;
-        if (r.bad)
+        if (r.bad || name_find(e, NAME_HUB, name, n) != h->id)
             fail(e, STORE_CORRUPT);
     }
     walked(e, rc);
@@ -279,7 +279,7 @@ void on_hello(struct engine *e, const struct slp_msg *m)
         return;
     }
     uint32_t id = name_find(e, NAME_HUB, q->hub.p, q->hub.n);
-    struct hub *h = id && id <= e->meta.hub ? e->hub[id - 1] : NULL;
+    struct hub *h = id ? e->hub[id - 1] : NULL;
     if (h && memcmp(h->data_id, none, 16) && memcmp(h->data_id, q->data_id.p, 16) && !q->takeover) {
         reply_error(e, SLP_E_OTHER_AGENT, "data_id",
                     "hub %s is served from another data directory; --takeover replaces it", h->name.s);

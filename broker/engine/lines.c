@@ -6,7 +6,7 @@
 struct line *line_named(struct engine *e, struct slp_bytes n)
 {
     uint32_t id = name_find(e, NAME_LINE, n.p, n.n);
-    return id && id <= e->meta.line ? e->line[id - 1] : NULL;
+    return id ? e->line[id - 1] : NULL;
 }
 
 struct station *station_named(const struct engine *e, const struct line *l, struct slp_bytes name)
@@ -162,20 +162,14 @@ static struct station *station_new(struct engine *e, uint32_t id, struct line *l
     return s;
 }
 
-static void silent(void *arg, const char *path, const char *text)
-{
-    (void)arg;
-    (void)path;
-    (void)text;
-}
-
 static void definition_done(struct engine *e, struct line *l, struct slp_buf *b)
 {
+    bool damaged = false;
     if (!b->n)
         return;
-    struct ld_line *def = b->failed ? NULL : ld_compile(b->p, b->n, silent, NULL);
+    struct ld_line *def = b->failed ? NULL : ld_compile_again(b->p, b->n, &damaged);
     if (!def)
-        fail(e, b->failed ? STORE_NO_MEMORY : STORE_CORRUPT); /* it was checked when it came in */
+        fail(e, damaged ? STORE_CORRUPT : STORE_NO_MEMORY);
     else if (!version_add(e, l, def))
         ld_free(&def);
     slp_buf_clear(b);
@@ -204,11 +198,11 @@ static void definitions_load(struct engine *e)
         l->state = rdr_u8(&r);
         rdr_u32(&r); /* newest: counted while loading */
         const char *name = rdr_str(&r, &n);
-        if (r.bad || n > SL_NAME_BYTES_MAX)
+        l->last_event = rdr_u64(&r);
+        if (r.bad || n > SL_NAME_BYTES_MAX || (l->state != LINE_DELETED && name_find(e, NAME_LINE, name, n) != id))
             fail(e, STORE_CORRUPT);
         else
             name_set(&l->name, name, n);
-        l->last_event = rdr_u64(&r);
     }
     if (l)
         definition_done(e, l, &b);
@@ -226,8 +220,8 @@ void lines_load(struct engine *e)
         struct rdr r = rdr_on(c.val.p, c.val.n);
         uint32_t line = rdr_u32(&r), version = rdr_u32(&r);
         uint16_t idx = rdr_u16(&r);
-        if (r.bad || !line || line > e->meta.line || !version || version > e->line[line - 1]->newest ||
-            idx >= e->line[line - 1]->version[version - 1].def->station_count) {
+        if (r.bad || !line || line > e->meta.line || !e->line[line - 1] || !version ||
+            version > e->line[line - 1]->newest || idx >= e->line[line - 1]->version[version - 1].def->station_count) {
             fail(e, STORE_CORRUPT);
             break;
         }

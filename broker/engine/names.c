@@ -14,11 +14,17 @@ uint32_t name_find(struct engine *e, enum name_kind kind, const void *p, size_t 
     struct store_val v;
     if (!n || n > SL_NAME_BYTES_MAX || !e_get(e, TABLE_NAME, k, name_key(k, kind, p, n), &v))
         return 0;
+    const uint32_t given[] = { [NAME_LINE] = e->meta.line,
+                               [NAME_RUN] = e->meta.run,
+                               [NAME_HUB] = e->meta.hub,
+                               [NAME_WORKER] = e->meta.worker,
+                               [NAME_SHIFT] = e->meta.shift };
     struct rdr r = rdr_on(v.p, v.n);
     uint32_t id = rdr_u32(&r);
-    if (r.bad)
-        fail(e, STORE_CORRUPT);
-    return id;
+    if (id - 1 < given[kind])
+        return id;
+    fail(e, STORE_CORRUPT); /* a number that was never given, or none */
+    return 0;
 }
 
 void name_put(struct engine *e, enum name_kind kind, const void *p, size_t n, uint32_t id)

@@ -105,13 +105,6 @@ struct slp_bytes rd_name_of(struct reader *r, enum name_kind kind, uint32_t id)
     return (struct slp_bytes){ n->s, n->n };
 }
 
-static void silent(void *arg, const char *path, const char *text)
-{
-    (void)arg;
-    (void)path;
-    (void)text;
-}
-
 const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
 {
     for (uint32_t i = 0; i < r->lines; i++)
@@ -127,7 +120,8 @@ const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
             break;
         slp_buf_add(&def, v.p, v.n);
     }
-    struct ld_line *l = def.n && !def.failed && !r->rc ? ld_compile(def.p, def.n, silent, NULL) : NULL;
+    bool damaged = def.n == 0 && !def.failed;
+    struct ld_line *l = damaged || def.failed || r->rc ? NULL : ld_compile_again(def.p, def.n, &damaged);
     slp_buf_free(&def);
     if (l && r->lines == r->line_cap) {
         uint32_t cap = r->line_cap ? r->line_cap * 2 : 16;
@@ -140,8 +134,7 @@ const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
         }
     }
     if (!l) {
-        if (!r->rc)
-            r->rc = STORE_CORRUPT;
+        rd_walked(r, damaged ? STORE_CORRUPT : STORE_NO_MEMORY);
         return NULL;
     }
     r->line[r->lines++] = (struct reader_line){ line, version, l };
@@ -366,7 +359,9 @@ void rd_stands(struct reader *r, struct slp_buf *b, const struct rd_run *run, ui
     }
     slp_buf_clear(&r->outcome); /* a copy: the next result may lie in the same scratch */
     slp_buf_add(&r->outcome, l.rest.p, (size_t)(l.rest.end - l.rest.p));
-    if (r->outcome.failed || !rd_result(r, station, a->result, &mine)) {
+    if (r->outcome.failed)
+        rd_walked(r, STORE_NO_MEMORY);
+    if (r->rc || !rd_result(r, station, a->result, &mine)) {
         slp_pack_nil(b);
         return;
     }

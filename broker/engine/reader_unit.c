@@ -56,6 +56,7 @@ static struct slp_bytes reason_of(struct reader *r, const struct rd_run *run, ui
             found = (struct slp_bytes){ s, (uint32_t)n };
         break;
     }
+    rd_walked(r, rc);
     store_cursor_close(&c);
     return found;
 }
@@ -177,7 +178,7 @@ static void history(struct reader *r, const struct rd_run *run, uint64_t unit)
         text(b, "reason", (struct slp_bytes){ s ? s : "", (uint32_t)len });
         n++;
     }
-    rd_walked(r, rc);
+    rd_walked(r, r->b2.failed ? STORE_NO_MEMORY : rc);
     store_cursor_close(&c);
     slp_pack_array(&r->b, n);
     slp_buf_add(&r->b, r->b2.p, r->b2.n);

@@ -6,7 +6,7 @@
 struct run *run_named(struct engine *e, struct slp_bytes n)
 {
     uint32_t id = name_find(e, NAME_RUN, n.p, n.n);
-    return id && id <= e->meta.run ? e->run[id - 1] : NULL;
+    return id ? e->run[id - 1] : NULL;
 }
 
 void run_dirty(struct engine *e, struct run *r)
@@ -178,7 +178,7 @@ static void head_load(struct engine *e, uint32_t id, struct rdr *rd)
     }
     e->run[id - 1] = r;
     r->line->runs_open += r->state <= RUN_CLOSED;
-    if (rd->bad)
+    if (rd->bad || (r->state != RUN_DELETING && name_find(e, NAME_RUN, name, n) != id))
         fail(e, STORE_CORRUPT);
 }
 

@@ -191,7 +191,7 @@ static struct shift *shift_named(struct engine *e, struct hub *h, struct slp_byt
 {
     uint8_t k[4 + SL_SHIFT_NAME_BYTES_MAX];
     uint32_t id = name_find(e, NAME_SHIFT, k, name_key(k, h, name));
-    return id && id <= e->meta.shift ? e->shift[id - 1] : NULL;
+    return id ? e->shift[id - 1] : NULL;
 }
 
 struct shift *shift_for(struct engine *e, struct hub *h, struct slp_bytes name)

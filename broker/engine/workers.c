@@ -207,7 +207,7 @@ void worker_skills_changed(struct engine *e, struct worker *w)
 static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
 {
     uint32_t id = name_find(e, NAME_WORKER, d->name.p, d->name.n);
-    struct worker *w = id && id <= e->meta.worker ? e->worker[id - 1] : NULL;
+    struct worker *w = id ? e->worker[id - 1] : NULL;
     if (w && w->on_roster && w->hub != h->id)
         return 0; /* he is on another hub's roster: that one must let him go first */
     if (!w) {

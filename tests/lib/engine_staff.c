@@ -40,11 +40,11 @@ void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, u
                             .workers = { b.p, (uint32_t)b.n, n },
                             .last = true };
     struct slp_msg *m = world_send(w, h->peer, SLP_ROSTER, &q);
-    CHECK(m && (m->type == SLP_ROSTER_DONE || w->failed));
+    CHECK(m && (m->type == SLP_ROSTER_DONE || !m->type));
     struct slp_cursor c = slp_each(m->u.roster_done.workers);
     h->workers = n;
     for (unsigned i = 0; i < n; i++)
-        CHECK(slp_next_u64(&c, &h->worker[i]) || w->failed);
+        CHECK(slp_next_u64(&c, &h->worker[i]) || !m->type);
     slp_buf_free(&b);
 }
 

@@ -82,7 +82,7 @@ void world_flush(struct world *w)
     }
 }
 
-static void boot(struct world *w)
+void world_up(struct world *w)
 {
     enum store_rc rc;
     struct store_options o = {
@@ -138,10 +138,10 @@ void world_open_with(struct world *w, struct world_how how)
     w->now_us = 1000000;
     w->wall_us = 1700000000000000;
     w->batch = 1;
-    boot(w);
+    world_up(w);
 }
 
-static void down(struct world *w)
+void world_down(struct world *w)
 {
     store_abort(&w->t);
     reader_free(&w->reader);
@@ -152,8 +152,8 @@ static void down(struct world *w)
 
 void world_restart(struct world *w)
 {
-    down(w);
-    boot(w);
+    world_down(w);
+    world_up(w);
 }
 
 void world_clear(struct world *w)
@@ -171,7 +171,7 @@ void world_end(struct world *w)
 
 void world_close(struct world *w)
 {
-    down(w);
+    world_down(w);
     world_clear(w);
     free(w->frame);
     effects_free(&w->out);
@@ -243,7 +243,7 @@ struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const 
         return &w->nothing;
     for (size_t i = w->frames; i-- > 0;)
         if (w->frame[i].peer == peer && w->frame[i].m.id == id)
-            return &w->frame[i].m;
+            return w->refusals && w->frame[i].m.type == SLP_ERROR ? &w->nothing : &w->frame[i].m;
     return NULL;
 }
 
@@ -353,7 +353,7 @@ uint32_t world_line(struct world *w, const char *yaml)
     agreed(m, SLP_LINE);
     struct slp_cursor c = slp_each(m->u.line.stations);
     struct slp_item_station_row row = { .station_id = 0 };
-    CHECK(slp_next_station_row(&c, &row) || w->failed);
+    CHECK(slp_next_station_row(&c, &row) || !m->type);
     linefile_free(&f);
     return (uint32_t)row.station_id;
 }
@@ -444,7 +444,7 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
     agreed(m, SLP_ROSTER_DONE);
     struct slp_cursor c = slp_each(m->u.roster_done.workers);
     for (unsigned i = 0; i < h->workers; i++)
-        CHECK((slp_next_u64(&c, &h->worker[i]) && h->worker[i]) || w->failed);
+        CHECK((slp_next_u64(&c, &h->worker[i]) && h->worker[i]) || !m->type || w->refusals);
 }
 
 void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned n, unsigned kind)

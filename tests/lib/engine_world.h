@@ -31,6 +31,7 @@ struct world {
     /* Called before and after each call of the product, if it is set: then a failure is no mistake of the test. It stays in `failed` until
      * world_restart, nothing more is asked meanwhile, and each answer is a message of type 0. */
     void (*around)(bool in);
+    bool refusals; /* and a refusal is none either: it counts as such a message */
     enum store_rc failed;
     struct slp_msg nothing;
 };
@@ -39,6 +40,8 @@ void world_open(struct world *w);            /* a new store; BOOT is done */
 void world_open_with(struct world *w, struct world_how how);
 void world_restart(struct world *w);         /* as after a crash: the store is reopened, sessions are gone */
 void world_boot(struct world *w);            /* the same input, but the engine goes on: what world_restart must not differ from */
+void world_down(struct world *w);            /* half of a restart: store and engine are closed */
+void world_up(struct world *w);              /* the other half */
 void world_close(struct world *w);           /* and its directory is removed */
 void world_end(struct world *w);             /* world_check, then world_close */
 /* What a check of the store names: how many records are damaged or refer to what is not there; as many of the texts as fit, a line each. */

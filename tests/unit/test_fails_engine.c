@@ -8,463 +8,12 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "tests/lib/engine_staff.h"
+#include "tests/lib/engine_play.h"
 #include "tests/lib/lmdb_fails.h"
-
-static const char *const yaml[] = {
-    "line: wide\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-    "  - name: a\n    worker: {skills: {english: 2}}\n    form: {fields: [{name: x, type: short_answer}]}\n"
-    "    lease: 20s\n    backoff: 2s\n    attempts: 2\n    start_by: 60s\n"
-    "  - name: b\n    after: [a]\n    when: a.x == \"1\"\n    copies: {min: 2, max: 3}\n"
-    "    agree: {on: [y], method: plurality, ties: more}\n    form: {fields: [{name: y, type: short_answer}]}\n"
-    "    lease: 20s\n    backoff: 2s\n"
-    "  - name: c\n    after: [a]\n    worker: {not_who_did: [a], not_teams: [red]}\n"
-    "    form: {fields: [{name: z, type: long_answer}]}\n    lease: 20s\n    attempts: 1\n"
-    "  - name: d\n    after: [b, c]\n    form: {fields: [{name: end, type: short_answer}]}\n    lease: 20s\n",
-    "line: wide\ntitle: again\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-    "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n",
-    "line: other\ninput:\n  - {name: text, type: text}\nstations:\n"
-    "  - name: only\n    form: {fields: [{name: x, type: short_answer}]}\n    lease: 20s\n    attempts: 1\n",
-};
-
-static const struct staff crew[] = { { "ann", 0, "english", 3, "red" },
-                                     { "bob", 0, "english", 2, NULL },
-                                     { "cat", 1, NULL, 0, "blue" },
-                                     { "dan", 0, "english", 5, NULL } };
-
-/* What the life knows of itself. After a failure the broker starts anew, and the hubs say hello. */
-static struct play {
-    struct world w;
-    struct world_hub hub[2];
-    unsigned hubs;
-    uint64_t run, other;
-    uint32_t station;
-    struct world_task t[64];
-    size_t n; /* tasks that were handed out in this step */
-} p;
-
-static void answer(uint64_t type, const void *any)
-{
-    world_send(&p.w, WORLD_CLIENT, type, any);
-}
-
-/* Credit for all of a hub; what came of it, and of what was there, is in p.t. */
-static void work(unsigned hub, unsigned more)
-{
-    world_clear(&p.w);
-    for (unsigned i = 0; i < p.hub[hub].workers; i++)
-        world_credit(&p.w, &p.hub[hub], i, more);
-    p.n = world_tasks(&p.w, &p.hub[hub], p.t, sizeof p.t / sizeof *p.t);
-}
-
-static void rows(uint64_t run, unsigned n, const char *key, int64_t delay_us, size_t bytes)
-{
-    struct slp_buf b = { 0 }, keys = { 0 };
-    char text[9000];
-    for (unsigned i = 0; i < n; i++) {
-        memset(text, 'a' + (int)(p.w.units_put % 26), sizeof text);
-        snprintf(text, sizeof text, "unit %u", ++p.w.units_put);
-        slp_pack_array(&b, 1);
-        slp_pack_str(&b, text, bytes ? bytes : strlen(text));
-        slp_pack_cstr(&keys, i ? "" : key);
-    }
-    struct slp_put q = { .run_id = run,
-                         .rows = { b.p, (uint32_t)b.n, n },
-                         .keys = { keys.p, (uint32_t)keys.n, n },
-                         .delay_us = (uint64_t)delay_us };
-    if (*key)
-        SLP_SET(&q, put, keys);
-    if (delay_us)
-        SLP_SET(&q, put, delay_us);
-    answer(SLP_PUT, &q);
-    slp_buf_free(&b);
-    slp_buf_free(&keys);
-}
-
-/* ---- the steps ---- */
-
-static void a_line_is_applied(void)
-{
-    p.station = world_line(&p.w, yaml[0]);
-}
-static void a_run_is_started(void)
-{
-    p.run = world_run(&p.w, "wide", "r");
-}
-static void another_line_and_run(void)
-{
-    world_line(&p.w, yaml[2]);
-    p.other = world_run(&p.w, "other", "o");
-}
-static void a_hub_comes(void)
-{
-    world_hub(&p.w, &p.hub[0], "west", 0, 0);
-    p.hubs = p.w.failed ? 0 : 1;
-    if (p.hubs)
-        staff_roster(&p.w, &p.hub[0], crew, 4);
-}
-static void another_hub_comes_with_a_shift(void)
-{
-    static const int64_t hours[] = { -3600, 3600, 86400, 90000 };
-    world_hub(&p.w, &p.hub[1], "east", 2, 0);
-    p.hubs = p.w.failed ? 1 : 2;
-    if (p.hubs < 2)
-        return;
-    world_shift(&p.w, &p.hub[1], "day", hours, 4, 0);
-    world_roster_by(&p.w, &p.hub[1], "day");
-}
-static void units_are_put(void)
-{
-    rows(p.run, 6, "", 0, 0);
-}
-static void units_are_put_under_keys(void)
-{
-    rows(p.run, 2, "key", 0, 0);
-}
-static void units_are_put_for_later(void)
-{
-    rows(p.run, 2, "", 3000000, 0);
-}
-static void large_units_are_put(void)
-{
-    rows(p.run, 3, "", 0, 9000);
-}
-static void units_are_put_by_number(void)
-{
-    struct slp_buf b = { 0 };
-    for (unsigned i = 0; i < 2; i++) {
-        slp_pack_array(&b, 1);
-        slp_pack_cstr(&b, "numbered");
-    }
-    struct slp_put q = { .run_id = p.run,
-                         .rows = { b.p, (uint32_t)b.n, 2 },
-                         .producer = { "0123456789abcdef", 16 },
-                         .epoch = 1,
-                         .first_seq = 1 };
-    SLP_SET(&q, put, producer);
-    SLP_SET(&q, put, epoch);
-    SLP_SET(&q, put, first_seq);
-    answer(SLP_PUT, &q);
-    slp_buf_free(&b);
-    answer(SLP_PRODUCER_GET, &(struct slp_producer_get){ .run_id = p.run, .producer = { "0123456789abcdef", 16 } });
-}
-static void units_are_put_into_the_other(void)
-{
-    rows(p.other, 4, "", 0, 0);
-}
-static void work_is_handed_out(void)
-{
-    work(0, 2);
-}
-static void all_is_answered(void)
-{
-    work(0, 3);
-    for (size_t i = 0; i < p.n; i++)
-        world_submit(&p.w, &p.hub[0], &p.t[i], i % 3 ? "1" : "0");
-}
-static void work_is_begun_and_touched(void)
-{
-    work(0, 2);
-    for (size_t i = 0; i < p.n; i++) {
-        world_act(&p.w, &p.hub[0], &p.t[i], ACT_START, NULL, NULL);
-        world_act(&p.w, &p.hub[0], &p.t[i], ACT_TOUCH, NULL, NULL);
-    }
-}
-static void work_comes_back_in_every_way(void)
-{
-    work(0, 2);
-    for (size_t i = 0; i < p.n; i++)
-        world_act(&p.w, &p.hub[0], &p.t[i], ACT_RELEASE + (unsigned)i % 4, "because", NULL);
-}
-static void a_frame_of_many_acts(void)
-{
-    struct slp_buf acts = { 0 }, grants = { 0 };
-    work(0, 2);
-    for (size_t i = 0; i < p.n; i++) {
-        struct slp_item_act a = { .act = (unsigned)i % 6, .assignment = p.t[i].assignment, .worker = p.t[i].worker };
-        slp_pack_item(&acts, SLP_ITEM_act, &a);
-    }
-    struct slp_item_credit c = { .worker = p.hub[0].worker[0], .total = p.hub[0].granted[0] += 2 };
-    slp_pack_item(&grants, SLP_ITEM_credit, &c);
-    struct slp_acts q = { .session = p.hub[0].session,
-                          .acts = { acts.p, (uint32_t)acts.n, (uint32_t)p.n },
-                          .grants = { grants.p, (uint32_t)grants.n, 1 } };
-    SLP_SET(&q, acts, grants);
-    world_send(&p.w, p.hub[0].peer, SLP_ACTS, &q);
-    slp_buf_free(&acts);
-    slp_buf_free(&grants);
-}
-static void half_a_minute_goes_by(void)
-{
-    world_pass(&p.w, 30000000);
-}
-static void minutes_go_by(void)
-{
-    world_pass(&p.w, 400000000);
-}
-static void the_dead_are_requeued_by_number(void)
-{
-    static const uint64_t unit[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
-    for (uint32_t i = 0; i < 4; i++)
-        world_tasks_set(&p.w, p.station + i, 0, "r", unit, 9);
-}
-static void all_dead_are_requeued(void)
-{
-    for (uint32_t i = 0; i < 4; i++)
-        world_tasks_set(&p.w, p.station + i, 0, NULL, NULL, 0);
-    world_pass(&p.w, 1000);
-}
-static void a_unit_is_dropped(void)
-{
-    static const uint64_t unit[] = { 2 };
-    world_tasks_set(&p.w, p.station, 1, "r", unit, 1);
-}
-static void all_dead_are_dropped(void)
-{
-    world_tasks_set(&p.w, p.station, 1, "r", NULL, 0);
-    world_pass(&p.w, 1000);
-}
-static void the_run_is_paused_and_resumed(void)
-{
-    world_run_set(&p.w, "r", RUN_SET_PAUSE, 0);
-    world_pass(&p.w, 1000);
-    world_run_set(&p.w, "r", RUN_SET_RESUME, 0);
-}
-static void the_run_gets_another_priority(void)
-{
-    world_run_set(&p.w, "r", RUN_SET_PRIORITY, 9);
-    world_run_set(&p.w, "r", RUN_SET_PRIORITY, 5);
-}
-static void a_station_is_paused_and_resumed(void)
-{
-    world_station_set(&p.w, "wide", "a", 0);
-    world_pass(&p.w, 1000);
-    world_station_set(&p.w, "wide", "a", 1);
-}
-static void the_line_is_paused_and_resumed(void)
-{
-    world_line_set(&p.w, "wide", 0, false);
-    world_pass(&p.w, 1000);
-    world_line_set(&p.w, "wide", 1, false);
-}
-static void the_line_gets_a_version(void)
-{
-    world_line(&p.w, yaml[1]);
-    world_run(&p.w, "wide", "newer");
-}
-static void the_roster_changes(void)
-{
-    static const struct staff fewer[] = { { "ann", 0, "english", 4, NULL }, { "eve", 0, "french", 1, "red" } };
-    staff_roster(&p.w, &p.hub[0], fewer, 2);
-    staff_roster(&p.w, &p.hub[0], crew, 4);
-}
-static void somebody_signs_off(void)
-{
-    work(0, 1);
-    world_sign_off(&p.w, &p.hub[0], 0);
-    world_beat(&p.w, &p.hub[0]);
-}
-static void a_hub_says_hello_again(void)
-{
-    uint64_t held[3] = { 1, 2, 1u << 20 };
-    if (p.n)
-        held[0] = p.t[0].assignment;
-    world_hello(&p.w, &p.hub[0], held, 3);
-}
-static void a_hub_says_goodbye(void)
-{
-    work(1, 2);
-    world_send(&p.w, p.hub[1].peer, SLP_BYE, &(struct slp_bye){ .session = p.hub[1].session });
-    world_hello(&p.w, &p.hub[1], NULL, 0);
-}
-static void operators_look_around(void)
-{
-    answer(SLP_LINES_GET, &(struct slp_lines_get){ 0 });
-    answer(SLP_LINE_GET, &(struct slp_line_get){ .line = world_str("wide") });
-    answer(SLP_RUNS_GET, &(struct slp_runs_get){ 0 });
-    answer(SLP_RUN_GET, &(struct slp_run_get){ .run = world_str("r") });
-    answer(SLP_STATIONS_GET, &(struct slp_stations_get){ 0 });
-    answer(SLP_HUBS_GET, &(struct slp_hubs_get){ 0 });
-    answer(SLP_WORKERS_GET, &(struct slp_workers_get){ 0 });
-    answer(SLP_SHIFTS_GET, &(struct slp_shifts_get){ 0 });
-    answer(SLP_STATS_GET, &(struct slp_stats_get){ 0 });
-    answer(SLP_WORKER_WHY_GET, &(struct slp_worker_why_get){ .name = world_str("ann") });
-    struct slp_workers_get one = { .name = world_str("bob"), .hub = world_str("west") };
-    SLP_SET(&one, workers_get, name);
-    SLP_SET(&one, workers_get, hub);
-    answer(SLP_WORKERS_GET, &one);
-}
-static void an_agent_looks_around(void)
-{
-    uint64_t s = p.hub[0].session, peer = p.hub[0].peer;
-    world_send(&p.w, peer, SLP_ROSTER_GET, &(struct slp_roster_get){ .session = s });
-    world_send(&p.w, peer, SLP_FORM_GET, &(struct slp_form_get){ .station_id = p.station });
-    world_send(&p.w, peer, SLP_WHY_GET, &(struct slp_why_get){ .session = s, .worker = p.hub[0].worker[1] });
-}
-static void outputs_are_read(void)
-{
-    struct slp_output_get q = { .run = world_str("r"), .all_units = true };
-    SLP_SET(&q, output_get, all_units);
-    world_read(&p.w, SLP_OUTPUT_GET, &q);
-    q.station = world_str("b");
-    q.answers = true;
-    SLP_SET(&q, output_get, station);
-    world_read(&p.w, SLP_OUTPUT_GET, &q);
-    SLP_SET(&q, output_get, answers);
-    world_read(&p.w, SLP_OUTPUT_GET, &q);
-}
-static void stories_are_read(void)
-{
-    for (uint64_t unit = 1; unit < 7; unit++)
-        world_read(&p.w, SLP_UNIT_GET, &(struct slp_unit_get){ .run = world_str("r"), .unit = unit });
-}
-static void queues_are_read(void)
-{
-    for (uint32_t i = 0; i < 12; i++)
-        world_read(&p.w, SLP_TASKS_GET, &(struct slp_tasks_get){ .station_id = p.station + i / 3, .which = i % 3 });
-    struct slp_tasks_get of = { .station_id = p.station, .run = world_str("r") };
-    SLP_SET(&of, tasks_get, run);
-    world_read(&p.w, SLP_TASKS_GET, &of);
-}
-static void events_are_read(void)
-{
-    struct slp_events_get q = { .since = p.w.out.last_event > 6 ? p.w.out.last_event - 6 : 1 };
-    world_read(&p.w, SLP_EVENTS_GET, &q);
-    static const char *const stream[] = { "run/r", "line/wide", "hub/west" };
-    SLP_SET(&q, events_get, stream);
-    for (int i = 0; i < 3; i++) {
-        q.stream = world_str(stream[i]);
-        world_read(&p.w, SLP_EVENTS_GET, &q);
-    }
-}
-static void a_snapshot_is_read(void)
-{
-    world_read(&p.w, SLP_SNAPSHOT_GET, &(struct slp_snapshot_get){ 0 });
-}
-static void the_store_is_checked(void)
-{
-    world_read(&p.w, SLP_CHECK_GET, &(struct slp_check_get){ 0 });
-}
-static void runs_are_recounted(void)
-{
-    struct slp_check_get q = { .recount = true };
-    SLP_SET(&q, check_get, recount);
-    world_read(&p.w, SLP_CHECK_GET, &q);
-}
-static bool any(void *arg, const char *topic)
-{
-    (void)arg;
-    (void)topic;
-    return true;
-}
-static void count(void *arg, const char *topic, const char *body, size_t n)
-{
-    (void)topic;
-    (void)body;
-    (void)n;
-    ++*(unsigned *)arg;
-}
-static void events_are_published(void)
-{
-    unsigned frames = 0;
-    world_publish(&p.w, any, count, &frames);
-    assert_true(p.w.failed || frames > 0);
-}
-static void it_settles(void)
-{
-    world_settle(&p.w);
-}
-static void the_broker_starts_anew(void)
-{
-    world_restart(&p.w);
-}
-static void the_run_is_closed(void)
-{
-    world_run_set(&p.w, "r", RUN_SET_CLOSE, 0);
-}
-static void the_run_is_cancelled(void)
-{
-    world_run_set(&p.w, "r", RUN_SET_CANCEL, 0);
-    world_pass(&p.w, 1000);
-}
-static void the_run_is_deleted(void)
-{
-    world_run_set(&p.w, "r", RUN_SET_DELETE, 0);
-    world_pass(&p.w, 1000);
-}
-static void the_other_line_is_deleted(void)
-{
-    world_line_set(&p.w, "other", 2, true);
-    world_pass(&p.w, 1000);
-}
-
-static const struct step {
-    const char *what;
-    void (*take)(void);
-} steps[] = {
-#define S(name)                                                                                                        \
-    {                                                                                                                  \
-#name, name                                                                                                    \
-    }
-    S(a_line_is_applied),
-    S(a_run_is_started),
-    S(another_line_and_run),
-    S(a_hub_comes),
-    S(another_hub_comes_with_a_shift),
-    S(units_are_put),
-    S(units_are_put_under_keys),
-    S(units_are_put_under_keys),
-    S(units_are_put_for_later),
-    S(large_units_are_put),
-    S(units_are_put_by_number),
-    S(units_are_put_into_the_other),
-    S(work_is_handed_out),
-    S(all_is_answered),
-    S(operators_look_around),
-    S(an_agent_looks_around),
-    S(work_is_begun_and_touched),
-    S(work_comes_back_in_every_way),
-    S(a_frame_of_many_acts),
-    S(half_a_minute_goes_by),
-    S(all_is_answered),
-    S(all_is_answered),
-    S(the_dead_are_requeued_by_number),
-    S(work_comes_back_in_every_way),
-    S(all_dead_are_requeued),
-    S(a_unit_is_dropped),
-    S(work_comes_back_in_every_way),
-    S(all_dead_are_dropped),
-    S(outputs_are_read),
-    S(stories_are_read),
-    S(queues_are_read),
-    S(events_are_read),
-    S(a_snapshot_is_read),
-    S(the_store_is_checked),
-    S(runs_are_recounted),
-    S(events_are_published),
-    S(the_run_is_paused_and_resumed),
-    S(the_run_gets_another_priority),
-    S(a_station_is_paused_and_resumed),
-    S(the_line_is_paused_and_resumed),
-    S(the_line_gets_a_version),
-    S(the_roster_changes),
-    S(somebody_signs_off),
-    S(a_hub_says_hello_again),
-    S(a_hub_says_goodbye),
-    S(it_settles),
-    S(the_broker_starts_anew),
-    S(minutes_go_by),
-    S(the_run_is_closed),
-    S(the_run_is_cancelled),
-    S(outputs_are_read),
-    S(the_run_is_deleted),
-    S(the_other_line_is_deleted),
-#undef S
-};
 
 /* ---- failing ---- */
 
-static void around(bool in)
+static void calls(bool in)
 {
     if (in)
         lmdb_rearm();
@@ -472,55 +21,46 @@ static void around(bool in)
         lmdb_disarm();
 }
 
-static void anew(void)
-{
-    world_restart(&p.w);
-    for (unsigned i = 0; i < p.hubs; i++)
-        world_hello(&p.w, &p.hub[i], NULL, 0);
-    world_clear(&p.w);
-}
-
 /* One step, its calls failing in turn: each of the first ones, then some; where much is read there is more of it with each start. Returns how many
  * failed. */
-static uint64_t take(const struct step *s, int code, uint64_t stride)
+static uint64_t take(const struct play_step *s, int code, uint64_t stride)
 {
     enum store_rc typed = code == ENOMEM ? STORE_NO_MEMORY : code == MDB_CORRUPTED ? STORE_CORRUPT : STORE_IO;
     uint64_t failures = 0;
     for (uint64_t n = 1;; n += stride + n / 16, failures++) {
         lmdb_arm(n, code);
         lmdb_disarm();
-        world_watch(&p.w);
-        p.w.around = around;
+        world_watch(&play.w);
+        play.w.around = calls;
         s->take();
-        world_flush(&p.w);
-        p.w.around = NULL;
+        world_flush(&play.w);
+        play.w.around = NULL;
         if (!lmdb_state.failed) { /* past the last one */
-            p.w.watched = false;
-            assert_int_equal(p.w.failed, STORE_OK);
+            play.w.watched = false;
+            assert_int_equal(play.w.failed, STORE_OK);
             return failures;
         }
-        bool named =
-            code == MDB_CORRUPTED && s->take == the_store_is_checked; /* where the walk comes by what others refer to */
-        if (!p.w.failed && !named)
+        bool named = code == MDB_CORRUPTED && s->checks;
+        if (!play.w.failed && !named)
             fail_msg("%s: call %llu failed (%s), and nobody said so", s->what, (unsigned long long)n,
                      lmdb_state.failed);
         /* of a commit all that is known is that the broker must stop; a read without memory goes unanswered */
-        if (p.w.failed && p.w.failed != typed && p.w.failed != STORE_IO)
+        if (play.w.failed && play.w.failed != typed && play.w.failed != STORE_IO)
             fail_msg("%s: call %llu (%s) failed with %d and was told as %d", s->what, (unsigned long long)n,
-                     lmdb_state.failed, code, p.w.failed);
-        anew();
+                     lmdb_state.failed, code, play.w.failed);
+        play_anew();
     }
 }
 
 static void live(int code, uint64_t journal_bytes, uint64_t stride)
 {
     uint64_t failed = 0;
-    memset(&p, 0, sizeof p);
-    world_open_with(&p.w, (struct world_how){ .journal_bytes = journal_bytes });
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        failed += take(&steps[i], code, stride);
+    memset(&play, 0, sizeof play);
+    world_open_with(&play.w, (struct world_how){ .journal_bytes = journal_bytes });
+    for (const struct play_step *s = play_steps; s->what; s++)
+        failed += take(s, code, stride);
     print_message("# %llu calls failed\n", (unsigned long long)failed);
-    world_end(&p.w);
+    world_end(&play.w);
 }
 
 static void a_disk_that_fails_at_any_call_stops_the_engine_with_nothing_changed(void **state)

@@ -1,0 +1,26 @@
+/* A broad life of the engine, as a list of steps: lines, runs, units of every kind, hubs with rosters and shifts, work in all its ways, operators,
+ * readers, time. Tests take the steps one after the other, over a product that fails in between. Each step can be taken again after a failure. */
+#ifndef TESTS_ENGINE_PLAY_H
+#define TESTS_ENGINE_PLAY_H
+#include "tests/lib/engine_staff.h"
+
+/* What the life knows of itself; there is one at a time. */
+extern struct play {
+    struct world w;
+    struct world_hub hub[2];
+    unsigned hubs; /* that have come */
+    uint64_t run, other;
+    uint32_t station;
+    struct world_task t[64];
+    size_t n; /* tasks that were handed out in this step */
+} play;
+
+struct play_step {
+    const char *what;
+    void (*take)(void);
+    bool checks; /* it asks for a check of the store: what others refer to and is damaged is named where its own turn comes */
+};
+extern const struct play_step play_steps[]; /* ends with { NULL } */
+
+void play_anew(void); /* the broker starts anew, and the hubs that there are say hello */
+#endif

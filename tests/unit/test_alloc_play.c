@@ -1,0 +1,75 @@
+/* The same broad life as in test_fails_engine.c, and memory that runs out: each step is taken again and again, and the first allocation in it fails,
+ * our own or LMDB's, then the second. The engine says so and nothing has changed; a read goes unanswered, or is answered as it should be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/engine_play.h"
+#define ALLOC_EVERYWHERE
+#include "tests/unit/alloc_world.h"
+
+static void allocations(bool in)
+{
+    if (in)
+        alloc_rearm();
+    else
+        alloc_disarm();
+}
+
+static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
+{
+    uint64_t failures = 0;
+    for (uint64_t n = 1;; n += stride + n / 16, failures++) {
+        alloc_arm(n, on);
+        alloc_disarm();
+        world_watch(&play.w);
+        play.w.around = allocations;
+        s->take();
+        world_flush(&play.w);
+        play.w.around = NULL;
+        if (!alloc_state.failed) { /* past the last one */
+            play.w.watched = false;
+            assert_int_equal(play.w.failed, STORE_OK);
+            return failures;
+        }
+        if (play.w.failed && play.w.failed != STORE_NO_MEMORY && play.w.failed != STORE_IO)
+            fail_msg("%s: allocation %llu failed and was told as %d", s->what, (unsigned long long)n, play.w.failed);
+        play_anew();
+    }
+}
+
+static void live(bool on, uint64_t stride)
+{
+    uint64_t failed = 0;
+    memset(&play, 0, sizeof play);
+    world_open_with(&play.w, (struct world_how){ .journal_bytes = 1 });
+    for (const struct play_step *s = play_steps; s->what; s++)
+        failed += take(s, on, stride);
+    print_message("# %llu allocations failed, at %u sites\n", (unsigned long long)failed, alloc_sites());
+    world_end(&play.w);
+}
+
+static void an_allocation_that_fails_in_any_step_leaves_what_was_there(void **state)
+{
+    (void)state;
+    live(false, 1);
+}
+
+static void so_does_memory_that_is_gone_for_good(void **state)
+{
+    (void)state;
+    live(true, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_allocation_that_fails_in_any_step_leaves_what_was_there),
+        cmocka_unit_test(so_does_memory_that_is_gone_for_good),
+    };
+    return cmocka_run_group_tests_name("allocations of a broad life", tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+/* Records whose checksum is right and that are not what they should be: gone, cut short, of another time. A page of the store that the disk brought back
+ * from the past, or a mistake of ours, looks like that. Over a store in which a broad life was lived, one record of each kind is spoiled at a time:
+ * the engine refuses the store as damaged or works on, readers refuse or answer, and nothing else happens. SPOIL=1 in the environment tells which
+ * record it is at. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "tests/lib/engine_play.h"
+
+/* ---- the store as it was, in memory ---- */
+
+static struct slp_buf file;
+
+static void path_of(char *path, size_t size)
+{
+    snprintf(path, size, "%s/data.mdb", play.w.dir);
+}
+
+static void keep(void)
+{
+    char path[100], b[65536];
+    path_of(path, sizeof path);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    slp_buf_clear(&file);
+    for (size_t n; (n = fread(b, 1, sizeof b, f)) > 0;)
+        slp_buf_add(&file, b, n);
+    fclose(f);
+    assert_true(file.n > 8192);
+}
+
+static void put_back(void)
+{
+    char path[100];
+    path_of(path, sizeof path);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(file.p, 1, file.n, f), file.n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static struct store *open_alone(void)
+{
+    struct store *s;
+    struct store_options o = {
+        .dir = play.w.dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .journal_bytes = 1, .no_sync = true
+    };
+    assert_int_equal(store_open(&s, &o, (const uint8_t *)"a store of a test", NULL, 0), STORE_OK);
+    return s;
+}
+
+/* ---- its records ---- */
+
+#define EACH_MAX 24 /* of one table: neighbours are alike */
+
+struct record {
+    enum store_table tb;
+    size_t key_n, n;
+    uint8_t key[STORE_KEY_BYTES_MAX], v[SL_VALUE_BYTES_MAX];
+};
+static struct record record[STORE_TABLE_COUNT * EACH_MAX];
+static size_t records;
+
+static void list_table(struct store_txn *t, enum store_table tb)
+{
+    struct store_cursor c;
+    uint64_t n = 0, i = 0;
+    assert_int_equal(store_cursor_open(t, tb, &c), STORE_OK);
+    for (enum store_rc rc = store_seek(&c, "", 0); rc == STORE_OK; rc = store_next(&c))
+        n++;
+    uint64_t step = n / EACH_MAX + 1;
+    for (enum store_rc rc = store_seek(&c, "", 0); rc == STORE_OK; rc = store_next(&c)) {
+        if (i++ % step && i != n) /* the last one, too */
+            continue;
+        assert_true(records < sizeof record / sizeof *record);
+        struct record *r = &record[records++];
+        r->tb = tb;
+        memcpy(r->key, c.key.p, r->key_n = c.key.n);
+        memcpy(r->v, c.val.p, r->n = c.val.n);
+    }
+    store_cursor_close(&c);
+}
+
+static void list(void)
+{
+    struct store *s = open_alone();
+    struct store_txn *t;
+    records = 0;
+    assert_int_equal(store_begin_read(s, &t), STORE_OK);
+    for (enum store_table tb = 0; tb < STORE_TABLE_COUNT; tb++)
+        list_table(t, tb);
+    store_abort(&t);
+    store_close(&s);
+}
+
+/* ---- spoiling ---- */
+
+enum how { GONE, EMPTY, HALF, SHORT, ZEROS, ONES, FAR, WAYS };
+
+static bool spoil(const struct record *r, enum how how)
+{
+    uint8_t v[SL_VALUE_BYTES_MAX];
+    size_t n = r->n;
+    enum store_rc rc;
+    if (r->tb == TABLE_META && r->key_n == 6 &&
+        !memcmp(r->key, "format", 6)) /* the store's own: see test_store_damage.c */
+        return false;
+    /* what people wrote is guarded by its checksum alone */
+    bool payload = r->tb == TABLE_UNIT || r->tb == TABLE_RESULT || r->tb == TABLE_EVENT;
+    if (payload && how >= ZEROS)
+        return false;
+    memcpy(v, r->v, n);
+    switch (how) {
+    case EMPTY: n = 0; break;
+    case HALF: n /= 2; break;
+    case SHORT: n -= n > 0; break;
+    case ZEROS: memset(v, 0, n); break;
+    case ONES: memset(v, 0xff, n); break;
+    case FAR: /* a number at its beginning, of another time */
+        for (size_t i = 0; i < n && i < 12; i++)
+            v[i] = (uint8_t)(v[i] + (i % 4 == 0));
+        break;
+    default: break;
+    }
+    put_back();
+    struct store *s = open_alone();
+    struct store_txn *t;
+    assert_int_equal(store_begin(s, &t), STORE_OK);
+    if (how == GONE)
+        rc = store_del(t, r->tb, r->key, r->key_n);
+    else
+        rc = store_put(t, r->tb, r->key, r->key_n, v, n);
+    assert_int_equal(rc, STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    store_close(&s);
+    return true;
+}
+
+static void around(bool in)
+{
+    (void)in;
+}
+
+static bool may_be(const struct record *r, const char *when)
+{
+    if (play.w.failed == STORE_OK)
+        return true;
+    if (play.w.failed != STORE_CORRUPT && play.w.failed != STORE_IO)
+        fail_msg("%s: a record of %s is spoiled, and it is told as %d", when, store_table_name(r->tb), play.w.failed);
+    return false;
+}
+
+static bool taken(const struct record *r, const char *what)
+{
+    for (const struct play_step *s = play_steps; s->what; s++)
+        if (!strcmp(s->what, what)) {
+            s->take();
+            world_flush(&play.w);
+            return may_be(r, what);
+        }
+    fail_msg("no step %s", what);
+    return false;
+}
+
+/* Reads refuse one by one, and go on. */
+static void read_all(const struct record *r)
+{
+    static const char *const reads[] = { "outputs_are_read",   "stories_are_read",    "queues_are_read",
+                                         "events_are_read",    "a_snapshot_is_read",  "the_store_is_checked",
+                                         "runs_are_recounted", "events_are_published" };
+    for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
+        taken(r, reads[i]);
+        play.w.failed = STORE_OK;
+    }
+}
+
+static void live_over_spoiled(const struct record *r)
+{
+    static const char *const steps[] = { "operators_look_around",
+                                         "an_agent_looks_around",
+                                         "units_are_put",
+                                         "units_are_put_under_keys",
+                                         "units_are_put_by_number",
+                                         "all_is_answered",
+                                         "work_comes_back_in_every_way",
+                                         "half_a_minute_goes_by",
+                                         "the_dead_are_requeued_by_number",
+                                         "all_dead_are_dropped",
+                                         "the_run_is_paused_and_resumed",
+                                         "the_roster_changes",
+                                         "minutes_go_by",
+                                         "the_run_is_cancelled",
+                                         "the_run_is_deleted" };
+    world_up(&play.w);
+    if (!may_be(r, "a start"))
+        return;
+    read_all(r);
+    for (unsigned i = 0; i < play.hubs && !play.w.failed; i++)
+        world_hello(&play.w, &play.hub[i], NULL, 0);
+    if (!may_be(r, "a hello"))
+        return;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (!taken(r, steps[i]))
+            return;
+}
+
+static void live_until(const char *step)
+{
+    memset(&play, 0, sizeof play);
+    world_open_with(&play.w, (struct world_how){ .journal_bytes = 1 });
+    for (const struct play_step *s = play_steps; s->what && strcmp(s->what, step); s++)
+        s->take();
+    world_down(&play.w);
+    keep();
+    list();
+}
+
+static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **state)
+{
+    (void)state;
+    live_until("the_run_is_closed");
+    struct play was = play;
+    unsigned spoiled = 0, refused = 0;
+    for (size_t i = 0; i < records; i++)
+        for (enum how how = GONE; how < WAYS; how++) {
+            if (!spoil(&record[i], how))
+                continue;
+            if (getenv("SPOIL"))
+                fprintf(stderr, "%s %zu %d\n", store_table_name(record[i].tb), i, how);
+            play.w.around = around;
+            play.w.refusals = true;
+            live_over_spoiled(&record[i]);
+            refused += play.w.failed != STORE_OK;
+            spoiled++;
+            world_down(&play.w);
+            world_clear(&play.w);
+            play.w.around = NULL;
+            play.w.refusals = false;
+            play.w.now_us = was.w.now_us;
+            play.w.wall_us = was.w.wall_us;
+            memcpy(play.hub, was.hub, sizeof play.hub);
+        }
+    print_message("# %u records spoiled, %u stores refused\n", spoiled, refused);
+    assert_true(spoiled > 400 && refused > 200);
+    put_back();
+    world_up(&play.w);
+    world_end(&play.w);
+    slp_buf_free(&file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_that_is_not_what_it_should_be_is_damage_or_harmless),
+    };
+    return cmocka_run_group_tests_name("spoiled records", tests, NULL, NULL);
+}
