@@ -431,7 +431,8 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
     bool by_lmdb = memory_lmdb_failed() != NULL;
     memory_disarm();
     if (!open) {
-        TELL(s, "broker: does not come up%s", by_lmdb ? ": a call to the store's library failed" : " for want of memory");
+        TELL(s, "broker: does not come up%s",
+             by_lmdb ? ": a call to the store's library failed" : " for want of memory");
         s->tally.broker_memory_failures += !by_lmdb;
         s->tally.failed_store_calls += by_lmdb;
         close_store(v);
