@@ -263,10 +263,6 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     int64_t off;
     if (__builtin_sub_overflow(q->wall_us, e->wall_us, &off) || off == INT64_MIN)
         off = q->wall_us < 0 ? -INT64_MAX : INT64_MAX;
-    if (!sl_name_ok(q->hub.p, q->hub.n)) {
-        reply_error(e, SLP_E_BAD_NAME, "hub", "'%.*s' is not a name", (int)q->hub.n, q->hub.p);
-        return;
-    }
     if (q->data_id.n != 16 || q->roster_digest.n != 32) {
         reply_error(e, SLP_E_BAD_VALUE, q->data_id.n != 16 ? "data_id" : "roster_digest",
                     "a data_id has 16 bytes, a digest 32");

@@ -370,10 +370,6 @@ void on_run_start(struct engine *e, const struct slp_msg *m)
         reply_error(e, SLP_E_NOT_FOUND, "line", "there is no line %.*s", (int)q->line.n, q->line.p);
         return;
     }
-    if (!sl_name_ok(q->name.p, q->name.n)) {
-        reply_error(e, SLP_E_BAD_NAME, "name", "'%.*s' is not a name", (int)q->name.n, q->name.p);
-        return;
-    }
     if (r) {
         bool same = r->line == l && r->fingerprint_n == q->fingerprint.n &&
                     !memcmp(r->fingerprint, q->fingerprint.p ? q->fingerprint.p : "", q->fingerprint.n);

@@ -100,6 +100,34 @@ static void list(void)
 
 /* ---- spoiling ---- */
 
+/* Readers over the store alone, as `sunline check` does without a broker: each answers, refuses as damaged, or cannot read on. */
+static void read_without_engine(struct store *s, const struct record *rec)
+{
+    struct slp_msg q[5] = { { .type = SLP_CHECK_GET },
+                            { .type = SLP_CHECK_GET },
+                            { .type = SLP_SNAPSHOT_GET },
+                            { .type = SLP_UNIT_GET },
+                            { .type = SLP_OUTPUT_GET } };
+    struct reader *r = reader_new(s);
+    assert_non_null(r);
+    q[1].u.check_get.recount = true;
+    SLP_SET(&q[1].u.check_get, check_get, recount);
+    q[3].u.unit_get = (struct slp_unit_get){ .run = world_str("r"), .unit = 1 };
+    q[4].u.output_get = (struct slp_output_get){ .run = world_str("r"), .all_units = true };
+    for (size_t i = 0; i < sizeof q / sizeof *q; i++) {
+        struct slp_buf out = { 0 };
+        struct slp_msg m;
+        struct slp_fault fault;
+        q[i].version = SL_PROTOCOL_VERSION;
+        q[i].id = 1;
+        if (reader_answer(r, &q[i], 1, &out) == 0 && slp_decode(out.p, out.n, SLP_B2C | SLP_B2M, &m, &fault))
+            fail_msg("a record of %s is spoiled, and an answer is %s at %s", store_table_name(rec->tb),
+                     slp_error_name(fault.code), fault.place);
+        slp_buf_free(&out);
+    }
+    reader_free(&r);
+}
+
 enum how { GONE, EMPTY, HALF, SHORT, ZEROS, ONES, FAR, WAYS };
 
 static bool spoil(const struct record *r, enum how how)
@@ -137,6 +165,7 @@ static bool spoil(const struct record *r, enum how how)
         rc = store_put(t, r->tb, r->key, r->key_n, v, n);
     assert_int_equal(rc, STORE_OK);
     assert_int_equal(store_commit(&t), STORE_OK);
+    read_without_engine(s, r);
     store_close(&s);
     return true;
 }
