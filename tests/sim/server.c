@@ -101,7 +101,7 @@ enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS,
 static void arm_lmdb(struct sim *s, const char *what, int64_t calls_max)
 {
     static const int code[] = { EIO, ENOMEM, MDB_CORRUPTED, MDB_MAP_FULL };
-    struct rng r = rng_of(s->plan.seed, what, s->server.life);
+    struct rng r = rng_of(s->plan.seed, what, (uint64_t)s->now_us);
     memory_arm_lmdb((uint64_t)rng_spread(&r, 1, calls_max), code[rng_below(&r, 4)]);
 }
 
@@ -404,7 +404,7 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
             sched_at(s, s->now_us + rng_range(&v->rng, 1000, SEC), crash, 0, 0);
             return;
         }
-        struct rng r = rng_of(s->plan.seed, "lmdb or a put", v->life);
+        struct rng r = rng_of(s->plan.seed, "lmdb or a put", (uint64_t)s->now_us);
         if (f == PUT_FAILS && rng_chance(&r, 600000))
             f = LMDB_FAILS;
         run_batch(s, rng_chance(&v->rng, 500000), f);
@@ -424,7 +424,7 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
         damage_maybe(s);
     if (!s->calm && rng_chance(&v->rng, s->plan.memory_ppm / 4))
         memory_arm((uint64_t)rng_spread(&v->rng, 1, 2000));
-    struct rng lr = rng_of(s->plan.seed, "lmdb at a start", v->life + v->restarts);
+    struct rng lr = rng_of(s->plan.seed, "lmdb at a start", (uint64_t)s->now_us);
     if (!s->calm && rng_chance(&lr, s->plan.io_ppm / 4))
         arm_lmdb(s, "lmdb at a start", 2000);
     bool open = open_store(s);
