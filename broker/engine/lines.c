@@ -165,7 +165,7 @@ static struct station *station_new(struct engine *e, uint32_t id, struct line *l
 static void definition_done(struct engine *e, struct line *l, struct slp_buf *b)
 {
     bool damaged = false;
-    if (!b->n)
+    if (!b->n && !b->failed)
         return;
     struct ld_line *def = b->failed ? NULL : ld_compile_again(b->p, b->n, &damaged);
     if (!def)

@@ -72,19 +72,19 @@ static void a_disk_that_fails_at_any_call_stops_the_engine_with_nothing_changed(
 static void so_it_does_with_a_journal(void **state)
 {
     (void)state;
-    live(EIO, 0, 1);
+    live(EIO, 0, 2);
 }
 
 static void damage_at_any_call_is_told_as_damage(void **state)
 {
     (void)state;
-    live(MDB_CORRUPTED, 1, 3);
+    live(MDB_CORRUPTED, 1, 6);
 }
 
 static void memory_that_lmdb_lacks_at_any_call_is_told_as_that(void **state)
 {
     (void)state;
-    live(ENOMEM, 1, 3);
+    live(ENOMEM, 1, 6);
 }
 
 int main(void)
