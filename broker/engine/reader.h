@@ -33,7 +33,7 @@ struct reader {
 };
 
 struct rd_run { /* a run as the store has it */
-    uint32_t id, line, version, first_station;
+    uint32_t id, line, version;
     uint8_t state, paused, priority;
     char name[SL_NAME_BYTES_MAX + 1];
     uint64_t units, done, dropped, cancelled, dead, last_event;

@@ -154,14 +154,17 @@ static void assignment_rows(struct page *p, const uint8_t *k, struct rdr rd)
     rdr_bytes(&rd, 16);
     if (!run_of(p, run))
         return;
-    uint32_t idx = station - p->run.first_station;
+    uint32_t line, version;
+    uint16_t idx;
+    bool tournament = rd_station(p->r, station, &line, &version, &idx) && idx < p->run.lv->station_count &&
+                      p->run.lv->stations[idx].type == LD_TOURNAMENT;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t unit = rdr_u64(&rd);
         uint32_t worker = rdr_u32(&rd);
         uint8_t state = rdr_u8(&rd), why = rdr_u8(&rd);
         rdr_u8(&rd);
         uint8_t place = rdr_u8(&rd); /* of an entry, once its tournament is decided; of others the round */
-        if (idx >= p->run.lv->station_count || p->run.lv->stations[idx].type != LD_TOURNAMENT)
+        if (!tournament)
             place = 0;
         rdr_bytes(&rd, 5 * 8);
         uint64_t result = rdr_u64(&rd);
