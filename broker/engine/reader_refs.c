@@ -451,7 +451,7 @@ static size_t key_bytes(enum store_table tb)
 static void of_day(struct refs *f, const uint8_t *k, size_t key_n)
 {
     uint32_t worker = key_n >= 8 ? key_get_u32(k) : 0;
-    if (key_n < 8 || (worker && key_n != 8)) {
+    if (key_n < 8 || (worker ? key_n != 8 : key_n == 8)) {
         wrong(f, "nothing: its key has %zu bytes", key_n);
     } else if (!worker) {
         record_there(f, TABLE_HUB, key_get_u32(k + 4), "hub");

@@ -31,7 +31,7 @@ static void settle(struct world *w)
 {
     static const char *const yaml =
         "line: pair\ninput:\n  - {name: text, type: text}\nstations:\n"
-        "  - {name: a, worker: {kind: any}, attempts: 1, backoff: 1h, form: {fields: [{name: x, type: "
+        "  - {name: a, worker: {kind: any, per_day: 50}, attempts: 1, backoff: 1h, form: {fields: [{name: x, type: "
         "short_answer}]}}\n"
         "  - {name: b, worker: {kind: any}, form: {fields: [{name: y, type: short_answer}]}}\n";
     struct world_hub h;
@@ -155,6 +155,9 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
         { TABLE_HISTORY, IN_VALUE, 11, 8, 4711, true, "refers to assignment 4711, which is not there" },
         { TABLE_HISTORY, IN_VALUE, 19, 4, 88, true, "refers to worker 88, which is not there" },
         { TABLE_DEAD, IN_KEY, 0, 4, 44, false, "refers to station 44, which is not there" },
+        { TABLE_DAY, IN_KEY, 0, 4, 88, false, "refers to worker 88, which is not there" },
+        { TABLE_DAY, IN_KEY, 4, 4, 44, false, "refers to station 44, which is not there" },
+        { TABLE_DAY, IN_KEY, 0, 4, 0, false, "refers to nothing: its key has 8 bytes" },
         { TABLE_ARRIVAL, IN_KEY, 0, 4, 44, false, "refers to line 44, which is not there" },
         { TABLE_PRESENCE, IN_KEY, 0, 4, 66, false, "refers to hub 66, which is not there" },
         { TABLE_DEAD, IN_KEY, 8, 8, 5000, false, "refers to units 5000 to 5000 of run 1, which has 12" },
