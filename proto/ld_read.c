@@ -107,7 +107,7 @@ bool ld_text_good(struct ld_build *b, const char *at, const char *what, enum ld_
 /* Keys that later versions will know: a plain word instead of a guess. */
 static bool planned_key(struct slp_bytes key)
 {
-    static const char *const planned[] = { "first", "prefer", "test", NULL };
+    static const char *const planned[] = { "prefer", "test", NULL };
     for (int i = 0; planned[i]; i++)
         if (ld_same(key, ld_str(planned[i])))
             return true;

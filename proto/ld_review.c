@@ -6,6 +6,7 @@
 #include "proto/ld_read.h"
 
 #define ROUNDS_MAX 100
+#define FIRST_MAX 50 /* so many of a worker's results are remembered in any case */
 #define DEFAULT_ROUNDS 3
 #define DEFAULT_RETURN_US (4 * 3600 * 1000000ll)
 
@@ -19,6 +20,7 @@ static const struct {
     { LD_STATION_REASONS, "reasons", false },       { LD_STATION_AUTHOR, "author", false },
     { LD_STATION_ROUNDS, "rounds", true },          { LD_STATION_RETURN, "return_to_author", true },
     { LD_STATION_EXHAUSTED, "on_exhausted", true }, { LD_STATION_SAMPLE, "sample", false },
+    { LD_STATION_FIRST, "first", false },
 };
 
 static void problem_at(struct ld_build *b, const char *at, const char *key, const char *text)
@@ -85,6 +87,7 @@ void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_statio
             problem_at(b, vals[LD_STATION_SAMPLE].p, "sample", "must be more than 0, and at most 1");
         v->sample_micros = share > 0 && share <= 1000000 ? (uint32_t)share : 0;
     }
+    v->first = (uint32_t)ld_take_count(b, vals[LD_STATION_FIRST], "first", 1, FIRST_MAX, 0);
 }
 
 /* ---- what it reviews ---- */
@@ -113,6 +116,11 @@ static int reviewed(struct ld_build *b, uint32_t index)
         ld_problem(b, d->at, "station '%s' is reviewed by '%s' already; to review the review, come after that",
                    LD_Q(ld_given_name(l, s->after[0])), LD_Q(l->stations[up->reviewed_by].name));
         return -1;
+    }
+    if (s->review.first && up->copies.max) {
+        path_to(b, index, "first");
+        ld_problem(b, d->at, "station '%s' has several answers to a task: there is no one author who may be new", LD_Q(up->name));
+        path_to(b, index, d->has_after ? "after" : "");
     }
     if (up->copies.max && up->copies.method == LD_ALL)
         ld_problem(b, d->at, "station '%s' keeps all answers (method all): there is no one answer to review",

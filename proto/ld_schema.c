@@ -115,6 +115,7 @@ static const struct ld_key station_keys[LD_STATION_KEYS] = {
     [LD_STATION_RETURN] = { "return_to_author", LD_S_DURATION, false, NULL },
     [LD_STATION_EXHAUSTED] = { "on_exhausted", LD_S_NAME, false, NULL },
     [LD_STATION_SAMPLE] = { "sample", LD_S_DECIMAL, false, NULL },
+    [LD_STATION_FIRST] = { "first", LD_S_COUNT, false, NULL },
     [LD_STATION_AT_ONCE] = { "at_once", LD_S_COUNT, false, NULL },
     [LD_STATION_CONTESTANTS] = { "contestants", LD_S_COUNT, false, NULL },
     [LD_STATION_JURY] = { "jury", LD_S_MAP, false, &ld_jury_map },

@@ -267,7 +267,7 @@ static bool same_copies(const struct ld_copies *a, const struct ld_copies *b)
 static bool same_review(const struct ld_review *a, const struct ld_review *b)
 {
     if (a->of != b->of || a->reason_count != b->reason_count || a->author != b->author || a->rounds != b->rounds ||
-        a->exhausted != b->exhausted || a->sample_micros != b->sample_micros)
+        a->exhausted != b->exhausted || a->sample_micros != b->sample_micros || a->first != b->first)
         return false;
     for (uint32_t i = 0; i < a->reason_count; i++)
         if (!ld_same(a->reasons[i], b->reasons[i]))

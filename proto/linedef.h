@@ -93,7 +93,7 @@ struct ld_review {
     uint32_t rounds;              /* so often the work is done at most ... */
     int exhausted;                /* ... then the unit goes to this station; -1: the work is parked as dead */
     int64_t return_us;            /* what is sent back is for so long its author's alone */
-    uint32_t sample_micros;       /* of all units this share; 0: all */
+    uint32_t sample_micros, first; /* of all units this share; and the first results of each worker. Both 0: all */
 };
 
 struct ld_station {

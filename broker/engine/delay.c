@@ -77,6 +77,8 @@ static void segment_due(struct engine *e, const uint8_t *b, size_t n)
                     continue;
                 if (has_copies(st) && copies_rest_us(e, get_u48(unit_station(h, st->idx) + ST_ASSIGN)) > e->now_us)
                     continue; /* another of its delays is not over, and has its own entry */
+                if (may_come_again(st) && review_rest_us(e, get_u48(unit_station(h, st->idx) + ST_ASSIGN)) > e->now_us)
+                    continue; /* this entry is of a rest that a late result had ended */
                 task_set(e, rn, h, st->idx, TASK_READY);
                 queue_ready(e, q, why == WHY_NEW || why == WHY_UPSTREAM ? LANE_FRESH : LANE_RETURNED, u, WHY_DELAY);
             }

@@ -36,7 +36,7 @@ static bool takes(struct engine *e, struct run *r, uint64_t unit, uint8_t *head,
     const struct ld_station *s = &r->lv->stations[idx];
     if (s->type == LD_JURY)
         return unit_station(head, s->partner)[ST_STATE] == TASK_DONE;
-    enum review_turn turn = s->type == LD_IMPROVE ? review_turn(r, unit, head, idx) : REVIEW_AS_WHEN_SAYS;
+    enum review_turn turn = s->type == LD_IMPROVE ? review_turn(e, r, unit, head, idx) : REVIEW_AS_WHEN_SAYS;
     if (turn != REVIEW_AS_WHEN_SAYS || !review_exhausted(r->lv, head, idx))
         return turn == REVIEW_YES;
     return !s->when || ld_when(s, field, &u);

@@ -202,7 +202,8 @@ struct zone_days {
 };
 
 /* ---- live assignments (assign.c) ---- */
-/* due_us: of its start, then of its lease; after its end, until when a task with copies rests for it (copies.c); 0: it does not. */
+/* due_us: of its start, then of its lease; after its end, until when a task with copies (copies.c) or one that may come again (review.c) rests for it, or
+ * with a verdict until when the work is its author's alone; 0: it does not. */
 struct aentry {
     uint64_t unit, prev, result, active_us;
     int64_t due_us, started_wall_us, ended_wall_us;
@@ -453,6 +454,7 @@ bool unit_values(struct engine *e, struct run *r, uint64_t unit, struct slp_list
 uint64_t result_add(struct engine *e, struct run *r, uint64_t assignment, int64_t done_wall_us, const struct slp_list *values, bool stays);
 void result_flush(struct engine *e);
 bool result_values(struct engine *e, uint64_t result, uint32_t station, struct slp_list *values); /* station: of its line, whose result it is */
+uint64_t result_assignment(struct engine *e, uint64_t result, uint32_t station); /* that it came from, or that an outcome follows */
 void payload_forget(struct engine *e); /* something was written: what was borrowed is void */
 struct slp_bytes list_element(const struct slp_list *l, uint32_t i); /* packed; {NULL, 0}: nil, or not there */
 /* One field of a unit as its result stands; {NULL, 0}: null. */
@@ -657,7 +659,7 @@ void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
 /* review.c: stations that review the one before them */
 static inline bool is_review(const struct station *st) { return st->def->type == LD_IMPROVE; }
 enum review_turn { REVIEW_NO, REVIEW_AS_WHEN_SAYS, REVIEW_YES };
-enum review_turn review_turn(const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* the work is done or was passed by */
+enum review_turn review_turn(struct engine *e, const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* the work is done or was passed by */
 bool review_exhausted(const struct ld_line *l, uint8_t *head, uint32_t idx); /* may it go to this station? Only what was rejected to the last, if a review says so */
 uint8_t review_round(const struct station *st, uint8_t *head);
 bool review_current(struct aseg *s, uint64_t no, uint8_t *head); /* is a review's assignment about the work as it is now? */
@@ -665,6 +667,8 @@ bool review_current(struct aseg *s, uint64_t no, uint8_t *head); /* is a review'
 bool review_read(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *given, struct slp_list *values, int *verdict, char *text, size_t size);
 bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, const struct slp_list *given); /* false: the work was sent back */
 bool review_his(struct engine *e, uint64_t newest, uint64_t result, const struct worker *w); /* is this result of the task his? */
+static inline bool may_come_again(const struct station *st) { return is_review(st) || st->def->reviewed_by >= 0; } /* though it was done, or was to rest */
+int64_t review_rest_us(struct engine *e, uint64_t newest); /* of such a task: until when its newest assignment made it rest */
 void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* its author's time is over */
 /* Append what its worker is told besides the fields: a map. False: nothing. */
 bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room, struct slp_buf *b);

@@ -148,6 +148,14 @@ bool result_values(struct engine *e, uint64_t result, uint32_t station, struct s
     return true;
 }
 
+uint64_t result_assignment(struct engine *e, uint64_t result, uint32_t station)
+{
+    struct slp_list l;
+    if (e->rseg.n && result >= e->rseg.first) /* of this very frame */
+        return get_u48(e->rseg.head[result - e->rseg.first]);
+    return result_values(e, result, station, &l) ? get_u48((const uint8_t *)l.p - RESULT_HEAD_BYTES) : 0;
+}
+
 /* ---- fields ---- */
 
 struct slp_bytes list_element(const struct slp_list *l, uint32_t i)

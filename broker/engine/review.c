@@ -18,10 +18,20 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/repute.h"
 
 static uint8_t *work_of(const struct ld_line *l, uint8_t *head, uint32_t idx)
 {
     return unit_station(head, (uint32_t)l->stations[idx].review.of);
+}
+
+static uint32_t author_of(struct engine *e, uint64_t result, uint32_t station)
+{
+    uint64_t no = result_assignment(e, result, station);
+    struct aseg *s = assign_find(e, no);
+    if (!s && !e->rc)
+        fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
+    return s ? assign_entry(s, no)->worker : 0;
 }
 
 /* ---- whether a unit is reviewed ---- */
@@ -50,15 +60,25 @@ static bool in_sample(const struct run *r, const struct ld_station *s, uint64_t 
     return ((h >> 32) * 1000000 >> 32) < s->review.sample_micros;
 }
 
-enum review_turn review_turn(const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
+/* One of the first results of its author at that station, this one among them; as long as his results are remembered (repute.h). */
+static bool of_a_newcomer(struct engine *e, const struct run *r, const uint8_t *t, const struct ld_review *v)
+{
+    uint32_t author = author_of(e, st_result(t), (uint32_t)v->of);
+    struct tally t2 = author ? repute_tally(e, r->rq[v->of].st, author, MEASURE_ABANDONED) : (struct tally){ 0, 0 };
+    return t2.n - t2.sum <= v->first;
+}
+
+enum review_turn review_turn(struct engine *e, const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
 {
     const struct ld_station *s = &r->lv->stations[idx];
+    const struct ld_review *v = &s->review;
     const uint8_t *t = work_of(r->lv, head, idx);
     if (t[ST_STATE] != TASK_DONE)
         return REVIEW_NO; /* there is no work */
     if (t[ST_ROUND])
         return REVIEW_YES; /* what was sent back is looked at again */
-    if (s->review.sample_micros && !in_sample(r, s, unit))
+    if ((v->sample_micros || v->first) && !(v->sample_micros && in_sample(r, s, unit)) &&
+        !(v->first && of_a_newcomer(e, r, t, v)))
         return REVIEW_NO;
     return REVIEW_AS_WHEN_SAYS;
 }
@@ -267,6 +287,12 @@ bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, 
     return false;
 }
 
+int64_t review_rest_us(struct engine *e, uint64_t newest)
+{
+    struct aseg *s = newest ? assign_find(e, newest) : NULL;
+    return s && assign_entry(s, newest)->state > ASSIGN_STARTED ? assign_entry(s, newest)->due_us : 0;
+}
+
 /* An entry of an earlier round may be due while a later one's time is not over: the verdict's assignment says until when. */
 void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
 {
@@ -286,17 +312,11 @@ void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
 
 /* ---- what a worker is told ---- */
 
-static void pack_author(struct engine *e, uint64_t result, uint32_t station, struct slp_buf *b)
+static void pack_author(struct engine *e, uint32_t author, struct slp_buf *b)
 {
-    struct slp_list l;
     struct name n = { .n = 0 };
-    assert(!e->rseg.n);
-    if (result_values(e, result, station, &l)) {
-        uint64_t no = get_u48((const uint8_t *)l.p - RESULT_HEAD_BYTES); /* the frame's results are written by now */
-        struct aseg *s = assign_find(e, no);
-        if (s)
-            worker_name(e, assign_entry(s, no)->worker, &n);
-    }
+    if (author)
+        worker_name(e, author, &n);
     slp_pack_cstr(b, "author");
     slp_pack_str(b, n.s, n.n);
 }
@@ -356,7 +376,7 @@ bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct
     slp_pack_cstr(tmp, "round");
     slp_pack_u64(tmp, round);
     if (def->review.author && work) {
-        pack_author(e, work, (uint32_t)def->review.of, tmp);
+        pack_author(e, author_of(e, work, (uint32_t)def->review.of), tmp);
         n++;
     }
     if (back && result_values(e, verdict, (uint32_t)def->reviewed_by, &l)) {

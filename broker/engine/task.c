@@ -245,6 +245,8 @@ static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct
         it->delay_us ? (int64_t)it->delay_us : task_backoff_us(s->st, unit_station(h, s->st->idx)[ST_ATTEMPTS]);
     struct range one = { unit, 1 };
     struct ranges r = { 1, 1, &one, 1 };
+    if (may_come_again(s->st))
+        assign_entry(s, no)->due_us = e->now_us + us; /* the assignment's end has made it dirty */
     task_set(e, s->run, h, s->st->idx, TASK_WAITING);
     delay_add(e, &s->run->rq[s->st->idx], e->now_us + us, WHY_FAILED, &r);
 }
@@ -264,6 +266,8 @@ static void act_release_later(struct engine *e, struct aseg *s, uint64_t no, con
         return;
     struct range one = { unit, 1 };
     struct ranges r = { 1, 1, &one, 1 };
+    if (may_come_again(s->st))
+        assign_entry(s, no)->due_us = e->now_us + (int64_t)it->delay_us;
     task_set(e, s->run, h, s->st->idx, TASK_WAITING);
     delay_add(e, &s->run->rq[s->st->idx], e->now_us + (int64_t)it->delay_us, WHY_RELEASED, &r);
 }

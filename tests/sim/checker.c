@@ -177,6 +177,12 @@ void checker_free(struct checker **pc)
     *pc = NULL;
 }
 
+const struct fact *checker_station(const struct checker *c, uint64_t station)
+{
+    const struct ck_station *s = ck_get(&c->stations, station);
+    return s ? &s->f : NULL;
+}
+
 uint64_t checker_count(const struct checker *c, enum verdict v)
 {
     return c->count[v];
@@ -268,7 +274,7 @@ static void submit_sent(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_make(&c->assignments, f->assignment, sizeof *a);
     a->sent = ck_more(a->sent, &a->sent_cap, a->sents, sizeof *a->sent);
-    a->sent[a->sents++] = (struct ck_sent){ f->digest, f->route };
+    a->sent[a->sents++] = (struct ck_sent){ f->digest, f->route, !f->flag };
     c->sums.results_sent++;
 }
 
@@ -338,6 +344,8 @@ static void tell(const struct checker *c, const struct fact *f)
                                         [FACT_RETURNED] = "returned",
                                         [FACT_SUBMITTED] = "submitted",
                                         [FACT_TASK_DONE] = "task done",
+                                        [FACT_REVIEWED] = "reviewed",
+                                        [FACT_BLOCKED] = "blocked",
                                         [FACT_DEAD] = "dead",
                                         [FACT_UNIT_DONE] = "unit done",
                                         [FACT_DROPPED] = "dropped",

@@ -53,7 +53,7 @@ enum fact_kind {
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
-    FACT_SUBMIT_SENT,/* assignment, worker, digest, route */
+    FACT_SUBMIT_SENT,/* assignment, worker, digest, route; of a verdict route -1, and flag: it changes nothing */
     FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code, lease_us (start, touch; 0 without flag: the whole): the broker's answer to one item; before the step's events */
     FACT_ROSTER,     /* session: its hub's roster is another one; WORKER facts of who is on it follow */
     FACT_GRANT,      /* session, worker, count: total */
@@ -68,6 +68,8 @@ enum fact_kind {
     FACT_HELD,       /* run, station, unit */
     FACT_DECIDED,    /* run, station, unit, result, assignment (whose answer the outcome follows), count: answers, state: votes */
     FACT_WANTS,      /* run, station, unit, count: answers wanted from here on, why */
+    FACT_REVIEWED,   /* run, station, unit, result, assignment, count: round of the work, state: enum sim_review */
+    FACT_BLOCKED,    /* run, station, unit */
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
     FACT_UNITS_ADDED,/* run, unit */
     FACT_READY,      /* run, station, unit, why */
@@ -103,7 +105,13 @@ struct fact {
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     uint32_t at_once, per_day;
+<<<<<<< HEAD
     uint32_t gold_every, gold_rows; /* of STATION: control tasks; every 0: none */
+=======
+    uint32_t review, rounds; /* of STATION */
+    int64_t return_us;
+    bool rejects;
+>>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
     uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */
     bool flag;
     uint8_t level[CHECKER_SKILLS];
@@ -114,12 +122,15 @@ struct fact {
 /* What a tie means at a station with copies, whose answers agree by their routes. ALL: every answer is kept, there are no ties. */
 enum sim_ties { TIES_MORE, TIES_FIRST, TIES_FAIL, TIES_ALL };
 
+enum sim_review { REVIEW_ACCEPT, REVIEW_IMPROVE, REVIEW_REJECT };
+
 struct checker;
 struct checker *checker_new(FILE *story); /* story: where each verdict is told as it is found; NULL: nowhere */
 void checker_quiet(struct checker *c);     /* no story from here on */
 void checker_free(struct checker **c);
 void checker_feed(struct checker *c, const struct fact *f);
 void checker_end(struct checker *c);      /* all facts are in: judge what can only be judged now */
+const struct fact *checker_station(const struct checker *c, uint64_t station); /* as it was told; NULL: it was not */
 uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);
 const char *checker_first(const struct checker *c, enum verdict v); /* the first one, in words; "" if none */

@@ -94,11 +94,16 @@ static void story_assignment(struct checker *c, const struct fact *f)
                    f->assignment, f->state, f->why, a->state, a->why);
     bool has = f->state == CK_COUNTED || f->state == CK_LATE;
     bool sent = false;
-    for (size_t i = 0; i < a->sents; i++)
-        if (a->sent[i].digest == f->digest) {
+    const struct ck_assignment *about = ck_verdict_about(c, a); /* its story came before: it stands further up */
+    for (size_t i = 0; i < a->sents; i++) {
+        bool as_it_was = about && a->sent[i].route < 0 && !a->sent[i].filled && f->state == CK_COUNTED;
+        if (f->digest == (as_it_was ? about->digest : a->sent[i].digest)) {
             sent = true;
-            a->route = a->sent[i].route;
+            a->route = about && a->sent[i].route < 0 ? about->route : a->sent[i].route;
         }
+    }
+    sent = sent || (about && !about->told); /* what it is about is beyond what is told */
+    a->digest = f->digest;
     if (has && !a->sents)
         ck_verdict(c, UNEXPECTED, "assignment %" PRIu64 " has a result that nobody submitted", f->assignment);
     else if (has && !sent)
@@ -109,7 +114,7 @@ static void story_assignment(struct checker *c, const struct fact *f)
         ck_verdict(c, WRONG_STATE, "the result of assignment %" PRIu64 " was acknowledged as %s, and is %s",
                    f->assignment, a->acked == 1 ? "counted" : "late", f->state == CK_COUNTED ? "counted" : "late");
     struct ck_task *t = told_task(c, f);
-    if (t && f->state == CK_COUNTED && t->winner != f->assignment && !ck_copies(c, a->station))
+    if (t && f->state == CK_COUNTED && t->winner != f->assignment && !a->past && !ck_copies(c, a->station))
         ck_verdict(c, DOUBLE_ACCEPT,
                    "run %" PRIu64 " unit %" PRIu64 ": assignments %" PRIu64 " and %" PRIu64 " both count", f->run,
                    f->unit, t->winner, f->assignment);
@@ -217,15 +222,23 @@ static void judge_route(struct checker *c, const struct ck_run *r, size_t unit)
         if (!s)
             continue;
         bool turn = true, wanted = s->f.when_on == -1;
+        uint32_t after = ck_waits_for(c, s);
         for (uint32_t k = 0; k < r->stations; k++)
-            turn = turn && (!(s->f.after >> k & 1) || u->task[k].state == CK_DONE || u->task[k].state == CK_SKIPPED);
+            turn = turn && (!(after >> k & 1) || u->task[k].state == CK_DONE || u->task[k].state == CK_SKIPPED);
         if (s->f.when_on == -2)
             wanted = w->route == s->f.when_is;
         if (s->f.when_on >= 0) {
             const struct ck_task *t = &u->task[s->f.when_on];
+            const struct ck_station *o = ck_get(&c->stations, r->first + (uint32_t)s->f.when_on);
+            for (; o && o->f.review && t->state == CK_SKIPPED; o = ck_get(&c->stations, r->first + o->f.review - 1))
+                t = &u->task[o->f.review - 1]; /* what passes a review by passes with its work */
             const struct ck_assignment *a = t->state == CK_DONE ? ck_get(&c->assignments, t->winner) : NULL;
             wanted = a && a->route == s->f.when_is;
         }
+        if (s->f.review && u->task[s->f.review - 1].state == CK_SKIPPED)
+            wanted = false; /* there is no work */
+        else if (s->f.review && u->task[s->f.review - 1].round)
+            wanted = true; /* what was sent back is looked at again */
         bool skipped = u->task[i].state == CK_SKIPPED, blocked = u->task[i].state == CK_BLOCKED;
         if (u->task[i].state != CK_ENDED && (turn == blocked || (turn && skipped == wanted)))
             ck_verdict(c, WRONG_STATE,

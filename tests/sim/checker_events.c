@@ -144,6 +144,11 @@ static void dead(struct checker *c, const struct fact *f)
         return;
     if (f->why == 0)
         attempts_left(c, f, t, ck_index_of(c, f->station), false);
+    if (f->why == 4 && ck_sent_back(c, f, t)) { /* rejected in the last round */
+        move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IS(DONE));
+        touch(c, f->run, f->unit);
+        return;
+    }
     unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) | IS(DEAD) : 0;
     move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IN_HAND | several);
 }
@@ -159,7 +164,9 @@ static void ready(struct checker *c, const struct fact *f)
                                      [6] = 0,
                                      [7] = IS(DEAD),
                                      [8] = IS(ASSIGNED),
-                                     [11] = IN_HAND | IS(DEAD) };
+                                     [11] = IN_HAND | IS(DEAD),
+                                     [12] = IS(DONE),
+                                     [13] = IS(READY) };
     struct ck_run *r;
     struct ck_task *t = task_of(c, f, "ready", &r);
     if (!t)
@@ -175,6 +182,15 @@ static void ready(struct checker *c, const struct fact *f)
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is ready %" PRId64
                    " us before its delay is over",
                    f->seq, f->run, f->unit, f->station, t->due - f->at);
+    if (f->why == 12 && ck_sent_back(c, f, t))
+        touch(c, f->run, f->unit);
+    if (f->why == 13 && (!t->author || f->at < t->back_us))
+        ck_verdict(c, TOO_EARLY,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is anybody's %" PRId64
+                   " us before its author's time is over",
+                   f->seq, f->run, f->unit, f->station, t->back_us - f->at);
+    if (f->why == 4 || f->why == 7 || f->why == 13)
+        t->author = 0;
     const struct fact *copies = ck_copies(c, f->station);
     if (f->why == 5 &&
         !copies) /* with copies, one that had not begun counts nothing, and the task may have been dead before */
@@ -212,8 +228,9 @@ bool ck_on_shift(const struct checker *c, const struct ck_worker *w, int64_t wal
 static bool did_before(struct checker *c, const struct fact *f, const struct ck_station *s)
 {
     const struct ck_unit *u = ck_unit(c, f->run, f->unit);
-    for (uint32_t k = 0; u && k < s->f.index; k++)
-        for (const struct ck_assignment *a = s->f.not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL;
+    uint32_t not_did = s->f.review ? ck_upstream(c, s) : s->f.not_did;
+    for (uint32_t k = 0; u && k < s->f.stations; k++)
+        for (const struct ck_assignment *a = not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL;
              a; a = ck_get(&c->assignments, a->prev))
             if (a->worker == f->worker && a->state == CK_COUNTED)
                 return true;
@@ -247,6 +264,8 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
         why = "is of a team that gets nothing here";
     else if (did_before(c, f, s))
         why = "did what comes before";
+    else if (t->author && t->author != f->worker)
+        why = "is not its author, whose it is for a while";
     for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
         if (w->f.level[i] < s->f.level[i])
             why = "lacks a skill";
@@ -285,7 +304,12 @@ void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *
                                  .state = CK_HANDED,
                                  .until = f->at + s->f.start_by_us,
                                  .given = f->wall,
+<<<<<<< HEAD
                                  .prev = prev,
+=======
+                                 .prev = t->newest,
+                                 .round = s->f.review ? ck_work(c, f->run, f->unit, f->station)->round : t->round,
+>>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
                                  .sent = a->sent,
                                  .sents = a->sents,
                                  .sent_cap = a->sent_cap };
@@ -465,6 +489,31 @@ static void task_done(struct checker *c, const struct fact *f)
     move(c, r, f, t, ck_index_of(c, f->station), CK_DONE,
          IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD));
     touch(c, f->run, f->unit);
+    t->author = 0;
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    const struct ck_assignment *a = ck_get(&c->assignments, t->winner);
+    if (s && s->f.review && (t->goes_back || !a || t->reviewed != a->result))
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is done, and its verdict %s", f->seq, f->run, f->unit,
+                   f->station, t->goes_back ? "was to reject" : "was not told");
+}
+
+static void blocked(struct checker *c, const struct fact *f)
+{
+    struct ck_run *r;
+    struct ck_task *t = task_of(c, f, "waits again", &r);
+    if (!t)
+        return;
+    move(c, r, f, t, ck_index_of(c, f->station), CK_BLOCKED,
+         IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD));
+    ck_goes_back(c, f, t);
+    touch(c, f->run, f->unit);
+}
+
+static void reviewed(struct checker *c, const struct fact *f)
+{
+    struct ck_task *t = task_of(c, f, "reviewed", NULL);
+    if (t)
+        ck_reviewed(c, f, t);
 }
 
 /* A late answer took the last open place. */
@@ -610,6 +659,8 @@ bool ck_event(struct checker *c, const struct fact *f)
     case FACT_TASK_DONE: task_done(c, f); break;
     case FACT_DEAD: dead(c, f); break;
     case FACT_HELD: held(c, f); break;
+    case FACT_BLOCKED: blocked(c, f); break;
+    case FACT_REVIEWED: reviewed(c, f); break;
     case FACT_WANTS: wants(c, f); break;
     case FACT_DECIDED: decided(c, f); break;
     case FACT_UNIT_DONE: unit_ends(c, f, 1); break;

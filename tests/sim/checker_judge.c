@@ -39,7 +39,7 @@ static bool copies_count(const struct checker *c, const struct ck_run *r, const 
     return mine || idle || t->outstanding + t->accepted < ck_wanted(ck_copies(c, a->station), t);
 }
 
-static bool submit_counts(const struct checker *c, const struct ck_run *r, const struct ck_unit *u,
+static bool submit_counts(struct checker *c, const struct ck_run *r, const struct ck_unit *u,
                           const struct ck_task *t, const struct ck_assignment *a, uint64_t assignment)
 {
     uint8_t state = t->changed == c->step ? t->was : t->state;
@@ -48,6 +48,8 @@ static bool submit_counts(const struct checker *c, const struct ck_run *r, const
         return false;
     if (ck_copies(c, a->station))
         return copies_count(c, r, u, t, a);
+    if (!ck_verdict_counts(c, a))
+        return false;
     if (state == CK_STARTED)
         return holder == assignment;
     return state == CK_ASSIGNED || state == CK_READY || state == CK_WAITING || state == CK_DEAD;
@@ -117,6 +119,13 @@ void ck_act(struct checker *c, const struct fact *f)
     uint32_t want = expected(c, f, a, t);
     if (f->code == OK_ || f->code == LATE_)
         a->judged = t->judged = c->step;
+    struct ck_unit *unit = f->code == OK_ && f->act == 6 ? ck_unit(c, a->run, a->unit) : NULL;
+    const struct ck_station *st = ck_get(&c->stations, a->station);
+    for (uint32_t i = 0; unit && st && i < st->f.stations; i++) { /* work and its review change each other */
+        const struct ck_station *o = ck_get(&c->stations, st->f.first + i);
+        if (o && (o->f.review == st->f.index + 1 || st->f.review == i + 1))
+            unit->task[i].judged = c->step;
+    }
     if (f->code == want ||
         ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
         (f->code == BAD_VALUE && f->act < 6))
@@ -142,7 +151,7 @@ static void judge_fifo(struct checker *c)
         for (uint32_t i = 0; i < r->stations; i++) {
             struct ck_fifo *q = &r->fifo[i];
             const struct ck_station *s = ck_get(&c->stations, r->first + i);
-            if (s && s->f.not_did)
+            if (s && (s->f.not_did || s->f.review))
                 continue; /* what is first for one worker is not for another */
             for (; q->head < q->n; q->head++) {
                 const struct ck_unit *u = r->unit[q->unit[q->head] - 1];

@@ -20,6 +20,12 @@ struct ck_task {
     uint32_t votes; /* of the outcome */
     uint8_t state, was, story;
     bool dispatched, declined, told;
+    /* with reviews: how often its work was sent back; whose alone it is since `back_us`, 0: anybody's; of a review: the last verdict, and that the work is to go back */
+    uint32_t round;
+    uint64_t author, reviewed; /* reviewed: the result whose verdict was told last */
+    int64_t back_us;
+    uint8_t verdict;
+    bool goes_back;
 };
 struct ck_unit { uint64_t row; uint8_t state; bool told; struct ck_task task[]; };
 struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
@@ -34,15 +40,17 @@ struct ck_run {
     uint64_t counts[CHECKER_STATIONS_MAX][9];
     int64_t free_ready[CHECKER_STATIONS_MAX]; /* ready, and declined by nobody */
 };
-struct ck_sent { uint64_t digest; int32_t route; };
+struct ck_sent { uint64_t digest; int32_t route; bool filled; }; /* filled: the answer was not left empty */
 struct ck_assignment {
     uint64_t run, unit, worker, hub, prev, result, changed, judged, row; /* run 0: only heard of from a worker */
     int64_t until; /* not before then may it expire */
     int64_t given; /* wall */
     uint32_t station;
     uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
-    bool told;
+    bool told, past; /* past: it counted, and was sent back since */
     int32_t route;
+    uint32_t round;  /* of the work, when it was given */
+    uint64_t about, digest; /* of a verdict: the assignment whose work it is about; digest: of the result as the story tells it */
     struct ck_sent *sent; /* what its worker sent; more than one only where a result was lost before it was sent and made again */
     size_t sents, sent_cap;
 };
@@ -89,6 +97,7 @@ uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);
 extern const char *const ck_state_names[];
+<<<<<<< HEAD
 void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s, uint64_t newest);
 void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *r, const struct ck_station *s, uint64_t prev);
 void ck_move_assignment(struct checker *c, const struct fact *f, struct ck_assignment *a, enum ck_astate to, unsigned from);
@@ -98,6 +107,18 @@ static inline bool ck_is_gold(uint64_t unit) { return unit >= GOLD_UNIT; }
 bool ck_gold_event(struct checker *c, const struct fact *f); /* it is of a control task */
 void ck_gold_counted(struct checker *c, const struct fact *f, const struct ck_station *s); /* an assignment of another task */
 void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *a);
+=======
+/* checker_review.c */
+struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
+uint32_t ck_review_of(const struct checker *c, uint32_t station);                          /* the station that reviews this one; 0: none */
+uint32_t ck_waits_for(const struct checker *c, const struct ck_station *s);                /* bits of stations: those it names, and their reviews */
+uint32_t ck_upstream(const struct checker *c, const struct ck_station *s);
+void ck_reviewed(struct checker *c, const struct fact *f, struct ck_task *t);
+void ck_goes_back(struct checker *c, const struct fact *f, struct ck_task *t); /* the review is blocked again */
+bool ck_sent_back(struct checker *c, const struct fact *f, struct ck_task *t); /* the work is ready, or dead, again: may it be? */
+bool ck_verdict_counts(struct checker *c, const struct ck_assignment *a);      /* is its work still what it was shown? */
+const struct ck_assignment *ck_verdict_about(struct checker *c, const struct ck_assignment *a);
+>>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
 /* checker_limits.c */
 void ck_limit_told(struct checker *c, const struct fact *f);
 void ck_days_told(struct checker *c, const struct fact *f);

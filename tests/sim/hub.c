@@ -162,6 +162,35 @@ void hub_data_put(struct hub *h, struct data *d)
 
 /* ---- results ---- */
 
+/* A verdict; *text and *route are what it changes, n 0 and -1: nothing. Who is calm finds nothing to say. Nobody rejects beyond the rounds that the line gives: an
+ * operator who asks for one more wants it to end. */
+static void verdict(struct sim *s, struct hub *h, const struct core_task *t, const struct fact *st, bool bad,
+                    struct slp_buf *values, const char *text, int *n, int *route)
+{
+    struct slr r = slr_on(t->context.p, t->context.n), at;
+    struct slr_value v, round = { .type = SLR_NIL };
+    CHECK(s, t->context.n && slr_next(&r, &v) == 0 && v.type == SLR_MAP && slr_find(r, v.n, "round", &at) &&
+                 slr_next(&at, &round) == 0 && round.type == SLR_U64);
+    unsigned lot = s->calm ? 0 : (unsigned)rng_below(&h->rng, 10);
+    bool improve = lot >= 4 && lot < 7, reject = lot >= 7 && st->rejects && round.u64 <= st->rounds;
+    if (bad) /* nothing is changed, and yet it says so */
+        improve = true;
+    if (!improve || bad)
+        *n = 0;
+    *route = -1;
+    if (*n)
+        slp_pack_str(values, text, (size_t)*n);
+    else
+        slp_pack_nil(values);
+    slp_pack_nil(values);
+    slp_pack_cstr(values, improve ? "improve" : reject ? "reject" : "accept");
+    slp_pack_cstr(values, "as the dice fell");
+    if (st->rejects && reject && !improve)
+        slp_pack_cstr(values, "worse");
+    else if (st->rejects)
+        slp_pack_nil(values);
+}
+
 void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad)
 {
     const struct core_task *t = core_find(h->core, assignment);
@@ -174,14 +203,20 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                      rng_u64(&h->rng));
     for (uint64_t k = rng_spread(&h->rng, 1, 200); k && n < (int)sizeof text - 1; k--)
         text[n++] = (char)('a' + rng_below(&h->rng, 26));
-    if (bad)
-        slp_pack_nil(&values);
-    else
-        slp_pack_str(&values, text, (size_t)n);
-    slp_pack_cstr(&values, route_names[route]);
+    const struct fact *st = checker_station(s->checker, t->station_id);
+    CHECK(s, st);
+    if (st->review) {
+        verdict(s, h, t, st, bad, &values, text, &n, &route);
+    } else {
+        if (bad)
+            slp_pack_nil(&values);
+        else
+            slp_pack_str(&values, text, (size_t)n);
+        slp_pack_cstr(&values, route_names[route]);
+    }
     struct slp_item_result r = { .assignment = assignment,
                                  .worker = t->worker_no,
-                                 .values = { values.p, (uint32_t)values.n, 2 },
+                                 .values = { values.p, (uint32_t)values.n, !st->review ? 2u : st->rejects ? 5u : 4u },
                                  .active_us = 1000 };
     SLP_SET(&r, item_result, active_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
@@ -200,7 +235,8 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                                                  .assignment = assignment,
                                                  .worker = t->worker_no,
                                                  .digest = digest(text, (size_t)n),
-                                                 .route = route });
+                                                 .route = route,
+                                                 .flag = n == 0 });
     h->finished++;
     TELL(s, "%s: %s finishes assignment %" PRIu64 "%s", h->name, core_task_worker(t), assignment, bad ? " badly" : "");
     struct outboxed *o = &h->outbox[h->outbox_n - 1];

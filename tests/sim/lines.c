@@ -130,6 +130,7 @@ static void copies(struct sim *s, struct rng *r, struct sim_variant *v)
                 v->st[i].not_did = 0;
 }
 
+<<<<<<< HEAD
 /* Where units come in, some stations have control tasks: the same ones in all variants, so that every version of a station hands out one of as many. Which answers
  * are right does not matter here: whoever is judged is judged only. */
 static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
@@ -139,6 +140,76 @@ static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
         bool has = !s->plan.alike && !v->st[i].after && rng_chance(&r, 400000);
         v->st[i].gold_every = has ? (uint32_t)rng_range(&r, 1, 6) : 0;
         v->st[i].gold_rows = has ? (uint32_t)rng_range(&r, 1, 20) : 0;
+=======
+/* So many at most have a part in a station's work of one unit, over all its rounds: one more than the line gives, if an operator requeues it. */
+static uint32_t hands(const struct sim_variant *v, uint32_t i)
+{
+    uint32_t n = v->st[i].copies_max ? v->st[i].copies_max + 2 : 1;
+    if (v->st[i].review)
+        n = hands(v, v->st[i].review - 1);
+    for (uint32_t k = 0; k < v->stations; k++)
+        if (v->st[k].review == i + 1 && v->st[k].rejects)
+            n += v->st[k].rounds;
+    return n;
+}
+
+/* Whose end a station waits for: those it names, and the reviews of these. */
+static uint32_t waits_for(const struct sim_variant *v, uint32_t i)
+{
+    uint32_t set = v->st[i].after, was;
+    do {
+        was = set;
+        for (uint32_t k = 0; k < v->stations && !v->st[i].review; k++)
+            if (v->st[k].review && set >> (v->st[k].review - 1) & 1)
+                set |= 1u << k;
+    } while (set != was);
+    return set;
+}
+
+static uint32_t upstream(const struct sim_variant *v, uint32_t i)
+{
+    uint32_t set = waits_for(v, i), was;
+    do {
+        was = set;
+        for (uint32_t k = 0; k < v->stations; k++)
+            if (set >> k & 1)
+                set |= waits_for(v, k);
+    } while (set != was);
+    return set;
+}
+
+/* Nobody reviews what he had a part in: of the steady ones there must be somebody left at each review, whoever did what before. */
+static bool somebody_left(const struct sim_variant *v)
+{
+    for (uint32_t i = 0; i < v->stations; i++) {
+        uint32_t n = 0, set = v->st[i].review ? upstream(v, i) : 0;
+        for (uint32_t k = 0; k < v->stations; k++)
+            n += set >> k & 1 ? hands(v, k) : 0;
+        if (n >= STEADY_WITH_REVIEWS)
+            return false;
+    }
+    return true;
+}
+
+/* Some stations that come after one other review it instead. */
+static void reviews(struct sim *s, struct rng *r, struct sim_variant *v)
+{
+    for (uint32_t i = 1; s->plan.reviews && i < v->stations; i++) {
+        struct sim_station *t = &v->st[i], was = *t;
+        uint32_t of = t->after ? (uint32_t)__builtin_ctz(t->after) : 0;
+        bool taken = !t->after || (t->after & (t->after - 1)) || (v->st[of].copies_max && v->st[of].ties == TIES_ALL);
+        for (uint32_t k = 0; k < v->stations; k++)
+            taken = taken || v->st[k].review == of + 1;
+        if (taken || rng_chance(r, 300000))
+            continue;
+        t->review = of + 1;
+        t->kind = t->copies_min = t->copies_max = t->ties = t->not_did = 0;
+        t->rejects = !v->st[of].copies_max && rng_chance(r, 800000);
+        t->rounds = (uint32_t)rng_range(r, 1, 3);
+        t->return_us = rng_chance(r, 200000) ? 0 : rng_spread(r, MINUTE, 6 * HOUR) / SEC * SEC;
+        if (!somebody_left(v))
+            *t = was;
+>>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
     }
 }
 
@@ -174,10 +245,18 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
         else if (t->when_on >= 0)
             n += (size_t)snprintf(b + n, size - n, "    when: s%d.route == \"%s\"\n", t->when_on,
                                   route_names[t->when_is]);
-        n += (size_t)snprintf(b + n, size - n,
-                              "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
-                              "        - {name: route, type: radio, options: [x, y, z], required: true}\n"
-                              "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
+        if (t->review) {
+            n += (size_t)snprintf(b + n, size - n, "    type: improve\n");
+            if (t->rejects)
+                n += (size_t)snprintf(b + n, size - n,
+                                      "    reasons: [bad, worse]\n    rounds: %u\n    return_to_author: %" PRId64 "s\n",
+                                      t->rounds, t->return_us / SEC);
+        }
+        if (!t->review)
+            n += (size_t)snprintf(b + n, size - n,
+                                  "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
+                                  "        - {name: route, type: radio, options: [x, y, z], required: true}\n");
+        n += (size_t)snprintf(b + n, size - n, "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
                               t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
         static const char *const ties[] = { "more", "first", "fail" };
         if (t->copies_max)
@@ -221,6 +300,7 @@ void lines_make(struct sim *s)
             } else {
                 shape(s, &r, &l->v[k], i * VARIANTS_MAX + k);
                 copies(s, &cr, &l->v[k]);
+                reviews(s, &vr, &l->v[k]);
             }
             limits(s, &lr, &l->v[k]);
             gold(s, i, &l->v[k]);

@@ -153,6 +153,7 @@ int main(int argc, char **argv)
             o.no_operator |= !strcmp(optarg, "operator");
             o.no_people |= !strcmp(optarg, "people");
             o.no_copies |= !strcmp(optarg, "copies");
+            o.no_reviews |= !strcmp(optarg, "reviews");
             break;
         case 't': o.trace = true; break;
         case 'p': plan_only = true; break;

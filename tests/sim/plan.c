@@ -84,6 +84,9 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng cr = rng_of(o->seed, "copies", 0); /* a die of their own: the other worlds stay as they were */
     p->copies = !o->no_copies && !p->alike && rng_chance(&cr, 400000);
 
+    struct rng vr = rng_of(o->seed, "reviews", 0);
+    p->reviews = !o->no_reviews && !p->alike && rng_chance(&vr, 400000);
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -147,5 +150,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "meddling", p->meddle_every_us);
     if (p->copies)
         fprintf(f, ", copies");
+    if (p->reviews)
+        fprintf(f, ", reviews");
     fprintf(f, "\n");
 }

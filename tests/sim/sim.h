@@ -35,6 +35,7 @@
 #define HUBS_MAX 20
 #define TWINS_MAX 2 /* second agents of hubs */
 #define STAFF_MAX 8
+#define STEADY_WITH_REVIEWS 7 /* of the first hub, who can do everything */
 #define RUNS_MAX 12
 #define LINES_MAX 4
 #define VARIANTS_MAX 4 /* of a line, applied one after the other */
@@ -67,6 +68,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     int64_t operate_every_us, meddle_every_us; /* meddle: with a run among its equals, and back again */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
+    bool reviews; /* some stations review the one before them */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
     bool apart; /* and robots do what people do not: some lines are faster */
 };
@@ -74,7 +76,7 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies; /* kinds of faults that are left out */
+    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews; /* kinds of faults that are left out */
     bool trace;
     const char *dir; /* where stores are made */
 };
@@ -120,7 +122,11 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 /* ---- lines.c ---- */
 #define STATIONS_MAX 8
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
+<<<<<<< HEAD
 struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t copies_min, copies_max, ties, at_once, per_day, gold_every, gold_rows; };
+=======
+struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, at_once, per_day; };
+>>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
 struct sim_variant { uint32_t stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
 void lines_make(struct sim *s);

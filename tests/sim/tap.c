@@ -27,7 +27,9 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        BROKER_STARTED = 22,
        TASKS_HELD = 25,
        TASK_DECIDED = 26,
-       TASK_WANTS = 27
+       TASK_WANTS = 27,
+       REVIEWED = 32,
+       TASKS_BLOCKED = 33
 };
 
 /* ---- the data of an event: a map with string keys ---- */
@@ -134,6 +136,10 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         st_fact.shut_hubs = st->shut_hubs;
         st_fact.shut_teams = st->shut_teams;
         st_fact.not_did = st->not_did;
+        st_fact.review = st->review;
+        st_fact.rejects = st->rejects;
+        st_fact.rounds = st->rounds;
+        st_fact.return_us = st->return_us;
         st_fact.at_once = st->at_once;
         st_fact.gold_every = st->gold_every;
         st_fact.gold_rows = st->gold_rows;
@@ -245,6 +251,14 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.result = number(e->data, "result");
         f.count = number(e->data, "answers");
         f.state = (uint32_t)number(e->data, "votes");
+        break;
+    case TASKS_BLOCKED: units(s, &f, e->data, FACT_BLOCKED); return;
+    case REVIEWED:
+        f.kind = FACT_REVIEWED;
+        f.result = number(e->data, "result");
+        f.count = number(e->data, "round");
+        name = text(e->data, "verdict");
+        f.state = name.n && *name.p == 'r' ? REVIEW_REJECT : name.n && *name.p == 'i' ? REVIEW_IMPROVE : REVIEW_ACCEPT;
         break;
     case TASK_WANTS:
         f.kind = FACT_WANTS;

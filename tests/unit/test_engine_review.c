@@ -460,6 +460,51 @@ static void a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share(void **
     assert_memory_equal(chosen[0], chosen[1], sizeof chosen[0]);
 }
 
+static void the_first_results_of_each_worker_are_reviewed(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, WRITE "  - name: check\n    type: improve\n    first: 3\n");
+    world_put(&s.w, s.run, 8);
+    for (unsigned i = 0; i < 5; i++) {
+        struct world_task t = taken(&s, 0, W);
+        assert_int_equal(write_it(&s, &t, "Sun", NULL), SLP_E_OK);
+        if (i == 1) {
+            world_restart(&s.w);
+            world_hello(&s.w, &s.h, NULL, 0);
+        }
+    }
+    assert_int_equal(world_count(&s.w, "r", "check", TASK_READY), 3);
+    assert_int_equal(world_count(&s.w, "r", "check", TASK_SKIPPED), 2);
+    struct world_task t = taken(&s, 1, C); /* he is new at reviewing, which nobody reviews */
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, NULL, "accept", NULL }, 4, NULL), SLP_E_OK);
+    world_end(&s.w);
+}
+
+/* A rest that a late result ended has an entry that is due later: it must not end a rest of the next round. */
+static void a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(&s, "  - name: write\n    attempts: 9\n    backoff: 40s\n    lease: 5m\n    form: {fields: [{name: title, type: short_answer, required: true}, {name: body, type: long_answer}]}\n" CHECK "    return_to_author: 0s\n");
+    world_put(&s.w, s.run, 1);
+    struct world_task first = taken(&s, 0, W);
+    assert_int_equal(act(&s, &first, ACT_START), SLP_E_OK);
+    assert_int_equal(act(&s, &first, ACT_FAIL), SLP_E_OK); /* rests until 40 s */
+    pass(&s, 10 * SECOND);
+    assert_int_equal(write_it(&s, &first, "Sun", NULL), SLP_E_OK); /* he did it after all */
+    struct world_task t = taken(&s, 1, C);
+    assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
+    t = taken(&s, 2, W);
+    assert_int_equal(act(&s, &t, ACT_FAIL), SLP_E_OK); /* rests until 50 s */
+    assert_int_equal(story(&s, "stations[0].state"), TASK_WAITING);
+    pass(&s, 35 * SECOND);
+    assert_int_equal(story(&s, "stations[0].state"), TASK_WAITING);
+    pass(&s, 6 * SECOND);
+    assert_int_not_equal(story(&s, "stations[0].state"), TASK_WAITING);
+    world_end(&s.w);
+}
+
 static void a_run_that_is_cancelled_takes_no_verdict(void **state_)
 {
     struct scene s;
@@ -534,6 +579,8 @@ int main(void)
         cmocka_unit_test(what_passes_by_a_review_passes_with_its_work),
         cmocka_unit_test(where_there_is_no_work_there_is_no_review),
         cmocka_unit_test(a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share),
+        cmocka_unit_test(the_first_results_of_each_worker_are_reviewed),
+        cmocka_unit_test(a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one),
         cmocka_unit_test(a_run_that_is_cancelled_takes_no_verdict),
         cmocka_unit_test(what_is_sent_back_in_a_paused_run_waits_and_is_dropped_with_its_unit),
         cmocka_unit_test(a_deleted_run_leaves_nothing_of_its_reviews),

@@ -133,7 +133,9 @@ static void mistakes_are_named_with_their_place(void **state)
         { HEAD EDIT "    sample: 0\n", "l.yml:9:5: 'sample' must be more than 0, and at most 1\n" },
         { HEAD EDIT "    sample: 1.5\n", "l.yml:9:5: 'sample' must be more than 0, and at most 1\n" },
         { HEAD EDIT "    sample: half\n", "l.yml:9:5: 'sample' is 'half', but must be a number such as 0.95\n" },
-        { HEAD EDIT "    first: 20\n", "l.yml:9:5: unknown key 'first': not supported by this version\n" },
+        { HEAD EDIT "    first: 51\n", "l.yml:9:5: 'first' is 51, but must be 1 to 50\n" },
+        { HEAD "    copies: {min: 2}\n    agree: {method: plurality, ties: first}\n" EDIT "    first: 5\n",
+          "l.yml:11:5: station 'write' has several answers to a task: there is no one author who may be new\n" },
         { HEAD EDIT "    copies: {min: 2}\n    agree: {method: all}\n",
           "l.yml:9:5: 'copies' does not go with type improve: one verdict is enough\n" },
         { HEAD "    copies: {min: 2}\n    agree: {method: all}\n" EDIT,
@@ -163,6 +165,7 @@ static void a_line_with_a_review_is_compatible_only_with_the_same_one(void **sta
 {
     static const char *const other[] = { "    reasons: [a]\n    rounds: 2\n", "    reasons: [a, b]\n",
                                          "    reasons: [a]\n    sample: 0.5\n", "    reasons: [a]\n    author: true\n",
+                                         "    reasons: [a]\n    first: 3\n",
                                          "" };
     (void)state;
     struct ld_line *l = good_line(HEAD EDIT "    reasons: [a]\n"),
