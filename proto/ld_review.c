@@ -119,7 +119,8 @@ static int reviewed(struct ld_build *b, uint32_t index)
     }
     if (s->review.first && up->copies.max) {
         path_to(b, index, "first");
-        ld_problem(b, d->at, "station '%s' has several answers to a task: there is no one author who may be new", LD_Q(up->name));
+        ld_problem(b, d->at, "station '%s' has several answers to a task: there is no one author who may be new",
+                   LD_Q(up->name));
         path_to(b, index, d->has_after ? "after" : "");
     }
     if (up->copies.max && up->copies.method == LD_ALL)

@@ -502,6 +502,10 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     uint8_t *head = gold ? NULL : has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
     bool taken = gold ? !standing_refuses(e, s->st, a->worker) : head != NULL;
     struct run *r = s->run;
+    if (!head) { /* too late: kept as it came */
+        values = it->values;
+        verdict = -1;
+    }
     a->result = result_add(e, r, no, it->done_wall_us, &values, verdict < 0);
     a->active_us = it->active_us;
     enum assign_state end = taken ? ASSIGN_COUNTED : ASSIGN_LATE;

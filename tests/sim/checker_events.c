@@ -230,8 +230,8 @@ static bool did_before(struct checker *c, const struct fact *f, const struct ck_
     const struct ck_unit *u = ck_unit(c, f->run, f->unit);
     uint32_t not_did = s->f.review ? ck_upstream(c, s) : s->f.not_did;
     for (uint32_t k = 0; u && k < s->f.stations; k++)
-        for (const struct ck_assignment *a = not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL;
-             a; a = ck_get(&c->assignments, a->prev))
+        for (const struct ck_assignment *a = not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL; a;
+             a = ck_get(&c->assignments, a->prev))
             if (a->worker == f->worker && a->state == CK_COUNTED)
                 return true;
     return false;
@@ -264,7 +264,7 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
         why = "is of a team that gets nothing here";
     else if (did_before(c, f, s))
         why = "did what comes before";
-    else if (t->author && t->author != f->worker)
+    else if (t->author && t->author != f->worker && f->at < t->back_us)
         why = "is not its author, whose it is for a while";
     for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
         if (w->f.level[i] < s->f.level[i])
@@ -493,8 +493,9 @@ static void task_done(struct checker *c, const struct fact *f)
     const struct ck_station *s = ck_get(&c->stations, f->station);
     const struct ck_assignment *a = ck_get(&c->assignments, t->winner);
     if (s && s->f.review && (t->goes_back || !a || t->reviewed != a->result))
-        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is done, and its verdict %s", f->seq, f->run, f->unit,
-                   f->station, t->goes_back ? "was to reject" : "was not told");
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is done, and its verdict %s", f->seq,
+                   f->run, f->unit, f->station, t->goes_back ? "was to reject" : "was not told");
 }
 
 static void blocked(struct checker *c, const struct fact *f)

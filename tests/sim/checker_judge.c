@@ -39,8 +39,8 @@ static bool copies_count(const struct checker *c, const struct ck_run *r, const 
     return mine || idle || t->outstanding + t->accepted < ck_wanted(ck_copies(c, a->station), t);
 }
 
-static bool submit_counts(struct checker *c, const struct ck_run *r, const struct ck_unit *u,
-                          const struct ck_task *t, const struct ck_assignment *a, uint64_t assignment)
+static bool submit_counts(struct checker *c, const struct ck_run *r, const struct ck_unit *u, const struct ck_task *t,
+                          const struct ck_assignment *a, uint64_t assignment)
 {
     uint8_t state = t->changed == c->step ? t->was : t->state;
     uint64_t holder = t->changed == c->step ? t->was_holder : t->holder;

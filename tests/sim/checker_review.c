@@ -69,16 +69,20 @@ void ck_reviewed(struct checker *c, const struct fact *f, struct ck_task *t)
     const struct ck_station *s = ck_get(&c->stations, f->station);
     struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
     const struct ck_task *w = ck_work(c, f->run, f->unit, f->station);
-    if (!w || !a || a->state != CK_COUNTED || a->result != f->result || a->station != f->station || a->unit != f->unit ||
-        t->winner != f->assignment || t->reviewed == f->result)
-        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": a verdict of assignment %" PRIu64 " about run %" PRIu64 " unit %" PRIu64 ", which is none", f->seq,
-                   f->assignment, f->run, f->unit);
+    if (!w || !a || a->state != CK_COUNTED || a->result != f->result || a->station != f->station ||
+        a->unit != f->unit || t->winner != f->assignment || t->reviewed == f->result)
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": a verdict of assignment %" PRIu64 " about run %" PRIu64 " unit %" PRIu64
+                   ", which is none",
+                   f->seq, f->assignment, f->run, f->unit);
     else if (w->state != CK_DONE || f->count != w->round + 1 || a->round != w->round)
         ck_verdict(c, STALE_ACCEPTED,
-                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 ": a verdict about round %" PRIu64 ", given for round %u; the work is %s in round %u", f->seq,
-                   f->run, f->unit, f->count, a->round + 1, ck_state_names[w->state], w->round + 1);
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 ": a verdict about round %" PRIu64
+                   ", given for round %u; the work is %s in round %u",
+                   f->seq, f->run, f->unit, f->count, a->round + 1, ck_state_names[w->state], w->round + 1);
     else if (f->state == REVIEW_REJECT && !s->f.rejects)
-        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": station %u rejects, and gives no reasons for that", f->seq, f->station);
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": station %u rejects, and gives no reasons for that", f->seq,
+                   f->station);
     t->verdict = (uint8_t)f->state;
     t->reviewed = f->result;
     t->goes_back = f->state == REVIEW_REJECT;
@@ -90,8 +94,10 @@ void ck_goes_back(struct checker *c, const struct fact *f, struct ck_task *t)
 {
     struct ck_assignment *a = ck_get(&c->assignments, t->winner);
     if (!t->goes_back || !a)
-        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u waits again, and nothing was rejected", f->seq, f->run,
-                   f->unit, f->station);
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u waits again, and nothing was rejected",
+                   f->seq, f->run, f->unit, f->station);
     if (a)
         a->past = true;
     t->accepted = t->attempts = 0;
@@ -106,9 +112,13 @@ bool ck_sent_back(struct checker *c, const struct fact *f, struct ck_task *t)
     struct ck_task *r = v && u ? &u->task[v->f.index] : NULL;
     bool last = v && t->round + 1 >= v->f.rounds, dead = f->kind == FACT_DEAD;
     if (!r || !r->goes_back || r->state != CK_BLOCKED || t->state != CK_DONE || last != dead) {
-        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u: the work of round %u is %s, though the review %s", f->seq,
-                   f->run, f->unit, f->station, t->round + 1, dead ? "dead" : "sent back",
-                   !r || !r->goes_back ? "did not reject it" : last ? "has no round left" : "has rounds left");
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u: the work of round %u is %s, though the review %s",
+                   f->seq, f->run, f->unit, f->station, t->round + 1, dead ? "dead" : "sent back",
+                   !r || !r->goes_back ? "did not reject it"
+                   : last              ? "has no round left"
+                                       : "has rounds left");
         return false;
     }
     struct ck_assignment *a = ck_get(&c->assignments, t->winner);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "tests/sim/memory.h"
+#include "proto/reader.h"
 #include "tests/sim/sim.h"
 
 static happening due, restart, crash, freeze, relink, cut, confuse, keep_copy, set_clock, change_roster, rota;
@@ -216,7 +217,10 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     }
     struct slp_item_result r = { .assignment = assignment,
                                  .worker = t->worker_no,
-                                 .values = { values.p, (uint32_t)values.n, !st->review ? 2u : st->rejects ? 5u : 4u },
+                                 .values = { values.p, (uint32_t)values.n,
+                                             !st->review   ? 2u
+                                             : st->rejects ? 5u
+                                                           : 4u },
                                  .active_us = 1000 };
     SLP_SET(&r, item_result, active_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);

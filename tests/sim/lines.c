@@ -253,9 +253,10 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
                                       t->rounds, t->return_us / SEC);
         }
         if (!t->review)
-            n += (size_t)snprintf(b + n, size - n,
-                                  "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
-                                  "        - {name: route, type: radio, options: [x, y, z], required: true}\n");
+            n += (size_t)snprintf(
+                b + n, size - n,
+                "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
+                "        - {name: route, type: radio, options: [x, y, z], required: true}\n");
         n += (size_t)snprintf(b + n, size - n, "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
                               t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
         static const char *const ties[] = { "more", "first", "fail" };
@@ -288,7 +289,7 @@ void lines_make(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.lines; i++) {
         struct rng r = rng_of(s->plan.seed, "line", i), cr = rng_of(s->plan.seed, "copies", 1 + i),
-                   lr = rng_of(s->plan.seed, "limits", i);
+                   vr = rng_of(s->plan.seed, "reviews", 1 + i), lr = rng_of(s->plan.seed, "limits", i);
         struct sim_line *l = &s->line[i];
         snprintf(l->name, sizeof l->name, "line%u", i);
         l->variants = VARIANTS_MAX;

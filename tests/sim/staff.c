@@ -68,9 +68,10 @@ void staff_make(struct sim *s, struct hub *h)
                shifts = rng_of(s->plan.seed, "shifts", h->like), days = rng_of(s->plan.seed, "days", h->like);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
-        s->plan.reviews  ? STEADY_WITH_REVIEWS
-        : s->plan.copies ? 5
-                         : 2; /* of the first hub can do everything, a robot and people: so everything can come to an end */
+        s->plan.reviews ? STEADY_WITH_REVIEWS
+        : s->plan.copies
+            ? 5
+            : 2; /* of the first hub can do everything, a robot and people: so everything can come to an end */
     if (h->like == 0 && h->staff_n < steady)
         h->staff_n = steady;
     CHECK(s, h->members = calloc(h->staff_n, sizeof *h->members));

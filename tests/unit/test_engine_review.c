@@ -486,7 +486,9 @@ static void a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one(void **s
 {
     struct scene s;
     (void)state_;
-    open_scene(&s, "  - name: write\n    attempts: 9\n    backoff: 40s\n    lease: 5m\n    form: {fields: [{name: title, type: short_answer, required: true}, {name: body, type: long_answer}]}\n" CHECK "    return_to_author: 0s\n");
+    open_scene(&s, "  - name: write\n    attempts: 9\n    backoff: 40s\n    lease: 5m\n    form: {fields: [{name: "
+                   "title, type: short_answer, required: true}, {name: body, type: long_answer}]}\n" CHECK
+                   "    return_to_author: 0s\n");
     world_put(&s.w, s.run, 1);
     struct world_task first = taken(&s, 0, W);
     assert_int_equal(act(&s, &first, ACT_START), SLP_E_OK);

@@ -163,10 +163,9 @@ static void mistakes_are_named_with_their_place(void **state)
 
 static void a_line_with_a_review_is_compatible_only_with_the_same_one(void **state)
 {
-    static const char *const other[] = { "    reasons: [a]\n    rounds: 2\n", "    reasons: [a, b]\n",
+    static const char *const other[] = { "    reasons: [a]\n    rounds: 2\n",   "    reasons: [a, b]\n",
                                          "    reasons: [a]\n    sample: 0.5\n", "    reasons: [a]\n    author: true\n",
-                                         "    reasons: [a]\n    first: 3\n",
-                                         "" };
+                                         "    reasons: [a]\n    first: 3\n",    "" };
     (void)state;
     struct ld_line *l = good_line(HEAD EDIT "    reasons: [a]\n"),
                    *same = good_line(HEAD EDIT "    reasons: [a]\n    return_to_author: 1h\n");
