@@ -105,13 +105,10 @@ struct fact {
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     uint32_t at_once, per_day;
-<<<<<<< HEAD
     uint32_t gold_every, gold_rows; /* of STATION: control tasks; every 0: none */
-=======
     uint32_t review, rounds; /* of STATION */
     int64_t return_us;
     bool rejects;
->>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
     uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */
     bool flag;
     uint8_t level[CHECKER_SKILLS];

@@ -264,7 +264,7 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
         why = "is of a team that gets nothing here";
     else if (did_before(c, f, s))
         why = "did what comes before";
-    else if (t->author && t->author != f->worker && f->at < t->back_us)
+    else if (ck_authors_alone(c, f, s))
         why = "is not its author, whose it is for a while";
     for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
         if (w->f.level[i] < s->f.level[i])
@@ -304,12 +304,8 @@ void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *
                                  .state = CK_HANDED,
                                  .until = f->at + s->f.start_by_us,
                                  .given = f->wall,
-<<<<<<< HEAD
                                  .prev = prev,
-=======
-                                 .prev = t->newest,
-                                 .round = s->f.review ? ck_work(c, f->run, f->unit, f->station)->round : t->round,
->>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
+                                 .round = ck_round_shown(c, f, s),
                                  .sent = a->sent,
                                  .sents = a->sents,
                                  .sent_cap = a->sent_cap };

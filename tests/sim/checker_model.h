@@ -97,7 +97,6 @@ uint32_t ck_index_of(const struct checker *c, uint32_t station);
 uint64_t ck_hub_of(const struct checker *c, uint64_t session); /* 0: no such session was ever opened */
 struct ck_task *ck_task_at(struct checker *c, const struct ck_assignment *a);
 extern const char *const ck_state_names[];
-<<<<<<< HEAD
 void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_station *s, uint64_t newest);
 void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *r, const struct ck_station *s, uint64_t prev);
 void ck_move_assignment(struct checker *c, const struct fact *f, struct ck_assignment *a, enum ck_astate to, unsigned from);
@@ -107,9 +106,10 @@ static inline bool ck_is_gold(uint64_t unit) { return unit >= GOLD_UNIT; }
 bool ck_gold_event(struct checker *c, const struct fact *f); /* it is of a control task */
 void ck_gold_counted(struct checker *c, const struct fact *f, const struct ck_station *s); /* an assignment of another task */
 void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *a);
-=======
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
+uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */
+bool ck_authors_alone(struct checker *c, const struct fact *f, const struct ck_station *s); /* and the worker is not its author */
 uint32_t ck_review_of(const struct checker *c, uint32_t station);                          /* the station that reviews this one; 0: none */
 uint32_t ck_waits_for(const struct checker *c, const struct ck_station *s);                /* bits of stations: those it names, and their reviews */
 uint32_t ck_upstream(const struct checker *c, const struct ck_station *s);
@@ -118,7 +118,6 @@ void ck_goes_back(struct checker *c, const struct fact *f, struct ck_task *t); /
 bool ck_sent_back(struct checker *c, const struct fact *f, struct ck_task *t); /* the work is ready, or dead, again: may it be? */
 bool ck_verdict_counts(struct checker *c, const struct ck_assignment *a);      /* is its work still what it was shown? */
 const struct ck_assignment *ck_verdict_about(struct checker *c, const struct ck_assignment *a);
->>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
 /* checker_limits.c */
 void ck_limit_told(struct checker *c, const struct fact *f);
 void ck_days_told(struct checker *c, const struct fact *f);

@@ -27,6 +27,20 @@ struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t
     return s && u && s->f.review ? &u->task[s->f.review - 1] : NULL;
 }
 
+uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s)
+{
+    const struct ck_unit *u = ck_is_gold(f->unit) ? NULL : ck_unit(c, f->run, f->unit);
+    const struct ck_task *w = ck_work(c, f->run, f->unit, f->station);
+    return w ? w->round : u ? u->task[s->f.index].round : 0;
+}
+
+bool ck_authors_alone(struct checker *c, const struct fact *f, const struct ck_station *s)
+{
+    const struct ck_unit *u = ck_is_gold(f->unit) ? NULL : ck_unit(c, f->run, f->unit);
+    const struct ck_task *t = u ? &u->task[s->f.index] : NULL;
+    return t && t->author && t->author != f->worker && f->at < t->back_us;
+}
+
 uint32_t ck_waits_for(const struct checker *c, const struct ck_station *s)
 {
     uint32_t set = s->f.after, was;

@@ -130,7 +130,6 @@ static void copies(struct sim *s, struct rng *r, struct sim_variant *v)
                 v->st[i].not_did = 0;
 }
 
-<<<<<<< HEAD
 /* Where units come in, some stations have control tasks: the same ones in all variants, so that every version of a station hands out one of as many. Which answers
  * are right does not matter here: whoever is judged is judged only. */
 static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
@@ -140,7 +139,9 @@ static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
         bool has = !s->plan.alike && !v->st[i].after && rng_chance(&r, 400000);
         v->st[i].gold_every = has ? (uint32_t)rng_range(&r, 1, 6) : 0;
         v->st[i].gold_rows = has ? (uint32_t)rng_range(&r, 1, 20) : 0;
-=======
+    }
+}
+
 /* So many at most have a part in a station's work of one unit, over all its rounds: one more than the line gives, if an operator requeues it. */
 static uint32_t hands(const struct sim_variant *v, uint32_t i)
 {
@@ -209,7 +210,6 @@ static void reviews(struct sim *s, struct rng *r, struct sim_variant *v)
         t->return_us = rng_chance(r, 200000) ? 0 : rng_spread(r, MINUTE, 6 * HOUR) / SEC * SEC;
         if (!somebody_left(v))
             *t = was;
->>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
     }
 }
 

@@ -122,11 +122,7 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 /* ---- lines.c ---- */
 #define STATIONS_MAX 8
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
-<<<<<<< HEAD
-struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t copies_min, copies_max, ties, at_once, per_day, gold_every, gold_rows; };
-=======
-struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, at_once, per_day; };
->>>>>>> d948285 (reviews: newcomers, reputation; sim: stations that review)
+struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, at_once, per_day, gold_every, gold_rows; };
 struct sim_variant { uint32_t stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
 void lines_make(struct sim *s);
