@@ -62,7 +62,7 @@ unit: tests ## the unit tests only
 integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration
 
-bench: all bench-programs ## measure the life of a task, on this machine: ours only, in a minute
+bench: all bench-programs ## measure the life of a task, on this machine: ours only, in some ten minutes (ARGS='--only life' in one; ARGS=--quick to see that it works)
 	@tests/bench/run --build $(O) --alone $(ARGS)
 
 bench-peers: ## install other queues, measure ours beside them, and all that docs/performance.md says

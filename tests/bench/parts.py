@@ -131,10 +131,10 @@ def deep_queue(o, kind, depth):
 
 
 def depth(o):
-    """Ours, at each depth; peers that keep a queue over a crash, alike at the first depth. The empty queue is measured beside each."""
+    """Ours, at each depth; the durable peers that were asked for, alike at the first depth. The empty queue is measured beside each."""
     records, missing = [], {}
     for depth in o.depths:
-        for kind in (servers.Sunline, *([servers.Redis, servers.Postgres] if depth == o.depths[0] and not o.alone else [])):
+        for kind in (servers.Sunline, *([k for k in servers.DURABLE if k.name in o.depth_peers] if depth == o.depths[0] and not o.alone else [])):
             try:
                 with kind(o.build, o.base) as s:
                     empty = client(o, s, "life", seconds=o.seconds, window=1000, frame=frame_of(s, 1000))
@@ -191,11 +191,10 @@ def allocations(o):
 CSV_ROWS = 1_000_000
 
 
-def csv(o):
-    """The command line's import and export of a file, beside the library's own pipelined put of as many rows (client/examples/producer)."""
-    rows = CSV_ROWS // 20 if o.quick else CSV_ROWS
+def csv_round(o, rows):
+    """Rows a second of each, once, on a fresh store."""
     row = "f" * 16 + "abcdefgh" * 23   # 200 bytes; the stamp of a backlog's tasks, see life.c
-    out = {"rows": rows}
+    out = {}
     with servers.Sunline(o.build, o.base) as s:
         client(o, s, "fill", tasks=1, window=1)
         env = {**os.environ, "SUNLINE_BROKER": dict(x.split("=", 1) for x in pathlib.Path(s.where()).read_text().split())["clients"]}
@@ -217,6 +216,15 @@ def csv(o):
             lines = sum(1 for _ in f)
         if lines != rows + 1:
             raise RuntimeError(f"{lines - 1} rows came out, {rows} went in")
+    return out
+
+
+def csv(o):
+    """The command line's import and export of a file, beside the library's own pipelined put of as many rows (client/examples/producer); medians."""
+    rows = CSV_ROWS // 20 if o.quick else CSV_ROWS
+    records = [csv_round(o, rows) for _ in range(o.rounds)]
+    spread = {k: figures.spread([r[k] for r in records]) for k in records[0]}
+    out = {"rows": rows, "spread": spread, **{k: v["median"] for k, v in spread.items()}}
     out["import_ratio"], out["export_ratio"] = round(out["import"] / out["library"], 3), round(out["export"] / out["library"], 3)
     return out
 

@@ -1,4 +1,5 @@
 """The bench's tables, from its JSON."""
+import goals
 from figures import median, number, table
 
 
@@ -26,33 +27,47 @@ def life(part):
         rows.append([("" if q[2] else "not durable: ") + f"{q[0]}, {q[1]}", *(per_s_with_spread(at[w]) if w in at else "-" for w in windows), frames, cpu])
     head = ["lives a second: median (least-most)", *(f"window {w:,}" for w in windows), "tasks a request", "server CPU, us a life"]
     text = table(head, rows)
-    rows = [[f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", r["ratio"]] for r in part["ratios"]]
-    return text + "\n\n" + table(["window", "best peer that is", "", "ours / its"], rows) + named(part["missing"])
+    rows = []
+    for r in part["ratios"]:
+        goal, floor = goals.LIFE.get((r["window"], r["durable"]), (None, None))
+        rows.append([f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", r["ratio"], goal, floor,
+                     goals.verdict(r["ratio"], goal, floor) if goal else "-"])
+    return text + "\n\n" + table(["window", "best peer that is", "", "ours / its", "goal", "floor", ""], rows) + named(part["missing"])
 
 
 def latency(part):
     keys = ("ack_p50_ms", "ack_p99_ms", "received_p50_ms", "received_p99_ms")
     rows = [[f"{r['queue']}, {r['mode']}", *(f"{median(r, k):.3f}" for k in keys)] for r in part["rows"]]
     if part["ratios"]:
+        goal, floor = goals.LATENCY
         rows.append(["ratio", *(f"{part['ratios'][k]:.2f}" for k in keys)])
+        rows.append([f"goal: at most {goal}; floor: {floor}", *(goals.verdict(part["ratios"][k], goal, floor, more=False) for k in keys)])
     return table(["ms at 200 tasks/s", "acknowledged p50", "p99", "received p50", "p99"], rows) + named(part["missing"])
 
 
 def depth(part):
     rows = [[f"{r['queue']}, {r['depth']:,} queued", r["per_s"], f"{r['ratio']:.2f}", f"{r['first_s']:.3f}", r["rss_anon_mb"], r["bytes_per_queued"],
-             r["fill_per_s"]] for r in part["rows"]]
-    return table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s"], rows) + named(part["missing"])
+             r["fill_per_s"], "-" if r["queue"] != "sunline" else "MISSED: " + ", ".join(goals.deep(r)) if goals.deep(r) else "met"] for r in part["rows"]]
+    rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", f"under {goals.DEPTH_RSS_MB}", f"at most {goals.DEPTH_BYTES}", "", ""])
+    return table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s", ""], rows) + named(part["missing"])
 
 
 def lines(part):
-    rows = [[r["line"], str(r["stations"]), r["per_s"], r["tasks_per_s"], f"{r['cost']:.2f}"] for r in part["rows"]]
-    return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1"], rows)
+    rows = [[r["line"], str(r["stations"]), r["per_s"], r["tasks_per_s"], f"{r['cost']:.2f}", f"at most {r['stations']}" if r["stations"] > 1 else "-",
+             goals.verdict(r["cost"], r["stations"], more=False) if r["stations"] > 1 else "-"] for r in part["rows"]]
+    return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1", "goal", ""], rows)
 
 
 def csv(part):
-    rows = [["library's pipelined put", part["library"], "1.00"], ["run start --input", part["import"], f"{part['import_ratio']:.2f}"],
-            ["run output", part["export"], f"{part['export_ratio']:.2f}"]]
-    return table([f"{part['rows']:,} rows of 200 bytes", "rows/s", "of the library's"], rows)
+    def shown(key):
+        s = part.get("spread", {}).get(key)
+        return per_s_with_spread({"per_s": s}) if s else part[key]
+
+    def goal(key):
+        return [f"{part[key]:.2f}", goals.CSV, goals.verdict(part[key], goals.CSV)]
+    rows = [["library's pipelined put", shown("library"), "1.00", "", ""], ["run start --input", shown("import"), *goal("import_ratio")],
+            ["run output", shown("export"), *goal("export_ratio")]]
+    return table([f"{part['rows']:,} rows of 200 bytes", "rows/s", "of the library's", "goal", ""], rows)
 
 
 def cost(part):
@@ -77,7 +92,7 @@ def batch(part):
 
 
 def allocations(part):
-    named = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed"}
+    named = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed", "keys": ", free keys"}
     rows = [[f"window {r['window']:,}{named[r.get('variant', '')]}", f"{r['lives']:,}", str(r["own"]), r["libraries"] / r["lives"]] for r in part["rows"]]
     return table(["allocations of the broker", "in lives", "our own", "of its libraries, a life"], rows)
 
