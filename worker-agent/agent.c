@@ -320,8 +320,12 @@ static void reload(struct agent *a)
         free(old);
         return;
     }
-    if (strcmp(c->hub, a->cfg->hub) != 0 || strcmp(c->zone, a->cfg->zone) != 0)
-        log_line(LOG_WARN, "reload", "hub and zone change with a restart only");
+    if (strcmp(c->hub, a->cfg->hub) != 0 || strcmp(c->zone, a->cfg->zone) != 0) {
+        log_line(LOG_ERROR, "reload", "hub and zone change with a restart only: the roster stays as it was");
+        hub_config_free(&c);
+        free(old);
+        return;
+    }
     *old = (struct old_config){ a->cfg, a->old };
     a->old = old;
     a->cfg = c;

@@ -294,6 +294,15 @@ static void worker_leaves(struct core *c, struct core_worker *w)
     work_free_worker(c, w);
 }
 
+/* Somebody of this roster is on another hub's, too: when that one has let him go, the same roster is asked for again. */
+static bool any_elsewhere(const struct core *c)
+{
+    for (uint32_t i = 0; i < c->worker_count; i++)
+        if (c->workers[i]->elsewhere)
+            return true;
+    return false;
+}
+
 void session_set_roster(struct core *c, const struct core_roster *roster)
 {
     uint32_t n = roster->count;
@@ -341,7 +350,7 @@ void session_set_roster(struct core *c, const struct core_roster *roster)
     bool changed = !c->have_roster || memcmp(c->digest, roster->digest, sizeof c->digest) != 0;
     memcpy(c->digest, roster->digest, sizeof c->digest);
     c->have_roster = true;
-    if (!changed)
+    if (!changed && !any_elsewhere(c))
         return;
     forget_numbers(c);
     /* An upload of the old roster that is under way must not go on with the new one. */

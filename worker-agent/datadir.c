@@ -99,7 +99,10 @@ int datadir_open(struct datadir *d, const char *path, char *text, size_t text_si
     d->lock_fd = openat(d->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock_fd < 0 || flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         if (d->lock_fd >= 0 && errno == EWOULDBLOCK)
-            snprintf(text, text_size, "%s: another agent is running on this data directory", path);
+            snprintf(text, text_size,
+                     "%s: another agent is running on this data directory: stop it first, or give this one another "
+                     "with --data",
+                     path);
         else
             snprintf(text, text_size, "%s/lock: %s", path, strerror(errno));
         datadir_close(d);

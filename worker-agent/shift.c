@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <glib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DAY_S 86400ll
 #define OFFSET_S_MAX                                                                                                   \
@@ -34,11 +36,26 @@ static int64_t floor_div(int64_t a, int64_t b)
 }
 
 /* ---------------------------------------------------------------- zones */
+/* A file of the database below its folder, and of the usual kind: GLib would also take rules ("+05:45", "CST6CDT,M3.2.0,M11.1.0"), paths, and zones that count
+ * leap seconds ("right/..."). */
+static bool in_database(const char *name)
+{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/";
+    const char *folder = getenv("TZDIR");
+    char path[4096];
+    struct stat st;
+    if (strcmp(name, "UTC") == 0)
+        return true;
+    if (!*name || *name == '/' || name[strspn(name, good)] || strncmp(name, "right/", 6) == 0 ||
+        strncmp(name, "posix/", 6) == 0 || strstr(name, "//"))
+        return false;
+    int n = snprintf(path, sizeof path, "%s/%s", folder ? folder : "/usr/share/zoneinfo", name);
+    return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 struct shift_zone *shift_zone_open(const char *name)
 {
-    /* Without a slash GLib would also take "+05:45" or a rule such as EST5EDT. */
-    bool iana = strchr(name, '/') || strcmp(name, "UTC") == 0;
-    return (struct shift_zone *)(iana ? g_time_zone_new_identifier(name) : NULL);
+    return (struct shift_zone *)(in_database(name) ? g_time_zone_new_identifier(name) : NULL);
 }
 
 void shift_zone_close(struct shift_zone **z)

@@ -282,7 +282,11 @@ void on_hello(struct engine *e, const struct slp_msg *m)
         return;
     }
     if (h && !memcmp(h->data_id, q->data_id.p, 16) && q->incarnation < h->incarnation) {
-        reply_error(e, SLP_E_TAKEN_OVER, "incarnation", "a newer agent serves hub %s", h->name.s);
+        reply_error(
+            e, SLP_E_TAKEN_OVER, "incarnation",
+            "a newer agent serves hub %s: stop one of the two; what this one has not sent is sent when it is started "
+            "again alone",
+            h->name.s);
         return;
     }
     if (!h) {

@@ -490,9 +490,9 @@ void queue_ready(struct engine *e, struct rq *q, enum lane l, uint64_t unit, enu
 void queue_flush_pending(struct engine *e); /* at the end of a command: what became ready goes into the lanes */
 /* Take the first task that `w` may do; false: none. Skips and removes stale entries. */
 bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *out);
-/* Of the first tasks in it: how many were looked at, builds upon his own work, could be his. Adds to what was found elsewhere. */
+/* Of the first tasks in it: how many were looked at, how many build upon his own work. Adds to what was found elsewhere. */
 #define REFUSALS_MAX 64
-struct refusals { uint32_t seen, looked, own, free; }; /* seen: what is stale, too */
+struct refusals { uint32_t seen, looked, own; }; /* seen: what is stale, too */
 void queue_refusals(struct engine *e, struct rq *q, struct worker *w, struct refusals *x);
 const struct hub *queue_head_hub(struct engine *e, struct rq *q); /* which did what came before, for its first task; NULL: none */
 void queue_write_heads(struct engine *e, struct rq *q);
@@ -578,6 +578,7 @@ void match_run(struct engine *e);                          /* the end of each st
 void match_gates_moved(struct engine *e);                  /* the sets of gates became wider */
 void match_gate_anew(struct engine *e, struct station *s); /* it asks something else than before */
 bool rq_open(const struct rq *q);
+struct run *match_run_behind(const struct engine *e, const struct run *r, uint32_t gate); /* the next that may have work there; r NULL: the first */
 
 /* limits.c: how much of a station may be in hand at once */
 struct limit *limit_of(struct engine *e, const struct station *s); /* that of this name; made */
@@ -745,6 +746,7 @@ int64_t shifts_next_due(const struct engine *e);
 struct shift *shift_for(struct engine *e, struct hub *h, struct slp_bytes name); /* made if it is not there: never on */
 void shift_join(struct shift *s, struct worker *w);
 void shift_leave(struct worker *w);
+void shift_moved_into(struct engine *e, struct shift *s); /* somebody who holds something works by it now, and it is off */
 void shifts_forget_unused(struct engine *e, struct hub *h);
 bool worker_on_shift(const struct worker *w);
 uint64_t hub_on_shift(const struct hub *h); /* how many are signed in and on shift; 0 while the hub is away */

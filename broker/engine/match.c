@@ -28,6 +28,13 @@ static struct order_key run_key(const struct run *r)
     return (struct order_key){ (uint64_t)(SL_PRIORITY_MAX - r->priority) << 56 | r->vtime, r->id };
 }
 
+struct run *match_run_behind(const struct engine *e, const struct run *r, uint32_t gate)
+{
+    struct order_key at = r ? run_key(r) : (struct order_key){ 0, 0 };
+    uint32_t id = order_after_bit(&e->m.runs, e->m.run_root, at, gate);
+    return id ? e->run[id - 1] : NULL;
+}
+
 static void run_gates(struct engine *e, struct run *r)
 {
     memset(r->gates, 0, e->m.words * sizeof *r->gates);

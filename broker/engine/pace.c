@@ -90,7 +90,10 @@ void pace_add(struct engine *e, struct station *st, const struct aentry *a, int6
     }
     if (++p->count >= WINDOW)
         halve(p);
+    int64_t was = pace_usual_us(st);
     measure(p);
+    if (pace_usual_us(st) < was && st->gate) /* for whom the shift was too short, it may be long enough */
+        masks_news(e, st->gate - 1);
 }
 
 int64_t pace_usual_us(const struct station *st)

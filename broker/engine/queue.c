@@ -296,7 +296,6 @@ static void refuse(struct engine *e, struct rq *q, struct worker *w, const struc
                 continue;
             x->looked++;
             x->own += k == LOOK_NOT_YOURS && q->st->def->not_did_count && did_before(e, q, at, w->id);
-            x->free += k != LOOK_NOT_YOURS;
         }
 }
 

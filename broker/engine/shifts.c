@@ -363,6 +363,19 @@ static void handover_event(struct engine *e, const struct shift *s, uint64_t sta
     ev_emit(e, EV_HANDOVER, NULL, NULL, s->hub, &e->b3);
 }
 
+void shift_moved_into(struct engine *e, struct shift *s)
+{
+    assert(!s->on);
+    if (!s->settling) {
+        s->settling = true;
+        s->returned = 0;
+        e->shifts_settling++;
+    }
+    s->at = s->members;
+    s->off_us = e->now_us; /* what he has begun may be gone on with for the overtime, from now */
+    shift_write(e, s);
+}
+
 static void shift_turn(struct engine *e, struct shift *s)
 {
     s->on = !s->on;
@@ -533,6 +546,7 @@ static void shift_set(struct engine *e, struct hub *h, const struct slp_item_shi
                 s->overtime_us == (int64_t)d->overtime_us && strlen(s->zone) == d->zone.n &&
                 !memcmp(s->zone, d->zone.p, d->zone.n) && strlen(s->text) == d->text.n &&
                 (!d->text.n || !memcmp(s->text, d->text.p, d->text.n));
+    int64_t ended = s->next < s->times ? s->time[s->next] : 0;
     bool moved = strlen(s->zone) != d->zone.n || memcmp(s->zone, d->zone.p, d->zone.n);
     if (same || !shift_tell(e, s, d->zone, d->text) || !shift_times(e, s, time, n))
         return;
@@ -541,6 +555,9 @@ static void shift_set(struct engine *e, struct hub *h, const struct slp_item_shi
     s->until_us = until_us;
     s->overtime_us = (int64_t)d->overtime_us;
     shift_seek(e, s);
+    if (ended != (s->next < s->times ? s->time[s->next] : 0)) /* for whom it was too short, it may be long enough now */
+        for (struct worker *w = s->members; w; w = w->shift_next)
+            mask_clear(e, w);
     if (s->due_us == INT64_MIN)
         shift_turn(e, s); /* writes it */
     else

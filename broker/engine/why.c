@@ -86,13 +86,15 @@ static void of_open_station(struct engine *e, struct worker *w, const struct sta
     char when[64];
     bool open = false;
     struct refusals x = { 0 };
-    for (uint32_t r = 0; r < e->meta.run && x.looked < REFUSALS_MAX; r++) {
-        struct rq *q = e->run[r] && e->run[r]->lv == s->lv ? &e->run[r]->rq[s->idx] : NULL;
+    /* Only runs that have work for such workers: where something is ready in an open one, it is among them. */
+    for (struct run *r = NULL; s->gate && x.looked < REFUSALS_MAX && (r = match_run_behind(e, r, s->gate - 1));) {
+        struct rq *q = r->lv == s->lv ? &r->rq[s->idx] : NULL;
         if (!q || !rq_open(q) || !q->c.n[TASK_READY])
             continue;
         open = true;
-        if (s->def->not_did_count)
-            queue_refusals(e, q, w, &x);
+        if (!s->def->not_did_count)
+            break;
+        queue_refusals(e, q, w, &x);
     }
     if (!station_open(s)) {
         y->code = WHY_PAUSED;
@@ -117,8 +119,8 @@ static void of_open_station(struct engine *e, struct worker *w, const struct sta
                  (pace_usual_us(s) + 999999) / 1000000, worker_time_left(e, w) / 1000000);
     } else if (x.own && x.own == x.looked) {
         y->code = WHY_OWN;
-        snprintf(y->text, sizeof y->text, "station %.*s: all that is ready builds upon this worker's own work", n,
-                 name);
+        snprintf(y->text, sizeof y->text, "station %.*s: all that is ready builds upon this worker's own work%s", n,
+                 name, x.looked < REFUSALS_MAX ? "" : ", as far as was looked");
     } else {
         y->code = WHY_ALL_ANSWERED;
         snprintf(y->text, sizeof y->text, "station %.*s: all that is ready, this worker has declined or answered", n,

@@ -244,6 +244,9 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
         shift_leave(w);
         if (shift)
             shift_join(shift, w);
+        mask_clear(e, w); /* there may be time now */
+        if (shift && !shift->on && w->holding)
+            shift_moved_into(e, shift);
     }
     w->per_day = (uint32_t)d->per_day;
     days_moved(e, w);
