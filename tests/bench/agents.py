@@ -1,4 +1,4 @@
-"""Real agents: one broker, and 200 `sunline-agent` processes on loopback, each with a hub file of 5,000 people and a robot. How long until all are signed in, how much
+"""Real agents: one broker, and 200 `sunline-agent` processes on loopback, each with a hub file of 5,000 people in two shifts and a robot. How long until all are signed in, how much
 memory the broker takes for each registered worker with them, and how many lives a second go through those connections, from an import to the robots.
 
 People in these files do not sign in: that takes a screen each. The robots do, and work; they answer at once, so what is measured is the way there and back."""
@@ -27,8 +27,9 @@ ROWS = 600000
 
 
 def hub_file(path, number, workers, endpoint, robot):
-    people = "".join(f"  - {{id: p-{number}-{i}, capacity: 2, skills: {{s{(number + i) % SKILLS}: {1 + i % 3}, t{i % 40}: 2}}}}\n" for i in range(workers))
+    people = "".join(f"  - {{id: p-{number}-{i}, capacity: 2, skills: {{s{(number + i) % SKILLS}: {1 + i % 3}, t{i % 40}: 2}}, shift: {'day' if i % 2 else 'night'}}}\n" for i in range(workers))
     path.write_text(f"hub: hub-{number}\nzone: Asia/Kathmandu\nbroker: {endpoint}\ndata: {path.parent / f'hub-{number}.data'}\n"
+                    "shifts:\n  day: {week: {mon-sun: 08:00-16:00}}\n  night: {week: {mon-sun: 22:00-06:00}}\n"
                     f"workers:\n{people}robots:\n  - {{id: r-{number}, runner: coprocess, command: [{robot}], capacity: 16}}\n")
 
 

@@ -195,6 +195,33 @@ static void what_would_not_fit_before_the_end_is_not_given(void **state)
     char text[200];
     assert_int_equal(why("hub-0", text, sizeof text), 9);
     assert_string_equal(text, "station judge: a task usually takes 600 s, the shift ends in 599 s");
+    day(-2000, 3000); /* longer: what waits is given, though nothing new has come */
+    assert_int_equal(pushed(&s.h), 1);
+}
+
+static void who_is_moved_to_a_shift_that_is_off_hands_back_and_may_finish(void **state)
+{
+    int64_t left;
+    (void)state;
+    pass(2000 * SECOND);
+    day(-10, 36000);
+    world_put(&s.w, s.run, 2);
+    world_credit(&s.w, &s.h, 0, 2);
+    assert_int_equal(pushed(&s.h), 2);
+    assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    world_shift(&s.w, &s.h, "free", NULL, 0, OVERTIME_US);
+    world_credit(&s.w, &s.other, 0, 1);
+    world_clear(&s.w);
+    struct world_task begun = s.t[0];
+    world_roster_by(&s.w, &s.h, "free"); /* today off, says the hub file */
+    world_tick(&s.w);
+    assert_int_equal(pushed(&s.other), 1);
+    assert_non_null(world_sent(&s.w, s.h.peer, SLP_RECALL, 0));
+    assert_non_null(event("hub/hub", EV_HANDOVER, 0).p);
+    pass(300 * SECOND);
+    assert_int_equal(world_act(&s.w, &s.h, &begun, ACT_TOUCH, NULL, &left), SLP_E_OK);
+    assert_in_range(left, 590 * SECOND, 600 * SECOND); /* as long as the overtime lasts, counted from the move */
+    assert_int_equal(world_submit(&s.w, &s.h, &begun, "x"), SLP_E_OK);
 }
 
 static void what_is_measured_counts_more_than_the_lease(void **state)
@@ -613,6 +640,7 @@ int main(void)
         TEST(at_the_end_what_is_not_started_goes_back_and_to_others_at_once),
         TEST(the_handover_says_how_many_went_back_and_how_many_are_begun),
         TEST(what_would_not_fit_before_the_end_is_not_given),
+        TEST(who_is_moved_to_a_shift_that_is_off_hands_back_and_may_finish),
         TEST(what_is_measured_counts_more_than_the_lease),
         TEST(after_the_end_a_lease_is_renewed_until_the_overtime_is_over),
         TEST(a_touch_that_comes_after_the_overtime_is_told_that_nothing_is_left),

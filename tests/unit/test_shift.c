@@ -216,9 +216,30 @@ static void what_is_asked_for_is_told_whole_and_at_most_so_many(void **state)
 static void only_what_the_database_names_is_a_zone(void **state)
 {
     (void)state;
-    static const char *const none[] = { "Mars/Olympus", "EST5EDT4,M3.2.0,M11.1.0", "+05:45", "", "Africa/Nairobi/" };
+    static const char *const none[] = { "Mars/Olympus",
+                                        "EST5EDT4,M3.2.0,M11.1.0",
+                                        "+05:45",
+                                        "",
+                                        "Africa/Nairobi/",
+                                        "Africa",
+                                        "CST6CDT,M3.2.0/2,M11.1.0/2",
+                                        "/usr/share/zoneinfo/Asia/Kathmandu",
+                                        "../zoneinfo/Europe/London",
+                                        "Europe/../Europe/London",
+                                        "Europe//London",
+                                        "right/Europe/London",
+                                        "posix/Europe/London",
+                                        "zone.tab" };
+    static const char *const some[] = { "Asia/Kathmandu", "America/Port-au-Prince", "Etc/GMT+5", "UTC" };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        assert_null(shift_zone_open(none[i]));
+        if (shift_zone_open(none[i]))
+            fail_msg("'%s' is taken for a zone", none[i]);
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        struct shift_zone *z = shift_zone_open(some[i]);
+        if (!z)
+            fail_msg("'%s' is no zone", some[i]);
+        shift_zone_close(&z);
+    }
 }
 
 /* Fourteen zones, fifteen years, four times a day: the moment shows the local time, or it is where the clock jumps over it; and none before it does. */
