@@ -174,7 +174,7 @@ static void take_row(struct ld_build *b, struct ld_station *s, const struct shee
         h = mix((h ^ 0xfe) * 0x100000001b3ull, wanted[i]);
     g->secret = (g->secret ^ h) * 0x100000001b3ull;
     for (uint32_t i = 0; i < row; i++)
-        if (g->digest[i] == h) {
+        if (g->digest[i] == g->digest[row]) {
             ld_problem(b, t->at, "row %u of the gold file shows the same as row %u", row + 1, i + 1);
             break;
         }

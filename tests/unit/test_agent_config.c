@@ -123,6 +123,9 @@ static void mistakes_are_named_with_their_place(void **state)
     refused(HEAD "workers:\n  - {id: x, per_day: 0}\n", "hub.yml:4:22: per_day is a number from 1 to 1000000\n");
     refused(HEAD "workers:\n  - {id: x, skils: {a: 1}}\n",
             "hub.yml:4:13: unknown key 'skils' of a worker, did you mean 'skills'?\n");
+    refused(HEAD "workers:\n  - {id: x, skills: {a: {level: 3, until: 2026-02-30}}}\n",
+            "hub.yml:4:43: '2026-02-30' is no date: YYYY-MM-DD\n");
+    refused(HEAD "workers:\n  - {id: x, skills: {a: {until: 2026-02-20}}}\n", "hub.yml:4:25: a skill needs a level\n");
     refused(HEAD "workers:\n  - {id: x, skills: {a: 300}}\n",
             "hub.yml:4:25: a skill's level is a number from 0 to 255\n");
     refused(HEAD "workers:\n  - {id: x, skills: {a: 1, a: 2}}\n", "hub.yml:4:28: skill 'a' stands twice\n");

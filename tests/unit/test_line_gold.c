@@ -1,0 +1,172 @@
+/* Definitions: control tasks, requirements and windows. What can never do anything is a mistake, and is told where it stands. */
+#include <unistd.h>
+
+#include "tests/unit/line_world.h"
+
+#define HEAD "line: l\ninput: [{name: text, type: text, required: true}, {name: n, type: number}]\nstations:\n"
+#define STATION                                                                                                        \
+    "  - name: s\n    worker: {skills: {law: 1}}\n    shows: [text]\n    form: {fields: [{name: a, type: "             \
+    "short_answer}, {name: t, type: number}, {name: c, type: check_box, options: [x, y]}]}\n"
+
+static void good_control_tasks_are_compiled(void **state)
+{
+    (void)state;
+    struct ld_line *l = good_line(
+        HEAD STATION
+        "    require: {gold: '>= 0.8', abandonment: '< 0.25', after: 7}\n    window: {last: 80, within: 3d}\n"
+        "    gold:\n      every: 4\n      columns: [text, a, c]\n      cells: [one, A, 'x|y', two, '', x]\n"
+        "      match: [{field: a, ignore: [case]}]\n      rules: [{below: 0.5, after: 2, do: lower, skill: law}]\n");
+    const struct ld_station *s = &l->stations[0];
+    assert_int_equal(s->gold.every, 4);
+    assert_int_equal(s->gold.row_count, 2);
+    assert_int_equal(s->gold.answer_count, 2);
+    assert_true(s->gold.answer[0].ignore_case && !s->gold.answer[1].ignore_case);
+    assert_null(s->gold.wanted[2].p); /* of the second row the first answer is not compared */
+    assert_non_null(s->gold.wanted[3].p);
+    assert_int_equal((unsigned char)s->gold.wanted[1].p[2], 2); /* a list of two */
+    assert_true(s->gold.digest[0] != s->gold.digest[1] && s->gold.secret);
+    assert_int_equal(s->gold.rules[0].below_micros, 500000);
+    assert_int_equal(s->require.count, 2);
+    assert_int_equal(s->require.after, 7);
+    assert_int_equal(s->require.bound[0].micros, 800000);
+    assert_true(s->require.bound[0].equal && !s->require.bound[0].less && s->require.bound[1].less);
+    assert_int_equal(s->window_last, 80);
+    assert_int_equal(s->window_within_us, 3ll * 86400 * 1000000);
+    ld_free(&l);
+}
+
+static void a_gold_file_must_fit_the_form(void **state)
+{
+    static const struct {
+        const char *columns, *cells, *says;
+    } bad[] = {
+        { "[text, b]", "[one, A]", "the gold file has a column 'b', but the station neither shows nor asks that" },
+        { "[a]", "[A]", "the gold file has no column 'text', which the station shows" },
+        { "[text]", "[one]", "the gold file has no column of an answer: none is named like a field of the form" },
+        { "[text, a]", "[one, A, two]", "the gold file has a row that is shorter than its header" },
+        { "[text, a]", "[]", "the gold file has no rows" },
+        { "[text, t]", "[one, many]", "row 1 of the gold file: t: 'many' is not a number" },
+        { "[text, c]", "[one, 'x|z']", "row 1 of the gold file: c: 'z' is not one of the options" },
+        { "[text, a]", "['', A]", "row 1 of the gold file: text: is required" },
+        { "[text, a]", "[one, '']", "row 1 of the gold file has no answer" },
+        { "[text, a]", "[one, A, one, B]", "row 2 of the gold file shows the same as row 1" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof yaml, HEAD STATION "    gold: {columns: %s, cells: %s}\n", bad[i].columns, bad[i].cells);
+        struct linefile *f = linefile_parse("l.yml", yaml, strlen(yaml));
+        assert_non_null(f);
+        bool found = false;
+        for (size_t k = 0, n = linefile_check(f); k < n; k++)
+            found = found || strstr(linefile_problem(f, k), bad[i].says);
+        if (!found)
+            fail_msg("'%s' is not told, but '%s'", bad[i].says,
+                     linefile_problem_count(f) ? linefile_problem(f, 0) : "nothing");
+        linefile_free(&f);
+    }
+}
+
+static void options_that_cannot_agree_are_mistakes(void **state)
+{
+    static const struct {
+        const char *keys, *says;
+    } bad[] = {
+        { "    gold: {every: 3}\n", "missing key 'file'" },
+        { "    gold: {columns: [text, a], cells: [one, A], every: 0}\n", "'every' is 0" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, do: suspend}]}\n",
+          "waits for 5 control answers, but there are 1 control tasks" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 2, after: 1, do: suspend}]}\n",
+          "must be a share" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: lower}]}\n",
+          "missing key 'skill'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: lower, skill: art}]}\n",
+          "which the station does not ask for" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: suspend, skill: law}]}\n",
+          "'skill' goes with 'do: lower'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: train}]}\n",
+          "missing key 'at'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: train, at: s}]}\n",
+          "must name another one" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: train, at: o}]}\n",
+          "training there would never end" },
+        { "    gold: {columns: [text, a], cells: [one, A], match: [{field: a, tolerance: 1}]}\n",
+          "'tolerance' is for numbers" },
+        { "    gold: {columns: [text, t], cells: [one, 1], match: [{field: t, ignore: [case]}]}\n",
+          "'ignore' is for texts" },
+        { "    gold: {columns: [text, a], cells: [one, A], match: [{field: t}]}\n",
+          "the gold file has no such answer" },
+        { "    require: {gold: '>= 0.5'}\n", "'gold' is never measured here" },
+        { "    require: {agreement: '>= 0.5'}\n", "'agreement' is never measured here" },
+        { "    require: {approval: 'good'}\n", "must be a comparison with a share" },
+        { "    require: {after: 3}\n", "names no measure" },
+        { "    require: {abandonment: '< 0.1', newcomers: refuse}\n", "refuse goes with 'of: all'" },
+        { "    require: {abandonment: '< 0.1', after: 60}\n", "nobody would ever be measured" },
+        { "    window: {last: 3}\n", "'last' is 3" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof yaml, HEAD STATION "%s  - name: o\n", bad[i].keys);
+        struct linefile *f = linefile_parse("l.yml", yaml, strlen(yaml));
+        assert_non_null(f);
+        bool found = false;
+        for (size_t k = 0, n = linefile_check(f); k < n; k++)
+            found = found || strstr(linefile_problem(f, k), bad[i].says);
+        if (!found)
+            fail_msg("'%s' is not told, but '%s'", bad[i].says,
+                     linefile_problem_count(f) ? linefile_problem(f, 0) : "nothing");
+        linefile_free(&f);
+    }
+}
+
+static void a_gold_file_lies_beside_the_line_file(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/sunline-gold-XXXXXX", line[64], gold[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(line, sizeof line, "%s/l.yml", dir);
+    snprintf(gold, sizeof gold, "%s/g.csv", dir);
+    FILE *f = fopen(line, "we");
+    assert_non_null(f);
+    fputs(HEAD STATION "    gold: {file: g.csv, every: 3}\n", f);
+    fclose(f);
+    struct linefile *lf = linefile_read(line);
+    assert_true(linefile_check(lf) == 1 && strstr(linefile_problem(lf, 0), "gold file 'g.csv': cannot be read"));
+    linefile_free(&lf);
+    static const struct {
+        const char *text, *says;
+    } files[] = {
+        { "", "it is empty" },
+        { "text,a\none\n", "line 2 has 1 cells, its header 2" },
+        { "text,a\none,\"A\n", "quote" },
+        { "text,a\n\"one, two\",A\nthree,B\n", NULL },
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        f = fopen(gold, "we");
+        assert_non_null(f);
+        fputs(files[i].text, f);
+        fclose(f);
+        lf = linefile_read(line);
+        size_t n = linefile_check(lf);
+        if (files[i].says)
+            assert_true(n >= 1 && strstr(linefile_problem(lf, 0), files[i].says));
+        else
+            assert_true(n == 0 && linefile_line(lf)->stations[0].gold.row_count == 2);
+        linefile_free(&lf);
+    }
+    unlink(line);
+    unlink(gold);
+    rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_control_tasks_are_compiled),
+        cmocka_unit_test(a_gold_file_must_fit_the_form),
+        cmocka_unit_test(options_that_cannot_agree_are_mistakes),
+        cmocka_unit_test(a_gold_file_lies_beside_the_line_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
