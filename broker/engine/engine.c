@@ -438,6 +438,7 @@ void engine_close(struct engine **pe)
     groups_close(e);
     ev_free(e);
     free(e->unsettled);
+    free(e->guard_of_all);
     free(e->pick);
     free(e->picked);
     free(e->pending);

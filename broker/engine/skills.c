@@ -298,7 +298,7 @@ void skill_lower(struct engine *e, struct worker *w, struct slp_bytes name)
             s.n--;
             break;
         }
-    if (s.n == WORDS_MAX) /* no more words fit: his grants of this skill make room, else it stays as it is */
+    if (s.n == WORDS_MAX) /* so many grants and lowerings as a worker can have: it stays as it is */
         return;
     s.v[s.n++] = (struct word){ SKILL_LOWERED, (uint8_t)(level - 1), 0, e->wall_us, name };
     words_write(e, w->id, &s);

@@ -85,11 +85,10 @@ static void key_add(struct engine *e, struct keys *k, uint32_t key)
 static void add_of_all(struct engine *e, struct worker *w, struct keys *k)
 {
     struct repute *all = e->guards_of_all ? repute_of(e, w->id, 0) : NULL;
-    for (uint32_t i = 0; all && i < e->meta.station; i++) {
-        const struct station *st = e->station[i];
-        if (st->latest && st->latest->def->require.of_all && st->latest->line->state != LINE_DELETED &&
-            kept_out(e, st->latest, all))
-            key_add(e, k, st->id);
+    for (uint32_t i = 0; all && i < e->guards_of_all; i++) {
+        const struct station *st = latest(e, e->guard_of_all[i]);
+        if (st->line->state != LINE_DELETED && kept_out(e, st, all))
+            key_add(e, k, st->key);
     }
 }
 
@@ -234,7 +233,13 @@ void guards_count(struct engine *e)
     e->guards_of_all = 0;
     for (uint32_t i = 0; i < e->meta.station; i++) {
         const struct station *s = e->station[i]->latest; /* NULL: it is no key */
-        e->guards_of_all += s && s->def->require.of_all && s->line->state != LINE_DELETED;
+        if (!s || !s->def->require.of_all || s->line->state == LINE_DELETED)
+            continue;
+        uint32_t *v = grow(e, e->guard_of_all, &e->guard_of_all_cap, e->guards_of_all + 1, sizeof *v);
+        if (!v)
+            return;
+        e->guard_of_all = v;
+        v[e->guards_of_all++] = s->key;
     }
 }
 
@@ -288,11 +293,11 @@ static void take_back(struct engine *e, struct worker *w, uint32_t key)
 
 void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n)
 {
+    station_guard(e, e->station[key - 1]);
     struct repute *r = repute_of(e, w->id, key);
     if (!r || r->standing == to)
         return;
-    station_guard(e, e->station[key - 1]);
-    bool was = r->standing != STANDING_GOOD;
+    bool loses = to != STANDING_GOOD && r->standing == STANDING_GOOD;
     r->standing = (uint8_t)to;
     r->since_wall_us = to ? e->wall_us : 0;
     r->reason_n = (uint16_t)(n < sizeof r->reason ? n : sizeof r->reason);
@@ -302,16 +307,13 @@ void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standin
         memcpy(r->reason, reason, r->reason_n);
     if (to == STANDING_GOOD) /* he begins anew: what he was suspended for would suspend him again */
         r->w[MEASURE_GOLD] = (struct window){ 0 };
+    if (loses)
+        r->void_result = e->meta.result;
     r->dirty = true;
     standing_measured(e, w->id, key);
-    if (to != STANDING_GOOD && !was) {
-        r->void_result = e->meta.result;
-        take_back(e, w, key);
-    }
     announce(e, w, latest(e, key), r);
-    if (to == STANDING_GOOD) { /* the reason was told; it is not kept */
-        r->reason_n = 0;
-    }
+    if (loses) /* others may be listed anew, which writes the records at hand: r is not to be used behind it */
+        take_back(e, w, key);
 }
 
 bool standing_refuses(struct engine *e, const struct station *st, uint32_t worker)

@@ -345,6 +345,27 @@ static void open_answers_of_a_suspended_worker_are_asked_again(void **state)
     world_end(&s.w);
 }
 
+/* The station's gate becomes its own, which lists everybody of the hubs that it names anew. */
+static void a_suspension_where_hubs_are_named_holds(void **state)
+{
+    (void)state;
+    world_scene(
+        &s,
+        HEAD "  - name: judge\n    worker: {only_hubs: [hub]}\n    form: {fields: [{name: a, type: short_answer}]}\n",
+        4, 0);
+    for (unsigned w = 0; w < 4; w++)
+        assert_int_equal(world_take(&s, w, 1), 0);
+    assert_int_equal(set(SUSPEND, "hub-1", "judge", NULL, 0, 0), SLP_E_OK);
+    world_clear(&s.w);
+    world_put(&s.w, s.run, 4);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 3);
+    assert_int_equal(why("hub-1"), 17);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(next(1).assignment, 0);
+    world_end(&s.w);
+}
+
 static void a_rule_lowers_a_skill_and_a_revoke_gives_it_back(void **state)
 {
     (void)state;
@@ -476,6 +497,7 @@ int main(void)
         cmocka_unit_test(who_answers_well_is_left_alone),
         cmocka_unit_test(what_a_suspended_worker_holds_goes_back_and_his_results_are_late),
         cmocka_unit_test(open_answers_of_a_suspended_worker_are_asked_again),
+        cmocka_unit_test(a_suspension_where_hubs_are_named_holds),
         cmocka_unit_test(a_rule_lowers_a_skill_and_a_revoke_gives_it_back),
         cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
         cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),
