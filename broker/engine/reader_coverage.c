@@ -10,8 +10,10 @@
 #include "broker/engine/pace.h"
 #include "broker/engine/presence.h"
 #include "broker/engine/reader.h"
+#include "broker/engine/skills.h"
+#include "broker/engine/standing.h"
 
-#define WORKERS_LOOKED_AT_MAX 20000 /* in one page */
+#define RECORDS_LOOKED_AT_MAX 20000 /* in one page: of workers, and of what is measured of them */
 #define CREWS_MAX 2048              /* rows of a page */
 #define CREW_SLOTS 4096             /* twice that: a hash table */
 #define KIND_SLOTS 512              /* answers remembered within a page: workers of a hub are mostly alike */
@@ -35,6 +37,7 @@ struct coverage {
     struct wanted station[SL_COVERAGE_STATIONS_MAX];
     uint32_t stations, at; /* at: where this page begins, then where the next one does */
     bool more;
+    int64_t wall_us;
 };
 
 static bool stations_find(struct coverage *c)
@@ -267,7 +270,7 @@ static void hubs_tell(struct coverage *c)
 struct kind { /* what decides which stations a worker passes; points into the transaction */
     uint32_t hub;
     uint8_t robot;
-    struct slp_bytes team, skills;
+    struct slp_bytes team, skills; /* skills: as declared */
     uint32_t skill_count;
 };
 struct known {
@@ -299,16 +302,15 @@ static bool among(const struct ld_names *v, struct slp_bytes name)
     return false;
 }
 
-static bool has_skill(const struct kind *k, const struct ld_skill *wanted)
+static bool has_skill(const struct skill_set *has, const struct ld_skill *wanted)
 {
-    struct slp_cursor c = slp_each((struct slp_list){ k->skills.p, k->skills.n, k->skill_count });
-    for (struct slp_item_skill s; slp_next_skill(&c, &s);)
-        if (same(s.name, wanted->name) && s.level >= wanted->level)
+    for (uint32_t i = 0; i < has->n; i++)
+        if (same(has->v[i].name, wanted->name) && has->v[i].level >= wanted->level)
             return true;
     return false;
 }
 
-static bool takes(const struct ld_station *s, const struct kind *k, struct slp_bytes hub)
+static bool takes(const struct ld_station *s, const struct kind *k, const struct skill_set *has, struct slp_bytes hub)
 {
     if (s->kind != LD_ANY && (s->kind == LD_ROBOT) != (k->robot == 1))
         return false;
@@ -318,7 +320,7 @@ static bool takes(const struct ld_station *s, const struct kind *k, struct slp_b
         (k->team.n && among(&s->not_teams, k->team)))
         return false;
     for (uint32_t i = 0; i < s->skill_count; i++)
-        if (!has_skill(k, &s->skills[i]))
+        if (!has_skill(has, &s->skills[i]))
             return false;
     return true;
 }
@@ -331,6 +333,21 @@ static uint32_t mix(uint32_t h, const void *p, size_t n)
     return h;
 }
 
+/* With what an operator granted and rules lowered (the worker's record in SKILL; n 0: none), as it counts at the moment of the last commit. */
+static void fits_make(struct coverage *c, const struct kind *k, struct store_val words, uint64_t *fits)
+{
+    struct slp_list declared = { k->skills.p, k->skills.n, k->skill_count };
+    struct skill_set has;
+    struct slp_bytes hub = rd_name_of(c->r, NAME_HUB, k->hub);
+    if (!skills_sum(&declared, words.p, words.n, c->wall_us, &has)) {
+        c->r->rc = STORE_CORRUPT;
+        return;
+    }
+    for (uint32_t i = 0; i < c->stations; i++)
+        if (takes(&c->station[i].lv->stations[c->station[i].idx], k, &has, hub))
+            fits[i / 64] |= 1ull << (i % 64);
+}
+
 static const uint64_t *fits_of(struct coverage *c, struct crews *cr, const struct kind *k)
 {
     uint32_t h = mix(mix(mix(2166136261u, &k->hub, sizeof k->hub), k->team.p, k->team.n), k->skills.p, k->skills.n);
@@ -338,12 +355,40 @@ static const uint64_t *fits_of(struct coverage *c, struct crews *cr, const struc
     if (known->used && known->kind.hub == k->hub && known->kind.robot == k->robot && same(known->kind.team, k->team) &&
         same(known->kind.skills, k->skills))
         return known->fits;
-    struct slp_bytes hub = rd_name_of(c->r, NAME_HUB, k->hub);
     *known = (struct known){ .used = true, .kind = *k };
-    for (uint32_t i = 0; i < c->stations; i++)
-        if (takes(&c->station[i].lv->stations[c->station[i].idx], k, hub))
-            known->fits[i / 64] |= 1ull << (i % 64);
+    fits_make(c, k, (struct store_val){ NULL, 0 }, known->fits);
     return known->fits;
+}
+
+/* ---- what else is told of a worker, in tables that are walked beside the workers ---- */
+
+/* The first record of this worker or a later one. */
+static void beside(struct coverage *c, struct store_cursor *cur, enum store_rc *rc, uint32_t worker)
+{
+    while (*rc == STORE_OK && key_get_u32(cur->key.p) < worker)
+        *rc = store_next(cur);
+    if (*rc != STORE_OK && *rc != STORE_NOT_FOUND)
+        c->r->rc = *rc;
+}
+
+static bool of_worker(const struct store_cursor *cur, enum store_rc rc, uint32_t worker)
+{
+    return rc == STORE_OK && key_get_u32(cur->key.p) == worker;
+}
+
+/* Who is suspended at a station (by its name, in all versions), or in training there, gets none of its tasks. */
+static void bar(struct coverage *c, uint32_t key, uint64_t *fits)
+{
+    uint32_t line, version;
+    uint16_t idx;
+    if (!rd_station(c->r, key, &line, &version, &idx))
+        return;
+    const struct ld_line *lv = rd_line(c->r, line, version);
+    for (uint32_t i = 0; lv && idx < lv->station_count && i < c->stations; i++) {
+        const struct wanted *w = &c->station[i];
+        if (w->line == line && same(w->lv->stations[w->idx].name, lv->stations[idx].name))
+            fits[i / 64] &= ~(1ull << (i % 64));
+    }
 }
 
 /* False: there is no room for one more crew. */
@@ -368,12 +413,21 @@ static bool crew_add(struct crews *cr, uint32_t hub, uint32_t shift, const uint6
     return true;
 }
 
-static void worker_count(struct coverage *c, struct crews *cr, uint32_t id, struct store_val v, bool *full)
+struct tables {
+    struct store_cursor skill, repute;
+    enum store_rc skill_rc, repute_rc;
+};
+
+/* Returns how many records were looked at. */
+static uint32_t worker_count(struct coverage *c, struct crews *cr, struct tables *t, uint32_t id, struct store_val v,
+                             bool *full)
 {
     static const uint64_t none[WORDS];
     struct rdr rd = rdr_on(v.p, v.n);
     struct kind k;
     size_t n;
+    uint64_t fits[WORDS] = { 0 };
+    uint32_t looked = 1;
     k.hub = rdr_u32(&rd);
     uint32_t capacity = rdr_u32(&rd);
     k.robot = rdr_u8(&rd);
@@ -386,19 +440,51 @@ static void worker_count(struct coverage *c, struct crews *cr, uint32_t id, stru
     uint32_t shift = rd.p < rd.end ? rdr_u32(&rd) : 0; /* since format 2 */
     if (rd.bad) {
         c->r->rc = STORE_CORRUPT;
-        return;
+        return looked;
     }
     if (!on_roster)
-        return;
-    const uint64_t *fits = fits_of(c, cr, &k);
+        return looked;
+    beside(c, &t->skill, &t->skill_rc, id);
+    if (of_worker(&t->skill, t->skill_rc, id))
+        fits_make(c, &k, t->skill.val, fits);
+    else
+        memcpy(fits, fits_of(c, cr, &k), sizeof fits);
+    beside(c, &t->repute, &t->repute_rc, id);
+    for (; of_worker(&t->repute, t->repute_rc, id) && !c->r->rc; t->repute_rc = store_next(&t->repute), looked++) {
+        uint32_t key = t->repute.key.n == 8 ? key_get_u32((const uint8_t *)t->repute.key.p + 4) : 0;
+        if (key && t->repute.val.n && *(const uint8_t *)t->repute.val.p != STANDING_GOOD)
+            bar(c, key, fits);
+    }
     if (memcmp(fits, none, sizeof none) && !crew_add(cr, k.hub, shift, fits, capacity)) {
         c->at = id;
         *full = true;
     }
+    return looked;
+}
+
+/* At the first record of the page's first worker, or a later one's. */
+static enum store_rc table_open(struct coverage *c, enum store_table tb, struct store_cursor *cur)
+{
+    uint8_t k[4];
+    key_u32(k, c->at);
+    enum store_rc rc = store_cursor_open(c->r->t, tb, cur);
+    return rc ? rc : store_seek(cur, k, sizeof k);
+}
+
+/* The wall time of the last commit: what is past by then is past. */
+static void wall_read(struct coverage *c)
+{
+    struct store_val v;
+    enum store_rc rc = store_get(c->r->t, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
+    if (rc == STORE_OK && v.n >= META_WALL_AT + 8)
+        c->wall_us = (int64_t)get_u64((const uint8_t *)v.p + META_WALL_AT);
+    else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
+        c->r->rc = rc;
 }
 
 static void workers_tell(struct coverage *c)
 {
+    struct tables t;
     struct crews *cr = calloc(1, sizeof *cr);
     struct store_cursor cur;
     uint8_t k[4];
@@ -409,19 +495,24 @@ static void workers_tell(struct coverage *c)
         return;
     }
     key_u32(k, c->at);
+    wall_read(c);
+    t.skill_rc = table_open(c, TABLE_SKILL, &t.skill);
+    t.repute_rc = table_open(c, TABLE_REPUTE, &t.repute);
     enum store_rc rc = store_cursor_open(c->r->t, TABLE_WORKER, &cur);
     for (rc = rc ? rc : store_seek(&cur, k, sizeof k); rc == STORE_OK && !c->r->rc && !full; rc = store_next(&cur)) {
         uint32_t id = key_get_u32(cur.key.p);
-        if (looked++ == WORKERS_LOOKED_AT_MAX) {
+        if (looked >= RECORDS_LOOKED_AT_MAX) {
             c->at = id;
             full = true;
             break;
         }
-        worker_count(c, cr, id, cur.val, &full);
+        looked += worker_count(c, cr, &t, id, cur.val, &full);
     }
     if (rc != STORE_OK && rc != STORE_NOT_FOUND)
         c->r->rc = rc;
     store_cursor_close(&cur);
+    store_cursor_close(&t.skill);
+    store_cursor_close(&t.repute);
     for (uint32_t i = 0; i < cr->n; i++) {
         struct crew *w = &cr->crew[i];
         uint8_t bits[WORDS * 8];

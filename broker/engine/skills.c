@@ -26,21 +26,16 @@ struct words {
     uint8_t copy[RECORD_BYTES_MAX]; /* the names lie here: what was read ends with the next write */
 };
 
-static bool words_read(struct engine *e, uint32_t worker, struct words *w)
+/* False: damaged. */
+static bool words_parse(struct words *w, struct store_val v)
 {
-    uint8_t k[4];
-    struct store_val v;
-    key_u32(k, worker);
     w->n = 0;
-    if (!e_get(e, TABLE_SKILL, k, sizeof k, &v))
-        return e->rc == STORE_OK;
-    if (v.n > sizeof w->copy) {
-        fail(e, STORE_CORRUPT);
+    if (v.n > sizeof w->copy)
         return false;
-    }
-    memcpy(w->copy, v.p, v.n);
+    if (v.n)
+        memcpy(w->copy, v.p, v.n);
     struct rdr r = rdr_on(w->copy, v.n);
-    uint8_t n = rdr_u8(&r);
+    uint8_t n = v.n ? rdr_u8(&r) : 0;
     for (; w->n < n && n <= WORDS_MAX && !r.bad; w->n++) {
         size_t len;
         struct word *x = &w->v[w->n];
@@ -51,11 +46,20 @@ static bool words_read(struct engine *e, uint32_t worker, struct words *w)
         x->name.p = rdr_str(&r, &len);
         x->name.n = (uint32_t)len;
     }
-    if (r.bad || n > WORDS_MAX) {
+    return !r.bad && n <= WORDS_MAX;
+}
+
+static bool words_read(struct engine *e, uint32_t worker, struct words *w)
+{
+    uint8_t k[4];
+    struct store_val v;
+    key_u32(k, worker);
+    w->n = 0;
+    if (!e_get(e, TABLE_SKILL, k, sizeof k, &v))
+        return e->rc == STORE_OK;
+    if (!words_parse(w, v))
         fail(e, STORE_CORRUPT);
-        return false;
-    }
-    return true;
+    return e->rc == STORE_OK;
 }
 
 static void words_write(struct engine *e, uint32_t worker, const struct words *w)
@@ -86,11 +90,11 @@ static bool same(struct slp_bytes a, struct slp_bytes b)
 }
 
 /* Is it over? If not, and if it will be, *due is no later than that. */
-static bool over(const struct engine *e, int64_t until_us, int64_t *due)
+static bool over(int64_t wall_us, int64_t until_us, int64_t *due)
 {
     if (!until_us)
         return false;
-    if (until_us <= e->wall_us)
+    if (until_us <= wall_us)
         return true;
     *due = until_us < *due ? until_us : *due;
     return false;
@@ -108,11 +112,10 @@ static void count_in(struct skill_set *s, const struct slp_item_skill *it)
         s->v[s->n++] = *it;
 }
 
-void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declared, struct skill_set *s)
+static void sum(const struct slp_list *declared, const struct words *w, int64_t wall_us, struct skill_set *s)
 {
     struct slp_cursor c = slp_each(*declared);
     struct slp_item_skill it;
-    struct words w;
     s->n = 0;
     s->due_us = INT64_MAX;
     s->expires = false;
@@ -120,15 +123,13 @@ void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declare
         bool ends = SLP_IS(&it, item_skill, until_wall_us);
         s->expires = s->expires || ends;
         it.source = SKILL_DECLARED;
-        if (!over(e, ends ? it.until_wall_us : 0, &s->due_us))
+        if (!over(wall_us, ends ? it.until_wall_us : 0, &s->due_us))
             count_in(s, &it);
     }
-    if (!words_read(e, worker, &w))
-        return;
-    for (uint32_t i = 0; i < w.n; i++) {
-        const struct word *x = &w.v[i];
+    for (uint32_t i = 0; i < w->n; i++) {
+        const struct word *x = &w->v[i];
         s->expires = s->expires || x->until_us;
-        if (x->source != SKILL_GRANTED || over(e, x->until_us, &s->due_us))
+        if (x->source != SKILL_GRANTED || over(wall_us, x->until_us, &s->due_us))
             continue;
         memcpy(s->name[i], x->name.p, x->name.n);
         it = (struct slp_item_skill){ .name = { s->name[i], x->name.n }, .level = x->level, .source = x->source };
@@ -138,12 +139,29 @@ void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declare
         }
         count_in(s, &it);
     }
-    for (uint32_t i = 0; i < w.n; i++)
-        for (uint32_t k = 0; k < s->n && w.v[i].source == SKILL_LOWERED; k++)
-            if (same(s->v[k].name, w.v[i].name) && s->v[k].level > w.v[i].level) {
-                s->v[k].level = w.v[i].level;
+    for (uint32_t i = 0; i < w->n; i++)
+        for (uint32_t k = 0; k < s->n && w->v[i].source == SKILL_LOWERED; k++)
+            if (same(s->v[k].name, w->v[i].name) && s->v[k].level > w->v[i].level) {
+                s->v[k].level = w->v[i].level;
                 s->v[k].source = SKILL_LOWERED;
             }
+}
+
+void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declared, struct skill_set *s)
+{
+    struct words w;
+    if (!words_read(e, worker, &w))
+        w.n = 0;
+    sum(declared, &w, e->wall_us, s);
+}
+
+bool skills_sum(const struct slp_list *declared, const void *record, size_t n, int64_t wall_us, struct skill_set *s)
+{
+    struct words w;
+    bool good = words_parse(&w, (struct store_val){ record, n });
+    if (good)
+        sum(declared, &w, wall_us, s);
+    return good;
 }
 
 /* ---- the heap of those whose skills will expire ---- */

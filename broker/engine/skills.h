@@ -16,6 +16,8 @@ struct skill_set {
     char name[SL_SKILLS_MAX][SL_NAME_BYTES_MAX];
 };
 
+/* The same without an engine, for readers: from the roster's list and the worker's record in SKILL (n 0: none). False: the record is damaged. */
+bool skills_sum(const struct slp_list *declared, const void *record, size_t n, int64_t wall_us, struct skill_set *s);
 void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declared, struct skill_set *s);
 /* The worker's skills count until then (of skills_of); he is looked at again. */
 void skills_watch(struct engine *e, struct worker *w, const struct skill_set *s);

@@ -286,6 +286,30 @@ static uint64_t fits_of_crew(const struct slp_item_coverage_crew *c)
     return bits;
 }
 
+/* 0 suspend him at a station, 2 grant him a skill until then (0: without end). */
+static void worker_set(const char *name, unsigned action, const char *line, const char *skill, unsigned level,
+                       int64_t until_us)
+{
+    struct slp_worker_set q = { .name = world_str(name), .action = action };
+    if (line) {
+        q.line = world_str(line);
+        q.station = world_str("s");
+        SLP_SET(&q, worker_set, line);
+        SLP_SET(&q, worker_set, station);
+    }
+    if (skill) {
+        q.skill = world_str(skill);
+        q.level = level;
+        SLP_SET(&q, worker_set, skill);
+        SLP_SET(&q, worker_set, level);
+    }
+    if (until_us) {
+        q.until_wall_us = until_us;
+        SLP_SET(&q, worker_set, until_wall_us);
+    }
+    assert_int_equal(world_code(world_send(&w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+}
+
 /* How many of the hub's crews' workers pass station i, and may be given its tasks by the engine. */
 static void a_crew_passes_where_the_engine_gives_it_work(void **state)
 {
@@ -303,6 +327,13 @@ static void a_crew_passes_where_the_engine_gives_it_work(void **state)
     }
     staff_hub(&w, &ktm, "kathmandu", in_ktm, 4);
     staff_hub(&w, &nbo, "nairobi", in_nbo, 3);
+    worker_set("chet", 2, NULL, "english", 2, 0);                /* more than he says */
+    worker_set("kira", 2, NULL, "english", 3, w.wall_us + HOUR); /* but not for long */
+    worker_set("asha", 0, "l3", NULL, 0, 0);                     /* not there */
+    worker_set("juma", 0, "l2", NULL, 0, 0);
+    world_pass(&w, HOUR + SECOND);
+    world_hello(&w, &ktm, NULL, 0);
+    world_hello(&w, &nbo, NULL, 0);
     struct slp_coverage *c = page(station, ASKS, 2);
     assert_false(SLP_IS(c, coverage, next));
     struct slp_cursor crews = slp_each(c->crews);
