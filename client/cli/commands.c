@@ -95,9 +95,10 @@ const struct command commands[] = {
       "  --run RUN         the run of the units, or the only run that --all means\n"
       "  --reason TEXT     kept with the units\n" },
 
-    { "coverage", cmd_coverage, "LINE [--hours N]",
+    { "coverage", cmd_coverage, "LINE [--hours N] [--zone ZONE]",
       "draw the coming hours: who can do how much at each station, what waits, when runs will be done",
-      "  --hours N         so many, up to 168; default 24\n" },
+      "  --hours N         so many, up to 168; default 24\n"
+      "  --zone ZONE       in the time of this zone, such as Africa/Nairobi; default UTC\n" },
     { "hub list", cmd_hub_list, "", "list hubs", NULL },
     { "hub show", cmd_hub_show, "HUB", "show a hub, its workers and its shifts", NULL },
     { "worker list", cmd_worker_list, "[--hub HUB]", "list workers", "  --hub HUB         of this hub only\n" },

@@ -40,18 +40,21 @@ static const char *number(double n, char buf[TEXT_TIME_BYTES])
     return buf;
 }
 
-static const char *moment(int64_t us, char buf[TEXT_ZONED_BYTES])
+#define DATE_BYTES 14 /* "Thu 2026-11-26" */
+#define MINUTE_BYTES 20
+
+/* "Thu 2026-11-26 14:00", in the drawing's zone. */
+static const char *when(const struct coverage_view *v, int64_t us, char buf[TEXT_ZONED_BYTES])
 {
-    return text_zoned(us, "UTC", buf);
+    text_zoned(us, v->zone, buf);
+    buf[MINUTE_BYTES] = 0;
+    return buf;
 }
 
-/* "Thu 2026-11-26 14:00", from what text_zoned says of UTC. */
-static const char *when(int64_t us, char buf[TEXT_ZONED_BYTES])
+bool coverage_zone_ok(const char *zone)
 {
-    char *end = strstr(moment(us, buf), " +");
-    if (end)
-        *end = 0;
-    return buf;
+    char buf[TEXT_ZONED_BYTES];
+    return strchr(text_zoned(HOUR_US, zone, buf), '(') != NULL; /* of a zone that is not known only UTC is told */
 }
 
 static void two(const struct coverage_view *v, const char *what, enum color c)
@@ -110,14 +113,14 @@ static void hours_row(const struct coverage_view *v, uint32_t st, uint32_t from,
 
 static void clock_row(const struct coverage_view *v, uint32_t from)
 {
-    char day[TEXT_ZONED_BYTES];
+    char time[TEXT_ZONED_BYTES];
     int64_t first = v->f->from_us + from * HOUR_US;
-    when(first, day);
-    day[strlen(day) - 6] = 0; /* without the time */
-    fprintf(v->out, LABEL, day);
-    for (uint32_t h = from; h < from + DAY && h < v->f->hours; h += 3)
-        fprintf(v->out, "%02d    ", (int)((first / HOUR_US + (h - from)) % 24));
-    fprintf(v->out, "UTC\n");
+    when(v, first, time);
+    time[DATE_BYTES] = 0;
+    fprintf(v->out, LABEL, time);
+    for (uint32_t h = from; h < from + DAY && h < v->f->hours; h += 3) /* the hour it is there when that one begins */
+        fprintf(v->out, "%.2s    ", when(v, first + (h - from) * HOUR_US, time) + DATE_BYTES + 1);
+    fprintf(v->out, "%s\n", v->zone);
 }
 
 static void station_head(const struct coverage_view *v, uint32_t st)
@@ -147,14 +150,15 @@ static void gaps(const struct coverage_view *v, uint32_t st)
             continue;
         if (all++ < GAPS_SHOWN) {
             shown++;
-            fprintf(v->out, LABEL "%s to %s (%s)\n", shown == 1 ? "  nobody" : "", when(g->from_us, a),
-                    when(g->to_us, b), text_duration(g->to_us - g->from_us, d));
+            fprintf(v->out, LABEL "%s to %s (%s)\n", shown == 1 ? "  nobody" : "", when(v, g->from_us, a),
+                    when(v, g->to_us, b), text_duration(g->to_us - g->from_us, d));
         }
     }
     if (all > shown)
         fprintf(v->out, LABEL "and %u times more\n", "", all - shown);
     if (v->f->known_until_us[st] < v->f->from_us + v->f->hours * HOUR_US)
-        fprintf(v->out, LABEL "%s; later shifts are not known\n", "  known until", when(v->f->known_until_us[st], a));
+        fprintf(v->out, LABEL "%s; later shifts are not known\n", "  known until",
+                when(v, v->f->known_until_us[st], a));
 }
 
 /* ---- ends ---- */
@@ -168,14 +172,14 @@ static void run_end(const struct coverage_view *v, uint32_t i)
     switch (e->state) {
     case SL_END_NOW: fprintf(v->out, "nothing is left to do\n"); break;
     case SL_END_WITHIN:
-        fprintf(v->out, "done %s UTC, in %s (%.0f%%: %s to %s)\n", when(e->mid_us, mid),
-                text_duration(e->mid_us - v->in->now_us, in), v->f->level * 100, when(e->low_us, low),
-                e->high_us == INT64_MAX ? "after the days that are known" : when(e->high_us, high));
+        fprintf(v->out, "done %s %s, in %s (%.0f%%: %s to %s)\n", when(v, e->mid_us, mid), v->zone,
+                text_duration(e->mid_us - v->in->now_us, in), v->f->level * 100, when(v, e->low_us, low),
+                e->high_us == INT64_MAX ? "after the days that are known" : when(v, e->high_us, high));
         break;
     case SL_END_BEYOND:
         if (e->low_us != INT64_MAX && e->low_us)
-            fprintf(v->out, "perhaps not within %d days, at the earliest %s UTC\n", SL_FORECAST_DAYS,
-                    when(e->low_us, low));
+            fprintf(v->out, "perhaps not within %d days, at the earliest %s %s\n", SL_FORECAST_DAYS,
+                    when(v, e->low_us, low), v->zone);
         else
             fprintf(v->out, "not within %d days\n", SL_FORECAST_DAYS);
         break;
@@ -199,18 +203,38 @@ static bool bottleneck(const struct coverage_view *v, uint32_t *at)
     return found;
 }
 
-/* What the forecast does without. */
+static bool arrivals_measured(const struct sl_forecast_line *l)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; l->usual && i < SL_FORECAST_WEEK_HOURS; i++)
+        seen += l->usual[i].weeks > 0;
+    return seen >= 24;
+}
+
+/* What the forecast does without. Units arrive in a line's newest version, which is the first of ours. */
 static void caveats(const struct coverage_view *v)
 {
-    bool present = false, arrivals = false;
-    for (uint32_t i = 0; i < v->in->hubs; i++)
-        present = present || v->in->hub[i].by_shift.days > 0 || v->in->hub[i].anytime.days > 0;
-    for (uint32_t i = 0, seen = 0; v->in->lines && v->in->line[0].usual && i < SL_FORECAST_WEEK_HOURS; i++)
-        arrivals = (seen += v->in->line[0].usual[i].weeks > 0) >= 24;
-    if (!present && v->in->crews)
-        fprintf(v->out, "Who is there of those on shift is not measured yet: all are expected.\n");
-    if (!arrivals)
+    uint32_t hubs = 0, unmeasured = 0, others = 0;
+    for (uint32_t i = 0; i < v->in->hubs; i++) {
+        bool by_shift = false, anytime = false;
+        for (uint32_t k = 0; k < v->in->crews; k++) {
+            by_shift = by_shift || (v->in->crew[k].hub == i && !v->in->crew[k].anytime);
+            anytime = anytime || (v->in->crew[k].hub == i && v->in->crew[k].anytime);
+        }
+        hubs += by_shift || anytime;
+        unmeasured += (by_shift && v->in->hub[i].by_shift.days <= 0) || (anytime && v->in->hub[i].anytime.days <= 0);
+    }
+    if (unmeasured)
+        fprintf(v->out,
+                "Who is there of those who should be is not measured yet at %u of %u hubs: there all are expected.\n",
+                unmeasured, hubs);
+    if (v->in->lines && !arrivals_measured(&v->in->line[0]))
         fprintf(v->out, "What usually arrives is not measured yet: nothing new is expected.\n");
+    for (uint32_t i = 0; i < v->in->lines; i++)
+        others += v->in->line[i].first >= sl_coverage_stations(v->coverage) && v->in->line[i].usual &&
+                  !arrivals_measured(&v->in->line[i]);
+    if (others)
+        fprintf(v->out, "Nor is it of %u other lines that the same people may serve.\n", others);
     if (sl_coverage_left_out(v->coverage))
         fprintf(v->out, "Other lines have %u stations more, which are not counted.\n",
                 sl_coverage_left_out(v->coverage));

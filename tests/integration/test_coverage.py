@@ -1,4 +1,5 @@
 """sunline coverage with real programs: what it draws, on a terminal and elsewhere, and what it tells programs."""
+import datetime
 import os
 import pty
 import re
@@ -71,7 +72,7 @@ class Coverage(harness.Case):
         self.assertIn("judge  human english:2: 5 workers", text)
         self.assertIn("check  human english:3: 1 worker,", text)
         self.assertIn("60 queued", text)
-        for row in ("can be done", "comes", "is there then", "nobody", "bottleneck", "monday"):
+        for row in ("can be done", "comes", "is there then", "nobody", "bottleneck", "monday", "not measured yet at 2 of 2 hubs"):
             self.assertIn(row, text)
         self.assertIn("x", re.search(r"can be done(.*)", text)[1])  # hours without anybody
         self.assertNotIn("\033", text)
@@ -90,6 +91,14 @@ class Coverage(harness.Case):
     def test_a_week_is_a_row_a_day(self):
         text = self.world.sunline("coverage", "pairs", "--hours", "168").out
         self.assertEqual(text.count("can be done"), 2 * 7)
+
+    def test_times_are_those_of_a_zone(self):
+        utc, there = self.world.sunline("coverage", "pairs").out, self.world.sunline("coverage", "pairs", "--zone", "Asia/Kathmandu").out
+        gap, gap_there = (re.search(r"nobody +(\w{3} [-0-9]+ [:0-9]+) to", t)[1] for t in (utc, there))
+        at = datetime.datetime.strptime(gap, "%a %Y-%m-%d %H:%M") + datetime.timedelta(hours=5, minutes=45)
+        self.assertEqual(at.strftime("%a %Y-%m-%d %H:%M"), gap_there)
+        self.assertRegex(there, r"monday +done .* Asia/Kathmandu, in ")
+        self.assertIn("not 'Nepal/Town'", self.world.sunline("coverage", "pairs", "--zone", "Nepal/Town", status=2).err)
 
     def test_programs_get_all_numbers(self):
         told = self.world.sunline("--json", "coverage", "pairs").json()
