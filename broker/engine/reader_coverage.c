@@ -2,7 +2,8 @@
  * and of their lines; then the hubs' presence; then who works: the stored workers are walked, and those of one hub and shift who pass the same of these
  * stations are counted as one crew. A page's crews are those of its workers only: who asks adds pages up.
  *
- * Which workers pass a station is decided by takes(), from the texts; the engine's gates (gate.c) decide the same by numbers. A test holds the two together. */
+ * Which workers pass a station is decided by takes(), from the texts: with the skills that count at the moment of the last commit (skills_sum, shared with the engine), and
+ * but for those who are suspended or in training there (REPUTE). The engine's gates (gate.c) decide the same by numbers. A test holds the two together. */
 #include <stdio.h>
 #include <stdlib.h>
 
