@@ -1,6 +1,6 @@
 /* A forecast: checks what goes in, lays out the plan, repeats the calculation, tells what came out. The model is in sunline_forecast.h, one repeat in
  * forecast_sim.c. */
-#include <limits.h>
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +36,7 @@ struct work {
 static void *keep(struct work *w, size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
+    assert(w->keeps < sizeof w->kept / sizeof *w->kept);
     w->failed = w->failed || !p;
     w->kept[w->keeps++] = p;
     return p;
