@@ -7,7 +7,8 @@
 #include "client/sunline_forecast.h"
 
 #define RUNS_TOLD 64 /* by themselves */
-_Static_assert(RUNS_TOLD + SL_FORECAST_STATIONS_MAX <= SL_FORECAST_RUNS_MAX, "these, and the rest of each version, are not too many");
+_Static_assert(RUNS_TOLD + SL_FORECAST_STATIONS_MAX <= SL_FORECAST_RUNS_MAX,
+               "these, and the rest of each version, are not too many");
 _Static_assert(SL_FORECAST_STATIONS_MAX == SL_COVERAGE_STATIONS_MAX, "one bit for each that may be asked for");
 
 struct known_station {
