@@ -20,6 +20,15 @@ static const char *const yaml[] = {
     "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n",
     "line: other\ninput:\n  - {name: text, type: text}\nstations:\n"
     "  - name: only\n    form: {fields: [{name: x, type: short_answer}]}\n    lease: 20s\n    attempts: 1\n",
+    "line: more\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: write\n    worker: {per_day: 500}\n    at_once: 6\n    lease: 20s\n    backoff: 2s\n    attempts: 2\n"
+    "    form: {fields: [{name: title, type: short_answer, required: true}]}\n"
+    "    window: {last: 20, within: 30d}\n    require: {abandonment: \"< 0.9\", after: 10}\n"
+    "    gold: {every: 2, columns: [text, title], cells: [one, uno, two, due], rules: [{below: 0.1, after: 2, do: "
+    "suspend}]}\n"
+    "  - name: edit\n    type: improve\n    reasons: [copied]\n    rounds: 2\n    lease: 20s\n"
+    "  - name: pick\n    type: tournament\n    after: [edit]\n    contestants: 2\n    jury: {max: 3, ties: first}\n"
+    "    lease: 20s\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n",
 };
 
 static const struct staff crew[] = { { "ann", 0, "english", 3, "red" },
@@ -263,6 +272,62 @@ static void a_hub_says_goodbye(void)
     world_send(&play.w, play.hub[1].peer, SLP_BYE, &(struct slp_bye){ .session = play.hub[1].session });
     world_hello(&play.w, &play.hub[1], NULL, 0);
 }
+/* A line with limits, control tasks, a review and a tournament. */
+static void a_line_of_many_kinds_is_applied(void)
+{
+    play.more_station = world_line(&play.w, yaml[3]);
+    play.more = world_run(&play.w, "more", "m");
+}
+static void units_are_put_into_it(void)
+{
+    rows(play.more, 4, "", 0, 0);
+}
+
+/* An answer of as many values as the station asks for: its own, and of a review a verdict, a note and a reason. */
+static void answer_as_asked(struct world_hub *h, const struct world_task *t, unsigned turn)
+{
+    struct slp_buf v = { 0 }, b = { 0 };
+    uint32_t count = 1;
+    unsigned place = t->station_id - play.more_station;
+    slp_pack_cstr(&v, place == 3 ? "1" : turn % 3 ? "uno" : "another");
+    if (place == 1) {
+        slp_pack_cstr(&v, turn % 3 ? "accept" : "reject");
+        slp_pack_nil(&v);
+        if (turn % 3)
+            slp_pack_nil(&v);
+        else
+            slp_pack_cstr(&v, "copied");
+        count = 4;
+    }
+    struct slp_item_result it = { .assignment = t->assignment,
+                                  .worker = t->worker,
+                                  .values = { v.p, (uint32_t)v.n, count } };
+    slp_pack_item(&b, SLP_ITEM_result, &it);
+    struct slp_submit q = { .session = h->session, .results = { b.p, (uint32_t)b.n, 1 } };
+    world_send(&play.w, h->peer, SLP_SUBMIT, &q);
+    slp_buf_free(&v);
+    slp_buf_free(&b);
+}
+static void work_of_every_kind_is_answered(void)
+{
+    for (unsigned hub = 0; hub < 2; hub++) {
+        work(hub, 2);
+        for (size_t i = 0; i < play.n; i++)
+            if (play.t[i].station_id >= play.more_station)
+                answer_as_asked(&play.hub[hub], &play.t[i], (unsigned)i);
+    }
+}
+static void all_kinds_are_read(void)
+{
+    for (uint64_t unit = 1; unit < 5; unit++)
+        world_read(&play.w, SLP_UNIT_GET, &(struct slp_unit_get){ .run = world_str("m"), .unit = unit });
+    world_read(&play.w, SLP_OUTPUT_GET, &(struct slp_output_get){ .run = world_str("m") });
+}
+static void the_run_of_many_kinds_is_deleted(void)
+{
+    world_run_set(&play.w, "m", RUN_SET_DELETE, 0);
+    world_pass(&play.w, 1000);
+}
 static void operators_look_around(void)
 {
     answer(SLP_LINES_GET, &(struct slp_lines_get){ 0 });
@@ -417,6 +482,14 @@ const struct play_step play_steps[] = {
     S(a_unit_is_dropped),
     S(work_comes_back_in_every_way),
     S(all_dead_are_dropped),
+    S(a_line_of_many_kinds_is_applied),
+    S(units_are_put_into_it),
+    S(work_of_every_kind_is_answered),
+    S(work_of_every_kind_is_answered),
+    S(half_a_minute_goes_by),
+    S(work_of_every_kind_is_answered),
+    S(work_of_every_kind_is_answered),
+    S(all_kinds_are_read),
     S(outputs_are_read),
     S(stories_are_read),
     S(queues_are_read),
@@ -441,6 +514,7 @@ const struct play_step play_steps[] = {
     S(the_run_is_cancelled),
     S(outputs_are_read),
     S(the_run_is_deleted),
+    S(the_run_of_many_kinds_is_deleted),
     S(the_other_line_is_deleted),
     { NULL, NULL, false },
 };

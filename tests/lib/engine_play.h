@@ -9,8 +9,8 @@ extern struct play {
     struct world w;
     struct world_hub hub[2];
     unsigned hubs; /* that have come */
-    uint64_t run, other;
-    uint32_t station;
+    uint64_t run, other, more;
+    uint32_t station, more_station; /* the first ones of their lines */
     struct world_task t[64];
     size_t n; /* tasks that were handed out in this step */
 } play;
