@@ -14,7 +14,10 @@ void task_set(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, enum
     uint8_t *s = unit_station(head, idx);
     struct rq *q = &r->rq[idx];
     enum task_state from = s[ST_STATE];
-    assert(from < TASK_STATES && q->c.n[from] > 0 && q->st->c.n[from] > 0);
+    if (from >= TASK_STATES || q->c.n[from] == 0 || q->st->c.n[from] == 0) {
+        fail(e, STORE_CORRUPT); /* states and counters that do not belong together: a page of the past */
+        return;
+    }
     q->c.n[from]--;
     q->c.n[to]++;
     q->st->c.n[from]--;
