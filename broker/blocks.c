@@ -1,7 +1,7 @@
 /* Memory that travels between threads: see blocks.h.
  *
  * Given blocks are pushed onto one list; the taker takes that list as a whole and sorts it into its own, one a size. So nobody pops from a list that others
- * change, and no lock is needed. The owner counts as one who holds it, each block that is out as another: the last one frees all. */
+ * change, and no lock is needed. Neither list grows beyond BLOCKS_KEPT_BYTES_MAX: what comes on top is freed by whoever gives it. The owner counts as one who holds it, each block that is out as another: the last one frees all. */
 #include "broker/blocks.h"
 
 #include <stdatomic.h>
@@ -15,12 +15,14 @@ struct block {
     struct blocks *home;
     struct block *next;
     unsigned size;
+    size_t bytes;
     struct block_note note;
     _Alignas(max_align_t) char p[];
 };
 
 struct blocks {
     _Atomic(struct block *) given;
+    atomic_size_t given_bytes; /* of that list; may be told too large for a moment */
     atomic_size_t held;
     struct block *kept[SIZES]; /* the taker's */
     size_t kept_bytes;
@@ -39,34 +41,48 @@ static void collect(struct blocks *b)
 {
     for (struct block *k = atomic_exchange(&b->given, NULL), *next; k; k = next) {
         next = k->next;
-        if (k->size == SIZES || b->kept_bytes + SIZE_BYTES(k->size) > BLOCKS_KEPT_BYTES_MAX) {
+        atomic_fetch_sub(&b->given_bytes, k->bytes);
+        if (b->kept_bytes + k->bytes > BLOCKS_KEPT_BYTES_MAX) {
             free(k);
             continue;
         }
-        b->kept_bytes += SIZE_BYTES(k->size);
+        b->kept_bytes += k->bytes;
         k->next = b->kept[k->size];
         b->kept[k->size] = k;
     }
 }
 
-void *blocks_take(struct blocks *b, size_t n)
+static unsigned size_for(size_t n)
 {
     unsigned size = 0;
     while (size < SIZES && SIZE_BYTES(size) < n) {
         size++;
     }
+    return size;
+}
+
+size_t blocks_bytes_for(size_t n)
+{
+    unsigned size = size_for(n);
+    return sizeof(struct block) + (size < SIZES ? SIZE_BYTES(size) : n);
+}
+
+void *blocks_take(struct blocks *b, size_t n)
+{
+    unsigned size = size_for(n);
     if (size == SIZES || !b->kept[size]) {
         collect(b);
     }
     struct block *k = size < SIZES ? b->kept[size] : NULL;
     if (k) {
         b->kept[size] = k->next;
-        b->kept_bytes -= SIZE_BYTES(size);
-    } else if (!(k = malloc(sizeof *k + (size < SIZES ? SIZE_BYTES(size) : n)))) {
+        b->kept_bytes -= k->bytes;
+    } else if (!(k = malloc(blocks_bytes_for(n)))) {
         return NULL;
     }
     k->home = b;
     k->size = size;
+    k->bytes = blocks_bytes_for(n);
     atomic_fetch_add(&b->held, 1);
     return k->p;
 }
@@ -74,6 +90,11 @@ void *blocks_take(struct blocks *b, size_t n)
 static struct block *block_of(void *p)
 {
     return (struct block *)((char *)p - offsetof(struct block, p));
+}
+
+size_t blocks_bytes(void *p)
+{
+    return block_of(p)->bytes;
 }
 
 struct block_note *blocks_note(void *p)
@@ -100,8 +121,15 @@ void blocks_give(void *p)
 {
     struct block *k = block_of(p);
     struct blocks *b = k->home;
-    k->next = atomic_load(&b->given);
-    while (!atomic_compare_exchange_weak(&b->given, &k->next, k)) {}
+    if (k->size == SIZES || atomic_fetch_add(&b->given_bytes, k->bytes) + k->bytes > BLOCKS_KEPT_BYTES_MAX) {
+        if (k->size < SIZES) {
+            atomic_fetch_sub(&b->given_bytes, k->bytes);
+        }
+        free(k);
+    } else {
+        k->next = atomic_load(&b->given);
+        while (!atomic_compare_exchange_weak(&b->given, &k->next, k)) {}
+    }
     let_go(b);
 }
 

@@ -19,7 +19,6 @@
 #include "proto/limits.h"
 
 #define HANDSHAKE_MS 10000
-#define FRAME_OVERHEAD_BYTES 64 /* counts beside a frame's own bytes */
 #define HEARTBEAT_EVERY_MS 5000
 #define HEARTBEAT_TIMEOUT_MS 20000
 /* A client may be forgotten while it waits for no answer: its next message makes it known again. */
@@ -363,7 +362,7 @@ static void let_go(void *block, void *hint)
 static int make_frame(struct transport *t, struct account *peer, void *block, size_t n, zmq_msg_t *m)
 {
     struct block_note *note = blocks_note(block);
-    *note = (struct block_note){ { peer, &t->total }, n + FRAME_OVERHEAD_BYTES };
+    *note = (struct block_note){ { peer, &t->total }, blocks_bytes(block) + TRANSPORT_FRAME_OVERHEAD_BYTES };
     if (peer) {
         atomic_fetch_add(&peer->waiting_bytes, note->bytes);
     }
@@ -383,13 +382,13 @@ static void *copy_of(struct transport *t, const void *p, size_t n)
 
 /* When all is used up by peers that do not read, those that do must not suffer: a peer for whom nothing waits always
  * gets one frame. */
-static bool has_room(const struct transport *t, struct account *peer, size_t n)
+static bool has_room(const struct transport *t, struct account *peer, size_t bytes)
 {
     uint64_t waiting = peer ? atomic_load(&peer->waiting_bytes) : 0;
     if (peer && waiting == 0) {
         return true;
     }
-    return waiting + n <= t->peer_bytes_max && atomic_load(&t->total.waiting_bytes) + n <= t->out_bytes_max;
+    return waiting + bytes <= t->peer_bytes_max && atomic_load(&t->total.waiting_bytes) + bytes <= t->out_bytes_max;
 }
 
 /* A block, which is taken whatever becomes of it, or NULL: a copy of what stands at p. */
@@ -397,7 +396,7 @@ static enum transport_sent send_to(struct transport *t, struct side *s, const vo
                                    struct account *peer, void *block, const void *p, size_t n)
 {
     zmq_msg_t m;
-    if (!has_room(t, peer, n)) {
+    if (!has_room(t, peer, block ? blocks_bytes(block) : blocks_bytes_for(n))) {
         t->counters.dropped_slow++;
         if (block) {
             blocks_give(block);

@@ -6,7 +6,7 @@
  * heals from that (requests are repeated, pushes are numbered). What waits for a peer is bounded in bytes, since
  * ZeroMQ's own marks count messages.
  *
- * Memory for one peer is at most: TRANSPORT_RECEIVE_MESSAGES_MAX frames in, peer_bytes_max out; out_bytes_max bounds
+ * What waits is counted as the memory that it takes, blocks and all, not as the bytes of its frames. Memory for one peer is at most: TRANSPORT_RECEIVE_MESSAGES_MAX frames in, peer_bytes_max out; out_bytes_max bounds
  * what waits for all of them, beyond which only peers for whom nothing waits get anything. */
 #ifndef SUNLINE_BROKER_TRANSPORT_H
 #define SUNLINE_BROKER_TRANSPORT_H
@@ -21,6 +21,7 @@
 #define TRANSPORT_RECEIVE_MESSAGES_MAX 128
 #define TRANSPORT_SEND_MESSAGES_MAX 4096
 #define TRANSPORT_EVENT_MESSAGES_MAX 512 /* that wait for one subscriber; it loses later ones and sees the gap */
+#define TRANSPORT_FRAME_OVERHEAD_BYTES 64  /* ZeroMQ's own, which waits beside the memory of a frame's block */
 #define TRANSPORT_LINGER_MS 1000          /* last replies get this long at the end */
 #define TRANSPORT_POLL_FDS_MAX 4
 #define TRANSPORT_WATCH_US 100000         /* call transport_watch at least this often while there are connections */

@@ -343,6 +343,42 @@ static void a_message_above_the_limit_ends_its_connection_and_no_other(void **st
     close_world(&w);
 }
 
+/* One that reads nothing: it takes a message into its queue and little into its kernel's buffer. */
+static void *connect_idle(struct world *w, uint64_t *peer)
+{
+    int zero = 0, one = 1, small = 4096;
+    char text[64];
+    void *idle = zmq_socket(w->context, ZMQ_DEALER);
+    zmq_setsockopt(idle, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(idle, ZMQ_RCVHWM, &one, sizeof one);
+    zmq_setsockopt(idle, ZMQ_RCVBUF, &small, sizeof small);
+    assert_int_equal(zmq_connect(idle, transport_endpoint(w->t, SIDE_AGENTS)), 0);
+    zmq_send(idle, "slow", 4, 0);
+    assert_int_equal(next_message(w, SIDE_AGENTS, text, sizeof text, peer), GOT_MESSAGE);
+    return idle;
+}
+
+static void what_waits_is_counted_as_the_memory_that_it_takes(void **state)
+{
+    static const size_t sizes[] = { 60, 130000 }; /* in blocks of 512 bytes and 128 KiB, and their heads */
+    static char frame[130000];
+    (void)state;
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct world w;
+        uint64_t slow, charge = blocks_bytes_for(sizes[i]) + TRANSPORT_FRAME_OVERHEAD_BYTES, waits = 0;
+        open_world(&w, 4 * SL_FRAME_BYTES_MAX, 5 * SL_FRAME_BYTES_MAX);
+        void *idle = connect_idle(&w, &slow);
+        int64_t until = now_us() + 10000000;
+        while (transport_send(w.t, slow, frame, sizes[i]) == SENT || waits == 0) {
+            waits = transport_waiting_bytes(w.t);
+            assert_int_equal(waits % charge, 0);
+            assert_true(waits <= 4 * SL_FRAME_BYTES_MAX + charge && now_us() < until);
+        }
+        zmq_close(idle);
+        close_world(&w);
+    }
+}
+
 static void a_peer_that_does_not_read_costs_bounded_memory_and_others_go_on(void **state)
 {
     struct world w;
@@ -351,16 +387,7 @@ static void a_peer_that_does_not_read_costs_bounded_memory_and_others_go_on(void
     enum { PEER_MAX = 4 * SL_FRAME_BYTES_MAX, ALL_MAX = 5 * SL_FRAME_BYTES_MAX };
     (void)state;
     open_world(&w, PEER_MAX, ALL_MAX);
-    int one = 1, small = 4096;
-    void *idle =
-        zmq_socket(w.context, ZMQ_DEALER); /* takes one message into its queue and little into its kernel's buffer */
-    int zero = 0;
-    zmq_setsockopt(idle, ZMQ_LINGER, &zero, sizeof zero);
-    zmq_setsockopt(idle, ZMQ_RCVHWM, &one, sizeof one);
-    zmq_setsockopt(idle, ZMQ_RCVBUF, &small, sizeof small);
-    assert_int_equal(zmq_connect(idle, transport_endpoint(w.t, SIDE_AGENTS)), 0);
-    zmq_send(idle, "slow", 4, 0);
-    assert_int_equal(next_message(&w, SIDE_AGENTS, text, sizeof text, &slow), GOT_MESSAGE);
+    void *idle = connect_idle(&w, &slow);
 
     char *frame = calloc(1, SL_FRAME_BYTES_MAX);
     enum transport_sent sent = SENT;
@@ -600,6 +627,7 @@ int main(void)
         cmocka_unit_test(what_a_peer_sends_comes_in_and_what_is_sent_to_it_arrives),
         cmocka_unit_test(several_frames_or_none_are_refused_and_the_next_message_is_whole),
         cmocka_unit_test(a_message_above_the_limit_ends_its_connection_and_no_other),
+        cmocka_unit_test(what_waits_is_counted_as_the_memory_that_it_takes),
         cmocka_unit_test(a_peer_that_does_not_read_costs_bounded_memory_and_others_go_on),
         cmocka_unit_test(a_block_goes_out_as_it_lies_and_comes_back),
         cmocka_unit_test(blocks_that_are_out_outlive_their_owner),
