@@ -275,8 +275,10 @@ int young_settle(struct store_txn *t)
         const uint8_t *c = y->change[i];
         struct store_val v;
         rc = young_value(t, c, &v);
-        if (rc == 0 && change_apart(c)) /* it must not lie in the map while it is written there */
+        if (rc == 0 && change_apart(c)) { /* it must not lie in the map while it is written there */
+            assert(v.n <= sizeof j->apart);
             v.p = memcpy(j->apart, v.p, v.n);
+        }
         if (rc == 0)
             rc = txn_write(t, c[0], change_how(c), change_key(c), &v, 1);
         if (rc == MDB_NOTFOUND && change_how(c) == CHANGE_DELETE)
