@@ -105,7 +105,7 @@ static int by_line(const void *a, const void *b)
 void all_arrivals_write(struct engine *e)
 {
     if (e->dirty_arrivals)
-        sort(e->dirty_arrival, e->dirty_arrivals, sizeof *e->dirty_arrival, by_line);
+        sort(e, e->dirty_arrival, e->dirty_arrivals, sizeof *e->dirty_arrival, by_line);
     for (uint32_t i = 0; i < e->dirty_arrivals; i++) {
         arrivals_write(e, e->dirty_arrival[i]);
         e->dirty_arrival[i]->arrivals->dirty = false;

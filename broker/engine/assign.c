@@ -361,7 +361,7 @@ void assigns_write(struct engine *e)
     for (struct aseg *s = e->dirty_asegs; s; s = s->dirty_next)
         v[--at] = s;
     e->dirty_asegs = NULL;
-    sort(v, n, sizeof *v, by_first);
+    sort(e, v, n, sizeof *v, by_first);
     for (uint32_t i = 0; i < n; i++) {
         if (v[i]->dirty && !v[i]->dropped)
             aseg_write(e, v[i]);
@@ -511,7 +511,7 @@ static bool context(struct engine *e, struct run *r, uint64_t unit, const struct
         return false;
     if (!unit_at_hand(e, r, unit))
         show_keep(e);
-    return review_context(e, r, unit, st, room, &e->b1);
+    return review_context(e, r, unit, st, room);
 }
 
 static bool show(struct engine *e, struct run *r, uint64_t unit, const struct station *st, uint32_t worker)
@@ -659,7 +659,7 @@ void assign_picks(struct engine *e)
     uint32_t n = e->picks;
     e->picks = 0;
     copies_picks_over(e);
-    sort(v, n, sizeof *v, by_target);
+    sort(e, v, n, sizeof *v, by_target);
     for (uint32_t i = 0; i < n && !e->rc;) { /* one push frame a turn: one hub, one station */
         struct hub *h = e->hub[v[i].w->hub - 1];
         struct station *st = v[i].rq->st;

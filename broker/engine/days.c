@@ -373,7 +373,7 @@ void days_write(struct engine *e)
         v[n++] = d;
     e->dirty_days = NULL;
     e->dirty_days_n = 0;
-    qsort(v, n, sizeof *v, by_key);
+    sort(e, v, n, sizeof *v, by_key);
     for (uint32_t i = 0; i < n; i++)
         day_write(e, v[i]);
 }

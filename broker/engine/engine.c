@@ -38,16 +38,6 @@ void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
     return q;
 }
 
-void sort(void *v, size_t n, size_t size, int (*order)(const void *, const void *))
-{
-    const char *p = v;
-    for (size_t i = 1; i < n; i++)
-        if (order(p + (i - 1) * size, p + i * size) > 0) {
-            qsort(v, n, size, order); /* of the C library: takes memory for longer ones */
-            return;
-        }
-}
-
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v)
 {
     enum store_rc rc = store_get(e->t, tb, k, kn, v);
@@ -458,6 +448,8 @@ void engine_close(struct engine **pe)
     slp_buf_free(&e->rseg.b);
     free(e->recalled);
     free(e->piece);
+    free(e->sort_scratch);
+    free(e->keyed);
     blocks_free(&e->blocks);
     free(e);
     *pe = NULL;

@@ -328,20 +328,18 @@ static bool key_twice(struct engine *e, const struct intake *in)
     struct slp_cursor rows = slp_each(q->rows), keys = slp_each(q->keys);
     struct slp_bytes row, key;
     uint32_t n = 0, bad = UINT32_MAX;
-    struct keyed *v = malloc((q->rows.count + 1) * sizeof *v);
-    if (!v) {
-        fail(e, STORE_NO_MEMORY);
+    struct keyed *v = grow(e, e->keyed, &e->keyed_cap, q->rows.count + 1, sizeof *v);
+    if (!v)
         return true;
-    }
+    e->keyed = v;
     for (uint32_t i = 0; slp_next_raw(&rows, &row) && slp_next_str(&keys, &key); i++)
         if (i >= in->skip && key.n)
             v[n++] = (struct keyed){ key, row, i };
-    qsort(v, n, sizeof *v, by_key_then_index);
+    sort(e, v, n, sizeof *v, by_key_then_index);
     for (uint32_t i = 1; i < n && bad == UINT32_MAX; i++)
         if (v[i].key.n == v[i - 1].key.n && !memcmp(v[i].key.p, v[i - 1].key.p, v[i].key.n) &&
             (v[i].row.n != v[i - 1].row.n || memcmp(v[i].row.p, v[i - 1].row.p, v[i].row.n)))
             bad = v[i].index;
-    free(v);
     if (bad == UINT32_MAX)
         return false;
     char place[40];

@@ -363,6 +363,10 @@ struct engine {
     struct blocks *blocks;     /* what such frames lie in */
     struct piece { const char *p; uint32_t n, at; } *piece; /* goes in at this place of b1; p NULL: it lies in b2, behind the one before */
     uint32_t pieces, piece_cap;
+    char *sort_scratch;   /* sort.c */
+    size_t sort_cap;
+    struct keyed *keyed;  /* scratch of intake.c: the keys of a frame */
+    uint32_t keyed_cap;
     size_t piece_bytes;
     struct { /* results of this frame, not written yet: two parts each, the head and the values where they lie in the frame, or copied to b */
         struct run *run;
@@ -380,10 +384,12 @@ struct engine {
     int64_t second_now;       /* elapsed seconds of the newest of them */
 };
 
+/* sort.c */
+void sort(struct engine *e, void *v, size_t n, size_t size, int (*order)(const void *, const void *)); /* allocates nothing, mostly */
+
 /* engine.c */
 void fail(struct engine *e, enum store_rc rc);
 void walked(struct engine *e, enum store_rc rc); /* a walk or a search ended with this: what is not the table's end is a failure */
-void sort(void *v, size_t n, size_t size, int (*order)(const void *, const void *)); /* mostly it is in order already */
 void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size); /* the array, or NULL after fail() */
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v); /* false: not there (or failed) */
 void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n);
@@ -463,6 +469,8 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
  * borrowed, must be told by show_keep before. */
 void show_begin(struct engine *e);
 bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, uint32_t worker); /* the array of what station s shows this worker of the unit. false: too big */
+void show_add(struct engine *e, const void *p, size_t n); /* packed bytes, borrowed: they go in at the end of b1 as it is now */
+void show_field(struct engine *e, struct slp_bytes v);    /* the same of a field; {NULL, 0}: nil */
 void show_keep(struct engine *e);
 size_t show_bytes(const struct engine *e);
 struct shown { size_t b1_n; uint32_t pieces; };
@@ -672,7 +680,7 @@ static inline bool may_come_again(const struct station *st) { return is_review(s
 int64_t review_rest_us(struct engine *e, uint64_t newest); /* of such a task: until when its newest assignment made it rest */
 void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* its author's time is over */
 /* Append what its worker is told besides the fields: a map. False: nothing. */
-bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room, struct slp_buf *b);
+bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room); /* goes into what is shown */
 
 /* tournament.c */
 void tournament_entered(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* all entries are in */
@@ -680,7 +688,7 @@ bool tournament_ends_at_once(struct engine *e, struct run *r, uint64_t unit, uin
 struct ballot;
 void tournament_decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, const struct ballot *votes, int64_t done_wall_us);
 /* Append the entries as this juror sees them. */
-void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *jury, uint32_t juror, struct slp_buf *b);
+void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *jury, uint32_t juror);
 
 /* flow.c */
 void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed); /* a new unit: its entry stations */

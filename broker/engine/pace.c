@@ -140,7 +140,7 @@ static int by_station(const void *a, const void *b)
 void paces_write(struct engine *e)
 {
     if (e->dirty_paces)
-        qsort(e->dirty_pace, e->dirty_paces, sizeof *e->dirty_pace, by_station);
+        sort(e, e->dirty_pace, e->dirty_paces, sizeof *e->dirty_pace, by_station);
     for (uint32_t i = 0; i < e->dirty_paces; i++) {
         pace_write(e, e->dirty_pace[i]);
         e->dirty_pace[i]->pace->dirty = false;

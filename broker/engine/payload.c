@@ -192,9 +192,8 @@ void show_begin(struct engine *e)
     slp_buf_clear(&e->b2);
 }
 
-static void piece_add(void *arg, const void *p, size_t n)
+void show_add(struct engine *e, const void *p, size_t n)
 {
-    struct engine *e = arg;
     struct piece *last = e->pieces ? &e->piece[e->pieces - 1] : NULL;
     e->piece_bytes += n;
     if (last && last->p && last->at == e->b1.n &&
@@ -207,6 +206,31 @@ static void piece_add(void *arg, const void *p, size_t n)
         return;
     e->piece = v;
     v[e->pieces++] = (struct piece){ p, (uint32_t)n, (uint32_t)e->b1.n };
+}
+
+static void piece_add(void *arg, const void *p, size_t n)
+{
+    show_add(arg, p, n);
+}
+
+/* A value that was cut and put together again: the next one takes its place. */
+static bool in_scratch(const struct engine *e, const char *p)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch && !found; i++)
+        found = p >= e->scratch[i].p && p < e->scratch[i].p + e->scratch[i].n;
+    return found;
+}
+
+void show_field(struct engine *e, struct slp_bytes v)
+{
+    if (!v.p) {
+        slp_pack_nil(&e->b1);
+        return;
+    }
+    show_add(e, v.p, v.n);
+    if (in_scratch(e, v.p))
+        show_keep(e);
 }
 
 void show_keep(struct engine *e)
@@ -262,7 +286,7 @@ static void show_input(struct engine *e, struct run *r, uint64_t unit)
     struct blob *b = &e->unit_blob;
     if (e->unit_cache_run == r->id && unit >= b->first && unit < b->first + b->n) {
         struct slp_bytes v = blob_value(b, unit);
-        piece_add(e, v.p, v.n);
+        show_add(e, v.p, v.n);
         return;
     }
     uint8_t prefix[4];
@@ -283,15 +307,6 @@ static bool shows_results(const struct ld_station *s)
     return false;
 }
 
-/* A value that was cut and put together again: the next one takes its place. */
-static bool in_scratch(const struct engine *e, const char *p)
-{
-    bool found = false;
-    for (size_t i = 0; i < sizeof e->scratch / sizeof *e->scratch && !found; i++)
-        found = p >= e->scratch[i].p && p < e->scratch[i].p + e->scratch[i].n;
-    return found;
-}
-
 bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, uint32_t worker)
 {
     uint64_t result[SL_SHOWS_MAX];
@@ -300,7 +315,7 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
     struct slp_list in, l;
     slp_pack_array(&e->b1, s->show_count + (s->type == LD_JURY));
     /* All states first: asking for one may write another away, and a write ends what was borrowed. */
-    if (shows_results(s)) {
+    if (shows_results(s) || s->type == LD_JURY) {
         if (!unit_at_hand(e, r, unit))
             show_keep(e);
         uint8_t *h = unit_head(e, r, unit, false);
@@ -325,17 +340,9 @@ bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_s
             v = list_element(&in, (uint32_t)s->shows[i].field);
         else if (result[i] && result_values(e, result[i], (uint32_t)s->shows[i].station, &l))
             v = list_element(&l, (uint32_t)s->shows[i].field);
-        if (!v.p) {
-            slp_pack_nil(&e->b1);
-            continue;
-        }
-        piece_add(e, v.p, v.n);
-        if (in_scratch(e, v.p))
-            show_keep(e);
+        show_field(e, v);
     }
-    if (s->type == LD_JURY) {
-        show_keep(e);
-        tournament_show(e, r, unit, s, worker, &e->b1);
-    }
+    if (s->type == LD_JURY)
+        tournament_show(e, r, unit, s, worker);
     return show_bytes(e) - before <= SL_PUSH_FIELDS_BYTES_MAX;
 }

@@ -188,7 +188,7 @@ void reputes_write(struct engine *e)
     uint8_t k[8], b[RECORD_BYTES_MAX];
     if (!e->repute.n)
         return;
-    sort(e->repute.v, e->repute.n, sizeof *e->repute.v, by_key);
+    sort(e, e->repute.v, e->repute.n, sizeof *e->repute.v, by_key);
     for (uint32_t i = 0; i < e->repute.n; i++)
         if (e->repute.v[i]->dirty) {
             record_key(k, e->repute.v[i]);

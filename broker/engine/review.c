@@ -328,35 +328,28 @@ static void pack_text(struct slp_buf *b, const char *key, const struct slp_list 
     slp_pack_str(b, v.p, v.n);
 }
 
-/* Returns whether it has room. */
-static bool pack_answer(struct engine *e, uint64_t result, const struct station *st, size_t room, struct slp_buf *b)
+static bool answer_fits(const struct station *st, const struct slp_list *l, size_t room)
 {
-    struct slp_list l;
     uint32_t bytes = 0;
-    if (!result_values(e, result, st->idx, &l))
-        return false;
     for (uint32_t i = 0; i < st->def->field_count; i++)
-        bytes += st->def->fields[i].name.n + 2 + (list_element(&l, i).p ? list_element(&l, i).n : 1);
-    if (bytes + 16 > room)
-        return false;
-    slp_pack_cstr(b, "answer");
-    slp_pack_map(b, st->def->field_count);
+        bytes += st->def->fields[i].name.n + 2 + (list_element(l, i).p ? list_element(l, i).n : 1);
+    return bytes + 16 <= room;
+}
+
+static void show_answer(struct engine *e, const struct station *st, const struct slp_list *l)
+{
+    slp_pack_cstr(&e->b1, "answer");
+    slp_pack_map(&e->b1, st->def->field_count);
     for (uint32_t i = 0; i < st->def->field_count; i++) {
-        struct slp_bytes v = list_element(&l, i);
-        slp_pack_str(b, st->def->fields[i].name.p, st->def->fields[i].name.n);
-        if (v.p)
-            slp_buf_add(b, v.p, v.n);
-        else
-            slp_pack_nil(b);
+        slp_pack_str(&e->b1, st->def->fields[i].name.p, st->def->fields[i].name.n);
+        show_field(e, list_element(l, i));
     }
-    return true;
 }
 
 #define CONTEXT_BYTES                                                                                                  \
     (4 * SL_TEXT_BYTES_MAX + SL_TEXT_BYTES_MAX + 256) /* without the answer: a note's characters, a reason */
 
-bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room,
-                    struct slp_buf *b)
+bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room)
 {
     const struct ld_station *def = st->def;
     uint8_t *h = unit_head(e, r, unit, false);
@@ -366,7 +359,7 @@ bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct
     uint64_t answer = get_u48(unit_station(h, st->idx) + ST_RESULT);
     uint64_t work = is_review(st) ? st_result(work_of(r->lv, h, st->idx)) : 0;
     unsigned round = review_round(st, h) + 1u;
-    bool back = verdict && unit_station(h, st->idx)[ST_ROUND] > 0;
+    bool back = verdict && unit_station(h, st->idx)[ST_ROUND] > 0, answered = false;
     struct slp_list l;
     struct slp_buf *tmp = &e->b3;
     uint32_t n = 1;
@@ -384,10 +377,12 @@ bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct
         pack_text(tmp, "note", &l, at + LD_REVIEW_NOTE);
         pack_text(tmp, "reason", &l, at + LD_REVIEW_REASON);
         n += 2;
-        n += answer && pack_answer(e, answer, st, room - CONTEXT_BYTES, tmp);
+        answered = answer && result_values(e, answer, st->idx, &l) && answer_fits(st, &l, room - CONTEXT_BYTES);
     }
-    slp_pack_map(b, n);
-    slp_buf_add(b, tmp->p, tmp->n);
+    slp_pack_map(&e->b1, n + answered);
+    slp_buf_add(&e->b1, tmp->p, tmp->n);
+    if (answered)
+        show_answer(e, st, &l);
     if (tmp->failed)
         fail(e, STORE_NO_MEMORY);
     return true;

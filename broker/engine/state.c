@@ -53,7 +53,7 @@ void groups_write(struct engine *e)
     for (uint32_t i = 0; i < e->group_n; i++) /* what was written early is not dirty any more */
         if (e->group_sorted[i]->dirty)
             e->group_sorted[n++] = e->group_sorted[i];
-    sort(e->group_sorted, n, sizeof *e->group_sorted, by_key);
+    sort(e, e->group_sorted, n, sizeof *e->group_sorted, by_key);
     for (uint32_t i = 0; i < n; i++)
         if (e->group_sorted[i]->dirty) /* it may stand there twice */
             group_write(e, e->group_sorted[i]);

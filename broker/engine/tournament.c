@@ -25,8 +25,7 @@ static bool entries_of(struct engine *e, struct run *r, uint64_t unit, uint32_t 
 
 /* ---- what a juror sees ---- */
 
-void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *jury, uint32_t juror,
-                     struct slp_buf *b)
+void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *jury, uint32_t juror)
 {
     uint64_t result[SL_COPIES_MAX];
     uint8_t order[SL_COPIES_MAX];
@@ -50,19 +49,15 @@ void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struc
         no = a->prev;
     }
     jury_order(r->id, unit, juror, n, order);
-    slp_pack_array(b, n);
+    slp_pack_array(&e->b1, n);
     for (uint32_t i = 0; i < n && !e->rc; i++) {
         struct slp_list l;
         if (!result_values(e, result[order[i]], jury->partner, &l))
             return;
-        slp_pack_map(b, of->field_count);
+        slp_pack_map(&e->b1, of->field_count);
         for (uint32_t f = 0; f < of->field_count; f++) {
-            struct slp_bytes v = list_element(&l, f);
-            slp_pack_str(b, of->form[f].name.p, of->form[f].name.n);
-            if (v.p)
-                slp_buf_add(b, v.p, v.n);
-            else
-                slp_pack_nil(b);
+            slp_pack_str(&e->b1, of->form[f].name.p, of->form[f].name.n);
+            show_field(e, list_element(&l, f));
         }
     }
 }

@@ -16,6 +16,11 @@ static const char *const two =
     "  - name: judge\n    worker: {kind: robot}\n    form: {fields: [{name: answer, type: long_answer}]}\n"
     "  - name: check\n    worker: {kind: robot}\n    form: {fields: [{name: good, type: short_answer}]}\n";
 
+static const char *const cup =
+    "line: cup\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: pick\n    type: tournament\n    contestants: 3\n    jury: {max: 3, ties: first}\n"
+    "    form: {fields: [{name: answer, type: long_answer, required: true}]}\n";
+
 static struct world w;
 static struct world_hub h;
 static uint64_t run;
@@ -202,6 +207,35 @@ static void what_a_station_shows_of_the_one_before_is_copied_once(void **state)
     world_end(&w);
 }
 
+static void what_a_juror_sees_is_copied_once(void **state)
+{
+    struct world_task t;
+    (void)state;
+    world_open(&w);
+    world_line(&w, cup);
+    run = world_run(&w, "cup", "r");
+    world_hub(&w, &h, "hub", 5, 0);
+    put(1, 200, 1, false);
+    for (unsigned i = 0; i < 3; i++) {
+        char answer[301] = "";
+        memset(answer, 'x' + (int)i, 300);
+        world_clear(&w);
+        world_credit(&w, &h, i, 1);
+        assert_int_equal(world_tasks(&w, &h, &t, 1), 1);
+        assert_int_equal(world_submit(&w, &h, &t, answer), SLP_E_OK);
+    }
+    for (unsigned juror = 3; juror < 5; juror++) { /* from the journal, then from its table */
+        struct copied was = counts();
+        world_clear(&w);
+        world_credit(&w, &h, juror, 1);
+        assert_int_equal(world_tasks(&w, &h, &t, 1), 1);
+        expect_shown(t.assignment, 0, 200, 'a');
+        copied_once(since(was), 0, 200 + 3 * 300);
+        assert_int_equal(store_settle(w.store, true), STORE_OK);
+    }
+    world_end(&w);
+}
+
 static void columns_in_another_order_are_put_in_order_first(void **state)
 {
     struct world_task t[40];
@@ -229,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_waited_in_its_table_is_copied_once_too),
         cmocka_unit_test(a_task_larger_than_a_segment_is_copied_once_too),
         cmocka_unit_test(what_a_station_shows_of_the_one_before_is_copied_once),
+        cmocka_unit_test(what_a_juror_sees_is_copied_once),
         cmocka_unit_test(columns_in_another_order_are_put_in_order_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

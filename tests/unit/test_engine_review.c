@@ -243,6 +243,35 @@ static void it_goes_to_others_at_once_if_its_author_declines_or_has_left_or_the_
     world_end(&s.w);
 }
 
+static uint64_t figure(struct scene *s, const char *name)
+{
+    struct slp_stats_get q = { 0 };
+    struct slp_msg *m = world_send(&s->w, WORLD_CLIENT, SLP_STATS_GET, &q);
+    assert_non_null(m);
+    return world_number(world_at(m->u.stats.figures, name));
+}
+
+static void an_answer_that_comes_back_is_copied_once(void **state_)
+{
+    struct scene s;
+    char body[801] = "";
+    (void)state_;
+    memset(body, 'x', 800);
+    open_scene(&s, WRITE CHECK);
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0, W);
+    assert_int_equal(write_it(&s, &t, "Sun", body), SLP_E_OK);
+    t = taken(&s, 1, C);
+    assert_int_equal(reject_it(&s, &t, "shorter"), SLP_E_OK);
+    uint64_t out = figure(&s, "payload_out_bytes_total"), copied = figure(&s, "payload_out_copied_bytes_total");
+    t = taken(&s, 0, W);
+    assert_string_equal(told(&s, t.assignment, "note"), "shorter");
+    out = figure(&s, "payload_out_bytes_total") - out;
+    assert_true(out > 800); /* the answer's, and the input's */
+    assert_int_equal(figure(&s, "payload_out_copied_bytes_total") - copied, out);
+    world_end(&s.w);
+}
+
 static void the_time_of_an_earlier_round_does_not_end_that_of_a_later_one(void **state_)
 {
     struct scene s;
@@ -572,6 +601,7 @@ int main(void)
         cmocka_unit_test(rejected_work_goes_to_its_author_with_the_note_first),
         cmocka_unit_test(after_a_while_it_goes_to_others),
         cmocka_unit_test(it_goes_to_others_at_once_if_its_author_declines_or_has_left_or_the_line_says_so),
+        cmocka_unit_test(an_answer_that_comes_back_is_copied_once),
         cmocka_unit_test(the_time_of_an_earlier_round_does_not_end_that_of_a_later_one),
         cmocka_unit_test(the_last_round_parks_the_work_and_an_operator_gives_one_more),
         cmocka_unit_test(the_last_round_may_lead_to_another_station_that_others_pass_by),
