@@ -4,6 +4,7 @@ import random
 import re
 import signal
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -248,6 +249,36 @@ class Stopping(Process):
         there = self.units(self.client(broker))
         self.assertEqual(there[:len(acknowledged)], acknowledged)
         self.assertLessEqual(len(there), len(acknowledged) + 1)  # the last one may be there or not
+
+
+class Commits(Process):
+    def commits(self, client):
+        """So far; the asking is a commit of its own, which comes after the answer was made."""
+        return client.request("stats_get")["figures"]["store_commits_total"]
+
+    def lone_task(self, client, run, agent):
+        """What commits it takes an idle broker: (from its enqueue until both its producer and its worker know, until its result is acknowledged)."""
+        before = self.commits(client)
+        client.request("put", run_id=run, rows=[["t"]])
+        task = agent.assignments(1)[0]
+        given = self.commits(client)
+        self.assertEqual(agent.submit([agent.result(task, ["T"])])["outcomes"], [])
+        return given - before - 1, self.commits(client) - given - 1
+
+    def test_an_idle_brokers_task_costs_one_commit_and_its_result_another(self):
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        agent = self.agent(broker, capacity=100)
+        agent.credit({"ann": 100})
+        costs = [self.lone_task(client, run, agent) for _ in range(15)]
+        self.assertEqual([statistics.median(c) for c in zip(*costs)], [1, 1], costs)  # a tick now and then may be one more
+        idle = []
+        for _ in range(3):  # and when it has long had nothing to do, and has brought the journal to its tables
+            until = time.monotonic() + 2
+            self.world.wait(lambda: time.monotonic() > until, 10, "two seconds to pass")
+            agent.heartbeat()
+            idle.append(self.lone_task(client, run, agent))
+        self.assertIn((1, 1), idle)
 
 
 class BadPeers(Process):
