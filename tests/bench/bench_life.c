@@ -6,7 +6,8 @@
  *           chain      five stations, one after the other
  *           wide       one station, then eight side by side, then one: ten tasks a unit
  *           review     one station, and one that reviews its work: two robots, each reviews what the other did
- * With more than one station a life ends when the unit is through all of them. */
+ *           copies     one station, three answers to each task: three robots
+ * With more than one station, or answer, a life ends when the unit has them all. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,11 +108,12 @@ static void pair(struct slp_buf *b, const char *k, const char *v)
 }
 
 #define REVIEW (-2)
-/* after_n < 0: behind the station above, as in a file that does not say; REVIEW: it reviews that one's work. */
+#define COPIES (-3)
+/* after_n < 0: behind the station above, as in a file that does not say; REVIEW: it reviews that one's work; COPIES: three answer each task. */
 static void pack_station(struct slp_buf *b, const char *name, const char *const *after, int after_n)
 {
     bool review = after_n == REVIEW;
-    slp_pack_map(b, review ? 3 : after_n < 0 ? 4 : 5);
+    slp_pack_map(b, review ? 3 : after_n == COPIES ? 6 : after_n < 0 ? 4 : 5);
     pair(b, "name", name);
     pair(b, "type", review ? "improve" : "work");
     slp_pack_cstr(b, "worker");
@@ -126,6 +128,16 @@ static void pack_station(struct slp_buf *b, const char *name, const char *const 
     slp_pack_map(b, 2);
     pair(b, "name", "ok");
     pair(b, "type", "short_answer");
+    if (after_n == COPIES) {
+        slp_pack_cstr(b, "copies");
+        slp_pack_map(b, 1);
+        slp_pack_cstr(b, "min");
+        slp_pack_u64(b, 3);
+        slp_pack_cstr(b, "agree");
+        slp_pack_map(b, 2);
+        pair(b, "method", "plurality");
+        pair(b, "ties", "first");
+    }
     if (after_n < 0)
         return;
     slp_pack_cstr(b, "after");
@@ -140,6 +152,17 @@ static uint32_t stations(const struct life *l)
            : strcmp(l->variant, "wide") == 0   ? 10
            : strcmp(l->variant, "review") == 0 ? 2
                                                : 1;
+}
+
+static bool has_copies(const struct life *l)
+{
+    return strcmp(l->variant, "copies") == 0;
+}
+
+/* That make up the life of a unit. */
+static uint32_t answers(const struct life *l)
+{
+    return has_copies(l) ? 3 : stations(l);
 }
 
 static void pack_line(struct slp_buf *b, const struct life *l)
@@ -158,6 +181,8 @@ static void pack_line(struct slp_buf *b, const struct life *l)
     for (uint32_t i = 0; i < n; i++) {
         if (n == 2 && i == 1)
             pack_station(b, name[i], NULL, REVIEW);
+        else if (has_copies(l))
+            pack_station(b, name[i], NULL, COPIES);
         else if (n < 10 || i == 0)
             pack_station(b, name[i], NULL, -1);
         else if (i < 9)
@@ -249,7 +274,8 @@ static int producer_fd(const struct life *l)
 
 /* ---- the agent ---- */
 
-static uint64_t session, worker[2], granted[2], left_of_unit;
+#define WORKERS_MAX 3
+static uint64_t session, worker[WORKERS_MAX], granted[WORKERS_MAX], left_of_unit;
 static unsigned workers = 1;
 
 static void pack_grants(const uint64_t *more)
@@ -266,9 +292,10 @@ static void open_consumer(const struct life *l)
 {
     static const char digest[32] = "bench roster";
     struct timespec now;
-    struct slp_item_worker_def bot[2] = { { .name = str("bot"), .kind = 1, .capacity = 1 },
-                                          { .name = str("other"), .kind = 1, .capacity = 1 } };
-    workers = strcmp(l->variant, "review") == 0 ? 2 : 1;
+    struct slp_item_worker_def bot[WORKERS_MAX] = { { .name = str("bot"), .kind = 1, .capacity = 1 },
+                                                    { .name = str("other"), .kind = 1, .capacity = 1 },
+                                                    { .name = str("third"), .kind = 1, .capacity = 1 } };
+    workers = has_copies(l) ? 3 : strcmp(l->variant, "review") == 0 ? 2 : 1;
     clock_gettime(CLOCK_REALTIME, &now);
     peer_open(l, "agents");
     struct slp_hello h = {
@@ -287,7 +314,7 @@ static void open_consumer(const struct life *l)
     for (unsigned i = 0; i < workers; i++)
         if (!slp_next_u64(&c, &worker[i]))
             die("the roster was not taken");
-    pack_grants((const uint64_t[]){ l->window, l->window });
+    pack_grants((const uint64_t[]){ l->window, l->window, l->window });
     struct slp_credit credit = { .session = session, .grants = { grants.p, (uint32_t)grants.n, workers } };
     SLP_SET(&credit, credit, grants);
     peer_send(SLP_CREDIT, &credit);
@@ -299,7 +326,7 @@ static void answer_push(void)
                                                     "accept\xc0"; /* the work as it was, the verdict, no note */
     bool review = workers == 2 && me.m.u.push.station_id == 2;
     uint32_t n = 0;
-    uint64_t more[2] = { 0, 0 };
+    uint64_t more[WORKERS_MAX] = { 0 };
     struct slp_cursor c = slp_each(me.m.u.push.assignments);
     slp_buf_clear(&results);
     for (struct slp_item_assignment a; slp_next_assignment(&c, &a); n++) {
@@ -307,13 +334,16 @@ static void answer_push(void)
         struct slp_bytes payload;
         if (!slp_next_str(&f, &payload))
             die("an assignment without its payload");
-        if (me.m.u.push.station_id == 1) /* every unit comes to the first station once */
+        unsigned who = 0;
+        while (worker[who] != a.worker)
+            who++;
+        if (me.m.u.push.station_id == 1 && (workers < 3 || who == 0)) /* every unit comes to the first station once, or to each of three there */
             life_received(payload.p, payload.n);
         struct slp_item_result it = { .assignment = a.assignment, .worker = a.worker, .values = { yes, 2, 1 } };
         if (review)
             it.values = (struct slp_list){ accepted, sizeof accepted - 1, 3 };
         slp_pack_item(&results, SLP_ITEM_result, &it);
-        more[a.worker != worker[0]]++;
+        more[who]++;
     }
     pack_grants(more);
     struct slp_submit q = { .session = session,
@@ -332,9 +362,8 @@ static uint64_t serve(const struct life *l)
     if (me.m.type != SLP_OUTCOMES)
         return 0;
     left_of_unit += me.m.u.outcomes.ok;
-    uint64_t lives =
-        left_of_unit / stations(l); /* work at all of a unit's stations, whoever's it is, makes up one life */
-    left_of_unit %= stations(l);
+    uint64_t lives = left_of_unit / answers(l); /* work at all of a unit's stations, whoever's it is, makes up one life */
+    left_of_unit %= answers(l);
     return lives;
 }
 

@@ -1,6 +1,7 @@
 /* A million workers: what the engine does with them, in this process, over a store that syncs. See docs/performance.md and `make bench-workers`.
  *
  *   bench_workers --dir DIR --op large|small    a company of that size, its life, and what each part of it cost, as JSON. DIR must not exist.
+ *   bench_workers --dir DIR --op copies         the large one, where three workers answer each task: its life only; a life is one answer
  *   bench_workers --dir DIR --op author         a reviewer whose own work the first million tasks of a queue are
  *   bench_workers --dir DIR --op open           the large one's store is opened again: how long, how much memory
  *   --scale N                                   a part of it, for trying the bench out (1: all; its figures mean nothing)
@@ -18,7 +19,8 @@
 static struct shop s;
 static uint32_t scale = 1;
 
-static const struct shop_plan large = { NULL, 200, 5000, 1250, 1000, 200 }, small = { NULL, 10, 100, 25, 20, 10 };
+static const struct shop_plan large = { NULL, 200, 5000, 1250, 1000, 200, 0 },
+                              small = { NULL, 10, 100, 25, 20, 10, 0 };
 
 static double rss_mb(const char *what)
 {
@@ -204,11 +206,12 @@ static void all_sign_off(void)
     fflush(stdout);
 }
 
-/* All hubs submit in turn, each some results and as much new credit; producers put as much as is done. `batch` lives in a commit. */
+/* All hubs submit in turn, each some results and as much new credit; producers put as much as is done. A life is one answer. `batch` lives in a commit. */
 static void lives(uint32_t batch, double seconds)
 {
     uint64_t done = 0, units = 0;
-    uint32_t h = 0, lines = s.p.stations / 5, l = 0;
+    uint32_t h = 0, lines = s.p.stations / 5, l = 0, of_unit = 5 * (s.p.copies ? s.p.copies : 1);
+    uint64_t put_bytes = store_counters(s.store)->put_bytes;
     double from = now_s();
     shop_measure(&s);
     while (now_s() - from < seconds) {
@@ -219,7 +222,7 @@ static void lives(uint32_t batch, double seconds)
             idle = k ? 0 : idle + 1;
         }
         done += in_batch;
-        for (; units * 5 < done; units += 20)
+        for (; units * of_unit < done; units += 20)
             shop_put(&s, l++ % lines, 20);
         s.now_us += 10000;
         shop_commit(&s);
@@ -228,9 +231,10 @@ static void lives(uint32_t batch, double seconds)
     }
     double took = now_s() - from;
     printf("\"lives_%u\":{\"lives\":%" PRIu64
-           ",\"per_s\":%.0f,\"engine_cpu_us\":%.3f,\"instructions\":%.0f,\"commit_share\":%.3f},",
+           ",\"per_s\":%.0f,\"engine_cpu_us\":%.3f,\"instructions\":%.0f,\"commit_share\":%.3f,\"put_bytes\":%.0f},",
            batch, done, (double)done / took, s.cost.cpu_s * 1e6 / (double)done,
-           (double)s.cost.instructions / (double)done, s.commit_s / took);
+           (double)s.cost.instructions / (double)done, s.commit_s / took,
+           (double)(store_counters(s.store)->put_bytes - put_bytes) / (double)done);
     fflush(stdout);
 }
 
@@ -283,10 +287,11 @@ int main(int argc, char **argv)
 {
     const char *dir = option(argc, argv, "--dir", ""), *op = option(argc, argv, "--op", "");
     scale = (uint32_t)strtoul(option(argc, argv, "--scale", "1"), NULL, 10);
-    bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0, reviews = strcmp(op, "author") == 0;
+    bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0, reviews = strcmp(op, "author") == 0,
+         copies = strcmp(op, "copies") == 0;
     struct shop_plan p = is_small ? small : large;
-    if (!*dir || !scale || (!is_small && !opens && !reviews && strcmp(op, "large") != 0))
-        die("bench_workers --dir DIR --op large|small|open|author [--scale N]");
+    if (!*dir || !scale || (!is_small && !opens && !reviews && !copies && strcmp(op, "large") != 0))
+        die("bench_workers --dir DIR --op large|small|copies|open|author [--scale N]");
     p.dir = dir;
     p.hubs = p.hubs / scale < 10 ? 10 : p.hubs / scale;
     if (opens) {
@@ -297,6 +302,7 @@ int main(int argc, char **argv)
         author(&p);
         return 0;
     }
+    p.copies = copies ? 3 : 0;
     shop_open(&s, &p);
     shop_lines(&s);
     printf("{\"counts\":%s,\"workers\":%u,\"hubs\":%u,\"on_shift\":%u,\"profiles\":%u,\"stations\":%u,",
@@ -304,6 +310,13 @@ int main(int argc, char **argv)
     hubs_come();
     printf("\"hub\":{\"workers\":%u,\"mean_s\":%.3f,\"longest_s\":%.3f,\"all_s\":%.3f},", p.workers,
            total_s / hubs_timed, longest, all_s);
+    if (copies) {
+        backlog(1000000 / scale);
+        lives(1000, 8);
+        printf("\"end\":true}\n");
+        shop_close(&s);
+        return 0;
+    }
     work_comes();
     backlog(1000000 / scale);
     workers_ask("asking", 1);

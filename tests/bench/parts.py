@@ -169,22 +169,22 @@ def lines(o):
 
 
 def allocations(o):
-    """Allocations a life once it has run for a while: the broker's own (none, it is said), and its libraries'. Counted by preload/alloc_count.c."""
+    """Allocations a life once it has run for a while: the broker's own (none, it is said), the C library's (for us, or for others), and its other libraries'. Counted by preload/alloc_count.c."""
     class Counted(servers.Sunline):
         def environment(self):
             return {**os.environ, "LD_PRELOAD": str(o.build / "bench" / "alloc_count.so"), "ALLOC_COUNT_FILE": str(self.directory / "allocations")}
 
         def counts(self):
-            return struct.unpack("QQ", (self.directory / "allocations").read_bytes())
+            return struct.unpack("QQQ", (self.directory / "allocations").read_bytes())
     rows = []
-    for window, variant in (*((w, "") for w in WINDOWS), (1000, "chain"), (1000, "review")):
+    for window, variant in (*((w, "") for w in WINDOWS), (1000, "chain"), (1000, "review"), (1000, "keys"), (1000, "copies")):
         with Counted(o.build, o.base) as s:
             client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window), variant=variant)
             before = s.counts()
             lives = client(o, s, "life", seconds=o.seconds, window=window, frame=frame_of(s, window), variant=variant)["tasks"]
-            own, libraries = (b - a for a, b in zip(before, s.counts()))
-        rows.append({"window": window, "variant": variant, "lives": lives, "own": own, "libraries": libraries})
-        say(f"window {window}{variant and ', ' + variant}: {own} of our own in {lives:,} lives, {libraries / lives:.2f} a life of the libraries")
+            own, libc, libraries = (b - a for a, b in zip(before, s.counts()))
+        rows.append({"window": window, "variant": variant, "lives": lives, "own": own, "libc": libc, "libraries": libraries})
+        say(f"window {window}{variant and ', ' + variant}: {own} of our own and {libc} of the C library in {lives:,} lives, {libraries / lives:.2f} a life of the libraries")
     return {"rows": rows}
 
 

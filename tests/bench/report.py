@@ -92,9 +92,10 @@ def batch(part):
 
 
 def allocations(part):
-    named = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed", "keys": ", free keys"}
-    rows = [[f"window {r['window']:,}{named[r.get('variant', '')]}", f"{r['lives']:,}", str(r["own"]), r["libraries"] / r["lives"]] for r in part["rows"]]
-    return table(["allocations of the broker", "in lives", "our own", "of its libraries, a life"], rows)
+    named = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed", "keys": ", free keys", "copies": ", three answers to each task"}
+    rows = [[f"window {r['window']:,}{named.get(r.get('variant', ''), ', ' + r.get('variant', ''))}", f"{r['lives']:,}", str(r["own"]), str(r.get("libc", "-")), r["libraries"] / r["lives"]]
+            for r in part["rows"]]
+    return table(["allocations of the broker", "in lives", "our own", "of the C library", "of ZeroMQ, LMDB and others, a life"], rows)
 
 
 def limits(part):
@@ -136,12 +137,18 @@ def events(part):
 def workers(part):
     text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "holds" if r["holds"] else "**missed**"] for r in part["rows"]])
     note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile."
-    need, lives, real = part["needed_per_s"], part["large"]["lives_1000"], part["real"]
-    left = lives["per_s"] / need - 1
-    carry = (f"A million workers who do a task a minute each, three copies of each task, need {number(need)} lives a second. The engine and its store did {number(lives['per_s'])} "
-             f"for the large company, synced, 1,000 in a commit: {f'{left:.0%} more than needed' if left >= 0 else f'{-left:.0%} too few'}. A life took {lives['engine_cpu_us']:.1f} us of the engine's thread, so that "
-             f"{number(need)} of them keep a processor busy for {need * lives['engine_cpu_us'] / 1e4:.0f}% of the time; commits took {lives['commit_share']:.0%} of it here. Over the wire, {real['agents']} "
-             f"real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores.")
+    need, large, real = part["needed_per_s"], part["large"], part["real"]
+
+    def headroom(lives, what):
+        left = lives["per_s"] / need - 1
+        return (f"{number(lives['per_s'])} answers a second {what}: {f'{left:.0%} more than needed' if left >= 0 else f'{-left:.0%} too few'}; one took {lives['engine_cpu_us']:.1f} us of the "
+                f"engine's thread, so that {number(need)} of them keep a processor busy for {need * lives['engine_cpu_us'] / 1e4:.0f}% of the time, and commits took {lives['commit_share']:.0%} of it"
+                + (f"; {number(lives['put_bytes'])} bytes each were put, {number(need * lives['put_bytes'] / 1e6)} MB a second of them" if "put_bytes" in lives else ""))
+    with_copies = large.get("copies_1000")
+    carry = (f"A million tasks a minute, three answers to each, are {number(need)} answers a second. "
+             f"The engine and its store, synced, 1,000 answers in a commit, did for the large company " + (headroom(with_copies, "with three copies of each task") + ". Without copies they did " if with_copies else "")
+             + headroom(large["lives_1000"], "with one answer to each task, five tasks of a unit side by side") + f". Over the wire, {real['agents']} real agents with a robot each, the import and the broker did "
+             f"{number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores.")
     return text + "\n\n" + carry + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 
 

@@ -242,11 +242,25 @@ static void pack_form(struct slp_buf *b)
     slp_pack_cstr(b, "short_answer");
 }
 
-static void pack_station(struct slp_buf *b, uint32_t number)
+static void pack_copies(struct slp_buf *b, uint32_t copies)
+{
+    slp_pack_cstr(b, "copies");
+    slp_pack_map(b, 1);
+    slp_pack_cstr(b, "min");
+    slp_pack_u64(b, copies);
+    slp_pack_cstr(b, "agree");
+    slp_pack_map(b, 2);
+    slp_pack_cstr(b, "method");
+    slp_pack_cstr(b, "plurality");
+    slp_pack_cstr(b, "ties");
+    slp_pack_cstr(b, "first");
+}
+
+static void pack_station(struct slp_buf *b, uint32_t number, uint32_t copies)
 {
     char name[16];
     snprintf(name, sizeof name, "s%u", number);
-    slp_pack_map(b, 4);
+    slp_pack_map(b, copies ? 6 : 4);
     slp_pack_cstr(b, "name");
     slp_pack_cstr(b, name);
     slp_pack_cstr(b, "after");
@@ -258,6 +272,8 @@ static void pack_station(struct slp_buf *b, uint32_t number)
     slp_pack_cstr(b, name); /* the skill is called as the station */
     slp_pack_u64(b, 1 + number % 3);
     pack_form(b);
+    if (copies)
+        pack_copies(b, copies);
 }
 
 void shop_lines(struct shop *s)
@@ -279,7 +295,7 @@ void shop_lines(struct shop *s)
         slp_pack_cstr(&s->b, "stations");
         slp_pack_array(&s->b, PER_LINE);
         for (uint32_t i = 0; i < PER_LINE; i++)
-            pack_station(&s->b, l * PER_LINE + i);
+            pack_station(&s->b, l * PER_LINE + i, s->p.copies);
         struct slp_line_apply q = { .definition = { s->b.p, (uint32_t)s->b.n } };
         send(s, PRODUCER, SLP_LINE_APPLY, &q);
         struct slp_run_start r = { .line = str(name), .name = str(name) };

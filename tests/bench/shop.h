@@ -8,6 +8,7 @@ struct shop_plan {
     const char *dir;
     uint32_t hubs, workers, on_shift; /* workers and on_shift: of a hub */
     uint32_t profiles, stations;      /* stations: five to a line, side by side */
+    uint32_t copies;                  /* answers to a task; 0: one, and that is that */
 };
 /* Of each hub the first on_shift workers work by shift "day", which is on from the beginning, as many behind them by "night", which is off; the others by
  * none. */
