@@ -71,12 +71,12 @@ bench-peers: ## install other queues, measure ours beside them, and all that doc
 	@$(AGAIN) -k bench-clients || echo "a peer's client was not built: it will be named below" >&2
 	@tests/bench/run --build $(O) $(ARGS)
 
-bench-check: ## compare the figures of the last `make bench-peers` with the recorded ones
-	@tests/bench/check $(O)/bench-peers.json
+bench-check: ## compare the figures of the last `make bench-peers` (and bench-workers, if there is one) with the recorded ones
+	@tests/bench/check $(O)/bench-peers.json --workers $(O)/bench-workers.json
 
 bench-record: ## take the last `make bench-peers` over: docs/performance.md, recorded ratios
 	@tests/bench/document $(O)/bench-peers.json docs/performance.md
-	@tests/bench/check $(O)/bench-peers.json --record
+	@tests/bench/check $(O)/bench-peers.json --workers $(O)/bench-workers.json --record
 
 bench-events: all bench-programs ## what monitors and replays cost the life of a task, in some three minutes; exit 1 if a goal is missed
 	@tests/bench/events --build $(O) $(ARGS)

@@ -62,6 +62,40 @@ class BenchCheck(unittest.TestCase):
         self.measured["lines"]["rows"][1]["cost"] /= 3
         self.says_worse()
 
+    def test_copies_may_not_rise_at_all_and_a_p99_by_much(self):
+        self.record()
+        self.measured["latency"]["ratios"]["ack_p99_ms"] = 3.9
+        self.says_worse()
+        self.measured["batch"]["rows"][0]["copied"] = 1.02
+        self.measured["latency"]["ratios"]["ack_p99_ms"] = 4.1
+        self.says_worse("latency, ack_p99_ms, by beanstalkd's", "batch, window 1, bytes copied in by bytes put")
+
+    def test_what_a_recording_lowers_is_named(self):
+        self.record()
+        self.measured["csv"]["import_ratio"] = 0.3
+        done = self.run_check("--record")
+        self.assertEqual([line.split("  ")[-1] for line in done.stdout.splitlines() if line.startswith("BECAME WORSE")],
+                         ["csv, import, by the library's pipelined put"], done)
+
+    def test_the_workers_figures_count_where_they_were_measured(self):
+        path = os.path.join(self.folder.name, "workers.json")
+        cost = {"asking": {"instructions": 100}, "arriving": {"instructions": 100}, "asking_50": {"instructions": 100}}
+        workers = {"scale": 1, "small": cost, "large": {**cost, "counts": True, "lives_1000": {"instructions": 1000}}, "again": {"bytes_a_worker": 700},
+                   "author": {"author": {"instructions": 10}, "other": {"instructions": 10}}}
+
+        def write():
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({"workers": workers}, f)
+        write()
+        self.assertEqual(self.run_check("--workers", path, "--record").returncode, 0)
+        self.assertEqual(self.run_check("--workers", path).returncode, 0)
+        self.assertEqual(self.run_check("--workers", path + "-is-not-there").returncode, 0)
+        workers["again"]["bytes_a_worker"] = 900
+        write()
+        done = self.run_check("--workers", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("workers, bytes of a registered worker", [line.split("  ")[-1] for line in done.stdout.splitlines() if line.startswith("WORSE")])
+
     def test_a_ratio_that_fell_fails_beyond_the_tolerance_and_not_before(self):
         self.record()
         life = self.measured["life"]["ratios"][1]
