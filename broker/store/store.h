@@ -70,6 +70,7 @@ struct store_counters { /* of the writer, since open; the cost model reads them 
     uint64_t journaled, settled; /* values written to the journal; changes that went from there to their tables */
     uint64_t payload_bytes, payload_copied_bytes; /* of store_append_parts; and how much of that was copied on its way into the map: once, if the two are the same */
     uint64_t put_bytes, commit_us_total, commit_us_max;
+    struct { uint64_t writes, bytes; } table[STORE_TABLE_COUNT]; /* puts, appends and deletes of each; keys and values */
 };
 
 /* Open or create. On failure *s is NULL and the code says why; text (may be NULL) gets a sentence. Takes a lock on

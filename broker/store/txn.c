@@ -427,6 +427,8 @@ static enum store_rc put(struct store_txn *t, enum store_table tb, enum change_h
     assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
     t->s->counters.put_bytes += key_n + n;
+    t->s->counters.table[tb].writes++;
+    t->s->counters.table[tb].bytes += key_n + n;
     t->s->counters.payload_bytes += payload ? n : 0;
     if (strikes(&t->s->faults.fail_put_after))
         return write_failed(t, tb, key, key_n, EIO);
@@ -459,6 +461,8 @@ enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *ke
     assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
     t->s->counters.dels++;
+    t->s->counters.table[tb].writes++;
+    t->s->counters.table[tb].bytes += key_n;
     if (young_bypassed(t, tb)) {
         memcpy(t->s->key, key, key_n);
         int rc = txn_write(t, tb, CHANGE_DELETE, (struct store_val){ t->s->key, key_n }, NULL, 0);

@@ -363,13 +363,22 @@ int main(int argc, char **argv)
     double commits = (double)(c->commits - was.commits), l = (double)tasks_done;
     printf("{\"tasks\":%u,\"frames\":%u,\"stations\":%u,\"done\":%llu,\"done_a_commit\":%.2f,\"pages_a_commit\":%.2f,"
            "\"pieces_a_commit\":%.2f,\"put_bytes\":%.1f,\"gets\":%.3f,\"seeks\":%.3f,\"puts\":%.3f,\"appends\":%.3f,"
-           "\"dels\":%.3f,\"copied\":%.4f}\n",
+           "\"dels\":%.3f,\"copied\":%.4f,\"tables\":{",
            tasks, frames, stations, (unsigned long long)tasks_done, l / commits, (double)pages / commits,
            (double)pieces / commits, (double)(c->put_bytes - was.put_bytes) / l, (double)(c->gets - was.gets) / l,
            (double)(c->seeks - was.seeks) / l, (double)(c->puts - was.puts) / l, (double)(c->appends - was.appends) / l,
            (double)(c->dels - was.dels) / l,
            (double)(c->payload_copied_bytes - was.payload_copied_bytes) /
                (double)(c->payload_bytes - was.payload_bytes));
+    const char *comma = "";
+    for (int i = 0; i < STORE_TABLE_COUNT; i++)
+        if (c->table[i].writes != was.table[i].writes) {
+            printf("%s\"%s\":{\"writes\":%.4f,\"bytes\":%.2f}", comma, store_table_name((enum store_table)i),
+                   (double)(c->table[i].writes - was.table[i].writes) / l,
+                   (double)(c->table[i].bytes - was.table[i].bytes) / l);
+            comma = ",";
+        }
+    printf("}}\n");
     engine_close(&engine);
     store_close(&store);
     effects_free(&out);

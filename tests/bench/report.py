@@ -88,7 +88,13 @@ def batch(part):
              ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("LMDB's commit, without the kernel", "commit")]
     rows = [[name, *(r[key] for r in part["rows"])] for name, key in figures]
     rows += [[name, *(r["instructions"].get(key) for r in part["rows"])] for name, key in steps]
-    return table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
+    text = table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
+    tables = sorted({name for r in part["rows"] for name in r.get("tables", {})}, key=lambda name: -part["rows"][-1]["tables"].get(name, {"bytes": 0})["bytes"])
+    if tables:
+        at = [[r["tables"].get(name) for r in part["rows"]] for name in tables]
+        rows = [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in cells)] for name, cells in zip(tables, at)]
+        text += "\n\n" + table(["bytes of one task, keys and values, in so many writes", *(r["shape"] for r in part["rows"])], rows)
+    return text
 
 
 def allocations(part):
