@@ -337,7 +337,8 @@ static void answer_push(void)
         unsigned who = 0;
         while (worker[who] != a.worker)
             who++;
-        if (me.m.u.push.station_id == 1 && (workers < 3 || who == 0)) /* every unit comes to the first station once, or to each of three there */
+        if (me.m.u.push.station_id == 1 &&
+            (workers < 3 || who == 0)) /* every unit comes to the first station once, or to each of three there */
             life_received(payload.p, payload.n);
         struct slp_item_result it = { .assignment = a.assignment, .worker = a.worker, .values = { yes, 2, 1 } };
         if (review)
@@ -362,7 +363,8 @@ static uint64_t serve(const struct life *l)
     if (me.m.type != SLP_OUTCOMES)
         return 0;
     left_of_unit += me.m.u.outcomes.ok;
-    uint64_t lives = left_of_unit / answers(l); /* work at all of a unit's stations, whoever's it is, makes up one life */
+    uint64_t lives =
+        left_of_unit / answers(l); /* work at all of a unit's stations, whoever's it is, makes up one life */
     left_of_unit %= answers(l);
     return lives;
 }

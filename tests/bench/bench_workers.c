@@ -19,8 +19,7 @@
 static struct shop s;
 static uint32_t scale = 1;
 
-static const struct shop_plan large = { NULL, 200, 5000, 1250, 1000, 200, 0 },
-                              small = { NULL, 10, 100, 25, 20, 10, 0 };
+static const struct shop_plan large = { NULL, 200, 5000, 1250, 1000, 200, 0 }, small = { NULL, 10, 100, 25, 20, 10, 0 };
 
 static double rss_mb(const char *what)
 {

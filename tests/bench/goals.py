@@ -55,6 +55,24 @@ def where_a_life_goes(result, window):
             f"{number(engine_us)}{tell_rest}")
 
 
+def of_the_disk(result, window):
+    """A sentence: how much of a commit the disk takes alone, writing the same again with nothing around it."""
+    r, one = at_window(result, "cost", window), of_limits(result, "disk", "4 KiB where it was written before, synced")
+    shape = next((x for x in result.get("batch", {}).get("rows", []) if x["shape"] == f"window {window:,}"), None)
+    pieces = of_limits(result, "disk", "the same in 8 pieces, synced")
+    if not r or not one or not shape:
+        return ""
+    meta_us = median(one, "p50_us")
+    text = f" A commit writes {number(shape['pages_a_commit'])} pages in {number(shape['pieces_a_commit'])} pieces, syncs, then writes the meta page and syncs. "
+    if window == 1:
+        return text + f"The disk alone takes {number(meta_us)} us for one page: {number(2 * meta_us)} of the {number(r['commit_ms'] * 1e3)} are these two syncs."
+    if pieces and 24 <= shape["pages_a_commit"] <= 40 and shape["pieces_a_commit"] <= 12:
+        alone = median(pieces, "p50_us") + meta_us
+        return text + (f"The disk alone takes {number(median(pieces, 'p50_us'))} us for 32 pages in 8 pieces and {number(meta_us)} for the meta page: {number(alone)} of the {number(r['commit_ms'] * 1e3)}. "
+                       f"With nothing but these writes a life would take {number(alone / r['lives_a_commit'])} us.")
+    return text + f"The disk alone takes {number(meta_us)} us for the meta page."
+
+
 def missed(result):
     """What falls short, with the arithmetic of where the time goes, from the figures of this run."""
     out = []
@@ -67,15 +85,14 @@ def missed(result):
         text += f"Ours: {where_a_life_goes(result, r['window'])}. {NAMES.get(r['peer'], r['peer'])}'s whole life takes {number(1e6 / median(row, 'per_s'))} us."
         ours = at_window(result, "cost", r["window"])
         if ours and r["window"] == 1:
-            text += (" A commit of LMDB is two syncs, pages and meta page, where a log needs one; and our life passes from process to thread to thread to process four times, where "
+            text += (" A log needs one sync where LMDB's commit needs two; and our life passes from process to thread to thread to process four times, where "
                      "beanstalkd reads, writes and answers in one thread.")
         elif ours:
             commit, engine = (ours[k] * 1e3 / ours["lives_a_commit"] for k in ("commit_ms", "engine_ms"))
             text += f" To reach the goal a life would have to take {number(1e6 / (goal * median(row, 'per_s')))} us."
             if commit + engine > 0.9 * 1e6 / ours["per_s"]:
                 text += (" Commit and engine add up to the whole life: they take turns, since the window is out with one batch while the next has little to take in.")
-            text += " What a commit writes stands in the table of the batch above."
-        out.append(text)
+        out.append(text + of_the_disk(result, r["window"]))
     over = {k: v for k, v in result.get("latency", {}).get("ratios", {}).items() if v > LATENCY[0]}
     if over:
         worst = max(over.values())

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/engine/internal.h" /* before cmocka.h, whose macro `fail` is a function there */
+
 #include <cmocka.h>
 
-#include "broker/engine/internal.h"
 #include "tests/unit/alloc_world.h"
 
 #define N_MAX 1500
