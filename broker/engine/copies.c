@@ -123,8 +123,10 @@ void copies_settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     if (copies_open(q->st->def, t))
         to = from == TASK_WAITING ? TASK_WAITING : TASK_READY;
     if (to == from) {
-        if (to == TASK_READY) /* whoever gave a place back may be the only one who waits for it */
+        if (to == TASK_READY) { /* whoever gave a place back may be the only one who waits for it */
             match_rq_ready(e, q);
+            nobody_check(e, q, unit);
+        }
         return;
     }
     if (from == TASK_WAITING)
@@ -133,6 +135,7 @@ void copies_settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     if (to == TASK_READY) {
         queue_ready(e, q, LANE_RETURNED, unit, why);
         ev_order(e); /* another result of this frame may take the place at once */
+        nobody_check(e, q, unit);
     } else if (from != TASK_ASSIGNED && from != TASK_STARTED) {
         ev_order(e);
         ev_task(e, EV_TASKS_HELD, r, q->st, 0, unit, 1);
@@ -285,6 +288,8 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
     t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
     if (attempt && t[ST_ATTEMPTS] < 255)
         t[ST_ATTEMPTS]++;
+    if (why == WHY_DECLINED)
+        t[ST_FLAGS] |= STATE_FLAG_DECLINED;
     if (t[ST_STATE] == TASK_DEAD)
         return;
     if (why == WHY_BURIED || (attempt && t[ST_ATTEMPTS] >= s->st->def->attempts)) {
@@ -342,8 +347,10 @@ uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
         return NULL;
     uint8_t *t = unit_station(h, s->st->idx);
     if (a->state == ASSIGN_RETURNED) {
-        if (!room_for_late(e, s, no, t))
+        if (!room_for_late(e, s, no, t)) {
+            t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he has had his say: he is not asked again */
             return NULL;
+        }
     } else {
         t[ST_HELD]--;
         t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - (a->state == ASSIGN_STARTED));

@@ -81,6 +81,7 @@ static void segment_due(struct engine *e, const uint8_t *b, size_t n)
                     continue; /* this entry is of a rest that a late result had ended */
                 task_set(e, rn, h, st->idx, TASK_READY);
                 queue_ready(e, q, why == WHY_NEW || why == WHY_UPSTREAM ? LANE_FRESH : LANE_RETURNED, u, WHY_DELAY);
+                nobody_check(e, q, u);
             }
     }
     ranges_free(&r);

@@ -593,6 +593,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         break;
     }
     standings_settle(e);
+    nobody_rosters(e);
     queue_flush_pending(e);
     recalls_flush(e);
     match_run(e);

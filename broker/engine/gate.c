@@ -447,6 +447,30 @@ void gate_bits(struct engine *e, const struct profile *p, uint32_t hub, uint32_t
             bits[i / 64] &= ~(1ull << (i % 64));
 }
 
+bool gate_takes(struct engine *e, uint32_t gate, const struct worker *w)
+{
+    const struct gate *g = &e->m.gate[gate];
+    return w->on_roster && w->profile && w->profile->fits[gate / 64] >> (gate % 64) & 1 &&
+           (!g->listed || (hub_fits(e, g->def, w->hub) && team_fits(e, g->def, w->team)));
+}
+
+/* Where no hub or team is named it is a sum over profiles, which stops as soon as there are enough. */
+uint32_t gate_staff(struct engine *e, uint32_t gate)
+{
+    struct gate *g = &e->m.gate[gate];
+    uint32_t n = 0;
+    if (g->staff_at == e->staff_changes + 1)
+        return g->staff;
+    for (uint32_t i = 0; !g->listed && i < e->m.profiles && n <= STAFF_MAX; i++)
+        if (e->m.profile[i] && e->m.profile[i]->fits[gate / 64] >> (gate % 64) & 1)
+            n += e->m.profile[i]->workers;
+    for (uint32_t i = 0; g->listed && i < e->meta.worker && n <= STAFF_MAX; i++)
+        n += gate_takes(e, gate, e->worker[i]);
+    g->staff = n <= STAFF_MAX ? n : STAFF_MAX + 1;
+    g->staff_at = e->staff_changes + 1;
+    return g->staff;
+}
+
 /* ---- profiles ---- */
 
 static bool profile_slots_double(struct engine *e)

@@ -247,8 +247,8 @@ struct evacc {
 };
 
 struct sweep {
-    uint64_t job, cursor, count;
-    uint32_t run, station;
+    uint64_t job, cursor, count, at_unit;
+    uint32_t run, station, at_run; /* at_run, at_unit: the row of DEAD to go on from */
     uint16_t reason_n;
     uint8_t what;
     char reason[SL_TEXT_BYTES_MAX];
@@ -338,6 +338,8 @@ struct engine {
     struct evseg { uint64_t first; size_t at, n; } *evseg;
     uint32_t evsegs, evseg_cap;
 
+    uint64_t staff_changes; /* who is on rosters and what they can, since the start */
+    bool staff_gained, staff_lost; /* by this frame */
     struct sweep *sweep;
     uint32_t sweeps, sweep_cap;
 
@@ -502,6 +504,8 @@ bool queue_take(struct engine *e, struct rq *q, struct worker *w, struct pick *o
 #define REFUSALS_MAX 64
 struct refusals { uint32_t seen, looked, own; }; /* seen: what is stale, too */
 void queue_refusals(struct engine *e, struct rq *q, struct worker *w, struct refusals *x);
+/* The units of the first segment of a lane at *pos or behind it; *pos moves behind it. False: there is none. */
+bool queue_segment(struct engine *e, struct rq *q, enum lane l, uint64_t *pos, struct ranges *r);
 const struct hub *queue_head_hub(struct engine *e, struct rq *q); /* which did what came before, for its first task; NULL: none */
 void queue_write_heads(struct engine *e, struct rq *q);
 void queue_free(struct rq *q);
@@ -532,6 +536,8 @@ void gate_bits(struct engine *e, const struct profile *p, uint32_t hub, uint32_t
 struct profile *profile_for(struct engine *e, uint8_t kind, const struct skill_set *has); /* one worker more has it */
 void profile_drop(struct engine *e, struct profile **p);
 void gates_free(struct engine *e);
+bool gate_takes(struct engine *e, uint32_t gate, const struct worker *w); /* is he on a roster, and passes it? */
+uint32_t gate_staff(struct engine *e, uint32_t gate); /* how many such there are; STAFF_MAX + 1: more than that */
 /* May a worker of this kind, skills, hub and team work at the station at all? If not, why tells (may be NULL), and *code as in `why`. */
 bool station_takes(struct engine *e, const struct worker *w, const struct station *s, char *why, size_t why_size, int *code);
 void hub_named_check(struct engine *e, struct hub *h);
@@ -681,6 +687,14 @@ int64_t review_rest_us(struct engine *e, uint64_t newest); /* of such a task: un
 void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /* its author's time is over */
 /* Append what its worker is told besides the fields: a map. False: nothing. */
 bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room); /* goes into what is shown */
+
+/* nobody.c: tasks with copies for which nobody is left of those who are registered */
+#define STAFF_MAX 1000 /* where more than so many pass the gate, somebody is */
+void nobody_check(struct engine *e, struct rq *q, uint64_t unit); /* parks it if it is one; else nothing */
+bool nobody_for(struct engine *e, struct rq *q, uint64_t unit);   /* is it one, whatever its state? */
+void nobody_rosters(struct engine *e);                           /* the end of a step: somebody came or can more than before; left, or can less */
+bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows); /* of their sweeps; true: at the end */
+bool nobody_step_unstaffed(struct engine *e, struct sweep *s, uint32_t units);
 
 /* tournament.c */
 void tournament_entered(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* all entries are in */

@@ -31,6 +31,8 @@ struct gate {
     struct limit *limit;          /* its stations have this one: a gate of their own; NULL: they have none */
     uint32_t limit_next;          /* number + 1 of the limit's next gate */
     uint64_t *kin;                /* gates with which it shares workers; perhaps some more */
+    uint32_t staff;               /* how many workers on rosters pass it, as of ... (gate_staff) */
+    uint64_t staff_at;            /* ... staff_changes + 1 */
     uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
     uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues of such runs that may have work here */
 };

@@ -411,6 +411,26 @@ static bool seg_read(struct engine *e, struct search *x, uint64_t *pos, struct r
     return here && !e->rc;
 }
 
+bool queue_segment(struct engine *e, struct rq *q, enum lane l, uint64_t *pos, struct ranges *r)
+{
+    struct search x = { .q = q, .lane = l };
+    int64_t since_us;
+    ranges_clear(r);
+    if (!head_load(e, q, l))
+        return false;
+    const struct seg *head = &q->lane[l].head;
+    if (*pos <= head->pos) { /* as it is now: what is stored may be older */
+        for (uint32_t i = 0; i < head->r.n; i++)
+            ranges_add(e, r, head->r.v[i].first, head->r.v[i].count);
+        *pos = head->pos + 1;
+        return !e->rc;
+    }
+    if (!seg_read(e, &x, pos, r, &since_us))
+        return false;
+    ++*pos;
+    return true;
+}
+
 /* Beyond the head, in the store. */
 static bool rest_take(struct engine *e, struct search *x, struct pick *out)
 {

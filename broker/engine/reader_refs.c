@@ -409,11 +409,12 @@ static void of_sweep(struct refs *f, struct rdr rd)
 {
     unsigned what = rdr_u8(&rd);
     uint32_t run = rdr_u32(&rd), station = rdr_u32(&rd);
-    if (run || what == SWEEP_DELETE)
+    bool by_itself = what == SWEEP_STAFFED || what == SWEEP_UNSTAFFED; /* its run is only where it is */
+    if ((run || what == SWEEP_DELETE) && !by_itself)
         run_once(f, run);
     if (station && what != SWEEP_DELETE) /* of a deletion it is the phase */
         station_there(f, station, false);
-    if (rd.bad || what < SWEEP_RECALL_RUN || what > SWEEP_DROP || (!run && !station))
+    if (rd.bad || what < SWEEP_RECALL_RUN || what > SWEEP_UNSTAFFED || (!run && !station))
         wrong(f, "nothing that there is to do: %u", what);
 }
 

@@ -71,10 +71,10 @@ enum unit_state { UNIT_OPEN, UNIT_DONE, UNIT_DROPPED, UNIT_CANCELLED };
 enum assign_state { ASSIGN_HANDED, ASSIGN_STARTED, ASSIGN_COUNTED, ASSIGN_LATE, ASSIGN_RETURNED };
 /* Why a task became ready, or an assignment ended without a result; numbers are part of events and of the protocol. */
 enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES, WHY_REJECTED, WHY_OFFERED,
-           WHY_SUSPENDED = 17 };
-enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT, DEAD_REJECTED };
+           WHY_STAFFED = 15, WHY_SUSPENDED = 17 };
+enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT, DEAD_REJECTED, DEAD_NOBODY = 6, DEAD_NO_JURY };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
-enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP };
+enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP, SWEEP_STAFFED, SWEEP_UNSTAFFED };
 enum line_state { LINE_ACTIVE, LINE_PAUSED, LINE_DELETED };
 enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define READY_SKIPS 0x80 /* with a lane: what a worker need not look at there (skip.c) */
@@ -92,7 +92,7 @@ enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define ST_COUNTED 11
 #define ST_HELD 12
 #define ST_BEGUN 13
-#define STATE_FLAG_DECLINED 1      /* somebody declined this task: look before offering it */
+#define STATE_FLAG_DECLINED 1      /* somebody declined this task, or with copies answered it too late: look before offering it */
 #define STATE_FLAG_AUTHORS 2       /* sent back, and for a while its author's alone */
 #define STATE_FLAG_EXHAUSTED 4     /* of a review: it rejected, and there is no round left (review.c) */
 

@@ -16,6 +16,8 @@ static void sweep_write(struct engine *e, const struct sweep *s)
     rec_u64(&rc, s->cursor);
     rec_u64(&rc, s->count);
     rec_str(&rc, s->reason, s->reason_n);
+    rec_u32(&rc, s->at_run);
+    rec_u64(&rc, s->at_unit);
     assert(!rc.bad);
     key_u64(k, s->job);
     e_put(e, TABLE_SWEEP, k, sizeof k, b, rc.n);
@@ -48,6 +50,8 @@ void sweeps_load(struct engine *e)
         s->cursor = rdr_u64(&r);
         s->count = rdr_u64(&r);
         const char *reason = rdr_str(&r, &n);
+        s->at_run = r.p < r.end ? rdr_u32(&r) : 0; /* since 0.2 */
+        s->at_unit = r.p < r.end ? rdr_u64(&r) : 0;
         if (r.bad || n > sizeof s->reason || s->run > e->meta.run ||
             (s->what != SWEEP_DELETE && s->station > e->meta.station)) /* of a deletion it is the phase */
             fail(e, STORE_CORRUPT);
@@ -340,19 +344,20 @@ static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
 
 /* ---- requeue or drop all that is dead ---- */
 
+/* Row by row: one that cannot be requeued stays, and is passed by. */
 static bool step_dead(struct engine *e, struct sweep *s)
 {
     struct station *st = e->station[s->station - 1];
-    uint8_t prefix[8];
-    size_t pn = s->run ? 8 : 4;
-    key_u32(key_u32(prefix, st->id), s->run);
+    if (!s->at_run)
+        s->at_run = s->run;
     for (uint32_t n = 0; n < CHUNK && s->cursor && !e->rc; n++, s->cursor--) {
         uint8_t k[16];
         struct store_cursor c;
+        key_u64(key_u32(key_u32(k, st->id), s->at_run), s->at_unit);
         enum store_rc rc = store_cursor_open(e->t, TABLE_DEAD, &c);
         if (rc == STORE_OK)
-            rc = store_seek(&c, prefix, pn);
-        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, pn);
+            rc = store_seek(&c, k, sizeof k);
+        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, k, s->run ? 8 : 4);
         if (here)
             memcpy(k, c.key.p, sizeof k);
         else
@@ -361,15 +366,17 @@ static bool step_dead(struct engine *e, struct sweep *s)
         if (!here)
             return true;
         uint32_t run = key_get_u32(k + 4);
+        uint64_t unit = key_get_u64(k + 8);
         struct run *r = run && run <= e->meta.run ? e->run[run - 1] : NULL;
-        if (r && r->state <= RUN_CLOSED) {
-            if (s->what == SWEEP_REQUEUE)
-                task_requeue(e, r, key_get_u64(k + 8), st->idx, s->reason, s->reason_n);
-            else
-                unit_drop(e, r, key_get_u64(k + 8), s->reason, s->reason_n);
-            s->count++;
-        } else {
+        s->at_run = run;
+        s->at_unit = unit + 1;
+        if (!r || r->state > RUN_CLOSED) {
             e_del(e, TABLE_DEAD, k, sizeof k); /* of a run that is over: its own sweep would get here, too */
+        } else if (s->what == SWEEP_REQUEUE) {
+            s->count += task_requeue(e, r, unit, st->idx, s->reason, s->reason_n);
+        } else {
+            unit_drop(e, r, unit, s->reason, s->reason_n);
+            s->count++;
         }
     }
     return s->cursor == 0;
@@ -392,12 +399,20 @@ static void swept(struct engine *e, const struct sweep *s, struct run *r, struct
     ev_emit(e, EV_SWEPT, l, r, NULL, &e->b3);
 }
 
+/* No operator asked for it: it follows from a roster. Its run is only where it is. */
+static bool by_itself(const struct sweep *s)
+{
+    return s->what == SWEEP_STAFFED || s->what == SWEEP_UNSTAFFED;
+}
+
 /* One chunk of the i-th sweep; true: it is over, and gone from the list. */
 static bool sweep_step(struct engine *e, uint32_t i)
 {
     struct sweep s = e->sweep[i]; /* a copy: steps may start other sweeps, which moves the array */
-    struct run *r = s.run ? e->run[s.run - 1] : NULL;
-    struct line *l = r ? r->line : s.station && s.what != SWEEP_DELETE ? e->station[s.station - 1]->line : NULL;
+    struct run *r = s.run && s.run <= e->meta.run ? e->run[s.run - 1] : NULL;
+    struct line *l = r && !by_itself(&s)                   ? r->line
+                     : s.station && s.what != SWEEP_DELETE ? e->station[s.station - 1]->line
+                                                           : NULL;
     bool over = true;
     switch ((enum sweep_what)s.what) {
     case SWEEP_RECALL_RUN:
@@ -406,6 +421,8 @@ static bool sweep_step(struct engine *e, uint32_t i)
     case SWEEP_DELETE: over = !r || step_delete(e, r, &s); break;
     case SWEEP_REQUEUE:
     case SWEEP_DROP: over = step_dead(e, &s); break;
+    case SWEEP_STAFFED: over = nobody_step_staffed(e, &s, CHUNK); break;
+    case SWEEP_UNSTAFFED: over = nobody_step_unstaffed(e, &s, CHUNK); break;
     }
     uint8_t k[8];
     key_u64(k, s.job);
@@ -423,7 +440,12 @@ static bool sweep_step(struct engine *e, uint32_t i)
         run_drop(e, r);
         r = NULL;
     }
-    swept(e, &s, r, l);
+    if (by_itself(&s)) {
+        s.run = 0; /* it went over all of them */
+        r = NULL;
+    }
+    if (!by_itself(&s) || s.count)
+        swept(e, &s, r, l);
     return true;
 }
 

@@ -593,7 +593,7 @@ bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, 
     uint8_t *h = r->state <= RUN_CLOSED ? unit_head(e, r, unit, true) : NULL;
     if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, idx)[ST_STATE] != TASK_DEAD)
         return false;
-    if (has_copies(r->rq[idx].st) && !copies_requeue(e, r, unit, h, idx))
+    if (has_copies(r->rq[idx].st) && (nobody_for(e, &r->rq[idx], unit) || !copies_requeue(e, r, unit, h, idx)))
         return false;
     dead_forget(e, r, idx, unit);
     unit_station(h, idx)[ST_ATTEMPTS] = 0;

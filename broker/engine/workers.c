@@ -174,6 +174,11 @@ static bool leaving(const struct worker *w)
 /* Another profile or team: out of the old cell before they change. */
 static void profile_set(struct engine *e, struct worker *w, struct profile *p, uint32_t team)
 {
+    if (w->profile != p || w->team != team || !w->on_roster) {
+        e->staff_gained = true;
+        e->staff_lost = e->staff_lost || w->on_roster; /* he may do less than before, too */
+        e->staff_changes++;
+    }
     if (w->profile != p || w->team != team) {
         bool was = w->signed_in;
         w->signed_in = false;
@@ -313,6 +318,8 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         stored_write(e, w->id, &s);
         worker_sign_off(e, w);
         w->on_roster = false;
+        e->staff_lost = true;
+        e->staff_changes++;
         mask_clear(e, w);
         match_worker(e, w);
         profile_drop(e, &w->profile);
