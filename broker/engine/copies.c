@@ -216,20 +216,26 @@ void copies_not_shown(struct engine *e, struct run *r, uint8_t *head, uint32_t i
     unit_station(head, idx)[ST_HELD]--; /* the task is parked next: its state says so then */
 }
 
-bool copies_excluded(struct engine *e, const struct rq *q, uint64_t unit, uint64_t newest, const struct worker *w)
+enum copies_his copies_excluded(struct engine *e, const struct rq *q, uint64_t unit, uint64_t newest,
+                                const struct worker *w)
 {
     if (e->picked_n) { /* of this step, and not yet in the chain */
         struct pick me = { .rq = (struct rq *)(uintptr_t)q, .w = (struct worker *)(uintptr_t)w, .unit = unit };
         for (uint32_t at = pick_home(e, &me); e->picked[at]; at = (at + 1) & (e->picked_cap - 1)) {
             const struct pick *p = &e->pick[e->picked[at] - 1];
             if (p->rq == q && p->w == w && p->unit == unit)
-                return true;
+                return COPIES_NOT_NOW;
         }
     }
-    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x))
-        if (x.a->worker == w->id && (x.a->state != ASSIGN_RETURNED || x.a->why == WHY_DECLINED))
-            return true;
-    return false;
+    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x)) {
+        if (x.a->worker != w->id)
+            continue;
+        if (x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED)
+            return COPIES_NOT_NOW;
+        if (x.a->state != ASSIGN_RETURNED || x.a->why == WHY_DECLINED)
+            return COPIES_NEVER;
+    }
+    return COPIES_HIS;
 }
 
 void copies_assigned(struct engine *e, struct aseg *s)

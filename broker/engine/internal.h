@@ -661,8 +661,9 @@ int64_t copies_rest_us(struct engine *e, uint64_t newest);
 void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, uint32_t pick); /* a place goes to e->pick[pick] */
 void copies_not_shown(struct engine *e, struct run *r, uint8_t *head, uint32_t idx);            /* and comes back */
 void copies_picks_over(struct engine *e);
-/* Has the worker answered this task, or declined it, or does he hold it? */
-bool copies_excluded(struct engine *e, const struct rq *q, uint64_t unit, uint64_t newest, const struct worker *w);
+/* Has the worker answered this task or declined it: is it never his? Or does he hold it: not now? */
+enum copies_his { COPIES_HIS, COPIES_NOT_NOW, COPIES_NEVER };
+enum copies_his copies_excluded(struct engine *e, const struct rq *q, uint64_t unit, uint64_t newest, const struct worker *w);
 void copies_assigned(struct engine *e, struct aseg *s);            /* its ASSIGNED is told: which tasks want more workers */
 void copies_started(struct engine *e, struct aseg *s, uint64_t no);
 void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n, int64_t wait_us);

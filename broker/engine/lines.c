@@ -376,6 +376,8 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
             return;
         e->meta.station++;
         s->paused = paused_before(e, l, s->def->name);
+        if (s->def->type == LD_JURY) /* where there was none before, as its tournament */
+            s->paused = s->paused || e->station[s->id - s->idx + s->def->partner - 1]->paused;
         station_write(e, s);
     }
     stations_guard_newest(e, l);

@@ -256,8 +256,9 @@ enum look {
     LOOK_TAKE,
     LOOK_TAKE_ONE,
     LOOK_STALE,
+    LOOK_NOT_NOW,
     LOOK_NOT_YOURS
-}; /* ONE: of several places, so the task stays where it is */
+}; /* ONE: of several places, so the task stays where it is; NOT_NOW: he holds it, and if he gives it back it is his again */
 
 static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t unit, struct pick *out)
 {
@@ -270,9 +271,14 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint64_t newest = get_u48(s + ST_ASSIGN), was = get_u48(s + ST_RESULT);
     uint8_t attempts = s[ST_ATTEMPTS], flags = s[ST_FLAGS];
     unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
-    if (has_copies(q->st) ? copies_excluded(e, q, unit, newest, w)
-                          : (flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
-        return LOOK_NOT_YOURS;
+    if (!has_copies(q->st)) {
+        if ((flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
+            return LOOK_NOT_YOURS;
+    } else {
+        enum copies_his his = copies_excluded(e, q, unit, newest, w);
+        if (his != COPIES_HIS)
+            return his == COPIES_NEVER ? LOOK_NOT_YOURS : LOOK_NOT_NOW;
+    }
     if (q->st->def->not_did_count && did_before(e, q, unit, w->id))
         return LOOK_NOT_YOURS;
     if ((flags & STATE_FLAG_AUTHORS) && !review_his(e, newest, was, w))
@@ -307,6 +313,9 @@ struct search {
     struct skip *skip;
     uint32_t passed; /* tasks that are not his */
     bool again;      /* so many that it is time to ask what was learned of old */
+    uint64_t
+        held; /* the first in the segment at hand that he holds or has just got, and may give back to where it is; 0: none */
+    bool kept; /* there was such a one: what lies behind it must be looked at again */
 };
 #define SKIP_WORTH 16
 
@@ -330,7 +339,9 @@ static bool seg_take(struct engine *e, struct search *x, struct ranges *r, uint6
             at = after < end ? after + 1 : end;
         for (; at < end && !cut; at++) {
             enum look k = look(e, x->q, x->w, at, out);
-            if (k == LOOK_NOT_YOURS) {
+            if ((k == LOOK_NOT_NOW || k == LOOK_TAKE_ONE) && !x->held)
+                x->held = at;
+            if (k == LOOK_NOT_YOURS || k == LOOK_NOT_NOW) {
                 if (++x->passed == SKIP_WORTH && !x->skip) {
                     x->again = true;
                     return false;
@@ -358,9 +369,12 @@ static bool look_in(struct engine *e, struct search *x, uint64_t pos, struct ran
 {
     bool sorted = x->skip && ascending(r);
     uint64_t after = sorted ? skip_unit(x->skip, pos) : 0;
+    x->held = 0;
     bool got = seg_take(e, x, r, after, out, changed);
-    if (x->skip && !x->again)
-        skip_looked(e, x->skip, pos, got ? (sorted ? out->unit : 0) : UINT64_MAX, x->passed);
+    uint64_t upto = !sorted && (got || x->held) ? 0 : x->held ? x->held - 1 : got ? out->unit : UINT64_MAX;
+    if (x->skip && !x->again && !x->kept)
+        skip_looked(e, x->skip, pos, upto, x->passed);
+    x->kept = x->kept || x->held;
     return got;
 }
 
@@ -471,9 +485,9 @@ static bool rest_take(struct engine *e, struct search *x, struct pick *out)
 static bool lane_take(struct engine *e, struct rq *q, enum lane l, struct worker *w, struct pick *out)
 {
     struct lane_q *L = &q->lane[l];
-    struct search x = { q, l, w, skip_find(e, q, l, w), 0, false };
+    struct search x = { .q = q, .lane = l, .w = w, .skip = skip_find(e, q, l, w) };
     for (;;) {
-        x.again = false;
+        x.again = x.kept = false;
         if (head_take(e, &x, out))
             return true;
         if (!x.again && (e->rc || L->count == 0 || (L->loaded && L->count == L->head.r.total)))

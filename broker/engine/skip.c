@@ -1,10 +1,12 @@
-/* What a worker need not look at again. He declined a task, did it already, or did what it builds upon: that is for ever, so where his first task in a
+/* What a worker need not look at again. He declined a task, answered it, or did what it builds upon: that is for ever, so where his first task in a
  * queue can be is remembered, and a queue that begins with a million tasks of his own costs him what one that begins with somebody else's does.
  *
  * For each lane of a queue and worker who met that many of them: a cursor (all segments before it hold nothing for him; in its own the units up to one,
  * where units ascend in it), and spans of segments behind it that hold nothing for him, coalesced as they were appended. Positions only grow and
  * what was appended is never put before anything, so what was true stays true. It is only a memory of what looking would find: it changes costs, never
  * who gets what; a start begins without it, and finds what was stored as soon as somebody has looked in vain for long.
+ *
+ * Of a task with copies that he holds and may give back it is not so: the cursor stops before the first of these.
  *
  * Stored where the queue is, in READY, under the lane with its highest bit set and the worker in the place of the position; written each time that
  * another stretch was learned, deleted with the run or when the queue is empty. */

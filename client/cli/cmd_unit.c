@@ -57,7 +57,9 @@ static const char *word(const char *of, const char *key, const struct sl_value *
                                        "dropped",
                                        "another answer was wanted",
                                        "a review sent it back",
-                                       "not its author's alone any more" };
+                                       "not its author's alone any more",
+                                       NULL,
+                                       "somebody has come who may do it" };
     const char *const *words = NULL;
     size_t count = 0;
     if (strcmp(key, "why") == 0 || strcmp(key, "what") == 0) {

@@ -25,6 +25,11 @@ static const char *const reviewed =
 static const char *const simple = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
                                   "  - name: s\n    form: {fields: [{name: a, type: short_answer}]}\n";
 
+static const char *const copies =
+    "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+    "  - name: s\n    copies: {min: 2}\n    agree: {method: all}\n    form: {fields: [{name: a, type: "
+    "short_answer}]}\n";
+
 /* Two workers; each has the one skill that is named. */
 static void skills(const char *asha, const char *bina)
 {
@@ -159,6 +164,102 @@ static void a_thousand_declined_are_not_looked_at_each_time(void **state)
     world_end(&w);
 }
 
+/* What it costs who answered the first n tasks of a queue with copies, which all wait for somebody else, to get the next. */
+static uint64_t answered(unsigned n, bool again)
+{
+    open_world(copies);
+    for (unsigned i = 0; i < n; i += 1000)
+        make(ASHA, 1000);
+    world_put(&w, run, 2);
+    if (again) {
+        world_restart(&w);
+        world_hello(&w, &h, NULL, 0);
+        skills("make", "make");
+    }
+    uint64_t from = reads();
+    assert_int_equal(take(ASHA, 1), 1);
+    uint64_t cost = reads() - from;
+    assert_int_equal(unit_of(0), n + 1);
+    world_end(&w);
+    return cost;
+}
+
+static void who_answered_the_first_of_many_gets_the_next_at_the_usual_cost(void **state)
+{
+    (void)state;
+    uint64_t few = answered(1000, false), many = answered(8000, false);
+    assert_true(many <= few + 20);
+    few = answered(1000, true), many = answered(8000, true);
+    assert_true(many <= few + 20);
+}
+
+/* Each task wants two answers. Beside a list that is searched from end to end: what came back first, in the order in which it did, then what is fresh; a task
+ * stays where it is while a place of it is open. */
+static void what_he_gives_back_of_several_answers_is_his_again(void **state)
+{
+    enum { UNITS = 300, OPEN = 2 };
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct rng r = rng_of(seed, "copies", 0);
+        static unsigned queue[100000];
+        static bool never[WORKERS][UNITS + 1], holds[WORKERS][UNITS + 1];
+        static struct world_task held[WORKERS][UNITS + 1];
+        static unsigned taken[UNITS + 1]; /* places held or counted */
+        unsigned back_end = 0, put = 0;
+        memset(never, 0, sizeof never);
+        memset(holds, 0, sizeof holds);
+        memset(taken, 0, sizeof taken);
+        open_world(copies);
+        for (unsigned step = 0; step < 1200; step++) {
+            unsigned who = rng_below(&r, 10) < 7 ? ASHA : BINA, expected = 0;
+            if (put < UNITS && rng_chance(&r, 300000)) {
+                unsigned n = 1 + (unsigned)rng_below(&r, UNITS - put > 30 ? 30 : UNITS - put);
+                world_put(&w, run, n);
+                put += n;
+            }
+            if (rng_chance(&r, 450000)) { /* something that he holds ends */
+                unsigned u = put ? 1 + (unsigned)rng_below(&r, put) : 0;
+                while (u && u <= put && !holds[who][u])
+                    u++;
+                if (!u || u > put)
+                    continue;
+                unsigned act = (unsigned)rng_below(&r, 3);
+                holds[who][u] = false;
+                world_clear(&w);
+                if (act == 0) {
+                    assert_int_equal(world_submit(&w, &h, &held[who][u], "a"), SLP_E_OK);
+                } else {
+                    assert_int_equal(world_act(&w, &h, &held[who][u], act == 1 ? ACT_DECLINE : ACT_RELEASE, NULL, NULL),
+                                     SLP_E_OK);
+                    if (taken[u]-- == OPEN) /* it was in hand, and is ready again: behind what came back before */
+                        queue[back_end++] = u;
+                }
+                never[who][u] = act != 2;
+                if (never[ASHA][u] && never[BINA][u] && taken[u] < OPEN)
+                    taken[u] = OPEN; /* nobody is left: it is parked */
+                continue;
+            }
+            for (unsigned i = 0; i < back_end && !expected; i++)
+                if (taken[queue[i]] < OPEN && !never[who][queue[i]] && !holds[who][queue[i]])
+                    expected = queue[i];
+            for (unsigned u = 1; u <= put && !expected; u++)
+                if (taken[u] < OPEN && !never[who][u] && !holds[who][u])
+                    expected = u;
+            if (!expected)
+                continue;
+            assert_int_equal(take(who, 1), 1);
+            assert_int_equal(unit_of(0), expected);
+            held[who][expected] = t[0];
+            holds[who][expected] = true;
+            if (++taken[expected] == OPEN) /* it is in no queue any more */
+                for (unsigned i = 0; i < back_end; i++)
+                    if (queue[i] == expected)
+                        memmove(queue + i, queue + i + 1, (--back_end - i) * sizeof *queue), i--;
+        }
+        world_end(&w);
+    }
+}
+
 /* Beside a list that is searched from end to end: what came back first, then what is fresh, without what the worker declined. */
 static void what_is_skipped_is_never_what_he_may_do(void **state)
 {
@@ -218,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_restart_does_not_make_it_dear),
         cmocka_unit_test(a_thousand_declined_are_not_looked_at_each_time),
         cmocka_unit_test(what_is_skipped_is_never_what_he_may_do),
+        cmocka_unit_test(who_answered_the_first_of_many_gets_the_next_at_the_usual_cost),
+        cmocka_unit_test(what_he_gives_back_of_several_answers_is_his_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
