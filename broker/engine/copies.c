@@ -561,6 +561,7 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
         assign_dirty(e, x.s);
         assert(t[ST_COUNTED] > 0);
         t[ST_COUNTED]--;
+        t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he is not asked again */
         slp_pack_u64(&e->b2, x.no);
         n++;
     }

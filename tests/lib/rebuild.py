@@ -119,7 +119,7 @@ class World:
     def on_line_stations(self, d, seq):
         at = len(self.line_stations(d["line"], d["version"])) if d.get("name") is None else 0
         for i, (number, name) in enumerate(d["stations"]):
-            paused = any(s["paused"] for s in self.stations.values() if (s["line"], s["name"]) == (d["line"], name))
+            paused = any(s["paused"] for s in self.stations.values() if s["line"] == d["line"] and s["name"] in (name, name.removesuffix(".jury")))
             self.stations.setdefault(number, {"line": d["line"], "version": d["version"], "index": at + i, "name": name, "paused": paused})
 
     def on_line_state(self, d, seq):

@@ -274,7 +274,7 @@ static void submit_sent(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_make(&c->assignments, f->assignment, sizeof *a);
     a->sent = ck_more(a->sent, &a->sent_cap, a->sents, sizeof *a->sent);
-    a->sent[a->sents++] = (struct ck_sent){ f->digest, f->route, !f->flag };
+    a->sent[a->sents++] = (struct ck_sent){ f->digest, f->result, f->route, !f->flag };
     c->sums.results_sent++;
 }
 

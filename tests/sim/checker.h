@@ -44,7 +44,7 @@ const char *verdict_name(enum verdict v);
 
 enum fact_kind {
     /* station: number; line, index, kind (0 any 1 human 2 robot), level[] needed, after (bits), when_on (-1 always, -2 the row's, else a
-     * station's route), shut_hubs, shut_teams (bits of those who get nothing), not_did (bits of stations; who did one does not get this), when_is, attempts, copies_min, copies_max, ties, at_once, per_day (0: no limit), lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
+     * station's route), shut_hubs, shut_teams (bits of those who get nothing), not_did (bits of stations; who did one does not get this), when_is, attempts, copies_min, copies_max, ties, jury, equal, at_once, per_day (0: no limit), lease_us, start_by_us, stations (of the line version), first (station number of index 0) */
     FACT_STATION,
     FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), index of its hub, team, level[], digest: its shift, 0: none; per_day */
     FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
@@ -66,7 +66,8 @@ enum fact_kind {
     FACT_LINE_STATE, /* line, state */
     FACT_STATION_STATE, /* line, index, flag: paused */
     FACT_HELD,       /* run, station, unit */
-    FACT_DECIDED,    /* run, station, unit, result, assignment (whose answer the outcome follows), count: answers, state: votes */
+    FACT_DECIDED,    /* run, station, unit, result, assignment (whose answer the outcome follows), count: answers, state: votes, flag: by auto_judge */
+    FACT_PLACED,     /* run, station, unit, assignment: an entry; count: its place, state: its votes */
     FACT_WANTS,      /* run, station, unit, count: answers wanted from here on, why */
     FACT_REVIEWED,   /* run, station, unit, result, assignment, count: round of the work, state: enum sim_review */
     FACT_BLOCKED,    /* run, station, unit */
@@ -109,6 +110,7 @@ struct fact {
     uint32_t review, rounds; /* of STATION */
     int64_t return_us;
     bool rejects;
+    uint32_t jury, equal; /* of STATION: of a tournament its jury's index, of a jury its tournament's; entries that end it at once, 0: never */
     uint32_t copies_min, copies_max, ties; /* of STATION, copies_max 0: no copies; ties: enum sim_ties */
     bool flag;
     uint8_t level[CHECKER_SKILLS];
@@ -117,7 +119,7 @@ struct fact {
 };
 
 /* What a tie means at a station with copies, whose answers agree by their routes. ALL: every answer is kept, there are no ties. */
-enum sim_ties { TIES_MORE, TIES_FIRST, TIES_FAIL, TIES_ALL };
+enum sim_ties { TIES_MORE, TIES_FIRST, TIES_FAIL, TIES_ALL, TIES_ENTRIES /* a tournament's */, TIES_JURY_FIRST, TIES_JURY_REVIEW, TIES_JURY_FAIL };
 
 enum sim_review { REVIEW_ACCEPT, REVIEW_IMPROVE, REVIEW_REJECT };
 

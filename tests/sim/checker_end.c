@@ -100,6 +100,7 @@ static void story_assignment(struct checker *c, const struct fact *f)
         if (f->digest == (as_it_was ? about->digest : a->sent[i].digest)) {
             sent = true;
             a->route = about && a->sent[i].route < 0 ? about->route : a->sent[i].route;
+            a->entry = a->sent[i].entry;
         }
     }
     sent = sent || (about && !about->told); /* what it is about is beyond what is told */
@@ -223,6 +224,8 @@ static void judge_route(struct checker *c, const struct ck_run *r, size_t unit)
             continue;
         bool turn = true, wanted = s->f.when_on == -1;
         uint32_t after = ck_waits_for(c, s);
+        if (s->f.ties >= TIES_JURY_FIRST) /* it goes with its tournament */
+            wanted = u->task[s->f.jury].state == CK_DONE;
         for (uint32_t k = 0; k < r->stations; k++)
             turn = turn && (!(after >> k & 1) || u->task[k].state == CK_DONE || u->task[k].state == CK_SKIPPED);
         if (s->f.when_on == -2)
@@ -257,7 +260,7 @@ static void judge_agreement(struct checker *c, const struct ck_run *r, size_t un
         const struct ck_task *t = &r->unit[unit - 1]->task[i];
         const struct ck_assignment *v[64];
         uint32_t n = 0, votes[3] = { 0 }, lead = 0, beyond = 0, told = 0;
-        if (!s || t->state != CK_DONE)
+        if (!s || t->state != CK_DONE || s->ties >= TIES_ENTRIES)
             continue;
         for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a && n < 64;
              a = ck_get(&c->assignments, a->prev), told++) {
@@ -344,7 +347,7 @@ void checker_end(struct checker *c)
             if (!r->unit[k]->told)
                 ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is not there any more", r->id, k + 1);
             else
-                judge_route(c, r, k + 1), judge_agreement(c, r, k + 1);
+                judge_route(c, r, k + 1), judge_agreement(c, r, k + 1), ck_judge_contest(c, r, k + 1);
             if (!r->unit[k]->state)
                 ck_verdict(c, UNFINISHED, "run %" PRIu64 " unit %zu has not come to an end", r->id, k + 1);
         }

@@ -144,11 +144,14 @@ static void dead(struct checker *c, const struct fact *f)
         return;
     if (f->why == 0)
         attempts_left(c, f, t, ck_index_of(c, f->station), false);
+    t->parked = (uint8_t)f->why;
     if (f->why == 4 && ck_sent_back(c, f, t)) { /* rejected in the last round */
         move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IS(DONE));
         touch(c, f->run, f->unit);
         return;
     }
+    if (f->why == 6 || f->why == 7)
+        ck_nobody(c, f, t);
     unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) | IS(DEAD) : 0;
     move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IN_HAND | several);
 }
@@ -166,7 +169,8 @@ static void ready(struct checker *c, const struct fact *f)
                                      [8] = IS(ASSIGNED),
                                      [11] = IN_HAND | IS(DEAD),
                                      [12] = IS(DONE),
-                                     [13] = IS(READY) };
+                                     [13] = IS(READY),
+                                     [15] = IS(DEAD) };
     struct ck_run *r;
     struct ck_task *t = task_of(c, f, "ready", &r);
     if (!t)
@@ -198,6 +202,8 @@ static void ready(struct checker *c, const struct fact *f)
     unsigned may = f->why < sizeof from / sizeof *from ? from[f->why] : 0;
     if (copies && f->why == 8)
         may = IN_HAND;
+    if (f->why == 15 && t->parked != 6 && t->parked != 7)
+        may = 0; /* only what had nobody left comes back by itself */
     move(c, r, f, t, i, CK_READY, may);
     if (copies && t->accepted + t->outstanding >= ck_wanted(copies, t))
         ck_verdict(c, OVER_ASKED,
@@ -225,14 +231,14 @@ bool ck_on_shift(const struct checker *c, const struct ck_worker *w, int64_t wal
     return false;
 }
 
-static bool did_before(struct checker *c, const struct fact *f, const struct ck_station *s)
+bool ck_did_before(struct checker *c, uint64_t run, uint64_t unit, uint64_t worker, const struct ck_station *s)
 {
-    const struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    const struct ck_unit *u = ck_unit(c, run, unit);
     uint32_t not_did = s->f.review ? ck_upstream(c, s) : s->f.not_did;
     for (uint32_t k = 0; u && k < s->f.stations; k++)
         for (const struct ck_assignment *a = not_did >> k & 1 ? ck_get(&c->assignments, u->task[k].newest) : NULL; a;
              a = ck_get(&c->assignments, a->prev))
-            if (a->worker == f->worker && a->state == CK_COUNTED)
+            if (a->worker == worker && a->state == CK_COUNTED)
                 return true;
     return false;
 }
@@ -256,13 +262,13 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
         why = "is off shift";
     else if (r->paused || r->state > 1)
         why = "gets it though the run is paused or over";
-    else if (l && (l->state || l->paused >> s->f.index & 1))
+    else if (l && (l->state || l->paused >> (s->f.ties >= TIES_JURY_FIRST ? s->f.jury : s->f.index) & 1))
         why = "gets it though line or station is paused";
     else if (s->f.shut_hubs >> w->f.index & 1)
         why = "is of a hub that gets nothing here";
     else if (s->f.shut_teams >> w->f.team & 1)
         why = "is of a team that gets nothing here";
-    else if (did_before(c, f, s))
+    else if (ck_did_before(c, f->run, f->unit, f->worker, s))
         why = "did what comes before";
     else if (ck_authors_alone(c, f, s))
         why = "is not its author, whose it is for a while";
@@ -483,7 +489,7 @@ static void task_done(struct checker *c, const struct fact *f)
     if (!t)
         return;
     move(c, r, f, t, ck_index_of(c, f->station), CK_DONE,
-         IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD));
+         IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD) | (t->at_once ? IS(BLOCKED) : 0));
     touch(c, f->run, f->unit);
     t->author = 0;
     const struct ck_station *s = ck_get(&c->stations, f->station);
@@ -539,11 +545,14 @@ static void wants(struct checker *c, const struct fact *f)
     if (!t)
         return;
     uint32_t old = copies ? ck_wanted(copies, t) : 1;
-    bool may = copies && f->count == old + 1 && t->accepted + t->outstanding == old;
+    bool jury = copies && copies->ties >= TIES_JURY_FIRST;
+    bool may = copies && (f->count == old + 1 || (jury && f->why == 11 && f->count > old)) &&
+               t->accepted + t->outstanding == old;
     if (f->why == 7)
         may = may && t->state == CK_DEAD;
     else
-        may = may && f->why == 11 && !t->outstanding && copies->ties == TIES_MORE && f->count <= copies->copies_max;
+        may = may && f->why == 11 && !t->outstanding && (jury || copies->ties == TIES_MORE) &&
+              f->count <= copies->copies_max;
     if (!may)
         ck_verdict(c, OVER_ASKED,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u (%s) wants %" PRIu64
@@ -565,8 +574,14 @@ static void decided(struct checker *c, const struct fact *f)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": outcome %" PRIu64 " follows result %" PRIu64, f->seq, f->result,
                    c->newest_result);
     c->newest_result = f->result;
-    if (!copies || !a || a->state != CK_COUNTED || a->run != f->run || a->unit != f->unit || a->station != f->station ||
-        t->outstanding || f->count != t->accepted || t->accepted != ck_wanted(copies, t))
+    const struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    bool jury = copies && copies->ties >= TIES_JURY_FIRST;
+    uint32_t from =
+        jury ? f->station - copies->index + copies->jury : f->station; /* where the answers are that it follows */
+    uint64_t counted = jury && f->flag ? u->task[copies->jury].accepted : t->accepted;
+    t->at_once = f->flag;
+    if (!copies || !a || a->state != CK_COUNTED || a->run != f->run || a->unit != f->unit || a->station != from ||
+        t->outstanding || f->count != counted || (f->flag ? !jury || t->accepted : t->accepted != ck_wanted(copies, t)))
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is decided by assignment %" PRIu64
                    ", of %" PRIu64 " answers; %u count, %u are outstanding, %u wanted",
@@ -660,6 +675,7 @@ bool ck_event(struct checker *c, const struct fact *f)
     case FACT_REVIEWED: reviewed(c, f); break;
     case FACT_WANTS: wants(c, f); break;
     case FACT_DECIDED: decided(c, f); break;
+    case FACT_PLACED: ck_placed(c, f); break;
     case FACT_UNIT_DONE: unit_ends(c, f, 1); break;
     case FACT_DROPPED: unit_ends(c, f, 2); break;
     default: return false;

@@ -18,8 +18,8 @@ struct ck_task {
     uint64_t owes;     /* a worker whose begun assignment was taken back in this step, which only an answer of his does */
     int64_t due;
     uint32_t votes; /* of the outcome */
-    uint8_t state, was, story;
-    bool dispatched, declined, told;
+    uint8_t state, was, story, parked; /* parked: why it is dead */
+    bool dispatched, declined, told, at_once; /* at_once: decided by auto_judge */
     /* with reviews: how often its work was sent back; whose alone it is since `back_us`, 0: anybody's; of a review: the last verdict, and that the work is to go back */
     uint32_t round;
     uint64_t author, reviewed; /* reviewed: the result whose verdict was told last */
@@ -40,7 +40,7 @@ struct ck_run {
     uint64_t counts[CHECKER_STATIONS_MAX][9];
     int64_t free_ready[CHECKER_STATIONS_MAX]; /* ready, and declined by nobody */
 };
-struct ck_sent { uint64_t digest; int32_t route; bool filled; }; /* filled: the answer was not left empty */
+struct ck_sent { uint64_t digest, entry; int32_t route; bool filled; }; /* entry: of a vote, what it is for; filled: the answer was not left empty */
 struct ck_assignment {
     uint64_t run, unit, worker, hub, prev, result, changed, judged, row; /* run 0: only heard of from a worker */
     int64_t until; /* not before then may it expire */
@@ -51,6 +51,8 @@ struct ck_assignment {
     int32_t route;
     uint32_t round;  /* of the work, when it was given */
     uint64_t about, digest; /* of a verdict: the assignment whose work it is about; digest: of the result as the story tells it */
+    uint64_t entry; /* as of the one that came */
+    uint32_t place, score; /* of an entry, as told */
     struct ck_sent *sent; /* what its worker sent; more than one only where a result was lost before it was sent and made again */
     size_t sents, sent_cap;
 };
@@ -126,6 +128,11 @@ void ck_limit_over(struct checker *c, const struct fact *f, const struct ck_assi
 bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; false: not its matter */
 void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
 void ck_step_over(struct checker *c);
+/* checker_contest.c: tournaments, and tasks for which nobody is left */
+void ck_placed(struct checker *c, const struct fact *f);
+void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t); /* is that so? */
+void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit);
+bool ck_did_before(struct checker *c, uint64_t run, uint64_t unit, uint64_t worker, const struct ck_station *s);
 void ck_seen(struct checker *c, const struct fact *f);
 void ck_end_fact(struct checker *c, const struct fact *f);
 #endif

@@ -114,7 +114,8 @@ static void story_assignment(struct sim *s, struct slr *r, struct fact f)
     f.state = (uint32_t)number_at(*r, v.n, "state");
     f.why = (uint32_t)number_at(*r, v.n, "why");
     if (slr_find(*r, v.n, "result", &at) && slr_next(&at, &res) == 0 && res.type == SLR_MAP) {
-        struct slp_bytes answer = string_at(at, res.n, "answer");
+        struct slp_bytes answer = string_at(at, res.n, "answer"), vote = string_at(at, res.n, "winner");
+        answer = vote.n ? vote : answer;
         f.digest = digest(answer.p, answer.n);
     }
     checker_feed(s->checker, &f);

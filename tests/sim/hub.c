@@ -192,6 +192,33 @@ static void verdict(struct sim *s, struct hub *h, const struct core_task *t, con
         slp_pack_nil(values);
 }
 
+/* A juror chooses one of the entries that he sees. False: this is no jury's task. *entry: its assignment, which its text tells. */
+static bool votes(struct sim *s, struct hub *h, const struct core_task *t, char ballot[12], uint64_t *entry)
+{
+    const struct sim_station *st = lines_station(s, t->station_id);
+    struct slp_cursor c = slp_each(t->fields);
+    struct slp_bytes raw, last = { NULL, 0 };
+    struct slr_value v;
+    if (!st || st->ties < TIES_JURY_FIRST)
+        return false;
+    while (slp_next_raw(&c, &raw))
+        last = raw;
+    struct slr r = slr_on(last.p, last.n);
+    CHECK(s, slr_next(&r, &v) == 0 && v.type == SLR_ARRAY &&
+                 v.n == lines_station(s, t->station_id - st->index + st->jury)->copies_max);
+    uint32_t choice = (uint32_t)rng_below(&h->rng, v.n);
+    snprintf(ballot, 12, "%u", choice + 1);
+    for (uint32_t i = 0; i <= choice; i++) {
+        struct slr at = r, answer;
+        struct slr_value m, x;
+        CHECK(s, slr_next(&at, &m) == 0 && m.type == SLR_MAP && slr_find(at, m.n, "answer", &answer) &&
+                     slr_next(&answer, &x) == 0 && x.type == SLR_STR && x.n > 7 && !memcmp(x.p, "answer ", 7));
+        *entry = strtoull(x.p + 7, NULL, 10);
+        CHECK(s, slr_skip(&r, 8) == 0);
+    }
+    return true;
+}
+
 void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad)
 {
     const struct core_task *t = core_find(h->core, assignment);
@@ -200,6 +227,9 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     if (!t || t->state != CORE_STARTED)
         return;
     int route = (int)rng_below(&h->rng, 3);
+    uint64_t entry = 0;
+    char ballot[12];
+    bool judges = votes(s, h, t, ballot, &entry);
     int n = snprintf(text, sizeof text, "answer %" PRIu64 " of %s, %" PRIu64 " ", assignment, core_task_worker(t),
                      rng_u64(&h->rng));
     for (uint64_t k = rng_spread(&h->rng, 1, 200); k && n < (int)sizeof text - 1; k--)
@@ -212,13 +242,15 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
         if (bad)
             slp_pack_nil(&values);
         else
-            slp_pack_str(&values, text, (size_t)n);
-        slp_pack_cstr(&values, route_names[route]);
+            slp_pack_str(&values, judges ? ballot : text, judges ? strlen(ballot) : (size_t)n);
+        if (!judges)
+            slp_pack_cstr(&values, route_names[route]);
     }
     struct slp_item_result r = { .assignment = assignment,
                                  .worker = t->worker_no,
                                  .values = { values.p, (uint32_t)values.n,
-                                             !st->review   ? 2u
+                                             judges        ? 1u
+                                             : !st->review ? 2u
                                              : st->rejects ? 5u
                                                            : 4u },
                                  .active_us = 1000 };
@@ -235,12 +267,14 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     if (person)
         sync_all(h); /* before it is sent */
     if (!bad)
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBMIT_SENT,
-                                                 .assignment = assignment,
-                                                 .worker = t->worker_no,
-                                                 .digest = digest(text, (size_t)n),
-                                                 .route = route,
-                                                 .flag = n == 0 });
+        checker_feed(s->checker,
+                     &(struct fact){ .kind = FACT_SUBMIT_SENT,
+                                     .assignment = assignment,
+                                     .worker = t->worker_no,
+                                     .digest = judges ? digest(ballot, strlen(ballot)) : digest(text, (size_t)n),
+                                     .result = entry,
+                                     .route = route,
+                                     .flag = n == 0 });
     h->finished++;
     TELL(s, "%s: %s finishes assignment %" PRIu64 "%s", h->name, core_task_worker(t), assignment, bad ? " badly" : "");
     struct outboxed *o = &h->outbox[h->outbox_n - 1];
@@ -698,6 +732,8 @@ void hub_calm(struct sim *s, struct hub *h)
         start(s, h);
     else
         staff_start(s, h);
+    if (s->plan.scarce && h->like == 0)
+        staff_change(s, h); /* everybody who can do everything is back */
     hub_pump(s, h);
 }
 

@@ -103,6 +103,8 @@ static void limits(struct sim *s, struct rng *r, struct sim_variant *v)
     for (uint32_t i = 0; !s->plan.alike && i < v->stations; i++) {
         v->st[i].at_once = tasks < 2000 && rng_chance(r, 150000) ? (uint32_t)rng_range(r, 3, 9) : 0;
         v->st[i].per_day = rng_chance(r, 150000) ? tasks / 4 + (uint32_t)rng_range(r, 1, 40) : 0;
+        if (v->st[i].ties >= TIES_ENTRIES)
+            v->st[i].at_once = v->st[i].per_day = 0;
     }
 }
 
@@ -136,7 +138,7 @@ static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
 {
     for (uint32_t i = 0; i < v->stations; i++) {
         struct rng r = rng_of(s->plan.seed, "gold", line * STATIONS_MAX + i);
-        bool has = !s->plan.alike && !v->st[i].after && rng_chance(&r, 400000);
+        bool has = !s->plan.alike && !v->st[i].after && v->st[i].ties < TIES_ENTRIES && rng_chance(&r, 400000);
         v->st[i].gold_every = has ? (uint32_t)rng_range(&r, 1, 6) : 0;
         v->st[i].gold_rows = has ? (uint32_t)rng_range(&r, 1, 20) : 0;
     }
@@ -213,6 +215,49 @@ static void reviews(struct sim *s, struct rng *r, struct sim_variant *v)
     }
 }
 
+/* Some stations are tournaments. Seven can do everything in such a world: three enter at most, and three more may have to vote. */
+static void contests(struct sim *s, struct rng *r, struct sim_variant *v)
+{
+    v->named = v->stations;
+    for (uint32_t i = 0; s->plan.contests && i < v->named && v->stations < STATIONS_MAX; i++) {
+        struct sim_station *t = &v->st[i];
+        if (rng_chance(r, 600000))
+            continue;
+        struct sim_station *j = &v->st[v->stations];
+        t->kind = 0;
+        t->ties = TIES_ENTRIES;
+        t->copies_min = t->copies_max = (uint32_t)rng_range(r, 2, 3);
+        t->equal = rng_chance(r, 500000) ? (uint32_t)rng_range(r, 2, t->copies_max) : 0;
+        t->at_once = t->per_day = 0;
+        t->jury = v->stations;
+        *j = *t;
+        j->equal = 0;
+        j->jury = i;
+        j->when_on = -1;
+        j->after = 1u << i;
+        j->not_did = 1u << i;
+        j->ties = rng_chance(r, 500000) ? TIES_JURY_FIRST : t->copies_max == 2 ? TIES_JURY_FAIL : TIES_JURY_REVIEW;
+        j->copies_max = j->ties == TIES_JURY_FAIL ? 2 : (uint32_t)rng_range(r, 1, 3);
+        j->copies_min = j->ties == TIES_JURY_FIRST ? (j->copies_max + 1) / 2 : j->copies_max / 2 + 1;
+        v->stations++;
+    }
+    for (uint32_t i = 0; i < v->named; i++) /* who did what before is not counted on here */
+        for (uint32_t k = 0; k < v->named; k++)
+            if ((v->st[i].not_did >> k & 1) && (v->st[i].copies_max || v->st[k].copies_max))
+                v->st[i].not_did = 0;
+}
+
+const struct sim_station *lines_station(const struct sim *s, uint64_t id)
+{
+    for (uint32_t i = 0; i < s->plan.lines; i++)
+        for (uint32_t k = 0; k < s->line[i].variants; k++) {
+            const struct sim_variant *v = &s->line[i].v[k];
+            if (v->applied && id >= v->first_station && id < v->first_station + v->stations)
+                return &v->st[id - v->first_station];
+        }
+    return NULL;
+}
+
 static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number,
                     char *b, size_t size)
 {
@@ -221,7 +266,7 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
                                 "line: %s\ntitle: variant %u\ninput:\n  - {name: text, type: text, required: true}\n"
                                 "  - {name: kind, type: text, options: [x, y, z]}\nstations:\n",
                                 l->name, number);
-    for (uint32_t i = 0; i < v->stations; i++) {
+    for (uint32_t i = 0; i < v->named; i++) {
         const struct sim_station *t = &v->st[i];
         n += (size_t)snprintf(b + n, size - n, "  - name: s%u\n    worker: {kind: %s, skills: {", i, kinds[t->kind]);
         bool first = true;
@@ -260,6 +305,19 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
         n += (size_t)snprintf(b + n, size - n, "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
                               t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
         static const char *const ties[] = { "more", "first", "fail" };
+        if (t->ties == TIES_ENTRIES) {
+            static const char *const tied[] = { "first", "review", "fail" };
+            const struct sim_station *j = &v->st[t->jury];
+            n += (size_t)snprintf(b + n, size - n,
+                                  "    type: tournament\n    contestants: %u\n    jury: {max: %u, ties: %s}\n",
+                                  t->copies_max, j->copies_max, tied[j->ties - TIES_JURY_FIRST]);
+            if (t->equal)
+                n += (size_t)snprintf(b + n, size - n, "    auto_judge: {equal: %u, on: [route]}\n", t->equal);
+            n += t->start_by_us
+                     ? (size_t)snprintf(b + n, size - n, "    start_by: %" PRId64 "s\n", t->start_by_us / SEC)
+                     : 0;
+            continue;
+        }
         if (t->copies_max)
             n += (size_t)snprintf(b + n, size - n, "    copies: {min: %u, max: %u}\n    agree: ", t->copies_min,
                                   t->copies_max);
@@ -289,7 +347,8 @@ void lines_make(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.lines; i++) {
         struct rng r = rng_of(s->plan.seed, "line", i), cr = rng_of(s->plan.seed, "copies", 1 + i),
-                   vr = rng_of(s->plan.seed, "reviews", 1 + i), lr = rng_of(s->plan.seed, "limits", i);
+                   vr = rng_of(s->plan.seed, "reviews", 1 + i), lr = rng_of(s->plan.seed, "limits", i),
+                   tr = rng_of(s->plan.seed, "contests", 1 + i);
         struct sim_line *l = &s->line[i];
         snprintf(l->name, sizeof l->name, "line%u", i);
         l->variants = VARIANTS_MAX;
@@ -298,10 +357,13 @@ void lines_make(struct sim *s)
             if (k && rng_chance(&r, 500000)) { /* the same stations, other times */
                 l->v[k] = l->v[k - 1];
                 l->v[k].st[0].lease_us = rng_spread(&r, 30 * SEC, HOUR) / SEC * SEC;
+                if (l->v[k].st[0].ties == TIES_ENTRIES)
+                    l->v[k].st[l->v[k].st[0].jury].lease_us = l->v[k].st[0].lease_us;
             } else {
                 shape(s, &r, &l->v[k], i * VARIANTS_MAX + k);
                 copies(s, &cr, &l->v[k]);
                 reviews(s, &vr, &l->v[k]);
+                contests(s, &tr, &l->v[k]);
             }
             limits(s, &lr, &l->v[k]);
             gold(s, i, &l->v[k]);

@@ -87,6 +87,10 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng vr = rng_of(o->seed, "reviews", 0);
     p->reviews = !o->no_reviews && !p->alike && rng_chance(&vr, 400000);
 
+    struct rng tr = rng_of(o->seed, "contests", 0);
+    p->contests = !o->no_copies && !p->alike && !p->reviews && rng_chance(&tr, 350000);
+    p->scarce = !p->reviews && (p->copies || p->contests) && rng_chance(&tr, 500000);
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -152,5 +156,9 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", copies");
     if (p->reviews)
         fprintf(f, ", reviews");
+    if (p->contests)
+        fprintf(f, ", tournaments");
+    if (p->scarce)
+        fprintf(f, ", scarce workers");
     fprintf(f, "\n");
 }

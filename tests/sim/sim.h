@@ -69,6 +69,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
     bool reviews; /* some stations review the one before them */
+    bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
     bool apart; /* and robots do what people do not: some lines are faster */
 };
@@ -122,11 +123,14 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 /* ---- lines.c ---- */
 #define STATIONS_MAX 8
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
-struct sim_station { uint32_t kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, at_once, per_day, gold_every, gold_rows; };
-struct sim_variant { uint32_t stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
+struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; };
+/* jury: of a tournament its jury's index, of a jury its tournament's; equal: entries of the same route that end it at once, 0 never. Behind the
+ * `named` stations of the file come juries. */
+struct sim_variant { uint32_t named, stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
 void lines_make(struct sim *s);
 void lines_free_all(struct sim *s);
+const struct sim_station *lines_station(const struct sim *s, uint64_t station_id); /* NULL: nobody applied it yet */
 /* The variant of which this is the definition. */
 struct sim_variant *line_variant(struct sim *s, const char *packed, size_t n, struct sim_line **line);
 /* Rows and results can be told apart by their texts, and checked: the filler is a function of the number. */

@@ -69,6 +69,7 @@ void staff_make(struct sim *s, struct hub *h)
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
         s->plan.reviews ? STEADY_WITH_REVIEWS
+        : s->plan.contests ? 7
         : s->plan.copies
             ? 5
             : 2; /* of the first hub can do everything, a robot and people: so everything can come to an end */
@@ -100,7 +101,11 @@ void staff_change(struct sim *s, struct hub *h)
 {
     for (uint32_t i = 0; i < h->staff_n; i++) {
         struct member *m = &h->staff[i];
-        if (m->steady || rng_chance(&h->rng, 500000))
+        if (m->steady && s->plan.scarce && h->like == 0) { /* he will be there at the end */
+            m->on = s->calm || rng_chance(&h->rng, 600000);
+            m->here = m->here && m->on;
+        }
+        if (m->steady || s->calm || rng_chance(&h->rng, 500000))
             continue;
         m->on = rng_chance(&h->rng, 750000);
         m->level[rng_below(&h->rng, CHECKER_SKILLS)] = (uint8_t)rng_below(&h->rng, 4);

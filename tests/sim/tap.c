@@ -29,7 +29,8 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        TASK_DECIDED = 26,
        TASK_WANTS = 27,
        REVIEWED = 32,
-       TASKS_BLOCKED = 33
+       TASKS_BLOCKED = 33,
+       TASK_PLACED = 36
 };
 
 /* ---- the data of an event: a map with string keys ---- */
@@ -97,6 +98,33 @@ static bool each(struct pairs *p, uint64_t *n)
 
 /* ---- events ---- */
 
+/* What comes after a tournament comes after its jury. */
+static uint32_t after_juries(const struct sim_variant *v, const struct sim_station *st)
+{
+    uint32_t after = st->after;
+    for (uint32_t k = 0; st->ties < TIES_JURY_FIRST && k < v->named; k++)
+        if ((st->after >> k & 1) && v->st[k].ties == TIES_ENTRIES)
+            after = (after & ~(1u << k)) | 1u << v->st[k].jury;
+    return after;
+}
+
+/* Each entry's place: [assignment, place, votes]. */
+static void placed(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    struct slr r;
+    struct slr_value v, x[3];
+    CHECK(s, at(data, "places", &r) && slr_next(&r, &v) == 0 && v.type == SLR_ARRAY);
+    f->kind = FACT_PLACED;
+    for (uint32_t n = v.n; n; n--) {
+        CHECK(s, slr_next(&r, &v) == 0 && v.n == 3 && !slr_next(&r, &x[0]) && !slr_next(&r, &x[1]) &&
+                     !slr_next(&r, &x[2]));
+        f->assignment = x[0].u64;
+        f->count = x[1].u64;
+        f->state = (uint32_t)x[2].u64;
+        checker_feed(s->checker, f);
+    }
+}
+
 static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, const struct tapped *t)
 {
     struct sim_line *l = NULL;
@@ -111,7 +139,8 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
     v->version = (uint32_t)number(data, "version");
     v->applied = true;
     for (uint32_t i = 0, n = x.n; i < n; i++) {
-        const struct sim_station *st = &v->st[i];
+        struct sim_station *st = &v->st[i];
+        st->index = i;
         CHECK(s, i < v->stations && slr_next(&r, &x) == 0 && x.n == 2 && slr_next(&r, &x) == 0);
         uint32_t id = (uint32_t)x.u64;
         if (i == 0)
@@ -124,10 +153,14 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
                                 .first = id - i,
                                 .line = l->id,
                                 .wkind = st->kind,
-                                .after = st->after,
-                                .when_on = st->when_on,
+                                .after = after_juries(v, st),
+                                .when_on = st->when_on >= 0 && v->st[st->when_on].ties == TIES_ENTRIES
+                                               ? (int)v->st[st->when_on].jury
+                                               : st->when_on,
                                 .when_is = st->when_is,
                                 .attempts = st->attempts,
+                                .jury = st->jury,
+                                .equal = st->equal,
                                 .copies_min = st->copies_min,
                                 .copies_max = st->copies_max,
                                 .ties = st->ties,
@@ -229,6 +262,8 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
     case LINE_STATE: f.kind = FACT_LINE_STATE; break;
     case STATION_STATE:
         name = text(e->data, "station");
+        if (name.n > 2)
+            break; /* a jury, with its tournament */
         f.index = name.n == 2 ? (uint32_t)(name.p[1] - '0') : 0;
         f.flag = number(e->data, "paused");
         f.kind = FACT_STATION_STATE;
@@ -251,6 +286,8 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.result = number(e->data, "result");
         f.count = number(e->data, "answers");
         f.state = (uint32_t)number(e->data, "votes");
+        name = text(e->data, "decided");
+        f.flag = name.n == 4 && !memcmp(name.p, "auto", 4);
         break;
     case TASKS_BLOCKED: units(s, &f, e->data, FACT_BLOCKED); return;
     case REVIEWED:
@@ -264,6 +301,7 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.kind = FACT_WANTS;
         f.count = number(e->data, "wanted");
         break;
+    case TASK_PLACED: placed(s, &f, e->data); return;
     case UNITS_DONE: units(s, &f, e->data, FACT_UNIT_DONE); return;
     case UNITS_DROPPED: units(s, &f, e->data, FACT_DROPPED); return;
     case ASSIGNED: assigned(s, &f, e->data); return;

@@ -1,0 +1,162 @@
+/* Tournaments, judged from the history alone: what each juror chose is known from what he saw. Who won, by which rule, with which places, and that no vote was asked for
+ * which could not matter. And of a task that was parked because nobody is left: whether that is so. See checker_model.h. */
+#include <inttypes.h>
+
+#include "tests/sim/checker_model.h"
+
+#define ENTRIES_MAX 8
+
+void ck_placed(struct checker *c, const struct fact *f)
+{
+    struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
+    if (!a || a->run != f->run || a->unit != f->unit || a->station != f->station || a->state != CK_COUNTED ||
+        a->place) {
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": assignment %" PRIu64 " is placed, and is no entry of run %" PRIu64
+                   " unit %" PRIu64,
+                   f->seq, f->assignment, f->run, f->unit);
+        return;
+    }
+    a->place = (uint32_t)f->count;
+    a->score = f->state;
+}
+
+/* Those that count, in the order in which they did; how many. */
+static uint32_t counted(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most)
+{
+    uint32_t n = 0;
+    for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a && n < most;
+         a = ck_get(&c->assignments, a->prev)) {
+        uint32_t k = n;
+        if (a->state != CK_COUNTED)
+            continue;
+        for (n++; k && v[k - 1]->result > a->result; k--)
+            v[k] = v[k - 1];
+        v[k] = a;
+    }
+    return n;
+}
+
+/* With so many votes cast: has somebody won? Nobody can have as many with what is left (or, where the first of equals wins, more). */
+static bool settled(const struct fact *jury, const uint32_t *votes, uint32_t n, uint32_t cast, uint32_t *winner)
+{
+    uint32_t left = cast < jury->copies_max ? jury->copies_max - cast : 0, first = 0, even = 0;
+    for (uint32_t i = 0; i < n; i++)
+        first = votes[i] > votes[first] ? i : first;
+    *winner = first;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t could = votes[i] + left;
+        if (i == first)
+            continue;
+        even += votes[i] == votes[first];
+        if (left && (could > votes[first] || (could == votes[first] && (jury->ties != TIES_JURY_FIRST || i < first))))
+            return false;
+    }
+    return !even || jury->ties != TIES_JURY_FAIL;
+}
+
+static bool places_right(const struct ck_assignment *const *e, const uint32_t *score, uint32_t n, uint32_t winner,
+                         bool shared)
+{
+    uint32_t won = 0;
+    for (uint32_t i = 0; i < n; i++)
+        won += i == winner || (shared && e[i]->route == e[winner]->route);
+    for (uint32_t i = 0; i < n; i++) {
+        bool is = i == winner || (shared && e[i]->route == e[winner]->route);
+        uint32_t before = won;
+        for (uint32_t k = 0; k < n; k++)
+            before += !(k == winner || (shared && e[k]->route == e[winner]->route)) && score[k] > score[i];
+        if (e[i]->score != score[i] || e[i]->place != (is ? 1 : before + 1))
+            return false;
+    }
+    return true;
+}
+
+static void judge(struct checker *c, const struct ck_run *r, size_t unit, const struct fact *jury,
+                  const struct ck_task *t, const struct ck_task *entries)
+{
+    const struct ck_assignment *e[ENTRIES_MAX], *v[64];
+    uint32_t score[ENTRIES_MAX] = { 0 }, winner = 0, n = counted(c, entries, e, ENTRIES_MAX),
+             votes = counted(c, t, v, 64);
+    bool right = n == entries->accepted, early = false;
+    for (uint32_t i = 0; t->at_once && i < n; i++)
+        for (uint32_t k = 0; k < n; k++)
+            score[i] += e[k]->route == e[i]->route;
+    if (t->at_once) {
+        for (uint32_t i = 0; i < n; i++)
+            winner = score[i] > score[winner] ? i : winner;
+        const struct ck_station *of = ck_get(&c->stations, r->first + jury->jury);
+        right = right && of && of->f.equal && score[winner] >= of->f.equal && !votes;
+    }
+    for (uint32_t i = 0; !t->at_once && i < votes; i++) {
+        uint32_t k = 0;
+        early = early || (i && settled(jury, score, n, i, &winner));
+        while (k < n && ck_get(&c->assignments, v[i]->entry) != e[k])
+            k++;
+        right = right && k < n;
+        if (k == n)
+            continue;
+        score[k]++;
+        if (e[k]->worker == v[i]->worker)
+            ck_verdict(c, NOT_ELIGIBLE, "run %" PRIu64 " unit %zu: worker %" PRIu64 " voted for his own entry", r->id,
+                       unit, v[i]->worker);
+    }
+    if (!t->at_once)
+        right = right && settled(jury, score, n, votes, &winner);
+    right = right && t->winner && ck_get(&c->assignments, t->winner) == e[winner] && t->votes == score[winner] &&
+            places_right(e, score, n, winner, t->at_once);
+    if (!right)
+        ck_verdict(c, WRONG_STATE,
+                   "run %" PRIu64 " unit %zu: of %u entries (%u, %u, %u votes of %u) assignment %" PRIu64
+                   " won with %u",
+                   r->id, unit, n, score[0], score[1], score[2], votes, t->winner, t->votes);
+    if (early)
+        ck_verdict(c, OVER_ASKED, "run %" PRIu64 " unit %zu: %u votes, and fewer had settled it", r->id, unit, votes);
+}
+
+void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit)
+{
+    for (uint32_t i = 0; i < r->stations; i++) {
+        const struct fact *jury = ck_copies(c, r->first + i);
+        const struct ck_task *t = &r->unit[unit - 1]->task[i];
+        if (jury && jury->ties >= TIES_JURY_FIRST && t->state == CK_DONE)
+            judge(c, r, unit, jury, t, &r->unit[unit - 1]->task[jury->jury]);
+    }
+}
+
+/* ---- nobody is left ---- */
+
+static bool could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
+                  const struct ck_worker *w)
+{
+    bool fits = w->on && !(s->f.wkind && (s->f.wkind == 2) != (w->f.wkind == 1)) &&
+                !(s->f.shut_hubs >> w->f.index & 1) && !(s->f.shut_teams >> w->f.team & 1) &&
+                !ck_did_before(c, f->run, f->unit, w->f.worker, s);
+    for (uint32_t i = 0; fits && i < CHECKER_SKILLS; i++)
+        fits = w->f.level[i] >= s->f.level[i];
+    for (const struct ck_assignment *a = fits ? ck_get(&c->assignments, t->newest) : NULL; a;
+         a = ck_get(&c->assignments, a->prev))
+        if (a->worker == w->f.worker && (a->state != CK_RETURNED || a->why == 4))
+            return false;
+    return fits;
+}
+
+void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
+{
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    if (!s || !s->f.copies_max || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST))
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u is parked for nobody (%u), with %u outstanding",
+                   f->seq, f->run, f->unit, f->station, f->why, t->outstanding);
+    for (size_t i = 0; s && i < c->workers.cap; i++) {
+        const struct ck_worker *w = c->workers.v[i].p;
+        if (!w || !could(c, f, s, t, w))
+            continue;
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
+                   " station %u is parked for nobody, worker %" PRIu64 " could do it",
+                   f->seq, f->run, f->unit, f->station, w->f.worker);
+        return;
+    }
+}
