@@ -247,15 +247,16 @@ static void contests(struct sim *s, struct rng *r, struct sim_variant *v)
                 v->st[i].not_did = 0;
 }
 
+/* A definition may be applied more than once: its stations have other numbers then. */
+void lines_number(struct sim *s, uint64_t id, const struct sim_station *st)
+{
+    CHECK(s, id < NUMBERS_MAX);
+    s->numbered[id] = st;
+}
+
 const struct sim_station *lines_station(const struct sim *s, uint64_t id)
 {
-    for (uint32_t i = 0; i < s->plan.lines; i++)
-        for (uint32_t k = 0; k < s->line[i].variants; k++) {
-            const struct sim_variant *v = &s->line[i].v[k];
-            if (v->applied && id >= v->first_station && id < v->first_station + v->stations)
-                return &v->st[id - v->first_station];
-        }
-    return NULL;
+    return id < NUMBERS_MAX ? s->numbered[id] : NULL;
 }
 
 static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number,

@@ -122,6 +122,7 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 
 /* ---- lines.c ---- */
 #define STATIONS_MAX 8
+#define NUMBERS_MAX 20000 /* of stations, in one world */
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
 struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; };
 /* jury: of a tournament its jury's index, of a jury its tournament's; equal: entries of the same route that end it at once, 0 never. Behind the
@@ -130,6 +131,7 @@ struct sim_variant { uint32_t named, stations, version, first_station; struct si
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
 void lines_make(struct sim *s);
 void lines_free_all(struct sim *s);
+void lines_number(struct sim *s, uint64_t station_id, const struct sim_station *st);
 const struct sim_station *lines_station(const struct sim *s, uint64_t station_id); /* NULL: nobody applied it yet */
 /* The variant of which this is the definition. */
 struct sim_variant *line_variant(struct sim *s, const char *packed, size_t n, struct sim_line **line);
@@ -305,6 +307,7 @@ struct sim {
     struct operator operator;
     struct watcher watcher[WATCHERS_MAX];
     struct sim_line line[LINES_MAX];
+    const struct sim_station *numbered[NUMBERS_MAX]; /* by station number */
     struct checker *checker;
     FILE *story;      /* NULL: not wanted */
     uint64_t hash, happened;

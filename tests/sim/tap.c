@@ -145,6 +145,7 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         uint32_t id = (uint32_t)x.u64;
         if (i == 0)
             v->first_station = id;
+        lines_number(s, id, st);
         CHECK(s, slr_next(&r, &x) == 0);
         struct fact st_fact = { .kind = FACT_STATION,
                                 .station = id,
