@@ -58,6 +58,24 @@ static void put_value(FILE *f, const json_t *v)
     free(text);
 }
 
+/* The entries of a tournament: numbered, a line a field. */
+static void put_entries(FILE *f, const json_t *v)
+{
+    const char *key;
+    json_t *value;
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        fprintf(f, "    %zu.\n", i + 1);
+        json_object_foreach(json_array_get(v, i), key, value)
+        {
+            fputs("      ", f);
+            text_put(f, key, strlen(key));
+            fputs(": ", f);
+            put_value(f, value);
+            fputc('\n', f);
+        }
+    }
+}
+
 void work_form_show(FILE *f, const json_t *task)
 {
     static const char *const told[] = { "author", "reason", "note" };
@@ -87,7 +105,13 @@ void work_form_show(FILE *f, const json_t *task)
             put_lines(f, "    ", json_string_value(value), json_string_length(value));
             continue;
         }
-        fputs(": ", f);
+        fputs(":", f);
+        if (json_is_array(value) && json_array_size(value) > 0 && json_is_object(json_array_get(value, 0))) {
+            fputc('\n', f);
+            put_entries(f, value);
+            continue;
+        }
+        fputc(' ', f);
         put_value(f, value);
         fputc('\n', f);
     }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demo: one broker, three hubs on three continents, 600 customer messages through a line of five stations.
+# The demo: one broker, three hubs on three continents, 600 customer messages through a line of six stations.
 #   deploy/demo/demo.sh [BUILD]
 # Everything runs in a temporary directory, on loopback ports that the system chooses, and is ended at the end, by process id. The
 # commands are shown as they are run. The finished work is left in BUILD/demo-output.csv.
@@ -143,7 +143,7 @@ for hub in kathmandu nairobi medellin; do
 done
 run sunline hub list
 
-say "3. A line: clean, then language and contact side by side, then ticket, which joins them; check reviews the urgent ones."
+say "3. A line: clean, then language and contact side by side, then ticket, which joins them; check reviews the urgent ones; for reply three compete."
 cp "$here/inbox.yml" "$here/messages.csv" .
 run sunline line check inbox.yml
 run sunline line apply inbox.yml
@@ -168,6 +168,11 @@ run sunline run output march --station check --answers --format jsonl -o verdict
 head -n 3 verdicts.jsonl
 sent_back=$(sed -n '/"check.verdict": *"reject"/s/.*"unit": *\([0-9]*\).*/\1/p' verdicts.jsonl | head -n 1)
 run sunline unit show "march/$sent_back" | sed -n '/^  *ticket$/,$p'
+say "Three robots competed for the answer to each who wants his money back, and a jury that does not know whose is whose chose. The entries for one unit, with their places, and the votes:"
+run sunline run output march --station reply --answers --format jsonl -o entries.jsonl
+head -n 3 entries.jsonl
+run sunline run output march --station reply.jury --answers --format jsonl -o votes.jsonl
+head -n 2 votes.jsonl
 
 say "7. People work by shifts. Who is on in Kathmandu, and until when:"
 run sunline hub show kathmandu

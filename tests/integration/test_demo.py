@@ -87,6 +87,19 @@ class Demo(unittest.TestCase):
         self.assertLessEqual({("accept", False), ("improve", True), ("", False)}, seen)
         self.assertIn("a review sent it back", self.done.stdout)
 
+    def test_the_best_answer_to_a_refund_was_chosen_by_a_jury(self):
+        replied, won = 0, set()
+        for o in rows_of(self.output):
+            self.assertEqual(o["reply.text"] != "", o["check.topic"] == "refund", o)
+            if o["reply.text"]:
+                replied += 1
+                won.add(o["reply.text"].split()[0])
+                self.assertIn((o["reply.decided"], o["reply.answers"], o["reply.votes"]), (("jury", "2", "2"), ("jury", "3", "2"), ("first", "3", "1")), o)
+        self.assertGreater(replied, 10)
+        self.assertGreater(len(won), 1)  # not always the same one
+        self.assertRegex(self.done.stdout, r'"place": *1\b')
+        self.assertRegex(self.done.stdout, r'"entry": *\d')
+
     def test_all_three_hubs_took_part(self):
         for hub in ("kathmandu", "nairobi", "medellin"):
             done = [int(n) for n in re.findall(rf"^\S*\s*.*\b{hub}\b.*?(\d+)\s*$", self.done.stdout, re.M)]

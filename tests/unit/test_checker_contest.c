@@ -1,0 +1,226 @@
+/* The checker is checked, continued: tournaments, and tasks for which nobody is left. A good history gives no verdict, each of these bad ones the one that it deserves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/checker_model.h"
+
+/* One line: a tournament of two (station 1) and its jury of at most three (station 2). One hub with five workers. */
+struct history {
+    struct checker *c;
+    uint64_t seq, assignment, result;
+};
+#define FEED(h, ...) checker_feed((h)->c, &(struct fact){ __VA_ARGS__ })
+#define EVENT(h, ...) checker_feed((h)->c, &(struct fact){ .seq = ++(h)->seq, __VA_ARGS__ })
+#define STEP(h) FEED(h, .kind = FACT_STEP)
+
+enum { LINE = 1, HUB = 1, SESSION = 77, RUN = 1, PICK = 1, JURY = 2, WORKERS = 5 };
+
+static void roster(struct history *h, unsigned workers)
+{
+    FEED(h, .kind = FACT_ROSTER, .session = SESSION);
+    for (uint64_t w = 1; w <= workers; w++) {
+        FEED(h, .kind = FACT_WORKER, .worker = w, .session = SESSION);
+        FEED(h, .kind = FACT_GRANT, .session = SESSION, .worker = w, .count = 10);
+    }
+}
+
+static struct history begin(unsigned workers)
+{
+    struct history h = { checker_new(NULL), 0, 0, 0 };
+    FEED(&h, .kind = FACT_STATION, .station = PICK, .index = 0, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+         .attempts = 3, .copies_min = 2, .copies_max = 2, .ties = TIES_ENTRIES, .jury = 1);
+    FEED(&h, .kind = FACT_STATION, .station = JURY, .index = 1, .stations = 2, .first = 1, .line = LINE, .when_on = -1,
+         .attempts = 3, .after = 1, .not_did = 1, .copies_min = 2, .copies_max = 3, .ties = TIES_JURY_FIRST, .jury = 0);
+    EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION, .flag = true);
+    roster(&h, workers);
+    FEED(&h, .kind = FACT_RUN, .run = RUN, .station = 1, .count = 5);
+    FEED(&h, .kind = FACT_ROW_SENT, .run = RUN, .row = 101, .digest = 3, .flag = true, .worker = 9);
+    EVENT(&h, .kind = FACT_UNITS_ADDED, .run = RUN, .unit = 1);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = PICK);
+    STEP(&h);
+    FEED(&h, .kind = FACT_ROW_ACKED, .run = RUN, .row = 101, .unit = 1);
+    return h;
+}
+
+/* Given, and answered at once. entry: what a juror's vote is for; 0: this is an entry. */
+static void answer(struct history *h, uint32_t station, uint64_t worker, uint64_t entry, bool more)
+{
+    uint64_t a = ++h->assignment;
+    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN, .unit = 1, .station = station, .assignment = a, .worker = worker,
+          .hub = HUB);
+    if (more)
+        EVENT(h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = station, .why = 11);
+    STEP(h);
+    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = a, .worker = worker, .digest = 5000 + a, .result = entry);
+    EVENT(h, .kind = FACT_SUBMITTED, .assignment = a, .result = ++h->result);
+}
+
+static void entered(struct history *h)
+{
+    answer(h, PICK, 1, 0, true);
+    answer(h, PICK, 2, 0, false);
+    EVENT(h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = PICK);
+    EVENT(h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 1);
+    STEP(h);
+}
+
+static void decided(struct history *h, uint64_t winner, uint32_t votes, uint64_t cast, uint32_t first, uint32_t second)
+{
+    EVENT(h, .kind = FACT_DECIDED, .run = RUN, .unit = 1, .station = JURY, .result = ++h->result, .assignment = winner,
+          .count = cast, .state = votes);
+    EVENT(h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = JURY);
+    EVENT(h, .kind = FACT_PLACED, .run = RUN, .unit = 1, .station = PICK, .assignment = 1,
+          .count = first < second ? 2 : 1, .state = first);
+    EVENT(h, .kind = FACT_PLACED, .run = RUN, .unit = 1, .station = PICK, .assignment = 2,
+          .count = first < second ? 1 : 2, .state = second);
+    EVENT(h, .kind = FACT_UNIT_DONE, .run = RUN, .unit = 1);
+    STEP(h);
+}
+
+/* All is told, and judged: this verdict and no other; VERDICTS: none. */
+static void expect(struct history *h, enum verdict v)
+{
+    FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, 1 });
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = 3);
+    for (uint32_t i = 0; i < 2; i++)
+        FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i, .state = CK_DONE);
+    for (uint64_t a = 1; a <= h->assignment; a++)
+        FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = a > 2, .assignment = a,
+             .state = CK_COUNTED, .digest = 5000 + a);
+    checker_end(h->c);
+    for (int i = 0; i < VERDICTS; i++)
+        if ((checker_count(h->c, i) != 0) != (i == (int)v))
+            fail_msg("%s: %s", verdict_name(i), checker_first(h->c, i));
+    checker_free(&h->c);
+}
+
+static void a_jury_that_agrees_is_good(void **state)
+{
+    struct history h = begin(WORKERS);
+    (void)state;
+    entered(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 2, false);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, VERDICTS);
+}
+
+static void another_than_the_one_with_the_votes_wins(void **state)
+{
+    struct history h = begin(WORKERS);
+    (void)state;
+    entered(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 2, false);
+    decided(&h, 1, 2, 2, 2, 0);
+    expect(&h, WRONG_STATE);
+}
+
+static void a_place_that_the_votes_do_not_give(void **state)
+{
+    struct history h = begin(WORKERS);
+    (void)state;
+    entered(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 2, false);
+    decided(&h, 2, 2, 2, 3, 2); /* told the other way round */
+    expect(&h, WRONG_STATE);
+}
+
+static void who_entered_votes(void **state)
+{
+    struct history h = begin(WORKERS);
+    (void)state;
+    entered(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 1, 2, false);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, NOT_ELIGIBLE);
+}
+
+static void a_vote_more_than_could_matter(void **state)
+{
+    struct history h = begin(WORKERS);
+    (void)state;
+    entered(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 2, false);
+    EVENT(&h, .kind = FACT_WANTS, .run = RUN, .unit = 1, .station = JURY, .count = 3, .why = 11);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 11);
+    STEP(&h);
+    answer(&h, JURY, 5, 2, false);
+    decided(&h, 2, 3, 3, 0, 3);
+    expect(&h, OVER_ASKED);
+}
+
+static void a_third_vote_after_one_each_is_good(void **state)
+{
+    struct history h = begin(WORKERS);
+    (void)state;
+    entered(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 1, false);
+    EVENT(&h, .kind = FACT_WANTS, .run = RUN, .unit = 1, .station = JURY, .count = 3, .why = 11);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 11);
+    STEP(&h);
+    answer(&h, JURY, 5, 2, false);
+    decided(&h, 2, 2, 3, 1, 2);
+    expect(&h, VERDICTS);
+}
+
+static void nobody(struct history *h)
+{
+    EVENT(h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = JURY, .why = 7);
+    STEP(h);
+}
+
+static void a_jury_that_cannot_be_seated_waits_for_a_roster(void **state)
+{
+    struct history h = begin(2);
+    (void)state;
+    entered(&h);
+    nobody(&h);
+    roster(&h, WORKERS);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
+    STEP(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 2, false);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, VERDICTS);
+}
+
+static void parked_for_nobody_though_somebody_could(void **state)
+{
+    struct history h = begin(3);
+    (void)state;
+    entered(&h);
+    nobody(&h);
+    roster(&h, WORKERS);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
+    STEP(&h);
+    answer(&h, JURY, 3, 2, true);
+    answer(&h, JURY, 4, 2, false);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, WRONG_STATE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_jury_that_agrees_is_good),
+        cmocka_unit_test(another_than_the_one_with_the_votes_wins),
+        cmocka_unit_test(a_place_that_the_votes_do_not_give),
+        cmocka_unit_test(who_entered_votes),
+        cmocka_unit_test(a_vote_more_than_could_matter),
+        cmocka_unit_test(a_third_vote_after_one_each_is_good),
+        cmocka_unit_test(a_jury_that_cannot_be_seated_waits_for_a_roster),
+        cmocka_unit_test(parked_for_nobody_though_somebody_could),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
