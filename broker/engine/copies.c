@@ -545,7 +545,8 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
 }
 
 /* Answers of those who were suspended since they gave them count no more (standing.c). They are looked for when another answer comes: then it is known
- * how many are wanted in their place, and not before that does it matter. */
+ * how many are wanted in their place, and not before that does it matter. More than the least may have been wanted because of them: what is in hand and in is
+ * enough to ask agree.c again, which wants another where it must. (Entries are all wanted; a vote that falls away makes no other needless.) */
 static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, struct station *st)
 {
     uint32_t n = 0;
@@ -567,8 +568,12 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
     }
     if (!n)
         return;
+    unsigned least = st->def->copies.min, need = t[ST_COUNTED] + t[ST_HELD];
+    bool asks_again = st->def->copies.method != LD_ENTRIES && st->def->copies.method != LD_VOTES;
+    if (asks_again && wanted(st->def, t) > least && wanted(st->def, t) > need)
+        t[ST_WANTED] = (uint8_t)(need > least ? need : least);
     slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 4);
+    slp_pack_map(&e->b3, 5);
     slp_pack_cstr(&e->b3, "run");
     slp_pack_u64(&e->b3, r->id);
     slp_pack_cstr(&e->b3, "station");
@@ -578,6 +583,8 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
     slp_pack_cstr(&e->b3, "assignments");
     slp_pack_array(&e->b3, n);
     slp_buf_add(&e->b3, e->b2.p, e->b2.n);
+    slp_pack_cstr(&e->b3, "wanted");
+    slp_pack_u64(&e->b3, wanted(st->def, t));
     ev_emit(e, EV_ANSWERS_VOID, r->line, r, NULL, &e->b3);
 }
 

@@ -231,6 +231,10 @@ class World:
             a = self.assignments.get(no)
             if a is not None and a.seq < seq:
                 a.state, a.why = LATE, WHY_SUSPENDED
+        run = self.runs.get(d["run"])
+        unit = run and run.units.get(d["unit"])
+        if unit and unit.seq < seq:
+            unit.tasks[self.stations[d["station"]]["index"]].wanted = d["wanted"]
 
     def on_started(self, d, seq):
         for no in ranges(d["assignments"]):

@@ -363,6 +363,25 @@ static void a_suspension_where_hubs_are_named_holds(void **state)
     world_restart(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
     assert_int_equal(next(1).assignment, 0);
+/* The second answer differs, so a third is wanted; then the first counts no more. The third agrees with the second, and nobody else is asked. */
+static void a_void_answer_wants_no_others_any_more(void **state)
+{
+    (void)state;
+    static const char *const answers[] = { "bad", "x", "x" };
+    world_scene(&s, HEAD JUDGE "    copies: {min: 2, max: 5}\n    agree: {method: plurality, ties: more}\n", 4, 0);
+    world_put(&s.w, s.run, 1);
+    for (unsigned w = 0; w < 3; w++) {
+        if (w == 2) {
+            assert_int_equal(world_story(&s.w, "r", 1, "stations[0].outcome.wanted"), 3);
+            assert_int_equal(set(SUSPEND, "hub-0", "judge", NULL, 0, 0), SLP_E_OK);
+        }
+        struct world_task t = next(w);
+        assert_int_not_equal(t.assignment, 0);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, answers[w]), SLP_E_OK);
+    }
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 1);
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].outcome.votes"), 2);
+    assert_int_equal(next(3).assignment, 0);
     world_end(&s.w);
 }
 
@@ -498,6 +517,7 @@ int main(void)
         cmocka_unit_test(what_a_suspended_worker_holds_goes_back_and_his_results_are_late),
         cmocka_unit_test(open_answers_of_a_suspended_worker_are_asked_again),
         cmocka_unit_test(a_suspension_where_hubs_are_named_holds),
+        cmocka_unit_test(a_void_answer_wants_no_others_any_more),
         cmocka_unit_test(a_rule_lowers_a_skill_and_a_revoke_gives_it_back),
         cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
         cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),
