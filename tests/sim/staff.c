@@ -68,7 +68,7 @@ void staff_make(struct sim *s, struct hub *h)
                shifts = rng_of(s->plan.seed, "shifts", h->like), days = rng_of(s->plan.seed, "days", h->like);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
-        s->plan.reviews ? STEADY_WITH_REVIEWS
+        s->plan.reviews    ? STEADY_WITH_REVIEWS
         : s->plan.contests ? 7
         : s->plan.copies
             ? 5

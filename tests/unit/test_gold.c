@@ -363,6 +363,9 @@ static void a_suspension_where_hubs_are_named_holds(void **state)
     world_restart(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
     assert_int_equal(next(1).assignment, 0);
+    world_end(&s.w);
+}
+
 /* The second answer differs, so a third is wanted; then the first counts no more. The third agrees with the second, and nobody else is asked. */
 static void a_void_answer_wants_no_others_any_more(void **state)
 {
