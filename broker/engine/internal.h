@@ -678,6 +678,7 @@ enum review_turn { REVIEW_NO, REVIEW_AS_WHEN_SAYS, REVIEW_YES };
 enum review_turn review_turn(struct engine *e, const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* the work is done or was passed by */
 bool review_exhausted(const struct ld_line *l, uint8_t *head, uint32_t idx); /* may it go to this station? Only what was rejected to the last, if a review says so */
 uint8_t review_round(const struct station *st, uint8_t *head);
+bool review_past(struct engine *e, struct aseg *s, uint64_t no, uint8_t *head); /* is it of a round that was sent back since? */
 bool review_current(struct aseg *s, uint64_t no, uint8_t *head); /* is a review's assignment about the work as it is now? */
 /* What a reviewer handed in: *values become the result (in e->b2), *verdict an enum ld_verdict; -1: it comes too late to be one. False: it does not go together. */
 bool review_read(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *given, struct slp_list *values, int *verdict, char *text, size_t size);

@@ -109,6 +109,15 @@ bool review_current(struct aseg *s, uint64_t no, uint8_t *head)
     return t[ST_STATE] == TASK_DONE && t[ST_ROUND] == assign_entry(s, no)->round;
 }
 
+/* Whoever was given the task before the verdict that sent it back knows nothing of that verdict. */
+bool review_past(struct engine *e, struct aseg *s, uint64_t no, uint8_t *head)
+{
+    int review = s->st->def->reviewed_by;
+    if (review < 0 || !unit_station(head, s->st->idx)[ST_ROUND])
+        return false;
+    return no < result_assignment(e, get_u48(unit_station(head, (uint32_t)review) + ST_RESULT), (uint32_t)review);
+}
+
 struct found {
     uint64_t no;
     struct aseg *s;
@@ -204,7 +213,7 @@ static size_t words(const struct ld_station *def, const struct slp_list *given, 
     return len;
 }
 
-/* For its author, until the time is over; at once for everybody if the line says so, or if he is on no roster any more. */
+/* For its author, until the time is over; at once for everybody if the line says so, or if he may not work there any more. */
 static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint32_t work, int64_t us,
                             struct aentry *verdict, struct aseg *s)
 {
@@ -214,7 +223,8 @@ static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint
     uint8_t *t = unit_station(h, work);
     uint64_t newest = get_u48(t + ST_ASSIGN), result = get_u48(t + ST_RESULT);
     struct found f = from_whom(e, newest, result);
-    if (!f.no || !e->worker[f.a->worker - 1]->on_roster || !(h = unit_head(e, r, unit, true)))
+    if (!f.no || !e->worker[f.a->worker - 1]->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker) ||
+        !(h = unit_head(e, r, unit, true)))
         return;
     struct range one = { unit, 1 };
     struct ranges rs = { 1, 1, &one, 1 };

@@ -446,7 +446,7 @@ static uint8_t *counts(struct engine *e, struct aseg *s, uint64_t no)
     if (r->state > RUN_CLOSED || standing_refuses(e, s->st, assign_entry(s, no)->worker))
         return NULL;
     uint8_t *h = unit_head(e, r, assign_entry(s, no)->unit, true);
-    if (!h || h[UH_STATE] != UNIT_OPEN || (is_review(s->st) && !review_current(s, no, h)))
+    if (!h || h[UH_STATE] != UNIT_OPEN || (is_review(s->st) && !review_current(s, no, h)) || review_past(e, s, no, h))
         return NULL;
     uint8_t *t = unit_station(h, s->st->idx);
     uint64_t holder = get_u48(t + ST_ASSIGN);

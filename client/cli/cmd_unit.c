@@ -59,7 +59,8 @@ static const char *word(const char *of, const char *key, const struct sl_value *
                                        "a review sent it back",
                                        "not its author's alone any more",
                                        NULL,
-                                       "somebody has come who may do it" };
+                                       "somebody has come who may do it",
+                                       [17] = "suspended" };
     const char *const *words = NULL;
     size_t count = 0;
     if (strcmp(key, "why") == 0 || strcmp(key, "what") == 0) {

@@ -48,7 +48,7 @@ static bool submit_counts(struct checker *c, const struct ck_run *r, const struc
         return false;
     if (ck_copies(c, a->station))
         return copies_count(c, r, u, t, a);
-    if (!ck_verdict_counts(c, a))
+    if (!ck_verdict_counts(c, a) || assignment < t->since)
         return false;
     if (state == CK_STARTED)
         return holder == assignment;

@@ -23,6 +23,7 @@ struct ck_task {
     /* with reviews: how often its work was sent back; whose alone it is since `back_us`, 0: anybody's; of a review: the last verdict, and that the work is to go back */
     uint32_t round;
     uint64_t author, reviewed; /* reviewed: the result whose verdict was told last */
+    uint64_t rejected_by, since; /* of a review: whose verdict sent the work back; of work: the same, what was given before is of an earlier round */
     int64_t back_us;
     uint8_t verdict;
     bool goes_back;

@@ -115,6 +115,7 @@ void ck_goes_back(struct checker *c, const struct fact *f, struct ck_task *t)
     if (a)
         a->past = true;
     t->accepted = t->attempts = 0;
+    t->rejected_by = t->winner;
     t->winner = 0;
 }
 
@@ -138,6 +139,7 @@ bool ck_sent_back(struct checker *c, const struct fact *f, struct ck_task *t)
     struct ck_assignment *a = ck_get(&c->assignments, t->winner);
     const struct ck_worker *w = a ? ck_get(&c->workers, a->worker) : NULL;
     r->goes_back = false;
+    t->since = r->rejected_by;
     t->round++;
     t->accepted = t->attempts = 0;
     if (a)

@@ -450,6 +450,76 @@ static void form_runs_out(void *arg)
     slp_buf_free(&values);
 }
 
+/* A review: one field of the work, a verdict, a note. */
+static void pack_review(struct slp_buf *out)
+{
+    static const char *const names[] = { "x", "verdict", "note" }, *const types[] = { "short_answer", "radio",
+                                                                                      "long_answer" };
+    struct slp_buf form = { 0 }, shows = { 0 };
+    slp_pack_map(&form, 1);
+    slp_pack_cstr(&form, "fields");
+    slp_pack_array(&form, 3);
+    for (int i = 0; i < 3; i++) {
+        slp_pack_map(&form, i == 1 ? 3 : 2);
+        slp_pack_cstr(&form, "name");
+        slp_pack_cstr(&form, names[i]);
+        slp_pack_cstr(&form, "type");
+        slp_pack_cstr(&form, types[i]);
+        if (i == 1) {
+            slp_pack_cstr(&form, "options");
+            slp_pack_array(&form, 2);
+            slp_pack_cstr(&form, "accept");
+            slp_pack_cstr(&form, "improve");
+        }
+    }
+    slp_pack_cstr(&shows, "write.x");
+    struct slp_form m = { .station_id = STATION,
+                          .line = text("pairs"),
+                          .version = 1,
+                          .station = text("edit"),
+                          .shows = { shows.p, (uint32_t)shows.n, 1 },
+                          .form = { form.p, (uint32_t)form.n },
+                          .lease_us = S,
+                          .type = 1,
+                          .reviews = text("write") };
+    SLP_SET(&m, form, reviews);
+    assert_int_equal(slp_encode(out, SLP_FORM, 1, &m), 0);
+    slp_buf_free(&form);
+    slp_buf_free(&shows);
+}
+
+static void review_runs_out(void *arg)
+{
+    const struct slp_buf *body = arg;
+    char said[600] = "", field[SL_NAME_BYTES_MAX + 1];
+    struct slp_buf fields = { 0 }, values = { 0 };
+    slp_pack_cstr(&fields, "a text");
+    struct core_task t = {
+        .assignment = 5, .station_id = STATION, .attempt = 1, .fields = { fields.p, (uint32_t)fields.n, 1 }
+    };
+    alloc_rearm();
+    struct form *f = form_new(body->p, body->n, said, sizeof said);
+    json_t *task = f ? form_task_json(f, &t) : NULL;
+    alloc_disarm();
+    assert_true(f || said[0] != '\0');
+    if (task) /* whole or not at all */
+        assert_string_equal(
+            json_string_value(json_object_get(json_object_get(json_object_get(task, "review"), "work"), "x")),
+            "a text");
+    json_t *answers = json_loads("{\"x\": \"another\", \"verdict\": \"improve\"}", 0, NULL);
+    if (f && answers) {
+        alloc_rearm();
+        int rc = form_values(f, &t, answers, &values, field, said, sizeof said);
+        alloc_disarm();
+        assert_true(rc == 0 || alloc_state.failed > 0);
+    }
+    json_decref(answers);
+    json_decref(task);
+    form_free(&f);
+    slp_buf_free(&fields);
+    slp_buf_free(&values);
+}
+
 static void a_form_a_task_and_its_answers_are_whole_or_not_there(void **state)
 {
     (void)state;
@@ -457,6 +527,9 @@ static void a_form_a_task_and_its_answers_are_whole_or_not_there(void **state)
     pack_form(&form);
     json_set_alloc_funcs(malloc, free); /* jansson's own as well */
     at_every_allocation(form_runs_out, &form);
+    slp_buf_clear(&form);
+    pack_review(&form);
+    at_every_allocation(review_runs_out, &form);
     slp_buf_free(&form);
 }
 

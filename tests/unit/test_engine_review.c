@@ -484,7 +484,9 @@ static void a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share(void **
                 chosen[i][n[i]++] = u;
         world_end(&s.w);
     }
-    assert_true(n[0] > 70 && n[0] < 130);
+    static const uint64_t told[] = { 7, 21, 29, 35, 43, 60, 72, 91, 112 }; /* in PROTOCOL.md */
+    assert_memory_equal(chosen[0], told, sizeof told);
+    assert_int_equal(n[0], 89);
     assert_int_equal(n[0], n[1]);
     assert_memory_equal(chosen[0], chosen[1], sizeof chosen[0]);
 }
@@ -533,6 +535,31 @@ static void a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one(void **s
     assert_int_equal(story(&s, "stations[0].state"), TASK_WAITING);
     pass(&s, 6 * SECOND);
     assert_int_not_equal(story(&s, "stations[0].state"), TASK_WAITING);
+    world_end(&s.w);
+}
+
+static void a_result_of_an_earlier_round_does_not_count_in_a_later_one(void **state_)
+{
+    struct scene s;
+    (void)state_;
+    open_scene(
+        &s,
+        "  - name: write\n    lease: 5m\n    form: {fields: [{name: title, type: short_answer, required: true}, {name: "
+        "body, type: long_answer}]}\n" CHECK "    return_to_author: 0s\n");
+    world_put(&s.w, s.run, 1);
+    struct world_task slow = taken(&s, 0, W), t;
+    assert_int_equal(act(&s, &slow, ACT_START), SLP_E_OK);
+    pass(&s, 6 * MINUTE);
+    t = taken(&s, 1, W);
+    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
+    t = taken(&s, 2, C);
+    assert_int_equal(reject_it(&s, &t, "a typing mistake"), SLP_E_OK);
+    assert_int_equal(write_it(&s, &slow, "Sam", NULL), SLP_E_LATE); /* he has not seen the note */
+    assert_int_equal(story(&s, "stations[0].state"), TASK_READY);
+    t = taken(&s, 3, W);
+    assert_int_equal(act(&s, &t, ACT_RELEASE), SLP_E_OK);
+    assert_int_equal(write_it(&s, &t, "Sun", NULL), SLP_E_OK); /* late as well, and of this round */
+    assert_int_equal(story(&s, "stations[0].state"), TASK_DONE);
     world_end(&s.w);
 }
 
@@ -613,6 +640,7 @@ int main(void)
         cmocka_unit_test(a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share),
         cmocka_unit_test(the_first_results_of_each_worker_are_reviewed),
         cmocka_unit_test(a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one),
+        cmocka_unit_test(a_result_of_an_earlier_round_does_not_count_in_a_later_one),
         cmocka_unit_test(a_run_that_is_cancelled_takes_no_verdict),
         cmocka_unit_test(what_is_sent_back_in_a_paused_run_waits_and_is_dropped_with_its_unit),
         cmocka_unit_test(a_deleted_run_leaves_nothing_of_its_reviews),
