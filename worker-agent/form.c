@@ -68,8 +68,10 @@ static bool review_of(struct form *f)
     struct ld_station *s = &f->review;
     *s = f->compiled->stations[0];
     struct ld_field *fields = calloc(s->field_count, sizeof *fields);
-    if (!fields)
+    if (!fields) {
+        s->fields = NULL; /* those are the compiled form's */
         return false;
+    }
     memcpy(fields, s->fields, s->field_count * sizeof *fields);
     s->fields = fields;
     for (; s->review.work < s->field_count && !same_name(fields[s->review.work].name, "verdict"); s->review.work++)
