@@ -98,9 +98,13 @@ static struct slp_bytes pack_cell(struct ld_build *b, const struct ld_field *f, 
         return (struct slp_bytes){ start, (uint32_t)(to - start) };
     }
     items = cell.n ? items : 0;
-    *to++ = (char)0xdc;
-    *to++ = (char)(items >> 8);
-    *to++ = (char)items;
+    if (items < 16) { /* the shortest form, as others send it */
+        *to++ = (char)(0x90 | items);
+    } else {
+        *to++ = (char)0xdc;
+        *to++ = (char)(items >> 8);
+        *to++ = (char)items;
+    }
     for (uint32_t i = 0, from = 0; i <= cell.n && items; i++)
         if (i == cell.n || cell.p[i] == '|') {
             put_text(&to, cell.p + from, i - from);
@@ -157,7 +161,7 @@ static void take_row(struct ld_build *b, struct ld_station *s, const struct shee
         if (is->show >= 0) {
             if (!cell.text.n && f->required && s->shows[is->show].station < 0)
                 ld_problem(b, t->at, "row %u of the gold file: %s: is required", row + 1, LD_Q(t->column[c].text));
-            shown[is->show] = packed;
+            shown[is->show] = cell.text.n ? packed : (struct slp_bytes){ "\xc0", 1 }; /* nil, as an import sends it */
         } else if (cell.text.n) {
             for (uint32_t a = 0; a < g->answer_count; a++)
                 if (g->answer[a].field == is->answer)
@@ -428,6 +432,18 @@ void ld_gold(struct ld_build *b)
                            "the station that trains has no 'gold': training there would never end");
                 b->path_n = 0;
             }
+        for (uint32_t k = 0; k < s->gold.rule_count; k++) {
+            const struct ld_gold_rule *rule = &s->gold.rules[k];
+            const struct ld_station *at = rule->what == LD_TRAIN && rule->at >= 0 ? &b->line->stations[rule->at] : NULL;
+            b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u].gold.rules[%u].after", i, k);
+            if (at && at->gold.every &&
+                (rule->after > at->gold.row_count || rule->after > at->window_last - at->window_last / 8))
+                ld_problem(b, b->drafts[i].gold.p,
+                           "the station that trains has fewer control tasks, or a smaller window, than the %u that "
+                           "are asked for: training there would never end",
+                           rule->after);
+            b->path_n = 0;
+        }
         b->path_n = (uint32_t)snprintf(b->path, sizeof b->path, "stations[%u]", i);
         ld_require_check(b, b->drafts[i].require, s);
         b->path_n = 0;

@@ -120,7 +120,12 @@ void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
         if (m == LD_GOLD && !s->gold.every)
             problem_at(b, r, "require", "gold",
                        "'gold' is never measured here: the station has no 'gold' (or ask 'of: all')");
-        if (m == LD_AGREEMENT && (!s->copies.max || s->copies.method == LD_ALL || s->copies.max < 2))
+        if ((m == LD_APPROVAL || m == LD_RETURNED) && (s->reviewed_by < 0 || s->copies.max))
+            problem_at(b, r, "require", m == LD_APPROVAL ? "approval" : "returned",
+                       s->copies.max ? "of a station with 'copies' no one author is reviewed (or ask 'of: all')"
+                                     : "it is never measured here: no station reviews this one (or ask 'of: all')");
+        if (m == LD_AGREEMENT &&
+            ((s->copies.method != LD_PLURALITY && s->copies.method != LD_POSTERIOR) || s->copies.max < 2))
             problem_at(b, r, "require", "agreement",
                        "'agreement' is never measured here: the station has no 'copies' that agree (or ask 'of: all')");
     }

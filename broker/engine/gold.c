@@ -78,6 +78,20 @@ bool gold_take(struct engine *e, struct rq *q, struct worker *w, struct pick *ou
     return !e->rc;
 }
 
+void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no)
+{
+    const struct aentry *a = &s->e[no - s->first];
+    uint8_t k[SEEN_KEY];
+    struct repute *r = repute_of(e, a->worker, s->st->key);
+    if (!r)
+        return;
+    seen_key(k, a->worker, s->st->key, s->st->def->gold.digest[a->unit - GOLD_UNIT]);
+    e_del(e, TABLE_GOLD, k, sizeof k);
+    r->golds -= r->golds > 0;
+    r->gold_dry = 0;
+    r->dirty = true;
+}
+
 void gold_handed(struct engine *e, const struct station *st, uint32_t worker)
 {
     struct repute *r = st->def->gold.row_count ? repute_of(e, worker, st->key) : NULL;
@@ -165,6 +179,23 @@ static void begin_anew(struct engine *e, uint32_t worker, uint32_t key)
     r->dirty = true;
 }
 
+/* To the station that trains; one who has not seen so few of its control tasks that he could not come back is suspended. */
+static void train(struct engine *e, struct worker *w, const struct station *s, const struct ld_gold_rule *rule,
+                  const char *why, size_t n)
+{
+    const struct station *at = e->station[s->line->version[s->version - 1].first_station - 1 + (uint32_t)rule->at];
+    const struct repute *r = repute_of(e, w->id, at->key);
+    static const char none_left[] = "too few control tasks are left to train with";
+    if (!r)
+        return;
+    if (r->golds + rule->after > at->def->gold.row_count) {
+        standing_set(e, w, s->key, STANDING_BY_RULE, none_left, sizeof none_left - 1);
+        return;
+    }
+    begin_anew(e, w->id, at->key);
+    standing_set(e, w, s->key, STANDING_TRAINING, why, n);
+}
+
 /* The first rule that his answers at the station fall under. */
 static void judge_by_rules(struct engine *e, struct station *st, struct worker *w)
 {
@@ -183,13 +214,7 @@ static void judge_by_rules(struct engine *e, struct station *st, struct worker *
             begin_anew(e, w->id, st->key); /* or the next answer would lower it again */
             skill_lower(e, w, rule->skill);
             break;
-        case LD_TRAIN:
-            begin_anew(
-                e, w->id,
-                e->station[e->line[st->line->id - 1]->version[s->version - 1].first_station - 1 + (uint32_t)rule->at]
-                    ->key);
-            standing_set(e, w, st->key, STANDING_TRAINING, why, strlen(why));
-            break;
+        case LD_TRAIN: train(e, w, s, rule, why, strlen(why)); break;
         }
         return;
     }

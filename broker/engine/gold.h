@@ -33,5 +33,6 @@ bool gold_take(struct engine *e, struct rq *q, struct worker *w, struct pick *ou
 void gold_handed(struct engine *e, const struct station *st, uint32_t worker);      /* an assignment of this station, of whatever kind */
 void gold_show(const struct station *st, uint64_t unit, struct slp_buf *b);
 void gold_segment(struct engine *e, const struct aseg *s);                          /* a new one: remember it if there are any in it */
+void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no); /* it ended before he began it: he may get it another time */
 void gold_judge(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *values);
 #endif

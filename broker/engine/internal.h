@@ -349,7 +349,7 @@ struct engine {
     uint32_t expiring_n, expiring_cap;
     int64_t skills_wall_us;   /* wall time at which the skills stand */
     struct { uint32_t worker, key; } *unsettled; /* what was measured in this command, where that can keep somebody out */
-    uint32_t unsettled_n, unsettled_cap, guards_of_all, *guard_of_all, guard_of_all_cap; /* the latter: stations (keys) that require something measured at all stations */
+    uint32_t unsettled_n, unsettled_cap, guards, guards_of_all, *guard_of_all, guard_of_all_cap; /* guards: stations (keys) that are guarded; of_all: that require something measured at all stations */
     struct { struct repute **v, **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */
     struct slp_buf b1, b2, b3; /* scratch: of the listings and frames being made, of rows and fields, of events */
     struct slp_buf answer;     /* the items of the command's answer, while it goes on */

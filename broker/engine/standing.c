@@ -135,6 +135,10 @@ struct bar *standing_bar(struct engine *e, struct worker *w)
     struct keys k = { 0 };
     if (w->bar_known)
         return w->bar;
+    if (!e->guards) { /* nobody is kept out anywhere: no record need be read */
+        w->bar_known = true;
+        return w->bar;
+    }
     add_all(e, w, &k);
     add_of_all(e, w, &k);
     bar_drop(e, &w->bar);
@@ -206,6 +210,7 @@ void station_guard(struct engine *e, struct station *key)
     if (key->guarded)
         return;
     key->guarded = true;
+    e->guards++;
     station_write(e, key);
     for (uint32_t i = 0; i < e->meta.station && !e->rc; i++)
         if (e->station[i]->key == key->id)
@@ -230,8 +235,9 @@ static void forget_bars(struct engine *e)
 
 void guards_count(struct engine *e)
 {
-    e->guards_of_all = 0;
+    e->guards_of_all = e->guards = 0;
     for (uint32_t i = 0; i < e->meta.station; i++) {
+        e->guards += e->station[i]->guarded;
         const struct station *s = e->station[i]->latest; /* NULL: it is no key */
         if (!s || !s->def->require.of_all || s->line->state == LINE_DELETED)
             continue;

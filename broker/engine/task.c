@@ -160,6 +160,8 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
     e->total.returned++;
     s->st->returned++;
     s->hub->returned++;
+    if (is_gold(a->unit) && !begun && why != WHY_DECLINED && why != WHY_FAILED && why != WHY_BURIED)
+        gold_unseen(e, s, no);
     if (why == WHY_FAILED || (begun && (why == WHY_EXPIRED || why == WHY_RELEASED)))
         repute_abandoned(e, s->st, a->worker);
     if (why != WHY_FAILED && why != WHY_BURIED && !(why == WHY_EXPIRED && begun))
@@ -503,7 +505,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
         return SLP_E_BAD_RESULT;
     bool gold = is_gold(a->unit);
     uint8_t *head = gold ? NULL : has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
-    bool taken = gold ? !standing_refuses(e, s->st, a->worker) : head != NULL;
+    bool taken = gold ? s->run->state <= RUN_CLOSED && !standing_refuses(e, s->st, a->worker) : head != NULL;
     struct run *r = s->run;
     if (!head) { /* too late: kept as it came */
         values = it->values;
@@ -522,8 +524,10 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     ev_assign(e, EV_SUBMITTED, s, no, a->result);
     e->total.submitted++;
     s->st->submitted++;
-    s->st->results++;
-    r->rq[s->st->idx].results++;
+    if (!gold) {
+        s->st->results++;
+        r->rq[s->st->idx].results++;
+    }
     rq_dirty(e, &r->rq[s->st->idx]);
     s->hub->submitted++;
     minute_add(&s->st->submits, e->now_us);

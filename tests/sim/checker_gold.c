@@ -79,6 +79,11 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
         ck_move_assignment(c, f, a, CK_RETURNED,
                            f->why == 8 && !(r && r->state == 4) ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
         a->why = (uint8_t)f->why;
+        if (!begun && f->why != 4 && f->why != 6 && f->why != 9) { /* he did not begin it: it may come to him again */
+            const struct ck_station *s = ck_get(&c->stations, a->station);
+            if (s)
+                gold_of(c, s, a->worker)->seen &= ~(1ull << (a->unit - GOLD_UNIT));
+        }
         break;
     default:
         if (f->result != c->newest_result + 1)
@@ -90,11 +95,14 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
         ck_move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED,
                            1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
         a->result = f->result;
-        if (f->flag)
+        if (f->flag && r && r->state <= 1)
             ck_verdict(c, WRONG_STATE,
                        "event %" PRIu64 ": the answer to a control task under assignment %" PRIu64 " is late", f->seq,
                        f->assignment);
-        c->sums.results_counted++;
+        if (f->flag)
+            c->sums.results_late++;
+        else
+            c->sums.results_counted++;
     }
 }
 
@@ -129,9 +137,13 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
         want = f->act == 6 ? DUPLICATE : STALE;
     else if (f->act < 6)
         want = f->act >= 2 && a->why == ends[f->act] ? DUPLICATE : STALE;
-    if (f->code == OK_)
-        a->judged = c->step;
     const struct ck_run *r = ck_get(&c->runs, a->run);
+    if (f->act == 6 && a->state == CK_LATE)
+        want = LATE_;
+    else if (f->act == 6 && want == OK_ && r && r->state > 1)
+        want = LATE_;
+    if (f->code == OK_ || f->code == LATE_)
+        a->judged = c->step;
     if (f->code == want || (r && r->state == 4 && f->code == NOT_FOUND) ||
         ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && want == OK_) ||
         (f->code == BAD_VALUE && f->act < 6))

@@ -191,6 +191,7 @@ static void what_is_not_answered_does_not_come_back(void **state)
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 5);
     t = next(0);
     assert_true(shows_gold(t.assignment));
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, NULL), SLP_E_OK);
     assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, "no", NULL), SLP_E_OK);
     assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)),
                      SLP_E_OK); /* an answer counts whenever it comes */
@@ -388,15 +389,29 @@ static void a_void_answer_wants_no_others_any_more(void **state)
     world_end(&s.w);
 }
 
+static void what_was_not_begun_may_come_another_time(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 1, 1, ""), 1, 0);
+    world_put(&s.w, s.run, 5);
+    struct world_task t = next(0);
+    assert_true(shows_gold(t.assignment));
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, "no", NULL), SLP_E_OK);
+    t = next(0);
+    assert_true(shows_gold(t.assignment));
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_CANCEL, 0), SLP_E_OK);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_LATE); /* as any other */
+    world_end(&s.w);
+}
+
 static void a_rule_lowers_a_skill_and_a_revoke_gives_it_back(void **state)
 {
     (void)state;
     char yaml[8192];
-    snprintf(
-        yaml, sizeof yaml, "%s",
-        gold_line(
-            "      rules: [{below: 0.7, after: 2, do: lower, skill: english}]\n    worker: {skills: {english: 2}}\n", 1,
-            20, ""));
+    snprintf(yaml, sizeof yaml, "%s",
+             gold_line("      rules: [{below: 0.7, after: 2, do: lower, skill: english}]\n    worker: {skills: "
+                       "{english: 2}}\n",
+                       1, 20, ""));
     world_scene(&s, yaml, 1, 0);
     assert_int_equal(set(GRANT, "hub-0", NULL, "english", 2, 0), SLP_E_OK);
     world_put(&s.w, s.run, 50);
@@ -521,6 +536,7 @@ int main(void)
         cmocka_unit_test(open_answers_of_a_suspended_worker_are_asked_again),
         cmocka_unit_test(a_suspension_where_hubs_are_named_holds),
         cmocka_unit_test(a_void_answer_wants_no_others_any_more),
+        cmocka_unit_test(what_was_not_begun_may_come_another_time),
         cmocka_unit_test(a_rule_lowers_a_skill_and_a_revoke_gives_it_back),
         cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
         cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),

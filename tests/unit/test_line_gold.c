@@ -23,7 +23,7 @@ static void good_control_tasks_are_compiled(void **state)
     assert_true(s->gold.answer[0].ignore_case && !s->gold.answer[1].ignore_case);
     assert_null(s->gold.wanted[2].p); /* of the second row the first answer is not compared */
     assert_non_null(s->gold.wanted[3].p);
-    assert_int_equal((unsigned char)s->gold.wanted[1].p[2], 2); /* a list of two */
+    assert_int_equal((unsigned char)s->gold.wanted[1].p[0], 0x92); /* a list of two */
     assert_true(s->gold.digest[0] != s->gold.digest[1] && s->gold.secret);
     assert_int_equal(s->gold.rules[0].below_micros, 500000);
     assert_int_equal(s->require.count, 2);
@@ -98,6 +98,7 @@ static void options_that_cannot_agree_are_mistakes(void **state)
           "the gold file has no such answer" },
         { "    require: {gold: '>= 0.5'}\n", "'gold' is never measured here" },
         { "    require: {agreement: '>= 0.5'}\n", "'agreement' is never measured here" },
+        { "    require: {approval: '> 0.5'}\n", "no station reviews this one" },
         { "    require: {approval: 'good'}\n", "must be a comparison with a share" },
         { "    require: {after: 3}\n", "names no measure" },
         { "    require: {abandonment: '< 0.1', newcomers: refuse}\n", "refuse goes with 'of: all'" },
