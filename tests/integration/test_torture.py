@@ -64,7 +64,8 @@ class Torture(unittest.TestCase):
 
     def test_a_power_cut_takes_nothing_that_was_acknowledged(self):
         (f,) = self.part("powercut", "--units", "60", "--subsets", "500", "--seconds", SECONDS, "--step", "7")
-        self.assertGreater(f["prefixes"], 100)
+        self.assertGreaterEqual(f["prefixes"], 2 * (f["places"] // 7))  # how many places there are depends on how much went into each commit
+        self.assertGreater(f["prefixes"], 40)
         self.assertGreater(f["subsets"], 20)
         self.assertGreater(f["syncs"], 20)
 
