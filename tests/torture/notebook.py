@@ -31,7 +31,7 @@ def machine():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return f"{platform.machine()}, {os.cpu_count()} cores ({model}), {platform.system()} {platform.release().split("-")[0]}"
+    return f"{platform.machine()}, {os.cpu_count()} cores ({model}), {platform.system()} {platform.release().split('-')[0]}"
 
 
 def digest(path):
