@@ -239,7 +239,8 @@ static void put(const struct life *l, uint64_t first, uint64_t n)
         for (uint64_t i = 0; i < n; i++) {
             char key[40];
             snprintf(key, sizeof key, "customer-%016llx",
-                     (unsigned long long)((first + i) * 0x9E3779B97F4A7C15ull)); /* in no order */
+                     (unsigned long long)((((uint64_t)getpid() << 40) + first + i) *
+                                          0x9E3779B97F4A7C15ull)); /* in no order, and not those of the last run */
             slp_pack_cstr(&names, key);
         }
         q.keys = (struct slp_list){ names.p, (uint32_t)names.n, (uint32_t)n };

@@ -7,6 +7,9 @@ def named(missing):
     return "".join(f"\n\nNot measured: {k}: {v}" for k, v in missing.items())
 
 
+named_missing = named   # where a function has a `named` of its own
+
+
 def per_s_with_spread(row):
     s = row["per_s"]
     spread = f" ({number(s['min'])}-{number(s['max'])})" if s["rounds"] > 1 else ""
@@ -101,7 +104,7 @@ def allocations(part):
     named = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed", "keys": ", free keys", "copies": ", three answers to each task"}
     rows = [[f"window {r['window']:,}{named.get(r.get('variant', ''), ', ' + r.get('variant', ''))}", f"{r['lives']:,}", str(r["own"]), str(r.get("libc", "-")), r["libraries"] / r["lives"]]
             for r in part["rows"]]
-    return table(["allocations of the broker", "in lives", "our own", "of the C library", "of ZeroMQ, LMDB and others, a life"], rows)
+    return table(["allocations of the broker", "in lives", "our own", "of the C library", "of ZeroMQ, LMDB and others, a life"], rows) + named_missing(part.get("missing", {}))
 
 
 def limits(part):
