@@ -35,10 +35,10 @@ static uint32_t key_hash(const struct cell_key *k)
     return (uint32_t)(h >> 32) ^ (uint32_t)h;
 }
 
-static bool cell_same(const struct cell_key *a, const struct cell_key *b)
+static bool cell_is(const struct cell *c, const struct cell_key *k)
 {
-    return a->profile == b->profile && a->bar == b->bar && a->solo == b->solo && a->hub == b->hub &&
-           a->team == b->team && a->class == b->class && a->of_hub == b->of_hub;
+    return c->profile == k->profile && c->bar == k->bar && c->solo == k->solo && c->hub == k->hub &&
+           c->team == k->team && c->class == k->class && c->of_hub == k->of_hub;
 }
 
 static struct cell_key key_of(const struct cell *c)
@@ -85,8 +85,7 @@ static struct cell *cell_get(struct engine *e, const struct cell_key *k)
         return NULL;
     struct cell **slot = &m->cell_slot[key_hash(k) & (m->cell_slots - 1)];
     for (struct cell *c = *slot; c; c = c->hash_next)
-        if (c->profile == k->profile && c->bar == k->bar && c->solo == k->solo && c->hub == k->hub &&
-            c->team == k->team && c->class == k->class && c->of_hub == k->of_hub)
+        if (cell_is(c, k))
             return c;
     struct cell *c = m->free_cells;
     if (c) {
@@ -185,8 +184,7 @@ static void cell_out(struct engine *e, struct cell *c)
 static void list_in(struct engine *e, struct worker *w, enum idle_list l, const struct cell_key *k)
 {
     struct cell *c = w->at[l].cell;
-    if (!c || c->profile != k->profile || c->bar != k->bar || c->solo != k->solo || c->hub != k->hub ||
-        c->team != k->team || c->class != k->class) {
+    if (!c || !cell_is(c, k)) {
         cell_release(e, &w->at[l].cell);
         if (!(c = cell_get(e, k)))
             return;
@@ -277,9 +275,9 @@ void idle_again(struct engine *e, struct worker *w)
 {
     struct cell *c = w->at[IDLE_ALL].cell;
     if (w->idle && !e->m.by_hub && !e->m.best_kept && c->listed && c->first == w && c->last == w && !w->masks) {
-        struct cell_key k = key_for(e, w), was = key_of(c);
+        struct cell_key k = key_for(e, w);
         struct order_key seq = { 0, e->m.idle_seq + 1 };
-        if (cell_same(&k, &was) && order_stays(&e->m.idle, e->m.idle_root, c->id, seq)) {
+        if (cell_is(c, &k) && order_stays(&e->m.idle, e->m.idle_root, c->id, seq)) {
             w->idle_seq = ++e->m.idle_seq;
             return;
         }
