@@ -5,10 +5,12 @@
  * nothing more; to find the first who passes a gate costs the logarithm of the number of cells, whatever the number of workers. */
 #include "broker/engine/internal.h"
 
-/* What `prefer: best` compares, from 0 to 15 (repute.c). Between workers of one class the one idle the longest is first, so that small differences do
- * not starve anybody. */
+/* What `prefer: best` compares, from 0 to 15 (repute.c); 0 of everybody while no gate prefers the best, so that nobody's record is read for nothing. Between
+ * workers of one class the one idle the longest is first, so that small differences do not starve anybody. */
 static uint8_t worker_class(struct engine *e, struct worker *w)
 {
+    if (!e->m.best_kept)
+        return 0;
     if (!w->class_known)
         w->class = repute_class(e, w->id);
     w->class_known = true;
@@ -351,10 +353,36 @@ static const uint64_t *own_bits(void *arg, uint32_t cell)
     return ((struct matcher *)arg)->cell[cell - 1]->bits;
 }
 
+/* The first gate that prefers the best came: those who are idle go to cells of their class, each at his place. */
+static void best_begins(struct engine *e)
+{
+    struct matcher *m = &e->m;
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < m->cells; i++)
+        n += m->cell[i]->of_hub ? 0 : m->cell[i]->workers;
+    struct worker **v = malloc((n + 1) * sizeof *v);
+    if (!v) {
+        fail(e, STORE_NO_MEMORY);
+        return;
+    }
+    n = 0;
+    for (uint32_t i = 0; i < m->cells; i++)
+        for (struct worker *w = m->cell[i]->of_hub ? NULL : m->cell[i]->first; w; w = w->at[IDLE_ALL].next)
+            v[n++] = w;
+    qsort(v, n, sizeof *v, by_seq);
+    for (uint64_t i = 0; i < n; i++)
+        list_out(e, v[i], IDLE_ALL);
+    m->best_kept = true;
+    for (uint64_t i = 0; i < n; i++) {
+        struct cell_key k = key_for(e, v[i]);
+        list_in(e, v[i], IDLE_ALL, &k);
+    }
+    free(v);
+}
+
 void idle_gates_changed(struct engine *e)
 {
     struct matcher *m = &e->m;
-    bool best = m->best > 0;
     for (uint32_t i = 0; i < m->cells; i++)
         if (m->cell[i]->profile)
             cell_fill(e, m->cell[i]);
@@ -362,19 +390,17 @@ void idle_gates_changed(struct engine *e)
     for (uint32_t i = 0; e->hub && i < e->meta.hub; i++)
         if (e->hub[i])
             order_refresh(&m->idle, e->hub[i]->idle_root, own_bits, m);
-    if (best == m->best_kept)
-        order_refresh(&m->best_idle, m->best_root, own_bits, m);
-    else
+    if (!m->best) {
         m->best_root = 0;
-    bool from_now_on = best && !m->best_kept;
-    m->best_kept = best;
-    for (uint32_t i = 0; i < m->cells; i++) {
-        struct cell *c = m->cell[i];
-        if (c->first && !c->listed) /* this is the very first gate */
-            cell_into(e, c);
-        else if (c->first && !c->of_hub && from_now_on)
-            order_put(&m->best_idle, &m->best_root, c->id, best_key(c), c->bits);
+        m->best_kept = false;
+    } else if (m->best_kept) {
+        order_refresh(&m->best_idle, m->best_root, own_bits, m);
+    } else {
+        best_begins(e);
     }
+    for (uint32_t i = 0; i < m->cells; i++)
+        if (m->cell[i]->first && !m->cell[i]->listed) /* this is the very first gate */
+            cell_into(e, m->cell[i]);
     uint32_t more = 0; /* a gate that prefers the hub is the first of its kind: nobody stands in the hubs' lists yet */
     for (uint32_t i = 0; m->by_hub && e->hub && i < e->meta.hub; i++)
         for (struct worker *w = e->hub[i] ? e->hub[i]->members : NULL; w && !more; w = w->hub_next)

@@ -58,8 +58,8 @@ struct bar {
 
 enum idle_list { IDLE_ALL, IDLE_HUB, IDLE_LISTS };
 
-/* Workers between whom no gate tells a difference: of one profile, one class (worker_class), and, where a gate names their hub or their team, of
- * that hub and team. Those who are idle stand in its list, the one idle the longest first. A worker with masks has a cell of his own. */
+/* Workers between whom no gate tells a difference: of one profile, where a gate prefers the best of one class (worker_class), and, where a gate names their
+ * hub or their team, of that hub and team. Those who are idle stand in its list, the one idle the longest first. A worker with masks has a cell of his own. */
 struct cell {
     uint32_t id, hub, team; /* hub, team 0: of any that no gate names */
     uint8_t class;

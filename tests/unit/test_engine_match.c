@@ -187,6 +187,26 @@ static void of_those_who_wait_the_better_measured_gets_it(void **state)
     assert_int_equal(staff_got(&w, &nbo, 1), 0); /* nobody else is there: he need not wait for somebody better */
 }
 
+static void who_waited_before_any_station_preferred_the_best_is_asked_by_his_measure(void **state)
+{
+    (void)state;
+    uint64_t run = line("{prefer: idle}");
+    work(&ktm, 0, run, 10, true);
+    work(&nbo, 0, run, 10, false);
+    work(&nbo, 0, run, 1, true);
+    world_clear(&w);
+    world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
+    world_credit(&w, &ktm, 0, 1);
+    world_credit(&w, &nbo, 1, 1);
+    run = line("{prefer: best}");
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &ktm, 0), 0);
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &nbo, 0), 1);
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &nbo, 1), 0);
+}
+
 static void what_was_measured_outlives_a_restart(void **state)
 {
     (void)state;
@@ -280,6 +300,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_hub_and_the_team_are_named_as_reasons, open_world, end_world),
         cmocka_unit_test_setup_teardown(a_team_is_named_as_reason, open_world, end_world),
         cmocka_unit_test_setup_teardown(of_those_who_wait_the_better_measured_gets_it, open_world, end_world),
+        cmocka_unit_test_setup_teardown(who_waited_before_any_station_preferred_the_best_is_asked_by_his_measure,
+                                        open_world, end_world),
         cmocka_unit_test_setup_teardown(what_was_measured_outlives_a_restart, open_world, end_world),
         cmocka_unit_test_setup_teardown(the_hub_that_did_the_station_before_is_preferred, open_world, end_world),
         cmocka_unit_test_setup_teardown(more_requirements_than_bits_in_a_word_are_told_apart, open_world, end_world),
