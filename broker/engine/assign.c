@@ -402,6 +402,14 @@ struct aseg *assign_find(struct engine *e, uint64_t no)
     return s;
 }
 
+struct link chain_at(struct engine *e, uint64_t no)
+{
+    struct aseg *s = no ? assign_find(e, no) : NULL;
+    if (no && !s && !e->rc)
+        fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
+    return s ? (struct link){ no, s, assign_entry(s, no) } : (struct link){ 0 };
+}
+
 void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state st, enum why why)
 {
     struct aentry *a = assign_entry(s, no);

@@ -15,6 +15,7 @@
 
 #include "broker/engine/gold.h"
 #include "broker/engine/standing.h"
+
 static unsigned wanted(const struct ld_station *s, const uint8_t *t)
 {
     return t[ST_WANTED] ? t[ST_WANTED] : s->copies.min;
@@ -71,34 +72,11 @@ static uint8_t *open_task(struct engine *e, struct aseg *s, uint64_t no)
 
 /* ---- the chain of those who were given the task ---- */
 
-/* Walk the task's assignments from the newest back: for (struct at a = first(...); a.no; a = next(e, a)). */
-struct at {
-    uint64_t no;
-    struct aseg *s;
-    struct aentry *a;
-};
-
-static struct at at(struct engine *e, uint64_t no)
-{
-    struct at x = { no, no ? assign_find(e, no) : NULL, NULL };
-    if (no && !x.s && !e->rc)
-        fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
-    if (!x.s)
-        return (struct at){ 0 };
-    x.a = assign_entry(x.s, no);
-    return x;
-}
-
-static struct at next(struct engine *e, struct at x)
-{
-    return at(e, x.a->prev);
-}
-
 /* Until when the task rests; not in the future: it does not. */
 int64_t copies_rest_us(struct engine *e, uint64_t newest)
 {
     int64_t until = 0;
-    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x))
+    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
         if (x.a->state > ASSIGN_STARTED && x.a->due_us > until)
             until = x.a->due_us;
     return until;
@@ -107,7 +85,7 @@ int64_t copies_rest_us(struct engine *e, uint64_t newest)
 /* It rests no more, though its delays may not be over: they must not make a later rest longer. */
 static void wake(struct engine *e, const uint8_t *t)
 {
-    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = next(e, x))
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = chain_next(e, x))
         if (x.a->state > ASSIGN_STARTED && x.a->due_us) {
             x.a->due_us = 0;
             assign_dirty(e, x.s);
@@ -146,7 +124,7 @@ void copies_settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
 /* ---- who holds what ---- */
 
 /* A held place is taken back. */
-static void withdraw(struct engine *e, struct at x, uint8_t *t, unsigned code)
+static void withdraw(struct engine *e, struct link x, uint8_t *t, unsigned code)
 {
     bool begun = x.a->state == ASSIGN_STARTED;
     task_end_return(e, x.s, x.no, WHY_RECALLED, "", 0);
@@ -160,7 +138,8 @@ void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
     (void)r;
     (void)unit;
     uint8_t *t = unit_station(head, idx);
-    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && t[ST_HELD] > t[ST_BEGUN] && !e->rc; x = next(e, x))
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && t[ST_HELD] > t[ST_BEGUN] && !e->rc;
+         x = chain_next(e, x))
         if (x.a->state == ASSIGN_HANDED)
             withdraw(e, x, t, code);
 }
@@ -227,7 +206,7 @@ enum copies_his copies_excluded(struct engine *e, const struct rq *q, uint64_t u
                 return COPIES_NOT_NOW;
         }
     }
-    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x)) {
+    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)) {
         if (x.a->worker != w->id)
             continue;
         if (x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED)
@@ -326,9 +305,9 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
 /* Room for a result of an assignment that had ended: a place of the same worker, whatever he has made of it; an open one; one not begun. */
 static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t *t)
 {
-    struct at mine = { 0 }, idle = { 0 };
+    struct link mine = { 0 }, idle = { 0 };
     uint32_t worker = assign_entry(s, no)->worker;
-    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = next(e, x)) {
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = chain_next(e, x)) {
         bool live = x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED;
         if (x.a->worker == worker && x.a->state == ASSIGN_COUNTED)
             return false; /* he has answered */
@@ -384,7 +363,7 @@ bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, 
     struct slp_buf *values = &e->b2;
     struct slp_list l;
     b->n = 0;
-    for (struct at x = at(e, newest); x.no && !e->rc; x = next(e, x)) {
+    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)) {
         if (x.a->state != ASSIGN_COUNTED)
             continue;
         assert(b->n <= COUNTED_MAX);
@@ -553,7 +532,7 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
     if (!e->station[st->key - 1]->guarded)
         return;
     slp_buf_clear(&e->b2);
-    for (struct at x = at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = next(e, x)) {
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = chain_next(e, x)) {
         const struct repute *his = x.a->state == ASSIGN_COUNTED ? repute_of(e, x.a->worker, st->key) : NULL;
         if (!his || x.a->result > his->void_result)
             continue;

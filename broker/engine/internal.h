@@ -629,6 +629,10 @@ void assigns_free(struct engine *e);
 void assign_picks(struct engine *e);                       /* turns e->pick into assignments and push frames */
 struct aseg *assign_find(struct engine *e, uint64_t no);   /* live or from the store; NULL: never was, or its run is deleted */
 static inline struct aentry *assign_entry(struct aseg *s, uint64_t no) { return &s->e[no - s->first]; }
+/* Those who were given a task, from the newest back: for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)). */
+struct link { uint64_t no; struct aseg *s; struct aentry *a; }; /* no 0: there is none, or it failed */
+struct link chain_at(struct engine *e, uint64_t no);
+static inline struct link chain_next(struct engine *e, struct link x) { return chain_at(e, x.a->prev); }
 void assign_dirty(struct engine *e, struct aseg *s);
 void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state st, enum why why); /* no longer live */
 void assign_due(struct engine *e, struct aseg *s, struct aentry *a, int64_t due_us);

@@ -35,17 +35,9 @@ static void shut_out(struct engine *e, uint32_t gate, struct taken_part *p, uint
 /* Those in this chain of assignments who are shut out by it. */
 static void shut_out_by(struct engine *e, uint32_t gate, struct taken_part *p, uint64_t newest, bool own)
 {
-    for (uint64_t no = newest; no && !e->rc;) {
-        struct aseg *s = assign_find(e, no);
-        if (!s) {
-            fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
-            return;
-        }
-        const struct aentry *a = assign_entry(s, no);
-        if (own ? a->state != ASSIGN_RETURNED || a->why == WHY_DECLINED : a->state == ASSIGN_COUNTED)
-            shut_out(e, gate, p, a->worker);
-        no = a->prev;
-    }
+    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
+        if (own ? x.a->state != ASSIGN_RETURNED || x.a->why == WHY_DECLINED : x.a->state == ASSIGN_COUNTED)
+            shut_out(e, gate, p, x.a->worker);
 }
 
 /* Is it certain without a look that somebody is left? Each who counted is one, and so is each who did what comes before; who declined or was late is not counted. */

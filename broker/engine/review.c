@@ -27,11 +27,8 @@ static uint8_t *work_of(const struct ld_line *l, uint8_t *head, uint32_t idx)
 
 static uint32_t author_of(struct engine *e, uint64_t result, uint32_t station)
 {
-    uint64_t no = result_assignment(e, result, station);
-    struct aseg *s = assign_find(e, no);
-    if (!s && !e->rc)
-        fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
-    return s ? assign_entry(s, no)->worker : 0;
+    struct link x = chain_at(e, result_assignment(e, result, station));
+    return x.no ? x.a->worker : 0;
 }
 
 /* ---- whether a unit is reviewed ---- */
@@ -118,32 +115,18 @@ bool review_past(struct engine *e, struct aseg *s, uint64_t no, uint8_t *head)
     return no < result_assignment(e, get_u48(unit_station(head, (uint32_t)review) + ST_RESULT), (uint32_t)review);
 }
 
-struct found {
-    uint64_t no;
-    struct aseg *s;
-    struct aentry *a;
-};
-
 /* The assignment of a task that this result came from. */
-static struct found from_whom(struct engine *e, uint64_t newest, uint64_t result)
+static struct link from_whom(struct engine *e, uint64_t newest, uint64_t result)
 {
-    for (uint64_t no = newest; no && result && !e->rc;) {
-        struct aseg *s = assign_find(e, no);
-        if (!s) {
-            fail(e, STORE_CORRUPT); /* assignments are kept as long as their run */
-            break;
-        }
-        struct aentry *a = assign_entry(s, no);
-        if (a->result == result)
-            return (struct found){ no, s, a };
-        no = a->prev;
-    }
-    return (struct found){ 0 };
+    struct link x = chain_at(e, result ? newest : 0);
+    while (x.no && x.a->result != result)
+        x = chain_next(e, x);
+    return x;
 }
 
 bool review_his(struct engine *e, uint64_t newest, uint64_t result, const struct worker *w)
 {
-    struct found f = from_whom(e, newest, result);
+    struct link f = from_whom(e, newest, result);
     return f.no && f.a->worker == w->id;
 }
 
@@ -222,7 +205,7 @@ static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint
         return;
     uint8_t *t = unit_station(h, work);
     uint64_t newest = get_u48(t + ST_ASSIGN), result = get_u48(t + ST_RESULT);
-    struct found f = from_whom(e, newest, result);
+    struct link f = from_whom(e, newest, result);
     if (!f.no || !e->worker[f.a->worker - 1]->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker) ||
         !(h = unit_head(e, r, unit, true)))
         return;
@@ -254,7 +237,7 @@ static void measure_author(struct engine *e, const uint8_t *work, struct station
     static const enum repute_verdict says[] = {
         [LD_ACCEPT] = REPUTE_ACCEPTED, [LD_IMPROVED] = REPUTE_IMPROVED, [LD_REJECT] = REPUTE_REJECTED
     };
-    struct found f = from_whom(e, get_u48(work + ST_ASSIGN), get_u48(work + ST_RESULT));
+    struct link f = from_whom(e, get_u48(work + ST_ASSIGN), get_u48(work + ST_RESULT));
     if (f.no)
         repute_verdict(e, st, f.a->worker, says[verdict]);
 }
@@ -311,7 +294,7 @@ void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
     if (!h || h[UH_STATE] != UNIT_OPEN || review < 0 || !(unit_station(h, idx)[ST_FLAGS] & STATE_FLAG_AUTHORS))
         return;
     const uint8_t *v = unit_station(h, (uint32_t)review);
-    struct found f = from_whom(e, get_u48(v + ST_ASSIGN), get_u48(v + ST_RESULT));
+    struct link f = from_whom(e, get_u48(v + ST_ASSIGN), get_u48(v + ST_RESULT));
     if (!f.no || f.a->due_us > e->now_us || !(h = unit_head(e, r, unit, true)))
         return;
     uint8_t *t = unit_station(h, idx);

@@ -32,21 +32,15 @@ void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struc
     uint32_t n = 0;
     const struct ld_station *of = &r->lv->stations[jury->partner];
     uint8_t *h = unit_head(e, r, unit, false);
-    for (uint64_t no = h ? get_u48(unit_station(h, jury->partner) + ST_ASSIGN) : 0; no && !e->rc;) {
-        struct aseg *s = assign_find(e, no);
-        if (!s) {
-            fail(e, STORE_CORRUPT);
-            return;
-        }
-        const struct aentry *a = assign_entry(s, no);
-        if (a->state == ASSIGN_COUNTED) {
-            assert(n < of->copies.max);
-            uint32_t i = n++;
-            for (; i && result[i - 1] > a->result; i--)
-                result[i] = result[i - 1];
-            result[i] = a->result;
-        }
-        no = a->prev;
+    uint64_t newest = h ? get_u48(unit_station(h, jury->partner) + ST_ASSIGN) : 0;
+    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)) {
+        if (x.a->state != ASSIGN_COUNTED)
+            continue;
+        assert(n < of->copies.max);
+        uint32_t i = n++;
+        for (; i && result[i - 1] > x.a->result; i--)
+            result[i] = result[i - 1];
+        result[i] = x.a->result;
     }
     jury_order(r->id, unit, juror, n, order);
     slp_pack_array(&e->b1, n);
@@ -71,13 +65,11 @@ static void place(struct engine *e, struct run *r, uint64_t unit, uint32_t of, c
     uint8_t places[SL_COPIES_MAX];
     jury_places(score, won, entries->n, places);
     for (uint32_t i = 0; i < entries->n && !e->rc; i++) {
-        struct aseg *s = assign_find(e, entries->no[i]);
-        if (!s) {
-            fail(e, STORE_CORRUPT);
+        struct link x = chain_at(e, entries->no[i]);
+        if (!x.no)
             return;
-        }
-        assign_entry(s, entries->no[i])->round = places[i]; /* there is no other round of it */
-        assign_dirty(e, s);
+        x.a->round = places[i]; /* there is no other round of it */
+        assign_dirty(e, x.s);
         repute_placed(e, r->rq[of].st, entries->worker[i], places[i], entries->n);
     }
     slp_buf_clear(&e->b3);
