@@ -47,12 +47,12 @@ static void left_one(uint8_t *head)
     put_u16(head + UH_LEFT, (uint16_t)(get_u16(head + UH_LEFT) - 1));
 }
 
-/* Stations to look at, and what follows them when they are skipped, or decided before anybody is asked. */
-static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *todo, uint32_t n,
+/* The stations whose turn may have come, and what follows them when they are skipped, or decided before anybody is asked. */
+static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint16_t *turns, uint32_t n,
                    enum why why, struct ranges *delayed)
 {
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t idx = todo[i];
+        uint32_t idx = turns[i];
         const struct ld_station *s = &r->lv->stations[idx];
         if (unit_station(head, idx)[ST_STATE] != TASK_BLOCKED || !turn_has_come(head, s))
             continue;
@@ -86,14 +86,14 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
         for (uint32_t k = 0; k < s->next_count; k++) {
             bool there = false;
             for (uint32_t j = i + 1; j < n && !there; j++)
-                there = todo[j] == s->next[k];
+                there = turns[j] == s->next[k];
             if (!there) {
                 assert(n < 2 * SL_LINE_STATIONS_MAX);
-                todo[n++] = s->next[k];
+                turns[n++] = s->next[k];
             }
         }
         if (i >= SL_LINE_STATIONS_MAX / 2) { /* keep the list short: what was looked at is not needed again */
-            memmove(todo, todo + i + 1, (n - i - 1) * sizeof *todo);
+            memmove(turns, turns + i + 1, (n - i - 1) * sizeof *turns);
             n -= i + 1;
             i = UINT32_MAX;
         }
@@ -110,23 +110,23 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
 
 void flow_enter(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, struct ranges *delayed)
 {
-    uint16_t todo[2 * SL_LINE_STATIONS_MAX];
+    uint16_t turns[2 * SL_LINE_STATIONS_MAX];
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->lv->station_count; i++)
         if (r->lv->stations[i].after_count == 0)
-            todo[n++] = (uint16_t)i;
-    settle(e, r, unit, head, todo, n, WHY_NEW, delayed);
+            turns[n++] = (uint16_t)i;
+    settle(e, r, unit, head, turns, n, WHY_NEW, delayed);
 }
 
 void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
 {
-    uint16_t todo[2 * SL_LINE_STATIONS_MAX];
+    uint16_t turns[2 * SL_LINE_STATIONS_MAX];
     const struct ld_station *s = &r->lv->stations[idx];
     uint8_t *head = unit_head(e, r, unit, true);
     if (!head)
         return;
     left_one(head);
     if (s->next_count)
-        memcpy(todo, s->next, s->next_count * sizeof *todo);
-    settle(e, r, unit, head, todo, s->next_count, WHY_UPSTREAM, NULL);
+        memcpy(turns, s->next, s->next_count * sizeof *turns);
+    settle(e, r, unit, head, turns, s->next_count, WHY_UPSTREAM, NULL);
 }

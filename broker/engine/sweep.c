@@ -174,12 +174,12 @@ static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
 
 /* ---- delete a run ---- */
 
-struct todo {
+struct chains {
     uint64_t *v;
     uint32_t n, cap;
 };
 
-static void todo_add(struct engine *e, struct todo *t, uint64_t no)
+static void chains_add(struct engine *e, struct chains *t, uint64_t no)
 {
     uint64_t *v = grow(e, t->v, &t->cap, t->n + 1, sizeof *v);
     if (v) {
@@ -202,9 +202,9 @@ static void delete_result(struct engine *e, uint64_t no, uint32_t run)
 }
 
 /* Delete the segments of a chain of assignments, and the results they led to. Segments are shared: one that is gone already is no surprise. */
-static void delete_chain(struct engine *e, struct run *r, uint64_t newest, struct todo *t)
+static void delete_chain(struct engine *e, struct run *r, uint64_t newest, struct chains *t)
 {
-    todo_add(e, t, newest);
+    chains_add(e, t, newest);
     while (t->n && !e->rc) {
         uint64_t no = t->v[--t->n];
         struct aseg *s = no ? assign_find(e, no) : NULL;
@@ -212,7 +212,7 @@ static void delete_chain(struct engine *e, struct run *r, uint64_t newest, struc
             continue;
         for (uint32_t i = 0; i < s->n; i++) {
             if (s->e[i].prev)
-                todo_add(e, t, s->e[i].prev);
+                chains_add(e, t, s->e[i].prev);
             if (s->e[i].result)
                 delete_result(e, s->e[i].result, r->id);
         }
@@ -238,7 +238,7 @@ static void end_live(struct engine *e, struct run *r)
 static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
 {
     uint8_t prefix[4];
-    struct todo t = { 0 };
+    struct chains t = { 0 };
     key_u32(prefix, r->id);
     groups_forget_dirty(e, r);
     for (uint32_t n = 0; n < CHUNK_GROUPS && !e->rc; n++) {
@@ -280,7 +280,7 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
 static bool step_gold(struct engine *e, struct run *r)
 {
     uint8_t prefix[5];
-    struct todo t = { 0 };
+    struct chains t = { 0 };
     key_u32(key_u8(prefix, 1), r->id);
     uint32_t n = 0;
     for (; n < CHUNK && !e->rc; n++) {
