@@ -234,6 +234,18 @@ int64_t task_backoff_us(const struct station *st, unsigned attempts)
     return us < 24ll * 3600 * 1000000 ? us : 24ll * 3600 * 1000000;
 }
 
+/* The task of an assignment that has ended comes back after a while. */
+static void rest(struct engine *e, struct aseg *s, uint64_t no, uint8_t *h, enum why why, int64_t us)
+{
+    struct aentry *a = assign_entry(s, no);
+    struct range one = { a->unit, 1 };
+    struct ranges r = { 1, 1, &one, 1 };
+    if (may_come_again(s->st))
+        a->due_us = e->now_us + us; /* the assignment's end has made it dirty */
+    task_set(e, s->run, h, s->st->idx, TASK_WAITING);
+    delay_add(e, &s->run->rq[s->st->idx], e->now_us + us, why, &r);
+}
+
 static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
 {
     uint64_t unit = assign_entry(s, no)->unit;
@@ -248,12 +260,7 @@ static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct
         return;
     int64_t us =
         it->delay_us ? (int64_t)it->delay_us : task_backoff_us(s->st, unit_station(h, s->st->idx)[ST_ATTEMPTS]);
-    struct range one = { unit, 1 };
-    struct ranges r = { 1, 1, &one, 1 };
-    if (may_come_again(s->st))
-        assign_entry(s, no)->due_us = e->now_us + us; /* the assignment's end has made it dirty */
-    task_set(e, s->run, h, s->st->idx, TASK_WAITING);
-    delay_add(e, &s->run->rq[s->st->idx], e->now_us + us, WHY_FAILED, &r);
+    rest(e, s, no, h, WHY_FAILED, us);
 }
 
 /* Not now, uncounted: the task waits, so that it does not come back to the next free slot at once. */
@@ -267,14 +274,8 @@ static void act_release_later(struct engine *e, struct aseg *s, uint64_t no, con
     bool open = current(e, s, no) != NULL;
     task_end_return(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
     uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
-    if (!h)
-        return;
-    struct range one = { unit, 1 };
-    struct ranges r = { 1, 1, &one, 1 };
-    if (may_come_again(s->st))
-        assign_entry(s, no)->due_us = e->now_us + (int64_t)it->delay_us;
-    task_set(e, s->run, h, s->st->idx, TASK_WAITING);
-    delay_add(e, &s->run->rq[s->st->idx], e->now_us + (int64_t)it->delay_us, WHY_RELEASED, &r);
+    if (h)
+        rest(e, s, no, h, WHY_RELEASED, (int64_t)it->delay_us);
 }
 
 static void act_bury(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
