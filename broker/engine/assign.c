@@ -655,7 +655,7 @@ static void too_big(struct engine *e, struct pick *p)
     match_hub_held(e, e->hub[p->w->hub - 1], -1);
     match_worker(e, p->w);
     if (h && has_copies(p->rq->st))
-        copies_not_shown(e, p->rq->run, h, p->rq->st->idx);
+        copies_not_shown(h, p->rq->st->idx);
     if (h && unit_station(h, p->rq->st->idx)[ST_STATE] != TASK_DEAD)
         task_dead(e, p->rq->run, p->unit, h, p->rq->st->idx, DEAD_TOO_BIG,
                   "what the station shows is larger than a frame", 45);

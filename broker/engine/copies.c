@@ -133,10 +133,8 @@ static void withdraw(struct engine *e, struct link x, uint8_t *t, unsigned code)
     t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
 }
 
-void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, unsigned code)
+void copies_recall(struct engine *e, uint8_t *head, uint32_t idx, unsigned code)
 {
-    (void)r;
-    (void)unit;
     uint8_t *t = unit_station(head, idx);
     for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && t[ST_HELD] > t[ST_BEGUN] && !e->rc;
          x = chain_next(e, x))
@@ -188,10 +186,8 @@ void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, 
     e->picked_n++;
 }
 
-void copies_not_shown(struct engine *e, struct run *r, uint8_t *head, uint32_t idx)
+void copies_not_shown(uint8_t *head, uint32_t idx)
 {
-    (void)e;
-    (void)r;
     unit_station(head, idx)[ST_HELD]--; /* the task is parked next: its state says so then */
 }
 
@@ -251,7 +247,7 @@ void copies_park(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uin
     if (unit_station(h, idx)[ST_STATE] == TASK_DEAD) /* a result has just brought it back */
         task_set(e, r, h, idx, TASK_ASSIGNED);
     task_dead(e, r, unit, h, idx, why, reason, n);
-    copies_recall(e, r, unit, h, idx, 4);
+    copies_recall(e, h, idx, 4);
 }
 
 void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n,

@@ -663,7 +663,7 @@ static inline bool has_copies(const struct station *st) { return st->def->copies
 unsigned copies_open(const struct ld_station *s, const uint8_t *t);
 int64_t copies_rest_us(struct engine *e, uint64_t newest);
 void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, uint32_t pick); /* a place goes to e->pick[pick] */
-void copies_not_shown(struct engine *e, struct run *r, uint8_t *head, uint32_t idx);            /* and comes back */
+void copies_not_shown(uint8_t *head, uint32_t idx); /* and comes back */
 void copies_picks_over(struct engine *e);
 /* Has the worker answered this task or declined it: is it never his? Or does he hold it: not now? */
 enum copies_his { COPIES_HIS, COPIES_NOT_NOW, COPIES_NEVER };
@@ -674,7 +674,7 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
 uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no); /* the unit's head if a result counts; its place is counted then */
 void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us); /* the result is stored: enough? */
 bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx);
-void copies_recall(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, unsigned code); /* those not started */
+void copies_recall(struct engine *e, uint8_t *head, uint32_t idx, unsigned code); /* those not started */
 
 /* review.c: stations that review the one before them */
 static inline bool is_review(const struct station *st) { return st->def->type == LD_IMPROVE; }

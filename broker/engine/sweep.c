@@ -292,8 +292,8 @@ static bool step_gold(struct engine *e, struct run *r)
         bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix);
         if (here)
             memcpy(k, c.key.p, sizeof k);
-        else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-            fail(e, rc);
+        else
+            walked(e, rc);
         store_cursor_close(&c);
         if (!here)
             break;

@@ -625,7 +625,7 @@ void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reaso
         if (was == TASK_DEAD)
             dead_forget(e, r, i, unit);
         if (has_copies(r->rq[i].st)) {
-            copies_recall(e, r, unit, h, i, 3);
+            copies_recall(e, h, i, 3);
         } else if (was == TASK_ASSIGNED) { /* a started one goes on: its result is kept, and payable */
             struct aseg *s = assign_find(e, holder);
             if (!s) {
