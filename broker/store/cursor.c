@@ -56,10 +56,10 @@ static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, 
     return txn_opened(c->t, c->tb, &k, &record, &c->val);
 }
 
-static enum store_rc move(struct store_cursor *c, MDB_cursor_op op)
+static enum store_rc step(struct store_cursor *c)
 {
     MDB_val k = { 0, NULL }, record = { 0, NULL };
-    int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, op) : MDB_NOTFOUND;
+    int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, MDB_NEXT) : MDB_NOTFOUND;
     return arrived(c, val_of(NULL, 0), k, record, rc);
 }
 
@@ -69,9 +69,9 @@ static int table_near(MDB_cursor *mc, const void *key, size_t key_n, enum near n
     *k = val_of(key, key_n);
     if (mc == NULL)
         return MDB_NOTFOUND;
-    bool back = near == NEAR_LE || near == NEAR_LT;
     if (key_n == 0)
-        return mdb_cursor_get(mc, k, record, back ? MDB_LAST : MDB_FIRST);
+        return mdb_cursor_get(mc, k, record, MDB_FIRST);
+    bool back = near == NEAR_LE || near == NEAR_LT;
     int rc = mdb_cursor_get(mc, k, record, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND && back)
         return mdb_cursor_get(mc, k, record, MDB_LAST);
@@ -163,19 +163,8 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
     return seek(c, key, key_n, NEAR_LE);
 }
 
-enum store_rc store_last(struct store_cursor *c)
-{
-    return seek(c, "", 0, NEAR_LE);
-}
-
 enum store_rc store_next(struct store_cursor *c)
 {
     count(c, false);
-    return c->by_key ? merged(c, c->at, c->at_n, NEAR_GT) : move(c, MDB_NEXT);
-}
-
-enum store_rc store_prev(struct store_cursor *c)
-{
-    count(c, false);
-    return c->by_key ? merged(c, c->at, c->at_n, NEAR_LT) : move(c, MDB_PREV);
+    return c->by_key ? merged(c, c->at, c->at_n, NEAR_GT) : step(c);
 }

@@ -60,7 +60,7 @@ bool change_is_whole(const uint8_t *p, size_t n);
 #define JOURNAL_SHARE_MIXED 4 /* what large batches leave there may be this part of it: every reader looks through it */
 #define SMALL_BYTES (16u << 10)            /* a batch with more goes to its tables at once: from here on the journal would cost more pages */
 #define CHANGES_MAX 4096 /* that differ in table or key */
-enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* with an empty key: from the table's beginning, or its end */
+enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* GE an empty key: the table's first */
 
 struct young { /* changes in order of table and key, the newest of each key */
     const uint8_t **change;

@@ -151,8 +151,6 @@ void store_cursor_close(struct store_cursor *c);
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n);    /* first key >= key */
 enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n); /* last key <= key */
 enum store_rc store_next(struct store_cursor *c);
-enum store_rc store_prev(struct store_cursor *c);
-enum store_rc store_last(struct store_cursor *c);
 
 /* ---- whole-store jobs (short read transactions, other threads) ---- */
 /* A compacted copy, online, synced, marked as one (store_is_copy). `path` becomes a directory that can be opened as a store; it must not exist. Holds

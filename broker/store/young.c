@@ -68,11 +68,7 @@ const uint8_t *young_find(const struct young *y, enum store_table tb, const void
 
 const uint8_t *young_near(const struct young *y, enum store_table tb, const void *key, size_t key_n, enum near near)
 {
-    uint32_t i;
-    if (key_n == 0 && (near == NEAR_LE || near == NEAR_LT))
-        i = lower_bound(y, tb + 1, key, 0); /* behind the table's last one */
-    else
-        i = lower_bound(y, tb, key, key_n);
+    uint32_t i = lower_bound(y, tb, key, key_n);
     bool exact = i < y->n && key_n > 0 && compare(y->change[i], tb, key, key_n) == 0;
     if (near == NEAR_GT && exact)
         i++;

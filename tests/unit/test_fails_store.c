@@ -153,9 +153,9 @@ static enum store_rc batch(struct world *w, const char *v, bool settles)
     if (rc == STORE_OK && (rc = store_cursor_open(t, TABLE_UNIT, &c)) == STORE_OK) {
         rc = store_seek(&c, "u", 1);
         if (rc == STORE_OK)
-            rc = store_prev(&c);
+            rc = store_seek_le(&c, "t", 1);
         if (rc == STORE_OK || rc == STORE_NOT_FOUND)
-            rc = store_last(&c);
+            rc = store_seek_le(&c, "z", 1);
         if (rc == STORE_OK)
             rc = store_seek_le(&c, "v", 1);
         if (rc == STORE_OK)
@@ -254,9 +254,9 @@ static enum store_rc look(struct world *w)
         for (rc = store_seek(&c, "", 0); rc == STORE_OK;)
             rc = store_next(&c);
         if (rc == STORE_NOT_FOUND)
-            rc = store_last(&c);
+            rc = store_seek_le(&c, "z", 1);
         if (rc == STORE_OK)
-            rc = store_prev(&c);
+            rc = store_seek_le(&c, "t", 1);
         store_cursor_close(&c);
     }
     store_abort(&t);
