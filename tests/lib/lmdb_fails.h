@@ -6,24 +6,15 @@
 #ifndef TESTS_LIB_LMDB_FAILS_H
 #define TESTS_LIB_LMDB_FAILS_H
 #include <lmdb.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-static struct {
-    bool armed;
-    uint64_t calls, fail_at; /* fail_at 0: none */
-    int code;
-    const char *failed; /* the call that did; NULL: none yet */
-} lmdb_state;
+#include "tests/lib/countdown.h"
+
+static struct countdown lmdb_state;
 
 static inline void lmdb_arm(uint64_t nth, int code)
 {
-    lmdb_state.calls = 0;
-    lmdb_state.fail_at = nth;
-    lmdb_state.code = code;
-    lmdb_state.failed = NULL;
-    lmdb_state.armed = true;
+    countdown_arm(&lmdb_state, nth, code);
 }
 static inline void lmdb_disarm(void)
 {
@@ -36,10 +27,7 @@ static inline void lmdb_rearm(void)
 
 static inline bool lmdb_refuse(const char *name)
 {
-    if (!lmdb_state.armed || ++lmdb_state.calls != lmdb_state.fail_at)
-        return false;
-    lmdb_state.failed = name;
-    return true;
+    return countdown_refuses(&lmdb_state, name);
 }
 
 // clang-format off

@@ -7,28 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static struct {
-    bool armed;
-    uint64_t calls, fail_at; /* fail_at 0: none */
-    int code;
-    const char *failed; /* the call that did; NULL: none yet */
-} sys_state;
+#include "tests/lib/countdown.h"
+
+static struct countdown sys_state;
 
 static inline void sys_arm(uint64_t nth, int code)
 {
-    sys_state.calls = 0;
-    sys_state.fail_at = nth;
-    sys_state.code = code;
-    sys_state.failed = NULL;
-    sys_state.armed = true;
+    countdown_arm(&sys_state, nth, code);
 }
 static inline void sys_disarm(void)
 {
@@ -37,9 +28,8 @@ static inline void sys_disarm(void)
 
 static inline bool sys_refuse(const char *name)
 {
-    if (!sys_state.armed || ++sys_state.calls != sys_state.fail_at)
+    if (!countdown_refuses(&sys_state, name))
         return false;
-    sys_state.failed = name;
     errno = sys_state.code;
     return true;
 }
