@@ -1,9 +1,10 @@
-"""What a long torture has done so far, so that it can be broken off and taken up again, and its figures at the end.
+"""What a long torture has done so far, so that it can be broken off and taken up again, and its figures at the end. Of which commit and machine they are: also for
+what the simulator and the coverage keep beside them.
 
     notes = Notebook(build, "crash-broker", {"seed": 1, "units": 200}, ["sunlined"])
     notes.done                  # records of an earlier call: same settings, same programs to the byte; else []
     notes.add({"n": 17, ...})   # one more, on disk at once
-    notes.publish(what, begin)  # BUILD/reliability/crash-broker.json: {"what", "command", "commit", "seconds", "machine"}
+    notes.publish(what)         # BUILD/reliability/crash-broker.json: {"what", "command", "commit", "seconds", "machine"}
 
 The notes lie in BUILD/reliability/NAME.notes; a finished part's stay there too, so that the same command again only prints what came of it. --fresh of each part
 throws them away.
