@@ -1,5 +1,11 @@
-"""Medians, spreads, ratios and tables of the bench's records."""
+"""Medians, spreads, ratios and tables of the bench's records; and the machine they are of."""
+import os
+import platform
 import statistics
+
+
+def machine():
+    return {"cores": os.cpu_count(), "machine": platform.machine(), "kernel": platform.release().split("-")[0]}
 
 
 def spread(values):

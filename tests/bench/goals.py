@@ -9,6 +9,9 @@ DEPTH_RSS_MB = 100
 DEPTH_FIRST_S = 1.0
 DEPTH_BYTES = 400
 CSV = 0.5                       # of the library's pipelined put
+WATCHING = 0.10                 # more CPU of the engine's thread for a life, at most, with subscribers
+REPLAY_PER_S = 500000
+BESIDE = 0.20                   # what a replay may cost, of the lives a second and of the CPU of each
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
 
@@ -27,6 +30,11 @@ def deep(row):
     missed = [("rate", row["ratio"] < DEPTH_RATIO), ("memory", row["rss_anon_mb"] >= DEPTH_RSS_MB), ("start", row["first_s"] >= DEPTH_FIRST_S),
               ("bytes", row["bytes_per_queued"] > DEPTH_BYTES)]
     return [name for name, is_missed in missed if is_missed]
+
+
+def beside(row):
+    """Whether the lives a second beside a replay reach their goal, and the CPU of each its own."""
+    return -row["per_s_costs"] <= BESIDE, row["engine_us_costs"] <= BESIDE
 
 
 def at_window(result, part, window, **more):
