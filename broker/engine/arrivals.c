@@ -140,8 +140,7 @@ void arrivals_load(struct engine *e)
         if (c.key.n != 5 || !a || !arrivals_read(a, ((const uint8_t *)c.key.p)[4], &r))
             fail(e, STORE_CORRUPT);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
     for (uint32_t i = 0; i < e->meta.line && !e->rc; i++)
         if (e->line[i] && e->line[i]->arrivals)

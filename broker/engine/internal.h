@@ -51,7 +51,6 @@ struct line {
 struct latency { uint64_t count, total_us, bucket[LATENCY_BUCKETS]; };
 #define MINUTE_PARTS 6
 struct minute { int64_t newest; uint32_t part[MINUTE_PARTS + 1]; }; /* how often, by tens of seconds; the newest is under way */
-struct pace { uint64_t count, total_us, busy_n, taken_us, active_n, active_us; int64_t next_us, usual_us; bool dirty; uint32_t bucket[PACE_BUCKETS]; };
 /* Of a station's name in a line, whatever the version (limits.c). */
 struct limit {
     struct limit *next;         /* of all limits */

@@ -148,6 +148,28 @@ void paces_write(struct engine *e)
     e->dirty_paces = 0;
 }
 
+bool pace_read(struct pace *p, struct rdr *r)
+{
+    p->total_us = rdr_u64(r);
+    p->next_us = rdr_i64(r);
+    uint16_t used = rdr_u16(r);
+    while (used-- && !r->bad) {
+        unsigned i = rdr_u8(r);
+        uint32_t n = rdr_u16(r);
+        if (i >= PACE_BUCKETS)
+            r->bad = 1;
+        else
+            p->count += p->bucket[i] = n;
+    }
+    if (r->p < r->end) { /* 0.1.0 kept none */
+        p->active_n = rdr_u64(r);
+        p->active_us = rdr_u64(r);
+        p->busy_n = rdr_u64(r);
+        p->taken_us = rdr_u64(r);
+    }
+    return !r->bad;
+}
+
 void paces_load(struct engine *e)
 {
     struct store_cursor c;
@@ -160,24 +182,7 @@ void paces_load(struct engine *e)
             fail(e, STORE_CORRUPT);
             break;
         }
-        p->total_us = rdr_u64(&r);
-        p->next_us = rdr_i64(&r);
-        uint16_t used = rdr_u16(&r);
-        while (used-- && !r.bad) {
-            unsigned i = rdr_u8(&r);
-            uint32_t n = rdr_u16(&r);
-            if (i >= PACE_BUCKETS)
-                r.bad = 1;
-            else
-                p->count += p->bucket[i] = n;
-        }
-        if (r.p < r.end) { /* 0.1.0 kept none */
-            p->active_n = rdr_u64(&r);
-            p->active_us = rdr_u64(&r);
-            p->busy_n = rdr_u64(&r);
-            p->taken_us = rdr_u64(&r);
-        }
-        if (r.bad)
+        if (!pace_read(p, &r))
             fail(e, STORE_CORRUPT);
         measure(p);
     }

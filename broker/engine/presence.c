@@ -103,7 +103,6 @@ void presence_load(struct engine *e)
         if (c.key.n != 4 || !id || id > e->meta.hub || !e->hub[id - 1] || !presence_read(&e->hub[id - 1]->presence, &r))
             fail(e, STORE_CORRUPT);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }

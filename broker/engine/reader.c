@@ -39,7 +39,7 @@ void rd_walked(struct reader *r, enum store_rc rc)
         r->rc = rc;
 }
 
-static bool get(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v)
+bool rd_get(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v)
 {
     enum store_rc rc = store_get(r->t, tb, k, n, v);
     rd_walked(r, rc);
@@ -54,7 +54,7 @@ uint32_t rd_name(struct reader *r, enum name_kind kind, struct slp_bytes n)
         return 0;
     k[0] = (uint8_t)kind;
     memcpy(k + 1, n.p, n.n);
-    if (!get(r, TABLE_NAME, k, n.n + 1, &v) || v.n < 4)
+    if (!rd_get(r, TABLE_NAME, k, n.n + 1, &v) || v.n < 4)
         return 0;
     return get_u32(v.p);
 }
@@ -73,7 +73,7 @@ static bool name_read(struct reader *r, enum name_kind kind, uint32_t id, struct
                   [NAME_HUB] = { TABLE_HUB, 4, 0 },
                   [NAME_WORKER] = { TABLE_WORKER, 4, 10 } };
     key_u32(k, id);
-    if (!get(r, where[kind].tb, k, where[kind].key_n, &v))
+    if (!rd_get(r, where[kind].tb, k, where[kind].key_n, &v))
         return false;
     struct rdr rd = rdr_on(v.p, v.n);
     rdr_bytes(&rd, where[kind].skip);
@@ -116,7 +116,7 @@ const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
         uint8_t k[10], *q = key_u32(key_u32(k, line), version);
         q[0] = (uint8_t)(piece >> 8);
         q[1] = (uint8_t)piece;
-        if (!get(r, TABLE_LINE, k, sizeof k, &v))
+        if (!rd_get(r, TABLE_LINE, k, sizeof k, &v))
             break;
         slp_buf_add(&def, v.p, v.n);
     }
@@ -146,7 +146,7 @@ bool rd_station(struct reader *r, uint32_t id, uint32_t *line, uint32_t *version
     uint8_t k[4];
     struct store_val v;
     key_u32(k, id);
-    if (!get(r, TABLE_STATION, k, sizeof k, &v))
+    if (!rd_get(r, TABLE_STATION, k, sizeof k, &v))
         return false;
     struct rdr rd = rdr_on(v.p, v.n);
     *line = rdr_u32(&rd);
@@ -161,7 +161,7 @@ bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run)
     struct store_val v;
     size_t n, fn;
     key_u32(k, id);
-    if (!get(r, TABLE_RUN, k, sizeof k, &v))
+    if (!rd_get(r, TABLE_RUN, k, sizeof k, &v))
         return false;
     struct rdr rd = rdr_on(v.p, v.n);
     const char *name = rdr_str(&rd, &n);
@@ -205,7 +205,7 @@ uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint
         v = r->group.val;
     } else {
         key_u64(key_u32(k, run->id), no);
-        if (!get(r, TABLE_STATE, k, sizeof k, &v)) {
+        if (!rd_get(r, TABLE_STATE, k, sizeof k, &v)) {
             if (!r->rc && run->state != RUN_DELETING) /* a unit that came in has a state until its run is deleted */
                 r->rc = STORE_CORRUPT;
             return NULL;

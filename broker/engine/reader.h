@@ -42,6 +42,7 @@ struct rd_run { /* a run as the store has it */
 };
 
 void rd_walked(struct reader *r, enum store_rc rc); /* a walk or a search ended with this: what is not the table's end is a failure; the first one stays */
+bool rd_get(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v); /* false: there is none, or r->rc says why */
 uint32_t rd_name(struct reader *r, enum name_kind k, struct slp_bytes n);          /* 0: none */
 struct slp_bytes rd_name_of(struct reader *r, enum name_kind k, uint32_t id);      /* "" if it is gone */
 bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run);

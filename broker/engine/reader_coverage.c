@@ -95,33 +95,22 @@ static void times_pack(struct coverage *c, uint32_t station, struct slp_item_cov
 {
     uint8_t k[4];
     struct store_val v;
+    struct pace p = { .count = 0 };
+    uint32_t used = 0;
     key_u32(k, station);
-    enum store_rc rc = store_get(c->r->t, TABLE_PACE, k, sizeof k, &v);
-    slp_buf_clear(b);
-    if (rc == STORE_OK) {
-        struct rdr rd = rdr_on(v.p, v.n);
-        uint64_t total_us = rdr_u64(&rd), count = 0, busy_n = 0, taken_us = 0;
-        rdr_i64(&rd);
-        uint32_t used = rdr_u16(&rd);
-        for (uint32_t i = 0; i < used && !rd.bad; i++) {
-            unsigned bucket = rdr_u8(&rd);
-            uint32_t n = rdr_u16(&rd);
-            slp_pack_u64(b, pace_bucket_end_ms(bucket < PACE_BUCKETS ? bucket : PACE_BUCKETS - 1));
-            slp_pack_u64(b, n);
-            count += n;
+    if (!rd_get(c->r, TABLE_PACE, k, sizeof k, &v))
+        return;
+    struct rdr rd = rdr_on(v.p, v.n);
+    if (!pace_read(&p, &rd))
+        c->r->rc = STORE_CORRUPT;
+    for (unsigned i = 0; i < PACE_BUCKETS; i++)
+        if (p.bucket[i]) {
+            slp_pack_u64(b, pace_bucket_end_ms(i));
+            slp_pack_u64(b, p.bucket[i]);
+            used++;
         }
-        if (rd.p < rd.end) { /* 0.1.0 kept no more than the time since the start */
-            rdr_bytes(&rd, 16);
-            busy_n = rdr_u64(&rd);
-            taken_us = rdr_u64(&rd);
-        }
-        if (rd.bad)
-            c->r->rc = STORE_CORRUPT;
-        row->mean_us = busy_n >= BUSY_ENOUGH ? taken_us / busy_n : count ? total_us / count : 0;
-        row->times = (struct slp_list){ b->p, (uint32_t)b->n, used * 2 };
-    } else if (rc != STORE_NOT_FOUND) {
-        c->r->rc = rc;
-    }
+    row->mean_us = p.busy_n >= BUSY_ENOUGH ? p.taken_us / p.busy_n : p.count ? p.total_us / p.count : 0;
+    row->times = (struct slp_list){ b->p, (uint32_t)b->n, used * 2 };
 }
 
 static void station_pack(struct coverage *c, const struct wanted *w)
@@ -180,8 +169,7 @@ static void line_pack(struct coverage *c, uint32_t line)
         if (cur.key.n != sizeof k || !arrivals_read(&a, ((const uint8_t *)cur.key.p)[4], &rd))
             c->r->rc = STORE_CORRUPT;
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        c->r->rc = rc;
+    rd_walked(c->r, rc);
     store_cursor_close(&cur);
     for (unsigned i = 0; any && i < WEEK_HOURS; i++) {
         const struct arrival_hour *u = &a.usual[i];
@@ -259,8 +247,7 @@ static void hubs_tell(struct coverage *c)
         slp_pack_item(&c->r->b, SLP_ITEM_coverage_hub, &row);
         n++;
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        c->r->rc = rc;
+    rd_walked(c->r, rc);
     store_cursor_close(&cur);
     c->a.hubs = (struct slp_list){ c->r->b.p, (uint32_t)c->r->b.n, n };
     SLP_SET(&c->a, coverage, hubs);
@@ -368,8 +355,7 @@ static void beside(struct coverage *c, struct store_cursor *cur, enum store_rc *
 {
     while (*rc == STORE_OK && key_get_u32(cur->key.p) < worker)
         *rc = store_next(cur);
-    if (*rc != STORE_OK && *rc != STORE_NOT_FOUND)
-        c->r->rc = *rc;
+    rd_walked(c->r, *rc);
 }
 
 static bool of_worker(const struct store_cursor *cur, enum store_rc rc, uint32_t worker)
@@ -476,11 +462,8 @@ static enum store_rc table_open(struct coverage *c, enum store_table tb, struct 
 static void wall_read(struct coverage *c)
 {
     struct store_val v;
-    enum store_rc rc = store_get(c->r->t, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
-    if (rc == STORE_OK && v.n >= META_WALL_AT + 8)
+    if (rd_get(c->r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) && v.n >= META_WALL_AT + 8)
         c->wall_us = (int64_t)get_u64((const uint8_t *)v.p + META_WALL_AT);
-    else if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        c->r->rc = rc;
 }
 
 static void workers_tell(struct coverage *c)
@@ -509,8 +492,7 @@ static void workers_tell(struct coverage *c)
         }
         looked += worker_count(c, cr, &t, id, cur.val, &full);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        c->r->rc = rc;
+    rd_walked(c->r, rc);
     store_cursor_close(&cur);
     store_cursor_close(&t.skill);
     store_cursor_close(&t.repute);

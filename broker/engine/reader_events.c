@@ -37,10 +37,8 @@ static bool entry_next(struct rdr *rd, uint64_t seq, struct entry *x)
 uint64_t rd_oldest_event(struct reader *r, uint64_t *last)
 {
     struct store_val v;
-    enum store_rc rc = store_get(r->t, TABLE_META, "engine", 6, &v);
     *last = 0;
-    rd_walked(r, rc);
-    if (rc != STORE_OK)
+    if (!rd_get(r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v))
         return 1;
     struct rdr rd = rdr_on(v.p, v.n);
     rdr_bytes(&rd, 5 * 4 + 2 * 8);
