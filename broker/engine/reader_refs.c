@@ -37,6 +37,45 @@ static bool lost(struct refs *f)
     return false;
 }
 
+/* The length of every key that has one. */
+static size_t key_bytes(enum store_table tb)
+{
+    switch (tb) {
+    case TABLE_LINE: return 10;
+    case TABLE_RUN: return 6;
+    case TABLE_STATE: return 12;
+    case TABLE_READY: return 17;
+    case TABLE_DELAY:
+    case TABLE_DEAD: return 16;
+    case TABLE_REPUTE: return 8;
+    case TABLE_HISTORY:
+    case TABLE_PRODUCER: return 20;
+    case TABLE_UNIT: return 14;
+    case TABLE_RESULT: return 10;
+    case TABLE_STATION:
+    case TABLE_HUB:
+    case TABLE_SHIFT:
+    case TABLE_PACE:
+    case TABLE_PRESENCE:
+    case TABLE_SKILL:
+    case TABLE_WORKER: return 4;
+    case TABLE_ARRIVAL: return 5;
+    case TABLE_ASSIGN:
+    case TABLE_LIVE:
+    case TABLE_EVENT:
+    case TABLE_SWEEP: return 8;
+    default: return 0;
+    }
+}
+
+static enum store_rc look_for(struct refs *f, enum store_table tb, const void *k, size_t n, struct store_val *v)
+{
+    enum store_rc rc = store_get(f->r->t, tb, k, n, v);
+    if (rc != STORE_CORRUPT)
+        rd_walked(f->r, rc);
+    return rc;
+}
+
 /* False: there is none, or what belongs to it is not to be looked at. */
 static bool run_there(struct refs *f, uint32_t id)
 {
@@ -62,13 +101,10 @@ static bool run_once(struct refs *f, uint32_t id)
     bool damaged = f->r->rc == STORE_CORRUPT;
     if (lost(f) || damaged)
         return false;
-    enum store_rc rc = store_get(f->r->t, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
-    if (rc == STORE_OK && v.n >= META_RUN_AT + 4) {
+    if (look_for(f, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) == STORE_OK && v.n >= META_RUN_AT + 4) {
         uint32_t newest = get_u32((const uint8_t *)v.p + META_RUN_AT);
         if (!id || id > newest)
             wrong(f, "run %" PRIu32 ", which never was: the newest is %" PRIu32, id, newest);
-    } else if (rc != STORE_OK && rc != STORE_NOT_FOUND && rc != STORE_CORRUPT) {
-        f->r->rc = rc;
     }
     return false;
 }
@@ -96,29 +132,14 @@ static void station_there(struct refs *f, uint32_t id, bool of_run)
 
 static bool record_there(struct refs *f, enum store_table tb, uint32_t id, const char *what)
 {
-    uint8_t k[4];
+    uint8_t k[10] = { 0 }; /* of a line: its head */
     struct store_val v;
     key_u32(k, id);
     f->looked++;
-    enum store_rc rc = store_get(f->r->t, tb, k, sizeof k, &v);
+    enum store_rc rc = look_for(f, tb, k, key_bytes(tb), &v);
     if (rc == STORE_NOT_FOUND)
         wrong(f, "%s %" PRIu32 ", which is not there", what, id);
-    else if (rc != STORE_OK && rc != STORE_CORRUPT)
-        f->r->rc = rc;
     return rc == STORE_OK;
-}
-
-static void line_there(struct refs *f, uint32_t id)
-{
-    uint8_t k[10] = { 0 };
-    struct store_val v;
-    key_u32(k, id);
-    f->looked++;
-    enum store_rc rc = store_get(f->r->t, TABLE_LINE, k, sizeof k, &v);
-    if (rc == STORE_NOT_FOUND)
-        wrong(f, "line %" PRIu32 ", which is not there", id);
-    else if (rc != STORE_OK && rc != STORE_CORRUPT)
-        f->r->rc = rc;
 }
 
 static void assignment_there(struct refs *f, uint64_t no, uint64_t unit)
@@ -169,12 +190,9 @@ static bool shift_is(struct refs *f, uint32_t id, const uint8_t *k, size_t n)
     struct store_val v;
     size_t len;
     key_u32(key, id);
-    enum store_rc rc = store_get(f->r->t, TABLE_SHIFT, key, sizeof key, &v);
-    if (rc != STORE_OK) {
-        if (rc != STORE_NOT_FOUND && rc != STORE_CORRUPT)
-            f->r->rc = rc;
+    enum store_rc rc = look_for(f, TABLE_SHIFT, key, sizeof key, &v);
+    if (rc != STORE_OK)
         return rc == STORE_CORRUPT;
-    }
     struct rdr rd = rdr_on(v.p, v.n);
     uint32_t hub = rdr_u32(&rd);
     rdr_bytes(&rd, SHIFT_NAME_AT - 4);
@@ -302,7 +320,7 @@ static void of_gold(struct refs *f, const uint8_t *k, size_t n)
     } else if (k[0] == 0) {
         record_there(f, TABLE_WORKER, key_get_u32(k + 1), "worker");
         station_there(f, key_get_u32(k + 5), false);
-    } else if (run_there(f, key_get_u32(k + 1)) && store_get(f->r->t, TABLE_ASSIGN, k + 5, 8, &v) == STORE_NOT_FOUND) {
+    } else if (run_there(f, key_get_u32(k + 1)) && look_for(f, TABLE_ASSIGN, k + 5, 8, &v) == STORE_NOT_FOUND) {
         wrong(f, "assignments that are not there");
     }
 }
@@ -418,37 +436,6 @@ static void of_sweep(struct refs *f, struct rdr rd)
         wrong(f, "nothing that there is to do: %u", what);
 }
 
-/* The length of every key that has one. */
-static size_t key_bytes(enum store_table tb)
-{
-    switch (tb) {
-    case TABLE_LINE: return 10;
-    case TABLE_RUN: return 6;
-    case TABLE_STATE: return 12;
-    case TABLE_READY: return 17;
-    case TABLE_DELAY:
-    case TABLE_DEAD: return 16;
-    case TABLE_REPUTE: return 8;
-    case TABLE_HISTORY:
-    case TABLE_PRODUCER: return 20;
-    case TABLE_UNIT: return 14;
-    case TABLE_RESULT: return 10;
-    case TABLE_STATION:
-    case TABLE_HUB:
-    case TABLE_SHIFT:
-    case TABLE_PACE:
-    case TABLE_PRESENCE:
-    case TABLE_SKILL:
-    case TABLE_WORKER: return 4;
-    case TABLE_ARRIVAL: return 5;
-    case TABLE_ASSIGN:
-    case TABLE_LIVE:
-    case TABLE_EVENT:
-    case TABLE_SWEEP: return 8;
-    default: return 0;
-    }
-}
-
 static void of_day(struct refs *f, const uint8_t *k, size_t key_n)
 {
     uint32_t worker = key_n >= 8 ? key_get_u32(k) : 0;
@@ -480,7 +467,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
             station_there(f, key_get_u32(k + 4), false);
         break;
     case TABLE_DAY: of_day(f, k, key_n); break;
-    case TABLE_ARRIVAL: line_there(f, key_get_u32(k)); break;
+    case TABLE_ARRIVAL: record_there(f, TABLE_LINE, key_get_u32(k), "line"); break;
     case TABLE_PRESENCE: record_there(f, TABLE_HUB, key_get_u32(k), "hub"); break;
     case TABLE_GOLD: of_gold(f, k, key_n); break;
     case TABLE_SKILL: record_there(f, TABLE_WORKER, key_get_u32(k), "worker"); break;
@@ -499,7 +486,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_ASSIGN: of_assignments(f, k, rd); break;
     case TABLE_LIVE:
         f->looked++;
-        if (store_get(f->r->t, TABLE_ASSIGN, k, key_n, &v) == STORE_NOT_FOUND)
+        if (look_for(f, TABLE_ASSIGN, k, key_n, &v) == STORE_NOT_FOUND)
             wrong(f, "assignments that are not there");
         break;
     case TABLE_RESULT: of_results(f, k, key_n); break;
