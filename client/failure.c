@@ -166,3 +166,10 @@ int sl__name_ok(struct sl *sl, const char *name, const char *place)
         return sl__fail(sl, SL_MISUSE, place, "a name is required");
     return sl_name_ok(name, strlen(name)) ? SL_OK : sl__fail(sl, SL_BAD_NAME, place, NULL);
 }
+
+int sl__text_ok(struct sl *sl, const char *text, const char *place)
+{
+    if (strlen(text) > SL_TEXT_BYTES_MAX)
+        return sl__fail(sl, SL_TOO_BIG, place, NULL);
+    return sl_utf8_ok(text, strlen(text)) ? SL_OK : sl__fail(sl, SL_BAD_VALUE, place, "it is not UTF-8");
+}

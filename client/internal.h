@@ -78,6 +78,7 @@ void sl__forget_error(struct sl *sl);
 void sl__copy(char *out, size_t size, struct slp_bytes b); /* cut to size, terminated */
 bool sl__resendable(uint64_t type); /* repeating a message of this type does no harm */
 int sl__name_ok(struct sl *sl, const char *name, const char *place); /* SL_OK or fails with BAD_NAME */
+int sl__text_ok(struct sl *sl, const char *text, const char *place); /* SL_OK, or fails with TOO_BIG or BAD_VALUE */
 
 /* link.c: the socket. */
 int sl__link_open(struct sl *sl);

@@ -68,10 +68,8 @@ static int tasks_set(struct sl *sl, uint64_t action, uint64_t station_id, const 
         rc = sl__name_ok(sl, run, "run");
     if (rc == SL_OK && units && n > SL_BATCH_ITEMS_MAX)
         rc = sl__fail(sl, SL_TOO_MANY, "units", NULL);
-    if (rc == SL_OK && reason && strlen(reason) > SL_TEXT_BYTES_MAX)
-        rc = sl__fail(sl, SL_TOO_BIG, "reason", NULL);
-    if (rc == SL_OK && reason && !sl_utf8_ok(reason, strlen(reason)))
-        rc = sl__fail(sl, SL_BAD_VALUE, "reason", "it is not UTF-8");
+    if (rc == SL_OK && reason)
+        rc = sl__text_ok(sl, reason, "reason");
     if (rc != SL_OK)
         return rc;
     struct slp_tasks_set s = {
@@ -278,10 +276,8 @@ int sl_worker_set(struct sl *sl, const struct sl_worker_change *c, uint64_t *cou
         rc = sl__name_ok(sl, c->station, "station");
     if (rc == SL_OK && c->level > SL_SKILL_LEVEL_MAX)
         rc = sl__fail(sl, SL_BAD_VALUE, "level", NULL);
-    if (rc == SL_OK && c->reason && strlen(c->reason) > SL_TEXT_BYTES_MAX)
-        rc = sl__fail(sl, SL_TOO_BIG, "reason", NULL);
-    if (rc == SL_OK && c->reason && !sl_utf8_ok(c->reason, strlen(c->reason)))
-        rc = sl__fail(sl, SL_BAD_VALUE, "reason", "it is not UTF-8");
+    if (rc == SL_OK && c->reason)
+        rc = sl__text_ok(sl, c->reason, "reason");
     if (rc != SL_OK)
         return rc;
     struct slp_worker_set s = { .name = sl__bytes(c->worker), .action = c->action };
@@ -332,10 +328,9 @@ int sl_backup(struct sl *sl, const char *path, int64_t timeout_ms)
         return rc;
     if (!path || path[0] != '/' || timeout_ms < 0)
         return sl__fail(sl, SL_MISUSE, "path", "an absolute path is required");
-    if (strlen(path) > SL_TEXT_BYTES_MAX)
-        return sl__fail(sl, SL_TOO_BIG, "path", NULL);
-    if (!sl_utf8_ok(path, strlen(path)))
-        return sl__fail(sl, SL_BAD_VALUE, "path", "it is not UTF-8");
+    rc = sl__text_ok(sl, path, "path");
+    if (rc != SL_OK)
+        return rc;
     return sl__request_with(sl, SLP_BACKUP, &(struct slp_backup){ .path = sl__bytes(path) }, SLP_DONE, NULL,
                             timeout_ms ? timeout_ms : INT64_MAX, false);
 }
