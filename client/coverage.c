@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/forecast.h"
 #include "client/internal.h"
-#include "client/sunline_forecast.h"
 
 #define RUNS_TOLD 64 /* by themselves */
 _Static_assert(RUNS_TOLD + SL_FORECAST_STATIONS_MAX <= SL_FORECAST_RUNS_MAX,
@@ -562,7 +562,7 @@ static void lay_out_crews(struct sl_coverage *c)
     }
     for (uint32_t i = 0; i < c->in.crews; i++)
         for (uint32_t st = 0; st < c->in.stations; st++)
-            if (c->crew[i].fits[st / 64] >> (st % 64) & 1)
+            if (fc_fits(c->crew[i].fits, st))
                 c->place[st].workers += c->crew[i].workers;
 }
 
@@ -663,9 +663,8 @@ struct sl_coverage_station sl_coverage_station(const struct sl_coverage *c, uint
 {
     const struct place *p = &c->place[station];
     const struct sl_forecast_station *s = &c->station[station];
-    double answers = s->done >= 20 && s->results >= s->done ? s->results / s->done : s->answers;
     return (struct sl_coverage_station){ p->is->line,          p->is->name, p->needs,   p->is->row.version,
-                                         (uint64_t)p->workers, p->queued,   s->mean_us, answers };
+                                         (uint64_t)p->workers, p->queued,   s->mean_us, fc_answers(s) };
 }
 
 const char *sl_coverage_run(const struct sl_coverage *c, uint32_t run)

@@ -16,8 +16,6 @@
 #define UNMEASURED_SPREAD 0.15 /* of presence */
 #define PRIOR_SPREAD 0.1 /* of presence, with the weight of so many days: few days tell little of how they differ */
 #define PRIOR_DAYS 2.0
-#define MEASURED_HOURS 24 /* of the week, at least: fewer say nothing of what usually arrives */
-#define ENOUGH 20
 
 /* Everything in one place, so that one free ends it. */
 struct work {
@@ -31,6 +29,8 @@ struct work {
     bool failed;
     uint64_t seed;
     double *day; /* [hubs * 2 * days]: a repeat's presence at each hub */
+    double *to_do,
+        *wide; /* [stations]: tasks that it has yet to do, as far as runs tell; variance of its mean time's logarithm */
 };
 
 static void *keep(struct work *w, size_t n, size_t size)
@@ -125,29 +125,29 @@ static bool input_ok(const struct sl_forecast_input *in)
 /* ---- the plan ---- */
 
 /* Before the end of a shift nothing is given out that would usually (in nine of ten cases) not fit; what was begun before goes on. So much of the shift is
- * left, on the average of the stations that such a crew works at. */
-static int64_t lost_at_end(const struct sl_forecast_input *in, const struct sl_forecast_crew *c)
+ * left at a station. */
+static double lost_at(const struct sl_forecast_station *s)
+{
+    struct fc_moments m = fc_moments(s);
+    double upto = 0, usual = 0;
+    for (uint32_t i = 0; i < s->time_count && upto < 0.9 * m.n; i++) {
+        upto += s->time[i].count;
+        usual = s->time[i].upto_us;
+    }
+    double lost =
+        m.sum > 0 ? usual - m.squares / m.sum / 2 : 0; /* the latter: what is left of a task that is met by chance */
+    return lost > 0 ? lost : 0;
+}
+
+/* Of a crew: on the average of the stations that it works at. */
+static int64_t lost_at_end(const struct sl_forecast_input *in, const double *lost, const struct sl_forecast_crew *c)
 {
     double sum = 0;
     uint32_t stations = 0;
     for (uint32_t st = 0; st < in->stations; st++) {
-        const struct sl_forecast_station *s = &in->station[st];
-        double n = 0, mean = 0, squares = 0, upto = 0, usual = 0;
-        if (!fc_fits(c->fits, st) || !s->time_count)
+        if (!fc_fits(c->fits, st) || !in->station[st].time_count)
             continue;
-        for (uint32_t i = 0; i < s->time_count; i++) {
-            double t = (s->time[i].upto_us + (i ? s->time[i - 1].upto_us : 0)) / 2;
-            n += s->time[i].count;
-            mean += s->time[i].count * t;
-            squares += s->time[i].count * t * t;
-        }
-        for (uint32_t i = 0; i < s->time_count && upto < 0.9 * n; i++) {
-            upto += s->time[i].count;
-            usual = s->time[i].upto_us;
-        }
-        double lost = mean > 0 ? usual - squares / mean / 2
-                               : 0; /* squares / mean / 2: what is left of a task that is met by chance */
-        sum += lost > 0 ? lost : 0;
+        sum += lost[st];
         stations++;
     }
     return stations ? (int64_t)(sum / stations) : 0;
@@ -189,6 +189,9 @@ static void plan_slots(struct work *w)
 {
     const struct sl_forecast_input *in = w->in;
     struct fc_plan *p = &w->plan;
+    double lost[SL_FORECAST_STATIONS_MAX];
+    for (uint32_t st = 0; st < in->stations; st++)
+        lost[st] = lost_at(&in->station[st]);
     for (uint32_t i = 0; i < in->crews; i++) {
         const struct sl_forecast_crew *c = &in->crew[i];
         uint32_t pool = pool_of(p, c->fits), k = 0;
@@ -204,7 +207,7 @@ static void plan_slots(struct work *w)
         }
         s->workers += c->workers;
         p->people[c->hub * 2 + c->anytime] += c->workers;
-        int64_t lost_us = lost_at_end(in, c);
+        int64_t lost_us = lost_at_end(in, lost, c);
         for (uint32_t step = 0; step < FC_STEPS; step++) {
             int64_t from = in->now_us + step * SL_FORECAST_STEP_US;
             s->on[step] += (float)(c->slots * (c->anytime ? 1 : on_in(c, from, from + SL_FORECAST_STEP_US, lost_us)));
@@ -246,7 +249,7 @@ static void plan_arrivals(struct work *w, uint32_t line)
         }
     for (uint32_t k = 0; k < 25; k++)
         qsort(seen[k], n[k], sizeof **seen, by_value);
-    for (uint32_t i = 0; n[24] >= MEASURED_HOURS && i < SL_FORECAST_WEEK_HOURS; i++) {
+    for (uint32_t i = 0; n[24] >= SL_FORECAST_MEASURED_HOURS && i < SL_FORECAST_WEEK_HOURS; i++) {
         uint32_t k = n[i % 24] > 0 ? i % 24 : 24;
         bool own = u[i].weeks > 1.5 && u[i].spread <= u[i].units;
         to[i] = own ? u[i].units : seen[k][n[k] / 2];
@@ -393,20 +396,20 @@ static double to_do(const struct sl_forecast_input *in, uint32_t st)
     return n > 1 ? n : 1;
 }
 
+static void spreads(struct work *w)
+{
+    for (uint32_t st = 0; st < w->in->stations; st++) {
+        struct fc_moments m = fc_moments(&w->in->station[st]);
+        double cv2 = m.n > 1 && m.sum > 0 ? m.squares * m.n / (m.sum * m.sum) - 1 : 1;
+        w->to_do[st] = to_do(w->in, st);
+        w->wide[st] =
+            SL_FORECAST_DRIFT * SL_FORECAST_DRIFT + (cv2 > 0 ? cv2 : 0) * (m.n > 0 ? 1 / m.n + 1 / w->to_do[st] : 1);
+    }
+}
+
 static double stretch(struct work *w, uint32_t st)
 {
-    const struct sl_forecast_station *s = &w->in->station[st];
-    double n = 0, sum = 0, squares = 0;
-    for (uint32_t i = 0; i < s->time_count; i++) {
-        double t = (s->time[i].upto_us + (i ? s->time[i - 1].upto_us : 0)) / 2;
-        n += s->time[i].count;
-        sum += s->time[i].count * t;
-        squares += s->time[i].count * t * t;
-    }
-    double cv2 = n > 1 && sum > 0 ? squares * n / (sum * sum) - 1 : 1;
-    double wide =
-        SL_FORECAST_DRIFT * SL_FORECAST_DRIFT + (cv2 > 0 ? cv2 : 0) * (n > 0 ? 1 / n + 1 / to_do(w->in, st) : 1);
-    return exp(sqrt(wide) * normal(w) - wide / 2);
+    return exp(sqrt(w->wide[st]) * normal(w) - w->wide[st] / 2);
 }
 
 static void draw(struct work *w, bool chance)
@@ -419,7 +422,7 @@ static void draw(struct work *w, bool chance)
         fc_times_make(s, chance ? stretch(w, i) : 1, &w->sim.times[i]);
         ring = w->sim.times[i].steps + 1 > ring ? w->sim.times[i].steps + 1 : ring;
         w->sim.skip[i] =
-            !chance || seen <= 0 ? p : clip(p + normal(w) * sqrt(p * (1 - p) * (1 / seen + 1 / to_do(in, i))), 0, 1);
+            !chance || seen <= 0 ? p : clip(p + normal(w) * sqrt(p * (1 - p) * (1 / seen + 1 / w->to_do[i])), 0, 1);
     }
     w->sim.ring = ring;
     draw_presence(w, chance);
@@ -440,6 +443,8 @@ static void sim_room(struct work *w)
     s->times = keep(w, in->stations, sizeof *s->times);
     s->skip = keep(w, in->stations, sizeof *s->skip);
     s->present = keep(w, (size_t)p->sources * SL_FORECAST_DAYS, sizeof *s->present);
+    w->to_do = keep(w, in->stations, sizeof *w->to_do);
+    w->wide = keep(w, in->stations, sizeof *w->wide);
     w->day = keep(w, (size_t)in->hubs * 2 * SL_FORECAST_DAYS, sizeof *w->day);
     s->surge = keep(w, (size_t)in->lines * SL_FORECAST_DAYS, sizeof *s->surge);
     s->left = keep(w, p->flows, sizeof *s->left);
@@ -759,6 +764,7 @@ static void compute(struct work *w)
         sim_room(w);
     if (w->failed)
         return;
+    spreads(w);
     w->f.repeats = repeats_for(w);
     double *ends = keep(w, (size_t)w->f.runs * w->f.repeats, sizeof *ends);
     float *queues = keep(w, (size_t)w->f.stations * w->f.hours * w->f.repeats, sizeof *queues),

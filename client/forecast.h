@@ -67,4 +67,7 @@ struct fc_watch {
 void fc_sim_run(struct fc_sim *s, uint32_t steps_min, const struct fc_watch *w); /* until steps_min are over and all runs done, or FC_STEPS */
 void fc_times_make(const struct sl_forecast_station *st, double stretch, struct fc_times *t);
 bool fc_fits(const uint64_t *fits, uint32_t station);
+double fc_answers(const struct sl_forecast_station *st); /* that a task costs: as measured, or as asked for */
+struct fc_moments { double n, sum, squares; }; /* of a station's times, each in the middle of what its count stands for */
+struct fc_moments fc_moments(const struct sl_forecast_station *st);
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 24
+#define ENOUGH 20 /* tasks that are done: fewer say nothing of what one costs */
 
 bool fc_fits(const uint64_t *fits, uint32_t station)
 {
@@ -12,6 +13,28 @@ bool fc_fits(const uint64_t *fits, uint32_t station)
 }
 
 /* ---- how long tasks take ---- */
+
+double fc_answers(const struct sl_forecast_station *st)
+{
+    return st->done >= ENOUGH && st->results >= st->done ? st->results / st->done : st->answers > 1 ? st->answers : 1;
+}
+
+static double middle(const struct sl_forecast_station *st, uint32_t i)
+{
+    return (st->time[i].upto_us + (i ? st->time[i - 1].upto_us : 0)) / 2;
+}
+
+struct fc_moments fc_moments(const struct sl_forecast_station *st)
+{
+    struct fc_moments m = { 0, 0, 0 };
+    for (uint32_t i = 0; i < st->time_count; i++) {
+        double t = middle(st, i);
+        m.n += st->time[i].count;
+        m.sum += st->time[i].count * t;
+        m.squares += st->time[i].count * t * t;
+    }
+    return m;
+}
 
 static void time_add(struct fc_times *t, double steps, double share, double *ends)
 {
@@ -30,29 +53,23 @@ static void time_add(struct fc_times *t, double steps, double share, double *end
 
 void fc_times_make(const struct sl_forecast_station *st, double stretch, struct fc_times *t)
 {
-    double ends[FC_LAG_MAX + 2] = { 0 }, count = 0, sum = 0, from = 0;
+    double ends[FC_LAG_MAX + 2] = { 0 }, sum = 0;
+    struct fc_moments m = fc_moments(st);
     memset(t, 0, sizeof *t);
-    for (uint32_t i = 0; i < st->time_count; i++) {
-        count += st->time[i].count;
+    for (uint32_t i = 0; i < st->time_count; i++)
         sum += st->time[i].count * st->time[i].upto_us;
-    }
-    double mean = st->mean_us > 0 ? st->mean_us : count > 0 ? sum / count : st->lease_us / 2;
+    double mean = st->mean_us > 0 ? st->mean_us : m.n > 0 ? sum / m.n : st->lease_us / 2;
     mean *= stretch;
-    if (count <= 0) {
+    if (m.n <= 0) {
         for (int i = 0; i < 8; i++)
             time_add(t, mean * (i + 0.5) / 4 / SL_FORECAST_STEP_US, 1 / 8.0, ends);
     } else {
-        double middles = 0;
-        for (uint32_t i = 0; i < st->time_count; from = st->time[i++].upto_us)
-            middles += st->time[i].count * (st->time[i].upto_us + (i ? from : 0)) / 2;
-        double scale = middles > 0 ? mean / (middles / count) : 1;
-        for (uint32_t i = 0; i < st->time_count; i++) {
-            double low = i ? st->time[i - 1].upto_us : 0;
-            time_add(t, (low + st->time[i].upto_us) / 2 * scale / SL_FORECAST_STEP_US, st->time[i].count / count, ends);
-        }
+        double scale = m.sum > 0 ? mean / (m.sum / m.n) : 1;
+        for (uint32_t i = 0; i < st->time_count; i++)
+            time_add(t, middle(st, i) * scale / SL_FORECAST_STEP_US, st->time[i].count / m.n, ends);
     }
     t->mean_h = mean / 3600e6;
-    t->answers = st->done >= 20 && st->results >= st->done ? st->results / st->done : st->answers > 1 ? st->answers : 1;
+    t->answers = fc_answers(st);
     double upto = 0, was = 0;
     for (uint32_t k = 0; k < t->steps; k++) { /* the longest of its answers */
         upto += ends[k];

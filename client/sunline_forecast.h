@@ -52,6 +52,7 @@ extern "C" {
 #define SL_FORECAST_STEP_US 600000000ll
 #define SL_FORECAST_DRIFT 0.1 /* relative: who works next is not who was measured; people differ by a quarter, and fifteen or so do most of a few hours' work */
 #define SL_FORECAST_WEEK_HOURS 168
+#define SL_FORECAST_MEASURED_HOURS 24 /* of the week, at least: fewer say nothing of what usually arrives */
 
 /* ------------------------------------------------------------ what goes in; everything is borrowed for the call */
 struct sl_forecast_time { double upto_us, count; }; /* so many took no longer than that, but longer than the one before tells */
@@ -67,7 +68,7 @@ struct sl_forecast_station {
     double answers;         /* a task asks for at least so many */
     double results, done, skipped; /* so far, all runs */
 };
-/* weeks 0: not measured. While fewer than 24 hours are, nothing is expected; then the same hour of other days stands for one that is not, or all. With few weeks
+/* weeks 0: not measured. While fewer than SL_FORECAST_MEASURED_HOURS are, nothing is expected; then the same hour of other days stands for one that is not, or all. With few weeks
  * the spread is wider: sqrt(spread^2 + units^2 / weeks) */
 struct sl_forecast_usual { double units, spread, weeks; };
 struct sl_forecast_line {   /* one version of a line */

@@ -208,7 +208,7 @@ static bool arrivals_measured(const struct sl_forecast_line *l)
     uint32_t seen = 0;
     for (uint32_t i = 0; l->usual && i < SL_FORECAST_WEEK_HOURS; i++)
         seen += l->usual[i].weeks > 0;
-    return seen >= 24;
+    return seen >= SL_FORECAST_MEASURED_HOURS;
 }
 
 /* What the forecast does without. Units arrive in a line's newest version, which is the first of ours. */
