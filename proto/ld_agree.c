@@ -7,15 +7,6 @@
 static const char *const ignore_words[] = { "case", "space" };
 #define ANSWERS_MAX 1000000 /* different ones, of a posterior */
 
-static void problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text)
-{
-    uint32_t was = ld_path_key(b, ld_str(map));
-    if (key)
-        ld_path_key(b, ld_str(key));
-    ld_problem(b, r.p, "%s", text);
-    b->path_n = was;
-}
-
 static bool take_copies(struct ld_build *b, struct slr r, struct ld_copies *c)
 {
     struct slr vals[LD_KEYS_MAX], whole = r;
@@ -123,9 +114,9 @@ static bool any_number(const struct ld_station *s)
 void ld_check_allowances(struct ld_build *b, struct slr ignore, struct slr tolerance, const struct ld_station *s)
 {
     if (ignore.p && !any_text(s))
-        problem_at(b, ignore, "ignore", NULL, "'ignore' is for texts, and none of the fields is one");
+        ld_problem_at(b, ignore, "ignore", NULL, "'ignore' is for texts, and none of the fields is one");
     else if (tolerance.p && !any_number(s))
-        problem_at(b, tolerance, "tolerance", NULL, "'tolerance' is for numbers, and none of the fields is one");
+        ld_problem_at(b, tolerance, "tolerance", NULL, "'tolerance' is for numbers, and none of the fields is one");
 }
 
 /* How many different answers there are, as the posterior needs to know; 0 after a problem. */
@@ -175,12 +166,12 @@ static void check_method(struct ld_build *b, struct ld_station *s, const struct 
         ld_problem(b, at,
                    "missing key 'ties': what happens when two answers have as many votes: more, first, review or fail");
     if (plurality && vals[LD_AGREE_TIES].p && c->ties == LD_TIES_MORE && c->max == c->min)
-        problem_at(b, vals[LD_AGREE_TIES], "ties", NULL,
-                   "'ties' asks for more answers, but 'max' of the copies is no greater than 'min'");
+        ld_problem_at(b, vals[LD_AGREE_TIES], "ties", NULL,
+                      "'ties' asks for more answers, but 'max' of the copies is no greater than 'min'");
     if (posterior && !vals[LD_AGREE_CONFIDENCE].end)
         ld_problem(b, at, "missing key 'confidence': how sure the leading answer must be, such as 0.95");
     if (posterior && vals[LD_AGREE_CONFIDENCE].p && c->confidence_micros == 0)
-        problem_at(b, vals[LD_AGREE_CONFIDENCE], "confidence", NULL, "'confidence' must lie between 0 and 1");
+        ld_problem_at(b, vals[LD_AGREE_CONFIDENCE], "confidence", NULL, "'confidence' must lie between 0 and 1");
     if (!fields_known || c->method == LD_ALL)
         return;
     if (s->field_count == 0)
@@ -237,17 +228,8 @@ void ld_add_fields(struct ld_build *b, const struct ld_station *s, struct ld_sta
             if (ld_same(f[k].name, ld_str(names[i])))
                 ld_problem(b, d->at, "the form has a field '%s': a %s adds one of that name", names[i],
                            s->type == LD_TOURNAMENT ? "tournament" : "station with copies");
-        f[s->field_count + i] = (struct ld_field){ .name = ld_str(names[i]),
-                                                   .label = ld_none,
-                                                   .hint = ld_none,
-                                                   .type = LD_NUMBER,
-                                                   .min = __builtin_nan(""),
-                                                   .max = __builtin_nan("") };
-        if (i == LD_ADDS_DECIDED) {
-            f[s->field_count + i].type = LD_SELECT;
-            f[s->field_count + i].options = rule;
-            f[s->field_count + i].option_count = rule_count;
-        }
+        f[s->field_count + i] = i == LD_ADDS_DECIDED ? ld_made_field(names[i], LD_SELECT, false, rule, rule_count)
+                                                     : ld_made_field(names[i], LD_NUMBER, false, NULL, 0);
     }
     to->fields = f;
     to->value_count = s->field_count + adds;
@@ -263,7 +245,7 @@ void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld
         return;
     if (!copies.p) {
         if (agree.p && !copies.end)
-            problem_at(b, agree, "agree", NULL, "'agree' is for stations with 'copies'");
+            ld_problem_at(b, agree, "agree", NULL, "'agree' is for stations with 'copies'");
         return;
     }
     if (!take_copies(b, copies, &s->copies))
@@ -271,6 +253,6 @@ void ld_agree(struct ld_build *b, struct slr copies, struct slr agree, struct ld
     if (agree.p)
         take_agree(b, agree, s, d);
     else if (!agree.end)
-        problem_at(b, copies, "copies", NULL, "missing key 'agree': how the answers become one");
+        ld_problem_at(b, copies, "copies", NULL, "missing key 'agree': how the answers become one");
     ld_add_fields(b, s, s, d, rules, sizeof rules / sizeof *rules);
 }

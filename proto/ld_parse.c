@@ -32,28 +32,7 @@ static void take_options(struct ld_build *b, struct slr r, const char *map_at, s
     if (!wanted && f->type != LD_TEXT && f->type != LD_GENERAL && f->type != LD_SHORT_ANSWER)
         ld_problem(b, r.p, "'options' do not go with type %s", ld_type_words[f->type]);
     b->path_n = was;
-    uint32_t n;
-    const char *at = r.p;
-    struct ld_item *items = ld_take_texts(b, r, "options", SL_OPTIONS_MAX, &n);
-    was = ld_path_key(b, ld_str("options"));
-    struct slr_value head = ld_read_value(&r);
-    if (head.n == 0)
-        ld_problem(b, at, "'options' is empty");
-    f->options = ld_get(&b->keep, n, sizeof *f->options);
-    for (uint32_t i = 0; items && f->options && i < n; i++) {
-        f->options[i] = items[i].text;
-        uint32_t list = ld_path_index(b, i);
-        if (items[i].text.n == 0)
-            ld_problem(b, items[i].at, "an option must not be empty");
-        for (uint32_t j = 0; j < i; j++)
-            if (ld_same(items[j].text, items[i].text)) {
-                ld_problem(b, items[i].at, "duplicate option '%s'", LD_Q(items[i].text));
-                break;
-            }
-        b->path_n = list;
-    }
-    f->option_count = n;
-    b->path_n = was;
+    f->options = ld_take_choices(b, r, "options", "an option", "'options' is empty", &f->option_count);
 }
 
 static double take_number(struct ld_build *b, struct slr r, const char *key, const struct ld_field *f)

@@ -85,6 +85,15 @@ struct slp_bytes ld_bytes_of(const struct slr_value *v)
 }
 
 /* A string value that is `shape`; `what` names it in messages ("'title'", "option"). */
+void ld_problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text)
+{
+    uint32_t was = ld_path_key(b, ld_str(map));
+    if (key)
+        ld_path_key(b, ld_str(key));
+    ld_problem(b, r.p, "%s", text);
+    b->path_n = was;
+}
+
 bool ld_text_good(struct ld_build *b, const char *at, const char *what, enum ld_shape shape, struct slp_bytes s)
 {
     if (!sl_utf8_ok(s.p, s.n)) {
@@ -310,4 +319,43 @@ struct ld_item *ld_take_texts(struct ld_build *b, struct slr r, const char *key,
     }
     b->path_n = was;
     return items;
+}
+
+struct slp_bytes *ld_take_choices(struct ld_build *b, struct slr r, const char *key, const char *one, const char *none,
+                                  uint32_t *count)
+{
+    struct ld_item *items = ld_take_texts(b, r, key, SL_OPTIONS_MAX, count);
+    struct slp_bytes *v = ld_get(&b->keep, *count, sizeof *v);
+    uint32_t was = ld_path_key(b, ld_str(key));
+    const char *at = r.p;
+    if (ld_read_value(&r).n == 0)
+        ld_problem(b, at, "%s", none);
+    for (uint32_t i = 0; items && v && i < *count; i++) {
+        v[i] = items[i].text;
+        uint32_t list = ld_path_index(b, i);
+        if (items[i].text.n == 0)
+            ld_problem(b, items[i].at, "%s must not be empty", one);
+        for (uint32_t j = 0; j < i; j++)
+            if (ld_same(items[j].text, items[i].text)) {
+                ld_problem(b, items[i].at, "duplicate %s '%s'", strchr(one, ' ') + 1, LD_Q(items[i].text));
+                break;
+            }
+        b->path_n = list;
+    }
+    b->path_n = was;
+    return v;
+}
+
+struct ld_field ld_made_field(const char *name, enum ld_type type, bool required, struct slp_bytes *options,
+                              uint32_t option_count)
+{
+    return (struct ld_field){ .name = ld_str(name),
+                              .label = ld_none,
+                              .hint = ld_none,
+                              .type = type,
+                              .required = required,
+                              .options = options,
+                              .option_count = option_count,
+                              .min = __builtin_nan(""),
+                              .max = __builtin_nan("") };
 }

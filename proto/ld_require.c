@@ -10,15 +10,6 @@
 static const char *const of_words[] = { "station", "all" };
 static const char *const newcomer_words[] = { "admit", "refuse" };
 
-static void problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text)
-{
-    uint32_t was = ld_path_key(b, ld_str(map));
-    if (key)
-        ld_path_key(b, ld_str(key));
-    ld_problem(b, r.p, "%s", text);
-    b->path_n = was;
-}
-
 void ld_window(struct ld_build *b, struct slr r, struct ld_station *s)
 {
     struct slr vals[LD_KEYS_MAX];
@@ -99,16 +90,16 @@ void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
         any = any || vals[measures[i].key].end;
     if (!any)
-        problem_at(b, whole, "require", NULL,
-                   "'require' names no measure: it is one of approval, returned, gold, agreement, abandonment");
+        ld_problem_at(b, whole, "require", NULL,
+                      "'require' names no measure: it is one of approval, returned, gold, agreement, abandonment");
     if (s->require.after > s->window_last - s->window_last / 8)
-        problem_at(
+        ld_problem_at(
             b, vals[LD_REQUIRE_AFTER].p ? vals[LD_REQUIRE_AFTER] : whole, "require",
             vals[LD_REQUIRE_AFTER].p ? "after" : NULL,
             "'after' is more than the window is sure to hold (7/8 of its 'last'): nobody would ever be measured");
     if (s->require.refuse_new && !s->require.of_all)
-        problem_at(b, vals[LD_REQUIRE_NEWCOMERS], "require", "newcomers",
-                   "newcomers that are refused can never be measured at this station: refuse goes with 'of: all'");
+        ld_problem_at(b, vals[LD_REQUIRE_NEWCOMERS], "require", "newcomers",
+                      "newcomers that are refused can never be measured at this station: refuse goes with 'of: all'");
 }
 
 void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
@@ -118,15 +109,16 @@ void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
     for (uint32_t i = 0; i < s->require.count; i++) {
         enum ld_measure m = s->require.bound[i].measure;
         if (m == LD_GOLD && !s->gold.every)
-            problem_at(b, r, "require", "gold",
-                       "'gold' is never measured here: the station has no 'gold' (or ask 'of: all')");
+            ld_problem_at(b, r, "require", "gold",
+                          "'gold' is never measured here: the station has no 'gold' (or ask 'of: all')");
         if ((m == LD_APPROVAL || m == LD_RETURNED) && (s->reviewed_by < 0 || s->copies.max))
-            problem_at(b, r, "require", m == LD_APPROVAL ? "approval" : "returned",
-                       s->copies.max ? "of a station with 'copies' no one author is reviewed (or ask 'of: all')"
-                                     : "it is never measured here: no station reviews this one (or ask 'of: all')");
+            ld_problem_at(b, r, "require", m == LD_APPROVAL ? "approval" : "returned",
+                          s->copies.max ? "of a station with 'copies' no one author is reviewed (or ask 'of: all')"
+                                        : "it is never measured here: no station reviews this one (or ask 'of: all')");
         if (m == LD_AGREEMENT &&
             ((s->copies.method != LD_PLURALITY && s->copies.method != LD_POSTERIOR) || s->copies.max < 2))
-            problem_at(b, r, "require", "agreement",
-                       "'agreement' is never measured here: the station has no 'copies' that agree (or ask 'of: all')");
+            ld_problem_at(
+                b, r, "require", "agreement",
+                "'agreement' is never measured here: the station has no 'copies' that agree (or ask 'of: all')");
     }
 }

@@ -30,29 +30,6 @@ static void problem_at(struct ld_build *b, const char *at, const char *key, cons
     b->path_n = was;
 }
 
-static void take_reasons(struct ld_build *b, struct slr r, struct ld_review *v)
-{
-    uint32_t n = 0;
-    struct ld_item *items = ld_take_texts(b, r, "reasons", SL_OPTIONS_MAX, &n);
-    v->reasons = ld_get(&b->keep, n, sizeof *v->reasons);
-    uint32_t was = ld_path_key(b, ld_str("reasons"));
-    if (ld_read_value(&r).n == 0)
-        ld_problem(b, r.p, "'reasons' is empty: name what work can be rejected for, or leave it out");
-    for (uint32_t i = 0; items && v->reasons && i < n; i++) {
-        uint32_t list = ld_path_index(b, i);
-        if (items[i].text.n == 0)
-            ld_problem(b, items[i].at, "a reason must not be empty");
-        for (uint32_t j = 0; j < i; j++)
-            if (ld_same(items[j].text, items[i].text)) {
-                ld_problem(b, items[i].at, "duplicate reason '%s'", LD_Q(items[i].text));
-                break;
-            }
-        b->path_n = list;
-        v->reasons[v->reason_count++] = items[i].text;
-    }
-    b->path_n = was;
-}
-
 void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_station *s, struct ld_draft *d)
 {
     struct ld_review *v = &s->review;
@@ -70,7 +47,9 @@ void ld_review_keys(struct ld_build *b, const struct slr *vals, struct ld_statio
         problem_at(b, vals[LD_STATION_COPIES].p, "copies", "does not go with type improve: one verdict is enough");
     d->reasons_at = vals[LD_STATION_REASONS].p;
     if (d->reasons_at)
-        take_reasons(b, vals[LD_STATION_REASONS], v);
+        v->reasons = ld_take_choices(b, vals[LD_STATION_REASONS], "reasons", "a reason",
+                                     "'reasons' is empty: name what work can be rejected for, or leave it out",
+                                     &v->reason_count);
     if (vals[LD_STATION_AUTHOR].p) {
         struct slr r = vals[LD_STATION_AUTHOR];
         v->author = ld_read_value(&r).b;
@@ -158,20 +137,6 @@ static void take_exhausted(struct ld_build *b, uint32_t index)
                    LD_Q(it.text), LD_Q(s->name));
 }
 
-static struct ld_field word_field(const char *name, enum ld_type type, bool required, struct slp_bytes *options,
-                                  uint32_t n)
-{
-    return (struct ld_field){ .name = ld_str(name),
-                              .label = ld_none,
-                              .hint = ld_none,
-                              .type = type,
-                              .required = required,
-                              .options = options,
-                              .option_count = n,
-                              .min = __builtin_nan(""),
-                              .max = __builtin_nan("") };
-}
-
 static void make_fields(struct ld_build *b, uint32_t index)
 {
     struct ld_station *s = &b->line->stations[index];
@@ -192,12 +157,12 @@ static void make_fields(struct ld_build *b, uint32_t index)
     }
     for (int i = 0; i < 3; i++)
         verdicts[i] = ld_str(ld_verdict_words[i]);
-    f[n + LD_REVIEW_VERDICT] = word_field("verdict", LD_RADIO, true, verdicts, own);
-    f[n + LD_REVIEW_NOTE] = word_field("note", LD_LONG_ANSWER, false, NULL, 0);
+    f[n + LD_REVIEW_VERDICT] = ld_made_field("verdict", LD_RADIO, true, verdicts, own);
+    f[n + LD_REVIEW_NOTE] = ld_made_field("note", LD_LONG_ANSWER, false, NULL, 0);
     f[n + LD_REVIEW_NOTE].chars_max = SL_TEXT_BYTES_MAX;
     if (own == 3)
-        f[n + LD_REVIEW_REASON] = word_field("reason", LD_SELECT, false, s->review.reasons, s->review.reason_count);
-    f[n + own] = word_field("changed", LD_CHECK_BOX, false, names, n);
+        f[n + LD_REVIEW_REASON] = ld_made_field("reason", LD_SELECT, false, s->review.reasons, s->review.reason_count);
+    f[n + own] = ld_made_field("changed", LD_CHECK_BOX, false, names, n);
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = n; k <= n + own; k++)
             if (ld_same(f[i].name, f[k].name))
@@ -209,7 +174,7 @@ static void make_fields(struct ld_build *b, uint32_t index)
     s->value_count = n + own + 1;
 }
 
-/* ---- its form, packed for agents: as it would stand in a line file ---- */
+/* ---- a form that no file has, packed for agents: as it would stand in a line file ---- */
 
 static void pack_field(struct slp_buf *p, const struct ld_field *f, bool required)
 {
@@ -252,17 +217,9 @@ static void pack_field(struct slp_buf *p, const struct ld_field *f, bool require
     }
 }
 
-static const struct ld_station *origin(const struct ld_line *l, const struct ld_station *s)
+/* Of the fields of the work, `work` tells which are required: they may be left out, but not emptied. */
+void ld_make_form(struct ld_build *b, struct ld_station *s, const struct ld_field *work)
 {
-    while (s->review.of >= 0)
-        s = &l->stations[s->review.of];
-    return s;
-}
-
-static void make_form(struct ld_build *b, uint32_t index)
-{
-    struct ld_station *s = &b->line->stations[index];
-    const struct ld_station *up = origin(b->line, s);
     struct slp_buf p = { 0 };
     slp_pack_map(&p, 1u + (s->title.n > 0) + (s->instruction.n > 0));
     if (s->title.n) {
@@ -276,7 +233,7 @@ static void make_form(struct ld_build *b, uint32_t index)
     slp_pack_cstr(&p, "fields");
     slp_pack_array(&p, s->field_count);
     for (uint32_t i = 0; i < s->field_count; i++)
-        pack_field(&p, &s->fields[i], i < s->review.work ? up->fields[i].required : s->fields[i].required);
+        pack_field(&p, &s->fields[i], i < s->review.work ? work[i].required : s->fields[i].required);
     char *copy = p.failed ? NULL : ld_get(&b->keep, p.n, 1);
     if (copy) {
         memcpy(copy, p.p, p.n);
@@ -299,7 +256,7 @@ void ld_reviews(struct ld_build *b)
         if (up >= 0 && !b->drafts[up].form_unknown && !ld_memory_out(b)) {
             make_fields(b, i);
             if (!ld_memory_out(b))
-                make_form(b, i);
+                ld_make_form(b, &l->stations[i], ld_origin(l, &l->stations[i])->fields);
             b->drafts[i].form_unknown = false;
         }
         b->path_n = 0;

@@ -7,13 +7,6 @@
 
 static const enum ld_rule rules[] = { LD_RULE_JURY, LD_RULE_FIRST, LD_RULE_REVIEW, LD_RULE_AUTO };
 
-static void problem_key(struct ld_build *b, struct slr r, const char *key, const char *text)
-{
-    uint32_t was = ld_path_key(b, ld_str(key));
-    ld_problem(b, r.p, "%s", text);
-    b->path_n = was;
-}
-
 static void only_tournaments(struct ld_build *b, struct slr vals[])
 {
     static const struct {
@@ -26,7 +19,7 @@ static void only_tournaments(struct ld_build *b, struct slr vals[])
     };
     for (size_t i = 0; i < sizeof with / sizeof *with; i++)
         if (vals[with[i].key].p)
-            problem_key(b, vals[with[i].key], with[i].name, with[i].text);
+            ld_problem_at(b, vals[with[i].key], with[i].name, NULL, with[i].text);
 }
 
 static void auto_judge(struct ld_build *b, struct slr r, struct ld_station *s, const struct ld_draft *d)
@@ -50,10 +43,11 @@ void ld_tournament(struct ld_build *b, struct slr vals[], struct ld_station *s, 
         return;
     }
     if (vals[LD_STATION_COPIES].p)
-        problem_key(b, vals[LD_STATION_COPIES], "copies",
-                    "'copies' does not go with type tournament: say 'contestants'");
+        ld_problem_at(b, vals[LD_STATION_COPIES], "copies", NULL,
+                      "'copies' does not go with type tournament: say 'contestants'");
     if (vals[LD_STATION_AGREE].p)
-        problem_key(b, vals[LD_STATION_AGREE], "agree", "'agree' does not go with type tournament: say 'auto_judge'");
+        ld_problem_at(b, vals[LD_STATION_AGREE], "agree", NULL,
+                      "'agree' does not go with type tournament: say 'auto_judge'");
     s->copies = (struct ld_copies){ .method = LD_ENTRIES };
     s->copies.min = s->copies.max = (uint32_t)ld_take_count(b, n, "contestants", 2, SL_COPIES_MAX, 2);
     if (!n.end)
@@ -89,52 +83,18 @@ static void ballot(struct ld_build *b, struct ld_station *s, uint32_t entries)
 {
     struct ld_field *f = ld_get(&b->keep, 1, sizeof *f);
     struct slp_bytes *options = ld_get(&b->keep, entries, sizeof *options);
-    struct slp_buf form = { 0 };
-    slp_pack_map(&form, 1u + (s->title.n > 0) + (s->instruction.n > 0));
-    if (s->title.n) {
-        slp_pack_cstr(&form, "title");
-        slp_pack_str(&form, s->title.p, s->title.n);
-    }
-    if (s->instruction.n) {
-        slp_pack_cstr(&form, "instruction");
-        slp_pack_str(&form, s->instruction.p, s->instruction.n);
-    }
-    slp_pack_cstr(&form, "fields");
-    slp_pack_array(&form, 1);
-    slp_pack_map(&form, 4);
-    slp_pack_cstr(&form, "name");
-    slp_pack_cstr(&form, LD_JURY_FIELD);
-    slp_pack_cstr(&form, "type");
-    slp_pack_cstr(&form, "radio");
-    slp_pack_cstr(&form, "required");
-    slp_pack_bool(&form, true);
-    slp_pack_cstr(&form, "options");
-    slp_pack_array(&form, entries);
     for (uint32_t i = 0; options && i < entries; i++) {
         char *p = ld_get(&b->keep, 4, 1);
         if (!p)
-            break;
+            return;
         options[i] = (struct slp_bytes){ p, (uint32_t)snprintf(p, 4, "%u", (i + 1) % 1000) };
-        slp_pack_str(&form, p, options[i].n);
     }
-    char *raw = form.failed ? NULL : ld_get(&b->keep, form.n, 1);
-    if (f && options && raw) {
-        memcpy(raw, form.p, form.n);
-        s->form_raw = (struct slp_bytes){ raw, (uint32_t)form.n };
-        *f = (struct ld_field){ .name = ld_str(LD_JURY_FIELD),
-                                .label = ld_none,
-                                .hint = ld_none,
-                                .type = LD_RADIO,
-                                .required = true,
-                                .options = options,
-                                .option_count = entries,
-                                .min = __builtin_nan(""),
-                                .max = __builtin_nan("") };
-        s->form = f;
-        s->field_count = 1;
-    }
-    b->keep.failed = b->keep.failed || form.failed;
-    slp_buf_free(&form);
+    if (!f || !options)
+        return;
+    *f = ld_made_field(LD_JURY_FIELD, LD_RADIO, true, options, entries);
+    s->fields = s->form = f;
+    s->field_count = 1;
+    ld_make_form(b, s, NULL);
 }
 
 static void take_jury(struct ld_build *b, struct slr r, const struct ld_station *of, const struct ld_draft *of_d,

@@ -151,6 +151,13 @@ static inline uint32_t ld_work_fields(const struct ld_station *s) /* of what it 
 {
     return s->type == LD_IMPROVE ? s->review.work : s->type == LD_JURY ? s->value_count - LD_ADDS : s->field_count;
 }
+/* Whose form the work of a review began as; of any other station it is itself. */
+static inline const struct ld_station *ld_origin(const struct ld_line *l, const struct ld_station *s)
+{
+    while (s->review.of >= 0)
+        s = &l->stations[s->review.of];
+    return s;
+}
 static inline uint32_t ld_giver(const struct ld_line *l, uint32_t station)
 {
     return l->stations[station].type == LD_TOURNAMENT ? l->stations[station].partner : station;

@@ -144,12 +144,9 @@ bool review_read(struct engine *e, struct aseg *s, uint64_t no, const struct slp
     uint64_t result = st_result(work_of(r->lv, h, s->st->idx));
     if (!result_values(e, result, (uint32_t)def->review.of, &work))
         return true;
-    const struct ld_station *origin = def;
-    while (origin->review.of >= 0)
-        origin = &r->lv->stations[origin->review.of];
     uint32_t field;
     slp_buf_clear(&e->b2);
-    *verdict = ld_review(def, origin->fields, &work, given, &e->b2, &field, text, size);
+    *verdict = ld_review(def, ld_origin(r->lv, def)->fields, &work, given, &e->b2, &field, text, size);
     if (*verdict < 0)
         return false;
     slp_pack_u64(&e->b2, result);
