@@ -470,8 +470,7 @@ struct slp_bytes unit_field(struct engine *e, struct run *r, uint64_t unit, stru
  * borrowed, must be told by show_keep before. */
 void show_begin(struct engine *e);
 bool unit_show(struct engine *e, struct run *r, uint64_t unit, const struct ld_station *s, uint32_t worker); /* the array of what station s shows this worker of the unit. false: too big */
-void show_add(struct engine *e, const void *p, size_t n); /* packed bytes, borrowed: they go in at the end of b1 as it is now */
-void show_field(struct engine *e, struct slp_bytes v);    /* the same of a field; {NULL, 0}: nil */
+void show_field(struct engine *e, struct slp_bytes v); /* a packed field, borrowed, at the end of b1 as it is now; {NULL, 0}: nil */
 void show_keep(struct engine *e);
 size_t show_bytes(const struct engine *e);
 struct shown { size_t b1_n; uint32_t pieces; };

@@ -192,7 +192,8 @@ void show_begin(struct engine *e)
     slp_buf_clear(&e->b2);
 }
 
-void show_add(struct engine *e, const void *p, size_t n)
+/* Packed bytes, borrowed: they go in at the end of b1 as it is now. */
+static void show_add(struct engine *e, const void *p, size_t n)
 {
     struct piece *last = e->pieces ? &e->piece[e->pieces - 1] : NULL;
     e->piece_bytes += n;
