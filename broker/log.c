@@ -19,11 +19,6 @@ void log_set_level(enum log_level level)
     atomic_store(&level_now, (int)level);
 }
 
-enum log_level log_level_now(void)
-{
-    return (enum log_level)atomic_load(&level_now);
-}
-
 bool log_level_parse(const char *name, enum log_level *level)
 {
     for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {

@@ -22,7 +22,6 @@ struct log_line {
 };
 
 void log_set_level(enum log_level level);
-enum log_level log_level_now(void);
 bool log_level_parse(const char *name, enum log_level *level); /* "error", "warn", "info", "debug" */
 const char *log_level_name(enum log_level level);
 

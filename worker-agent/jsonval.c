@@ -65,11 +65,6 @@ json_t *json_of_packed(const char *p, size_t n)
     return read_value(&r, SL_DEPTH_MAX);
 }
 
-json_t *json_of_bytes(struct slp_bytes b)
-{
-    return json_stringn(b.n ? b.p : "", b.n);
-}
-
 static int pack(struct slp_buf *b, const json_t *v, int depth)
 {
     switch (json_typeof(v)) {

@@ -7,7 +7,6 @@
 /* The packed value p[0..n), which was checked before. Binary becomes null, NaN becomes null. NULL: no memory (or the
  * bytes are no value). */
 json_t *json_of_packed(const char *p, size_t n);
-json_t *json_of_bytes(struct slp_bytes b); /* a JSON string */
 /* Pack a text, number, boolean, null, or a list of these. 0; -1 if it is (or holds) anything else. */
 int json_pack_value(struct slp_buf *b, const json_t *v);
 #endif

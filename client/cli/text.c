@@ -113,8 +113,3 @@ void text_put(FILE *f, const char *p, size_t n)
         p = next;
     }
 }
-
-bool text_is(struct slp_bytes b, const char *s)
-{
-    return b.n == strlen(s) && memcmp(b.p, s, b.n) == 0;
-}

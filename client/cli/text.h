@@ -30,5 +30,4 @@ static inline struct slp_bytes text_bytes(const char *s)
 {
     return (struct slp_bytes){ s, (uint32_t)__builtin_strlen(s) };
 }
-bool text_is(struct slp_bytes b, const char *s);
 #endif
