@@ -40,7 +40,6 @@
 #define SL_PRIORITY_MAX 9                 /* priorities go 0..9, 9 first; BAD_VALUE */
 
 #define SL_SHIFT_TIMES_MAX 256            /* beginnings and ends of one shift that a hub tells in advance; TOO_MANY */
-#define SL_HUB_SHIFTS_MAX 65536           /* shifts of one hub; TOO_MANY */
 #define SL_ZONE_DAYS_MAX 32               /* beginnings of days of one zone that a hub tells in advance; TOO_MANY */
 #define SL_HUB_ZONES_MAX 600              /* zones whose days one hub tells, all there are; TOO_MANY */
 #define SL_COVERAGE_STATIONS_MAX 256      /* stations that one forecast is about; TOO_MANY */

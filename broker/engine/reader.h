@@ -22,7 +22,7 @@ struct reader {
     int64_t elapsed_us;
     struct reader_line *line;
     struct reader_name *name;
-    uint32_t lines, line_cap, names, name_cap;
+    uint32_t lines, line_cap, names;
     struct slp_buf b, b2, scratch[2], outcome;
     struct reader_near unit, result[SL_LINE_STATIONS_MAX]; /* the last one of a run's units; of each station's results */
     struct { uint32_t run; uint64_t no; struct store_val val; } group; /* the last one of units' states; val.p NULL: none */
