@@ -1,39 +1,15 @@
 /* A run at a station that asks for several answers, and what tests of it do and look at. */
 #ifndef TESTS_UNIT_COPIES_WORLD_H
 #define TESTS_UNIT_COPIES_WORLD_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "tests/unit/scene.h"
 
-#include "proto/reader.h"
-#include "tests/lib/engine_world.h"
-
-#define SECOND 1000000ll
-#define MINUTE (60 * SECOND)
 #define WORKERS 8
-
-enum {
-#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
-#include "proto/events.def"
-#undef EVENT
-};
+#define JUDGE 0
 
 /* One run "r" of the line "l": a station "judge" with copies, then "next" for what it is not sure of. */
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-    struct world_task t[64];
-    size_t n;
-};
-
-static inline void open_scene(struct scene *s, const char *copies, const char *agree)
+static inline void open_scene(struct world_scene *s, const char *copies, const char *agree)
 {
     char yaml[1024];
-    memset(s, 0, sizeof *s);
     snprintf(yaml, sizeof yaml,
              "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n  - name: judge\n    copies: "
              "%s\n    agree: %s\n"
@@ -41,45 +17,27 @@ static inline void open_scene(struct scene *s, const char *copies, const char *a
              "10s\n    attempts: 3\n"
              "  - name: next\n    %s\n    form: {fields: [{name: answer, type: short_answer}]}\n",
              copies, agree, strstr(agree, "all") ? "when: judge.answers > 100" : "when: judge.confidence < 0.7");
-    world_open(&s->w);
-    s->station = world_line(&s->w, yaml);
-    s->run = world_run(&s->w, "l", "r");
-    world_hub(&s->w, &s->h, "hub", WORKERS, 0);
-    world_clear(&s->w);
+    world_scene(s, yaml, WORKERS, 0);
 }
 
-/* What the worker is given at the station with copies for one more credit; number 0: nothing. */
-static inline struct world_task given(struct scene *s, unsigned worker)
+/* ... with one unit. */
+static inline void open_task(struct world_scene *s, const char *copies, const char *agree)
 {
-    world_clear(&s->w);
-    world_credit(&s->w, &s->h, worker, 1);
-    s->n = world_tasks(&s->w, &s->h, s->t, 64);
-    return s->n ? s->t[0] : (struct world_task){ 0 };
+    open_scene(s, copies, agree);
+    world_put(&s->w, s->run, 1);
 }
 
-static inline struct world_task taken(struct scene *s, unsigned worker)
+static inline uint64_t judge(struct world_scene *s, const char *what)
 {
-    struct world_task t = given(s, worker);
-    assert_int_not_equal(t.assignment, 0);
-    assert_int_equal(t.station_id, s->station);
-    return t;
+    return station_story(s, JUDGE, what);
 }
 
-static inline uint64_t judge(struct scene *s, const char *what)
+static inline bool judge_is(struct world_scene *s, const char *what, const char *text)
 {
-    char path[80];
-    snprintf(path, sizeof path, "stations[0].%s", what);
-    return world_story(&s->w, "r", 1, path);
+    return station_story_is(s, JUDGE, what, text);
 }
 
-static inline bool judge_is(struct scene *s, const char *what, const char *text)
-{
-    char path[80];
-    snprintf(path, sizeof path, "stations[0].%s", what);
-    return world_story_is(&s->w, "r", 1, path, text);
-}
-
-static inline bool stands(struct scene *s, unsigned assignment)
+static inline bool stands(struct world_scene *s, unsigned assignment)
 {
     char path[80];
     struct slp_unit_get q = { .run = world_str("r"), .unit = 1 };
@@ -92,20 +50,15 @@ static inline bool stands(struct scene *s, unsigned assignment)
     return v.b;
 }
 
-static inline enum slp_code submit(struct scene *s, const struct world_task *t, const char *answer)
+static inline enum slp_code submit(struct world_scene *s, const struct world_task *t, const char *answer)
 {
     return world_submit(&s->w, &s->h, t, answer);
 }
 
-static inline void answered(struct scene *s, unsigned worker, const char *answer)
+static inline void answered(struct world_scene *s, unsigned worker, const char *answer)
 {
-    struct world_task t = taken(s, worker);
+    struct world_task t = taken(s, worker, JUDGE);
     assert_int_equal(submit(s, &t, answer), SLP_E_OK);
-}
-
-static inline enum slp_code act(struct scene *s, const struct world_task *t, unsigned a)
-{
-    return world_act(&s->w, &s->h, t, a, "since", NULL);
 }
 
 #endif

@@ -1,34 +1,9 @@
 /* A run whose work is reviewed, and what tests of it do and look at. */
 #ifndef TESTS_UNIT_REVIEW_WORLD_H
 #define TESTS_UNIT_REVIEW_WORLD_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "tests/unit/scene.h"
 
-#include "proto/reader.h"
-#include "tests/lib/engine_world.h"
-
-#define SECOND 1000000ll
-#define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
 #define WORKERS 6
-
-enum {
-#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
-#include "proto/events.def"
-#undef EVENT
-};
-
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station; /* the line's first */
-    struct world_task t[64];
-    size_t n;
-};
 
 #define INPUT "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
 #define WRITE                                                                                                          \
@@ -39,46 +14,23 @@ struct scene {
 #define REASONS "    reasons: [wrong, \"too short\"]\n"
 
 /* Line "l" of these stations, run "r", and workers 0 to 5. */
-static inline void open_scene(struct scene *s, const char *stations)
+static inline void open_scene(struct world_scene *s, const char *stations)
 {
     char yaml[4096];
-    memset(s, 0, sizeof *s);
     snprintf(yaml, sizeof yaml, "%s%s", INPUT, stations);
-    world_open(&s->w);
-    s->station = world_line(&s->w, yaml);
-    s->run = world_run(&s->w, "l", "r");
-    world_hub(&s->w, &s->h, "hub", WORKERS, 0);
-    world_clear(&s->w);
-}
-
-/* What the worker is given for one more credit; number 0: nothing. */
-static inline struct world_task given(struct scene *s, unsigned worker)
-{
-    world_clear(&s->w);
-    world_credit(&s->w, &s->h, worker, 1);
-    s->n = world_tasks(&s->w, &s->h, s->t, 64);
-    return s->n ? s->t[0] : (struct world_task){ 0 };
-}
-
-/* ... and it is of the line's station with this index. */
-static inline struct world_task taken(struct scene *s, unsigned worker, unsigned station)
-{
-    struct world_task t = given(s, worker);
-    assert_int_not_equal(t.assignment, 0);
-    assert_int_equal(t.station_id, s->station + station);
-    return t;
+    world_scene(s, yaml, WORKERS, 0);
 }
 
 /* What was pushed last, to anybody. */
-static inline struct world_task pushed(struct scene *s)
+static inline struct world_task pushed(struct world_scene *s)
 {
-    s->n = world_tasks(&s->w, &s->h, s->t, 64);
-    assert_int_not_equal(s->n, 0);
-    return s->t[s->n - 1];
+    size_t n = world_tasks(&s->w, &s->h, s->t, 64);
+    assert_int_not_equal(n, 0);
+    return s->t[n - 1];
 }
 
 /* Hand in texts, NULL: nil. text (may be NULL) gets what the broker says about it. */
-static inline enum slp_code hand_in(struct scene *s, const struct world_task *t, const char *const *v, unsigned n,
+static inline enum slp_code hand_in(struct world_scene *s, const struct world_task *t, const char *const *v, unsigned n,
                                     char text[256])
 {
     struct slp_buf b = { 0 }, values = { 0 };
@@ -108,50 +60,50 @@ static inline enum slp_code hand_in(struct scene *s, const struct world_task *t,
     return (enum slp_code)o.code;
 }
 
-static inline enum slp_code write_it(struct scene *s, const struct world_task *t, const char *title, const char *body)
+static inline enum slp_code write_it(struct world_scene *s, const struct world_task *t, const char *title,
+                                     const char *body)
 {
     return hand_in(s, t, (const char *[]){ title, body }, 2, NULL);
 }
 
+/* The same, and worker 0 has written the run's one unit. */
+static inline void open_written(struct world_scene *s, const char *stations, const char *title, const char *body)
+{
+    open_scene(s, stations);
+    world_put(&s->w, s->run, 1);
+    struct world_task t = taken(s, 0, 0);
+    assert_int_equal(write_it(s, &t, title, body), SLP_E_OK);
+}
+
 /* title and body NULL: as they were. */
-static inline enum slp_code verdict(struct scene *s, const struct world_task *t, const char *word, const char *title,
-                                    const char *body, const char *note, const char *reason)
+static inline enum slp_code verdict(struct world_scene *s, const struct world_task *t, const char *word,
+                                    const char *title, const char *body, const char *note, const char *reason)
 {
     return hand_in(s, t, (const char *[]){ title, body, word, note, reason }, 5, NULL);
 }
 
-static inline enum slp_code accept_it(struct scene *s, const struct world_task *t)
+static inline enum slp_code accept_it(struct world_scene *s, const struct world_task *t)
 {
     return verdict(s, t, "accept", NULL, NULL, NULL, NULL);
 }
 
-static inline enum slp_code reject_it(struct scene *s, const struct world_task *t, const char *note)
+static inline enum slp_code reject_it(struct world_scene *s, const struct world_task *t, const char *note)
 {
     return verdict(s, t, "reject", NULL, NULL, note, "wrong");
 }
 
-/* Time goes on, and the hub is heard all the while. */
-static inline void pass(struct scene *s, int64_t us)
-{
-    for (int64_t step; us > 0; us -= step) {
-        step = us < 10 * SECOND ? us : 10 * SECOND;
-        world_pass(&s->w, step);
-        world_beat(&s->w, &s->h);
-    }
-}
-
-static inline uint64_t story(struct scene *s, const char *path)
+static inline uint64_t story(struct world_scene *s, const char *path)
 {
     return world_story(&s->w, "r", 1, path);
 }
 
-static inline bool story_is(struct scene *s, const char *path, const char *text)
+static inline bool story_is(struct world_scene *s, const char *path, const char *text)
 {
     return world_story_is(&s->w, "r", 1, path, text);
 }
 
 /* A field of what the worker of this assignment is told beside the task, as text; "-": it is not there. */
-static inline const char *told(struct scene *s, uint64_t assignment, const char *key)
+static inline const char *told(struct world_scene *s, uint64_t assignment, const char *key)
 {
     static char text[256];
     for (size_t i = 0;; i++) {
@@ -177,7 +129,8 @@ static inline const char *told(struct scene *s, uint64_t assignment, const char 
 }
 
 /* A value of a finished unit's row in the output; "-": nil. station NULL: of the whole line. */
-static inline const char *output(struct scene *s, const char *station, bool answers, unsigned row, const char *column)
+static inline const char *output(struct world_scene *s, const char *station, bool answers, unsigned row,
+                                 const char *column)
 {
     static char text[256];
     struct slp_output_get q = { .run = world_str("r"), .all_units = true, .answers = answers };
@@ -219,8 +172,4 @@ static inline const char *output(struct scene *s, const char *station, bool answ
     return text;
 }
 
-static inline enum slp_code act(struct scene *s, const struct world_task *t, unsigned a)
-{
-    return world_act(&s->w, &s->h, t, a, "since", NULL);
-}
 #endif

@@ -7,14 +7,13 @@
 
 static void a_task_goes_to_as_many_workers_as_it_wants_and_no_more(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, THREE, PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
+    open_task(&s, THREE, PLURALITY("more"));
     struct world_task t[3];
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(judge(&s, "state"), TASK_READY);
-        t[i] = taken(&s, i);
+        t[i] = taken(&s, i, JUDGE);
     }
     assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
     assert_int_equal(given(&s, 3).assignment, 0);
@@ -46,7 +45,7 @@ static void a_task_goes_to_as_many_workers_as_it_wants_and_no_more(void **state_
 
 static void nobody_answers_a_task_twice(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, THREE, PLURALITY("more"));
     world_put(&s.w, s.run, 2);
@@ -59,15 +58,14 @@ static void nobody_answers_a_task_twice(void **state_)
     world_restart(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
     assert_int_equal(given(&s, 0).assignment, 0);
-    struct world_task t = taken(&s, 1);
+    struct world_task t = taken(&s, 1, JUDGE);
     assert_int_equal(act(&s, &t, ACT_DECLINE), SLP_E_OK);
-    t = taken(&s, 1); /* the other unit */
+    t = taken(&s, 1, JUDGE); /* the other unit */
     assert_int_equal(given(&s, 1).assignment, 0);
     assert_int_equal(act(&s, &t, ACT_RELEASE),
                      SLP_E_OK); /* he has not answered: he may have it back, and has credit left */
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 2);
-    s.n = world_tasks(&s.w, &s.h, s.t, 64);
-    assert_int_equal(s.n, 1);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 64), 1);
     assert_int_equal(s.t[0].worker, s.h.worker[1]);
     world_end(&s.w);
 }
@@ -117,13 +115,13 @@ static void who_was_busy_when_something_new_came_is_asked_for_it(void **state_)
 
 static void units_stay_in_their_order_until_their_places_are_taken(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, "{min: 2}", "{method: all}");
     world_put(&s.w, s.run, 3);
     static const char *const want[] = { "unit 1", "unit 1", "unit 2", "unit 2", "unit 3", "unit 3" };
     for (unsigned i = 0; i < 6; i++) {
-        struct world_task t = taken(&s, i);
+        struct world_task t = taken(&s, i, JUDGE);
         assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 0), want[i]);
     }
     world_end(&s.w);
@@ -131,19 +129,17 @@ static void units_stay_in_their_order_until_their_places_are_taken(void **state_
 
 static void a_tie_asks_for_one_more_at_a_time_up_to_the_most(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2, max: 4}", PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
+    open_task(&s, "{min: 2, max: 4}", PLURALITY("more"));
     answered(&s, 0, "a");
     answered(&s, 1, "b");
     assert_int_equal(judge(&s, "state"), TASK_READY);
     assert_int_equal(judge(&s, "outcome.wanted"), 3);
-    struct world_task t = taken(&s, 2);
+    struct world_task t = taken(&s, 2, JUDGE);
     assert_int_equal(given(&s, 3).assignment, 0); /* one at a time */
     assert_int_equal(submit(&s, &t, "c"), SLP_E_OK);
-    s.n = world_tasks(&s.w, &s.h, s.t, 64); /* worker 3 waited */
-    assert_int_equal(s.n, 1);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 64), 1); /* worker 3 waited */
     assert_int_equal(submit(&s, &s.t[0], "d"), SLP_E_OK);
     assert_int_equal(judge(&s, "state"), TASK_DONE);
     assert_true(judge_is(&s, "outcome.decided", "max"));
@@ -154,10 +150,9 @@ static void a_tie_asks_for_one_more_at_a_time_up_to_the_most(void **state_)
 
 static void no_agreement_parks_the_task_and_a_requeue_asks_another(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("fail"));
-    world_put(&s.w, s.run, 1);
+    open_task(&s, "{min: 2}", PLURALITY("fail"));
     answered(&s, 0, "a");
     answered(&s, 1, "b");
     assert_int_equal(judge(&s, "state"), TASK_DEAD);
@@ -180,7 +175,7 @@ static void no_agreement_parks_the_task_and_a_requeue_asks_another(void **state_
 
 static void what_is_certain_passes_the_next_station_by(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, "{min: 2}", PLURALITY("review"));
     world_put(&s.w, s.run, 2);
@@ -197,13 +192,12 @@ static void what_is_certain_passes_the_next_station_by(void **state_)
 
 static void method_all_hands_on_every_answer(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 3}", "{method: all}");
-    world_put(&s.w, s.run, 1);
+    open_task(&s, "{min: 3}", "{method: all}");
     struct world_task t[3];
     for (unsigned i = 0; i < 3; i++)
-        t[i] = taken(&s, i);
+        t[i] = taken(&s, i, JUDGE);
     assert_int_equal(submit(&s, &t[2], "third"), SLP_E_OK);
     assert_int_equal(submit(&s, &t[0], "first"), SLP_E_OK);
     assert_int_equal(submit(&s, &t[1], "second"), SLP_E_OK);
@@ -217,7 +211,7 @@ static void method_all_hands_on_every_answer(void **state_)
 }
 
 /* Rows of output_get with `answers`, two a page: "unit/answer+" (counted), "*" (stands), "?" (nothing decided). */
-static void answers_are(struct scene *s, const char *want)
+static void answers_are(struct world_scene *s, const char *want)
 {
     char all[256] = "";
     struct slp_output_get q = { .run = world_str("r"), .station = world_str("judge"), .answers = true, .limit = 2 };
@@ -253,12 +247,12 @@ static void answers_are(struct scene *s, const char *want)
 
 static void every_answer_can_be_read_and_whether_it_stands(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
     open_scene(&s, "{min: 3}", PLURALITY("first"));
     world_put(&s.w, s.run, 3);
     answers_are(&s, "");
-    struct world_task late = taken(&s, 3);
+    struct world_task late = taken(&s, 3, JUDGE);
     act(&s, &late, ACT_RELEASE);
     world_sign_off(&s.w, &s.h, 3);
     answered(&s, 0, "b");
@@ -276,11 +270,10 @@ static void every_answer_can_be_read_and_whether_it_stands(void **state)
 
 static void a_late_answer_takes_an_open_place(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     assert_int_equal(act(&s, &t, ACT_RELEASE), SLP_E_OK); /* nobody else is there */
     assert_int_equal(judge(&s, "state"), TASK_READY);
     assert_int_equal(submit(&s, &t, "late"), SLP_E_OK);
@@ -293,14 +286,13 @@ static void a_late_answer_takes_an_open_place(void **state_)
 
 static void a_late_answer_takes_the_place_of_one_who_has_not_begun(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     act(&s, &u, ACT_START);
     act(&s, &t, ACT_DECLINE);
-    struct world_task v = taken(&s, 2);
+    struct world_task v = taken(&s, 2, JUDGE);
     world_clear(&s.w);
     assert_int_equal(submit(&s, &t, "late"), SLP_E_OK);
     assert_non_null(world_sent(&s.w, s.h.peer, SLP_RECALL, 0));
@@ -314,14 +306,13 @@ static void a_late_answer_takes_the_place_of_one_who_has_not_begun(void **state_
 
 static void a_late_answer_is_kept_where_every_place_is_begun(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     act(&s, &t, ACT_RELEASE);
     world_sign_off(&s.w, &s.h, 0);
-    struct world_task v = taken(&s, 2);
+    struct world_task v = taken(&s, 2, JUDGE);
     act(&s, &u, ACT_START);
     act(&s, &v, ACT_START);
     assert_int_equal(submit(&s, &t, "late"), SLP_E_LATE);
@@ -333,7 +324,7 @@ static void a_late_answer_is_kept_where_every_place_is_begun(void **state_)
 }
 
 /* In one frame. */
-static struct slp_msg *submit_all(struct scene *s, const struct world_task *t, const char *const *say, uint32_t n)
+static struct slp_msg *submit_all(struct world_scene *s, const struct world_task *t, const char *const *say, uint32_t n)
 {
     struct slp_buf v = { 0 }, b = { 0 };
     for (uint32_t i = 0; i < n; i++) {
@@ -352,7 +343,7 @@ static struct slp_msg *submit_all(struct scene *s, const struct world_task *t, c
 }
 
 /* One number of the data of each event of this type, oldest first: at most n of them. */
-static size_t told(struct scene *s, unsigned type, const char *key, uint64_t *v, size_t n)
+static size_t told(struct world_scene *s, unsigned type, const char *key, uint64_t *v, size_t n)
 {
     struct slp_events_get q = { .since = 1, .limit = 4096 };
     SLP_SET(&q, events_get, limit);
@@ -367,14 +358,13 @@ static size_t told(struct scene *s, unsigned type, const char *key, uint64_t *v,
 /* Three who lost it answer after all, in one frame: the first two come to a tie while the task is ready, and the third is the one more that is asked. */
 static void late_answers_in_one_frame_count_as_far_as_they_are_wanted(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct world_task t[4];
     uint64_t v[8];
     (void)state_;
-    open_scene(&s, "{min: 2, max: 3}", PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
+    open_task(&s, "{min: 2, max: 3}", PLURALITY("more"));
     for (unsigned i = 0; i < 4; i++) {
-        t[i] = taken(&s, i);
+        t[i] = taken(&s, i, JUDGE);
         assert_int_equal(act(&s, &t[i], ACT_RELEASE), SLP_E_OK);
         world_sign_off(&s.w, &s.h, i);
     }
@@ -397,14 +387,13 @@ static void late_answers_in_one_frame_count_as_far_as_they_are_wanted(void **sta
 /* What makes the task ready is told before the results that come behind it in the frame: whoever follows sees no place open that is none. */
 static void late_answers_that_bring_a_task_back_are_told_one_by_one(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     struct world_task t[3];
     uint64_t first[4], why[8];
     (void)state_;
-    open_scene(&s, "{min: 2, max: 3}", PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
+    open_task(&s, "{min: 2, max: 3}", PLURALITY("more"));
     for (unsigned i = 0; i < 3; i++) {
-        t[i] = taken(&s, i);
+        t[i] = taken(&s, i, JUDGE);
         assert_int_equal(act(&s, &t[i], i < 2 ? ACT_RELEASE : ACT_BURY), SLP_E_OK);
         world_sign_off(&s.w, &s.h, i);
     }
@@ -420,13 +409,12 @@ static void late_answers_that_bring_a_task_back_are_told_one_by_one(void **state
 
 static void a_late_answer_takes_the_workers_own_second_try(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE);
     act(&s, &t, ACT_RELEASE);
-    struct world_task again = taken(&s, 0);
+    struct world_task again = taken(&s, 0, JUDGE);
     assert_int_not_equal(t.assignment, again.assignment);
     act(&s, &again, ACT_START);
     assert_int_equal(submit(&s, &t, "first try"), SLP_E_OK);
@@ -443,26 +431,24 @@ static void a_late_answer_takes_the_workers_own_second_try(void **state_)
 
 static void a_failed_copy_rests_and_the_others_go_on(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     act(&s, &t, ACT_FAIL);
     assert_int_equal(judge(&s, "state"), TASK_WAITING);
     assert_int_equal(given(&s, 2).assignment, 0);
     assert_int_equal(submit(&s, &u, "x"), SLP_E_OK);
     assert_int_equal(judge(&s, "state"), TASK_WAITING);
     world_pass(&s.w, 11 * SECOND);
-    s.n = world_tasks(&s.w, &s.h, s.t, 64);
-    assert_int_equal(s.n, 1);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 64), 1);
     assert_int_equal(s.t[0].attempt, 2);
     assert_int_equal(submit(&s, &s.t[0], "x"), SLP_E_OK);
     assert_int_equal(judge(&s, "state"), TASK_DONE);
     world_end(&s.w);
 }
 
-static void fail_for(struct scene *s, const struct world_task *t, int64_t us)
+static void fail_for(struct world_scene *s, const struct world_task *t, int64_t us)
 {
     struct slp_buf b = { 0 };
     struct slp_item_act it = {
@@ -480,11 +466,10 @@ static void fail_for(struct scene *s, const struct world_task *t, int64_t us)
 /* The rests of two failures: the later one counts, also after a restart. */
 static void a_task_rests_until_the_last_of_its_failures_is_over(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     assert_int_equal(given(&s, 2).assignment, 0);
     act(&s, &t, ACT_FAIL); /* 10 s */
     world_pass(&s.w, 5 * SECOND);
@@ -497,17 +482,16 @@ static void a_task_rests_until_the_last_of_its_failures_is_over(void **state_)
     assert_int_equal(judge(&s, "state"), TASK_WAITING);
     world_pass(&s.w, 2 * SECOND);
     assert_int_equal(judge(&s, "state"), TASK_READY);
-    taken(&s, 2);
+    taken(&s, 2, JUDGE);
     world_end(&s.w);
 }
 
 static void a_second_failure_never_makes_the_rest_shorter(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     fail_for(&s, &t, MINUTE);
     fail_for(&s, &u, 5 * SECOND);
     uint64_t due[3];
@@ -522,11 +506,10 @@ static void a_second_failure_never_makes_the_rest_shorter(void **state_)
 
 static void a_rest_that_a_late_answer_ended_makes_the_next_one_no_longer(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     fail_for(&s, &t, MINUTE);
     assert_int_equal(submit(&s, &t, "x"), SLP_E_OK);
     assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
@@ -538,11 +521,10 @@ static void a_rest_that_a_late_answer_ended_makes_the_next_one_no_longer(void **
 
 static void a_rest_that_a_late_answer_ended_does_not_end_the_next_one(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, "{min: 2}", PLURALITY("first"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1);
+    open_task(&s, "{min: 2}", PLURALITY("first"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE);
     act(&s, &t, ACT_FAIL); /* 10 s */
     assert_int_equal(submit(&s, &t, "x"), SLP_E_OK);
     assert_int_equal(judge(&s, "state"), TASK_ASSIGNED);
@@ -556,12 +538,11 @@ static void a_rest_that_a_late_answer_ended_does_not_end_the_next_one(void **sta
 
 static void a_requeue_ends_the_rests_of_before(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     uint64_t unit = 1;
     (void)state_;
-    open_scene(&s, THREE, PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0), u = taken(&s, 1), v = taken(&s, 2);
+    open_task(&s, THREE, PLURALITY("more"));
+    struct world_task t = taken(&s, 0, JUDGE), u = taken(&s, 1, JUDGE), v = taken(&s, 2, JUDGE);
     act(&s, &t, ACT_FAIL); /* 10 s */
     act(&s, &u, ACT_FAIL); /* 20 s */
     act(&s, &v, ACT_BURY);
@@ -569,7 +550,7 @@ static void a_requeue_ends_the_rests_of_before(void **state_)
     world_pass(&s.w, 5 * SECOND);
     assert_int_equal(world_tasks_set(&s.w, s.station, 0, "r", &unit, 1), 1);
     assert_int_equal(judge(&s, "state"), TASK_READY);
-    t = taken(&s, 3);
+    t = taken(&s, 3, JUDGE);
     act(&s, &t, ACT_FAIL); /* the first again: 10 s */
     world_pass(&s.w, 6 * SECOND);
     assert_int_equal(judge(&s, "state"), TASK_WAITING); /* the first of before would be over */
@@ -580,11 +561,10 @@ static void a_requeue_ends_the_rests_of_before(void **state_)
 
 static void attempts_used_up_park_the_task_and_recall_who_has_not_begun(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, THREE, PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
-    struct world_task begun = taken(&s, 0), idle = taken(&s, 1), t = taken(&s, 2);
+    open_task(&s, THREE, PLURALITY("more"));
+    struct world_task begun = taken(&s, 0, JUDGE), idle = taken(&s, 1, JUDGE), t = taken(&s, 2, JUDGE);
     act(&s, &begun, ACT_START);
     for (int i = 0; i < 3; i++) {
         world_clear(&s.w);
@@ -595,7 +575,7 @@ static void attempts_used_up_park_the_task_and_recall_who_has_not_begun(void **s
             world_beat(&s.w, &s.h);
             world_pass(&s.w, 5 * SECOND);
         }
-        t = taken(&s, 2);
+        t = taken(&s, 2, JUDGE);
     }
     assert_int_equal(judge(&s, "state"), TASK_DEAD);
     assert_int_equal(judge(&s, "outcome.in_hand"), 1);
@@ -612,11 +592,10 @@ static void attempts_used_up_park_the_task_and_recall_who_has_not_begun(void **s
 
 static void a_drop_recalls_every_copy_and_keeps_what_was_begun_as_late(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, THREE, PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
-    struct world_task a = taken(&s, 0), b = taken(&s, 1);
+    open_task(&s, THREE, PLURALITY("more"));
+    struct world_task a = taken(&s, 0, JUDGE), b = taken(&s, 1, JUDGE);
     act(&s, &a, ACT_START);
     uint64_t unit = 1;
     assert_int_equal(world_tasks_set(&s.w, s.station, 1, "r", &unit, 1), 1);
@@ -627,33 +606,32 @@ static void a_drop_recalls_every_copy_and_keeps_what_was_begun_as_late(void **st
 
 static void a_pause_takes_back_the_copies_that_are_not_begun(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, THREE, PLURALITY("more"));
-    world_put(&s.w, s.run, 1);
-    struct world_task a = taken(&s, 0), b = taken(&s, 1);
+    open_task(&s, THREE, PLURALITY("more"));
+    struct world_task a = taken(&s, 0, JUDGE), b = taken(&s, 1, JUDGE);
     act(&s, &a, ACT_START);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PAUSE, 0), SLP_E_OK);
     world_pass(&s.w, 0);
     assert_int_equal(judge(&s, "outcome.in_hand"), 1);
     assert_int_equal(act(&s, &b, ACT_START), SLP_E_STALE);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_RESUME, 0), SLP_E_OK);
-    struct world_task c = taken(&s, 2);
+    struct world_task c = taken(&s, 2, JUDGE);
     assert_int_equal(submit(&s, &c, "x"), SLP_E_OK);
     world_end(&s.w);
 }
 
 static void a_deleted_run_takes_its_outcomes_along(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, "{min: 2}", PLURALITY("first"));
     world_put(&s.w, s.run, 5);
     for (unsigned i = 0; i < 4; i++) {
         world_clear(&s.w);
         world_credit(&s.w, &s.h, i, 8);
-        s.n = world_tasks(&s.w, &s.h, s.t, 64);
-        for (size_t k = 0; k < s.n; k++)
+        size_t got = world_tasks(&s.w, &s.h, s.t, 64);
+        for (size_t k = 0; k < got; k++)
             submit(&s, &s.t[k], k % 2 ? "x" : i % 2 ? "y" : "z");
     }
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
@@ -680,7 +658,7 @@ static uint32_t rnd(uint64_t *x, uint32_t n)
 }
 
 /* By the unit's story: places never outnumber what is wanted, and nobody stands in it with two answers or two places. */
-static void judge_unit(struct scene *s, uint64_t unit, unsigned most)
+static void judge_unit(struct world_scene *s, uint64_t unit, unsigned most)
 {
     struct slp_unit_get q = { .run = world_str("r"), .unit = unit };
     struct slp_bytes story = world_read(&s->w, SLP_UNIT_GET, &q)->u.unit.story;
@@ -728,7 +706,7 @@ static void places_hold_at_any_interleaving(void **state_)
     (void)state_;
     enum { UNITS = 4, ROUNDS = 260 };
     for (uint64_t seed = 1; seed <= 24; seed++) {
-        struct scene s;
+        struct world_scene s;
         uint64_t x = seed;
         struct world_task all[ROUNDS * 4];
         size_t n = 0;

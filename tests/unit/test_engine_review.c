@@ -8,12 +8,10 @@ enum { W, C, P, S }; /* places of write, check, publish, second */
 
 static void who_comes_after_the_work_waits_for_the_verdict(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK PUBLISH);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sun", "It rises."), SLP_E_OK);
+    open_written(&s, WRITE CHECK PUBLISH, "Sun", "It rises.");
+    struct world_task t;
     assert_int_equal(story(&s, "stations[0].state"), TASK_DONE);
     assert_int_equal(story(&s, "stations[1].state"), TASK_READY);
     assert_int_equal(story(&s, "stations[2].state"), TASK_BLOCKED);
@@ -35,13 +33,10 @@ static void who_comes_after_the_work_waits_for_the_verdict(void **state_)
 
 static void an_improvement_stands_beside_what_was_handed_in(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK PUBLISH);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sun", "It rises."), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK PUBLISH, "Sun", "It rises.");
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(verdict(&s, &t, "improve", "The sun", NULL, "an article", NULL), SLP_E_OK);
     t = taken(&s, 2, P);
     assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 1), "Sun");
@@ -63,7 +58,7 @@ static void an_improvement_stands_beside_what_was_handed_in(void **state_)
     world_end(&s.w);
 }
 
-static uint64_t measured(struct scene *s, const char *worker, const char *path)
+static uint64_t measured(struct world_scene *s, const char *worker, const char *path)
 {
     struct slp_repute_get q = { .name = world_str(worker) };
     struct slp_msg *m = world_send(&s->w, WORLD_CLIENT, SLP_REPUTE_GET, &q);
@@ -74,7 +69,7 @@ static uint64_t measured(struct scene *s, const char *worker, const char *path)
 static void verdicts_are_measured_of_the_author(void **state_)
 {
     static const char *const verdicts[] = { "accept", "improve", "reject" };
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, WRITE CHECK);
     world_put(&s.w, s.run, 3);
@@ -94,14 +89,11 @@ static void verdicts_are_measured_of_the_author(void **state_)
 
 static void a_verdict_that_contradicts_itself_is_refused_by_field(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     char text[256];
     (void)state_;
-    open_scene(&s, WRITE CHECK);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sun", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK, "Sun", NULL);
+    struct world_task t = taken(&s, 1, C);
     static const struct {
         const char *v[5], *says;
     } bad[] = {
@@ -128,7 +120,7 @@ static void a_verdict_that_contradicts_itself_is_refused_by_field(void **state_)
 
 static void nobody_reviews_what_he_had_a_part_in_however_far_back(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, "  - name: find\n    form: {fields: [{name: where, type: short_answer}]}\n" WRITE CHECK CHECK_2);
     world_put(&s.w, s.run, 1);
@@ -152,13 +144,10 @@ static void nobody_reviews_what_he_had_a_part_in_however_far_back(void **state_)
 
 static void rejected_work_goes_to_its_author_with_the_note_first(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK PUBLISH);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", "It rises."), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK PUBLISH, "Sum", "It rises.");
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(reject_it(&s, &t, "a typing mistake"), SLP_E_OK);
     assert_int_equal(story(&s, "stations[0].state"), TASK_READY);
     assert_int_equal(story(&s, "stations[0].round"), 2);
@@ -190,13 +179,10 @@ static void rejected_work_goes_to_its_author_with_the_note_first(void **state_)
 
 static void after_a_while_it_goes_to_others(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK "    return_to_author: 2h\n");
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK "    return_to_author: 2h\n", "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
     pass(&s, 2 * HOUR - SECOND);
     world_restart(&s.w);
@@ -217,13 +203,10 @@ static void after_a_while_it_goes_to_others(void **state_)
 
 static void it_goes_to_others_at_once_if_its_author_declines_or_has_left_or_the_line_says_so(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK, "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
     t = taken(&s, 0, W);
     assert_int_equal(act(&s, &t, ACT_RELEASE), SLP_E_OK); /* it is still his */
@@ -243,7 +226,7 @@ static void it_goes_to_others_at_once_if_its_author_declines_or_has_left_or_the_
     world_end(&s.w);
 }
 
-static uint64_t figure(struct scene *s, const char *name)
+static uint64_t figure(struct world_scene *s, const char *name)
 {
     struct slp_stats_get q = { 0 };
     struct slp_msg *m = world_send(&s->w, WORLD_CLIENT, SLP_STATS_GET, &q);
@@ -253,15 +236,12 @@ static uint64_t figure(struct scene *s, const char *name)
 
 static void an_answer_that_comes_back_is_copied_once(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     char body[801] = "";
     (void)state_;
     memset(body, 'x', 800);
-    open_scene(&s, WRITE CHECK);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sun", body), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK, "Sun", body);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(reject_it(&s, &t, "shorter"), SLP_E_OK);
     uint64_t out = figure(&s, "payload_out_bytes_total"), copied = figure(&s, "payload_out_copied_bytes_total");
     t = taken(&s, 0, W);
@@ -274,13 +254,10 @@ static void an_answer_that_comes_back_is_copied_once(void **state_)
 
 static void the_time_of_an_earlier_round_does_not_end_that_of_a_later_one(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK "    return_to_author: 2h\n    rounds: 9\n");
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK "    return_to_author: 2h\n    rounds: 9\n", "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
     pass(&s, HOUR);
     t = taken(&s, 0, W);
@@ -296,7 +273,7 @@ static void the_time_of_an_earlier_round_does_not_end_that_of_a_later_one(void *
 
 static void the_last_round_parks_the_work_and_an_operator_gives_one_more(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, WRITE CHECK PUBLISH "  - name: x\n");
     world_put(&s.w, s.run, 1);
@@ -319,7 +296,7 @@ static void the_last_round_parks_the_work_and_an_operator_gives_one_more(void **
 
 static void the_last_round_may_lead_to_another_station_that_others_pass_by(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, WRITE CHECK "    rounds: 1\n    on_exhausted: expert\n  - name: expert\n    form: {fields: [{name: "
                                "title, type: short_answer}]}\n" PUBLISH);
@@ -344,12 +321,10 @@ static void the_last_round_may_lead_to_another_station_that_others_pass_by(void 
 
 static void a_verdict_on_work_that_has_changed_since_comes_too_late(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK "    lease: 10m\n    return_to_author: 0s\n");
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W), first, second;
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
+    open_written(&s, WRITE CHECK "    lease: 10m\n    return_to_author: 0s\n", "Sum", NULL);
+    struct world_task t, first, second;
     first = taken(&s, 1, C);
     assert_int_equal(act(&s, &first, ACT_START), SLP_E_OK);
     pass(&s, 11 * MINUTE); /* his lease is over */
@@ -370,12 +345,10 @@ static void a_verdict_on_work_that_has_changed_since_comes_too_late(void **state
 
 static void a_late_verdict_of_an_earlier_round_does_not_count_in_a_later_one(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK "    lease: 10m\n    return_to_author: 0s\n");
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W), first, second;
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
+    open_written(&s, WRITE CHECK "    lease: 10m\n    return_to_author: 0s\n", "Sum", NULL);
+    struct world_task t, first, second;
     first = taken(&s, 1, C);
     assert_int_equal(act(&s, &first, ACT_START), SLP_E_OK);
     pass(&s, 11 * MINUTE);
@@ -393,13 +366,10 @@ static void a_late_verdict_of_an_earlier_round_does_not_count_in_a_later_one(voi
 
 static void a_review_may_be_reviewed_and_sent_back_to_its_reviewer(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK PUBLISH CHECK_2);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", "It rises."), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK PUBLISH CHECK_2, "Sum", "It rises.");
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(accept_it(&s, &t), SLP_E_OK);
     assert_int_equal(story(&s, "stations[2].state"), TASK_BLOCKED); /* it waits for both */
     t = taken(&s, 2, S);
@@ -426,13 +396,13 @@ static void a_review_may_be_reviewed_and_sent_back_to_its_reviewer(void **state_
 
 static void what_passes_by_a_review_passes_with_its_work(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK "    when: write.title == \"bad\"\n  - name: publish\n    when: check.title == "
-                               "\"good\"\n    shows: [check.title]\n");
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "good", NULL), SLP_E_OK);
+    open_written(&s,
+                 WRITE CHECK "    when: write.title == \"bad\"\n  - name: publish\n    when: check.title == "
+                             "\"good\"\n    shows: [check.title]\n",
+                 "good", NULL);
+    struct world_task t;
     assert_int_equal(story(&s, "stations[1].state"), TASK_SKIPPED);
     t = taken(&s, 1, P);
     assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 0), "good");
@@ -443,7 +413,7 @@ static void what_passes_by_a_review_passes_with_its_work(void **state_)
 
 static void where_there_is_no_work_there_is_no_review(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, "  - name: first\n" WRITE "    when: text == \"unit 2\"\n" CHECK "  - name: last\n");
     world_put(&s.w, s.run, 1);
@@ -460,7 +430,7 @@ static void a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share(void **
     static uint64_t chosen[2][1000], n[2];
     (void)state_;
     for (int i = 0; i < 2; i++) {
-        struct scene s;
+        struct world_scene s;
         open_scene(&s, WRITE CHECK "    sample: 0.1\n");
         if (i) /* another run before it: numbers differ, names do not */
             world_put(&s.w, world_run(&s.w, "l", "other"), 1);
@@ -493,7 +463,7 @@ static void a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share(void **
 
 static void the_first_results_of_each_worker_are_reviewed(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, WRITE "  - name: check\n    type: improve\n    first: 3\n");
     world_put(&s.w, s.run, 8);
@@ -515,7 +485,7 @@ static void the_first_results_of_each_worker_are_reviewed(void **state_)
 /* A rest that a late result ended has an entry that is due later: it must not end a rest of the next round. */
 static void a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(&s, "  - name: write\n    attempts: 9\n    backoff: 40s\n    lease: 5m\n    form: {fields: [{name: "
                    "title, type: short_answer, required: true}, {name: body, type: long_answer}]}\n" CHECK
@@ -540,7 +510,7 @@ static void a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one(void **s
 
 static void a_result_of_an_earlier_round_does_not_count_in_a_later_one(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
     open_scene(
         &s,
@@ -565,13 +535,10 @@ static void a_result_of_an_earlier_round_does_not_count_in_a_later_one(void **st
 
 static void a_run_that_is_cancelled_takes_no_verdict(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK, "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(act(&s, &t, ACT_START), SLP_E_OK);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_CANCEL, 0), SLP_E_OK);
     assert_int_equal(reject_it(&s, &t, NULL), SLP_E_LATE);
@@ -580,13 +547,10 @@ static void a_run_that_is_cancelled_takes_no_verdict(void **state_)
 
 static void what_is_sent_back_in_a_paused_run_waits_and_is_dropped_with_its_unit(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK, "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(act(&s, &t, ACT_START), SLP_E_OK);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PAUSE, 0), SLP_E_OK);
     pass(&s, SECOND);
@@ -604,13 +568,10 @@ static void what_is_sent_back_in_a_paused_run_waits_and_is_dropped_with_its_unit
 
 static void a_deleted_run_leaves_nothing_of_its_reviews(void **state_)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state_;
-    open_scene(&s, WRITE CHECK);
-    world_put(&s.w, s.run, 1);
-    struct world_task t = taken(&s, 0, W);
-    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
-    t = taken(&s, 1, C);
+    open_written(&s, WRITE CHECK, "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
     assert_int_equal(reject_it(&s, &t, "no"), SLP_E_OK);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
     pass(&s, 5 * HOUR);

@@ -1,39 +1,17 @@
 /* The engine: tournaments. Who enters, what a juror sees, when a winner is certain, and what is kept of it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "broker/engine/jury.h"
-#include "proto/reader.h"
-#include "tests/lib/engine_world.h"
+#include "tests/unit/scene.h"
 
 #define WORKERS 8
 #define PICK 0 /* stations of the line, as a story tells them */
 #define NEXT 1
 #define JURY 2
 
-enum {
-#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
-#include "proto/events.def"
-#undef EVENT
-};
+static struct world_task entered[8]; /* as they were taken by enter() */
 
-struct scene {
-    struct world w;
-    struct world_hub h;
-    uint64_t run;
-    uint32_t station;
-    struct world_task t[64];
-    struct world_task entry[8]; /* as they were taken by enter() */
-};
-
-static void open_scene(struct scene *s, const char *keys, const char *jury)
+static void open_scene(struct world_scene *s, const char *keys, const char *jury)
 {
     char yaml[2048];
-    memset(s, 0, sizeof *s);
     snprintf(
         yaml, sizeof yaml,
         "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
@@ -42,53 +20,29 @@ static void open_scene(struct scene *s, const char *keys, const char *jury)
         "  - name: next\n    worker: {kind: robot}\n    when: pick.confidence < 0.5\n    form: {fields: [{name: "
         "answer, type: short_answer}]}\n",
         keys, jury);
-    world_open(&s->w);
-    s->station = world_line(&s->w, yaml);
-    s->run = world_run(&s->w, "l", "r");
-    world_hub(&s->w, &s->h, "hub", WORKERS, 0);
-    world_clear(&s->w);
-}
-
-static struct world_task given(struct scene *s, unsigned worker)
-{
-    world_clear(&s->w);
-    world_credit(&s->w, &s->h, worker, 1);
-    return world_tasks(&s->w, &s->h, s->t, 64) ? s->t[0] : (struct world_task){ 0 };
-}
-
-static struct world_task taken(struct scene *s, unsigned worker, uint32_t station)
-{
-    struct world_task t = given(s, worker);
-    assert_int_not_equal(t.assignment, 0);
-    assert_int_equal(t.station_id, s->station + station);
-    return t;
-}
-
-static uint64_t story(struct scene *s, unsigned station, const char *what)
-{
-    char path[100];
-    snprintf(path, sizeof path, "stations[%u].%s", station, what);
-    return world_story(&s->w, "r", 1, path);
-}
-
-static bool story_is(struct scene *s, unsigned station, const char *what, const char *text)
-{
-    char path[100];
-    snprintf(path, sizeof path, "stations[%u].%s", station, what);
-    return world_story_is(&s->w, "r", 1, path, text);
+    world_scene(s, yaml, WORKERS, 0);
 }
 
 /* Workers 0, 1 ... enter these. */
-static void enter(struct scene *s, unsigned n, const char *const *answers)
+static void enter(struct world_scene *s, unsigned n, const char *const *answers)
 {
     for (unsigned i = 0; i < n; i++) {
-        s->entry[i] = taken(s, i, PICK);
-        assert_int_equal(world_submit(&s->w, &s->h, &s->entry[i], answers[i]), SLP_E_OK);
+        entered[i] = taken(s, i, PICK);
+        assert_int_equal(world_submit(&s->w, &s->h, &entered[i], answers[i]), SLP_E_OK);
     }
 }
 
+/* ... for the run's one unit. */
+static void open_entered(struct world_scene *s, const char *keys, const char *jury, unsigned n,
+                         const char *const *answers)
+{
+    open_scene(s, keys, jury);
+    world_put(&s->w, s->run, 1);
+    enter(s, n, answers);
+}
+
 /* The place at which this juror sees the entry, as a text. */
-static const char *place_of(struct scene *s, const struct world_task *t, unsigned entries, unsigned entry)
+static const char *place_of(struct world_scene *s, const struct world_task *t, unsigned entries, unsigned entry)
 {
     static char text[8];
     uint8_t order[SL_COPIES_MAX];
@@ -99,25 +53,16 @@ static const char *place_of(struct scene *s, const struct world_task *t, unsigne
     return text;
 }
 
-static void votes(struct scene *s, unsigned worker, unsigned entries, unsigned entry)
+static void votes(struct world_scene *s, unsigned worker, unsigned entries, unsigned entry)
 {
     struct world_task t = taken(s, worker, JURY);
     assert_int_equal(world_submit(&s->w, &s->h, &t, place_of(s, &t, entries, entry)), SLP_E_OK);
 }
 
-/* Time goes on, and the hub is there. */
-static void pass(struct scene *s, unsigned seconds)
-{
-    for (; seconds; seconds -= seconds < 10 ? seconds : 10) {
-        world_pass(&s->w, (seconds < 10 ? seconds : 10) * 1000000ll);
-        world_beat(&s->w, &s->h);
-    }
-}
-
 static const char *const three[] = { "red", "green", "blue" };
 
 /* How many events of the type there are. */
-static unsigned events(struct scene *s, uint64_t type, struct slp_item_event *last)
+static unsigned events(struct world_scene *s, uint64_t type, struct slp_item_event *last)
 {
     struct slp_events_get q = { .since = 1 };
     struct slp_cursor c = slp_each(world_read(&s->w, SLP_EVENTS_GET, &q)->u.events.events);
@@ -133,51 +78,49 @@ static unsigned events(struct scene *s, uint64_t type, struct slp_item_event *la
 
 static void contestants_enter_a_jury_votes_and_the_winner_goes_on(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
     open_scene(&s, "contestants: 3", "{max: 3, ties: first}");
     world_put(&s.w, s.run, 1);
-    assert_int_equal(story(&s, PICK, "state"), TASK_READY);
-    assert_int_equal(story(&s, JURY, "state"), TASK_BLOCKED);
+    assert_int_equal(station_story(&s, PICK, "state"), TASK_READY);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_BLOCKED);
     enter(&s, 3, three);
-    assert_int_equal(story(&s, PICK, "state"), TASK_DONE);
-    assert_int_equal(story(&s, JURY, "state"), TASK_READY);
-    assert_int_equal(story(&s, JURY, "outcome.wanted"), 2);
+    assert_int_equal(station_story(&s, PICK, "state"), TASK_DONE);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_READY);
+    assert_int_equal(station_story(&s, JURY, "outcome.wanted"), 2);
     votes(&s, 3, 3, 1);
-    assert_int_equal(story(&s, NEXT, "state"), TASK_BLOCKED);
+    assert_int_equal(station_story(&s, NEXT, "state"), TASK_BLOCKED);
     votes(&s, 4, 3, 1); /* two of three: nobody can overtake it */
-    assert_int_equal(story(&s, JURY, "state"), TASK_DONE);
-    assert_true(story_is(&s, JURY, "outcome.answer", "green"));
-    assert_int_equal(story(&s, JURY, "outcome.answers"), 2);
-    assert_int_equal(story(&s, JURY, "outcome.votes"), 2);
-    assert_true(story_is(&s, JURY, "outcome.confidence", "1.000000"));
-    assert_true(story_is(&s, JURY, "outcome.decided", "jury"));
-    assert_int_equal(story(&s, NEXT, "state"), TASK_SKIPPED);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_DONE);
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "green"));
+    assert_int_equal(station_story(&s, JURY, "outcome.answers"), 2);
+    assert_int_equal(station_story(&s, JURY, "outcome.votes"), 2);
+    assert_true(station_story_is(&s, JURY, "outcome.confidence", "1.000000"));
+    assert_true(station_story_is(&s, JURY, "outcome.decided", "jury"));
+    assert_int_equal(station_story(&s, NEXT, "state"), TASK_SKIPPED);
     assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_DONE);
     world_restart(&s.w);
-    assert_int_equal(story(&s, PICK, "assignments[0].place"), 2);
-    assert_int_equal(story(&s, PICK, "assignments[1].place"), 1);
-    assert_int_equal(story(&s, PICK, "assignments[2].place"), 2);
-    assert_int_equal(story(&s, JURY, "assignments[0].entry"), s.entry[1].assignment);
+    assert_int_equal(station_story(&s, PICK, "assignments[0].place"), 2);
+    assert_int_equal(station_story(&s, PICK, "assignments[1].place"), 1);
+    assert_int_equal(station_story(&s, PICK, "assignments[2].place"), 2);
+    assert_int_equal(station_story(&s, JURY, "assignments[0].entry"), entered[1].assignment);
     world_end(&s.w);
 }
 
 static void nobody_judges_what_he_entered(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
-    open_scene(&s, "contestants: 3", "{max: 1, ties: first}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 3, three);
+    open_entered(&s, "contestants: 3", "{max: 1, ties: first}", 3, three);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(given(&s, i).assignment, 0);
     votes(&s, 3, 3, 2);
-    assert_true(story_is(&s, JURY, "outcome.answer", "blue"));
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "blue"));
     world_end(&s.w);
 }
 
 /* The value of what a juror was shown as the entries: the texts, in his order. */
-static void shown_entries(struct scene *s, const struct world_task *t, char to[3][16])
+static void shown_entries(struct world_scene *s, const struct world_task *t, char to[3][16])
 {
     for (unsigned i = 0; i < 3; i++)
         to[i][0] = 0;
@@ -205,7 +148,7 @@ static void shown_entries(struct scene *s, const struct world_task *t, char to[3
 
 static void each_juror_sees_the_entries_in_an_order_of_his_own_that_stays(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     unsigned at_first[3] = { 0 };
     (void)state;
     for (bool once = true; once; once = false) {
@@ -255,12 +198,10 @@ static void orders_are_fair(void **state)
 
 static void a_jury_is_asked_for_no_vote_that_could_not_matter(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
-    open_scene(&s, "contestants: 3", "{max: 5, ties: review}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 3, three);
-    assert_int_equal(story(&s, JURY, "outcome.wanted"), 3);
+    open_entered(&s, "contestants: 3", "{max: 5, ties: review}", 3, three);
+    assert_int_equal(station_story(&s, JURY, "outcome.wanted"), 3);
     struct world_task t[3];
     for (unsigned i = 0; i < 3; i++)
         t[i] = taken(&s, 3 + i, JURY);
@@ -268,7 +209,7 @@ static void a_jury_is_asked_for_no_vote_that_could_not_matter(void **state)
     static const unsigned choice[] = { 0, 1, 0 };
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(world_submit(&s.w, &s.h, &t[i], place_of(&s, &t[i], 3, choice[i])), SLP_E_OK);
-    assert_int_equal(story(&s, JURY, "outcome.wanted"), 4); /* 2:1, one more for the leader ends it */
+    assert_int_equal(station_story(&s, JURY, "outcome.wanted"), 4); /* 2:1, one more for the leader ends it */
     world_sign_off(&s.w, &s.h, 6);
     world_end(&s.w);
 }
@@ -318,27 +259,26 @@ static void places_follow_the_votes(void **state)
 static void enough_equal_entries_end_it_without_a_jury(void **state)
 {
     static const char *const answers[] = { "red", "Green", "green " };
-    struct scene s;
+    struct world_scene s;
     struct slp_item_event e;
     (void)state;
-    open_scene(&s, "contestants: 3\n    auto_judge: {equal: 2, ignore: [case, space]}", "{max: 3, ties: first}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 3, answers);
-    assert_int_equal(story(&s, JURY, "state"), TASK_DONE);
-    assert_true(story_is(&s, JURY, "outcome.answer", "Green"));
-    assert_int_equal(story(&s, JURY, "outcome.answers"), 3);
-    assert_int_equal(story(&s, JURY, "outcome.votes"), 2);
-    assert_true(story_is(&s, JURY, "outcome.decided", "auto"));
-    assert_int_equal(story(&s, PICK, "assignments[0].place"), 3);
-    assert_int_equal(story(&s, PICK, "assignments[1].place"), 1);
-    assert_int_equal(story(&s, PICK, "assignments[2].place"), 1);
+    open_entered(&s, "contestants: 3\n    auto_judge: {equal: 2, ignore: [case, space]}", "{max: 3, ties: first}", 3,
+                 answers);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_DONE);
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "Green"));
+    assert_int_equal(station_story(&s, JURY, "outcome.answers"), 3);
+    assert_int_equal(station_story(&s, JURY, "outcome.votes"), 2);
+    assert_true(station_story_is(&s, JURY, "outcome.decided", "auto"));
+    assert_int_equal(station_story(&s, PICK, "assignments[0].place"), 3);
+    assert_int_equal(station_story(&s, PICK, "assignments[1].place"), 1);
+    assert_int_equal(station_story(&s, PICK, "assignments[2].place"), 1);
     assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_DONE);
     assert_int_equal(events(&s, EV_TASK_PLACED, &e), 1);
-    assert_int_equal(world_number(world_at(e.data, "places[2][0]")), s.entry[2].assignment);
+    assert_int_equal(world_number(world_at(e.data, "places[2][0]")), entered[2].assignment);
     assert_int_equal(world_number(world_at(e.data, "places[2][1]")), 1);
     assert_int_equal(world_number(world_at(e.data, "places[2][2]")), 2);
     world_restart(&s.w);
-    assert_true(story_is(&s, JURY, "outcome.answer", "Green"));
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "Green"));
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_CANCEL, 0), SLP_E_OK);
     assert_int_equal(world_run_set(&s.w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
     world_pass(&s.w, 60 * 1000000ll);
@@ -347,65 +287,59 @@ static void enough_equal_entries_end_it_without_a_jury(void **state)
 
 static void too_few_equal_ones_go_to_the_jury(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
-    open_scene(&s, "contestants: 3\n    auto_judge: {equal: 2}", "{max: 1, ties: first}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 3, three);
-    assert_int_equal(story(&s, JURY, "state"), TASK_READY);
+    open_entered(&s, "contestants: 3\n    auto_judge: {equal: 2}", "{max: 1, ties: first}", 3, three);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_READY);
     votes(&s, 5, 3, 0);
-    assert_true(story_is(&s, JURY, "outcome.answer", "red"));
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "red"));
     world_end(&s.w);
 }
 
 static void a_tie_that_fails_is_parked_and_a_requeue_asks_one_juror_more(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
-    open_scene(&s, "contestants: 2", "{max: 2, ties: fail}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 2, three);
+    open_entered(&s, "contestants: 2", "{max: 2, ties: fail}", 2, three);
     votes(&s, 3, 2, 0);
     votes(&s, 4, 2, 1);
-    assert_int_equal(story(&s, JURY, "state"), TASK_DEAD);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_DEAD);
     assert_int_equal(world_tasks_set(&s.w, s.station + JURY, 0, "r", NULL, 0), 1);
     world_tick(&s.w);
     votes(&s, 5, 2, 1);
-    assert_true(story_is(&s, JURY, "outcome.answer", "green"));
-    assert_int_equal(story(&s, JURY, "outcome.answers"), 3);
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "green"));
+    assert_int_equal(station_story(&s, JURY, "outcome.answers"), 3);
     world_end(&s.w);
 }
 
 static void a_vote_that_is_late_is_kept_and_one_that_is_declined_is_asked_of_another(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
-    open_scene(&s, "contestants: 2", "{max: 1, ties: first, lease: 60s}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 2, three);
+    open_entered(&s, "contestants: 2", "{max: 1, ties: first, lease: 60s}", 2, three);
     struct world_task t = taken(&s, 3, JURY);
     assert_int_equal(world_act(&s.w, &s.h, &t, ACT_DECLINE, "not me", NULL), SLP_E_OK);
     assert_int_equal(given(&s, 3).assignment, 0);
     t = taken(&s, 4, JURY);
     assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, NULL), SLP_E_OK);
-    pass(&s, 61); /* his lease is over */
+    pass(&s, 61 * SECOND); /* his lease is over */
     votes(&s, 5, 2, 1);
-    assert_true(story_is(&s, JURY, "outcome.answer", "green"));
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "green"));
     assert_int_equal(world_submit(&s.w, &s.h, &t, "1"), SLP_E_LATE);
-    assert_int_equal(story(&s, JURY, "outcome.answers"), 1);
+    assert_int_equal(station_story(&s, JURY, "outcome.answers"), 1);
     world_end(&s.w);
 }
 
 static void a_pause_of_it_pauses_its_jury_and_a_drop_ends_both(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
     open_scene(&s, "contestants: 2", "{max: 1, ties: first}");
     world_put(&s.w, s.run, 2);
-    s.entry[0] = taken(&s, 0, PICK);
-    s.entry[1] = taken(&s, 1, PICK);
-    assert_int_equal(world_submit(&s.w, &s.h, &s.entry[0], "a"), SLP_E_OK);
-    assert_int_equal(world_submit(&s.w, &s.h, &s.entry[1], "b"), SLP_E_OK);
+    entered[0] = taken(&s, 0, PICK);
+    entered[1] = taken(&s, 1, PICK);
+    assert_int_equal(world_submit(&s.w, &s.h, &entered[0], "a"), SLP_E_OK);
+    assert_int_equal(world_submit(&s.w, &s.h, &entered[1], "b"), SLP_E_OK);
     assert_int_equal(world_station_set(&s.w, "l", "pick", 0), SLP_E_OK);
     assert_int_equal(events(&s, EV_STATION_STATE, NULL), 2);
     assert_int_equal(given(&s, 3).assignment, 0);
@@ -416,44 +350,38 @@ static void a_pause_of_it_pauses_its_jury_and_a_drop_ends_both(void **state)
     world_tick(&s.w);
     uint64_t unit[] = { 1, 2 };
     assert_int_equal(world_tasks_set(&s.w, s.station + JURY, 1, "r", unit, 2), 2);
-    assert_int_equal(story(&s, JURY, "state"), TASK_ENDED);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_ENDED);
     world_end(&s.w);
 }
 
 static void a_tournament_that_is_passed_by_takes_its_jury_along(void **state)
 {
-    struct world w;
-    struct world_hub h;
+    struct world_scene s;
     (void)state;
-    memset(&w, 0, sizeof w);
-    memset(&h, 0, sizeof h);
-    world_open(&w);
-    world_line(&w, "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                   "  - name: pick\n    type: tournament\n    when: text == \"never\"\n    contestants: 2\n"
-                   "    jury: {max: 3, ties: first}\n    form: {fields: [{name: answer, type: text}]}\n"
-                   "  - name: next\n    shows: [text, pick.answer]\n    form: {fields: [{name: a, type: text}]}\n");
-    uint64_t run = world_run(&w, "l", "r");
-    world_put(&w, run, 1);
-    assert_int_equal(world_story(&w, "r", 1, "stations[0].state"), TASK_SKIPPED);
-    assert_int_equal(world_story(&w, "r", 1, "stations[2].state"), TASK_SKIPPED);
-    assert_int_equal(world_story(&w, "r", 1, "stations[1].state"), TASK_READY);
-    world_end(&w);
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                "  - name: pick\n    type: tournament\n    when: text == \"never\"\n    contestants: 2\n"
+                "    jury: {max: 3, ties: first}\n    form: {fields: [{name: answer, type: text}]}\n"
+                "  - name: next\n    shows: [text, pick.answer]\n    form: {fields: [{name: a, type: text}]}\n",
+                WORKERS, 0);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(station_story(&s, PICK, "state"), TASK_SKIPPED);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_SKIPPED);
+    assert_int_equal(station_story(&s, NEXT, "state"), TASK_READY);
+    world_end(&s.w);
 }
 
 static void who_entered_or_judged_is_shut_out_behind_it(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     struct world_task t;
     (void)state;
-    memset(&s, 0, sizeof s);
-    world_open(&s.w);
-    s.station = world_line(
-        &s.w, "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-              "  - name: pick\n    type: tournament\n    contestants: 2\n"
-              "    jury: {max: 1, ties: first}\n    form: {fields: [{name: answer, type: text}]}\n"
-              "  - name: next\n    worker: {not_who_did: [pick]}\n    form: {fields: [{name: a, type: text}]}\n");
-    s.run = world_run(&s.w, "l", "r");
-    world_hub(&s.w, &s.h, "hub", WORKERS, 0);
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                "  - name: pick\n    type: tournament\n    contestants: 2\n"
+                "    jury: {max: 1, ties: first}\n    form: {fields: [{name: answer, type: text}]}\n"
+                "  - name: next\n    worker: {not_who_did: [pick]}\n    form: {fields: [{name: a, type: text}]}\n",
+                WORKERS, 0);
     world_put(&s.w, s.run, 1);
     enter(&s, 2, three);
     votes(&s, 2, 2, 0);
@@ -466,11 +394,9 @@ static void who_entered_or_judged_is_shut_out_behind_it(void **state)
 
 static void what_came_out_is_called_by_the_tournaments_name(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
-    open_scene(&s, "contestants: 3", "{max: 1, ties: first}");
-    world_put(&s.w, s.run, 1);
-    enter(&s, 3, three);
+    open_entered(&s, "contestants: 3", "{max: 1, ties: first}", 3, three);
     votes(&s, 3, 3, 2);
     struct slp_output_get q = { .run = world_str("r"), .station = world_str("pick") };
     SLP_SET(&q, output_get, station);
@@ -498,13 +424,13 @@ static void what_came_out_is_called_by_the_tournaments_name(void **state)
     o = &world_read(&s.w, SLP_OUTPUT_GET, &q)->u.output;
     assert_int_equal(o->rows.count, 1);
     for (c = slp_each(o->rows); slp_next_raw(&c, &row);)
-        assert_int_equal(world_number(world_at(row, "[13]")), s.entry[2].assignment); /* entry */
+        assert_int_equal(world_number(world_at(row, "[13]")), entered[2].assignment); /* entry */
     world_end(&s.w);
 }
 
 static void a_failure_counts_and_a_requeue_asks_for_the_rest(void **state)
 {
-    struct scene s;
+    struct world_scene s;
     (void)state;
     open_scene(&s, "contestants: 2", "{max: 1, ties: first}");
     world_put(&s.w, s.run, 1);
@@ -513,16 +439,16 @@ static void a_failure_counts_and_a_requeue_asks_for_the_rest(void **state)
     for (unsigned i = 1; i < 4; i++) {
         o = taken(&s, i, PICK);
         assert_int_equal(world_act(&s.w, &s.h, &o, ACT_FAIL, "no", NULL), SLP_E_OK);
-        pass(&s, 60);
+        pass(&s, 60 * SECOND);
     }
-    assert_int_equal(story(&s, PICK, "state"), TASK_DEAD);
+    assert_int_equal(station_story(&s, PICK, "state"), TASK_DEAD);
     assert_int_equal(world_tasks_set(&s.w, s.station, 0, "r", NULL, 0), 1);
     world_tick(&s.w);
     t = taken(&s, 6, PICK);
     assert_int_equal(world_submit(&s.w, &s.h, &t, "b"), SLP_E_OK);
-    assert_int_equal(story(&s, JURY, "state"), TASK_READY);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_READY);
     votes(&s, 7, 2, 1);
-    assert_true(story_is(&s, JURY, "outcome.answer", "b"));
+    assert_true(station_story_is(&s, JURY, "outcome.answer", "b"));
     world_end(&s.w);
 }
 
