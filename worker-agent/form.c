@@ -17,9 +17,7 @@ static void on_problem(void *arg, const char *path, const char *text)
         snprintf(p->text, p->size, "%s: %s", path, text);
 }
 
-/* The form's fields are compiled as the one station of a line of its own, so that form and line files have one reader
- * and one set of rules. */
-static struct ld_line *compile(struct slp_bytes form, char *text, size_t text_size)
+struct ld_line *form_compile(struct slp_bytes form, char *text, size_t text_size)
 {
     struct slp_buf b = { 0 };
     slp_pack_map(&b, 3);
@@ -104,7 +102,7 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
     copy_name(f->station, m.u.form.station);
     f->shows = m.u.form.shows;
     f->reviews = m.u.form.reviews;
-    f->compiled = compile(m.u.form.form, text, text_size);
+    f->compiled = form_compile(m.u.form.form, text, text_size);
     f->json = f->compiled ? json_of_packed(m.u.form.form.p, m.u.form.form.n) : NULL;
     if (!f->json) {
         if (f->compiled)

@@ -20,6 +20,9 @@ struct form {
     struct ld_line *compiled;
 };
 
+/* A packed form as the one station of a line of its own, so that form and line files have one reader and one set of
+ * rules. NULL with a sentence in text. */
+struct ld_line *form_compile(struct slp_bytes form, char *text, size_t text_size);
 /* From an encoded FORM message (the bytes are copied). NULL with a sentence in text. */
 struct form *form_new(const char *body, size_t n, char *text, size_t text_size);
 void form_free(struct form **f); /* safe to repeat */

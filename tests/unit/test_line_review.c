@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "proto/reader.h"
+#include "worker-agent/form.h"
 
 #define HEAD                                                                                                           \
     "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: write\n    form: {fields: [{name: title, "    \
@@ -47,25 +47,8 @@ static void its_form_for_agents_is_one_that_a_line_file_could_have(void **state)
 {
     (void)state;
     struct ld_line *l = good_line(HEAD EDIT "    reasons: [copied]\n    form: {title: Look}\n");
-    struct slp_buf b = { 0 }, problems = { 0 };
-    slp_pack_map(&b, 3);
-    slp_pack_cstr(&b, "line");
-    slp_pack_cstr(&b, "form");
-    slp_pack_cstr(&b, "input");
-    slp_pack_array(&b, 1);
-    slp_pack_map(&b, 2);
-    slp_pack_cstr(&b, "name");
-    slp_pack_cstr(&b, "x");
-    slp_pack_cstr(&b, "type");
-    slp_pack_cstr(&b, "text");
-    slp_pack_cstr(&b, "stations");
-    slp_pack_array(&b, 1);
-    slp_pack_map(&b, 2);
-    slp_pack_cstr(&b, "name");
-    slp_pack_cstr(&b, "station");
-    slp_pack_cstr(&b, "form");
-    slp_buf_add(&b, l->stations[1].form_raw.p, l->stations[1].form_raw.n);
-    struct ld_line *f = ld_compile(b.p, b.n, collect, &problems);
+    char text[256];
+    struct ld_line *f = form_compile(l->stations[1].form_raw, text, sizeof text);
     assert_non_null(f);
     const struct ld_station *s = &f->stations[0];
     assert_true(is(s->title, "Look"));
@@ -76,8 +59,6 @@ static void its_form_for_agents_is_one_that_a_line_file_could_have(void **state)
     assert_int_equal(s->fields[3].chars_max, SL_TEXT_BYTES_MAX);
     ld_free(&f);
     ld_free(&l);
-    slp_buf_free(&b);
-    slp_buf_free(&problems);
 }
 
 static void all_that_comes_after_the_work_comes_after_its_reviews(void **state)
