@@ -83,6 +83,30 @@ static void decided(struct history *h, uint64_t winner, uint32_t votes, uint64_t
     STEP(h);
 }
 
+/* ... in a world that has just begun. */
+static struct history begin_entered(unsigned workers)
+{
+    struct history h = begin(workers);
+    entered(&h);
+    return h;
+}
+
+/* Workers 3 and 4 vote for the second entry. */
+static void agreed(struct history *h)
+{
+    answer(h, JURY, 3, 2, true);
+    answer(h, JURY, 4, 2, false);
+}
+
+/* After two votes that leave it open a third one is asked for, of worker 5, and is for the second entry. */
+static void third_vote(struct history *h)
+{
+    EVENT(h, .kind = FACT_WANTS, .run = RUN, .unit = 1, .station = JURY, .count = 3, .why = 11);
+    EVENT(h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 11);
+    STEP(h);
+    answer(h, JURY, 5, 2, false);
+}
+
 /* All is told, and judged: this verdict and no other; VERDICTS: none. */
 static void expect(struct history *h, enum verdict v)
 {
@@ -102,42 +126,35 @@ static void expect(struct history *h, enum verdict v)
 
 static void a_jury_that_agrees_is_good(void **state)
 {
-    struct history h = begin(WORKERS);
+    struct history h = begin_entered(WORKERS);
     (void)state;
-    entered(&h);
-    answer(&h, JURY, 3, 2, true);
-    answer(&h, JURY, 4, 2, false);
+    agreed(&h);
     decided(&h, 2, 2, 2, 0, 2);
     expect(&h, VERDICTS);
 }
 
 static void another_than_the_one_with_the_votes_wins(void **state)
 {
-    struct history h = begin(WORKERS);
+    struct history h = begin_entered(WORKERS);
     (void)state;
-    entered(&h);
-    answer(&h, JURY, 3, 2, true);
-    answer(&h, JURY, 4, 2, false);
+    agreed(&h);
     decided(&h, 1, 2, 2, 2, 0);
     expect(&h, WRONG_STATE);
 }
 
 static void a_place_that_the_votes_do_not_give(void **state)
 {
-    struct history h = begin(WORKERS);
+    struct history h = begin_entered(WORKERS);
     (void)state;
-    entered(&h);
-    answer(&h, JURY, 3, 2, true);
-    answer(&h, JURY, 4, 2, false);
+    agreed(&h);
     decided(&h, 2, 2, 2, 3, 2); /* told the other way round */
     expect(&h, WRONG_STATE);
 }
 
 static void who_entered_votes(void **state)
 {
-    struct history h = begin(WORKERS);
+    struct history h = begin_entered(WORKERS);
     (void)state;
-    entered(&h);
     answer(&h, JURY, 3, 2, true);
     answer(&h, JURY, 1, 2, false);
     decided(&h, 2, 2, 2, 0, 2);
@@ -146,67 +163,50 @@ static void who_entered_votes(void **state)
 
 static void a_vote_more_than_could_matter(void **state)
 {
-    struct history h = begin(WORKERS);
+    struct history h = begin_entered(WORKERS);
     (void)state;
-    entered(&h);
-    answer(&h, JURY, 3, 2, true);
-    answer(&h, JURY, 4, 2, false);
-    EVENT(&h, .kind = FACT_WANTS, .run = RUN, .unit = 1, .station = JURY, .count = 3, .why = 11);
-    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 11);
-    STEP(&h);
-    answer(&h, JURY, 5, 2, false);
+    agreed(&h);
+    third_vote(&h);
     decided(&h, 2, 3, 3, 0, 3);
     expect(&h, OVER_ASKED);
 }
 
 static void a_third_vote_after_one_each_is_good(void **state)
 {
-    struct history h = begin(WORKERS);
+    struct history h = begin_entered(WORKERS);
     (void)state;
-    entered(&h);
     answer(&h, JURY, 3, 2, true);
     answer(&h, JURY, 4, 1, false);
-    EVENT(&h, .kind = FACT_WANTS, .run = RUN, .unit = 1, .station = JURY, .count = 3, .why = 11);
-    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 11);
-    STEP(&h);
-    answer(&h, JURY, 5, 2, false);
+    third_vote(&h);
     decided(&h, 2, 2, 3, 1, 2);
     expect(&h, VERDICTS);
 }
 
-static void nobody(struct history *h)
+/* The jury's task is parked, as there is nobody for it; a larger roster brings it back, and it is decided. */
+static void nobody_and_then_somebody(struct history *h)
 {
     EVENT(h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = JURY, .why = 7);
     STEP(h);
+    roster(h, WORKERS);
+    EVENT(h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
+    STEP(h);
+    agreed(h);
+    decided(h, 2, 2, 2, 0, 2);
 }
 
 static void a_jury_that_cannot_be_seated_waits_for_a_roster(void **state)
 {
-    struct history h = begin(2);
+    struct history h = begin_entered(2);
     (void)state;
-    entered(&h);
-    nobody(&h);
-    roster(&h, WORKERS);
-    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
-    STEP(&h);
-    answer(&h, JURY, 3, 2, true);
-    answer(&h, JURY, 4, 2, false);
-    decided(&h, 2, 2, 2, 0, 2);
+    nobody_and_then_somebody(&h);
     expect(&h, VERDICTS);
 }
 
 static void parked_for_nobody_though_somebody_could(void **state)
 {
-    struct history h = begin(3);
+    struct history h = begin_entered(3);
     (void)state;
-    entered(&h);
-    nobody(&h);
-    roster(&h, WORKERS);
-    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
-    STEP(&h);
-    answer(&h, JURY, 3, 2, true);
-    answer(&h, JURY, 4, 2, false);
-    decided(&h, 2, 2, 2, 0, 2);
+    nobody_and_then_somebody(&h);
     expect(&h, WRONG_STATE);
 }
 
