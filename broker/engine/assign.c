@@ -571,16 +571,9 @@ static void push_send(struct engine *e, struct hub *h, struct station *st, uint3
 /* ASSIGNED: the units and the workers of one segment. */
 static void announce(struct engine *e, const struct aseg *s)
 {
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 6);
-    slp_pack_cstr(&e->b3, "run");
-    slp_pack_u64(&e->b3, s->run->id);
-    slp_pack_cstr(&e->b3, "station");
-    slp_pack_u64(&e->b3, s->st->id);
-    slp_pack_cstr(&e->b3, "hub");
-    slp_pack_u64(&e->b3, s->hub->id);
-    slp_pack_cstr(&e->b3, "first");
-    slp_pack_u64(&e->b3, s->first);
+    static const char *const keys[] = { "run", "station", "hub", "first" };
+    const uint64_t values[] = { s->run->id, s->st->id, s->hub->id, s->first };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 2);
     uint32_t units = 0, workers = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         units += i == 0 || s->e[i].unit != s->e[i - 1].unit + 1;

@@ -35,12 +35,7 @@ void copies_want(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, uin
     const uint64_t values[] = { r->id, r->rq[idx].st->id, unit, n, why };
     assert(n > wanted(r->rq[idx].st->def, t) && n <= COUNTED_MAX);
     t[ST_WANTED] = (uint8_t)n;
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, sizeof keys / sizeof *keys);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        slp_pack_cstr(&e->b3, keys[i]);
-        slp_pack_u64(&e->b3, values[i]);
-    }
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 0);
     ev_emit(e, EV_TASK_WANTS, r->line, r, NULL, &e->b3);
 }
 
@@ -434,12 +429,7 @@ static void announce(struct engine *e, struct run *r, struct station *st, uint64
     static const char *const keys[] = { "run",        "station", "unit",  "result",
                                         "assignment", "answers", "votes", "confidence" };
     const uint64_t values[] = { r->id, st->id, unit, result, no, v->answers, v->votes, v->confidence_micros };
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 9);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        slp_pack_cstr(&e->b3, keys[i]);
-        slp_pack_u64(&e->b3, values[i]);
-    }
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 1);
     slp_pack_cstr(&e->b3, "decided");
     slp_pack_cstr(&e->b3, ld_rule_word(v->rule));
     ev_emit(e, EV_TASK_DECIDED, r->line, r, NULL, &e->b3);
@@ -547,14 +537,9 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
     bool asks_again = st->def->copies.method != LD_ENTRIES && st->def->copies.method != LD_VOTES;
     if (asks_again && wanted(st->def, t) > least && wanted(st->def, t) > need)
         t[ST_WANTED] = (uint8_t)(need > least ? need : least);
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 5);
-    slp_pack_cstr(&e->b3, "run");
-    slp_pack_u64(&e->b3, r->id);
-    slp_pack_cstr(&e->b3, "station");
-    slp_pack_u64(&e->b3, st->id);
-    slp_pack_cstr(&e->b3, "unit");
-    slp_pack_u64(&e->b3, unit);
+    static const char *const keys[] = { "run", "station", "unit" };
+    const uint64_t values[] = { r->id, st->id, unit };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 2);
     slp_pack_cstr(&e->b3, "assignments");
     slp_pack_array(&e->b3, n);
     slp_buf_add(&e->b3, e->b2.p, e->b2.n);

@@ -229,6 +229,16 @@ void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no,
     ranges_add(e, &a->r, no, 1);
 }
 
+void ev_data(struct engine *e, const char *const *keys, const uint64_t *values, uint32_t n, uint32_t more)
+{
+    slp_buf_clear(&e->b3);
+    slp_pack_map(&e->b3, n + more);
+    for (uint32_t i = 0; i < n; i++) {
+        slp_pack_cstr(&e->b3, keys[i]);
+        slp_pack_u64(&e->b3, values[i]);
+    }
+}
+
 void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h,
              const struct slp_buf *data)
 {

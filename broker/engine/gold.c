@@ -146,18 +146,9 @@ static bool right(const struct station *st, uint64_t row, const struct slp_list 
 
 static void announce(struct engine *e, const struct aseg *s, uint64_t no, uint32_t worker, bool good)
 {
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 6);
-    slp_pack_cstr(&e->b3, "run");
-    slp_pack_u64(&e->b3, s->run->id);
-    slp_pack_cstr(&e->b3, "station");
-    slp_pack_u64(&e->b3, s->st->id);
-    slp_pack_cstr(&e->b3, "hub");
-    slp_pack_u64(&e->b3, s->hub->id);
-    slp_pack_cstr(&e->b3, "assignment");
-    slp_pack_u64(&e->b3, no);
-    slp_pack_cstr(&e->b3, "worker");
-    slp_pack_u64(&e->b3, worker);
+    static const char *const keys[] = { "run", "station", "hub", "assignment", "worker" };
+    const uint64_t values[] = { s->run->id, s->st->id, s->hub->id, no, worker };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 1);
     slp_pack_cstr(&e->b3, "right");
     slp_pack_bool(&e->b3, good);
     ev_emit(e, EV_GOLD_ANSWERED, s->run->line, s->run, s->hub, &e->b3);

@@ -785,6 +785,8 @@ void on_shifts_get(struct engine *e, const struct slp_msg *m);
 void ev_task(struct engine *e, enum event_type t, struct run *r, struct station *s, enum why why, uint64_t unit, uint64_t count);
 void ev_waiting(struct engine *e, struct run *r, struct station *s, enum why why, int64_t due_us, uint64_t unit, uint64_t count);
 void ev_assign(struct engine *e, enum event_type t, struct aseg *s, uint64_t no, uint64_t extra); /* STARTED, SUBMITTED */
+/* Begin the data of an event, in b3: a map of n + more pairs, the first n of them numbers. */
+void ev_data(struct engine *e, const char *const *keys, const uint64_t *values, uint32_t n, uint32_t more);
 /* Any other event: data is a packed map. NULL for streams it does not belong to. Flushes what was gathered before it. */
 void ev_emit(struct engine *e, enum event_type t, struct line *l, struct run *r, struct hub *h, const struct slp_buf *data);
 void ev_order(struct engine *e); /* what follows is told behind what was gathered: a task may change more than once in a step */

@@ -161,12 +161,7 @@ static void announce(struct engine *e, struct aseg *s, uint64_t no, int verdict,
     static const char *const keys[] = { "run", "station", "unit", "result", "assignment", "round" };
     const struct aentry *a = assign_entry(s, no);
     const uint64_t values[] = { s->run->id, s->st->id, a->unit, a->result, no, round };
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 7);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        slp_pack_cstr(&e->b3, keys[i]);
-        slp_pack_u64(&e->b3, values[i]);
-    }
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 1);
     slp_pack_cstr(&e->b3, "verdict");
     slp_pack_cstr(&e->b3, ld_verdict_word((enum ld_verdict)verdict));
     ev_emit(e, EV_REVIEWED, s->run->line, s->run, NULL, &e->b3);

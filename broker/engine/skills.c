@@ -252,12 +252,9 @@ static void announce(struct engine *e, const struct worker *w, struct slp_bytes 
                      uint8_t level, int64_t until_us)
 {
     static const char *const words[] = { "declared", "granted", "lowered" };
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 6);
-    slp_pack_cstr(&e->b3, "worker");
-    slp_pack_u64(&e->b3, w->id);
-    slp_pack_cstr(&e->b3, "hub");
-    slp_pack_u64(&e->b3, w->hub);
+    static const char *const keys[] = { "worker", "hub" };
+    const uint64_t values[] = { w->id, w->hub };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 4);
     slp_pack_cstr(&e->b3, "skill");
     slp_pack_str(&e->b3, name.p, name.n);
     slp_pack_cstr(&e->b3, "source");

@@ -268,14 +268,9 @@ void stations_guard_newest(struct engine *e, struct line *l)
 
 static void announce(struct engine *e, const struct worker *w, const struct station *st, const struct repute *r)
 {
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 6);
-    slp_pack_cstr(&e->b3, "worker");
-    slp_pack_u64(&e->b3, w->id);
-    slp_pack_cstr(&e->b3, "hub");
-    slp_pack_u64(&e->b3, w->hub);
-    slp_pack_cstr(&e->b3, "line");
-    slp_pack_u64(&e->b3, st->line->id);
+    static const char *const keys[] = { "worker", "hub", "line" };
+    const uint64_t values[] = { w->id, w->hub, st->line->id };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 3);
     slp_pack_cstr(&e->b3, "station");
     slp_pack_str(&e->b3, st->def->name.p, st->def->name.n);
     slp_pack_cstr(&e->b3, "standing");

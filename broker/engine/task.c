@@ -116,21 +116,9 @@ void recalls_flush(struct engine *e)
 static void announce_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n,
                             bool begun)
 {
-    const struct aentry *a = assign_entry(s, no);
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 8);
-    slp_pack_cstr(&e->b3, "run");
-    slp_pack_u64(&e->b3, s->run->id);
-    slp_pack_cstr(&e->b3, "station");
-    slp_pack_u64(&e->b3, s->st->id);
-    slp_pack_cstr(&e->b3, "hub");
-    slp_pack_u64(&e->b3, s->hub->id);
-    slp_pack_cstr(&e->b3, "assignment");
-    slp_pack_u64(&e->b3, no);
-    slp_pack_cstr(&e->b3, "unit");
-    slp_pack_u64(&e->b3, a->unit);
-    slp_pack_cstr(&e->b3, "why");
-    slp_pack_u64(&e->b3, why);
+    static const char *const keys[] = { "run", "station", "hub", "assignment", "unit", "why" };
+    const uint64_t values[] = { s->run->id, s->st->id, s->hub->id, no, assign_entry(s, no)->unit, why };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 2);
     slp_pack_cstr(&e->b3, "reason");
     slp_pack_str(&e->b3, reason, n);
     slp_pack_cstr(&e->b3, "attempt");

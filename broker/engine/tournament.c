@@ -72,14 +72,9 @@ static void place(struct engine *e, struct run *r, uint64_t unit, uint32_t of, c
         assign_dirty(e, x.s);
         repute_placed(e, r->rq[of].st, entries->worker[i], places[i], entries->n);
     }
-    slp_buf_clear(&e->b3);
-    slp_pack_map(&e->b3, 4);
-    slp_pack_cstr(&e->b3, "run");
-    slp_pack_u64(&e->b3, r->id);
-    slp_pack_cstr(&e->b3, "station");
-    slp_pack_u64(&e->b3, r->rq[of].st->id);
-    slp_pack_cstr(&e->b3, "unit");
-    slp_pack_u64(&e->b3, unit);
+    static const char *const keys[] = { "run", "station", "unit" };
+    const uint64_t values[] = { r->id, r->rq[of].st->id, unit };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 1);
     slp_pack_cstr(&e->b3, "places");
     slp_pack_array(&e->b3, entries->n);
     for (uint32_t i = 0; i < entries->n; i++) {
