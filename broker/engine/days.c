@@ -414,8 +414,7 @@ void days_load(struct engine *e)
         if (!ok)
             fail(e, STORE_CORRUPT);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 

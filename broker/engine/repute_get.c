@@ -97,8 +97,8 @@ static uint32_t pack_stations(struct engine *e, uint32_t worker, struct slp_buf 
             r.key = after = key_get_u32((const uint8_t *)c.key.p + 4);
             if (!repute_decode(c.val, &r))
                 fail(e, STORE_CORRUPT);
-        } else if (rc != STORE_OK && rc != STORE_NOT_FOUND) {
-            fail(e, rc);
+        } else {
+            walked(e, rc);
         }
         store_cursor_close(&c);
         if (!here || e->rc)

@@ -112,8 +112,7 @@ static void add_all(struct engine *e, struct worker *w, struct keys *k)
         else if (e->station[r.key - 1]->guarded && kept_out(e, latest(e, r.key), &r))
             key_add(e, k, r.key);
     }
-    if (rc != STORE_OK && rc != STORE_NOT_FOUND)
-        fail(e, rc);
+    walked(e, rc);
     store_cursor_close(&c);
 }
 
