@@ -141,37 +141,42 @@ static struct repute *take(struct engine *e, uint32_t worker, uint32_t key)
     return r;
 }
 
-struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key)
+static struct repute *at_hand(const struct engine *e, uint32_t worker, uint32_t key)
 {
     struct repute *r = e->repute.slots ? e->repute.slot[home(e, worker, key)] : NULL;
     while (r && (r->worker != worker || r->key != key))
         r = r->hash_next;
-    if (r || !(r = take(e, worker, key)))
-        return r;
+    return r;
+}
+
+/* Into r, which is zeroed but for worker and key. */
+static void read_record(struct engine *e, struct repute *r)
+{
     uint8_t k[8];
     struct store_val v;
     record_key(k, r);
     if (e_get(e, TABLE_REPUTE, k, sizeof k, &v) && !repute_decode(v, r))
         fail(e, STORE_CORRUPT);
+}
+
+struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key)
+{
+    struct repute *r = at_hand(e, worker, key);
+    if (!r && (r = take(e, worker, key)))
+        read_record(e, r);
     return r;
 }
 
 /* For a look alone: the record at hand, or read into *alone. */
 static const struct repute *peek(struct engine *e, uint32_t worker, uint32_t key, struct repute *alone)
 {
-    struct repute *r = e->repute.slots ? e->repute.slot[home(e, worker, key)] : NULL;
-    while (r && (r->worker != worker || r->key != key))
-        r = r->hash_next;
+    const struct repute *r = at_hand(e, worker, key);
     if (r)
         return r;
-    uint8_t k[8];
-    struct store_val v;
     memset(alone, 0, sizeof *alone);
     alone->worker = worker;
     alone->key = key;
-    record_key(k, alone);
-    if (e_get(e, TABLE_REPUTE, k, sizeof k, &v) && !repute_decode(v, alone))
-        fail(e, STORE_CORRUPT);
+    read_record(e, alone);
     return alone;
 }
 
