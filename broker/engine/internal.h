@@ -729,6 +729,7 @@ void workers_load(struct engine *e);
 void on_roster(struct engine *e, const struct slp_msg *m);
 void on_roster_get(struct engine *e, const struct slp_msg *m);
 void on_workers_get(struct engine *e, const struct slp_msg *m);
+struct worker *worker_by_name(struct engine *e, struct slp_bytes n); /* NULL: nobody ever was */
 bool worker_name(struct engine *e, uint32_t worker, struct name *n); /* from the store */
 void worker_set_signed_in(struct engine *e, struct worker *w, bool in); /* the flag and its counters */
 void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work; what it holds stays */

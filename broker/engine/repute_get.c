@@ -111,22 +111,22 @@ static uint32_t pack_stations(struct engine *e, uint32_t worker, struct slp_buf 
 void on_repute_get(struct engine *e, const struct slp_msg *m)
 {
     struct slp_bytes name = m->u.repute_get.name;
-    uint32_t id = name_find(e, NAME_WORKER, name.p, name.n);
-    if (!id || id > e->meta.worker) {
+    const struct worker *w = worker_by_name(e, name);
+    if (!w) {
         reply_error(e, SLP_E_NOT_FOUND, "name", "there is no worker %.*s", (int)name.n, name.p);
         return;
     }
     slp_buf_clear(&e->b2);
-    uint32_t n = pack_stations(e, id, &e->b2);
-    struct repute *all = repute_of(e, id, 0);
+    uint32_t n = pack_stations(e, w->id, &e->b2);
+    struct repute *all = repute_of(e, w->id, 0);
     if (!all)
         return;
     slp_buf_clear(&e->b1);
     slp_pack_map(&e->b1, 4);
     slp_pack_cstr(&e->b1, "worker");
-    slp_pack_u64(&e->b1, id);
+    slp_pack_u64(&e->b1, w->id);
     slp_pack_cstr(&e->b1, "class");
-    slp_pack_u64(&e->b1, repute_class(e, id));
+    slp_pack_u64(&e->b1, repute_class(e, w->id));
     pack_measures(&e->b1, all, WINDOW_WITHIN_US, e->wall_us);
     slp_pack_cstr(&e->b1, "stations");
     slp_pack_array(&e->b1, n);

@@ -176,8 +176,7 @@ void on_why_get(struct engine *e, const struct slp_msg *m)
 void on_worker_why_get(struct engine *e, const struct slp_msg *m)
 {
     struct slp_bytes name = m->u.worker_why_get.name;
-    uint32_t id = name_find(e, NAME_WORKER, name.p, name.n);
-    struct worker *w = id ? e->worker[id - 1] : NULL;
+    struct worker *w = worker_by_name(e, name);
     if (!w || !w->on_roster)
         reply_error(e, SLP_E_NOT_FOUND, "name", "there is no worker %.*s", (int)name.n, name.p);
     else

@@ -56,13 +56,13 @@ static void skill_command(struct engine *e, struct worker *w, const struct slp_w
 void on_worker_set(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_worker_set *q = &m->u.worker_set;
-    uint32_t id = name_find(e, NAME_WORKER, q->name.p, q->name.n);
-    if (!id || id > e->meta.worker) {
+    struct worker *w = worker_by_name(e, q->name);
+    if (!w) {
         reply_error(e, SLP_E_NOT_FOUND, "name", "there is no worker %.*s", (int)q->name.n, q->name.p);
         return;
     }
     if (q->action <= READMIT)
-        standing_command(e, e->worker[id - 1], q);
+        standing_command(e, w, q);
     else
-        skill_command(e, e->worker[id - 1], q);
+        skill_command(e, w, q);
 }

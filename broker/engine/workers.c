@@ -63,6 +63,12 @@ static bool stored_get(struct engine *e, uint32_t id, struct stored *s)
     return true;
 }
 
+struct worker *worker_by_name(struct engine *e, struct slp_bytes n)
+{
+    uint32_t id = name_find(e, NAME_WORKER, n.p, n.n);
+    return id && id <= e->meta.worker ? e->worker[id - 1] : NULL;
+}
+
 bool worker_name(struct engine *e, uint32_t worker, struct name *n)
 {
     struct stored s;
@@ -211,8 +217,7 @@ void worker_skills_changed(struct engine *e, struct worker *w)
 
 static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
 {
-    uint32_t id = name_find(e, NAME_WORKER, d->name.p, d->name.n);
-    struct worker *w = id ? e->worker[id - 1] : NULL;
+    struct worker *w = worker_by_name(e, d->name);
     if (w && w->on_roster && w->hub != h->id)
         return 0; /* he is on another hub's roster: that one must let him go first */
     if (!w) {
@@ -376,8 +381,7 @@ void on_roster(struct engine *e, const struct slp_msg *m)
         slp_pack_u64(&e->b1, id);
         n++;
         if (!id && !e->rc) {
-            const struct worker *w = e->worker[name_find(e, NAME_WORKER, d.name.p, d.name.n) - 1];
-            slp_pack_cstr(&e->scratch[0], e->hub[w->hub - 1]->name.s);
+            slp_pack_cstr(&e->scratch[0], e->hub[worker_by_name(e, d.name)->hub - 1]->name.s);
             elsewhere++;
         }
         if (h->workers == members)
