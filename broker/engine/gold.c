@@ -190,7 +190,7 @@ static void train(struct engine *e, struct worker *w, const struct station *s, c
 /* The first rule that his answers at the station fall under. */
 static void judge_by_rules(struct engine *e, struct station *st, struct worker *w)
 {
-    const struct station *s = e->station[st->key - 1]->latest;
+    const struct station *s = station_latest(e, st->key);
     struct tally t = so_far(e, st, w->id);
     char why[160];
     for (uint32_t i = 0; i < s->def->gold.rule_count; i++) {

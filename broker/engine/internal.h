@@ -423,6 +423,7 @@ void lines_free(struct engine *e);
 struct line *line_named(struct engine *e, struct slp_bytes n);
 void station_write(struct engine *e, const struct station *s);
 struct station *station_named(const struct engine *e, const struct line *l, struct slp_bytes name); /* its key; NULL: no version has it */
+static inline struct station *station_latest(const struct engine *e, uint32_t key) { return e->station[key - 1]->latest; } /* NULL: this is no key */
 bool station_open(const struct station *s); /* neither it nor its line is paused or deleted */
 void on_line_apply(struct engine *e, const struct slp_msg *m);
 void on_lines_get(struct engine *e, const struct slp_msg *m);

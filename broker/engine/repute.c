@@ -219,19 +219,14 @@ void reputes_free(struct engine *e)
 /* ---- measuring ---- */
 
 /* All versions share the windows: the newest says how long they are. */
-static const struct ld_station *newest(const struct engine *e, const struct station *st)
-{
-    return e->station[st->key - 1]->latest->def;
-}
-
 static uint32_t last_of(const struct engine *e, const struct station *st)
 {
-    return st ? newest(e, st)->window_last : WINDOW_LAST;
+    return st ? station_latest(e, st->key)->def->window_last : WINDOW_LAST;
 }
 
 int64_t repute_within_us(const struct engine *e, const struct station *st)
 {
-    return st ? newest(e, st)->window_within_us : WINDOW_WITHIN_US;
+    return st ? station_latest(e, st->key)->def->window_within_us : WINDOW_WITHIN_US;
 }
 
 static struct repute *record_of(struct engine *e, const struct station *st, uint32_t worker)

@@ -55,11 +55,11 @@ static void pack_measures(struct slp_buf *b, const struct repute *r, int64_t wit
 /* At one station; false: it is of a line that is no more. */
 static bool pack_station(struct engine *e, struct slp_buf *b, const struct repute *r)
 {
-    if (!r->key || r->key > e->meta.station || !e->station[r->key - 1]->latest) {
+    if (!r->key || r->key > e->meta.station || !station_latest(e, r->key)) {
         fail(e, STORE_CORRUPT);
         return false;
     }
-    const struct station *s = e->station[r->key - 1]->latest;
+    const struct station *s = station_latest(e, r->key);
     if (s->line->state == LINE_DELETED)
         return false;
     slp_pack_map(b, r->standing ? 6 : 4);

@@ -17,11 +17,6 @@
 
 enum { CODE_SUSPENDED = 17, CODE_REQUIRE = 18, CODE_TRAINING = 19 };
 
-static struct station *latest(const struct engine *e, uint32_t key)
-{
-    return e->station[key - 1]->latest;
-}
-
 /* ---- what is required ---- */
 
 static const char *const measure_words[] = { "approval", "returned", "gold", "agreement", "abandonment" };
@@ -86,7 +81,7 @@ static void add_of_all(struct engine *e, struct worker *w, struct keys *k)
 {
     struct repute *all = e->guards_of_all ? repute_of(e, w->id, 0) : NULL;
     for (uint32_t i = 0; all && i < e->guards_of_all; i++) {
-        const struct station *st = latest(e, e->guard_of_all[i]);
+        const struct station *st = station_latest(e, e->guard_of_all[i]);
         if (st->line->state != LINE_DELETED && kept_out(e, st, all))
             key_add(e, k, st->key);
     }
@@ -107,9 +102,9 @@ static void add_all(struct engine *e, struct worker *w, struct keys *k)
     for (rc = store_seek(&c, key, sizeof key); rc == STORE_OK && !memcmp(c.key.p, key, 4) && !e->rc;
          rc = store_next(&c)) {
         struct repute r = { .worker = w->id, .key = key_get_u32((const uint8_t *)c.key.p + 4) };
-        if (!r.key || r.key > e->meta.station || !e->station[r.key - 1]->latest || !repute_decode(c.val, &r))
+        if (!r.key || r.key > e->meta.station || !station_latest(e, r.key) || !repute_decode(c.val, &r))
             fail(e, STORE_CORRUPT);
-        else if (e->station[r.key - 1]->guarded && kept_out(e, latest(e, r.key), &r))
+        else if (e->station[r.key - 1]->guarded && kept_out(e, station_latest(e, r.key), &r))
             key_add(e, k, r.key);
     }
     walked(e, rc);
@@ -170,15 +165,16 @@ static void settle(struct engine *e, struct worker *w, uint32_t key)
 {
     struct keys k = { 0 };
     for (uint32_t i = 0; w->bar && i < w->bar->keys; i++)
-        if (w->bar->key[i] != key && !latest(e, w->bar->key[i])->def->require.of_all)
+        if (w->bar->key[i] != key && !station_latest(e, w->bar->key[i])->def->require.of_all)
             key_add(e, &k, w->bar->key[i]);
     struct repute *r = repute_of(e, w->id, key);
-    if (r && e->station[key - 1]->guarded && kept_out(e, latest(e, key), r))
+    if (r && e->station[key - 1]->guarded && kept_out(e, station_latest(e, key), r))
         key_add(e, &k, key);
     for (uint32_t i = 0; w->bar && i < w->bar->keys && !e->rc;
          i++) { /* he may be suspended where the measure over all is required */
         uint32_t other = w->bar->key[i];
-        if (other != key && latest(e, other)->def->require.of_all && (r = repute_of(e, w->id, other)) && r->standing)
+        if (other != key && station_latest(e, other)->def->require.of_all && (r = repute_of(e, w->id, other)) &&
+            r->standing)
             key_add(e, &k, other);
     }
     add_of_all(e, w, &k);
@@ -311,7 +307,7 @@ void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standin
         r->void_result = e->meta.result;
     r->dirty = true;
     standing_measured(e, w->id, key);
-    announce(e, w, latest(e, key), r);
+    announce(e, w, station_latest(e, key), r);
     if (loses) /* others may be listed anew, which writes the records at hand: r is not to be used behind it */
         take_back(e, w, key);
 }
@@ -327,7 +323,7 @@ bool standing_refuses(struct engine *e, const struct station *st, uint32_t worke
 bool standing_why(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size,
                   int *code)
 {
-    const struct station *s = latest(e, st->key);
+    const struct station *s = station_latest(e, st->key);
     const struct repute *r = repute_of(e, w->id, st->key);
     int n = (int)s->def->name.n;
     if (!r || !e->station[st->key - 1]->guarded)
