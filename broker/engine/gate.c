@@ -114,8 +114,6 @@ static bool team_fits(struct engine *e, const struct ld_station *s, uint32_t tea
     return name_fits(&s->only_teams, &s->not_teams, t, t ? strlen(t) : 0);
 }
 
-enum { CODE_SKILL = 2, CODE_LEVEL = 3, CODE_KIND = 12, CODE_HUB = 13, CODE_TEAM = 14 };
-
 bool station_takes(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size,
                    int *code)
 {
@@ -124,7 +122,7 @@ bool station_takes(struct engine *e, const struct worker *w, const struct statio
     int n = (int)s->name.n;
     if (s->kind != LD_ANY && (s->kind == LD_ROBOT) != (p->kind == 1)) {
         snprintf(why, why_size, "station %.*s is for %s", n, s->name.p, s->kind == LD_ROBOT ? "robots" : "people");
-        *code = CODE_KIND;
+        *code = WHY_KIND;
         return false;
     }
     for (uint32_t i = 0; i < s->skill_count; i++) {
@@ -142,12 +140,12 @@ bool station_takes(struct engine *e, const struct worker *w, const struct statio
         else
             snprintf(why, why_size, "station %.*s asks for level %u of %.*s, this worker has %d", n, s->name.p,
                      s->skills[i].level, k, s->skills[i].name.p, has);
-        *code = has < 0 ? CODE_SKILL : CODE_LEVEL;
+        *code = has < 0 ? WHY_SKILL : WHY_LEVEL;
         return false;
     }
     if (!hub_fits(e, s, w->hub)) {
         snprintf(why, why_size, "station %.*s gives nothing to hub %s", n, s->name.p, e->hub[w->hub - 1]->name.s);
-        *code = CODE_HUB;
+        *code = WHY_HUB;
         return false;
     }
     if (!team_fits(e, s, w->team)) {
@@ -155,7 +153,7 @@ bool station_takes(struct engine *e, const struct worker *w, const struct statio
             snprintf(why, why_size, "station %.*s gives nothing to team %s", n, s->name.p, e->skill_name[w->team - 1]);
         else
             snprintf(why, why_size, "station %.*s is for certain teams, and this worker is in none", n, s->name.p);
-        *code = CODE_TEAM;
+        *code = WHY_TEAM;
         return false;
     }
     return true;

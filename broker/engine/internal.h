@@ -762,6 +762,10 @@ void presence_load(struct engine *e);
 void presence_boot(struct engine *e);
 void presence_tick(struct engine *e);
 /* why.c */
+enum { /* codes of `why` */
+    WHY_NOTHING_MISSING, WHY_NOTHING_QUEUED, WHY_SKILL, WHY_LEVEL, WHY_PAUSED, WHY_NO_CREDIT, WHY_NOT_SIGNED_IN, WHY_ALL_ANSWERED, WHY_OFF_SHIFT, WHY_SHIFT_ENDS,
+    WHY_HUB_AWAY, WHY_HUB_FULL, WHY_KIND, WHY_HUB, WHY_TEAM, WHY_KEPT_OUT = 17, WHY_REQUIRE, WHY_TRAINING, WHY_DAY, WHY_FULL, WHY_OWN
+};
 void on_why_get(struct engine *e, const struct slp_msg *m);
 void on_worker_why_get(struct engine *e, const struct slp_msg *m);
 

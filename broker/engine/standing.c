@@ -15,8 +15,6 @@
 
 #include "broker/engine/internal.h"
 
-enum { CODE_SUSPENDED = 17, CODE_REQUIRE = 18, CODE_TRAINING = 19 };
-
 /* ---- what is required ---- */
 
 static const char *const measure_words[] = { "approval", "returned", "gold", "agreement", "abandonment" };
@@ -329,7 +327,7 @@ bool standing_why(struct engine *e, const struct worker *w, const struct station
     if (!r || !e->station[st->key - 1]->guarded)
         return false;
     if (r->standing != STANDING_GOOD) {
-        *code = r->standing == STANDING_TRAINING ? CODE_TRAINING : CODE_SUSPENDED;
+        *code = r->standing == STANDING_TRAINING ? WHY_TRAINING : WHY_KEPT_OUT;
         snprintf(why, why_size, "%s at station %.*s%s%.*s",
                  r->standing == STANDING_TRAINING ? "in training, so nothing" : "suspended", n, s->def->name.p,
                  r->reason_n ? ": " : "", (int)(r->reason_n < 200 ? r->reason_n : 0), r->reason);
@@ -341,7 +339,7 @@ bool standing_why(struct engine *e, const struct worker *w, const struct station
     if (!o)
         return false;
     struct tally t = tally_of(e, s, r, o->measure);
-    *code = CODE_REQUIRE;
+    *code = WHY_REQUIRE;
     if (t.n < s->def->require.after)
         snprintf(why, why_size,
                  "station %.*s refuses newcomers: it asks for %s, measured over at least %u, this worker has %llu", n,

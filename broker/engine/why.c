@@ -4,30 +4,6 @@
 
 #include "broker/engine/internal.h"
 
-enum {
-    WHY_NOTHING_MISSING,
-    WHY_NOTHING_QUEUED,
-    WHY_SKILL,
-    WHY_LEVEL,
-    WHY_PAUSED,
-    WHY_NO_CREDIT,
-    WHY_NOT_SIGNED_IN,
-    WHY_ALL_ANSWERED,
-    WHY_OFF_SHIFT,
-    WHY_SHIFT_ENDS,
-    WHY_HUB_AWAY,
-    WHY_HUB_FULL,
-    WHY_KIND,
-    WHY_HUB,
-    WHY_TEAM,
-    WHY_KEPT_OUT = 17, /* suspended; 18: what is required is not met; 19: in training */
-    WHY_REQUIRE,
-    WHY_TRAINING,
-    WHY_DAY = 20,
-    WHY_FULL,
-    WHY_OWN
-};
-
 struct reason {
     int code;
     char text[300];
