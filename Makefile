@@ -179,7 +179,7 @@ $(O)/torture/%: tests/torture/%.c $(WHOLE)
 $(O)/sunline-sim: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(LMDB_CALLS))
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)
-$(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(LIBS)
+$(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(O)/tests/lib/engine_staff.o $(LIBS)
 	$(call show,LINK) $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 
 asan: ## unit tests under AddressSanitizer and UBSan (in ./build-asan)

@@ -14,7 +14,8 @@
         }                                                                                                              \
     } while (0)
 
-void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, unsigned n)
+void staff_roster_by(struct world *w, struct world_hub *h, const struct staff *v, const char *const *shift,
+                     unsigned capacity, unsigned n)
 {
     static uint64_t digests;
     struct slp_buf b = { 0 };
@@ -22,7 +23,7 @@ void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, u
     CHECK(n <= 8);
     for (unsigned i = 0; i < n; i++) {
         struct slp_buf skills = { 0 };
-        struct slp_item_worker_def d = { .name = world_str(v[i].name), .kind = v[i].kind, .capacity = 10 };
+        struct slp_item_worker_def d = { .name = world_str(v[i].name), .kind = v[i].kind, .capacity = capacity };
         if (v[i].skill) {
             struct slp_item_skill s = { .name = world_str(v[i].skill), .level = v[i].level };
             slp_pack_item(&skills, SLP_ITEM_skill, &s);
@@ -31,6 +32,10 @@ void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, u
         if (v[i].team) {
             d.team = world_str(v[i].team);
             SLP_SET(&d, item_worker_def, team);
+        }
+        if (shift) {
+            d.shift = world_str(shift[i]);
+            SLP_SET(&d, item_worker_def, shift);
         }
         slp_pack_item(&b, SLP_ITEM_worker_def, &d);
         slp_buf_free(&skills);
@@ -46,6 +51,37 @@ void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, u
     for (unsigned i = 0; i < n; i++)
         CHECK(slp_next_u64(&c, &h->worker[i]) || !m->type);
     slp_buf_free(&b);
+}
+
+void staff_roster(struct world *w, struct world_hub *h, const struct staff *v, unsigned n)
+{
+    staff_roster_by(w, h, v, NULL, 10, n);
+}
+
+void staff_shifts(struct world *w, struct world_hub *h, const struct staff_shift *v, unsigned n, int64_t until_us)
+{
+    static uint64_t digests;
+    struct slp_buf items = { 0 }, times = { 0 };
+    uint64_t digest[4] = { ++digests };
+    for (unsigned i = 0; i < n; i++) {
+        slp_buf_clear(&times);
+        for (unsigned k = 0; k < v[i].n; k++)
+            slp_pack_u64(&times, (uint64_t)v[i].at_us[k]);
+        struct slp_item_shift_def d = { .name = world_str(v[i].name),
+                                        .zone = world_str(v[i].zone),
+                                        .text = world_str(""),
+                                        .overtime_us = (uint64_t)v[i].overtime_us,
+                                        .times = { times.p, (uint32_t)times.n, v[i].n } };
+        slp_pack_item(&items, SLP_ITEM_shift_def, &d);
+    }
+    struct slp_shifts q = { .session = h->session,
+                            .digest = { (const char *)digest, 32 },
+                            .shifts = { items.p, (uint32_t)items.n, n },
+                            .until_wall_us = until_us,
+                            .last = true };
+    CHECK(world_code(world_send(w, h->peer, SLP_SHIFTS, &q)) == SLP_E_OK);
+    slp_buf_free(&items);
+    slp_buf_free(&times);
 }
 
 void staff_hub(struct world *w, struct world_hub *h, const char *name, const struct staff *v, unsigned n)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/lib/engine_world.h"
+#include "tests/lib/engine_staff.h"
 #include "worker-agent/shift.h"
 
 #define SECOND 1000000ll
@@ -39,7 +39,6 @@ struct person {
     const char *name;
     bool reviewer;
     uint16_t first, end; /* his shift, minutes of the local day */
-    uint64_t number, granted;
     struct world_task waiting[8], task;
     unsigned waits;
     bool busy;
@@ -102,75 +101,37 @@ static void must(bool ok, const char *what)
 
 static void tell_shifts(struct place *pl)
 {
-    struct slp_buf items = { 0 };
+    struct staff_shift told[PEOPLE];
+    int64_t at_us[PEOPLE][16];
     struct shift_zone *zone = shift_zone_open(pl->zone);
     must(zone, "a time zone is not known here: is tzdata installed?");
     for (unsigned i = 0; i < PEOPLE; i++) {
         struct person *p = &pl->p[i];
         struct shift_week week = { .from_day = INT64_MIN };
-        struct slp_buf times = { 0 };
         for (int d = 0; d < 7; d++)
             week.day[d] = (struct shift_day){ 1, { { p->first, p->end } } };
         struct shift s = { .week_count = 1, .week = &week };
         p->shifts = shift_utc(&s, zone, BEGIN_US - 24 * HOUR, BEGIN_US + 48 * HOUR, p->on, 8);
         for (int k = 0; k < p->shifts; k++) {
-            slp_pack_u64(&times, (uint64_t)p->on[k].first_us);
-            slp_pack_u64(&times, (uint64_t)p->on[k].end_us);
+            at_us[i][2 * k] = p->on[k].first_us;
+            at_us[i][2 * k + 1] = p->on[k].end_us;
         }
-        struct slp_item_shift_def d = { .name = world_str(p->name),
-                                        .zone = world_str(pl->zone),
-                                        .text = world_str(""),
-                                        .overtime_us = 1800 * SECOND,
-                                        .times = { times.p, (uint32_t)times.n, (uint32_t)p->shifts * 2 } };
-        slp_pack_item(&items, SLP_ITEM_shift_def, &d);
-        slp_buf_free(&times);
+        told[i] = (struct staff_shift){ p->name, pl->zone, 1800 * SECOND, at_us[i], (unsigned)p->shifts * 2 };
     }
     shift_zone_close(&zone);
-    struct slp_shifts q = { .session = pl->h.session,
-                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
-                            .shifts = { items.p, (uint32_t)items.n, PEOPLE },
-                            .until_wall_us = BEGIN_US + 9 * 24 * HOUR,
-                            .last = true };
-    must(world_code(world_send(&w, pl->h.peer, SLP_SHIFTS, &q)) == SLP_E_OK, "shifts were refused");
-    slp_buf_free(&items);
+    staff_shifts(&w, &pl->h, told, PEOPLE, BEGIN_US + 9 * 24 * HOUR);
 }
 
 static void tell_roster(struct place *pl)
 {
-    struct slp_buf items = { 0 };
+    struct staff people[PEOPLE];
+    const char *by[PEOPLE];
     for (unsigned i = 0; i < PEOPLE; i++) {
-        struct slp_buf skills = { 0 };
-        struct slp_item_skill s = { .name = world_str(pl->p[i].reviewer ? "review" : "write"), .level = 1 };
-        slp_pack_item(&skills, SLP_ITEM_skill, &s);
-        struct slp_item_worker_def d = { .name = world_str(pl->p[i].name),
-                                         .capacity = 1,
-                                         .skills = { skills.p, (uint32_t)skills.n, 1 },
-                                         .shift = world_str(pl->p[i].name) };
-        SLP_SET(&d, item_worker_def, shift);
-        slp_pack_item(&items, SLP_ITEM_worker_def, &d);
-        slp_buf_free(&skills);
+        people[i] =
+            (struct staff){ .name = pl->p[i].name, .skill = pl->p[i].reviewer ? "review" : "write", .level = 1 };
+        by[i] = pl->p[i].name;
     }
-    struct slp_roster q = { .session = pl->h.session,
-                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
-                            .workers = { items.p, (uint32_t)items.n, PEOPLE },
-                            .last = true };
-    struct slp_msg *m = world_send(&w, pl->h.peer, SLP_ROSTER, &q);
-    must(m && m->type == SLP_ROSTER_DONE, "a roster was refused");
-    struct slp_cursor c = slp_each(m->u.roster_done.workers);
-    for (unsigned i = 0; i < PEOPLE; i++)
-        must(slp_next_u64(&c, &pl->p[i].number) && pl->p[i].number, "a worker got no number");
-    slp_buf_free(&items);
-}
-
-static void grant(struct place *pl, struct person *p)
-{
-    struct slp_buf b = { 0 };
-    struct slp_item_credit it = { .worker = p->number, .total = ++p->granted };
-    slp_pack_item(&b, SLP_ITEM_credit, &it);
-    struct slp_credit q = { .session = pl->h.session, .grants = { b.p, (uint32_t)b.n, 1 } };
-    SLP_SET(&q, credit, grants);
-    world_send(&w, pl->h.peer, SLP_CREDIT, &q);
-    slp_buf_free(&b);
+    staff_roster_by(&w, &pl->h, people, by, 1, PEOPLE);
 }
 
 /* ---- what comes, and what is done with it ---- */
@@ -198,7 +159,7 @@ static void take_in(struct place *pl)
     for (size_t i = 0; i < n; i++)
         for (unsigned k = 0; k < PEOPLE; k++) {
             struct person *p = &pl->p[k];
-            if (p->number != t[i].worker)
+            if (pl->h.worker[k] != t[i].worker)
                 continue;
             off_shift += !on_shift(p, w.wall_us);
             must(p->waits < 8, "more was handed out than granted");
@@ -214,7 +175,7 @@ static void take_in(struct place *pl)
                     if (p->waiting[j].assignment == no) {
                         p->waiting[j--] = p->waiting[--p->waits];
                         recalled++;
-                        grant(pl, p); /* the slot is free again */
+                        world_credit(&w, &pl->h, k, 1); /* the slot is free again */
                     }
             }
     }
@@ -259,7 +220,7 @@ static void work(struct place *pl, struct person *p)
         p->done[(w.wall_us - BEGIN_US) / (HOUR / 2) < CELLS ? (w.wall_us - BEGIN_US) / (HOUR / 2) : CELLS - 1]++;
         *(p->reviewer ? &pl->improved : &pl->wrote) += 1;
         submitted++;
-        grant(pl, p);
+        world_credit(&w, &pl->h, (unsigned)(p - pl->p), 1);
     }
     if (p->busy || !p->waits || ends_in(p, w.wall_us) < 4 * MINUTE)
         return; /* nobody begins what cannot be finished: it stays unstarted until the shift ends */
@@ -394,10 +355,8 @@ int main(int argc, char **argv)
         world_hub(&w, &pl->h, pl->name, 0, 0);
         tell_shifts(pl);
         tell_roster(pl);
-        for (unsigned k = 0; k < PEOPLE; k++) {
-            grant(pl, &pl->p[k]);
-            grant(pl, &pl->p[k]); /* one at hand, one behind it */
-        }
+        for (unsigned k = 0; k < PEOPLE; k++)
+            world_credit(&w, &pl->h, k, 2); /* one at hand, one behind it */
     }
     for (unsigned n = 0; n < UNITS; n += 500)
         world_put(&w, run_id, 500);

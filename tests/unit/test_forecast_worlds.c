@@ -11,7 +11,7 @@
 
 #include "client/internal.h"
 #include "client/sunline_forecast.h"
-#include "tests/lib/engine_world.h"
+#include "tests/lib/engine_staff.h"
 
 #define SECOND 1000000ll
 #define MINUTE (60 * SECOND)
@@ -103,27 +103,12 @@ int __wrap_sl__request_with(struct sl *sl, uint64_t type, const void *body, uint
 
 static void tell_shift(struct place *pl)
 {
-    struct slp_buf times = { 0 }, items = { 0 };
-    int64_t day = w.wall_us / DAY - 1;
-    for (int64_t d = day; d < day + 9; d++) {
-        slp_pack_u64(&times, (uint64_t)(d * DAY + pl->begin_us));
-        slp_pack_u64(&times, (uint64_t)(d * DAY + pl->begin_us + 8 * HOUR));
+    int64_t day = w.wall_us / DAY - 1, at_us[18];
+    for (int d = 0; d < 9; d++) {
+        at_us[2 * d] = (day + d) * DAY + pl->begin_us;
+        at_us[2 * d + 1] = at_us[2 * d] + 8 * HOUR;
     }
-    struct slp_item_shift_def d = { .name = world_str("day"),
-                                    .zone = world_str("UTC"),
-                                    .text = world_str(""),
-                                    .overtime_us = HOUR,
-                                    .times = { times.p, (uint32_t)times.n, 18 } };
-    slp_pack_item(&items, SLP_ITEM_shift_def, &d);
-    uint64_t digest[4] = { (uint64_t)day, 1, 1, 1 };
-    struct slp_shifts q = { .session = pl->h.session,
-                            .digest = { (const char *)digest, 32 },
-                            .shifts = { items.p, (uint32_t)items.n, 1 },
-                            .until_wall_us = (day + 9) * DAY,
-                            .last = true };
-    assert_int_equal(world_code(world_send(&w, pl->h.peer, SLP_SHIFTS, &q)), SLP_E_OK);
-    slp_buf_free(&times);
-    slp_buf_free(&items);
+    staff_shifts(&w, &pl->h, &(struct staff_shift){ "day", "UTC", HOUR, at_us, 18 }, 1, (day + 9) * DAY);
 }
 
 static void tell_roster(struct place *pl)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tests/lib/engine_world.h"
+#include "tests/lib/engine_staff.h"
 
 #define SECOND 1000000ll
 #define MINUTE (60 * SECOND)
@@ -25,7 +25,6 @@
 #define EV_ASSIGNED 10
 
 struct person {
-    uint64_t number, granted;
     struct world_task task;
     bool late, busy; /* late: by the second shift of the day */
     int64_t until_us;
@@ -89,59 +88,27 @@ static bool on_shift(const struct place *pl, const struct person *p)
 
 static void tell(struct place *pl)
 {
-    struct slp_buf shifts = { 0 }, times = { 0 }, workers = { 0 };
+    static char name[PEOPLE][40];
+    struct staff_shift shift[2];
+    struct staff people[PEOPLE];
+    const char *by[PEOPLE];
+    int64_t at_us[2][20];
     for (int late = 0; late < 2; late++) {
-        slp_buf_clear(&times);
+        unsigned n = 0;
         for (int d = -1; d < 9; d++) {
-            slp_pack_u64(&times, (uint64_t)begins(pl, late, d));
-            slp_pack_u64(&times, (uint64_t)(begins(pl, late, d) + 8 * HOUR));
+            at_us[late][n++] = begins(pl, late, d);
+            at_us[late][n++] = begins(pl, late, d) + 8 * HOUR;
         }
-        struct slp_item_shift_def d = { .name = world_str(late ? "late" : "early"),
-                                        .zone = world_str("Africa/Nairobi"),
-                                        .text = world_str(""),
-                                        .overtime_us = (uint64_t)HOUR,
-                                        .times = { times.p, (uint32_t)times.n, 20 } };
-        slp_pack_item(&shifts, SLP_ITEM_shift_def, &d);
+        shift[late] = (struct staff_shift){ late ? "late" : "early", "Africa/Nairobi", HOUR, at_us[late], n };
     }
-    struct slp_shifts q = { .session = pl->h.session,
-                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
-                            .shifts = { shifts.p, (uint32_t)shifts.n, 2 },
-                            .until_wall_us = MONDAY_US + 9 * DAY,
-                            .last = true };
-    assert_int_equal(world_code(world_send(&w, pl->h.peer, SLP_SHIFTS, &q)), SLP_E_OK);
+    staff_shifts(&w, &pl->h, shift, 2, MONDAY_US + 9 * DAY);
     for (unsigned i = 0; i < PEOPLE; i++) {
-        char name[40];
         pl->p[i].late = i >= PEOPLE / 2;
-        snprintf(name, sizeof name, "%s-%u", pl->name, i);
-        struct slp_item_worker_def d = { .name = world_str(name),
-                                         .capacity = 1,
-                                         .shift = world_str(pl->p[i].late ? "late" : "early") };
-        SLP_SET(&d, item_worker_def, shift);
-        slp_pack_item(&workers, SLP_ITEM_worker_def, &d);
+        snprintf(name[i], sizeof name[i], "%s-%u", pl->name, i);
+        people[i] = (struct staff){ .name = name[i] };
+        by[i] = pl->p[i].late ? "late" : "early";
     }
-    struct slp_roster r = { .session = pl->h.session,
-                            .digest = { "0123456789abcdef0123456789abcdef", 32 },
-                            .workers = { workers.p, (uint32_t)workers.n, PEOPLE },
-                            .last = true };
-    struct slp_msg *m = world_send(&w, pl->h.peer, SLP_ROSTER, &r);
-    assert_int_equal(m->type, SLP_ROSTER_DONE);
-    struct slp_cursor c = slp_each(m->u.roster_done.workers);
-    for (unsigned i = 0; i < PEOPLE; i++)
-        assert_true(slp_next_u64(&c, &pl->p[i].number));
-    slp_buf_free(&shifts);
-    slp_buf_free(&times);
-    slp_buf_free(&workers);
-}
-
-static void grant(struct place *pl, struct person *p)
-{
-    struct slp_buf b = { 0 };
-    struct slp_item_credit it = { .worker = p->number, .total = ++p->granted };
-    slp_pack_item(&b, SLP_ITEM_credit, &it);
-    struct slp_credit q = { .session = pl->h.session, .grants = { b.p, (uint32_t)b.n, 1 } };
-    SLP_SET(&q, credit, grants);
-    world_send(&w, pl->h.peer, SLP_CREDIT, &q);
-    slp_buf_free(&b);
+    staff_roster_by(&w, &pl->h, people, by, 1, PEOPLE);
 }
 
 static void take_in(struct place *pl)
@@ -150,7 +117,7 @@ static void take_in(struct place *pl)
     for (size_t i = 0, n = world_tasks(&w, &pl->h, t, 200); i < n; i++)
         for (unsigned k = 0; k < PEOPLE; k++) {
             struct person *p = &pl->p[k];
-            if (p->number != t[i].worker)
+            if (pl->h.worker[k] != t[i].worker)
                 continue;
             assert_false(p->busy);
             off_shift += !on_shift(pl, p);
@@ -170,7 +137,7 @@ static void work(struct place *pl)
         assert_int_equal(world_submit(&w, &pl->h, &p->task, "done"), SLP_E_OK);
         p->busy = false;
         submitted++;
-        grant(pl, p);
+        world_credit(&w, &pl->h, k, 1);
     }
 }
 
@@ -273,8 +240,8 @@ static void a_week_of_ten_hubs_is_fair_and_nobody_starves(void **state)
     for (int h = 0; h < HUBS; h++) {
         world_hub(&w, &place[h].h, place[h].name, 0, 0);
         tell(&place[h]);
-        for (int k = 0; k < PEOPLE; k++)
-            grant(&place[h], &place[h].p[k]);
+        for (unsigned k = 0; k < PEOPLE; k++)
+            world_credit(&w, &place[h].h, k, 1);
     }
     for (unsigned step = 0; step < STEPS; step++) {
         for (int r = 0; r < RUNS; r++)
