@@ -15,6 +15,15 @@ FORM = {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}
 
 
 class Screen(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker()
+        self.client = wire.Client(self.broker.endpoints["clients"])
+        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.agent.close)
+        self.agent.hello()
+
     def top(self, endpoint):
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24",
                   "env TERM=screen %s --broker %s top --interval 1; echo ended with $?; exec sleep 1000" % (harness.program("sunline"), endpoint))
@@ -40,17 +49,11 @@ class Screen(harness.Case):
 class Top(Screen):
     def setUp(self):
         super().setUp()
-        self.broker = self.world.broker()
-        self.client = wire.Client(self.broker.endpoints["clients"])
-        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
-        self.addCleanup(self.client.close)
-        self.addCleanup(self.agent.close)
         for line, rows in (("aloe", 3), ("birch", 12), ("cedar", 7)):
             self.client.request("line_apply", definition={"line": line, "input": [{"name": "text", "type": "text"}],
                                                           "stations": [{"name": "say", "type": "work", "form": FORM}]})
             run = self.client.request("run_start", line=line, name=line + "-run")["run_id"]
             self.client.request("put", run_id=run, rows=[["x"]] * rows)
-        self.agent.hello()
         self.agent.roster([{"name": n, "kind": k, "capacity": 9, "skills": []} for n, k in (("ann", 0), ("bot", 1))])
         self.agent.credit({"ann": 2})
         self.agent.assignments(2)
@@ -150,12 +153,6 @@ class Strip(Screen):
 
     def setUp(self):
         super().setUp()
-        self.broker = self.world.broker()
-        self.client = wire.Client(self.broker.endpoints["clients"])
-        self.agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
-        self.addCleanup(self.client.close)
-        self.addCleanup(self.agent.close)
-        self.agent.hello()
         self.agent.roster([{"name": "ann", "kind": 0, "capacity": 9, "skills": []}])
 
     def last_event(self):
