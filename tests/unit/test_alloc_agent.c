@@ -416,9 +416,9 @@ static void the_journal_refuses_or_keeps(void **state)
 }
 
 /* ---------------------------------------------------------------- forms, tasks, answers */
-static void form_runs_out(void *arg)
+/* A form, a task with "a text", these answers: each whole or not at all. */
+static void form_is_filled_in(const struct slp_buf *body, const char *given, void (*whole)(const json_t *task))
 {
-    const struct slp_buf *body = arg;
     char said[600] = "", field[SL_NAME_BYTES_MAX + 1];
     struct slp_buf fields = { 0 }, values = { 0 };
     slp_pack_cstr(&fields, "a text");
@@ -430,11 +430,9 @@ static void form_runs_out(void *arg)
     json_t *task = f ? form_task_json(f, &t) : NULL;
     alloc_disarm();
     assert_true(f || said[0] != '\0');
-    if (task) { /* whole or not at all */
-        assert_string_equal(json_string_value(json_object_get(json_object_get(task, "fields"), "text")), "a text");
-        assert_int_equal(json_array_size(json_object_get(json_object_get(task, "form"), "fields")), 3);
-    }
-    json_t *answers = json_loads("{\"x\": \"yes\", \"y\": 3.5, \"z\": [\"q\"]}", 0, NULL);
+    if (task)
+        whole(task);
+    json_t *answers = json_loads(given, 0, NULL);
     if (f && answers) {
         alloc_rearm();
         int rc = form_values(f, &t, answers, &values, field, said, sizeof said);
@@ -448,6 +446,17 @@ static void form_runs_out(void *arg)
     form_free(&f);
     slp_buf_free(&fields);
     slp_buf_free(&values);
+}
+
+static void form_is_whole(const json_t *task)
+{
+    assert_string_equal(json_string_value(json_object_get(json_object_get(task, "fields"), "text")), "a text");
+    assert_int_equal(json_array_size(json_object_get(json_object_get(task, "form"), "fields")), 3);
+}
+
+static void form_runs_out(void *arg)
+{
+    form_is_filled_in(arg, "{\"x\": \"yes\", \"y\": 3.5, \"z\": [\"q\"]}", form_is_whole);
 }
 
 /* A review: one field of the work, a verdict, a note. */
@@ -488,36 +497,15 @@ static void pack_review(struct slp_buf *out)
     slp_buf_free(&shows);
 }
 
+static void review_is_whole(const json_t *task)
+{
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(json_object_get(task, "review"), "work"), "x")), "a text");
+}
+
 static void review_runs_out(void *arg)
 {
-    const struct slp_buf *body = arg;
-    char said[600] = "", field[SL_NAME_BYTES_MAX + 1];
-    struct slp_buf fields = { 0 }, values = { 0 };
-    slp_pack_cstr(&fields, "a text");
-    struct core_task t = {
-        .assignment = 5, .station_id = STATION, .attempt = 1, .fields = { fields.p, (uint32_t)fields.n, 1 }
-    };
-    alloc_rearm();
-    struct form *f = form_new(body->p, body->n, said, sizeof said);
-    json_t *task = f ? form_task_json(f, &t) : NULL;
-    alloc_disarm();
-    assert_true(f || said[0] != '\0');
-    if (task) /* whole or not at all */
-        assert_string_equal(
-            json_string_value(json_object_get(json_object_get(json_object_get(task, "review"), "work"), "x")),
-            "a text");
-    json_t *answers = json_loads("{\"x\": \"another\", \"verdict\": \"improve\"}", 0, NULL);
-    if (f && answers) {
-        alloc_rearm();
-        int rc = form_values(f, &t, answers, &values, field, said, sizeof said);
-        alloc_disarm();
-        assert_true(rc == 0 || alloc_state.failed > 0);
-    }
-    json_decref(answers);
-    json_decref(task);
-    form_free(&f);
-    slp_buf_free(&fields);
-    slp_buf_free(&values);
+    form_is_filled_in(arg, "{\"x\": \"another\", \"verdict\": \"improve\"}", review_is_whole);
 }
 
 static void a_form_a_task_and_its_answers_are_whole_or_not_there(void **state)
