@@ -421,7 +421,7 @@ static void a_backup_that_fails_at_any_call_is_not_there_or_is_whole(void **stat
                 expect_some(&copy, "there");
                 store_close(&copy.s);
             }
-            snprintf(path, sizeof path, "%s/backup-%zu-%llu.tmp", w->base, i, (unsigned long long)n);
+            snprintf(path, sizeof path, "%s/.backup-%zu-%llu.partial", w->base, i, (unsigned long long)n);
             assert_int_not_equal(access(path, F_OK), 0);
         }
         put_some(w, "there");
