@@ -205,8 +205,8 @@ static void gather(struct committer *c, uint32_t answered)
 static void idle(struct committer *c, bool long_since)
 {
     int64_t now_us = clock_boot_us();
-    atomic_store(&c->busy_since_us,
-                 now_us); /* a disk that hangs here holds up whoever comes next, too: the watchdog must see it */
+    /* A disk that hangs here holds up whoever comes next, too: the watchdog must see it. */
+    atomic_store(&c->busy_since_us, now_us);
     store_write_ahead(c->o.store);
     must(c, "settle", store_settle(c->o.store, long_since));
     atomic_store(&c->busy_since_us, 0);

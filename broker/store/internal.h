@@ -150,7 +150,6 @@ static inline bool table_absent(const struct store *s, enum store_table tb) { re
 enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
-void store_dir_sync(int dir_fd);
 void store_leave_id(const struct store *s); /* in `lock` */
 
 /* ---- envelope.c ---- */

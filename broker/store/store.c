@@ -62,7 +62,7 @@ enum store_rc store_rc_of(int rc)
     }
 }
 
-void store_dir_sync(int dir_fd)
+static void dir_sync(int dir_fd)
 {
     (void)fsync(dir_fd); /* some file systems cannot sync a directory: nothing is lost by asking */
 }
@@ -80,7 +80,7 @@ static enum store_rc make_dir(struct store *s, const char *dir, char *text, size
     if (made) {
         int up = openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (up >= 0) {
-            store_dir_sync(up);
+            dir_sync(up);
             close(up);
         }
     }
@@ -181,7 +181,7 @@ void store_leave_id(const struct store *s)
         return;
     if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex)
         (void)fsync(s->lock_fd);
-    store_dir_sync(s->dir_fd);
+    dir_sync(s->dir_fd);
 }
 
 /* ---- the environment and its format ---- */
