@@ -21,22 +21,6 @@ void ck_placed(struct checker *c, const struct fact *f)
     a->score = f->state;
 }
 
-/* Those that count, in the order in which they did; how many. */
-static uint32_t counted(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most)
-{
-    uint32_t n = 0;
-    for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a && n < most;
-         a = ck_get(&c->assignments, a->prev)) {
-        uint32_t k = n;
-        if (a->state != CK_COUNTED)
-            continue;
-        for (n++; k && v[k - 1]->result > a->result; k--)
-            v[k] = v[k - 1];
-        v[k] = a;
-    }
-    return n;
-}
-
 /* With so many votes cast: has somebody won? Nobody can have as many with what is left (or, where the first of equals wins, more). */
 static bool settled(const struct fact *jury, const uint32_t *votes, uint32_t n, uint32_t cast, uint32_t *winner)
 {
@@ -76,8 +60,8 @@ static void judge(struct checker *c, const struct ck_run *r, size_t unit, const 
                   const struct ck_task *t, const struct ck_task *entries)
 {
     const struct ck_assignment *e[ENTRIES_MAX], *v[64];
-    uint32_t score[ENTRIES_MAX] = { 0 }, winner = 0, n = counted(c, entries, e, ENTRIES_MAX),
-             votes = counted(c, t, v, 64);
+    uint32_t score[ENTRIES_MAX] = { 0 }, winner = 0, n = ck_answers(c, entries, e, ENTRIES_MAX, NULL),
+             votes = ck_answers(c, t, v, 64, NULL);
     bool right = n == entries->accepted, early = false;
     for (uint32_t i = 0; t->at_once && i < n; i++)
         for (uint32_t k = 0; k < n; k++)

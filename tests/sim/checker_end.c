@@ -251,6 +251,24 @@ static void judge_route(struct checker *c, const struct ck_run *r, size_t unit)
     }
 }
 
+uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most,
+                    uint32_t *all)
+{
+    uint32_t n = 0, passed = 0;
+    for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a && n < most;
+         a = ck_get(&c->assignments, a->prev), passed++) {
+        uint32_t k = n;
+        if (a->state != CK_COUNTED)
+            continue;
+        for (n++; k && v[k - 1]->result > a->result; k--)
+            v[k] = v[k - 1];
+        v[k] = a;
+    }
+    if (all)
+        *all = passed;
+    return n;
+}
+
 /* A task that was decided: after the routes of its answers, in the order in which they counted, the right one leads, and nobody was asked who need not
  * have been. */
 static void judge_agreement(struct checker *c, const struct ck_run *r, size_t unit)
@@ -259,18 +277,10 @@ static void judge_agreement(struct checker *c, const struct ck_run *r, size_t un
         const struct fact *s = ck_copies(c, r->first + i);
         const struct ck_task *t = &r->unit[unit - 1]->task[i];
         const struct ck_assignment *v[64];
-        uint32_t n = 0, votes[3] = { 0 }, lead = 0, beyond = 0, told = 0;
+        uint32_t n, votes[3] = { 0 }, lead = 0, beyond = 0, told;
         if (!s || t->state != CK_DONE || s->ties >= TIES_ENTRIES)
             continue;
-        for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a && n < 64;
-             a = ck_get(&c->assignments, a->prev), told++) {
-            uint32_t k = n;
-            if (a->state != CK_COUNTED)
-                continue;
-            for (n++; k && v[k - 1]->result > a->result; k--)
-                v[k] = v[k - 1];
-            v[k] = a;
-        }
+        n = ck_answers(c, t, v, 64, &told);
         if (told > STORY_ASSIGNMENTS_MAX) /* what some of them said is not told */
             continue;
         bool tie = false, right = n >= s->copies_min;

@@ -130,6 +130,8 @@ bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; fal
 void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
 void ck_step_over(struct checker *c);
 /* checker_contest.c: tournaments, and tasks for which nobody is left */
+/* A task's answers that count, in the order in which they did, `most` of them; how many. *all (NULL: not wanted): its assignments that were passed. */
+uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most, uint32_t *all);
 void ck_placed(struct checker *c, const struct fact *f);
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t); /* is that so? */
 void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit);
