@@ -520,6 +520,15 @@ const struct play_step play_steps[] = {
 };
 #undef S
 
+void play_take(const struct play_step *s, void (*around)(bool in))
+{
+    world_watch(&play.w);
+    play.w.around = around;
+    s->take();
+    world_flush(&play.w);
+    play.w.around = NULL;
+}
+
 void play_anew(void)
 {
     world_restart(&play.w);

@@ -22,5 +22,7 @@ struct play_step {
 };
 extern const struct play_step play_steps[]; /* ends with { NULL } */
 
+/* The step, to the end of its batch, with `around` about each call of the product; the next start must find what the last commit left. */
+void play_take(const struct play_step *s, void (*around)(bool in));
 void play_anew(void); /* the broker starts anew, and the hubs that there are say hello */
 #endif

@@ -2,17 +2,9 @@
 #include "tests/lib/engine_staff.h"
 
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define CHECK(x)                                                                                                       \
-    do {                                                                                                               \
-        if (!(x)) {                                                                                                    \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "tests/lib/check.h"
 
 void staff_roster_by(struct world *w, struct world_hub *h, const struct staff *v, const char *const *shift,
                      unsigned capacity, unsigned n)

@@ -10,14 +10,7 @@
 
 #include "client/cli/linefile.h"
 #include "proto/reader.h"
-
-#define CHECK(x)                                                                                                       \
-    do {                                                                                                               \
-        if (!(x)) {                                                                                                    \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "tests/lib/check.h"
 
 /* A call of the product; its code is in rc. */
 #define CALL(w, call)                                                                                                  \

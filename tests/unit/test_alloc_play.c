@@ -26,11 +26,7 @@ static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
     for (uint64_t n = 1;; n += stride + n / 16, failures++) {
         alloc_arm(n, on);
         alloc_disarm();
-        world_watch(&play.w);
-        play.w.around = allocations;
-        s->take();
-        world_flush(&play.w);
-        play.w.around = NULL;
+        play_take(s, allocations);
         if (!alloc_state.failed) { /* past the last one */
             play.w.watched = false;
             assert_int_equal(play.w.failed, STORE_OK);

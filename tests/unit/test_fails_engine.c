@@ -30,11 +30,7 @@ static uint64_t take(const struct play_step *s, int code, uint64_t stride)
     for (uint64_t n = 1;; n += stride + n / 16, failures++) {
         lmdb_arm(n, code);
         lmdb_disarm();
-        world_watch(&play.w);
-        play.w.around = calls;
-        s->take();
-        world_flush(&play.w);
-        play.w.around = NULL;
+        play_take(s, calls);
         if (!lmdb_state.failed) { /* past the last one */
             play.w.watched = false;
             assert_int_equal(play.w.failed, STORE_OK);
