@@ -24,10 +24,11 @@ static bool take_copies(struct ld_build *b, struct slr r, struct ld_copies *c)
     return good;
 }
 
-static bool has_text(enum ld_type t)
+bool ld_has_text(const struct ld_field *f)
 {
-    return t == LD_TEXT || t == LD_GENERAL || t == LD_EMAIL || t == LD_URL || t == LD_PHONE || t == LD_SHORT_ANSWER ||
-           t == LD_LONG_ANSWER;
+    enum ld_type t = f->type;
+    return f->option_count == 0 && (t == LD_TEXT || t == LD_GENERAL || t == LD_EMAIL || t == LD_URL || t == LD_PHONE ||
+                                    t == LD_SHORT_ANSWER || t == LD_LONG_ANSWER);
 }
 
 /* Which form fields must agree: those named, else all of them. */
@@ -98,7 +99,7 @@ void ld_take_allowances(struct ld_build *b, struct slr on, struct slr ignore, st
 static bool any_text(const struct ld_station *s)
 {
     for (uint32_t i = 0; i < s->copies.on_count; i++)
-        if (has_text(s->fields[s->copies.on[i]].type) && s->fields[s->copies.on[i]].option_count == 0)
+        if (ld_has_text(&s->fields[s->copies.on[i]]))
             return true;
     return false;
 }

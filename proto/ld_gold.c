@@ -18,9 +18,7 @@ static const char answer_prefix[] = "answer.";
 
 static void at_key(struct ld_build *b, struct slr r, const char *key, const char *text)
 {
-    uint32_t was = ld_path_key(b, ld_str(key));
-    ld_problem(b, r.p, "%s", text);
-    b->path_n = was;
+    ld_problem_at(b, r, key, NULL, text);
 }
 
 /* ---- columns ---- */
@@ -259,13 +257,6 @@ static void take_rows(struct ld_build *b, struct slr columns, struct slr cells, 
 
 /* ---- how answers are compared ---- */
 
-static bool has_text(const struct ld_field *f)
-{
-    return f->option_count == 0 &&
-           (f->type == LD_TEXT || f->type == LD_GENERAL || f->type == LD_EMAIL || f->type == LD_URL ||
-            f->type == LD_PHONE || f->type == LD_SHORT_ANSWER || f->type == LD_LONG_ANSWER);
-}
-
 static void take_match(struct ld_build *b, struct slr *r, struct ld_station *s)
 {
     struct slr vals[LD_KEYS_MAX];
@@ -290,7 +281,7 @@ static void take_match(struct ld_build *b, struct slr *r, struct ld_station *s)
         a->tolerance_micros = ld_take_millionths(b, vals[LD_MATCH_TOLERANCE], "tolerance", LD_S_DECIMAL);
     if (!vals[LD_MATCH_IGNORE].p)
         return;
-    if (!has_text(f)) {
+    if (!ld_has_text(f)) {
         at_key(b, vals[LD_MATCH_IGNORE], "ignore", "'ignore' is for texts, and the field is none");
         return;
     }

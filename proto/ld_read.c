@@ -84,7 +84,6 @@ struct slp_bytes ld_bytes_of(const struct slr_value *v)
     return (struct slp_bytes){ v->p, v->n };
 }
 
-/* A string value that is `shape`; `what` names it in messages ("'title'", "option"). */
 void ld_problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text)
 {
     uint32_t was = ld_path_key(b, ld_str(map));
@@ -94,6 +93,7 @@ void ld_problem_at(struct ld_build *b, struct slr r, const char *map, const char
     b->path_n = was;
 }
 
+/* A string value that is `shape`; `what` names it in messages ("'title'", "option"). */
 bool ld_text_good(struct ld_build *b, const char *at, const char *what, enum ld_shape shape, struct slp_bytes s)
 {
     if (!sl_utf8_ok(s.p, s.n)) {

@@ -11,14 +11,15 @@ void ld_skip_value(struct slr *r);
 struct slp_bytes ld_bytes_of(const struct slr_value *v);
 const char *ld_type_text(const struct slr_value *v); /* "a list", for messages */
 
+/* A mistake at r, under this key of the map that is read, and under one of its own keys, if there is one. */
+void ld_problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text);
+
 /* Does a string value keep the rule of its shape? `what` names it in the message ("'title'", "skill"). */
 bool ld_text_good(struct ld_build *b, const char *at, const char *what, enum ld_shape shape, struct slp_bytes s);
 
 /* Read a map at r by its table. vals[i] is put before the value of key i; p is NULL if the key is missing (end is NULL, too) or its value
  * is of the wrong kind (which was reported then; end is set). False: this is no map, reported. */
 bool ld_take_map(struct ld_build *b, struct slr *r, const struct ld_map *m, struct slr vals[LD_KEYS_MAX]);
-
-void ld_problem_at(struct ld_build *b, struct slr r, const char *map, const char *key, const char *text); /* with the value at r, of this key of this map; key NULL: the map */
 
 /* Each takes a cursor that ld_take_map gave; where its p is NULL, the value is `otherwise` (a text: empty). */
 struct slp_bytes ld_take_text(struct slr r);
@@ -40,6 +41,7 @@ void ld_add_fields(struct ld_build *b, const struct ld_station *s, struct ld_sta
 /* A field that no file has. */
 struct ld_field ld_made_field(const char *name, enum ld_type type, bool required, struct slp_bytes *options, uint32_t option_count);
 void ld_make_form(struct ld_build *b, struct ld_station *s, const struct ld_field *work); /* ld_review.c: s->form_raw from its fields; of a review `work` are those it is about */
+bool ld_has_text(const struct ld_field *f); /* whatever somebody writes, so that case and spaces can differ */
 /* ld_worker.c: at which hubs, in which teams, and who of them first; `vals` are those of a worker map. */
 void ld_take_place(struct ld_build *b, struct slr vals[LD_KEYS_MAX], struct ld_station *s, struct ld_draft *d);
 #endif
