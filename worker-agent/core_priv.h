@@ -42,6 +42,7 @@ struct item {
     struct item *next;
     enum item_kind kind;
     uint64_t assignment, seq;
+    uint64_t turn; /* counts all items: those that come back find their places by it */
     uint32_t n;
     char packed[];
 };
@@ -100,7 +101,8 @@ struct core {
     struct core_worker *credit_head, *credit_tail, *poke_head, *poke_tail;
     bool offs_untold;
 
-    struct item_list acts, results;
+    struct item_list acts, results; /* each in the order of turns */
+    uint64_t last_turn;
     struct request requests[REQUESTS_MAX];
     uint32_t request_count, batches_out;
     struct why *whys;

@@ -1,6 +1,5 @@
-/* Requests: what must reach the broker, what is under way, what was answered. Acts and results wait in two lists, in
- * order; a frame takes
- * from the front; what was not answered goes back to the front, so the order holds. */
+/* Requests: what must reach the broker, what is under way, what was answered. Acts and results wait in two lists, in order; a frame takes from the
+ * front; what was not answered goes back to its place in that order, whichever of several frames came back first. */
 #include "worker-agent/core_priv.h"
 
 #include <assert.h>
@@ -31,17 +30,19 @@ static struct item *items_take(struct item_list *l)
     return i;
 }
 
-/* All of `from` go before all of `l`; from is empty then. */
+/* Each of `from` goes to its place in `l`; from is empty then. */
 static void items_put_back(struct item_list *l, struct item_list *from)
 {
-    if (!from->head)
-        return;
-    from->tail->next = l->head;
-    if (!l->tail)
-        l->tail = from->tail;
-    l->head = from->head;
-    l->count += from->count;
-    *from = (struct item_list){ 0 };
+    struct item **at = &l->head;
+    for (struct item *i; (i = items_take(from));) {
+        while (*at && (*at)->turn < i->turn)
+            at = &(*at)->next;
+        i->next = *at;
+        *at = i;
+        if (!i->next)
+            l->tail = i;
+        l->count++;
+    }
 }
 
 void items_free(struct item_list *l)
@@ -58,7 +59,7 @@ static void item_new(struct core *c, struct item_list *l, enum item_kind kind, u
         c->failed = true;
         return;
     }
-    *i = (struct item){ .kind = kind, .assignment = assignment, .seq = seq, .n = packed.n };
+    *i = (struct item){ .kind = kind, .assignment = assignment, .seq = seq, .turn = ++c->last_turn, .n = packed.n };
     memcpy(i->packed, packed.p, packed.n);
     items_add(l, i);
 }

@@ -144,6 +144,48 @@ static void no_session_leads_to_hello_and_the_results_follow_in_the_new_one(void
     assert_int_equal(said(w, CORE_OUT_ACKED)->seq, 1);
 }
 
+/* The broker was restarted: it refuses the older of two frames first. A start behind the fail that follows on it would be stale; a touch before its start takes the task back. */
+static void acts_under_way_when_a_session_is_lost_are_told_in_their_order_in_the_next(void **state)
+{
+    struct world *w = *state;
+    struct slp_item_act a;
+    connect_up(w, 100);
+    push(w, 100, 1, CRANE, 50, 1);
+    form_known(w);
+    pass(w, CORE_START_DELAY_US);
+    uint64_t id = must_send(w, SLP_ACTS)->id;
+    act(w, (struct core_in){ .kind = CORE_IN_GIVE_UP, .assignment = 50, .act = 4, .text = text("no") });
+    must_send(w, SLP_ACTS);
+    w->now_us += 2 * S;
+    refuse(w, id, SLP_E_NO_SESSION);
+    welcome(w, 101, false, NULL, 0);
+    struct slp_cursor each = slp_each(must_send(w, SLP_ACTS)->u.acts.acts);
+    assert_true(slp_next_act(&each, &a));
+    assert_int_equal(a.act, 0);
+    assert_true(slp_next_act(&each, &a));
+    assert_int_equal(a.act, 4);
+}
+
+/* Two frames are refused, the older one first, while nothing can be sent. */
+static void results_that_were_refused_for_a_while_are_told_in_their_order(void **state)
+{
+    struct world *w = *state;
+    uint64_t got[4];
+    connect_up(w, 100);
+    push(w, 100, 1, CRANE, 50, 2);
+    form_known(w);
+    finish(w, 50, CRANE, 1);
+    uint64_t first = must_send(w, SLP_SUBMIT)->id;
+    finish(w, 51, CRANE, 2);
+    uint64_t second = must_send(w, SLP_SUBMIT)->id;
+    refuse(w, first, SLP_E_STORE_FULL);
+    refuse(w, second, SLP_E_STORE_FULL);
+    pass(w, HEARTBEAT_US);
+    assert_int_equal(results_in(must_send(w, SLP_SUBMIT), got), 2);
+    assert_int_equal(got[0], 50);
+    assert_int_equal(got[1], 51);
+}
+
 static void an_agent_that_was_replaced_stops(void **state)
 {
     struct world *w = *state;
@@ -644,6 +686,8 @@ int main(void)
         T(hello_is_repeated_on_a_new_socket_with_growing_jittered_waits),
         T(silence_for_three_heartbeats_ends_the_session),
         T(no_session_leads_to_hello_and_the_results_follow_in_the_new_one),
+        T(acts_under_way_when_a_session_is_lost_are_told_in_their_order_in_the_next),
+        T(results_that_were_refused_for_a_while_are_told_in_their_order),
         T(an_agent_that_was_replaced_stops),
         T(an_agent_whose_clock_is_off_begins_nothing_and_says_what_to_do),
         T(another_version_is_no_reason_to_stop),
