@@ -631,18 +631,11 @@ static void confuse(struct sim *s, uint64_t index, uint64_t unused)
         core_view(h->core, &v);
     if (h->up && v.connected && !h->staff[member].steady && core_worker_view(h->core, h->staff[member].name, &w)) {
         struct slp_buf items = { 0 }, b = { 0 };
-        uint32_t wanted = (uint32_t)rng_range(&h->rng, 1, 20), n = 0;
-        uint64_t used[20];
-        for (uint32_t i = 0; i < wanted; i++) {
+        uint32_t n = (uint32_t)rng_range(&h->rng, 1, 20);
+        for (uint32_t i = 0; i < n; i++) {
             struct slp_item_act it = { .act = rng_below(&h->rng, 6),
                                        .assignment = (uint64_t)rng_range(&h->rng, 0, (int64_t)h->seen + 2),
                                        .worker = w.number };
-            bool twice = false; /* two acts on one assignment in a frame: its outcomes could not be told apart */
-            for (uint32_t k = 0; k < n; k++)
-                twice = twice || used[k] == it.assignment;
-            if (twice)
-                continue;
-            used[n++] = it.assignment;
             slp_pack_item(&items, SLP_ITEM_act, &it);
         }
         struct slp_acts q = { .session = v.session, .acts = { items.p, (uint32_t)items.n, n } };

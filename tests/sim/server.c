@@ -7,6 +7,7 @@
 #include <lmdb.h>
 #include <unistd.h>
 
+#include "broker/dispatch.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
@@ -171,8 +172,8 @@ static void send_out(struct sim *s)
 /* The reader's, not the engine's: answered after the commit. */
 static bool is_read(uint64_t type)
 {
-    return type == SLP_EVENTS_GET || type == SLP_TASKS_GET || type == SLP_COVERAGE_GET || type == SLP_OUTPUT_GET ||
-           type == SLP_UNIT_GET;
+    const struct dispatch_row *row = dispatch_find(type);
+    return row && row->handler == BY_READER;
 }
 
 /* The first `n` frames of the inbox, after `first` if there is one, before a tick if asked for. True if the broker lives on. */

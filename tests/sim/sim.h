@@ -10,6 +10,7 @@
  *   watcher.c   subscribers of the event stream      finish.c    faults over: is everything there, is everything at its end?
  *   lines.c     the lines of this world              memory.h  allocations that fail
  *   twin.c      a second agent of a hub              damage.c  bits that turn in the store: the world forks
+ *   outcomes.c  what of a frame an answer is about
  *
  * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
  * was delivered, with its time; the same seed gives the same hash. */

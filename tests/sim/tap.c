@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "proto/reader.h"
+#include "tests/sim/outcomes.h"
 #include "tests/sim/sim.h"
 
 enum { /* the catalogue's numbers, from the document: the simulator does not include the engine's */
@@ -359,23 +360,23 @@ static void acts(struct sim *s, const struct tapped *t, const struct slp_msg *a)
 {
     struct slp_cursor c = slp_each(t->m.u.acts.acts), o = slp_each(a->u.outcomes.outcomes);
     struct slp_item_outcome out;
-    bool has = slp_next_outcome(&o, &out);
-    for (struct slp_item_act it; slp_next_act(&c, &it);) {
+    for (struct slp_item_act it; c.left;) {
+        bool listed = act_is_listed(c, o);
+        CHECK(s, slp_next_act(&c, &it));
         struct fact f = { .kind = FACT_ACT,
                           .at = t->at,
                           .act = (uint32_t)it.act,
                           .assignment = it.assignment,
                           .worker = it.worker,
                           .session = t->m.u.acts.session };
-        if (has && out.assignment == it.assignment && (it.act < 2 || out.code != SLP_E_OK)) {
+        if (listed && slp_next_outcome(&o, &out)) {
             f.code = (uint32_t)out.code;
             f.flag = SLP_IS(&out, item_outcome, lease_us);
             f.lease_us = f.flag ? out.lease_us : 0;
-            has = slp_next_outcome(&o, &out);
         }
         checker_feed(s->checker, &f);
     }
-    if (has)
+    if (slp_next_outcome(&o, &out))
         sim_broken(s, "an outcome for assignment %" PRIu64 " that was not asked about", out.assignment);
     grants(s, t->m.u.acts.session, t->m.u.acts.grants);
 }
@@ -384,21 +385,20 @@ static void submits(struct sim *s, const struct tapped *t, const struct slp_msg 
 {
     struct slp_cursor c = slp_each(t->m.u.submit.results), o = slp_each(a->u.outcomes.outcomes);
     struct slp_item_outcome out;
-    bool has = slp_next_outcome(&o, &out);
-    for (struct slp_item_result it; slp_next_result(&c, &it);) {
+    for (struct slp_item_result it; c.left;) {
+        bool listed = result_is_listed(c, o);
+        CHECK(s, slp_next_result(&c, &it));
         struct fact f = { .kind = FACT_ACT,
                           .at = t->at,
                           .act = 6,
                           .assignment = it.assignment,
                           .worker = it.worker,
                           .session = t->m.u.submit.session };
-        if (has && out.assignment == it.assignment) {
+        if (listed && slp_next_outcome(&o, &out))
             f.code = (uint32_t)out.code;
-            has = slp_next_outcome(&o, &out);
-        }
         checker_feed(s->checker, &f);
     }
-    if (has)
+    if (slp_next_outcome(&o, &out))
         sim_broken(s, "an outcome for assignment %" PRIu64 " that was not submitted", out.assignment);
     grants(s, t->m.u.submit.session, t->m.u.submit.grants);
 }
