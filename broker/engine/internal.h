@@ -589,7 +589,7 @@ void match_worker(struct engine *e, struct worker *w);     /* its credit or pres
 void match_hub_held(struct engine *e, struct hub *h, int change); /* what it holds grew or shrank */
 void match_run(struct engine *e);                          /* the end of each step: assign what can be assigned */
 void match_gates_moved(struct engine *e);                  /* the sets of gates became wider */
-void match_gate_anew(struct engine *e, struct station *s); /* it asks something else than before */
+void match_gates_anew(struct engine *e, uint32_t key);     /* the stations of this name ask something else than before */
 bool rq_open(const struct rq *q);
 struct run *match_run_behind(const struct engine *e, const struct run *r, uint32_t gate); /* the next that may have work there; r NULL: the first */
 

@@ -94,7 +94,6 @@ void limit_set(struct engine *e, const struct station *s)
     look(e, l);
     for (uint32_t g = l->gates; other_day && g; g = e->m.gate[g - 1].limit_next)
         masks_day(e, g - 1);
-    for (uint32_t i = 0; had != limit_any(l) && i < e->meta.station; i++)
-        if (e->station[i] && e->station[i]->limit == l) /* of an old store not all are there yet */
-            match_gate_anew(e, e->station[i]);
+    if (had != limit_any(l))
+        match_gates_anew(e, s->key);
 }

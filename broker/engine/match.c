@@ -128,12 +128,13 @@ static uint64_t begin_at(const struct engine *e, uint8_t priority, uint32_t gate
     return found ? at : e->meta.vclock[priority];
 }
 
-static void rq_wakes(struct engine *e, struct rq *q)
+/* goes_on: nobody slept, whatever was put to sleep. The clock is that of who is furthest behind then, as at a start. */
+static void rq_wakes(struct engine *e, struct rq *q, bool goes_on)
 {
     struct run *r = q->run;
     uint32_t gate = gate_no(q);
     struct gate *g = &e->m.gate[gate];
-    if (!r->awake && !e->booting) {
+    if (!r->awake && !goes_on) {
         uint64_t at = begin_at(e, r->priority, gate), was = r->vtime;
         if (r->vtime < at)
             r->vtime = at;
@@ -142,7 +143,7 @@ static void rq_wakes(struct engine *e, struct rq *q)
         if (r->vtime != was)
             run_dirty(e, r);
     }
-    if (!g->awake[r->priority]++ || (e->booting && r->vtime < g->clock[r->priority]))
+    if (!g->awake[r->priority]++ || (goes_on && r->vtime < g->clock[r->priority]))
         g->clock[r->priority] = r->vtime;
     r->ready[q->st->rank / 64] |= 1ull << (q->st->rank % 64);
     r->gates[gate / 64] |= 1ull << (gate % 64);
@@ -152,7 +153,7 @@ static void rq_wakes(struct engine *e, struct rq *q)
         run_in(e, r);
 }
 
-void match_rq_ready(struct engine *e, struct rq *q)
+static void rq_ready(struct engine *e, struct rq *q, bool goes_on)
 {
     struct run *r = q->run;
     if (!rq_offers(q))
@@ -167,26 +168,43 @@ void match_rq_ready(struct engine *e, struct rq *q)
     if (!r->gates)
         r->gates = calloc(e->m.words, sizeof *r->gates);
     if (r->gates && order_room(&e->m.runs, e->meta.run, e->m.words))
-        rq_wakes(e, q);
+        rq_wakes(e, q, goes_on);
     else
         fail(e, STORE_NO_MEMORY);
 }
 
-void match_gate_anew(struct engine *e, struct station *s)
+void match_rq_ready(struct engine *e, struct rq *q)
 {
-    if (!s->gate)
-        return;
-    for (uint32_t i = 0; i < e->meta.run; i++) {
-        struct run *r = e->run[i];
-        if (r && r->lv == s->lv)
-            rq_sleeps(e, &r->rq[s->idx]);
+    rq_ready(e, q, e->booting);
+}
+
+/* All versions of a station move to another gate, which is theirs alone from now on or shared again. The runs that have work there keep their times: what each was
+ * given before holds among them as it did. Where others have work at that gate already they begin as those who wake up do. */
+void match_gates_anew(struct engine *e, uint32_t key)
+{
+    bool any = false;
+    _Static_assert(SL_PRIORITY_MAX < 16, "bits of others");
+    for (uint32_t i = 0; i < e->meta.station; i++)
+        any = any || (e->station[i] && e->station[i]->key == key && e->station[i]->gate);
+    for (uint32_t i = 0; any && i < e->meta.run; i++)
+        for (uint32_t k = 0; e->run[i] && k < e->run[i]->lv->station_count; k++)
+            if (e->run[i]->rq[k].st->key == key && e->run[i]->rq[k].st->gate)
+                rq_sleeps(e, &e->run[i]->rq[k]);
+    for (uint32_t i = 0; any && i < e->meta.station; i++)
+        if (e->station[i] && e->station[i]->key == key) /* of an old store not all are there yet */
+            e->station[i]->gate = 0;
+    for (uint32_t i = 0; any && i < e->m.gates; i++) {
+        e->m.gate[i].others = 0;
+        for (uint32_t p = 0; p <= SL_PRIORITY_MAX; p++)
+            e->m.gate[i].others |= (uint16_t)((e->m.gate[i].awake[p] > 0) << p);
     }
-    s->gate = 0;
-    for (uint32_t i = 0; i < e->meta.run; i++) {
-        struct run *r = e->run[i];
-        if (r && r->lv == s->lv)
-            match_rq_ready(e, &r->rq[s->idx]);
-    }
+    for (uint32_t i = 0; any && i < e->meta.run; i++)
+        for (uint32_t k = 0; e->run[i] && k < e->run[i]->lv->station_count; k++) {
+            struct rq *q = &e->run[i]->rq[k];
+            uint32_t gate = q->st->key == key && rq_offers(q) ? gate_of(e, q->st) : UINT32_MAX;
+            if (gate != UINT32_MAX)
+                rq_ready(e, q, !(e->m.gate[gate].others >> q->run->priority & 1));
+        }
 }
 
 /* Among its new equals it begins as one that wakes up does; its time among the old ones means nothing here, be it more or less. */

@@ -35,6 +35,7 @@ struct gate {
     uint64_t staff_at;            /* ... staff_changes + 1 */
     uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
     uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues of such runs that may have work here */
+    uint16_t others;                     /* match_gates_anew: bits of priorities of which somebody is awake here already */
 };
 
 /* Workers of the same kind and skills. */

@@ -205,9 +205,7 @@ void station_guard(struct engine *e, struct station *key)
     key->guarded = true;
     e->guards++;
     station_write(e, key);
-    for (uint32_t i = 0; i < e->meta.station && !e->rc; i++)
-        if (e->station[i]->key == key->id)
-            match_gate_anew(e, e->station[i]);
+    match_gates_anew(e, key->id);
 }
 
 /* Everybody who is signed in may be kept out elsewhere than before. */

@@ -104,6 +104,46 @@ static void what_it_did_at_other_stations_still_counts(void **state)
     assert_int_equal(got("plain"), 7); /* the longer run had ten at its first station */
 }
 
+/* Two runs at law/s, where asha got a task of the first; the second's turn has come. Elsewhere much was done meanwhile, at a station with which they share nobody. */
+static void the_seconds_turn(void)
+{
+    static const struct staff v[] = { { "asha", 0, "law", 1, NULL }, { "kamau", 0, "typing", 1, NULL } };
+    struct world_task t[30];
+    staff_roster(&w, &hub, v, 2);
+    world_line(&w, "line: typing\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n"
+                   "    worker: {skills: {typing: 1}}\n    form: {fields: [{name: a, type: short_answer}]}\n");
+    world_put(&w, world_run(&w, "law", "first"), 20);
+    world_put(&w, world_run(&w, "law", "second"), 20);
+    world_credit(&w, &hub, 0, 1);
+    assert_int_equal(got("first"), 1);
+    world_put(&w, world_run(&w, "typing", "elsewhere"), 30);
+    world_clear(&w);
+    world_credit(&w, &hub, 1, 30);
+    assert_int_equal(world_tasks(&w, &hub, t, 30), 30);
+}
+
+static void a_run_keeps_its_turn_when_somebody_is_suspended_from_its_station(void **state)
+{
+    (void)state;
+    the_seconds_turn();
+    struct slp_worker_set q = { .name = { "kamau", 5 }, .line = { "law", 3 }, .station = { "s", 1 } };
+    SLP_SET(&q, worker_set, line);
+    SLP_SET(&q, worker_set, station);
+    assert_int_equal(world_code(world_send(&w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    world_credit(&w, &hub, 0, 1);
+    assert_int_equal(got("second"), 1);
+}
+
+static void a_run_keeps_its_turn_when_its_station_gets_a_limit(void **state)
+{
+    (void)state;
+    the_seconds_turn();
+    world_line(&w, "line: law\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    at_once: 9\n"
+                   "    worker: {skills: {law: 1}}\n    form: {fields: [{name: a, type: short_answer}]}\n");
+    world_credit(&w, &hub, 0, 1);
+    assert_int_equal(got("second"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +151,9 @@ int main(void)
                                         end_world),
         cmocka_unit_test_setup_teardown(nor_is_it_after_a_restart, open_world, end_world),
         cmocka_unit_test_setup_teardown(what_it_did_at_other_stations_still_counts, open_world, end_world),
+        cmocka_unit_test_setup_teardown(a_run_keeps_its_turn_when_somebody_is_suspended_from_its_station, open_world,
+                                        end_world),
+        cmocka_unit_test_setup_teardown(a_run_keeps_its_turn_when_its_station_gets_a_limit, open_world, end_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
