@@ -24,6 +24,7 @@ const char *verdict_name(enum verdict v)
         [COUNTERS] = "counters",
         [NOT_ELIGIBLE] = "not_eligible",
         [OVER_ASKED] = "over_asked",
+        [VOID_COUNTS] = "void_counts",
         [CREDIT_NEGATIVE] = "credit_negative",
         [OVER_LIMIT] = "over_limit",
         [WRONG_STATE] = "wrong_state",
@@ -165,6 +166,8 @@ void checker_free(struct checker **pc)
     table_free(&c->rows, NULL);
     table_free(&c->assignments, assignment_end);
     table_free(&c->gold, NULL);
+    table_free(&c->standings, NULL);
+    table_free(&c->skills, NULL);
     table_free(&c->grants, NULL);
     table_free(&c->sessions, NULL);
     table_free(&c->subscribers, NULL);
@@ -346,6 +349,9 @@ static void tell(const struct checker *c, const struct fact *f)
                                         [FACT_TASK_DONE] = "task done",
                                         [FACT_REVIEWED] = "reviewed",
                                         [FACT_BLOCKED] = "blocked",
+                                        [FACT_STANDING] = "standing",
+                                        [FACT_SKILL] = "skill",
+                                        [FACT_VOID] = "void",
                                         [FACT_DEAD] = "dead",
                                         [FACT_UNIT_DONE] = "unit done",
                                         [FACT_DROPPED] = "dropped",
@@ -434,6 +440,8 @@ void checker_feed(struct checker *c, const struct fact *f)
         l->paused = f->flag ? l->paused | 1u << f->index : l->paused & ~(1u << f->index);
         break;
     }
+    case FACT_STANDING: ck_standing_told(c, f); break;
+    case FACT_SKILL: ck_skill_told(c, f); break;
     case FACT_STEP: ck_step_over(c); break;
     case FACT_SUBSCRIBER: subscriber(c, f); break;
     default: ck_end_fact(c, f); break;

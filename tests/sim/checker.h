@@ -31,8 +31,9 @@ enum verdict {
     FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead */
     EVENT_GAP,       /* sequences are not gapless */
     COUNTERS,        /* counters are not what a recount gives */
-    NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is off shift, is not signed in, has declined it, or while it was paused */
+    NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is suspended, is off shift, is not signed in, has declined it, or while it was paused */
     OVER_ASKED,      /* more assignments outstanding and accepted than answers wanted */
+    VOID_COUNTS,     /* a task was decided with an answer of somebody who had been suspended since he gave it */
     CREDIT_NEGATIVE, /* more assigned than granted */
     WRONG_STATE,     /* a transition, an answer or an end that the matrix does not have */
     TOO_EARLY,       /* a lease, a time to start or a delay ended before its time */
@@ -72,6 +73,9 @@ enum fact_kind {
     FACT_REVIEWED,   /* run, station, unit, result, assignment, count: round of the work, state: enum sim_review */
     FACT_BLOCKED,    /* run, station, unit */
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
+    FACT_STANDING,   /* worker, line, index: of the station's name, 16 and on: of a tournament's jury; state: 0 good, 1 suspended, 2 by a rule, 3 in training */
+    FACT_SKILL,      /* worker, index: the skill, state: enum sim_says, count: level, due: when it ends by the wall clock, 0: it does not */
+    FACT_VOID,       /* run, station, unit, assignment: its answer counts no more; 0: all were told, count: answers wanted from here on */
     FACT_UNITS_ADDED,/* run, unit */
     FACT_READY,      /* run, station, unit, why */
     FACT_WAITING,    /* run, station, unit, why, due */
@@ -120,6 +124,8 @@ struct fact {
 
 /* What a tie means at a station with copies, whose answers agree by their routes. ALL: every answer is kept, there are no ties. */
 enum sim_ties { TIES_MORE, TIES_FIRST, TIES_FAIL, TIES_ALL, TIES_ENTRIES /* a tournament's */, TIES_JURY_FIRST, TIES_JURY_REVIEW, TIES_JURY_FAIL };
+
+enum sim_says { SKILL_SAYS_HUB, SKILL_IS_GRANTED, SKILL_IS_LOWERED };
 
 enum sim_review { REVIEW_ACCEPT, REVIEW_IMPROVE, REVIEW_REJECT };
 

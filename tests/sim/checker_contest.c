@@ -117,7 +117,7 @@ static bool could(struct checker *c, const struct fact *f, const struct ck_stati
                 !(s->f.shut_hubs >> w->f.index & 1) && !(s->f.shut_teams >> w->f.team & 1) &&
                 !ck_did_before(c, f->run, f->unit, w->f.worker, s);
     for (uint32_t i = 0; fits && i < CHECKER_SKILLS; i++)
-        fits = w->f.level[i] >= s->f.level[i];
+        fits = ck_level(c, w, i, f->wall) >= s->f.level[i];
     for (const struct ck_assignment *a = fits ? ck_get(&c->assignments, t->newest) : NULL; a;
          a = ck_get(&c->assignments, a->prev))
         if (a->worker == w->f.worker && (a->state != CK_RETURNED || a->why == 4))

@@ -111,7 +111,7 @@ static void story_assignment(struct checker *c, const struct fact *f)
         ck_verdict(c, BYTES_DIFFER, "the result of assignment %" PRIu64 " is not what was submitted", f->assignment);
     if (a->acked && !has)
         ck_verdict(c, LOST, "the result of assignment %" PRIu64 " was acknowledged, and is not there", f->assignment);
-    if (a->acked && has && (a->acked == 1) != (f->state == CK_COUNTED))
+    if (a->acked && has && !a->voided && (a->acked == 1) != (f->state == CK_COUNTED))
         ck_verdict(c, WRONG_STATE, "the result of assignment %" PRIu64 " was acknowledged as %s, and is %s",
                    f->assignment, a->acked == 1 ? "counted" : "late", f->state == CK_COUNTED ? "counted" : "late");
     struct ck_task *t = told_task(c, f);
@@ -309,7 +309,7 @@ static void judge_agreement(struct checker *c, const struct ck_run *r, size_t un
                        "run %" PRIu64 " unit %zu station index %u: of %u answers (x %u, y %u, z %u) assignment %" PRIu64
                        " leads with %u votes",
                        r->id, unit, i, n, votes[0], votes[1], votes[2], t->winner, t->votes);
-        if (beyond && s->ties != TIES_ALL)
+        if (beyond && s->ties != TIES_ALL && !t->voided)
             ck_verdict(c, OVER_ASKED, "run %" PRIu64 " unit %zu station index %u: %u answers beyond what decided it",
                        r->id, unit, i, beyond);
     }

@@ -170,7 +170,8 @@ static void ready(struct checker *c, const struct fact *f)
                                      [11] = IN_HAND | IS(DEAD),
                                      [12] = IS(DONE),
                                      [13] = IS(READY),
-                                     [15] = IS(DEAD) };
+                                     [15] = IS(DEAD),
+                                     [17] = IN_HAND };
     struct ck_run *r;
     struct ck_task *t = task_of(c, f, "ready", &r);
     if (!t)
@@ -270,10 +271,12 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
         why = "is of a team that gets nothing here";
     else if (ck_did_before(c, f->run, f->unit, f->worker, s))
         why = "did what comes before";
+    else if (ck_kept_out(c, f->worker, &s->f))
+        why = "is suspended there";
     else if (ck_authors_alone(c, f, s))
         why = "is not its author, whose it is for a while";
     for (uint32_t i = 0; !why && i < CHECKER_SKILLS; i++)
-        if (w->f.level[i] < s->f.level[i])
+        if (ck_level(c, w, i, f->wall) < s->f.level[i])
             why = "lacks a skill";
     for (const struct ck_assignment *a = why || !newest ? NULL : ck_get(&c->assignments, newest); a;
          a = ck_get(&c->assignments, a->prev))
@@ -408,6 +411,8 @@ static void returned(struct checker *c, const struct fact *f)
     if (!t)
         return;
     bool begun = a->state == CK_BEGUN;
+    if (f->why == 17)
+        ck_taken_back(c, f, a);
     if (f->why == 6 || (f->why == 5 && begun))
         t->attempts++;
     if (f->why == 5 && f->at < a->until)
@@ -491,6 +496,7 @@ static void task_done(struct checker *c, const struct fact *f)
     move(c, r, f, t, ck_index_of(c, f->station), CK_DONE,
          IS(READY) | IS(WAITING) | IS(ASSIGNED) | IS(STARTED) | IS(DEAD) | (t->at_once ? IS(BLOCKED) : 0));
     touch(c, f->run, f->unit);
+    ck_no_void_counts(c, f, t);
     t->author = 0;
     const struct ck_station *s = ck_get(&c->stations, f->station);
     const struct ck_assignment *a = ck_get(&c->assignments, t->winner);
@@ -591,6 +597,13 @@ static void decided(struct checker *c, const struct fact *f)
     t->votes = f->state;
 }
 
+static void voided(struct checker *c, const struct fact *f)
+{
+    struct ck_task *t = task_of(c, f, "lost an answer", NULL);
+    if (t)
+        ck_void(c, f, t);
+}
+
 static void simple_move(struct checker *c, const struct fact *f, enum ck_state to, unsigned from, const char *what)
 {
     struct ck_run *r;
@@ -674,6 +687,7 @@ bool ck_event(struct checker *c, const struct fact *f)
     case FACT_BLOCKED: blocked(c, f); break;
     case FACT_REVIEWED: reviewed(c, f); break;
     case FACT_WANTS: wants(c, f); break;
+    case FACT_VOID: voided(c, f); break;
     case FACT_DECIDED: decided(c, f); break;
     case FACT_PLACED: ck_placed(c, f); break;
     case FACT_UNIT_DONE: unit_ends(c, f, 1); break;

@@ -72,6 +72,8 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
     switch (f->kind) {
     case FACT_STARTED: ck_move_assignment(c, f, a, CK_BEGUN, 1u << CK_HANDED); break;
     case FACT_RETURNED:
+        if (f->why == 17)
+            ck_taken_back(c, f, a);
         if (f->why == 5 && f->at < a->until)
             ck_verdict(c, TOO_EARLY, "event %" PRIu64 ": assignment %" PRIu64 " expires %" PRId64 " us early", f->seq,
                        f->assignment, a->until - f->at);
@@ -95,7 +97,7 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
         ck_move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED,
                            1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
         a->result = f->result;
-        if (f->flag && r && r->state <= 1)
+        if (f->flag && r && r->state <= 1 && !ck_kept_out(c, a->worker, checker_station(c, a->station)))
             ck_verdict(c, WRONG_STATE,
                        "event %" PRIu64 ": the answer to a control task under assignment %" PRIu64 " is late", f->seq,
                        f->assignment);
@@ -140,7 +142,8 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
     const struct ck_run *r = ck_get(&c->runs, a->run);
     if (f->act == 6 && a->state == CK_LATE)
         want = LATE_;
-    else if (f->act == 6 && want == OK_ && r && r->state > 1)
+    else if (f->act == 6 && want == OK_ && r &&
+             (r->state > 1 || ck_kept_out(c, a->worker, checker_station(c, a->station))))
         want = LATE_;
     if (f->code == OK_ || f->code == LATE_)
         a->judged = c->step;

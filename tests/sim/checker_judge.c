@@ -28,6 +28,8 @@ static bool copies_count(const struct checker *c, const struct ck_run *r, const 
     bool idle = false, mine = false;
     if (r->state > 1 || u->state || t->state == CK_DONE || t->state == CK_SKIPPED || t->state == CK_ENDED)
         return false;
+    if (ck_kept_out(c, a->worker, ck_copies(c, a->station)))
+        return false;
     if (a->state <= CK_BEGUN)
         return true;
     for (const struct ck_assignment *o = ck_get(&c->assignments, t->newest); o; o = ck_get(&c->assignments, o->prev)) {
@@ -48,7 +50,8 @@ static bool submit_counts(struct checker *c, const struct ck_run *r, const struc
         return false;
     if (ck_copies(c, a->station))
         return copies_count(c, r, u, t, a);
-    if (!ck_verdict_counts(c, a) || assignment < t->since)
+    const struct ck_station *st = ck_get(&c->stations, a->station);
+    if (!ck_verdict_counts(c, a) || assignment < t->since || (st && ck_kept_out(c, a->worker, &st->f)))
         return false;
     if (state == CK_STARTED)
         return holder == assignment;
@@ -231,6 +234,7 @@ void ck_step_over(struct checker *c)
                        c->touched[i].unit, u->state ? "done" : "open", all ? "done" : "not");
     }
     c->touched_n = 0;
+    ck_standings_judge(c);
     if (c->fifo_dirty)
         judge_fifo(c);
     if (c->pairs)

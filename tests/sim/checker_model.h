@@ -19,7 +19,7 @@ struct ck_task {
     int64_t due;
     uint32_t votes; /* of the outcome */
     uint8_t state, was, story, parked; /* parked: why it is dead */
-    bool dispatched, declined, told, at_once; /* at_once: decided by auto_judge */
+    bool dispatched, declined, told, at_once, voided; /* at_once: decided by auto_judge; voided: answers of it count no more */
     /* with reviews: how often its work was sent back; whose alone it is since `back_us`, 0: anybody's; of a review: the last verdict, and that the work is to go back */
     uint32_t round;
     uint64_t author, reviewed; /* reviewed: the result whose verdict was told last */
@@ -48,7 +48,7 @@ struct ck_assignment {
     int64_t given; /* wall */
     uint32_t station;
     uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
-    bool told, past; /* past: it counted, and was sent back since */
+    bool told, past, voided; /* past: it counted, and was sent back since; voided: its worker was suspended since */
     int32_t route;
     uint32_t round;  /* of the work, when it was given */
     uint64_t about, digest; /* of a verdict: the assignment whose work it is about; digest: of the result as the story tells it */
@@ -63,6 +63,8 @@ struct ck_hub { uint64_t session; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_gold { uint64_t handed, golds, seen, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows */
+struct ck_standing { uint64_t void_result, taken_back; uint8_t standing; }; /* taken_back: the step in which he lost what he held */
+struct ck_skill { uint8_t source, level; int64_t until; };
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
 struct ck_line { uint32_t state, paused; };
@@ -74,13 +76,14 @@ struct ck_touched { uint64_t run, unit; };
 
 struct checker {
     FILE *story;
-    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts, gold;
+    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts, gold, standings, skills;
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
     size_t touched_n, touched_cap, pairs, pair_cap;
     struct ck_pair *pair;
     bool fifo_dirty;
+    uint64_t kept_out; /* the newest step in which somebody was suspended */
     uint64_t count[VERDICTS];
     char text[VERDICTS][300];
     struct checker_sums sums;
@@ -109,6 +112,15 @@ static inline bool ck_is_gold(uint64_t unit) { return unit >= GOLD_UNIT; }
 bool ck_gold_event(struct checker *c, const struct fact *f); /* it is of a control task */
 void ck_gold_counted(struct checker *c, const struct fact *f, const struct ck_station *s); /* an assignment of another task */
 void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *a);
+/* checker_standing.c */
+bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *station);
+void ck_standing_told(struct checker *c, const struct fact *f);
+void ck_void(struct checker *c, const struct fact *f, struct ck_task *t);
+void ck_no_void_counts(struct checker *c, const struct fact *f, const struct ck_task *t);
+void ck_taken_back(struct checker *c, const struct fact *f, const struct ck_assignment *a);
+void ck_standings_judge(struct checker *c); /* what a step left in hand */
+void ck_skill_told(struct checker *c, const struct fact *f);
+uint8_t ck_level(const struct checker *c, const struct ck_worker *w, uint32_t skill, int64_t wall);
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */

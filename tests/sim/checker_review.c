@@ -144,7 +144,8 @@ bool ck_sent_back(struct checker *c, const struct fact *f, struct ck_task *t)
     t->accepted = t->attempts = 0;
     if (a)
         a->past = true;
-    if (!dead && w && w->on && v->f.return_us) {
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    if (!dead && w && w->on && v->f.return_us && !ck_kept_out(c, a->worker, &s->f)) {
         t->author = a->worker;
         t->back_us = f->at + v->f.return_us;
     }

@@ -17,6 +17,7 @@ static struct slp_bytes name_of(const char *n)
 
 static void put_right(struct sim *s)
 {
+    operator_forgives(s);
     for (uint32_t i = 0; i < s->plan.lines; i++) {
         struct slp_line_set l = { .line = name_of(s->line[i].name), .action = 1 };
         server_ask(s, SLP_LINE_SET, &l);

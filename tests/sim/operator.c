@@ -3,7 +3,7 @@
 
 #include "tests/sim/sim.h"
 
-static happening apply_first, operate, meddle, undo;
+static happening apply_first, operate, meddle, undo, judge;
 
 static struct slp_bytes name_of(const char *n)
 {
@@ -169,6 +169,113 @@ static void meddle(struct sim *s, uint64_t unused, uint64_t unused2)
     sched_at(s, s->now_us + rng_range(r, s->plan.meddle_every_us / 10, s->plan.meddle_every_us * 2), meddle, 0, 0);
 }
 
+/* ---- workers ---- */
+
+void operator_meets(struct sim *s, uint64_t worker, struct slp_bytes name)
+{
+    for (uint32_t h = 0; h < s->plan.hubs; h++)
+        for (uint32_t i = 0; worker && i < s->hub[h].staff_n; i++)
+            if (strlen(s->hub[h].staff[i].name) == name.n && !memcmp(s->hub[h].staff[i].name, name.p, name.n)) {
+                CHECK(s, worker < WORKERS_MAX);
+                s->operator.name[worker] = s->hub[h].staff[i].name;
+            }
+}
+
+void operator_heard(struct sim *s, uint64_t worker, uint64_t line, struct slp_bytes station, bool out)
+{
+    struct operator* o = & s->operator;
+    uint32_t i = 0;
+    while (i < o->outs && (o->out[i].worker != worker || o->out[i].line != line ||
+                           strlen(o->out[i].station) != station.n || memcmp(o->out[i].station, station.p, station.n)))
+        i++;
+    if (out && i == o->outs) {
+        CHECK(s, i < KEPT_OUT_MAX && station.n < sizeof o->out[i].station);
+        o->out[i] = (struct kept_out){ .worker = worker, .line = line };
+        memcpy(o->out[i].station, station.p, station.n);
+        o->outs++;
+    } else if (!out && i < o->outs) {
+        o->out[i] = o->out[--o->outs];
+    }
+    s->tally.suspensions += out;
+    s->tally.readmissions += !out;
+}
+
+static const char *line_name(struct sim *s, uint64_t id)
+{
+    uint32_t i = 0;
+    while (s->line[i].id != id)
+        CHECK(s, ++i < s->plan.lines);
+    return s->line[i].name;
+}
+
+void operator_forgives(struct sim *s)
+{
+    struct operator* o = & s->operator;
+    for (uint32_t n = o->outs; n--;) { /* each that comes back leaves the list */
+        struct slp_worker_set q = { .name = name_of(o->name[o->out[n].worker]),
+                                    .action = 1,
+                                    .line = name_of(line_name(s, o->out[n].line)),
+                                    .station = name_of(o->out[n].station) };
+        SLP_SET(&q, worker_set, line);
+        SLP_SET(&q, worker_set, station);
+        server_ask(s, SLP_WORKER_SET, &q);
+    }
+}
+
+/* Somebody is suspended, or may come back; somebody is granted a skill, for good or for a while, or it is taken back. In the middle of whatever he does. Those on whom it depends
+ * that there is an end are let alone where tasks ask for several of them: an answer that is void is never asked of the same worker again. */
+static void judge(struct sim *s, uint64_t unused, uint64_t unused2)
+{
+    static const char *const skills[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
+    struct operator* o = & s->operator;
+    struct rng *r = &o->judge;
+    (void)unused;
+    (void)unused2;
+    if (s->calm)
+        return;
+    const struct hub *h = &s->hub[rng_below(r, s->plan.hubs)];
+    const struct member *m = &h->staff[rng_below(r, h->staff_n)];
+    const struct sim_line *l = &s->line[rng_below(r, s->plan.lines)];
+    const struct sim_variant *v = &l->v[rng_below(r, l->variants)];
+    uint32_t at = (uint32_t)rng_below(r, v->stations);
+    bool jury = v->st[at].ties >= TIES_JURY_FIRST;
+    char station[12];
+    snprintf(station, sizeof station, "s%u%s", jury ? v->st[at].jury : at, jury ? ".jury" : "");
+    struct slp_worker_set q = { .name = name_of(m->name), .line = name_of(l->name), .station = name_of(station) };
+    uint64_t lot = rng_below(r, 20);
+    bool several = s->plan.copies || s->plan.contests || s->plan.reviews;
+    q.action = lot < 7 ? 0 : lot < 12 ? 1 : lot < 17 ? 2 : 3;
+    if (q.action == 1 && o->outs && rng_chance(r, 800000)) { /* somebody who is kept out */
+        const struct kept_out *k = &o->out[rng_below(r, o->outs)];
+        q.name = name_of(o->name[k->worker]);
+        q.line = name_of(line_name(s, k->line));
+        q.station = name_of(k->station);
+    }
+    if (q.action < 2) {
+        SLP_SET(&q, worker_set, line);
+        SLP_SET(&q, worker_set, station);
+        q.reason = name_of("as the dice fell");
+        SLP_SET(&q, worker_set, reason);
+    } else {
+        q.skill = name_of(skills[rng_below(r, CHECKER_SKILLS)]);
+        SLP_SET(&q, worker_set, skill);
+    }
+    if (q.action == 2) {
+        q.level = (uint64_t)rng_range(r, 1, 3);
+        SLP_SET(&q, worker_set, level);
+        if (rng_chance(r, 500000)) {
+            q.until_wall_us = server_wall_us(s) + rng_spread(r, MINUTE, DAY);
+            SLP_SET(&q, worker_set, until_wall_us);
+        }
+    }
+    TELL(s, "operator: worker_set %.*s action %" PRIu64 " at %.*s %.*s", (int)q.name.n, q.name.p, q.action,
+         (int)q.line.n, q.line.p, (int)q.station.n, q.station.p);
+    if (q.action || !m->steady || !several)
+        send(s, SLP_WORKER_SET, &q);
+    s->tally.grants += q.action == 2;
+    sched_at(s, s->now_us + rng_range(r, s->plan.judge_every_us / 10 + 1, s->plan.judge_every_us * 2), judge, 0, 0);
+}
+
 void operator_open(struct sim *s)
 {
     s->operator.rng = rng_of(s->plan.seed, "operator", 0);
@@ -178,6 +285,9 @@ void operator_open(struct sim *s)
     s->operator.meddler = rng_of(s->plan.seed, "meddler", 0);
     if (s->plan.meddle_every_us != NEVER)
         sched_at(s, s->now_us + MINUTE, meddle, 0, 0);
+    s->operator.judge = rng_of(s->plan.seed, "judge", 0);
+    if (s->plan.judge_every_us != NEVER)
+        sched_at(s, s->now_us + MINUTE, judge, 0, 0);
     if (s->plan.operate_every_us != NEVER)
         sched_at(s, s->now_us + s->plan.operate_every_us, operate, 0, 0);
 }
@@ -188,7 +298,8 @@ void operator_take(struct sim *s, const struct frame *f)
     struct slp_fault fault;
     if (slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2M, &m, &fault) != 0)
         sim_broken(s, "the operator got what cannot be read: %s", fault.place);
-    if (m.type == SLP_ERROR && m.u.error.code != SLP_E_NOT_FOUND && m.u.error.code != SLP_E_BAD_STATE)
+    if (m.type == SLP_ERROR && m.u.error.code != SLP_E_NOT_FOUND && m.u.error.code != SLP_E_BAD_STATE &&
+        m.u.error.code != SLP_E_BAD_VALUE) /* a grant that ended while the request was under way */
         sim_broken(s, "the operator is refused: %s %.*s", slp_error_name(m.u.error.code), (int)m.u.error.text.n,
                    m.u.error.text.p);
 }

@@ -91,6 +91,9 @@ void plan_make(struct plan *p, const struct options *o)
     p->contests = !o->no_copies && !p->alike && !p->reviews && rng_chance(&tr, 350000);
     p->scarce = !p->reviews && (p->copies || p->contests) && rng_chance(&tr, 500000);
 
+    struct rng jr = rng_of(o->seed, "judge every", 0);
+    p->judge_every_us = rng_chance(&jr, 500000) ? NEVER : rng_spread(&jr, 20 * SEC, 2 * HOUR);
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -120,7 +123,7 @@ void plan_make(struct plan *p, const struct options *o)
         p->io_ppm = p->memory_ppm = p->damage_ppm = 0;
     }
     if (o->no_operator)
-        p->operate_every_us = p->meddle_every_us = NEVER;
+        p->operate_every_us = p->meddle_every_us = p->judge_every_us = NEVER;
     if (o->no_people)
         p->decline_ppm = p->fail_ppm = p->bury_ppm = p->forget_ppm = p->release_ppm = p->bad_ppm = 0;
 }
@@ -152,6 +155,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "agents' clock steps", p->agent_wall_every_us);
     every(f, "operator", p->operate_every_us);
     every(f, "meddling", p->meddle_every_us);
+    every(f, "suspensions and grants", p->judge_every_us);
     if (p->copies)
         fprintf(f, ", copies");
     if (p->reviews)

@@ -66,7 +66,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     /* people */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */
-    int64_t operate_every_us, meddle_every_us; /* meddle: with a run among its equals, and back again */
+    int64_t operate_every_us, meddle_every_us, judge_every_us; /* meddle: with a run among its equals, and back again; judge: suspend, readmit, grant, revoke */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
     bool reviews; /* some stations review the one before them */
@@ -90,6 +90,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(link_cuts) T(relinks) T(confused_acts) \
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
+    T(suspensions) T(readmissions) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(broker_clock_steps) T(times_gone_back) T(full_stores) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
@@ -283,9 +284,22 @@ void producers_calm(struct sim *s);
 void producers_close(struct sim *s);
 
 /* ---- operator.c ---- */
-struct operator { struct rng rng, meddler; struct wire wire; uint64_t next_id; };
+#define WORKERS_MAX 512
+#define KEPT_OUT_MAX 4096
+struct kept_out { uint64_t worker, line; char station[12]; };
+struct operator {
+    struct rng rng, meddler, judge;
+    struct wire wire;
+    uint64_t next_id;
+    const char *name[WORKERS_MAX]; /* of workers, by number */
+    struct kept_out out[KEPT_OUT_MAX];
+    uint32_t outs;
+};
 void operator_open(struct sim *s);
 void operator_take(struct sim *s, const struct frame *f);
+void operator_meets(struct sim *s, uint64_t worker, struct slp_bytes name);
+void operator_heard(struct sim *s, uint64_t worker, uint64_t line, struct slp_bytes station, bool out);
+void operator_forgives(struct sim *s); /* whoever is kept out of anything may come back */
 
 /* ---- watcher.c ---- */
 struct watcher { struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };

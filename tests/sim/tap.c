@@ -31,8 +31,13 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        TASK_WANTS = 27,
        REVIEWED = 32,
        TASKS_BLOCKED = 33,
-       TASK_PLACED = 36
+       TASK_PLACED = 36,
+       WORKER_STANDING = 40,
+       WORKER_SKILL,
+       ANSWERS_VOID = 43
 };
+
+static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
 
 /* ---- the data of an event: a map with string keys ---- */
 
@@ -242,6 +247,56 @@ static void submitted(struct sim *s, struct fact *f, struct slp_bytes data)
     }
 }
 
+static bool is(struct slp_bytes text, const char *word)
+{
+    return text.n == strlen(word) && !memcmp(text.p, word, text.n);
+}
+
+static void standing(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    static const char *const words[] = { "good", "suspended", "suspended by rule", "in training" };
+    struct slp_bytes name = text(data, "station"), word = text(data, "standing");
+    CHECK(s, name.n >= 2 && name.p[0] == 's');
+    f->kind = FACT_STANDING;
+    f->worker = number(data, "worker");
+    f->index = (uint32_t)(name.p[1] - '0') + (name.n > 2 ? 16 : 0);
+    while (f->state < 3 && !is(word, words[f->state]))
+        f->state++;
+    checker_feed(s->checker, f);
+    operator_heard(s, f->worker, f->line, name, f->state != 0);
+}
+
+static void skill(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    struct slp_bytes name = text(data, "skill"), source = text(data, "source");
+    f->kind = FACT_SKILL;
+    f->worker = number(data, "worker");
+    while (f->index < CHECKER_SKILLS && !is(name, skill_names[f->index]))
+        f->index++;
+    CHECK(s, f->index < CHECKER_SKILLS);
+    f->state = is(source, "granted") ? SKILL_IS_GRANTED : is(source, "lowered") ? SKILL_IS_LOWERED : SKILL_SAYS_HUB;
+    f->count = number(data, "level");
+    f->due = (int64_t)number(data, "until_wall_us");
+    checker_feed(s->checker, f);
+}
+
+static void answers_void(struct sim *s, struct fact *f, struct slp_bytes data)
+{
+    struct slr r;
+    struct slr_value v, no;
+    CHECK(s, at(data, "assignments", &r) && slr_next(&r, &v) == 0 && v.type == SLR_ARRAY);
+    f->kind = FACT_VOID;
+    for (uint32_t n = v.n; n; n--) {
+        CHECK(s, slr_next(&r, &no) == 0);
+        f->assignment = no.u64;
+        checker_feed(s->checker, f);
+        s->tally.void_answers++;
+    }
+    f->assignment = 0;
+    f->count = number(data, "wanted");
+    checker_feed(s->checker, f);
+}
+
 static void event(struct sim *s, const struct slp_item_event *e, const struct tapped *t)
 {
     struct fact f = { .seq = e->seq,
@@ -304,6 +359,9 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.count = number(e->data, "wanted");
         break;
     case TASK_PLACED: placed(s, &f, e->data); return;
+    case WORKER_STANDING: standing(s, &f, e->data); return;
+    case WORKER_SKILL: skill(s, &f, e->data); return;
+    case ANSWERS_VOID: answers_void(s, &f, e->data); return;
     case UNITS_DONE: units(s, &f, e->data, FACT_UNIT_DONE); return;
     case UNITS_DROPPED: units(s, &f, e->data, FACT_DROPPED); return;
     case ASSIGNED: assigned(s, &f, e->data); return;
@@ -313,7 +371,10 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         for (p = pairs(e->data, "assignments"); each(&p, &f.assignment);)
             checker_feed(s->checker, &f);
         return;
-    case RETURNED: f.kind = FACT_RETURNED; break;
+    case RETURNED:
+        f.kind = FACT_RETURNED;
+        s->tally.taken_back += f.why == 17;
+        break;
     case HUB_SESSION:
         f.kind = FACT_SESSION;
         f.flag = number(e->data, "connected");
@@ -445,7 +506,6 @@ static uint32_t hub_index(const struct sim *s, struct slp_bytes name)
 
 static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *a)
 {
-    static const char *const skills[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
     struct slp_cursor c = slp_each(t->m.u.roster.workers), n = slp_each(a->u.roster_done.workers);
     struct slp_item_worker_def d;
     checker_feed(s->checker, &(struct fact){ .kind = FACT_ROSTER, .session = t->m.u.roster.session });
@@ -461,10 +521,11 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
         f.team = d.team.n ? (uint32_t)(d.team.p[4] - '0') : 0;
         for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
             for (int i = 0; i < CHECKER_SKILLS; i++)
-                if (strlen(skills[i]) == sk.name.n && !memcmp(skills[i], sk.name.p, sk.name.n))
+                if (is(sk.name, skill_names[i]))
                     f.level[i] = (uint8_t)sk.level;
         if (no)
             checker_feed(s->checker, &f);
+        operator_meets(s, no, d.name);
     }
 }
 

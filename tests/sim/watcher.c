@@ -114,7 +114,8 @@ void watchers_publish(struct sim *s)
     memory_go();
     int rc = reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s);
     memory_pause();
-    if (rc && !memory_failed() && !memory_lmdb_failed()) { /* what cannot be read is not published: a gap, and who sees it asks */
+    if (rc && !memory_failed() &&
+        !memory_lmdb_failed()) { /* what cannot be read is not published: a gap, and who sees it asks */
         damage_ends(s, true, "a publication failed");
         sim_broken(s, "a publication failed");
     }

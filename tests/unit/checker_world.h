@@ -130,5 +130,66 @@ static inline void judged(struct history *h, enum verdict v)
     checker_free(&h->c);
 }
 
-/* ---- */
+/* ---- stations with copies: run 2 at station 9, which asks two, and up to `max` while they do not agree ---- */
+
+enum { SEVERAL = 9, RUN2 = 2, CARL = 3 };
+
+static inline struct history several(uint32_t ties, uint32_t max)
+{
+    struct history h = begin();
+    FEED(&h, .kind = FACT_STATION, .station = SEVERAL, .index = 0, .stations = 1, .first = SEVERAL, .line = LINE,
+         .when_on = -1, .attempts = 3, .copies_min = 2, .copies_max = max, .ties = ties);
+    FEED(&h, .kind = FACT_WORKER, .worker = CARL, .session = SESSION);
+    FEED(&h, .kind = FACT_GRANT, .session = SESSION, .worker = CARL, .count = 10);
+    FEED(&h, .kind = FACT_RUN, .run = RUN2, .station = SEVERAL, .count = 5);
+    FEED(&h, .kind = FACT_ROW_SENT, .run = RUN2, .row = 201, .digest = row_digest_of(201), .flag = true, .worker = 9);
+    EVENT(&h, .kind = FACT_UNITS_ADDED, .run = RUN2, .unit = 1);
+    EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL);
+    STEP(&h);
+    FEED(&h, .kind = FACT_ROW_ACKED, .run = RUN2, .row = 201, .unit = 1);
+    return h;
+}
+
+static inline void hand(struct history *h, uint64_t assignment, uint64_t worker, bool wants_more)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN2, .unit = 1, .station = SEVERAL, .assignment = assignment,
+          .worker = worker, .hub = HUB);
+    if (wants_more)
+        EVENT(h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 11);
+    STEP(h);
+}
+
+static inline void say(struct history *h, uint64_t assignment, uint64_t result, uint64_t worker, int route)
+{
+    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 5000 + assignment,
+         .route = route);
+    FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = worker, .session = SESSION, .code = 0);
+    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = result);
+}
+
+static inline void decide(struct history *h, uint64_t result, uint64_t winner, uint64_t answers, uint32_t votes)
+{
+    EVENT(h, .kind = FACT_DECIDED, .run = RUN2, .unit = 1, .station = SEVERAL, .result = result, .assignment = winner,
+          .count = answers, .state = votes);
+    EVENT(h, .kind = FACT_TASK_DONE, .run = RUN2, .unit = 1, .station = SEVERAL);
+    EVENT(h, .kind = FACT_UNIT_DONE, .run = RUN2, .unit = 1);
+    STEP(h);
+}
+
+static inline void tell_several(struct history *h, uint64_t assignments)
+{
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN2, .unit = 1, .state = 1, .row = 201, .digest = row_digest_of(201));
+    FEED(h, .kind = FACT_STORY_TASK, .run = RUN2, .unit = 1, .index = 0, .state = CK_DONE);
+    for (uint64_t a = 1; a <= assignments; a++)
+        FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN2, .unit = 1, .index = 0, .assignment = a, .state = CK_COUNTED,
+             .digest = 5000 + a);
+    FEED(h, .kind = FACT_OUTPUT, .run = RUN2, .unit = 1, .row = 201, .digest = row_digest_of(201));
+    FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN2, .state = 0, .flag = true, .counts = { 1, 1 });
+}
+
+static inline void want(struct history *h, uint64_t n, uint32_t why)
+{
+    EVENT(h, .kind = FACT_WANTS, .run = RUN2, .unit = 1, .station = SEVERAL, .count = n, .why = why);
+}
+
 #endif
