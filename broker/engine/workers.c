@@ -323,6 +323,7 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         stored_write(e, w->id, &s);
         worker_sign_off(e, w);
         w->on_roster = false;
+        w->credit_session = 0; /* his agent forgets him: should he come back, it counts his credit from nothing */
         e->staff_lost = true;
         e->staff_changes++;
         mask_clear(e, w);

@@ -391,8 +391,13 @@ void checker_feed(struct checker *c, const struct fact *f)
         struct ck_worker *w = ck_make(&c->workers, f->worker, sizeof *w);
         w->f = *f;
         w->f.hub = ck_hub_of(c, f->session);
-        if (!w->was_on)
+        if (!w->was_on) { /* his agent had forgotten him: credit begins at nothing */
+            struct ck_grant *g = ck_get(&c->grants, f->session * 0x1000003 ^ f->worker);
             w->signed_in = false;
+            w->sent = 0;
+            if (g)
+                g->total = 0;
+        }
         w->on = w->was_on = true;
         break;
     }

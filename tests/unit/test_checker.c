@@ -283,7 +283,9 @@ static void who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back(v
     FEED(&h, .kind = FACT_ROSTER, .session = SESSION);
     FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 2 });
     give(&h, 1, 1, 1, ANNA);
-    judged(&h, NOT_ELIGIBLE);
+    assert_true(checker_count(h.c, NOT_ELIGIBLE) == 1);
+    assert_true(checker_count(h.c, CREDIT_NEGATIVE) == 1); /* what was granted before he left is void */
+    checker_free(&h.c);
 }
 
 static void a_second_assignment_of_one_task_is_asked_too_much(void **state)

@@ -490,6 +490,19 @@ static void who_comes_back_on_the_roster_has_the_credit_of_the_new_session(void 
     assert_int_equal(take(0, 3), 3);
 }
 
+static void who_comes_back_on_the_roster_in_the_same_session_begins_credit_anew(void **state)
+{
+    (void)state;
+    world_put(&s.w, s.run, 30);
+    assert_int_equal(take(0, 10), 10);
+    roster(&s.h, "without", (const char *[]){ "hub-1", NULL }, NULL, 0, true);
+    roster(&s.h, "with", (const char *[]){ "hub-0", "hub-1", NULL }, NULL, 0, true);
+    grant(0, 3); /* his agent forgot him, and counts from nothing */
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 30), 3);
+    grant(0, 4);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 30), 1);
+}
+
 static void skills_decide_and_change_with_the_roster(void **state)
 {
     (void)state;
@@ -593,6 +606,7 @@ int main(void)
         TEST(a_roster_in_several_frames_counts_when_the_last_has_come),
         TEST(a_worker_is_on_one_roster_at_a_time_and_may_move),
         TEST(who_comes_back_on_the_roster_has_the_credit_of_the_new_session),
+        TEST(who_comes_back_on_the_roster_in_the_same_session_begins_credit_anew),
         TEST(skills_decide_and_change_with_the_roster),
         TEST(elements_behind_a_skill_are_skipped_not_stored),
         TEST(people_and_robots_get_what_is_for_them),
