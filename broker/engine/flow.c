@@ -70,7 +70,7 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
                 task_set(e, r, head, idx, TASK_READY);
                 bool again = s->type == LD_IMPROVE && review_round(r->rq[idx].st, head) > 0;
                 queue_ready(e, &r->rq[idx], again ? LANE_RETURNED : LANE_FRESH, unit, why);
-                if (s->not_did_count && has_copies(r->rq[idx].st)) {
+                if (s->not_did_count) {
                     nobody_check(e, &r->rq[idx], unit);
                     if (!(head = unit_head(e, r, unit, true)))
                         return;

@@ -71,6 +71,7 @@ struct station {
     struct limit *limit;
     struct counts c;            /* over all runs; memory only, summed at open */
     uint64_t results;           /* likewise: handed in, late ones too */
+    uint64_t nobody, declined;  /* likewise: parked since nobody is left; ready, and declined by somebody (without copies) */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
     uint64_t submitted, returned; /* since the start */
     struct minute submits;
@@ -91,6 +92,7 @@ struct rq { /* one station's queue of one run */
     struct station *st;
     struct counts c;
     uint64_t results;         /* handed in, late ones too */
+    uint64_t nobody, declines; /* as a station's nobody, declined */
     struct lane_q lane[LANES];
     struct ranges pend[LANES]; /* became ready in this step */
     bool dirty, pending, declined; /* declined: somebody declined what is in pend */
@@ -693,10 +695,12 @@ void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx);
 /* Append what its worker is told besides the fields: a map. False: nothing. */
 bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room); /* goes into what is shown */
 
-/* nobody.c: tasks with copies for which nobody is left of those who are registered */
+/* nobody.c: tasks for which nobody is left of those who are registered */
+#define NOBODY_TEXT 240
 #define STAFF_MAX 1000 /* where more than so many pass the gate, somebody is */
-void nobody_check(struct engine *e, struct rq *q, uint64_t unit); /* parks it if it is one; else nothing */
-bool nobody_for(struct engine *e, struct rq *q, uint64_t unit);   /* is it one, whatever its state? */
+void nobody_check(struct engine *e, struct rq *q, uint64_t unit); /* parks it if it is ready and one of these; else nothing */
+bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t size); /* is it one, whatever its state? Then why says so */
+static inline bool dead_for_want(uint8_t why) { return why == DEAD_NOBODY || why == DEAD_NO_JURY; }
 void nobody_rosters(struct engine *e);                           /* the end of a step: somebody came or can more than before; left, or can less */
 bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows); /* of their sweeps; true: at the end */
 bool nobody_step_unstaffed(struct engine *e, struct sweep *s, uint32_t units);

@@ -1,13 +1,16 @@
-/* Tasks for which nobody is left. A task with copies wants answers of people who have had no part in it; there may come a moment when of all who are registered, on
- * whatever roster, nobody is such a one: each of those who pass the station's gate has answered, declined, or did what shuts him out. Such a task must not wait for ever: it is parked,
- * and says why. docs/adr/0016-tournaments.md has the argument.
+/* Tasks for which nobody is left. There may come a moment when of all who are registered, on whatever roster, nobody may be given a task any more: each of
+ * those who pass the station's gate has declined it, or did what shuts him out, or, where several answers are wanted, has answered. Such a task must not wait for ever: it
+ * is parked, and says why. docs/adr/0016-tournaments.md has the argument.
  *
- *   looked at   when a place of the task is open and nobody holds another one: as it becomes ready, and as its last holder answers, declines or gives it back
+ *   looked at   when the task is ready and, with copies, nobody holds another place of it: as it becomes ready, and as its last holder answers, declines or gives it back
  *   and         by a sweep over what is ready at a station, after a roster lost somebody who may have been the last
  *   brought     back by a sweep over what was parked so at a station, after a roster gained somebody
  *
- * A task that nobody has had yet, where nothing shuts anybody out, waits: whoever may do it may come yet, as at any station. Signed in or not, on shift or not makes no
- * difference: only who is registered. Counting them stops at STAFF_MAX; where more pass the gate, a task is not looked at. */
+ * A task waits where nobody passes the gate and nobody has had it: whoever may do it may come yet. Signed in or not, on shift or not makes no difference: only who is
+ * registered. Nor whose alone a task is for a while after a review: that time ends. Counting them stops at STAFF_MAX; where more pass the gate, a task is not looked at.
+ *
+ * Each queue counts what was parked so, and what of a station without copies is ready and was declined: so a roster's change costs nothing where there is
+ * nothing to find. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -16,13 +19,12 @@
 struct taken_part {
     uint32_t n, staff; /* how many of the staff are shut out, and how many there are */
     uint32_t who[STAFF_MAX + 1];
-    bool any; /* somebody is, whether he is on a roster or not */
+    bool had; /* somebody has had the task itself, whether he is on a roster or not */
 };
 
 static void shut_out(struct engine *e, uint32_t gate, struct taken_part *p, uint32_t worker)
 {
     const struct worker *w = e->worker[worker - 1];
-    p->any = true;
     if (!gate_takes(e, gate, w))
         return;
     for (uint32_t i = 0; i < p->n; i++)
@@ -32,83 +34,131 @@ static void shut_out(struct engine *e, uint32_t gate, struct taken_part *p, uint
     p->who[p->n++] = worker;
 }
 
-/* Those in this chain of assignments who are shut out by it. */
-static void shut_out_by(struct engine *e, uint32_t gate, struct taken_part *p, uint64_t newest, bool own)
+/* Those who were given the task and will not be again. An answer is the end of that only where it has copies: a review may send others back. */
+static void shut_out_by_it(struct engine *e, const struct station *st, uint32_t gate, struct taken_part *p,
+                           uint64_t newest)
 {
     for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
-        if (own ? x.a->state != ASSIGN_RETURNED || x.a->why == WHY_DECLINED : x.a->state == ASSIGN_COUNTED)
+        if (x.a->state == ASSIGN_RETURNED ? x.a->why == WHY_DECLINED : has_copies(st)) {
+            p->had = true;
+            shut_out(e, gate, p, x.a->worker);
+        }
+}
+
+/* Those who did what this task must not be done by. */
+static void shut_out_before(struct engine *e, uint32_t gate, struct taken_part *p, uint64_t newest)
+{
+    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
+        if (x.a->state == ASSIGN_COUNTED)
             shut_out(e, gate, p, x.a->worker);
 }
 
-/* Is it certain without a look that somebody is left? Each who counted is one, and so is each who did what comes before; who declined or was late is not counted. */
-static bool surely_enough(const struct rq *q, const uint8_t *t, uint32_t staff)
+/* So many at most did what comes before a task of this station, and are shut out by that. Of work that is never reviewed one result counts. */
+static uint32_t most_before(const struct station *st)
 {
-    const struct ld_station *s = q->st->def;
-    uint32_t most = t[ST_COUNTED];
-    for (uint32_t i = 0; i < s->not_did_count; i++)
-        most += q->run->lv->stations[s->not_did[i]].copies.max ? COUNTED_MAX : SL_ATTEMPTS_MAX;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < st->def->not_did_count; i++) {
+        const struct ld_station *b = &st->lv->stations[st->def->not_did[i]];
+        bool rounds = b->type == LD_IMPROVE || b->reviewed_by >= 0;
+        most += b->copies.max ? COUNTED_MAX : rounds ? UINT8_MAX + 1 : 1;
+    }
+    return most;
+}
+
+/* Is it certain without a look that somebody is left? Each who counted is one, and so is each who did what comes before; who declined or was late is not counted. */
+static bool surely_enough(const struct station *st, const uint8_t *t, uint32_t staff)
+{
+    uint32_t most = most_before(st) + (has_copies(st) ? t[ST_COUNTED] : 0);
     return !(t[ST_FLAGS] & STATE_FLAG_DECLINED) && staff > most;
 }
 
-/* Nobody is left for another answer to this task, which nobody holds. */
+/* Nobody is left for this task, which nobody holds. */
 static bool nobody_left(struct engine *e, struct rq *q, uint64_t unit, struct taken_part *p)
 {
     const struct ld_station *s = q->st->def;
-    uint32_t gate = gate_of(e, q->st);
-    uint8_t *h = gate == UINT32_MAX ? NULL : unit_head(e, q->run, unit, false);
-    uint64_t newest[1 + SL_LINE_STATIONS_MAX];
-    if (!h)
+    uint8_t *h = unit_head(e, q->run, unit, false);
+    const uint8_t *t = h ? unit_station(h, q->st->idx) : NULL;
+    if (!t || (!has_copies(q->st) && !s->not_did_count && !(t[ST_FLAGS] & STATE_FLAG_DECLINED)))
         return false;
-    const uint8_t *t = unit_station(h, q->st->idx);
+    uint32_t gate = gate_of(e, q->st);
+    if (gate == UINT32_MAX)
+        return false;
     p->staff = gate_staff(e, gate);
     p->n = 0;
-    p->any = false;
-    if (p->staff > STAFF_MAX || surely_enough(q, t, p->staff))
+    p->had = false;
+    if (p->staff > STAFF_MAX || surely_enough(q->st, t, p->staff))
         return false;
-    newest[0] = get_u48(t + ST_ASSIGN);
+    uint64_t newest = get_u48(t + ST_ASSIGN), before[SL_LINE_STATIONS_MAX];
     for (uint32_t i = 0; i < s->not_did_count; i++)
-        newest[1 + i] = get_u48(unit_station(h, s->not_did[i]) + ST_ASSIGN);
-    for (uint32_t i = 0; i <= s->not_did_count && !e->rc; i++)
-        shut_out_by(e, gate, p, newest[i], i == 0);
-    return !e->rc && p->any && p->n == p->staff;
+        before[i] = get_u48(unit_station(h, s->not_did[i]) + ST_ASSIGN);
+    shut_out_by_it(e, q->st, gate, p, newest);
+    for (uint32_t i = 0; i < s->not_did_count && !e->rc; i++)
+        shut_out_before(e, gate, p, before[i]);
+    return !e->rc && p->n == p->staff && (p->n || p->had);
+}
+
+static bool held(const struct station *st, const uint8_t *t)
+{
+    return has_copies(st) && t[ST_HELD];
+}
+
+static void say_why(const struct station *st, const uint8_t *t, uint32_t staff, char *why, size_t size)
+{
+    bool jury = st->def->type == LD_JURY;
+    if (!has_copies(st)) {
+        snprintf(why, size, "nobody is left: of %u workers who may %s it, all have declined it%s", staff,
+                 is_review(st) ? "review" : "do",
+                 st->def->not_did_count ? " or had a part in what it builds upon" : "");
+        return;
+    }
+    unsigned has = t[ST_COUNTED], wants = has + copies_open(st->def, t);
+    snprintf(why, size,
+             "nobody is left: of %u %s wanted %u are in, and of %u workers who may %s, all have had a part in it",
+             wants,
+             jury                             ? "votes"
+             : st->def->type == LD_TOURNAMENT ? "entries"
+                                              : "answers",
+             has, staff, jury ? "judge" : "answer");
 }
 
 void nobody_check(struct engine *e, struct rq *q, uint64_t unit)
 {
     struct taken_part p;
-    char why[200];
-    uint8_t *h = has_copies(q->st) ? unit_head(e, q->run, unit, false) : NULL;
+    char why[NOBODY_TEXT];
+    uint8_t *h = unit_head(e, q->run, unit, false);
     const uint8_t *t = h ? unit_station(h, q->st->idx) : NULL;
-    if (!t || t[ST_STATE] != TASK_READY || t[ST_HELD] || !nobody_left(e, q, unit, &p))
+    if (!t || h[UH_STATE] != UNIT_OPEN || t[ST_STATE] != TASK_READY || held(q->st, t) || !nobody_left(e, q, unit, &p))
         return;
     if (!(h = unit_head(e, q->run, unit, true)))
         return;
-    t = unit_station(h, q->st->idx);
-    unsigned has = t[ST_COUNTED], wants = has + copies_open(q->st->def, t);
-    bool jury = q->st->def->type == LD_JURY;
-    snprintf(why, sizeof why,
-             "nobody is left: of %u %s wanted %u are in, and of %u workers who may %s, all have had a part in it",
-             wants,
-             jury                                ? "votes"
-             : q->st->def->type == LD_TOURNAMENT ? "entries"
-                                                 : "answers",
-             has, p.staff, jury ? "judge" : "answer");
-    copies_park(e, q->run, unit, h, q->st->idx, jury ? DEAD_NO_JURY : DEAD_NOBODY, why, strlen(why));
+    say_why(q->st, unit_station(h, q->st->idx), p.staff, why, sizeof why);
+    if (has_copies(q->st))
+        copies_park(e, q->run, unit, h, q->st->idx, q->st->def->type == LD_JURY ? DEAD_NO_JURY : DEAD_NOBODY, why,
+                    strlen(why));
+    else
+        task_dead(e, q->run, unit, h, q->st->idx, DEAD_NOBODY, why, strlen(why));
 }
 
-bool nobody_for(struct engine *e, struct rq *q, uint64_t unit)
+bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t size)
 {
     struct taken_part p;
-    uint8_t *h = has_copies(q->st) ? unit_head(e, q->run, unit, false) : NULL;
-    return h && !unit_station(h, q->st->idx)[ST_HELD] && nobody_left(e, q, unit, &p);
+    uint8_t *h = unit_head(e, q->run, unit, false);
+    if (!h || held(q->st, unit_station(h, q->st->idx)) || !nobody_left(e, q, unit, &p) ||
+        !(h = unit_head(e, q->run, unit, false)))
+        return false;
+    say_why(q->st, unit_station(h, q->st->idx), p.staff, why, size);
+    return true;
 }
 
 /* A parked one for which there is somebody now. */
 static bool bring_back(struct engine *e, struct rq *q, uint64_t unit)
 {
     static const char why[] = "somebody has come who may do it";
+    char still[NOBODY_TEXT];
     uint8_t *h = unit_head(e, q->run, unit, false);
-    if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, q->st->idx)[ST_STATE] != TASK_DEAD || nobody_for(e, q, unit))
+    uint32_t gate = gate_of(e, q->st);
+    if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, q->st->idx)[ST_STATE] != TASK_DEAD || gate == UINT32_MAX ||
+        !gate_staff(e, gate) || nobody_for(e, q, unit, still, sizeof still))
         return false;
     if (!(h = unit_head(e, q->run, unit, true)))
         return false;
@@ -129,6 +179,15 @@ static bool waits_to_begin(const struct engine *e, enum sweep_what what, uint32_
     return false;
 }
 
+/* Where of all that is ready something may be whose last one has left: without copies, what was declined or builds upon other work. */
+static bool may_be_whose_last(struct engine *e, struct station *st)
+{
+    if (!st->c.n[TASK_READY] || (!has_copies(st) && !st->declined && !st->def->not_did_count))
+        return false;
+    uint32_t gate = gate_of(e, st), staff = gate == UINT32_MAX ? UINT32_MAX : gate_staff(e, gate);
+    return staff <= STAFF_MAX && (has_copies(st) || st->declined || staff <= most_before(st));
+}
+
 void nobody_rosters(struct engine *e)
 {
     bool gained = e->staff_gained, lost = e->staff_lost;
@@ -137,12 +196,9 @@ void nobody_rosters(struct engine *e)
     e->staff_gained = e->staff_lost = false;
     for (uint32_t i = 0; i < e->meta.station && !e->rc; i++) {
         struct station *st = e->station[i];
-        if (!has_copies(st))
-            continue;
-        if (gained && st->c.n[TASK_DEAD] && !waits_to_begin(e, SWEEP_STAFFED, st->id))
+        if (gained && st->nobody && !waits_to_begin(e, SWEEP_STAFFED, st->id))
             sweep_start(e, SWEEP_STAFFED, 0, st->id, "", 0);
-        uint32_t gate = lost && st->c.n[TASK_READY] ? gate_of(e, st) : UINT32_MAX;
-        if (gate != UINT32_MAX && gate_staff(e, gate) <= STAFF_MAX && !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
+        if (lost && may_be_whose_last(e, st) && !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
             sweep_start(e, SWEEP_UNSTAFFED, 0, st->id, "", 0);
     }
 }
@@ -173,7 +229,7 @@ bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows)
         s->run = key_get_u32(k + 4);
         s->cursor = key_get_u64(k + 8) + 1;
         struct run *run = s->run && s->run <= e->meta.run ? e->run[s->run - 1] : NULL;
-        if ((why == DEAD_NOBODY || why == DEAD_NO_JURY) && run && run->state <= RUN_CLOSED)
+        if (dead_for_want(why) && run && run->state <= RUN_CLOSED)
             s->count += bring_back(e, &run->rq[st->idx], key_get_u64(k + 8));
     }
     return false;
@@ -181,35 +237,53 @@ bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows)
 
 #define LANE_AT 62 /* of the cursor: the lane, then where in it */
 
-/* What is ready at the station: run by run, lane by lane, a segment at a time. */
+/* Of a segment the entries from the first to `left`, from behind: entries that were taken meanwhile move those that are still to be looked at no further back
+ * than that. How many are left, after `most` at most. */
+static uint64_t look_back(struct engine *e, struct rq *q, const struct ranges *r, uint64_t left, uint64_t most,
+                          struct sweep *s)
+{
+    uint64_t behind = r->total - left;
+    for (uint32_t i = r->n; i-- > 0 && left && most && !e->rc;) {
+        const struct range *g = &r->v[i];
+        uint64_t passed = behind < g->count ? behind : g->count;
+        behind -= passed;
+        for (uint64_t at = g->count - passed; at-- > 0 && most && !e->rc; most--, left--) {
+            uint64_t dead = q->c.n[TASK_DEAD];
+            nobody_check(e, q, g->first + at);
+            s->count += q->c.n[TASK_DEAD] - dead;
+        }
+    }
+    return left;
+}
+
+/* What is ready at the station: run by run, lane by lane, a segment at a time; at_unit: of the segment at hand so many entries are left, 0: all. Of a station
+ * where only a decline can shut out, what was declined, which lies among what came back. */
 bool nobody_step_unstaffed(struct engine *e, struct sweep *s, uint32_t units)
 {
     struct station *st = e->station[s->station - 1];
+    enum lane lanes = has_copies(st) || st->def->not_did_count ? LANES : LANE_RETURNED + 1;
     struct ranges r = { 0 };
-    uint32_t looked = 0;
     if (!s->run)
         s->run = 1;
-    while (s->run <= e->meta.run && looked < units && !e->rc) {
+    while (s->run <= e->meta.run && units && !e->rc) {
         struct run *run = e->run[s->run - 1];
         enum lane l = (enum lane)(s->cursor >> LANE_AT);
-        uint64_t pos = s->cursor & ((1ull << LANE_AT) - 1);
-        if (!run || run->state > RUN_CLOSED || run->lv != st->lv || l >= LANES) {
+        uint64_t from = s->cursor & ((1ull << LANE_AT) - 1), pos = from;
+        if (!run || run->state > RUN_CLOSED || run->lv != st->lv || l >= lanes) {
             s->run++;
-            s->cursor = 0;
+            s->cursor = s->at_unit = 0;
             continue;
         }
         struct rq *q = &run->rq[st->idx];
         if (!q->c.n[TASK_READY] || !queue_segment(e, q, l, &pos, &r)) {
             s->cursor = (uint64_t)(l + 1) << LANE_AT;
+            s->at_unit = 0;
             continue;
         }
-        s->cursor = (uint64_t)l << LANE_AT | pos;
-        for (uint32_t i = 0; i < r.n; i++)
-            for (uint64_t u = r.v[i].first; u < r.v[i].first + r.v[i].count && !e->rc; u++, looked++) {
-                uint64_t dead = q->c.n[TASK_DEAD];
-                nobody_check(e, q, u);
-                s->count += q->c.n[TASK_DEAD] - dead;
-            }
+        uint64_t at = pos - 1, left = s->at_unit && at == from && s->at_unit < r.total ? s->at_unit : r.total;
+        s->at_unit = look_back(e, q, &r, left, units, s);
+        units -= (uint32_t)(left - s->at_unit);
+        s->cursor = (uint64_t)l << LANE_AT | (s->at_unit ? at : pos);
     }
     ranges_free(&r);
     return s->run > e->meta.run;

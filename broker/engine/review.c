@@ -269,6 +269,7 @@ bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, 
     queue_ready(e, &r->rq[work], LANE_RETURNED, a->unit, WHY_REJECTED);
     ev_order(e);
     keep_for_author(e, r, a->unit, work, v->return_us, a, s);
+    nobody_check(e, &r->rq[work], a->unit);
     return false;
 }
 
@@ -291,8 +292,11 @@ void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
         return;
     uint8_t *t = unit_station(h, idx);
     t[ST_FLAGS] &= (uint8_t)~STATE_FLAG_AUTHORS;
-    if (t[ST_STATE] == TASK_READY) /* in the queue once more: those who looked at it before do not look there again */
-        queue_ready(e, &r->rq[idx], LANE_RETURNED, unit, WHY_OFFERED);
+    if (t[ST_STATE] != TASK_READY)
+        return;
+    /* In the queue once more: those who looked at it before do not look there again. */
+    queue_ready(e, &r->rq[idx], LANE_RETURNED, unit, WHY_OFFERED);
+    nobody_check(e, &r->rq[idx], unit);
 }
 
 /* ---- what a worker is told ---- */

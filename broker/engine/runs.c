@@ -82,6 +82,8 @@ static void rq_write(struct engine *e, struct rq *q)
         rec_u64(&rc, q->lane[l].count);
     }
     rec_u64(&rc, q->results);
+    rec_u64(&rc, q->nobody);
+    rec_u64(&rc, q->declines);
     assert(!rc.bad);
     run_key(k, q->run, q->st->idx + 1u);
     e_put(e, TABLE_RUN, k, sizeof k, b, rc.n);
@@ -198,8 +200,11 @@ static void queue_load(struct engine *e, uint32_t id, uint32_t part, struct rdr 
         q->lane[l].next_pos = rdr_u64(rd);
         q->lane[l].count = rdr_u64(rd);
     }
-    if (rd->p < rd->end) /* since 0.2 */
+    if (rd->p < rd->end) { /* since 0.2 */
         q->st->results += q->results = rdr_u64(rd);
+        q->st->nobody += q->nobody = rdr_u64(rd);
+        q->st->declined += q->declines = rdr_u64(rd);
+    }
     if (rd->bad)
         fail(e, STORE_CORRUPT);
 }
@@ -260,6 +265,8 @@ void run_drop(struct engine *e, struct run *r)
         for (int s = 0; s < TASK_STATES; s++)
             q->st->c.n[s] -= q->c.n[s];
         q->st->results -= q->results;
+        q->st->nobody -= q->nobody;
+        q->st->declined -= q->declines;
     }
     e->run[r->id - 1] = NULL;
     run_free(r);
@@ -318,6 +325,9 @@ void run_cancel(struct engine *e, struct run *r)
             q->st->c.n[unfinished[k]] -= n;
             q->st->c.n[TASK_ENDED] += n;
         }
+        q->st->nobody -= q->nobody;
+        q->st->declined -= q->declines;
+        q->nobody = q->declines = 0;
         rq_dirty(e, q);
     }
     run_dirty(e, r);

@@ -23,6 +23,11 @@ void task_set(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, enum
     q->st->c.n[from]--;
     q->st->c.n[to]++;
     s[ST_STATE] = (uint8_t)to;
+    if (s[ST_FLAGS] & STATE_FLAG_DECLINED && !has_copies(q->st)) {
+        uint64_t more = to == TASK_READY, fewer = from == TASK_READY;
+        q->declines += more - fewer;
+        q->st->declined += more - fewer;
+    }
     rq_dirty(e, q);
     uint16_t dead = get_u16(head + UH_DEAD);
     if (to == TASK_DEAD) {
@@ -44,7 +49,14 @@ static void dead_key(uint8_t *k, const struct run *r, uint32_t idx, uint64_t uni
 void dead_forget(struct engine *e, struct run *r, uint32_t idx, uint64_t unit)
 {
     uint8_t k[16];
+    struct store_val v;
+    struct rq *q = &r->rq[idx];
     dead_key(k, r, idx, unit);
+    if (q->nobody && e_get(e, TABLE_DEAD, k, sizeof k, &v) && v.n && dead_for_want(*(const uint8_t *)v.p)) {
+        q->nobody--;
+        q->st->nobody--;
+        rq_dirty(e, q);
+    }
     e_del(e, TABLE_DEAD, k, sizeof k);
 }
 
@@ -54,6 +66,8 @@ void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, ui
     uint8_t k[16], b[SL_TEXT_BYTES_MAX + 16];
     struct rec rc = { b, 0, sizeof b, 0 };
     task_set(e, r, head, idx, TASK_DEAD);
+    r->rq[idx].nobody += dead_for_want((uint8_t)why);
+    r->rq[idx].st->nobody += dead_for_want((uint8_t)why);
     rec_u8(&rc, (uint8_t)why);
     rec_i64(&rc, e->wall_us);
     rec_str(&rc, reason, n);
@@ -175,6 +189,7 @@ void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, co
             (uint8_t)((unit_station(h, s->st->idx)[ST_FLAGS] | STATE_FLAG_DECLINED) & ~STATE_FLAG_AUTHORS);
     task_set(e, s->run, h, s->st->idx, TASK_READY);
     queue_ready(e, &s->run->rq[s->st->idx], LANE_RETURNED, unit, why);
+    nobody_check(e, &s->run->rq[s->st->idx], unit);
 }
 
 /* An attempt that counted ends; true if it was the last one. */
@@ -211,6 +226,7 @@ void task_expire(struct engine *e, struct aseg *s, uint64_t no)
     if (h && !attempt_over(e, s, h, unit, lease, sizeof lease - 1)) {
         task_set(e, s->run, h, s->st->idx, TASK_READY);
         queue_ready(e, &s->run->rq[s->st->idx], LANE_RETURNED, unit, WHY_EXPIRED);
+        nobody_check(e, &s->run->rq[s->st->idx], unit);
     }
 }
 
@@ -586,7 +602,9 @@ bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, 
     uint8_t *h = r->state <= RUN_CLOSED ? unit_head(e, r, unit, true) : NULL;
     if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, idx)[ST_STATE] != TASK_DEAD)
         return false;
-    if (has_copies(r->rq[idx].st) && (nobody_for(e, &r->rq[idx], unit) || !copies_requeue(e, r, unit, h, idx)))
+    char why[NOBODY_TEXT];
+    if (nobody_for(e, &r->rq[idx], unit, why, sizeof why) || !(h = unit_head(e, r, unit, true)) ||
+        (has_copies(r->rq[idx].st) && !copies_requeue(e, r, unit, h, idx)))
         return false;
     dead_forget(e, r, idx, unit);
     unit_station(h, idx)[ST_ATTEMPTS] = 0;

@@ -175,6 +175,7 @@ void checker_free(struct checker **pc)
     table_free(&c->days, shift_end);
     table_free(&c->counts, NULL);
     free(c->touched);
+    free(c->waits);
     free(c->pair);
     free(c);
     *pc = NULL;

@@ -110,25 +110,30 @@ void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit)
 
 /* ---- nobody is left ---- */
 
+static bool fits(struct checker *c, const struct ck_station *s, const struct ck_worker *w, int64_t wall)
+{
+    bool fit = w->on && !(s->f.wkind && (s->f.wkind == 2) != (w->f.wkind == 1)) &&
+               !(s->f.shut_hubs >> w->f.index & 1) && !(s->f.shut_teams >> w->f.team & 1);
+    for (uint32_t i = 0; fit && i < CHECKER_SKILLS; i++)
+        fit = ck_level(c, w, i, wall) >= s->f.level[i];
+    return fit;
+}
+
 static bool could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
                   const struct ck_worker *w)
 {
-    bool fits = w->on && !(s->f.wkind && (s->f.wkind == 2) != (w->f.wkind == 1)) &&
-                !(s->f.shut_hubs >> w->f.index & 1) && !(s->f.shut_teams >> w->f.team & 1) &&
-                !ck_did_before(c, f->run, f->unit, w->f.worker, s);
-    for (uint32_t i = 0; fits && i < CHECKER_SKILLS; i++)
-        fits = ck_level(c, w, i, f->wall) >= s->f.level[i];
-    for (const struct ck_assignment *a = fits ? ck_get(&c->assignments, t->newest) : NULL; a;
+    bool may = fits(c, s, w, f->wall) && !ck_did_before(c, f->run, f->unit, w->f.worker, s);
+    for (const struct ck_assignment *a = may ? ck_get(&c->assignments, t->newest) : NULL; a;
          a = ck_get(&c->assignments, a->prev))
-        if (a->worker == w->f.worker && (a->state != CK_RETURNED || a->why == 4))
+        if (a->worker == w->f.worker && (a->state == CK_RETURNED ? a->why == 4 : s->f.copies_max > 0))
             return false;
-    return fits;
+    return may;
 }
 
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct ck_station *s = ck_get(&c->stations, f->station);
-    if (!s || !s->f.copies_max || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST))
+    if (!s || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST))
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                    " station %u is parked for nobody (%u), with %u outstanding",
@@ -143,4 +148,31 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
                    f->seq, f->run, f->unit, f->station, w->f.worker);
         return;
     }
+}
+
+/* Of what became ready in this step and still is: somebody must be left for it, or nobody at all may work there. */
+void ck_somebody(struct checker *c)
+{
+    for (size_t k = 0; k < c->waits_n; k++) {
+        const struct fact f = {
+            .run = c->waits[k].run, .unit = c->waits[k].unit, .station = c->waits[k].station, .wall = c->waits[k].wall
+        };
+        const struct ck_run *r = ck_get(&c->runs, f.run);
+        const struct ck_unit *u = ck_unit(c, f.run, f.unit);
+        const struct ck_station *s = ck_get(&c->stations, f.station);
+        const struct ck_task *t = u && s ? &u->task[s->f.index] : NULL;
+        bool any = false, left = false;
+        if (!t || r->state > 1 || u->state || t->state != CK_READY || t->outstanding)
+            continue;
+        for (size_t i = 0; i < c->workers.cap && !left; i++) {
+            const struct ck_worker *w = c->workers.v[i].p;
+            any = any || (w && fits(c, s, w, f.wall));
+            left = w && could(c, &f, s, t, w);
+        }
+        if (any && !left)
+            ck_verdict(c, WRONG_STATE,
+                       "run %" PRIu64 " unit %" PRIu64 " station %u waits, and nobody is left who may do it", f.run,
+                       f.unit, f.station);
+    }
+    c->waits_n = 0;
 }

@@ -153,7 +153,8 @@ static void dead(struct checker *c, const struct fact *f)
     if (f->why == 6 || f->why == 7)
         ck_nobody(c, f, t);
     unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) | IS(DEAD) : 0;
-    move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, IN_HAND | several);
+    unsigned in = f->why == 6 || f->why == 7 ? IS(READY) : IN_HAND;
+    move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, in | several);
 }
 
 static void ready(struct checker *c, const struct fact *f)
@@ -213,6 +214,8 @@ static void ready(struct checker *c, const struct fact *f)
                    f->seq, f->run, f->unit, f->station, t->outstanding, t->accepted, ck_wanted(copies, t));
     if (f->why == 7)
         t->attempts = 0;
+    c->waits = ck_more(c->waits, &c->waits_cap, c->waits_n, sizeof *c->waits);
+    c->waits[c->waits_n++] = (struct ck_waits){ f->run, f->unit, f->station, f->wall };
     if (!t->place) { /* its turn at the first dispatch */
         struct ck_fifo *q = &r->fifo[i];
         q->unit = ck_more(q->unit, &q->cap, q->n, sizeof *q->unit);

@@ -235,6 +235,7 @@ void ck_step_over(struct checker *c)
     }
     c->touched_n = 0;
     ck_standings_judge(c);
+    ck_somebody(c);
     if (c->fifo_dirty)
         judge_fifo(c);
     if (c->pairs)

@@ -73,6 +73,7 @@ struct ck_grant { uint64_t total; };
 struct ck_pair { struct ck_run *a, *b; uint64_t base_a, base_b; bool valid; };
 struct ck_subscriber { uint64_t seq; };
 struct ck_touched { uint64_t run, unit; };
+struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
 
 struct checker {
     FILE *story;
@@ -80,7 +81,8 @@ struct checker {
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
-    size_t touched_n, touched_cap, pairs, pair_cap;
+    struct ck_waits *waits; /* what became ready in this step */
+    size_t waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
     struct ck_pair *pair;
     bool fifo_dirty;
     uint64_t kept_out; /* the newest step in which somebody was suspended */
@@ -146,6 +148,7 @@ void ck_step_over(struct checker *c);
 uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most, uint32_t *all);
 void ck_placed(struct checker *c, const struct fact *f);
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t); /* is that so? */
+void ck_somebody(struct checker *c); /* the end of a step: and is it so of nothing else? */
 void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit);
 bool ck_did_before(struct checker *c, uint64_t run, uint64_t unit, uint64_t worker, const struct ck_station *s);
 void ck_seen(struct checker *c, const struct fact *f);

@@ -721,12 +721,12 @@ void hub_calm(struct sim *s, struct hub *h)
     h->wall_off_us = 0;
     h->wire.cut_up_us = h->wire.cut_down_us = 0;
     h->takeover = true; /* whoever had its place is gone */
+    if (s->plan.scarce && h->like == 0)
+        staff_change(s, h); /* everybody who can do everything is back, and begins */
     if (!h->up)
         start(s, h);
     else
         staff_start(s, h);
-    if (s->plan.scarce && h->like == 0)
-        staff_change(s, h); /* everybody who can do everything is back */
     hub_pump(s, h);
 }
 

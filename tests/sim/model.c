@@ -27,8 +27,45 @@ static bool final(uint8_t state)
     return state == M_DONE || state == M_SKIPPED;
 }
 
+static bool declined(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
+{
+    for (uint64_t no = 1; no <= m->assignments; no++)
+        if (m->a[no].worker == worker && m->a[no].station == s && m->a[no].unit == unit &&
+            m->a[no].state == M_RETURNED && m->a[no].why == WHY_DECLINED)
+            return true;
+    return false;
+}
+
+static bool did_before(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
+{
+    for (uint64_t no = 1; no <= m->assignments; no++)
+        if (m->a[no].unit == unit && m->a[no].worker == worker && m->a[no].state == M_COUNTED &&
+            (m->st[s].not_did >> m->a[no].station & 1))
+            return true;
+    return false;
+}
+
+/* Each who fits has declined it, or did what it must not be done by. */
+static bool nobody_left(const struct model *m, uint32_t unit, uint32_t s)
+{
+    bool fits = false;
+    for (uint32_t w = 0; w < MODEL_WORKERS; w++) {
+        if (m->st[s].humans_only && !m->worker[w].human)
+            continue;
+        fits = true;
+        if (!declined(m, w, s, unit) && !did_before(m, w, s, unit))
+            return false;
+    }
+    return fits;
+}
+
 static void make_ready(struct model *m, uint32_t unit, uint32_t s)
 {
+    if (nobody_left(m, unit, s)) {
+        m->unit[unit].task[s].state = M_DEAD;
+        m->parked++;
+        return;
+    }
     m->unit[unit].task[s].state = M_READY;
     if (!m->unit[unit].task[s].turn)
         m->unit[unit].task[s].turn = ++m->turns;
@@ -242,9 +279,11 @@ uint64_t model_requeue(struct model *m, uint32_t s, uint32_t unit)
     uint64_t n = 0;
     for (uint32_t u = 1; u <= m->units; u++)
         if ((!unit || u == unit) && m->unit[u].state == 0 && m->unit[u].task[s].state == M_DEAD) {
+            n += !unit || !nobody_left(m, u, s);
+            if (nobody_left(m, u, s))
+                continue; /* nothing would come of it */
             m->unit[u].task[s].attempts = 0;
             make_ready(m, u, s);
-            n++;
         }
     return n;
 }
@@ -314,24 +353,6 @@ void model_time(struct model *m, int64_t now_us)
 }
 
 /* ---- who gets what ---- */
-
-static bool declined(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
-{
-    for (uint64_t no = 1; no <= m->assignments; no++)
-        if (m->a[no].worker == worker && m->a[no].station == s && m->a[no].unit == unit &&
-            m->a[no].state == M_RETURNED && m->a[no].why == WHY_DECLINED)
-            return true;
-    return false;
-}
-
-static bool did_before(const struct model *m, uint32_t worker, uint32_t s, uint32_t unit)
-{
-    for (uint64_t no = 1; no <= m->assignments; no++)
-        if (m->a[no].unit == unit && m->a[no].worker == worker && m->a[no].state == M_COUNTED &&
-            (m->st[s].not_did >> m->a[no].station & 1))
-            return true;
-    return false;
-}
 
 /* As many in hand at the station as may be; or as many had today by this worker: what he gave back before it was work is not counted. */
 static bool limited(const struct model *m, uint32_t worker, uint32_t s)

@@ -1,7 +1,7 @@
 /* An executable model of what PROTOCOL.md says about units, tasks and assignments: small, in memory, slow, obviously right. It is used beside the
  * engine: the same commands to both must give the same answers and the same counters. Which worker gets which task is the engine's choice; the model
  * is told (model_push) and says whether it was allowed, and whether anybody was left idle who could have worked. One hub, one run, one result a task, nobody
- * works by shifts: copies, reviews, shifts and what tells hubs and teams apart are the checker's matter (checker.h). */
+ * works by shifts, and everybody stays on the roster: copies, reviews, shifts and what tells hubs and teams apart are the checker's matter (checker.h). */
 #ifndef TESTS_SIM_MODEL_H
 #define TESTS_SIM_MODEL_H
 #include <stdbool.h>
@@ -32,6 +32,7 @@ struct model {
     struct { uint32_t unit, station, worker; uint8_t state; int why; int64_t due_us, given_us; bool back; } a[MODEL_ASSIGNMENTS_MAX + 1];
     struct { bool human, here; uint64_t credit; } worker[MODEL_WORKERS]; /* credit: what may still be sent */
     bool paused;
+    uint64_t parked; /* so often nobody was left for a task */
     int run; /* 0 open, 1 closed, 2 done, 3 cancelled */
 };
 
@@ -43,7 +44,7 @@ void model_sign_off(struct model *m, uint32_t worker);
 void model_pause(struct model *m, bool on);
 enum m_code model_close(struct model *m);
 enum m_code model_cancel(struct model *m);
-uint64_t model_requeue(struct model *m, uint32_t station, uint32_t unit); /* unit 0: all that are dead there; how many */
+uint64_t model_requeue(struct model *m, uint32_t station, uint32_t unit); /* unit 0: all that are dead there; how many are asked for */
 uint64_t model_drop(struct model *m, uint32_t station, uint32_t unit);
 void model_restart(struct model *m); /* the broker: credit and presence are gone, all else stands */
 int64_t model_next_due(const struct model *m); /* INT64_MAX: nothing waits for time */

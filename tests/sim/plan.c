@@ -90,6 +90,8 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng tr = rng_of(o->seed, "contests", 0);
     p->contests = !o->no_copies && !p->alike && !p->reviews && rng_chance(&tr, 350000);
     p->scarce = !p->reviews && (p->copies || p->contests) && rng_chance(&tr, 500000);
+    struct rng fewer = rng_of(o->seed, "scarce", 0); /* where one answer is enough, too */
+    p->scarce = p->scarce || (!p->alike && !p->copies && !p->contests && rng_chance(&fewer, 300000));
 
     struct rng jr = rng_of(o->seed, "judge every", 0);
     p->judge_every_us = rng_chance(&jr, 500000) ? NEVER : rng_spread(&jr, 20 * SEC, 2 * HOUR);

@@ -70,7 +70,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
     bool reviews; /* some stations review the one before them */
-    bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults */
+    bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults: tasks run out of people */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
     bool apart; /* and robots do what people do not: some lines are faster */
 };

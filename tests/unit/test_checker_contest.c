@@ -67,7 +67,6 @@ static void entered(struct history *h)
     answer(h, PICK, 2, 0, false);
     EVENT(h, .kind = FACT_TASK_DONE, .run = RUN, .unit = 1, .station = PICK);
     EVENT(h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 1);
-    STEP(h);
 }
 
 static void decided(struct history *h, uint64_t winner, uint32_t votes, uint64_t cast, uint32_t first, uint32_t second)
@@ -88,6 +87,7 @@ static struct history begin_entered(unsigned workers)
 {
     struct history h = begin(workers);
     entered(&h);
+    STEP(&h);
     return h;
 }
 
@@ -182,9 +182,11 @@ static void a_third_vote_after_one_each_is_good(void **state)
     expect(&h, VERDICTS);
 }
 
-/* The jury's task is parked, as there is nobody for it; a larger roster brings it back, and it is decided. */
-static void nobody_and_then_somebody(struct history *h)
+/* The jury's task is parked, as there is nobody for it of so many; a larger roster brings it back, and it is decided. */
+static void nobody_and_then_somebody(struct history *h, unsigned workers)
 {
+    *h = begin(workers);
+    entered(h);
     EVENT(h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = JURY, .why = 7);
     STEP(h);
     roster(h, WORKERS);
@@ -196,17 +198,27 @@ static void nobody_and_then_somebody(struct history *h)
 
 static void a_jury_that_cannot_be_seated_waits_for_a_roster(void **state)
 {
+    struct history h;
+    (void)state;
+    nobody_and_then_somebody(&h, 2);
+    expect(&h, VERDICTS);
+}
+
+static void a_jury_that_cannot_be_seated_and_is_not_told_so(void **state)
+{
     struct history h = begin_entered(2);
     (void)state;
-    nobody_and_then_somebody(&h);
-    expect(&h, VERDICTS);
+    roster(&h, WORKERS);
+    agreed(&h);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, WRONG_STATE);
 }
 
 static void parked_for_nobody_though_somebody_could(void **state)
 {
-    struct history h = begin_entered(3);
+    struct history h;
     (void)state;
-    nobody_and_then_somebody(&h);
+    nobody_and_then_somebody(&h, 3);
     expect(&h, WRONG_STATE);
 }
 
@@ -220,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_vote_more_than_could_matter),
         cmocka_unit_test(a_third_vote_after_one_each_is_good),
         cmocka_unit_test(a_jury_that_cannot_be_seated_waits_for_a_roster),
+        cmocka_unit_test(a_jury_that_cannot_be_seated_and_is_not_told_so),
         cmocka_unit_test(parked_for_nobody_though_somebody_could),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,238 @@ static void what_they_did_before_shuts_them_out_as_well(void **state)
     world_end(&w);
 }
 
+/* ---- without copies ---- */
+
+static const char *const plain = HEAD "  - name: s\n    worker: {skills: {make: 1}}\n" FORM;
+static const char *const checked = HEAD "  - name: one\n    worker: {skills: {make: 1}}\n" FORM
+                                        "  - name: two\n    worker: {skills: {make: 1}, not_who_did: [one]}\n" FORM;
+static const char *const reviewed =
+    HEAD "  - name: one\n    worker: {skills: {make: 1}}\n" FORM
+         "  - name: look\n    type: improve\n    rounds: 3\n    return_to_author: 4h\n    reasons: [wrong]\n";
+
+static void declines(unsigned worker)
+{
+    struct world_task a = taken(worker);
+    assert_int_equal(world_act(&w, &h, &a, ACT_DECLINE, NULL, NULL), SLP_E_OK);
+}
+
+static void a_task_that_all_have_declined_is_parked_and_comes_back(void **state)
+{
+    (void)state;
+    open_world(plain, 2);
+    world_put(&w, run, 2);
+    declines(ASHA);
+    assert_int_equal(at(0, "state"), TASK_READY);
+    declines(BINA);
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 1); /* nobody has had the other */
+    parked_because("nobody is left: of 2 workers who may do it, all have declined it");
+    assert_int_equal(world_tasks_set(&w, station, 0, "r", (uint64_t[]){ 1 }, 1), 0);
+    world_restart(&w);
+    world_hello(&w, &h, NULL, 0);
+    roster(3, "make", "red");
+    world_tick(&w);
+    assert_int_equal(at(0, "state"), TASK_READY);
+    answers(CHANDRA, "c");
+    assert_int_equal(at(0, "state"), TASK_DONE);
+    world_end(&w);
+}
+
+static void who_gives_a_task_back_is_left(void **state)
+{
+    (void)state;
+    open_world(plain, 2);
+    world_put(&w, run, 1);
+    declines(ASHA);
+    struct world_task a = taken(BINA);
+    assert_int_equal(world_act(&w, &h, &a, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    assert_int_equal(at(0, "state"), TASK_READY);
+    a = taken(BINA);
+    assert_int_equal(world_act(&w, &h, &a, ACT_FAIL, NULL, NULL), SLP_E_OK);
+    world_pass(&w, 3600 * 1000000ll);
+    assert_int_equal(at(0, "state"), TASK_READY);
+    world_end(&w);
+}
+
+static void the_last_one_may_leave_while_he_holds_it(void **state)
+{
+    (void)state;
+    open_world(plain, 2);
+    world_put(&w, run, 1);
+    declines(BINA);
+    taken(ASHA);
+    struct staff v[] = { { names[BINA], 0, "make", 1, "red" } };
+    staff_roster(&w, &h, v, 1);
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    parked_because("nobody is left: of 1 workers who may do it");
+    world_end(&w);
+}
+
+static void the_last_one_may_leave_while_it_waits_for_him(void **state)
+{
+    (void)state;
+    open_world(plain, 2);
+    world_put(&w, run, 3);
+    declines(ASHA); /* units 1 and 2 */
+    declines(ASHA);
+    roster(1, "make", "red");
+    world_tick(&w);
+    assert_int_equal(world_count(&w, "r", "s", TASK_DEAD), 2);
+    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 1);
+    roster(1, "other", "red"); /* nobody at all */
+    world_tick(&w);
+    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 1);
+    roster(2, "make", "red");
+    world_tick(&w);
+    assert_int_equal(world_count(&w, "r", "s", TASK_DEAD), 0);
+    world_end(&w);
+}
+
+static void what_he_made_himself_is_parked_where_nobody_else_may_check_it(void **state)
+{
+    (void)state;
+    open_world(checked, 1);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    assert_int_equal(at(1, "state"), TASK_DEAD);
+    parked_because("nobody is left: of 1 workers who may do it, all have declined it or had a part in what");
+    roster(2, "make", "red");
+    world_tick(&w);
+    assert_int_equal(at(1, "state"), TASK_READY);
+    answers(BINA, "b");
+    assert_int_equal(at(1, "state"), TASK_DONE);
+    world_end(&w);
+}
+
+static void work_waits_for_those_who_are_not_registered_yet(void **state)
+{
+    (void)state;
+    open_world(HEAD "  - name: one\n    worker: {skills: {make: 1}}\n" FORM
+                    "  - name: two\n    worker: {skills: {check: 1}, not_who_did: [one]}\n" FORM,
+               2);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    assert_int_equal(at(1, "state"), TASK_READY); /* nobody may check anything: no reason to park this one */
+    struct staff v[] = { { names[ASHA], 0, "check", 1, NULL }, { names[BINA], 0, "make", 1, NULL } };
+    staff_roster(&w, &h, v, 2);
+    world_tick(&w);
+    assert_int_equal(at(1, "state"), TASK_DEAD); /* its author is the only one */
+    v[0].skill = "make";
+    staff_roster(&w, &h, v, 2);
+    world_tick(&w);
+    assert_int_equal(at(1, "state"), TASK_DEAD); /* again nobody: that brings nothing back */
+    v[1].skill = "check";
+    staff_roster(&w, &h, v, 2);
+    world_tick(&w);
+    answers(BINA, "b");
+    assert_int_equal(at(1, "state"), TASK_DONE);
+    world_end(&w);
+}
+
+static void verdict(unsigned worker, const char *word, const char *note, const char *reason)
+{
+    const char *const v[] = { NULL, word, note, reason };
+    struct slp_buf b = { 0 }, values = { 0 };
+    struct world_task a = taken(worker);
+    for (unsigned i = 0; i < 4; i++)
+        if (v[i])
+            slp_pack_cstr(&values, v[i]);
+        else
+            slp_pack_nil(&values);
+    struct slp_item_result it = { .assignment = a.assignment,
+                                  .worker = a.worker,
+                                  .values = { values.p, (uint32_t)values.n, 4 } };
+    slp_pack_item(&b, SLP_ITEM_result, &it);
+    struct slp_submit q = { .session = h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+    assert_int_equal(world_send(&w, h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, 1);
+    slp_buf_free(&b);
+    slp_buf_free(&values);
+}
+
+static void a_review_by_its_author_alone_is_parked(void **state)
+{
+    (void)state;
+    open_world(reviewed, 1);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    assert_int_equal(at(1, "state"), TASK_DEAD);
+    parked_because("nobody is left: of 1 workers who may review it");
+    roster(2, "make", "red");
+    world_tick(&w);
+    verdict(BINA, "accept", NULL, NULL);
+    assert_int_equal(at(1, "state"), TASK_DONE);
+    world_end(&w);
+}
+
+static void returned_work_waits_for_an_author_who_left_no_longer_than_it_is_his(void **state)
+{
+    (void)state;
+    open_world(reviewed, 3);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    verdict(BINA, "reject", "no", "wrong");
+    struct staff v[] = { { names[BINA], 0, "make", 1, "red" }, { names[CHANDRA], 0, "make", 1, "red" } };
+    staff_roster(&w, &h, v, 2);
+    world_tick(&w);
+    assert_int_equal(at(0, "state"), TASK_READY);
+    assert_int_equal(given(1).assignment, 0); /* chandra: it is asha's still, who may come back */
+    for (int i = 0; i < 4 * 360 + 1; i++) {
+        world_pass(&w, 10 * 1000000ll);
+        world_beat(&w, &h);
+    }
+    assert_true(world_story_is(&w, "r", 1, "stations[0].assignments[1].worker", "chandra"));
+    world_end(&w);
+}
+
+static void returned_work_of_an_author_who_left_and_of_whom_nobody_else_will_have_it_is_parked(void **state)
+{
+    (void)state;
+    open_world(reviewed, 3);
+    world_put(&w, run, 1);
+    declines(CHANDRA);
+    answers(ASHA, "a");
+    struct world_task a = taken(BINA);
+    (void)a;
+    world_act(&w, &h, &a, ACT_RELEASE, NULL, NULL);
+    verdict(BINA, "reject", "no", "wrong");
+    declines(ASHA); /* it is bina's, who reviewed it, or nobody's */
+    declines(BINA);
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    assert_int_equal(at(1, "state"), TASK_BLOCKED);
+    roster(4, "make", "red");
+    world_tick(&w);
+    answers(DEEPA, "d");
+    assert_int_equal(at(1, "state"), TASK_READY);
+    world_end(&w);
+}
+
+static void what_is_parked_at_once_is_parked_in_portions(void **state)
+{
+    (void)state;
+    open_world(checked, 2);
+    world_put(&w, run, 2600);
+    for (unsigned i = 0; i < 2600; i++)
+        answers(ASHA, "a");
+    assert_int_equal(world_count(&w, "r", "two", TASK_READY), 2600);
+    roster(1, "make", "red");
+    uint64_t dead = 0, steps = 0;
+    while (engine_backlog(w.engine) && steps++ < 20) {
+        world_tick(&w);
+        uint64_t now = world_count(&w, "r", "two", TASK_DEAD);
+        assert_true(now - dead <= 500);
+        dead = now;
+        if (steps == 3)
+            world_restart(&w);
+    }
+    assert_int_equal(dead, 2600);
+    world_hello(&w, &h, NULL, 0);
+    roster(2, "make", "red");
+    for (steps = 0; engine_backlog(w.engine) && steps < 20; steps++)
+        world_tick(&w);
+    assert_int_equal(world_count(&w, "r", "two", TASK_READY), 2600);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +512,16 @@ int main(void)
         cmocka_unit_test(hubs_and_teams_that_a_station_names_are_counted_apart),
         cmocka_unit_test(a_requeue_of_all_passes_by_what_cannot_go_on),
         cmocka_unit_test(what_they_did_before_shuts_them_out_as_well),
+        cmocka_unit_test(a_task_that_all_have_declined_is_parked_and_comes_back),
+        cmocka_unit_test(who_gives_a_task_back_is_left),
+        cmocka_unit_test(the_last_one_may_leave_while_he_holds_it),
+        cmocka_unit_test(the_last_one_may_leave_while_it_waits_for_him),
+        cmocka_unit_test(what_he_made_himself_is_parked_where_nobody_else_may_check_it),
+        cmocka_unit_test(work_waits_for_those_who_are_not_registered_yet),
+        cmocka_unit_test(a_review_by_its_author_alone_is_parked),
+        cmocka_unit_test(returned_work_waits_for_an_author_who_left_no_longer_than_it_is_his),
+        cmocka_unit_test(returned_work_of_an_author_who_left_and_of_whom_nobody_else_will_have_it_is_parked),
+        cmocka_unit_test(what_is_parked_at_once_is_parked_in_portions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
