@@ -511,7 +511,7 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
 
 /* Answers of those who were suspended since they gave them count no more (standing.c). They are looked for when another answer comes: then it is known
  * how many are wanted in their place, and not before that does it matter. More than the least may have been wanted because of them: what is in hand and in is
- * enough to ask agree.c again, which wants another where it must. (Entries are all wanted; a vote that falls away makes no other needless.) */
+ * enough to ask agree.c again, or jury.c, which wants another where it must. (Entries are all wanted.) */
 static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, struct station *st)
 {
     uint32_t n = 0;
@@ -534,8 +534,7 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
     if (!n)
         return;
     unsigned least = st->def->copies.min, need = t[ST_COUNTED] + t[ST_HELD];
-    bool asks_again = st->def->copies.method != LD_ENTRIES && st->def->copies.method != LD_VOTES;
-    if (asks_again && wanted(st->def, t) > least && wanted(st->def, t) > need)
+    if (st->def->copies.method != LD_ENTRIES && wanted(st->def, t) > least && wanted(st->def, t) > need)
         t[ST_WANTED] = (uint8_t)(need > least ? need : least);
     static const char *const keys[] = { "run", "station", "unit" };
     const uint64_t values[] = { r->id, st->id, unit };

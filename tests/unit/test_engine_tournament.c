@@ -214,6 +214,25 @@ static void a_jury_is_asked_for_no_vote_that_could_not_matter(void **state)
     world_end(&s.w);
 }
 
+/* Two votes differ, so a third is wanted; then the juror of one of them is suspended. The third is the second for its entry: nobody can overtake it. */
+static void a_vote_that_falls_away_makes_others_needless(void **state)
+{
+    struct world_scene s;
+    struct slp_worker_set q = { .name = world_str("hub-4"), .line = world_str("l"), .station = world_str("pick.jury") };
+    (void)state;
+    open_entered(&s, "contestants: 3", "{max: 3, ties: review}", 3, three);
+    votes(&s, 3, 3, 1);
+    votes(&s, 4, 3, 2);
+    assert_int_equal(station_story(&s, JURY, "outcome.wanted"), 3);
+    SLP_SET(&q, worker_set, line);
+    SLP_SET(&q, worker_set, station);
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    votes(&s, 5, 3, 1);
+    assert_int_equal(station_story(&s, JURY, "state"), TASK_DONE);
+    assert_int_equal(station_story(&s, JURY, "outcome.votes"), 2);
+    world_end(&s.w);
+}
+
 static void rules(const char *what, enum ld_ties ties, uint32_t max, const char *votes_of, enum agree_what then,
                   enum ld_rule rule, uint32_t winner, uint32_t more)
 {
@@ -460,6 +479,7 @@ int main(void)
         cmocka_unit_test(each_juror_sees_the_entries_in_an_order_of_his_own_that_stays),
         cmocka_unit_test(orders_are_fair),
         cmocka_unit_test(a_jury_is_asked_for_no_vote_that_could_not_matter),
+        cmocka_unit_test(a_vote_that_falls_away_makes_others_needless),
         cmocka_unit_test(certain_and_tied_as_the_rules_say),
         cmocka_unit_test(places_follow_the_votes),
         cmocka_unit_test(enough_equal_entries_end_it_without_a_jury),
