@@ -16,6 +16,7 @@ const char *verdict_name(enum verdict v)
         [UNEXPECTED] = "unexpected",
         [DUPLICATED] = "duplicated",
         [DOUBLE_ACCEPT] = "double_accept",
+        [GIVEN_TWICE] = "given_twice",
         [STALE_ACCEPTED] = "stale_token_accepted",
         [BYTES_DIFFER] = "bytes_differ",
         [FIFO] = "fifo",
@@ -152,11 +153,8 @@ static void shift_end(void *p)
     free(((struct ck_shift *)p)->times);
 }
 
-void checker_free(struct checker **pc)
+void ck_model_free(struct checker *c)
 {
-    struct checker *c = *pc;
-    if (!c)
-        return;
     table_free(&c->stations, NULL);
     table_free(&c->workers, NULL);
     table_free(&c->shifts, shift_end);
@@ -177,7 +175,13 @@ void checker_free(struct checker **pc)
     free(c->touched);
     free(c->waits);
     free(c->pair);
-    free(c);
+}
+
+void checker_free(struct checker **pc)
+{
+    if (*pc)
+        ck_model_free(*pc);
+    free(*pc);
     *pc = NULL;
 }
 
@@ -238,6 +242,8 @@ static void new_run(struct checker *c, const struct fact *f)
 static void row_sent(struct checker *c, const struct fact *f)
 {
     struct ck_row *w = ck_get(&c->rows, f->row);
+    if (w && w->run != f->run && !ck_get(&c->runs, w->run))
+        w->run = f->run; /* its run was lost with its store, and is begun again */
     if (w)
         return; /* sent again */
     w = ck_make(&c->rows, f->row, sizeof *w);

@@ -25,6 +25,7 @@ enum verdict {
     UNEXPECTED,      /* there, and never sent by anybody */
     DUPLICATED,      /* one row in two units, one result for two assignments */
     DOUBLE_ACCEPT,   /* two results of one task counted */
+    GIVEN_TWICE,     /* an assignment number that a lost store gave, given again by the one that was put back from its backup */
     STALE_ACCEPTED,  /* a command under an assignment that was over went through */
     BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent */
     FIFO,            /* first dispatch out of order within (station, run), or rows out of their producer's order */
@@ -135,6 +136,10 @@ void checker_quiet(struct checker *c);     /* no story from here on */
 void checker_free(struct checker **c);
 void checker_feed(struct checker *c, const struct fact *f);
 void checker_end(struct checker *c);      /* all facts are in: judge what can only be judged now */
+/* A store goes back to what it was at its backup: the model with it. A copy made then; to be freed by checker_free. */
+struct checker *checker_keep(const struct checker *c);
+void checker_go_back(struct checker *c, const struct checker *kept);
+bool checker_lost(const struct checker *c, uint64_t assignment); /* a store that was lost gave it, after its backup */
 const struct fact *checker_station(const struct checker *c, uint64_t station); /* as it was told; NULL: it was not */
 uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);

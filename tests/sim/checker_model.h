@@ -86,6 +86,8 @@ struct checker {
     struct ck_pair *pair;
     bool fifo_dirty;
     uint64_t kept_out; /* the newest step in which somebody was suspended */
+    uint64_t given_max; /* the greatest assignment number that any store gave which was lost since */
+    bool goes_on;       /* a store was put back, and has given nothing yet */
     uint64_t count[VERDICTS];
     char text[VERDICTS][300];
     struct checker_sums sums;
@@ -114,6 +116,8 @@ static inline bool ck_is_gold(uint64_t unit) { return unit >= GOLD_UNIT; }
 bool ck_gold_event(struct checker *c, const struct fact *f); /* it is of a control task */
 void ck_gold_counted(struct checker *c, const struct fact *f, const struct ck_station *s); /* an assignment of another task */
 void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *a);
+void ck_model_free(struct checker *c); /* checker.c: all but itself */
+void ck_number_goes_on(struct checker *c, const struct fact *f); /* checker_copy.c */
 /* checker_standing.c */
 bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *station);
 void ck_standing_told(struct checker *c, const struct fact *f);

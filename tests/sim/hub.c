@@ -229,14 +229,15 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     int route = (int)rng_below(&h->rng, 3);
     uint64_t entry = 0;
     char ballot[12];
-    bool judges = votes(s, h, t, ballot, &entry);
+    bool lost = checker_lost(s->checker, assignment); /* whatever it says, nobody will take it */
+    bool judges = !lost && votes(s, h, t, ballot, &entry);
     int n = snprintf(text, sizeof text, "answer %" PRIu64 " of %s, %" PRIu64 " ", assignment, core_task_worker(t),
                      rng_u64(&h->rng));
     for (uint64_t k = rng_spread(&h->rng, 1, 200); k && n < (int)sizeof text - 1; k--)
         text[n++] = (char)('a' + rng_below(&h->rng, 26));
     const struct fact *st = checker_station(s->checker, t->station_id);
-    CHECK(s, st);
-    if (st->review) {
+    CHECK(s, st || lost);
+    if (!lost && st->review) {
         verdict(s, h, t, st, bad, &values, text, &n, &route);
     } else {
         if (bad)
@@ -249,10 +250,10 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     struct slp_item_result r = { .assignment = assignment,
                                  .worker = t->worker_no,
                                  .values = { values.p, (uint32_t)values.n,
-                                             judges        ? 1u
-                                             : !st->review ? 2u
-                                             : st->rejects ? 5u
-                                                           : 4u },
+                                             judges                ? 1u
+                                             : lost || !st->review ? 2u
+                                             : st->rejects         ? 5u
+                                                                   : 4u },
                                  .active_us = 1000 };
     SLP_SET(&r, item_result, active_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
@@ -266,7 +267,7 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                                                   .person = person };
     if (person)
         sync_all(h); /* before it is sent */
-    if (!bad)
+    if (!bad && !lost)
         checker_feed(s->checker,
                      &(struct fact){ .kind = FACT_SUBMIT_SENT,
                                      .assignment = assignment,
@@ -634,7 +635,9 @@ static void confuse(struct sim *s, uint64_t index, uint64_t unused)
         uint32_t n = (uint32_t)rng_range(&h->rng, 1, 20);
         for (uint32_t i = 0; i < n; i++) {
             struct slp_item_act it = { .act = rng_below(&h->rng, 6),
-                                       .assignment = (uint64_t)rng_range(&h->rng, 0, (int64_t)h->seen + 2),
+                                       .assignment = s->tally.restores && h->seen > 200
+                                                         ? h->seen - rng_below(&h->rng, 200)
+                                                         : (uint64_t)rng_range(&h->rng, 0, (int64_t)h->seen + 2),
                                        .worker = w.number };
             slp_pack_item(&items, SLP_ITEM_act, &it);
         }

@@ -68,6 +68,7 @@ void sim_run(struct sim *s, const struct options *o)
     hubs_open(s);
     producers_open(s);
     watchers_open(s);
+    restore_open(s);
     while (sched_step(s, s->plan.hours_us))
         ;
     if (s->branch_until_us)
@@ -82,6 +83,7 @@ void sim_run(struct sim *s, const struct options *o)
 void sim_free(struct sim *s)
 {
     hubs_close(s);
+    restore_close(s);
     net_free(s);
     server_close(s);
     producers_close(s);

@@ -169,6 +169,12 @@ static void meddle(struct sim *s, uint64_t unused, uint64_t unused2)
     sched_at(s, s->now_us + rng_range(r, s->plan.meddle_every_us / 10, s->plan.meddle_every_us * 2), meddle, 0, 0);
 }
 
+void operator_applies_anew(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.lines; i++)
+        sched_at(s, s->now_us + (int64_t)(i + 1) * MINUTE, apply_first, i, 0);
+}
+
 /* ---- workers ---- */
 
 void operator_meets(struct sim *s, uint64_t worker, struct slp_bytes name)

@@ -96,6 +96,12 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng jr = rng_of(o->seed, "judge every", 0);
     p->judge_every_us = rng_chance(&jr, 500000) ? NEVER : rng_spread(&jr, 20 * SEC, 2 * HOUR);
 
+    struct rng br = rng_of(o->seed, "restores", 1);
+    p->backup_every_us = rng_spread(&br, 10 * MINUTE, 8 * HOUR);
+    p->lose_every_us = rng_chance(&br, 750000) ? NEVER : rng_spread(&br, HOUR, 12 * HOUR);
+    if (p->lose_every_us != NEVER)
+        p->deletes = false; /* a run that is gone is begun again: whether it was lost or deleted, nobody knows */
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -122,6 +128,7 @@ void plan_make(struct plan *p, const struct options *o)
     }
     if (o->no_broker) {
         p->crash_every_us = p->pressure_every_us = p->wall_every_us = NEVER;
+        p->lose_every_us = NEVER;
         p->io_ppm = p->memory_ppm = p->damage_ppm = 0;
     }
     if (o->no_operator)
@@ -150,6 +157,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "confusion", p->confuse_every_us);
     every(f, "broker crashes", p->crash_every_us);
     every(f, "full stores", p->pressure_every_us);
+    every(f, "lost stores", p->lose_every_us);
     every(f, "wall clock steps", p->wall_every_us);
     every(f, "copies of agents' data", p->agent_copy_every_us);
     every(f, "takeovers", p->takeover_every_us);

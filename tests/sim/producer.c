@@ -186,6 +186,26 @@ static void act(struct sim *s, uint64_t index, uint64_t life)
         sched_at(s, s->now_us + (s->calm ? SEC : rng_spread(&p->rng, SEC / 2, p->pace_us)), act, index, life);
 }
 
+/* From the beginning: it finds its run, or begins one of the name, and asks where it was, or puts all rows again under their keys. */
+static void begin_again(struct sim *s, struct producer *p)
+{
+    p->life++;
+    p->asking = 0;
+    p->wait_us = 0;
+    p->state = P_START;
+    memset(p->sent, 0, sizeof p->sent);
+    if (p->got)
+        memset(p->got, 0, p->rows + 1);
+    sched_at(s, s->now_us + rng_spread(&p->rng, SEC, HOUR), act, p->index, p->life);
+}
+
+void producer_lost(struct sim *s, struct producer *p, bool again)
+{
+    p->restored = true;
+    if (p->state != P_START && (again || p->state == P_OVER))
+        begin_again(s, p);
+}
+
 static void over(struct sim *s, struct producer *p, const char *how)
 {
     TELL(s, "producer%u: %s is %s", p->index, p->run, how);
@@ -201,10 +221,16 @@ static void on_error(struct sim *s, struct producer *p, const struct slp_error *
     case SLP_E_NOT_FOUND:
         if (p->state == P_START) /* no such line yet */
             p->wait_us = s->now_us + 10 * SEC;
+        else if (p->restored && p->state != P_OVER)
+            begin_again(s, p);
         else
             over(s, p, "gone");
         break;
-    case SLP_E_SEQUENCE_GAP: forget_sent(p); break; /* a frame before this one was lost, or is still under way */
+    case SLP_E_SEQUENCE_GAP:
+        forget_sent(p);
+        if (p->restored && p->state == P_PUT) /* the store may have gone back */
+            p->state = P_WHERE;
+        break; /* a frame before this one was lost, or is still under way */
     case SLP_E_QUEUE_FULL:
     case SLP_E_STORE_FULL:
         forget_sent(p);
@@ -276,12 +302,11 @@ void producer_take(struct sim *s, struct producer *p, const struct frame *f)
     case SLP_ERROR: on_error(s, p, &m.u.error); break;
     case SLP_RUN_STARTED:
         p->run_id = m.u.run_started.run_id;
-        p->state = P_PUT;
+        p->state = p->numbered && p->restored ? P_WHERE : P_PUT;
         TELL(s, "producer%u: %s is run %" PRIu64, p->index, p->run, p->run_id);
         break;
     case SLP_PRODUCER:
-        if (m.u.producer.epoch == p->epoch) /* else no row of this epoch is on disk */
-            p->acked = p->base + m.u.producer.last_seq;
+        p->acked = p->base + (m.u.producer.epoch == p->epoch ? m.u.producer.last_seq : 0);
         p->next_row = p->acked + 1;
         p->state = P_PUT;
         break;
@@ -296,6 +321,8 @@ static void fenced(struct sim *s, uint64_t index, uint64_t epoch)
 {
     struct producer *p = &s->producer[index];
     struct slp_buf rows = { 0 };
+    if (s->plan.lose_every_us != NEVER)
+        return; /* a store that went back may have known the old epoch alone */
     row_pack(&rows, row_number(p, 900000), 0);
     struct slp_put q = { .run_id = p->run_id,
                          .rows = { rows.p, (uint32_t)rows.n, 1 },

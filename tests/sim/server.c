@@ -44,6 +44,11 @@ static bool open_store(struct sim *s)
     char text[200] = "";
     memory_go();
     rc = store_open(&v->store, &o, id, text, sizeof text);
+    if (rc == STORE_OK && store_is_copy(v->store)) {
+        uint64_t first;
+        snprintf((char *)id, sizeof id, "store %u", (unsigned)s->tally.restores);
+        rc = engine_restore(v->store, id, server_wall_us(s), &first);
+    }
     if (rc == STORE_OK)
         v->engine = engine_open(v->store, &cfg, &rc);
     if (v->engine)
@@ -92,6 +97,12 @@ static void die(struct sim *s, struct store_txn **t, const char *how)
     v->life++;
     v->crashes++;
     sched_at(s, s->now_us + down, restart, v->life, 0);
+}
+
+void server_die(struct sim *s, const char *how)
+{
+    struct store_txn *none = NULL;
+    die(s, &none, how);
 }
 
 /* ---- one batch ---- */
@@ -453,9 +464,9 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
         v->elapsed_base_us = stored - s->now_us; /* the machine was off: how long, nobody knows */
         s->tally.broker_reboots++;
     }
-    if (server_elapsed_us(s) < stored)
+    if (server_elapsed_us(s) < stored || v->went_back)
         v->elapsed_base_us = stored - s->now_us;
-    v->told_full = false;
+    v->told_full = v->went_back = false;
     v->tick_at_us = 0;
     struct input boot = { .kind = INPUT_BOOT, .restart = rng_u64(&v->rng) };
     TELL(s, "broker: is up");

@@ -10,7 +10,7 @@
  *   watcher.c   subscribers of the event stream      finish.c    faults over: is everything there, is everything at its end?
  *   lines.c     the lines of this world              memory.h  allocations that fail
  *   twin.c      a second agent of a hub              damage.c  bits that turn in the store: the world forks
- *   outcomes.c  what of a frame an answer is about
+ *   outcomes.c  what of a frame an answer is about   restore.c an old backup is put back
  *
  * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
  * was delivered, with its time; the same seed gives the same hash. */
@@ -67,6 +67,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */
     int64_t operate_every_us, meddle_every_us, judge_every_us; /* meddle: with a run among its equals, and back again; judge: suspend, readmit, grant, revoke */
+    int64_t backup_every_us, lose_every_us; /* the broker's disk, and an old backup is put back */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
     bool reviews; /* some stations review the one before them */
@@ -92,7 +93,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
     T(suspensions) T(readmissions) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
-    T(broker_clock_steps) T(times_gone_back) T(full_stores) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
+    T(broker_clock_steps) T(times_gone_back) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
 #define T(n) uint64_t n;
     TALLIES(T)
@@ -167,6 +168,7 @@ struct server {
     struct slp_buf page;
     bool memory;            /* allocations of this batch may fail */
     bool untold;            /* the last batch is on disk, though its sync failed: the tap must be told at the restart */
+    bool went_back;         /* what it finds at the next start is another store */
 };
 void server_open(struct sim *s);
 void server_close(struct sim *s);
@@ -177,6 +179,7 @@ int64_t server_wall_us(const struct sim *s);
 const struct slp_msg *server_read(struct sim *s, uint64_t type, const void *any);
 /* Ask the engine, in a batch of its own, without network. */
 const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any);
+void server_die(struct sim *s, const char *how);
 void server_calm(struct sim *s); /* the faults are over: come up, stay up, clocks right */
 void tap_batch(struct sim *s);   /* what was committed, told to the checker */
 
@@ -276,8 +279,9 @@ struct producer {
     int64_t asked_us, wait_us, pace_us;
     struct put_sent sent[PUTS_MAX];
     enum { P_START, P_WHERE, P_PUT, P_CLOSE, P_OVER } state;
-    bool numbered;
+    bool numbered, restored; /* restored: the store is not the one that it began with */
 };
+void producer_lost(struct sim *s, struct producer *p, bool again); /* the store went back; again: an operator begins the import anew, at the latest if it was over */
 void producers_open(struct sim *s);
 void producer_take(struct sim *s, struct producer *p, const struct frame *f);
 void producers_calm(struct sim *s);
@@ -299,6 +303,7 @@ void operator_open(struct sim *s);
 void operator_take(struct sim *s, const struct frame *f);
 void operator_meets(struct sim *s, uint64_t worker, struct slp_bytes name);
 void operator_heard(struct sim *s, uint64_t worker, uint64_t line, struct slp_bytes station, bool out);
+void operator_applies_anew(struct sim *s); /* lines that are not there */
 void operator_forgives(struct sim *s); /* whoever is kept out of anything may come back */
 
 /* ---- watcher.c ---- */
@@ -306,6 +311,21 @@ struct watcher { struct wire wire; uint64_t seq, since, asking, next_id; int64_t
 void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
 void watchers_publish(struct sim *s); /* what was committed since the last time */
+
+/* ---- restore.c ---- */
+struct backup {
+    char dir[300];
+    struct checker *checker; /* as it was; NULL: there is no backup */
+    uint64_t next_event, seq[WATCHERS_MAX], since[WATCHERS_MAX];
+    struct { uint64_t id; uint32_t version[VARIANTS_MAX], first_station[VARIANTS_MAX]; bool applied[VARIANTS_MAX]; } line[LINES_MAX];
+    const struct sim_station *numbered[NUMBERS_MAX];
+    const char *name[WORKERS_MAX];
+    struct kept_out out[KEPT_OUT_MAX];
+    uint32_t outs;
+};
+struct restore { struct rng rng; struct backup copy; };
+void restore_open(struct sim *s);
+void restore_close(struct sim *s);
 
 /* ---- the whole ---- */
 struct sim {
@@ -321,6 +341,7 @@ struct sim {
     struct producer producer[RUNS_MAX];
     struct operator operator;
     struct watcher watcher[WATCHERS_MAX];
+    struct restore restore;
     struct sim_line line[LINES_MAX];
     const struct sim_station *numbered[NUMBERS_MAX]; /* by station number */
     struct checker *checker;
