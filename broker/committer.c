@@ -202,13 +202,19 @@ static void gather(struct committer *c, uint32_t answered)
     c->trust -= waiting && c->trust > 0;
 }
 
+static void settle(struct committer *c, enum settle how)
+{
+    atomic_store(&c->busy_since_us, clock_boot_us());
+    must(c, "settle", store_settle(c->o.store, how));
+    atomic_store(&c->busy_since_us, 0);
+}
+
 static void idle(struct committer *c, bool long_since)
 {
     int64_t now_us = clock_boot_us();
     /* A disk that hangs here holds up whoever comes next, too: the watchdog must see it. */
     atomic_store(&c->busy_since_us, now_us);
-    store_write_ahead(c->o.store);
-    must(c, "settle", store_settle(c->o.store, long_since));
+    must(c, "settle", store_settle(c->o.store, long_since ? SETTLE_ALL : SETTLE_IDLE));
     atomic_store(&c->busy_since_us, 0);
     if (now_us - c->reader_check_us >= READER_CHECK_US) {
         c->reader_check_us = now_us;
@@ -233,6 +239,10 @@ static void *run(void *arg)
         if (g.stop && !g.items.first && !g.tick) {
             break;
         }
+        if (g.settle && !g.items.first && !g.tick && !g.crowded) { /* a reader waits: nothing else */
+            settle(c, SETTLE_DUE);
+            continue;
+        }
         if (g.crowded) {
             outbox_wake(c->o.outbox); /* the inbox has room again */
         }
@@ -240,9 +250,10 @@ static void *run(void *arg)
         struct parcel *p = parcel_get(c->parcels);
         commit_batch(c, NULL, &g.items, g.tick, p);
         outbox_put(c->o.outbox, p);
+        settle(c, SETTLE_DUE); /* those who were answered need not wait for it */
         gather(c, messages);
     } while (!g.stop);
-    must(c, "settle", store_settle(c->o.store, true));
+    settle(c, SETTLE_ALL);
     struct parcel *last = parcel_get(c->parcels);
     last->kind = PARCEL_FAREWELL;
     outbox_put(c->o.outbox, last);
@@ -273,7 +284,8 @@ uint64_t committer_boot(struct committer *c)
     struct items none = { 0 };
     struct parcel *p = parcel_get(c->parcels);
     commit_batch(c, &boot, &none, false, p);
-    parcel_done(p); /* nobody is connected yet: whatever it wants to tell peers has no one to go to */
+    settle(c, SETTLE_ALL); /* another thread writes from here on */
+    parcel_done(p);        /* nobody is connected yet: whatever it wants to tell peers has no one to go to */
     return c->last_event;
 }
 

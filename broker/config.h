@@ -18,7 +18,7 @@ struct config {
     char data[PATH_MAX];                                                              /* no default: must be given */
     char clients[ENDPOINT_BYTES_MAX], agents[ENDPOINT_BYTES_MAX], events[ENDPOINT_BYTES_MAX];
     char http[ENDPOINT_BYTES_MAX];                  /* "": no HTTP */
-    uint64_t map_bytes, reserve_bytes, ahead_bytes; /* see store_options; 0: the store's default */
+    uint64_t map_bytes, reserve_bytes, wal_bytes; /* see store_options; 0: the store's default */
     struct engine_config engine;
     uint64_t batch_items, batch_bytes;              /* what one transaction takes from the sockets at most */
     uint64_t peer_bytes_max, out_bytes_max;         /* bytes that wait for one peer, and for all */

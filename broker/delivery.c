@@ -66,8 +66,9 @@ static void add_commits(const struct loop *l, struct figures *f)
     } all[] = {
         { "store_appends_total", c.store.appends },
         { "store_seeks_total", c.store.seeks },
-        { "store_journaled_total", c.store.journaled },
-        { "store_settled_total", c.store.settled },
+        { "store_wal_bytes_total", c.store.wal_bytes },
+        { "store_settles_total", c.store.settles },
+        { "store_settle_us_total", c.store.settle_us_total },
         { "store_steps_total", c.store.steps },
         { "store_map_bytes", c.space.map_bytes },
         { "store_used_bytes", c.space.used_bytes },

@@ -172,6 +172,11 @@ bool inbox_untick(struct inbox *b)
     return was;
 }
 
+void inbox_settle(struct inbox *b)
+{
+    raise_flag(b, &b->now.settle);
+}
+
 void inbox_stop(struct inbox *b)
 {
     raise_flag(b, &b->now.stop);
@@ -179,7 +184,7 @@ void inbox_stop(struct inbox *b)
 
 static bool anything(const struct gathered *g)
 {
-    return g->items.first || g->tick || g->stop;
+    return g->items.first || g->tick || g->stop || g->settle;
 }
 
 static struct timespec after(int64_t wait_us)
@@ -217,7 +222,8 @@ bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us)
     pthread_mutex_lock(&b->lock);
     int rc = 0;
     b->enough = b->now.items.count + more;
-    while (b->now.items.count < b->enough && !b->now.tick && !b->now.stop && !b->now.crowded && rc == 0) {
+    while (b->now.items.count < b->enough && !b->now.tick && !b->now.stop && !b->now.crowded && !b->now.settle &&
+           rc == 0) {
         rc = pthread_cond_timedwait(&b->came, &b->lock, &until);
     }
     bool enough = b->now.items.count >= b->enough;

@@ -60,6 +60,12 @@ static uint32_t connections_max(void)
     return each < 2 * SL_PEERS_MAX ? (uint32_t)each : 2 * SL_PEERS_MAX;
 }
 
+static void settle_wanted(void *arg)
+{
+    struct loop *l = arg;
+    inbox_settle(l->inbox);
+}
+
 static int open_store(struct loop *l)
 {
     char text[512] = "";
@@ -71,7 +77,9 @@ static int open_store(struct loop *l)
         .dir = l->config.data,
         .map_bytes = l->config.map_bytes,
         .reserve_bytes = l->config.reserve_bytes,
-        .ahead_bytes = l->config.ahead_bytes,
+        .wal_bytes = l->config.wal_bytes / 512 * 512,
+        .settle_wanted = settle_wanted,
+        .settle_arg = l,
     };
     enum store_rc rc = store_open(&l->store, &o, id, text, sizeof text);
     if (rc == STORE_OK) {

@@ -80,9 +80,6 @@ void engine_describe_key(enum store_table tb, const void *key, size_t n, char *t
         snprintf(text, size, "a dead task of station %" PRIu32 ", run %" PRIu32, a, next_u32(&w));
         return;
     case TABLE_SWEEP: snprintf(text, size, "mass operation %" PRIu64, next_u64(&w)); return;
-    case TABLE_JOURNAL:
-        snprintf(text, size, "a small batch: changes of many kinds that were not in their tables yet");
-        return;
     case TABLE_SHIFT: snprintf(text, size, "shift %" PRIu32, next_u32(&w)); return;
     case TABLE_DAY:
         a = next_u32(&w);

@@ -19,8 +19,6 @@ enum store_rc engine_state_hash(struct store *s, uint8_t hash[16])
         return rc;
     for (enum store_table tb = 0; tb < STORE_TABLE_COUNT && rc == STORE_OK; tb++) {
         struct store_cursor c;
-        if (tb == TABLE_JOURNAL)
-            continue; /* how it is written, not what */
         rc = store_cursor_open(t, tb, &c);
         for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK; rc = store_next(&c)) {
             uint8_t head[9] = { (uint8_t)tb };

@@ -49,8 +49,6 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     bool full = false;
     char vain[200];
     enum store_rc rc = store_cursor_open(r->t, tb, &c);
-    if (rc == STORE_CORRUPT && store_journal_damaged(r->t))
-        return true; /* nothing else can be read. It is named when its turn comes */
     for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
          rc = store_next(&c)) {
         if (a->records == records_max || damaged == DAMAGE_MAX || looked > LOOKS_MAX) {

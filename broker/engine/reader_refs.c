@@ -503,7 +503,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
         }
         break;
     case TABLE_SWEEP: of_sweep(f, rd); break;
-    default: break; /* META, LINE, EVENT, JOURNAL: refer to nothing that must be there still */
+    default: break; /* META, LINE, EVENT: refer to nothing that must be there still */
     }
 }
 

@@ -29,7 +29,6 @@
  * HISTORY   run u32, unit u64, sequence u64       what happened besides results, with the reason              history.c
  * DEAD      station u32, run u32, unit u64        why                                                         task.c
  * SWEEP     job u64                               a mass operation under way: what, where it is               sweep.c
- * JOURNAL   seq u64                               changes of small batches that are not in their tables yet   store/journal.c
  * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
  * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c
  * GOLD      0, worker u32, station u32, digest u64  nothing: he was handed this control task                gold.c

@@ -6,29 +6,40 @@
  * store made by the last release in tests/fixtures. A store of a newer format than this program knows is refused by store_open. */
 #include "broker/engine/internal.h"
 
-/* 1 (0.1.0) -> 2: small batches may lie in the table JOURNAL. No record looks different; the number keeps older programs away, which would
+/* 1 (0.1.0) -> 3: what was committed last may lie in the file `wal`. No record looks different; the number keeps older programs away, which would
  * not look there. */
-static enum store_rc to_2(struct store_txn *t)
+static enum store_rc to_3(struct store_txn *t)
 {
     (void)t;
     return STORE_OK;
 }
 
-static enum store_rc (*const steps[])(struct store_txn *) = { to_2 }; /* [format - 1] */
-_Static_assert(sizeof steps / sizeof *steps == STORE_FORMAT_VERSION - 1, "a step from each format to the next");
+static const struct step {
+    uint32_t from, to;
+    enum store_rc (*take)(struct store_txn *);
+} steps[] = { { 1, 3, to_3 } }; /* 2 was never released, and store_open refuses it */
+
+static const struct step *step_from(uint32_t format)
+{
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].from == format)
+            return &steps[i];
+    return NULL;
+}
 
 enum store_rc engine_upgrade(struct store *s)
 {
     enum store_rc rc = STORE_OK;
     while (rc == STORE_OK && store_format(s) < STORE_FORMAT_VERSION) {
         struct store_txn *t;
-        uint32_t from = store_format(s);
+        const struct step *step = step_from(store_format(s));
+        assert(step); /* store_open lets no other format in */
         rc = store_begin(s, &t);
         if (rc != STORE_OK)
             return rc;
-        rc = steps[from - 1](t);
+        rc = step->take(t);
         if (rc == STORE_OK)
-            rc = store_set_format(t, from + 1);
+            rc = store_set_format(t, step->to);
         if (rc == STORE_OK)
             rc = store_commit(&t);
         else

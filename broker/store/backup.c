@@ -31,14 +31,15 @@ static int sync_path(const char *path, int flags)
 }
 
 /* Whoever starts on the copy must know that it is one: the original went on (broker/engine/restore.c). The mark lies in the copy itself, so that
- * nobody loses it who moves the files. LMDB syncs it; nobody else has the copy open. */
+ * nobody loses it who moves the files. And it has no log: it gets one of its own. LMDB syncs it; nobody else has the copy open. */
 static int mark_copy(const char *dir)
 {
     uint8_t record[ENVELOPE_BYTES + 1] = { [ENVELOPE_BYTES] = 1 };
     MDB_env *env;
     MDB_txn *mt;
     MDB_dbi meta;
-    MDB_val key = { sizeof COPY_KEY - 1, (void *)(uintptr_t)COPY_KEY }, v = { sizeof record, record };
+    MDB_val key = val_of(COPY_KEY, sizeof COPY_KEY - 1), v = { sizeof record, record };
+    MDB_val log = val_of(WAL_KEY, sizeof WAL_KEY - 1);
     envelope_seal(TABLE_META, COPY_KEY, sizeof COPY_KEY - 1, record, 1);
     int rc = mdb_env_create(&env);
     if (rc != 0)
@@ -53,6 +54,8 @@ static int mark_copy(const char *dir)
         if (rc == 0)
             rc = mdb_put(mt, meta, &key, &v, 0);
         if (rc == 0)
+            rc = mdb_del(mt, meta, &log, NULL);
+        if (rc == 0 || rc == MDB_NOTFOUND)
             rc = mdb_txn_commit(mt);
         else
             mdb_txn_abort(mt);
@@ -78,6 +81,8 @@ static int copy_into(struct store *s, char *tmp, const char *path)
     (void)rmdir(tmp);
     if (mkdir(tmp, 0700) != 0)
         return errno;
+    if (settle_wait(s) != STORE_OK)
+        return EIO;
     store_reader_enter(s);
     int rc = mdb_env_copy2(s->env, tmp, MDB_CP_COMPACT);
     store_reader_leave(s);
@@ -105,8 +110,11 @@ enum store_rc store_backup(struct store *s, const char *path, char *text, size_t
     int rc = 0;
     if (text != NULL && text_size > 0)
         text[0] = '\0';
-    if (atomic_load(&s->failed))
+    if (atomic_load(&s->failed)) {
+        if (text != NULL)
+            snprintf(text, text_size, "backup to %s: the store has failed", path);
         return STORE_IO;
+    }
     if (partial_path(tmp, sizeof tmp, path) < 0)
         rc = ENAMETOOLONG;
     else if (lstat(path, &st) == 0)
@@ -208,7 +216,7 @@ enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *check
     *checked = 0;
     while (r == STORE_OK) {
         struct store_txn *t;
-        r = txn_begin_plain(s, &t);
+        r = store_begin_read(s, &t);
         if (r != STORE_OK)
             return r;
         note_count(&v, t);

@@ -3,16 +3,17 @@
  *   store.c     the life of a store: directory, lock, format, tables
  *   txn.c       transactions, single values
  *   cursor.c    ordered walks
- *   journal.c   how a small batch is written
- *   young.c     what the journal holds, in order
+ *   wal.c   the file that a batch is written to first
+ *   settle.c    when LMDB commits what is in there
  *   envelope.c  CRC32C and the envelope around each value
- *   space.c     headroom, growth of the map, writing the file ahead
+ *   space.c     headroom, growth of the map
  *   backup.c    backup and verification
  *
  * Threads: everything in struct store belongs to the writer's thread, except what stands under `lock`, and `failed`.
  *
  * Files of a store's directory:
  *   data.mdb    LMDB's pages
+ *   wal         what was committed since LMDB's last commit: wal.c
  *   lock.mdb    LMDB's table of readers; worthless when nobody has the store open
  *   lock        flock()ed by the broker that has the store; holds the store's id in hex, so that a missing or emptied
  *               data.mdb is recognised as a loss and not taken for a new store */
@@ -31,66 +32,55 @@
 #define FORMAT_KEY "format"           /* in META: version (u32), id (16), big-endian like keys */
 #define FORMAT_BYTES 20
 #define COPY_KEY "copy"               /* in META, of a backup until it is a store of its own: one byte */
+#define WAL_KEY "wal"         /* in META, if a file `wal` belongs to the store: its bytes (u64) */
+#define WAL_KEY_BYTES 8
 #define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
-#define STORE_AHEAD_CHUNK_BYTES (256u << 10) /* one step of store_write_ahead: see space.c */
 
-/* ---- young.c ---- */
-#define CHANGE_HEAD_BYTES 6
-#define CHANGE_APART 0x80 /* with how, in the writer's memory only */
+#define FORMAT_WITH_JOURNAL 3
+
+/* ---- wal.c ---- */
+#define WAL_FILE "wal"
+#define WAL_SECTOR_BYTES 512u
+#define WAL_BYTES_DEFAULT (8u << 20)
+#define WAL_BYTES_MAX (1u << 30)
+#define WAL_BATCH_BYTES_MAX (1u << 20) /* a larger batch is better written once: it is a commit of LMDB's */
 enum change_how { CHANGE_PUT, CHANGE_APPEND, CHANGE_DELETE };
-static inline enum change_how change_how(const uint8_t *c) { return (enum change_how)(c[1] & ~CHANGE_APART); }
-static inline bool change_apart(const uint8_t *c) { return c[1] & CHANGE_APART; }
-static inline struct store_val change_key(const uint8_t *c)
-{
-    return (struct store_val){ c + CHANGE_HEAD_BYTES, (size_t)(c[2] | c[3] << 8) };
-}
-/* As it stands there; of a change of t->young: young_value. */
-static inline struct store_val change_value(const uint8_t *c)
-{
-    return (struct store_val){ c + CHANGE_HEAD_BYTES + change_key(c).n, (size_t)(c[4] | c[5] << 8) };
-}
-static inline size_t change_bytes(const uint8_t *c) { return CHANGE_HEAD_BYTES + change_key(c).n + change_value(c).n; }
-size_t change_write(uint8_t *c, enum store_table tb, unsigned how, const void *key, size_t key_n, const struct store_val *part, size_t parts, size_t n);
-bool change_is_whole(const uint8_t *p, size_t n);
+enum { WAL_IS_GONE = -1, WAL_IS_DAMAGED = -2 }; /* beside LMDB's and errno's codes */
 
-/* ---- journal.c: what is shared with the files around it ---- */
-#define JOURNAL_KEY_BYTES 8
-#define JOURNAL_BYTES_DEFAULT (128u << 10) /* of changes, then they go to their tables: a read transaction sorts them, some 20 us */
-#define JOURNAL_SHARE_MIXED 4 /* what large batches leave there may be this part of it: every reader looks through it */
-#define SMALL_BYTES (16u << 10)            /* a batch with more goes to its tables at once: from here on the journal would cost more pages */
-#define CHANGES_MAX 4096 /* that differ in table or key */
-enum near { NEAR_GE, NEAR_GT, NEAR_LE, NEAR_LT }; /* GE an empty key: the table's first */
-
-struct young { /* changes in order of table and key, the newest of each key */
-    const uint8_t **change;
-    uint32_t n, in[STORE_TABLE_COUNT];
-    uint32_t sorted; /* readers: bit tb, the table's changes are among them */
+struct wal {
+    int fd;                      /* -1: there is none */
+    uint64_t bytes;              /* the file's length */
+    uint64_t at;                 /* the next batch goes here */
+    uint32_t batches, changes;   /* since LMDB's last commit */
+    uint8_t *batch;              /* the one that is being gathered, as it will lie in the file */
+    size_t batch_bytes, batch_cap;
+    bool too_large;              /* it does not fit */
+    bool torn;                   /* at the last replay: behind the batches lay a part of one */
 };
-
-struct journal { /* the writer's */
-    uint8_t *bytes;           /* the changes as they stand in the journal, and those of the batch; or what stands for one that lies apart */
-    size_t n, cap, batch_at;  /* batch_at: where the batch begins */
-    size_t stored, batch_stored; /* as n and batch_at, but what lies apart counts as if it lay there */
-    size_t bytes_max;         /* 0: none is written */
-    uint64_t last;            /* the newest value's number; 0: the table is empty */
-    bool stale;               /* must be read before use */
-    bool settled;             /* in this transaction */
-    bool large;               /* the last batch was one for the tables */
-    bool bulk;                /* it holds changes of other tables than STORE_TABLES_OF_LITTLE */
-    uint8_t apart[SL_VALUE_BYTES_MAX]; /* scratch of young_settle */
-};
+void wal_none(struct wal *w);
+void wal_close(struct wal *w);
+/* Errno's code, or LMDB's, or one of the two above. bytes: of the file, whole sectors. */
+int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync);
+int wal_open(struct wal *w, int dir_fd, uint64_t bytes, bool read_only);
+/* All changes of the batches of this generation, in order, then j stands behind them. `each` answers with a code: 0, LMDB's, or WAL_IS_DAMAGED: the change does not
+ * fit. NULL: only see how many there are. */
+typedef int wal_change(void *arg, enum store_table tb, enum change_how how, struct store_val key, struct store_val value);
+int wal_replay(struct wal *w, uint64_t generation, wal_change *each, void *arg, char *why, size_t why_size);
+void wal_begin(struct wal *w); /* a batch; what was gathered of one before it is dropped */
+void wal_add(struct wal *w, enum store_table tb, enum change_how how, struct store_val key, const struct store_val *part, size_t parts, size_t n);
+bool wal_takes(const struct wal *w); /* does the batch fit the rest of the file? */
+int wal_write(struct wal *w, uint64_t generation, bool sync);
+void wal_reset(struct wal *w); /* LMDB has it all */
 
 struct store_txn {
     struct store *s;
-    MDB_txn *mt;
-    bool open;
+    MDB_txn *mt;                          /* the writer's stays open over many batches: NULL when all is settled */
+    bool open;                            /* the writer's: a batch is under way */
     bool writer;
     bool broken;                          /* a write failed half-way: only an abort may follow */
-    bool direct;                          /* the writer: this batch goes to its tables, nothing of them is young ... */
-    bool mixed;                           /* ... but for STORE_TABLES_OF_LITTLE */
-    struct young young;                   /* what is in the journal (and, the writer's, in this batch) */
-    enum store_rc young_rc;               /* readers: the journal cannot be read, so nothing can */
+    bool direct;                          /* the writer: this batch is to be a commit of LMDB's */
+    bool changed;                         /* the writer: there is something to commit */
     unsigned cursors;                     /* that the caller has open */
     MDB_cursor *at[STORE_TABLE_COUNT];    /* the writer's own, one a table, made at first use: see txn.c */
     char text[STORE_TEXT_BYTES_MAX];      /* the last failure */
@@ -110,19 +100,23 @@ struct store {
     struct store_counters counters;
     struct store_faults faults;
     struct store_txn write;
-    struct journal journal;
+    struct wal wal;
+    uint64_t wal_bytes;               /* of one that is to be made; 0: none is */
+    bool view;                            /* read only, and `write.mt` holds what a broker that died had in its log: never committed */
+    pthread_t writer;                     /* whose write.mt is; under lock */
     uint8_t key[STORE_KEY_BYTES_MAX];     /* a copy of what is being put, so that the caller's may lie in the store itself */
     atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
-    atomic_ullong commits_begun, commits_ended; /* see begin_snapshot in txn.c */
+    atomic_ullong commits_begun, commits_ended; /* LMDB's: see begin_snapshot in txn.c */
+    /* settle.c: batches on disk; those of them that LMDB has; up to which a reader waits for it */
+    atomic_ullong batches, settled, wanted;
+    void (*settle_wanted)(void *arg);
+    void *settle_arg;
 
     /* space.c */
     uint32_t page_bytes;
     uint64_t map_bytes;
     uint64_t reserve_bytes;
-    uint64_t ahead_bytes;                 /* 0: never */
     uint64_t file_bytes;                  /* as long as data.mdb is known to be */
-    uint64_t ahead_used_bytes;            /* at the last call of store_write_ahead: what was in use ... */
-    uint64_t ahead_put_bytes;             /* ... and what had been put */
     uint64_t disk_free_bytes;             /* at disk_asked_us */
     uint64_t reusable_bytes;              /* free pages inside the file, at least, at reusable_asked_us */
     int64_t disk_asked_us, reusable_asked_us;
@@ -137,12 +131,6 @@ struct store {
     struct store_txn read[STORE_READERS_MAX]; /* their `open` is under lock */
 };
 
-/* In LMDB's order. */
-static inline int keys_compare(const void *a, size_t a_n, const void *b, size_t b_n)
-{
-    int d = memcmp(a, b, a_n < b_n ? a_n : b_n);
-    return d != 0 ? d : a_n < b_n ? -1 : a_n > b_n;
-}
 static inline MDB_val val_of(const void *p, size_t n) { return (MDB_val){ n, (void *)(uintptr_t)p }; }
 static inline bool table_absent(const struct store *s, enum store_table tb) { return s->absent >> tb & 1; }
 
@@ -161,40 +149,17 @@ void envelope_seal(enum store_table tb, const void *key, size_t key_n, uint8_t *
 /* What stands in an envelope. NULL, or what is wrong with it. */
 const char *envelope_open(enum store_table tb, const MDB_val *key, const MDB_val *record, struct store_val *v);
 
-/* ---- young.c ---- */
-static inline void young_forget(struct young *y) { y->n = y->sorted = 0; memset(y->in, 0, sizeof y->in); }
-bool young_make_room(struct young *y); /* false: no memory */
-bool young_add(struct young *y, const uint8_t *change); /* false: they are too many */
-const uint8_t *young_find(const struct young *y, enum store_table tb, const void *key, size_t key_n); /* NULL: none */
-const uint8_t *young_near(const struct young *y, enum store_table tb, const void *key, size_t key_n, enum near near);
-
-/* ---- journal.c ---- */
-bool young_open(struct store *s, uint64_t bytes); /* false: no memory */
-void young_close(struct store *s);
-enum store_rc young_load(struct store_txn *t, struct journal *copy);
-enum store_rc young_sort(struct store_txn *t, enum store_table tb);
-/* Before t->young is asked about a table. */
-static inline enum store_rc young_ready(struct store_txn *t, enum store_table tb)
-{
-    bool ready = t->writer || t->young.in[tb] == 0 || (t->young.sorted >> tb & 1);
-    return ready ? STORE_OK : young_sort(t, tb);
-}
-enum store_rc young_begin(struct store_txn *t);
-/* Does this batch write the table itself? */
-static inline bool young_bypassed(const struct store_txn *t, enum store_table tb)
-{
-    return t->direct && !(t->mixed && STORE_TABLES_OF_LITTLE >> tb & 1);
-}
-void young_abort(struct store_txn *t);
-/* What the change, one of t->young, puts. LMDB's code. Borrowed until the next write. */
-int young_value(struct store_txn *t, const uint8_t *change, struct store_val *v);
-/* LMDB's code, or NOT_FOR_JOURNAL: settle, then write it to its table. payload: to be copied no more than once. */
-#define NOT_FOR_JOURNAL 1
-int young_write(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
-                const struct store_val *part, size_t parts, size_t n, bool payload);
-int young_settle(struct store_txn *t); /* all that is young goes to its tables; from here on the batch is direct. LMDB's code */
-int young_commit(struct store_txn *t); /* before LMDB's commit; its code */
-void young_committed(struct store_txn *t, uint64_t batch_bytes);
+/* ---- settle.c ---- */
+/* The log's changes to the tables of write.mt, which has just begun. */
+int settle_replay(struct store *s);
+/* LMDB's commit of all that write.mt holds; it is NULL afterwards. LMDB's code. */
+int settle_commit(struct store *s);
+void settle_note(struct store *s); /* a batch is on disk */
+void settle_tell(struct store *s); /* those who wait: look again */
+bool settle_needed(const struct store *s); /* before the next batch: there may be no room for it otherwise */
+/* Until LMDB has what was committed before this call. */
+enum store_rc settle_wait(struct store *s);
+uint64_t settle_growth_bytes(const struct store *s); /* the map's, at most, that what is not settled yet will need */
 
 /* ---- txn.c ---- */
 /* Write one change to its table. LMDB's code; NOTFOUND: there was nothing to delete. Neither key nor value may lie in LMDB's pages. */
@@ -204,14 +169,18 @@ void parts_copy(uint8_t *to, const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
 enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc);
 enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v);
-/* A read transaction that sees the tables as they are, without what is young: for the verification. */
-enum store_rc txn_begin_plain(struct store *s, struct store_txn **t);
+/* write.mt: a new one; one in which all is done that was committed. LMDB's code. */
+int txn_begin_writer(struct store *s);
+int txn_have_writer(struct store *s);
+void txn_commit_failed(struct store *s, int rc); /* for good */
+int64_t store_now_us(void);
 void store_txn_free_pool(struct store *s);
 void store_reader_enter(struct store *s); /* count a reader that is not in the pool */
 void store_reader_leave(struct store *s);
 
 /* ---- space.c ---- */
 enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size);
+uint64_t space_headroom(const struct store *s); /* room in the map that must be there before a batch */
 void space_committed(struct store *s);
 bool space_used_up(struct store *s); /* the disk has nothing left, not even for one batch's pages */
 #endif

@@ -1,4 +1,4 @@
-/* Space: what the map and the disk can still take, growth of the map, and writing the file ahead of its use.
+/* Space: what the map and the disk can still take, and growth of the map.
  *
  * Map. A transaction that fills the map is lost as a whole (MDB_MAP_FULL), so there is always room for a worst-case
  * batch before one begins: HEADROOM. 4,096 commands that touch six tables each, four levels deep, at random, copy
@@ -7,17 +7,11 @@
  * MOVE_WAIT, during which new readers wait too. If a long reader (a backup) outlasts that, the store says `full`
  * until it is gone, which refuses new units and nothing else.
  *
- * Disk. What the file can still take: the disk's free bytes plus the part of the file that was written ahead. Free
+ * Disk. What the file can still take: the disk's free bytes plus the part of the file that is not in use yet. Free
  * pages inside the file count too, since a store that ate the disk must recover by draining; but LMDB keeps its list
  * of free pages in pages, in runs that a fragmented file may not have, so a quarter of the reserve must be there for
  * growth in any case.
- *
- * Ahead. A sync of pages that the file has already is about half as dear as one that makes the file longer. So zeros
- * are written behind the last used page, a chunk a call, and synced. Never below the last page in use: the bytes
- * from there on belong to nobody until a transaction takes them, and none is open. Measured on ext4: a 16 KB commit
- * 103 us instead of 193; a chunk of 256 KB 0.4 ms, one of 4 MB 14 ms, which no batch should wait for. From 64 KB a
- * commit on nothing is gained (every byte is written twice), so after a batch of more than that a call does nothing.
- * The file is written ahead by as much as it holds, up to `ahead_bytes`: a small store stays small. */
+ */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -32,9 +26,6 @@
 
 #define HEADROOM_BYTES (1ull << 30)
 #define RESERVE_BYTES_DEFAULT (256ull << 20)
-#define AHEAD_BYTES_DEFAULT (64ull << 20)
-#define AHEAD_BYTES_MIN (1ull << 20)
-#define AHEAD_BATCH_BYTES_MAX (64u << 10) /* a batch that puts more, or makes the file longer by more, is not helped */
 #define DISK_USED_UP_BYTES (1u << 20)
 #define ASK_DISK_US 100000        /* a statvfs at most this often */
 #define ASK_REUSABLE_US 1000000   /* a walk over the list of free pages at most this often ... */
@@ -49,7 +40,7 @@ static uint64_t used_end(struct store *s)
     return ((uint64_t)info.me_last_pgno + 1) * s->page_bytes;
 }
 
-static uint64_t headroom(const struct store *s)
+uint64_t space_headroom(const struct store *s)
 {
     return s->map_bytes / 2 < HEADROOM_BYTES ? s->map_bytes / 2 : HEADROOM_BYTES;
 }
@@ -142,7 +133,7 @@ static uint64_t reusable(struct store *s, int64_t now_us)
     return s->reusable_bytes;
 }
 
-static uint64_t ahead_of(const struct store *s, uint64_t used)
+static uint64_t behind_use(const struct store *s, uint64_t used)
 {
     return s->file_bytes > used ? s->file_bytes - used : 0;
 }
@@ -158,28 +149,47 @@ static bool disk_full(struct store *s, uint64_t growth, int64_t now_us, uint64_t
     return growth < s->reserve_bytes / 4 || growth + *reuse < want;
 }
 
+/* With `used` bytes in the map: is all as it should be? */
+static bool has_room(struct store *s, uint64_t used, int64_t now_us, uint64_t *growth, uint64_t *reuse)
+{
+    *growth = s->disk_free_bytes + behind_use(s, used);
+    bool full = s->disk_known && disk_full(s, *growth, now_us, reuse);
+    return !full && s->map_bytes >= used + space_headroom(s);
+}
+
+/* The map must grow. False: it could not, now. */
+static bool make_room(struct store *s, uint64_t used, enum store_rc *result)
+{
+    int rc;
+    bool grown = grow_map(s, used, &rc);
+    if (rc != 0) {
+        snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s",
+                 (unsigned long long)s->map_bytes, mdb_strerror(rc));
+        atomic_store(&s->failed, true); /* LMDB has unmapped the old map by then */
+        settle_tell(s);
+        *result = STORE_IO;
+    }
+    return grown;
+}
+
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space)
 {
     assert(!s->write.open && !s->read_only);
-    uint64_t used = used_end(s), reuse = 0;
-    bool full = s->faults.full;
+    uint64_t used = used_end(s) + settle_growth_bytes(s), reuse = 0, growth;
     enum store_rc result = STORE_OK;
-    if (s->map_bytes < used + headroom(s)) {
-        int rc;
-        if (!grow_map(s, used, &rc))
-            full = true;
-        if (rc != 0) {
-            snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s",
-                     (unsigned long long)s->map_bytes, mdb_strerror(rc));
-            atomic_store(&s->failed, true); /* LMDB has unmapped the old map by then */
-            result = STORE_IO;
-        }
-    }
     if (!s->disk_known || now_us - s->disk_asked_us >= ASK_DISK_US || now_us < s->disk_asked_us) {
         ask_disk(s);
         s->disk_asked_us = now_us;
     }
-    uint64_t growth = s->disk_free_bytes + ahead_of(s, used);
+    if (!has_room(s, used, now_us, &growth,
+                  &reuse)) { /* what is not settled yet was guessed, and the map cannot grow under it */
+        result = store_settle(s, SETTLE_ALL);
+        used = used_end(s) + settle_growth_bytes(s);
+    }
+    bool full = s->faults.full;
+    if (result == STORE_OK && s->map_bytes < used + space_headroom(s) && !make_room(s, used, &result))
+        full = true;
+    growth = s->disk_free_bytes + behind_use(s, used);
     if (s->disk_known && disk_full(s, growth, now_us, &reuse))
         full = true;
     s->full = full;
@@ -193,54 +203,11 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
     return result;
 }
 
-/* ---- the file ---- */
-
 void space_committed(struct store *s)
 {
     uint64_t used = used_end(s);
     if (used > s->file_bytes)
         s->file_bytes = used;
-}
-
-static bool ahead_is_wanted(struct store *s, uint64_t used)
-{
-    uint64_t grown = used - s->ahead_used_bytes, put = s->counters.put_bytes - s->ahead_put_bytes;
-    s->ahead_used_bytes = used;
-    s->ahead_put_bytes = s->counters.put_bytes;
-    if (grown > AHEAD_BATCH_BYTES_MAX || put > AHEAD_BATCH_BYTES_MAX)
-        return false;
-    uint64_t want = used < AHEAD_BYTES_MIN ? AHEAD_BYTES_MIN : used;
-    if (want > s->ahead_bytes)
-        want = s->ahead_bytes;
-    if (s->file_bytes >= used + want || s->file_bytes + STORE_AHEAD_CHUNK_BYTES > s->map_bytes)
-        return false;
-    if (!s->disk_known)
-        ask_disk(s);
-    return s->disk_known && s->disk_free_bytes >= s->reserve_bytes + s->reserve_bytes / 4 + STORE_AHEAD_CHUNK_BYTES;
-}
-
-void store_write_ahead(struct store *s)
-{
-    static const uint8_t zeros[STORE_AHEAD_CHUNK_BYTES];
-    assert(!s->write.open);
-    if (s->ahead_bytes == 0 || s->read_only || s->no_sync || atomic_load(&s->failed))
-        return;
-    uint64_t used = used_end(s);
-    if (!ahead_is_wanted(s, used))
-        return;
-    uint64_t at = s->file_bytes, n = STORE_AHEAD_CHUNK_BYTES - at % STORE_AHEAD_CHUNK_BYTES;
-    assert(at >= used);
-    ssize_t wrote = pwrite(s->data_fd, zeros, n, (off_t)at);
-    if (wrote < (ssize_t)n)
-        s->disk_known = false; /* a full disk, most likely: ask before the next step */
-    if (wrote <= 0)
-        return;
-    s->file_bytes += (uint64_t)wrote;
-    s->disk_free_bytes -= (uint64_t)wrote < s->disk_free_bytes ? (uint64_t)wrote : s->disk_free_bytes;
-    if (fdatasync(s->data_fd) != 0) {
-        snprintf(s->write.text, sizeof s->write.text, "writing ahead: %s", strerror(errno));
-        atomic_store(&s->failed, true); /* a sync that failed once may pass the next time without having written */
-    }
 }
 
 /* ---- at open ---- */
@@ -302,7 +269,6 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     s->page_bytes = st.ms_psize;
     s->map_bytes = info.me_mapsize;
     s->reserve_bytes = o->reserve_bytes != 0 ? o->reserve_bytes : RESERVE_BYTES_DEFAULT;
-    s->ahead_bytes = o->ahead_bytes == 0 ? AHEAD_BYTES_DEFAULT : o->ahead_bytes == 1 ? 0 : o->ahead_bytes;
     if (fstat(s->data_fd, &file) != 0) {
         if (text != NULL)
             snprintf(text, text_size, "%s/data.mdb: %s", o->dir, strerror(errno));
@@ -318,7 +284,7 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     }
     s->file_bytes = have > used ? have : used;
     int rc = 0;
-    if (!s->read_only && s->map_bytes < used + headroom(s))
+    if (!s->read_only && s->map_bytes < used + space_headroom(s))
         grow_map(s, used, &rc);
     if (rc != 0 && text != NULL)
         snprintf(text, text_size, "%s: growing the map: %s", o->dir, mdb_strerror(rc));

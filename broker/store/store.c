@@ -25,6 +25,8 @@
 #define META_LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
 #define META_TXN_AT 144       /* number of the last commit: 0 */
 #define SECTOR_BYTES 512      /* what a disk writes whole */
+#define TABLES_OF_FORMAT_1 20
+#define FORMAT_NEVER_RELEASED 2
 
 static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void say(char *text, size_t size, const char *fmt, ...)
@@ -87,9 +89,16 @@ static enum store_rc make_dir(struct store *s, const char *dir, char *text, size
     return STORE_OK;
 }
 
+static bool another_has_it(const struct store *s)
+{
+    return s->lock_fd >= 0 && flock(s->lock_fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 static enum store_rc take_lock(struct store *s, const char *dir, char *text, size_t size)
 {
-    s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    s->lock_fd = openat(s->dir_fd, "lock", s->read_only ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->read_only)
+        return STORE_OK; /* there may be none: of a copy */
     if (s->lock_fd < 0) {
         say(text, size, "%s/lock: %s", dir, strerror(errno));
         return STORE_IO;
@@ -186,7 +195,7 @@ void store_leave_id(const struct store *s)
 
 /* ---- the environment and its format ---- */
 
-static enum store_rc open_env(struct store *s, const struct store_options *o, char *text, size_t size)
+static enum store_rc open_env(struct store *s, const struct store_options *o, bool read_only, char *text, size_t size)
 {
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
@@ -195,7 +204,7 @@ static enum store_rc open_env(struct store *s, const struct store_options *o, ch
     assert(rc == 0);
     rc = mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : MAP_BYTES_DEFAULT);
     assert(rc == 0);
-    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (o->read_only ? MDB_RDONLY : 0) | (o->no_sync ? MDB_NOSYNC : 0);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (read_only ? MDB_RDONLY : 0) | (o->no_sync ? MDB_NOSYNC : 0);
     rc = mdb_env_open(s->env, o->dir, flags, 0600);
     if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH) {
         say(text, size, "%s/data.mdb is not a store (%s)", o->dir, mdb_strerror(rc));
@@ -241,9 +250,33 @@ static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, 
             STORE_FORMAT_VERSION);
         return STORE_BAD_FORMAT;
     }
+    if (version == FORMAT_NEVER_RELEASED) {
+        say(text, size, "%s: the store has format %u, which no release ever had", dir, version);
+        return STORE_BAD_FORMAT;
+    }
     s->format = version;
     memcpy(s->id, (const uint8_t *)v.p + 4, sizeof s->id);
     return STORE_OK;
+}
+
+/* How long the log is that belongs to it; 0: none does. */
+static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const char *dir, char *text, size_t size)
+{
+    MDB_val key = val_of(WAL_KEY, sizeof WAL_KEY - 1), record;
+    struct store_val v;
+    int rc = mdb_get(mt, meta, &key, &record);
+    if (rc == MDB_NOTFOUND)
+        return STORE_OK;
+    const char *wrong = rc == 0 ? envelope_open(TABLE_META, &key, &record, &v) : mdb_strerror(rc);
+    if (wrong == NULL && (v.n != WAL_KEY_BYTES || key_get_u64(v.p) == 0 || key_get_u64(v.p) > WAL_BYTES_MAX ||
+                          key_get_u64(v.p) % WAL_SECTOR_BYTES != 0))
+        wrong = "no length of a log";
+    if (wrong == NULL) {
+        s->wal.bytes = key_get_u64(v.p);
+        return STORE_OK;
+    }
+    say(text, size, "%s: META \"" WAL_KEY "\": %s", dir, wrong);
+    return rc == 0 ? STORE_CORRUPT : store_rc_of(rc);
 }
 
 /* Look before anything is written: NOT_FOUND means an empty environment, where a store may be made. */
@@ -268,6 +301,8 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
             say(text, size, "%s: %s", dir, mdb_strerror(rc));
             result = store_rc_of(rc);
         }
+        if (result == STORE_OK)
+            result = parse_wal(s, mt, meta, dir, text, size);
     } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         MDB_envinfo info;
         mdb_env_info(s->env, &info);
@@ -288,8 +323,8 @@ static int open_tables(struct store *s, MDB_txn *mt)
         char name[12];
         snprintf(name, sizeof name, "%02d", i);
         int rc = mdb_dbi_open(mt, name, s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
-        if (rc == MDB_NOTFOUND && s->format == 1 && i >= TABLE_JOURNAL)
-            s->absent |= 1u << i; /* 0.1.0 ended before it */
+        if (rc == MDB_NOTFOUND && s->format == 1 && i >= TABLES_OF_FORMAT_1)
+            s->absent |= 1u << i;
         else if (rc != 0)
             return rc;
     }
@@ -307,6 +342,104 @@ static int write_format(struct store *s, MDB_txn *mt, const uint8_t id[16])
     return mdb_put(mt, s->dbi[TABLE_META], &key, &v, MDB_NOOVERWRITE);
 }
 
+/* ---- the log ---- */
+
+static enum store_rc no_wal(const char *dir, int rc, char *text, size_t size)
+{
+    if (rc != WAL_IS_GONE)
+        return say(text, size, "%s/" WAL_FILE ": %s", dir, mdb_strerror(rc)), store_rc_of(rc);
+    say(text, size,
+        "%s/" WAL_FILE
+        " is missing or cut off, but belongs to this store, and what was acknowledged last may be in it: "
+        "put it back beside data.mdb, or restore a backup",
+        dir);
+    return STORE_CORRUPT;
+}
+
+/* What a broker that died had in its log becomes a commit of LMDB's; in the transaction that is open already. */
+static int take_over(struct store *s)
+{
+    int rc = settle_replay(s);
+    if (rc != 0 || (s->wal.at == 0 && !s->wal.torn))
+        return rc;
+    /* Even if there was nothing but a part of a batch: with the next number of LMDB's it is old. */
+    uint8_t bytes[WAL_KEY_BYTES];
+    key_u64(bytes, s->wal.bytes);
+    return txn_write(&s->write, TABLE_META, CHANGE_PUT, (struct store_val){ WAL_KEY, sizeof WAL_KEY - 1 },
+                     &(struct store_val){ bytes, sizeof bytes }, 1);
+}
+
+/* Nobody else has it open: what its broker left in the log is to be seen, too. It is done in a transaction that is never committed. */
+static enum store_rc open_view(struct store *s, const struct store_options *o, char *text, size_t size)
+{
+    int rc = 0;
+    if (s->wal.bytes == 0 || another_has_it(s))
+        return STORE_OK; /* a broker that lives: its last commit to LMDB is what can be seen */
+    rc = wal_open(&s->wal, s->dir_fd, s->wal.bytes, true);
+    if (rc != 0)
+        return no_wal(o->dir, rc, text, size);
+    MDB_envinfo info;
+    char why[STORE_TEXT_BYTES_MAX];
+    mdb_env_info(s->env, &info);
+    rc = wal_replay(&s->wal, info.me_last_txnid + 1, NULL, NULL, why, sizeof why);
+    if (rc == WAL_IS_DAMAGED)
+        return say(text, size, "%s/%s", o->dir, why), STORE_CORRUPT;
+    if (rc != 0)
+        return no_wal(o->dir, rc, text, size);
+    if (s->wal.at == 0) {
+        (void)flock(s->lock_fd, LOCK_UN);
+        return STORE_OK;
+    }
+    mdb_env_close(s->env);
+    s->env = NULL;
+    enum store_rc r = open_env(s, o, false, text, size);
+    if (r != STORE_OK)
+        return r;
+    rc = txn_begin_writer(s);
+    if (rc == 0)
+        rc = open_tables(s, s->write.mt);
+    if (rc == 0)
+        rc = settle_replay(s);
+    s->view = s->write.mt != NULL;
+    s->write.writer = false; /* what is read here is not counted */
+    if (rc == 0)
+        return STORE_OK;
+    say(text, size, "%s: what its log holds cannot be seen: %s", o->dir,
+        s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
+    return store_rc_of(rc);
+}
+
+/* The tables, and all that was committed: made if they are not there, in one transaction. */
+static int open_writer(struct store *s, bool fresh, const uint8_t new_id[16])
+{
+    int rc = txn_begin_writer(s);
+    if (rc == 0)
+        rc = open_tables(s, s->write.mt);
+    if (rc == 0 && fresh)
+        rc = write_format(s, s->write.mt, new_id);
+    if (rc == 0 && s->wal.fd >= 0)
+        rc = take_over(s);
+    if (rc == 0)
+        return settle_commit(s);
+    if (s->write.mt != NULL)
+        mdb_txn_abort(s->write.mt);
+    s->write.mt = NULL;
+    return rc;
+}
+
+static int open_reader(struct store *s)
+{
+    int rc;
+    MDB_txn *mt = store_raw_read(s, &rc);
+    if (mt == NULL)
+        return rc;
+    rc = open_tables(s, mt);
+    if (rc == 0)
+        return mdb_txn_commit(mt); /* so that the handles stay */
+    mdb_txn_abort(mt);
+    return rc;
+}
+
 static enum store_rc open_format(struct store *s, const struct store_options *o, const uint8_t new_id[16], char *text,
                                  size_t size)
 {
@@ -318,38 +451,19 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
     }
     if (r != STORE_OK && !fresh)
         return r;
-    MDB_txn *mt;
-    int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &mt);
-    if (rc == 0) {
-        rc = open_tables(s, mt);
-        if (rc == 0 && fresh) {
-            assert(new_id != NULL);
-            rc = write_format(s, mt, new_id);
-        }
-        if (rc == 0)
-            rc = mdb_txn_commit(mt);
-        else
-            mdb_txn_abort(mt);
-    }
+    int rc = s->wal.bytes > 0 && !s->read_only ? wal_open(&s->wal, s->dir_fd, s->wal.bytes, false) : 0;
+    if (rc != 0)
+        return no_wal(o->dir, rc, text, size);
+    assert(!fresh || new_id != NULL);
+    s->write.text[0] = '\0';
+    rc = s->read_only ? open_reader(s) : open_writer(s, fresh, new_id);
     if (rc == MDB_NOTFOUND)
         return say(text, size, "%s: a table is missing", o->dir), STORE_BAD_FORMAT;
-    if (rc != 0)
-        return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
-    return STORE_OK;
-}
-
-/* The writer's view of the journal, before anything else is promised: a damaged one must stop the broker, not its first batch. */
-static enum store_rc read_journal(struct store *s, const struct store_options *o, char *text, size_t size)
-{
-    struct store_txn *t;
-    if (!young_open(s, o->journal_bytes))
-        return say(text, size, "no memory"), STORE_NO_MEMORY;
-    s->journal.stale = true;
-    enum store_rc r = store_begin(s, &t);
-    if (r != STORE_OK)
-        return say(text, size, "%s: %s", o->dir, s->write.text), r;
-    store_abort(&t);
-    return STORE_OK;
+    if (rc != 0) {
+        say(text, size, "%s: %s", o->dir, s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
+        return store_rc_of(rc);
+    }
+    return s->read_only ? open_view(s, o, text, size) : STORE_OK;
 }
 
 /* ---- open and close ---- */
@@ -365,26 +479,27 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     s->dir_fd = s->lock_fd = s->data_fd = -1;
     s->read_only = o->read_only;
     s->no_sync = o->no_sync;
+    s->settle_wanted = o->settle_wanted;
+    s->settle_arg = o->settle_arg;
+    assert(o->wal_bytes <= 1 || (o->wal_bytes % WAL_SECTOR_BYTES == 0 && o->wal_bytes <= WAL_BYTES_MAX));
+    s->wal_bytes = o->wal_bytes == 0 ? WAL_BYTES_DEFAULT : o->wal_bytes == 1 ? 0 : o->wal_bytes;
+    wal_none(&s->wal);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
 
     enum store_rc r = make_dir(s, o->dir, text, size);
-    if (r == STORE_OK && !s->read_only)
+    if (r == STORE_OK)
         r = take_lock(s, o->dir, text, size);
     if (r == STORE_OK)
         r = check_not_lost(s, o->dir, text, size);
     if (r == STORE_OK)
         r = clear_half_made(s, o->dir, text, size);
     if (r == STORE_OK)
-        r = open_env(s, o, text, size);
+        r = open_env(s, o, o->read_only, text, size);
     if (r == STORE_OK)
         r = space_open(s, o, text, size);
     if (r == STORE_OK)
         r = open_format(s, o, new_id, text, size);
-    if (r == STORE_OK)
-        space_committed(s);
-    if (r == STORE_OK && !s->read_only)
-        r = read_journal(s, o, text, size);
     if (r != STORE_OK) {
         store_close(&s);
         return r;
@@ -402,7 +517,9 @@ void store_close(struct store **sp)
         return;
     assert(!s->write.open && s->readers == 0);
     store_txn_free_pool(s);
-    young_close(s);
+    if (s->write.mt != NULL)
+        mdb_txn_abort(s->write.mt); /* what it holds is in the log */
+    wal_close(&s->wal);
     if (s->env != NULL)
         mdb_env_close(s->env);
     if (s->lock_fd >= 0)

@@ -14,13 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Tables. Numbers are part of the disk format (they go into the checksum): append only. What is in each: records.h. JOURNAL is the store's
- * own (journal.c): nobody else writes to it. */
+/* Tables. Numbers are part of the disk format (they go into the checksum): append only. What is in each: records.h. */
 #define STORE_TABLES(T) \
     T(META, 0) T(NAME, 1) T(LINE, 2) T(RUN, 3) T(HUB, 4) T(WORKER, 5) T(UNIT, 6) T(STATE, 7) T(READY, 8) T(DELAY, 9) \
     T(ASSIGN, 10) T(RESULT, 11) T(EVENT, 12) T(DEDUP, 13) T(PRODUCER, 14) T(HISTORY, 15) T(DEAD, 16) T(SWEEP, 17) \
-    T(STATION, 18) T(LIVE, 19) T(JOURNAL, 20) T(SHIFT, 21) T(PACE, 22) T(REPUTE, 23) T(DAY, 24) T(ARRIVAL, 25) T(PRESENCE, 26) \
-    T(SKILL, 27) T(GOLD, 28)
+    T(STATION, 18) T(LIVE, 19) T(SHIFT, 20) T(PACE, 21) T(REPUTE, 22) T(DAY, 23) T(ARRIVAL, 24) T(PRESENCE, 25) \
+    T(SKILL, 26) T(GOLD, 27)
 enum store_table {
 #define T(NAME, n) TABLE_##NAME = n,
     STORE_TABLES(T)
@@ -28,14 +27,9 @@ enum store_table {
     STORE_TABLE_COUNT
 };
 
-/* Of these tables nearly every batch changes a little, and soon the same again: that lies in the journal first even if the batch is a large one, whose other
- * changes go to their tables at once (journal.c). */
-#define STORE_TABLES_OF_LITTLE \
-    (1u << TABLE_META | 1u << TABLE_LINE | 1u << TABLE_RUN | 1u << TABLE_HUB | 1u << TABLE_READY | 1u << TABLE_PRODUCER | 1u << TABLE_LIVE)
-
-/* Of the whole store; in META under "format". 1: 0.1.0. 2: with a journal, so that an older program must not open it. To raise it: a step in
- * broker/engine/upgrade.c. */
-#define STORE_FORMAT_VERSION 2
+/* Of the whole store; in META under "format". 1: 0.1.0. 3: with a log beside data.mdb, so that an older program must not open it (2 was never
+ * released). To raise it: a step in broker/engine/upgrade.c. */
+#define STORE_FORMAT_VERSION 3
 
 #define STORE_KEY_BYTES_MAX 511 /* a key has 1 to so many bytes; anything else is an assert */
 
@@ -59,17 +53,19 @@ struct store_options {
     const char *dir;           /* made if it is not there (mode 0700) */
     uint64_t map_bytes;        /* address space to reserve; sparse. 0: 64 GiB. Grows by doubling between transactions */
     uint64_t reserve_bytes;    /* disk that must stay free before new units are refused. 0: 256 MiB */
-    uint64_t ahead_bytes;      /* how far the file is written ahead of use, off the hot path. 0: 64 MiB; 1: never */
-    uint64_t journal_bytes;    /* small batches are gathered in the journal up to so much. 0: 128 KiB; 1: every batch goes to its tables */
+    uint64_t wal_bytes;        /* the log's length, whole sectors, for a store that has none yet. 0: 8 MiB; 1: none: each batch is a commit of LMDB's */
     bool read_only;            /* inspection: no lock on the data directory, no write */
     bool no_sync;              /* simulation only: commits do not sync */
+    /* A reader, on its own thread, waits for what is in the log: the writer is to call store_settle soon. NULL: it does so by itself now and then. */
+    void (*settle_wanted)(void *arg);
+    void *settle_arg;
 };
 
 struct store_counters { /* of the writer, since open; the cost model reads them */
     uint64_t commits, gets, puts, appends, dels, seeks, steps;
-    uint64_t journaled, settled; /* values written to the journal; changes that went from there to their tables */
+    uint64_t wal_bytes, settles; /* written to the log; LMDB's commits */
     uint64_t payload_bytes, payload_copied_bytes; /* of store_append_parts; and how much of that was copied on its way into the map: once, if the two are the same */
-    uint64_t put_bytes, commit_us_total, commit_us_max;
+    uint64_t put_bytes, commit_us_total, commit_us_max, settle_us_total, settle_us_max;
     struct { uint64_t writes, bytes; } table[STORE_TABLE_COUNT]; /* puts, appends and deletes of each; keys and values */
 };
 
@@ -103,23 +99,22 @@ struct store_space {
 /* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it
  * must: no write transaction may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space);
-/* Write the file ahead of use by one step (a chunk of zeros, synced); call when idle or before the next batch, never
- * with a write transaction open. Cheap when there is nothing to do. */
-void store_write_ahead(struct store *s);
-/* Bring what is in the journal to its tables, in a transaction of its own: if it is half full, or all of it. Call when idle. Does
- * nothing while the store is full. */
-enum store_rc store_settle(struct store *s, bool all);
+/* Commit to LMDB what is in the log, if it is time: a reader waits, or the log is nearly full; with `idle` a quarter will do, with `all` anything.
+ * By the writer's thread, with no batch open: after each batch when its answers have left, and when idle. A store that is never settled commits to LMDB by itself
+ * when the log is full. Whoever hands the writer's part to another thread settles all first. */
+enum settle { SETTLE_DUE, SETTLE_IDLE, SETTLE_ALL };
+enum store_rc store_settle(struct store *s, enum settle how);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 
 /* ---- transactions ---- */
-enum store_rc store_begin(struct store *s, struct store_txn **t); /* the one write transaction */
-/* Any thread; keep it short. It sees the last commit that ended, never one that is not on disk yet. */
+enum store_rc store_begin(struct store *s, struct store_txn **t); /* the one write transaction: a batch */
+/* Any thread; keep it short. It sees the last commit that ended, never one that is not on disk yet. What is in the log is settled first: on the writer's
+ * thread at once (no batch may be open), on another by waiting until the writer does it. */
 enum store_rc store_begin_read(struct store *s, struct store_txn **t);
-/* A read transaction in which nothing can be read but JOURNAL: that is damaged, and nobody knows what it says of the rest. */
-bool store_journal_damaged(const struct store_txn *t);
 /* Synced on return; *t NULL. Any failure is STORE_IO, for good: nothing may begin any more, the process must exit. */
 enum store_rc store_commit(struct store_txn **t);
-void store_abort(struct store_txn **t); /* safe with NULL; ends a read transaction too */
+/* Safe with NULL; ends a read transaction too. A batch that is aborted costs the next one dear: the log is read again. */
+void store_abort(struct store_txn **t);
 
 /* ---- single values ---- */
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v);
@@ -142,9 +137,6 @@ struct store_cursor {
     struct store_txn *t;
     enum store_table tb;
     struct store_val key, val;
-    bool by_key; /* it stands at `at`, between table and journal */
-    uint16_t at_n;
-    uint8_t at[STORE_KEY_BYTES_MAX];
 };
 enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c);
 void store_cursor_close(struct store_cursor *c);

@@ -8,8 +8,8 @@
  * its reader's slot. Nothing here allocates after the first use of a slot but LMDB itself: its pages and its
  * cursors.
  *
- * A put copies its key first, to s->key: it may lie in the store, under a page that the put itself moves. A payload is copied once, from the
- * caller's memory to the page, its table's or the journal's, and its checksum taken there. */
+ * A put copies its key first, to s->key: it may lie in the store, under a page that the put itself moves. A payload is copied once on its way into the map, from the
+ * caller's memory to its table's page, and its checksum taken there; once more it is copied beside that way, to where the log is written from. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -19,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-static int64_t now_us(void)
+int64_t store_now_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -73,6 +73,61 @@ const char *store_txn_error_text(const struct store_txn *t)
 
 /* ---- transactions ---- */
 
+int txn_begin_writer(struct store *s)
+{
+    struct store_txn *t = &s->write;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &t->mt);
+    if (rc != 0) {
+        t->mt = NULL;
+        return rc;
+    }
+    memset(t->at, 0, sizeof t->at);
+    t->s = s;
+    t->writer = true;
+    pthread_mutex_lock(&s->lock);
+    s->writer = pthread_self();
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+/* The file, and in META that there is one: committed before anything is in it. */
+static int make_wal(struct store *s)
+{
+    uint8_t bytes[WAL_KEY_BYTES];
+    int rc = wal_make(&s->wal, s->dir_fd, s->wal_bytes, !s->no_sync);
+    if (rc == 0)
+        rc = txn_begin_writer(s);
+    if (rc != 0)
+        return rc;
+    key_u64(bytes, s->wal_bytes);
+    rc = txn_write(&s->write, TABLE_META, CHANGE_PUT, (struct store_val){ WAL_KEY, sizeof WAL_KEY - 1 },
+                   &(struct store_val){ bytes, sizeof bytes }, 1);
+    if (rc == 0)
+        return settle_commit(s);
+    mdb_txn_abort(s->write.mt);
+    s->write.mt = NULL;
+    return rc;
+}
+
+/* write.mt, in which all is done that was committed. */
+int txn_have_writer(struct store *s)
+{
+    int rc = 0;
+    if (s->wal.fd < 0 && s->wal_bytes > 0 && s->format >= FORMAT_WITH_JOURNAL)
+        rc = make_wal(s);
+    if (rc != 0 || s->write.mt != NULL)
+        return rc;
+    bool aborted = s->wal.at > 0; /* LMDB's transaction went, and with it the batches before the one that was meant */
+    rc = txn_begin_writer(s);
+    if (rc == 0 && aborted)
+        rc = settle_replay(s);
+    if (rc != 0 && s->write.mt != NULL) {
+        mdb_txn_abort(s->write.mt);
+        s->write.mt = NULL;
+    }
+    return rc;
+}
+
 enum store_rc store_begin(struct store *s, struct store_txn **out)
 {
     struct store_txn *t = &s->write;
@@ -84,26 +139,25 @@ enum store_rc store_begin(struct store *s, struct store_txn **out)
         snprintf(t->text, sizeof t->text, "begin: a fault was asked for");
         return STORE_NO_MEMORY;
     }
-    int rc = mdb_txn_begin(s->env, NULL, 0, &t->mt);
+    t->text[0] = '\0';
+    int rc = t->mt != NULL && settle_needed(s) ? settle_commit(s) : 0;
+    if (rc == 0)
+        rc = txn_have_writer(s);
     if (rc != 0) {
-        snprintf(t->text, sizeof t->text, "begin: %s", mdb_strerror(rc));
-        return store_rc_of(rc);
+        if (t->text[0] == '\0')
+            snprintf(t->text, sizeof t->text, "begin: %s", mdb_strerror(rc));
+        return atomic_load(&s->failed) ? STORE_IO : store_rc_of(rc);
     }
-    t->s = s;
-    t->open = t->writer = true;
-    t->broken = false;
+    assert(pthread_equal(s->writer, pthread_self()));
+    wal_begin(&s->wal);
+    t->open = true;
+    t->broken = t->changed = false;
+    t->direct = s->wal_bytes == 0;
     t->cursors = 0;
-    memset(t->at, 0, sizeof t->at);
     s->batch_put_bytes = s->counters.put_bytes;
     s->format_next = s->format;
     s->copy_next = s->copy;
     memcpy(s->id_next, s->id, sizeof s->id);
-    enum store_rc r = young_begin(t);
-    if (r != STORE_OK) {
-        mdb_txn_abort(t->mt);
-        t->open = false;
-        return r;
-    }
     *out = t;
     return STORE_OK;
 }
@@ -180,47 +234,41 @@ static void pool_give(struct store *s, struct store_txn *t)
     pthread_mutex_unlock(&s->lock);
 }
 
-static enum store_rc begin_read(struct store *s, bool plain, struct store_txn **out)
+/* Of a store that is only looked at, and whose broker died: what its log held is in write.mt. */
+static void lend_view(struct store *s, struct store_txn *t)
+{
+    if (t->mt != NULL)
+        mdb_txn_abort(t->mt);
+    t->mt = s->write.mt;
+}
+
+enum store_rc store_begin_read(struct store *s, struct store_txn **out)
 {
     *out = NULL;
     if (atomic_load(&s->failed))
         return STORE_IO;
+    enum store_rc r = settle_wait(s);
+    if (r != STORE_OK)
+        return r;
     store_reader_enter(s);
     struct store_txn *t = pool_take(s);
     int rc = ENOMEM;
     if (t != NULL) {
         t->s = s;
         t->cursors = 0;
-        rc = begin_snapshot(s, t);
+        rc = 0;
+        if (s->view)
+            lend_view(s, t);
+        else
+            rc = begin_snapshot(s, t);
         if (rc == 0) {
-            young_forget(&t->young);
-            t->young_rc = plain ? STORE_OK : young_load(t, NULL);
-            if (t->young_rc != STORE_NO_MEMORY) {
-                *out = t;
-                return STORE_OK;
-            }
-            mdb_txn_reset(t->mt);
-            rc = ENOMEM;
+            *out = t;
+            return STORE_OK;
         }
         pool_give(s, t);
     }
     store_reader_leave(s);
     return rc == MDB_READERS_FULL ? STORE_NO_MEMORY : store_rc_of(rc);
-}
-
-enum store_rc store_begin_read(struct store *s, struct store_txn **out)
-{
-    return begin_read(s, false, out);
-}
-
-enum store_rc txn_begin_plain(struct store *s, struct store_txn **out)
-{
-    return begin_read(s, true, out);
-}
-
-bool store_journal_damaged(const struct store_txn *t)
-{
-    return t->young_rc == STORE_CORRUPT;
 }
 
 void store_txn_free_pool(struct store *s)
@@ -233,52 +281,68 @@ void store_txn_free_pool(struct store *s)
     }
 }
 
+void txn_commit_failed(struct store *s, int rc)
+{
+    if (atomic_load(&s->failed))
+        return; /* the first reason stands */
+    /* LMDB takes a write that the disk cut short for an I/O error: say what it is */
+    const char *hint = space_used_up(s) ? " (the disk is full)" : "";
+    snprintf(s->write.text, sizeof s->write.text, "commit: %s%s", mdb_strerror(rc), hint);
+    atomic_store(&s->failed, true);
+    settle_tell(s); /* whoever waits for it */
+}
+
+/* To the log, or LMDB's own. */
+static int commit_changes(struct store *s)
+{
+    struct store_txn *t = &s->write;
+    if (!t->changed)
+        return 0;
+    if (t->direct || !wal_takes(&s->wal))
+        return settle_commit(s);
+    size_t at = s->wal.at;
+    int rc = wal_write(&s->wal, mdb_txn_id(t->mt), !s->no_sync);
+    s->counters.wal_bytes += s->wal.at - at;
+    return rc;
+}
+
 enum store_rc store_commit(struct store_txn **tp)
 {
     struct store_txn *t = *tp;
     assert(t != NULL && t->open && t->writer && t->cursors == 0);
     struct store *s = t->s;
     *tp = NULL;
+    t->open = false;
     bool fault = strikes(&s->faults.fail_commit_after);
     if (fault || t->broken) {
-        t->open = false;
         mdb_txn_abort(t->mt);
+        t->mt = NULL;
         if (fault)
             snprintf(t->text, sizeof t->text, "commit: a fault was asked for");
         atomic_store(&s->failed, true);
+        settle_tell(s);
         return STORE_IO;
     }
-    int64_t begun = now_us();
-    int rc = young_commit(t);
-    t->open = false;
-    atomic_fetch_add(&s->commits_begun, 1);
-    if (rc == 0)
-        rc = mdb_txn_commit(t->mt);
-    else
-        mdb_txn_abort(t->mt);
+    int64_t begun = store_now_us();
+    int rc = commit_changes(s);
     if (rc == 0 && strikes(&s->faults.fail_sync_after))
         rc = EIO;
-    atomic_fetch_add(&s->commits_ended, 1);
     if (rc != 0) {
-        /* LMDB takes a write that the disk cut short for an I/O error: say what it is */
-        const char *hint = space_used_up(s) ? " (the disk is full)" : "";
-        snprintf(t->text, sizeof t->text, "commit: %s%s", mdb_strerror(rc), hint);
-        atomic_store(&s->failed, true);
+        txn_commit_failed(s, rc);
         return STORE_IO;
     }
-    young_committed(t, s->counters.put_bytes - s->batch_put_bytes);
+    settle_note(s);
     s->format = s->format_next;
     s->copy = s->copy_next;
     if (memcmp(s->id, s->id_next, sizeof s->id) != 0) {
         memcpy(s->id, s->id_next, sizeof s->id);
         store_leave_id(s);
     }
-    uint64_t took = (uint64_t)(now_us() - begun);
+    uint64_t took = (uint64_t)(store_now_us() - begun);
     s->counters.commits++;
     s->counters.commit_us_total += took;
     if (took > s->counters.commit_us_max)
         s->counters.commit_us_max = took;
-    space_committed(s);
     return STORE_OK;
 }
 
@@ -291,21 +355,28 @@ void store_abort(struct store_txn **tp)
     struct store *s = t->s;
     *tp = NULL;
     if (t->writer) {
-        mdb_txn_abort(t->mt);
-        young_abort(t);
         t->open = false;
-    } else {
-        mdb_txn_reset(t->mt);
-        pool_give(s, t);
-        store_reader_leave(s);
+        if (t->changed || t->broken) { /* txn_have_writer does the batches before it again */
+            mdb_txn_abort(t->mt);
+            t->mt = NULL;
+            if (s->wal.at == 0)
+                wal_reset(&s->wal);
+        }
+        return;
     }
+    if (s->view)
+        t->mt = NULL;
+    else
+        mdb_txn_reset(t->mt);
+    pool_give(s, t);
+    store_reader_leave(s);
 }
 
 /* ---- single values ---- */
 
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc)
 {
-    assert(t->open && known(tb));
+    assert(t->mt != NULL && known(tb));
     int rc = t->at[tb] != NULL ? 0 : mdb_cursor_open(t->mt, t->s->dbi[tb], &t->at[tb]);
     *mc = t->at[tb];
     return rc;
@@ -329,18 +400,6 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     int rc;
     if (t->writer)
         t->s->counters.gets++;
-    else if (t->young_rc != STORE_OK)
-        return t->young_rc;
-    enum store_rc young = young_ready(t, tb);
-    if (young != STORE_OK)
-        return young;
-    const uint8_t *c = young_find(&t->young, tb, key, key_n);
-    if (c != NULL) {
-        if (change_how(c) == CHANGE_DELETE)
-            return STORE_NOT_FOUND;
-        rc = young_value(t, c, v);
-        return rc == 0 ? STORE_OK : txn_failed(t, tb, key, key_n, rc);
-    }
     if (table_absent(t->s, tb))
         return STORE_NOT_FOUND;
     if (t->writer) {
@@ -400,31 +459,26 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
     return 0;
 }
 
-/* Into the journal, or to its table. */
-static enum store_rc change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key,
-                            size_t key_n, const struct store_val *part, size_t parts, bool payload)
+/* To its table, and to the log. */
+static int change(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
+                  const struct store_val *part, size_t parts)
 {
     struct store *s = t->s;
-    size_t n = parts_bytes(part, parts);
-    int rc = NOT_FOR_JOURNAL;
+    struct store_val k = { s->key, key_n };
     memcpy(s->key, key, key_n);
-    if (!young_bypassed(t, tb)) {
-        rc = young_write(t, tb, how, s->key, key_n, part, parts, n, payload);
-        int settled = rc == NOT_FOR_JOURNAL ? young_settle(t) : 0;
-        rc = settled != 0 ? settled : rc;
-    }
-    if (rc == NOT_FOR_JOURNAL) {
-        rc = txn_write(t, tb, how, (struct store_val){ s->key, key_n }, part, parts);
-        s->counters.payload_copied_bytes += payload ? n : 0;
-    }
-    return rc == 0 ? STORE_OK : write_failed(t, tb, s->key, key_n, rc);
+    int rc = txn_write(t, tb, how, k, part, parts);
+    if (rc != 0)
+        return rc;
+    t->changed = true;
+    wal_add(&s->wal, tb, how, k, part, parts, parts_bytes(part, parts));
+    return 0;
 }
 
 static enum store_rc put(struct store_txn *t, enum store_table tb, enum change_how how, const void *key, size_t key_n,
                          const struct store_val *part, size_t parts, bool payload)
 {
     size_t n = parts_bytes(part, parts);
-    assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
+    assert(t->writer && t->open && !t->broken && known(tb));
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX && n + ENVELOPE_BYTES <= SL_VALUE_BYTES_MAX);
     t->s->counters.put_bytes += key_n + n;
     t->s->counters.table[tb].writes++;
@@ -432,7 +486,11 @@ static enum store_rc put(struct store_txn *t, enum store_table tb, enum change_h
     t->s->counters.payload_bytes += payload ? n : 0;
     if (strikes(&t->s->faults.fail_put_after))
         return write_failed(t, tb, key, key_n, EIO);
-    return change(t, tb, how, key, key_n, part, parts, payload);
+    int rc = change(t, tb, how, key, key_n, part, parts);
+    if (rc != 0)
+        return write_failed(t, tb, t->s->key, key_n, rc);
+    t->s->counters.payload_copied_bytes += payload ? n : 0;
+    return STORE_OK;
 }
 
 enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,
@@ -458,34 +516,19 @@ enum store_rc store_append_parts(struct store_txn *t, enum store_table tb, const
 
 enum store_rc store_del(struct store_txn *t, enum store_table tb, const void *key, size_t key_n)
 {
-    assert(t->writer && t->open && !t->broken && known(tb) && tb != TABLE_JOURNAL);
+    assert(t->writer && t->open && !t->broken && known(tb));
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
     t->s->counters.dels++;
     t->s->counters.table[tb].writes++;
     t->s->counters.table[tb].bytes += key_n;
-    if (young_bypassed(t, tb)) {
-        memcpy(t->s->key, key, key_n);
-        int rc = txn_write(t, tb, CHANGE_DELETE, (struct store_val){ t->s->key, key_n }, NULL, 0);
-        return rc == 0 ? STORE_OK : rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);
-    }
-    const uint8_t *c = young_find(&t->young, tb, key, key_n);
-    if (c != NULL && change_how(c) == CHANGE_DELETE)
-        return STORE_NOT_FOUND;
-    if (c == NULL) {
-        MDB_val k = val_of(key, key_n), record;
-        MDB_cursor *mc;
-        int rc = txn_cursor(t, tb, &mc);
-        if (rc == 0)
-            rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
-        if (rc != 0)
-            return rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, key, key_n, rc);
-    }
-    return change(t, tb, CHANGE_DELETE, key, key_n, NULL, 0, false);
+    int rc = change(t, tb, CHANGE_DELETE, key, key_n, NULL, 0);
+    return rc == 0 ? STORE_OK : rc == MDB_NOTFOUND ? STORE_NOT_FOUND : write_failed(t, tb, t->s->key, key_n, rc);
 }
 
-/* Never by the journal: an open looks here first. */
+/* Never by the log: an open looks here first. */
 static enum store_rc write_format(struct store_txn *t)
 {
+    t->direct = t->changed = true;
     uint8_t v[FORMAT_BYTES];
     memcpy(key_u32(v, t->s->format_next), t->s->id_next, sizeof t->s->id_next);
     int rc = txn_write(t, TABLE_META, CHANGE_PUT, (struct store_val){ FORMAT_KEY, sizeof FORMAT_KEY - 1 },

@@ -3,7 +3,7 @@
  *
  *   bench_batch --dir DIR [--tasks N] [--frames N] [--batches N] [--warm BATCHES] [--stations N] [--keys 1]
  *
- * It prints what a commit wrote (pages of 4 KiB, and in how many pieces they lie) and what the store counted, as JSON. Under callgrind with
+ * It prints what was written (bytes of the log, and of LMDB's pages when they were settled, a commit) and what the store counted, as JSON. Under callgrind with
  * --toggle-collect=measured_receive --toggle-collect=measured_end it tells the broker's instructions, step by step, without those of its peers: the part
  * `batch` of tests/bench/run does that. stations: one after the other; keys: each unit has an idempotency key, in no order, instead of a number. */
 #include <dlfcn.h>
@@ -35,16 +35,13 @@ static struct {
     uint64_t assignment[64 * TASKS_MAX];
     size_t n;
 } held;
-static uint64_t pages, pieces;
+static uint64_t written_bytes;
 
-/* ---- what LMDB writes: its calls pass here ---- */
+/* ---- what is written: the calls pass here ---- */
 
 static void note(ssize_t n)
 {
-    if (n >= 4096) {
-        pieces++;
-        pages += (uint64_t)n / 4096;
-    }
+    written_bytes += n > 0 ? (uint64_t)n : 0;
 }
 
 __attribute__((visibility("default"))) ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
@@ -314,7 +311,7 @@ static void batch(uint32_t tasks, uint32_t frames)
 int main(int argc, char **argv)
 {
     uint32_t tasks = 64, frames = 2, batches = 200, warm = 200;
-    struct store_options o = { .dir = NULL, .map_bytes = 1ull << 33, .ahead_bytes = 1, .no_sync = true };
+    struct store_options o = { .dir = NULL, .map_bytes = 1ull << 33, .no_sync = true };
     static const struct engine_config config;
     static const uint8_t id[16] = "bench batch";
     char text[256] = "";
@@ -354,20 +351,21 @@ int main(int argc, char **argv)
         batch(tasks, frames);
     struct store_counters was = *store_counters(store);
     uint64_t tasks_done = done;
-    pages = pieces = 0;
+    written_bytes = 0;
     measuring = true;
     for (uint32_t i = 0; i < batches; i++)
         batch(tasks, frames);
     const struct store_counters *c = store_counters(store);
     tasks_done = done - tasks_done;
     double commits = (double)(c->commits - was.commits), l = (double)tasks_done;
-    printf("{\"tasks\":%u,\"frames\":%u,\"stations\":%u,\"done\":%llu,\"done_a_commit\":%.2f,\"pages_a_commit\":%.2f,"
-           "\"pieces_a_commit\":%.2f,\"put_bytes\":%.1f,\"gets\":%.3f,\"seeks\":%.3f,\"puts\":%.3f,\"appends\":%.3f,"
+    double log_bytes = (double)(c->wal_bytes - was.wal_bytes);
+    printf("{\"tasks\":%u,\"frames\":%u,\"stations\":%u,\"done\":%llu,\"done_a_commit\":%.2f,\"log_kib_a_commit\":%.2f,"
+           "\"pages_kib_a_commit\":%.2f,\"put_bytes\":%.1f,\"gets\":%.3f,\"seeks\":%.3f,\"puts\":%.3f,\"appends\":%.3f,"
            "\"dels\":%.3f,\"copied\":%.4f,\"tables\":{",
-           tasks, frames, stations, (unsigned long long)tasks_done, l / commits, (double)pages / commits,
-           (double)pieces / commits, (double)(c->put_bytes - was.put_bytes) / l, (double)(c->gets - was.gets) / l,
-           (double)(c->seeks - was.seeks) / l, (double)(c->puts - was.puts) / l, (double)(c->appends - was.appends) / l,
-           (double)(c->dels - was.dels) / l,
+           tasks, frames, stations, (unsigned long long)tasks_done, l / commits, log_bytes / commits / 1024,
+           ((double)written_bytes - log_bytes) / commits / 1024, (double)(c->put_bytes - was.put_bytes) / l,
+           (double)(c->gets - was.gets) / l, (double)(c->seeks - was.seeks) / l, (double)(c->puts - was.puts) / l,
+           (double)(c->appends - was.appends) / l, (double)(c->dels - was.dels) / l,
            (double)(c->payload_copied_bytes - was.payload_copied_bytes) /
                (double)(c->payload_bytes - was.payload_bytes));
     const char *comma = "";

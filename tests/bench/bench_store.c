@@ -1,6 +1,6 @@
 /* What the store costs: puts a second, appended, overwritten in place and at random keys, with 1,000 puts a commit;
  * gets; and what one commit of one put takes. One JSON line a measurement.
- *   bench_store [--dir DIR] [--rows N] [--value BYTES] [--ahead BYTES]   DIR is made, and removed at the end */
+ *   bench_store [--dir DIR] [--rows N] [--value BYTES] [--wal BYTES]   DIR is made, and removed at the end */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +104,6 @@ static void run(struct bench *b, const char *name, op f)
     for (uint64_t i = 0; i < b->rows;) {
         struct store_txn *t;
         must(b, store_pressure(b->s, (int64_t)(now_s(CLOCK_MONOTONIC) * 1e6), &space));
-        store_write_ahead(b->s);
         must(b, store_begin(b->s, &t));
         double begun = now_s(CLOCK_MONOTONIC);
         for (int k = 0; k < PUTS_A_COMMIT && i < b->rows; k++, i++)
@@ -133,7 +132,6 @@ static void run_single(struct bench *b)
     static double us[SINGLE_COMMITS];
     for (uint64_t i = 0; i < SINGLE_COMMITS; i++) {
         struct store_txn *t;
-        store_write_ahead(b->s);
         double begun = now_s(CLOCK_MONOTONIC);
         must(b, store_begin(b->s, &t));
         must(b, append(b, t, 4 * b->rows + i));
@@ -166,7 +164,7 @@ int main(int argc, char **argv)
     struct bench b = { .rows = 200000, .value_bytes = 200, .seed = 88172645463325252ull };
     char dir[] = "bench-store-XXXXXX";
     const char *at = NULL;
-    uint64_t ahead = 0;
+    uint64_t wal = 0;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--dir") == 0)
             at = argv[i + 1];
@@ -174,8 +172,8 @@ int main(int argc, char **argv)
             b.rows = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--value") == 0)
             b.value_bytes = strtoul(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--ahead") == 0)
-            ahead = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--wal") == 0)
+            wal = strtoull(argv[i + 1], NULL, 10);
         else
             return fprintf(stderr, "bench_store: unknown option %s\n", argv[i]), 2;
     }
@@ -188,7 +186,7 @@ int main(int argc, char **argv)
         b.value[i] = (uint8_t)next_random(&b);
 
     char text[300];
-    struct store_options o = { .dir = at, .ahead_bytes = ahead };
+    struct store_options o = { .dir = at, .wal_bytes = wal };
     if (store_open(&b.s, &o, b.value, text, sizeof text) != STORE_OK) {
         return fprintf(stderr, "bench_store: %s\n", text), 1;
     }

@@ -64,21 +64,16 @@ def where_a_life_goes(result, window):
 
 
 def of_the_disk(result, window):
-    """A sentence: how much of a commit the disk takes alone, writing the same again with nothing around it."""
+    """A sentence: what the disk alone takes for as many bytes as a batch brings to the log, with nothing around it."""
     r, one = at_window(result, "cost", window), of_limits(result, "disk", "4 KiB where it was written before, synced")
     shape = next((x for x in result.get("batch", {}).get("rows", []) if x["shape"] == f"window {window:,}"), None)
-    pieces = of_limits(result, "disk", "the same in 8 pieces, synced")
-    if not r or not one or not shape:
+    large = of_limits(result, "disk", "256 KiB where it was written before, synced")
+    if not r or not one or not large or not shape:
         return ""
-    meta_us = median(one, "p50_us")
-    text = f" A commit writes {number(shape['pages_a_commit'])} pages in {number(shape['pieces_a_commit'])} pieces, syncs, then writes the meta page and syncs. "
-    if window == 1:
-        return text + f"The disk alone takes {number(meta_us)} us for one page: {number(2 * meta_us)} of the {number(r['commit_ms'] * 1e3)} are these two syncs."
-    if pieces and 24 <= shape["pages_a_commit"] <= 40 and shape["pieces_a_commit"] <= 12:
-        alone = median(pieces, "p50_us") + meta_us
-        return text + (f"The disk alone takes {number(median(pieces, 'p50_us'))} us for 32 pages in 8 pieces and {number(meta_us)} for the meta page: {number(alone)} of the {number(r['commit_ms'] * 1e3)}. "
-                       f"With nothing but these writes a life would take {number(alone / r['lives_a_commit'])} us.")
-    return text + f"The disk alone takes {number(meta_us)} us for the meta page."
+    one_us, large_us = median(one, "p50_us"), median(large, "p50_us")
+    alone_us = one_us + (large_us - one_us) * max(0, shape["log_kib_a_commit"] - 4) / 252
+    return (f" A batch brings {number(shape['log_kib_a_commit'])} KiB to the log, in one write and one sync: the disk alone takes some {number(alone_us)} us for that, of the commit's "
+            f"{number(r['commit_ms'] * 1e3)}; and {number(shape['pages_kib_a_commit'])} KiB of pages a batch follow when the store settles.")
 
 
 def missed(result):
@@ -93,8 +88,7 @@ def missed(result):
         text += f"Ours: {where_a_life_goes(result, r['window'])}. {NAMES.get(r['peer'], r['peer'])}'s whole life takes {number(1e6 / median(row, 'per_s'))} us."
         ours = at_window(result, "cost", r["window"])
         if ours and r["window"] == 1:
-            text += (" A log needs one sync where LMDB's commit needs two; and our life passes from process to thread to thread to process four times, where "
-                     "beanstalkd reads, writes and answers in one thread.")
+            text += " Our life passes from process to thread to thread to process four times, where beanstalkd reads, writes and answers in one thread."
         elif ours:
             commit, engine = (ours[k] * 1e3 / ours["lives_a_commit"] for k in ("commit_ms", "engine_ms"))
             text += f" To reach the goal a life would have to take {number(1e6 / (goal * median(row, 'per_s')))} us."
@@ -110,7 +104,7 @@ def missed(result):
                 f"beanstalkd's after {number(theirs * 1e3)}.")
         r = at_window(result, "cost", 1)
         if r:
-            text += f" Our commit alone takes {number(r['commit_ms'] * 1e3)} us: two syncs, one after the other; beanstalkd appends to its binlog and syncs once."
+            text += f" Our commit alone takes {number(r['commit_ms'] * 1e3)} us: one write and one sync, as beanstalkd's."
         out.append(text)
     for r in result.get("depth", {}).get("rows", []):
         if r["queue"] == "sunline" and deep(r):

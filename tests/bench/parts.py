@@ -238,7 +238,7 @@ def csv(o):
 
 # What the broker counts of the store's work, and we divide by lives.
 PER_LIFE = ("store_gets_total", "store_puts_total", "store_appends_total", "store_dels_total", "store_seeks_total", "store_steps_total",
-            "store_put_bytes_total", "payload_in_bytes_total", "payload_in_copied_bytes_total", "payload_out_bytes_total", "payload_out_copied_bytes_total", "store_journaled_total", "store_settled_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
+            "store_put_bytes_total", "payload_in_bytes_total", "payload_in_copied_bytes_total", "payload_out_bytes_total", "payload_out_copied_bytes_total", "store_wal_bytes_total", "store_settles_total", "store_commits_total", "commit_us_total", "batch_us_total", "messages_in_total", "messages_out_total",
             "bytes_in_total", "bytes_out_total")
 
 
@@ -305,7 +305,7 @@ def instructions(o, directory, args):
 
 
 def batch(o):
-    """What a batch takes of the engine and the store, counted: pages and pieces of a commit, B-tree operations, copies and instructions of a task. No figure here
+    """What a batch takes of the engine and the store, counted: bytes written, B-tree operations, copies and instructions of a task. No figure here
     depends on how fast the machine is."""
     rows = []
     for name, shape in SHAPES:
@@ -314,7 +314,7 @@ def batch(o):
                 return [str(o.build / "bench" / "bench_batch"), "--dir", os.path.join(d, where), *(str(x) for k, v in shape.items() for x in ("--" + k, v))]
             row = json.loads(subprocess.run(args("counted"), capture_output=True, text=True, timeout=600, check=True).stdout)
             row = {"shape": name, **row, "instructions": instructions(o, pathlib.Path(d), args("called"))}
-        say(f"{name}: {row['done_a_commit']:.0f} tasks a commit, {row['pages_a_commit']:.1f} pages in {row['pieces_a_commit']:.1f} pieces; "
+        say(f"{name}: {row['done_a_commit']:.0f} tasks a commit, {row['log_kib_a_commit']:.1f} KiB of log, {row['pages_kib_a_commit']:.1f} KiB of pages; "
             f"{row['instructions'].get('all', '-')} instructions a task")
         rows.append(row)
     return {"rows": rows}

@@ -75,14 +75,14 @@ def cost(part):
                ("broker CPU, us", "server_cpu_us"), ("producer CPU, us", "producer_cpu_us"), ("agent CPU, us", "consumer_cpu_us"),
                ("B-tree gets", "store_gets"), ("seeks", "store_seeks"), ("puts", "store_puts"), ("appends", "store_appends"),
                ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("payload in, bytes", "payload_in_bytes"), ("copied on its way in", "payload_in_copied_bytes"),
-               ("payload out, bytes", "payload_out_bytes"), ("copied on its way out", "payload_out_copied_bytes"), ("values put into the journal", "store_journaled"), ("changes settled from it", "store_settled"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
+               ("payload out, bytes", "payload_out_bytes"), ("copied on its way out", "payload_out_copied_bytes"), ("bytes written to the log", "store_wal_bytes"), ("commits of LMDB", "store_settles"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
                ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
     rows = [[name, *(r.get(key) for r in part["rows"])] for name, key in figures]
     return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in part["rows"])], rows)
 
 
 def batch(part):
-    figures = [("tasks a commit", "done_a_commit"), ("pages of 4 KB a commit", "pages_a_commit"), ("in so many pieces", "pieces_a_commit"), ("bytes put", "put_bytes"),
+    figures = [("tasks a commit", "done_a_commit"), ("KiB written to the log, a commit", "log_kib_a_commit"), ("KiB of pages when settled, a commit", "pages_kib_a_commit"), ("bytes put", "put_bytes"),
                ("B-tree gets", "gets"), ("seeks", "seeks"), ("puts", "puts"), ("appends", "appends"), ("deletes", "dels"), ("copies of a payload on its way in", "copied")]
     steps = [("instructions", "all"), ("decode and check the frames", "decode"), ("take units in", "put"), ("take results in", "submit"), ("match", "match"),
              ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("LMDB's commit, without the kernel", "commit")]

@@ -78,9 +78,7 @@ void world_flush(struct world *w)
 void world_up(struct world *w)
 {
     enum store_rc rc;
-    struct store_options o = {
-        .dir = w->dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .journal_bytes = w->how.journal_bytes, .no_sync = true
-    };
+    struct store_options o = { .dir = w->dir, .map_bytes = 1 << 28, .wal_bytes = w->how.wal_bytes, .no_sync = true };
     uint8_t id[16] = "test store", hash[16];
     char text[200];
     w->failed = STORE_OK;
@@ -284,7 +282,7 @@ void world_settle(struct world *w)
     world_flush(w);
     if (w->failed)
         return;
-    CALL(w, rc = store_settle(w->store, true));
+    CALL(w, rc = store_settle(w->store, SETTLE_ALL));
     went(w, rc);
 }
 

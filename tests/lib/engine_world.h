@@ -24,7 +24,7 @@ struct world {
     unsigned batch, in_batch;
     struct slp_buf kept[256];
     struct world_how { /* world_open_with; all 0: world_open */
-        uint64_t journal_bytes; /* as in store_options */
+        uint64_t wal_bytes; /* as in store_options */
     } how;
     bool watched;     /* from world_watch until the next restart: ... */
     uint8_t hash[16]; /* ... what it must find, as the last commit left it */

@@ -18,6 +18,7 @@
 #include "tests/sim/sim.h"
 
 #define LIMIT_S 60
+#define LOG_SPOILED_BYTES 16384
 
 enum { ALL_RIGHT = 0, NAMED = 10, STOPPED = 11, WRONG = 12 };
 
@@ -58,19 +59,31 @@ void damage_over(struct sim *s)
 
 /* ---- what happens to the file ---- */
 
-static bool spoil(struct rng *r, const char *from, const char *to, char *what, size_t size)
+static bool copy_file(int in, int out)
 {
     static char b[1 << 16];
-    bool ok = true;
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = in >= 0 && out >= 0;
     ssize_t n;
-    while (in >= 0 && out >= 0 && (n = read(in, b, sizeof b)) > 0)
-        ok = write(out, b, (size_t)n) == n && ok;
+    while (ok && (n = read(in, b, sizeof b)) > 0)
+        ok = write(out, b, (size_t)n) == n;
+    if (in >= 0)
+        close(in);
+    return ok;
+}
+
+/* The copy, with something wrong within its first `most` bytes (0: as it is). */
+static bool copy_spoiled(struct rng *r, const char *from, const char *to, off_t most, bool zeros, char *what,
+                         size_t size)
+{
+    static char b[1 << 16];
     struct stat st;
-    ok = ok && in >= 0 && out >= 0 && fstat(out, &st) == 0 && st.st_size > 8192;
-    if (ok) {
+    int out = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = copy_file(open(from, O_RDONLY | O_CLOEXEC), out) && fstat(out, &st) == 0;
+    if (ok && most) {
+        st.st_size = st.st_size < most ? st.st_size : most;
+        ok = st.st_size > 0;
         uint64_t kind = rng_below(r, 10);
-        unsigned bits = kind < 7 ? 1 : kind < 9 ? (unsigned)rng_range(r, 2, 64) : 0;
+        unsigned bits = kind < 7 ? 1 : kind < 9 || !zeros ? (unsigned)rng_range(r, 2, 64) : 0;
         snprintf(what, size, bits ? "%u bits are turned" : "a sector of zeros", bits);
         for (unsigned i = 0; ok && i < bits; i++) {
             off_t at = (off_t)rng_below(r, (uint64_t)st.st_size);
@@ -84,18 +97,34 @@ static bool spoil(struct rng *r, const char *from, const char *to, char *what, s
             ok = pwrite(out, b, 512, (off_t)rng_below(r, (uint64_t)st.st_size / 512) * 512) == 512;
         }
     }
-    if (in >= 0)
-        close(in);
     if (out >= 0)
         close(out);
     return ok;
 }
 
+/* One of the two files that make a store; of the log its beginning, where something is in it, and no sector of zeros: in the last batch that is what a power cut
+ * leaves, and nobody can tell. */
+static bool spoil(struct rng *r, const char *from_dir, const char *dir, char *what, size_t size)
+{
+    char from[400], to[400];
+    bool log = rng_chance(r, 300000), ok = true;
+    for (int i = 0; i < 2 && ok; i++) {
+        const char *name = i ? "wal" : "data.mdb";
+        snprintf(from, sizeof from, "%s/%s", from_dir, name);
+        snprintf(to, sizeof to, "%s/%s", dir, name);
+        if (i && access(from, F_OK))
+            break; /* a store without a log */
+        off_t most = log != i ? 0 : i ? LOG_SPOILED_BYTES : INT64_MAX;
+        ok = copy_spoiled(r, from, to, most, !i, what, size);
+    }
+    return ok;
+}
+
 static void remove_copy(const char *dir)
 {
-    static const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
+    static const char *const names[] = { "data.mdb", "wal", "lock.mdb", "lock" };
     char path[400];
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         unlink(path);
     }
@@ -105,7 +134,7 @@ static void remove_copy(const char *dir)
 void damage_maybe(struct sim *s)
 {
     struct server *v = &s->server;
-    char dir[300], from[400], to[400], what[60], said[500] = "";
+    char dir[300], what[60] = "nothing", said[500] = "";
     int p[2], status = 0;
     if (s->calm || s->branch_until_us || !s->plan.damage_ppm)
         return;
@@ -113,9 +142,7 @@ void damage_maybe(struct sim *s)
     if (!rng_chance(&r, s->plan.damage_ppm))
         return;
     snprintf(dir, sizeof dir, "%s-damaged", v->dir);
-    snprintf(from, sizeof from, "%s/data.mdb", v->dir);
-    snprintf(to, sizeof to, "%s/data.mdb", dir);
-    if (mkdir(dir, 0700) || !spoil(&r, from, to, what, sizeof what)) {
+    if (mkdir(dir, 0700) || !spoil(&r, v->dir, dir, what, sizeof what)) {
         remove_copy(dir);
         return;
     }

@@ -78,7 +78,7 @@ void plan_make(struct plan *p, const struct options *o)
     p->damage_ppm = sometimes(r, 300000);
     p->epochs = rng_chance(r, 700000);
     p->lapse_every_us = rng_spread(r, 5 * MINUTE, DAY);
-    p->journal_bytes = rng_chance(r, 300000) ? 1 : rng_chance(r, 500000) ? (uint64_t)rng_spread(r, 4096, 131072) : 0;
+    p->wal_bytes = rng_chance(r, 300000) ? 1 : rng_chance(r, 500000) ? 512 * (uint64_t)rng_spread(r, 8, 256) : 0;
     p->tick_late_us = rng_spread(r, 1000, 16 * SEC); /* a loop that has other things to do */
 
     struct rng cr = rng_of(o->seed, "copies", 0); /* a die of their own: the other worlds stay as they were */

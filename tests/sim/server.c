@@ -29,12 +29,9 @@ static bool open_store(struct sim *s)
 {
     struct server *v = &s->server;
     enum store_rc rc;
-    struct store_options o = { .dir = v->dir,
-                               .map_bytes = 1 << 28,
-                               .reserve_bytes = 1,
-                               .ahead_bytes = 1,
-                               .journal_bytes = s->plan.journal_bytes,
-                               .no_sync = true };
+    struct store_options o = {
+        .dir = v->dir, .map_bytes = 1 << 28, .reserve_bytes = 1, .wal_bytes = s->plan.wal_bytes, .no_sync = true
+    };
     struct engine_config cfg = { .heartbeat_us = s->plan.heartbeat_us,
                                  .grace_us = s->plan.grace_us,
                                  .start_by_us = s->plan.start_by_us,
@@ -338,7 +335,7 @@ static void run_batch(struct sim *s, bool ticks, enum fate fate)
         v->batch_due = true;
         sched_at(s, s->now_us + rng_range(&v->rng, 50, s->plan.sync_max_us), batch, v->life, 0);
     } else if (rng_chance(&v->rng, 20000)) { /* as the committer does when it is idle */
-        enum store_rc rc = store_settle(v->store, rng_chance(&v->rng, 500000));
+        enum store_rc rc = store_settle(v->store, rng_chance(&v->rng, 500000) ? SETTLE_ALL : SETTLE_IDLE);
         if (rc) {
             damage_ends(s, rc == STORE_CORRUPT, store_error_text(v->store));
             sim_broken(s, "the journal does not settle: %d %s", rc, store_error_text(v->store));

@@ -62,7 +62,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us, tick_late_us;
     uint32_t batch_max, reboot_ppm, io_ppm, memory_ppm, damage_ppm; /* of crashes, of restarts */
     int64_t heartbeat_us, grace_us, start_by_us, lapse_every_us;
-    uint64_t quota, journal_bytes;
+    uint64_t quota, wal_bytes;
     /* people */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */

@@ -1,7 +1,10 @@
-"""Damage: a store after honest work, with bits flipped, bytes overwritten, sectors zeroed or moved, or its end cut off, at seeded places. Then everything is read:
+"""Damage: a store after honest work, its broker killed, with bits flipped, bytes overwritten, sectors zeroed or moved, or an end cut off, at seeded places of data.mdb
+or of the log. Then everything is read:
 each answer is either what was put in, or a refusal or a stop with a name. A wrong byte, or a unit that is missing without a word, is a failure.
 
     damage.py [--build DIR] [--seed N] [--cases N] [--seconds N] [--brokers N] [--jobs N] [--fresh]
+
+A sector of zeros in the log is left out: in the last batch nobody can tell it from one that a power cut kept from the disk (broker/store/wal.c).
 
 Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
 is started on the damage and asked for everything. The last line is JSON for the report.
@@ -30,7 +33,7 @@ NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
 
 
 def honest_work(place, seed, units):
-    """A store and its history: (bytes of data.mdb, history)"""
+    """A store and its history: ({file: bytes}, history)"""
     broker = Broker(place, "honest")
     if not broker.start():
         raise AssertionError(f"the broker does not start\n{place.log()}")
@@ -38,9 +41,12 @@ def honest_work(place, seed, units):
     if not people.play(broker.running, 60):
         raise AssertionError(f"the broker ended\n{place.log()}")
     people.close()
-    broker.stop()
-    with open(os.path.join(broker.data, "data.mdb"), "rb") as f:
-        return f.read(), [h for h in people.history if h["op"] not in ("end", "story", "counters", "event")]
+    broker.kill()
+    files = {}
+    for name in ("data.mdb", "wal"):
+        with open(os.path.join(broker.data, name), "rb") as f:
+            files[name] = f.read()
+    return files, [h for h in people.history if h["op"] not in ("end", "story", "counters", "event")]
 
 
 def used_end(image):
@@ -48,10 +54,11 @@ def used_end(image):
     return len(image.rstrip(b"\0")) or 1
 
 
-def harm(image, dice):
-    """-> (name of what was done, the damaged bytes)"""
-    out, end = bytearray(image), used_end(image)
-    kind = dice.choice(["bit", "bit", "bits", "bytes", "zero sector", "old sector", "cut off"])
+def harm(files, dice):
+    """-> (name of what was done, the files with one of them damaged)"""
+    name = dice.choice(["data.mdb", "data.mdb", "data.mdb", "wal"])
+    out, end = bytearray(files[name]), used_end(files[name])
+    kind = dice.choice(["bit", "bit", "bits", "bytes", "old sector", "cut off"] + ["zero sector"] * (name != "wal"))
     at = dice.randrange(end)
     if kind == "bit":
         out[at] ^= 1 << dice.randrange(8)
@@ -65,7 +72,7 @@ def harm(image, dice):
     else:
         sector, other = at // 512 * 512, dice.randrange(end) // 512 * 512
         out[sector:sector + 512] = bytes(512) if kind == "zero sector" else out[other:other + 512]
-    return f"{kind} at {at}", bytes(out)
+    return f"{kind} at {at} of {name}", {**files, name: bytes(out)}
 
 
 def judge(history, rows, complaints):
@@ -78,13 +85,14 @@ def judge(history, rows, complaints):
     return how, "; ".join(f"{name}: {texts[0]} ({len(texts)})" for name, texts in wrong.items())
 
 
-def ask_broker(place, image):
+def ask_broker(place, files):
     """Everything a real broker on this store hands out: (rows, complaints)"""
     broker = Broker(place, "harmed")
     shutil.rmtree(broker.data, ignore_errors=True)
     os.mkdir(broker.data)
-    with open(os.path.join(broker.data, "data.mdb"), "wb") as f:
-        f.write(image)
+    for name, image in files.items():
+        with open(os.path.join(broker.data, name), "wb") as f:
+            f.write(image)
     rows, complaints = [], []
     if not broker.start():
         place.children.remove(broker)
@@ -126,19 +134,19 @@ ENDINGS = ("unharmed", "named", "stopped")
 
 
 def load(build, path):
-    global image, history
+    global store, history
     die_with_parent()
     harness.BUILD = build
     with open(path, "rb") as f:
-        image, history = pickle.load(f)
+        store, history = pickle.load(f)
 
 
 def one(place, looker, seed, case, by_broker):
     """-> (how it ended, a text if it is bad)"""
-    what, harmed = harm(image, random.Random(f"{seed}/{case}"))
+    what, harmed = harm(store, random.Random(f"{seed}/{case}"))
     complaints = []
     try:
-        rows, complaints = ask_broker(place, harmed) if by_broker else looker.look({"data.mdb": harmed})
+        rows, complaints = ask_broker(place, harmed) if by_broker else looker.look(harmed)
         how, wrong = judge(history, rows, complaints)
     except wire.Timeout as e:
         how, wrong = "stopped", str(e)

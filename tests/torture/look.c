@@ -97,7 +97,7 @@ static void count_damage(void *arg, enum store_table tb, const void *key, size_t
 static void look(const char *dir, const char *run)
 {
     static const uint8_t new_id[16] = "a store of cuts";
-    struct store_options o = { .dir = dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .no_sync = true };
+    struct store_options o = { .dir = dir, .map_bytes = 1 << 28, .no_sync = true };
     struct engine_config config = { 0 };
     struct effects out = { 0 };
     struct store *s;

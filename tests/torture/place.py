@@ -107,11 +107,14 @@ class Child:
         return calls, recorded, KINDS[kind]
 
 
+LOG = ("--set", "wal_bytes=64KiB")  # a log that is filled, settled and begun again many times, and small enough to be copied at each place
+
+
 class Broker(Child):
     def __init__(self, place, name="broker", *args, ipc=True):
         where = (lambda kind: "ipc://" + place.path(name + "." + kind)) if ipc else (lambda kind: harness.LOOPBACK)
         ends = [x for kind in ("clients", "agents", "events") for x in ("--" + kind, where(kind))]
-        super().__init__(place, name, [harness.program("sunlined"), "--data", place.path(name + ".data"), *ends, *args])
+        super().__init__(place, name, [harness.program("sunlined"), "--data", place.path(name + ".data"), *ends, *LOG, *args])
         self.endpoints = {}
 
     def start(self, timeout_s=120, same_ports=True, **how):

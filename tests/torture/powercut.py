@@ -36,7 +36,7 @@ import sunline_wire as wire  # noqa: E402
 
 SECTOR = 512
 HEAD = struct.Struct("<IIQQIIQ")
-FILES = ("data.mdb", "lock")  # what a store is; lock.mdb is made anew by whoever opens first
+FILES = ("data.mdb", "wal", "lock")  # what a store is; lock.mdb is made anew by whoever opens first
 ACKS = ("put_ok", "submit_ok", "act_ok")
 
 

@@ -4,8 +4,8 @@
  *   SHIM_DIR=DIR      the directory; calls on other files, sockets and pipes pass by
  *   SHIM_STATE=FILE   64 bytes, shared memory for whoever watches: u64 calls begun, u64 calls recorded, u64 kind of the last call begun
  *   SHIM_AT=N         SIGKILL at the N-th call, from 1
- *   SHIM_MODE=before  before the call happens; `half`: after half of a write's bytes (other calls: before); `after`: as it comes back, when nobody
- *                     can have been told of it
+ *   SHIM_MODE=before  before the call happens; `half`: after half of a write's bytes, in whole sectors if it was of whole sectors (other calls:
+ *                     before); `after`: as it comes back, when nobody can have been told of it
  *   SHIM_RECORD=FILE  append a record for each call when it is over: struct record, the path below DIR, for a rename the new path, bytes written
  *
  * Calls are made one at a time (a lock is held over each), so the order of the records is the order in which things happened; a sync that is under way
@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define SECTOR_BYTES 512 /* no kill cuts one in two: the kernel copies whole pages, a disk writes whole sectors */
 #define SEEN __attribute__((visibility("default")))
 enum kind {
     KIND_WRITE = 1,
@@ -227,7 +228,8 @@ static void write_half(int fd, const struct iovec *v, int count, off_t off)
     size_t all = 0;
     for (int i = 0; i < count; i++)
         all += v[i].iov_len;
-    size_t left = all / 2;
+    bool sectors = off >= 0 && off % SECTOR_BYTES == 0 && all % SECTOR_BYTES == 0;
+    size_t left = sectors ? all / SECTOR_BYTES / 2 * SECTOR_BYTES : all / 2;
     for (int i = 0; i < count && left > 0; i++) {
         size_t n = v[i].iov_len < left ? v[i].iov_len : left;
         ssize_t w = off >= 0 ? real_pwrite(fd, v[i].iov_base, n, off) : real_write(fd, v[i].iov_base, n);

@@ -24,10 +24,10 @@ struct world {
     char text[512];
 };
 
-/* Without a journal: what a test puts lies in its table. test_store_journal.c is about the journal. */
+/* Without a log: what a test puts lies in its table. test_store_wal.c is about the log. */
 static inline struct store_options options(const struct world *w)
 {
-    return (struct store_options){ .dir = w->dir, .map_bytes = 64 << 20, .ahead_bytes = 1, .journal_bytes = 1 };
+    return (struct store_options){ .dir = w->dir, .map_bytes = 64 << 20, .wal_bytes = 1 };
 }
 
 static inline int remove_tree(const char *path)

@@ -51,7 +51,7 @@ static bool failing(void)
 
 static bool open_rig(struct rig *g)
 {
-    struct store_options o = { .dir = g->dir, .map_bytes = 1 << 26, .ahead_bytes = 1, .no_sync = true };
+    struct store_options o = { .dir = g->dir, .map_bytes = 1 << 26, .no_sync = true };
     static const uint8_t id[16] = "out of memory";
     static const struct engine_config config;
     enum store_rc rc = store_open(&g->s, &o, id, NULL, 0);
@@ -404,8 +404,8 @@ static void begin(struct rig *g)
 static void remove_dir(const char *dir)
 {
     char path[100];
-    static const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = { "data.mdb", "lock.mdb", "lock", "wal" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         unlink(path);
     }
@@ -437,6 +437,20 @@ static void expect_whole(struct rig *g, const struct rig *reference, uint64_t n)
 
 static struct rig whole, rig; /* nothing fails in the one; in the other what a test wants */
 
+/* The scenario, in which nothing fails: how many allocations it took. */
+static uint64_t live_plain(void)
+{
+    begin(&rig);
+    alloc_arm(UINT64_MAX, false);
+    assert_true(open_rig(&rig));
+    alloc_disarm();
+    scenario(&rig);
+    uint64_t calls = alloc_state.calls;
+    close_rig(&rig);
+    remove_dir(rig.dir);
+    return calls;
+}
+
 /* How many allocations there are when nothing fails; whole.hashes: what each commit left. */
 static uint64_t live_whole(void)
 {
@@ -450,26 +464,20 @@ static uint64_t live_whole(void)
     slp_buf_add(&rig.line, packed.p, packed.n);
     linefile_free(&f);
 
-    begin(&rig); /* once before it counts: what libraries allocate at their first use is no part of it */
-    alloc_arm(UINT64_MAX, false);
-    assert_true(open_rig(&rig));
-    alloc_disarm();
-    scenario(&rig);
-    close_rig(&rig);
-    remove_dir(rig.dir);
-
+    live_plain(); /* once before it counts: what libraries allocate at their first use is no part of it */
     begin(&whole);
     alloc_arm(0, false);
     assert_true(open_rig(&whole));
     alloc_disarm();
     assert_int_equal(engine_state_hash(whole.s, whole.hashes[COMMITS_MAX - 1]), STORE_OK);
     scenario(&whole);
-    uint64_t all = alloc_state.calls;
     assert_false(whole.over);
-    print_message("# %u commits, %llu allocations\n", whole.commits, (unsigned long long)all);
-    assert_true(whole.commits >= 10 && all > 20);
     close_rig(&whole);
     remove_dir(whole.dir);
+    uint64_t all =
+        live_plain(); /* who asks for the hash of a state makes the store settle: that is not how the others live */
+    print_message("# %u commits, %llu allocations\n", whole.commits, (unsigned long long)all);
+    assert_true(whole.commits >= 10 && all > 20);
     return all;
 }
 

@@ -42,7 +42,7 @@ static void live(bool on, uint64_t stride)
 {
     uint64_t failed = 0;
     memset(&play, 0, sizeof play);
-    world_open_with(&play.w, (struct world_how){ .journal_bytes = 1 });
+    world_open_with(&play.w, (struct world_how){ .wal_bytes = 1 });
     for (const struct play_step *s = play_steps; s->what; s++)
         failed += take(s, on, stride);
     print_message("# %llu allocations failed, at %u sites\n", (unsigned long long)failed, alloc_sites());

@@ -54,7 +54,7 @@ static void a_whole_file_is_read(void **state)
     assert_int_equal(load(&c,
                           "data: /var/lib/sunline\nclients: ipc:///run/c\nagents: 'tcp://127.9.9.9:*'\nevents: "
                           "tcp://[::1]:0\nmap_bytes: 1GiB\n"
-                          "reserve_bytes: 64MiB\nahead_bytes: 8MiB\nqueue_tasks_max: 12345\nheartbeat: 250ms\ngrace: "
+                          "reserve_bytes: 64MiB\nwal_bytes: 16MiB\nqueue_tasks_max: 12345\nheartbeat: 250ms\ngrace: "
                           "1m\nstart_by: 2h\n"
                           "event_keep: 1000\nevent_keep_time: 1d\nbatch_items: 7\nbatch_bytes: 256KiB\npeer_bytes_max: "
                           "2MiB\nout_bytes_max: 1GiB\n"

@@ -49,7 +49,6 @@ static const struct {
     K(HISTORY, "\0\0\0\5\0\0\0\0\0\0\0\x11", "the history of run 5, unit 17"),
     K(DEAD, "\0\0\0\5\0\0\0\6", "a dead task of station 5, run 6"),
     K(SWEEP, "\0\0\0\0\0\0\0\x11", "mass operation 17"),
-    K(JOURNAL, "\0\0\0\0\0\0\0\1", "a small batch: changes of many kinds that were not in their tables yet"),
     K(SHIFT, "\0\0\0\5", "shift 5"),
     K(PACE, "\0\0\0\5", "the usual time of station 5"),
     K(SKILL, "\0\0\0\5", "skills that the broker granted or lowered of worker 5"),

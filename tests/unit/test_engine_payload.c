@@ -157,7 +157,7 @@ static void what_waited_in_its_table_is_copied_once_too(void **state)
     (void)state;
     open_world(simple, "simple");
     put(100, 200, 1, false);
-    assert_int_equal(store_settle(w.store, true), STORE_OK);
+    assert_int_equal(store_settle(w.store, SETTLE_ALL), STORE_OK);
     struct copied was = counts();
     world_credit(&w, &h, 0, 1000);
     assert_int_equal(world_tasks(&w, &h, t, 100), 100);
@@ -231,7 +231,7 @@ static void what_a_juror_sees_is_copied_once(void **state)
         assert_int_equal(world_tasks(&w, &h, &t, 1), 1);
         expect_shown(t.assignment, 0, 200, 'a');
         copied_once(since(was), 0, 200 + 3 * 300);
-        assert_int_equal(store_settle(w.store, true), STORE_OK);
+        assert_int_equal(store_settle(w.store, SETTLE_ALL), STORE_OK);
     }
     world_end(&w);
 }

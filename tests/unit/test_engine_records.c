@@ -47,9 +47,7 @@ static void put_back(void)
 static struct store *open_alone(void)
 {
     struct store *s;
-    struct store_options o = {
-        .dir = play.w.dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .journal_bytes = 1, .no_sync = true
-    };
+    struct store_options o = { .dir = play.w.dir, .map_bytes = 1 << 28, .wal_bytes = 1, .no_sync = true };
     assert_int_equal(store_open(&s, &o, (const uint8_t *)"a store of a test", NULL, 0), STORE_OK);
     return s;
 }
@@ -241,7 +239,7 @@ static void live_over_spoiled(const struct record *r)
 static void live_until(const char *step)
 {
     memset(&play, 0, sizeof play);
-    world_open_with(&play.w, (struct world_how){ .journal_bytes = 1 });
+    world_open_with(&play.w, (struct world_how){ .wal_bytes = 1 });
     for (const struct play_step *s = play_steps; s->what && strcmp(s->what, step); s++)
         s->take();
     world_down(&play.w);

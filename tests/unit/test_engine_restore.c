@@ -56,7 +56,7 @@ static void back_up(void)
 static struct store *open_copy(void)
 {
     struct store *c;
-    struct store_options o = { .dir = copy_dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .no_sync = true };
+    struct store_options o = { .dir = copy_dir, .map_bytes = 1 << 28, .no_sync = true };
     char text[300];
     if (store_open(&c, &o, NEW_ID, text, sizeof text) != STORE_OK)
         fail_msg("%s", text);

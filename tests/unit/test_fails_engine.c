@@ -48,11 +48,11 @@ static uint64_t take(const struct play_step *s, int code, uint64_t stride)
     }
 }
 
-static void live(int code, uint64_t journal_bytes, uint64_t stride)
+static void live(int code, uint64_t wal_bytes, uint64_t stride)
 {
     uint64_t failed = 0;
     memset(&play, 0, sizeof play);
-    world_open_with(&play.w, (struct world_how){ .journal_bytes = journal_bytes });
+    world_open_with(&play.w, (struct world_how){ .wal_bytes = wal_bytes });
     for (const struct play_step *s = play_steps; s->what; s++)
         failed += take(s, code, stride);
     print_message("# %llu calls failed\n", (unsigned long long)failed);

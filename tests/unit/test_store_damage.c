@@ -306,8 +306,8 @@ static void a_newer_format_is_refused_by_name(void **state)
     assert_int_equal(store_put(t, TABLE_META, "format", 6, v, sizeof v), STORE_OK);
     commit(t);
     store_close(&w->s);
-    expect_refusal(w, STORE_BAD_FORMAT, "has format 3, this program knows formats up to 2");
-    expect_refusal(w, STORE_BAD_FORMAT, "has format 3"); /* and it is still there, untouched */
+    expect_refusal(w, STORE_BAD_FORMAT, "has format 4, this program knows formats up to 3");
+    expect_refusal(w, STORE_BAD_FORMAT, "has format 4"); /* and it is still there, untouched */
 }
 
 static void files_of_other_programs_are_refused_and_left_alone(void **state)
@@ -597,13 +597,11 @@ static void commit_until_killed(const struct world *w, int to, uint64_t from)
 {
     struct store *s;
     struct store_options o = options(w);
-    o.ahead_bytes = 0;
     uint8_t key[8], v[300];
     if (store_open(&s, &o, ID, NULL, 0) != STORE_OK)
         _exit(1);
     for (uint64_t n = from;; n++) {
         struct store_txn *t;
-        store_write_ahead(s);
         if (store_begin(s, &t) != STORE_OK)
             _exit(2);
         for (uint64_t i = 0; i < 20; i++) {

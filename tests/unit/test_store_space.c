@@ -1,4 +1,4 @@
-/* Room: the map that grows, the disk that runs full and has space again, the file that is written ahead, and
+/* Room: the map that grows, the disk that runs full and has space again, and
  * backups. */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,14 +70,6 @@ static void expect_rows(struct world *w, uint64_t n)
         assert_int_equal(((const uint8_t *)v.p)[ROW_BYTES - 1], i % 251);
     }
     store_abort(&t);
-}
-
-static off_t data_size(const struct world *w)
-{
-    char path[128];
-    struct stat st;
-    snprintf(path, sizeof path, "%s/data.mdb", w->dir);
-    return stat(path, &st) == 0 ? st.st_size : -1;
 }
 
 /* ---- the map ---- */
@@ -301,12 +293,10 @@ static void a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back(vo
     close(fd);
     struct store_options o = options(w);
     o.reserve_bytes = 2 << 20;
-    o.ahead_bytes = 1 << 20;
     open_with(w, o);
     uint64_t rows = fill_until_full(w);
     assert_true(rows > 4000);
-    put_rows(w, rows, 500);  /* results are still taken */
-    store_write_ahead(w->s); /* and nothing is wasted on growth */
+    put_rows(w, rows, 500); /* results are still taken */
     assert_true(pressure(w).full);
     assert_int_equal(unlink(path), 0);
     assert_false(pressure(w).full);
@@ -355,63 +345,6 @@ static void a_disk_that_is_full_to_the_last_byte_breaks_a_commit_cleanly(void **
     expect_rows(w, rows - 100);
 }
 
-/* ---- writing ahead ---- */
-
-static void the_file_is_written_ahead_and_no_record_is_touched(void **state)
-{
-    struct world *w = *state;
-    struct store_options o = options(w);
-    o.ahead_bytes = 2 << 20;
-    open_with(w, o);
-    for (uint64_t i = 0; i < 600; i += 20) {
-        put_rows(w, i, 20);
-        store_write_ahead(w->s);
-    }
-    struct store_space space = pressure(w);
-    assert_true((uint64_t)data_size(w) >= space.used_bytes + (256 << 10));
-    off_t size = 0;
-    for (int i = 0; i < 100 && size != data_size(w); i++) {
-        size = data_size(w);
-        store_write_ahead(w->s);
-    }
-    assert_true((uint64_t)size >= space.used_bytes + (1 << 20));
-    assert_true((uint64_t)size <= space.used_bytes + (2 << 20) + STORE_AHEAD_CHUNK_BYTES);
-    expect_rows(w, 600);
-    store_close(&w->s);
-    open_with(w, o);
-    assert_int_equal(data_size(w), size);
-    expect_rows(w, 600);
-    put_rows(w, 600, 500);
-    store_write_ahead(w->s);
-    expect_rows(w, 1100);
-}
-
-static void large_batches_are_not_slowed_by_writing_ahead(void **state)
-{
-    struct world *w = *state;
-    struct store_options o = options(w);
-    o.ahead_bytes = 0;
-    open_with(w, o);
-    store_write_ahead(w->s);
-    off_t size = data_size(w);
-    for (uint64_t i = 0; i < 2000; i += 200) {
-        put_rows(w, i, 200);
-        store_write_ahead(w->s);
-    }
-    assert_true((uint64_t)data_size(w) <= pressure(w).used_bytes + (uint64_t)size);
-}
-
-static void nothing_is_written_ahead_when_that_is_off(void **state)
-{
-    struct world *w = *state;
-    open_store(w);
-    put_rows(w, 0, 10);
-    off_t size = data_size(w);
-    for (int i = 0; i < 5; i++)
-        store_write_ahead(w->s);
-    assert_int_equal(data_size(w), size);
-}
-
 /* ---- backup ---- */
 
 static void expect_equal(struct store *a, struct store *b)
@@ -449,8 +382,7 @@ static void a_backup_opens_as_a_store_and_equals_the_original(void **state)
     del_rows(w, 0, 1000);
     struct store_txn *t = begin(w);
     for (enum store_table i = 0; i < STORE_TABLE_COUNT; i++)
-        if (i != TABLE_JOURNAL)
-            put(t, i, "key", "value");
+        put(t, i, "key", "value");
     commit(t);
     snprintf(path, sizeof path, "%s/.backup.partial", w->base); /* of a backup that was broken off */
     assert_int_equal(mkdir(path, 0700), 0);
@@ -565,9 +497,6 @@ int main(void)
         TEST_MOUNT(a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back),
         TEST_MOUNT(a_store_that_filled_the_disk_itself_recovers_by_draining),
         TEST_MOUNT(a_disk_that_is_full_to_the_last_byte_breaks_a_commit_cleanly),
-        TEST(the_file_is_written_ahead_and_no_record_is_touched),
-        TEST(large_batches_are_not_slowed_by_writing_ahead),
-        TEST(nothing_is_written_ahead_when_that_is_off),
         TEST(a_backup_opens_as_a_store_and_equals_the_original),
         TEST(a_backup_never_replaces_anything),
         TEST(a_backup_is_one_moment_of_a_store_that_goes_on),

@@ -1,0 +1,132 @@
+/* Settling: LMDB commits what the log holds (wal.c), and the log is used from its beginning again.
+ *
+ * When: a reader's snapshot is one of LMDB's commits, so whoever wants to read what was acknowledged a moment ago waits for one; before the log is full; before
+ * the pages that were changed become too many; and when the broker is idle. Under load that is one of LMDB's commits for dozens of batches: a page that each of them
+ * changes is copied and written once. */
+#include "broker/store/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define GROWTH_SHARE 4 /* of the headroom (space.c): what is not settled may take so much of it */
+#define IDLE_SHARE 4   /* of the log: so much is settled at the first quiet moment */
+
+static int do_again(void *arg, enum store_table tb, enum change_how how, struct store_val key, struct store_val value)
+{
+    struct store *s = arg;
+    int rc = txn_write(&s->write, tb, how, key, &value, 1);
+    s->write.changed = true;
+    s->wal.changes++;
+    return rc == MDB_NOTFOUND || rc == MDB_KEYEXIST ? WAL_IS_DAMAGED : rc;
+}
+
+int settle_replay(struct store *s)
+{
+    struct store_txn *t = &s->write;
+    char why[STORE_TEXT_BYTES_MAX];
+    int rc = wal_replay(&s->wal, mdb_txn_id(t->mt), do_again, s, why, sizeof why);
+    if (rc == WAL_IS_DAMAGED)
+        snprintf(t->text, sizeof t->text, "%s", why);
+    return rc == WAL_IS_DAMAGED ? MDB_CORRUPTED : rc;
+}
+
+void settle_tell(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void settle_note(struct store *s)
+{
+    unsigned long long n = atomic_fetch_add(&s->batches, 1) + 1;
+    if (s->write.mt != NULL)
+        return;
+    atomic_store(&s->settled, n); /* it was a commit of LMDB's */
+    settle_tell(s);
+}
+
+int settle_commit(struct store *s)
+{
+    struct store_txn *t = &s->write;
+    assert(t->mt != NULL && !t->open);
+    int64_t begun = store_now_us();
+    MDB_txn *mt = t->mt;
+    t->mt = NULL;
+    atomic_fetch_add(&s->commits_begun, 1);
+    int rc = mdb_txn_commit(mt);
+    atomic_fetch_add(&s->commits_ended, 1);
+    if (rc != 0) {
+        txn_commit_failed(s, rc);
+        return rc;
+    }
+    wal_reset(&s->wal);
+    atomic_store(&s->settled, atomic_load(&s->batches));
+    settle_tell(s);
+    uint64_t took = (uint64_t)(store_now_us() - begun);
+    s->counters.settles++;
+    s->counters.settle_us_total += took;
+    if (took > s->counters.settle_us_max)
+        s->counters.settle_us_max = took;
+    space_committed(s);
+    return 0;
+}
+
+/* ---- when ---- */
+
+static bool pending(const struct store *s)
+{
+    return atomic_load(&s->batches) != atomic_load(&s->settled);
+}
+
+/* Each change copies a page at most; the branches above are few. */
+uint64_t settle_growth_bytes(const struct store *s)
+{
+    return (uint64_t)s->wal.changes * s->page_bytes;
+}
+
+bool settle_needed(const struct store *s)
+{
+    const struct wal *w = &s->wal;
+    return w->at > w->bytes - w->bytes / 8 || settle_growth_bytes(s) > space_headroom(s) / GROWTH_SHARE;
+}
+
+enum store_rc store_settle(struct store *s, enum settle how)
+{
+    const struct wal *w = &s->wal;
+    assert(!s->write.open);
+    if (s->read_only || atomic_load(&s->failed) || !pending(s))
+        return STORE_OK;
+    bool due = how == SETTLE_ALL || settle_needed(s) || atomic_load(&s->wanted) > atomic_load(&s->settled) ||
+               (how == SETTLE_IDLE && w->at >= w->bytes / IDLE_SHARE);
+    if (!due)
+        return STORE_OK;
+    int rc = txn_have_writer(s);
+    if (rc == 0)
+        rc = settle_commit(s);
+    return rc == 0 ? STORE_OK : atomic_load(&s->failed) ? STORE_IO : store_rc_of(rc);
+}
+
+static enum store_rc wait_for_writer(struct store *s, unsigned long long upto)
+{
+    unsigned long long was = atomic_load(&s->wanted);
+    while (was < upto && !atomic_compare_exchange_weak(&s->wanted, &was, upto)) {}
+    if (s->settle_wanted != NULL)
+        s->settle_wanted(s->settle_arg);
+    pthread_mutex_lock(&s->lock);
+    while (atomic_load(&s->settled) < upto && !atomic_load(&s->failed))
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    return atomic_load(&s->failed) ? STORE_IO : STORE_OK;
+}
+
+enum store_rc settle_wait(struct store *s)
+{
+    unsigned long long upto = atomic_load(&s->batches);
+    if (atomic_load(&s->settled) >= upto)
+        return STORE_OK;
+    pthread_mutex_lock(&s->lock);
+    bool mine = pthread_equal(s->writer, pthread_self());
+    pthread_mutex_unlock(&s->lock);
+    return mine ? store_settle(s, SETTLE_ALL) : wait_for_writer(s, upto);
+}
