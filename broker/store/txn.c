@@ -95,8 +95,11 @@ static int make_wal(struct store *s)
 {
     uint8_t bytes[WAL_KEY_BYTES];
     int rc = wal_make(&s->wal, s->dir_fd, s->wal_bytes, !s->no_sync);
-    if (rc == 0)
-        rc = txn_begin_writer(s);
+    if (rc != 0) {
+        snprintf(s->write.text, sizeof s->write.text, "making " WAL_FILE ": %s", mdb_strerror(rc));
+        return rc;
+    }
+    rc = txn_begin_writer(s);
     if (rc != 0)
         return rc;
     key_u64(bytes, s->wal_bytes);

@@ -223,11 +223,10 @@ class Stopping(Process):
         story = client.request("unit_get", run="r", unit=1)["story"]
         self.assertNotIn("expire", repr(story))
 
-
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)
-        broker.argv = ["prlimit", "--fsize=1200000:1200000", *argv]  # files may not grow beyond that: a disk that fails in the middle
+        broker.argv = ["prlimit", "--fsize=1200000:1200000", *argv, "--set", "wal_bytes=64KiB"]  # files may not grow beyond that: a disk that fails in the middle
         broker.start()
         client, run = self.start_run(broker)
         acknowledged, n = [], 0
