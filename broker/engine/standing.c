@@ -283,7 +283,7 @@ static void take_back(struct engine *e, struct worker *w, uint32_t key)
             }
 }
 
-void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n)
+static void set_at(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n)
 {
     station_guard(e, e->station[key - 1]);
     struct repute *r = repute_of(e, w->id, key);
@@ -306,6 +306,29 @@ void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standin
     announce(e, w, station_latest(e, key), r);
     if (loses) /* others may be listed anew, which writes the records at hand: r is not to be used behind it */
         take_back(e, w, key);
+}
+
+/* The key of a tournament's jury; 0: it is none. */
+static uint32_t jury_of(const struct engine *e, uint32_t key)
+{
+    const struct station *s = station_latest(e, key);
+    return s->def->type == LD_TOURNAMENT ? e->station[s->id - s->idx + s->def->partner - 1]->key : 0;
+}
+
+static enum standing standing_at(struct engine *e, const struct worker *w, uint32_t key)
+{
+    const struct repute *r = repute_of(e, w->id, key);
+    return r ? (enum standing)r->standing : STANDING_GOOD;
+}
+
+/* Who may not enter may not judge either, and may again together with that; who was kept out of a jury alone, or for something else, stays so. */
+void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n)
+{
+    uint32_t jury = jury_of(e, key);
+    enum standing was = standing_at(e, w, key);
+    if (jury && was != to && standing_at(e, w, jury) == (to == STANDING_GOOD ? was : STANDING_GOOD))
+        set_at(e, w, jury, to, reason, n);
+    set_at(e, w, key, to, reason, n);
 }
 
 bool standing_refuses(struct engine *e, const struct station *st, uint32_t worker)

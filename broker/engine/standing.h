@@ -33,7 +33,7 @@ struct repute {
 struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key);
 bool repute_decode(struct store_val v, struct repute *r); /* r is zeroed but for worker and key */
 struct worker;
-/* He may work there, or no more; with a reason for people (cut to SL_TEXT_BYTES_MAX). Whoever comes back begins with new control answers. */
+/* He may work there, or no more, and at a tournament's jury likewise; with a reason for people (cut to SL_TEXT_BYTES_MAX). Whoever comes back begins with new control answers. */
 void standing_set(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n);
 void reputes_write(struct engine *e);
 void reputes_free(struct engine *e);

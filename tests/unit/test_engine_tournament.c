@@ -471,6 +471,51 @@ static void a_failure_counts_and_a_requeue_asks_for_the_rest(void **state)
     world_end(&s.w);
 }
 
+/* 0 suspend, 1 readmit. */
+static void standing(struct world_scene *s, unsigned worker, unsigned action, const char *station)
+{
+    char name[16];
+    snprintf(name, sizeof name, "hub-%u", worker);
+    struct slp_worker_set q = {
+        .name = world_str(name), .action = action, .line = world_str("l"), .station = world_str(station)
+    };
+    SLP_SET(&q, worker_set, line);
+    SLP_SET(&q, worker_set, station);
+    assert_int_equal(world_code(world_send(&s->w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+}
+
+static void who_is_suspended_from_it_judges_no_more_either(void **state)
+{
+    struct world_scene s;
+    struct slp_item_event last;
+    (void)state;
+    open_entered(&s, "contestants: 2", "{max: 1, ties: first}", 2, three);
+    world_put(&s.w, s.run, 1);
+    standing(&s, 3, 0, "pick");
+    assert_int_equal(events(&s, EV_WORKER_STANDING, &last), 2);
+    assert_int_equal(given(&s, 3).assignment, 0); /* neither unit 2 to enter nor unit 1 to judge */
+    standing(&s, 3, 1, "pick");
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 4), 1);
+    assert_int_equal(s.t[0].station_id, s.station + JURY); /* finish what is begun */
+    world_end(&s.w);
+}
+
+static void who_is_suspended_from_its_jury_may_enter(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_entered(&s, "contestants: 2", "{max: 1, ties: first}", 2, three);
+    world_put(&s.w, s.run, 1);
+    standing(&s, 3, 0, "pick.jury");
+    taken(&s, 3, PICK);
+    standing(&s, 3, 0, "pick"); /* and now from both */
+    assert_int_equal(given(&s, 3).assignment, 0);
+    standing(&s, 3, 1, "pick.jury");
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 4), 1);
+    assert_int_equal(s.t[0].station_id, s.station + JURY);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +536,8 @@ int main(void)
         cmocka_unit_test(who_entered_or_judged_is_shut_out_behind_it),
         cmocka_unit_test(what_came_out_is_called_by_the_tournaments_name),
         cmocka_unit_test(a_failure_counts_and_a_requeue_asks_for_the_rest),
+        cmocka_unit_test(who_is_suspended_from_it_judges_no_more_either),
+        cmocka_unit_test(who_is_suspended_from_its_jury_may_enter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
