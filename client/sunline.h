@@ -433,7 +433,7 @@ SL_API int sl_tasks(struct sl *sl, uint64_t station_id, enum sl_tasks_which whic
                     sl_task_fn *row, void *arg);
 /* Requeue dead tasks (their attempts start again), or drop them (their units end). units NULL: all dead ones of the
  * station (and run); with units, up to 4,096 and run is required. reason may be NULL. *count (may be NULL): how
- * many. Sent once, see WHAT IS RESENT. */
+ * many. SL_BAD_STATE: the units stay as they are, and sl_last_error() says why: nobody is left who may do them. Sent once, see WHAT IS RESENT. */
 SL_API int sl_requeue(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,
                       const char *reason, uint64_t *count);
 SL_API int sl_drop(struct sl *sl, uint64_t station_id, const char *run, const uint64_t *units, uint32_t n,

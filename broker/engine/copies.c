@@ -563,17 +563,17 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
 
 /* ---- the operator ---- */
 
-bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
+const char *copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)
 {
     uint8_t *t = unit_station(head, idx);
     enum ld_method method = r->rq[idx].st->def->copies.method;
     if (copies_open(r->rq[idx].st->def, t))
-        return true;
+        return NULL;
     if ((method == LD_ENTRIES || method == LD_VOTES) && t[ST_HELD])
-        return false; /* it takes no more than it wants: those who have begun bring it back, or leave their places */
+        return "it takes no more than it wants: those who have begun bring it back, or leave their places";
     if (t[ST_COUNTED] + t[ST_HELD] >= COUNTED_MAX)
-        return false;
+        return "it has as many answers as a task may have";
     copies_want(e, r, unit, t, idx, t[ST_COUNTED] + t[ST_HELD] + 1u,
                 WHY_REQUEUED); /* nobody could agree: another is asked */
-    return true;
+    return NULL;
 }

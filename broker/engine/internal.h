@@ -648,7 +648,8 @@ void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, co
 void task_expire(struct engine *e, struct aseg *s, uint64_t no);
 void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why, const char *reason, size_t n);
 void unit_drop(struct engine *e, struct run *r, uint64_t unit, const char *reason, size_t n);
-bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const char *reason, size_t n);
+/* why (of NOBODY_TEXT bytes, at first empty) tells why a dead task stays so. */
+bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const char *reason, size_t n, char *why);
 void recall(struct engine *e, struct hub *h, uint64_t no, unsigned code);
 void recalls_flush(struct engine *e);
 void on_acts(struct engine *e, const struct slp_msg *m);
@@ -674,7 +675,7 @@ void copies_started(struct engine *e, struct aseg *s, uint64_t no);
 void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n, int64_t wait_us);
 uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no); /* the unit's head if a result counts; its place is counted then */
 void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us); /* the result is stored: enough? */
-bool copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx);
+const char *copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* NULL: it has a place again; else why not */
 void copies_recall(struct engine *e, uint8_t *head, uint32_t idx, unsigned code); /* those not started */
 
 /* review.c: stations that review the one before them */

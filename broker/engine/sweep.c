@@ -373,7 +373,8 @@ static bool step_dead(struct engine *e, struct sweep *s)
         if (!r || r->state > RUN_CLOSED) {
             e_del(e, TABLE_DEAD, k, sizeof k); /* of a run that is over: its own sweep would get here, too */
         } else if (s->what == SWEEP_REQUEUE) {
-            s->count += task_requeue(e, r, unit, st->idx, s->reason, s->reason_n);
+            char why[NOBODY_TEXT];
+            s->count += task_requeue(e, r, unit, st->idx, s->reason, s->reason_n, why);
         } else {
             unit_drop(e, r, unit, s->reason, s->reason_n);
             s->count++;

@@ -597,15 +597,18 @@ void on_submit(struct engine *e, const struct slp_msg *m)
 
 /* ---- commands of operators ---- */
 
-bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const char *reason, size_t n)
+bool task_requeue(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, const char *reason, size_t n, char *why)
 {
     uint8_t *h = r->state <= RUN_CLOSED ? unit_head(e, r, unit, true) : NULL;
     if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, idx)[ST_STATE] != TASK_DEAD)
         return false;
-    char why[NOBODY_TEXT];
-    if (nobody_for(e, &r->rq[idx], unit, why, sizeof why) || !(h = unit_head(e, r, unit, true)) ||
-        (has_copies(r->rq[idx].st) && !copies_requeue(e, r, unit, h, idx)))
+    if (nobody_for(e, &r->rq[idx], unit, why, NOBODY_TEXT) || !(h = unit_head(e, r, unit, true)))
         return false;
+    const char *full = has_copies(r->rq[idx].st) ? copies_requeue(e, r, unit, h, idx) : NULL;
+    if (full) {
+        snprintf(why, NOBODY_TEXT, "%s", full);
+        return false;
+    }
     dead_forget(e, r, idx, unit);
     unit_station(h, idx)[ST_ATTEMPTS] = 0;
     unit_station(h, idx)[ST_FLAGS] &= (uint8_t)~STATE_FLAG_AUTHORS;
@@ -689,10 +692,16 @@ void on_tasks_set(struct engine *e, const struct slp_msg *m)
         return;
     }
     struct slp_cursor c = slp_each(q->units);
-    uint64_t unit, n = 0;
+    uint64_t unit, n = 0, stays = 0;
+    char why[NOBODY_TEXT], first[NOBODY_TEXT];
     while (slp_next_u64(&c, &unit) && !e->rc) {
         if (requeue) {
-            n += task_requeue(e, r, unit, st->idx, q->reason.p, q->reason.n);
+            why[0] = 0;
+            n += task_requeue(e, r, unit, st->idx, q->reason.p, q->reason.n, why);
+            if (why[0] && !stays) {
+                stays = unit;
+                memcpy(first, why, sizeof first);
+            }
         } else if (r->state <= RUN_CLOSED) {
             uint8_t *h = unit_head(e, r, unit, false);
             uint8_t state = h ? unit_station(h, st->idx)[ST_STATE] : TASK_DONE;
@@ -702,5 +711,8 @@ void on_tasks_set(struct engine *e, const struct slp_msg *m)
             }
         }
     }
-    reply_done(e, n);
+    if (!n && stays)
+        reply_error(e, SLP_E_BAD_STATE, "units", "unit %llu stays parked: %s", (unsigned long long)stays, first);
+    else
+        reply_done(e, n);
 }

@@ -305,7 +305,7 @@ static void do_tasks_set(struct beside *b)
         SLP_SET(&q, tasks_set, units);
     }
     struct slp_msg *m = ask(b, WORLD_CLIENT, SLP_TASKS_SET, &q);
-    expect(b, q.action ? "drop" : "requeue", m->u.done.count,
+    expect(b, q.action ? "drop" : "requeue", world_code(m) == SLP_E_BAD_STATE ? 0 : m->u.done.count,
            q.action ? model_drop(&b->m, s, unit) : model_requeue(&b->m, s, all ? 0 : unit));
     slp_buf_free(&v);
 }

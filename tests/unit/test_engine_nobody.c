@@ -96,6 +96,21 @@ static void parked_because(const char *text)
     fail_msg("nothing is parked");
 }
 
+/* A requeue of unit 1 by hand is refused, with a text that begins so. */
+static void stays_parked(const char *text)
+{
+    struct slp_buf b = { 0 };
+    slp_pack_u64(&b, 1);
+    struct slp_tasks_set q = { .station_id = station, .run = world_str("r"), .units = { b.p, (uint32_t)b.n, 1 } };
+    SLP_SET(&q, tasks_set, run);
+    SLP_SET(&q, tasks_set, units);
+    const struct slp_msg *m = world_send(&w, WORLD_CLIENT, SLP_TASKS_SET, &q);
+    slp_buf_free(&b);
+    assert_int_equal(world_code(m), SLP_E_BAD_STATE);
+    assert_true(m->u.error.text.n >= strlen(text));
+    assert_memory_equal(m->u.error.text.p, text, strlen(text));
+}
+
 static void more_answers_than_workers_are_parked_and_go_on_when_one_comes(void **state)
 {
     (void)state;
@@ -107,7 +122,7 @@ static void more_answers_than_workers_are_parked_and_go_on_when_one_comes(void *
     assert_int_equal(at(0, "state"), TASK_DEAD);
     parked_because(
         "nobody is left: of 3 answers wanted 2 are in, and of 2 workers who may answer, all have had a part in it");
-    assert_int_equal(world_tasks_set(&w, station, 0, "r", (uint64_t[]){ 1 }, 1), 0); /* nothing would come of it */
+    stays_parked("unit 1 stays parked: nobody is left: of 3 answers wanted 2 are in");
     world_tasks_set(&w, station, 0, "r", NULL, 0);
     world_tick(&w);
     world_tick(&w);
@@ -295,7 +310,7 @@ static void a_task_that_all_have_declined_is_parked_and_comes_back(void **state)
     assert_int_equal(at(0, "state"), TASK_DEAD);
     assert_int_equal(world_count(&w, "r", "s", TASK_READY), 1); /* nobody has had the other */
     parked_because("nobody is left: of 2 workers who may do it, all have declined it");
-    assert_int_equal(world_tasks_set(&w, station, 0, "r", (uint64_t[]){ 1 }, 1), 0);
+    stays_parked("unit 1 stays parked: nobody is left: of 2 workers who may do it, all have declined it");
     world_restart(&w);
     world_hello(&w, &h, NULL, 0);
     roster(3, "make", "red");
