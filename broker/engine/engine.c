@@ -287,6 +287,8 @@ static void meta_load(struct engine *e)
         e->meta.vclock[i] = rdr_u64(&r);
     if (r.p < r.end) /* 0.1.0 knew no shifts */
         e->meta.shift = rdr_u32(&r);
+    e->meta.skills_wall_us = r.p < r.end ? rdr_i64(&r) : e->meta.wall_us;
+    e->meta.skills_worker = r.p < r.end ? rdr_u32(&r) : UINT32_MAX;
     if (r.bad || ((e->meta.line | e->meta.run | e->meta.hub | e->meta.worker | e->meta.station | e->meta.shift) &
                   ~(PLACES_MAX - 1)))
         fail(e, STORE_CORRUPT);
@@ -315,6 +317,8 @@ static void meta_write(struct engine *e)
     for (int i = 0; i <= SL_PRIORITY_MAX; i++)
         rec_u64(&r, e->meta.vclock[i]);
     rec_u32(&r, e->meta.shift);
+    rec_i64(&r, e->meta.skills_wall_us);
+    rec_u32(&r, e->meta.skills_worker);
     assert(!r.bad);
     e_put(e, TABLE_META, META_KEY, sizeof META_KEY - 1, b, r.n);
 }
@@ -608,8 +612,8 @@ int64_t engine_elapsed_us(const struct engine *e)
 }
 bool engine_backlog(const struct engine *e)
 {
-    return e->sweeps || e->shifts_settling || days_backlog(e) || e->delay_due_us <= e->now_us ||
-           assign_next_due(e) <= e->now_us;
+    return e->sweeps || e->shifts_settling || days_backlog(e) || e->skills_back || e->bars_anew ||
+           e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
 }
 
 int64_t engine_next_due_us(const struct engine *e)

@@ -273,6 +273,8 @@ struct engine {
         uint64_t assignment, result, event, delay, job;
         uint64_t oldest_event;
         int64_t elapsed_us, wall_us;
+        int64_t skills_wall_us;  /* skills stand as at this moment ... */
+        uint32_t skills_worker;  /* ... of workers up to this one; of the others, just before it */
         uint64_t vclock[SL_PRIORITY_MAX + 1];
     } meta;
     bool full, full_results, booting;
@@ -348,7 +350,8 @@ struct engine {
     int64_t hub_check_us;
     struct worker **expiring; /* a heap: whose skills end next */
     uint32_t expiring_n, expiring_cap;
-    int64_t skills_wall_us;   /* wall time at which the skills stand */
+    uint32_t skills_back;     /* a clock was set back: the next worker to look at; 0: none */
+    uint32_t bars_anew;       /* what is required has changed: the same */
     struct { uint32_t worker, key; } *unsettled; /* what was measured in this command, where that can keep somebody out */
     uint32_t unsettled_n, unsettled_cap, guards, guards_of_all, *guard_of_all, guard_of_all_cap; /* guards: stations (keys) that are guarded; of_all: that require something measured at all stations */
     struct { struct repute **v, **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */
@@ -742,6 +745,7 @@ void worker_sign_off(struct engine *e, struct worker *w); /* takes no more work;
 void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct worker *)); /* unstarted assignments go back */
 
 void worker_skills_changed(struct engine *e, struct worker *w); /* his profile is made anew */
+bool worker_declared(struct engine *e, const struct worker *w, struct slp_list *skills); /* what his hub says he can, borrowed until the next write; false: he is on no roster */
 
 /* pace.c */
 void paces_load(struct engine *e);

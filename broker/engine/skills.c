@@ -5,7 +5,9 @@
  *   SKILL  worker u32
  *          count u8, each: source u8 (enum skill_source), level u8, until i64 (wall; 0: without end), since i64, name
  *
- * Workers with a skill that will expire stand in a heap by the next such moment. By the wall clock: one that is set back gives back what had expired. */
+ * Workers with a skill that will expire stand in a heap by the next such moment. By the wall clock: one that is set back gives back what had expired. Where many end
+ * together they are looked at in portions, in the heap's order, which is by that moment and then by the worker's number: META tells how far it came, so that a restart tells
+ * each of them once. */
 #include "broker/engine/skills.h"
 
 #include <stdio.h>
@@ -155,6 +157,14 @@ void skills_of(struct engine *e, uint32_t worker, const struct slp_list *declare
     sum(declared, &w, e->wall_us, s);
 }
 
+void skills_loaded(struct engine *e, uint32_t worker, const struct slp_list *declared, struct skill_set *s)
+{
+    struct words w;
+    if (!words_read(e, worker, &w))
+        w.n = 0;
+    sum(declared, &w, e->meta.skills_wall_us - (worker > e->meta.skills_worker), s);
+}
+
 bool skills_sum(const struct slp_list *declared, const void *record, size_t n, int64_t wall_us, struct skill_set *s)
 {
     struct words w;
@@ -221,17 +231,6 @@ void skills_watch(struct engine *e, struct worker *w, const struct skill_set *s)
     sift(e, e->expiring_n - 1);
 }
 
-void skills_now(struct engine *e)
-{
-    bool back = e->wall_us < e->skills_wall_us;
-    e->skills_wall_us = e->wall_us;
-    for (uint32_t i = 0; back && i < e->meta.worker && !e->rc; i++)
-        if (e->worker[i]->skills_expire)
-            worker_skills_changed(e, e->worker[i]);
-    while (e->expiring_n && e->expiring[0]->skills_due_us <= e->wall_us && !e->rc)
-        worker_skills_changed(e, e->expiring[0]);
-}
-
 int64_t skills_next_due(const struct engine *e)
 {
     int64_t due = e->expiring_n ? e->expiring[0]->skills_due_us : INT64_MAX, in;
@@ -251,7 +250,7 @@ void skills_free(struct engine *e)
 static void announce(struct engine *e, const struct worker *w, struct slp_bytes name, enum skill_source source,
                      uint8_t level, int64_t until_us)
 {
-    static const char *const words[] = { "declared", "granted", "lowered" };
+    static const char *const words[] = { "declared", "granted", "lowered", "expired" };
     static const char *const keys[] = { "worker", "hub" };
     const uint64_t values[] = { w->id, w->hub };
     ev_data(e, keys, values, sizeof keys / sizeof *keys, 4);
@@ -266,6 +265,93 @@ static void announce(struct engine *e, const struct worker *w, struct slp_bytes 
     ev_emit(e, EV_WORKER_SKILL, NULL, NULL, e->hub[w->hub - 1], &e->b3);
 }
 
+/* ---- time goes on, or back ---- */
+
+static uint8_t level_of(const struct profile *p, uint32_t name)
+{
+    for (uint16_t i = 0; p && i < p->skills; i++)
+        if (p->skill[i].name == name)
+            return p->skill[i].level;
+    return 0;
+}
+
+static struct slp_bytes skill_text(const struct engine *e, uint32_t name)
+{
+    return (struct slp_bytes){ e->skill_name[name], (uint32_t)strlen(e->skill_name[name]) };
+}
+
+/* He has it again: by whose word? */
+static void announce_back(struct engine *e, const struct worker *w, uint32_t name, uint8_t level)
+{
+    struct words s;
+    struct slp_bytes text = skill_text(e, name);
+    if (!words_read(e, w->id, &s))
+        return;
+    for (uint32_t i = 0; i < s.n; i++)
+        if (s.v[i].source == SKILL_GRANTED && s.v[i].level == level && same(s.v[i].name, text)) {
+            announce(e, w, text, SKILL_GRANTED, level, s.v[i].until_us);
+            return;
+        }
+    announce(e, w, text, SKILL_DECLARED, level, 0);
+}
+
+/* What counts at this moment, and what is other than before is told. */
+static void anew(struct engine *e, struct worker *w)
+{
+    struct needs was[SL_SKILLS_MAX], is[SL_SKILLS_MAX];
+    uint16_t n = 0, now = 0;
+    if (w->profile)
+        memcpy(was, w->profile->skill, (n = w->profile->skills) * sizeof *was);
+    worker_skills_changed(e, w);
+    if (e->rc || !w->profile)
+        return;
+    memcpy(is, w->profile->skill, (now = w->profile->skills) * sizeof *is);
+    for (uint16_t i = 0; i < n; i++) {
+        uint8_t level = level_of(w->profile, was[i].name);
+        if (level < was[i].level)
+            announce(e, w, skill_text(e, was[i].name), SKILL_EXPIRED, level, 0);
+    }
+    for (uint16_t i = 0; i < now; i++) {
+        uint8_t level = 0;
+        for (uint16_t k = 0; k < n; k++)
+            level = was[k].name == is[i].name ? was[k].level : level;
+        if (is[i].level > level)
+            announce_back(e, w, is[i].name, is[i].level);
+    }
+}
+
+#define LOOKS_A_STEP 65536 /* at workers of whom nothing ends */
+
+void skills_now(struct engine *e)
+{
+    uint32_t room = SKILLS_A_STEP, looks = LOOKS_A_STEP;
+    if (e->wall_us < e->meta.skills_wall_us) {
+        e->skills_back = e->meta.worker != 0;
+        e->meta.skills_wall_us = e->wall_us;
+        e->meta.skills_worker = UINT32_MAX;
+    }
+    for (; e->skills_back && room && looks && !e->rc; looks--) {
+        struct worker *w = e->worker[e->skills_back - 1];
+        e->skills_back = e->skills_back < e->meta.worker ? e->skills_back + 1 : 0;
+        if (w->skills_expire) {
+            anew(e, w);
+            room--;
+        }
+    }
+    for (; room && e->expiring_n && e->expiring[0]->skills_due_us <= e->wall_us && !e->rc; room--) {
+        struct worker *w = e->expiring[0];
+        e->meta.skills_wall_us = w->skills_due_us;
+        e->meta.skills_worker = w->id;
+        anew(e, w);
+    }
+    if (!e->expiring_n || e->expiring[0]->skills_due_us > e->wall_us) {
+        e->meta.skills_wall_us = e->wall_us;
+        e->meta.skills_worker = UINT32_MAX;
+    }
+}
+
+/* ---- operators and rules ---- */
+
 /* Every word on this skill goes. */
 static bool forget(struct words *w, struct slp_bytes name)
 {
@@ -277,13 +363,34 @@ static bool forget(struct words *w, struct slp_bytes name)
     return kept < n;
 }
 
+/* Would he have more skills than can be told, whether they count at this moment or not? */
+static bool one_too_many(struct engine *e, const struct worker *w, const struct words *s, struct slp_bytes name)
+{
+    struct slp_list declared;
+    struct slp_item_skill it;
+    uint32_t n = 0;
+    if (!worker_declared(e, w, &declared))
+        return false;
+    struct slp_cursor c = slp_each(declared);
+    for (; slp_next_skill(&c, &it); n++)
+        if (same(it.name, name))
+            return false; /* another level of what he has */
+    for (uint32_t i = 0; i < s->n; i++) {
+        bool there = s->v[i].source != SKILL_GRANTED;
+        for (c = slp_each(declared); !there && slp_next_skill(&c, &it);)
+            there = same(it.name, s->v[i].name);
+        n += !there;
+    }
+    return n >= SL_SKILLS_MAX;
+}
+
 bool skill_grant(struct engine *e, struct worker *w, struct slp_bytes name, uint8_t level, int64_t until_us)
 {
     struct words s;
     if (!words_read(e, w->id, &s))
         return true;
     bool had = forget(&s, name);
-    if (level && s.n == WORDS_MAX)
+    if (level && (s.n == WORDS_MAX || one_too_many(e, w, &s, name)))
         return false;
     if (!level && !had)
         return true;

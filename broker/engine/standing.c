@@ -180,6 +180,8 @@ static void settle(struct engine *e, struct worker *w, uint32_t key)
     free(k.v);
 }
 
+static void bars_step(struct engine *e);
+
 void standings_settle(struct engine *e)
 {
     for (uint32_t i = 0; i < e->unsettled_n && !e->rc; i++) {
@@ -189,6 +191,8 @@ void standings_settle(struct engine *e)
             settle(e, w, e->unsettled[i].key);
     }
     e->unsettled_n = 0;
+    if (e->bars_anew)
+        bars_step(e);
 }
 
 /* ---- guarded stations ---- */
@@ -208,11 +212,16 @@ void station_guard(struct engine *e, struct station *key)
     match_gates_anew(e, key->id);
 }
 
-/* Everybody who is signed in may be kept out elsewhere than before. */
-static void forget_bars(struct engine *e)
+#define BARS_A_STEP 500
+#define LOOKS_A_STEP 65536 /* at workers whose bar nobody asked for */
+
+/* Everybody who is signed in may be kept out elsewhere than before: a portion of them. Until it is his turn the old bar counts. */
+static void bars_step(struct engine *e)
 {
-    for (uint32_t i = 0; i < e->meta.worker; i++) {
-        struct worker *w = e->worker[i];
+    uint32_t room = BARS_A_STEP;
+    for (uint32_t looks = LOOKS_A_STEP; e->bars_anew && room && looks && !e->rc; looks--) {
+        struct worker *w = e->worker[e->bars_anew - 1];
+        e->bars_anew = e->bars_anew < e->meta.worker ? e->bars_anew + 1 : 0;
         if (!w->bar_known)
             continue;
         bool idle = w->idle;
@@ -221,6 +230,7 @@ static void forget_bars(struct engine *e)
         standing_sign_off(e, w);
         if (idle)
             idle_list(e, w);
+        room--;
     }
 }
 
@@ -252,7 +262,7 @@ void stations_guard_newest(struct engine *e, struct line *l)
         any = any || key->guarded;
     }
     if (any)
-        forget_bars(e);
+        e->bars_anew = e->meta.worker != 0;
 }
 
 /* ---- suspension ---- */

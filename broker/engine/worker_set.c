@@ -47,7 +47,10 @@ static void skill_command(struct engine *e, struct worker *w, const struct slp_w
     }
     if (!skill_grant(e, w, q->skill, q->action == GRANT ? (uint8_t)level : 0,
                      SLP_IS(q, worker_set, until_wall_us) ? q->until_wall_us : 0)) {
-        reply_error(e, SLP_E_TOO_MANY, "skill", "this worker has %d grants already", SL_SKILLS_MAX);
+        reply_error(
+            e, SLP_E_TOO_MANY, "skill",
+            "this worker has as many skills as can be: %d, those of his hub and those granted or lowered by the broker",
+            SL_SKILLS_MAX);
         return;
     }
     reply_done(e, 1);

@@ -137,7 +137,7 @@ void workers_load(struct engine *e)
         w->per_day = s.per_day;
         if (s.on_roster) {
             struct skill_set has;
-            skills_of(e, w->id, &skills, &has);
+            skills_loaded(e, w->id, &skills, &has);
             w->profile = profile_for(e, s.kind, &has);
             skills_watch(e, w, &has);
         }
@@ -213,6 +213,15 @@ void worker_skills_changed(struct engine *e, struct worker *w)
         return;
     profile_set(e, w, p, w->team);
     match_worker(e, w);
+}
+
+bool worker_declared(struct engine *e, const struct worker *w, struct slp_list *skills)
+{
+    struct stored s;
+    if (!w->on_roster || !stored_get(e, w->id, &s))
+        return false;
+    *skills = (struct slp_list){ s.skills.p, s.skills.n, s.skill_count };
+    return true;
 }
 
 static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
