@@ -28,7 +28,8 @@ static bool stored_read(struct store_val v, struct stored *s)
     s->skills.p = rdr_str(&r, &n), s->skills.n = (uint32_t)n;
     s->shift = r.p < r.end ? rdr_u32(&r) : 0;
     s->per_day = r.p < r.end ? rdr_u32(&r) : 0;
-    return !r.bad;
+    /* what goes into frames is within what they allow */
+    return !r.bad && s->kind <= 1 && s->name.n <= SL_NAME_BYTES_MAX && s->team.n <= SL_NAME_BYTES_MAX;
 }
 
 static void stored_write(struct engine *e, uint32_t id, const struct stored *s)

@@ -39,6 +39,8 @@ void staff_roster_by(struct world *w, struct world_hub *h, const struct staff *v
     struct slp_msg *m = world_send(w, h->peer, SLP_ROSTER, &q);
     CHECK(m && (m->type == SLP_ROSTER_DONE || !m->type));
     struct slp_cursor c = slp_each(m->u.roster_done.workers);
+    if (m->type)
+        memcpy(h->roster, digest, sizeof digest);
     h->workers = n;
     for (unsigned i = 0; i < n; i++)
         CHECK(slp_next_u64(&c, &h->worker[i]) || !m->type);

@@ -401,15 +401,13 @@ uint64_t world_count(struct world *w, const char *run, const char *station, enum
 void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, size_t n)
 {
     struct slp_buf b = { 0 };
-    uint8_t digest[32] = { 0 };
-    memcpy(digest, h->id, 16);
     for (size_t i = 0; i < n; i++)
         slp_pack_u64(&b, held[i]);
     struct slp_hello q = { .hub = world_str(h->name),
                            .incarnation = 1,
                            .data_id = { (char *)h->id, 16 },
                            .zone = world_str("Africa/Nairobi"),
-                           .roster_digest = { (char *)digest, 32 },
+                           .roster_digest = { (char *)h->roster, 32 },
                            .held = { b.p, (uint32_t)b.n, (uint32_t)n },
                            .wall_us = w->wall_us };
     struct slp_msg *m = world_send(w, h->peer, SLP_HELLO, &q);
@@ -420,6 +418,7 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
     memset(h->granted, 0, sizeof h->granted);
     if (!m->u.welcome.roster_wanted)
         return;
+    CHECK(!memcmp(h->roster, h->id, sizeof h->id) || w->around); /* it would not be the one that the test means */
     for (unsigned i = 0; i < h->workers; i++) {
         char name[48];
         snprintf(name, sizeof name, "%s-%u", h->name, i);
@@ -427,7 +426,7 @@ void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, siz
         slp_pack_item(&b, SLP_ITEM_worker_def, &d);
     }
     struct slp_roster r = { .session = h->session,
-                            .digest = { (char *)digest, 32 },
+                            .digest = { (char *)h->roster, 32 },
                             .workers = { b.p, (uint32_t)b.n, h->workers },
                             .last = true };
     m = world_send(w, h->peer, SLP_ROSTER, &r);
@@ -448,6 +447,7 @@ void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned 
     h->kind = kind;
     snprintf(h->name, sizeof h->name, "%s", name);
     snprintf((char *)h->id, sizeof h->id, "id %s", name);
+    memcpy(h->roster, h->id, sizeof h->id);
     world_hello(w, h, NULL, 0);
 }
 
@@ -494,7 +494,10 @@ void world_roster_by(struct world *w, struct world_hub *h, const char *shift)
                             .digest = { (char *)digest, 32 },
                             .workers = { b.p, (uint32_t)b.n, h->workers },
                             .last = true };
-    agreed(world_send(w, h->peer, SLP_ROSTER, &r), SLP_ROSTER_DONE);
+    struct slp_msg *m = world_send(w, h->peer, SLP_ROSTER, &r);
+    agreed(m, SLP_ROSTER_DONE);
+    if (m->type == SLP_ROSTER_DONE)
+        memcpy(h->roster, digest, sizeof digest);
     slp_buf_free(&b);
 }
 

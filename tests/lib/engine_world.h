@@ -86,9 +86,16 @@ bool world_story_is(struct world *w, const char *run, uint64_t unit, const char 
 struct slp_bytes world_at(struct slp_bytes value, const char *path);
 uint64_t world_number(struct slp_bytes value); /* UINT64_MAX: not a number */
 uint64_t world_count(struct world *w, const char *run, const char *station, enum task_state s);
-struct world_hub { uint64_t peer, session, worker[8]; unsigned workers, kind; uint8_t id[16]; char name[32]; uint64_t granted[8]; };
+struct world_hub {
+    uint64_t peer, session, worker[8];
+    unsigned workers, kind;
+    uint8_t id[16], roster[32]; /* roster: digest of the one that the broker took last */
+    char name[32];
+    uint64_t granted[8];
+};
 /* A hub with n workers NAME-0.. of the kind (0 human, 1 robot), without skills; hello and roster are done. */
 void world_hub(struct world *w, struct world_hub *h, const char *name, unsigned n, unsigned kind);
+/* The roster stays the one that was told last, by whomever. */
 void world_hello(struct world *w, struct world_hub *h, const uint64_t *held, size_t n);
 void world_credit(struct world *w, struct world_hub *h, unsigned worker, unsigned more);
 /* The assignments pushed to the hub since the last clear, in order; returns how many (at most max). */

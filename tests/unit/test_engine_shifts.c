@@ -552,7 +552,9 @@ static void a_shift_goes_when_it_is_neither_told_nor_used(void **state)
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), 1); /* what is in hand stays there */
     world_restart(&s.w);
     assert_int_equal(shifts_listed(), 1);
-    world_hello(&s.w, &s.h, NULL, 0); /* and a roster without any */
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(shifts_listed(), 1);
+    world_roster_by(&s.w, &s.h, NULL); /* a roster without any */
     assert_int_equal(shifts_listed(), 0);
 }
 
