@@ -229,6 +229,12 @@ static void aseg_link(struct aseg *s)
     s->hub->asegs = s;
 }
 
+static void aseg_spare(struct engine *e, struct aseg *s)
+{
+    s->dirty_next = e->free_asegs[s->size_class];
+    e->free_asegs[s->size_class] = s;
+}
+
 static void aseg_forget(struct engine *e, struct aseg *s)
 {
     timer_remove(e, s);
@@ -240,8 +246,7 @@ static void aseg_forget(struct engine *e, struct aseg *s)
     *(s->hub_prev ? &s->hub_prev->hub_next : &s->hub->asegs) = s->hub_next;
     if (s->hub_next)
         s->hub_next->hub_prev = s->hub_prev;
-    s->dirty_next = e->free_asegs[s->size_class];
-    e->free_asegs[s->size_class] = s;
+    aseg_spare(e, s);
 }
 
 static void list_for_end(struct engine *e, struct aseg *s)
@@ -259,7 +264,8 @@ void assign_dirty(struct engine *e, struct aseg *s)
     list_for_end(e, s);
 }
 
-static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val v)
+/* live: it stands in LIVE. After the start all that do are in memory: one that is read later and has live entries is damaged. */
+static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val v, bool live)
 {
     struct rdr r = rdr_on(v.p, v.n);
     uint32_t run = rdr_u32(&r), station = rdr_u32(&r), hub = rdr_u32(&r), n = rdr_u32(&r);
@@ -271,6 +277,10 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
     }
     if (!e->run[run - 1])
         return NULL; /* its run is deleted */
+    if (e->station[station - 1]->lv != e->run[run - 1]->lv) {
+        fail(e, STORE_CORRUPT);
+        return NULL;
+    }
     struct aseg *s = aseg_new(e, n);
     if (!s)
         return NULL;
@@ -295,9 +305,13 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
         a->prev = rdr_u64(&r);
         a->result = rdr_u64(&r);
         s->live += is_live(a);
+        r.bad |= !a->worker || a->worker > e->meta.worker || a->state > ASSIGN_RETURNED;
     }
-    if (r.bad)
+    if (r.bad || (s->live && !live)) {
         fail(e, STORE_CORRUPT);
+        aseg_spare(e, s);
+        return NULL;
+    }
     for (uint32_t i = 0; i < n; i++)
         amap_put(e, first + i, s);
     aseg_link(s);
@@ -397,7 +411,7 @@ struct aseg *assign_find(struct engine *e, uint64_t no)
     rdr_bytes(&head, 3 * 4);
     if (!first || no >= first + rdr_u32(&head))
         return NULL; /* a hole: the run of this number is deleted. The segment before it may be in memory: it is not read again */
-    if ((s = aseg_read(e, first, v)) != NULL)
+    if ((s = aseg_read(e, first, v, false)) != NULL)
         list_for_end(e, s);
     return s;
 }
@@ -441,7 +455,7 @@ void assigns_load(struct engine *e)
             fail(e, STORE_CORRUPT);
             break;
         }
-        struct aseg *s = aseg_read(e, first, v);
+        struct aseg *s = aseg_read(e, first, v, true);
         if (!s) {
             if (!e->rc)
                 fail(e, STORE_CORRUPT);
@@ -450,10 +464,6 @@ void assigns_load(struct engine *e)
         s->live_stored = true;
         for (uint32_t i = 0; i < s->n; i++)
             if (is_live(&s->e[i])) {
-                if (!s->e[i].worker || s->e[i].worker > e->meta.worker) {
-                    fail(e, STORE_CORRUPT);
-                    break;
-                }
                 e->worker[s->e[i].worker - 1]->holding++;
                 s->hub->holding++;
                 limit_taken(e, s->st);

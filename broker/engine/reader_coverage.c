@@ -126,8 +126,10 @@ static void station_pack(struct coverage *c, const struct wanted *w)
         slp_pack_u64(&after, w->id - w->idx + s->after[i]); /* a version's stations have numbers in a row */
     row.after = (struct slp_list){ after.p, (uint32_t)after.n, s->after_count };
     times_pack(c, w->id, &row, &times);
-    slp_pack_item(&c->r->b, SLP_ITEM_coverage_station, &row);
-    c->r->b.failed = c->r->b.failed || after.failed || times.failed;
+    if (after.failed || times.failed)
+        c->r->b.failed = true;
+    else
+        slp_pack_item(&c->r->b, SLP_ITEM_coverage_station, &row);
     c->a.stations.count++;
     slp_buf_free(&after);
     slp_buf_free(&times);
@@ -183,7 +185,8 @@ static void line_pack(struct coverage *c, uint32_t line)
         *to[i] = (struct slp_list){ v[i].p, (uint32_t)v[i].n, any ? WEEK_HOURS : 0 };
         c->r->b2.failed = c->r->b2.failed || v[i].failed;
     }
-    slp_pack_item(&c->r->b2, SLP_ITEM_coverage_line, &row);
+    if (!c->r->b2.failed)
+        slp_pack_item(&c->r->b2, SLP_ITEM_coverage_line, &row);
     c->a.lines.count++;
     for (unsigned i = 0; i < 3; i++)
         slp_buf_free(&v[i]);
@@ -493,6 +496,8 @@ static void workers_tell(struct coverage *c)
         looked += worker_count(c, cr, &t, id, cur.val, &full);
     }
     rd_walked(c->r, rc);
+    rd_walked(c->r, t.skill_rc); /* the last worker's records may have been the last that were looked at */
+    rd_walked(c->r, t.repute_rc);
     store_cursor_close(&cur);
     store_cursor_close(&t.skill);
     store_cursor_close(&t.repute);

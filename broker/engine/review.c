@@ -243,6 +243,7 @@ bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, 
     uint8_t *h = unit_head(e, r, a->unit, true);
     if (!h)
         return true;
+    assert(verdict >= 0); /* an answer that counts here was read as a verdict */
     unsigned round = unit_station(h, work)[ST_ROUND] + 1u;
     bool last = round >= v->rounds;
     announce(e, s, no, verdict, round);

@@ -508,6 +508,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     int verdict = -1;
     if (is_review(s->st) && !review_read(e, s, no, &it->values, &values, &verdict, text, text_size))
         return SLP_E_BAD_RESULT;
+    if (e->rc) /* what it is about could not be read: the batch is given up */
+        return SLP_E_OK;
     bool gold = is_gold(a->unit);
     uint8_t *head = gold ? NULL : has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
     bool taken = gold ? s->run->state <= RUN_CLOSED && !standing_refuses(e, s->st, a->worker) : head != NULL;

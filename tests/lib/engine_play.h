@@ -21,6 +21,7 @@ struct play_step {
     bool checks; /* it asks for a check of the store: what others refer to and is damaged is named where its own turn comes */
 };
 extern const struct play_step play_steps[]; /* ends with { NULL } */
+extern const struct play_step play_watched_steps[]; /* another life: of people who are watched (engine_play_watched.c) */
 
 /* The step, to the end of its batch, with `around` about each call of the product; the next start must find what the last commit left. */
 void play_take(const struct play_step *s, void (*around)(bool in));

@@ -38,12 +38,12 @@ static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
     }
 }
 
-static void live(bool on, uint64_t stride)
+static void live(const struct play_step *steps, bool on, uint64_t stride)
 {
     uint64_t failed = 0;
     memset(&play, 0, sizeof play);
     world_open_with(&play.w, (struct world_how){ .wal_bytes = 1 });
-    for (const struct play_step *s = play_steps; s->what; s++)
+    for (const struct play_step *s = steps; s->what; s++)
         failed += take(s, on, stride);
     print_message("# %llu allocations failed, at %u sites\n", (unsigned long long)failed, alloc_sites());
     world_end(&play.w);
@@ -52,13 +52,19 @@ static void live(bool on, uint64_t stride)
 static void an_allocation_that_fails_in_any_step_leaves_what_was_there(void **state)
 {
     (void)state;
-    live(false, 1);
+    live(play_steps, false, 1);
 }
 
 static void so_does_memory_that_is_gone_for_good(void **state)
 {
     (void)state;
-    live(true, 4);
+    live(play_steps, true, 4);
+}
+
+static void nor_does_it_hurt_people_who_are_watched(void **state)
+{
+    (void)state;
+    live(play_watched_steps, false, 1);
 }
 
 int main(void)
@@ -66,6 +72,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_allocation_that_fails_in_any_step_leaves_what_was_there),
         cmocka_unit_test(so_does_memory_that_is_gone_for_good),
+        cmocka_unit_test(nor_does_it_hurt_people_who_are_watched),
     };
     return cmocka_run_group_tests_name("allocations of a broad life", tests, NULL, NULL);
 }

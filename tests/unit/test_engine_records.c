@@ -47,7 +47,9 @@ static void put_back(void)
 static struct store *open_alone(void)
 {
     struct store *s;
-    struct store_options o = { .dir = play.w.dir, .map_bytes = 1 << 28, .wal_bytes = 1, .no_sync = true };
+    struct store_options o = {
+        .dir = play.w.dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .wal_bytes = 1, .no_sync = true
+    };
     assert_int_equal(store_open(&s, &o, (const uint8_t *)"a store of a test", NULL, 0), STORE_OK);
     return s;
 }
@@ -182,9 +184,16 @@ static bool may_be(const struct record *r, const char *when)
     return false;
 }
 
-static bool taken(const struct record *r, const char *what)
+/* What is lived over a spoiled store: reads, which refuse one by one, and steps, until one is refused. */
+struct life {
+    const struct play_step *steps;
+    const char *until; /* the store is as it was before this step */
+    const char *reads[10], *then[20];
+};
+
+static bool taken(const struct life *l, const struct record *r, const char *what)
 {
-    for (const struct play_step *s = play_steps; s->what; s++)
+    for (const struct play_step *s = l->steps; s->what; s++)
         if (!strcmp(s->what, what)) {
             s->take();
             world_flush(&play.w);
@@ -194,63 +203,58 @@ static bool taken(const struct record *r, const char *what)
     return false;
 }
 
-/* Reads refuse one by one, and go on. */
-static void read_all(const struct record *r)
-{
-    static const char *const reads[] = { "outputs_are_read",   "stories_are_read",    "queues_are_read",
-                                         "events_are_read",    "a_snapshot_is_read",  "the_store_is_checked",
-                                         "runs_are_recounted", "events_are_published" };
-    for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
-        taken(r, reads[i]);
-        play.w.failed = STORE_OK;
-    }
-}
+static const struct life broad = {
+    play_steps,
+    "the_run_is_closed",
+    { "outputs_are_read", "stories_are_read", "queues_are_read", "events_are_read", "a_snapshot_is_read",
+      "the_store_is_checked", "runs_are_recounted", "events_are_published" },
+    { "operators_look_around", "an_agent_looks_around", "units_are_put", "units_are_put_under_keys",
+      "units_are_put_by_number", "all_is_answered", "work_comes_back_in_every_way", "half_a_minute_goes_by",
+      "the_dead_are_requeued_by_number", "all_dead_are_dropped", "the_run_is_paused_and_resumed", "the_roster_changes",
+      "minutes_go_by", "the_run_is_cancelled", "the_run_is_deleted" },
+};
+static const struct life watched = {
+    play_watched_steps,
+    "what_was_granted_is_revoked",
+    { "stories_and_answers_are_read", "the_store_is_checked", "a_forecast_is_asked_for" },
+    { "what_is_measured_is_told", "everybody_is_told_why_he_has_no_work", "units_are_put",
+      "all_is_answered_some_of_it_badly", "skills_are_granted", "half_a_minute_goes_by", "the_suspended_are_readmitted",
+      "the_clock_is_set_back", "what_was_granted_is_revoked", "what_is_asked_for_changes", "all_is_answered_well",
+      "people_leave", "people_come_back", "the_run_is_deleted" },
+};
 
-static void live_over_spoiled(const struct record *r)
+static void live_over_spoiled(const struct life *l, const struct record *r)
 {
-    static const char *const steps[] = { "operators_look_around",
-                                         "an_agent_looks_around",
-                                         "units_are_put",
-                                         "units_are_put_under_keys",
-                                         "units_are_put_by_number",
-                                         "all_is_answered",
-                                         "work_comes_back_in_every_way",
-                                         "half_a_minute_goes_by",
-                                         "the_dead_are_requeued_by_number",
-                                         "all_dead_are_dropped",
-                                         "the_run_is_paused_and_resumed",
-                                         "the_roster_changes",
-                                         "minutes_go_by",
-                                         "the_run_is_cancelled",
-                                         "the_run_is_deleted" };
     world_up(&play.w);
     if (!may_be(r, "a start"))
         return;
-    read_all(r);
+    for (size_t i = 0; l->reads[i]; i++) {
+        taken(l, r, l->reads[i]);
+        play.w.failed = STORE_OK;
+    }
     for (unsigned i = 0; i < play.hubs && !play.w.failed; i++)
         world_hello(&play.w, &play.hub[i], NULL, 0);
     if (!may_be(r, "a hello"))
         return;
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (!taken(r, steps[i]))
+    for (size_t i = 0; l->then[i]; i++)
+        if (!taken(l, r, l->then[i]))
             return;
 }
 
-static void live_until(const char *step)
+static void live_until(const struct life *l)
 {
     memset(&play, 0, sizeof play);
     world_open_with(&play.w, (struct world_how){ .wal_bytes = 1 });
-    for (const struct play_step *s = play_steps; s->what && strcmp(s->what, step); s++)
+    for (const struct play_step *s = l->steps; s->what && strcmp(s->what, l->until); s++)
         s->take();
     world_down(&play.w);
     keep();
     list();
 }
 
-static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **state)
+static void spoil_each(const struct life *l)
 {
-    (void)state;
-    live_until("the_run_is_closed");
+    live_until(l);
     struct play was = play;
     unsigned spoiled = 0, refused = 0;
     for (size_t i = 0; i < records; i++)
@@ -261,7 +265,7 @@ static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **
                 fprintf(stderr, "%s %zu %d\n", store_table_name(record[i].tb), i, how);
             play.w.around = around;
             play.w.refusals = true;
-            live_over_spoiled(&record[i]);
+            live_over_spoiled(l, &record[i]);
             refused += play.w.failed != STORE_OK;
             spoiled++;
             world_down(&play.w);
@@ -280,10 +284,23 @@ static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **
     slp_buf_free(&file);
 }
 
+static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **state)
+{
+    (void)state;
+    spoil_each(&broad);
+}
+
+static void so_is_one_of_people_who_are_watched(void **state)
+{
+    (void)state;
+    spoil_each(&watched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_that_is_not_what_it_should_be_is_damage_or_harmless),
+        cmocka_unit_test(so_is_one_of_people_who_are_watched),
     };
     return cmocka_run_group_tests_name("spoiled records", tests, NULL, NULL);
 }

@@ -48,12 +48,12 @@ static uint64_t take(const struct play_step *s, int code, uint64_t stride)
     }
 }
 
-static void live(int code, uint64_t wal_bytes, uint64_t stride)
+static void live(const struct play_step *steps, int code, uint64_t wal_bytes, uint64_t stride)
 {
     uint64_t failed = 0;
     memset(&play, 0, sizeof play);
     world_open_with(&play.w, (struct world_how){ .wal_bytes = wal_bytes });
-    for (const struct play_step *s = play_steps; s->what; s++)
+    for (const struct play_step *s = steps; s->what; s++)
         failed += take(s, code, stride);
     print_message("# %llu calls failed\n", (unsigned long long)failed);
     world_end(&play.w);
@@ -62,25 +62,37 @@ static void live(int code, uint64_t wal_bytes, uint64_t stride)
 static void a_disk_that_fails_at_any_call_stops_the_engine_with_nothing_changed(void **state)
 {
     (void)state;
-    live(EIO, 1, 1);
+    live(play_steps, EIO, 1, 1);
 }
 
 static void so_it_does_with_a_journal(void **state)
 {
     (void)state;
-    live(EIO, 0, 2);
+    live(play_steps, EIO, 0, 2);
 }
 
 static void damage_at_any_call_is_told_as_damage(void **state)
 {
     (void)state;
-    live(MDB_CORRUPTED, 1, 6);
+    live(play_steps, MDB_CORRUPTED, 1, 6);
 }
 
 static void memory_that_lmdb_lacks_at_any_call_is_told_as_that(void **state)
 {
     (void)state;
-    live(ENOMEM, 1, 6);
+    live(play_steps, ENOMEM, 1, 6);
+}
+
+static void nor_does_it_change_anything_of_people_who_are_watched(void **state)
+{
+    (void)state;
+    live(play_watched_steps, EIO, 1, 1);
+}
+
+static void damage_among_them_is_told_as_damage(void **state)
+{
+    (void)state;
+    live(play_watched_steps, MDB_CORRUPTED, 1, 6);
 }
 
 int main(void)
@@ -90,6 +102,8 @@ int main(void)
         cmocka_unit_test(so_it_does_with_a_journal),
         cmocka_unit_test(damage_at_any_call_is_told_as_damage),
         cmocka_unit_test(memory_that_lmdb_lacks_at_any_call_is_told_as_that),
+        cmocka_unit_test(nor_does_it_change_anything_of_people_who_are_watched),
+        cmocka_unit_test(damage_among_them_is_told_as_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
