@@ -59,6 +59,7 @@ int slp_decode(const char *p, size_t n, unsigned ways, struct slp_msg *m, struct
 /* ---- lists: elements were checked when the message was decoded, so stepping cannot fail ---- */
 /* struct slp_cursor: see codec_gen.h. */
 struct slp_cursor slp_each(struct slp_list l);
+bool slp_items_ok(int item, struct slp_list l); /* item: enum slp_item. Of a list that came by no message: are these its elements, checked as one's are? */
 /* Each returns false at the end. slp_next_raw yields the packed bytes of any element. */
 bool slp_next_u64(struct slp_cursor *c, uint64_t *v);
 bool slp_next_str(struct slp_cursor *c, struct slp_bytes *v);

@@ -91,6 +91,15 @@ static int decode_list(const struct field *f, struct slr *r, uint32_t n, int dep
     return 0;
 }
 
+bool slp_items_ok(int item, struct slp_list l)
+{
+    const struct field f = { .kind = (enum kind)(KIND_LIST + item) };
+    struct slr r = slr_on(l.p, l.bytes);
+    struct slp_list all;
+    struct slp_fault fault;
+    return decode_list(&f, &r, l.count, SL_DEPTH_MAX, &all, NULL, &fault) == 0 && r.p == r.end;
+}
+
 /* One field's value into *out, which is zeroed and of the type of the field's kind. *there: false when an optional value is nil. */
 static int decode_value(const struct field *f, struct slr *r, int depth, void *out, bool *there, const struct where *w,
                         struct slp_fault *fault)

@@ -305,7 +305,8 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
         a->prev = rdr_u64(&r);
         a->result = rdr_u64(&r);
         s->live += is_live(a);
-        r.bad |= !a->worker || a->worker > e->meta.worker || a->state > ASSIGN_RETURNED;
+        r.bad |= !a->worker || a->worker > e->meta.worker || a->state > ASSIGN_RETURNED ||
+                 a->prev >= first + i; /* a walk back ends */
     }
     if (r.bad || (s->live && !live)) {
         fail(e, STORE_CORRUPT);
@@ -636,6 +637,8 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
             continue;
         a->round = review_round(s->st, h);
         a->prev = get_u48(unit_station(h, s->st->idx) + ST_ASSIGN);
+        if (a->prev >= s->first + i)
+            fail(e, STORE_CORRUPT);
         put_u48(unit_station(h, s->st->idx) + ST_ASSIGN, s->first + i);
     }
     aseg_link(s);

@@ -327,6 +327,14 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
     return ok;
 }
 
+uint64_t rd_earlier(struct reader *r, const struct rd_assignment *a)
+{
+    if (a->prev < a->no)
+        return a->prev;
+    r->rc = STORE_CORRUPT;
+    return 0;
+}
+
 void rd_stands(struct reader *r, struct slp_buf *b, const struct rd_run *run, uint16_t station,
                const struct rd_assignment *a, uint64_t outcome)
 {

@@ -8,7 +8,7 @@ static uint32_t entries_of(struct reader *r, uint64_t newest, uint64_t no[SL_COP
     uint64_t result[SL_COPIES_MAX];
     uint32_t n = 0;
     struct rd_assignment a;
-    for (uint64_t at = newest; at && rd_assignment(r, at, &a); at = a.prev) {
+    for (uint64_t at = newest; at && rd_assignment(r, at, &a); at = rd_earlier(r, &a)) {
         if (a.state != ASSIGN_COUNTED || n == SL_COPIES_MAX)
             continue;
         uint32_t i = n++;

@@ -74,7 +74,7 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
         no = rd_assignment(r, r->result_assignment, &a) ? r->result_assignment : 0;
     else
         while (result && no && rd_assignment(r, no, &a) && a.result != result)
-            no = a.prev; /* a later assignment may have ended without a result */
+            no = rd_earlier(r, &a); /* a later assignment may have ended without a result */
     struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
     if (result && no) {
         slp_pack_str(b, w.p, w.n);
@@ -106,7 +106,8 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
     uint32_t n = 0, columns_n = ANSWER_COLUMNS + s->run->lv->input_count + answer_fields(st);
     struct rd_assignment a;
     struct rd_list l;
-    for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_assignment(r, at, &a); at = a.prev) {
+    for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_assignment(r, at, &a);
+         at = rd_earlier(r, &a)) {
         uint32_t i = n;
         if (!a.result)
             continue;

@@ -158,7 +158,7 @@ static void assignment_rows(struct page *p, const uint8_t *k, struct rdr rd)
     uint16_t idx;
     bool tournament = rd_station(p->r, station, &line, &version, &idx) && idx < p->run.lv->station_count &&
                       p->run.lv->stations[idx].type == LD_TOURNAMENT;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && !rd.bad; i++) {
         uint64_t unit = rdr_u64(&rd);
         uint32_t worker = rdr_u32(&rd);
         uint8_t state = rdr_u8(&rd), why = rdr_u8(&rd);

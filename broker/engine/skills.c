@@ -47,6 +47,7 @@ static bool words_parse(struct words *w, struct store_val v)
         x->since_us = rdr_i64(&r);
         x->name.p = rdr_str(&r, &len);
         x->name.n = (uint32_t)len;
+        r.bad |= len > SL_NAME_BYTES_MAX;
     }
     return !r.bad && n <= WORDS_MAX;
 }
@@ -168,7 +169,7 @@ void skills_loaded(struct engine *e, uint32_t worker, const struct slp_list *dec
 bool skills_sum(const struct slp_list *declared, const void *record, size_t n, int64_t wall_us, struct skill_set *s)
 {
     struct words w;
-    bool good = words_parse(&w, (struct store_val){ record, n });
+    bool good = slp_items_ok(SLP_ITEM_skill, *declared) && words_parse(&w, (struct store_val){ record, n });
     if (good)
         sum(declared, &w, wall_us, s);
     return good;

@@ -29,7 +29,9 @@ static bool stored_read(struct store_val v, struct stored *s)
     s->shift = r.p < r.end ? rdr_u32(&r) : 0;
     s->per_day = r.p < r.end ? rdr_u32(&r) : 0;
     /* what goes into frames is within what they allow */
-    return !r.bad && s->kind <= 1 && s->name.n <= SL_NAME_BYTES_MAX && s->team.n <= SL_NAME_BYTES_MAX;
+    return !r.bad && s->kind <= 1 && s->name.n <= SL_NAME_BYTES_MAX && s->team.n <= SL_NAME_BYTES_MAX &&
+           s->skill_count <= SL_SKILLS_MAX &&
+           slp_items_ok(SLP_ITEM_skill, (struct slp_list){ s->skills.p, s->skills.n, s->skill_count });
 }
 
 static void stored_write(struct engine *e, uint32_t id, const struct stored *s)

@@ -47,9 +47,7 @@ static void put_back(void)
 static struct store *open_alone(void)
 {
     struct store *s;
-    struct store_options o = {
-        .dir = play.w.dir, .map_bytes = 1 << 28, .ahead_bytes = 1, .wal_bytes = 1, .no_sync = true
-    };
+    struct store_options o = { .dir = play.w.dir, .map_bytes = 1 << 28, .wal_bytes = 1, .no_sync = true };
     assert_int_equal(store_open(&s, &o, (const uint8_t *)"a store of a test", NULL, 0), STORE_OK);
     return s;
 }
@@ -130,17 +128,41 @@ static void read_without_engine(struct store *s, const struct record *rec)
 
 enum how { GONE, EMPTY, HALF, SHORT, ZEROS, ONES, FAR, WAYS };
 
+/* See test_store_damage.c. */
+static bool is_stores_own(const struct record *r)
+{
+    return r->tb == TABLE_META && r->key_n == 6 && !memcmp(r->key, "format", 6);
+}
+
+/* What people wrote is guarded by its checksum alone. */
+static bool is_payload(const struct record *r)
+{
+    return r->tb == TABLE_UNIT || r->tb == TABLE_RESULT || r->tb == TABLE_EVENT;
+}
+
+/* The store is as it was, but for this record; v NULL: which is gone. */
+static void store_with(const struct record *r, const void *v, size_t n)
+{
+    put_back();
+    struct store *s = open_alone();
+    struct store_txn *t;
+    assert_int_equal(store_begin(s, &t), STORE_OK);
+    if (!v)
+        assert_int_equal(store_del(t, r->tb, r->key, r->key_n), STORE_OK);
+    else
+        assert_int_equal(store_put(t, r->tb, r->key, r->key_n, v, n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    read_without_engine(s, r);
+    store_close(&s);
+}
+
 static bool spoil(const struct record *r, enum how how)
 {
     uint8_t v[SL_VALUE_BYTES_MAX];
     size_t n = r->n;
-    enum store_rc rc;
-    if (r->tb == TABLE_META && r->key_n == 6 &&
-        !memcmp(r->key, "format", 6)) /* the store's own: see test_store_damage.c */
+    if (is_stores_own(r))
         return false;
-    /* what people wrote is guarded by its checksum alone */
-    bool payload = r->tb == TABLE_UNIT || r->tb == TABLE_RESULT || r->tb == TABLE_EVENT;
-    if (payload && how >= ZEROS)
+    if (is_payload(r) && how >= ZEROS)
         return false;
     memcpy(v, r->v, n);
     switch (how) {
@@ -155,18 +177,7 @@ static bool spoil(const struct record *r, enum how how)
         break;
     default: break;
     }
-    put_back();
-    struct store *s = open_alone();
-    struct store_txn *t;
-    assert_int_equal(store_begin(s, &t), STORE_OK);
-    if (how == GONE)
-        rc = store_del(t, r->tb, r->key, r->key_n);
-    else
-        rc = store_put(t, r->tb, r->key, r->key_n, v, n);
-    assert_int_equal(rc, STORE_OK);
-    assert_int_equal(store_commit(&t), STORE_OK);
-    read_without_engine(s, r);
-    store_close(&s);
+    store_with(r, how == GONE ? NULL : v, n);
     return true;
 }
 
@@ -252,6 +263,28 @@ static void live_until(const struct life *l)
     list();
 }
 
+static void live_and_come_back(const struct life *l, const struct record *r, const struct play *was)
+{
+    play.w.around = around;
+    play.w.refusals = true;
+    live_over_spoiled(l, r);
+    world_down(&play.w);
+    world_clear(&play.w);
+    play.w.around = NULL;
+    play.w.refusals = false;
+    play.w.now_us = was->w.now_us;
+    play.w.wall_us = was->w.wall_us;
+    memcpy(play.hub, was->hub, sizeof play.hub);
+}
+
+static void end_unspoiled(void)
+{
+    put_back();
+    world_up(&play.w);
+    world_end(&play.w);
+    slp_buf_free(&file);
+}
+
 static void spoil_each(const struct life *l)
 {
     live_until(l);
@@ -263,25 +296,42 @@ static void spoil_each(const struct life *l)
                 continue;
             if (getenv("SPOIL"))
                 fprintf(stderr, "%s %zu %d\n", store_table_name(record[i].tb), i, how);
-            play.w.around = around;
-            play.w.refusals = true;
-            live_over_spoiled(l, &record[i]);
+            live_and_come_back(l, &record[i], &was);
             refused += play.w.failed != STORE_OK;
             spoiled++;
-            world_down(&play.w);
-            world_clear(&play.w);
-            play.w.around = NULL;
-            play.w.refusals = false;
-            play.w.now_us = was.w.now_us;
-            play.w.wall_us = was.w.wall_us;
-            memcpy(play.hub, was.hub, sizeof play.hub);
         }
     print_message("# %u records spoiled, %u stores refused\n", spoiled, refused);
     assert_true(spoiled > 400 && refused > 200);
-    put_back();
-    world_up(&play.w);
-    world_end(&play.w);
-    slp_buf_free(&file);
+    end_unspoiled();
+}
+
+#define BYTES_MAX 90 /* so many at its beginning, of a long record */
+
+/* Of each table's newest record: every byte in turn as large as it can be with which a name is still text, so that each number is out of its bounds once. */
+static void spoil_each_byte(const struct life *l)
+{
+    live_until(l);
+    struct play was = play;
+    unsigned spoiled = 0, refused = 0;
+    for (size_t i = 0; i < records; i++) {
+        const struct record *r = &record[i];
+        bool newest = i + 1 == records || record[i + 1].tb != r->tb || is_stores_own(&record[i + 1]);
+        if (!newest || is_payload(r) || is_stores_own(r))
+            continue;
+        for (size_t at = 0; at < r->n && at < BYTES_MAX; at++, spoiled++) {
+            uint8_t v[SL_VALUE_BYTES_MAX];
+            memcpy(v, r->v, r->n);
+            v[at] = 0x7f;
+            if (getenv("SPOIL"))
+                fprintf(stderr, "%s %zu byte %zu\n", store_table_name(r->tb), i, at);
+            store_with(r, v, r->n);
+            live_and_come_back(l, r, &was);
+            refused += play.w.failed != STORE_OK;
+        }
+    }
+    print_message("# %u bytes spoiled, %u stores refused\n", spoiled, refused);
+    assert_true(spoiled > 400 && refused > 100);
+    end_unspoiled();
 }
 
 static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **state)
@@ -296,11 +346,25 @@ static void so_is_one_of_people_who_are_watched(void **state)
     spoil_each(&watched);
 }
 
+static void a_number_out_of_its_bounds_in_any_record_is_damage_or_harmless(void **state)
+{
+    (void)state;
+    spoil_each_byte(&broad);
+}
+
+static void so_is_such_a_number_of_people_who_are_watched(void **state)
+{
+    (void)state;
+    spoil_each_byte(&watched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_that_is_not_what_it_should_be_is_damage_or_harmless),
         cmocka_unit_test(so_is_one_of_people_who_are_watched),
+        cmocka_unit_test(a_number_out_of_its_bounds_in_any_record_is_damage_or_harmless),
+        cmocka_unit_test(so_is_such_a_number_of_people_who_are_watched),
     };
     return cmocka_run_group_tests_name("spoiled records", tests, NULL, NULL);
 }
