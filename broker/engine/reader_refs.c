@@ -365,6 +365,8 @@ static void of_results(struct refs *f, const uint8_t *k, size_t key_n)
     if (rc != STORE_OK) {
         if (rc == STORE_NOT_FOUND)
             wrong(f, "pieces that are not there");
+        else if (rc != STORE_CORRUPT) /* a damaged piece is named where its own turn comes */
+            f->r->rc = rc;
         return;
     }
     struct blob at = b; /* what follows may use the scratch buffer again: numbers first */
