@@ -31,13 +31,18 @@ static uint64_t *all_of(const struct order *o, uint32_t n)
     return o->all + (size_t)n * o->words;
 }
 
-static void pull(struct order *o, uint32_t n)
+/* True: its union is another one. */
+static bool pull(struct order *o, uint32_t n)
 {
     const struct order_node *t = &o->node[n];
-    uint64_t *all = all_of(o, n);
+    uint64_t *all = all_of(o, n), changed = 0;
     const uint64_t *l = all_of(o, t->left), *r = all_of(o, t->right);
-    for (uint32_t w = 0; w < o->words; w++)
-        all[w] = t->own[w] | l[w] | r[w];
+    for (uint32_t w = 0; w < o->words; w++) {
+        uint64_t now = t->own[w] | l[w] | r[w];
+        changed |= all[w] ^ now;
+        all[w] = now;
+    }
+    return changed;
 }
 
 bool order_room(struct order *o, uint32_t last, uint32_t words)
@@ -77,10 +82,13 @@ struct path {
     int n;
 };
 
-static void path_pull(struct order *o, struct path *p)
+/* The first `above` of them lost or changed a member below them, and are else as they were: where the union is the same, so it is above. */
+static void path_pull(struct order *o, struct path *p, int above)
 {
-    while (p->n)
+    while (p->n > above)
         pull(o, p->node[--p->n]);
+    while (p->n && pull(o, p->node[p->n - 1]))
+        p->n--;
 }
 
 static void path_add(struct path *p, uint32_t *link)
@@ -107,18 +115,19 @@ static void split(struct order *o, uint32_t t, struct order_key key, uint32_t *l
         t = before(o->node[t].key, key) ? o->node[t].right : o->node[t].left;
     }
     *low = *high = 0;
-    path_pull(o, &p);
+    path_pull(o, &p, 0);
 }
 
 void order_put(struct order *o, uint32_t *root, uint32_t member, struct order_key key, const uint64_t *own)
 {
-    struct path p = { .n = 0 };
     uint32_t *link = root;
     assert(member && member < o->cap);
     while (*link && !heavier(member, *link)) {
-        path_add(&p, link);
         assert(*link != member);
         struct order_node *t = &o->node[*link];
+        uint64_t *all = all_of(o, *link);
+        for (uint32_t w = 0; w < o->words; w++) /* it is one more below this one */
+            all[w] |= own[w];
         link = before(key, t->key) ? &t->left : &t->right;
     }
     struct order_node *m = &o->node[member];
@@ -129,7 +138,6 @@ void order_put(struct order *o, uint32_t *root, uint32_t member, struct order_ke
     split(o, rest, key, &m->left, &m->right);
     *link = member;
     pull(o, member);
-    path_pull(o, &p);
 }
 
 static void find(struct order *o, uint32_t *root, uint32_t member, struct path *p)
@@ -150,6 +158,7 @@ void order_del(struct order *o, uint32_t *root, uint32_t member)
     struct path p = { .n = 0 };
     find(o, root, member, &p);
     uint32_t *link = p.link[--p.n], l = o->node[member].left, r = o->node[member].right;
+    int above = p.n;
     while (l && r) { /* join what was below it */
         if (heavier(l, r)) {
             *link = l;
@@ -164,7 +173,7 @@ void order_del(struct order *o, uint32_t *root, uint32_t member)
         }
     }
     *link = l ? l : r;
-    path_pull(o, &p);
+    path_pull(o, &p, above);
 }
 
 bool order_stays(struct order *o, uint32_t root, uint32_t member, struct order_key key)
@@ -193,7 +202,7 @@ void order_changed(struct order *o, uint32_t root, uint32_t member)
 {
     struct path p = { .n = 0 };
     find(o, &root, member, &p);
-    path_pull(o, &p);
+    path_pull(o, &p, p.n);
 }
 
 void order_refresh(struct order *o, uint32_t root, const uint64_t *(*own)(void *, uint32_t), void *arg)
