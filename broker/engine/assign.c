@@ -1,130 +1,57 @@
 /* Assignments: made from the matcher's picks, kept in segments of neighbours (one run, station and hub, one step), fenced by their numbers.
  *
- * Segments with a live assignment are in memory, found by number through an open-addressed map (sequential numbers lie side by side in
- * it) and by time through a heap with one entry a segment. Others are loaded when somebody asks and forgotten at the batch's end. LIVE names
+ * Segments with a live assignment are in memory, found by number through a map (amap.h) and by time through a heap with one entry a segment. Others are loaded when somebody asks and forgotten at the batch's end. LIVE names
  * the live ones, so that a start reads no history. */
 #include "broker/engine/gold.h"
 #include "broker/engine/internal.h"
 
-/* ---- the map from number to segment ---- */
-
-/* Eight neighbours share two cache lines; the lines lie scattered. Were all numbers side by side, the live ones would be one long row without a gap, and
- * each deletion would walk to its end. */
-static uint64_t amap_home(const struct engine *e, uint64_t no)
+static void map(struct engine *e, uint64_t no, struct aseg *s)
 {
-    return (((no >> 3) * 0x9E3779B97F4A7C15ull >> 32) << 3 | (no & 7)) & (e->amap_cap - 1);
-}
-
-static void amap_insert(struct engine *e, uint64_t no, struct aseg *s)
-{
-    uint64_t at = amap_home(e, no);
-    while (e->amap[at].no)
-        at = (at + 1) & (e->amap_cap - 1);
-    e->amap[at].no = no;
-    e->amap[at].s = s;
-}
-
-static bool amap_grow(struct engine *e)
-{
-    typeof(e->amap) was = e->amap, v;
-    uint64_t old = e->amap_cap, cap = old ? old * 2 : 4096;
-    v = calloc(cap, sizeof *v);
-    if (!v) {
+    if (!amap_put(&e->amap, no, s))
         fail(e, STORE_NO_MEMORY);
-        return false;
-    }
-    e->amap = v;
-    e->amap_cap = cap;
-    for (uint64_t i = 0; i < old; i++)
-        if (was[i].no)
-            amap_insert(e, was[i].no, was[i].s);
-    free(was);
-    return true;
 }
 
-static void amap_put(struct engine *e, uint64_t no, struct aseg *s)
-{
-    if ((e->amap_n + 1) * 2 > e->amap_cap && !amap_grow(e))
-        return;
-    amap_insert(e, no, s);
-    e->amap_n++;
-}
+/* ---- the timer heap: entries tell when, so that to compare them no segment is looked into ---- */
 
-static struct aseg *amap_get(const struct engine *e, uint64_t no)
-{
-    if (!e->amap_cap)
-        return NULL;
-    for (uint64_t at = amap_home(e, no); e->amap[at].no; at = (at + 1) & (e->amap_cap - 1))
-        if (e->amap[at].no == no)
-            return e->amap[at].s;
-    return NULL;
-}
-
-static void amap_del(struct engine *e, uint64_t no)
-{
-    uint64_t mask = e->amap_cap - 1, at = amap_home(e, no);
-    while (e->amap[at].no != no) {
-        assert(e->amap[at].no);
-        at = (at + 1) & mask;
-    }
-    for (uint64_t next = at;;) { /* close the gap: entries behind it move up if their place allows */
-        e->amap[at].no = 0;
-        for (;;) {
-            next = (next + 1) & mask;
-            if (!e->amap[next].no) {
-                e->amap_n--;
-                return;
-            }
-            uint64_t home = amap_home(e, e->amap[next].no);
-            if (((next - home) & mask) >= ((next - at) & mask))
-                break;
-        }
-        e->amap[at] = e->amap[next];
-        at = next;
-    }
-}
-
-/* ---- the timer heap ---- */
-
-static bool sooner(const struct aseg *a, const struct aseg *b)
+static bool sooner(const struct timer *a, const struct timer *b)
 {
     return a->due_us != b->due_us ? a->due_us < b->due_us : a->first < b->first;
 }
 
-static void timer_place(struct engine *e, uint32_t i, struct aseg *s)
+static void timer_place(struct engine *e, uint32_t i, struct timer t)
 {
-    e->timer[i] = s;
-    s->heap_i = i + 1;
+    e->timer[i] = t;
+    t.s->heap_i = i + 1;
 }
 
 static void timer_up(struct engine *e, uint32_t i)
 {
-    struct aseg *s = e->timer[i];
-    for (; i && sooner(s, e->timer[(i - 1) / 2]); i = (i - 1) / 2)
+    struct timer t = e->timer[i];
+    for (; i && sooner(&t, &e->timer[(i - 1) / 2]); i = (i - 1) / 2)
         timer_place(e, i, e->timer[(i - 1) / 2]);
-    timer_place(e, i, s);
+    timer_place(e, i, t);
 }
 
 static void timer_down(struct engine *e, uint32_t i)
 {
-    struct aseg *s = e->timer[i];
+    struct timer t = e->timer[i];
     for (uint32_t kid; (kid = 2 * i + 1) < e->timer_n; i = kid) {
-        if (kid + 1 < e->timer_n && sooner(e->timer[kid + 1], e->timer[kid]))
+        if (kid + 1 < e->timer_n && sooner(&e->timer[kid + 1], &e->timer[kid]))
             kid++;
-        if (!sooner(e->timer[kid], s))
+        if (!sooner(&e->timer[kid], &t))
             break;
         timer_place(e, i, e->timer[kid]);
     }
-    timer_place(e, i, s);
+    timer_place(e, i, t);
 }
 
 static void timer_add(struct engine *e, struct aseg *s)
 {
-    struct aseg **v = grow(e, e->timer, &e->timer_cap, e->timer_n + 1, sizeof *v);
+    struct timer *v = grow(e, e->timer, &e->timer_cap, e->timer_n + 1, sizeof *v);
     if (!v)
         return;
     e->timer = v;
-    e->timer[e->timer_n++] = s;
+    e->timer[e->timer_n++] = (struct timer){ s->due_us, s->first, s };
     timer_up(e, e->timer_n - 1);
 }
 
@@ -134,17 +61,31 @@ static void timer_remove(struct engine *e, struct aseg *s)
         return;
     uint32_t i = s->heap_i - 1;
     s->heap_i = 0;
-    struct aseg *last = e->timer[--e->timer_n];
-    if (last == s)
+    struct timer last = e->timer[--e->timer_n];
+    if (last.s == s)
         return;
     timer_place(e, i, last);
     timer_up(e, i);
-    timer_down(e, last->heap_i - 1);
+    timer_down(e, last.s->heap_i - 1);
+}
+
+/* Its entries are due then at the earliest. */
+static void timer_set(struct engine *e, struct aseg *s, int64_t due_us)
+{
+    bool sooner_now = due_us < s->due_us;
+    s->due_us = due_us;
+    if (!s->heap_i)
+        return;
+    e->timer[s->heap_i - 1].due_us = due_us;
+    if (sooner_now)
+        timer_up(e, s->heap_i - 1);
+    else
+        timer_down(e, s->heap_i - 1);
 }
 
 int64_t assign_next_due(const struct engine *e)
 {
-    return e->timer_n ? e->timer[0]->due_us : INT64_MAX;
+    return e->timer_n ? e->timer[0].due_us : INT64_MAX;
 }
 
 static bool is_live(const struct aentry *a)
@@ -165,20 +106,17 @@ void assign_due(struct engine *e, struct aseg *s, struct aentry *a, int64_t due_
 {
     a->due_us = due_us;
     assign_dirty(e, s);
-    if (due_us < s->due_us && s->heap_i) {
-        s->due_us = due_us;
-        timer_up(e, s->heap_i - 1);
-    }
+    if (due_us < s->due_us && s->heap_i)
+        timer_set(e, s, due_us);
 }
 
 void assign_timers(struct engine *e)
 {
-    for (uint32_t n = 0; n < 4096 && e->timer_n && e->timer[0]->due_us <= e->now_us && !e->rc;) {
-        struct aseg *s = e->timer[0];
+    for (uint32_t n = 0; n < 4096 && e->timer_n && e->timer[0].due_us <= e->now_us && !e->rc;) {
+        struct aseg *s = e->timer[0].s;
         int64_t due = true_due(s);
         if (due != s->due_us) { /* what it was set for is over; order by what is really next */
-            s->due_us = due;
-            timer_down(e, 0);
+            timer_set(e, s, due);
             continue;
         }
         for (uint32_t i = 0; i < s->n; i++)
@@ -186,10 +124,8 @@ void assign_timers(struct engine *e)
                 task_expire(e, s, s->first + i);
                 n++;
             }
-        if (s->heap_i) {
-            s->due_us = true_due(s);
-            timer_down(e, s->heap_i - 1);
-        }
+        if (s->heap_i)
+            timer_set(e, s, true_due(s));
     }
 }
 
@@ -239,7 +175,7 @@ static void aseg_forget(struct engine *e, struct aseg *s)
 {
     timer_remove(e, s);
     for (uint32_t i = 0; i < s->n; i++)
-        amap_del(e, s->first + i);
+        amap_del(&e->amap, s->first + i);
     *(s->run_prev ? &s->run_prev->run_next : &s->run->asegs) = s->run_next;
     if (s->run_next)
         s->run_next->run_prev = s->run_prev;
@@ -314,7 +250,7 @@ static struct aseg *aseg_read(struct engine *e, uint64_t first, struct store_val
         return NULL;
     }
     for (uint32_t i = 0; i < n; i++)
-        amap_put(e, first + i, s);
+        map(e, first + i, s);
     aseg_link(s);
     return s;
 }
@@ -363,15 +299,14 @@ static int by_first(const void *a, const void *b)
 
 void assigns_write(struct engine *e)
 {
-    /* In order of their numbers: new ones append. The timer array's spare end serves as scratch. */
+    /* In order of their numbers: new ones append. */
     uint32_t n = 0;
     for (struct aseg *s = e->dirty_asegs; s; s = s->dirty_next)
         n++;
-    struct aseg **v = grow(e, e->timer, &e->timer_cap, e->timer_n + n, sizeof *v);
+    struct aseg **v = grow(e, e->sorted_asegs, &e->sorted_aseg_cap, n, sizeof *v);
     if (!v)
         return;
-    e->timer = v;
-    v += e->timer_n;
+    e->sorted_asegs = v;
     uint32_t at = n; /* the list begins with the one that came last */
     for (struct aseg *s = e->dirty_asegs; s; s = s->dirty_next)
         v[--at] = s;
@@ -389,7 +324,7 @@ void assigns_write(struct engine *e)
 
 struct aseg *assign_find(struct engine *e, uint64_t no)
 {
-    struct aseg *s = amap_get(e, no);
+    struct aseg *s = amap_get(&e->amap, no);
     if (s || !no || no > e->meta.assignment)
         return s;
     uint8_t k[8], b[SL_VALUE_BYTES_MAX];
@@ -435,7 +370,7 @@ void assign_end(struct engine *e, struct aseg *s, uint64_t no, enum assign_state
     a->due_us = 0;
     assert(s->live > 0);
     s->live--;
-    struct worker *w = e->worker[a->worker - 1];
+    struct worker *w = worker_at(e, a->worker);
     assert(w->holding > 0);
     w->holding--;
     limit_given_back(e, s->st);
@@ -465,7 +400,7 @@ void assigns_load(struct engine *e)
         s->live_stored = true;
         for (uint32_t i = 0; i < s->n; i++)
             if (is_live(&s->e[i])) {
-                e->worker[s->e[i].worker - 1]->holding++;
+                worker_at(e, s->e[i].worker)->holding++;
                 s->hub->holding++;
                 limit_taken(e, s->st);
             }
@@ -488,8 +423,9 @@ void assigns_free(struct engine *e)
             next = s->dirty_next;
             free(s);
         }
-    free(e->amap);
+    amap_free(&e->amap);
     free(e->timer);
+    free(e->sorted_asegs);
 }
 
 void assigns_drop_run(struct engine *e, struct run *r)
@@ -631,7 +567,7 @@ static void segment_make(struct engine *e, struct pick *v, uint32_t n)
                               .state = ASSIGN_HANDED,
                               .attempt = v[i].attempt,
                               .due_us = s->due_us };
-        amap_put(e, s->first + i, s);
+        map(e, s->first + i, s);
         uint8_t *h = unit_head(e, s->run, a->unit, true);
         if (!h)
             continue;

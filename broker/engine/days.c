@@ -393,8 +393,8 @@ static bool day_load(struct engine *e, const struct store_cursor *c, struct rdr 
 {
     uint32_t id = key_get_u32(c->key.p), station = key_get_u32((const uint8_t *)c->key.p + 4);
     struct day *d = NULL;
-    if (c->key.n == 8 && id <= e->meta.worker && e->worker[id - 1] && station <= e->meta.station)
-        d = make(e, e->worker[id - 1], station);
+    if (c->key.n == 8 && id <= e->meta.worker && worker_at(e, id) && station <= e->meta.station)
+        d = make(e, worker_at(e, id), station);
     if (!d)
         return false;
     d->since_us = rdr_i64(&r);

@@ -331,11 +331,10 @@ static void make_room(struct engine *e)
     struct line **line = grow(e, e->line, &e->line_cap, e->meta.line, sizeof *line);
     struct station **station = grow(e, e->station, &e->station_cap, e->meta.station, sizeof *station);
     struct hub **hub = grow(e, e->hub, &e->hub_cap, e->meta.hub, sizeof *hub);
-    struct worker **worker = grow(e, e->worker, &e->worker_cap, e->meta.worker, sizeof *worker);
     e->line = line ? line : e->line;
     e->station = station ? station : e->station;
     e->hub = hub ? hub : e->hub;
-    e->worker = worker ? worker : e->worker;
+    workers_room(e, e->meta.worker);
 }
 
 /* Numbers are given without holes (runs may be deleted, shifts go): each one up to the last must have been loaded, before anything that refers to it is. */
@@ -393,7 +392,9 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         paces_load(e);
         shifts_load(e);
         workers_load(e);
-        all_there(e, e->worker, e->meta.worker);
+        for (uint32_t id = 1; id <= e->meta.worker && !e->rc; id++)
+            if (!worker_at(e, id))
+                fail(e, STORE_CORRUPT);
         days_load(e);
         assigns_load(e);
         delay_open(e);
@@ -421,6 +422,7 @@ void engine_close(struct engine **pe)
     skips_free(e);
     days_free(e);
     hubs_free(e);
+    workers_free(e);
     shifts_free(e);
     runs_free(e);
     paces_free(e);
@@ -544,7 +546,7 @@ static void on_boot(struct engine *e, const struct input *in)
     e->session_seed = in->restart;
     e->shift_hand = 0;
     for (uint32_t i = 0; i < e->meta.worker; i++)
-        e->worker[i]->class_known = false;
+        worker_at(e, i + 1)->class_known = false;
     skips_boot(e);
     presence_boot(e);
     for (uint32_t i = 0; i < e->meta.hub; i++)

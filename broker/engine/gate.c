@@ -463,7 +463,7 @@ uint32_t gate_staff(struct engine *e, uint32_t gate)
         if (e->m.profile[i] && e->m.profile[i]->fits[gate / 64] >> (gate % 64) & 1)
             n += e->m.profile[i]->workers;
     for (uint32_t i = 0; g->listed && i < e->meta.worker && n <= STAFF_MAX; i++)
-        n += gate_takes(e, gate, e->worker[i]);
+        n += gate_takes(e, gate, worker_at(e, i + 1));
     g->staff = n <= STAFF_MAX ? n : STAFF_MAX + 1;
     g->staff_at = e->staff_changes + 1;
     return g->staff;

@@ -234,7 +234,7 @@ static void judge_training(struct engine *e, struct station *st, struct worker *
 void gold_judge(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *values)
 {
     const struct aentry *a = assign_entry(s, no);
-    struct worker *w = e->worker[a->worker - 1];
+    struct worker *w = worker_at(e, a->worker);
     bool good = right(s->st, a->unit - GOLD_UNIT, values);
     announce(e, s, no, w->id, good);
     repute_gold(e, s->st, w->id, good);

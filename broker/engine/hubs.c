@@ -45,8 +45,12 @@ static void hub_write(struct engine *e, struct hub *h)
 
 void hubs_write(struct engine *e)
 {
-    for (uint32_t i = 0; i < e->dirty_hubs; i++)
+    for (uint32_t i = 0; i < e->dirty_hubs; i++) {
+        const char *next = (const char *)e->dirty_hub[i + 1 < e->dirty_hubs ? i + 1 : i];
+        for (size_t at = 0; at < offsetof(struct hub, uploading); at += LINE_PAIR / 2)
+            __builtin_prefetch(next + at);
         hub_write(e, e->dirty_hub[i]);
+    }
     e->dirty_hubs = 0;
 }
 
@@ -100,10 +104,7 @@ void hubs_free(struct engine *e)
 {
     for (uint32_t i = 0; i < e->hub_cap; i++)
         free(e->hub[i]);
-    for (uint32_t i = 0; i < e->worker_cap; i++)
-        free(e->worker[i]);
     free(e->hub);
-    free(e->worker);
 }
 
 /* ---- sessions ---- */
@@ -152,6 +153,8 @@ struct hub *hub_session(struct engine *e, uint64_t session)
 {
     uint64_t id = session & ((1u << HUB_BITS) - 1);
     struct hub *h = id && id <= e->meta.hub ? e->hub[id - 1] : NULL;
+    if (h)
+        __builtin_prefetch((const char *)h + LINE_PAIR / 2, 1);
     if (!h || !session || h->session != session) {
         reply_error(e, SLP_E_NO_SESSION, "session", "say hello first");
         return NULL;
@@ -337,7 +340,7 @@ void hub_hand_back(struct engine *e, struct hub *h, bool (*which)(const struct w
 {
     for (struct aseg *s = h->asegs; s && !e->rc; s = s->hub_next)
         for (uint32_t i = 0; i < s->n; i++)
-            if (s->e[i].state == ASSIGN_HANDED && which(e->worker[s->e[i].worker - 1])) {
+            if (s->e[i].state == ASSIGN_HANDED && which(worker_at(e, s->e[i].worker))) {
                 task_return(e, s, s->first + i, WHY_RECALLED, "", 0);
                 recall(e, h, s->first + i, 5);
             }
@@ -435,19 +438,38 @@ static void presence_add(struct engine *e, struct hub *h, bool in, uint32_t work
 
 static struct worker *own_worker(struct engine *e, struct hub *h, uint64_t id)
 {
-    struct worker *w = id && id <= e->meta.worker ? e->worker[id - 1] : NULL;
+    struct worker *w = id && id <= e->meta.worker ? worker_at(e, id) : NULL;
     return w && w->hub == h->id && w->on_roster ? w : NULL;
+}
+
+/* Of a frame with many, the workers who come next are fetched while one is served. */
+#define GRANTS_AHEAD 4
+
+static void fetch_next(const struct engine *e, struct slp_cursor *ahead)
+{
+    struct slp_item_credit it;
+    const struct worker *w = slp_next_credit(ahead, &it) && it.worker && it.worker <= e->meta.worker
+                                 ? worker_place(e, (uint32_t)it.worker)
+                                 : NULL;
+    if (w) {
+        __builtin_prefetch(w);
+        __builtin_prefetch((const char *)w + LINE_PAIR / 2);
+    }
 }
 
 void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *grants)
 {
-    struct slp_cursor c = slp_each(*grants);
+    struct slp_cursor c = slp_each(*grants), ahead = c;
     struct slp_item_credit it;
     uint32_t in = 0;
+    for (int i = 0; i < GRANTS_AHEAD; i++)
+        fetch_next(e, &ahead);
     while (slp_next_credit(&c, &it)) {
+        fetch_next(e, &ahead);
         struct worker *w = own_worker(e, h, it.worker);
         if (!w)
             continue; /* it left the roster while the grant was under way */
+        worker_soon(w);
         if (w->credit_session !=
             h->session) { /* he was not on this roster at welcome: what another session granted is void */
             w->credit_session = h->session;
@@ -468,10 +490,12 @@ void hub_apply_credit(struct engine *e, struct hub *h, const struct slp_list *gr
 void on_credit(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_credit *q = &m->u.credit;
+    struct slp_cursor c = slp_each(q->grants);
+    fetch_next(e, &c);
     struct hub *h = hub_session(e, q->session);
     if (!h)
         return;
-    struct slp_cursor c = slp_each(q->sign_off);
+    c = slp_each(q->sign_off);
     uint64_t id;
     uint32_t out = 0;
     bool left = false;

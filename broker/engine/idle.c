@@ -249,6 +249,7 @@ static void list(struct engine *e, struct worker *w)
     k.class = 0;
     k.of_hub = true;
     list_in(e, w, IDLE_HUB, &k);
+    w->hub_cell = w->at[IDLE_HUB].cell;
 }
 
 void idle_list(struct engine *e, struct worker *w)
@@ -263,12 +264,14 @@ void idle_unlist(struct engine *e, struct worker *w)
 {
     if (w->idle) {
         list_out(e, w, IDLE_ALL);
-        list_out(e, w, IDLE_HUB);
+        if (w->hub_cell)
+            list_out(e, w, IDLE_HUB);
         w->idle = false;
     }
     if (!w->signed_in || !w->on_roster) { /* gone for longer */
         cell_release(e, &w->at[IDLE_ALL].cell);
         cell_release(e, &w->at[IDLE_HUB].cell);
+        w->hub_cell = false;
     }
 }
 

@@ -8,12 +8,15 @@
 #ifndef SUNLINE_ENGINE_INTERNAL_H
 #define SUNLINE_ENGINE_INTERNAL_H
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "broker/blocks.h"
+#include "broker/engine/amap.h"
 #include "broker/engine/arrivals.h"
 #include "broker/engine/blob.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/large.h"
 #include "broker/engine/matcher.h"
 #include "broker/engine/pace.h"
 #include "broker/engine/presence.h"
@@ -122,71 +125,76 @@ struct run {
 };
 
 /* ---- hubs and workers (hubs.c, workers.c) ---- */
+/* A broker has many hubs, workers and shifts, and mostly none of them at hand in a processor's cache: what every frame and every assignment reads stands
+ * together at the beginning. */
 struct hub {
     uint32_t id;
-    struct name name, zone;
-    uint64_t incarnation, last_event;
-    uint8_t data_id[16], roster_digest[32];
-    int64_t seen_wall_us, grace_us;
-    uint32_t workers; /* on the roster */
     bool dirty;
-    /* the session: memory only */
-    uint64_t session, peer, push_no, signed_in, holding;
-    int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
-    uint64_t assigned, submitted, returned; /* since the start */
-    struct minute submits;
     bool connected, handed_back, full; /* full: it holds as much as a hello can name */
+    bool greeted;           /* it said hello since the broker's start */
+    bool named;             /* a gate names it */
+    uint32_t idle_root;     /* its idle workers, where a gate prefers the hub */
+    uint64_t session, peer, push_no, signed_in, holding; /* the session: memory only */
+    int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
+    int64_t seen_wall_us;   /* persisted, as id, last_event, incarnation .. zone and presence */
+    uint64_t last_event;
+    uint64_t assigned, submitted, returned; /* since the start */
+    struct aseg *asegs;
+    struct minute submits;
+    uint64_t incarnation;
+    uint8_t data_id[16], roster_digest[32];
+    int64_t grace_us;
+    uint32_t workers; /* on the roster */
+    struct name name, zone;
     uint8_t uploading[32]; /* digest of the roster that is coming in */
     uint8_t shifts_uploading[32]; /* likewise of the shifts */
     uint32_t upload_mark, shift_mark;
     struct shift *shifts;
     struct zone_days *zones; /* when days begin there */
     struct worker *members; /* workers of this hub */
-    struct aseg *asegs;
-    bool greeted;           /* it said hello since the broker's start */
-    struct hub_presence presence; /* persisted (presence.c) */
-    bool named;             /* a gate names it */
-    uint32_t idle_root;     /* its idle workers, where a gate prefers the hub */
+    struct hub_presence presence; /* (presence.c) */
 };
 struct worker {
-    uint32_t id, hub, capacity;
-    uint8_t kind;
+    _Alignas(LINE_PAIR) uint32_t id; /* 0: nobody has this number */
+    uint32_t hub, team, per_day, holding;   /* team: interned name + 1; 0: none. per_day: so many tasks a day; 0: no limit */
     bool on_roster, signed_in, idle, signing_off;
-    uint32_t upload_mark, holding;
-    uint32_t team;                          /* interned name + 1; 0: none */
-    uint32_t per_day;                       /* so many tasks a day; 0: no limit */
-    struct day *days;                       /* what he has had, where a limit asks (days.c) */
-    struct profile *profile;
-    uint64_t granted, sent, done, idle_seq; /* credit = granted - sent, both since welcome of ... */
-    uint64_t credit_session;
-    int64_t result_wall_us;                 /* his last one, since the broker's start (pace.c) */
-    struct shift *shift;                    /* NULL: on whenever signed in */
-    struct worker *shift_next, *shift_prev; /* of its shift's members */
-    struct worker *hub_next, *hub_prev;     /* of its hub's members */
-    struct { struct cell *cell; struct worker *next, *prev; } at[IDLE_LISTS]; /* while idle listed there (idle.c) */
-    struct mask *masks;                     /* gates at which he is not asked (mask.c) */
+    uint8_t kind;
     uint8_t class;                          /* as measured (repute.h), while class_known */
     bool class_known, bar_known, skills_expire; /* skills_expire: some of them have an end (skills.c) */
-    uint32_t expiring_i;                    /* place in the heap + 1 */
-    int64_t skills_due_us;
+    bool hub_cell;                          /* at[IDLE_HUB] has a cell */
+    struct profile *profile;
+    struct shift *shift;                    /* NULL: on whenever signed in */
+    uint64_t granted, sent, credit_session; /* credit = granted - sent, both since welcome of ... */
+    uint64_t idle_seq;
     struct bar *bar;                        /* where he is kept out, while bar_known */
+    struct mask *masks;                     /* gates at which he is not asked (mask.c) */
+    struct day *days;                       /* what he has had, where a limit asks (days.c) */
+    struct { struct cell *cell; struct worker *next, *prev; } at[IDLE_LISTS]; /* while idle listed there (idle.c) */
+    /* from at[IDLE_HUB] on: what giving him work does not read, mostly */
+    struct worker *shift_next, *shift_prev; /* of its shift's members */
+    struct worker *hub_next, *hub_prev;     /* of its hub's members */
+    uint32_t capacity, upload_mark;
+    uint64_t done;
+    int64_t result_wall_us;                 /* his last one, since the broker's start (pace.c) */
+    int64_t skills_due_us;
+    uint32_t expiring_i;                    /* place in the heap + 1 */
 };
+static_assert(offsetof(struct worker, at[IDLE_HUB]) == LINE_PAIR && sizeof(struct worker) == 2 * LINE_PAIR, "a worker's layout");
+#define WORKER_BLOCK 8192u
 
 /* ---- shifts (shifts.c) ---- */
 struct shift {
-    uint32_t id;
+    uint32_t id, times;
+    uint32_t next;           /* its first time that is still to come; memory only, as all from told on */
+    bool on, settling;       /* settling: what its last change brings with it is not done yet */
+    int64_t *time;           /* beginning, end, beginning, end ... UTC */
     struct hub *hub;
     char *name;
     const char *zone, *text; /* in told */
-    int64_t *time;           /* beginning, end, beginning, end ... UTC */
-    uint32_t times;
     int64_t until_us, overtime_us;
-    bool on, settling;       /* settling: what its last change brings with it is not done yet */
     uint64_t returned;       /* since it ended: what was given back */
     int64_t off_us;          /* elapsed time at which its last end was seen */
-    /* memory only */
     char *told;
-    uint32_t next;           /* its first time that is still to come */
     int64_t due_us;          /* wall time of its next change; INT64_MIN: it is overdue */
     uint32_t heap_i, upload_mark, workers, signed_in;
     bool listed;             /* in the hub's last upload */
@@ -229,10 +237,10 @@ struct aseg {
 struct group {
     struct run *run;
     uint64_t no;
-    uint32_t bytes;
-    bool used, dirty, stored;
-    uint64_t batch; /* the last batch that used it */
-    uint8_t b[STATE_GROUP_BYTES_MAX];
+    uint8_t *b; /* STATE_GROUP_BYTES_MAX, apart from these heads: a set of them is two cache lines */
+    uint32_t hand; /* of when it was used last */
+    uint16_t bytes;
+    bool used : 1, dirty : 1, stored : 1;
 };
 
 struct pick { struct rq *rq; struct worker *w; uint64_t unit; uint32_t at; uint8_t attempt; int64_t since_us; };
@@ -283,7 +291,7 @@ struct engine {
     struct station **station;
     struct run **run;         /* NULL where deleted */
     struct hub **hub;
-    struct worker **worker;
+    struct worker **worker;   /* by (id - 1) / WORKER_BLOCK; see worker_at */
     struct shift **shift;     /* NULL where deleted */
     uint32_t line_cap, station_cap, run_cap, hub_cap, worker_cap, shift_cap;
     struct shift **shift_heap;
@@ -296,14 +304,15 @@ struct engine {
 
     struct group *group;      /* a cache of GROUPS, by hash; the dirty ones are written at the batch's end */
     struct group *group_last; /* the one asked for last: mostly the one asked for next */
+    uint8_t *group_bytes;
     uint32_t group_n, group_hand;
     struct group **group_sorted;
 
-    struct { uint64_t no; struct aseg *s; } *amap;
-    uint64_t amap_cap, amap_n;
-    struct aseg **timer;
+    struct amap amap;
+    struct timer { int64_t due_us; uint64_t first; struct aseg *s; } *timer; /* a heap: when which segment is looked at */
     uint32_t timer_n, timer_cap;
-    struct aseg *dirty_asegs, *free_asegs[4];
+    struct aseg *dirty_asegs, *free_asegs[4], **sorted_asegs; /* sorted: scratch of assigns_write */
+    uint32_t sorted_aseg_cap;
 
     struct matcher m;
     char **skill_name;    /* of skills and teams */
@@ -389,6 +398,25 @@ struct engine {
     struct totals { uint64_t units, assigned, started, submitted, late, returned, expired, steps, in_copied_bytes, shown_bytes, shown_copied_bytes; } total, second[STATS_SECONDS];
     int64_t second_now;       /* elapsed seconds of the newest of them */
 };
+
+/* Workers lie in blocks that never move: his number leads to him without a list of pointers to look into first. NULL: nobody has it; 1 to meta.worker only. */
+static inline struct worker *worker_place(const struct engine *e, uint32_t id)
+{
+    struct worker *block = e->worker[(id - 1) / WORKER_BLOCK];
+    return block ? block + (id - 1) % WORKER_BLOCK : NULL;
+}
+static inline struct worker *worker_at(const struct engine *e, uint32_t id)
+{
+    struct worker *w = worker_place(e, id);
+    return w && w->id ? w : NULL;
+}
+
+/* He is about to be listed or given work: what that reads is fetched at once, instead of one after the other. */
+static inline void worker_soon(const struct worker *w)
+{
+    __builtin_prefetch(w->at[IDLE_ALL].cell);
+    __builtin_prefetch(w->shift);
+}
 
 /* sort.c */
 void sort(struct engine *e, void *v, size_t n, size_t size, int (*order)(const void *, const void *)); /* allocates nothing, mostly */
@@ -735,6 +763,8 @@ void on_bye(struct engine *e, const struct slp_msg *m);
 void on_credit(struct engine *e, const struct slp_msg *m);
 void on_hubs_get(struct engine *e, const struct slp_msg *m);
 void workers_load(struct engine *e);
+bool workers_room(struct engine *e, uint32_t last); /* for numbers up to this one; false after fail() */
+void workers_free(struct engine *e);
 void on_roster(struct engine *e, const struct slp_msg *m);
 void on_roster_get(struct engine *e, const struct slp_msg *m);
 void on_workers_get(struct engine *e, const struct slp_msg *m);

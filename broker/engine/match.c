@@ -319,6 +319,7 @@ static void picked(struct engine *e, struct pick *pk)
     e->pick = v;
     pk->at = e->picks;
     e->pick[e->picks++] = *pk;
+    amap_soon(&e->amap, e->meta.assignment + e->picks);
     gold_handed(e, q->st, w->id);
     if (!gold && has_copies(q->st))
         copies_taken(e, r, h, q->st->idx, e->picks - 1);

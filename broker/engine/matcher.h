@@ -62,16 +62,16 @@ enum idle_list { IDLE_ALL, IDLE_HUB, IDLE_LISTS };
 /* Workers between whom no gate tells a difference: of one profile, where a gate prefers the best of one class (worker_class), and, where a gate names their
  * hub or their team, of that hub and team. Those who are idle stand in its list, the one idle the longest first. A worker with masks has a cell of his own. */
 struct cell {
+    struct profile *profile;
+    struct bar *bar;        /* NULL: its workers are kept out of nowhere */
+    struct worker *solo;
     uint32_t id, hub, team; /* hub, team 0: of any that no gate names */
     uint8_t class;
     bool of_hub, listed;    /* of_hub: in its hub's order, for `prefer: hub`; listed: somebody is idle, and it stands in the orders */
-    struct worker *solo;
-    struct profile *profile;
-    struct bar *bar;        /* NULL: its workers are kept out of nowhere */
-    uint32_t workers;       /* who belong to it, idle or not */
-    struct cell *hash_next; /* of the free list, too */
     struct worker *first, *last;
     uint64_t *bits;         /* the gates that its workers pass */
+    uint32_t workers;       /* who belong to it, idle or not */
+    struct cell *hash_next; /* of the free list, too */
 };
 
 struct mask {

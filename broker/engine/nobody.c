@@ -24,7 +24,7 @@ struct taken_part {
 
 static void shut_out(struct engine *e, uint32_t gate, struct taken_part *p, uint32_t worker)
 {
-    const struct worker *w = e->worker[worker - 1];
+    const struct worker *w = worker_at(e, worker);
     if (!gate_takes(e, gate, w))
         return;
     for (uint32_t i = 0; i < p->n; i++)

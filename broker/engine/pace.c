@@ -60,7 +60,7 @@ static int64_t taken_us(const struct engine *e, const struct worker *w, int64_t 
 
 void pace_add(struct engine *e, struct station *st, const struct aentry *a, int64_t assigned_wall_us)
 {
-    struct worker *w = e->worker[a->worker - 1];
+    struct worker *w = worker_at(e, a->worker);
     int64_t us = a->started_wall_us ? e->wall_us - a->started_wall_us : (int64_t)a->active_us;
     int64_t taken = taken_us(e, w, assigned_wall_us, us);
     w->result_wall_us = e->wall_us;

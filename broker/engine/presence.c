@@ -90,7 +90,7 @@ void presence_boot(struct engine *e)
     for (uint32_t i = 0; i < e->meta.hub; i++)
         e->hub[i]->greeted = false;
     for (uint32_t i = 0; i < e->meta.worker; i++)
-        e->worker[i]->result_wall_us = 0;
+        worker_at(e, i + 1)->result_wall_us = 0;
 }
 
 void presence_load(struct engine *e)

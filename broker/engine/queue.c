@@ -132,7 +132,7 @@ static void learn(struct engine *e, struct rq *q, enum lane l, const struct rang
             n = kept;
         }
     for (uint32_t k = 0; k < n && !e->rc; k++) {
-        struct skip *s = skip_make(e, q, l, e->worker[who[k] - 1]);
+        struct skip *s = skip_make(e, q, l, worker_at(e, who[k]));
         if (s)
             skip_appended(e, s, from, q->lane[l].next_pos);
     }

@@ -249,7 +249,7 @@ static void measured(struct engine *e, struct station *st, uint32_t worker, enum
     assert(worker && worker <= e->meta.worker);
     add(e, st, worker, m, n, sum);
     add(e, NULL, worker, m, n, sum);
-    e->worker[worker - 1]->class_known = false;
+    worker_at(e, worker)->class_known = false;
     standing_measured(e, worker, st->key);
 }
 

@@ -198,7 +198,7 @@ static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint
     uint8_t *t = unit_station(h, work);
     uint64_t newest = get_u48(t + ST_ASSIGN), result = get_u48(t + ST_RESULT);
     struct link f = from_whom(e, newest, result);
-    if (!f.no || !e->worker[f.a->worker - 1]->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker) ||
+    if (!f.no || !worker_at(e, f.a->worker)->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker) ||
         !(h = unit_head(e, r, unit, true)))
         return;
     struct range one = { unit, 1 };

@@ -417,7 +417,7 @@ static uint64_t give_back(struct engine *e, struct shift *s, uint32_t *room, boo
     *over = true;
     for (struct aseg *a = s->hub->asegs; a && !e->rc; a = a->hub_next)
         for (uint32_t i = 0; i < a->n; i++) {
-            if (a->e[i].state > ASSIGN_STARTED || e->worker[a->e[i].worker - 1]->shift != s)
+            if (a->e[i].state > ASSIGN_STARTED || worker_at(e, a->e[i].worker)->shift != s)
                 continue;
             if (a->e[i].state == ASSIGN_STARTED) {
                 started++;

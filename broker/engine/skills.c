@@ -332,7 +332,7 @@ void skills_now(struct engine *e)
         e->meta.skills_worker = UINT32_MAX;
     }
     for (; e->skills_back && room && looks && !e->rc; looks--) {
-        struct worker *w = e->worker[e->skills_back - 1];
+        struct worker *w = worker_at(e, e->skills_back);
         e->skills_back = e->skills_back < e->meta.worker ? e->skills_back + 1 : 0;
         if (w->skills_expire) {
             anew(e, w);

@@ -185,7 +185,7 @@ static void bars_step(struct engine *e);
 void standings_settle(struct engine *e)
 {
     for (uint32_t i = 0; i < e->unsettled_n && !e->rc; i++) {
-        struct worker *w = e->worker[e->unsettled[i].worker - 1];
+        struct worker *w = worker_at(e, e->unsettled[i].worker);
         bool told = i && e->unsettled[i - 1].worker == w->id && e->unsettled[i - 1].key == e->unsettled[i].key;
         if (w->bar_known && !told) /* else it is made when he signs in */
             settle(e, w, e->unsettled[i].key);
@@ -220,7 +220,7 @@ static void bars_step(struct engine *e)
 {
     uint32_t room = BARS_A_STEP;
     for (uint32_t looks = LOOKS_A_STEP; e->bars_anew && room && looks && !e->rc; looks--) {
-        struct worker *w = e->worker[e->bars_anew - 1];
+        struct worker *w = worker_at(e, e->bars_anew);
         e->bars_anew = e->bars_anew < e->meta.worker ? e->bars_anew + 1 : 0;
         if (!w->bar_known)
             continue;

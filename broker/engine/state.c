@@ -11,16 +11,22 @@ bool groups_open(struct engine *e)
 {
     e->group = calloc((size_t)GROUP_WAYS * GROUP_SETS, sizeof *e->group);
     e->group_sorted = calloc((size_t)GROUP_WAYS * GROUP_SETS, sizeof(struct group *));
-    if (!e->group || !e->group_sorted)
+    e->group_bytes = large_calloc((size_t)GROUP_WAYS * GROUP_SETS * STATE_GROUP_BYTES_MAX, false);
+    if (!e->group || !e->group_sorted || !e->group_bytes)
         fail(e, STORE_NO_MEMORY);
+    for (size_t i = 0; !e->rc && i < (size_t)GROUP_WAYS * GROUP_SETS; i++)
+        e->group[i].b = e->group_bytes + i * STATE_GROUP_BYTES_MAX;
     return e->rc == STORE_OK;
 }
 
 void groups_close(struct engine *e)
 {
     free(e->group);
+    large_free(e->group_bytes);
     free(e->group_sorted);
 }
+
+static_assert(STATE_GROUP_BYTES_MAX <= UINT16_MAX && sizeof(struct group) == 32, "a head of a group");
 
 static void group_key(uint8_t *k, const struct run *r, uint64_t no)
 {
@@ -101,7 +107,6 @@ bool unit_at_hand(const struct engine *e, const struct run *r, uint64_t unit)
 
 static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool create)
 {
-    static const struct group none;
     struct group *last = e->group_last;
     if (last && last->used && last->run == r && last->no == no)
         return last;
@@ -109,19 +114,19 @@ static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool
     for (int i = 0; i < GROUP_WAYS; i++) {
         struct group *g = set + i;
         if (g->used && g->run == r && g->no == no) {
-            g->batch = ++e->group_hand;
+            g->hand = ++e->group_hand;
             return e->group_last = g;
         }
         if (!g->used)
             victim = g;
-        else if (victim->used && (int32_t)(g->batch - victim->batch) < 0)
+        else if (victim->used && (int32_t)(g->hand - victim->hand) < 0)
             victim = g;
     }
     uint8_t k[12];
     struct store_val v = { 0 };
     group_key(k, r, no);
     bool there = e_get(e, TABLE_STATE, k, sizeof k, &v);
-    if (v.n > sizeof none.b)
+    if (v.n > STATE_GROUP_BYTES_MAX)
         fail(e, STORE_CORRUPT);
     if (e->rc || (!there && !create))
         return NULL;
@@ -136,8 +141,8 @@ static struct group *group_at(struct engine *e, struct run *r, uint64_t no, bool
     victim->used = true;
     victim->dirty = false;
     victim->stored = there;
-    victim->bytes = (uint32_t)v.n;
-    victim->batch = ++e->group_hand;
+    victim->bytes = (uint16_t)v.n;
+    victim->hand = ++e->group_hand;
     if (there)
         memcpy(victim->b, b, v.n);
     return e->group_last = victim;
@@ -175,7 +180,7 @@ uint8_t *unit_create(struct engine *e, struct run *r, uint64_t unit)
         return NULL;
     memset(g->b + off, 0, unit_bytes(r));
     put_u16(g->b + off + UH_LEFT, (uint16_t)r->lv->station_count);
-    g->bytes = off + unit_bytes(r);
+    g->bytes = (uint16_t)(off + unit_bytes(r));
     mark_dirty(e, g);
     return g->b + off;
 }

@@ -167,7 +167,7 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
     if (why == WHY_FAILED || (begun && (why == WHY_EXPIRED || why == WHY_RELEASED)))
         repute_abandoned(e, s->st, a->worker);
     if (why != WHY_FAILED && why != WHY_BURIED && !(why == WHY_EXPIRED && begun))
-        day_uncount(e, e->worker[a->worker - 1], s->st, s->wall_us);
+        day_uncount(e, worker_at(e, a->worker), s->st, s->wall_us);
     if (!is_gold(a->unit) && (n || why == WHY_FAILED || why == WHY_EXPIRED || why == WHY_DECLINED || why == WHY_BURIED))
         history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
 }
@@ -339,7 +339,7 @@ static struct aseg *find_own(struct engine *e, struct hub *h, uint64_t no, uint6
 /* After the end of its worker's shift a lease is renewed until the overtime ends, no further; what it was once given is never shortened. */
 static int64_t lease_until(const struct engine *e, const struct aseg *s, const struct aentry *a)
 {
-    const struct worker *w = e->worker[a->worker - 1];
+    const struct worker *w = worker_at(e, a->worker);
     int64_t until = e->now_us + s->st->def->lease_us;
     if (!worker_on_shift(w) && until > w->shift->off_us + w->shift->overtime_us)
         until = w->shift->off_us + w->shift->overtime_us;
@@ -546,7 +546,7 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
         e->total.late++;
         return SLP_E_LATE;
     }
-    e->worker[a->worker - 1]->done++;
+    worker_at(e, a->worker)->done++;
     repute_result(e, s->st, a->worker, a->started_wall_us ? e->wall_us - a->started_wall_us : 0, a->active_us);
     if (gold) {
         gold_judge(e, s, no, &it->values);

@@ -141,7 +141,7 @@ void on_why_get(struct engine *e, const struct slp_msg *m)
     struct hub *h = hub_session(e, q->session);
     if (!h)
         return;
-    struct worker *w = q->worker && q->worker <= e->meta.worker ? e->worker[q->worker - 1] : NULL;
+    struct worker *w = q->worker && q->worker <= e->meta.worker ? worker_at(e, q->worker) : NULL;
     if (!w || w->hub != h->id || !w->on_roster)
         reply_error(e, SLP_E_NOT_FOUND, "worker", "worker %llu is not on this hub's roster",
                     (unsigned long long)q->worker);

@@ -69,7 +69,7 @@ static bool stored_get(struct engine *e, uint32_t id, struct stored *s)
 struct worker *worker_by_name(struct engine *e, struct slp_bytes n)
 {
     uint32_t id = name_find(e, NAME_WORKER, n.p, n.n);
-    return id && id <= e->meta.worker ? e->worker[id - 1] : NULL;
+    return id && id <= e->meta.worker ? worker_at(e, id) : NULL;
 }
 
 bool worker_name(struct engine *e, uint32_t worker, struct name *n)
@@ -103,19 +103,31 @@ static void member_remove(struct hub *h, struct worker *w)
     h->workers--;
 }
 
+bool workers_room(struct engine *e, uint32_t last)
+{
+    struct worker **v = grow(e, e->worker, &e->worker_cap, (last + WORKER_BLOCK - 1) / WORKER_BLOCK, sizeof *v);
+    e->worker = v ? v : e->worker;
+    return v || !last;
+}
+
 static struct worker *worker_new(struct engine *e, uint32_t id)
 {
-    struct worker **v = grow(e, e->worker, &e->worker_cap, id, sizeof *v);
-    struct worker *w = v ? calloc(1, sizeof *w) : NULL;
-    if (v)
-        e->worker = v;
-    if (!w) {
+    uint32_t i = (id - 1) / WORKER_BLOCK;
+    if (workers_room(e, id) && !e->worker[i]) /* a small company has one block, and uses little of it */
+        e->worker[i] = large_calloc(WORKER_BLOCK * sizeof(struct worker), i > 0);
+    struct worker *w = i < e->worker_cap ? worker_place(e, id) : NULL;
+    if (w)
+        w->id = id;
+    else
         fail(e, STORE_NO_MEMORY);
-        return NULL;
-    }
-    w->id = id;
-    e->worker[id - 1] = w;
     return w;
+}
+
+void workers_free(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->worker_cap; i++)
+        large_free(e->worker[i]);
+    free(e->worker);
 }
 
 void workers_load(struct engine *e)
@@ -124,7 +136,12 @@ void workers_load(struct engine *e)
     enum store_rc rc = store_cursor_open(e->t, TABLE_WORKER, &c);
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
         struct stored s;
-        struct worker *w = worker_new(e, key_get_u32(c.key.p));
+        uint32_t id = key_get_u32(c.key.p);
+        if (!id || id > e->meta.worker) {
+            fail(e, STORE_CORRUPT);
+            break;
+        }
+        struct worker *w = worker_new(e, id);
         if (!w)
             break;
         if (!stored_read(c.val, &s) || !s.hub || s.hub > e->meta.hub ||
@@ -479,7 +496,7 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
     }
     slp_buf_clear(&e->b1);
     for (; id && id <= last && !e->rc; id++) {
-        const struct worker *w = e->worker[id - 1];
+        const struct worker *w = worker_at(e, id);
         struct stored s;
         if (!w->on_roster || (hub && w->hub != hub))
             continue;
