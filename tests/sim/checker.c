@@ -173,6 +173,7 @@ void ck_model_free(struct checker *c)
     table_free(&c->days, shift_end);
     table_free(&c->counts, NULL);
     free(c->touched);
+    free(c->lost);
     free(c->waits);
     free(c->pair);
 }

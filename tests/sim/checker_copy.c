@@ -77,6 +77,7 @@ static void model_copy(struct checker *to, const struct checker *c)
         to->pair[i].a = ck_get(&to->runs, c->pair[i].a->id);
         to->pair[i].b = ck_get(&to->runs, c->pair[i].b->id);
     }
+    to->lost = copied(c->lost, c->lost_cap * sizeof *c->lost);
     to->touched = NULL; /* of a step that is over */
     to->waits = NULL;
     to->touched_n = to->touched_cap = to->waits_n = to->waits_cap = 0;
@@ -116,14 +117,28 @@ static void results_go_back(struct checker *to, struct checker *lost)
     }
 }
 
+/* What it had given after the copy, or since it was put back itself. */
+static void numbers_go_back(struct checker *to, const struct checker *lost)
+{
+    uint64_t first = to->newest_assignment + 1 > lost->own_first ? to->newest_assignment + 1 : lost->own_first;
+    free(to->lost);
+    to->lost = copied(lost->lost, lost->lost_cap * sizeof *lost->lost);
+    to->lost_n = lost->lost_n;
+    to->lost_cap = lost->lost_cap;
+    if (!lost->goes_on && first <= lost->newest_assignment) {
+        to->lost = ck_more(to->lost, &to->lost_cap, to->lost_n, sizeof *to->lost);
+        to->lost[to->lost_n++] = (struct ck_range){ first, lost->newest_assignment };
+    }
+    to->goes_on = true;
+}
+
 void checker_go_back(struct checker *c, const struct checker *kept)
 {
     struct checker to;
     model_copy(&to, kept);
     rows_go_back(&to, c);
     results_go_back(&to, c);
-    to.given_max = c->newest_assignment > c->given_max ? c->newest_assignment : c->given_max;
-    to.goes_on = true;
+    numbers_go_back(&to, c);
     to.step = c->step;
     to.sums = c->sums;
     to.story = c->story;
@@ -133,19 +148,30 @@ void checker_go_back(struct checker *c, const struct checker *kept)
     *c = to;
 }
 
-/* The first number that a store gives which goes on from a copy: behind all that were ever given. */
-void ck_number_goes_on(struct checker *c, const struct fact *f)
+static const struct ck_range *lost_at(const struct checker *c, uint64_t assignment)
 {
-    if (f->assignment <= c->given_max)
+    for (size_t i = 0; i < c->lost_n; i++)
+        if (c->lost[i].first <= assignment && assignment <= c->lost[i].last)
+            return &c->lost[i];
+    return NULL;
+}
+
+void ck_number_given(struct checker *c, const struct fact *f)
+{
+    const struct ck_range *lost = lost_at(c, f->assignment);
+    if (lost)
         ck_verdict(c, GIVEN_TWICE,
-                   "event %" PRIu64 ": assignment %" PRIu64 ": the store that was lost gave numbers up to %" PRIu64,
-                   f->seq, f->assignment, c->given_max);
+                   "event %" PRIu64 ": assignment %" PRIu64 ": a store that was lost gave numbers from %" PRIu64
+                   " to %" PRIu64,
+                   f->seq, f->assignment, lost->first, lost->last);
+    if (c->goes_on && f->assignment > c->newest_assignment) { /* the first of a store that was put back leaves a hole */
+        c->own_first = f->assignment;
+        c->newest_assignment = f->assignment - 1;
+    }
     c->goes_on = false;
-    c->newest_assignment = f->assignment - 1;
 }
 
 bool checker_lost(const struct checker *c, uint64_t assignment)
 {
-    const struct ck_assignment *a = ck_get(&c->assignments, assignment);
-    return assignment <= c->given_max && (!a || !a->run);
+    return lost_at(c, assignment) != NULL;
 }

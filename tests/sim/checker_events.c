@@ -295,8 +295,7 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
 void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *r, const struct ck_station *s,
                         uint64_t prev)
 {
-    if (c->goes_on)
-        ck_number_goes_on(c, f);
+    ck_number_given(c, f);
     if (f->assignment != c->newest_assignment + 1)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": assignment %" PRIu64 " follows %" PRIu64, f->seq, f->assignment,
                    c->newest_assignment);

@@ -72,6 +72,7 @@ struct ck_row { uint64_t run, digest, producer, unit, found; int32_t route; bool
 struct ck_grant { uint64_t total; };
 struct ck_pair { struct ck_run *a, *b; uint64_t base_a, base_b; bool valid; };
 struct ck_subscriber { uint64_t seq; };
+struct ck_range { uint64_t first, last; };
 struct ck_touched { uint64_t run, unit; };
 struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
 
@@ -86,8 +87,10 @@ struct checker {
     struct ck_pair *pair;
     bool fifo_dirty;
     uint64_t kept_out; /* the newest step in which somebody was suspended */
-    uint64_t given_max; /* the greatest assignment number that any store gave which was lost since */
-    bool goes_on;       /* a store was put back, and has given nothing yet */
+    struct ck_range *lost; /* of assignment numbers that stores gave which were lost since */
+    size_t lost_n, lost_cap;
+    uint64_t own_first; /* the first number that this store gave since it was put back; 0: it is the first of all */
+    bool goes_on;       /* it was put back, and has given nothing yet */
     uint64_t count[VERDICTS];
     char text[VERDICTS][300];
     struct checker_sums sums;
@@ -117,7 +120,7 @@ bool ck_gold_event(struct checker *c, const struct fact *f); /* it is of a contr
 void ck_gold_counted(struct checker *c, const struct fact *f, const struct ck_station *s); /* an assignment of another task */
 void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *a);
 void ck_model_free(struct checker *c); /* checker.c: all but itself */
-void ck_number_goes_on(struct checker *c, const struct fact *f); /* checker_copy.c */
+void ck_number_given(struct checker *c, const struct fact *f); /* checker_copy.c */
 /* checker_standing.c */
 bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *station);
 void ck_standing_told(struct checker *c, const struct fact *f);

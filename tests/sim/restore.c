@@ -142,6 +142,11 @@ static void lose(struct sim *s, uint64_t unused, uint64_t unused2)
     checker_go_back(s->checker, r->copy.checker);
     go_back(s, &r->copy);
     v->went_back = true;
+    if (rng_chance(&r->rng, 300000)) { /* on another machine, whose clock is behind until somebody looks */
+        v->wall_off_us = -rng_spread(&r->rng, MINUTE, 2 * DAY);
+        TELL(s, "broker: its wall clock is %" PRId64 " s behind", -v->wall_off_us / SEC);
+        s->tally.broker_clock_steps++;
+    }
     for (uint32_t i = 0; i < s->hubs; i++)
         s->hub[i].wire.peer = net_peer(s, SIDE_HUB, i);
     s->operator.wire.peer = net_peer(s, SIDE_OPERATOR, 0);

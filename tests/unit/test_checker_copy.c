@@ -81,6 +81,21 @@ static void nor_does_one_backup_put_back_twice_give_the_numbers_of_the_first_tim
     judged_lost(&l, GIVEN_TWICE);
 }
 
+/* By a clock that was wrong meanwhile. */
+static void between_numbers_that_were_given_there_are_others(void **state)
+{
+    (void)state;
+    struct lost l = backed_up();
+    is_put_back(&l);
+    give(&l.h, 1000, 2, 1, ROBOT);
+    is_put_back(&l);
+    give(&l.h, 999, 2, 1, ROBOT);
+    assert_int_equal(checker_total(l.h.c), 0);
+    put_unit(&l.h, 3);
+    give(&l.h, 1000, 3, 1, ROBOT);
+    judged_lost(&l, GIVEN_TWICE);
+}
+
 static void numbers_that_leave_a_hole_later_on_are_a_wrong_state(void **state)
 {
     (void)state;
@@ -163,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_number_that_the_lost_store_gave_is_given_twice),
         cmocka_unit_test(one_behind_all_that_it_gave_is_not),
         cmocka_unit_test(nor_does_one_backup_put_back_twice_give_the_numbers_of_the_first_time),
+        cmocka_unit_test(between_numbers_that_were_given_there_are_others),
         cmocka_unit_test(numbers_that_leave_a_hole_later_on_are_a_wrong_state),
         cmocka_unit_test(a_row_that_was_acknowledged_before_the_backup_is_lost_if_it_is_not_there),
         cmocka_unit_test(a_result_that_was_acknowledged_before_the_backup_is_lost_if_it_is_not_there),
