@@ -269,6 +269,11 @@ static void standing(struct sim *s, struct fact *f, struct slp_bytes data)
 static void skill(struct sim *s, struct fact *f, struct slp_bytes data)
 {
     struct slp_bytes name = text(data, "skill"), source = text(data, "source");
+    if (is(source, "expired")) { /* that was known when it was granted */
+        f->kind = FACT_EVENT;
+        checker_feed(s->checker, f);
+        return;
+    }
     f->kind = FACT_SKILL;
     f->worker = number(data, "worker");
     while (f->index < CHECKER_SKILLS && !is(name, skill_names[f->index]))
