@@ -144,7 +144,7 @@ done
 run sunline hub list
 
 say "3. A line: clean, then language and contact side by side, then ticket, which joins them; check reviews the urgent ones; for reply three compete."
-cp "$here/inbox.yml" "$here/messages.csv" .
+cp "$here/inbox.yml" "$here/languages.csv" "$here/messages.csv" .
 run sunline line check inbox.yml
 run sunline line apply inbox.yml
 
@@ -173,6 +173,10 @@ run sunline run output march --station reply --answers --format jsonl -o entries
 head -n 3 entries.jsonl
 run sunline run output march --station reply.jury --answers --format jsonl -o votes.jsonl
 head -n 2 votes.jsonl
+
+say "One task of five at station language was one whose answer is known (languages.csv). One robot knows neither Portuguese nor Swahili; the control tasks found it out:"
+run sunline worker show nbo-language
+run sunline worker show ktm-language
 
 say "7. People work by shifts. Who is on in Kathmandu, and until when:"
 run sunline hub show kathmandu

@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 """coprocess robot of station `language`: which language is a text in? Counts the small words that every text is full of."""
 import re
+import sys
 
 import coprocess
 
@@ -33,4 +34,6 @@ def detect(fields):
 
 
 if __name__ == "__main__":
+    for code in sys.argv[1:]:  # languages that this robot does not know: what it knows best is what it says
+        SETS.pop(code), LETTERS.pop(code, None)
     coprocess.serve(detect)

@@ -100,6 +100,14 @@ class Demo(unittest.TestCase):
         self.assertRegex(self.done.stdout, r'"place": *1\b')
         self.assertRegex(self.done.stdout, r'"entry": *\d')
 
+    def test_control_tasks_found_out_the_robot_that_lacks_two_languages(self):
+        shown = self.done.stdout.partition("$ sunline worker show nbo-language")[2]
+        bad, good = shown.partition("$ sunline worker show ktm-language")[::2]
+        self.assertRegex(bad, r"(?m)^inbox/language +suspended by rule\b")
+        self.assertRegex(good.partition("\n7. ")[0], r"(?m)^inbox/language +good\b")
+        wrong = [o for o in rows_of(self.output) if o["language.language"] not in ("pt", "sw") and re.search("ã|õ|oda yangu", o["message"].lower())]
+        self.assertLess(len(wrong), 60)  # what it had said until then
+
     def test_all_three_hubs_took_part(self):
         for hub in ("kathmandu", "nairobi", "medellin"):
             done = [int(n) for n in re.findall(rf"^\S*\s*.*\b{hub}\b.*?(\d+)\s*$", self.done.stdout, re.M)]

@@ -121,6 +121,38 @@ static void options_that_cannot_agree_are_mistakes(void **state)
     }
 }
 
+/* The line of two stations, the first of which sends to the second: how many problems it has; the first is told to begin so. */
+static size_t trained_at(const char *rule, const char *gold, const char *says)
+{
+    static const char *const rows = "[one, A, two, A, three, A, four, A, five, A, six, A, seven, A, eight, A]";
+    char yaml[2048];
+    snprintf(yaml, sizeof yaml,
+             HEAD STATION
+             "    gold: {columns: [text, a], cells: %s, rules: [{below: 0.5, do: train, at: o, %s}]}\n"
+             "  - name: o\n    after: []\n    shows: [text]\n    form: {fields: [{name: a, type: short_answer}]}\n%s",
+             rows, rule, gold);
+    struct linefile *f = linefile_parse("l.yml", yaml, strlen(yaml));
+    assert_non_null(f);
+    size_t n = linefile_check(f);
+    if (says)
+        assert_non_null(strstr(n ? linefile_problem(f, 0) : "nothing", says));
+    linefile_free(&f);
+    return n;
+}
+
+static void a_training_that_could_never_end_is_a_mistake(void **state)
+{
+    static const char *const never = "fewer control tasks, or a smaller window, than the ";
+    (void)state;
+    assert_int_equal(trained_at("after: 2", "    gold: {columns: [text, a], cells: [one, A, two, A]}\n", NULL), 0);
+    assert_int_equal(trained_at("after: 2", "    gold: {columns: [text, a], cells: [one, A]}\n", never), 1);
+    static const char *const eight = "    gold: {columns: [text, a], cells: [one, A, two, A, three, A, four, A, five, "
+                                     "A, six, A, seven, A, eight, A]}\n"
+                                     "    window: {last: 8}\n"; /* of which it is sure to hold seven */
+    assert_int_equal(trained_at("after: 7", eight, NULL), 0);
+    assert_int_equal(trained_at("after: 8", eight, never), 1);
+}
+
 static void a_gold_file_lies_beside_the_line_file(void **state)
 {
     (void)state;
@@ -167,6 +199,7 @@ int main(void)
         cmocka_unit_test(good_control_tasks_are_compiled),
         cmocka_unit_test(a_gold_file_must_fit_the_form),
         cmocka_unit_test(options_that_cannot_agree_are_mistakes),
+        cmocka_unit_test(a_training_that_could_never_end_is_a_mistake),
         cmocka_unit_test(a_gold_file_lies_beside_the_line_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
