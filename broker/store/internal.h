@@ -109,6 +109,7 @@ struct store {
     atomic_ullong commits_begun, commits_ended; /* LMDB's: see begin_snapshot in txn.c */
     /* settle.c: batches on disk; those of them that LMDB has; up to which a reader waits for it */
     atomic_ullong batches, settled, wanted;
+    int64_t settled_at_us;                /* on store_now_us's clock */
     void (*settle_wanted)(void *arg);
     void *settle_arg;
 

@@ -10,6 +10,8 @@
 
 #define GROWTH_SHARE 4 /* of the headroom (space.c): what is not settled may take so much of it */
 #define IDLE_SHARE 4   /* of the log: so much is settled at the first quiet moment */
+#define READERS_WAIT_US                                                                                                \
+    10000 /* while work goes on: a publisher that follows each batch would make it a commit of LMDB's again */
 
 static int do_again(void *arg, enum store_table tb, enum change_how how, struct store_val key, struct store_val value)
 {
@@ -63,7 +65,8 @@ int settle_commit(struct store *s)
     wal_reset(&s->wal);
     atomic_store(&s->settled, atomic_load(&s->batches));
     settle_tell(s);
-    uint64_t took = (uint64_t)(store_now_us() - begun);
+    s->settled_at_us = store_now_us();
+    uint64_t took = (uint64_t)(s->settled_at_us - begun);
     s->counters.settles++;
     s->counters.settle_us_total += took;
     if (took > s->counters.settle_us_max)
@@ -91,13 +94,19 @@ bool settle_needed(const struct store *s)
     return w->at > w->bytes - w->bytes / 8 || settle_growth_bytes(s) > space_headroom(s) / GROWTH_SHARE;
 }
 
+static bool reader_due(const struct store *s, enum settle how)
+{
+    return atomic_load(&s->wanted) > atomic_load(&s->settled) &&
+           (how != SETTLE_DUE || store_now_us() - s->settled_at_us >= READERS_WAIT_US);
+}
+
 enum store_rc store_settle(struct store *s, enum settle how)
 {
     const struct wal *w = &s->wal;
     assert(!s->write.open);
     if (s->read_only || atomic_load(&s->failed) || !pending(s))
         return STORE_OK;
-    bool due = how == SETTLE_ALL || settle_needed(s) || atomic_load(&s->wanted) > atomic_load(&s->settled) ||
+    bool due = how == SETTLE_ALL || settle_needed(s) || reader_due(s, how) ||
                (how == SETTLE_IDLE && w->at >= w->bytes / IDLE_SHARE);
     if (!due)
         return STORE_OK;

@@ -99,7 +99,8 @@ struct store_space {
 /* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it
  * must: no write transaction may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space);
-/* Commit to LMDB what is in the log, if it is time: a reader waits, or the log is nearly full; with `idle` a quarter will do, with `all` anything.
+/* Commit to LMDB what is in the log, if it is time: a reader waits and the last time was 10 ms ago, or the log is nearly full; with `idle` any reader, or a quarter
+ * of the log, will do, with `all` anything.
  * By the writer's thread, with no batch open: after each batch when its answers have left, and when idle. A store that is never settled commits to LMDB by itself
  * when the log is full. Whoever hands the writer's part to another thread settles all first. */
 enum settle { SETTLE_DUE, SETTLE_IDLE, SETTLE_ALL };

@@ -174,10 +174,32 @@ static void a_reader_on_another_thread_asks_the_writer_and_waits_for_it(void **s
     while (!atomic_load(&e.asked))
         sched_yield();
     assert_int_equal(settles(e.w), before);
+    e.w->s->settled_at_us = store_now_us();
+    assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK); /* work goes on, and the last one was just served */
+    assert_int_equal(settles(e.w), before);
+    e.w->s->settled_at_us -= 10000;
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(atomic_load(&e.seen));
     assert_int_equal(settles(e.w), before + 1);
+}
+
+static void a_reader_who_waits_is_served_at_the_first_quiet_moment(void **state)
+{
+    struct elsewhere e = { .w = *state };
+    struct store_options o = with_log(e.w);
+    pthread_t thread;
+    o.settle_wanted = is_asked;
+    o.settle_arg = &e;
+    open_with(e.w, o);
+    put_in_a_batch(e.w, "a", "1");
+    assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
+    while (!atomic_load(&e.asked))
+        sched_yield();
+    e.w->s->settled_at_us = store_now_us();
+    assert_int_equal(store_settle(e.w->s, SETTLE_IDLE), STORE_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(atomic_load(&e.seen));
 }
 
 static void a_reader_that_waits_is_told_when_the_store_fails(void **state)
@@ -597,6 +619,7 @@ int main(void)
         TEST(the_newest_word_on_a_key_counts),
         TEST(a_reader_keeps_its_snapshot_and_sees_what_was_committed_before_it),
         TEST(a_reader_on_another_thread_asks_the_writer_and_waits_for_it),
+        TEST(a_reader_who_waits_is_served_at_the_first_quiet_moment),
         TEST(a_reader_that_waits_is_told_when_the_store_fails),
         TEST(a_batch_that_does_not_fit_is_a_commit_of_lmdbs_with_all_before_it),
         TEST(a_full_log_is_settled_before_the_next_batch),
