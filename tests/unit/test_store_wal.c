@@ -174,10 +174,10 @@ static void a_reader_on_another_thread_asks_the_writer_and_waits_for_it(void **s
     while (!atomic_load(&e.asked))
         sched_yield();
     assert_int_equal(settles(e.w), before);
-    e.w->s->settled_at_us = store_now_us();
+    e.w->s->settled_at_us = store_now_us() + 1000000000;          /* a moment ago, however long that was */
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK); /* work goes on, and the last one was just served */
     assert_int_equal(settles(e.w), before);
-    e.w->s->settled_at_us -= 10000;
+    e.w->s->settled_at_us = store_now_us() - 10000;
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(atomic_load(&e.seen));
@@ -196,7 +196,7 @@ static void a_reader_who_waits_is_served_at_the_first_quiet_moment(void **state)
     assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
     while (!atomic_load(&e.asked))
         sched_yield();
-    e.w->s->settled_at_us = store_now_us();
+    e.w->s->settled_at_us = store_now_us() + 1000000000; /* a moment ago, however long that was */
     assert_int_equal(store_settle(e.w->s, SETTLE_IDLE), STORE_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(atomic_load(&e.seen));
