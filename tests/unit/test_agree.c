@@ -354,6 +354,197 @@ static void extreme_qualities_stay_in_bounds(void **state)
     close_poll(&p);
 }
 
+/* One field's values, as packed bytes; "" is missing. */
+static void values_are_the_same_as_their_kind_says(void **state)
+{
+    (void)state;
+    enum { CASE = 1, SPACE = 2 };
+    static const struct {
+        enum ld_type type;
+        const char *a, *b;
+        unsigned ignore;
+        int64_t tolerance;
+        bool same;
+    } rows[] = {
+        { LD_NUMBER, "\x05",
+          "\xa3"
+          "5.0",
+          0, 0, true },
+        { LD_NUMBER, "\x05", "\xff", 0, 0, false },
+        { LD_NUMBER, "\xff",
+          "\xa2"
+          "-1",
+          0, 0, true },
+        { LD_NUMBER, "\xff", "\xd1\xff\xff", 0, 0, true },
+        { LD_NUMBER, "\x05", "\xcb\x40\x14\0\0\0\0\0\0", 0, 0, true },
+        { LD_NUMBER, "\x05", "\xcb\x40\x14\1\0\0\0\0\0", 0, 0, false },
+        { LD_NUMBER, "\xcb\x40\x14\0\0\0\0\0\1", "\xcb\x40\x14\0\0\0\0\0\1", 0, 0, true },
+        { LD_NUMBER, "\xcb\x7f\xef\xff\xff\xff\xff\xff\xff", "\xcb\x7f\xef\xff\xff\xff\xff\xff\xff", 0, 5,
+          true }, /* too large to be fixed */
+        { LD_NUMBER, "\xcb\x7f\xef\xff\xff\xff\xff\xff\xff", "\xcb\x7f\xef\xff\xff\xff\xff\xff\xfe", 0, 5, false },
+        { LD_NUMBER, "\xcb\x7f\xef\xff\xff\xff\xff\xff\xff", "\x05", 0, 5, false },
+        { LD_NUMBER, "\x05", "\xcb\x7f\xef\xff\xff\xff\xff\xff\xff", 0, 5, false },
+        { LD_NUMBER,
+          "\xa5"
+          "1e400",
+          "\xa6"
+          "10e399",
+          0, 5, true },
+        { LD_NUMBER,
+          "\xa5"
+          "1e400",
+          "\xa5"
+          "1e401",
+          0, 5, false },
+        { LD_NUMBER,
+          "\xa5"
+          "1e400",
+          "\xcb\x40\x14\0\0\0\0\0\0", 0, 5, false },
+        { LD_NUMBER,
+          "\xa4"
+          "1.01",
+          "\xa4"
+          "1.02",
+          0, 10000, true },
+        { LD_NUMBER,
+          "\xa4"
+          "1.02",
+          "\xa4"
+          "1.01",
+          0, 9999, false },
+        { LD_NUMBER,
+          "\xa3"
+          "one",
+          "\x01", 0, 0, false },
+        { LD_NUMBER, "\x01",
+          "\xa3"
+          "one",
+          0, 0, false },
+        { LD_NUMBER, "\xc3", "\xc3", 0, 0, false }, /* what is no number is like none */
+        { LD_NUMBER, "\x01", "\xc3", 0, 0, false },
+        { LD_TEXT, "", "\xc0", 0, 0, true },
+        { LD_TEXT, "\xa0", "\x90", 0, 0, true },
+        { LD_TEXT, "\xa1x", "\xc0", 0, 0, false },
+        { LD_TEXT, "\xc0", "\xa1x", 0, 0, false },
+        { LD_TEXT, "\xc1", "\xa1x", 0, 0, false }, /* what cannot be read agrees with nothing */
+        { LD_TEXT, "\xa1x", "\xc1", 0, 0, false },
+        { LD_TEXT, "\xa1x", "\x91\xa1x", 0, 0, false },
+        { LD_TEXT, "\x91\xa1x", "\xa1x", 0, 0, false },
+        { LD_TEXT, "\xc3", "\xc3", 0, 0, true },
+        { LD_TEXT, "\xc3", "\xc2", 0, 0, false },
+        { LD_TEXT, "\x01", "\xc3", 0, 0, false },
+        { LD_TEXT, "\xa1x", "\xc3", 0, 0, false },
+        { LD_TEXT, "\xa1x", "\xa2xy", 0, 0, false },
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa5 a\t b", SPACE, 0, true },
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa4"
+          "a b ",
+          SPACE, 0, true },
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa2"
+          "ab",
+          SPACE, 0, false },
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa3"
+          "A b",
+          SPACE, 0, false },
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa4"
+          "A  b",
+          CASE, 0, false }, /* blanks count where only case does not */
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa4"
+          "a\xc2\xa0"
+          "b",
+          SPACE, 0, true },
+        { LD_TEXT,
+          "\xa3"
+          "a b",
+          "\xa3"
+          "a\x1f"
+          "b",
+          SPACE, 0, false },
+        { LD_TEXT,
+          "\xa1"
+          "Q",
+          "\xa1"
+          "q",
+          CASE, 0, true },
+        { LD_TEXT,
+          "\xa1"
+          "@",
+          "\xa1"
+          "`",
+          CASE, 0, false }, /* 0x40 and 0x60, the other side of A */
+        { LD_TEXT,
+          "\xa1"
+          "[",
+          "\xa1"
+          "{",
+          CASE, 0, false },                                          /* ... and of Z */
+        { LD_TEXT, "\xa2\xc3\x9e", "\xa2\xc3\xbe", CASE, 0, true },  /* thorn */
+        { LD_TEXT, "\xa2\xc3\x97", "\xa2\xc3\xb7", CASE, 0, false }, /* a times is no capital division */
+        { LD_TEXT, "\xa2\xc3\x9f", "\xa2\xc3\xbf", CASE, 0, false }, /* sharp s has no such small one */
+        { LD_TEXT, "\xa2\xc5\xb8", "\xa2\xc3\xbf", CASE, 0, true },  /* Y with diaeresis */
+        { LD_TEXT, "\xa2\xc4\x80", "\xa2\xc4\x81", CASE, 0, true },  /* A with macron */
+        { LD_TEXT, "\xa2\xc4\xb0", "\xa2\xc4\xb1", CASE, 0, false }, /* I with a dot, i without one */
+        { LD_TEXT, "\xa2\xc4\xb6", "\xa2\xc4\xb7", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc4\xb8", "\xa2\xc4\xb9", CASE, 0, false }, /* kra, L with acute */
+        { LD_TEXT, "\xa2\xc4\xb9", "\xa2\xc4\xba", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc5\x87", "\xa2\xc5\x88", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc5\x89", "\xa2\xc5\x8a", CASE, 0, false },
+        { LD_TEXT, "\xa2\xc5\x8a", "\xa2\xc5\x8b", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc5\xb6", "\xa2\xc5\xb7", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc5\xb9", "\xa2\xc5\xba", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc5\xbd", "\xa2\xc5\xbe", CASE, 0, true },
+        { LD_TEXT, "\xa2\xc5\xbf", "\xa2\xc6\x80", CASE, 0, false },
+        { LD_TEXT, "\xa2\xce\x91", "\xa2\xce\xb1", CASE, 0, true },  /* alpha */
+        { LD_TEXT, "\xa2\xce\xa9", "\xa2\xcf\x89", CASE, 0, true },  /* omega */
+        { LD_TEXT, "\xa2\xce\xa2", "\xa2\xcf\x82", CASE, 0, false }, /* there is no capital final sigma */
+        { LD_TEXT, "\xa2\xce\xaa", "\xa2\xcf\x8a", CASE, 0, false },
+        { LD_TEXT, "\xa2\xd0\x90", "\xa2\xd0\xb0", CASE, 0, true }, /* a */
+        { LD_TEXT, "\xa2\xd0\x81", "\xa2\xd1\x91", CASE, 0, true }, /* yo */
+        { LD_TEXT, "\xa2\xd0\xaf", "\xa2\xd1\x8f", CASE, 0, true },
+        { LD_TEXT, "\xa2\xd0\xb0", "\xa2\xd1\x90", CASE, 0, false },
+        { LD_TEXT, "\xa3\xe2\x82\xac", "\xa3\xe2\x82\xad", CASE, 0, false },
+        { LD_TEXT, "\xa4\xf0\x9f\x98\x80", "\xa4\xf0\x9f\x98\x80", CASE, 0, true },
+        { LD_TEXT, "\xa4\xf0\x9f\x98\x80", "\xa4\xf0\x9f\x98\x81", CASE, 0, false },
+        { LD_CHECK_BOX, "\x92\xa1x\xa1y", "\x92\xa1y\xa1x", 0, 0, true },
+        { LD_CHECK_BOX, "\x92\xa1x\xa1y", "\x91\xa1x", 0, 0, false },
+        { LD_CHECK_BOX, "\x92\xa1x\xa1y", "\x92\xa1x\xa1z", 0, 0, false },
+        { LD_CHECK_BOX, "\x91\xa1x", "\x91\xa2xy", 0, 0, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct ld_field f = { .type = rows[i].type };
+        const struct ld_copies how = { .ignore_case = rows[i].ignore & CASE,
+                                       .ignore_space = rows[i].ignore & SPACE,
+                                       .tolerance_micros = rows[i].tolerance };
+        /* a double's zeros end no string */
+        struct slp_bytes a = { rows[i].a, (uint8_t)rows[i].a[0] == 0xcb ? 9 : (uint32_t)strlen(rows[i].a) };
+        struct slp_bytes b = { rows[i].b, (uint8_t)rows[i].b[0] == 0xcb ? 9 : (uint32_t)strlen(rows[i].b) };
+        if (!a.n)
+            a.p = NULL;
+        if (agree_value_same(&f, &how, a, b) != rows[i].same)
+            fail_msg("row %zu: '%s' and '%s' should%s be the same", i, rows[i].a, rows[i].b,
+                     rows[i].same ? "" : " not");
+        if (agree_value_same(&f, &how, b, a) != rows[i].same)
+            fail_msg("row %zu: the other way round it is not so", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +559,7 @@ int main(void)
         cmocka_unit_test(without_control_answers_two_options_stay_even),
         cmocka_unit_test(the_order_of_answers_does_not_move_a_posterior),
         cmocka_unit_test(extreme_qualities_stay_in_bounds),
+        cmocka_unit_test(values_are_the_same_as_their_kind_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,6 +258,32 @@ static void likeness_is_counted_in_edits(void **state)
     }
 }
 
+struct change {
+    const char *from, *to;
+    bool compatible;
+};
+
+/* Each change of the good line alone: is what it makes of the line compatible with it? */
+static void expect_changes(const char *base, const struct change *rows, size_t n)
+{
+    struct ld_line *old_line = good_line(base), *same = good_line(base);
+    assert_true(ld_compatible(old_line, same));
+    ld_free(&same);
+    for (size_t i = 0; i < n; i++) {
+        char text[2048];
+        const char *at = strstr(base, rows[i].from);
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - base), base, rows[i].to, at + strlen(rows[i].from));
+        if (strstr(rows[i].to, "after: []")) /* then s.f is not upstream any more */
+            strcpy(strstr(text, "when: s.f == 'a', "), "shows: [i]}\n");
+        struct ld_line *l = good_line(text);
+        if (ld_compatible(old_line, l) != rows[i].compatible)
+            fail_msg("%s -> %s", rows[i].from, rows[i].to);
+        ld_free(&l);
+    }
+    ld_free(&old_line);
+}
+
 static void only_harmless_changes_are_compatible(void **state)
 {
     (void)state;
@@ -266,10 +292,7 @@ static void only_harmless_changes_are_compatible(void **state)
         "  - name: s\n    title: T\n    reward: 1\n    lease: 1m\n    worker: {kind: human, skills: {e: 1}}\n"
         "    form: {title: F, fields: [{name: f, type: radio, options: [a, b], label: L}]}\n"
         "  - {name: t, when: s.f == 'a', shows: [i]}\n";
-    static const struct {
-        const char *from, *to;
-        bool compatible;
-    } rows[] = {
+    static const struct change rows[] = {
         { "title: T", "title: Other", true },
         { "reward: 1", "reward: 2", true },
         { "lease: 1m", "lease: 2m", true },
@@ -297,22 +320,58 @@ static void only_harmless_changes_are_compatible(void **state)
         { "when: s.f == 'a', ", "", false },
         { "{name: t", "{after: [], name: t", false },
     };
-    struct ld_line *old_line = good_line(base), *same = good_line(base);
-    assert_true(ld_compatible(old_line, same));
-    ld_free(&same);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char text[1024];
-        const char *at = strstr(base, rows[i].from);
-        assert_non_null(at);
-        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - base), base, rows[i].to, at + strlen(rows[i].from));
-        if (strstr(rows[i].to, "after: []")) /* then s.f is not upstream any more */
-            strcpy(strstr(text, "when: s.f == 'a', "), "shows: [i]}\n");
-        struct ld_line *l = good_line(text);
-        if (ld_compatible(old_line, l) != rows[i].compatible)
-            fail_msg("%s -> %s", rows[i].from, rows[i].to);
-        ld_free(&l);
-    }
-    ld_free(&old_line);
+    expect_changes(base, rows, sizeof rows / sizeof *rows);
+}
+
+static void what_decides_who_works_and_what_stands_is_not_harmless(void **state)
+{
+    (void)state;
+    static const char base[] =
+        "line: a\ninput: [{name: i, type: text}]\nstations:\n"
+        "  - name: s\n    form: {fields: [{name: f, type: short_answer}, {name: g, type: number}]}\n"
+        "    worker: {only_hubs: [h], not_teams: [t], prefer: idle}\n    copies: {min: 2, max: 4}\n"
+        "    agree: {on: [f, g], method: plurality, ties: first, ignore: [case], tolerance: 0.5}\n"
+        "  - name: w\n    after: []\n    form: {fields: [{name: x, type: short_answer}]}\n"
+        "  - name: r\n    type: improve\n    after: [w]\n    reasons: [bad]\n    rounds: 2\n    sample: 0.5\n    "
+        "first: 3\n"
+        "  - name: z\n    after: [s, r]\n    worker: {not_who_did: [w]}\n    shows: [i]\n"
+        "  - name: p\n    type: tournament\n    after: []\n    contestants: 3\n    auto_judge: {equal: 2}\n"
+        "    jury: {max: 3, ties: first}\n    form: {fields: [{name: q, type: short_answer}]}\n";
+    static const struct change rows[] = {
+        { "min: 2", "min: 3", false },
+        { "max: 4", "max: 5", false },
+        { "plurality, ties: first", "plurality, ties: more", false },
+        { "on: [f, g], method: plurality, ties: first, ignore: [case], tolerance: 0.5", "method: all", false },
+        { "on: [f, g]", "on: [g, f]", true }, /* in whatever order: the same fields */
+        { "tolerance: 0.5", "tolerance: 0.6", false },
+        { "ignore: [case]", "ignore: [space]", false },
+        { "ignore: [case]", "ignore: [case, space]", false },
+        { "on: [f, g], method: plurality, ties: first, ignore: [case], tolerance: 0.5",
+          "on: [f], method: plurality, ties: first, ignore: [case]", false },
+        { "only_hubs: [h]", "only_hubs: [k]", false },
+        { "only_hubs: [h]", "only_hubs: [h, k]", false },
+        { "only_hubs: [h]", "not_hubs: [h]", false },
+        { "not_teams: [t]", "only_teams: [t]", false },
+        { "not_teams: [t]", "not_teams: [u]", false },
+        { "prefer: idle", "prefer: best", false },
+        { "not_who_did: [w]", "not_who_did: [s]", false },
+        { "not_who_did: [w]", "not_who_did: [w, s]", false },
+        { "reasons: [bad]", "reasons: [worse]", false },
+        { "reasons: [bad]", "reasons: [bad, worse]", false },
+        { "rounds: 2", "rounds: 3", false },
+        { "sample: 0.5", "sample: 0.4", false },
+        { "first: 3", "first: 4", false },
+        { "reasons: [bad]", "reasons: [bad]\n    author: true", false },
+        { "reasons: [bad]", "reasons: [bad]\n    on_exhausted: z", false },
+        { "reasons: [bad]", "reasons: [bad]\n    return_to_author: 1m", true },
+        { "after: [s, r]", "after: [r, p]", false },
+        { "shows: [i]", "shows: [s.f]", false },
+        { "equal: 2", "equal: 3", false },
+        { "contestants: 3", "contestants: 4", false },
+        { "jury: {max: 3", "jury: {max: 5", false },
+        { "  - name: z", "  - name: y\n    after: [w]\n  - name: z", false },
+    };
+    expect_changes(base, rows, sizeof rows / sizeof *rows);
 }
 
 /* ---- values ---- */
@@ -561,6 +620,7 @@ int main(void)
         cmocka_unit_test(money_may_come_as_a_number),
         cmocka_unit_test(likeness_is_counted_in_edits),
         cmocka_unit_test(only_harmless_changes_are_compatible),
+        cmocka_unit_test(what_decides_who_works_and_what_stands_is_not_harmless),
         cmocka_unit_test(texts_have_the_form_of_their_type),
         cmocka_unit_test(texts_keep_options_and_lengths),
         cmocka_unit_test(packed_values_are_checked_by_kind),
