@@ -50,6 +50,13 @@ static void a_gold_file_must_fit_the_form(void **state)
         { "[text, a]", "['', A]", "row 1 of the gold file: text: is required" },
         { "[text, a]", "[one, '']", "row 1 of the gold file has no answer" },
         { "[text, a]", "[one, A, one, B]", "row 2 of the gold file shows the same as row 1" },
+        { "[text, a, a]", "[one, A, B]", "the gold file has two columns 'a'" },
+        { "[text, text, a]", "[one, two, B]", "the gold file has two columns 'text'" },
+        { "[text, answer.b]", "[one, A]",
+          "the gold file has a column 'answer.b', but the station neither shows nor asks that" },
+        { "[text, a]", "[one, {x: y}]", "'cells' must hold texts" },
+        { "[text, a]", "[one, A, two, B, three]", "the gold file has a row that is shorter than its header" },
+        { "[]", "[one]", "the gold file has no column 'text', which the station shows" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -64,6 +71,59 @@ static void a_gold_file_must_fit_the_form(void **state)
             fail_msg("'%s' is not told, but '%s'", bad[i].says,
                      linefile_problem_count(f) ? linefile_problem(f, 0) : "nothing");
         linefile_free(&f);
+    }
+}
+
+/* A cell is packed as an agent packs an answer, whatever its length. */
+static void cells_of_any_length_are_answers(void **state)
+{
+    static const unsigned bytes[] = { 1, 31, 32, 255, 256, 20000 };
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        static char yaml[30000], text[20001];
+        memset(text, 'x', bytes[i]);
+        text[bytes[i]] = 0;
+        snprintf(
+            yaml, sizeof yaml,
+            "line: l\ninput: [{name: text, type: text}]\nstations:\n  - name: s\n    form: {fields: [{name: a, type: "
+            "long_answer}]}\n    gold: {columns: [text, answer.a], cells: [one, %s]}\n",
+            text);
+        struct ld_line *l = good_line(yaml);
+        struct slp_bytes wanted = l->stations[0].gold.wanted[0];
+        struct slp_buf b = { 0 };
+        slp_pack_cstr(&b, text);
+        assert_int_equal(wanted.n, b.n);
+        assert_memory_equal(wanted.p, b.p, b.n);
+        slp_buf_free(&b);
+        ld_free(&l);
+    }
+}
+
+static void boxes_checked_in_any_number_are_a_list(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 20; n++) {
+        char yaml[2000] = "", boxes[200] = "", cell[200] = "";
+        struct slp_buf b = { 0 };
+        slp_pack_array(&b, n);
+        for (unsigned i = 0; i < n; i++) {
+            char name[8];
+            snprintf(name, sizeof name, "o%u", i);
+            slp_pack_cstr(&b, name);
+            snprintf(boxes + strlen(boxes), sizeof boxes - strlen(boxes), "%s%s", i ? ", " : "", name);
+            snprintf(cell + strlen(cell), sizeof cell - strlen(cell), "%s%s", i ? "|" : "", name);
+        }
+        snprintf(
+            yaml, sizeof yaml,
+            "line: l\ninput: [{name: text, type: text}]\nstations:\n  - name: s\n    form: {fields: [{name: c, type: "
+            "check_box, options: [%s]}]}\n    gold: {columns: [text, c], cells: [one, %s]}\n",
+            boxes, cell);
+        struct ld_line *l = good_line(yaml);
+        struct slp_bytes wanted = l->stations[0].gold.wanted[0];
+        assert_int_equal(wanted.n, b.n);
+        assert_memory_equal(wanted.p, b.p, b.n);
+        slp_buf_free(&b);
+        ld_free(&l);
     }
 }
 
@@ -104,6 +164,34 @@ static void options_that_cannot_agree_are_mistakes(void **state)
         { "    require: {abandonment: '< 0.1', newcomers: refuse}\n", "refuse goes with 'of: all'" },
         { "    require: {abandonment: '< 0.1', after: 60}\n", "nobody would ever be measured" },
         { "    window: {last: 3}\n", "'last' is 3" },
+        { "    window: {within: 1m}\n", "'within'" },
+        { "    window: 5\n", "'window' must be a map" },
+        { "    require: 5\n", "'require' must be a map" },
+        { "    require: {abandonment: '> '}\n", "must be a comparison with a share" },
+        { "    require: {abandonment: '> 1.5'}\n", "must be a comparison with a share" },
+        { "    require: {abandonment: '> half'}\n", "must be a comparison with a share" },
+        { "    require: {abandonment: '= 0.5'}\n", "must be a comparison with a share" },
+        { "    require: {abandonment: ''}\n", "must be a comparison with a share" },
+        { "    require: {returned: '< 0.5'}\n", "no station reviews this one" },
+        { "    window: {last: 10}\n    require: {abandonment: '< 0.5'}\n", "nobody would ever be measured" },
+        { "    copies: {min: 2}\n    agree: {method: all}\n    require: {agreement: '> 0.5'}\n",
+          "'agreement' is never measured here" },
+        { "    gold: 5\n", "'gold' must be a map" },
+        { "    gold: {columns: [text, a]}\n", "missing key 'file'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{after: 1, do: suspend}]}\n",
+          "missing key 'below'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: dance}]}\n",
+          "unknown do 'dance'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0, after: 1, do: suspend}]}\n",
+          "must be a share" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: suspend, at: o}]}\n",
+          "'at' goes with 'do: train'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: suspend, until: 0.9}]}\n",
+          "'until' goes with 'do: train'" },
+        { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: train, at: x}]}\n",
+          "there is no such station" },
+        { "    gold: {columns: [text, a], cells: [one, A], match: [{tolerance: 1}]}\n", "missing key 'field'" },
+        { "    gold: {columns: [text, a], cells: [one, A], match: [{field: a, ignore: [blanks]}]}\n", "not one of case, space" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -198,6 +286,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_control_tasks_are_compiled),
         cmocka_unit_test(a_gold_file_must_fit_the_form),
+        cmocka_unit_test(cells_of_any_length_are_answers),
+        cmocka_unit_test(boxes_checked_in_any_number_are_a_list),
         cmocka_unit_test(options_that_cannot_agree_are_mistakes),
         cmocka_unit_test(a_training_that_could_never_end_is_a_mistake),
         cmocka_unit_test(a_gold_file_lies_beside_the_line_file),

@@ -38,6 +38,29 @@ static const char *const whole[] = {
     "  - name: sure\n    after: [all]\n    copies: {min: 1, max: 4}\n"
     "    agree: {on: [b], method: posterior, confidence: 0.9}\n"
     "    form: {fields: [{name: b, type: radio, options: [1, 2, 3]}]}\n",
+    /* what is measured, and what is asked for */
+    "line: whole\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: write\n    at_once: 5\n    worker: {per_day: 9, skills: {law: 2}}\n    window: {last: 40, within: 3d}\n"
+    "    form: {fields: [{name: x, type: short_answer}, {name: c, type: check_box, options: [p, q]}, {name: n, type: "
+    "number}]}\n"
+    "    require: {approval: '> 0.5', returned: '< 0.5', gold: '>= 0.8', abandonment: '<= 0.25', after: 7}\n"
+    "    gold: {every: 3, columns: [text, x, c, n], cells: [one, A, 'p|q', '1', two, '', p, ''],\n"
+    "      match: [{field: x, ignore: [case, space]}, {field: n, tolerance: 0.1}],\n"
+    "      rules: [{below: 0.5, after: 2, do: train, at: practice, until: 0.9}, {below: 0.4, after: 1, do: lower, "
+    "skill: law},\n"
+    "        {below: 0.2, after: 2, do: suspend}]}\n"
+    "  - name: practice\n    after: []\n    form: {fields: [{name: x, type: short_answer}]}\n"
+    "    gold: {every: 1, columns: [text, x], cells: [one, A, two, B, three, C]}\n"
+    "  - name: check\n    type: improve\n    after: [write]\n    reasons: [copied]\n    first: 5\n    on_exhausted: "
+    "more\n"
+    "  - name: more\n    after: [check]\n    require: {agreement: '>= 0.5', of: all, newcomers: refuse}\n",
+    "line: whole\ninput:\n  - {name: text, type: text}\nstations:\n"
+    "  - name: pick\n    type: tournament\n    contestants: 4\n    worker: {only_teams: [red], not_hubs: [west]}\n"
+    "    auto_judge: {equal: 2, on: [a, n], ignore: [case], tolerance: 0.5}\n"
+    "    jury: {max: 3, ties: fail, title: Judge, instruction: well, lease: 1m, reward: 0.1, worker: {skills: {law: "
+    "1}, not_who_did: []}}\n"
+    "    form: {fields: [{name: a, type: short_answer, required: true}, {name: n, type: number}]}\n"
+    "  - name: after\n    when: pick.confidence > 0.5 and pick.a != ''\n    form: {fields: [{name: z, type: time}]}\n",
 };
 
 /* ---- places of values and keys ---- */
