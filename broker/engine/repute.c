@@ -28,7 +28,7 @@ bool repute_decode(struct store_val v, struct repute *r)
     if (r->standing) {
         r->since_wall_us = rdr_i64(&rd);
         const char *reason = rdr_str(&rd, &n);
-        r->reason_n = (uint16_t)(n < sizeof r->reason ? n : 0);
+        r->reason_n = (uint16_t)(n <= sizeof r->reason ? n : 0);
         rd.bad |= n > sizeof r->reason || r->standing >= STANDINGS;
         if (r->reason_n)
             memcpy(r->reason, reason, r->reason_n);

@@ -15,6 +15,8 @@
 
 #include "broker/engine/internal.h"
 
+#define REASON_TOLD_MAX 200 /* bytes of a suspension's reason, in an answer to why */
+
 /* ---- what is required ---- */
 
 static const char *const measure_words[] = { "approval", "returned", "gold", "agreement", "abandonment" };
@@ -358,10 +360,13 @@ bool standing_why(struct engine *e, const struct worker *w, const struct station
     if (!r || !e->station[st->key - 1]->guarded)
         return false;
     if (r->standing != STANDING_GOOD) {
+        size_t some = r->reason_n < REASON_TOLD_MAX ? r->reason_n : REASON_TOLD_MAX;
+        while (some && !sl_utf8_ok(r->reason, some)) /* not in the middle of a character */
+            some--;
         *code = r->standing == STANDING_TRAINING ? WHY_TRAINING : WHY_KEPT_OUT;
         snprintf(why, why_size, "%s at station %.*s%s%.*s",
                  r->standing == STANDING_TRAINING ? "in training, so nothing" : "suspended", n, s->def->name.p,
-                 r->reason_n ? ": " : "", (int)(r->reason_n < 200 ? r->reason_n : 0), r->reason);
+                 some ? ": " : "", (int)some, r->reason);
         return true;
     }
     if (s->def->require.of_all)
