@@ -387,7 +387,7 @@ void assigns_load(struct engine *e)
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
         uint64_t first = key_get_u64(c.key.p);
         struct store_val v;
-        if (!e_get(e, TABLE_ASSIGN, c.key.p, 8, &v)) {
+        if (c.key.n != 8 || !e_get(e, TABLE_ASSIGN, c.key.p, 8, &v)) {
             fail(e, STORE_CORRUPT);
             break;
         }

@@ -21,6 +21,15 @@ void walked(struct engine *e, enum store_rc rc)
         fail(e, rc);
 }
 
+uint32_t number_of_key(struct engine *e, const struct store_cursor *c, size_t key_n, uint32_t newest)
+{
+    uint32_t id = c->key.n == key_n ? key_get_u32(c->key.p) : 0;
+    if (id && id <= newest)
+        return id;
+    fail(e, STORE_CORRUPT);
+    return 0;
+}
+
 void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size)
 {
     if (need <= *cap)

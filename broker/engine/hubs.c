@@ -78,7 +78,8 @@ void hubs_load(struct engine *e)
             fail(e, STORE_CORRUPT);
             break;
         }
-        struct hub *h = hub_new(e, key_get_u32(c.key.p));
+        uint32_t id = number_of_key(e, &c, 4, e->meta.hub);
+        struct hub *h = id ? hub_new(e, id) : NULL;
         if (!h)
             break;
         name_set(&h->name, name, n);

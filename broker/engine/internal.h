@@ -424,6 +424,8 @@ void sort(struct engine *e, void *v, size_t n, size_t size, int (*order)(const v
 /* engine.c */
 void fail(struct engine *e, enum store_rc rc);
 void walked(struct engine *e, enum store_rc rc); /* a walk or a search ended with this: what is not the table's end is a failure */
+/* The number in front of the key of key_n bytes under which a cursor stands; 0 after a failure: it is none that was given. */
+uint32_t number_of_key(struct engine *e, const struct store_cursor *c, size_t key_n, uint32_t newest);
 void *grow(struct engine *e, void *p, uint32_t *cap, uint32_t need, size_t size); /* the array, or NULL after fail() */
 bool e_get(struct engine *e, enum store_table tb, const void *k, size_t kn, struct store_val *v); /* false: not there (or failed) */
 void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n);

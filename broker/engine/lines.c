@@ -183,10 +183,17 @@ static void definitions_load(struct engine *e)
     uint32_t version = 0;
     enum store_rc rc = store_cursor_open(e->t, TABLE_LINE, &c);
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
-        uint32_t id = key_get_u32(c.key.p), v = key_get_u32((const uint8_t *)c.key.p + 4);
+        uint32_t id = number_of_key(e, &c, 10, e->meta.line);
+        if (!id)
+            break;
+        uint32_t v = key_get_u32((const uint8_t *)c.key.p + 4);
         if (l && (id != l->id || v != version))
             definition_done(e, l, &b);
         version = v;
+        if (v && (!l || id != l->id || v != l->newest + 1)) { /* versions follow one another */
+            fail(e, STORE_CORRUPT);
+            break;
+        }
         if (v) {
             slp_buf_add(&b, c.val.p, c.val.n);
             continue;
@@ -220,12 +227,15 @@ void lines_load(struct engine *e)
         struct rdr r = rdr_on(c.val.p, c.val.n);
         uint32_t line = rdr_u32(&r), version = rdr_u32(&r);
         uint16_t idx = rdr_u16(&r);
+        uint32_t id = number_of_key(e, &c, 4, e->meta.station);
+        if (!id)
+            break;
         if (r.bad || !line || line > e->meta.line || !e->line[line - 1] || !version ||
             version > e->line[line - 1]->newest || idx >= e->line[line - 1]->version[version - 1].def->station_count) {
             fail(e, STORE_CORRUPT);
             break;
         }
-        struct station *s = station_new(e, key_get_u32(c.key.p), e->line[line - 1], version, idx);
+        struct station *s = station_new(e, id, e->line[line - 1], version, idx);
         if (s)
             s->paused = rdr_u8(&r);
         if (s && r.p < r.end) /* 0.1.0 knew no guards */

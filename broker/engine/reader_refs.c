@@ -80,7 +80,7 @@ static enum store_rc look_for(struct refs *f, enum store_table tb, const void *k
 static bool run_there(struct refs *f, uint32_t id)
 {
     f->looked++;
-    if (f->run.id != id && !rd_run_get(f->r, id, &f->run)) {
+    if ((!id || f->run.id != id) && !rd_run_get(f->r, id, &f->run)) { /* 0: none was read, and there is none */
         bool damaged = f->r->rc == STORE_CORRUPT; /* named where it lies, not by each that refers to it */
         f->run.id = 0;
         if (!lost(f) && !damaged)

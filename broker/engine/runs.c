@@ -146,7 +146,7 @@ static void head_load(struct engine *e, uint32_t id, struct rdr *rd)
     size_t n, fn;
     const char *name = rdr_str(rd, &n);
     uint32_t line = rdr_u32(rd), version = rdr_u32(rd);
-    if (rd->bad || n > SL_NAME_BYTES_MAX || !id || id > e->meta.run || !line || line > e->meta.line || !version ||
+    if (rd->bad || n > SL_NAME_BYTES_MAX || !line || line > e->meta.line || !version ||
         version > e->line[line - 1]->newest) {
         fail(e, STORE_CORRUPT);
         return;
@@ -186,7 +186,7 @@ static void head_load(struct engine *e, uint32_t id, struct rdr *rd)
 
 static void queue_load(struct engine *e, uint32_t id, uint32_t part, struct rdr *rd)
 {
-    struct run *r = id && id <= e->meta.run ? e->run[id - 1] : NULL;
+    struct run *r = e->run[id - 1];
     if (!r || part > r->lv->station_count) {
         fail(e, STORE_CORRUPT);
         return;
@@ -222,7 +222,10 @@ void runs_load(struct engine *e)
     enum store_rc rc = store_cursor_open(e->t, TABLE_RUN, &c);
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
         const uint8_t *k = c.key.p;
-        uint32_t id = key_get_u32(k), part = (uint32_t)k[4] << 8 | k[5];
+        uint32_t id = number_of_key(e, &c, 6, e->meta.run);
+        if (!id)
+            break;
+        uint32_t part = (uint32_t)k[4] << 8 | k[5];
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         if (part == 0)
             head_load(e, id, &rd);

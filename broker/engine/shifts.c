@@ -242,7 +242,7 @@ void shifts_load(struct engine *e)
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
         struct rdr r = rdr_on(c.val.p, c.val.n);
         int64_t time[SL_SHIFT_TIMES_MAX];
-        uint32_t hub = rdr_u32(&r), id = key_get_u32(c.key.p);
+        uint32_t hub = rdr_u32(&r), id = number_of_key(e, &c, 4, e->meta.shift);
         bool on = rdr_u8(&r), settling = rdr_u8(&r);
         uint64_t returned = rdr_u64(&r);
         int64_t off = rdr_i64(&r), overtime = rdr_i64(&r), until = rdr_i64(&r);
@@ -251,8 +251,7 @@ void shifts_load(struct engine *e)
         uint32_t times = rdr_u16(&r);
         for (uint32_t i = 0; i < times && i < SL_SHIFT_TIMES_MAX; i++)
             time[i] = rdr_i64(&r);
-        if (r.bad || times > SL_SHIFT_TIMES_MAX || !hub || hub > e->meta.hub || id > e->meta.shift || !id ||
-            n > SL_SHIFT_NAME_BYTES_MAX) {
+        if (r.bad || times > SL_SHIFT_TIMES_MAX || !hub || hub > e->meta.hub || !id || n > SL_SHIFT_NAME_BYTES_MAX) {
             fail(e, STORE_CORRUPT);
             break;
         }

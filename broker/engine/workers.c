@@ -136,12 +136,8 @@ void workers_load(struct engine *e)
     enum store_rc rc = store_cursor_open(e->t, TABLE_WORKER, &c);
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
         struct stored s;
-        uint32_t id = key_get_u32(c.key.p);
-        if (!id || id > e->meta.worker) {
-            fail(e, STORE_CORRUPT);
-            break;
-        }
-        struct worker *w = worker_new(e, id);
+        uint32_t id = number_of_key(e, &c, 4, e->meta.worker);
+        struct worker *w = id ? worker_new(e, id) : NULL;
         if (!w)
             break;
         if (!stored_read(c.val, &s) || !s.hub || s.hub > e->meta.hub ||

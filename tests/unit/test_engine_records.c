@@ -358,6 +358,59 @@ static void so_is_such_a_number_of_people_who_are_watched(void **state)
     spoil_each_byte(&watched);
 }
 
+enum key_how { KEY_CUT, KEY_LONGER, KEY_ZERO, KEY_FAR, KEY_SECOND_ZERO, KEY_SECOND_FAR, KEY_WAYS };
+
+/* The same record once more, under another key. False: there is no such key. */
+static bool spoil_key(struct record *to, const struct record *r, enum key_how how)
+{
+    *to = *r;
+    switch (how) {
+    case KEY_CUT: to->key_n--; break;
+    case KEY_LONGER: to->key[to->key_n++] = 1; break;
+    case KEY_ZERO: memset(to->key, 0, r->key_n < 4 ? r->key_n : 4); break;
+    case KEY_FAR: memset(to->key, 0x7f, r->key_n < 4 ? r->key_n : 4); break;
+    case KEY_SECOND_ZERO: memset(to->key + 4, 0, 4); break;
+    default: memset(to->key + 4, 0x7f, 4); break;
+    }
+    return to->key_n > 0 && to->key_n <= STORE_KEY_BYTES_MAX && (how < KEY_SECOND_ZERO || r->key_n >= 8);
+}
+
+/* Of each table's newest record there is a copy under a key that is too short, too long, or of something that never was. */
+static void spoil_each_key(const struct life *l)
+{
+    live_until(l);
+    struct play was = play;
+    unsigned spoiled = 0, refused = 0;
+    for (size_t i = 0; i < records; i++)
+        for (enum key_how how = KEY_CUT; how < KEY_WAYS; how++) {
+            static struct record to;
+            if ((i + 1 < records && record[i + 1].tb == record[i].tb) || is_stores_own(&record[i]) ||
+                !spoil_key(&to, &record[i], how))
+                continue;
+            if (getenv("SPOIL"))
+                fprintf(stderr, "%s %zu key %d\n", store_table_name(to.tb), i, how);
+            store_with(&to, to.v, to.n);
+            live_and_come_back(l, &to, &was);
+            refused += play.w.failed != STORE_OK;
+            spoiled++;
+        }
+    print_message("# %u keys spoiled, %u stores refused\n", spoiled, refused);
+    assert_true(spoiled > 80 && refused > 25);
+    end_unspoiled();
+}
+
+static void a_record_of_what_never_was_is_damage_or_harmless(void **state)
+{
+    (void)state;
+    spoil_each_key(&broad);
+}
+
+static void so_is_one_of_people_who_never_were(void **state)
+{
+    (void)state;
+    spoil_each_key(&watched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +418,8 @@ int main(void)
         cmocka_unit_test(so_is_one_of_people_who_are_watched),
         cmocka_unit_test(a_number_out_of_its_bounds_in_any_record_is_damage_or_harmless),
         cmocka_unit_test(so_is_such_a_number_of_people_who_are_watched),
+        cmocka_unit_test(a_record_of_what_never_was_is_damage_or_harmless),
+        cmocka_unit_test(so_is_one_of_people_who_never_were),
     };
     return cmocka_run_group_tests_name("spoiled records", tests, NULL, NULL);
 }
