@@ -23,7 +23,7 @@ static void allocations(bool in)
 static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
 {
     uint64_t failures = 0;
-    for (uint64_t n = 1;; n += stride + n / 16, failures++) {
+    for (uint64_t n = 1;; n += stride + n / 32, failures++) {
         alloc_arm(n, on);
         alloc_disarm();
         play_take(s, allocations);

@@ -191,7 +191,8 @@ static void options_that_cannot_agree_are_mistakes(void **state)
         { "    gold: {columns: [text, a], cells: [one, A], rules: [{below: 0.5, after: 1, do: train, at: x}]}\n",
           "there is no such station" },
         { "    gold: {columns: [text, a], cells: [one, A], match: [{tolerance: 1}]}\n", "missing key 'field'" },
-        { "    gold: {columns: [text, a], cells: [one, A], match: [{field: a, ignore: [blanks]}]}\n", "not one of case, space" },
+        { "    gold: {columns: [text, a], cells: [one, A], match: [{field: a, ignore: [blanks]}]}\n",
+          "not one of case, space" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
