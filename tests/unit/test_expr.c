@@ -305,6 +305,79 @@ static void names_may_look_like_much(void **state)
     ld_free(&l);
 }
 
+static void what_is_no_condition_is_told_with_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *when, *says;
+    } rows[] = {
+        { "''", "column 1: the condition ends where a value should stand" },
+        { "'a =='", "column 5: the condition ends where a value should stand" },
+        { "'== 1'", "column 1: a value should stand here" },
+        { "'a == )'", "column 6: a value should stand here" },
+        { "'(a == 1'", "column 1: this parenthesis is not closed" },
+        { "'a == 1)'", "column 7: " },
+        { "'a == 1 2'", "column 8: " },
+        { "'a and'", "column 6: the condition ends where a value should stand" },
+        { "'not'", "column 4: the condition ends where a value should stand" },
+        { "'a or (b and )'", "column 13: a value should stand here" },
+        { "'a = 1'", "column 3: '=' does not compare: write ==" },
+        { "'a <> 1'", "column 3: '<>' is written !=" },
+        { "'a && b'", "column 3: '&&' is written and" },
+        { "'a || b'", "column 3: '||' is written or" },
+        { "'!a'", "column 1: '!' is written not" },
+        { "'a == #'", "column 6: this character has no meaning here" },
+        { "'a == \"x'", "column 6: the closing quote is missing" },
+        { "'a == -'", "column 6: this is neither a number nor a name" },
+        { "'a == -x'", "column 6: this is neither a number nor a name" },
+        { "'a == +x'", "column 6: this is neither a number nor a name" },
+        { "'a == .x'", "column 6: this is neither a number nor a name" },
+        { "'a == 1 and d == 2'", "column 12: " },
+        { "'1'", "column 1: " },
+        { "'\"x\"'", "column 1: " },
+        { "'null'", "column 1: " },
+        { "'null < a'", "column " },
+        { "'a < null'", "column " },
+        { "'radio == 1'", "'1' is no option of 'radio'" },
+        { "'radio != \"z\"'", "'z' is no option of 'radio'" },
+        { "'\"z\" == radio'", "'z' is no option of 'radio'" },
+        { "'radio == true'", "'true' is no option of 'radio'" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof yaml,
+                 "line: l\ninput: [{name: a, type: general}, {name: b, type: general}, {name: radio, type: text, "
+                 "options: [x, y]}]\n"
+                 "stations:\n  - name: s\n    when: %s\n",
+                 rows[i].when);
+        struct linefile *f = linefile_parse("l.yml", yaml, strlen(yaml));
+        assert_non_null(f);
+        size_t n = linefile_check(f);
+        if (n != 1 || !strstr(linefile_problem(f, 0), rows[i].says))
+            fail_msg("%s: %zu problems, '%s', not '%s'", rows[i].when, n, n ? linefile_problem(f, 0) : "",
+                     rows[i].says);
+        linefile_free(&f);
+    }
+}
+
+static void options_may_be_compared_with_what_is_none_where_it_says_something(void **state)
+{
+    (void)state;
+    static const char *const rows[] = { "radio == null", "radio < \"z\"", "radio == \"x\"",
+                                        "radio != a",    "a == \"z\"",    "a\\t==\\n1\\r and b" };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char yaml[1024];
+        bool quoted = strchr(rows[i], '\\') != NULL; /* with escapes of YAML: blanks of every kind */
+        snprintf(yaml, sizeof yaml,
+                 "line: l\ninput: [{name: a, type: general}, {name: b, type: general}, {name: radio, type: text, "
+                 "options: [x, y]}]\n"
+                 "stations:\n  - name: s\n    when: %s%s%s\n",
+                 quoted ? "\"" : "'", rows[i], quoted ? "\"" : "'");
+        struct ld_line *l = good_line(yaml);
+        ld_free(&l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +388,8 @@ int main(void)
         cmocka_unit_test(literals_are_read_as_written),
         cmocka_unit_test(a_long_condition_compiles_up_to_the_limit),
         cmocka_unit_test(names_may_look_like_much),
+        cmocka_unit_test(what_is_no_condition_is_told_with_its_place),
+        cmocka_unit_test(options_may_be_compared_with_what_is_none_where_it_says_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
