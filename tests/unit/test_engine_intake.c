@@ -410,6 +410,77 @@ static void a_key_twice_in_a_frame_with_other_values_refuses_a_numbered_frame_wh
     assert_int_equal(done.duplicates, 1);
 }
 
+/* Keys that begin alike are different ones, however they are sorted; what was sent before under one counts, too. */
+static void keys_of_a_numbered_frame_are_told_apart_by_every_byte(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "b", "a", "ab", "abc", "a", "", "b", "ab", "" };
+    static const char *const texts[] = { "1", "2", "3", "4", "2", "5", "1", "3", "6" };
+    for (unsigned i = 0; i < 9; i++)
+        row(texts[i], NULL, NULL), key(names[i]);
+    numbered(1, 1);
+    assert_int_equal(send(), SLP_E_OK);
+    assert_int_equal(done.accepted, 6);
+    assert_int_equal(done.duplicates, 3);
+    row("4", NULL, NULL), key("abc");
+    row("7", NULL, NULL), key("ab"); /* which named "3" */
+    numbered(1, 10);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    assert_int_equal(units(), 6);
+    producer_is(1, 9);
+    row("7", NULL, NULL), key("z"); /* rows that came before are not looked at again */
+    row("8", NULL, NULL), key("z");
+    numbered(1, 9);
+    assert_int_equal(send(), SLP_E_OK);
+    assert_int_equal(units(), 7);
+}
+
+static void a_producer_has_an_id_of_16_bytes_and_numbers_from_one(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned bytes;
+        bool seq;
+        uint64_t first;
+        enum slp_code code;
+    } rows_[] = {
+        { 15, true, 1, SLP_E_BAD_VALUE },
+        { 16, false, 1, SLP_E_MISSING_FIELD },
+        { 16, true, 0, SLP_E_MISSING_FIELD },
+        { 16, true, 2, SLP_E_SEQUENCE_GAP },
+        { 16, true, 1, SLP_E_OK },
+    };
+    for (size_t i = 0; i < sizeof rows_ / sizeof *rows_; i++) {
+        row("x", NULL, NULL);
+        put.producer = (struct slp_bytes){ "0123456789abcdef", rows_[i].bytes };
+        put.epoch = 1;
+        put.first_seq = rows_[i].first;
+        SLP_SET(&put, put, producer);
+        SLP_SET(&put, put, epoch);
+        if (rows_[i].seq)
+            SLP_SET(&put, put, first_seq);
+        if (send() != rows_[i].code)
+            fail_msg("row %zu", i);
+    }
+    assert_int_equal(units(), 1);
+    static const struct {
+        uint64_t run;
+        unsigned bytes;
+        enum slp_code code;
+    } asked[] = { { 0, 16, SLP_E_NOT_FOUND }, { 2, 16, SLP_E_NOT_FOUND }, { 1, 15, SLP_E_BAD_VALUE } };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct slp_producer_get q = { .run_id = asked[i].run, .producer = { "0123456789abcdef", asked[i].bytes } };
+        assert_int_equal(world_code(world_send(&w, WORLD_CLIENT, SLP_PRODUCER_GET, &q)), asked[i].code);
+    }
+    assert_int_equal(world_run_set(&w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
+    for (int i = 0; i < 20; i++)
+        world_tick(&w);
+    struct slp_producer_get q = { .run_id = 1, .producer = { "0123456789abcdef", 16 } };
+    assert_int_equal(world_code(world_send(&w, WORLD_CLIENT, SLP_PRODUCER_GET, &q)), SLP_E_NOT_FOUND);
+    row("x", NULL, NULL), key("k");
+    assert_int_equal(send(), SLP_E_NOT_FOUND);
+}
+
 static void there_are_as_many_keys_as_rows_and_none_is_too_long(void **state)
 {
     char k[SL_KEY_BYTES_MAX + 2];
@@ -553,6 +624,8 @@ int main(void)
         TEST(a_key_names_one_unit_for_good),
         TEST(keys_are_found_across_segments_of_the_same_frame),
         TEST(a_key_twice_in_a_frame_with_other_values_refuses_a_numbered_frame_whole),
+        TEST(keys_of_a_numbered_frame_are_told_apart_by_every_byte),
+        TEST(a_producer_has_an_id_of_16_bytes_and_numbers_from_one),
         TEST(there_are_as_many_keys_as_rows_and_none_is_too_long),
         TEST(a_run_above_its_quota_refuses_new_units_until_some_are_done),
         TEST(a_full_store_takes_results_and_no_units),
