@@ -21,7 +21,7 @@ struct amap {
 
 bool amap_put(struct amap *m, uint64_t no, struct aseg *s); /* a number that is not in it. False: no memory, and nothing changed */
 struct aseg *amap_get(const struct amap *m, uint64_t no);   /* NULL: not in it */
-void amap_del(struct amap *m, uint64_t no);                 /* it must be in it */
+void amap_del(struct amap *m, uint64_t no);                 /* nothing, if it is not in it: a put may have failed */
 void amap_soon(const struct amap *m, uint64_t no);          /* this one is about to be put: fetch its place meanwhile */
 void amap_free(struct amap *m);
 #endif

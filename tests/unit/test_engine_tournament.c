@@ -516,6 +516,57 @@ static void who_is_suspended_from_its_jury_may_enter(void **state)
     world_end(&s.w);
 }
 
+static void a_vote_is_a_text_of_up_to_three_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *packed;
+        uint32_t place;
+    } rows[] = {
+        { "\xa1"
+          "1",
+          1 },
+        { "\xa2"
+          "10",
+          10 },
+        { "\xa3"
+          "255",
+          255 },
+        { "\xa3"
+          "007",
+          7 },
+        { "\xa1"
+          "0",
+          0 },
+        { "\xa0", 0 },
+        { "\xa4"
+          "1000",
+          0 },
+        { "\xa2"
+          "1a",
+          0 },
+        { "\xa2"
+          "-1",
+          0 },
+        { "\xa2"
+          " 1",
+          0 },
+        { "\x01", 0 },
+        { "\xc0", 0 },
+        { "\x91\xa1"
+          "1",
+          0 },
+        { "\xa3"
+          "12",
+          0 },
+        { "", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct slp_list form = { rows[i].packed, (uint32_t)strlen(rows[i].packed), 1 };
+        assert_int_equal(jury_place(&form), rows[i].place);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +589,7 @@ int main(void)
         cmocka_unit_test(a_failure_counts_and_a_requeue_asks_for_the_rest),
         cmocka_unit_test(who_is_suspended_from_it_judges_no_more_either),
         cmocka_unit_test(who_is_suspended_from_its_jury_may_enter),
+        cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,25 @@ static void stations_stand_in_topological_order(void **state)
     ld_free(&l);
 }
 
+/* Ten stations with names of 60 letters, each after the next: told as far as there is room. */
+static void a_long_cycle_is_told_by_its_beginning(void **state)
+{
+    (void)state;
+    char yaml[4000], name[64];
+    int n = snprintf(yaml, sizeof yaml, "line: l\ninput: [{name: i, type: text}]\nstations:\n");
+    memset(name, 'x', sizeof name);
+    name[60] = 0;
+    for (int i = 0; i < 10; i++)
+        n += snprintf(yaml + n, sizeof yaml - (size_t)n, "  - {name: s%d%s, after: [s%d%s]}\n", i, name, (i + 1) % 10,
+                      name);
+    struct linefile *f = linefile_parse("l.yml", yaml, strlen(yaml));
+    assert_int_equal(linefile_check(f), 1);
+    const char *says = linefile_problem(f, 0);
+    assert_non_null(strstr(says, "'after' makes a cycle: s0"));
+    assert_non_null(strstr(says, " -> ... (10 stations) -> s0"));
+    linefile_free(&f);
+}
+
 /* Packed lines, for what YAML cannot say. */
 static void pack_field(struct slp_buf *b, const char *name, const char *type)
 {
@@ -619,6 +638,7 @@ int main(void)
         cmocka_unit_test(what_no_yaml_file_can_say_is_refused),
         cmocka_unit_test(money_may_come_as_a_number),
         cmocka_unit_test(likeness_is_counted_in_edits),
+        cmocka_unit_test(a_long_cycle_is_told_by_its_beginning),
         cmocka_unit_test(only_harmless_changes_are_compatible),
         cmocka_unit_test(what_decides_who_works_and_what_stands_is_not_harmless),
         cmocka_unit_test(texts_have_the_form_of_their_type),

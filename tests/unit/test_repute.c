@@ -13,6 +13,20 @@
 
 /* ---- windows ---- */
 
+/* Minutes since 1970 in 32 bits: what is before or beyond that is at its edge. */
+static void a_window_of_any_time_counts(void **state)
+{
+    (void)state;
+    static const int64_t at[] = { INT64_MIN, -MINUTE, 0, UINT32_MAX * MINUTE, (UINT32_MAX + 5ll) * MINUTE, INT64_MAX };
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        struct window w = { 0 };
+        window_add(&w, 8, DAY, at[i], 1, 1);
+        assert_int_equal(window_tally(&w, DAY, at[i]).n, 1);
+        assert_int_equal(window_tally(&w, DAY, INT64_MIN).n, 1); /* the clock was set back */
+        assert_int_equal(window_tally(&w, DAY, INT64_MAX).n, i >= 3);
+    }
+}
+
 static void a_window_holds_the_last_ones(void **state)
 {
     struct window w = { 0 };
@@ -180,6 +194,7 @@ int main(void)
         cmocka_unit_test(who_answered_as_was_decided_agreed),
         cmocka_unit_test(all_versions_of_a_station_are_one),
         cmocka_unit_test(who_is_not_known_is_not_found),
+        cmocka_unit_test(a_window_of_any_time_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
