@@ -112,6 +112,18 @@ static struct input tell_space(struct committer *c)
     return (struct input){ .kind = INPUT_PRESSURE, .full = c->full, .room_bytes = c->room_bytes };
 }
 
+static void note_slow(const char *event, const char *key, int64_t took_us, uint64_t messages)
+{
+    if (took_us < SLOW_COMMIT_US) {
+        return;
+    }
+    struct log_line l;
+    log_begin(&l, LOG_LEVEL_WARN, event);
+    log_i64(&l, key, took_us);
+    log_u64(&l, "messages", messages);
+    log_end(&l);
+}
+
 static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, int64_t synced_from_us,
                          int64_t ended_us)
 {
@@ -121,13 +133,7 @@ static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, 
     histogram_add(&c->figures.commit_us, (uint64_t)(ended_us - synced_from_us));
     c->figures.store = *store_counters(c->o.store);
     pthread_mutex_unlock(&c->lock);
-    if (ended_us - synced_from_us >= SLOW_COMMIT_US) {
-        struct log_line l;
-        log_begin(&l, LOG_LEVEL_WARN, "slow_commit");
-        log_i64(&l, "commit_us", ended_us - synced_from_us);
-        log_u64(&l, "messages", items);
-        log_end(&l);
-    }
+    note_slow("slow_commit", "commit_us", ended_us - synced_from_us, items);
 }
 
 /* One transaction: `first` if there is one (the boot), pressure if it changed, the messages in order, a tick if it is
@@ -202,20 +208,20 @@ static void gather(struct committer *c, uint32_t answered)
     c->trust -= waiting && c->trust > 0;
 }
 
+/* A disk that hangs here holds up whoever comes next, too: the watchdog must see it. */
 static void settle(struct committer *c, enum settle how)
 {
-    atomic_store(&c->busy_since_us, clock_boot_us());
+    int64_t begun_us = clock_boot_us();
+    atomic_store(&c->busy_since_us, begun_us);
     must(c, "settle", store_settle(c->o.store, how));
     atomic_store(&c->busy_since_us, 0);
+    note_slow("slow_settle", "settle_us", clock_boot_us() - begun_us, 0);
 }
 
 static void idle(struct committer *c, bool long_since)
 {
     int64_t now_us = clock_boot_us();
-    /* A disk that hangs here holds up whoever comes next, too: the watchdog must see it. */
-    atomic_store(&c->busy_since_us, now_us);
-    must(c, "settle", store_settle(c->o.store, long_since ? SETTLE_ALL : SETTLE_IDLE));
-    atomic_store(&c->busy_since_us, 0);
+    settle(c, long_since ? SETTLE_ALL : SETTLE_IDLE);
     if (now_us - c->reader_check_us >= READER_CHECK_US) {
         c->reader_check_us = now_us;
         store_reader_check(c->o.store);

@@ -32,7 +32,7 @@ static const struct key {
     KEY("http", ENDPOINT, http, 0, 0, false),
     KEY("map_bytes", BYTES, map_bytes, 16 << 20, 1ll << 46, false),
     KEY("reserve_bytes", BYTES, reserve_bytes, 1 << 20, 1ll << 46, false),
-    KEY("wal_bytes", BYTES, wal_bytes, 64 << 10, 1ll << 30, false),
+    KEY("wal_bytes", BYTES, wal_bytes, 64 << 10, 64 << 20, false),
     KEY("queue_tasks_max", COUNT, engine.queue_tasks_max, 1, 1ll << 40, false),
     KEY("heartbeat", TIME, engine.heartbeat_us, 100000, 600ll * 1000000, false),
     KEY("grace", TIME, engine.grace_us, 1000000, 30ll * 86400 * 1000000, false),

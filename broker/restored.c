@@ -22,7 +22,7 @@ int restored(const char *dir)
     uint8_t id[16];
     uint64_t first;
     struct stat st;
-    const struct store_options o = { .dir = dir };
+    const struct store_options o = { .dir = dir, .wal_bytes = 1 }; /* the start makes the log, as it is configured */
     if (getrandom(id, sizeof id, 0) != sizeof id) {
         return complain(dir, "the system has no random numbers");
     }

@@ -53,9 +53,10 @@ static int mark_copy(const char *dir)
         rc = mdb_dbi_open(mt, "00", 0, &meta);
         if (rc == 0)
             rc = mdb_put(mt, meta, &key, &v, 0);
+        int none = rc == 0 ? mdb_del(mt, meta, &log, NULL) : 0;
+        if (rc == 0 && none != MDB_NOTFOUND)
+            rc = none;
         if (rc == 0)
-            rc = mdb_del(mt, meta, &log, NULL);
-        if (rc == 0 || rc == MDB_NOTFOUND)
             rc = mdb_txn_commit(mt);
         else
             mdb_txn_abort(mt);

@@ -3,13 +3,13 @@
  *   store.c     the life of a store: directory, lock, format, tables
  *   txn.c       transactions, single values
  *   cursor.c    ordered walks
- *   wal.c   the file that a batch is written to first
+ *   wal.c       the file that a batch is written to first
  *   settle.c    when LMDB commits what is in there
  *   envelope.c  CRC32C and the envelope around each value
  *   space.c     headroom, growth of the map
  *   backup.c    backup and verification
  *
- * Threads: everything in struct store belongs to the writer's thread, except what stands under `lock`, and `failed`.
+ * Threads: everything in struct store belongs to the writer's thread, except what stands under `lock`, and what is atomic.
  *
  * Files of a store's directory:
  *   data.mdb    LMDB's pages
@@ -32,25 +32,25 @@
 #define FORMAT_KEY "format"           /* in META: version (u32), id (16), big-endian like keys */
 #define FORMAT_BYTES 20
 #define COPY_KEY "copy"               /* in META, of a backup until it is a store of its own: one byte */
-#define WAL_KEY "wal"         /* in META, if a file `wal` belongs to the store: its bytes (u64) */
-#define WAL_KEY_BYTES 8
+#define WAL_KEY "wal"                 /* in META, if a file `wal` belongs to the store: its bytes (u64), its salt (u64) */
+#define WAL_KEY_BYTES 16
 #define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
 
-#define FORMAT_WITH_JOURNAL 3
+#define FORMAT_WITH_LOG 3
 
 /* ---- wal.c ---- */
 #define WAL_FILE "wal"
 #define WAL_SECTOR_BYTES 512u
 #define WAL_BYTES_DEFAULT (8u << 20)
-#define WAL_BYTES_MAX (1u << 30)
+#define WAL_BYTES_MAX (64u << 20) /* a start reads it into memory */
 #define WAL_BATCH_BYTES_MAX (1u << 20) /* a larger batch is better written once: it is a commit of LMDB's */
 enum change_how { CHANGE_PUT, CHANGE_APPEND, CHANGE_DELETE };
 enum { WAL_IS_GONE = -1, WAL_IS_DAMAGED = -2 }; /* beside LMDB's and errno's codes */
 
 struct wal {
     int fd;                      /* -1: there is none */
-    uint64_t bytes;              /* the file's length */
+    uint64_t bytes, salt;        /* the file's length, and what its checksums begin with */
     uint64_t at;                 /* the next batch goes here */
     uint32_t batches, changes;   /* since LMDB's last commit */
     uint8_t *batch;              /* the one that is being gathered, as it will lie in the file */
@@ -62,8 +62,8 @@ void wal_none(struct wal *w);
 void wal_close(struct wal *w);
 /* Errno's code, or LMDB's, or one of the two above. bytes: of the file, whole sectors. */
 int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync);
-int wal_open(struct wal *w, int dir_fd, uint64_t bytes, bool read_only);
-/* All changes of the batches of this generation, in order, then j stands behind them. `each` answers with a code: 0, LMDB's, or WAL_IS_DAMAGED: the change does not
+int wal_open(struct wal *w, int dir_fd, uint64_t bytes, uint64_t salt, bool read_only);
+/* All changes of the batches of this generation, in order, then w stands behind them. `each` answers with a code: 0, LMDB's, or WAL_IS_DAMAGED: the change does not
  * fit. NULL: only see how many there are. */
 typedef int wal_change(void *arg, enum store_table tb, enum change_how how, struct store_val key, struct store_val value);
 int wal_replay(struct wal *w, uint64_t generation, wal_change *each, void *arg, char *why, size_t why_size);
@@ -157,6 +157,7 @@ int settle_replay(struct store *s);
 int settle_commit(struct store *s);
 void settle_note(struct store *s); /* a batch is on disk */
 void settle_tell(struct store *s); /* those who wait: look again */
+bool settle_reader_due(const struct store *s);
 bool settle_needed(const struct store *s); /* before the next batch: there may be no room for it otherwise */
 /* Until LMDB has what was committed before this call. */
 enum store_rc settle_wait(struct store *s);
@@ -166,13 +167,13 @@ uint64_t settle_growth_bytes(const struct store *s); /* the map's, at most, that
 /* Write one change to its table. LMDB's code; NOTFOUND: there was nothing to delete. Neither key nor value may lie in LMDB's pages. */
 int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
               const struct store_val *part, size_t parts);
-void parts_copy(uint8_t *to, const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
 enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc);
 enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v);
 /* write.mt: a new one; one in which all is done that was committed. LMDB's code. */
 int txn_begin_writer(struct store *s);
 int txn_have_writer(struct store *s);
+int txn_put_log(struct store *s); /* in META, that the log belongs to the store */
 void txn_commit_failed(struct store *s, int rc); /* for good */
 int64_t store_now_us(void);
 void store_txn_free_pool(struct store *s);

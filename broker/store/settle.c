@@ -8,8 +8,9 @@
 #include <assert.h>
 #include <stdio.h>
 
-#define GROWTH_SHARE 4 /* of the headroom (space.c): what is not settled may take so much of it */
-#define IDLE_SHARE 4   /* of the log: so much is settled at the first quiet moment */
+#define GROWTH_SHARE 4    /* of the headroom (space.c): what is not settled may take so much of it */
+#define CHANGES_MAX 16384 /* each may dirty a page of memory, which LMDB keeps; and writing them takes its time */
+#define IDLE_SHARE 4      /* of the log: so much is settled at the first quiet moment */
 #define READERS_WAIT_US                                                                                                \
     10000 /* while work goes on: a publisher that follows each batch would make it a commit of LMDB's again */
 
@@ -19,7 +20,7 @@ static int do_again(void *arg, enum store_table tb, enum change_how how, struct 
     int rc = txn_write(&s->write, tb, how, key, &value, 1);
     s->write.changed = true;
     s->wal.changes++;
-    return rc == MDB_NOTFOUND || rc == MDB_KEYEXIST ? WAL_IS_DAMAGED : rc;
+    return rc == MDB_NOTFOUND ? WAL_IS_DAMAGED : rc;
 }
 
 int settle_replay(struct store *s)
@@ -91,23 +92,36 @@ uint64_t settle_growth_bytes(const struct store *s)
 bool settle_needed(const struct store *s)
 {
     const struct wal *w = &s->wal;
-    return w->at > w->bytes - w->bytes / 8 || settle_growth_bytes(s) > space_headroom(s) / GROWTH_SHARE;
+    return w->at > w->bytes - w->bytes / 8 || w->changes > CHANGES_MAX ||
+           settle_growth_bytes(s) > space_headroom(s) / GROWTH_SHARE;
 }
 
-static bool reader_due(const struct store *s, enum settle how)
+static bool reader_waits(const struct store *s)
 {
-    return atomic_load(&s->wanted) > atomic_load(&s->settled) &&
-           (how != SETTLE_DUE || store_now_us() - s->settled_at_us >= READERS_WAIT_US);
+    return atomic_load(&s->wanted) > atomic_load(&s->settled);
+}
+
+bool settle_reader_due(const struct store *s)
+{
+    return reader_waits(s) && store_now_us() - s->settled_at_us >= READERS_WAIT_US;
 }
 
 enum store_rc store_settle(struct store *s, enum settle how)
 {
     const struct wal *w = &s->wal;
     assert(!s->write.open);
-    if (s->read_only || atomic_load(&s->failed) || !pending(s))
+    if (s->read_only || atomic_load(&s->failed))
         return STORE_OK;
-    bool due = how == SETTLE_ALL || settle_needed(s) || reader_due(s, how) ||
-               (how == SETTLE_IDLE && w->at >= w->bytes / IDLE_SHARE);
+    if (!pending(s)) {
+        if (how == SETTLE_ALL &&
+            s->write.mt != NULL) { /* nothing is in it, but the map cannot move, nor another thread write */
+            mdb_txn_abort(s->write.mt);
+            s->write.mt = NULL;
+        }
+        return STORE_OK;
+    }
+    bool idle = how == SETTLE_IDLE && (reader_waits(s) || w->at >= w->bytes / IDLE_SHARE);
+    bool due = how == SETTLE_ALL || idle || settle_needed(s) || settle_reader_due(s);
     if (!due)
         return STORE_OK;
     int rc = txn_have_writer(s);

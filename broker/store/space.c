@@ -133,9 +133,11 @@ static uint64_t reusable(struct store *s, int64_t now_us)
     return s->reusable_bytes;
 }
 
-static uint64_t behind_use(const struct store *s, uint64_t used)
+/* What the disk can still take, with `used` bytes in use: some of them may not be in the file yet. */
+static uint64_t disk_growth(const struct store *s, uint64_t used)
 {
-    return s->file_bytes > used ? s->file_bytes - used : 0;
+    uint64_t all = s->disk_free_bytes + s->file_bytes;
+    return all > used ? all - used : 0;
 }
 
 /* Fullness has some play, so that it does not flap: it ends a quarter of the reserve above where it began. */
@@ -152,7 +154,7 @@ static bool disk_full(struct store *s, uint64_t growth, int64_t now_us, uint64_t
 /* With `used` bytes in the map: is all as it should be? */
 static bool has_room(struct store *s, uint64_t used, int64_t now_us, uint64_t *growth, uint64_t *reuse)
 {
-    *growth = s->disk_free_bytes + behind_use(s, used);
+    *growth = disk_growth(s, used);
     bool full = s->disk_known && disk_full(s, *growth, now_us, reuse);
     return !full && s->map_bytes >= used + space_headroom(s);
 }
@@ -165,7 +167,7 @@ static bool make_room(struct store *s, uint64_t used, enum store_rc *result)
     if (rc != 0) {
         snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s",
                  (unsigned long long)s->map_bytes, mdb_strerror(rc));
-        atomic_store(&s->failed, true); /* LMDB has unmapped the old map by then */
+        atomic_store(&s->failed, true); /* LMDB may have unmapped the old map by then */
         settle_tell(s);
         *result = STORE_IO;
     }
@@ -189,13 +191,13 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
     bool full = s->faults.full;
     if (result == STORE_OK && s->map_bytes < used + space_headroom(s) && !make_room(s, used, &result))
         full = true;
-    growth = s->disk_free_bytes + behind_use(s, used);
+    growth = disk_growth(s, used);
     if (s->disk_known && disk_full(s, growth, now_us, &reuse))
         full = true;
     s->full = full;
     *space = (struct store_space){
         .map_bytes = s->map_bytes,
-        .used_bytes = used - reuse,
+        .used_bytes = used_end(s) - reuse,
         .free_map_bytes = (s->map_bytes > used ? s->map_bytes - used : 0) + reuse,
         .disk_free_bytes = growth + reuse,
         .full = full,

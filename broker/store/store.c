@@ -4,8 +4,7 @@
  * since lookups are scattered and the file is larger than memory. None of WRITEMAP (a stray pointer would write into
  * the store), MAPASYNC, NOMETASYNC, NOMEMINIT (unset memory would reach the disk). NOSYNC for the simulator alone.
  *
- * Tables are LMDB databases named by their number in two digits ("00" is META): a table that is given a name later
- * (SPARE3) needs no conversion. */
+ * Tables are LMDB databases named by their number in two digits ("00" is META): a new name needs no conversion. */
 #include "broker/store/internal.h"
 
 #include <assert.h>
@@ -89,22 +88,22 @@ static enum store_rc make_dir(struct store *s, const char *dir, char *text, size
     return STORE_OK;
 }
 
-static bool another_has_it(const struct store *s)
-{
-    return s->lock_fd >= 0 && flock(s->lock_fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-}
-
 static enum store_rc take_lock(struct store *s, const char *dir, char *text, size_t size)
 {
     s->lock_fd = openat(s->dir_fd, "lock", s->read_only ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->read_only)
-        return STORE_OK; /* there may be none: of a copy */
+    if (s->read_only && (s->lock_fd >= 0 || errno == ENOENT))
+        return STORE_OK; /* there is none of a copy. open_view takes it, if need be */
     if (s->lock_fd < 0) {
         say(text, size, "%s/lock: %s", dir, strerror(errno));
         return STORE_IO;
     }
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return STORE_OK;
+    if (errno == EWOULDBLOCK && flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) {
+        (void)flock(s->lock_fd, LOCK_UN);
+        say(text, size, "%s: somebody looks into this store (sunlined --verify): start again when that has ended", dir);
+        return STORE_IO;
+    }
     if (errno == EWOULDBLOCK) {
         say(text, size, "%s: another broker has this store open", dir);
         return STORE_LOCKED;
@@ -195,7 +194,7 @@ void store_leave_id(const struct store *s)
 
 /* ---- the environment and its format ---- */
 
-static enum store_rc open_env(struct store *s, const struct store_options *o, bool read_only, char *text, size_t size)
+static enum store_rc open_env(struct store *s, const struct store_options *o, unsigned how, char *text, size_t size)
 {
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
@@ -204,7 +203,7 @@ static enum store_rc open_env(struct store *s, const struct store_options *o, bo
     assert(rc == 0);
     rc = mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : MAP_BYTES_DEFAULT);
     assert(rc == 0);
-    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (read_only ? MDB_RDONLY : 0) | (o->no_sync ? MDB_NOSYNC : 0);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | how | (o->no_sync ? MDB_NOSYNC : 0);
     rc = mdb_env_open(s->env, o->dir, flags, 0600);
     if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH) {
         say(text, size, "%s/data.mdb is not a store (%s)", o->dir, mdb_strerror(rc));
@@ -273,6 +272,7 @@ static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const
         wrong = "no length of a log";
     if (wrong == NULL) {
         s->wal.bytes = key_get_u64(v.p);
+        s->wal.salt = key_get_u64((const uint8_t *)v.p + 8);
         return STORE_OK;
     }
     say(text, size, "%s: META \"" WAL_KEY "\": %s", dir, wrong);
@@ -362,40 +362,38 @@ static int take_over(struct store *s)
     int rc = settle_replay(s);
     if (rc != 0 || (s->wal.at == 0 && !s->wal.torn))
         return rc;
-    /* Even if there was nothing but a part of a batch: with the next number of LMDB's it is old. */
-    uint8_t bytes[WAL_KEY_BYTES];
-    key_u64(bytes, s->wal.bytes);
-    return txn_write(&s->write, TABLE_META, CHANGE_PUT, (struct store_val){ WAL_KEY, sizeof WAL_KEY - 1 },
-                     &(struct store_val){ bytes, sizeof bytes }, 1);
+    return txn_put_log(
+        s); /* even if there was nothing but a part of a batch: with the next number of LMDB's it is old */
 }
 
-/* Nobody else has it open: what its broker left in the log is to be seen, too. It is done in a transaction that is never committed. */
-static enum store_rc open_view(struct store *s, const struct store_options *o, char *text, size_t size)
+/* Does the log hold anything that LMDB has not? */
+static enum store_rc look_at_log(struct store *s, const char *dir, char *text, size_t size)
 {
-    int rc = 0;
-    if (s->wal.bytes == 0 || another_has_it(s))
-        return STORE_OK; /* a broker that lives: its last commit to LMDB is what can be seen */
-    rc = wal_open(&s->wal, s->dir_fd, s->wal.bytes, true);
-    if (rc != 0)
-        return no_wal(o->dir, rc, text, size);
     MDB_envinfo info;
     char why[STORE_TEXT_BYTES_MAX];
+    int rc = wal_open(&s->wal, s->dir_fd, s->wal.bytes, s->wal.salt, true);
+    if (rc != 0)
+        return no_wal(dir, rc, text, size);
     mdb_env_info(s->env, &info);
     rc = wal_replay(&s->wal, info.me_last_txnid + 1, NULL, NULL, why, sizeof why);
     if (rc == WAL_IS_DAMAGED)
-        return say(text, size, "%s/%s", o->dir, why), STORE_CORRUPT;
-    if (rc != 0)
-        return no_wal(o->dir, rc, text, size);
-    if (s->wal.at == 0) {
-        (void)flock(s->lock_fd, LOCK_UN);
-        return STORE_OK;
-    }
+        return say(text, size, "%s/%s", dir, why), STORE_CORRUPT;
+    return rc == 0 ? STORE_OK : no_wal(dir, rc, text, size);
+}
+
+/* All of it in a transaction that is never committed, in an environment without LMDB's locks: `lock` keeps brokers away. */
+static enum store_rc take_view(struct store *s, const struct store_options *o, uint64_t used, char *text, size_t size)
+{
     mdb_env_close(s->env);
     s->env = NULL;
-    enum store_rc r = open_env(s, o, false, text, size);
+    enum store_rc r = open_env(s, o, MDB_NOLOCK, text, size);
     if (r != STORE_OK)
         return r;
-    rc = txn_begin_writer(s);
+    if (s->map_bytes < used + space_headroom(s))
+        s->map_bytes = used + space_headroom(s);
+    int rc = mdb_env_set_mapsize(s->env, s->map_bytes);
+    if (rc == 0)
+        rc = txn_begin_writer(s);
     if (rc == 0)
         rc = open_tables(s, s->write.mt);
     if (rc == 0)
@@ -407,6 +405,21 @@ static enum store_rc open_view(struct store *s, const struct store_options *o, c
     say(text, size, "%s: what its log holds cannot be seen: %s", o->dir,
         s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
     return store_rc_of(rc);
+}
+
+/* Nobody else has it open: what its broker left in the log is to be seen, too. */
+static enum store_rc open_view(struct store *s, const struct store_options *o, char *text, size_t size)
+{
+    MDB_envinfo info;
+    if (s->wal.bytes == 0 || (s->lock_fd >= 0 && flock(s->lock_fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK))
+        return STORE_OK; /* a broker that lives: its last commit to LMDB is what can be seen */
+    mdb_env_info(s->env, &info);
+    enum store_rc r = look_at_log(s, o->dir, text, size);
+    if (r == STORE_OK && s->wal.at > 0)
+        return take_view(s, o, (info.me_last_pgno + 1) * s->page_bytes, text, size);
+    if (s->lock_fd >= 0)
+        (void)flock(s->lock_fd, LOCK_UN);
+    return r;
 }
 
 /* The tables, and all that was committed: made if they are not there, in one transaction. */
@@ -451,7 +464,7 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
     }
     if (r != STORE_OK && !fresh)
         return r;
-    int rc = s->wal.bytes > 0 && !s->read_only ? wal_open(&s->wal, s->dir_fd, s->wal.bytes, false) : 0;
+    int rc = s->wal.bytes > 0 && !s->read_only ? wal_open(&s->wal, s->dir_fd, s->wal.bytes, s->wal.salt, false) : 0;
     if (rc != 0)
         return no_wal(o->dir, rc, text, size);
     assert(!fresh || new_id != NULL);
@@ -495,7 +508,7 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     if (r == STORE_OK)
         r = clear_half_made(s, o->dir, text, size);
     if (r == STORE_OK)
-        r = open_env(s, o, o->read_only, text, size);
+        r = open_env(s, o, o->read_only ? MDB_RDONLY : 0, text, size);
     if (r == STORE_OK)
         r = space_open(s, o, text, size);
     if (r == STORE_OK)

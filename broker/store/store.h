@@ -74,7 +74,7 @@ struct store_counters { /* of the writer, since open; the cost model reads them 
  * store gets 16 random bytes from `new_id`. */
 enum store_rc store_open(struct store **s, const struct store_options *o, const uint8_t new_id[16], char *text,
                          size_t text_size);
-void store_close(struct store **s);            /* safe with NULL; aborts nothing: no transaction may be open */
+void store_close(struct store **s);            /* safe with NULL; no transaction may be open. What is not settled stays in the log */
 const uint8_t *store_id(const struct store *s);
 /* The format that it was found in, and the one it is in now: an older one until engine_upgrade has done its steps. */
 uint32_t store_format(const struct store *s);
@@ -97,7 +97,7 @@ struct store_space {
     bool full;
 };
 /* Headroom: called by the loop between batches (a statvfs at most every 100 ms of `now_us`). Grows the map when it
- * must: no write transaction may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
+ * must: no batch may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space);
 /* Commit to LMDB what is in the log, if it is time: a reader waits and the last time was 10 ms ago, or the log is nearly full; with `idle` any reader, or a quarter
  * of the log, will do, with `all` anything.

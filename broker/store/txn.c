@@ -90,25 +90,31 @@ int txn_begin_writer(struct store *s)
     return 0;
 }
 
-/* The file, and in META that there is one: committed before anything is in it. */
+int txn_put_log(struct store *s)
+{
+    uint8_t v[WAL_KEY_BYTES];
+    key_u64(key_u64(v, s->wal.bytes), s->wal.salt);
+    return txn_write(&s->write, TABLE_META, CHANGE_PUT, (struct store_val){ WAL_KEY, sizeof WAL_KEY - 1 },
+                     &(struct store_val){ v, sizeof v }, 1);
+}
+
+/* The file, and in META that there is one: committed before anything is in it. Where there is no room for it, this process goes on without. */
 static int make_wal(struct store *s)
 {
-    uint8_t bytes[WAL_KEY_BYTES];
     int rc = wal_make(&s->wal, s->dir_fd, s->wal_bytes, !s->no_sync);
-    if (rc != 0) {
-        snprintf(s->write.text, sizeof s->write.text, "making " WAL_FILE ": %s", mdb_strerror(rc));
-        return rc;
+    if (rc == ENOSPC || rc == EDQUOT) {
+        s->wal_bytes = 0;
+        return 0;
     }
-    rc = txn_begin_writer(s);
-    if (rc != 0)
-        return rc;
-    key_u64(bytes, s->wal_bytes);
-    rc = txn_write(&s->write, TABLE_META, CHANGE_PUT, (struct store_val){ WAL_KEY, sizeof WAL_KEY - 1 },
-                   &(struct store_val){ bytes, sizeof bytes }, 1);
-    if (rc == 0)
-        return settle_commit(s);
-    mdb_txn_abort(s->write.mt);
-    s->write.mt = NULL;
+    if (rc == 0 && (rc = txn_begin_writer(s)) == 0) {
+        rc = txn_put_log(s);
+        if (rc == 0)
+            return settle_commit(s);
+        mdb_txn_abort(s->write.mt);
+        s->write.mt = NULL;
+    }
+    wal_close(&s->wal); /* META does not know of it */
+    snprintf(s->write.text, sizeof s->write.text, "making " WAL_FILE ": %s", mdb_strerror(rc));
     return rc;
 }
 
@@ -116,7 +122,7 @@ static int make_wal(struct store *s)
 int txn_have_writer(struct store *s)
 {
     int rc = 0;
-    if (s->wal.fd < 0 && s->wal_bytes > 0 && s->format >= FORMAT_WITH_JOURNAL)
+    if (s->wal.fd < 0 && s->wal_bytes > 0 && s->format >= FORMAT_WITH_LOG)
         rc = make_wal(s);
     if (rc != 0 || s->write.mt != NULL)
         return rc;
@@ -301,8 +307,8 @@ static int commit_changes(struct store *s)
     struct store_txn *t = &s->write;
     if (!t->changed)
         return 0;
-    if (t->direct || !wal_takes(&s->wal))
-        return settle_commit(s);
+    if (t->direct || !wal_takes(&s->wal) || settle_reader_due(s))
+        return settle_commit(s); /* of a reader who waits: with this batch, instead of behind it */
     size_t at = s->wal.at;
     int rc = wal_write(&s->wal, mdb_txn_id(t->mt), !s->no_sync);
     s->counters.wal_bytes += s->wal.at - at;
@@ -334,7 +340,8 @@ enum store_rc store_commit(struct store_txn **tp)
         txn_commit_failed(s, rc);
         return STORE_IO;
     }
-    settle_note(s);
+    if (t->changed)
+        settle_note(s);
     s->format = s->format_next;
     s->copy = s->copy_next;
     if (memcmp(s->id, s->id_next, sizeof s->id) != 0) {
@@ -427,7 +434,7 @@ static size_t parts_bytes(const struct store_val *part, size_t parts)
     return n;
 }
 
-void parts_copy(uint8_t *to, const struct store_val *part, size_t parts)
+static void parts_copy(uint8_t *to, const struct store_val *part, size_t parts)
 {
     for (size_t i = 0; i < parts; i++) {
         if (part[i].n > 0)

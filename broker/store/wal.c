@@ -9,7 +9,7 @@
  * The file has a fixed length and was written once before use, so that a sync has nothing to do but to bring data to where it belongs. It is a row of
  * sectors of 512 bytes, what a disk writes whole:
  *
- *   crc u32       CRC32C over the sector's number and the rest of it
+ *   crc u32       CRC32C over the log's salt, the sector's number and the rest of it
  *   left u16      so many sectors of this batch come behind it
  *   used u16      bytes of changes in it
  *   batch u32     number of the batch, from 0 in each generation
@@ -31,10 +31,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SECTOR_BYTES WAL_SECTOR_BYTES
+#define MEMORY_PAGE_BYTES 4096
 #define HEAD_BYTES 24u
 #define BODY_BYTES (SECTOR_BYTES - HEAD_BYTES)
 #define CHANGE_HEAD_BYTES 6u
@@ -59,42 +61,54 @@ static uint64_t get_le(const uint8_t *p, unsigned bytes)
 
 /* ---- a sector ---- */
 
+/* A file that is read again. */
+struct replay {
+    const uint8_t *file;
+    uint64_t sectors, salt, generation;
+    uint8_t *changes; /* of one batch */
+    char *why;
+    size_t why_size;
+};
+
 struct head {
     uint32_t left, used, batch;
     uint64_t generation;
 };
 
-static uint32_t sector_crc(const uint8_t *sector, uint64_t number)
+/* The salt is random, of the making of this file, and stands in META: another store's log does not fit. */
+static uint32_t sector_crc(const uint8_t *sector, uint64_t salt, uint64_t number)
 {
-    uint8_t at[8];
-    put_le(at, number, sizeof at);
+    uint8_t at[16];
+    put_le(at, salt, 8);
+    put_le(at + 8, number, 8);
     return store_crc32c(store_crc32c(0, at, sizeof at), sector + 4, SECTOR_BYTES - 4);
 }
 
-static void sector_seal(uint8_t *sector, uint64_t number, const struct head *h)
+static void sector_seal(uint8_t *sector, uint64_t salt, uint64_t number, const struct head *h)
 {
     put_le(sector + 4, h->left, 2);
     put_le(sector + 6, h->used, 2);
     put_le(sector + 8, h->batch, 4);
     put_le(sector + 12, 0, 4);
     put_le(sector + 16, h->generation, 8);
-    put_le(sector, sector_crc(sector, number), 4);
+    put_le(sector, sector_crc(sector, salt, number), 4);
 }
 
 enum sector { SECTOR_OLD, SECTOR_LIVE, SECTOR_LATER, SECTOR_DAMAGED };
 
-static enum sector sector_read(const uint8_t *sector, uint64_t number, uint64_t generation, struct head *h)
+static enum sector sector_read(const struct replay *r, uint64_t number, struct head *h)
 {
+    const uint8_t *sector = r->file + number * SECTOR_BYTES;
     static const uint8_t zeros[SECTOR_BYTES];
     if (memcmp(sector, zeros, SECTOR_BYTES) == 0)
         return SECTOR_OLD; /* never used */
-    if (get_le(sector, 4) != sector_crc(sector, number))
+    if (get_le(sector, 4) != sector_crc(sector, r->salt, number))
         return SECTOR_DAMAGED;
     *h = (struct head){ (uint32_t)get_le(sector + 4, 2), (uint32_t)get_le(sector + 6, 2),
                         (uint32_t)get_le(sector + 8, 4), get_le(sector + 16, 8) };
     if (h->used > BODY_BYTES)
         return SECTOR_DAMAGED;
-    return h->generation == generation ? SECTOR_LIVE : h->generation < generation ? SECTOR_OLD : SECTOR_LATER;
+    return h->generation == r->generation ? SECTOR_LIVE : h->generation < r->generation ? SECTOR_OLD : SECTOR_LATER;
 }
 
 /* ---- writing ---- */
@@ -159,7 +173,7 @@ int wal_write(struct wal *w, uint64_t generation, bool sync)
     for (uint64_t i = 0; i < sectors; i++) {
         size_t end = i + 1 < sectors ? SECTOR_BYTES : w->batch_bytes - i * SECTOR_BYTES;
         struct head h = { (uint32_t)(sectors - 1 - i), (uint32_t)(end - HEAD_BYTES), w->batches, generation };
-        sector_seal(w->batch + i * SECTOR_BYTES, first + i, &h);
+        sector_seal(w->batch + i * SECTOR_BYTES, w->salt, first + i, &h);
     }
     for (size_t done = 0; done < all;) {
         ssize_t n = pwrite(w->fd, w->batch + done, all - done, (off_t)(w->at + done));
@@ -201,8 +215,11 @@ void wal_close(struct wal *w)
 static int have_buffer(struct wal *w)
 {
     w->batch_cap = w->bytes < WAL_BATCH_BYTES_MAX ? w->bytes : WAL_BATCH_BYTES_MAX;
-    w->batch = malloc(w->batch_cap);
-    return w->batch != NULL ? 0 : ENOMEM;
+    /* At a page: a kill that cuts a write cuts it between pages of memory, and that must not be inside a sector. */
+    void *p;
+    int rc = posix_memalign(&p, MEMORY_PAGE_BYTES, w->batch_cap);
+    w->batch = rc == 0 ? p : NULL;
+    return rc;
 }
 
 int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync)
@@ -228,15 +245,19 @@ int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync)
         rc = errno;
     if (rc == 0 && sync)
         (void)fsync(dir_fd); /* some file systems cannot sync a directory: nothing is lost by asking */
+    if (rc == 0 && getrandom(&w->salt, sizeof w->salt, 0) != sizeof w->salt)
+        rc = EIO;
     w->fd = fd;
     w->bytes = bytes;
     rc = rc == 0 ? have_buffer(w) : rc;
-    if (rc != 0)
+    if (rc != 0) {
         wal_close(w);
+        (void)unlinkat(dir_fd, WAL_FILE, 0); /* nothing was ever in it, and where the disk is full it is in the way */
+    }
     return rc;
 }
 
-int wal_open(struct wal *w, int dir_fd, uint64_t bytes, bool read_only)
+int wal_open(struct wal *w, int dir_fd, uint64_t bytes, uint64_t salt, bool read_only)
 {
     struct stat st;
     assert(w->fd < 0);
@@ -249,6 +270,7 @@ int wal_open(struct wal *w, int dir_fd, uint64_t bytes, bool read_only)
     }
     w->fd = fd;
     w->bytes = bytes;
+    w->salt = salt;
     int rc = have_buffer(w);
     if (rc != 0)
         wal_close(w);
@@ -256,14 +278,6 @@ int wal_open(struct wal *w, int dir_fd, uint64_t bytes, bool read_only)
 }
 
 /* ---- reading it again ---- */
-
-struct replay {
-    const uint8_t *file;
-    uint64_t sectors, generation;
-    uint8_t *changes; /* of one batch */
-    char *why;
-    size_t why_size;
-};
 
 static int damaged(const struct replay *r, uint64_t sector, const char *what)
 {
@@ -277,14 +291,14 @@ static int batch_at(const struct replay *r, uint64_t first, uint32_t batch, uint
     struct head h = { 0 }, f;
     *sectors = 0;
     *bytes = 0;
-    if (sector_read(r->file + first * SECTOR_BYTES, first, r->generation, &f) == SECTOR_DAMAGED)
+    if (sector_read(r, first, &f) == SECTOR_DAMAGED)
         return damaged(r, first, "checksum");
-    if (f.batch != batch || f.left >= r->sectors - first)
+    if (f.batch != batch || f.left >= r->sectors - first || f.left >= WAL_BATCH_BYTES_MAX / SECTOR_BYTES)
         return damaged(r, first, "not the batch that should be here");
     uint64_t bad = 0;
     for (uint64_t i = 0; i <= f.left; i++) {
         const uint8_t *s = r->file + (first + i) * SECTOR_BYTES;
-        enum sector is = sector_read(s, first + i, r->generation, &h);
+        enum sector is = sector_read(r, first + i, &h);
         if (is == SECTOR_OLD)
             return 0;
         bool fits = is == SECTOR_LIVE && h.batch == batch && h.left == f.left - i;
@@ -305,7 +319,7 @@ static int ends_at(const struct replay *r, uint64_t first, uint32_t batch, bool 
     struct head h;
     *torn = false;
     for (uint64_t i = first; i < r->sectors; i++) {
-        enum sector is = sector_read(r->file + i * SECTOR_BYTES, i, r->generation, &h);
+        enum sector is = sector_read(r, i, &h);
         if (is == SECTOR_LATER)
             return damaged(r, i, "it goes on behind what data.mdb holds: the two are not of one time");
         if (is == SECTOR_LIVE && h.batch > batch)
@@ -344,7 +358,7 @@ static int replay_all(struct wal *w, const struct replay *r, wal_change *each, v
     while (rc == 0 && sectors > 0 && sector < r->sectors) {
         struct head h;
         size_t bytes;
-        enum sector is = sector_read(r->file + sector * SECTOR_BYTES, sector, r->generation, &h);
+        enum sector is = sector_read(r, sector, &h);
         if (is == SECTOR_OLD || is == SECTOR_LATER)
             break;
         rc = batch_at(r, sector, w->batches, &sectors, &bytes);
@@ -360,8 +374,8 @@ static int replay_all(struct wal *w, const struct replay *r, wal_change *each, v
 
 int wal_replay(struct wal *w, uint64_t generation, wal_change *each, void *arg, char *why, size_t why_size)
 {
-    uint8_t *file = malloc(w->bytes), *changes = malloc(w->bytes);
-    struct replay r = { file, w->bytes / SECTOR_BYTES, generation, changes, why, why_size };
+    uint8_t *file = malloc(w->bytes), *changes = malloc(WAL_BATCH_BYTES_MAX);
+    struct replay r = { file, w->bytes / SECTOR_BYTES, w->salt, generation, changes, why, why_size };
     int rc = file != NULL && changes != NULL ? 0 : ENOMEM;
     for (uint64_t at = 0; at < w->bytes && rc == 0;) {
         ssize_t n = pread(w->fd, file + at, w->bytes - at, (off_t)at);

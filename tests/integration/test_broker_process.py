@@ -272,7 +272,7 @@ class Commits(Process):
         costs = [self.lone_task(client, run, agent) for _ in range(15)]
         self.assertEqual([statistics.median(c) for c in zip(*costs)], [1, 1], costs)  # a tick now and then may be one more
         idle = []
-        for _ in range(3):  # and when it has long had nothing to do, and has brought the journal to its tables
+        for _ in range(3):  # and when it has long had nothing to do, and has settled its log
             until = time.monotonic() + 2
             self.world.wait(lambda: time.monotonic() > until, 10, "two seconds to pass")
             agent.heartbeat()

@@ -59,7 +59,7 @@ struct slp_msg *world_send(struct world *w, uint64_t peer, uint64_t type, const 
 struct slp_msg *world_read(struct world *w, uint64_t type, const void *any); /* a reader's request */
 /* All events, as the publisher hands them out. */
 void world_publish(struct world *w, bool (*wanted)(void *, const char *topic), void (*emit)(void *, const char *topic, const char *body, size_t n), void *arg);
-void world_settle(struct world *w); /* what is in the journal goes to its tables */
+void world_settle(struct world *w); /* all that is in the log */
 /* The i-th frame of this type sent to the peer since the last clear, from 0; NULL: none. */
 struct slp_msg *world_sent(struct world *w, uint64_t peer, uint64_t type, size_t i);
 void world_hash(struct world *w, uint8_t hash[16]);

@@ -338,7 +338,7 @@ static void run_batch(struct sim *s, bool ticks, enum fate fate)
         enum store_rc rc = store_settle(v->store, rng_chance(&v->rng, 500000) ? SETTLE_ALL : SETTLE_IDLE);
         if (rc) {
             damage_ends(s, rc == STORE_CORRUPT, store_error_text(v->store));
-            sim_broken(s, "the journal does not settle: %d %s", rc, store_error_text(v->store));
+            sim_broken(s, "the log does not settle: %d %s", rc, store_error_text(v->store));
         }
     }
     plan_tick(s);

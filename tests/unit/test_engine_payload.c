@@ -125,7 +125,7 @@ static void a_lone_task_is_copied_once_each_way(void **state)
     open_world(simple, "simple");
     world_credit(&w, &h, 0, 1000);
     struct copied was = counts();
-    for (unsigned i = 0; i < 50; i++) { /* a batch each: all of them lie in the journal first */
+    for (unsigned i = 0; i < 50; i++) { /* a batch each: in the log all of them */
         world_clear(&w);
         put(1, 200, 1, false);
         assert_int_equal(world_tasks(&w, &h, &t, 1), 1);
@@ -224,7 +224,7 @@ static void what_a_juror_sees_is_copied_once(void **state)
         assert_int_equal(world_tasks(&w, &h, &t, 1), 1);
         assert_int_equal(world_submit(&w, &h, &t, answer), SLP_E_OK);
     }
-    for (unsigned juror = 3; juror < 5; juror++) { /* from the journal, then from its table */
+    for (unsigned juror = 3; juror < 5; juror++) { /* before it is settled, and after */
         struct copied was = counts();
         world_clear(&w);
         world_credit(&w, &h, juror, 1);

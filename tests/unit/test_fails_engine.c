@@ -65,7 +65,7 @@ static void a_disk_that_fails_at_any_call_stops_the_engine_with_nothing_changed(
     live(play_steps, EIO, 1, 1);
 }
 
-static void so_it_does_with_a_journal(void **state)
+static void so_it_does_with_a_log(void **state)
 {
     (void)state;
     live(play_steps, EIO, 0, 2);
@@ -99,7 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_disk_that_fails_at_any_call_stops_the_engine_with_nothing_changed),
-        cmocka_unit_test(so_it_does_with_a_journal),
+        cmocka_unit_test(so_it_does_with_a_log),
         cmocka_unit_test(damage_at_any_call_is_told_as_damage),
         cmocka_unit_test(memory_that_lmdb_lacks_at_any_call_is_told_as_that),
         cmocka_unit_test(nor_does_it_change_anything_of_people_who_are_watched),

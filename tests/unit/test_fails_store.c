@@ -5,6 +5,8 @@
 #include "tests/lib/lmdb_fails.h"
 #include "tests/lib/sys_fails.h"
 
+#include <sys/stat.h>
+
 /* Which calls fail, and how. */
 struct how {
     bool lmdb;
@@ -239,6 +241,56 @@ static void so_does_one_with_a_log_and_its_settling(void **state)
     }
 }
 
+static void a_log_that_could_not_be_made_is_not_written_to(void **state)
+{
+    struct world *w = *state;
+    const char *call = "";
+    for (uint64_t n = 1; call; n++) {
+        struct store_txn *t;
+        open_with(w, logged(w));
+        arm(&of_lmdb[1], n); /* no memory: one may try again */
+        enum store_rc rc = store_begin(w->s, &t);
+        call = disarm();
+        if (rc == STORE_OK)
+            store_abort(&t);
+        else
+            assert_int_equal(rc, w->s->failed ? STORE_IO : STORE_NO_MEMORY);
+        bool again = rc == STORE_OK || !w->s->failed;
+        if (again)
+            put_some(w, "there");
+        store_close(&w->s);
+        open_with(w, logged(w));
+        if (again)
+            expect_some(w, "there");
+        store_close(&w->s);
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
+static void where_there_is_no_room_for_a_log_the_store_works_without(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/wal", w->dir);
+    for (uint64_t n = 1; n <= 2; n++) { /* the file, its bytes */
+        open_with(w, logged(w));
+        sys_arm(n, ENOSPC);
+        put_some(w, "there");
+        assert_non_null(disarm());
+        assert_int_equal(stat(path, &st), -1);
+        assert_int_equal(store_counters(w->s)->wal_bytes, 0);
+        put_some(w, "still");
+        store_close(&w->s);
+        open_with(w, logged(w)); /* the next start tries again */
+        expect_some(w, "still");
+        put_some(w, "and on");
+        assert_true(store_counters(w->s)->wal_bytes > 0);
+        store_close(&w->s);
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
 /* ---- readers ---- */
 
 static enum store_rc look(struct world *w)
@@ -414,6 +466,8 @@ int main(void)
         TEST(an_inspector_that_cannot_read_is_refused_in_words),
         TEST(a_batch_that_fails_at_any_call_leaves_what_was_there),
         TEST(so_does_one_with_a_log_and_its_settling),
+        TEST(a_log_that_could_not_be_made_is_not_written_to),
+        TEST(where_there_is_no_room_for_a_log_the_store_works_without),
         TEST(a_reader_is_told_of_every_call_that_fails_and_may_read_on),
         TEST(a_verification_that_cannot_go_on_says_so),
         TEST(a_map_that_cannot_grow_stops_the_store_in_words),

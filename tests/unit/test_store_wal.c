@@ -318,6 +318,43 @@ static void an_aborted_batch_leaves_those_before_it(void **state)
     expect_now(w, "b", "too");
 }
 
+static void a_batch_that_was_dropped_does_not_hold_the_map(void **state)
+{
+    struct world *w = *state;
+    struct store_options o = with_log(w);
+    struct store_space space;
+    o.map_bytes = 1 << 20;
+    open_with(w, o);
+    put_in_a_batch(w, "a", "1");
+    settle_all(w);
+    struct store_txn *t = begin(w);
+    store_abort(&t);
+    settle_all(w);
+    assert_null(w->s->write.mt); /* nor would another thread wait for this one */
+    put_bytes(w, 0, 500, 1000);
+    t = begin(w);
+    store_abort(&t);
+    assert_int_equal(store_pressure(w->s, 1, &space), STORE_OK);
+    assert_true(space.map_bytes > 1 << 20);
+    put_in_a_batch(w, "a", "2");
+    expect_now(w, "a", "2");
+}
+
+static void what_is_not_settled_counts_against_the_disk(void **state)
+{
+    struct world *w = *state;
+    struct store_space before, after;
+    open_logged(w);
+    put_in_a_batch(w, "a", "1");
+    settle_all(w);
+    assert_int_equal(store_pressure(w->s, 1, &before), STORE_OK);
+    for (uint32_t i = 0; i < 1000; i += 100)
+        put_bytes(w, i, 100, 1);
+    assert_int_equal(store_pressure(w->s, 2, &after), STORE_OK); /* the same answer of the disk */
+    assert_true(before.disk_free_bytes - after.disk_free_bytes >= 1000 * 4096);
+    assert_int_equal(before.used_bytes, after.used_bytes); /* of the file */
+}
+
 /* ---- power cuts and damage ---- */
 
 static void path_of(const struct world *w, const char *file, char *path, size_t size)
@@ -535,6 +572,43 @@ static void an_inspector_sees_what_a_dead_brokers_log_holds_and_changes_nothing(
     assert_memory_equal(log_before, mixed, log_n);
 }
 
+static void a_broker_that_starts_while_somebody_looks_is_told_to_come_back(void **state)
+{
+    struct world *w = *state, one = { 0 }, two = { 0 };
+    three_batches(w, false);
+    struct store_options o = with_log(w);
+    o.read_only = true;
+    open_with(&one, o);
+    open_with(&two, o); /* several may look */
+    assert_true(has_third(&one));
+    assert_true(has_third(&two));
+    o.read_only = false;
+    assert_int_equal(store_open(&w->s, &o, ID, w->text, sizeof w->text), STORE_IO);
+    assert_non_null(strstr(w->text, "somebody looks into this store"));
+    store_close(&one.s);
+    store_close(&two.s);
+    open_logged(w);
+    assert_true(has_third(w));
+    store_close(&w->s);
+    o.read_only = true;
+    open_with(&one, o); /* with nothing in the log nobody is kept out */
+    open_logged(w);
+    store_close(&one.s);
+}
+
+static void a_log_of_another_store_is_damage(void **state)
+{
+    struct world *w = *state;
+    three_batches(w, false);
+    assert_int_equal(remove_tree(w->dir), 0);
+    open_logged(w);
+    put_in_a_batch(w, "a", "1"); /* the same steps, as far as the log can tell */
+    put_in_a_batch(w, "b", "2");
+    store_close(&w->s);
+    file_write(w, "wal", log_after, log_n);
+    corrupt(w, "wal: at byte 0: checksum");
+}
+
 static void beside_a_living_broker_an_inspector_sees_the_last_settling(void **state)
 {
     struct world *w = *state, other = { 0 };
@@ -626,6 +700,8 @@ int main(void)
         TEST(an_idle_store_settles_a_quarter_of_the_log_or_all_if_it_is_asked_for),
         TEST(pages_that_were_changed_are_settled_before_the_map_is_short_of_room),
         TEST(an_aborted_batch_leaves_those_before_it),
+        TEST(a_batch_that_was_dropped_does_not_hold_the_map),
+        TEST(what_is_not_settled_counts_against_the_disk),
         TEST(of_a_batch_that_was_cut_short_nothing_is_there_whatever_part_was_written),
         TEST(so_it_is_where_it_is_the_first_behind_a_settling),
         TEST(any_bit_that_turned_in_what_was_committed_keeps_the_store_from_opening),
@@ -634,6 +710,8 @@ int main(void)
         TEST(a_log_that_is_gone_or_cut_off_is_missed),
         TEST(a_log_of_a_later_time_than_data_mdb_is_refused),
         TEST(an_inspector_sees_what_a_dead_brokers_log_holds_and_changes_nothing),
+        TEST(a_broker_that_starts_while_somebody_looks_is_told_to_come_back),
+        TEST(a_log_of_another_store_is_damage),
         TEST(beside_a_living_broker_an_inspector_sees_the_last_settling),
         TEST(a_log_that_is_not_wanted_any_more_goes_to_the_tables),
         TEST(a_store_of_the_first_format_has_no_wal_until_it_is_upgraded),
