@@ -7,14 +7,17 @@
  *
  * The numbers have 48 bits: one each 8 us, given or skipped, they last 71 years, and each step takes a 4096th of them as the spare.
  *
- * Runs go on RESTORED_RUNS further, as if so many had been begun and deleted: a producer that lives on must not put its units into another run. They are
- * places in an array, so the hole is small. Nothing else gets one: agents ask for the numbers of workers in each session, and for stations anew
+ * Runs go on RESTORED_RUNS further, as if so many had been begun and deleted: a producer that lives on must not put its units into another run; and by one more for
+ * each RESTORED_RUN_EACH_US since the copy's last commit, so that one copy that is put back again begins others than the first time. They are
+ * places in an array, so the hole is small: after RESTORED_RUNS_ROUND that count begins anew. Nothing else gets one: agents ask for the numbers of workers in each session, and for stations anew
  * when the store has another id; and nobody holds the sequence of an event, or the number of a result, as a right to change something. */
 #include "broker/engine/internal.h"
 
-#define RESTORED_US_EACH 8                /* 125,000 a second; the broker is made for 50,000 */
-#define RESTORED_SPARE (1ull << 36)       /* what is given in 15 days at 50,000 a second */
-#define RESTORED_RUNS 4096                /* 32 KiB; what is begun in 2 days, two a minute */
+#define RESTORED_US_EACH 8          /* 125,000 a second; the broker is made for 50,000 */
+#define RESTORED_SPARE (1ull << 36) /* what is given in 15 days at 50,000 a second */
+#define RESTORED_RUNS 4096          /* 32 KiB; what is begun in 2 days, two a minute */
+#define RESTORED_RUN_EACH_US (30ll * 1000000)
+#define RESTORED_RUNS_ROUND (1u << 17)    /* 1 MiB; 45 days */
 #define ASSIGNMENT_MAX ((1ull << 48) - 1) /* records.h */
 _Static_assert(RESTORED_SPARE / (50000ull * 86400) >= 15, "what the manual says");
 
@@ -24,7 +27,7 @@ enum store_rc engine_restore(struct store *s, const uint8_t id[16], int64_t wall
     struct store_val v;
     uint8_t counters[META_BYTES_MAX];
     uint64_t last = 0, ahead = RESTORED_SPARE;
-    uint32_t run = 0;
+    uint32_t run = 0, runs = RESTORED_RUNS;
     enum store_rc rc = engine_upgrade(s);
     if (rc == STORE_OK)
         rc = store_begin(s, &t);
@@ -38,16 +41,18 @@ enum store_rc engine_restore(struct store *s, const uint8_t id[16], int64_t wall
         last = get_u64(counters + META_ASSIGNMENT_AT);
         run = get_u32(counters + META_RUN_AT);
         int64_t since_us = wall_us - (int64_t)get_u64(counters + META_WALL_AT);
-        if (since_us > 0)
+        if (since_us > 0) {
+            runs += (uint32_t)(since_us / RESTORED_RUN_EACH_US % RESTORED_RUNS_ROUND);
             ahead += (uint64_t)since_us / RESTORED_US_EACH;
-        if (run > UINT32_MAX - RESTORED_RUNS || last > ASSIGNMENT_MAX - RESTORED_SPARE ||
+        }
+        if (run > UINT32_MAX - runs || last > ASSIGNMENT_MAX - RESTORED_SPARE ||
             ahead > ASSIGNMENT_MAX - RESTORED_SPARE - last)
             rc = STORE_FULL;
     }
     if (rc == STORE_OK) {
         *first = last + ahead + 1;
         put_u64(counters + META_ASSIGNMENT_AT, last + ahead);
-        put_u32(counters + META_RUN_AT, run + RESTORED_RUNS);
+        put_u32(counters + META_RUN_AT, run + runs);
         rc = store_put(t, TABLE_META, META_KEY, sizeof META_KEY - 1, counters, v.n);
     }
     if (rc == STORE_OK)

@@ -177,6 +177,27 @@ static void what_is_put_into_a_run_begun_after_the_copy_comes_into_no_other(void
     assert_int_equal(world_run(&s.w, "echo", "next"), s.run + 4096 + 2);
 }
 
+/* A producer of the first time lives on: what it puts into its run may come into no run of the second. */
+static void one_backup_put_back_twice_begins_other_runs_the_second_time(void **state)
+{
+    (void)state;
+    world_put(&s.w, s.run, 1);
+    back_up();
+    char again_dir[80], was[64], cmd[200];
+    snprintf(again_dir, sizeof again_dir, "%.50s-again", copy_dir);
+    snprintf(cmd, sizeof cmd, "cp -r '%s' '%s'", copy_dir, again_dir);
+    assert_int_equal(system(cmd), 0);
+    go_on(60000000);
+    uint64_t first = world_run(&s.w, "echo", "first"), second = world_run(&s.w, "echo", "second");
+    assert_true(first > s.run + 4096);
+    snprintf(was, sizeof was, "%s", copy_dir);
+    snprintf(copy_dir, sizeof copy_dir, "%.60s", again_dir);
+    go_on(3600000000);
+    uint64_t other = world_run(&s.w, "echo", "other");
+    assert_true(other > second + 100 && other < second + 200); /* one each half a minute since */
+    remove_dir(was);
+}
+
 static void a_copy_of_a_copy_goes_on_again(void **state)
 {
     (void)state;
@@ -250,6 +271,7 @@ int main(void)
         TEST(what_the_original_gave_after_the_copy_is_not_found_and_recalled),
         TEST(a_task_keeps_its_story_over_the_hole),
         TEST(what_is_put_into_a_run_begun_after_the_copy_comes_into_no_other),
+        TEST(one_backup_put_back_twice_begins_other_runs_the_second_time),
         TEST(a_copy_of_a_copy_goes_on_again),
         TEST(a_step_that_fails_leaves_the_copy_as_it_was),
         TEST(a_wall_clock_decades_ahead_is_refused_and_nothing_changes),
