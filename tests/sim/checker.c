@@ -172,7 +172,10 @@ void ck_model_free(struct checker *c)
     table_free(&c->limits, NULL);
     table_free(&c->days, shift_end);
     table_free(&c->counts, NULL);
+    table_free(&c->measures, NULL);
+    table_free(&c->bars, NULL);
     free(c->touched);
+    free(c->ruled);
     free(c->lost);
     free(c->waits);
     free(c->pair);
@@ -394,6 +397,7 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_STATION:
         ((struct ck_station *)ck_make(&c->stations, f->station, sizeof(struct ck_station)))->f = *f;
         ck_limit_told(c, f);
+        ck_bar_told(c, f);
         break;
     case FACT_WORKER: {
         struct ck_worker *w = ck_make(&c->workers, f->worker, sizeof *w);
@@ -454,6 +458,7 @@ void checker_feed(struct checker *c, const struct fact *f)
         break;
     }
     case FACT_STANDING: ck_standing_told(c, f); break;
+    case FACT_GOLD: ck_gold_told(c, f); break;
     case FACT_SKILL: ck_skill_told(c, f); break;
     case FACT_STEP: ck_step_over(c); break;
     case FACT_SUBSCRIBER: subscriber(c, f); break;

@@ -76,6 +76,7 @@ enum fact_kind {
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
     FACT_STANDING,   /* worker, line, index: of the station's name, 16 and on: of a tournament's jury; state: 0 good, 1 suspended, 2 by a rule, 3 in training */
     FACT_SKILL,      /* worker, index: the skill, state: enum sim_says, count: level, due: when it ends by the wall clock, 0: it does not */
+    FACT_GOLD,       /* assignment, flag: the answer to a control task is right */
     FACT_VOID,       /* run, station, unit, assignment: its answer counts no more; 0: all were told, count: answers wanted from here on */
     FACT_UNITS_ADDED,/* run, unit */
     FACT_READY,      /* run, station, unit, why */
@@ -111,6 +112,9 @@ struct fact {
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     uint32_t at_once, per_day;
+    /* of STATION: what it requires, in tenths, 0: nothing; asks_after: of at least so many things. rule: what follows from wrong control answers, 0: nothing, 1: he is suspended,
+     * 3: he goes to training at the station of that index; below, in tenths, after so many */
+    uint32_t abandoned_most, gold_least, asks_after, rule, rule_below, rule_after, rule_at;
     uint32_t gold_every, gold_rows; /* of STATION: control tasks; every 0: none */
     uint32_t review, rounds; /* of STATION */
     int64_t return_us;

@@ -72,6 +72,8 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->gold = table_copy(&c->gold, sizeof(struct ck_gold), NULL);
     to->standings = table_copy(&c->standings, sizeof(struct ck_standing), NULL);
     to->skills = table_copy(&c->skills, sizeof(struct ck_skill), NULL);
+    to->measures = table_copy(&c->measures, sizeof(struct ck_measure), NULL);
+    to->bars = table_copy(&c->bars, sizeof(struct ck_station), NULL);
     to->pair = copied(c->pair, c->pair_cap * sizeof *c->pair);
     for (size_t i = 0; i < c->pairs; i++) {
         to->pair[i].a = ck_get(&to->runs, c->pair[i].a->id);
@@ -80,6 +82,8 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->lost = copied(c->lost, c->lost_cap * sizeof *c->lost);
     to->touched = NULL; /* of a step that is over */
     to->waits = NULL;
+    to->ruled = NULL;
+    to->ruled_n = to->ruled_cap = 0;
     to->touched_n = to->touched_cap = to->waits_n = to->waits_cap = 0;
 }
 

@@ -323,6 +323,7 @@ void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *
                                  .sents = a->sents,
                                  .sent_cap = a->sent_cap };
     ck_limit_given(c, f, s, w);
+    ck_bar_given(c, f, &s->f);
     r->served++;
     c->sums.assignments++;
 }
@@ -430,6 +431,8 @@ static void returned(struct checker *c, const struct fact *f)
         touch(c, a->run, a->unit);
     }
     ck_limit_over(c, f, a, f->why == 6 || f->why == 9 || (f->why == 5 && begun));
+    if (f->why == 6 || (begun && (f->why == 3 || f->why == 5)))
+        ck_worked(c, a, true);
     ck_move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
@@ -467,6 +470,7 @@ static void submitted(struct checker *c, const struct fact *f)
         return;
     }
     c->sums.results_counted++;
+    ck_worked(c, a, false);
     if (t->owes == a->worker)
         t->owes = 0;
     for (const struct ck_assignment *o = copies ? ck_get(&c->assignments, t->newest) : NULL; o;

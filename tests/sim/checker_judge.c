@@ -131,7 +131,8 @@ void ck_act(struct checker *c, const struct fact *f)
     }
     if (f->code == want ||
         ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
-        (f->code == BAD_VALUE && f->act < 6))
+        (f->code == BAD_VALUE && f->act < 6) ||
+        (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_by_rule(c, a)))
         return;
     const struct ck_run *r = ck_get(&c->runs, a->run);
     if (r && r->state == 4 && f->code == NOT_FOUND)
@@ -235,6 +236,7 @@ void ck_step_over(struct checker *c)
     }
     c->touched_n = 0;
     ck_standings_judge(c);
+    ck_bars_judge(c);
     ck_somebody(c);
     if (c->fifo_dirty)
         judge_fifo(c);

@@ -64,6 +64,8 @@ struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_gold { uint64_t handed, golds, seen, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows */
 struct ck_standing { uint64_t void_result, taken_back; uint8_t standing; }; /* taken_back: the step in which he lost what he held */
+struct ck_measure { uint64_t ended, abandoned, golds, right; };
+struct ck_ruled { uint64_t worker, line, name, assignment; uint32_t state; bool late; }; /* to be judged when the step is over */
 struct ck_skill { uint8_t source, level; int64_t until; };
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
@@ -78,10 +80,12 @@ struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
 
 struct checker {
     FILE *story;
-    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts, gold, standings, skills;
+    struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts, gold, standings, skills, measures, bars;
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
     struct ck_touched *touched;
+    struct ck_ruled *ruled;
+    size_t ruled_n, ruled_cap;
     struct ck_waits *waits; /* what became ready in this step */
     size_t waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
     struct ck_pair *pair;
@@ -122,6 +126,8 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
 void ck_model_free(struct checker *c); /* checker.c: all but itself */
 void ck_number_given(struct checker *c, const struct fact *f); /* checker_copy.c */
 /* checker_standing.c */
+uint64_t ck_name_of(const struct fact *station);
+uint64_t ck_place(uint64_t worker, uint64_t line, uint64_t name);
 bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *station);
 void ck_standing_told(struct checker *c, const struct fact *f);
 void ck_void(struct checker *c, const struct fact *f, struct ck_task *t);
@@ -130,6 +136,14 @@ void ck_taken_back(struct checker *c, const struct fact *f, const struct ck_assi
 void ck_standings_judge(struct checker *c); /* what a step left in hand */
 void ck_skill_told(struct checker *c, const struct fact *f);
 uint8_t ck_level(const struct checker *c, const struct ck_worker *w, uint32_t skill, int64_t wall);
+/* checker_bars.c */
+void ck_bar_told(struct checker *c, const struct fact *f);
+void ck_worked(struct checker *c, const struct ck_assignment *a, bool abandoned); /* it ended with a result that counts, or was given up */
+void ck_gold_told(struct checker *c, const struct fact *f);
+void ck_bar_standing(struct checker *c, const struct fact *f);
+void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *station);
+bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a); /* an earlier item of the frame may have suspended him */
+void ck_bars_judge(struct checker *c);
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */

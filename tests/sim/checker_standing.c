@@ -7,19 +7,19 @@
 
 #define JURY_NAME 16
 
-static uint64_t name_of(const struct fact *station)
+uint64_t ck_name_of(const struct fact *station)
 {
     return station->ties >= TIES_JURY_FIRST ? JURY_NAME + station->jury : station->index;
 }
 
-static uint64_t key(uint64_t worker, uint64_t line, uint64_t name)
+uint64_t ck_place(uint64_t worker, uint64_t line, uint64_t name)
 {
     return worker << 24 | line << 8 | name;
 }
 
 static struct ck_standing *standing_at(const struct checker *c, uint64_t worker, const struct fact *station)
 {
-    return ck_get(&c->standings, key(worker, station->line, name_of(station)));
+    return ck_get(&c->standings, ck_place(worker, station->line, ck_name_of(station)));
 }
 
 bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *station)
@@ -30,7 +30,7 @@ bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *st
 
 void ck_standing_told(struct checker *c, const struct fact *f)
 {
-    struct ck_standing *s = ck_make(&c->standings, key(f->worker, f->line, f->index), sizeof *s);
+    struct ck_standing *s = ck_make(&c->standings, ck_place(f->worker, f->line, f->index), sizeof *s);
     if (s->standing == f->state)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": worker %" PRIu64 " is told again to stand at %u", f->seq,
                    f->worker, f->state);
@@ -40,6 +40,7 @@ void ck_standing_told(struct checker *c, const struct fact *f)
         c->kept_out = c->step;
     }
     s->standing = (uint8_t)f->state;
+    ck_bar_standing(c, f);
 }
 
 /* An answer is void: its worker was suspended since he gave it. */

@@ -17,6 +17,11 @@ static struct slp_bytes name_of(const char *n)
 
 static void put_right(struct sim *s)
 {
+    for (uint32_t i = 0; i < s->plan.lines && s->plan.bars; i++) {
+        const struct sim_variant *v = &s->line[i].v[VARIANTS_MAX];
+        struct slp_line_apply q = { .definition = { v->packed, v->packed_n } };
+        server_ask(s, SLP_LINE_APPLY, &q);
+    }
     operator_forgives(s);
     for (uint32_t i = 0; i < s->plan.lines; i++) {
         struct slp_line_set l = { .line = name_of(s->line[i].name), .action = 1 };

@@ -144,6 +144,38 @@ static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
     }
 }
 
+/* What stations ask of those who work there, and what follows from wrong control answers; the same ones by name in all variants that can have them. */
+static void bars(struct sim *s, uint32_t line, struct sim_variant *v)
+{
+    for (uint32_t i = 0; s->plan.bars && i < v->named; i++) {
+        struct rng r = rng_of(s->plan.seed, "bars", line * STATIONS_MAX + i);
+        struct sim_station *t = &v->st[i];
+        bool asks = rng_chance(&r, 400000), gold = rng_chance(&r, 400000), rule = rng_chance(&r, 500000),
+             train = rng_chance(&r, 500000);
+        if (t->review || t->ties >= TIES_ENTRIES)
+            continue;
+        t->abandoned_most = asks ? (uint32_t)rng_range(&r, 2, 6) : 0;
+        t->gold_least = gold && t->gold_every ? (uint32_t)rng_range(&r, 1, 5) : 0;
+        t->asks_after = asks || t->gold_least ? (uint32_t)rng_range(&r, 3, 12) : 0;
+        t->rule = rule && t->gold_every;
+        t->rule_below = (uint32_t)rng_range(&r, 2, 5);
+        t->rule_after = (uint32_t)rng_range(&r, 2, 5);
+        if (t->rule_after > t->gold_rows) /* nobody gets one twice */
+            t->rule_after = t->gold_rows;
+        for (uint32_t k = 0; train && t->rule && k < v->named; k++)
+            if (k != i && v->st[k].gold_rows >= t->rule_after) {
+                t->rule = 3;
+                t->rule_at = k;
+            }
+    }
+}
+
+static void no_bars(struct sim_variant *v)
+{
+    for (uint32_t i = 0; i < v->stations; i++)
+        v->st[i].abandoned_most = v->st[i].gold_least = v->st[i].asks_after = v->st[i].rule = 0;
+}
+
 /* So many at most have a part in a station's work of one unit, over all its rounds: one more than the line gives, if an operator requeues it. */
 static uint32_t hands(const struct sim_variant *v, uint32_t i)
 {
@@ -303,6 +335,8 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
                 b + n, size - n,
                 "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
                 "        - {name: route, type: radio, options: [x, y, z], required: true}\n");
+        if (s->plan.bars) /* nothing is forgotten */
+            n += (size_t)snprintf(b + n, size - n, "    window: {last: 10000, within: 3650d}\n");
         n += (size_t)snprintf(b + n, size - n, "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
                               t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
         static const char *const ties[] = { "more", "first", "fail" };
@@ -335,6 +369,20 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
                 n += (size_t)snprintf(b + n, size - n, "%srow %u, %s, %s", k ? ", " : "", CHECKER_GOLD_ROW + k,
                                       route_names[k % 3], route_names[k % 2]);
             n += (size_t)snprintf(b + n, size - n, "]\n");
+            if (t->rule == 3)
+                n += (size_t)snprintf(b + n, size - n, "      rules: [{below: 0.%u, after: %u, do: train, at: s%u}]\n",
+                                      t->rule_below, t->rule_after, t->rule_at);
+            else if (t->rule)
+                n += (size_t)snprintf(b + n, size - n, "      rules: [{below: 0.%u, after: %u, do: suspend}]\n",
+                                      t->rule_below, t->rule_after);
+        }
+        if (t->asks_after) {
+            n += (size_t)snprintf(b + n, size - n, "    require: {after: %u", t->asks_after);
+            if (t->abandoned_most)
+                n += (size_t)snprintf(b + n, size - n, ", abandonment: \"<= 0.%u\"", t->abandoned_most);
+            if (t->gold_least)
+                n += (size_t)snprintf(b + n, size - n, ", gold: \">= 0.%u\"", t->gold_least);
+            n += (size_t)snprintf(b + n, size - n, "}\n");
         }
         if (t->at_once)
             n += (size_t)snprintf(b + n, size - n, "    at_once: %u\n", t->at_once);
@@ -342,6 +390,20 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
             n += (size_t)snprintf(b + n, size - n, "    start_by: %" PRId64 "s\n", t->start_by_us / SEC);
     }
     assert(n < size);
+}
+
+static void compile(struct sim *s, struct sim_line *l, uint32_t k)
+{
+    char text[16384];
+    text_of(s, l, &l->v[k], k, text, sizeof text);
+    struct linefile *f = linefile_parse(l->name, text, strlen(text));
+    CHECK(s, f);
+    if (linefile_check(f))
+        sim_broken(s, "%s\n%s", linefile_problem(f, 0), text);
+    struct slp_bytes packed = linefile_packed(f);
+    CHECK(s, l->v[k].packed = malloc(packed.n));
+    memcpy(l->v[k].packed, packed.p, l->v[k].packed_n = packed.n);
+    linefile_free(&f);
 }
 
 void lines_make(struct sim *s)
@@ -354,7 +416,6 @@ void lines_make(struct sim *s)
         snprintf(l->name, sizeof l->name, "line%u", i);
         l->variants = VARIANTS_MAX;
         for (uint32_t k = 0; k < l->variants; k++) {
-            char text[16384];
             if (k && rng_chance(&r, 500000)) { /* the same stations, other times */
                 l->v[k] = l->v[k - 1];
                 l->v[k].st[0].lease_us = rng_spread(&r, 30 * SEC, HOUR) / SEC * SEC;
@@ -368,30 +429,31 @@ void lines_make(struct sim *s)
             }
             limits(s, &lr, &l->v[k]);
             gold(s, i, &l->v[k]);
-            text_of(s, l, &l->v[k], k, text, sizeof text);
-            struct linefile *f = linefile_parse(l->name, text, strlen(text));
-            CHECK(s, f);
-            if (linefile_check(f))
-                sim_broken(s, "%s\n%s", linefile_problem(f, 0), text);
-            struct slp_bytes packed = linefile_packed(f);
-            CHECK(s, l->v[k].packed = malloc(packed.n));
-            memcpy(l->v[k].packed, packed.p, l->v[k].packed_n = packed.n);
-            linefile_free(&f);
+            bars(s, i, &l->v[k]);
+            compile(s, l, k);
         }
+        if (!s->plan.bars)
+            continue;
+        uint32_t most = 0; /* the one that has all names of the others */
+        for (uint32_t k = 1; k < l->variants; k++)
+            most = l->v[k].named > l->v[most].named ? k : most;
+        l->v[VARIANTS_MAX] = l->v[most];
+        no_bars(&l->v[VARIANTS_MAX]);
+        compile(s, l, VARIANTS_MAX);
     }
 }
 
 void lines_free_all(struct sim *s)
 {
     for (uint32_t i = 0; i < LINES_MAX; i++)
-        for (uint32_t k = 0; k < VARIANTS_MAX; k++)
+        for (uint32_t k = 0; k < VARIANTS_ALL; k++)
             free(s->line[i].v[k].packed);
 }
 
 struct sim_variant *line_variant(struct sim *s, const char *packed, size_t n, struct sim_line **line)
 {
     for (uint32_t i = 0; i < s->plan.lines; i++)
-        for (uint32_t k = 0; k < s->line[i].variants; k++)
+        for (uint32_t k = 0; k < VARIANTS_ALL; k++)
             if (s->line[i].v[k].packed_n == n && !memcmp(s->line[i].v[k].packed, packed, n)) {
                 *line = &s->line[i];
                 return &s->line[i].v[k];

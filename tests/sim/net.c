@@ -40,6 +40,10 @@ static void arrive_up(struct sim *s, uint64_t frame, uint64_t unused)
 {
     struct frame *f = (struct frame *)(uintptr_t)frame;
     (void)unused;
+    if (f->peer < s->net.stopped && s->net.peer[f->peer].side == SIDE_PRODUCER) {
+        drop(f);
+        return;
+    }
     sim_hash(s, f->bytes, f->n);
     server_take(s, f);
 }

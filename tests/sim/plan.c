@@ -96,6 +96,9 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng jr = rng_of(o->seed, "judge every", 0);
     p->judge_every_us = rng_chance(&jr, 500000) ? NEVER : rng_spread(&jr, 20 * SEC, 2 * HOUR);
 
+    struct rng wr = rng_of(o->seed, "bars", 1);
+    p->bars = !p->alike && rng_chance(&wr, 400000);
+
     struct rng br = rng_of(o->seed, "restores", 1);
     p->backup_every_us = rng_spread(&br, 10 * MINUTE, 8 * HOUR);
     p->lose_every_us = rng_chance(&br, 750000) ? NEVER : rng_spread(&br, HOUR, 12 * HOUR);
@@ -168,6 +171,8 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "suspensions and grants", p->judge_every_us);
     if (p->copies)
         fprintf(f, ", copies");
+    if (p->bars)
+        fprintf(f, ", bars");
     if (p->reviews)
         fprintf(f, ", reviews");
     if (p->contests)

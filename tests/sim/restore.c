@@ -61,7 +61,7 @@ static void remember(struct sim *s, struct backup *b)
     memcpy(b->numbered, s->numbered, sizeof b->numbered);
     for (uint32_t i = 0; i < LINES_MAX; i++) {
         b->line[i].id = s->line[i].id;
-        for (uint32_t k = 0; k < VARIANTS_MAX; k++) {
+        for (uint32_t k = 0; k < VARIANTS_ALL; k++) {
             b->line[i].version[k] = s->line[i].v[k].version;
             b->line[i].first_station[k] = s->line[i].v[k].first_station;
             b->line[i].applied[k] = s->line[i].v[k].applied;
@@ -82,7 +82,7 @@ static void go_back(struct sim *s, const struct backup *b)
     memcpy(s->numbered, b->numbered, sizeof b->numbered);
     for (uint32_t i = 0; i < LINES_MAX; i++) {
         s->line[i].id = b->line[i].id;
-        for (uint32_t k = 0; k < VARIANTS_MAX; k++) {
+        for (uint32_t k = 0; k < VARIANTS_ALL; k++) {
             s->line[i].v[k].version = b->line[i].version[k];
             s->line[i].v[k].first_station = b->line[i].first_station[k];
             s->line[i].v[k].applied = b->line[i].applied[k];
@@ -147,6 +147,11 @@ static void lose(struct sim *s, uint64_t unused, uint64_t unused2)
         TELL(s, "broker: its wall clock is %" PRId64 " s behind", -v->wall_off_us / SEC);
         s->tally.broker_clock_steps++;
     }
+    bool right =
+        v->wall_off_us ==
+        0; /* else numbers of runs may be those of a store that was lost: producers are stopped first, as the manual says */
+    if (!right)
+        s->net.stopped = s->net.peers;
     for (uint32_t i = 0; i < s->hubs; i++)
         s->hub[i].wire.peer = net_peer(s, SIDE_HUB, i);
     s->operator.wire.peer = net_peer(s, SIDE_OPERATOR, 0);
@@ -154,7 +159,7 @@ static void lose(struct sim *s, uint64_t unused, uint64_t unused2)
         s->watcher[i].wire.peer = net_peer(s, SIDE_WATCHER, i);
     for (uint32_t i = 0; i < s->plan.runs; i++) {
         s->producer[i].wire.peer = net_peer(s, SIDE_PRODUCER, i);
-        producer_lost(s, &s->producer[i], rng_chance(&r->rng, 600000));
+        producer_lost(s, &s->producer[i], rng_chance(&r->rng, 600000) || !right);
     }
     operator_applies_anew(s);
     sched_at(s, s->now_us + rng_range(&r->rng, s->plan.lose_every_us / 4, s->plan.lose_every_us * 2), lose, 0, 0);

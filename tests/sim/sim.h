@@ -40,6 +40,7 @@
 #define RUNS_MAX 12
 #define LINES_MAX 4
 #define VARIANTS_MAX 4 /* of a line, applied one after the other */
+#define VARIANTS_ALL (VARIANTS_MAX + 1) /* and one that keeps nobody out, for the end; in worlds with bars */
 #define WATCHERS_MAX 3
 #define NEVER INT64_MAX
 
@@ -70,6 +71,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     int64_t backup_every_us, lose_every_us; /* the broker's disk, and an old backup is put back */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
+    bool bars; /* some ask for what was measured of their workers, and have rules for control answers */
     bool reviews; /* some stations review the one before them */
     bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults: tasks run out of people */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
@@ -91,7 +93,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(link_cuts) T(relinks) T(confused_acts) \
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
-    T(suspensions) T(readmissions) T(taken_back) T(void_answers) T(grants) \
+    T(suspensions) T(kept_out_by_rule) T(readmissions) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(broker_clock_steps) T(times_gone_back) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
@@ -114,7 +116,7 @@ struct wire { /* a way between an actor and the broker, whatever peer number it 
     int64_t cut_up_us, cut_down_us; /* nothing passes until then */
 };
 struct frame { uint64_t peer; uint32_t n, refs; char bytes[]; };
-struct net { struct peer *peer; size_t peers, cap; struct rng rng; uint64_t sent, lost, doubled, late; };
+struct net { struct peer *peer; size_t peers, cap, stopped; /* what producers sent before that one does not arrive any more */ struct rng rng; uint64_t sent, lost, doubled, late; };
 void net_open(struct sim *s);
 uint64_t net_peer(struct sim *s, enum side side, uint32_t index); /* a new one; what was under way to the actor's old one is lost */
 void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n);
@@ -127,11 +129,11 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 #define STATIONS_MAX 8
 #define NUMBERS_MAX 20000 /* of stations, in one world */
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
-struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; };
+struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; uint32_t abandoned_most, gold_least, asks_after, rule, rule_below, rule_after, rule_at; };
 /* jury: of a tournament its jury's index, of a jury its tournament's; equal: entries of the same route that end it at once, 0 never. Behind the
  * `named` stations of the file come juries. */
 struct sim_variant { uint32_t named, stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
-struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_MAX]; };
+struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_ALL]; };
 void lines_make(struct sim *s);
 void lines_free_all(struct sim *s);
 void lines_number(struct sim *s, uint64_t station_id, const struct sim_station *st);
@@ -317,7 +319,7 @@ struct backup {
     char dir[300];
     struct checker *checker; /* as it was; NULL: there is no backup */
     uint64_t next_event, seq[WATCHERS_MAX], since[WATCHERS_MAX];
-    struct { uint64_t id; uint32_t version[VARIANTS_MAX], first_station[VARIANTS_MAX]; bool applied[VARIANTS_MAX]; } line[LINES_MAX];
+    struct { uint64_t id; uint32_t version[VARIANTS_ALL], first_station[VARIANTS_ALL]; bool applied[VARIANTS_ALL]; } line[LINES_MAX];
     const struct sim_station *numbered[NUMBERS_MAX];
     const char *name[WORKERS_MAX];
     struct kept_out out[KEPT_OUT_MAX];

@@ -34,7 +34,8 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        TASK_PLACED = 36,
        WORKER_STANDING = 40,
        WORKER_SKILL,
-       ANSWERS_VOID = 43
+       GOLD_ANSWERED,
+       ANSWERS_VOID
 };
 
 static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
@@ -184,6 +185,13 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         st_fact.gold_every = st->gold_every;
         st_fact.gold_rows = st->gold_rows;
         st_fact.per_day = st->per_day;
+        st_fact.abandoned_most = st->abandoned_most;
+        st_fact.gold_least = st->gold_least;
+        st_fact.asks_after = st->asks_after;
+        st_fact.rule = st->rule;
+        st_fact.rule_below = st->rule_below;
+        st_fact.rule_after = st->rule_after;
+        st_fact.rule_at = st->rule_at;
         memcpy(st_fact.level, st->level, sizeof st_fact.level);
         checker_feed(s->checker, &st_fact);
     }
@@ -194,7 +202,7 @@ static void run_started(struct sim *s, struct fact *f, struct slp_bytes data)
     struct slp_bytes line = text(data, "line");
     uint32_t version = (uint32_t)number(data, "version");
     for (uint32_t i = 0; i < s->plan.lines; i++)
-        for (uint32_t k = 0; k < s->line[i].variants; k++)
+        for (uint32_t k = 0; k < VARIANTS_ALL; k++)
             if (s->line[i].v[k].applied && s->line[i].v[k].version == version && strlen(s->line[i].name) == line.n &&
                 !memcmp(s->line[i].name, line.p, line.n)) {
                 struct fact run = { .kind = FACT_RUN,
@@ -263,6 +271,7 @@ static void standing(struct sim *s, struct fact *f, struct slp_bytes data)
     while (f->state < 3 && !is(word, words[f->state]))
         f->state++;
     checker_feed(s->checker, f);
+    s->tally.kept_out_by_rule += f->state > 1;
     operator_heard(s, f->worker, f->line, name, f->state != 0);
 }
 
@@ -366,6 +375,10 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
     case TASK_PLACED: placed(s, &f, e->data); return;
     case WORKER_STANDING: standing(s, &f, e->data); return;
     case WORKER_SKILL: skill(s, &f, e->data); return;
+    case GOLD_ANSWERED:
+        f.kind = FACT_GOLD;
+        f.flag = number(e->data, "right");
+        break;
     case ANSWERS_VOID: answers_void(s, &f, e->data); return;
     case UNITS_DONE: units(s, &f, e->data, FACT_UNIT_DONE); return;
     case UNITS_DROPPED: units(s, &f, e->data, FACT_DROPPED); return;
