@@ -536,3 +536,23 @@ void play_anew(void)
         world_hello(&play.w, &play.hub[i], NULL, 0);
     world_clear(&play.w);
 }
+
+void play_until(const struct play_step *steps, const char *until, uint64_t wal_bytes)
+{
+    memset(&play, 0, sizeof play);
+    world_open_with(&play.w, (struct world_how){ .wal_bytes = wal_bytes });
+    for (const struct play_step *s = steps; strcmp(s->what, until); s++)
+        s->take();
+    world_down(&play.w);
+}
+
+enum store_rc play_start(void (*around)(bool in))
+{
+    play.w.around = around;
+    world_up(&play.w);
+    enum store_rc rc = play.w.failed;
+    play.w.around = NULL;
+    world_down(&play.w);
+    world_clear(&play.w);
+    return rc;
+}

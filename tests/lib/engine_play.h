@@ -25,5 +25,9 @@ extern const struct play_step play_watched_steps[]; /* another life: of people w
 
 /* The step, to the end of its batch, with `around` about each call of the product; the next start must find what the last commit left. */
 void play_take(const struct play_step *s, void (*around)(bool in));
+/* The steps before `until` are lived, in a world of its own, without failures; then the broker is down. */
+void play_until(const struct play_step *steps, const char *until, uint64_t wal_bytes);
+/* It starts over what they left, with `around` about each call of the product, and goes down again; how that went. */
+enum store_rc play_start(void (*around)(bool in));
 void play_anew(void); /* the broker starts anew, and the hubs that there are say hello */
 #endif

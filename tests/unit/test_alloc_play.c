@@ -67,12 +67,46 @@ static void nor_does_it_hurt_people_who_are_watched(void **state)
     live(play_watched_steps, false, 1);
 }
 
+/* What loads lines, runs, rosters, shifts, days, hand-outs, queues, measures: each allocation fails in turn. */
+static void a_start_over(const struct play_step *steps, const char *until)
+{
+    enum store_rc rc;
+    uint64_t n = 0;
+    play_until(steps, until, 1);
+    do {
+        alloc_arm(++n, false);
+        alloc_disarm();
+        rc = play_start(allocations);
+        if (rc != STORE_OK && rc != STORE_NO_MEMORY && rc != STORE_IO)
+            fail_msg("allocation %llu failed and was told as %d", (unsigned long long)n, rc);
+        assert_true(alloc_state.failed || rc == STORE_OK);
+    } while (alloc_state.failed);
+    print_message("# %llu allocations of a start failed\n", (unsigned long long)n - 1);
+    assert_true(n > 50);
+    world_up(&play.w);
+    world_end(&play.w);
+}
+
+static void a_start_over_a_broad_life_says_that_memory_ran_out(void **state)
+{
+    (void)state;
+    a_start_over(play_steps, "the_run_is_closed");
+}
+
+static void so_does_one_over_people_who_are_watched(void **state)
+{
+    (void)state;
+    a_start_over(play_watched_steps, "what_was_granted_is_revoked");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_allocation_that_fails_in_any_step_leaves_what_was_there),
         cmocka_unit_test(so_does_memory_that_is_gone_for_good),
         cmocka_unit_test(nor_does_it_hurt_people_who_are_watched),
+        cmocka_unit_test(a_start_over_a_broad_life_says_that_memory_ran_out),
+        cmocka_unit_test(so_does_one_over_people_who_are_watched),
     };
     return cmocka_run_group_tests_name("allocations of a broad life", tests, NULL, NULL);
 }

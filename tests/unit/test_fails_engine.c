@@ -95,6 +95,36 @@ static void damage_among_them_is_told_as_damage(void **state)
     live(play_watched_steps, MDB_CORRUPTED, 1, 6);
 }
 
+static void a_start_over(const struct play_step *steps, const char *until, int code, enum store_rc told)
+{
+    enum store_rc rc;
+    uint64_t n = 0;
+    play_until(steps, until, 1);
+    do {
+        lmdb_arm(++n, code);
+        lmdb_disarm();
+        rc = play_start(calls);
+        if (lmdb_state.failed && rc != told && rc != STORE_IO)
+            fail_msg("call %llu (%s) failed and was told as %d", (unsigned long long)n, lmdb_state.failed, rc);
+    } while (lmdb_state.failed);
+    print_message("# %llu calls of a start failed\n", (unsigned long long)n - 1);
+    assert_true(rc == STORE_OK && n > 100);
+    world_up(&play.w);
+    world_end(&play.w);
+}
+
+static void a_start_over_a_broad_life_says_that_the_disk_failed(void **state)
+{
+    (void)state;
+    a_start_over(play_steps, "the_run_is_closed", EIO, STORE_IO);
+}
+
+static void so_does_one_over_people_who_are_watched(void **state)
+{
+    (void)state;
+    a_start_over(play_watched_steps, "what_was_granted_is_revoked", EIO, STORE_IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +134,8 @@ int main(void)
         cmocka_unit_test(memory_that_lmdb_lacks_at_any_call_is_told_as_that),
         cmocka_unit_test(nor_does_it_change_anything_of_people_who_are_watched),
         cmocka_unit_test(damage_among_them_is_told_as_damage),
+        cmocka_unit_test(a_start_over_a_broad_life_says_that_the_disk_failed),
+        cmocka_unit_test(so_does_one_over_people_who_are_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
