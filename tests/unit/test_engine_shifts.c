@@ -632,6 +632,92 @@ static void a_worker_on_two_rosters_is_told_with_the_other_hub(void **state)
     assert_memory_equal(hub.p, "hub", 3);
 }
 
+/* A shift as it is told, and as it is listed then. */
+static void told_as(const char *zone, const char *text, int64_t overtime_us, int64_t until_us, int64_t end_us)
+{
+    struct slp_buf times = { 0 }, item = { 0 };
+    uint64_t digest[4] = { ++s.w.next_id };
+    slp_pack_u64(&times, (uint64_t)s.w.wall_us + 1000 * SECOND);
+    slp_pack_u64(&times, (uint64_t)end_us);
+    struct slp_item_shift_def d = { .name = world_str("day"),
+                                    .zone = world_str(zone),
+                                    .text = world_str(text),
+                                    .overtime_us = (uint64_t)overtime_us,
+                                    .times = { times.p, (uint32_t)times.n, 2 } };
+    slp_pack_item(&item, SLP_ITEM_shift_def, &d);
+    struct slp_shifts q = { .session = s.h.session,
+                            .digest = { (char *)digest, 32 },
+                            .shifts = { item.p, (uint32_t)item.n, 1 },
+                            .until_wall_us = until_us,
+                            .last = true };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_SHIFTS, &q)->type, SLP_DONE);
+    slp_buf_free(&times);
+    slp_buf_free(&item);
+    struct slp_msg *m = world_send(&s.w, WORLD_CLIENT, SLP_SHIFTS_GET, &(struct slp_shifts_get){ 0 });
+    struct slp_cursor c = slp_each(m->u.shift_rows.rows);
+    struct slp_item_shift_row row;
+    assert_true(slp_next_shift_row(&c, &row));
+    assert_int_equal(row.zone.n, strlen(zone));
+    assert_memory_equal(row.zone.p, zone, row.zone.n);
+    assert_int_equal(row.text.n, strlen(text));
+    assert_memory_equal(row.text.p, text, row.text.n);
+    assert_int_equal(row.overtime_us, overtime_us);
+    assert_int_equal(row.until_wall_us, until_us);
+    struct slp_cursor at = slp_each(row.times);
+    uint64_t v = 0;
+    assert_true(slp_next_u64(&at, &v) && slp_next_u64(&at, &v));
+    assert_int_equal(v, end_us);
+}
+
+static void whatever_changes_of_a_shift_that_is_told_again_is_taken(void **state)
+{
+    (void)state;
+    int64_t until = s.w.wall_us + 8 * 86400 * SECOND, end = s.w.wall_us + 2000 * SECOND;
+    static const struct {
+        const char *zone, *text;
+        int64_t overtime_us, later_us, longer_us;
+    } rows[] = {
+        { "Africa/Nairobi", "early", 0, 0, 0 },
+        { "Africa/Nairobi", "early", 0, 0, 0 },
+        { "Africa/Nairobi", "later", 0, 0, 0 },
+        { "Africa/Nairobi", "late", 0, 0, 0 },
+        { "Africa/Nairobi", "", 0, 0, 0 },
+        { "Africa/Nairobi", "", 0, 0, 0 },
+        { "Africa/Kampala", "", 0, 0, 0 },
+        { "UTC", "", 0, 0, 0 },
+        { "UTC", "", 1000, 0, 0 },
+        { "UTC", "", 1000, 5, 0 },
+        { "UTC", "", 1000, 5, 7 },
+        { "UTC", "", 1000, 5, 7 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int twice = 0; twice < 2; twice++)
+            told_as(rows[i].zone, rows[i].text, rows[i].overtime_us, until + rows[i].later_us, end + rows[i].longer_us);
+    }
+}
+
+static void why_tells_the_day_of_the_next_change_in_every_month(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t wall_s;
+        const char *says;
+    } rows[] = {
+        { 1704067200, "2024-01-01 00:20 UTC" },        { 1709164800 - 1200, "2024-02-29 00:00 UTC" },
+        { 1709251200 - 1200, "2024-03-01 00:00 UTC" }, { 1735689600 - 1201, "2024-12-31 23:59 UTC" },
+        { 1735689600 - 1200, "2025-01-01 00:00 UTC" }, { 951782400 - 1200, "2000-02-29 00:00 UTC" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[300], wanted[100];
+        s.w.wall_us = rows[i].wall_s * SECOND;
+        world_tick(&s.w);
+        day(1200, 3600);
+        snprintf(wanted, sizeof wanted, "off shift until %s (shift day)", rows[i].says);
+        why("hub-0", text, sizeof text);
+        assert_string_equal(text, wanted);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -658,6 +744,8 @@ int main(void)
         TEST(shifts_that_make_no_sense_are_refused_and_change_nothing),
         TEST(listings_tell_the_shift_and_its_next_change),
         TEST(a_worker_on_two_rosters_is_told_with_the_other_hub),
+        TEST(whatever_changes_of_a_shift_that_is_told_again_is_taken),
+        TEST(why_tells_the_day_of_the_next_change_in_every_month),
     };
     return cmocka_run_group_tests_name("engine shifts", tests, NULL, NULL);
 }

@@ -360,6 +360,67 @@ static void the_dead_are_listed_with_their_reason_and_the_waiting_with_their_tim
     assert_int_equal(world_code(world_read(&s.w, SLP_TASKS_GET, &peek)), SLP_E_NOT_FOUND);
 }
 
+static void put_later(uint64_t run, int64_t delay_us)
+{
+    struct slp_buf b = { 0 };
+    slp_pack_array(&b, 1);
+    slp_pack_cstr(&b, "later");
+    struct slp_put q = { .run_id = run, .rows = { b.p, (uint32_t)b.n, 1 }, .delay_us = (uint64_t)delay_us };
+    SLP_SET(&q, put, delay_us);
+    assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_PUT, &q)->type, SLP_PUT_DONE);
+    slp_buf_free(&b);
+}
+
+/* How many rows a list has, of one run or (NULL) of all; each is of the run with this number, if it is not 0. */
+static unsigned listed(uint64_t which, const char *run, uint64_t run_id)
+{
+    struct slp_tasks_get q = { .station_id = s.station, .which = which };
+    unsigned n = 0;
+    if (run) {
+        q.run = world_str(run);
+        SLP_SET(&q, tasks_get, run);
+    }
+    struct slp_msg *m = world_read(&s.w, SLP_TASKS_GET, &q);
+    assert_int_equal(m->type, SLP_TASKS);
+    struct slp_cursor c = slp_each(m->u.tasks.rows);
+    for (struct slp_item_task_row row; slp_next_task_row(&c, &row); n++)
+        assert_true(!run_id || row.run_id == run_id);
+    return n;
+}
+
+static void lists_are_of_the_run_that_is_asked_for_and_of_those_that_go_on(void **state)
+{
+    (void)state;
+    uint64_t other = world_run(&s.w, "two", "other");
+    for (unsigned i = 0; i < 2; i++) { /* of each run one is dead, then others wait and are ready */
+        world_put(&s.w, i ? other : s.run, 1);
+        world_clear(&s.w);
+        assert_int_equal(take(1), 1);
+        assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_BURY, i ? NULL : "torn", NULL), SLP_E_OK);
+    }
+    world_put(&s.w, s.run, 2);
+    world_put(&s.w, other, 3);
+    for (unsigned i = 0; i < 5; i++)
+        put_later(i < 2 ? s.run : other, 60000000 + i);
+    static const unsigned mine[] = { 2, 2, 1 }, others[] = { 3, 3, 1 };
+    for (uint64_t which = 0; which < 3; which++) {
+        assert_int_equal(listed(which, NULL, 0), mine[which] + others[which]);
+        assert_int_equal(listed(which, "r", s.run), mine[which]);
+        assert_int_equal(listed(which, "other", other), others[which]);
+    }
+    assert_int_equal(world_run_set(&s.w, "other", RUN_SET_CLOSE, 0), SLP_E_OK); /* what is in goes on */
+    for (uint64_t which = 0; which < 3; which++)
+        assert_int_equal(listed(which, NULL, 0), mine[which] + others[which]);
+    assert_int_equal(world_run_set(&s.w, "other", RUN_SET_CANCEL, 0), SLP_E_OK);
+    for (uint64_t which = 0; which < 3; which++)
+        assert_int_equal(listed(which, NULL, s.run), mine[which]);
+    assert_int_equal(world_run_set(&s.w, "other", RUN_SET_DELETE, 0), SLP_E_OK);
+    for (unsigned i = 0; i < 20; i++)
+        world_tick(&s.w);
+    for (uint64_t which = 0; which < 3; which++)
+        assert_int_equal(listed(which, NULL, s.run), mine[which]);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -373,6 +434,7 @@ int main(void)
         TEST(pages_neither_lose_nor_repeat_what_stays_while_others_are_taken),
         TEST(a_mark_that_nobody_gave_is_harmless),
         TEST(the_dead_are_listed_with_their_reason_and_the_waiting_with_their_time),
+        TEST(lists_are_of_the_run_that_is_asked_for_and_of_those_that_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
