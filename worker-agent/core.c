@@ -426,12 +426,13 @@ static int64_t start_limit_us(const struct core *c)
 
 bool core_may_start(const struct core *c, int64_t now_us)
 {
-    return c->contact_us != 0 && !c->quiet && c->state != S_OVER && now_us < start_limit_us(c);
+    return c->contact_us != 0 && !c->quiet && !c->clock_off && c->state != S_OVER && now_us < start_limit_us(c);
 }
 
 void core_view(const struct core *c, struct core_view *v)
 {
     *v = (struct core_view){ .connected = c->state == S_UP,
+                             .clock_off = c->clock_off,
                              .session = c->session,
                              .hub_id = c->hub_id,
                              .contact_us = c->contact_us,

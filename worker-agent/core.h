@@ -169,6 +169,7 @@ int64_t core_next_due_us(const struct core *c); /* when a TICK is wanted at the 
 /* ---- looking in ---- */
 struct core_view {
     bool connected;                /* a session is up */
+    bool clock_off;                /* the broker says that the hub's clock is off: nothing is started */
     uint64_t session, hub_id;
     int64_t contact_us;            /* see above; 0: never */
     int64_t may_start_until_us;    /* the offline rule's limit */

@@ -112,6 +112,7 @@ struct core {
     uint32_t starts_head, starts_count, starts_cap;
     int64_t touch_next_us;
 
+    bool clock_off;               /* says the broker: nothing is started */
     bool quiet, bye_sent;
     int64_t quiet_deadline_us, bye_sent_us;
     struct slp_buf list, list2;   /* scratch for packed lists */

@@ -80,6 +80,24 @@ void session_lose(struct core *c, const char *why, bool relink)
     c->relink_wanted |= relink;
 }
 
+/* ---------------------------------------------------------------- the clock */
+static void clock_off(struct core *c, const struct slp_error *m)
+{
+    if (!c->clock_off)
+        core_log(c, CORE_ERROR, "clock-off", "text=\"%.*s\"", (int)m->text.n, m->text.p);
+    c->clock_off = true;
+}
+
+static void clock_right(struct core *c)
+{
+    if (!c->clock_off)
+        return;
+    c->clock_off = false;
+    core_log(c, CORE_INFO, "clock-right", "work is begun again");
+    for (uint32_t i = 0; i < c->worker_count; i++)
+        work_poke(c, c->workers[i]);
+}
+
 /* ---------------------------------------------------------------- welcome, roster */
 static void session_up(struct core *c)
 {
@@ -146,6 +164,7 @@ static void know_store(struct core *c, const struct slp_welcome *m)
 void session_welcome(struct core *c, const struct slp_welcome *m, const struct request *r)
 {
     know_store(c, m);
+    clock_right(c);
     c->session = m->session;
     c->hub_id = m->hub_id;
     c->state = S_NUMBERS;
@@ -380,6 +399,7 @@ static void send_heartbeat(struct core *c)
 
 void session_heartbeat_ack(struct core *c, const struct slp_heartbeat_ack *m)
 {
+    clock_right(c);
     if (m->last_push <= c->last_push) {
         c->suspect_push = UINT64_MAX;
         return;
@@ -416,7 +436,14 @@ static void hello_refused(struct core *c, const struct slp_error *m)
 
 void session_error(struct core *c, const struct slp_error *m, struct request *r)
 {
-    if (m->code == SLP_E_TAKEN_OVER || m->code == SLP_E_OTHER_AGENT || m->code == SLP_E_CLOCK_OFF) {
+    if (m->code == SLP_E_CLOCK_OFF && r &&
+        c->hub_id) { /* it was right when this agent began: what is in hand is not left for it */
+        clock_off(c, m);
+        if (r->kind != REQ_HELLO) {
+            request_end(c, r);
+            return;
+        }
+    } else if (m->code == SLP_E_TAKEN_OVER || m->code == SLP_E_OTHER_AGENT || m->code == SLP_E_CLOCK_OFF) {
         if (r || m->code == SLP_E_TAKEN_OVER)
             refuse_to_go_on(c, m);
         return;

@@ -258,6 +258,15 @@ static void on_start(struct local *l, struct request_in *r)
 {
     const struct form *f = agent_form(l->a, r->task->station_id);
     if (r->task->state == CORE_WAITING) {
+        struct core_view v;
+        core_view(l->a->core, &v);
+        if (v.clock_off) {
+            refuse(
+                l, &r->ask, "CLOCK_OFF",
+                "this hub's clock differs from the broker's by more than two minutes: set it by NTP. What is started "
+                "can be finished");
+            return;
+        }
         if (!core_may_start(l->a->core, agent_now_us())) {
             refuse(l, &r->ask, "OFFLINE",
                    "no contact with the broker for too long: this task may be with somebody else by now. What is "

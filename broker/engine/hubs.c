@@ -260,22 +260,38 @@ static void welcome(struct engine *e, struct hub *h, const struct slp_hello *q)
     free(missing.v);
 }
 
+/* How far a clock is ahead of what it should show; behind it: less than 0. */
+static int64_t ahead_us(int64_t clock, int64_t should)
+{
+    int64_t off;
+    if (__builtin_sub_overflow(clock, should, &off) || off == INT64_MIN)
+        off = clock < 0 ? -INT64_MAX : INT64_MAX;
+    return off;
+}
+
+static bool clock_is_off(int64_t off)
+{
+    return off > CLOCK_OFF_MAX_US || off < -CLOCK_OFF_MAX_US;
+}
+
+static void clock_refused(struct engine *e, int64_t off, const char *then)
+{
+    reply_error(e, SLP_E_CLOCK_OFF, "wall_us", "the hub's clock is %lld s %s the broker's: set it by NTP%s",
+                (long long)((off < 0 ? -off : off) / 1000000), off < 0 ? "behind" : "ahead of", then);
+}
+
 void on_hello(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_hello *q = &m->u.hello;
     static const uint8_t none[16];
-    int64_t off;
-    if (__builtin_sub_overflow(q->wall_us, e->wall_us, &off) || off == INT64_MIN)
-        off = q->wall_us < 0 ? -INT64_MAX : INT64_MAX;
+    int64_t off = ahead_us(q->wall_us, e->wall_us);
     if (q->data_id.n != 16 || q->roster_digest.n != 32) {
         reply_error(e, SLP_E_BAD_VALUE, q->data_id.n != 16 ? "data_id" : "roster_digest",
                     "a data_id has 16 bytes, a digest 32");
         return;
     }
-    if (off > CLOCK_OFF_MAX_US || off < -CLOCK_OFF_MAX_US) {
-        reply_error(e, SLP_E_CLOCK_OFF, "wall_us",
-                    "the hub's clock is %lld s %s the broker's: set it by NTP, then start again",
-                    (long long)((off < 0 ? -off : off) / 1000000), off < 0 ? "behind" : "ahead of");
+    if (clock_is_off(off)) {
+        clock_refused(e, off, ", then start again");
         return;
     }
     uint32_t id = name_find(e, NAME_HUB, q->hub.p, q->hub.n);
@@ -320,7 +336,8 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     h->seen_us = e->now_us;
     h->seen_wall_us = e->wall_us;
     h->connected = h->greeted = true;
-    h->handed_back = false;
+    h->handed_back = h->clock_off = false;
+    h->wall_at_hello_us = e->wall_us - e->now_us;
     hub_dirty(e, h);
     memset(h->uploading, 0, sizeof h->uploading);
     look_at(e, e->now_us + 1000000);
@@ -328,10 +345,28 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     welcome(e, h, q);
 }
 
+/* Its clock may have been set since hello. If the broker's was, it is not the hub's fault: then it is right by what the broker's would show. */
+static bool clock_right(struct engine *e, struct hub *h, int64_t wall_us)
+{
+    int64_t off = ahead_us(wall_us, e->wall_us);
+    bool is_off = clock_is_off(off) && clock_is_off(ahead_us(wall_us, h->wall_at_hello_us + e->now_us)),
+         was_off = h->clock_off;
+    h->clock_off = is_off;
+    for (struct worker *w = is_off != was_off ? h->members : NULL; w; w = w->hub_next)
+        match_worker(e, w);
+    if (is_off && !was_off) {
+        hub_hand_back(e, h, anybody);
+        recalls_flush(e);
+    }
+    if (is_off)
+        clock_refused(e, off, "; until then it begins no work");
+    return !is_off;
+}
+
 void on_heartbeat(struct engine *e, const struct slp_msg *m)
 {
     struct hub *h = hub_session(e, m->u.heartbeat.session);
-    if (!h)
+    if (!h || !clock_right(e, h, m->u.heartbeat.wall_us))
         return;
     struct slp_heartbeat_ack a = { .last_push = h->push_no, .wall_us = e->wall_us };
     reply(e, SLP_HEARTBEAT_ACK, &a);

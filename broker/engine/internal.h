@@ -133,6 +133,7 @@ struct hub {
     bool connected, handed_back, full; /* full: it holds as much as a hello can name */
     bool greeted;           /* it said hello since the broker's start */
     bool named;             /* a gate names it */
+    bool clock_off;         /* as its last heartbeat told: it gets no work */
     uint32_t idle_root;     /* its idle workers, where a gate prefers the hub */
     uint64_t session, peer, push_no, signed_in, holding; /* the session: memory only */
     int64_t seen_us; /* elapsed; counts from boot for hubs that have not come back yet */
@@ -149,6 +150,7 @@ struct hub {
     uint8_t uploading[32]; /* digest of the roster that is coming in */
     uint8_t shifts_uploading[32]; /* likewise of the shifts */
     uint32_t upload_mark, shift_mark;
+    int64_t wall_at_hello_us; /* the broker's wall time less its elapsed one */
     struct shift *shifts;
     struct zone_days *zones; /* when days begin there */
     struct worker *members; /* workers of this hub */
@@ -805,7 +807,7 @@ void presence_tick(struct engine *e);
 /* why.c */
 enum { /* codes of `why` */
     WHY_NOTHING_MISSING, WHY_NOTHING_QUEUED, WHY_SKILL, WHY_LEVEL, WHY_PAUSED, WHY_NO_CREDIT, WHY_NOT_SIGNED_IN, WHY_ALL_ANSWERED, WHY_OFF_SHIFT, WHY_SHIFT_ENDS,
-    WHY_HUB_AWAY, WHY_HUB_FULL, WHY_KIND, WHY_HUB, WHY_TEAM, WHY_KEPT_OUT = 17, WHY_REQUIRE, WHY_TRAINING, WHY_DAY, WHY_FULL, WHY_OWN
+    WHY_HUB_AWAY, WHY_HUB_FULL, WHY_KIND, WHY_HUB, WHY_TEAM, WHY_KEPT_OUT = 17, WHY_REQUIRE, WHY_TRAINING, WHY_DAY, WHY_FULL, WHY_OWN, WHY_CLOCK
 };
 void on_why_get(struct engine *e, const struct slp_msg *m);
 void on_worker_why_get(struct engine *e, const struct slp_msg *m);

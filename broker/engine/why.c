@@ -26,6 +26,10 @@ static bool of_himself(struct engine *e, const struct worker *w, struct reason *
     if (!h->connected) {
         y->code = WHY_HUB_AWAY;
         snprintf(y->text, sizeof y->text, "hub %s is not connected", h->name.s);
+    } else if (h->clock_off) {
+        y->code = WHY_CLOCK;
+        snprintf(y->text, sizeof y->text,
+                 "the clock of hub %s differs from the broker's by more than two minutes: set it by NTP", h->name.s);
     } else if (!worker_on_shift(w)) {
         int64_t change = worker_shift_change(w);
         y->code = WHY_OFF_SHIFT;

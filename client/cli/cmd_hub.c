@@ -227,11 +227,12 @@ int cmd_worker_show(struct cli *cli, int argc, char **argv)
 }
 
 static const char *const why_words[] = {
-    "NOTHING_MISSING",  "NOTHING_QUEUED", "SKILL_MISSING",      "LEVEL_TOO_LOW",   "PAUSED",
-    "NO_CREDIT",        "NOT_SIGNED_IN",  "ALL_ANSWERED",       "OFF_SHIFT",       "SHIFT_ENDS",
-    "HUB_AWAY",         "HUB_FULL",       "OTHER_KIND",         "NOT_THIS_HUB",    "NOT_THIS_TEAM",
-    [17] = "SUSPENDED", [18] = "REQUIRE", [19] = "IN_TRAINING", [20] = "DAY_FULL", [21] = "STATION_FULL",
-    [22] = "OWN_WORK"
+    "NOTHING_MISSING", "NOTHING_QUEUED",      "SKILL_MISSING",   "LEVEL_TOO_LOW",
+    "PAUSED",          "NO_CREDIT",           "NOT_SIGNED_IN",   "ALL_ANSWERED",
+    "OFF_SHIFT",       "SHIFT_ENDS",          "HUB_AWAY",        "HUB_FULL",
+    "OTHER_KIND",      "NOT_THIS_HUB",        "NOT_THIS_TEAM",   [17] = "SUSPENDED",
+    [18] = "REQUIRE",  [19] = "IN_TRAINING",  [20] = "DAY_FULL", [21] = "STATION_FULL",
+    [22] = "OWN_WORK", [23] = "HUB_CLOCK_OFF"
 };
 
 int cmd_worker_why(struct cli *cli, int argc, char **argv)

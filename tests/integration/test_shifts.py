@@ -167,6 +167,11 @@ class Shifts(harness.Case):
             self.assertIn(words, str(caught.exception))
             self.assertIn("set it by NTP", str(caught.exception))
         agent.hello(wall_us=time.time_ns() // 1000 + 60 * 1000000)
+        with self.assertRaises(wire.SunlineError) as caught:  # and later, too
+            agent.request("heartbeat", 10, session=agent.session, last_push=0, held=0, wall_us=time.time_ns() // 1000 + 125 * 1000000)
+        self.assertEqual(caught.exception.code, "CLOCK_OFF")
+        self.assertRegex(str(caught.exception), "12[45] s ahead of the broker's: set it by NTP; until then it begins no work")
+        agent.heartbeat()
 
     def test_limits_hold_are_told_and_change_with_the_file(self):
         limited = PEOPLE_LINE.replace("  - name: judge\n", "  - name: judge\n    at_once: 3\n")

@@ -204,6 +204,48 @@ static void an_agent_whose_clock_is_off_begins_nothing_and_says_what_to_do(void 
     assert_int_equal(core_next_due_us(w->core), INT64_MAX);
 }
 
+static void a_clock_that_steps_off_later_starts_nothing_until_it_is_right_again(void **state)
+{
+    struct world *w = *state;
+    uint64_t got[4];
+    connect_up(w, 100);
+    push(w, 100, 1, CRANE, 50, 1);
+    push(w, 100, 2, ASHA, 60, 1);
+    form_known(w);
+    pass(w, HEARTBEAT_US / 2);
+    refuse(w, must_send(w, SLP_HEARTBEAT)->id, SLP_E_CLOCK_OFF);
+    assert_null(said(w, CORE_OUT_EXIT));
+    assert_int_equal(said(w, CORE_OUT_LOG)->level, CORE_ERROR);
+    assert_string_equal(said(w, CORE_OUT_LOG)->event, "clock-off");
+    assert_false(core_may_start(w->core, w->now_us));
+    push(w, 100, 3, CRANE, 51, 1);
+    assert_null(said(w, CORE_OUT_RUN));
+    finish(w, 50, CRANE, 1); /* what was begun is ended */
+    assert_int_equal(results_in(must_send(w, SLP_SUBMIT), got), 1);
+    pass(w, HEARTBEAT_US / 2);
+    beat(w, 3);
+    assert_true(core_may_start(w->core, w->now_us));
+    pass(w, S);
+    assert_int_equal(core_find(w->core, 51)->state, CORE_STARTED);
+}
+
+static void an_agent_with_work_in_hand_waits_for_its_clock_to_be_set(void **state)
+{
+    struct world *w = *state;
+    connect_up(w, 100);
+    pass(w, HEARTBEAT_US / 2);
+    refuse(w, must_send(w, SLP_HEARTBEAT)->id, SLP_E_NO_SESSION); /* the broker was started again */
+    while (!sent(w, SLP_HELLO))
+        pass(w, core_next_due_us(w->core) - w->now_us);
+    refuse(w, must_send(w, SLP_HELLO)->id, SLP_E_CLOCK_OFF);
+    assert_null(said(w, CORE_OUT_EXIT));
+    assert_false(core_may_start(w->core, w->now_us));
+    while (!sent(w, SLP_HELLO))
+        pass(w, core_next_due_us(w->core) - w->now_us);
+    welcome(w, 101, false, NULL, 0);
+    assert_true(core_may_start(w->core, w->now_us));
+}
+
 static void another_version_is_no_reason_to_stop(void **state)
 {
     struct world *w = *state;
@@ -690,6 +732,8 @@ int main(void)
         T(results_that_were_refused_for_a_while_are_told_in_their_order),
         T(an_agent_that_was_replaced_stops),
         T(an_agent_whose_clock_is_off_begins_nothing_and_says_what_to_do),
+        T(a_clock_that_steps_off_later_starts_nothing_until_it_is_right_again),
+        T(an_agent_with_work_in_hand_waits_for_its_clock_to_be_set),
         T(another_version_is_no_reason_to_stop),
         T(a_stopping_broker_is_left_and_found_again),
         T(tasks_wait_for_their_form_and_run_up_to_the_capacity),

@@ -258,7 +258,7 @@ static void session_again(struct rig *g)
     ask(g, AGENT, SLP_ROSTER_GET, &(struct slp_roster_get){ .session = number }, &m);
     ask(g, AGENT, SLP_FORM_GET, &(struct slp_form_get){ .station_id = 1 }, &m);
     ask(g, AGENT, SLP_WHY_GET, &(struct slp_why_get){ .session = number, .worker = 1 }, &m);
-    ask(g, AGENT, SLP_HEARTBEAT, &(struct slp_heartbeat){ .session = number, .wall_us = 1 }, &m);
+    ask(g, AGENT, SLP_HEARTBEAT, &(struct slp_heartbeat){ .session = number, .wall_us = 1700000000000000 }, &m);
 }
 
 /* What the engine answers from memory. */

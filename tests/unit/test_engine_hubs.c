@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "proto/reader.h"
@@ -148,6 +149,73 @@ static void a_clock_that_is_off_is_refused_however_far(void **state)
                                .wall_us = any[i] };
         assert_int_equal(world_code(world_send(&s.w, 77, SLP_HELLO, &q)), SLP_E_CLOCK_OFF);
     }
+}
+
+static enum slp_code beat_at(int64_t wall_us)
+{
+    struct slp_heartbeat q = { .session = s.h.session, .wall_us = wall_us };
+    world_clear(&s.w);
+    return world_code(world_send(&s.w, s.h.peer, SLP_HEARTBEAT, &q));
+}
+
+static uint64_t why_nothing(void)
+{
+    struct slp_why_get q = { .session = s.h.session, .worker = s.h.worker[0] };
+    return world_send(&s.w, s.h.peer, SLP_WHY_GET, &q)->u.why.code;
+}
+
+static void a_clock_that_steps_off_later_begins_nothing_until_it_is_right_again(void **state)
+{
+    (void)state;
+    world_put(&s.w, s.run, 3);
+    assert_int_equal(take(0, 2), 2);
+    struct world_task begun = s.t[0], waiting = s.t[1], again[4];
+    assert_int_equal(world_act(&s.w, &s.h, &begun, ACT_START, "", NULL), SLP_E_OK);
+    assert_int_equal(beat_at(s.w.wall_us + 119 * SECOND), SLP_E_OK);
+    for (int i = 0; i < 3; i++) { /* as long as it is off; what was not begun goes back the first time */
+        assert_int_equal(beat_at(i == 1 ? INT64_MIN : s.w.wall_us - 121 * SECOND), SLP_E_CLOCK_OFF);
+        struct slp_msg *m = world_sent(&s.w, s.h.peer, SLP_RECALL, 0);
+        assert_int_equal(m ? m->u.recall.assignments.count : 0, i == 0);
+        assert_true(i || lists(m->u.recall.assignments, waiting.assignment));
+    }
+    world_credit(&s.w, &s.h, 1, 3);
+    assert_int_equal(world_tasks(&s.w, &s.h, again, 4), 0);
+    assert_int_equal(why_nothing(), 23);
+    assert_int_equal(world_submit(&s.w, &s.h, &begun, "a"), SLP_E_OK); /* what is begun is ended */
+    assert_int_equal(beat_at(s.w.wall_us), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, again, 4), 2);
+}
+
+static void a_clock_that_is_off_says_by_how_much_and_how_to_mend_it(void **state)
+{
+    (void)state;
+    struct slp_heartbeat q = { .session = s.h.session, .wall_us = s.w.wall_us + 180 * SECOND };
+    struct slp_msg *m = world_send(&s.w, s.h.peer, SLP_HEARTBEAT, &q);
+    char text[200];
+    snprintf(text, sizeof text, "%.*s", (int)m->u.error.text.n, m->u.error.text.p);
+    assert_non_null(strstr(text, "180 s ahead of the broker's"));
+    assert_non_null(strstr(text, "set it by NTP"));
+}
+
+static void the_brokers_own_clock_that_is_set_is_no_hubs_fault(void **state)
+{
+    (void)state;
+    int64_t right = s.w.wall_us;
+    world_put(&s.w, s.run, 1);
+    s.w.wall_us += 3 * 86400 * SECOND; /* and back, later; the hub's stays right */
+    assert_int_equal(beat_at(right), SLP_E_OK);
+    assert_int_equal(take(0, 1), 1);
+    assert_int_equal(beat_at(s.w.wall_us), SLP_E_OK);                   /* it was set as well */
+    assert_int_equal(beat_at(right + 86400 * SECOND), SLP_E_CLOCK_OFF); /* this one is off whichever is right */
+}
+
+static void a_new_session_begins_with_a_clock_that_was_found_right(void **state)
+{
+    (void)state;
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(beat_at(0), SLP_E_CLOCK_OFF);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(take(0, 1), 1);
 }
 
 static void ids_of_a_wrong_length_are_refused(void **state)
@@ -589,6 +657,10 @@ int main(void)
         TEST(of_two_agents_the_higher_incarnation_wins),
         TEST(another_data_directory_needs_a_takeover),
         TEST(a_clock_that_is_off_is_refused_however_far),
+        TEST(a_clock_that_steps_off_later_begins_nothing_until_it_is_right_again),
+        TEST(a_clock_that_is_off_says_by_how_much_and_how_to_mend_it),
+        TEST(the_brokers_own_clock_that_is_set_is_no_hubs_fault),
+        TEST(a_new_session_begins_with_a_clock_that_was_found_right),
         TEST(ids_of_a_wrong_length_are_refused),
         TEST(a_session_that_was_never_given_is_none),
         TEST(a_silent_hub_gets_nothing_new_after_three_heartbeats),
