@@ -312,28 +312,23 @@ static void look_at_rota(struct agent *a)
 
 static void reload(struct agent *a)
 {
-    struct hub_config *c = hub_config_load(a->options.config, print_problem, NULL);
-    struct old_config *old = calloc(1, sizeof *old);
-    if (!c || !old) {
+    struct hub_config *c = hub_config_load(a->options.config, print_problem, NULL), *old = a->cfg;
+    if (!c) {
         log_line(LOG_ERROR, "reload", "the hub file has mistakes: the roster stays as it was");
-        hub_config_free(&c);
-        free(old);
         return;
     }
     if (strcmp(c->hub, a->cfg->hub) != 0 || strcmp(c->zone, a->cfg->zone) != 0) {
         log_line(LOG_ERROR, "reload", "hub and zone change with a restart only: the roster stays as it was");
         hub_config_free(&c);
-        free(old);
         return;
     }
-    *old = (struct old_config){ a->cfg, a->old };
-    a->old = old;
     a->cfg = c;
     look_at_rota(a);
     agent_step(a, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &c->roster });
     int rc = runners_configure(a->runners, c, agent_now_us());
     if (rc != 0)
         log_line(LOG_ERROR, "reload", "reason=\"%s\"", strerror(rc));
+    hub_config_free(&old); /* robots that are still at work hold it */
     local_roster_changed(a->local);
     log_line(LOG_INFO, "reload", "workers=%u", c->member_count);
 }
@@ -453,8 +448,14 @@ static int open_files(struct agent *a, const char *data)
         log_line(LOG_ERROR, "data", "%s", text);
         return -1;
     }
-    struct core_config cc = { .hub = a->cfg->hub,
-                              .zone = a->cfg->zone,
+    a->hub = strdup(a->cfg->hub); /* the core's as long as it lives, whichever hub file is in force */
+    a->zone = strdup(a->cfg->zone);
+    if (!a->hub || !a->zone) {
+        log_line(LOG_ERROR, "data", "%s", strerror(ENOMEM));
+        return -1;
+    }
+    struct core_config cc = { .hub = a->hub,
+                              .zone = a->zone,
                               .incarnation = a->dir.incarnation,
                               .takeover = a->options.takeover,
                               .grace_us = a->cfg->grace_us };
@@ -559,13 +560,9 @@ void agent_close(struct agent *a)
         }
     u64map_free(&a->forms);
     datadir_close(&a->dir);
-    while (a->old) {
-        struct old_config *o = a->old;
-        a->old = o->next;
-        hub_config_free(&o->cfg);
-        free(o);
-    }
     hub_config_free(&a->cfg);
+    free(a->hub);
+    free(a->zone);
     if (a->signal_fd >= 0)
         close(a->signal_fd);
 }

@@ -26,8 +26,7 @@ struct agent_options { const char *config, *data, *broker; bool takeover; };
 struct agent {
     struct agent_options options;
     struct hub_config *cfg;
-    /* robots at work still point into them */
-    struct old_config { struct hub_config *cfg; struct old_config *next; } *old;
+    char *hub, *zone; /* as at the start: a file with others is not taken */
     struct datadir dir;
     struct outbox *outbox;
     struct journal *journal;

@@ -577,10 +577,21 @@ struct hub_config *hub_config_load(const char *path, config_problem *problem, vo
     return l.c;
 }
 
+struct hub_config *hub_config_hold(struct hub_config *c)
+{
+    c->holders++;
+    return c;
+}
+
 void hub_config_free(struct hub_config **cp)
 {
     if (!*cp)
         return;
+    if ((*cp)->holders) {
+        (*cp)->holders--;
+        *cp = NULL;
+        return;
+    }
     struct arena a = { .first = (*cp)->arena };
     free((*cp)->shifts);
     arena_free(&a);

@@ -40,12 +40,15 @@ struct hub_config {
     uint32_t shift_count;
     struct hub_shift **shifts;
     struct arena_chunk *arena;
+    uint32_t holders; /* beside its owner */
 };
 
 typedef void config_problem(void *arg, const char *text); /* "hub.yml:12:7: ..." */
 
 /* Read and check. NULL after at least one problem. */
 struct hub_config *hub_config_load(const char *path, config_problem *problem, void *arg);
-void hub_config_free(struct hub_config **c); /* safe to repeat */
+/* One more who may look into it until he frees it, too: robots that are still at work when the next one is read. */
+struct hub_config *hub_config_hold(struct hub_config *c);
+void hub_config_free(struct hub_config **c); /* the last one frees; safe to repeat */
 const struct hub_member *hub_config_member(const struct hub_config *c, const char *id); /* NULL: no such */
 #endif

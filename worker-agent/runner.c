@@ -223,13 +223,37 @@ static void free_dead(struct runners *r)
     }
 }
 
+static void robot_free(struct robot *b)
+{
+    hub_config_free(&b->of);
+    free(b);
+}
+
 static void free_robots(struct robot *b)
 {
     while (b) {
         struct robot *next = b->next;
-        free(b);
+        robot_free(b);
         b = next;
     }
+}
+
+static bool has_process(const struct robot *b, const struct proc *p)
+{
+    while (p && p->robot != b)
+        p = p->next;
+    return p;
+}
+
+static void free_retired(struct runners *r)
+{
+    for (struct robot **p = &r->retired, *b; (b = *p);)
+        if (has_process(b, r->procs) || has_process(b, r->dead)) {
+            p = &b->next;
+        } else {
+            *p = b->next;
+            robot_free(b);
+        }
 }
 
 void runners_free(struct runners **rp)
@@ -285,7 +309,7 @@ static void retire(struct runners *r, struct robot *b, int64_t now_us)
         coprocess_stop(b, now_us);
 }
 
-int runners_configure(struct runners *r, const struct hub_config *c, int64_t now_us)
+int runners_configure(struct runners *r, struct hub_config *c, int64_t now_us)
 {
     struct robot *before = r->robots, *b;
     struct robot **end = &r->robots;
@@ -300,16 +324,19 @@ int runners_configure(struct runners *r, const struct hub_config *c, int64_t now
         b = *p;
         if (b) {
             *p = b->next;
-            b->m = m;
+            hub_config_free(&b->of);
         } else {
             b = calloc(1, sizeof *b);
-            if (!b)
+            if (!b) {
+                *end = before;
                 return ENOMEM;
-            b->m = m;
+            }
             b->restart_at_us = m->runner == RUNNER_COPROCESS ? now_us : INT64_MAX;
             if (m->runner == RUNNER_EXEC)
                 r->events.ready(r->events.arg, m->id, true);
         }
+        b->of = hub_config_hold(c);
+        b->m = m;
         b->next = NULL;
         *end = b;
         end = &b->next;
@@ -389,6 +416,7 @@ void runners_poll(struct runners *r, int64_t now_us)
         }
     }
     free_dead(r);
+    free_retired(r);
 }
 
 void runners_tick(struct runners *r, int64_t now_us)
@@ -405,6 +433,7 @@ void runners_tick(struct runners *r, int64_t now_us)
     for (struct robot *b = r->robots; b; b = b->next)
         if (now_us >= b->restart_at_us)
             coprocess_start(r, b, now_us);
+    free_retired(r);
 }
 
 int64_t runners_next_due_us(const struct runners *r)

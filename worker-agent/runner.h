@@ -33,10 +33,8 @@ struct runner_events {
 struct runners;
 struct runners *runners_new(const struct runner_events *events, int *rc); /* NULL with an errno */
 void runners_free(struct runners **r);            /* kills what still runs; safe to repeat */
-/* The robots of c are those from now on (their definitions are borrowed as long as r lives). Robots that stay the same
- * go on; others finish what they
- * have and stop. */
-int runners_configure(struct runners *r, const struct hub_config *c, int64_t now_us); /* 0 or an errno */
+/* The robots of c are those from now on; each holds c as long as it needs it. Robots that stay the same go on; others finish what they have and stop. */
+int runners_configure(struct runners *r, struct hub_config *c, int64_t now_us); /* 0, or an errno: some are as they were before */
 int runners_fd(const struct runners *r);          /* readable: call runners_poll */
 void runners_poll(struct runners *r, int64_t now_us);
 void runners_tick(struct runners *r, int64_t now_us); /* time limits, restarts */

@@ -39,8 +39,9 @@ struct proc {
 };
 
 struct robot {
+    struct hub_config *of; /* held: its member is ... */
     const struct hub_member *m;
-    bool retired;
+    bool retired;          /* freed with its last process */
     uint32_t again_run;       /* "again" so many times running */
     uint32_t running;
     struct proc *coprocess;   /* RUNNER_COPROCESS: the one alive; NULL while it rests */

@@ -252,8 +252,8 @@ void match_gates_moved(struct engine *e)
 static bool wants_work(const struct engine *e, const struct worker *w)
 {
     const struct hub *h = e->hub[w->hub - 1];
-    return w->signed_in && w->on_roster && worker_on_shift(w) && w->granted > w->sent && h->connected && !h->full && !h->clock_off &&
-           w->profile && !day_full(e, w);
+    return w->signed_in && w->on_roster && worker_on_shift(w) && w->granted > w->sent && h->connected && !h->full &&
+           !h->clock_off && w->profile && !day_full(e, w);
 }
 
 void match_worker(struct engine *e, struct worker *w)

@@ -258,6 +258,21 @@ class Robots(harness.Case):
         world.sunline("run", "watch", "r", timeout_s=30)
         self.assertEqual(self.output(), ["a"])
 
+    def test_hub_files_that_were_read_again_and_again_take_no_memory(self):
+        robot = self.world.write("robot.py", COPROCESS, 0o755)
+        self.start(["a"], hub_of_robots(robot, "coprocess", extra="workers:\n" + "".join(f"  - id: person-{i}\n" for i in range(3000))))
+        self.world.sunline("run", "watch", "r", timeout_s=30)
+
+        def again(times):
+            for _ in range(times):
+                read = self.agent.log().count("event=reload") + self.agent.log().count(" reload ")
+                self.agent.signal(signal.SIGHUP)
+                harness.wait(lambda: self.agent.log().count("event=reload") + self.agent.log().count(" reload ") > read, 10, "the file to be read again")
+            return self.agent.rss_bytes()
+
+        before = again(8)  # what grows once has grown
+        self.assertLess(again(40) - before, 4 << 20)
+
     def test_a_second_agent_on_the_same_data_is_refused(self):
         robot = self.world.write("robot.py", COPROCESS, 0o755)
         self.start(["a"], hub_of_robots(robot, "coprocess"))

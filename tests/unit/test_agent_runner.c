@@ -489,6 +489,37 @@ static void a_changed_robot_takes_over_from_the_old_one(void **state)
     runners_free(&w->r);
 }
 
+static void a_hub_file_is_held_until_the_last_robot_of_it_has_ended(void **state)
+{
+    struct world *w = *state;
+    const char *command[] = { "sh", "-c", ECHO, NULL };
+    for (enum runner_kind kind = RUNNER_EXEC; kind <= RUNNER_COPROCESS; kind++) {
+        robot(w, kind,
+              kind == RUNNER_EXEC ? "while [ ! -e \"$DIR/go\" ]; do sleep 0.01; done; echo '{}'"
+                                  : "read line; while [ ! -e \"$DIR/go\" ]; do sleep 0.01; done; "
+                                    "echo '{\"id\": 50, \"values\": {}}'; cat >/dev/null");
+        assert_int_equal(w->config.holders, 1);
+        assert_int_equal(runners_configure(w->r, &w->config, now_us()), 0); /* the same again */
+        assert_int_equal(w->config.holders, 1);
+        run(w, 50);
+        struct hub_member changed = w->members[0], none = { .id = "nobody" };
+        changed.command = command;
+        struct hub_config config = { .member_count = 1, .members = &changed },
+                          last = { .member_count = 1, .members = &none };
+        assert_int_equal(runners_configure(w->r, &config, now_us()), 0);
+        assert_int_equal(config.holders, 1);
+        assert_int_equal(w->config.holders, 1); /* it goes on with the old one */
+        char path[80];
+        snprintf(path, sizeof path, "%s/go", w->dir);
+        close(open(path, O_CREAT | O_WRONLY, 0600));
+        until(w, w->n == 1 && w->config.holders == 0);
+        assert_int_equal(runners_configure(w->r, &last, now_us()), 0);
+        until(w, config.holders == 0);
+        unlink(path);
+        w->n = 0;
+    }
+}
+
 static void the_end_of_the_runners_ends_every_process(void **state)
 {
     struct world *w = *state;
@@ -528,6 +559,7 @@ int main(void)
         T(a_line_that_is_no_answer_ends_the_coprocess),
         T(a_line_without_end_is_cut_off),
         T(a_changed_robot_takes_over_from_the_old_one),
+        T(a_hub_file_is_held_until_the_last_robot_of_it_has_ended),
         T(the_end_of_the_runners_ends_every_process),
     };
     return cmocka_run_group_tests_name("agent runner", tests, NULL, NULL);

@@ -583,7 +583,7 @@ static void on_ready(void *arg, const char *robot, bool ready)
 
 static void runners_run_out(void *arg)
 {
-    const struct hub_config *c = arg;
+    struct hub_config *c = arg;
     struct floor f = { 0 };
     struct runner_events events = { on_done, on_ready, &f };
     int rc = 0;
