@@ -558,8 +558,7 @@ static void on_boot(struct engine *e, const struct input *in)
         worker_at(e, i + 1)->class_known = false;
     skips_boot(e);
     presence_boot(e);
-    for (uint32_t i = 0; i < e->meta.hub; i++)
-        e->hub[i]->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
+    hubs_boot(e);
     if (e->meta.hub)
         e->hub_check_us = e->now_us + 1000000;
     slp_buf_clear(&e->b1);
@@ -567,6 +566,12 @@ static void on_boot(struct engine *e, const struct input *in)
     slp_pack_cstr(&e->b1, "elapsed");
     slp_pack_i64(&e->b1, e->now_us);
     ev_emit(e, EV_BROKER_STARTED, NULL, NULL, NULL, &e->b1);
+    /* An engine that lives on (replayed, or a copy) begins with what a start finds in the store, too: queues that only memory takes for awake, and clocks,
+     * would let runs begin elsewhere. */
+    for (uint32_t i = 0; i < e->meta.run; i++)
+        if (e->run[i])
+            match_forget_run(e, e->run[i]);
+    e->booting = true;
     for (uint32_t i = 0; i < e->meta.run; i++)
         if (e->run[i])
             run_activate(e, e->run[i]);

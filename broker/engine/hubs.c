@@ -143,6 +143,17 @@ static void sign_off_all(struct engine *e, struct hub *h)
     }
 }
 
+void hubs_boot(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->meta.hub; i++) {
+        struct hub *h = e->hub[i];
+        sign_off_all(e, h);
+        h->connected = h->handed_back = false;
+        h->session = 0;
+        h->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
+    }
+}
+
 /* See who is silent at this moment, if not before. */
 static void look_at(struct engine *e, int64_t at_us)
 {

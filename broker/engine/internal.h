@@ -756,6 +756,7 @@ void flow_done(struct engine *e, struct run *r, uint64_t unit, uint32_t idx); /*
 /* hubs.c, workers.c */
 void hubs_load(struct engine *e);
 void hubs_write(struct engine *e);
+void hubs_boot(struct engine *e); /* sessions are over */
 void hub_dirty(struct engine *e, struct hub *h);
 void hubs_free(struct engine *e);
 struct hub *hub_session(struct engine *e, uint64_t session); /* the session of this input's peer; NULL after an error reply */

@@ -2,6 +2,7 @@
 #include "tests/lib/engine_life.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *const line = "line: life\ninput:\n  - {name: text, type: text}\nstations:\n"
                                 "  - name: a\n    form: {fields: [{name: answer, type: short_answer}]}\n    lease: "
@@ -119,7 +120,10 @@ void life_live(struct world *w, const struct life *l)
 {
     struct cast c = { .w = w, .seed = l->seed * 0x9E3779B97F4A7C15ull + 1 };
     world_open(w);
-    c.station = world_line(w, line);
+    char limited[sizeof "line: life\n" + 1000];
+    const char *first = strstr(line, "  - name: b");
+    snprintf(limited, sizeof limited, "%.*s    at_once: %u\n%s", (int)(first - line), line, l->at_once, first);
+    c.station = world_line(w, l->at_once ? limited : line);
     for (int i = 0; i < 2; i++) {
         c.run[i] = world_run(w, "life", run_name[i]);
         world_hub(w, &c.hub[i], i ? "east" : "west", 2, (unsigned)i);

@@ -9,6 +9,7 @@ struct life {
     unsigned steps, batch;
     unsigned restart_at; /* after this step (0: never) the broker starts anew, and the hubs say hello again ... */
     bool really;         /* ... from the store; false: the engine only hears that it did */
+    unsigned at_once;    /* so many tasks of the first station may be in hand; 0: any number */
 };
 void life_live(struct world *w, const struct life *l); /* opens the world; the caller closes it */
 #endif
