@@ -571,6 +571,34 @@ static void who_comes_back_on_the_roster_in_the_same_session_begins_credit_anew(
     assert_int_equal(world_tasks(&s.w, &s.h, s.t, 30), 1);
 }
 
+static void a_pause_is_a_reason_be_it_the_stations_or_the_runs(void **state)
+{
+    (void)state;
+    world_put(&s.w, s.run, 2);
+    assert_int_equal(world_station_set(&s.w, "simple", "judge", 0), SLP_E_OK);
+    assert_int_equal(take(0, 1), 0);
+    assert_int_equal(why_nothing(), 4);
+    assert_int_equal(world_station_set(&s.w, "simple", "judge", 1), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 10), 1);
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PAUSE, 0), SLP_E_OK);
+    world_clear(&s.w);
+    world_credit(&s.w, &s.h, 0, 1);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 10), 0);
+    assert_int_equal(why_nothing(), 4);
+}
+
+static void a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more(void **state)
+{
+    (void)state;
+    for (unsigned left = SL_HELD_ITEMS_MAX + 1000, n; left; left -= n)
+        world_put(&s.w, s.run, n = left < 4000 ? left : 4000);
+    take(0, SL_HELD_ITEMS_MAX / 2);
+    take(1, SL_HELD_ITEMS_MAX);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), SL_HELD_ITEMS_MAX);
+    struct slp_why_get q = { .session = s.h.session, .worker = s.h.worker[1] };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_WHY_GET, &q)->u.why.code, 11);
+}
+
 static void skills_decide_and_change_with_the_roster(void **state)
 {
     (void)state;
@@ -679,6 +707,8 @@ int main(void)
         TEST(a_worker_is_on_one_roster_at_a_time_and_may_move),
         TEST(who_comes_back_on_the_roster_has_the_credit_of_the_new_session),
         TEST(who_comes_back_on_the_roster_in_the_same_session_begins_credit_anew),
+        TEST(a_pause_is_a_reason_be_it_the_stations_or_the_runs),
+        TEST(a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more),
         TEST(skills_decide_and_change_with_the_roster),
         TEST(elements_behind_a_skill_are_skipped_not_stored),
         TEST(people_and_robots_get_what_is_for_them),
