@@ -288,6 +288,39 @@ static void who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back(v
     checker_free(&h.c);
 }
 
+static void declined(struct history *h, uint64_t assignment, uint64_t worker)
+{
+    give(h, assignment, 1, 1, worker);
+    EVENT(h, .kind = FACT_RETURNED, .assignment = assignment, .unit = 1, .why = 4);
+    EVENT(h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 4);
+}
+
+static void what_all_have_declined_is_parked_and_nothing_else(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    ready_for(&h, 1);
+    declined(&h, 1, ANNA);
+    STEP(&h);
+    declined(&h, 2, ROBOT);
+    EVENT(&h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = 1, .why = 6);
+    STEP(&h);
+    judged(&h, VERDICTS);
+    h = begin();
+    ready_for(&h, 1);
+    declined(&h, 1, ANNA);
+    STEP(&h);
+    declined(&h, 2, ROBOT);
+    STEP(&h); /* it waits, for nobody */
+    judged(&h, WRONG_STATE);
+    h = begin();
+    ready_for(&h, 1);
+    declined(&h, 1, ANNA);
+    EVENT(&h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = 1, .why = 6); /* the robot could do it */
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
 static void a_second_assignment_of_one_task_is_asked_too_much(void **state)
 {
     struct history h = begin();
@@ -678,6 +711,7 @@ int main(void)
         cmocka_unit_test(counters_that_a_recount_does_not_give),
         cmocka_unit_test(not_for_this_worker),
         cmocka_unit_test(who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back),
+        cmocka_unit_test(what_all_have_declined_is_parked_and_nothing_else),
         cmocka_unit_test(a_second_assignment_of_one_task_is_asked_too_much),
         cmocka_unit_test(more_than_was_granted_is_negative_credit),
         cmocka_unit_test(more_in_hand_than_a_station_allows_is_over_a_limit),
