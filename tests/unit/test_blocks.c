@@ -12,7 +12,7 @@
 #include "broker/blocks.h"
 
 #define GIVERS 4
-#define EACH 20000
+#define EACH 5000
 
 /* A way from the taker to one giver: full or empty. */
 static _Atomic(void *) way[GIVERS];
