@@ -241,6 +241,32 @@ static void so_does_one_with_a_log_and_its_settling(void **state)
     }
 }
 
+static void a_log_that_cannot_be_written_or_synced_ends_the_store(void **state)
+{
+    struct world *w = *state;
+    for (uint64_t n = 1; n <= 2; n++) { /* the write, the sync */
+        struct store_txn *t;
+        open_with(w, logged(w));
+        put_some(w, "there");
+        t = begin(w);
+        put(t, TABLE_RUN, "key", "new");
+        sys_arm(n, EIO);
+        assert_int_equal(store_commit(&t), STORE_IO);
+        assert_string_equal(disarm(), n == 1 ? "pwrite" : "fdatasync");
+        assert_non_null(strstr(store_error_text(w->s), "commit: Input/output error"));
+        assert_int_equal(store_begin(w->s, &t), STORE_IO);
+        store_close(&w->s);
+        open_with(w, logged(w));
+        t = begin_read(w);
+        expect(t, TABLE_UNIT, "unit", "there");
+        expect(t, TABLE_RUN, "key",
+               n == 1 ? "there" : "new"); /* what failed to sync may be there: nobody was told that it is */
+        store_abort(&t);
+        store_close(&w->s);
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
 static void a_log_that_could_not_be_made_is_not_written_to(void **state)
 {
     struct world *w = *state;
@@ -466,6 +492,7 @@ int main(void)
         TEST(an_inspector_that_cannot_read_is_refused_in_words),
         TEST(a_batch_that_fails_at_any_call_leaves_what_was_there),
         TEST(so_does_one_with_a_log_and_its_settling),
+        TEST(a_log_that_cannot_be_written_or_synced_ends_the_store),
         TEST(a_log_that_could_not_be_made_is_not_written_to),
         TEST(where_there_is_no_room_for_a_log_the_store_works_without),
         TEST(a_reader_is_told_of_every_call_that_fails_and_may_read_on),

@@ -515,6 +515,66 @@ static void a_sector_in_the_wrong_place_is_damage(void **state)
     corrupt(w, "checksum");
 }
 
+/* A batch that no writer makes, under right checksums. */
+static void log_holds(struct world *w, enum store_table tb, enum change_how how, const char *key, size_t key_n,
+                      const char *value)
+{
+    open_logged(w);
+    put_in_a_batch(w, "a", "1");
+    struct store_txn *t = begin(w);
+    struct store_val v = { value, strlen(value) };
+    wal_add(&w->s->wal, tb, how, (struct store_val){ key, key_n }, &v, 1, v.n);
+    assert_int_equal(wal_write(&w->s->wal, mdb_txn_id(t->mt), true), 0);
+    store_abort(&t);
+    store_close(&w->s);
+}
+
+static void a_log_that_holds_what_nobody_wrote_is_damage(void **state)
+{
+    struct world *w = *state;
+    static const char key[STORE_KEY_BYTES_MAX + 1] = "key";
+    const struct {
+        enum store_table tb;
+        enum change_how how;
+        size_t key_n;
+        const char *says;
+    } cases[] = {
+        { STORE_TABLE_COUNT, CHANGE_PUT, 3, "not a row of changes" },
+        { TABLE_RUN, CHANGE_DELETE + 1, 3, "not a row of changes" },
+        { TABLE_RUN, CHANGE_PUT, 0, "not a row of changes" },
+        { TABLE_RUN, CHANGE_PUT, sizeof key, "not a row of changes" },
+        { TABLE_RUN, CHANGE_DELETE, 3, "it does not fit the tables" }, /* of a key that is not there */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        log_holds(w, cases[i].tb, cases[i].how, key, cases[i].key_n, "v");
+        struct store_options o = with_log(w);
+        assert_int_equal(store_open(&w->s, &o, ID, w->text, sizeof w->text), STORE_CORRUPT);
+        if (strstr(w->text, cases[i].says) == NULL)
+            fail_msg("%s", w->text);
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
+static void a_log_whose_length_or_key_in_meta_is_wrong_is_refused(void **state)
+{
+    struct world *w = *state;
+    const struct {
+        uint64_t bytes;
+        size_t n;
+    } cases[] = { { 0, 16 }, { 1000, 16 }, { WAL_BYTES_MAX + 512ull, 16 }, { 65536, 8 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t v[16] = { 0 };
+        open_store(w);
+        struct store_txn *t = begin(w);
+        key_u64(v, cases[i].bytes);
+        assert_int_equal(store_put(t, TABLE_META, WAL_KEY, strlen(WAL_KEY), v, cases[i].n), STORE_OK);
+        commit(t);
+        store_close(&w->s);
+        corrupt(w, "META \"wal\": no length of a log");
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
 static void a_log_that_is_gone_or_cut_off_is_missed(void **state)
 {
     struct world *w = *state;
@@ -707,6 +767,8 @@ int main(void)
         TEST(any_bit_that_turned_in_what_was_committed_keeps_the_store_from_opening),
         TEST(a_batch_that_is_missing_before_another_is_damage),
         TEST(a_sector_in_the_wrong_place_is_damage),
+        TEST(a_log_that_holds_what_nobody_wrote_is_damage),
+        TEST(a_log_whose_length_or_key_in_meta_is_wrong_is_refused),
         TEST(a_log_that_is_gone_or_cut_off_is_missed),
         TEST(a_log_of_a_later_time_than_data_mdb_is_refused),
         TEST(an_inspector_sees_what_a_dead_brokers_log_holds_and_changes_nothing),
