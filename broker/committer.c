@@ -260,6 +260,7 @@ static void *run(void *arg)
         gather(c, messages);
     } while (!g.stop);
     settle(c, SETTLE_ALL);
+    store_stop(c->o.store);
     struct parcel *last = parcel_get(c->parcels);
     last->kind = PARCEL_FAREWELL;
     outbox_put(c->o.outbox, last);

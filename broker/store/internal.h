@@ -183,6 +183,7 @@ void store_reader_leave(struct store *s);
 /* ---- space.c ---- */
 enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size);
 uint64_t space_headroom(const struct store *s); /* room in the map that must be there before a batch */
+bool space_for_settling(const struct store *s); /* as far as is known */
 void space_committed(struct store *s);
 bool space_used_up(struct store *s); /* the disk has nothing left, not even for one batch's pages */
 #endif

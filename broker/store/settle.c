@@ -103,7 +103,23 @@ static bool reader_waits(const struct store *s)
 
 bool settle_reader_due(const struct store *s)
 {
-    return reader_waits(s) && store_now_us() - s->settled_at_us >= READERS_WAIT_US;
+    return reader_waits(s) && store_now_us() - s->settled_at_us >= READERS_WAIT_US && space_for_settling(s);
+}
+
+static enum store_rc settle_now(struct store *s)
+{
+    int rc = txn_have_writer(s);
+    if (rc == 0)
+        rc = settle_commit(s);
+    return rc == 0 ? STORE_OK : atomic_load(&s->failed) ? STORE_IO : store_rc_of(rc);
+}
+
+/* LMDB's transaction goes; what was in it is in the log, or was nothing. The map can move, and another thread write. */
+static void let_go(struct store *s)
+{
+    if (s->write.mt != NULL)
+        mdb_txn_abort(s->write.mt);
+    s->write.mt = NULL;
 }
 
 enum store_rc store_settle(struct store *s, enum settle how)
@@ -113,21 +129,30 @@ enum store_rc store_settle(struct store *s, enum settle how)
     if (s->read_only || atomic_load(&s->failed))
         return STORE_OK;
     if (!pending(s)) {
-        if (how == SETTLE_ALL &&
-            s->write.mt != NULL) { /* nothing is in it, but the map cannot move, nor another thread write */
-            mdb_txn_abort(s->write.mt);
-            s->write.mt = NULL;
-        }
+        if (how == SETTLE_ALL)
+            let_go(s);
         return STORE_OK;
     }
     bool idle = how == SETTLE_IDLE && (reader_waits(s) || w->at >= w->bytes / IDLE_SHARE);
     bool due = how == SETTLE_ALL || idle || settle_needed(s) || settle_reader_due(s);
     if (!due)
         return STORE_OK;
-    int rc = txn_have_writer(s);
-    if (rc == 0)
-        rc = settle_commit(s);
-    return rc == 0 ? STORE_OK : atomic_load(&s->failed) ? STORE_IO : store_rc_of(rc);
+    if (!space_for_settling(s) && !settle_needed(s)) { /* results still fit the log; to try would end the process */
+        if (how == SETTLE_ALL)
+            let_go(s);
+        return STORE_OK;
+    }
+    return settle_now(s);
+}
+
+void store_stop(struct store *s)
+{
+    assert(!s->write.open);
+    if (s->read_only || !pending(s))
+        return;
+    let_go(s);
+    atomic_store(&s->failed, true);
+    settle_tell(s);
 }
 
 static enum store_rc wait_for_writer(struct store *s, unsigned long long upto)
@@ -151,5 +176,5 @@ enum store_rc settle_wait(struct store *s)
     pthread_mutex_lock(&s->lock);
     bool mine = pthread_equal(s->writer, pthread_self());
     pthread_mutex_unlock(&s->lock);
-    return mine ? store_settle(s, SETTLE_ALL) : wait_for_writer(s, upto);
+    return mine ? settle_now(s) : wait_for_writer(s, upto);
 }

@@ -33,7 +33,7 @@
 #define MOVE_WAIT_MS 200
 #define FREE_DBI 0 /* LMDB's own list of free pages: records of (transaction -> count, page numbers) */
 
-static uint64_t used_end(struct store *s)
+static uint64_t used_end(const struct store *s)
 {
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
@@ -138,6 +138,11 @@ static uint64_t disk_growth(const struct store *s, uint64_t used)
 {
     uint64_t all = s->disk_free_bytes + s->file_bytes;
     return all > used ? all - used : 0;
+}
+
+bool space_for_settling(const struct store *s)
+{
+    return !s->disk_known || disk_growth(s, used_end(s)) + s->reusable_bytes >= settle_growth_bytes(s);
 }
 
 /* Fullness has some play, so that it does not flap: it ends a quarter of the reserve above where it began. */

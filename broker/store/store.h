@@ -100,11 +100,13 @@ struct store_space {
  * must: no batch may be open, and a reader that stays makes it wait up to 200 ms and then say `full`. */
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space);
 /* Commit to LMDB what is in the log, if it is time: a reader waits and the last time was 10 ms ago, or the log is nearly full; with `idle` any reader, or a quarter
- * of the log, will do, with `all` anything.
+ * of the log, will do, with `all` anything. Not where the disk may have no room for it, as long as the log has: readers wait then.
  * By the writer's thread, with no batch open: after each batch when its answers have left, and when idle. A store that is never settled commits to LMDB by itself
  * when the log is full. Whoever hands the writer's part to another thread settles all first. */
 enum settle { SETTLE_DUE, SETTLE_IDLE, SETTLE_ALL };
 enum store_rc store_settle(struct store *s, enum settle how);
+/* The writer's last word, if it could not settle all: what is in the log stays there for the next open, and whoever waits to read it gets IO. */
+void store_stop(struct store *s);
 void store_reader_check(struct store *s); /* clear reader slots of dead processes */
 
 /* ---- transactions ---- */

@@ -75,6 +75,9 @@ class SmallDisk:
                 pass  # full: that was the wish
         return True
 
+    def is_full(self):
+        return self.mounted and os.path.exists(self.ballast) and os.statvfs(self.path).f_bavail * os.statvfs(self.path).f_bsize < RESERVE_BYTES
+
     def empty(self):
         if os.path.exists(self.ballast):
             os.unlink(self.ballast)
@@ -111,7 +114,11 @@ class Storm:
         self.totals[name] = self.totals.get(name, 0) + 1
 
     def again(self):
-        self.must(self.broker.start())
+        if not self.broker.start():  # it has to settle what its log holds, and somebody has filled the disk: room is made, as an operator would
+            self.must(self.disk.is_full())
+            self.count("starts that waited for room")
+            self.disk.empty()
+            self.must(self.broker.start())
         self.meet()
 
     def meet(self):

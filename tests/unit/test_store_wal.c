@@ -202,6 +202,27 @@ static void a_reader_who_waits_is_served_at_the_first_quiet_moment(void **state)
     assert_true(atomic_load(&e.seen));
 }
 
+static void a_reader_that_waits_is_told_when_the_writer_stops_without_settling(void **state)
+{
+    struct elsewhere e = { .w = *state };
+    struct store_options o = with_log(e.w);
+    pthread_t thread;
+    o.settle_wanted = is_asked;
+    o.settle_arg = &e;
+    open_with(e.w, o);
+    put_in_a_batch(e.w, "a", "1");
+    assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
+    while (!atomic_load(&e.asked))
+        sched_yield();
+    store_stop(e.w->s);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(atomic_load(&e.seen));
+    open_again(e.w);
+    expect_now(e.w, "a", "1");
+    store_stop(e.w->s); /* all is settled: nothing to tell */
+    expect_now(e.w, "a", "1");
+}
+
 static void a_reader_that_waits_is_told_when_the_store_fails(void **state)
 {
     struct elsewhere e = { .w = *state };
@@ -338,6 +359,27 @@ static void a_batch_that_was_dropped_does_not_hold_the_map(void **state)
     assert_true(space.map_bytes > 1 << 20);
     put_in_a_batch(w, "a", "2");
     expect_now(w, "a", "2");
+}
+
+static void where_the_disk_may_have_no_room_the_log_is_kept(void **state)
+{
+    struct world *w = *state;
+    open_logged(w);
+    put_in_a_batch(w, "a", "1");
+    settle_all(w);
+    put_bytes(w, 0, 50, 1);
+    uint64_t before = settles(w);
+    w->s->disk_known = true; /* a disk with nothing left */
+    w->s->disk_free_bytes = w->s->reusable_bytes = 0;
+    settle_all(w);
+    assert_int_equal(settles(w), before);
+    assert_null(w->s->write.mt);
+    put_in_a_batch(w, "b", "2"); /* results are still taken */
+    assert_int_equal(settles(w), before);
+    w->s->disk_free_bytes = 1 << 20;
+    settle_all(w);
+    assert_int_equal(settles(w), before + 1);
+    expect_now(w, "b", "2");
 }
 
 static void what_is_not_settled_counts_against_the_disk(void **state)
@@ -754,6 +796,7 @@ int main(void)
         TEST(a_reader_keeps_its_snapshot_and_sees_what_was_committed_before_it),
         TEST(a_reader_on_another_thread_asks_the_writer_and_waits_for_it),
         TEST(a_reader_who_waits_is_served_at_the_first_quiet_moment),
+        TEST(a_reader_that_waits_is_told_when_the_writer_stops_without_settling),
         TEST(a_reader_that_waits_is_told_when_the_store_fails),
         TEST(a_batch_that_does_not_fit_is_a_commit_of_lmdbs_with_all_before_it),
         TEST(a_full_log_is_settled_before_the_next_batch),
@@ -761,6 +804,7 @@ int main(void)
         TEST(pages_that_were_changed_are_settled_before_the_map_is_short_of_room),
         TEST(an_aborted_batch_leaves_those_before_it),
         TEST(a_batch_that_was_dropped_does_not_hold_the_map),
+        TEST(where_the_disk_may_have_no_room_the_log_is_kept),
         TEST(what_is_not_settled_counts_against_the_disk),
         TEST(of_a_batch_that_was_cut_short_nothing_is_there_whatever_part_was_written),
         TEST(so_it_is_where_it_is_the_first_behind_a_settling),
