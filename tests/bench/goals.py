@@ -59,7 +59,9 @@ def where_a_life_goes(result, window):
     rest = life_us - commit_us - engine_us
     tell_rest = (f"; what is left, {number(rest)} us, goes to hand-overs between threads and processes and to waiting for them" if rest > 0
                  else "; the rest is done meanwhile, on another processor")
-    return (f"{number(life_us)} us a life, of which the commit takes {number(commit_us)} ({number(r['lives_a_commit'])} lives in one of {number(r['commit_ms'] * 1e3)} us) and the engine "
+    rows = [x for x in result.get("life", {}).get("rows", []) if x["queue"] == "sunline" and x["window"] == window and "free" not in x["mode"]]
+    there = f" ({number(1e6 / median(rows[0], 'per_s'))} us in the rounds above)" if rows else ""
+    return (f"{number(life_us)} us a life where it was taken apart{there}, of which the commit takes {number(commit_us)} ({number(r['lives_a_commit'])} lives in one of {number(r['commit_ms'] * 1e3)} us) and the engine "
             f"{number(engine_us)}{tell_rest}")
 
 
@@ -73,7 +75,7 @@ def of_the_disk(result, window):
     one_us, large_us = median(one, "p50_us"), median(large, "p50_us")
     alone_us = one_us + (large_us - one_us) * max(0, shape["log_kib_a_commit"] - 4) / 252
     return (f" A batch brings {number(shape['log_kib_a_commit'])} KiB to the log, in one write and one sync: the disk alone takes some {number(alone_us)} us for that, of the commit's "
-            f"{number(r['commit_ms'] * 1e3)}; and {number(shape['pages_kib_a_commit'])} KiB of pages a batch follow when the store settles.")
+            f"{number(r['commit_ms'] * 1e3)}" + (f"; and {number(shape['pages_kib_a_commit'])} KiB of pages a batch follow when the store settles." if shape["pages_kib_a_commit"] else "."))
 
 
 def missed(result):
@@ -104,7 +106,7 @@ def missed(result):
                 f"beanstalkd's after {number(theirs * 1e3)}.")
         r = at_window(result, "cost", 1)
         if r:
-            text += f" Our commit alone takes {number(r['commit_ms'] * 1e3)} us: one write and one sync, as beanstalkd's."
+            text += f" Our commit alone takes {number(r['commit_ms'] * 1e3)} us: one write and one sync, as beanstalkd's; the rest is the way from process to thread to thread to process and back, of threads that all sleep at this rate. ZeroMQ's echo alone, one message at a time, stands among the limits."
         out.append(text)
     for r in result.get("depth", {}).get("rows", []):
         if r["queue"] == "sunline" and deep(r):

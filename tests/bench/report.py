@@ -86,7 +86,7 @@ def batch(part):
                ("B-tree gets", "gets"), ("seeks", "seeks"), ("puts", "puts"), ("appends", "appends"), ("deletes", "dels"), ("copies of a payload on its way in", "copied")]
     steps = [("instructions", "all"), ("decode and check the frames", "decode"), ("take units in", "put"), ("take results in", "submit"), ("match", "match"),
              ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("LMDB's commit, without the kernel", "commit")]
-    rows = [[name, *(r[key] for r in part["rows"])] for name, key in figures]
+    rows = [[name, *(r[key] or "-" for r in part["rows"])] for name, key in figures]  # no pages: nothing was settled in so few batches
     rows += [[name, *(r["instructions"].get(key) for r in part["rows"])] for name, key in steps]
     text = table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
     tables = sorted({name for r in part["rows"] for name in r.get("tables", {})}, key=lambda name: -part["rows"][-1]["tables"].get(name, {"bytes": 0})["bytes"])
