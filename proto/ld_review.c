@@ -6,7 +6,7 @@
 #include "proto/ld_read.h"
 
 #define ROUNDS_MAX 100
-#define FIRST_MAX 50 /* so many of a worker's results are remembered in any case */
+#define FIRST_MAX 50 /* less than a window is sure to hold where the station says none: 7/8 of 64 */
 #define DEFAULT_ROUNDS 3
 #define DEFAULT_RETURN_US (4 * 3600 * 1000000ll)
 
@@ -100,6 +100,16 @@ static int reviewed(struct ld_build *b, uint32_t index)
         path_to(b, index, "first");
         ld_problem(b, d->at, "station '%s' has several answers to a task: there is no one author who may be new",
                    LD_Q(up->name));
+        path_to(b, index, d->has_after ? "after" : "");
+    }
+    /* Who has more results in the window is new no more (review.c): it must be sure to hold one more than `first`. */
+    uint32_t held = up->window_last - up->window_last / 8;
+    if (s->review.first && !up->copies.max && s->review.first >= held) {
+        path_to(b, index, "first");
+        ld_problem(b, d->at,
+                   "'first' must be less than %u: station '%s' is sure to remember no more of a worker (7/8 of its "
+                   "window's 'last'), so he would stay new",
+                   held, LD_Q(ld_given_name(l, s->after[0])));
         path_to(b, index, d->has_after ? "after" : "");
     }
     if (up->copies.max && up->copies.method == LD_ALL)

@@ -117,6 +117,12 @@ static void mistakes_are_named_with_their_place(void **state)
         { HEAD EDIT "    first: 51\n", "l.yml:9:5: 'first' is 51, but must be 1 to 50\n" },
         { HEAD "    copies: {min: 2}\n    agree: {method: plurality, ties: first}\n" EDIT "    first: 5\n",
           "l.yml:11:5: station 'write' has several answers to a task: there is no one author who may be new\n" },
+        { HEAD "    window: {last: 8}\n" EDIT "    first: 20\n",
+          "l.yml:10:5: 'first' must be less than 7: station 'write' is sure to remember no more of a worker (7/8 of "
+          "its window's 'last'), so he would stay new\n" },
+        { HEAD "    window: {last: 57}\n" EDIT "    first: 50\n",
+          "l.yml:10:5: 'first' must be less than 50: station 'write' is sure to remember no more of a worker (7/8 of "
+          "its window's 'last'), so he would stay new\n" },
         { HEAD EDIT "    copies: {min: 2}\n    agree: {method: all}\n",
           "l.yml:9:5: 'copies' does not go with type improve: one verdict is enough\n" },
         { HEAD "    copies: {min: 2}\n    agree: {method: all}\n" EDIT,
@@ -140,6 +146,18 @@ static void mistakes_are_named_with_their_place(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_problems(rows[i].yaml, rows[i].wanted);
+}
+
+static void the_first_results_may_be_as_many_as_the_window_remembers_but_one(void **state)
+{
+    static const char *const good[] = { HEAD "    window: {last: 8}\n" EDIT "    first: 6\n",
+                                        HEAD "    window: {last: 58}\n" EDIT "    first: 50\n",
+                                        HEAD EDIT "    first: 50\n    window: {last: 8}\n" };
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct ld_line *l = good_line(good[i]);
+        ld_free(&l);
+    }
 }
 
 static void a_line_with_a_review_is_compatible_only_with_the_same_one(void **state)
@@ -169,6 +187,7 @@ int main(void)
         cmocka_unit_test(its_form_for_agents_is_one_that_a_line_file_could_have),
         cmocka_unit_test(all_that_comes_after_the_work_comes_after_its_reviews),
         cmocka_unit_test(mistakes_are_named_with_their_place),
+        cmocka_unit_test(the_first_results_may_be_as_many_as_the_window_remembers_but_one),
         cmocka_unit_test(a_line_with_a_review_is_compatible_only_with_the_same_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
