@@ -516,6 +516,72 @@ static void who_is_suspended_from_its_jury_may_enter(void **state)
     world_end(&s.w);
 }
 
+static uint64_t repute(struct world_scene *s, const char *worker, const char *path)
+{
+    struct slp_repute_get q = { .name = world_str(worker) };
+    struct slp_msg *m = world_send(&s->w, WORLD_CLIENT, SLP_REPUTE_GET, &q);
+    assert_true(m && m->type == SLP_REPUTE);
+    return world_number(world_at(m->u.repute.story, path));
+}
+
+#define DUELS 8 /* a measure of so many moves somebody up or down */
+
+/* So many times worker 0 and worker 1 enter, and worker 2 votes for the entry of worker 0. */
+static void open_after_duels(struct world_scene *s)
+{
+    world_scene(s,
+                "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                "  - name: pick\n    type: tournament\n    contestants: 2\n    jury: {max: 1, ties: first}\n"
+                "    form: {fields: [{name: answer, type: text, required: true}]}\n",
+                WORKERS, 0);
+    for (unsigned i = 0; i < DUELS; i++) {
+        uint64_t unit = world_put(&s->w, s->run, 1);
+        uint8_t order[SL_COPIES_MAX];
+        enter(s, 2, three);
+        struct world_task vote = taken(s, 2, 1);
+        jury_order(s->run, unit, vote.worker, 2, order);
+        assert_int_equal(world_submit(&s->w, &s->h, &vote, order[0] == 0 ? "1" : "2"), SLP_E_OK);
+    }
+}
+
+static void placings_are_measured(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_after_duels(&s);
+    assert_int_equal(repute(&s, "hub-0", "measures.tournaments.of"), DUELS);
+    assert_int_equal(repute(&s, "hub-0", "measures.tournaments.won"), DUELS);
+    assert_int_equal(repute(&s, "hub-0", "measures.contestants.of"), DUELS);
+    assert_int_equal(repute(&s, "hub-0", "measures.contestants.beaten"), DUELS);
+    assert_int_equal(repute(&s, "hub-1", "stations[0].measures.tournaments.of"), DUELS);
+    assert_int_equal(repute(&s, "hub-1", "stations[0].measures.tournaments.won"), 0);
+    assert_int_equal(repute(&s, "hub-1", "stations[0].measures.contestants.of"), DUELS);
+    assert_int_equal(repute(&s, "hub-1", "stations[0].measures.contestants.beaten"), 0);
+    assert_int_equal(repute(&s, "hub-2", "measures.tournaments.of"), UINT64_MAX); /* a juror is not placed */
+    world_end(&s.w);
+}
+
+static void who_won_is_preferred_to_whom_he_beat(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_after_duels(&s);
+    uint64_t winner = entered[0].worker, loser = entered[1].worker;
+    world_line(&s.w, "line: best\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    worker: {prefer: "
+                     "best}\n    form: {fields: [{name: a, type: short_answer}]}\n");
+    uint64_t run = world_run(&s.w, "best", "best");
+    world_clear(&s.w);
+    world_credit(&s.w, &s.h, 1, 1); /* waits the longest */
+    world_credit(&s.w, &s.h, 0, 1);
+    world_put(&s.w, run, 1);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 4), 1);
+    assert_int_equal(s.t[0].worker, winner);
+    world_put(&s.w, run, 1);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 4), 2);
+    assert_int_equal(s.t[1].worker, loser);
+    world_end(&s.w);
+}
+
 static void a_vote_is_a_text_of_up_to_three_digits(void **state)
 {
     (void)state;
@@ -589,6 +655,8 @@ int main(void)
         cmocka_unit_test(a_failure_counts_and_a_requeue_asks_for_the_rest),
         cmocka_unit_test(who_is_suspended_from_it_judges_no_more_either),
         cmocka_unit_test(who_is_suspended_from_its_jury_may_enter),
+        cmocka_unit_test(placings_are_measured),
+        cmocka_unit_test(who_won_is_preferred_to_whom_he_beat),
         cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
