@@ -18,6 +18,7 @@ stations:
     form:
       fields:
         - {name: animal, type: radio, options: [cat, dog, eel], required: true}
+        - {name: size, type: radio, options: ["1", "2", "4"], required: true}
         - {name: remark, type: short_answer}
 """
 ROBOT = '''#!/usr/bin/python3
@@ -32,7 +33,7 @@ for line in sys.stdin:
         said = animals[(n + 1) % 3]
     if who == "dull":
         said = "cat"
-    print(json.dumps({"id": task["id"], "values": {"animal": said, "remark": None}}), flush=True)
+    print(json.dumps({"id": task["id"], "values": {"animal": said, "size": str(2 ** animals.index(said)), "remark": None}}), flush=True)
 '''
 WHO = ("amina", "binod", "careless", "dull", "elena")
 PICTURES = 40
@@ -110,12 +111,25 @@ class RunQuality(harness.Case):
         self.assertRegex(text, r"(?m)^alpha +0\.\d{4} nominal, - interval$")
         self.assertRegex(text, r"(?m)^dull +40 +14 +0\.3500 +cat>cat:14 ")
 
+    def test_quality_tells_how_far_numbers_are_apart(self):
+        self.worked()
+        units = [[2 ** ("cat", "dog", "eel").index(a) for a in v.values()] for v in self.answers().values()]
+
+        def apart(values):
+            return sum((a - b) ** 2 for a, b in itertools.permutations(values, 2))
+        every = [v for unit in units for v in unit]
+        n = len(every)
+        alpha = 1 - (sum(apart(u) / (len(u) - 1) for u in units) / n) / (apart(every) / (n * (n - 1)))
+        asked = ("run", "quality", "march", "--station", "judge", "--field", "size")
+        self.assertAlmostEqual(self.world.sunline("--json", *asked).json()["alpha_interval"], alpha, places=9)
+        self.assertRegex(self.world.sunline(*asked).out, rf"(?m)^alpha +0\.\d{{4}} nominal, {alpha:.4f} interval$")
+
     def test_what_cannot_be_computed_is_said(self):
         refused = self.world.sunline("run", "quality", "march", "--station", "judge", "--field", "animal", status=1)
         self.assertIn("run march has no answers at station judge", refused.err)
         self.worked()
         for args, message in ((("--field", "colour"), "station judge has no field 'colour'"),
-                              ((), "station judge has 2 fields: say which with --field"),
+                              ((), "station judge has 3 fields: say which with --field"),
                               (("--field", "remark"), "run march has no answers at station judge in this field")):
             self.assertIn(message, self.world.sunline("run", "aggregate", "march", "--station", "judge", *args, status=1).err)
         self.assertIn("NOT_FOUND", self.world.sunline("run", "aggregate", "april", "--station", "judge", status=1).err)
