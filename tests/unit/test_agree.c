@@ -292,6 +292,8 @@ static void the_posterior_is_that_of_the_formula(void **state)
     p.a[0].total = 9; /* q = 0.05: who is mostly wrong speaks for the other answer, which nobody gave */
     say_all(&p, "a");
     assert_in_range(p.v.confidence_micros, 49999, 50000);
+    assert_int_equal(p.v.what, AGREE_MORE);
+    assert_int_equal(p.v.winner, 0);
     close_poll(&p);
 }
 
