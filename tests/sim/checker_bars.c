@@ -90,6 +90,14 @@ bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a)
     return true;
 }
 
+/* What ends a run or keeps somebody out is told before the answers that it made late: whether this one had to be is judged when its event comes. */
+bool ck_late_control(struct checker *c, uint64_t assignment)
+{
+    c->ruled = ck_more(c->ruled, &c->ruled_cap, c->ruled_n, sizeof *c->ruled);
+    c->ruled[c->ruled_n++] = (struct ck_ruled){ .assignment = assignment, .late = true };
+    return true;
+}
+
 /* ---- is it so? When a step is over: all that it measured is told then ---- */
 
 static void judge(struct checker *c, const struct ck_ruled *r)
@@ -99,6 +107,15 @@ static void judge(struct checker *c, const struct ck_ruled *r)
     const struct ck_standing *s = ck_get(&c->standings, ck_place(r->worker, r->line, r->name));
     static const struct ck_measure none;
     m = m ? m : &none;
+    if (r->late && r->assignment) {
+        const struct ck_assignment *a = ck_get(&c->assignments, r->assignment);
+        if (a->state != CK_LATE)
+            ck_verdict(c, WRONG_STATE,
+                       "the answer to a control task under assignment %" PRIu64
+                       " was called late, and its event does not say so",
+                       r->assignment);
+        return;
+    }
     if (r->late) {
         if (!s || !s->standing)
             ck_verdict(c, WRONG_STATE, "a result of worker %" PRIu64 " is late, who is not kept out by a rule",

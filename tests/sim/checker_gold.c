@@ -154,7 +154,7 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
     if (f->code == want || (r && r->state == 4 && f->code == NOT_FOUND) ||
         ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && want == OK_) ||
         (f->code == BAD_VALUE && f->act < 6) ||
-        (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_by_rule(c, a)))
+        (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_control(c, f->assignment)))
         return;
     ck_verdict(c, f->code == OK_ ? STALE_ACCEPTED : WRONG_STATE,
                "act %u under assignment %" PRIu64 " of a control task (state %u, why %u) gave code %u, not %u", f->act,

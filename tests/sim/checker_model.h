@@ -143,6 +143,7 @@ void ck_gold_told(struct checker *c, const struct fact *f);
 void ck_bar_standing(struct checker *c, const struct fact *f);
 void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *station);
 bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a); /* an earlier item of the frame may have suspended him */
+bool ck_late_control(struct checker *c, uint64_t assignment); /* or ended its run */
 void ck_bars_judge(struct checker *c);
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */

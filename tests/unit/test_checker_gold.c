@@ -56,12 +56,43 @@ static void an_answer_to_a_control_task_that_is_late_is_a_wrong_state(void **sta
     judged(&h, WRONG_STATE);
 }
 
+/* The second result of a frame whose first was the last that its run waited for. Told the other way round, the control task was answered in time. */
+static void an_answer_to_a_control_task_is_late_once_its_run_ended_in_the_same_frame(void **state)
+{
+    (void)state;
+    for (int in_time = 0; in_time < 2; in_time++) {
+        struct history h = with_control_tasks();
+        give_control(&h, 1, 0);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 2);
+        if (in_time)
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+        EVENT(&h, .kind = FACT_RUN_STATE, .run = 2, .state = 2);
+        if (!in_time)
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+        STEP(&h);
+        judged(&h, in_time ? WRONG_STATE : VERDICTS);
+    }
+}
+
+static void an_answer_to_a_control_task_that_counts_and_is_answered_as_late_is_a_wrong_state(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 0);
+    FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 2);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
         cmocka_unit_test(more_control_tasks_than_one_of_so_many_are_asked_too_much),
         cmocka_unit_test(an_answer_to_a_control_task_that_is_late_is_a_wrong_state),
+        cmocka_unit_test(an_answer_to_a_control_task_is_late_once_its_run_ended_in_the_same_frame),
+        cmocka_unit_test(an_answer_to_a_control_task_that_counts_and_is_answered_as_late_is_a_wrong_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
