@@ -34,6 +34,7 @@
 #define COPY_KEY "copy"               /* in META, of a backup until it is a store of its own: one byte */
 #define WAL_KEY "wal"                 /* in META, if a file `wal` belongs to the store: its bytes (u64), its salt (u64) */
 #define WAL_KEY_BYTES 16
+#define SECTOR_BYTES 512u             /* what a disk writes whole */
 #define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
 #define STORE_TEXT_BYTES_MAX 512      /* an error text */
 
@@ -41,7 +42,6 @@
 
 /* ---- wal.c ---- */
 #define WAL_FILE "wal"
-#define WAL_SECTOR_BYTES 512u
 #define WAL_BYTES_DEFAULT (8u << 20)
 #define WAL_BYTES_MAX (64u << 20) /* a start reads it into memory */
 #define WAL_BATCH_BYTES_MAX (1u << 20) /* a larger batch is better written once: it is a commit of LMDB's */
@@ -139,6 +139,7 @@ static inline bool table_absent(const struct store *s, enum store_table tb) { re
 enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
+void store_sync_dir(int dir_fd);
 void store_leave_id(const struct store *s); /* in `lock` */
 
 /* ---- envelope.c ---- */

@@ -156,12 +156,15 @@ static bool disk_full(struct store *s, uint64_t growth, int64_t now_us, uint64_t
     return growth < s->reserve_bytes / 4 || growth + *reuse < want;
 }
 
-/* With `used` bytes in the map: is all as it should be? */
-static bool has_room(struct store *s, uint64_t used, int64_t now_us, uint64_t *growth, uint64_t *reuse)
+static bool disk_is_full(struct store *s, uint64_t used, int64_t now_us, uint64_t *reuse)
 {
-    *growth = disk_growth(s, used);
-    bool full = s->disk_known && disk_full(s, *growth, now_us, reuse);
-    return !full && s->map_bytes >= used + space_headroom(s);
+    *reuse = 0;
+    return s->disk_known && disk_full(s, disk_growth(s, used), now_us, reuse);
+}
+
+static bool map_is_small(const struct store *s, uint64_t used)
+{
+    return s->map_bytes < used + space_headroom(s);
 }
 
 /* The map must grow. False: it could not, now. */
@@ -182,30 +185,26 @@ static bool make_room(struct store *s, uint64_t used, enum store_rc *result)
 enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space *space)
 {
     assert(!s->write.open && !s->read_only);
-    uint64_t used = used_end(s) + settle_growth_bytes(s), reuse = 0, growth;
+    uint64_t used = used_end(s) + settle_growth_bytes(s), reuse;
     enum store_rc result = STORE_OK;
     if (!s->disk_known || now_us - s->disk_asked_us >= ASK_DISK_US || now_us < s->disk_asked_us) {
         ask_disk(s);
         s->disk_asked_us = now_us;
     }
-    if (!has_room(s, used, now_us, &growth,
-                  &reuse)) { /* what is not settled yet was guessed, and the map cannot grow under it */
-        result = store_settle(s, SETTLE_ALL);
+    if (map_is_small(s, used) || disk_is_full(s, used, now_us, &reuse)) {
+        result = store_settle(s, SETTLE_ALL); /* what is not settled was guessed, and the map cannot grow under it */
         used = used_end(s) + settle_growth_bytes(s);
     }
     bool full = s->faults.full;
-    if (result == STORE_OK && s->map_bytes < used + space_headroom(s) && !make_room(s, used, &result))
+    if (result == STORE_OK && map_is_small(s, used) && !make_room(s, used, &result))
         full = true;
-    growth = disk_growth(s, used);
-    if (s->disk_known && disk_full(s, growth, now_us, &reuse))
-        full = true;
-    s->full = full;
+    s->full = disk_is_full(s, used, now_us, &reuse) || full;
     *space = (struct store_space){
         .map_bytes = s->map_bytes,
         .used_bytes = used_end(s) - reuse,
         .free_map_bytes = (s->map_bytes > used ? s->map_bytes - used : 0) + reuse,
-        .disk_free_bytes = growth + reuse,
-        .full = full,
+        .disk_free_bytes = disk_growth(s, used) + reuse,
+        .full = s->full,
     };
     return result;
 }

@@ -23,7 +23,6 @@
 #define META_MAGIC_AT 16      /* behind the page's header */
 #define META_LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
 #define META_TXN_AT 144       /* number of the last commit: 0 */
-#define SECTOR_BYTES 512      /* what a disk writes whole */
 #define TABLES_OF_FORMAT_1 20
 #define FORMAT_NEVER_RELEASED 2
 
@@ -63,7 +62,7 @@ enum store_rc store_rc_of(int rc)
     }
 }
 
-static void dir_sync(int dir_fd)
+void store_sync_dir(int dir_fd)
 {
     (void)fsync(dir_fd); /* some file systems cannot sync a directory: nothing is lost by asking */
 }
@@ -81,7 +80,7 @@ static enum store_rc make_dir(struct store *s, const char *dir, char *text, size
     if (made) {
         int up = openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (up >= 0) {
-            dir_sync(up);
+            store_sync_dir(up);
             close(up);
         }
     }
@@ -189,7 +188,7 @@ void store_leave_id(const struct store *s)
         return;
     if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex)
         (void)fsync(s->lock_fd);
-    dir_sync(s->dir_fd);
+    store_sync_dir(s->dir_fd);
 }
 
 /* ---- the environment and its format ---- */
@@ -268,7 +267,7 @@ static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const
         return STORE_OK;
     const char *wrong = rc == 0 ? envelope_open(TABLE_META, &key, &record, &v) : mdb_strerror(rc);
     if (wrong == NULL && (v.n != WAL_KEY_BYTES || key_get_u64(v.p) == 0 || key_get_u64(v.p) > WAL_BYTES_MAX ||
-                          key_get_u64(v.p) % WAL_SECTOR_BYTES != 0))
+                          key_get_u64(v.p) % SECTOR_BYTES != 0))
         wrong = "no length of a log";
     if (wrong == NULL) {
         s->wal.bytes = key_get_u64(v.p);
@@ -494,7 +493,7 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     s->no_sync = o->no_sync;
     s->settle_wanted = o->settle_wanted;
     s->settle_arg = o->settle_arg;
-    assert(o->wal_bytes <= 1 || (o->wal_bytes % WAL_SECTOR_BYTES == 0 && o->wal_bytes <= WAL_BYTES_MAX));
+    assert(o->wal_bytes <= 1 || (o->wal_bytes % SECTOR_BYTES == 0 && o->wal_bytes <= WAL_BYTES_MAX));
     s->wal_bytes = o->wal_bytes == 0 ? WAL_BYTES_DEFAULT : o->wal_bytes == 1 ? 0 : o->wal_bytes;
     wal_none(&s->wal);
     pthread_mutex_init(&s->lock, NULL);

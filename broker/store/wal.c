@@ -35,7 +35,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SECTOR_BYTES WAL_SECTOR_BYTES
 #define MEMORY_PAGE_BYTES 4096
 #define HEAD_BYTES 24u
 #define BODY_BYTES (SECTOR_BYTES - HEAD_BYTES)
@@ -113,6 +112,22 @@ static enum sector sector_read(const struct replay *r, uint64_t number, struct h
 
 /* ---- writing ---- */
 
+/* Errno's code. */
+static int write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
+{
+    while (n > 0) {
+        ssize_t wrote = pwrite(fd, p, n, (off_t)at);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return wrote < 0 ? errno : ENOSPC;
+        p += wrote;
+        n -= (size_t)wrote;
+        at += (uint64_t)wrote;
+    }
+    return 0;
+}
+
 static uint64_t sectors_of(size_t n)
 {
     return (n + SECTOR_BYTES - 1) / SECTOR_BYTES;
@@ -175,14 +190,9 @@ int wal_write(struct wal *w, uint64_t generation, bool sync)
         struct head h = { (uint32_t)(sectors - 1 - i), (uint32_t)(end - HEAD_BYTES), w->batches, generation };
         sector_seal(w->batch + i * SECTOR_BYTES, w->salt, first + i, &h);
     }
-    for (size_t done = 0; done < all;) {
-        ssize_t n = pwrite(w->fd, w->batch + done, all - done, (off_t)(w->at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? errno : EIO;
-        done += (size_t)n;
-    }
+    int rc = write_all(w->fd, w->batch, all, w->at);
+    if (rc != 0)
+        return rc;
     if (sync && fdatasync(w->fd) != 0)
         return errno;
     w->at += all;
@@ -231,20 +241,12 @@ int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync)
         return errno;
     if (!sync) /* simulation: holes will do */
         rc = ftruncate(fd, (off_t)bytes) == 0 ? 0 : errno;
-    for (uint64_t at = 0; sync && at < bytes && rc == 0;) {
-        size_t some = bytes - at < ZEROS_BYTES ? (size_t)(bytes - at) : ZEROS_BYTES;
-        ssize_t n = pwrite(fd, zeros, some, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            rc = n < 0 ? errno : ENOSPC;
-        else
-            at += (uint64_t)n;
-    }
+    for (uint64_t at = 0; sync && at < bytes && rc == 0; at += ZEROS_BYTES)
+        rc = write_all(fd, zeros, bytes - at < ZEROS_BYTES ? (size_t)(bytes - at) : ZEROS_BYTES, at);
     if (rc == 0 && sync && fsync(fd) != 0)
         rc = errno;
     if (rc == 0 && sync)
-        (void)fsync(dir_fd); /* some file systems cannot sync a directory: nothing is lost by asking */
+        store_sync_dir(dir_fd);
     if (rc == 0 && getrandom(&w->salt, sizeof w->salt, 0) != sizeof w->salt)
         rc = EIO;
     w->fd = fd;

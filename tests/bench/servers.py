@@ -94,12 +94,12 @@ class Server:
 
     def family(self):
         """Its process and all that it started."""
-        todo, all_ = [self.process.pid], []
-        while todo:
-            pid = todo.pop()
+        unseen, all_ = [self.process.pid], []
+        while unseen:
+            pid = unseen.pop()
             all_.append(pid)
             try:
-                todo += map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+                unseen += map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
             except OSError:
                 pass
         return all_

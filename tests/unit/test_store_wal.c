@@ -70,7 +70,7 @@ static void a_batch_is_committed_by_the_log_alone(void **state)
     uint64_t before = settles(w), bytes = store_counters(w->s)->wal_bytes;
     put_in_a_batch(w, "b", "2");
     assert_int_equal(settles(w), before);
-    assert_int_equal(store_counters(w->s)->wal_bytes - bytes, WAL_SECTOR_BYTES);
+    assert_int_equal(store_counters(w->s)->wal_bytes - bytes, SECTOR_BYTES);
     open_again(w);
     expect_now(w, "a", "1");
     expect_now(w, "b", "2");
@@ -138,6 +138,7 @@ static void a_reader_keeps_its_snapshot_and_sees_what_was_committed_before_it(vo
 
 struct elsewhere {
     struct world *w;
+    pthread_t thread;
     atomic_bool asked, seen;
 };
 
@@ -159,64 +160,63 @@ static void *reads_elsewhere(void *arg)
     return NULL;
 }
 
+/* A store that holds "1" at "a", in its log alone. */
+static void open_asked(struct elsewhere *e)
+{
+    struct store_options o = with_log(e->w);
+    o.settle_wanted = is_asked;
+    o.settle_arg = e;
+    open_with(e->w, o);
+    put_in_a_batch(e->w, "a", "1");
+}
+
+static void reader_waits(struct elsewhere *e)
+{
+    assert_int_equal(pthread_create(&e->thread, NULL, reads_elsewhere, e), 0);
+    while (!atomic_load(&e->asked))
+        sched_yield();
+}
+
+static bool reader_saw(struct elsewhere *e)
+{
+    assert_int_equal(pthread_join(e->thread, NULL), 0);
+    return atomic_load(&e->seen);
+}
+
 static void a_reader_on_another_thread_asks_the_writer_and_waits_for_it(void **state)
 {
     struct elsewhere e = { .w = *state };
-    struct store_options o = with_log(e.w);
-    pthread_t thread;
-    o.settle_wanted = is_asked;
-    o.settle_arg = &e;
-    open_with(e.w, o);
-    put_in_a_batch(e.w, "a", "1");
+    open_asked(&e);
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK); /* nobody waits yet */
     uint64_t before = settles(e.w);
-    assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
-    while (!atomic_load(&e.asked))
-        sched_yield();
+    reader_waits(&e);
     assert_int_equal(settles(e.w), before);
     e.w->s->settled_at_us = store_now_us() + 1000000000;          /* a moment ago, however long that was */
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK); /* work goes on, and the last one was just served */
     assert_int_equal(settles(e.w), before);
     e.w->s->settled_at_us = store_now_us() - 10000;
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_true(atomic_load(&e.seen));
+    assert_true(reader_saw(&e));
     assert_int_equal(settles(e.w), before + 1);
 }
 
 static void a_reader_who_waits_is_served_at_the_first_quiet_moment(void **state)
 {
     struct elsewhere e = { .w = *state };
-    struct store_options o = with_log(e.w);
-    pthread_t thread;
-    o.settle_wanted = is_asked;
-    o.settle_arg = &e;
-    open_with(e.w, o);
-    put_in_a_batch(e.w, "a", "1");
-    assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
-    while (!atomic_load(&e.asked))
-        sched_yield();
+    open_asked(&e);
+    reader_waits(&e);
     e.w->s->settled_at_us = store_now_us() + 1000000000; /* a moment ago, however long that was */
     assert_int_equal(store_settle(e.w->s, SETTLE_IDLE), STORE_OK);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_true(atomic_load(&e.seen));
+    assert_true(reader_saw(&e));
 }
 
 static void a_reader_that_waits_is_told_when_the_writer_stops_without_settling(void **state)
 {
     struct elsewhere e = { .w = *state };
-    struct store_options o = with_log(e.w);
-    pthread_t thread;
-    o.settle_wanted = is_asked;
-    o.settle_arg = &e;
-    open_with(e.w, o);
-    put_in_a_batch(e.w, "a", "1");
-    assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
-    while (!atomic_load(&e.asked))
-        sched_yield();
+    open_asked(&e);
+    reader_waits(&e);
     store_stop(e.w->s);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_false(atomic_load(&e.seen));
+    assert_false(reader_saw(&e));
     open_again(e.w);
     expect_now(e.w, "a", "1");
     store_stop(e.w->s); /* all is settled: nothing to tell */
@@ -226,22 +226,14 @@ static void a_reader_that_waits_is_told_when_the_writer_stops_without_settling(v
 static void a_reader_that_waits_is_told_when_the_store_fails(void **state)
 {
     struct elsewhere e = { .w = *state };
-    struct store_options o = with_log(e.w);
     struct store_txn *t;
-    pthread_t thread;
-    o.settle_wanted = is_asked;
-    o.settle_arg = &e;
-    open_with(e.w, o);
-    put_in_a_batch(e.w, "a", "1");
-    assert_int_equal(pthread_create(&thread, NULL, reads_elsewhere, &e), 0);
-    while (!atomic_load(&e.asked))
-        sched_yield();
+    open_asked(&e);
+    reader_waits(&e);
     t = begin(e.w);
     put(t, TABLE_RUN, "b", "2");
     store_faults(e.w->s)->fail_commit_after = 1;
     assert_int_equal(store_commit(&t), STORE_IO);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_false(atomic_load(&e.seen));
+    assert_false(reader_saw(&e));
 }
 
 /* ---- when it is settled ---- */
@@ -442,9 +434,9 @@ static uint64_t three_batches(struct world *w, bool settled)
     }
     data_n = file_read(w, "data.mdb", data_before, FILE_MAX);
     log_n = file_read(w, "wal", log_before, FILE_MAX);
-    uint64_t at = w->s->wal.at / WAL_SECTOR_BYTES;
+    uint64_t at = w->s->wal.at / SECTOR_BYTES;
     put_bytes(w, 0, 4, 500);
-    assert_int_equal(w->s->wal.at / WAL_SECTOR_BYTES - at, 5);
+    assert_int_equal(w->s->wal.at / SECTOR_BYTES - at, 5);
     store_close(&w->s);
     file_read(w, "wal", log_after, FILE_MAX);
     return at;
@@ -455,7 +447,7 @@ static void files_with(struct world *w, uint64_t at, unsigned there)
     memcpy(mixed, log_before, log_n);
     for (unsigned i = 0; i < 5; i++)
         if (there >> i & 1)
-            memcpy(mixed + (at + i) * WAL_SECTOR_BYTES, log_after + (at + i) * WAL_SECTOR_BYTES, WAL_SECTOR_BYTES);
+            memcpy(mixed + (at + i) * SECTOR_BYTES, log_after + (at + i) * SECTOR_BYTES, SECTOR_BYTES);
     file_write(w, "data.mdb", data_before, data_n);
     file_write(w, "wal", mixed, log_n);
 }
@@ -526,11 +518,11 @@ static void any_bit_that_turned_in_what_was_committed_keeps_the_store_from_openi
     uint64_t at = three_batches(w, false);
     char where[40];
     static uint8_t found[FILE_MAX];
-    for (size_t i = 0; i < (at + 5) * WAL_SECTOR_BYTES; i += 7) {
+    for (size_t i = 0; i < (at + 5) * SECTOR_BYTES; i += 7) {
         files_with(w, at, 31);
         mixed[i] ^= (uint8_t)(1 << i % 8);
         file_write(w, "wal", mixed, log_n);
-        snprintf(where, sizeof where, "wal: at byte %zu:", i / WAL_SECTOR_BYTES * WAL_SECTOR_BYTES);
+        snprintf(where, sizeof where, "wal: at byte %zu:", i / SECTOR_BYTES * SECTOR_BYTES);
         corrupt(w, where);
         assert_int_equal(file_read(w, "wal", found, FILE_MAX), log_n);
         assert_memory_equal(found, mixed, log_n); /* the evidence stays */
@@ -542,7 +534,7 @@ static void a_batch_that_is_missing_before_another_is_damage(void **state)
     struct world *w = *state;
     uint64_t at = three_batches(w, false);
     files_with(w, at, 31);
-    memset(mixed + WAL_SECTOR_BYTES * (at - 1), 0, WAL_SECTOR_BYTES);
+    memset(mixed + SECTOR_BYTES * (at - 1), 0, SECTOR_BYTES);
     file_write(w, "wal", mixed, log_n);
     corrupt(w, "a batch is missing");
 }
@@ -552,7 +544,7 @@ static void a_sector_in_the_wrong_place_is_damage(void **state)
     struct world *w = *state;
     uint64_t at = three_batches(w, false);
     files_with(w, at, 31);
-    memcpy(mixed + WAL_SECTOR_BYTES * (at + 1), mixed + WAL_SECTOR_BYTES * (at + 2), WAL_SECTOR_BYTES);
+    memcpy(mixed + SECTOR_BYTES * (at + 1), mixed + SECTOR_BYTES * (at + 2), SECTOR_BYTES);
     file_write(w, "wal", mixed, log_n);
     corrupt(w, "checksum");
 }
