@@ -237,7 +237,10 @@ static void *run(void *arg)
             idle(c, false);
             if (!inbox_take(c->o.inbox, &g, IDLE_WAIT_US)) {
                 idle(c, true);
-                if (!look_at_space(c)) {
+                atomic_store(&c->busy_since_us, clock_boot_us()); /* it may settle */
+                bool news = look_at_space(c);
+                atomic_store(&c->busy_since_us, 0);
+                if (!news) {
                     continue;
                 }
             }
