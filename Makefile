@@ -158,7 +158,9 @@ $(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
 $(O)/tests/test_forecast_worlds: LDFLAGS += $(foreach f,sl__request sl__request_with,-Wl,--wrap=$(f))
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka
-BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
+CALLS    := $(O)/tests/bench/calls.o # counts what passes through it: only for who wants that
+BENCHLIB := $(filter-out $(O)/tests/bench/bench_% $(CALLS),$(call obj,tests/bench))
+$(O)/bench/bench_batch: $(CALLS)
 $(BENCH): $(O)/bench/%: tests/bench/%.c $(BENCHLIB) $(LIBS)
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group \
 	    $(LDFLAGS) $(LDLIBS)

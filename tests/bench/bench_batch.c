@@ -1,19 +1,18 @@
 /* What a batch of lives takes, counted and not timed: engine and store in one process, without a wire, the same messages every time. In a batch, `frames` put
- * frames of `tasks` units each come in, and the tasks that the batch before gave out are submitted, `tasks` a frame; one robot does them all.
+ * frames of `tasks` units each come in, and the tasks that the batch before gave out are submitted, `tasks` a frame; one robot does them all. What is counted
+ * begins right behind a settling and ends with one, at the least `batches` later, so that each batch has its whole share of it.
  *
  *   bench_batch --dir DIR [--tasks N] [--frames N] [--batches N] [--warm BATCHES] [--stations N] [--keys 1]
  *
- * It prints what was written (bytes of the log, and of LMDB's pages when they were settled, a commit) and what the store counted, as JSON. Under callgrind with
- * --toggle-collect=measured_receive --toggle-collect=measured_end it tells the broker's instructions, step by step, without those of its peers: the part
- * `batch` of tests/bench/run does that. stations: one after the other; keys: each unit has an idempotency key, in no order, instead of a number. */
-#include <dlfcn.h>
+ * It prints, as JSON, of a task: what the store counted, what was written, synced and allocated, all together, by table, and by step (`steps`). Under callgrind
+ * with --toggle-collect=measured_* it tells the broker's instructions, step by step, without those of its peers: the part `batch` of tests/bench/run does that.
+ * stations: one after the other; keys: each unit has an idempotency key, in no order, instead of a number. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "broker/engine/engine.h"
+#include "tests/bench/calls.h"
 #include "tests/bench/common.h"
 
 #define CLIENT 1
@@ -35,38 +34,6 @@ static struct {
     uint64_t assignment[64 * TASKS_MAX];
     size_t n;
 } held;
-static uint64_t written_bytes;
-
-/* ---- what is written: the calls pass here ---- */
-
-static void note(ssize_t n)
-{
-    written_bytes += n > 0 ? (uint64_t)n : 0;
-}
-
-__attribute__((visibility("default"))) ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
-{
-    static ssize_t (*next)(int, const void *, size_t, off64_t);
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "pwrite64");
-    note((ssize_t)n);
-    return next(fd, p, n, at);
-}
-
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
-{
-    return pwrite64(fd, p, n, at);
-}
-
-__attribute__((visibility("default"))) ssize_t writev(int fd, const struct iovec *v, int n)
-{
-    static ssize_t (*next)(int, const struct iovec *, int);
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "writev");
-    ssize_t wrote = next(fd, v, n);
-    note(wrote);
-    return wrote;
-}
 
 /* ---- the engine and its peers ---- */
 
@@ -74,12 +41,6 @@ static void must(bool ok, const char *what)
 {
     if (!ok)
         die("%s", what);
-}
-
-static void begin(void)
-{
-    must(store_begin(store, &txn) == STORE_OK && engine_batch_begin(engine, txn, &out) == STORE_OK, "begin");
-    now_us += 1000;
 }
 
 static void step(enum input_kind kind, uint64_t peer, const struct slp_msg *m)
@@ -90,8 +51,7 @@ static void step(enum input_kind kind, uint64_t peer, const struct slp_msg *m)
     must(engine_step(engine, &in) == STORE_OK, "step");
 }
 
-/* What the broker does with a frame, and at a batch's end. callgrind counts in the measured ones. */
-static inline __attribute__((always_inline)) void handle(uint64_t peer)
+static void handle(uint64_t peer)
 {
     struct slp_msg m;
     struct slp_fault fault;
@@ -99,32 +59,81 @@ static inline __attribute__((always_inline)) void handle(uint64_t peer)
     step(INPUT_MESSAGE, peer, &m);
 }
 
-static inline __attribute__((always_inline)) void end(void)
-{
-    must(engine_batch_end(engine) == STORE_OK && store_commit(&txn) == STORE_OK, "commit");
-}
+/* ---- the steps of a batch, and what each of them took ---- */
 
-static __attribute__((noinline)) void measured_receive(uint64_t peer)
-{
-    handle(peer);
-}
+/* name, what it does. callgrind counts in the functions measured_*. */
+#define STEPS(X)                                                                                                       \
+    X(begin, must(store_begin(store, &txn) == STORE_OK && engine_batch_begin(engine, txn, &out) == STORE_OK, "begin")) \
+    X(put, handle(CLIENT))                                                                                             \
+    X(submit, handle(AGENT))                                                                                           \
+    X(end, must(engine_batch_end(engine) == STORE_OK, "end"))                                                          \
+    X(commit, must(store_commit(&txn) == STORE_OK, "commit"))                                                          \
+    X(settle, must(store_settle(store, SETTLE_DUE) == STORE_OK, "settle"))
 
-static __attribute__((noinline)) void measured_end(void)
-{
-    end();
-}
+#define AS_FUNCTION(name, does)                                                                                        \
+    static __attribute__((noinline)) void measured_##name(void)                                                        \
+    {                                                                                                                  \
+        does;                                                                                                          \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void just_##name(void)                                                            \
+    {                                                                                                                  \
+        does;                                                                                                          \
+    }
+STEPS(AS_FUNCTION)
 
+#define AS_ID(name, does) STEP_##name,
+enum of_batch { STEPS(AS_ID) STEP_COUNT };
+#define AS_ROW(name, does) { #name, just_##name, measured_##name },
+static const struct {
+    const char *name;
+    void (*just)(void), (*measured)(void);
+} steps[] = { STEPS(AS_ROW) };
+
+static struct taken {
+    struct store_counters store;
+    struct calls calls;
+} taken[STEP_COUNT];
 static bool measuring;
+
+/* now - was, added to sum; all of the one are counters, but for the greatest times, which nobody looks at. */
+static void add_differences(uint64_t *sum, const uint64_t *now, const uint64_t *was, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof *sum; i++)
+        sum[i] += now[i] - was[i];
+}
+
+static void go(enum of_batch s)
+{
+    if (!measuring) {
+        steps[s].just();
+        return;
+    }
+    struct taken was = { *store_counters(store), calls };
+    steps[s].measured();
+    add_differences((uint64_t *)&taken[s].store, (const uint64_t *)store_counters(store), (uint64_t *)&was.store,
+                    sizeof was.store);
+    add_differences((uint64_t *)&taken[s].calls, (uint64_t *)&calls, (uint64_t *)&was.calls, sizeof was.calls);
+}
+
+static void begin(void)
+{
+    go(STEP_begin);
+    now_us += 1000;
+}
 
 static void receive(uint64_t peer, uint64_t type, const void *any)
 {
     slp_buf_clear(&frame);
     must(slp_encode(&frame, type, ++next_id, any) == 0, "encode");
-    if (measuring)
-        measured_receive(peer);
+    if (type == SLP_PUT)
+        go(STEP_put);
+    else if (type == SLP_SUBMIT)
+        go(STEP_submit);
     else
         handle(peer);
 }
+
+/* ---- its peers ---- */
 
 static void take_pushes(const struct slp_push *p)
 {
@@ -137,10 +146,8 @@ static void take_pushes(const struct slp_push *p)
 
 static void commit(void)
 {
-    if (measuring)
-        measured_end();
-    else
-        end();
+    go(STEP_end);
+    go(STEP_commit);
     for (size_t i = 0; i < out.n; i++) {
         struct slp_fault fault;
         struct slp_msg m;
@@ -155,6 +162,7 @@ static void commit(void)
         slp_buf_add(&reply_bytes, effect_frame(&out, &out.v[i]), out.v[i].n);
         must(slp_decode(reply_bytes.p, reply_bytes.n, SLP_B2C | SLP_B2A, &reply, &fault) == 0, "decode");
     }
+    go(STEP_settle);
 }
 
 static const struct slp_msg *ask(uint64_t peer, uint64_t type, const void *any)
@@ -308,10 +316,85 @@ static void batch(uint32_t tasks, uint32_t frames)
     commit();
 }
 
+/* At the least n batches, and on until the store settles; how many there were. */
+static uint64_t batches_to_a_settling(uint32_t tasks, uint32_t frames, uint32_t n)
+{
+    uint64_t settles, i = 0;
+    do {
+        settles = store_counters(store)->settles;
+        batch(tasks, frames);
+        i++;
+    } while (i < n || store_counters(store)->settles == settles);
+    return i;
+}
+
+/* ---- what is told ---- */
+
+static void print_taken(const struct taken *t, double lives)
+{
+    const struct store_counters *c = &t->store;
+    const struct {
+        const char *name;
+        uint64_t n;
+    } all[] = { { "gets", c->gets },
+                { "seeks", c->seeks },
+                { "puts", c->puts },
+                { "appends", c->appends },
+                { "dels", c->dels },
+                { "put_bytes", c->put_bytes },
+                { "copied_bytes", c->payload_copied_bytes },
+                { "written_bytes", t->calls.written_bytes },
+                { "syncs", t->calls.syncs },
+                { "allocations", t->calls.allocations } };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        printf("%s\"%s\":%.4f", i ? "," : "", all[i].name, (double)all[i].n / lives);
+}
+
+static void print_tables(const struct store_counters *c, double lives)
+{
+    const char *comma = "";
+    for (int i = 0; i < STORE_TABLE_COUNT; i++)
+        if (c->table[i].writes) {
+            printf("%s\"%s\":{\"writes\":%.4f,\"bytes\":%.2f}", comma, store_table_name((enum store_table)i),
+                   (double)c->table[i].writes / lives, (double)c->table[i].bytes / lives);
+            comma = ",";
+        }
+}
+
+static void print(uint64_t batches, double lives)
+{
+    static const struct taken none;
+    struct taken all = { 0 };
+    for (int i = 0; i < STEP_COUNT; i++) {
+        add_differences((uint64_t *)&all.store, (uint64_t *)&taken[i].store, (const uint64_t *)&none.store,
+                        sizeof all.store);
+        add_differences((uint64_t *)&all.calls, (uint64_t *)&taken[i].calls, (const uint64_t *)&none.calls,
+                        sizeof all.calls);
+    }
+    double commits = (double)batches, settles = (double)all.store.settles, log_bytes = (double)all.store.wal_bytes;
+    double page_bytes = (double)all.calls.written_bytes - log_bytes;
+    printf("{\"stations\":%u,\"done\":%.0f,\"done_a_commit\":%.2f,\"commits\":%.0f,\"settles\":%.0f,"
+           "\"commits_a_settling\":%.1f,\"log_kib_a_commit\":%.2f,\"pages_kib_a_commit\":%.2f,"
+           "\"pages_kib_a_settling\":%.1f,\"syncs_a_commit\":%.4f,\"copied\":%.4f,",
+           stations, lives, lives / commits, commits, settles, commits / settles, log_bytes / commits / 1024,
+           page_bytes / commits / 1024, page_bytes / settles / 1024, (double)all.calls.syncs / commits,
+           (double)all.store.payload_copied_bytes / (double)all.store.payload_bytes);
+    print_taken(&all, lives);
+    printf(",\"tables\":{");
+    print_tables(&all.store, lives);
+    printf("},\"steps\":{");
+    for (int i = 0; i < STEP_COUNT; i++) {
+        printf("%s\"%s\":{", i ? "," : "", steps[i].name);
+        print_taken(&taken[i], lives);
+        printf("}");
+    }
+    printf("}}\n");
+}
+
 int main(int argc, char **argv)
 {
     uint32_t tasks = 64, frames = 2, batches = 200, warm = 200;
-    struct store_options o = { .dir = NULL, .map_bytes = 1ull << 33, .no_sync = true };
+    struct store_options o = { .dir = NULL, .map_bytes = 1ull << 33 };
     static const struct engine_config config;
     static const uint8_t id[16] = "bench batch";
     char text[256] = "";
@@ -347,36 +430,11 @@ int main(int argc, char **argv)
     commit();
     make_line();
     say_hello((uint64_t)tasks * frames * stations);
-    for (uint32_t i = 0; i < warm; i++) /* until what is freed and what is taken have come to a balance */
-        batch(tasks, frames);
-    struct store_counters was = *store_counters(store);
-    uint64_t tasks_done = done;
-    written_bytes = 0;
+    batches_to_a_settling(tasks, frames, warm); /* until what is freed and what is taken have come to a balance */
+    uint64_t done_before = done;
     measuring = true;
-    for (uint32_t i = 0; i < batches; i++)
-        batch(tasks, frames);
-    const struct store_counters *c = store_counters(store);
-    tasks_done = done - tasks_done;
-    double commits = (double)(c->commits - was.commits), l = (double)tasks_done;
-    double log_bytes = (double)(c->wal_bytes - was.wal_bytes);
-    printf("{\"tasks\":%u,\"frames\":%u,\"stations\":%u,\"done\":%llu,\"done_a_commit\":%.2f,\"log_kib_a_commit\":%.2f,"
-           "\"pages_kib_a_commit\":%.2f,\"put_bytes\":%.1f,\"gets\":%.3f,\"seeks\":%.3f,\"puts\":%.3f,\"appends\":%.3f,"
-           "\"dels\":%.3f,\"copied\":%.4f,\"tables\":{",
-           tasks, frames, stations, (unsigned long long)tasks_done, l / commits, log_bytes / commits / 1024,
-           ((double)written_bytes - log_bytes) / commits / 1024, (double)(c->put_bytes - was.put_bytes) / l,
-           (double)(c->gets - was.gets) / l, (double)(c->seeks - was.seeks) / l, (double)(c->puts - was.puts) / l,
-           (double)(c->appends - was.appends) / l, (double)(c->dels - was.dels) / l,
-           (double)(c->payload_copied_bytes - was.payload_copied_bytes) /
-               (double)(c->payload_bytes - was.payload_bytes));
-    const char *comma = "";
-    for (int i = 0; i < STORE_TABLE_COUNT; i++)
-        if (c->table[i].writes != was.table[i].writes) {
-            printf("%s\"%s\":{\"writes\":%.4f,\"bytes\":%.2f}", comma, store_table_name((enum store_table)i),
-                   (double)(c->table[i].writes - was.table[i].writes) / l,
-                   (double)(c->table[i].bytes - was.table[i].bytes) / l);
-            comma = ",";
-        }
-    printf("}}\n");
+    uint64_t n = batches_to_a_settling(tasks, frames, batches);
+    print(n, (double)(done - done_before));
     engine_close(&engine);
     store_close(&store);
     effects_free(&out);

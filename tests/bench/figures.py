@@ -9,9 +9,14 @@ def machine():
 
 
 def spread(values):
-    """Of several rounds: the median, and how far it went."""
-    v = sorted(values)
-    return {"median": round(statistics.median(v), 3), "min": round(v[0], 3), "max": round(v[-1], 3), "rounds": len(v)}
+    """Of several rounds: the median, how far it went, and each, in order."""
+    each = [round(v, 4) for v in values]
+    return {"median": round(statistics.median(each), 4), "min": min(each), "max": max(each), "rounds": len(each), "each": each}
+
+
+def ratio(over, under):
+    """Of two spreads: round by round, so that what disturbed both does not count."""
+    return spread([a / b for a, b in zip(over["each"], under["each"])])
 
 
 def gather(records, by, of):
@@ -23,7 +28,7 @@ def gather(records, by, of):
     for key, group in groups.items():
         row = dict(zip(by, key))
         for k in of:
-            values = [r[k] for r in group if k in r]
+            values = [r[k] for r in group if r.get(k) is not None]
             if values:
                 row[k] = spread(values)
         out.append(row)
@@ -35,7 +40,7 @@ def median(row, key):
 
 
 def number(v):
-    """As people read it: 97,000; 12.3; 0.481."""
+    """As people read it: 97,000; 12.3; 0.48."""
     if v is None:
         return "-"
     if isinstance(v, dict):
@@ -47,6 +52,11 @@ def number(v):
     if abs(v) >= 100:
         return f"{v:.0f}"
     return f"{v:.1f}" if abs(v) >= 10 else f"{v:.2f}"
+
+
+def shown(s, how=number):
+    """A spread: median (least-most)."""
+    return how(s["median"]) + (f" ({how(s['min'])}-{how(s['max'])})" if s["rounds"] > 1 else "")
 
 
 def table(head, rows):

@@ -4,6 +4,7 @@
  *           [--pid PID] [--since T]
  *
  * life   lives for S seconds, then until all that was enqueued is done. What was queued before goes first, so the same run measures depth.
+ * deep   the same where it is done again and again on top of one backlog: what comes may be of the run before, so nothing is followed one by one.
  * rate   R tasks a second for S seconds, one a request, each sent when it is due: latency.
  * fill   enqueue N tasks, nobody receives.
  * drain  receive and complete N tasks that were enqueued before, nobody enqueues.
@@ -26,12 +27,12 @@
 #include "tests/bench/common.h"
 
 #define TASKS_MAX 8000000u /* of one measured run */
-#define BACKLOG UINT64_MAX /* the number of what `fill` enqueues: it is not followed one by one */
+#define BACKLOG UINT64_MAX /* the number of what `fill` and `deep` enqueue: it is not followed one by one */
 #define OVERTIME_S 120     /* a run that lasts so much longer than asked for has failed */
-#define TEXT_BYTES 65536
+#define PAYLOAD_BYTES_MAX 65536
 
-enum op { OP_LIFE, OP_RATE, OP_FILL, OP_DRAIN, OP_FIRST };
-static const char *const op_names[] = { "life", "rate", "fill", "drain", "first" };
+enum op { OP_LIFE, OP_DEEP, OP_RATE, OP_FILL, OP_DRAIN, OP_FIRST };
+static const char *const op_names[] = { "life", "deep", "rate", "fill", "drain", "first" };
 
 struct shared {
     _Atomic int ready, go;
@@ -47,28 +48,34 @@ static const struct life_client *client;
 static enum op op;
 static double seconds = 5, rate;
 static uint64_t fill_tasks;
-static char text[TEXT_BYTES + 4096];
 
 /* ---- payloads ---- */
 
-static void make_text(void)
+static bool followed(void)
 {
-    uint64_t x = 88172645463325252ull; /* xorshift; letters, for text protocols, and nothing that compresses well */
-    for (size_t i = 0; i < sizeof text; i++) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        text[i] = (char)('A' + x % 26);
+    return op == OP_LIFE || op == OP_RATE;
+}
+
+/* Letters, for text protocols: each payload's own, drawn from its number, so that a server that compresses finds nothing. */
+static void fill_text(uint64_t number, char *to, uint64_t bytes)
+{
+    uint64_t x = (number + 1) * 0x9E3779B97F4A7C15ull;
+    while (bytes) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17; /* xorshift */
+        uint64_t letters = (x & 0x0f0f0f0f0f0f0f0full) + 0x6161616161616161ull, n = bytes < 8 ? bytes : 8;
+        memcpy(to, &letters, n);
+        to += n, bytes -= n;
     }
 }
 
 void life_payload(uint64_t number, char *to, uint64_t bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    if (op == OP_FILL)
-        number = BACKLOG;
+    uint64_t stamp = followed() ? number : BACKLOG;
     for (int i = 0; i < LIFE_STAMP_BYTES; i++)
-        to[i] = digits[number >> (4 * (LIFE_STAMP_BYTES - 1 - i)) & 15];
-    memcpy(to + LIFE_STAMP_BYTES, text + number * 41 % 4093, bytes - LIFE_STAMP_BYTES);
-    if (number != BACKLOG)
+        to[i] = digits[stamp >> (4 * (LIFE_STAMP_BYTES - 1 - i)) & 15];
+    fill_text(number, to + LIFE_STAMP_BYTES, bytes - LIFE_STAMP_BYTES);
+    if (stamp != BACKLOG)
         sh->sent[number] = now_s();
 }
 
@@ -107,7 +114,7 @@ static uint64_t take_acks(uint64_t acked, bool wait)
 {
     uint64_t n = client->acks(&life, wait);
     double t = now_s();
-    for (uint64_t i = 0; i < n && op != OP_FILL; i++)
+    for (uint64_t i = 0; i < n && followed(); i++)
         sh->acked[acked + i] = t;
     if (n)
         sh->end_ack = t;
@@ -121,7 +128,7 @@ static void produce_in_window(void)
     while (acked < total) {
         while (sent < total && sent - acked + life.frame <= life.window) {
             /* The end is set before the last tasks go out, so that the consumer knows of it when they arrive. */
-            if (op == OP_LIFE && total == UINT64_MAX && (now_s() >= until || sent + 2 * life.window > TASKS_MAX))
+            if (op != OP_FILL && total == UINT64_MAX && (now_s() >= until || sent + 2 * life.window > TASKS_MAX))
                 sh->total = total = sent + life.window;
             uint64_t n = total - sent < life.frame ? total - sent : life.frame;
             client->put(&life, sent, n);
@@ -205,7 +212,7 @@ static bool run_sides(bool produces, bool consumes)
         if (ended > 0) {
             left--;
             ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        } else if ((op == OP_LIFE || op == OP_RATE) && now_s() > until) {
+        } else if ((followed() || op == OP_DEEP) && now_s() > until) {
             fprintf(stderr, "bench: it does not come to an end: %llu received of %llu\n",
                     (unsigned long long)sh->received, (unsigned long long)sh->total);
             ok = false;
@@ -252,7 +259,7 @@ static void print_figures(double server_cpu, int pid)
            sh->cpu_consumer * 1e6 / lives);
     if (pid)
         printf(",\"server_cpu_us\":%.2f,\"rss_anon_mb\":%.1f", server_cpu * 1e6 / lives, tree_rss_anon_mb(pid));
-    if (op == OP_LIFE || op == OP_RATE) {
+    if (followed()) {
         print_latency("ack", sh->acked, n);
         print_latency("received", sh->got, n);
     }
@@ -313,10 +320,9 @@ int life_main(int argc, char **argv, const struct life_client *c)
     }
     life.frame = op == OP_RATE || op == OP_FIRST || !life.frame ? 1 : life.frame;
     if (!life.window || life.frame > life.window || life.payload_bytes < LIFE_STAMP_BYTES ||
-        life.payload_bytes > TEXT_BYTES || (op == OP_RATE && (rate <= 0 || rate * seconds > TASKS_MAX)))
+        life.payload_bytes > PAYLOAD_BYTES_MAX || (op == OP_RATE && (rate <= 0 || rate * seconds > TASKS_MAX)))
         die("options that make no sense together");
     signal(SIGPIPE, SIG_IGN);
-    make_text();
     sh = map_shared(sizeof *sh);
     sh->sent = map_shared(sizeof *sh->sent * TASKS_MAX);
     sh->acked = map_shared(sizeof *sh->acked * TASKS_MAX);

@@ -1,16 +1,25 @@
 """The bench's tables, from its JSON."""
+import budget as budgets
 import goals
-from figures import median, number, table
+import why
+from figures import median, number, shown, table
 
 
 def named(missing):
     return "".join(f"\n\nNot measured: {k}: {v}" for k, v in missing.items())
 
 
-def per_s_with_spread(row):
-    s = row["per_s"]
-    spread = f" ({number(s['min'])}-{number(s['max'])})" if s["rounds"] > 1 else ""
-    return number(s["median"]) + spread
+def ms(v):
+    return f"{v:.3f}"
+
+
+def setting(s):
+    """The machine and the run, in a sentence."""
+    told = [f"{s['cores']} cores, {s['machine']}, Linux {s['kernel']}", f"{s['rounds']} rounds of {s['seconds']:g} s each", f"load average before {s['load_before']}"]
+    told += [f"commit {s['commit']}"] if s["commit"] else []
+    told += [s["filesystem"]] if s["filesystem"] else []
+    told += [f"{k} {v}" for k, v in s["versions"].items()]
+    return "; ".join(told) + (" (a quick run: these figures mean nothing)" if s["quick"] else "") + "."
 
 
 def life(part):
@@ -24,84 +33,108 @@ def life(part):
         at = {r["window"]: r for r in part["rows"] if (r["queue"], r["mode"], r["durable"]) == q}
         cpu = " / ".join(number(at[w].get("server_cpu_us")) if w in at else "-" for w in windows)
         frames = " / ".join(str(at[w]["frame"]) if w in at else "-" for w in windows)
-        rows.append([("" if q[2] else "not durable: ") + f"{q[0]}, {q[1]}", *(per_s_with_spread(at[w]) if w in at else "-" for w in windows), frames, cpu])
+        rows.append([("" if q[2] else "not durable: ") + f"{q[0]}, {q[1]}", *(shown(at[w]["per_s"]) if w in at else "-" for w in windows), frames, cpu])
     head = ["lives a second: median (least-most)", *(f"window {w:,}" for w in windows), "tasks a request", "server CPU, us a life"]
     text = table(head, rows)
     rows = []
     for r in part["ratios"]:
         goal, floor = goals.LIFE.get((r["window"], r["durable"]), (None, None))
-        rows.append([f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", r["ratio"], goal, floor,
-                     goals.verdict(r["ratio"], goal, floor) if goal else "-"])
-    return text + "\n\n" + table(["window", "best peer that is", "", "ours / its", "goal", "floor", ""], rows) + named(part["missing"])
+        rows.append([f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", shown(r["ratio"]), goal, floor,
+                     goals.verdict(median(r, "ratio"), goal, floor) if goal else "-"])
+    return text + "\n\n" + table(["window", "best peer that is", "", "ours / its, of each round", "goal", "floor", ""], rows) + named(part["missing"])
 
 
 def latency(part):
     keys = ("ack_p50_ms", "ack_p99_ms", "received_p50_ms", "received_p99_ms")
-    rows = [[f"{r['queue']}, {r['mode']}", *(f"{median(r, k):.3f}" for k in keys)] for r in part["rows"]]
+    rows = [[f"{r['queue']}, {r['mode']}", *(shown(r[k], ms) for k in keys)] for r in part["rows"]]
     if part["ratios"]:
         goal, floor = goals.LATENCY
-        rows.append(["ratio", *(f"{part['ratios'][k]:.2f}" for k in keys)])
-        rows.append([f"goal: at most {goal}; floor: {floor}", *(goals.verdict(part["ratios"][k], goal, floor, more=False) for k in keys)])
+        rows.append(["ratio, of each round", *(shown(part["ratios"][k]) for k in keys)])
+        rows.append([f"goal: at most {goal}; floor: {floor}", *(goals.verdict(median(part["ratios"], k), goal, floor, more=False) for k in keys)])
     return table(["ms at 200 tasks/s", "acknowledged p50", "p99", "received p50", "p99"], rows) + named(part["missing"])
 
 
 def depth(part):
-    rows = [[f"{r['queue']}, {r['depth']:,} queued", r["per_s"], f"{r['ratio']:.2f}", f"{r['first_s']:.3f}", r["rss_anon_mb"], r["bytes_per_queued"],
-             r["fill_per_s"], "-" if r["queue"] != "sunline" else "MISSED: " + ", ".join(goals.deep(r)) if goals.deep(r) else "met"] for r in part["rows"]]
-    rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", f"under {goals.DEPTH_RSS_MB}", f"at most {goals.DEPTH_BYTES}", "", ""])
-    return table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s", ""], rows) + named(part["missing"])
+    rows = [[f"{r['queue']}, {r['depth']:,} queued", shown(r["per_s"]), shown(r["ratio"]), shown(r["first_s"], ms), shown(r["rss_anon_mb"]), r["bytes_per_queued"],
+             r["fill_per_s"], str(r["frame"]), "-" if r["queue"] != "sunline" else "MISSED: " + ", ".join(goals.deep(r)) if goals.deep(r) else "met"] for r in part["rows"]]
+    rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", f"under {goals.DEPTH_RSS_MB}", f"at most {goals.DEPTH_BYTES}", "", "", ""])
+    return table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s", "tasks a request", ""], rows) + named(part["missing"])
 
 
 def lines(part):
-    rows = [[r["line"], str(r["stations"]), r["per_s"], r["tasks_per_s"], f"{r['cost']:.2f}", f"at most {r['stations']}" if r["stations"] > 1 else "-",
-             goals.verdict(r["cost"], r["stations"], more=False) if r["stations"] > 1 else "-"] for r in part["rows"]]
+    rows = [[r["line"], str(r["stations"]), shown(r["per_s"]), shown(r["tasks_per_s"]), shown(r["cost"]), f"at most {r['stations']}" if r["stations"] > 1 else "-",
+             goals.verdict(median(r, "cost"), r["stations"], more=False) if r["stations"] > 1 else "-"] for r in part["rows"]]
     return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1", "goal", ""], rows)
 
 
 def csv(part):
-    def shown(key):
-        s = part.get("spread", {}).get(key)
-        return per_s_with_spread({"per_s": s}) if s else part[key]
-
     def goal(key):
-        return [f"{part[key]:.2f}", goals.CSV, goals.verdict(part[key], goals.CSV)]
-    rows = [["library's pipelined put", shown("library"), "1.00", "", ""], ["run start --input", shown("import"), *goal("import_ratio")],
-            ["run output", shown("export"), *goal("export_ratio")]]
+        return [shown(part[key]), goals.CSV, goals.verdict(median(part, key), goals.CSV)]
+    rows = [["library's pipelined put", shown(part["library"]), "1.00", "", ""], ["run start --input", shown(part["import"]), *goal("import_ratio")],
+            ["run output", shown(part["export"]), *goal("export_ratio")]]
     return table([f"{part['rows']:,} rows of 200 bytes", "rows/s", "of the library's", "goal", ""], rows)
 
 
-def cost(part):
-    figures = [("lives/s", "per_s"), ("lives a commit", "lives_a_commit"), ("commit, ms", "commit_ms"), ("engine before it, ms", "engine_ms"),
+def cost(result):
+    figures = [("lives a commit", "lives_a_commit"), ("commit, ms", "commit_ms"), ("engine before it, ms", "engine_ms"), ("batches a settling", "commits_a_settling"),
+               ("a settling, ms", "settle_ms"), ("commits, us", "commit_us"), ("engine, us", "engine_us"), ("settling, us", "store_settle_us"),
                ("broker CPU, us", "server_cpu_us"), ("producer CPU, us", "producer_cpu_us"), ("agent CPU, us", "consumer_cpu_us"),
                ("B-tree gets", "store_gets"), ("seeks", "store_seeks"), ("puts", "store_puts"), ("appends", "store_appends"),
                ("deletes", "store_dels"), ("bytes put", "store_put_bytes"), ("payload in, bytes", "payload_in_bytes"), ("copied on its way in", "payload_in_copied_bytes"),
-               ("payload out, bytes", "payload_out_bytes"), ("copied on its way out", "payload_out_copied_bytes"), ("bytes written to the log", "store_wal_bytes"), ("commits of LMDB", "store_settles"), ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"),
-               ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
-    rows = [[name, *(r.get(key) for r in part["rows"])] for name, key in figures]
-    return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in part["rows"])], rows)
+               ("payload out, bytes", "payload_out_bytes"), ("copied on its way out", "payload_out_copied_bytes"), ("bytes written to the log", "store_wal_bytes"),
+               ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"), ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
+    at = [budgets.ours(result, "life", w) for w in sorted({r["window"] for r in result["life"]["rows"]})]
+    rows = [["lives/s", *(shown(r["per_s"]) for r in at)]] + [[name, *(r.get(key) for r in at)] for name, key in figures]
+    return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in at)], rows)
+
+
+def budget(part):
+    names = (("a life", "life"), ("the engine", "engine"), ("- LMDB alone, CPU, for as many changes, appended", "engine_lmdb"), ("its commit", "commit"),
+             ("- the disk alone, for as many bytes and a sync", "commit_disk"), ("its settling", "settle"), ("- the disk alone, for as many pages side by side", "settle_disk"),
+             ("the rest: that thread waits for messages", "waits"), ("the broker's CPU, all threads", "server_cpu"), ("- ZeroMQ alone, for as many frames", "server_zeromq"),
+             ("producer's and agent's CPU", "clients_cpu"))
+    return table(["us of one life", *(f"window {r['window']:,}" for r in part["rows"])], [[name, *(r.get(key) for r in part["rows"])] for name, key in names])
+
+
+def of_steps(row):
+    """The steps of a batch: what each takes, of one task."""
+    names = {"begin": "the batch begins", "put": "a put frame comes in: units, matching, pushes", "submit": "a submit frame comes in: results, credit, matching, pushes",
+             "end": "the batch ends: states, assignments, events, counters", "commit": "the commit: to the log", "settle": "settling: LMDB's commit"}
+    keys = ("instructions", "gets", "seeks", "puts", "appends", "dels", "put_bytes", "copied_bytes", "written_bytes", "syncs", "allocations")
+
+    def cell(v):
+        return "-" if not v else f"{v:.4f}" if v < 0.01 else number(v)
+    rows = [[names[step], *(cell(taken.get(k)) for k in keys)] for step, taken in row["steps"].items()]
+    sums = {k: sum(t.get(k, 0) for t in row["steps"].values()) for k in keys}
+    rows.append(["together", *(cell(sums[k]) for k in keys)])
+    return table([f"{row['shape']}, of one task", "instructions", "gets", "seeks", "puts", "appends", "deletes", "bytes put", "payload copied", "written", "syncs", "allocations"], rows)
+
+
+def of_tables(rows):
+    """Bytes and writes of one task, by table of the store."""
+    tables = sorted({name for r in rows for name in r["tables"]}, key=lambda name: -rows[-1]["tables"].get(name, {"bytes": 0})["bytes"])
+    cells = [[r["tables"].get(name) for r in rows] for name in tables]
+    return table(["bytes of one task, keys and values, in so many writes", *(r["shape"] for r in rows)],
+                 [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in row)] for name, row in zip(tables, cells)])
 
 
 def batch(part):
-    figures = [("tasks a commit", "done_a_commit"), ("KiB written to the log, a commit", "log_kib_a_commit"), ("KiB of pages when settled, a commit", "pages_kib_a_commit"), ("bytes put", "put_bytes"),
+    figures = [("tasks a put frame", "tasks"), ("tasks a commit", "done_a_commit"), ("batches a settling", "commits_a_settling"), ("KiB written to the log, a commit", "log_kib_a_commit"),
+               ("KiB of pages, a settling", "pages_kib_a_settling"), ("so, a commit", "pages_kib_a_commit"), ("syncs, a commit", "syncs_a_commit"), ("bytes put", "put_bytes"),
                ("B-tree gets", "gets"), ("seeks", "seeks"), ("puts", "puts"), ("appends", "appends"), ("deletes", "dels"), ("copies of a payload on its way in", "copied")]
     steps = [("instructions", "all"), ("decode and check the frames", "decode"), ("take units in", "put"), ("take results in", "submit"), ("match", "match"),
-             ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("LMDB's commit, without the kernel", "commit")]
-    rows = [[name, *(r[key] or "-" for r in part["rows"])] for name, key in figures]  # no pages: nothing was settled in so few batches
+             ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("the commit, without the kernel", "commit"), ("settling, without the kernel", "settle")]
+    rows = [[name, *(r[key] for r in part["rows"])] for name, key in figures]
     rows += [[name, *(r["instructions"].get(key) for r in part["rows"])] for name, key in steps]
     text = table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
-    tables = sorted({name for r in part["rows"] for name in r.get("tables", {})}, key=lambda name: -part["rows"][-1]["tables"].get(name, {"bytes": 0})["bytes"])
-    if tables:
-        at = [[r["tables"].get(name) for r in part["rows"]] for name in tables]
-        rows = [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in cells)] for name, cells in zip(tables, at)]
-        text += "\n\n" + table(["bytes of one task, keys and values, in so many writes", *(r["shape"] for r in part["rows"])], rows)
-    return text
+    plain = [r for r in part["rows"] if not r.get("keys") and r["stations"] == 1]
+    return "\n\n".join([text, *map(of_steps, plain), of_tables(part["rows"])])
 
 
 def allocations(part):
     variants = {"": "", "chain": ", five stations in a chain", "review": ", each task reviewed", "keys": ", free keys", "copies": ", three answers to each task"}
-    rows = [[f"window {r['window']:,}{variants.get(r.get('variant', ''), ', ' + r.get('variant', ''))}", f"{r['lives']:,}", str(r["own"]), str(r.get("libc", "-")), r["libraries"] / r["lives"]]
-            for r in part["rows"]]
-    return table(["allocations of the broker", "in lives", "our own", "of the C library", "of ZeroMQ, LMDB and others, a life"], rows) + named(part.get("missing", {}))
+    rows = [[f"window {r['window']:,}{variants[r['variant']]}", f"{r['lives']:,}", str(r["own"]), str(r["libc"]), r["libraries"] / r["lives"]] for r in part["rows"]]
+    return table(["allocations of the broker", "in lives", "our own", "of the C library", "of ZeroMQ, LMDB and others, a life"], rows) + named(part["missing"])
 
 
 def limits(part):
@@ -148,4 +181,17 @@ def workers(part):
     return text + "\n\n" + carry + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 
 
-SECTIONS = {"workers": workers, "events": events, "life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "cost": cost, "batch": batch, "allocations": allocations, "limits": limits}
+def of_part(name, tell):
+    return (name,), lambda result: tell(result[name])
+
+
+# Section of the document -> the parts of the result that it needs, and its text from the result.
+SECTIONS = {"setting": of_part("setting", setting), "life": of_part("life", life), "latency": of_part("latency", latency), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
+            "limits": of_part("limits", limits), "cost": (("life",), cost), "budget": of_part("budget", budget), "batch": of_part("batch", batch),
+            "allocations": of_part("allocations", allocations), "missed": (("life",), why.missed), "events": of_part("events", events), "workers": of_part("workers", workers)}
+
+
+def section(name, result):
+    """Its text; None where something that it needs was not measured."""
+    needs, tell = SECTIONS[name]
+    return tell(result) if all(n in result for n in needs) else None

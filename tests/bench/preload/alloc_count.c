@@ -1,5 +1,5 @@
 /* Preloaded into a program: counts its allocations apart: its own (called from the program's file), the C library's (qsort, strdup, getaddrinfo ..., for whomever),
- * and its other libraries'. The three counters lie in the file that ALLOC_COUNT_FILE names, so that they can be read while it runs. tests/bench/parts.py asks how many a life takes. */
+ * and its other libraries'. The three counters lie in the file that ALLOC_COUNT_FILE names, so that they can be read while it runs. tests/bench/counts.py asks how many a life takes. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>

@@ -1,0 +1,50 @@
+"""A deep queue: what it takes on disk, how soon after a crash its first task is assigned, how fast lives go on top of it."""
+import signal
+
+import figures
+import servers
+from clients import client, frame_of, say, unless_missing
+
+WINDOW = 1000
+OF_DEPTH = ("per_s", "empty_per_s", "ratio", "first_s", "rss_anon_mb")
+
+
+def killed_and_started(o, s):
+    """Seconds from a start after a crash to the first task."""
+    s.stop(signal.SIGKILL)
+    s.start()
+    return client(o, s, "first", since=s.since, window=1)["seconds"]
+
+
+def deep_queue(o, kind, depth):
+    """One row. The rounds share one backlog, which keeps its depth: what is done comes off its front, what is enqueued goes behind it. In each the server is
+    killed and started again, and lives go on, on top of the backlog and, in turn with it, on an empty queue of a server beside."""
+    records = []
+    with kind(o.build, o.base) as s, kind(o.build, o.base) as beside:
+        frame = frame_of(s, WINDOW)
+
+        def run(server, op):
+            return client(o, server, op, seconds=o.seconds, window=WINDOW, frame=frame)
+        client(o, s, "fill", tasks=1, window=1)
+        empty_bytes = s.store_bytes()
+        fill = client(o, s, "fill", timeout=3600, tasks=depth, window=WINDOW, frame=frame)
+        bytes_per_queued = (s.store_bytes() - empty_bytes) / depth
+        for _ in range(o.rounds):
+            first_s = killed_and_started(o, s)
+            empty, row = run(beside, "life"), run(s, "deep")
+            records.append({**row, "depth": depth, "first_s": first_s, "empty_per_s": empty["per_s"], "ratio": row["per_s"] / empty["per_s"]})
+    row = figures.gather(records, ("queue", "mode", "depth", "frame"), OF_DEPTH)[0]
+    say(f"{row['queue']:<12}depth {depth:>10,}: {figures.shown(row['per_s'])}/s, of the empty queue's {figures.shown(row['ratio'])}; "
+        f"first {figures.shown(row['first_s'])} s; {bytes_per_queued:.0f} bytes each; {figures.shown(row['rss_anon_mb'])} MB")
+    return {**row, "fill_per_s": fill["per_s"], "bytes_per_queued": bytes_per_queued}
+
+
+def depth(o):
+    """Ours at each of o.depths, the durable peers that were asked for, alike, at each of o.peer_depths."""
+    peers = [] if o.alone else [k for k in servers.DURABLE if k.name in o.depth_peers]
+    rows, missing = [], {}
+    for d in sorted({*o.depths, *(o.peer_depths if peers else [])}):
+        for kind in (*([servers.Sunline] if d in o.depths else []), *(peers if d in o.peer_depths else [])):
+            row = unless_missing(missing, f"{kind.name} at {d:,}", lambda: deep_queue(o, kind, d))
+            rows += [row] if row else []
+    return {"rows": rows, "missing": missing, "depths": o.depths, "peer_depths": o.peer_depths, "peers": [k.name for k in peers]}
