@@ -163,22 +163,29 @@ def events(part):
             + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before.")
 
 
+def headroom(need, workers, lives, what):
+    """A sentence: what one broker's engine did, how many workers that is enough for, and what is left."""
+    left = lives["per_s"] / need - 1
+    busy = need * lives["engine_cpu_us"] / 1e6
+    return (f"{what} its engine and store did {number(lives['per_s'])} answers a second, synced, 1,000 a commit: enough for {number(lives['per_s'] / need * workers)} workers, "
+            f"{f'{left:.0%} more than needed' if left >= 0 else f'{-left:.0%} too few'}. One took {lives['engine_cpu_us']:.1f} us of the engine's thread, so {number(need)} a second keep one core busy for {busy:.0%} of the "
+            f"time, and {max(1 - busy, 0):.0%} of it {'is' if busy < 1 else 'would be'} left; commits took {lives['commit_share']:.0%} of the time; {number(lives['put_bytes'])} bytes each were put, {number(need * lives['put_bytes'] / 1e6)} MB a second of them.")
+
+
+def carries(part):
+    """What one broker carries for the million workers, and the headroom."""
+    need, large, real = part["needed_per_s"], part["large"], part["real"]
+    return (f"**What one broker carries.** A million workers who do a task a minute, three answers to each, are {number(need)} answers a second. "
+            + headroom(need, 1e6, large["copies_1000"], "With three copies of each task") + " "
+            + headroom(need, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
+            + f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores; "
+            "what the wire costs the broker stands in the cost model.")
+
+
 def workers(part):
     text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "holds" if r["holds"] else "**missed**"] for r in part["rows"]])
     note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile."
-    need, large, real = part["needed_per_s"], part["large"], part["real"]
-
-    def headroom(lives, what):
-        left = lives["per_s"] / need - 1
-        return (f"{number(lives['per_s'])} answers a second {what}: {f'{left:.0%} more than needed' if left >= 0 else f'{-left:.0%} too few'}; one took {lives['engine_cpu_us']:.1f} us of the "
-                f"engine's thread, so that {number(need)} of them keep a processor busy for {need * lives['engine_cpu_us'] / 1e4:.0f}% of the time, and commits took {lives['commit_share']:.0%} of it"
-                + (f"; {number(lives['put_bytes'])} bytes each were put, {number(need * lives['put_bytes'] / 1e6)} MB a second of them" if "put_bytes" in lives else ""))
-    with_copies = large.get("copies_1000")
-    carry = (f"A million tasks a minute, three answers to each, are {number(need)} answers a second. "
-             f"The engine and its store, synced, 1,000 answers in a commit, did for the large company " + (headroom(with_copies, "with three copies of each task") + ". Without copies they did " if with_copies else "")
-             + headroom(large["lives_1000"], "with one answer to each task, five tasks of a unit side by side") + f". Over the wire, {real['agents']} real agents with a robot each, the import and the broker did "
-             f"{number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores.")
-    return text + "\n\n" + carry + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
+    return text + "\n\n" + carries(part) + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 
 
 def of_part(name, tell):

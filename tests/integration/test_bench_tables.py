@@ -1,0 +1,130 @@
+"""What the bench makes of its records: ratios, the cost model, what is missed, and the page's tables."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BENCH = os.path.join(TOP, "tests", "bench")
+sys.path.insert(0, BENCH)
+import broker  # noqa: E402
+import budget  # noqa: E402
+import figures  # noqa: E402
+import goals  # noqa: E402
+import lives  # noqa: E402
+import report  # noqa: E402
+import why  # noqa: E402
+from figures import spread  # noqa: E402
+
+
+def row(queue, mode, durable, *per_s, window=1, **more):
+    return {"queue": queue, "mode": mode, "durable": durable, "window": window, "frame": 1, "per_s": spread(per_s), **{k: spread([v]) for k, v in more.items()}}
+
+
+def ours(*per_s, **more):
+    counts = {"engine_us": 20, "commit_us": 50, "store_settle_us": 5, "store_wal_bytes": 4096, "lives_a_commit": 1, "store_puts": 6, "store_appends": 3, "store_dels": 1,
+              "messages_in": 2, "messages_out": 2, "bytes_in": 500, "bytes_out": 500, "server_cpu_us": 60}
+    return row("sunline", "as shipped", True, *per_s, **{**counts, **more})
+
+
+LIMITS = {"rows": [{"limit": limit, "case": case, "p50_us": spread([p50]), "cpu_us": spread([cpu])} for limit, case, p50, cpu in (
+    ("disk", budget.DISK_SMALL, 40, 1), ("disk", budget.DISK_LARGE, 292, 1), ("lmdb", budget.LMDB_APPENDS, 1, 0.5), ("zeromq", budget.ECHO_ALONE, 1, 40),
+    ("zeromq", budget.ECHO_SMALL, 1, 4), ("zeromq", budget.ECHO_LARGE, 1, 40))]}
+BATCH = {"rows": [{"shape": "window 1", "pages_kib_a_settling": 256, "commits_a_settling": 100}]}
+
+
+def life(*rows):
+    return {"rows": list(rows), "ratios": lives.ratios(list(rows)), "missing": {}}
+
+
+class BenchTables(unittest.TestCase):
+    def test_a_ratio_is_of_each_round_and_told_with_its_spread(self):
+        part = life(ours(100, 300, 160), row("redis", "always", True, 100, 100, 80))
+        ratio = part["ratios"][0]["ratio"]
+        self.assertEqual((ratio["each"], ratio["median"], ratio["min"], ratio["max"]), ([1.0, 3.0, 2.0], 2.0, 1.0, 3.0))
+        self.assertIn("2.00 (1.00-3.00)", report.life(part))
+
+    def test_the_best_peer_is_chosen_among_those_that_are_as_durable(self):
+        part = life(ours(100), row("redis", "always", True, 50), row("postgresql", "", True, 80), row("nats", "", False, 400))
+        self.assertEqual([(r["durable"], r["peer"], r["ratio"]["median"]) for r in part["ratios"]], [(True, "postgresql", 1.25), (False, "nats", 0.25)])
+
+    def test_what_the_broker_counted_is_told_of_a_life_of_a_commit_and_of_a_settling(self):
+        before = {k + "_total": 0 for k in (*broker.TOTALS, "store_commits", "store_settles")}
+        after = {**before, "store_commits_total": 10, "store_settles_total": 2, "store_settle_us_total": 4000, "commit_us_total": 1000, "batch_us_total": 3000, "store_puts_total": 200}
+        told = broker.per_life(before, after, 100)
+        self.assertEqual([told[k] for k in ("store_puts", "lives_a_commit", "commit_us", "engine_us", "commit_ms", "engine_ms", "commits_a_settling", "settle_ms", "store_settle_us")],
+                         [2, 10, 10, 20, 0.1, 0.2, 5, 2.0, 40])
+
+    def test_a_run_without_a_settling_tells_none(self):
+        before = {k + "_total": 0 for k in (*broker.TOTALS, "store_commits", "store_settles")}
+        told = broker.per_life(before, {**before, "store_commits_total": 10}, 100)
+        self.assertEqual((told["commits_a_settling"], told["settle_ms"], told["store_settle_us"]), (None, None, 0))
+
+    def test_the_parts_of_a_life_add_up_to_it(self):
+        result = {"life": life(ours(10000)), "limits": LIMITS, "batch": BATCH}
+        told = budget.budget(result)["rows"][0]
+        self.assertEqual((told["life"], told["engine"] + told["commit"] + told["settle"] + told["waits"]), (100, 100))
+        self.assertEqual((told["engine_lmdb"], told["commit_disk"], told["settle_disk"], told["server_zeromq"]), (5, 40, 2.92, 40))
+        for text in ("40.0", "2.92", "25.0"):
+            self.assertIn(text, report.budget({"rows": [told]}))
+
+    def test_limits_that_were_not_measured_are_not_made_up(self):
+        told = budget.budget({"life": life(ours(10000))})["rows"][0]
+        self.assertEqual([told[k] for k in ("engine_lmdb", "commit_disk", "server_zeromq")], [None] * 3)
+        self.assertIn("| - the disk alone", report.budget({"rows": [told]}))
+
+    def test_the_cost_and_the_rate_are_of_the_same_rounds(self):
+        result = {"life": life(ours(10000, 8000, 9000), row("beanstalkd", "", True, 12000, 12000, 12000))}
+        self.assertIn("9,000 (8,000-10,000)", report.section("cost", result))
+        self.assertIn("111 us a life", why.missed(result))
+
+    def test_each_goal_that_is_missed_is_told_with_the_figures_of_its_own_part(self):
+        result = {"life": life(ours(10000), row("beanstalkd", "", True, 9000)),
+                  "latency": {"rows": [ours(200, ack_p50_ms=0.9, commit_ms=0.123, engine_ms=0.031), row("beanstalkd", "", True, 200, ack_p50_ms=0.5)], "missing": {},
+                              "ratios": {"ack_p50_ms": spread([1.8])}},
+                  "lines": {"rows": [{"line": "chain", "stations": 5, "cost": spread([6])}]},
+                  "csv": {"library": spread([1000]), "import": spread([300]), "export": spread([900]), "import_ratio": spread([0.3]), "export_ratio": spread([0.9])},
+                  "depth": {"rows": [{"queue": "sunline", "depth": 5000, "ratio": spread([0.5]), "rss_anon_mb": spread([9]), "first_s": spread([0.1]), "bytes_per_queued": 300}]}}
+        told = why.missed(result).split("\n\n")
+        self.assertEqual([t.split(":")[0].strip("*") for t in told], ["Latency", "Depth 5,000", "Line, chain", "Import"])
+        self.assertIn("900 us, beanstalkd's after 500. At this rate our commit takes 123 us", told[0])
+
+    def test_nothing_missed_is_said(self):
+        self.assertEqual(why.missed({"life": life(ours(10000), row("beanstalkd", "", True, 9000))}), "Nothing: every goal is met in this run.")
+
+    def test_a_limit_is_broken_by_one_round(self):
+        deep = {"ratio": spread([0.5, 0.9, 0.9]), "rss_anon_mb": spread([10, 10, 110]), "first_s": spread([0.1, 1.2, 0.1]), "bytes_per_queued": 300}
+        self.assertEqual(goals.deep(deep), ["memory", "start"])
+
+    def test_every_section_of_the_page_is_made_and_every_table_stands_in_it(self):
+        with open(os.path.join(TOP, "docs", "performance.md"), encoding="utf-8") as f:
+            self.assertEqual(sorted(re.findall(r"<!-- bench:(\w+) -->", f.read())), sorted(report.SECTIONS))
+
+    def test_a_section_that_was_not_measured_keeps_what_it_has(self):
+        with tempfile.TemporaryDirectory(prefix="sunline-bench-") as folder:
+            page, measured = os.path.join(folder, "page.md"), os.path.join(folder, "measured.json")
+            with open(page, "w", encoding="utf-8") as f:
+                f.write("before\n<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nold too\n<!-- end -->\nbehind\n")
+            with open(measured, "w", encoding="utf-8") as f:
+                json.dump({"life": life(ours(10000), row("beanstalkd", "", True, 9000))}, f)
+            done = subprocess.run([sys.executable, os.path.join(BENCH, "document"), measured, page], capture_output=True, text=True, check=True)
+            with open(page, encoding="utf-8") as f:
+                self.assertEqual(f.read(), "before\n<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nNothing: every goal is met in this run.\n<!-- end -->\nbehind\n")
+            self.assertIn("csv: not measured", done.stdout)
+
+    def test_the_headroom_is_told_in_workers_and_in_a_core(self):
+        lives = {"per_s": 60000, "engine_cpu_us": 15.0, "commit_share": 0.1, "put_bytes": 600}
+        told = report.headroom(50000, 1e6, lives, "So")
+        for text in ("60,000 answers a second", "enough for 1,200,000 workers, 20% more than needed", "one core busy for 75% of the time, and 25% of it is left", "30.0 MB a second"):
+            self.assertIn(text, told)
+        self.assertIn("enough for 800,000 workers, 20% too few", report.headroom(50000, 1e6, {**lives, "per_s": 40000}, "So"))
+
+    def test_numbers_are_rounded_as_people_read_them(self):
+        self.assertEqual([figures.number(v) for v in (None, 97234, 1234.5, 123.4, 12.34, 0.4812)], ["-", "97,200", "1,230", "123", "12.3", "0.48"])
+
+
+if __name__ == "__main__":
+    unittest.main()
