@@ -1,5 +1,6 @@
 """A deep queue: what it takes on disk, how soon after a crash its first task is assigned, how fast lives go on top of it."""
 import signal
+import subprocess
 
 import figures
 import servers
@@ -16,6 +17,13 @@ def killed_and_started(o, s):
     return client(o, s, "first", since=s.since, window=1)["seconds"]
 
 
+def filled(o, s, depth, frame):
+    try:
+        return client(o, s, "fill", timeout=o.fill_seconds, tasks=depth, window=WINDOW, frame=frame)
+    except subprocess.TimeoutExpired as e:
+        raise servers.Missing(f"so many were not queued in {o.fill_seconds:g} s") from e
+
+
 def deep_queue(o, kind, depth):
     """One row. The rounds share one backlog, which keeps its depth: what is done comes off its front, what is enqueued goes behind it. In each the server is
     killed and started again, and lives go on, on top of the backlog and, in turn with it, on an empty queue of a server beside."""
@@ -27,7 +35,7 @@ def deep_queue(o, kind, depth):
             return client(o, server, op, seconds=o.seconds, window=WINDOW, frame=frame)
         client(o, s, "fill", tasks=1, window=1)
         empty_bytes = s.store_bytes()
-        fill = client(o, s, "fill", timeout=3600, tasks=depth, window=WINDOW, frame=frame)
+        fill = filled(o, s, depth, frame)
         bytes_per_queued = (s.store_bytes() - empty_bytes) / depth
         for _ in range(o.rounds):
             first_s = killed_and_started(o, s)
