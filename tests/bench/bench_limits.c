@@ -57,7 +57,7 @@ static void print(const char *limit, const char *name, double n, double wall_s, 
 static void disk(const char *name, size_t bytes, unsigned pieces, bool written_before)
 {
     char path[4096];
-    static char block[256 << 10];
+    static char block[4 << 20];
     const off_t area = 64 << 20;
     memset(block, 'x', sizeof block);
     snprintf(path, sizeof path, "%s/bench-limits-disk", dir);
@@ -222,6 +222,7 @@ int main(int argc, char **argv)
     disk("4 KiB behind the end, synced", 4096, 1, false);
     disk("4 KiB where it was written before, synced", 4096, 1, true);
     disk("256 KiB where it was written before, synced", 256 << 10, 1, true);
+    disk("4 MiB where it was written before, synced", 4 << 20, 1, true);
     disk("32 pages of 4 KiB side by side where it was written before, synced", 32 << 12, 1, true);
     disk("the same in 8 pieces, synced", 4 << 12, 8, true);
     lmdb("one put a commit", 1, false);

@@ -1,8 +1,8 @@
 """Where a life goes: the time between two lives, taken apart as the broker counted it in the life rounds, beside what the disk, LMDB and ZeroMQ alone take
-for as much. Engine, commit and settling are one thread's, one after the other, so what is left of a life is that thread's waiting."""
+for as much. Engine, commit and settling follow one another, never two at once, so in what is left of a life there is nothing to do for any of them."""
 import figures
 
-DISK_SMALL, DISK_LARGE = "4 KiB where it was written before, synced", "256 KiB where it was written before, synced"
+DISK = {kib: f"{name} where it was written before, synced" for kib, name in ((4, "4 KiB"), (256, "256 KiB"), (4096, "4 MiB"))}
 LMDB_APPENDS = "1,000 appended puts a commit"
 ECHO_ALONE, ECHO_SMALL, ECHO_LARGE = "echo, 250 bytes, one at a time", "echo, 250 bytes, 1,000 under way", "echo, 16,000 bytes, 16 under way"
 SMALL_BYTES, LARGE_BYTES = 250, 16000
@@ -33,9 +33,9 @@ def between(small, large, share):
 
 
 def disk_us(result, kib):
-    """Written side by side and synced, once."""
-    small, large = (alone(result, "disk", case, "p50_us") for case in (DISK_SMALL, DISK_LARGE))
-    return between(small, large, (kib - 4) / 252)
+    """So much written side by side and synced once: between the two cases that are measured, or as the larger two go on."""
+    small, large = (4, 256) if kib <= 256 else (256, 4096)
+    return between(alone(result, "disk", DISK[small], "p50_us"), alone(result, "disk", DISK[large], "p50_us"), (kib - small) / (large - small))
 
 
 def frames_us(result, window, row):
@@ -58,7 +58,7 @@ def of_window(result, window, row):
     life, batch = 1e6 / of("per_s"), of_batch(result, window)
     out = {"window": window, "life": life, "engine": of("engine_us"), "commit": of("commit_us"), "settle": of("store_settle_us"),
            "server_cpu": of("server_cpu_us"), "clients_cpu": of("producer_cpu_us") + of("consumer_cpu_us")}
-    out["waits"] = life - out["engine"] - out["commit"] - out["settle"]
+    out["under_way"] = life - out["engine"] - out["commit"] - out["settle"]
     log_kib = of("store_wal_bytes") * of("lives_a_commit") / 1024
     disk = disk_us(result, log_kib)
     out["commit_disk"] = disk and disk / of("lives_a_commit")
@@ -80,5 +80,5 @@ def sentence(row):
     """Of one window."""
     n = figures.number
     settling = f", settling {n(row['settle'])}" if row["settle"] else ""
-    return (f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{settling}; for the {n(row['waits'])} us that are left, {row['waits'] / row['life']:.0%}, "
-            "the thread that commits waits for messages: they are under way between threads and processes")
+    return (f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{settling}; in the {n(row['under_way'])} us that are left, {row['under_way'] / row['life']:.0%}, "
+            "there is nothing to do for any of them: messages are under way between threads and processes")

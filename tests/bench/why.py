@@ -24,11 +24,12 @@ def life(result):
             continue
         peer = next(x for x in result["life"]["rows"] if x["window"] == r["window"] and x["queue"] == r["peer"] and x["mode"] == r["mode"])
         peer_us = 1e6 / median(peer, "per_s")
-        text = (f"**Window {r['window']:,}: {number(r['ratio'])} of {name(r['peer'])}'s rate; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
+        which = name(r["peer"]) if r["durable"] else f"{name(r['peer'])} ({r['mode']}, not durable)"
+        text = (f"**Window {r['window']:,}: {number(r['ratio'])} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(peer_us)} us.")
-        if r["window"] == 1:
+        if r["peer"] == "beanstalkd":
             text += " Our life passes from process to thread to thread to process four times, where beanstalkd reads, writes and answers in one thread."
-        else:
+        if r["window"] > 1:
             text += f" To reach the goal a life would have to take {number(peer_us / goal)} us."
         yield text + of_the_disk(rows[r["window"]])
 

@@ -31,7 +31,7 @@ def ours(*per_s, **more):
 
 
 LIMITS = {"rows": [{"limit": limit, "case": case, "p50_us": spread([p50]), "cpu_us": spread([cpu])} for limit, case, p50, cpu in (
-    ("disk", budget.DISK_SMALL, 40, 1), ("disk", budget.DISK_LARGE, 292, 1), ("lmdb", budget.LMDB_APPENDS, 1, 0.5), ("zeromq", budget.ECHO_ALONE, 1, 40),
+    ("disk", budget.DISK[4], 40, 1), ("disk", budget.DISK[256], 292, 1), ("disk", budget.DISK[4096], 4132, 1), ("lmdb", budget.LMDB_APPENDS, 1, 0.5), ("zeromq", budget.ECHO_ALONE, 1, 40),
     ("zeromq", budget.ECHO_SMALL, 1, 4), ("zeromq", budget.ECHO_LARGE, 1, 40))]}
 BATCH = {"rows": [{"shape": "window 1", "pages_kib_a_settling": 256, "commits_a_settling": 100}]}
 
@@ -66,7 +66,7 @@ class BenchTables(unittest.TestCase):
     def test_the_parts_of_a_life_add_up_to_it(self):
         result = {"life": life(ours(10000)), "limits": LIMITS, "batch": BATCH}
         told = budget.budget(result)["rows"][0]
-        self.assertEqual((told["life"], told["engine"] + told["commit"] + told["settle"] + told["waits"]), (100, 100))
+        self.assertEqual((told["life"], told["engine"] + told["commit"] + told["settle"] + told["under_way"]), (100, 100))
         self.assertEqual((told["engine_lmdb"], told["commit_disk"], told["settle_disk"], told["server_zeromq"]), (5, 40, 2.92, 40))
         for text in ("40.0", "2.92", "25.0"):
             self.assertIn(text, report.budget({"rows": [told]}))
@@ -76,10 +76,19 @@ class BenchTables(unittest.TestCase):
         self.assertEqual([told[k] for k in ("engine_lmdb", "commit_disk", "server_zeromq")], [None] * 3)
         self.assertIn("| - the disk alone", report.budget({"rows": [told]}))
 
+    def test_the_disk_alone_is_taken_between_what_was_measured_and_beyond(self):
+        self.assertEqual([budget.disk_us({"limits": LIMITS}, kib) for kib in (4, 130, 256, 4096, 7936)], [40, 166, 292, 4132, 7972])
+
     def test_the_cost_and_the_rate_are_of_the_same_rounds(self):
         result = {"life": life(ours(10000, 8000, 9000), row("beanstalkd", "", True, 12000, 12000, 12000))}
         self.assertIn("9,000 (8,000-10,000)", report.section("cost", result))
         self.assertIn("111 us a life", why.missed(result))
+        self.assertIn("**Window 1: 0.75 of the rate of beanstalkd; the goal is 1.00, the floor 0.30.**", why.missed(result))
+
+    def test_a_peer_that_is_not_durable_is_called_so(self):
+        told = why.missed({"life": life(ours(100, window=256), row("nats", "JetStream, default", False, 200, window=256))})
+        self.assertIn("0.50 of the rate of NATS (JetStream, default, not durable); the goal is 1.00.", told)
+        self.assertNotIn("beanstalkd", told)
 
     def test_each_goal_that_is_missed_is_told_with_the_figures_of_its_own_part(self):
         result = {"life": life(ours(10000), row("beanstalkd", "", True, 9000)),
