@@ -1,8 +1,11 @@
 /* Interned names: NAME maps (kind, name) to a number. Numbers are never reused. */
 #include "broker/engine/internal.h"
 
+#define BYTES_MAX (4 + SL_SHIFT_NAME_BYTES_MAX) /* the longest: a shift's, with its hub's number before it */
+
 static size_t name_key(uint8_t *k, enum name_kind kind, const void *p, size_t n)
 {
+    assert(n <= BYTES_MAX); /* the codec bounds them, and so does whoever reads a record */
     *k = (uint8_t)kind;
     memcpy(k + 1, p, n);
     return n + 1;
@@ -10,9 +13,9 @@ static size_t name_key(uint8_t *k, enum name_kind kind, const void *p, size_t n)
 
 uint32_t name_find(struct engine *e, enum name_kind kind, const void *p, size_t n)
 {
-    uint8_t k[SL_NAME_BYTES_MAX + 1];
+    uint8_t k[1 + BYTES_MAX];
     struct store_val v;
-    if (!n || n > SL_NAME_BYTES_MAX || !e_get(e, TABLE_NAME, k, name_key(k, kind, p, n), &v))
+    if (!n || !e_get(e, TABLE_NAME, k, name_key(k, kind, p, n), &v))
         return 0;
     const uint32_t given[] = { [NAME_LINE] = e->meta.line,
                                [NAME_RUN] = e->meta.run,
@@ -29,13 +32,13 @@ uint32_t name_find(struct engine *e, enum name_kind kind, const void *p, size_t 
 
 void name_put(struct engine *e, enum name_kind kind, const void *p, size_t n, uint32_t id)
 {
-    uint8_t k[SL_NAME_BYTES_MAX + 1], v[4];
+    uint8_t k[1 + BYTES_MAX], v[4];
     put_u32(v, id);
     e_put(e, TABLE_NAME, k, name_key(k, kind, p, n), v, sizeof v);
 }
 
 void name_drop(struct engine *e, enum name_kind kind, const void *p, size_t n)
 {
-    uint8_t k[SL_NAME_BYTES_MAX + 1];
+    uint8_t k[1 + BYTES_MAX];
     e_del(e, TABLE_NAME, k, name_key(k, kind, p, n));
 }

@@ -558,6 +558,28 @@ static void a_shift_goes_when_it_is_neither_told_nor_used(void **state)
     assert_int_equal(shifts_listed(), 0);
 }
 
+/* Agents put a zone or a worker behind the name that the roster gives. */
+static void a_shift_with_the_longest_name_is_found_by_it(void **state)
+{
+    static const int64_t v[] = { -10, 36000 };
+    char name[SL_SHIFT_NAME_BYTES_MAX + 1];
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    world_shift(&s.w, &s.h, name, v, 2, OVERTIME_US);
+    world_roster_by(&s.w, &s.h, name);
+    assert_int_equal(shifts_listed(), 1); /* `day` is gone, and both work by this one */
+    world_shift(&s.w, &s.h, name, v, 2, 0);
+    assert_int_equal(shifts_listed(), 1); /* told again, it is the same */
+    world_put(&s.w, s.run, 1);
+    world_credit(&s.w, &s.h, 0, 1);
+    assert_int_equal(pushed(&s.h), 1);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    world_roster_by(&s.w, &s.h, NULL);
+    assert_int_equal(shifts_listed(), 0);
+}
+
 static void shifts_that_make_no_sense_are_refused_and_change_nothing(void **state)
 {
     (void)state;
@@ -741,6 +763,7 @@ int main(void)
         TEST(a_shift_change_of_many_goes_in_chunks_and_delays_nobody),
         TEST(a_shift_that_begins_for_many_is_served_in_chunks),
         TEST(a_shift_goes_when_it_is_neither_told_nor_used),
+        TEST(a_shift_with_the_longest_name_is_found_by_it),
         TEST(shifts_that_make_no_sense_are_refused_and_change_nothing),
         TEST(listings_tell_the_shift_and_its_next_change),
         TEST(a_worker_on_two_rosters_is_told_with_the_other_hub),
