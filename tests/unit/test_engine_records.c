@@ -101,17 +101,37 @@ static void list(void)
 /* Readers over the store alone, as `sunline check` does without a broker: each answers, refuses as damaged, or cannot read on. */
 static void read_without_engine(struct store *s, const struct record *rec)
 {
-    struct slp_msg q[5] = { { .type = SLP_CHECK_GET },
-                            { .type = SLP_CHECK_GET },
-                            { .type = SLP_SNAPSHOT_GET },
-                            { .type = SLP_UNIT_GET },
-                            { .type = SLP_OUTPUT_GET } };
+    static const char phase[3][5] = { { 0 }, { 1 }, { 2 } }; /* stations, hubs, workers: where a page begins */
+    struct slp_msg q[14] = { { .type = SLP_CHECK_GET },    { .type = SLP_CHECK_GET },    { .type = SLP_SNAPSHOT_GET },
+                             { .type = SLP_UNIT_GET },     { .type = SLP_OUTPUT_GET },   { .type = SLP_COVERAGE_GET },
+                             { .type = SLP_COVERAGE_GET }, { .type = SLP_COVERAGE_GET }, { .type = SLP_TASKS_GET },
+                             { .type = SLP_TASKS_GET },    { .type = SLP_TASKS_GET },    { .type = SLP_EVENTS_GET },
+                             { .type = SLP_OUTPUT_GET },   { .type = SLP_OUTPUT_GET } };
+    struct slp_buf stations = { 0 };
     struct reader *r = reader_new(s);
     assert_non_null(r);
     q[1].u.check_get.recount = true;
     SLP_SET(&q[1].u.check_get, check_get, recount);
     q[3].u.unit_get = (struct slp_unit_get){ .run = world_str("r"), .unit = 1 };
     q[4].u.output_get = (struct slp_output_get){ .run = world_str("r"), .all_units = true };
+    for (uint64_t i = 0; i < 4; i++)
+        slp_pack_u64(&stations, play.station + i);
+    for (unsigned i = 0; i < 3; i++) {
+        q[5 + i].u.coverage_get =
+            (struct slp_coverage_get){ .stations = { stations.p, (uint32_t)stations.n, 4 }, .after = { phase[i], 5 } };
+        SLP_SET(&q[5 + i].u.coverage_get, coverage_get, after);
+        q[8 + i].u.tasks_get = (struct slp_tasks_get){ .station_id = play.station, .which = i };
+    }
+    q[11].u.events_get.since = 1;
+    for (unsigned i = 0; i < 2; i++) { /* of the stations whose answers are told one by one */
+        q[12 + i].u.output_get = (struct slp_output_get){ .run = world_str("r"),
+                                                          .answers = true,
+                                                          .station = world_str(i               ? "pick.jury"
+                                                                               : play.hubs > 1 ? "b"
+                                                                                               : "check") };
+        SLP_SET(&q[12 + i].u.output_get, output_get, station);
+        SLP_SET(&q[12 + i].u.output_get, output_get, answers);
+    }
     for (size_t i = 0; i < sizeof q / sizeof *q; i++) {
         struct slp_buf out = { 0 };
         struct slp_msg m;
@@ -124,6 +144,7 @@ static void read_without_engine(struct store *s, const struct record *rec)
         slp_buf_free(&out);
     }
     reader_free(&r);
+    slp_buf_free(&stations);
 }
 
 enum how { GONE, EMPTY, HALF, SHORT, ZEROS, ONES, FAR, WAYS };
