@@ -178,9 +178,8 @@ const char *ld_quote(char buf[LD_QUOTE_BYTES], struct slp_bytes s)
     static const char hex[] = "0123456789abcdef";
     bool cut = s.n > 64;
     uint32_t n = cut ? 64 : s.n;
-    if (cut) /* not in the middle of a character */
-        while (n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-            n--;
+    while (cut && n > 60 && ((unsigned char)s.p[n] & 0xc0) == 0x80) /* not in the middle of a character */
+        n--;
     bool utf8 = sl_utf8_ok(s.p, n);
     char *o = buf;
     for (uint32_t i = 0; i < n; i++) {

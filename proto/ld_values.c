@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/ld_int.h"
+#include "proto/utf8.h"
 
 static int wrong(char *text, size_t text_size, const char *what)
 {
@@ -14,13 +15,8 @@ static int wrong(char *text, size_t text_size, const char *what)
 
 static int wrong_value(char *text, size_t text_size, struct slp_bytes s, const char *what)
 {
-    int n = snprintf(text, text_size, "'%s' %s", LD_Q(s), what);
-    if (n >= (int)text_size) { /* cut, but not inside a character: the text goes over the wire */
-        n = (int)text_size - 1;
-        while (n > 0 && !sl_utf8_ok(text, (size_t)n))
-            n--;
-        text[n] = 0;
-    }
+    snprintf(text, text_size, "'%s' %s", LD_Q(s), what);
+    text[sl_utf8_cut(text, strlen(text))] = 0; /* not cut inside a character: the text goes over the wire */
     return -1;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/ld_int.h"
+#include "proto/utf8.h"
 
 /* ---- arenas ---- */
 struct ld_chunk {
@@ -80,13 +81,8 @@ static void problem_list(struct ld_build *b, const char *at, const char *path, c
         return;
     }
     char text[SL_TEXT_BYTES_MAX];
-    int n = vsnprintf(text, sizeof text, format, args);
-    if (n >= (int)sizeof text) { /* cut between characters */
-        n = (int)sizeof text - 1;
-        while (n > 0 && !sl_utf8_ok(text, (size_t)n))
-            n--;
-        text[n] = 0;
-    }
+    vsnprintf(text, sizeof text, format, args);
+    text[sl_utf8_cut(text, strlen(text))] = 0;
     if (!b->found)
         b->found = ld_get(&b->temp, SL_PROBLEMS_MAX, sizeof *b->found);
     struct ld_found f = { at, keep_text(b, path), keep_text(b, text) };

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/utf8.h"
+
 /* ---------------------------------------------------------------- lists */
 void list_add(struct task_list *l, struct core_task *t)
 {
@@ -405,8 +407,7 @@ void work_give_up(struct core *c, struct core_task *t, uint64_t act, struct slp_
     assert(act >= 2 && act < sizeof kinds / sizeof *kinds);
     if (reason.n > SL_TEXT_BYTES_MAX)
         reason.n = SL_TEXT_BYTES_MAX;
-    while (reason.n && !sl_utf8_ok(reason.p, reason.n))
-        reason.n--; /* a cut may have split a character; what was no text from the start shrinks to what is */
+    reason.n = (uint32_t)sl_utf8_cut(reason.p, reason.n); /* what was no text from the start shrinks to what is */
     send_act(c, kinds[act], t, reason);
     close_task(c, t, CORE_ENDED);
 }

@@ -4,6 +4,7 @@
  * hour under way is made of the runs' heads at a start. When the hour is over (the first tick or put after it tells), the line's own records are written: its hour,
  * and the day of the week that changed. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 static struct arrivals *arrivals_of(struct engine *e, struct line *l)
 {
@@ -99,7 +100,7 @@ static void arrivals_write(struct engine *e, const struct line *l)
 static int by_line(const void *a, const void *b)
 {
     const struct line *x = *(struct line *const *)a, *y = *(struct line *const *)b;
-    return x->id < y->id ? -1 : x->id > y->id;
+    return order_of(x->id, y->id);
 }
 
 void all_arrivals_write(struct engine *e)

@@ -71,7 +71,7 @@ static uint8_t *open_task(struct engine *e, struct aseg *s, uint64_t no)
 int64_t copies_rest_us(struct engine *e, uint64_t newest)
 {
     int64_t until = 0;
-    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
+    for (struct link x = chain_at(e, newest); x.no; x = chain_next(e, x))
         if (x.a->state > ASSIGN_STARTED && x.a->due_us > until)
             until = x.a->due_us;
     return until;
@@ -80,7 +80,7 @@ int64_t copies_rest_us(struct engine *e, uint64_t newest)
 /* It rests no more, though its delays may not be over: they must not make a later rest longer. */
 static void wake(struct engine *e, const uint8_t *t)
 {
-    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = chain_next(e, x))
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no; x = chain_next(e, x))
         if (x.a->state > ASSIGN_STARTED && x.a->due_us) {
             x.a->due_us = 0;
             assign_dirty(e, x.s);
@@ -131,8 +131,7 @@ static void withdraw(struct engine *e, struct link x, uint8_t *t, unsigned code)
 void copies_recall(struct engine *e, uint8_t *head, uint32_t idx, unsigned code)
 {
     uint8_t *t = unit_station(head, idx);
-    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && t[ST_HELD] > t[ST_BEGUN] && !e->rc;
-         x = chain_next(e, x))
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && t[ST_HELD] > t[ST_BEGUN]; x = chain_next(e, x))
         if (x.a->state == ASSIGN_HANDED)
             withdraw(e, x, t, code);
 }
@@ -197,7 +196,7 @@ enum copies_his copies_excluded(struct engine *e, const struct rq *q, uint64_t u
                 return COPIES_NOT_NOW;
         }
     }
-    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)) {
+    for (struct link x = chain_at(e, newest); x.no; x = chain_next(e, x)) {
         if (x.a->worker != w->id)
             continue;
         if (x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED)
@@ -298,7 +297,7 @@ static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t
 {
     struct link mine = { 0 }, idle = { 0 };
     uint32_t worker = assign_entry(s, no)->worker;
-    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = chain_next(e, x)) {
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no; x = chain_next(e, x)) {
         bool live = x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED;
         if (x.a->worker == worker && x.a->state == ASSIGN_COUNTED)
             return false; /* he has answered */
@@ -354,7 +353,7 @@ bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, 
     struct slp_buf *values = &e->b2;
     struct slp_list l;
     b->n = 0;
-    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)) {
+    for (struct link x = chain_at(e, newest); x.no; x = chain_next(e, x)) {
         if (x.a->state != ASSIGN_COUNTED)
             continue;
         assert(b->n <= COUNTED_MAX);
@@ -518,7 +517,7 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
     if (!e->station[st->key - 1]->guarded)
         return;
     slp_buf_clear(&e->b2);
-    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no && !e->rc; x = chain_next(e, x)) {
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no; x = chain_next(e, x)) {
         const struct repute *his = x.a->state == ASSIGN_COUNTED ? repute_of(e, x.a->worker, st->key) : NULL;
         if (!his || x.a->result > his->void_result)
             continue;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define DAY_US 86400000000ll
 #define CHUNK 4000 /* counts that end in one tick */
@@ -327,7 +328,7 @@ int64_t days_next_due(const struct engine *e)
     if (!e->day_heap_n)
         return INT64_MAX;
     int64_t in = due(e) ? 0 : e->day_heap[0]->end_us - e->wall_us;
-    return in > INT64_MAX - e->now_us ? INT64_MAX : e->now_us + in;
+    return from_now(e, in);
 }
 
 /* ---- records ---- */
@@ -336,10 +337,10 @@ static int by_key(const void *a, const void *b)
 {
     const struct day *x = *(struct day *const *)a, *y = *(struct day *const *)b;
     if (x->w->id != y->w->id)
-        return x->w->id < y->w->id ? -1 : 1;
+        return order_of(x->w->id, y->w->id);
     if (x->station != y->station)
-        return x->station < y->station ? -1 : 1;
-    return x->over != y->over ? (x->over ? -1 : 1) : 0; /* what was forgotten, then what began anew in the same batch */
+        return order_of(x->station, y->station);
+    return order_of(y->over, x->over); /* what was forgotten, then what began anew in the same batch */
 }
 
 static void day_write(struct engine *e, struct day *d)

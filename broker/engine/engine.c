@@ -6,6 +6,7 @@
 #include "broker/engine/internal.h"
 #include "broker/engine/skills.h"
 #include "broker/engine/standing.h"
+#include "proto/utf8.h"
 
 /* ---- tools ---- */
 
@@ -239,15 +240,11 @@ void reply_error(struct engine *e, enum slp_code code, const char *place, const 
     char text[SL_TEXT_BYTES_MAX];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (n < 0)
-        n = 0;
-    if ((size_t)n >= sizeof text)
-        n = sizeof text - 1;
-    while (n && !sl_utf8_ok(text, (size_t)n)) /* a text cut in the middle of a character */
-        n--;
-    struct slp_error m = { .code = code, .retry = slp_error_retry(code), .text = { text, (uint32_t)n } };
+    struct slp_error m = { .code = code,
+                           .retry = slp_error_retry(code),
+                           .text = { text, (uint32_t)sl_utf8_cut(text, strlen(text)) } };
     if (m.retry == SLP_RETRY_LATER) {
         m.after_ms = code == SLP_E_QUEUE_FULL ? 100 : 1000; /* a queue drains all the time, a disk does not */
         SLP_SET(&m, error, after_ms);

@@ -4,6 +4,7 @@
  * A silent hub: after three heartbeats it gets no new work; after its grace what it has not started goes elsewhere. What is started keeps its
  * lease. The agent fences itself a margin earlier, by its own clock. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define CLOCK_OFF_MAX_US (120ll * 1000000)
 #define HUB_BITS 20
@@ -574,7 +575,7 @@ void on_hubs_get(struct engine *e, const struct slp_msg *m)
     slp_buf_clear(&e->b1);
     for (uint64_t id = m->u.hubs_get.after; id++ < e->meta.hub;) {
         const struct hub *h = e->hub[id - 1];
-        if (n == 1000 || page_full(e)) {
+        if (page_over(e, n)) {
             a.more = true;
             break;
         }

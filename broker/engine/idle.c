@@ -4,6 +4,7 @@
  * longest, and, if any gate prefers the best, in a second one, by class first. To list a worker in a cell where others are idle already costs
  * nothing more; to find the first who passes a gate costs the logarithm of the number of cells, whatever the number of workers. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 /* What `prefer: best` compares, from 0 to 15 (repute.c); 0 of everybody while no gate prefers the best, so that nobody's record is read for nothing. Between
  * workers of one class the one idle the longest is first, so that small differences do not starve anybody. */
@@ -328,7 +329,7 @@ struct worker *idle_pick(struct engine *e, uint32_t gate, enum idle_list l, cons
 static int by_seq(const void *a, const void *b)
 {
     const struct worker *x = *(struct worker *const *)a, *y = *(struct worker *const *)b;
-    return x->idle_seq < y->idle_seq ? -1 : x->idle_seq > y->idle_seq;
+    return order_of(x->idle_seq, y->idle_seq);
 }
 
 /* Those of this hub who are idle are listed anew, at their places among each other. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define UNIT_SEGMENT_MAX BLOB_VALUES_MAX /* units in one segment */
 
@@ -316,9 +317,8 @@ static int by_key_then_index(const void *a, const void *b)
     const struct keyed *x = a, *y = b;
     uint32_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
     int d = n ? memcmp(x->key.p, y->key.p, n) : 0;
-    if (d || x->key.n != y->key.n)
-        return d ? d : x->key.n < y->key.n ? -1 : 1;
-    return x->index < y->index ? -1 : x->index > y->index;
+    d = d ? d : order_of(x->key.n, y->key.n);
+    return d ? d : order_of(x->index, y->index);
 }
 
 /* A key that stands twice in the frame with other values; true: refused. (The columns are the same, so rows compare as packed.) */

@@ -1,5 +1,6 @@
 /* Lines: versions of definitions, and the stations that each version has. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define PIECE_BYTES 3500
 
@@ -431,7 +432,7 @@ void on_lines_get(struct engine *e, const struct slp_msg *m)
         int d = q->after.n ? memcmp(l->name.s, q->after.p, m_) : 1;
         if (q->after.n && (d < 0 || (d == 0 && l->name.n <= q->after.n)))
             continue;
-        if (rows == SL_PAGE_ITEMS_MAX || page_full(e)) {
+        if (page_over(e, rows)) {
             a.more = true;
             break;
         }
@@ -623,7 +624,7 @@ void on_stations_get(struct engine *e, const struct slp_msg *m)
             (SLP_IS(q, stations_get, line) &&
              (s->line->name.n != q->line.n || memcmp(s->line->name.s, q->line.p, q->line.n))))
             continue;
-        if (n == SL_PAGE_ITEMS_MAX || page_full(e) || e->b2.n > 8192) {
+        if (page_over(e, n) || e->b2.n > 8192) {
             a.more = true;
             break;
         }

@@ -4,6 +4,7 @@
  * The first EVERY results all count, later ones at most one each INTERVAL_US: under load the record is written a few times a second, not with each
  * batch. At WINDOW all counts are halved: what was long ago fades. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define EVERY 64
 #define INTERVAL_US 100000ll
@@ -134,7 +135,7 @@ static void pace_write(struct engine *e, const struct station *st)
 static int by_station(const void *a, const void *b)
 {
     const struct station *x = *(struct station *const *)a, *y = *(struct station *const *)b;
-    return x->id < y->id ? -1 : x->id > y->id;
+    return order_of(x->id, y->id);
 }
 
 void paces_write(struct engine *e)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "broker/engine/reader.h"
+#include "proto/utf8.h"
 
 #define RECORDS_MAX 5000
 #define LOOKS_MAX 20000 /* at records that others refer to */
@@ -24,13 +25,8 @@ static void damage_add(struct slp_buf *b, enum store_table tb, const struct stor
     engine_describe_key(tb, key->p, key->n, what, sizeof what);
     for (size_t i = 0; i < key->n && i < 40; i++)
         snprintf(hex + 2 * i, 3, "%02x", k[i]);
-    int len =
-        snprintf(text, sizeof text, "%s %s: %s%s%s", store_table_name(tb), hex, what, *vain ? " refers to " : "", vain);
-    if (len >= (int)sizeof text)
-        len = sizeof text - 1;
-    while (len > 0 && !sl_utf8_ok(text, (size_t)len)) /* a damaged key may hold anything */
-        len--;
-    slp_pack_str(b, text, (size_t)len);
+    snprintf(text, sizeof text, "%s %s: %s%s%s", store_table_name(tb), hex, what, *vain ? " refers to " : "", vain);
+    slp_pack_str(b, text, sl_utf8_cut(text, strlen(text))); /* a damaged key may hold anything */
     (*n)++;
 }
 

@@ -8,6 +8,7 @@
 #include "broker/engine/repute.h"
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 #include "broker/engine/standing.h"
 
 #define RECORD_BYTES_MAX 3600
@@ -184,8 +185,8 @@ static int by_key(const void *a, const void *b)
 {
     const struct repute *x = *(struct repute *const *)a, *y = *(struct repute *const *)b;
     if (x->worker != y->worker)
-        return x->worker < y->worker ? -1 : 1;
-    return x->key < y->key ? -1 : x->key > y->key;
+        return order_of(x->worker, y->worker);
+    return order_of(x->key, y->key);
 }
 
 void reputes_write(struct engine *e)

@@ -19,6 +19,7 @@
 
 #include "broker/engine/internal.h"
 #include "broker/engine/repute.h"
+#include "proto/utf8.h"
 
 static uint8_t *work_of(const struct ld_line *l, uint8_t *head, uint32_t idx)
 {
@@ -181,11 +182,8 @@ static size_t words(const struct ld_station *def, const struct slp_list *given, 
 {
     struct slp_bytes reason = text_at(given, def->review.work + LD_REVIEW_REASON),
                      note = text_at(given, def->review.work + LD_REVIEW_NOTE);
-    int n = snprintf(text, size, "%.*s%s%.*s", (int)reason.n, reason.p, note.n ? ": " : "", (int)note.n, note.p);
-    size_t len = (size_t)n < size ? (size_t)n : size - 1;
-    while (len && !sl_utf8_ok(text, len))
-        len--;
-    return len;
+    snprintf(text, size, "%.*s%s%.*s", (int)reason.n, reason.p, note.n ? ": " : "", (int)note.n, note.p);
+    return sl_utf8_cut(text, strlen(text));
 }
 
 /* For its author, until the time is over; at once for everybody if the line says so, or if he may not work there any more. */
@@ -259,9 +257,7 @@ bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, 
     block_again(e, r, a->unit, h, idx);
     if (last) {
         int len = snprintf(dead, sizeof dead, "rejected in round %u of %u: ", round, v->rounds);
-        size_t room = sizeof dead - (size_t)len, some = n < room ? n : room;
-        while (some && !sl_utf8_ok(text, some))
-            some--;
+        size_t room = sizeof dead - (size_t)len, some = sl_utf8_cut(text, n < room ? n : room);
         memcpy(dead + len, text, some);
         task_dead(e, r, a->unit, h, work, DEAD_REJECTED, dead, (size_t)len + some);
         return false;

@@ -1,5 +1,6 @@
 /* Runs: a set of units going through one version of a line, and the queues of its stations. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define PRIORITY_DEFAULT 5
 
@@ -532,7 +533,7 @@ void on_runs_get(struct engine *e, const struct slp_msg *m)
             (SLP_IS(q, runs_get, line) &&
              (r->line->name.n != q->line.n || memcmp(r->line->name.s, q->line.p, q->line.n))))
             continue;
-        if (n == 1000 || page_full(e)) {
+        if (page_over(e, n)) {
             a.more = true;
             break;
         }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define BACK_US 1000000ll
 #define CHUNK 500          /* assignments given back in one tick, over all shifts */
@@ -469,7 +470,7 @@ int64_t shifts_next_due(const struct engine *e)
     if (due == INT64_MAX)
         return due;
     in = due > e->wall_us ? due - e->wall_us : 0;
-    return in > INT64_MAX - e->now_us ? INT64_MAX : e->now_us + in;
+    return from_now(e, in);
 }
 
 bool worker_on_shift(const struct worker *w)
@@ -601,7 +602,7 @@ void on_shifts_get(struct engine *e, const struct slp_msg *m)
         const struct shift *s = e->shift[id - 1];
         if (!s || (hub && s->hub->id != hub))
             continue;
-        if (n == SL_PAGE_ITEMS_MAX || page_full(e)) {
+        if (page_over(e, n)) {
             a.more = true;
             break;
         }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define RECORD_BYTES_MAX 3800
 #define WORDS_MAX SL_SKILLS_MAX /* grants and lowerings of one worker */
@@ -238,7 +239,7 @@ int64_t skills_next_due(const struct engine *e)
     if (due == INT64_MAX)
         return due;
     in = due > e->wall_us ? due - e->wall_us : 0;
-    return in > INT64_MAX - e->now_us ? INT64_MAX : e->now_us + in;
+    return from_now(e, in);
 }
 
 void skills_free(struct engine *e)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "proto/utf8.h"
 
 #define REASON_TOLD_MAX 200 /* bytes of a suspension's reason, in an answer to why */
 
@@ -304,9 +305,7 @@ static void set_at(struct engine *e, struct worker *w, uint32_t key, enum standi
     bool loses = to != STANDING_GOOD && r->standing == STANDING_GOOD;
     r->standing = (uint8_t)to;
     r->since_wall_us = to ? e->wall_us : 0;
-    r->reason_n = (uint16_t)(n < sizeof r->reason ? n : sizeof r->reason);
-    while (r->reason_n && !sl_utf8_ok(reason, r->reason_n)) /* not in the middle of a character */
-        r->reason_n--;
+    r->reason_n = (uint16_t)sl_utf8_cut(reason, n < sizeof r->reason ? n : sizeof r->reason);
     if (r->reason_n)
         memcpy(r->reason, reason, r->reason_n);
     if (to == STANDING_GOOD) /* he begins anew: what he was suspended for would suspend him again */
@@ -360,9 +359,7 @@ bool standing_why(struct engine *e, const struct worker *w, const struct station
     if (!r || !e->station[st->key - 1]->guarded)
         return false;
     if (r->standing != STANDING_GOOD) {
-        size_t some = r->reason_n < REASON_TOLD_MAX ? r->reason_n : REASON_TOLD_MAX;
-        while (some && !sl_utf8_ok(r->reason, some)) /* not in the middle of a character */
-            some--;
+        size_t some = sl_utf8_cut(r->reason, r->reason_n < REASON_TOLD_MAX ? r->reason_n : REASON_TOLD_MAX);
         *code = r->standing == STANDING_TRAINING ? WHY_TRAINING : WHY_KEPT_OUT;
         snprintf(why, why_size, "%s at station %.*s%s%.*s",
                  r->standing == STANDING_TRAINING ? "in training, so nothing" : "suspended", n, s->def->name.p,

@@ -3,6 +3,7 @@
  *
  * A pointer into a group stays valid until another unit's state is asked for three times: use it at once. */
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define GROUP_WAYS 4
 #define GROUP_SETS 1024
@@ -49,8 +50,8 @@ static int by_key(const void *a, const void *b)
 {
     const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
     if (x->run->id != y->run->id)
-        return x->run->id < y->run->id ? -1 : 1;
-    return x->no < y->no ? -1 : x->no > y->no;
+        return order_of(x->run->id, y->run->id);
+    return order_of(x->no, y->no);
 }
 
 void groups_write(struct engine *e)

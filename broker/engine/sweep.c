@@ -71,10 +71,7 @@ void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t 
     s->what = (uint8_t)what;
     s->run = run;
     s->station = station;
-    if (n > sizeof s->reason)
-        n = sizeof s->reason;
-    while (n && !sl_utf8_ok(reason, n)) /* not in the middle of a character */
-        n--;
+    assert(n <= sizeof s->reason); /* an operator's, whose length the codec bounds */
     if (n)
         memcpy(s->reason, reason, n);
     s->reason_n = (uint16_t)n;
@@ -90,7 +87,7 @@ void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t 
 static uint32_t recall_of(struct engine *e, struct run *r, const struct station *st, unsigned code, uint32_t room)
 {
     uint32_t n = 0;
-    for (struct aseg *s = r->asegs; s && n < room && !e->rc; s = s->run_next) {
+    for (struct aseg *s = r->asegs; s && n < room; s = s->run_next) {
         if (st && s->st != st)
             continue;
         for (uint32_t i = 0; i < s->n && n < room; i++)
@@ -122,30 +119,37 @@ static bool step_recall(struct engine *e, struct sweep *s)
     return n < CHUNK;
 }
 
-/* ---- delete rows by prefix ---- */
+/* ---- rows by prefix ---- */
+
+struct row {
+    uint8_t k[STORE_KEY_BYTES_MAX];
+    size_t n;
+    struct store_val v; /* borrowed until the next write */
+};
+
+/* The first row from that key on whose key shares its first `shared` bytes and has as many or more; false: there is none, or it failed. */
+static bool row_from(struct engine *e, enum store_table tb, const uint8_t *key, size_t n, size_t shared,
+                     struct row *row)
+{
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(e->t, tb, &c);
+    rc = rc ? rc : store_seek(&c, key, n);
+    bool here = rc == STORE_OK && c.key.n >= n && !memcmp(c.key.p, key, shared);
+    if (here) {
+        memcpy(row->k, c.key.p, row->n = c.key.n);
+        row->v = c.val;
+    }
+    walked(e, rc);
+    store_cursor_close(&c);
+    return here && !e->rc;
+}
 
 /* Delete at most `room` rows of the table whose key begins with the prefix; returns how many. */
 static uint32_t delete_prefix(struct engine *e, enum store_table tb, const uint8_t *prefix, size_t n, uint32_t room)
 {
     uint32_t done = 0;
-    while (done < room && !e->rc) {
-        uint8_t k[512];
-        size_t kn = 0;
-        struct store_cursor c;
-        enum store_rc rc = store_cursor_open(e->t, tb, &c);
-        if (rc == STORE_OK)
-            rc = store_seek(&c, prefix, n);
-        bool here = rc == STORE_OK && c.key.n >= n && c.key.n <= sizeof k && !memcmp(c.key.p, prefix, n);
-        if (here)
-            memcpy(k, c.key.p, kn = c.key.n);
-        else
-            walked(e, rc);
-        store_cursor_close(&c);
-        if (!here)
-            break;
-        e_del(e, tb, k, kn);
-        done++;
-    }
+    for (struct row row; done < room && row_from(e, tb, prefix, n, n, &row); done++)
+        e_del(e, tb, row.k, row.n);
     return done;
 }
 
@@ -153,7 +157,7 @@ static uint32_t delete_prefix(struct engine *e, enum store_table tb, const uint8
 static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
 {
     uint32_t room = CHUNK;
-    while (s->cursor < 2 * r->lv->station_count && room && !e->rc) {
+    while (s->cursor < 2 * r->lv->station_count && room) {
         struct rq *q = &r->rq[s->cursor / 2];
         uint8_t p[8];
         for (enum lane l = 0; l < LANES; l++)
@@ -166,8 +170,7 @@ static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
         uint32_t n = delete_prefix(e, s->cursor % 2 ? TABLE_DEAD : TABLE_READY, p, sizeof p, room);
         s->count += n;
         room -= n;
-        if (room)
-            s->cursor++;
+        s->cursor += room > 0;
     }
     return s->cursor >= 2 * r->lv->station_count;
 }
@@ -227,7 +230,7 @@ static void delete_chain(struct engine *e, struct run *r, uint64_t newest, struc
 
 static void end_live(struct engine *e, struct run *r)
 {
-    for (struct aseg *s = r->asegs; s && !e->rc; s = s->run_next)
+    for (struct aseg *s = r->asegs; s; s = s->run_next)
         for (uint32_t i = 0; i < s->n; i++)
             if (s->e[i].state <= ASSIGN_STARTED) {
                 task_return(e, s, s->first + i, WHY_RECALLED, "", 0); /* the run is over: its task does not come back */
@@ -237,68 +240,38 @@ static void end_live(struct engine *e, struct run *r)
 
 static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
 {
-    uint8_t prefix[4];
+    uint8_t prefix[4], b[SL_VALUE_BYTES_MAX];
     struct chains t = { 0 };
+    struct row row;
+    uint32_t n = 0, ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
     key_u32(prefix, r->id);
     groups_forget_dirty(e, r);
-    for (uint32_t n = 0; n < CHUNK_GROUPS && !e->rc; n++) {
-        uint8_t k[12], b[STATE_GROUP_BYTES_MAX];
-        size_t bytes = 0;
-        struct store_cursor c;
-        enum store_rc rc = store_cursor_open(e->t, TABLE_STATE, &c);
-        if (rc == STORE_OK)
-            rc = store_seek(&c, prefix, sizeof prefix);
-        bool here =
-            rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix) && c.val.n <= sizeof b;
-        if (here) {
-            memcpy(k, c.key.p, sizeof k);
-            memcpy(b, c.val.p, bytes = c.val.n);
-        } else {
-            walked(e, rc);
-        }
-        store_cursor_close(&c);
-        if (!here) {
-            free(t.v);
-            return true;
-        }
-        uint32_t ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
+    for (; n < CHUNK_GROUPS && row_from(e, TABLE_STATE, prefix, sizeof prefix, sizeof prefix, &row); n++, s->count++) {
+        size_t bytes = row.v.n;
+        memcpy(b, row.v.p, bytes);
         for (uint8_t *u = b; u + ub <= b + bytes; u += ub)
-            for (uint32_t i = 0; i < r->lv->station_count; i++)
-                if (get_u48(unit_station(u, i) + ST_ASSIGN) || st_result(unit_station(u, i))) {
-                    if (has_copies(r->rq[i].st) && st_result(unit_station(u, i)))
-                        delete_result(e, st_result(unit_station(u, i)), r->id);
-                    delete_chain(e, r, get_u48(unit_station(u, i) + ST_ASSIGN), &t);
-                }
-        e_del(e, TABLE_STATE, k, sizeof k);
-        s->count++;
+            for (uint32_t i = 0; i < r->lv->station_count; i++) {
+                if (has_copies(r->rq[i].st) && st_result(unit_station(u, i)))
+                    delete_result(e, st_result(unit_station(u, i)), r->id);
+                delete_chain(e, r, get_u48(unit_station(u, i) + ST_ASSIGN), &t);
+            }
+        e_del(e, TABLE_STATE, row.k, row.n);
     }
     free(t.v);
-    return false;
+    return n < CHUNK_GROUPS;
 }
 
 /* Segments with control tasks, which no unit leads to: those that are there still, and what remembers them. */
 static bool step_gold(struct engine *e, struct run *r)
 {
-    uint8_t prefix[5];
+    uint8_t from[13] = { 0 };
     struct chains t = { 0 };
-    key_u32(key_u8(prefix, 1), r->id);
+    struct row row;
     uint32_t n = 0;
-    for (; n < CHUNK && !e->rc; n++) {
-        uint8_t k[13];
-        struct store_cursor c;
-        enum store_rc rc = store_cursor_open(e->t, TABLE_GOLD, &c);
-        if (rc == STORE_OK)
-            rc = store_seek(&c, prefix, sizeof prefix);
-        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, prefix, sizeof prefix);
-        if (here)
-            memcpy(k, c.key.p, sizeof k);
-        else
-            walked(e, rc);
-        store_cursor_close(&c);
-        if (!here)
-            break;
-        delete_chain(e, r, key_get_u64(k + 5), &t);
-        e_del(e, TABLE_GOLD, k, sizeof k);
+    key_u32(key_u8(from, 1), r->id);
+    for (; n < CHUNK && row_from(e, TABLE_GOLD, from, sizeof from, 5, &row); n++) {
+        delete_chain(e, r, key_get_u64(row.k + 5), &t);
+        e_del(e, TABLE_GOLD, row.k, row.n);
     }
     free(t.v);
     return n < CHUNK;
@@ -350,28 +323,19 @@ static bool step_dead(struct engine *e, struct sweep *s)
     struct station *st = e->station[s->station - 1];
     if (!s->at_run)
         s->at_run = s->run;
-    for (uint32_t n = 0; n < CHUNK && s->cursor && !e->rc; n++, s->cursor--) {
+    for (uint32_t n = 0; n < CHUNK && s->cursor; n++, s->cursor--) {
         uint8_t k[16];
-        struct store_cursor c;
+        struct row row;
         key_u64(key_u32(key_u32(k, st->id), s->at_run), s->at_unit);
-        enum store_rc rc = store_cursor_open(e->t, TABLE_DEAD, &c);
-        if (rc == STORE_OK)
-            rc = store_seek(&c, k, sizeof k);
-        bool here = rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, k, s->run ? 8 : 4);
-        if (here)
-            memcpy(k, c.key.p, sizeof k);
-        else
-            walked(e, rc);
-        store_cursor_close(&c);
-        if (!here)
+        if (!row_from(e, TABLE_DEAD, k, sizeof k, s->run ? 8 : 4, &row))
             return true;
-        uint32_t run = key_get_u32(k + 4);
-        uint64_t unit = key_get_u64(k + 8);
+        uint32_t run = key_get_u32(row.k + 4);
+        uint64_t unit = key_get_u64(row.k + 8);
         struct run *r = run && run <= e->meta.run ? e->run[run - 1] : NULL;
         s->at_run = run;
         s->at_unit = unit + 1;
         if (!r || r->state > RUN_CLOSED) {
-            e_del(e, TABLE_DEAD, k, sizeof k); /* of a run that is over: its own sweep would get here, too */
+            e_del(e, TABLE_DEAD, row.k, row.n); /* of a run that is over: its own sweep would get here, too */
         } else if (s->what == SWEEP_REQUEUE) {
             char why[NOBODY_TEXT];
             s->count += task_requeue(e, r, unit, st->idx, s->reason, s->reason_n, why);

@@ -33,7 +33,7 @@ void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struc
     const struct ld_station *of = &r->lv->stations[jury->partner];
     uint8_t *h = unit_head(e, r, unit, false);
     uint64_t newest = h ? get_u48(unit_station(h, jury->partner) + ST_ASSIGN) : 0;
-    for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x)) {
+    for (struct link x = chain_at(e, newest); x.no; x = chain_next(e, x)) {
         if (x.a->state != ASSIGN_COUNTED)
             continue;
         assert(n < of->copies.max);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 #define WORKER_RECORD_MAX 3800
 
@@ -440,7 +441,7 @@ void on_roster(struct engine *e, const struct slp_msg *m)
 static int by_id(const void *a, const void *b)
 {
     const struct worker *x = *(struct worker *const *)a, *y = *(struct worker *const *)b;
-    return x->id < y->id ? -1 : x->id > y->id;
+    return order_of(x->id, y->id);
 }
 
 void on_roster_get(struct engine *e, const struct slp_msg *m)
@@ -496,7 +497,7 @@ void on_workers_get(struct engine *e, const struct slp_msg *m)
         struct stored s;
         if (!w->on_roster || (hub && w->hub != hub))
             continue;
-        if (n == SL_PAGE_ITEMS_MAX || page_full(e)) {
+        if (page_over(e, n)) {
             a.more = true;
             break;
         }
