@@ -95,10 +95,14 @@ static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, 
     return !rd->bad;
 }
 
-/* The run of a row, from the last row if it is the same one. */
-static bool run_of(struct page *p, uint32_t id, struct rd_run *run)
+/* The run of a row, from the last row if it is the same one; false: it is over, or gone. */
+static bool run_of(struct page *p, uint32_t id, uint16_t idx, struct rd_run *run)
 {
-    return run->id == id || rd_run_get(p->r, id, run);
+    if (run->id != id && !rd_run_get(p->r, id, run))
+        return false;
+    if (idx >= run->lv->station_count) /* the station's record is not what it should be */
+        p->r->rc = STORE_CORRUPT;
+    return !p->r->rc && run->state <= RUN_CLOSED;
 }
 
 static void tasks_ready(struct page *p, uint16_t idx)
@@ -128,7 +132,7 @@ static void tasks_ready(struct page *p, uint16_t idx)
             mark_set(p, c.key.p, 17, beginning);
             break;
         }
-        if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), &run) || run.state > RUN_CLOSED)
+        if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), idx, &run))
             continue;
         if (!tell_ranges(p, &run, idx, TASK_READY, 0, &rd, same ? from : beginning, c.key.p, 17))
             break;
@@ -161,7 +165,7 @@ static void tasks_waiting(struct page *p, uint16_t idx)
         uint32_t station = rdr_u32(&rd), id = rdr_u32(&rd);
         if (rdr_u8(&rd) == WHY_OFFERED) /* does not wait: it is its author's until then */
             continue;
-        if (station != p->q->station_id || (p->run && id != p->run) || !run_of(p, id, &run) || run.state > RUN_CLOSED)
+        if (station != p->q->station_id || (p->run && id != p->run) || !run_of(p, id, idx, &run))
             continue;
         if (!tell_ranges(p, &run, idx, TASK_WAITING, due > 0 ? due : 0, &rd, at, c.key.p, 16))
             break;
@@ -186,7 +190,7 @@ static void tasks_dead(struct page *p, uint16_t idx)
         size_t n;
         rdr_bytes(&rd, 9);
         const char *reason = rdr_str(&rd, &n);
-        if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), &run) || run.state > RUN_CLOSED)
+        if (!run_of(p, key_get_u32((const uint8_t *)c.key.p + 4), idx, &run))
             continue;
         if (!tell(p, &run, key_get_u64((const uint8_t *)c.key.p + 8), idx, TASK_DEAD, 0,
                   (struct slp_bytes){ reason, reason ? (uint32_t)n : 0 })) {

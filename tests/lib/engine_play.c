@@ -421,6 +421,41 @@ static void events_are_published(void)
     unsigned frames = 0;
     world_publish(&play.w, any, count, &frames);
 }
+static void work_is_begun_and_done_in_time(void)
+{
+    work(0, 2);
+    for (size_t i = 0; i < play.n; i++)
+        world_act(&play.w, &play.hub[0], &play.t[i], ACT_START, NULL, NULL);
+    play.w.now_us += 2000000;
+    play.w.wall_us += 2000000;
+    for (size_t i = 0; i < play.n; i++)
+        world_submit(&play.w, &play.hub[0], &play.t[i], "1");
+}
+/* By the wall clock alone: the hour is over, and who was there is noted. */
+static void an_hour_goes_by_at_once(void)
+{
+    play.w.wall_us += 3600000000;
+    world_tick(&play.w);
+    world_beat(&play.w, &play.hub[0]);
+}
+static void some_is_left_in_every_state(void)
+{
+    rows(play.run, 2, "", 3000000, 0);
+    rows(play.run, 6, "", 0, 0);
+    work(0, 2);
+    for (size_t i = 0; i < play.n; i++)
+        if (i % 4 < 3)
+            world_act(&play.w, &play.hub[0], &play.t[i],
+                      i % 4 == 0   ? ACT_START
+                      : i % 4 == 1 ? ACT_FAIL
+                                   : ACT_BURY,
+                      "because", NULL);
+}
+static void all_dead_are_asked_for(void)
+{
+    for (uint32_t i = 0; i < 4; i++)
+        world_tasks_set(&play.w, play.station + i, 0, i % 2 ? "r" : NULL, NULL, 0);
+}
 static void it_settles(void)
 {
     world_settle(&play.w);
@@ -510,6 +545,10 @@ const struct play_step play_steps[] = {
     S(it_settles),
     S(the_broker_starts_anew),
     S(minutes_go_by),
+    S(work_is_begun_and_done_in_time),
+    S(an_hour_goes_by_at_once),
+    S(some_is_left_in_every_state),
+    S(all_dead_are_asked_for),
     S(the_run_is_closed),
     S(the_run_is_cancelled),
     S(outputs_are_read),

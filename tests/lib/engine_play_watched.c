@@ -189,6 +189,16 @@ static void some_are_suspended_with_work_in_hand(void)
     worker_set(SUSPEND, "bob", "write", 0, 0);
     worker_set(SUSPEND, "dan", "practice", 0, 0);
 }
+static void work_is_begun_and_done_in_time(void)
+{
+    take(2);
+    for (size_t i = 0; i < play.n; i++)
+        world_act(&play.w, &play.hub[0], &play.t[i], ACT_START, NULL, NULL);
+    play.w.now_us += 2000000;
+    play.w.wall_us += 2000000;
+    for (size_t i = 0; i < play.n; i++)
+        answer(&play.t[i], 1);
+}
 static void skills_are_granted(void)
 {
     worker_set(GRANT, "fay", "law", 2, play.w.wall_us + 20000000);
@@ -337,6 +347,7 @@ const struct play_step play_watched_steps[] = {
     S(what_is_measured_is_told),
     S(a_forecast_is_asked_for),
     S(half_a_minute_goes_by),
+    S(work_is_begun_and_done_in_time),
     S(all_is_answered_well),
     S(the_clock_is_set_back),
     S(what_was_granted_is_revoked),
