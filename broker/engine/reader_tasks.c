@@ -98,7 +98,7 @@ static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, 
 /* The run of a row, from the last row if it is the same one; false: it is over, or gone. */
 static bool run_of(struct page *p, uint32_t id, uint16_t idx, struct rd_run *run)
 {
-    if (run->id != id && !rd_run_get(p->r, id, run))
+    if ((!id || run->id != id) && !rd_run_get(p->r, id, run)) /* 0: none was read, and there is none */
         return false;
     if (idx >= run->lv->station_count) /* the station's record is not what it should be */
         p->r->rc = STORE_CORRUPT;
