@@ -335,6 +335,109 @@ static void who_follows_the_events_knows_what_the_counters_say(void **state)
     }
 }
 
+/* The data of the i-th event of this type in the stream of all; {NULL, 0}: none. */
+static struct slp_bytes data_of(uint64_t type, unsigned i, int64_t *wall_us)
+{
+    struct slp_events_get q = { .since = 1 };
+    for (bool more = true; more;) {
+        struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        for (struct slp_item_event ev; slp_next_event(&c, &ev);)
+            if (ev.type == type && i-- == 0) {
+                if (wall_us)
+                    *wall_us = ev.wall_us;
+                return ev.data;
+            }
+        q.since = m->u.events.next_since;
+        more = m->u.events.more;
+    }
+    return (struct slp_bytes){ NULL, 0 };
+}
+
+static void a_line_of_very_many_stations_is_told_in_several_events(void **state)
+{
+    static char yaml[40000];
+    unsigned told = 0, more = 0;
+    (void)state;
+    memset(&w, 0, sizeof w);
+    world_open(&w);
+    int at = snprintf(yaml, sizeof yaml, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n");
+    for (unsigned i = 0; i < SL_LINE_STATIONS_MAX; i++)
+        at += snprintf(yaml + at, sizeof yaml - (size_t)at, "  - {name: s%03u-%058d}\n", i, 0);
+    uint64_t first = world_line(&w, yaml);
+    for (unsigned i = 0;; i++) {
+        struct slp_bytes d = data_of(i ? EV_LINE_STATIONS : EV_LINE_APPLIED, i ? i - 1 : 0, NULL);
+        if (!d.p)
+            break;
+        char path[40];
+        assert_int_equal(world_number(world_at(d, "version")), 1);
+        assert_int_equal(world_at(d, "name").p != NULL, i == 0);
+        for (unsigned k = 0;; k++) {
+            snprintf(path, sizeof path, "stations[%u][0]", k);
+            struct slp_bytes station = world_at(d, path);
+            if (!station.p)
+                break;
+            assert_int_equal(world_number(station), first + told++);
+        }
+        more += i > 0;
+    }
+    assert_int_equal(told, SL_LINE_STATIONS_MAX);
+    assert_in_range(more, 2, 10);
+    world_end(&w);
+}
+
+static void a_clock_from_before_1970_is_told_as_it_is(void **state)
+{
+    int64_t wall_us = 1;
+    (void)state;
+    memset(&w, 0, sizeof w);
+    world_open(&w);
+    w.wall_us = -5000000;
+    world_line(&w, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - {name: s}\n");
+    assert_non_null(data_of(EV_LINE_APPLIED, 0, &wall_us).p);
+    assert_int_equal(wall_us, -5000000);
+    world_end(&w);
+}
+
+/* More stretches of assignments than one event has room for. */
+static void what_is_begun_here_and_there_in_one_frame_is_told_whole(void **state)
+{
+    static struct world_scene s;
+    struct slp_buf acts = { 0 };
+    uint64_t begun = 0;
+    unsigned events = 0;
+    (void)state;
+    world_scene(&s, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - {name: s}\n", 1, 0);
+    world_put(&s.w, s.run, 800);
+    assert_int_equal(world_take(&s, 0, 800), 800);
+    for (size_t i = 0; i < 800; i += 2) {
+        struct slp_item_act a = { .act = ACT_START, .assignment = s.t[i].assignment, .worker = s.t[i].worker };
+        slp_pack_item(&acts, SLP_ITEM_act, &a);
+    }
+    struct slp_acts q = { .session = s.h.session, .acts = { acts.p, (uint32_t)acts.n, 400 } };
+    struct slp_msg *m = world_send(&s.w, s.h.peer, SLP_ACTS, &q);
+    assert_int_equal(m->type, SLP_OUTCOMES);
+    assert_int_equal(m->u.outcomes.ok, 400);
+    w = s.w;
+    for (struct slp_bytes d; (d = data_of(EV_STARTED, events, NULL)).p; events++)
+        for (unsigned k = 0;; k += 2) {
+            char path[40];
+            snprintf(path, sizeof path, "assignments[%u]", k);
+            struct slp_bytes no = world_at(d, path);
+            snprintf(path, sizeof path, "assignments[%u]", k + 1);
+            if (!no.p)
+                break;
+            assert_int_equal(world_number(no), s.t[2 * begun].assignment);
+            assert_int_equal(world_number(world_at(d, path)), 1);
+            begun++;
+        }
+    assert_int_equal(begun, 400);
+    assert_in_range(events, 2, 8);
+    s.w = w;
+    slp_buf_free(&acts);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +446,9 @@ int main(void)
         cmocka_unit_test(what_is_no_longer_kept_is_gone_and_says_from_where_on_it_is),
         cmocka_unit_test(old_events_go_when_their_time_is_over),
         cmocka_unit_test(who_follows_the_events_knows_what_the_counters_say),
+        cmocka_unit_test(a_line_of_very_many_stations_is_told_in_several_events),
+        cmocka_unit_test(a_clock_from_before_1970_is_told_as_it_is),
+        cmocka_unit_test(what_is_begun_here_and_there_in_one_frame_is_told_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,6 +281,29 @@ static void the_day_is_one_of_his_own_zone(void **state)
     assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
 }
 
+/* The hub was told of too few days, or did not come again: days of 24 hours follow the last midnight that is known, and come before the first. */
+static void days_beyond_those_that_were_told_are_of_24_hours(void **state)
+{
+    (void)state;
+    roster(&nbo, (uint32_t[]){ 1 }, 1, "away");
+    days(&nbo, "Asia/Kathmandu", 6, 2, "away"); /* until 18:00 tomorrow, by our clock */
+    line("{}", "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    w.wall_us += 3 * DAY; /* 18:00 there, three days on */
+    world_tick(&w);
+    assert_int_equal(ask(&nbo, 0, 10), 1);
+    world_clear(&w);
+    pass(6 * HOUR - SECOND);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 0);
+    pass(SECOND);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 1); /* midnight there */
+    w.wall_us -= 8 * DAY;                              /* before the first one */
+    world_tick(&w);
+    world_clear(&w);
+    pass(DAY);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
+}
+
 static void a_station_limits_the_day_for_each_worker(void **state)
 {
     const char *text;
@@ -459,6 +482,7 @@ int main(void)
         TEST(the_station_tells_how_full_it_is),
         TEST(a_worker_gets_no_more_a_day_than_his_roster_says),
         TEST(the_day_is_one_of_his_own_zone),
+        TEST(days_beyond_those_that_were_told_are_of_24_hours),
         TEST(a_station_limits_the_day_for_each_worker),
         TEST(what_is_handed_back_does_not_count),
         TEST(counts_survive_a_restart),

@@ -334,6 +334,28 @@ static void a_deletion_goes_on_after_a_restart_at_any_tick(void **state)
     assert_int_equal(take(3), 3);
 }
 
+/* What a run changed and its deletion may come in one batch: nothing of it is written behind the deletion. */
+static void a_run_that_is_changed_and_deleted_in_one_batch_leaves_nothing(void **state)
+{
+    uint32_t a;
+    (void)state;
+    busy_run("a", &a);
+    struct slp_run_set q = { .run = world_str("a"), .action = RUN_SET_DELETE, .force = true };
+    SLP_SET(&q, run_set, force);
+    world_batch(&s.w, 250);
+    world_put(&s.w, a, 3);
+    world_send(&s.w, WORLD_CLIENT, SLP_RUN_SET, &q);
+    for (unsigned i = 0; i < 240 && (i < 2 || engine_backlog(s.w.engine)); i++)
+        world_tick(&s.w);
+    assert_false(engine_backlog(s.w.engine));
+    world_flush(&s.w);
+    world_batch(&s.w, 1);
+    world_pass(&s.w, 11ll * 1000000); /* what rested is skipped when it is due */
+    assert_int_equal(records_of(a), 0);
+    world_restart(&s.w);
+    assert_int_equal(records_of(a), 0);
+}
+
 static void work_goes_on_while_a_run_is_being_deleted(void **state)
 {
     uint32_t a;
@@ -408,6 +430,7 @@ int main(void)
         TEST(a_deleted_run_leaves_no_record_and_its_neighbour_keeps_all),
         TEST(numbers_of_a_deleted_run_are_unknown_and_harm_no_neighbour),
         TEST(a_deletion_goes_on_after_a_restart_at_any_tick),
+        TEST(a_run_that_is_changed_and_deleted_in_one_batch_leaves_nothing),
         TEST(work_goes_on_while_a_run_is_being_deleted),
         TEST(a_line_is_deleted_with_force_and_its_runs_are_cancelled),
         TEST(listings_begin_after_any_number),

@@ -634,6 +634,22 @@ static void listings_tell_the_shift_and_its_next_change(void **state)
     assert_false(SLP_IS(&row, item_worker_row, change_wall_us));
 }
 
+static void who_is_signed_in_and_off_shift_does_not_count_as_on_shift(void **state)
+{
+    struct slp_stats_get q = { 0 };
+    (void)state;
+    day(100, 3600);
+    world_credit(&s.w, &s.h, 0, 1);
+    world_credit(&s.w, &s.other, 0, 1);
+    struct slp_bytes f = world_send(&s.w, WORLD_CLIENT, SLP_STATS_GET, &q)->u.stats.figures;
+    assert_int_equal(world_number(world_at(f, "workers_signed_in")), 2);
+    assert_int_equal(world_number(world_at(f, "workers_on_shift")), 1);
+    assert_int_equal(world_number(world_at(f, "by_hub.hub.on_shift")), 0);
+    pass(101 * SECOND);
+    f = world_send(&s.w, WORLD_CLIENT, SLP_STATS_GET, &q)->u.stats.figures;
+    assert_int_equal(world_number(world_at(f, "by_hub.hub.on_shift")), 1);
+}
+
 static void a_worker_on_two_rosters_is_told_with_the_other_hub(void **state)
 {
     (void)state;
@@ -766,6 +782,7 @@ int main(void)
         TEST(a_shift_with_the_longest_name_is_found_by_it),
         TEST(shifts_that_make_no_sense_are_refused_and_change_nothing),
         TEST(listings_tell_the_shift_and_its_next_change),
+        TEST(who_is_signed_in_and_off_shift_does_not_count_as_on_shift),
         TEST(a_worker_on_two_rosters_is_told_with_the_other_hub),
         TEST(whatever_changes_of_a_shift_that_is_told_again_is_taken),
         TEST(why_tells_the_day_of_the_next_change_in_every_month),

@@ -111,6 +111,37 @@ static void a_result_and_its_times_are_measured(void **state)
     world_end(&s.w);
 }
 
+/* Of the same station: the mean of others is what a worker's pace is measured by. */
+static void the_time_of_work_that_an_agent_tells_is_measured(void **state)
+{
+    static const uint64_t told_us[] = { 20000000, 20000000, 10000000, 0, SL_LEASE_US_MAX + 1ull };
+    (void)state;
+    world_scene(&s, LINE, 2, 0);
+    world_put(&s.w, s.run, 5);
+    assert_int_equal(world_take(&s, 0, 5), 5);
+    for (unsigned i = 0; i < 5; i++) {
+        struct slp_buf values = { 0 }, b = { 0 };
+        struct world_task t = s.t[i];
+        slp_pack_cstr(&values, "x");
+        struct slp_item_result it = { .assignment = t.assignment,
+                                      .worker = t.worker,
+                                      .values = { values.p, (uint32_t)values.n, 1 },
+                                      .active_us = told_us[i] };
+        SLP_SET(&it, item_result, active_us);
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+        struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+        assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, 1);
+        slp_buf_free(&values);
+        slp_buf_free(&b);
+    }
+    assert_int_equal(repute("hub-0", "stations[0].measures.active.of"),
+                     3); /* what is not told, or cannot be, does not count */
+    assert_in_range(repute("hub-0", "stations[0].measures.active.mean_us"), 16600000, 16700000);
+    world_restart(&s.w);
+    assert_int_equal(repute("hub-0", "stations[0].measures.active.of"), 3);
+    world_end(&s.w);
+}
+
 static void what_was_not_begun_is_not_abandoned(void **state)
 {
     (void)state;
@@ -190,6 +221,7 @@ int main(void)
         cmocka_unit_test(what_is_older_than_the_window_does_not_count),
         cmocka_unit_test(a_clock_that_was_far_ahead_does_no_harm),
         cmocka_unit_test(a_result_and_its_times_are_measured),
+        cmocka_unit_test(the_time_of_work_that_an_agent_tells_is_measured),
         cmocka_unit_test(what_was_not_begun_is_not_abandoned),
         cmocka_unit_test(who_answered_as_was_decided_agreed),
         cmocka_unit_test(all_versions_of_a_station_are_one),
