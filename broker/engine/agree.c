@@ -152,13 +152,15 @@ static bool skip_blanks(struct letters *l)
     return any;
 }
 
-/* The next letter that counts; 0 at the end. */
+#define THE_END UINT32_MAX
+
+/* The next letter that counts. */
 static uint32_t next_letter(struct letters *l)
 {
     if (l->ignore_space && skip_blanks(l) && l->p < l->end)
         return ' ';
     if (l->p == l->end)
-        return 0;
+        return THE_END;
     uint32_t c = code_point(l);
     return l->ignore_case ? without_case(c) : c;
 }
@@ -177,7 +179,7 @@ static bool same_texts(const struct ld_copies *c, const struct slr_value *a, con
         uint32_t p = next_letter(&x), q = next_letter(&y);
         if (p != q)
             return false;
-        if (p == 0 && x.p == x.end && y.p == y.end)
+        if (p == THE_END)
             return true;
     }
 }
@@ -191,8 +193,7 @@ static bool same_lists(struct slr a, uint32_t n, struct slr b, uint32_t m)
     for (uint32_t i = 0; n == m && i < n; i++) {
         struct slr r = b;
         bool found = false;
-        if (slr_next(&a, &x))
-            return false;
+        slr_next(&a, &x);
         for (uint32_t k = 0; k < m && !found && slr_next(&r, &y) == 0; k++)
             found = x.n == y.n && memcmp(x.p, y.p, x.n) == 0;
         if (!found)
@@ -368,15 +369,15 @@ static void by_plurality(const struct ld_copies *c, const struct agree_answer *a
         v->rule = LD_RULE_PLURALITY;
         return;
     }
-    switch (c->ties) {
-    case LD_TIES_MORE:
-        v->what = n < c->max ? AGREE_MORE : AGREE_DONE;
-        v->rule = LD_RULE_MAX;
-        break;
-    case LD_TIES_FIRST: v->rule = LD_RULE_FIRST; break;
-    case LD_TIES_REVIEW: v->rule = LD_RULE_REVIEW; break;
-    case LD_TIES_FAIL: v->what = AGREE_FAIL; break;
-    }
+    static const enum ld_rule rules[] = { [LD_TIES_MORE] = LD_RULE_MAX,
+                                          [LD_TIES_FIRST] = LD_RULE_FIRST,
+                                          [LD_TIES_REVIEW] = LD_RULE_REVIEW,
+                                          [LD_TIES_FAIL] = LD_RULE_PLURALITY };
+    v->rule = rules[c->ties];
+    if (c->ties == LD_TIES_FAIL)
+        v->what = AGREE_FAIL;
+    else if (c->ties == LD_TIES_MORE && n < c->max)
+        v->what = AGREE_MORE;
 }
 
 void agree_group(const struct ld_station *s, struct agree_answer *a, uint32_t n)

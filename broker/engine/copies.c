@@ -261,8 +261,8 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
     assert(t[ST_HELD] > 0 && t[ST_BEGUN] >= begun);
     t[ST_HELD]--;
     t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
-    if (attempt && t[ST_ATTEMPTS] < 255)
-        t[ST_ATTEMPTS]++;
+    if (attempt)
+        t[ST_ATTEMPTS] += t[ST_ATTEMPTS] < UINT8_MAX;
     if (why == WHY_DECLINED)
         t[ST_FLAGS] |= STATE_FLAG_DECLINED;
     if (t[ST_STATE] == TASK_DEAD)
@@ -368,7 +368,7 @@ bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, 
         b->worker[i] = x.a->worker;
     }
     slp_buf_clear(values); /* copied: what was borrowed ends with the next but few */
-    for (uint32_t i = 0; i < b->n && !e->rc; i++) {
+    for (uint32_t i = 0; i < b->n; i++) {
         b->off[i] = (uint32_t)values->n;
         if (result_values(e, b->result[i], i, &l))
             slp_buf_add(values, l.p, l.bytes);
@@ -376,7 +376,7 @@ bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, 
     b->off[b->n] = (uint32_t)values->n;
     if (values->failed)
         fail(e, STORE_NO_MEMORY);
-    for (uint32_t i = 0; i < b->n && !e->rc; i++) {
+    for (uint32_t i = 0; i < b->n; i++) {
         b->a[i] =
             (struct agree_answer){ .values = { values->p + b->off[i], b->off[i + 1] - b->off[i], SL_FORM_FIELDS_MAX } };
         measure(e, st, b->worker[i], &b->a[i]);
@@ -437,7 +437,9 @@ static void announce(struct engine *e, struct run *r, struct station *st, uint64
 /* Each of those who answered: beside what was decided. With one answer, or where all are kept, there is nothing to compare. */
 static void tell_outcome(struct engine *e, struct station *st, const struct ballot *b, const struct agree_verdict *v)
 {
-    for (uint32_t i = 0; st->def->copies.method != LD_ALL && b->n > 1 && i < b->n && !e->rc; i++)
+    if (st->def->copies.method == LD_ALL || b->n == 1)
+        return;
+    for (uint32_t i = 0; i < b->n; i++)
         repute_outcome(e, st, b->worker[i], b->a[i].group == b->a[v->winner].group);
 }
 
@@ -494,17 +496,15 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
         return;
     }
     agree_decide(st->def, b.a, b.n, &v);
-    switch (v.what) {
-    case AGREE_MORE:
+    if (v.what == AGREE_MORE) {
         copies_want(e, r, unit, t, idx, b.n + 1, WHY_COPIES);
         copies_settle(e, r, unit, h, idx, WHY_COPIES);
-        break;
-    case AGREE_FAIL:
+    } else if (v.what == AGREE_FAIL) {
         snprintf(why, sizeof why, "no agreement: of %u answers %u say the same, and as many another", v.answers,
                  v.votes);
         copies_park(e, r, unit, h, idx, DEAD_NO_AGREEMENT, why, strlen(why));
-        break;
-    case AGREE_DONE: finish(e, r, unit, h, idx, &b, &v, done_wall_us); break;
+    } else {
+        finish(e, r, unit, h, idx, &b, &v, done_wall_us);
     }
 }
 

@@ -36,9 +36,8 @@ static void measure(struct pace *p)
 {
     uint64_t n = 0;
     unsigned i = 0;
-    for (; i < PACE_BUCKETS - 1; i++)
-        if ((n += p->bucket[i]) * 10 >= p->count * 9)
-            break;
+    while (i < PACE_BUCKETS - 1 && (n += p->bucket[i]) * 10 < p->count * 9)
+        i++;
     p->usual_us = (int64_t)pace_bucket_end_ms(i) * 1000;
 }
 
@@ -176,13 +175,11 @@ void paces_load(struct engine *e)
     struct store_cursor c;
     enum store_rc rc = store_cursor_open(e->t, TABLE_PACE, &c);
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
-        uint32_t id = key_get_u32(c.key.p);
-        struct pace *p = id && id <= e->meta.station ? pace_of(e, e->station[id - 1]) : NULL;
+        uint32_t id = number_of_key(e, &c, 4, e->meta.station);
+        struct pace *p = id ? pace_of(e, e->station[id - 1]) : NULL;
         struct rdr r = rdr_on(c.val.p, c.val.n);
-        if (!p) {
-            fail(e, STORE_CORRUPT);
+        if (!p)
             break;
-        }
         if (!pace_read(p, &r))
             fail(e, STORE_CORRUPT);
         measure(p);

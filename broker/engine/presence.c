@@ -98,9 +98,9 @@ void presence_load(struct engine *e)
     struct store_cursor c;
     enum store_rc rc = store_cursor_open(e->t, TABLE_PRESENCE, &c);
     for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !e->rc; rc = store_next(&c)) {
-        uint32_t id = key_get_u32(c.key.p);
+        uint32_t id = number_of_key(e, &c, 4, e->meta.hub);
         struct rdr r = rdr_on(c.val.p, c.val.n);
-        if (c.key.n != 4 || !id || id > e->meta.hub || !e->hub[id - 1] || !presence_read(&e->hub[id - 1]->presence, &r))
+        if (id && !presence_read(&e->hub[id - 1]->presence, &r))
             fail(e, STORE_CORRUPT);
     }
     walked(e, rc);

@@ -187,21 +187,16 @@ static size_t words(const struct ld_station *def, const struct slp_list *given, 
 }
 
 /* For its author, until the time is over; at once for everybody if the line says so, or if he may not work there any more. */
-static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint32_t work, int64_t us,
+static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t work, int64_t us,
                             struct aentry *verdict, struct aseg *s)
 {
-    uint8_t *h = unit_head(e, r, unit, true);
-    if (!h || us == 0)
-        return;
     uint8_t *t = unit_station(h, work);
-    uint64_t newest = get_u48(t + ST_ASSIGN), result = get_u48(t + ST_RESULT);
-    struct link f = from_whom(e, newest, result);
-    if (!f.no || !worker_at(e, f.a->worker)->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker) ||
-        !(h = unit_head(e, r, unit, true)))
+    struct link f = from_whom(e, us ? get_u48(t + ST_ASSIGN) : 0, get_u48(t + ST_RESULT));
+    if (!f.no || !worker_at(e, f.a->worker)->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker))
         return;
     struct range one = { unit, 1 };
     struct ranges rs = { 1, 1, &one, 1 };
-    unit_station(h, work)[ST_FLAGS] |= STATE_FLAG_AUTHORS;
+    t[ST_FLAGS] |= STATE_FLAG_AUTHORS;
     verdict->due_us = e->now_us + us;
     assign_dirty(e, s);
     delay_put(e, &r->rq[work], verdict->due_us, WHY_OFFERED, &rs);
@@ -214,8 +209,7 @@ static void block_again(struct engine *e, struct run *r, uint64_t unit, uint8_t 
     v[ST_ATTEMPTS] = 0;
     v[ST_FLAGS] &= (uint8_t)~STATE_FLAG_EXHAUSTED;
     put_u16(h + UH_LEFT, (uint16_t)(get_u16(h + UH_LEFT) + 1)); /* the work is to be done once more */
-    if (t[ST_ROUND] < UINT8_MAX)
-        t[ST_ROUND]++;
+    t[ST_ROUND] += t[ST_ROUND] < UINT8_MAX;
     t[ST_ATTEMPTS] = 0;
     ev_task(e, EV_TASKS_BLOCKED, r, r->rq[idx].st, 0, unit, 1);
     ev_order(e);
@@ -265,15 +259,15 @@ bool review_goes_on(struct engine *e, struct aseg *s, uint64_t no, int verdict, 
     task_set(e, r, h, work, TASK_READY);
     queue_ready(e, &r->rq[work], LANE_RETURNED, a->unit, WHY_REJECTED);
     ev_order(e);
-    keep_for_author(e, r, a->unit, work, v->return_us, a, s);
+    keep_for_author(e, r, a->unit, h, work, v->return_us, a, s);
     nobody_check(e, &r->rq[work], a->unit);
     return false;
 }
 
 int64_t review_rest_us(struct engine *e, uint64_t newest)
 {
-    struct aseg *s = newest ? assign_find(e, newest) : NULL;
-    return s && assign_entry(s, newest)->state > ASSIGN_STARTED ? assign_entry(s, newest)->due_us : 0;
+    struct link x = chain_at(e, newest);
+    return x.no && x.a->state > ASSIGN_STARTED ? x.a->due_us : 0;
 }
 
 /* An entry of an earlier round may be due while a later one's time is not over: the verdict's assignment says until when. */
@@ -285,7 +279,7 @@ void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx)
         return;
     const uint8_t *v = unit_station(h, (uint32_t)review);
     struct link f = from_whom(e, get_u48(v + ST_ASSIGN), get_u48(v + ST_RESULT));
-    if (!f.no || f.a->due_us > e->now_us || !(h = unit_head(e, r, unit, true)))
+    if (!f.no || f.a->due_us > e->now_us)
         return;
     uint8_t *t = unit_station(h, idx);
     t[ST_FLAGS] &= (uint8_t)~STATE_FLAG_AUTHORS;

@@ -84,15 +84,19 @@ static void read_stored(struct engine *e, struct skip *k)
     k->seg = rdr_u64(&r);
     k->unit = rdr_u64(&r);
     uint16_t n = rdr_u16(&r);
-    struct span *s = n <= SPANS_MAX ? grow(e, k->v, &k->cap, n + 1u, sizeof *s) : NULL;
-    for (uint16_t i = 0; s && i < n; i++) {
-        uint64_t from = rdr_u64(&r);
-        s[i] = (struct span){ from, rdr_u64(&r) };
+    if (n > SPANS_MAX) {
+        fail(e, STORE_CORRUPT);
+        return;
     }
-    if (s)
-        k->v = s;
-    k->n = s ? n : 0;
-    if (r.bad || (!s && !e->rc))
+    struct span *s = grow(e, k->v, &k->cap, n + 1u, sizeof *s);
+    if (!s)
+        return;
+    k->v = s;
+    for (; k->n < n; k->n++) {
+        uint64_t from = rdr_u64(&r);
+        s[k->n] = (struct span){ from, rdr_u64(&r) };
+    }
+    if (r.bad)
         fail(e, STORE_CORRUPT);
 }
 

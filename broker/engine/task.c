@@ -172,18 +172,24 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
         history_add(e, s->run, a->unit, s->st->idx, why, no, a->worker, reason, n);
 }
 
+/* The assignment ends without a result; the head of its unit, if the task is this assignment's still. */
+static uint8_t *end_current(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
+{
+    bool open = current(e, s, no) != NULL;
+    task_end_return(e, s, no, why, reason, n);
+    return open ? unit_head(e, s->run, assign_entry(s, no)->unit, true) : NULL;
+}
+
 void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n)
 {
     if (has_copies(s->st)) {
         copies_returned(e, s, no, why, reason, n, 0);
         return;
     }
-    uint8_t *h = current(e, s, no);
     uint64_t unit = assign_entry(s, no)->unit;
-    task_end_return(e, s, no, why, reason, n);
+    uint8_t *h = end_current(e, s, no, why, reason, n);
     if (!h)
         return;
-    h = unit_head(e, s->run, unit, true);
     if (why == WHY_DECLINED)
         unit_station(h, s->st->idx)[ST_FLAGS] =
             (uint8_t)((unit_station(h, s->st->idx)[ST_FLAGS] | STATE_FLAG_DECLINED) & ~STATE_FLAG_AUTHORS);
@@ -196,8 +202,7 @@ void task_return(struct engine *e, struct aseg *s, uint64_t no, enum why why, co
 static bool attempt_over(struct engine *e, struct aseg *s, uint8_t *h, uint64_t unit, const char *reason, size_t n)
 {
     uint8_t *t = unit_station(h, s->st->idx);
-    if (t[ST_ATTEMPTS] < 255)
-        t[ST_ATTEMPTS]++;
+    t[ST_ATTEMPTS] += t[ST_ATTEMPTS] < UINT8_MAX;
     if (t[ST_ATTEMPTS] < s->st->def->attempts)
         return false;
     task_dead(e, s->run, unit, h, s->st->idx, DEAD_ATTEMPTS, reason, n);
@@ -220,9 +225,7 @@ void task_expire(struct engine *e, struct aseg *s, uint64_t no)
         copies_returned(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1, 0);
         return;
     }
-    bool open = current(e, s, no) != NULL;
-    task_end_return(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1);
-    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    uint8_t *h = end_current(e, s, no, WHY_EXPIRED, lease, sizeof lease - 1);
     if (h && !attempt_over(e, s, h, unit, lease, sizeof lease - 1)) {
         task_set(e, s->run, h, s->st->idx, TASK_READY);
         queue_ready(e, &s->run->rq[s->st->idx], LANE_RETURNED, unit, WHY_EXPIRED);
@@ -257,9 +260,7 @@ static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct
         copies_returned(e, s, no, WHY_FAILED, it->reason.p, it->reason.n, (int64_t)it->delay_us);
         return;
     }
-    bool open = current(e, s, no) != NULL;
-    task_end_return(e, s, no, WHY_FAILED, it->reason.p, it->reason.n);
-    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    uint8_t *h = end_current(e, s, no, WHY_FAILED, it->reason.p, it->reason.n);
     if (!h || attempt_over(e, s, h, unit, it->reason.p, it->reason.n))
         return;
     int64_t us =
@@ -270,14 +271,11 @@ static void act_fail(struct engine *e, struct aseg *s, uint64_t no, const struct
 /* Not now, uncounted: the task waits, so that it does not come back to the next free slot at once. */
 static void act_release_later(struct engine *e, struct aseg *s, uint64_t no, const struct slp_item_act *it)
 {
-    uint64_t unit = assign_entry(s, no)->unit;
     if (has_copies(s->st)) {
         copies_returned(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n, (int64_t)it->delay_us);
         return;
     }
-    bool open = current(e, s, no) != NULL;
-    task_end_return(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
-    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    uint8_t *h = end_current(e, s, no, WHY_RELEASED, it->reason.p, it->reason.n);
     if (h)
         rest(e, s, no, h, WHY_RELEASED, (int64_t)it->delay_us);
 }
@@ -289,9 +287,7 @@ static void act_bury(struct engine *e, struct aseg *s, uint64_t no, const struct
         copies_returned(e, s, no, WHY_BURIED, it->reason.p, it->reason.n, 0);
         return;
     }
-    bool open = current(e, s, no) != NULL;
-    task_end_return(e, s, no, WHY_BURIED, it->reason.p, it->reason.n);
-    uint8_t *h = open ? unit_head(e, s->run, unit, true) : NULL;
+    uint8_t *h = end_current(e, s, no, WHY_BURIED, it->reason.p, it->reason.n);
     if (h)
         task_dead(e, s->run, unit, h, s->st->idx, DEAD_BURIED, it->reason.p, it->reason.n);
 }

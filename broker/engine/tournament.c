@@ -44,7 +44,7 @@ void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struc
     }
     jury_order(r->id, unit, juror, n, order);
     slp_pack_array(&e->b1, n);
-    for (uint32_t i = 0; i < n && !e->rc; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         struct slp_list l;
         if (!result_values(e, result[order[i]], jury->partner, &l))
             return;
@@ -64,7 +64,7 @@ static void place(struct engine *e, struct run *r, uint64_t unit, uint32_t of, c
 {
     uint8_t places[SL_COPIES_MAX];
     jury_places(score, won, entries->n, places);
-    for (uint32_t i = 0; i < entries->n && !e->rc; i++) {
+    for (uint32_t i = 0; i < entries->n; i++) {
         struct link x = chain_at(e, entries->no[i]);
         if (!x.no)
             return;
@@ -155,17 +155,14 @@ void tournament_decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *
         score[entry_of[i]]++;
     }
     jury_decide(jury, score, entries.n, &j);
-    switch (j.what) {
-    case AGREE_MORE:
+    if (j.what == AGREE_MORE) {
         copies_want(e, r, unit, unit_station(head, idx), idx, votes->n + j.more, WHY_COPIES);
         copies_settle(e, r, unit, head, idx, WHY_COPIES);
-        break;
-    case AGREE_FAIL:
+    } else if (j.what == AGREE_FAIL) {
         snprintf(why, sizeof why, "no winner: of %u votes %u are for one entry, and as many for another", j.cast,
                  j.votes);
         copies_park(e, r, unit, head, idx, DEAD_NO_AGREEMENT, why, strlen(why));
-        break;
-    case AGREE_DONE: {
+    } else {
         const struct agree_verdict v = { .what = AGREE_DONE,
                                          .rule = j.rule,
                                          .winner = j.winner,
@@ -177,7 +174,5 @@ void tournament_decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *
         for (uint32_t i = 0; votes->n > 1 && i < votes->n; i++)
             repute_outcome(e, r->rq[idx].st, votes->worker[i], entry_of[i] == j.winner);
         flow_done(e, r, unit, idx);
-        break;
-    }
     }
 }

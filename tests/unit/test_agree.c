@@ -157,6 +157,10 @@ static void texts_agree_to_the_byte_unless_told_otherwise(void **state)
     assert_false(same_texts(&p, "×", "÷")); /* 0xd7 is no letter */
     assert_false(same_texts(&p, "ab", "abc"));
     assert_false(same_texts(&p, "abc", "ab"));
+    slp_pack_str(answer(&p), "ab\0", 3);
+    slp_pack_cstr(answer(&p), "ab");
+    assert_false(same(&p)); /* a NUL is a letter, too */
+    assert_true(same_texts(&p, "a\xc2\xa0z\rb", "a z b"));
     close_poll(&p);
     open_poll(&p, "copies: {min: 2}\n    agree: {method: plurality, ties: first, ignore: [space]}",
               "{name: f, type: short_answer}");
@@ -213,6 +217,11 @@ static void numbers_agree_by_value(void **state)
     assert_false(same_number_texts(&p, "10", "10.050001"));
     assert_true(same_number_texts(&p, "-0.02", "0.03"));
     assert_true(same_number_texts(&p, "1e-9", "0"));
+    assert_true(same_number_texts(&p, "1.00000000000000000000001", "1.01"));
+    assert_true(
+        same_number_texts(&p, "1e20", "100000000000000000000")); /* so large that only what is equal is the same */
+    assert_false(same_number_texts(&p, "1e20", "100000000000000000000.01"));
+    assert_false(same_number_texts(&p, "1e20", "1"));
     assert_true(same_doubles(&p, 2.50, 2.55));
     assert_true(same_number_texts(&p, "99999999999999999999999", "99999999999999999999999"));
     assert_false(same_number_texts(&p, "99999999999999999999999", "99999999999999999999998"));
@@ -294,6 +303,18 @@ static void the_posterior_is_that_of_the_formula(void **state)
     assert_in_range(p.v.confidence_micros, 49999, 50000);
     assert_int_equal(p.v.what, AGREE_MORE);
     assert_int_equal(p.v.winner, 0);
+    close_poll(&p);
+}
+
+static void where_there_is_only_one_answer_to_give_it_is_certain(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, "copies: {min: 2, max: 3}\n    agree: {method: posterior, confidence: 0.9}",
+              "{name: f, type: radio, options: [a], required: true}");
+    say_all(&p, "aa");
+    assert_int_equal(p.v.what, AGREE_DONE);
+    assert_int_equal(p.v.confidence_micros, 1000000);
     close_poll(&p);
 }
 
@@ -558,6 +579,7 @@ int main(void)
         cmocka_unit_test(lists_agree_in_any_order),
         cmocka_unit_test(only_the_fields_named_must_agree),
         cmocka_unit_test(the_posterior_is_that_of_the_formula),
+        cmocka_unit_test(where_there_is_only_one_answer_to_give_it_is_certain),
         cmocka_unit_test(without_control_answers_two_options_stay_even),
         cmocka_unit_test(the_order_of_answers_does_not_move_a_posterior),
         cmocka_unit_test(extreme_qualities_stay_in_bounds),
