@@ -443,6 +443,7 @@ void engine_close(struct engine **pe)
     free(e->guard_of_all);
     free(e->pick);
     free(e->picked);
+    free(e->parted);
     free(e->pending);
     free(e->dirty_rq);
     free(e->dirty_run);
@@ -573,6 +574,7 @@ static void on_boot(struct engine *e, const struct input *in)
         if (e->run[i])
             run_activate(e, e->run[i]);
     e->booting = false; /* from here on, a run that wakes up begins at the present */
+    nobody_boot(e);
 }
 
 enum store_rc engine_step(struct engine *e, const struct input *in)
@@ -599,6 +601,7 @@ enum store_rc engine_step(struct engine *e, const struct input *in)
         hubs_tick(e);
         shifts_tick(e);
         days_tick(e);
+        staff_step(e);
         sweeps_step(e);
         arrivals_tick(e);
         presence_tick(e);
@@ -625,7 +628,7 @@ int64_t engine_elapsed_us(const struct engine *e)
 }
 bool engine_backlog(const struct engine *e)
 {
-    return e->sweeps || e->shifts_settling || days_backlog(e) || e->skills_back || e->bars_anew ||
+    return e->sweeps || e->heads_counting || e->shifts_settling || days_backlog(e) || e->skills_back || e->bars_anew ||
            e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
 }
 

@@ -229,6 +229,7 @@ static void gate_drop(struct engine *e, uint32_t i)
     masks_news(e, i);
     masks_day(e, i);
     limit_gate_dropped(e, i);
+    staff_forget(e, g);
     m->listed -= g->listed;
     m->best -= g->prefer == LD_PREFER_BEST;
     m->by_hub -= g->prefer == LD_PREFER_HUB;
@@ -452,23 +453,6 @@ bool gate_takes(struct engine *e, uint32_t gate, const struct worker *w)
            (!g->listed || (hub_fits(e, g->def, w->hub) && team_fits(e, g->def, w->team)));
 }
 
-/* Where no hub or team is named it is a sum over profiles, which stops as soon as there are enough. */
-uint32_t gate_staff(struct engine *e, uint32_t gate)
-{
-    struct gate *g = &e->m.gate[gate];
-    uint32_t n = 0;
-    if (g->staff_at == e->staff_changes + 1)
-        return g->staff;
-    for (uint32_t i = 0; !g->listed && i < e->m.profiles && n <= STAFF_MAX; i++)
-        if (e->m.profile[i] && e->m.profile[i]->fits[gate / 64] >> (gate % 64) & 1)
-            n += e->m.profile[i]->workers;
-    for (uint32_t i = 0; g->listed && i < e->meta.worker && n <= STAFF_MAX; i++)
-        n += gate_takes(e, gate, worker_at(e, i + 1));
-    g->staff = n <= STAFF_MAX ? n : STAFF_MAX + 1;
-    g->staff_at = e->staff_changes + 1;
-    return g->staff;
-}
-
 /* ---- profiles ---- */
 
 static bool profile_slots_double(struct engine *e)
@@ -580,6 +564,7 @@ void gates_free(struct engine *e)
             free(m->profile[i]);
         }
     for (uint32_t i = 0; i < m->gates; i++) {
+        staff_forget(e, &m->gate[i]);
         free(m->gate[i].skill);
         free(m->gate[i].kin);
     }

@@ -7,6 +7,7 @@
  * process ends without a reply. So only the world's mistakes need handling on the way. Commands check first, then change. */
 #ifndef SUNLINE_ENGINE_INTERNAL_H
 #define SUNLINE_ENGINE_INTERNAL_H
+// clang-format off
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -75,6 +76,7 @@ struct station {
     struct counts c;            /* over all runs; memory only, summed at open */
     uint64_t results;           /* likewise: handed in, late ones too */
     uint64_t nobody, declined;  /* likewise: parked since nobody is left; ready, and declined by somebody (without copies) */
+    uint32_t most_shut_out;     /* of one task, as far as was seen since the start (nobody.c) */
     struct latency waited, worked; /* since the start: ready to assigned, assigned to submitted */
     uint64_t submitted, returned; /* since the start */
     struct minute submits;
@@ -354,6 +356,9 @@ struct engine {
 
     uint64_t staff_changes; /* who is on rosters and what they can, since the start */
     bool staff_gained, staff_lost; /* by this frame */
+    bool heads_news;          /* at some gate, by this step (staff.c) */
+    uint32_t heads_counting;
+    uint32_t *parted, parted_cap; /* nobody.c: who was shut out of the task at hand */
     struct sweep *sweep;
     uint32_t sweeps, sweep_cap;
 
@@ -573,10 +578,21 @@ struct profile *profile_for(struct engine *e, uint8_t kind, const struct skill_s
 void profile_drop(struct engine *e, struct profile **p);
 void gates_free(struct engine *e);
 bool gate_takes(struct engine *e, uint32_t gate, const struct worker *w); /* is he on a roster, and passes it? */
-uint32_t gate_staff(struct engine *e, uint32_t gate); /* how many such there are; STAFF_MAX + 1: more than that */
 /* May a worker of this kind, skills, hub and team work at the station at all? If not, why tells (may be NULL), and *code as in `why`. */
 bool station_takes(struct engine *e, const struct worker *w, const struct station *s, char *why, size_t why_size, int *code);
 void hub_named_check(struct engine *e, struct hub *h);
+
+/* staff.c: how many may work at a gate, and how many of them are kept out of its station */
+bool staff_known(struct engine *e, uint32_t gate, uint32_t *staff, uint32_t *out); /* false: they are being counted */
+bool staff_is_out(const struct engine *e, uint32_t gate, uint32_t worker); /* one who passes it; once it is known */
+void staff_leaves(struct engine *e, struct worker *w); /* before his place on the roster, profile or team changes */
+void staff_joins(struct engine *e, struct worker *w);  /* after it */
+void staff_measured(struct engine *e, struct worker *w, uint32_t key); /* his standing there may be another; 0: anywhere that is counted */
+void staff_anew(struct engine *e, uint32_t key); /* the station of this name asks for something else */
+void staff_step(struct engine *e);
+void staff_news(const struct engine *e, const struct station *st, bool *gained, bool *lost); /* by this step, besides rosters */
+void staff_told(struct engine *e);
+void staff_forget(struct engine *e, struct gate *g);
 
 /* bars.c: where workers are kept out */
 struct bar *bar_for(struct engine *e, const uint32_t *key, uint32_t n); /* ascending; one user more. NULL for none (or after fail()) */
@@ -591,6 +607,7 @@ struct bar *standing_bar(struct engine *e, struct worker *w); /* of one who is s
 void standing_measured(struct engine *e, uint32_t worker, uint32_t key); /* something was: at the end of the command his bar is made anew */
 void standings_settle(struct engine *e);
 void standing_sign_off(struct engine *e, struct worker *w);
+bool standing_out(struct engine *e, const struct worker *w, uint32_t key); /* is he kept out? By his bar, while it is known */
 bool standing_refuses(struct engine *e, const struct station *st, uint32_t worker); /* no result of his counts there now */
 /* What keeps him from the station, as `why` tells it; false: nothing. */
 bool standing_why(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size, int *code);
@@ -732,12 +749,12 @@ void review_offer(struct engine *e, struct run *r, uint64_t unit, uint32_t idx);
 bool review_context(struct engine *e, struct run *r, uint64_t unit, const struct station *st, size_t room); /* goes into what is shown */
 
 /* nobody.c: tasks for which nobody is left of those who are registered */
-#define NOBODY_TEXT 240
-#define STAFF_MAX 1000 /* where more than so many pass the gate, somebody is */
+#define NOBODY_TEXT 300
 void nobody_check(struct engine *e, struct rq *q, uint64_t unit); /* parks it if it is ready and one of these; else nothing */
 bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t size); /* is it one, whatever its state? Then why says so */
-static inline bool dead_for_want(uint8_t why) { return why == DEAD_NOBODY || why == DEAD_NO_JURY; }
-void nobody_rosters(struct engine *e);                           /* the end of a step: somebody came or can more than before; left, or can less */
+static inline bool dead_for_want(uint8_t why) { return why >= DEAD_NOBODY && why <= DEAD_KEPT_OUT; }
+void nobody_boot(struct engine *e);
+void nobody_rosters(struct engine *e);                           /* the end of a step: somebody came, can more than before or may come back; left, can less or is kept out */
 bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows); /* of their sweeps; true: at the end */
 bool nobody_step_unstaffed(struct engine *e, struct sweep *s, uint32_t units);
 

@@ -2,10 +2,12 @@
  * docs/adr/0013-matching.md. */
 #ifndef SUNLINE_MATCHER_H
 #define SUNLINE_MATCHER_H
+// clang-format off
 #include "broker/engine/order.h"
 #include "proto/linedef.h"
 
 struct engine;
+struct heads;
 struct limit;
 struct run;
 struct station;
@@ -31,8 +33,9 @@ struct gate {
     struct limit *limit;          /* its stations have this one: a gate of their own; NULL: they have none */
     uint32_t limit_next;          /* number + 1 of the limit's next gate */
     uint64_t *kin;                /* gates with which it shares workers; perhaps some more */
-    uint32_t staff;               /* how many workers on rosters pass it, as of ... (gate_staff) */
+    uint32_t staff;               /* how many workers on rosters pass it, as of ... (staff.c) */
     uint64_t staff_at;            /* ... staff_changes + 1 */
+    struct heads *heads;          /* the same where it must be counted; NULL: nobody asked yet */
     uint64_t clock[SL_PRIORITY_MAX + 1]; /* by priority: the virtual time of the run served last; memory only */
     uint32_t awake[SL_PRIORITY_MAX + 1]; /* queues of such runs that may have work here */
     uint16_t others;                     /* match_gates_anew: bits of priorities of which somebody is awake here already */

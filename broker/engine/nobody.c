@@ -1,13 +1,14 @@
 /* Tasks for which nobody is left. There may come a moment when of all who are registered, on whatever roster, nobody may be given a task any more: each of
- * those who pass the station's gate has declined it, or did what shuts him out, or, where several answers are wanted, has answered. Such a task must not wait for ever: it
- * is parked, and says why. docs/adr/0016-tournaments.md has the argument.
+ * those who pass the station's gate has declined it, or did what shuts him out, or, where several answers are wanted, has answered, or is kept out of the station: suspended, in
+ * training, or short of what it requires. Such a task must not wait for ever: it is parked, and says why. docs/adr/0016-tournaments.md has the argument.
  *
  *   looked at   when the task is ready and, with copies, nobody holds another place of it: as it becomes ready, and as its last holder answers, declines or gives it back
- *   and         by a sweep over what is ready at a station, after a roster lost somebody who may have been the last
- *   brought     back by a sweep over what was parked so at a station, after a roster gained somebody
+ *   and         by a sweep over what is ready at a station, after a roster lost somebody, or somebody was kept out, who may have been the last
+ *   brought     back by a sweep over what was parked so at a station, after a roster gained somebody, or somebody may come back
  *
- * A task waits where nobody passes the gate and nobody has had it: whoever may do it may come yet. Signed in or not, on shift or not makes no difference: only who is
- * registered. Nor whose alone a task is for a while after a review: that time ends. Counting them stops at STAFF_MAX; where more pass the gate, a task is not looked at.
+ * A task waits where nobody may do anything at the station now and nobody has had it: that is a matter of the station, not of the task. Of a jury it is parked even then: its
+ * entries are somebody's work, and wait. Signed in or not, on shift or not makes no difference: only who is registered. Nor whose alone a task is for a while after a review:
+ * that time ends. How many are left is exact, however many there are (staff.c); while they are being counted no task is looked at, and all are when that is over.
  *
  * Each queue counts what was parked so, and what of a station without copies is ready and was declined: so a roster's change costs nothing where there is
  * nothing to find. */
@@ -17,21 +18,22 @@
 #include "broker/engine/copies.h"
 
 struct taken_part {
-    uint32_t n, staff; /* how many of the staff are shut out, and how many there are */
-    uint32_t who[STAFF_MAX + 1];
-    bool had; /* somebody has had the task itself, whether he is on a roster or not */
+    uint32_t n,
+        n_out; /* how many of the staff are shut out of the task, and how many of these are kept out of the station, too */
+    uint32_t staff, out; /* how many there are, and how many of them are kept out */
+    bool had;            /* somebody has had the task itself, whether he is on a roster or not */
 };
 
+/* Into e->parted, perhaps more than once. */
 static void shut_out(struct engine *e, uint32_t gate, struct taken_part *p, uint32_t worker)
 {
-    const struct worker *w = worker_at(e, worker);
-    if (!gate_takes(e, gate, w))
+    if (!gate_takes(e, gate, worker_at(e, worker)))
         return;
-    for (uint32_t i = 0; i < p->n; i++)
-        if (p->who[i] == worker)
-            return;
-    assert(p->n < STAFF_MAX);
-    p->who[p->n++] = worker;
+    uint32_t *v = grow(e, e->parted, &e->parted_cap, p->n + 1, sizeof *v);
+    if (!v)
+        return;
+    e->parted = v;
+    v[p->n++] = worker;
 }
 
 /* Those who were given the task and will not be again. An answer is the end of that only where it has copies: a review may send others back. */
@@ -51,6 +53,26 @@ static void shut_out_before(struct engine *e, uint32_t gate, struct taken_part *
     for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
         if (x.a->state == ASSIGN_COUNTED)
             shut_out(e, gate, p, x.a->worker);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Each of them once. */
+static void each_once(struct engine *e, uint32_t gate, struct taken_part *p)
+{
+    uint32_t *v = e->parted, n = 0;
+    if (p->n > 1)
+        sort(e, v, p->n, sizeof *v, by_number);
+    for (uint32_t i = 0; i < p->n; i++)
+        if (!i || v[i] != v[i - 1]) {
+            n++;
+            p->n_out += staff_is_out(e, gate, v[i]);
+        }
+    p->n = n;
 }
 
 /* So many at most did what comes before a task of this station, and are shut out by that. Of work that is never reviewed one result counts. */
@@ -81,12 +103,8 @@ static bool nobody_left(struct engine *e, struct rq *q, uint64_t unit, struct ta
     if (!t || (!has_copies(q->st) && !s->not_did_count && !(t[ST_FLAGS] & STATE_FLAG_DECLINED)))
         return false;
     uint32_t gate = gate_of(e, q->st);
-    if (gate == UINT32_MAX)
-        return false;
-    p->staff = gate_staff(e, gate);
-    p->n = 0;
-    p->had = false;
-    if (p->staff > STAFF_MAX || surely_enough(q->st, t, p->staff))
+    *p = (struct taken_part){ 0 };
+    if (gate == UINT32_MAX || !staff_known(e, gate, &p->staff, &p->out) || surely_enough(q->st, t, p->staff - p->out))
         return false;
     uint64_t newest = get_u48(t + ST_ASSIGN), before[SL_LINE_STATIONS_MAX];
     for (uint32_t i = 0; i < s->not_did_count; i++)
@@ -94,7 +112,10 @@ static bool nobody_left(struct engine *e, struct rq *q, uint64_t unit, struct ta
     shut_out_by_it(e, q->st, gate, p, newest);
     for (uint32_t i = 0; i < s->not_did_count && !e->rc; i++)
         shut_out_before(e, gate, p, before[i]);
-    return !e->rc && p->n == p->staff && (p->n || p->had);
+    each_once(e, gate, p);
+    if (p->n > q->st->most_shut_out)
+        q->st->most_shut_out = p->n;
+    return !e->rc && p->n - p->n_out == p->staff - p->out && (p->n || p->had || s->type == LD_JURY);
 }
 
 static bool held(const struct station *st, const uint8_t *t)
@@ -102,23 +123,44 @@ static bool held(const struct station *st, const uint8_t *t)
     return has_copies(st) && t[ST_HELD];
 }
 
-static void say_why(const struct station *st, const uint8_t *t, uint32_t staff, char *why, size_t size)
+static enum dead_why dead_why(const struct station *st, const struct taken_part *p)
 {
+    return st->def->type == LD_JURY ? DEAD_NO_JURY : p->out ? DEAD_KEPT_OUT : DEAD_NOBODY;
+}
+
+/* "of 3 workers who may do it, all have declined it" */
+static void say_who(const char *may, const char *have, const struct taken_part *p, char *who, size_t size)
+{
+    static const char out[] = "kept out (suspended, in training or short of what the station requires)";
+    if (!p->staff)
+        snprintf(who, size, "no worker is registered who may %s", may);
+    else if (!p->out)
+        snprintf(who, size, "of %u workers who may %s, all have %s", p->staff, may, have);
+    else if (p->out == p->staff)
+        snprintf(who, size, "all %u workers who may %s are %s", p->staff, may, out);
+    else
+        snprintf(who, size, "of %u workers who may %s, %u %s %s and the others have %s", p->staff, may, p->out,
+                 p->out == 1 ? "is" : "are", out, have);
+}
+
+static void say_why(const struct station *st, const uint8_t *t, const struct taken_part *p, char *why, size_t size)
+{
+    char who[NOBODY_TEXT - 60];
     bool jury = st->def->type == LD_JURY;
     if (!has_copies(st)) {
-        snprintf(why, size, "nobody is left: of %u workers who may %s it, all have declined it%s", staff,
-                 is_review(st) ? "review" : "do",
-                 st->def->not_did_count ? " or had a part in what it builds upon" : "");
+        say_who(is_review(st) ? "review it" : "do it",
+                st->def->not_did_count ? "declined it or had a part in what it builds upon" : "declined it", p, who,
+                sizeof who);
+        snprintf(why, size, "nobody is left: %s", who);
         return;
     }
     unsigned has = t[ST_COUNTED], wants = has + copies_open(st->def, t);
-    snprintf(why, size,
-             "nobody is left: of %u %s wanted %u are in, and of %u workers who may %s, all have had a part in it",
-             wants,
+    say_who(jury ? "judge" : "answer", "had a part in it", p, who, sizeof who);
+    snprintf(why, size, "nobody is left: of %u %s wanted %u are in, and %s", wants,
              jury                             ? "votes"
              : st->def->type == LD_TOURNAMENT ? "entries"
                                               : "answers",
-             has, staff, jury ? "judge" : "answer");
+             has, who);
 }
 
 void nobody_check(struct engine *e, struct rq *q, uint64_t unit)
@@ -131,12 +173,11 @@ void nobody_check(struct engine *e, struct rq *q, uint64_t unit)
         return;
     if (!(h = unit_head(e, q->run, unit, true)))
         return;
-    say_why(q->st, unit_station(h, q->st->idx), p.staff, why, sizeof why);
+    say_why(q->st, unit_station(h, q->st->idx), &p, why, sizeof why);
     if (has_copies(q->st))
-        copies_park(e, q->run, unit, h, q->st->idx, q->st->def->type == LD_JURY ? DEAD_NO_JURY : DEAD_NOBODY, why,
-                    strlen(why));
+        copies_park(e, q->run, unit, h, q->st->idx, dead_why(q->st, &p), why, strlen(why));
     else
-        task_dead(e, q->run, unit, h, q->st->idx, DEAD_NOBODY, why, strlen(why));
+        task_dead(e, q->run, unit, h, q->st->idx, dead_why(q->st, &p), why, strlen(why));
 }
 
 bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t size)
@@ -146,7 +187,7 @@ bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t
     if (!h || held(q->st, unit_station(h, q->st->idx)) || !nobody_left(e, q, unit, &p) ||
         !(h = unit_head(e, q->run, unit, false)))
         return false;
-    say_why(q->st, unit_station(h, q->st->idx), p.staff, why, size);
+    say_why(q->st, unit_station(h, q->st->idx), &p, why, size);
     return true;
 }
 
@@ -156,9 +197,9 @@ static bool bring_back(struct engine *e, struct rq *q, uint64_t unit)
     static const char why[] = "somebody has come who may do it";
     char still[NOBODY_TEXT];
     uint8_t *h = unit_head(e, q->run, unit, false);
-    uint32_t gate = gate_of(e, q->st);
+    uint32_t gate = gate_of(e, q->st), staff, out;
     if (!h || h[UH_STATE] != UNIT_OPEN || unit_station(h, q->st->idx)[ST_STATE] != TASK_DEAD || gate == UINT32_MAX ||
-        !gate_staff(e, gate) || nobody_for(e, q, unit, still, sizeof still))
+        !staff_known(e, gate, &staff, &out) || staff == out || nobody_for(e, q, unit, still, sizeof still))
         return false;
     if (!(h = unit_head(e, q->run, unit, true)))
         return false;
@@ -179,27 +220,52 @@ static bool waits_to_begin(const struct engine *e, enum sweep_what what, uint32_
     return false;
 }
 
+#define LEFT_MAX 1000 /* so many may have declined one task before the start without being seen since */
+
 /* Where of all that is ready something may be whose last one has left: without copies, what was declined or builds upon other work. */
 static bool may_be_whose_last(struct engine *e, struct station *st)
 {
-    if (!st->c.n[TASK_READY] || (!has_copies(st) && !st->declined && !st->def->not_did_count))
+    uint32_t staff, out, most = most_before(st) + (has_copies(st) ? COUNTED_MAX : 0);
+    bool many = has_copies(st) || st->declined;
+    if (!st->c.n[TASK_READY] || (!many && !st->def->not_did_count))
         return false;
-    uint32_t gate = gate_of(e, st), staff = gate == UINT32_MAX ? UINT32_MAX : gate_staff(e, gate);
-    return staff <= STAFF_MAX && (has_copies(st) || st->declined || staff <= most_before(st));
+    if (many && most < LEFT_MAX)
+        most = LEFT_MAX;
+    if (many && most < st->most_shut_out)
+        most = st->most_shut_out;
+    uint32_t gate = gate_of(e, st);
+    return gate != UINT32_MAX && staff_known(e, gate, &staff, &out) && staff - out <= most;
 }
 
 void nobody_rosters(struct engine *e)
 {
-    bool gained = e->staff_gained, lost = e->staff_lost;
-    if (!gained && !lost)
+    bool gained = e->staff_gained, lost = e->staff_lost, more, fewer;
+    if (!gained && !lost && !e->heads_news)
         return;
     e->staff_gained = e->staff_lost = false;
     for (uint32_t i = 0; i < e->meta.station && !e->rc; i++) {
         struct station *st = e->station[i];
-        if (gained && st->nobody && !waits_to_begin(e, SWEEP_STAFFED, st->id))
+        staff_news(e, st, &more, &fewer);
+        if ((gained || more) && st->nobody && !waits_to_begin(e, SWEEP_STAFFED, st->id))
             sweep_start(e, SWEEP_STAFFED, 0, st->id, "", 0);
-        if (lost && may_be_whose_last(e, st) && !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
+        if ((lost || fewer) && may_be_whose_last(e, st) && !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
             sweep_start(e, SWEEP_UNSTAFFED, 0, st->id, "", 0);
+    }
+    staff_told(e);
+}
+
+/* What was being counted, is counted anew: its end starts sweeps. */
+void nobody_boot(struct engine *e)
+{
+    uint32_t staff, out;
+    for (uint32_t i = 0; i < e->m.gates; i++)
+        staff_forget(e, &e->m.gate[i]);
+    for (uint32_t i = 0; i < e->meta.station && !e->rc; i++) {
+        struct station *st = e->station[i];
+        st->most_shut_out = 0;
+        uint32_t gate = st->nobody ? gate_of(e, st) : UINT32_MAX;
+        if (!may_be_whose_last(e, st) && gate != UINT32_MAX)
+            staff_known(e, gate, &staff, &out);
     }
 }
 

@@ -59,6 +59,7 @@
  * the step from the old one (upgrade.c); keep a store made by each released version in the tests. */
 #ifndef SUNLINE_ENGINE_RECORDS_H
 #define SUNLINE_ENGINE_RECORDS_H
+// clang-format off
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
@@ -71,7 +72,7 @@ enum assign_state { ASSIGN_HANDED, ASSIGN_STARTED, ASSIGN_COUNTED, ASSIGN_LATE, 
 /* Why a task became ready, or an assignment ended without a result; numbers are part of events and of the protocol. */
 enum why { WHY_NEW, WHY_UPSTREAM, WHY_DELAY, WHY_RELEASED, WHY_DECLINED, WHY_EXPIRED, WHY_FAILED, WHY_REQUEUED, WHY_RECALLED, WHY_BURIED, WHY_DROPPED, WHY_COPIES, WHY_REJECTED, WHY_OFFERED,
            WHY_STAFFED = 15, WHY_SUSPENDED = 17 };
-enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT, DEAD_REJECTED, DEAD_NOBODY = 6, DEAD_NO_JURY };
+enum dead_why { DEAD_ATTEMPTS, DEAD_BURIED, DEAD_TOO_BIG, DEAD_NO_AGREEMENT, DEAD_REJECTED, DEAD_NOBODY = 6, DEAD_NO_JURY, DEAD_KEPT_OUT };
 enum run_state { RUN_OPEN, RUN_CLOSED, RUN_DONE, RUN_CANCELLED, RUN_DELETING };
 enum sweep_what { SWEEP_RECALL_RUN = 1, SWEEP_RECALL_STATION, SWEEP_CANCEL, SWEEP_DELETE, SWEEP_REQUEUE, SWEEP_DROP, SWEEP_STAFFED, SWEEP_UNSTAFFED };
 enum line_state { LINE_ACTIVE, LINE_PAUSED, LINE_DELETED };

@@ -168,8 +168,7 @@ struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key)
     return r;
 }
 
-/* For a look alone: the record at hand, or read into *alone. */
-static const struct repute *peek(struct engine *e, uint32_t worker, uint32_t key, struct repute *alone)
+const struct repute *repute_look(struct engine *e, uint32_t worker, uint32_t key, struct repute *alone)
 {
     const struct repute *r = at_hand(e, worker, key);
     if (r)
@@ -316,7 +315,7 @@ uint8_t repute_class(struct engine *e, uint32_t worker)
 {
     static const uint8_t quality[] = { MEASURE_AGREED, MEASURE_GOLD, MEASURE_APPROVED, MEASURE_BEATEN };
     struct repute alone;
-    const struct repute *r = peek(e, worker, 0, &alone);
+    const struct repute *r = repute_look(e, worker, 0, &alone);
     uint32_t kept = 256 - share(e, r, MEASURE_ABANDONED, 0), pace = share(e, r, MEASURE_PACE, 256);
     uint32_t class = kept * pace / 256 * 7 / 256, n = 0, sum = 0;
     for (size_t i = 0; i < sizeof quality; i++) {

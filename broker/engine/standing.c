@@ -55,6 +55,18 @@ static bool kept_out(const struct engine *e, const struct station *st, const str
     return st->def->require.of_all == !r->key && unmet(e, st, r) != NULL;
 }
 
+bool standing_out(struct engine *e, const struct worker *w, uint32_t key)
+{
+    struct repute alone;
+    const struct station *st = station_latest(e, key);
+    if (w->bar_known)
+        return bar_has(w->bar, key);
+    if (!e->station[key - 1]->guarded)
+        return false;
+    return kept_out(e, st, repute_look(e, w->id, key, &alone)) ||
+           (st->def->require.of_all && kept_out(e, st, repute_look(e, w->id, 0, &alone)));
+}
+
 /* ---- his bar ---- */
 
 struct keys {
@@ -140,6 +152,7 @@ struct bar *standing_bar(struct engine *e, struct worker *w)
     w->bar = bar_for(e, k.v, k.n);
     w->bar_known = true;
     free(k.v);
+    staff_measured(e, w, 0);
     return w->bar;
 }
 
@@ -190,8 +203,13 @@ void standings_settle(struct engine *e)
     for (uint32_t i = 0; i < e->unsettled_n && !e->rc; i++) {
         struct worker *w = worker_at(e, e->unsettled[i].worker);
         bool told = i && e->unsettled[i - 1].worker == w->id && e->unsettled[i - 1].key == e->unsettled[i].key;
-        if (w->bar_known && !told) /* else it is made when he signs in */
+        if (told)
+            continue;
+        if (w->bar_known) /* else it is made when he signs in */
             settle(e, w, e->unsettled[i].key);
+        staff_measured(e, w, e->unsettled[i].key);
+        for (uint32_t k = 0; k < e->guards_of_all; k++)
+            staff_measured(e, w, e->guard_of_all[k]);
     }
     e->unsettled_n = 0;
     if (e->bars_anew)
@@ -233,6 +251,7 @@ static void bars_step(struct engine *e)
         standing_sign_off(e, w);
         if (idle)
             idle_list(e, w);
+        staff_measured(e, w, 0);
         room--;
     }
 }
@@ -263,6 +282,7 @@ void stations_guard_newest(struct engine *e, struct line *l)
         if (asks(&v->def->stations[k]))
             station_guard(e, key);
         any = any || key->guarded;
+        staff_anew(e, key->id);
     }
     if (any)
         e->bars_anew = e->meta.worker != 0;

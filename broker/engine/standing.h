@@ -1,6 +1,7 @@
 /* A worker's standing at a station: may he be given its tasks? Kept beside what is measured of him there (repute.h), in the same record. */
 #ifndef SUNLINE_ENGINE_STANDING_H
 #define SUNLINE_ENGINE_STANDING_H
+// clang-format off
 #include "broker/engine/repute.h"
 #include "broker/store/store.h"
 #include "proto/limits.h"
@@ -31,6 +32,7 @@ struct repute {
 
 /* The record, read if it is not at hand; valid until the batch ends. NULL after fail(). Who changes it sets `dirty`. */
 struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key);
+const struct repute *repute_look(struct engine *e, uint32_t worker, uint32_t key, struct repute *alone); /* to read alone: at hand, or read into *alone */
 bool repute_decode(struct store_val v, struct repute *r); /* r is zeroed but for worker and key */
 struct worker;
 /* He may work there, or no more, and at a tournament's jury likewise; with a reason for people (cut to SL_TEXT_BYTES_MAX). Whoever comes back begins with new control answers. */

@@ -197,10 +197,11 @@ static bool leaving(const struct worker *w)
 /* Another profile or team: out of the old cell before they change. */
 static void profile_set(struct engine *e, struct worker *w, struct profile *p, uint32_t team)
 {
-    if (w->profile != p || w->team != team || !w->on_roster) {
+    bool other = w->profile != p || w->team != team || !w->on_roster;
+    if (other) {
         e->staff_gained = true;
         e->staff_lost = e->staff_lost || w->on_roster; /* he may do less than before, too */
-        e->staff_changes++;
+        staff_leaves(e, w);
     }
     if (w->profile != p || w->team != team) {
         bool was = w->signed_in;
@@ -212,6 +213,9 @@ static void profile_set(struct engine *e, struct worker *w, struct profile *p, u
     profile_drop(e, &w->profile);
     w->profile = p;
     w->team = team;
+    w->on_roster = true;
+    if (other)
+        staff_joins(e, w);
 }
 
 void worker_skills_changed(struct engine *e, struct worker *w)
@@ -294,7 +298,6 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
     profile_set(e, w, p, team);
     w->kind = (uint8_t)d->kind;
     w->capacity = (uint32_t)d->capacity;
-    w->on_roster = true;
     w->upload_mark = h->upload_mark;
     if (p)
         match_worker(e, w);
@@ -348,10 +351,10 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         s.shift = 0;
         stored_write(e, w->id, &s);
         worker_sign_off(e, w);
+        staff_leaves(e, w);
         w->on_roster = false;
         w->credit_session = 0; /* his agent forgets him: should he come back, it counts his credit from nothing */
         e->staff_lost = true;
-        e->staff_changes++;
         mask_clear(e, w);
         match_worker(e, w);
         profile_drop(e, &w->profile);

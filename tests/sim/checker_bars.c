@@ -30,6 +30,7 @@ void ck_worked(struct checker *c, const struct ck_assignment *a, bool abandoned)
     struct ck_measure *m = s ? measure(c, a->worker, &s->f) : NULL;
     if (!m)
         return;
+    m->changed = c->step;
     m->ended++;
     m->abandoned += abandoned;
 }
@@ -49,6 +50,7 @@ void ck_gold_told(struct checker *c, const struct fact *f)
         return;
     }
     struct ck_measure *m = measure(c, a->worker, &s->f);
+    m->changed = c->step;
     m->golds++;
     m->right += f->flag;
 }
@@ -57,11 +59,13 @@ void ck_bar_standing(struct checker *c, const struct fact *f)
 {
     const struct fact *n = newest(c, f->line, f->index);
     struct ck_measure *m = ck_make(&c->measures, ck_place(f->worker, f->line, f->index), sizeof *m);
+    m->changed = c->step;
     if (!f->state)
         m->golds = m->right = 0; /* who comes back begins with new control answers */
     if (f->state == 3 && n && n->rule == 3) {
         m = ck_make(&c->measures, ck_place(f->worker, f->line, n->rule_at), sizeof *m);
         m->golds = m->right = 0;
+        m->changed = c->step;
     }
     if (f->state < 2)
         return;
@@ -98,6 +102,30 @@ bool ck_late_control(struct checker *c, uint64_t assignment)
     return true;
 }
 
+/* ---- who is kept out ---- */
+
+static bool gives_up(const struct fact *n, const struct ck_measure *m)
+{
+    return n && n->asks_after && n->abandoned_most && m->ended >= n->asks_after &&
+           m->abandoned * 10 > m->ended * n->abandoned_most;
+}
+
+static bool errs(const struct fact *n, const struct ck_measure *m)
+{
+    return n && n->asks_after && n->gold_least && m->golds >= n->asks_after && m->right * 10 < m->golds * n->gold_least;
+}
+
+enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station)
+{
+    uint64_t at = ck_place(worker, station->line, ck_name_of(station));
+    const struct fact *n = newest(c, station->line, ck_name_of(station));
+    const struct ck_measure *m = ck_get(&c->measures, at);
+    const struct ck_standing *s = ck_get(&c->standings, at);
+    if ((m && m->changed == c->step) || (s && s->changed == c->step))
+        return CK_PERHAPS;
+    return (s && s->standing) || (m && (gives_up(n, m) || errs(n, m))) ? CK_OUT : CK_IN;
+}
+
 /* ---- is it so? When a step is over: all that it measured is told then ---- */
 
 static void judge(struct checker *c, const struct ck_ruled *r)
@@ -123,11 +151,7 @@ static void judge(struct checker *c, const struct ck_ruled *r)
         return;
     }
     if (r->assignment) {
-        bool gives_up = n && n->asks_after && n->abandoned_most && m->ended >= n->asks_after &&
-                        m->abandoned * 10 > m->ended * n->abandoned_most,
-             errs = n && n->asks_after && n->gold_least && m->golds >= n->asks_after &&
-                    m->right * 10 < m->golds * n->gold_least;
-        if (gives_up || errs)
+        if (gives_up(n, m) || errs(n, m))
             ck_verdict(c, NOT_ELIGIBLE,
                        "assignment %" PRIu64 ": worker %" PRIu64 " abandoned %" PRIu64 " of %" PRIu64
                        " and answered %" PRIu64 " of %" PRIu64 " control tasks right: the station asks for more",

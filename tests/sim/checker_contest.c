@@ -133,14 +133,19 @@ static bool could(struct checker *c, const struct fact *f, const struct ck_stati
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct ck_station *s = ck_get(&c->stations, f->station);
-    if (!s || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST))
+    bool out = false;
+    for (size_t i = 0; s && f->why == 8 && i < c->workers.cap && !out; i++) {
+        const struct ck_worker *w = c->workers.v[i].p;
+        out = w && fits(c, s, w, f->wall) && ck_out(c, w->f.worker, &s->f) != CK_IN;
+    }
+    if (!s || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST) || (f->why == 8 && !out))
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                    " station %u is parked for nobody (%u), with %u outstanding",
                    f->seq, f->run, f->unit, f->station, f->why, t->outstanding);
     for (size_t i = 0; s && i < c->workers.cap; i++) {
         const struct ck_worker *w = c->workers.v[i].p;
-        if (!w || !could(c, f, s, t, w))
+        if (!w || !could(c, f, s, t, w) || ck_out(c, w->f.worker, &s->f) != CK_IN)
             continue;
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
@@ -150,7 +155,7 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
     }
 }
 
-/* Of what became ready in this step and still is: somebody must be left for it, or nobody at all may work there. */
+/* Of what became ready in this step and still is: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */
 void ck_somebody(struct checker *c)
 {
     for (size_t k = 0; k < c->waits_n; k++) {
@@ -161,13 +166,14 @@ void ck_somebody(struct checker *c)
         const struct ck_unit *u = ck_unit(c, f.run, f.unit);
         const struct ck_station *s = ck_get(&c->stations, f.station);
         const struct ck_task *t = u && s ? &u->task[s->f.index] : NULL;
-        bool any = false, left = false;
+        bool any = s && s->f.ties >= TIES_JURY_FIRST, left = false;
         if (!t || r->state > 1 || u->state || t->state != CK_READY || t->outstanding)
             continue;
         for (size_t i = 0; i < c->workers.cap && !left; i++) {
             const struct ck_worker *w = c->workers.v[i].p;
-            any = any || (w && fits(c, s, w, f.wall));
-            left = w && could(c, &f, s, t, w);
+            bool may = w && could(c, &f, s, t, w);
+            any = any || (w && !may && fits(c, s, w, f.wall)); /* somebody had a part in it */
+            left = may && ck_out(c, w->f.worker, &s->f) != CK_OUT;
         }
         if (any && !left)
             ck_verdict(c, WRONG_STATE,

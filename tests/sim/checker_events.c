@@ -136,6 +136,11 @@ static void waiting(struct checker *c, const struct fact *f)
     move(c, r, f, t, ck_index_of(c, f->station), CK_WAITING, f->why == 0 ? IS(BLOCKED) : IN_HAND | several);
 }
 
+static bool for_nobody(uint64_t why)
+{
+    return why >= 6 && why <= 8;
+}
+
 static void dead(struct checker *c, const struct fact *f)
 {
     struct ck_run *r;
@@ -150,10 +155,10 @@ static void dead(struct checker *c, const struct fact *f)
         touch(c, f->run, f->unit);
         return;
     }
-    if (f->why == 6 || f->why == 7)
+    if (for_nobody(f->why))
         ck_nobody(c, f, t);
     unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) | IS(DEAD) : 0;
-    unsigned in = f->why == 6 || f->why == 7 ? IS(READY) : IN_HAND;
+    unsigned in = for_nobody(f->why) ? IS(READY) : IN_HAND;
     move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, in | several);
 }
 
@@ -204,7 +209,7 @@ static void ready(struct checker *c, const struct fact *f)
     unsigned may = f->why < sizeof from / sizeof *from ? from[f->why] : 0;
     if (copies && f->why == 8)
         may = IN_HAND;
-    if (f->why == 15 && t->parked != 6 && t->parked != 7)
+    if (f->why == 15 && !for_nobody(t->parked))
         may = 0; /* only what had nobody left comes back by itself */
     move(c, r, f, t, i, CK_READY, may);
     if (copies && t->accepted + t->outstanding >= ck_wanted(copies, t))

@@ -2,6 +2,7 @@
  * the end. */
 #ifndef TESTS_SIM_CHECKER_MODEL_H
 #define TESTS_SIM_CHECKER_MODEL_H
+// clang-format off
 #include "tests/sim/checker.h"
 
 /* The numbers are those of PROTOCOL.md, section 4. */
@@ -63,8 +64,8 @@ struct ck_hub { uint64_t session; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_gold { uint64_t handed, golds, seen, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows */
-struct ck_standing { uint64_t void_result, taken_back; uint8_t standing; }; /* taken_back: the step in which he lost what he held */
-struct ck_measure { uint64_t ended, abandoned, golds, right; };
+struct ck_standing { uint64_t void_result, taken_back, changed; uint8_t standing; }; /* taken_back: the step in which he lost what he held; changed: in which it was told last */
+struct ck_measure { uint64_t ended, abandoned, golds, right, changed; };
 struct ck_ruled { uint64_t worker, line, name, assignment; uint32_t state; bool late; }; /* to be judged when the step is over */
 struct ck_skill { uint8_t source, level; int64_t until; };
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
@@ -145,6 +146,9 @@ void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *st
 bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a); /* an earlier item of the frame may have suspended him */
 bool ck_late_control(struct checker *c, uint64_t assignment); /* or ended its run */
 void ck_bars_judge(struct checker *c);
+/* Is he kept out of this station, by whatever? CK_PERHAPS: this step changed it, and the order within a step is not told. */
+enum ck_out { CK_IN, CK_PERHAPS, CK_OUT };
+enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station);
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */

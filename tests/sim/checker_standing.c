@@ -40,6 +40,7 @@ void ck_standing_told(struct checker *c, const struct fact *f)
         c->kept_out = c->step;
     }
     s->standing = (uint8_t)f->state;
+    s->changed = c->step;
     ck_bar_standing(c, f);
 }
 

@@ -222,6 +222,58 @@ static void parked_for_nobody_though_somebody_could(void **state)
     expect(&h, WRONG_STATE);
 }
 
+static void suspended_at_the_jury(struct history *h, uint64_t worker, unsigned standing)
+{
+    EVENT(h, .kind = FACT_STANDING, .worker = worker, .hub = HUB, .line = LINE, .index = 16, .state = standing);
+    STEP(h);
+}
+
+static void parked_since_the_last_juror_is_kept_out(void **state)
+{
+    struct history h = begin(3);
+    (void)state;
+    suspended_at_the_jury(&h, 3, 1);
+    entered(&h);
+    EVENT(&h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = JURY, .why = 7);
+    STEP(&h);
+    suspended_at_the_jury(&h, 3, 0);
+    roster(&h, WORKERS);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
+    STEP(&h);
+    agreed(&h);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, VERDICTS);
+}
+
+static void not_parked_though_the_last_juror_is_kept_out(void **state)
+{
+    struct history h = begin(3);
+    (void)state;
+    suspended_at_the_jury(&h, 3, 1);
+    entered(&h);
+    STEP(&h);
+    suspended_at_the_jury(&h, 3, 0);
+    roster(&h, WORKERS);
+    agreed(&h);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, WRONG_STATE);
+}
+
+static void parked_as_if_somebody_were_kept_out(void **state)
+{
+    struct history h = begin(2);
+    (void)state;
+    entered(&h);
+    EVENT(&h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = JURY, .why = 8);
+    STEP(&h);
+    roster(&h, WORKERS);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 15);
+    STEP(&h);
+    agreed(&h);
+    decided(&h, 2, 2, 2, 0, 2);
+    expect(&h, WRONG_STATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +286,9 @@ int main(void)
         cmocka_unit_test(a_jury_that_cannot_be_seated_waits_for_a_roster),
         cmocka_unit_test(a_jury_that_cannot_be_seated_and_is_not_told_so),
         cmocka_unit_test(parked_for_nobody_though_somebody_could),
+        cmocka_unit_test(parked_since_the_last_juror_is_kept_out),
+        cmocka_unit_test(not_parked_though_the_last_juror_is_kept_out),
+        cmocka_unit_test(parked_as_if_somebody_were_kept_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
