@@ -126,6 +126,44 @@ class Shifts(harness.Case):
         self.assertTrue(ask("submit", assignment=begun, values={"follows": "yes"})["ok"])
         self.world.wait(lambda: "COUNTED" in self.world.sunline("unit", "show", "r/1").out.upper(), 10, "what was begun to count")
 
+    def test_when_a_shift_ends_the_next_hub_has_its_work_within_a_second(self):
+        def ready(hub, worker, times):
+            agent = wire.Agent(self.broker.endpoints["agents"], hub)
+            self.addCleanup(agent.close)
+            agent.hello()
+            if times:
+                agent.shifts({"turn": [times]})
+            row = {"name": worker, "kind": 0, "capacity": 20, "skills": [{"name": "english", "level": 3}]}
+            agent.roster([dict(row, shift="turn") if times else row])
+            return agent
+        # Before the end nothing is given that would not fit, by what the last twenty or more took: these take no time.
+        self.units(25)
+        quick = ready("accra", "ama", None)
+        quick.credit({"ama": 20})
+        for a in quick.assignments(20):
+            self.assertEqual(quick.start(a), "OK")
+            self.assertEqual(quick.submit([quick.result(a, ["yes", None])])["ok"], 1)
+        quick.bye()
+        now = time.time_ns() // 1000
+        end = now + 2500000
+        day = ready("pokhara", "asha", (now - 3600000000, end))
+        night = ready("medellin", "luz", (end - 1000, now + 3600000000))
+        day.credit({"asha": 5})
+        held = day.assignments(5)
+        self.assertEqual(day.start(held[0]), "OK")
+        night.credit({"luz": 5})
+        got = night.assignments(4, timeout_s=20)
+        self.assertEqual(len(day.recalled) if day.heartbeat() else 0, 4)
+        self.assertEqual({code for _, code in day.recalled}, {6})
+        told = self.world.sunline("--json", "events").json_lines()
+        over = next(e for e in told if e["event"] == "HANDOVER")
+        self.assertEqual((over["data"]["returned"], over["data"]["started"]), (4, 1))
+        taken = [e["wall_us"] for e in told if e["event"] == "ASSIGNED" and e["seq"] > over["seq"]]
+        self.assertGreaterEqual(min(taken), end)
+        self.assertLess(max(taken) - end, 1000000, "the next hub takes over within a second of the shift's end")
+        self.assertEqual({a["worker"] for a in got}, {night.workers["luz"]})
+        self.assertEqual(day.submit([day.result(held[0], ["yes", None])])["ok"], 1)
+
     def test_a_reload_drops_nothing_in_hand(self):
         agent = self.hub("pokhara", "Asia/Kathmandu", "asha", ON)
         self.units(2)
@@ -172,6 +210,40 @@ class Shifts(harness.Case):
         self.assertEqual(caught.exception.code, "CLOCK_OFF")
         self.assertRegex(str(caught.exception), "12[45] s ahead of the broker's: set it by NTP; until then it begins no work")
         agent.heartbeat()
+
+    def skewed(self, name, worker, skew_s):
+        """A real agent on a machine whose wall clock is wrong by so much; the clock can be set by writing NAME.skew."""
+        text = HUB.format(name=name, zone="Africa/Accra", worker=worker, shifts="", more="")
+        agent = self.world.agent(name, text, start=False)
+        agent.env = {"LD_PRELOAD": harness.program("torture/skew.so"), "SKEW_FILE": self.world.write(name + ".skew", str(skew_s))}
+        return agent.start()
+
+    def test_an_agent_on_a_machine_with_a_wrong_clock_ends_and_says_what_to_do(self):
+        for skew_s, words in ((150, "ahead of"), (-150, "behind")):
+            agent = self.skewed("accra%d" % (skew_s > 0), "ama%d" % (skew_s > 0), skew_s)
+            self.assertEqual(agent.wait_end(), 1)
+            last = agent.log().splitlines()[-1]
+            self.assertRegex(last, r"must-stop code=CLOCK_OFF .*(149|15\d) s %s the broker's: set it by NTP" % words)
+            self.world.write(agent.name + ".skew", "0")  # and that is how it is mended
+            agent.start().wait_log("session-up")
+
+    def test_a_clock_that_is_set_wrong_at_work_stops_the_hub_until_it_is_right_again(self):
+        agent = self.skewed("accra", "ama", 0)
+        agent.wait_log("session-up")
+        self.units(3)
+        ask = self.screen(agent, "ama")
+        ask("sign_in")
+        begun = ask("next", wait_ms=20000)["task"]["assignment"]
+        ask("start", assignment=begun)
+        self.world.write("accra.skew", "3600")
+        agent.wait_log("clock-off.*", timeout_s=40)
+        self.assertEqual(self.why("ama")["why"], "HUB_CLOCK_OFF")
+        self.assertIn("set it by NTP", self.world.sunline("worker", "why", "ama").out)
+        self.assertTrue(ask("submit", assignment=begun, values={"follows": "yes"})["ok"])
+        self.assertIsNone(ask("next")["task"])
+        self.world.write("accra.skew", "0")
+        self.assertIsNotNone(ask("next", wait_ms=40000)["task"])
+        self.assertIn("COUNTED", self.world.sunline("unit", "show", "r/1").out.upper())
 
     def test_limits_hold_are_told_and_change_with_the_file(self):
         limited = PEOPLE_LINE.replace("  - name: judge\n", "  - name: judge\n    at_once: 3\n")
