@@ -14,6 +14,9 @@
 #define COST_MAX 4e8 /* places and sources, times steps, over all repeats: about two seconds */
 #define ARRIVALS_PRIORITY 5
 #define UNMEASURED_SPREAD 0.15 /* of presence */
+#define UNMEASURED_SHARE                                                                                               \
+    0.88                 /* the mean that this spread leaves; it counts as one day beside those that were measured */
+#define SHARE_LEAST 0.1  /* a share differs at most as much as if it were nearly always all or nothing */
 #define PRIOR_SPREAD 0.1 /* of presence, with the weight of so many days: few days tell little of how they differ */
 #define PRIOR_DAYS 2.0
 
@@ -337,13 +340,40 @@ static double clip(double v, double low, double high)
     return v < low ? low : v > high ? high : v;
 }
 
+/* Marsaglia and Tsang's method (ACM TOMS 26(3), 2000): the gamma distribution of this shape and scale 1. */
+static double gamma_draw(struct work *w, double shape)
+{
+    if (shape < 1)
+        return gamma_draw(w, shape + 1) * pow(uniform(w), 1 / shape);
+    double d = shape - 1 / 3.0, c = 1 / sqrt(9 * d);
+    for (;;) {
+        double x = normal(w), v = 1 + c * x;
+        v = v * v * v;
+        if (v > 0 && log(uniform(w)) < x * x / 2 + d - d * v + d * log(v))
+            return d * v;
+    }
+}
+
+/* A share of this mean and variance: of the beta distribution, since a normal one that is cut off at 1 has a smaller mean than it was given, and would
+ * let everything end later. */
+static double share_draw(struct work *w, double mean, double variance)
+{
+    double most = mean * (1 - mean), n = variance > 0 ? most / variance - 1 : INFINITY;
+    if (most <= 0 || isinf(n))
+        return mean;
+    if (n < SHARE_LEAST)
+        n = SHARE_LEAST;
+    double a = gamma_draw(w, mean * n), b = gamma_draw(w, (1 - mean) * n);
+    return a + b > 0 ? a / (a + b) : mean;
+}
+
 /* Of a hub's share on a day. */
 static double draw_day(struct work *w, const struct sl_forecast_present *p, double mean)
 {
     if (p->days <= 0)
         return clip(1 - fabs(normal(w)) * UNMEASURED_SPREAD, 0, 1);
-    double wide = (p->spread * p->spread * p->days + PRIOR_SPREAD * PRIOR_SPREAD * PRIOR_DAYS) / (p->days + PRIOR_DAYS);
-    return clip(mean + normal(w) * sqrt(wide), 0, 1);
+    return share_draw(
+        w, mean, (p->spread * p->spread * p->days + PRIOR_SPREAD * PRIOR_SPREAD * PRIOR_DAYS) / (p->days + PRIOR_DAYS));
 }
 
 /* The mean itself is known to within its error: one draw for all days of a repeat. */
@@ -351,9 +381,8 @@ static double draw_mean(struct work *w, const struct sl_forecast_present *p)
 {
     if (p->days <= 0)
         return 1;
-    return clip(p->share +
-                    normal(w) * sqrt((p->spread * p->spread + PRIOR_SPREAD * PRIOR_SPREAD / (1 + p->days)) / p->days),
-                0, 1);
+    return share_draw(w, (p->share * p->days + UNMEASURED_SHARE) / (p->days + 1),
+                      (p->spread * p->spread + PRIOR_SPREAD * PRIOR_SPREAD / (1 + p->days)) / p->days);
 }
 
 /* A part of the hub's people differs more from day to day than all of them: as so many drawn one by one would. */
@@ -363,8 +392,7 @@ static void draw_source(struct work *w, uint32_t source, const double *day, bool
     double all = w->plan.people[s->hub * 2 + s->anytime], more = s->workers > 0 ? 1 / s->workers - 1 / all : 0;
     for (uint32_t d = 0; d < SL_FORECAST_DAYS; d++) {
         double p = day[(s->hub * 2 + s->anytime) * SL_FORECAST_DAYS + d];
-        w->sim.present[source * SL_FORECAST_DAYS + d] =
-            chance ? clip(p + normal(w) * sqrt(p * (1 - p) * more), 0, 1) : p;
+        w->sim.present[source * SL_FORECAST_DAYS + d] = chance ? share_draw(w, p, p * (1 - p) * more) : p;
     }
 }
 
@@ -421,8 +449,7 @@ static void draw(struct work *w, bool chance)
         double seen = s->done + s->skipped, p = seen > 0 ? s->skipped / seen : 0;
         fc_times_make(s, chance ? stretch(w, i) : 1, &w->sim.times[i]);
         ring = w->sim.times[i].steps + 1 > ring ? w->sim.times[i].steps + 1 : ring;
-        w->sim.skip[i] =
-            !chance || seen <= 0 ? p : clip(p + normal(w) * sqrt(p * (1 - p) * (1 / seen + 1 / w->to_do[i])), 0, 1);
+        w->sim.skip[i] = !chance || seen <= 0 ? p : share_draw(w, p, p * (1 - p) * (1 / seen + 1 / w->to_do[i]));
     }
     w->sim.ring = ring;
     draw_presence(w, chance);

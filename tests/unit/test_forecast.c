@@ -373,6 +373,19 @@ static void the_less_is_known_the_wider_the_range(void **state)
     assert_true(width() > wide); /* between nothing and the lease */
 }
 
+/* Days differ by more than is left to everybody's being there; that must not make fewer come on the average. */
+static void what_is_uncertain_does_not_make_the_middle_late(void **state)
+{
+    (void)state;
+    a_line(1);
+    people(40, 1);
+    hub[0].anytime = (struct sl_forecast_present){ 0.92, 0.15, 30 };
+    a_run(0, 5, 40 * 0.92 * 6 * 120); /* five days */
+    assert_int_equal(sl_forecast_new(&in, &(struct sl_forecast_options){ .repeats = 2000 }, &f), SL_OK);
+    assert_int_equal(f->repeats, 2000);
+    assert_true(fabs(hours_until(f->run[0].mid_us) / 120 - 1) < 0.012);
+}
+
 static void a_run_that_cannot_end_says_why(void **state)
 {
     static const int64_t time[] = { NOW + 2 * HOUR, NOW + 3 * HOUR };
@@ -507,6 +520,7 @@ int main(void)
         T(usual_arrivals_take_their_share),
         T(an_hour_that_was_never_seen_is_as_that_of_other_days),
         T(the_less_is_known_the_wider_the_range),
+        T(what_is_uncertain_does_not_make_the_middle_late),
         T(a_run_that_cannot_end_says_why),
         T(shifts_that_are_not_known_yet_are_said_to_be),
         T(the_same_input_gives_the_same_forecast),
