@@ -25,10 +25,11 @@
  * - Usual arrivals come as a run of their own, of priority 5. Their share of slots is not there for the runs that are told about.
  *
  * THE RANGE. The same is done `repeats` times, with what is uncertain drawn anew from a generator with a fixed seed:
- * - each hub's presence, for each day:     normal, mean and spread over days as measured, more spread while few days are measured; within 0 .. 1
+ * - each hub's presence, for each day:     beta, mean and spread over days as measured, more spread while few days are measured (a normal draw that is
+ *                                          cut off at 1 would have a smaller mean, and everything would seem to end later)
  * - each line's arrivals, for each day:    all hours of the day together, normal, by the spread over weeks of each; not below 0
  * - each station's mean time:              log-normal, sd = sqrt(cv^2 (1 / measured + 1 / to be done) + SL_FORECAST_DRIFT^2)
- * - each station's skipped share:          normal, by p (1 - p) (1 / seen + 1 / to come)
+ * - each station's skipped share:          beta, by p (1 - p) (1 / seen + 1 / to come)
  * A run is done when fewer units than a threshold are left of the fluid: ln 2 without chance; in a repeat -ln(u), u uniform, since of n units each left with a small
  * probability q none is left with probability exp(-n q). Low and high are the (1 - level) / 2 and (1 + level) / 2 quantiles of the repeats, mid is their median.
  * The fluid equations and their use for time-varying staffing are
