@@ -136,8 +136,11 @@ static const char *read_zone(struct load *l, const yaml_node_t *node)
     const char *text = yaml_walk_text(&l->w, node, "zone", SL_NAME_BYTES_MAX);
     if (!text)
         return "";
+    char like[128];
     struct shift_zone *zone = shift_zone_open(text);
-    if (!zone)
+    if (!zone && shift_zone_like(text, like, sizeof like))
+        yaml_walk_problem(&l->w, node, "zone: '%s' is no IANA time zone, did you mean '%s'?", text, like);
+    else if (!zone)
         yaml_walk_problem(&l->w, node, "zone: '%s' is no IANA time zone (such as Asia/Kathmandu)", text);
     shift_zone_close(&zone);
     return keep(l, text);

@@ -38,10 +38,15 @@ static int64_t floor_div(int64_t a, int64_t b)
 /* ---------------------------------------------------------------- zones */
 /* A file of the database below its folder, and of the usual kind: GLib would also take rules ("+05:45", "CST6CDT,M3.2.0,M11.1.0"), paths, and zones that count
  * leap seconds ("right/..."). */
+static const char *database(void)
+{
+    const char *folder = getenv("TZDIR");
+    return folder ? folder : "/usr/share/zoneinfo";
+}
+
 static bool in_database(const char *name)
 {
     static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/";
-    const char *folder = getenv("TZDIR");
     char path[4096];
     struct stat st;
     if (strcmp(name, "UTC") == 0)
@@ -49,13 +54,35 @@ static bool in_database(const char *name)
     if (!*name || *name == '/' || name[strspn(name, good)] || strncmp(name, "right/", 6) == 0 ||
         strncmp(name, "posix/", 6) == 0 || strstr(name, "//"))
         return false;
-    int n = snprintf(path, sizeof path, "%s/%s", folder ? folder : "/usr/share/zoneinfo", name);
+    int n = snprintf(path, sizeof path, "%s/%s", database(), name);
     return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 struct shift_zone *shift_zone_open(const char *name)
 {
     return (struct shift_zone *)(in_database(name) ? g_time_zone_new_identifier(name) : NULL);
+}
+
+static const char *last_part(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+bool shift_zone_like(const char *name, char *to, size_t size)
+{
+    char path[4096], row[512], zone[128];
+    bool found = false;
+    snprintf(path, sizeof path, "%s/zone.tab", database()); /* rows: country, place, zone, words */
+    FILE *f = fopen(path, "re");
+    while (f && !found && fgets(row, sizeof row, f))
+        if (row[0] != '#' && sscanf(row, "%*s %*s %127s", zone) == 1)
+            found = g_ascii_strcasecmp(name, zone) == 0 || g_ascii_strcasecmp(last_part(name), last_part(zone)) == 0;
+    if (f)
+        fclose(f);
+    if (found)
+        snprintf(to, size, "%s", zone);
+    return found;
 }
 
 void shift_zone_close(struct shift_zone **z)

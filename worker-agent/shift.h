@@ -43,6 +43,8 @@ struct shift_time { int64_t first_us, end_us; }; /* UTC, microseconds since 1970
 /* A time zone of the system's database, as it is now: read anew when nobody holds it. NULL: no IANA zone that this machine knows. */
 struct shift_zone;
 struct shift_zone *shift_zone_open(const char *name);
+/* A zone of the database that somebody may have meant: this name in other letters ("asia/kathmandu"), or its last part alone ("Kathmandu"). False: none. */
+bool shift_zone_like(const char *name, char *to, size_t size);
 void shift_zone_close(struct shift_zone **z); /* safe with NULL inside */
 
 /* The moments on shift that end after from_us and begin before until_us, in order, whole (not cut at these), those that touch joined.

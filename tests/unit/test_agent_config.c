@@ -112,6 +112,10 @@ static void mistakes_are_named_with_their_place(void **state)
             "hub.yml:1:6: hub: a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit\n");
     refused("hub: a\nzone: Africa/Nairobbery\n",
             "hub.yml:2:7: zone: 'Africa/Nairobbery' is no IANA time zone (such as Asia/Kathmandu)\n");
+    refused("hub: a\nzone: Kathmandu\n",
+            "hub.yml:2:7: zone: 'Kathmandu' is no IANA time zone, did you mean 'Asia/Kathmandu'?\n");
+    refused("hub: a\nzone: america/bogota\n",
+            "hub.yml:2:7: zone: 'america/bogota' is no IANA time zone, did you mean 'America/Bogota'?\n");
     refused(HEAD "broker: localhost:7711\n", "hub.yml:3:9: broker is an endpoint: tcp://HOST:PORT or ipc://PATH\n");
     refused(HEAD "grace: soon\n", "hub.yml:3:8: grace is a duration: a number and ms, s, m, h or d, such as 30s\n");
     refused(HEAD "workers: njeri\n", "hub.yml:3:10: workers is a list\n");
