@@ -3,8 +3,9 @@
 #include "broker/engine/order.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "broker/engine/large.h"
 
 #define DEPTH_MAX 160 /* of a tree of 2^32: the odds against it are beyond all hardware */
 
@@ -26,17 +27,12 @@ static bool before(struct order_key a, struct order_key b)
     return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
 }
 
-static uint64_t *all_of(const struct order *o, uint32_t n)
-{
-    return o->all + (size_t)n * o->words;
-}
-
 /* True: its union is another one. */
 static bool pull(struct order *o, uint32_t n)
 {
-    const struct order_node *t = &o->node[n];
-    uint64_t *all = all_of(o, n), changed = 0;
-    const uint64_t *l = all_of(o, t->left), *r = all_of(o, t->right);
+    struct order_node *t = order_at(o, n);
+    uint64_t *all = t->all, changed = 0;
+    const uint64_t *l = order_at(o, t->left)->all, *r = order_at(o, t->right)->all;
     for (uint32_t w = 0; w < o->words; w++) {
         uint64_t now = t->own[w] | l[w] | r[w];
         changed |= all[w] ^ now;
@@ -44,6 +40,8 @@ static bool pull(struct order *o, uint32_t n)
     }
     return changed;
 }
+
+#define LINE 64
 
 bool order_room(struct order *o, uint32_t last, uint32_t words)
 {
@@ -54,24 +52,21 @@ bool order_room(struct order *o, uint32_t last, uint32_t words)
         cap *= 2;
     if (words < o->words)
         words = o->words;
-    uint64_t *all = calloc((size_t)cap * words, sizeof *all);
-    struct order_node *node = all ? realloc(o->node, cap * sizeof *node) : NULL;
-    if (!node) {
-        free(all);
+    size_t bytes = (sizeof(struct order_node) + words * sizeof(uint64_t) + LINE - 1) / LINE * LINE;
+    struct order to = { large_calloc(cap * bytes, false), cap, words, bytes };
+    if (!to.nodes)
         return false;
-    }
-    memset(node + o->cap, 0, (cap - o->cap) * sizeof *node);
-    if (words == o->words && o->cap)
-        memcpy(all, o->all, (size_t)o->cap * words * sizeof *all);
-    free(o->all);
-    *o = (struct order){ node, all, cap, words };
+    for (uint32_t i = 0; i < o->cap; i++) /* with more words its bits are given anew */
+        memcpy(order_at(&to, i), order_at(o, i),
+               sizeof(struct order_node) + (words == o->words ? words : 0) * sizeof(uint64_t));
+    large_free(o->nodes);
+    *o = to;
     return true;
 }
 
 void order_free(struct order *o)
 {
-    free(o->node);
-    free(o->all);
+    large_free(o->nodes);
     *o = (struct order){ 0 };
 }
 
@@ -105,14 +100,14 @@ static void split(struct order *o, uint32_t t, struct order_key key, uint32_t *l
     while (t) {
         p.node[p.n++] = t;
         assert(p.n < DEPTH_MAX);
-        if (before(o->node[t].key, key)) {
+        if (before(order_at(o, t)->key, key)) {
             *low = t;
-            low = &o->node[t].right;
+            low = &order_at(o, t)->right;
         } else {
             *high = t;
-            high = &o->node[t].left;
+            high = &order_at(o, t)->left;
         }
-        t = before(o->node[t].key, key) ? o->node[t].right : o->node[t].left;
+        t = before(order_at(o, t)->key, key) ? order_at(o, t)->right : order_at(o, t)->left;
     }
     *low = *high = 0;
     path_pull(o, &p, 0);
@@ -124,13 +119,13 @@ void order_put(struct order *o, uint32_t *root, uint32_t member, struct order_ke
     assert(member && member < o->cap);
     while (*link && !heavier(member, *link)) {
         assert(*link != member);
-        struct order_node *t = &o->node[*link];
-        uint64_t *all = all_of(o, *link);
+        struct order_node *t = order_at(o, *link);
+        uint64_t *all = t->all;
         for (uint32_t w = 0; w < o->words; w++) /* it is one more below this one */
             all[w] |= own[w];
         link = before(key, t->key) ? &t->left : &t->right;
     }
-    struct order_node *m = &o->node[member];
+    struct order_node *m = order_at(o, member);
     uint32_t rest = *link;
     m->key = key;
     m->own = own;
@@ -142,12 +137,12 @@ void order_put(struct order *o, uint32_t *root, uint32_t member, struct order_ke
 
 static void find(struct order *o, uint32_t *root, uint32_t member, struct path *p)
 {
-    struct order_key key = o->node[member].key;
+    struct order_key key = order_at(o, member)->key;
     uint32_t *link = root;
     while (*link != member) {
         assert(*link); /* it is in this set */
         path_add(p, link);
-        struct order_node *t = &o->node[*link];
+        struct order_node *t = order_at(o, *link);
         link = before(key, t->key) ? &t->left : &t->right;
     }
     path_add(p, link);
@@ -157,18 +152,18 @@ void order_del(struct order *o, uint32_t *root, uint32_t member)
 {
     struct path p = { .n = 0 };
     find(o, root, member, &p);
-    uint32_t *link = p.link[--p.n], l = o->node[member].left, r = o->node[member].right;
+    uint32_t *link = p.link[--p.n], l = order_at(o, member)->left, r = order_at(o, member)->right;
     int above = p.n;
     while (l && r) { /* join what was below it */
         if (heavier(l, r)) {
             *link = l;
             path_add(&p, link);
-            link = &o->node[l].right;
+            link = &order_at(o, l)->right;
             l = *link;
         } else {
             *link = r;
             path_add(&p, link);
-            link = &o->node[r].left;
+            link = &order_at(o, r)->left;
             r = *link;
         }
     }
@@ -178,9 +173,9 @@ void order_del(struct order *o, uint32_t *root, uint32_t member)
 
 bool order_stays(struct order *o, uint32_t root, uint32_t member, struct order_key key)
 {
-    struct order_node *m = &o->node[member];
+    struct order_node *m = order_at(o, member);
     for (uint32_t t = root; t != member;) { /* between whom it stands, above it ... */
-        const struct order_node *n = &o->node[t];
+        const struct order_node *n = order_at(o, t);
         assert(t);
         bool left = before(m->key, n->key);
         if (left != before(key, n->key))
@@ -188,11 +183,11 @@ bool order_stays(struct order *o, uint32_t root, uint32_t member, struct order_k
         t = left ? n->left : n->right;
     }
     uint32_t last = m->left, first = m->right; /* ... and below it */
-    while (last && o->node[last].right)
-        last = o->node[last].right;
-    while (first && o->node[first].left)
-        first = o->node[first].left;
-    if ((last && before(key, o->node[last].key)) || (first && before(o->node[first].key, key)))
+    while (last && order_at(o, last)->right)
+        last = order_at(o, last)->right;
+    while (first && order_at(o, first)->left)
+        first = order_at(o, first)->left;
+    if ((last && before(key, order_at(o, last)->key)) || (first && before(order_at(o, first)->key, key)))
         return false;
     m->key = key;
     return true;
@@ -209,9 +204,9 @@ void order_refresh(struct order *o, uint32_t root, const uint64_t *(*own)(void *
 {
     if (!root)
         return;
-    o->node[root].own = own(arg, root);
-    order_refresh(o, o->node[root].left, own, arg);
-    order_refresh(o, o->node[root].right, own, arg);
+    order_at(o, root)->own = own(arg, root);
+    order_refresh(o, order_at(o, root)->left, own, arg);
+    order_refresh(o, order_at(o, root)->right, own, arg);
     pull(o, root);
 }
 
@@ -227,11 +222,11 @@ static bool hit(const struct order *o, const uint64_t *bits, const uint64_t *mas
 
 uint32_t order_first(const struct order *o, uint32_t root, const uint64_t *mask)
 {
-    if (!root || !hit(o, all_of(o, root), mask))
+    if (!root || !hit(o, order_at(o, root)->all, mask))
         return 0;
     for (uint32_t t = root;;) { /* one of this tree has it */
-        const struct order_node *n = &o->node[t];
-        if (n->left && hit(o, all_of(o, n->left), mask))
+        const struct order_node *n = order_at(o, t);
+        if (n->left && hit(o, order_at(o, n->left)->all, mask))
             t = n->left;
         else if (hit(o, n->own, mask))
             return t;
@@ -244,11 +239,11 @@ uint32_t order_first_bit(const struct order *o, uint32_t root, uint32_t bit)
 {
     uint32_t w = bit / 64;
     uint64_t b = 1ull << (bit % 64);
-    if (!root || !(all_of(o, root)[w] & b))
+    if (!root || !(order_at(o, root)->all[w] & b))
         return 0;
     for (uint32_t t = root;;) {
-        const struct order_node *n = &o->node[t];
-        if (all_of(o, n->left)[w] & b)
+        const struct order_node *n = order_at(o, t);
+        if (order_at(o, n->left)->all[w] & b)
             t = n->left;
         else if (n->own[w] & b)
             return t;
@@ -262,30 +257,30 @@ uint32_t order_after_bit(const struct order *o, uint32_t root, struct order_key 
     uint32_t w = bit / 64,
              best = 0; /* best: the lowest tree on the way that is behind the key and has it, node or right side */
     uint64_t b = 1ull << (bit % 64);
-    for (uint32_t t = root; t && (all_of(o, t)[w] & b);) {
-        const struct order_node *n = &o->node[t];
+    for (uint32_t t = root; t && (order_at(o, t)->all[w] & b);) {
+        const struct order_node *n = order_at(o, t);
         if (!before(key, n->key)) {
             t = n->right;
             continue;
         }
-        if ((n->own[w] & b) || (all_of(o, n->right)[w] & b))
+        if ((n->own[w] & b) || (order_at(o, n->right)->all[w] & b))
             best = t;
         t = n->left;
     }
-    if (!best || (o->node[best].own[w] & b))
+    if (!best || (order_at(o, best)->own[w] & b))
         return best;
-    return order_first_bit(o, o->node[best].right, bit);
+    return order_first_bit(o, order_at(o, best)->right, bit);
 }
 
 uint32_t order_from(const struct order *o, uint32_t root, struct order_key key)
 {
     uint32_t best = 0;
     for (uint32_t t = root; t;) {
-        if (before(o->node[t].key, key)) {
-            t = o->node[t].right;
+        if (before(order_at(o, t)->key, key)) {
+            t = order_at(o, t)->right;
         } else {
             best = t;
-            t = o->node[t].left;
+            t = order_at(o, t)->left;
         }
     }
     return best;

@@ -12,11 +12,14 @@
 #include <stdint.h>
 
 struct order_key { uint64_t hi, lo; };
+/* What a walk reads of a node lies in one line of a processor's cache, up to four words of bits. */
+struct order_node { struct order_key key; uint32_t left, right; const uint64_t *own; uint64_t all[]; }; /* all: the bits of the node and of those below it */
 struct order {
-    struct order_node { struct order_key key; uint32_t left, right; const uint64_t *own; } *node; /* [0]: no one, with no bits */
-    uint64_t *all;       /* words each: the bits of the node and of those below it */
+    char *nodes;         /* the first one: no one, with no bits */
     uint32_t cap, words; /* words of 64 bits of a member */
+    size_t node_bytes;
 };
+static inline struct order_node *order_at(const struct order *o, uint32_t n) { return (struct order_node *)(o->nodes + n * o->node_bytes); }
 
 /* Room for members 1..last, each with so many words. May be called again with more of either; with more words the caller must give all members'
  * `own` anew by order_refresh. False: out of memory, and nothing changed. */
@@ -33,7 +36,7 @@ void order_changed(struct order *o, uint32_t root, uint32_t member); /* its own 
 void order_refresh(struct order *o, uint32_t root, const uint64_t *(*own)(void *arg, uint32_t member), void *arg);
 
 /* The bits that any member has: `words` words. */
-static inline const uint64_t *order_union(const struct order *o, uint32_t root) { return o->all + (size_t)root * o->words; }
+static inline const uint64_t *order_union(const struct order *o, uint32_t root) { return order_at(o, root)->all; }
 uint32_t order_first(const struct order *o, uint32_t root, const uint64_t *mask); /* the first that has one of these bits; 0: none */
 uint32_t order_first_bit(const struct order *o, uint32_t root, uint32_t bit);
 uint32_t order_after_bit(const struct order *o, uint32_t root, struct order_key key, uint32_t bit); /* the first behind this key */

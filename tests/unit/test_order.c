@@ -148,7 +148,7 @@ static void the_same_is_found_as_by_looking_at_everything(void **state)
 
 static uint32_t depth(uint32_t t)
 {
-    uint32_t l = t ? depth(o.node[t].left) : 0, r = t ? depth(o.node[t].right) : 0;
+    uint32_t l = t ? depth(order_at(&o, t)->left) : 0, r = t ? depth(order_at(&o, t)->right) : 0;
     return t ? 1 + (l > r ? l : r) : 0;
 }
 
