@@ -12,7 +12,7 @@ bool groups_open(struct engine *e)
 {
     e->group = calloc((size_t)GROUP_WAYS * GROUP_SETS, sizeof *e->group);
     e->group_sorted = calloc((size_t)GROUP_WAYS * GROUP_SETS, sizeof(struct group *));
-    e->group_bytes = large_calloc((size_t)GROUP_WAYS * GROUP_SETS * STATE_GROUP_BYTES_MAX, false);
+    e->group_bytes = large_calloc((size_t)GROUP_WAYS * GROUP_SETS * STATE_GROUP_BYTES_MAX, true);
     if (!e->group || !e->group_sorted || !e->group_bytes)
         fail(e, STORE_NO_MEMORY);
     for (size_t i = 0; !e->rc && i < (size_t)GROUP_WAYS * GROUP_SETS; i++)
