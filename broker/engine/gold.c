@@ -166,7 +166,7 @@ static void begin_anew(struct engine *e, uint32_t worker, uint32_t key)
     struct repute *r = repute_of(e, worker, key);
     if (!r)
         return;
-    r->w[MEASURE_GOLD] = (struct window){ 0 };
+    r->windows &= (uint16_t) ~(1u << MEASURE_GOLD);
     r->dirty = true;
 }
 

@@ -370,7 +370,7 @@ struct engine {
     uint32_t bars_anew;       /* what is required has changed: the same */
     struct { uint32_t worker, key; } *unsettled; /* what was measured in this command, where that can keep somebody out */
     uint32_t unsettled_n, unsettled_cap, guards, guards_of_all, *guard_of_all, guard_of_all_cap; /* guards: stations (keys) that are guarded; of_all: that require something measured at all stations */
-    struct { struct repute **v, **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */
+    struct { struct repute_at { uint64_t id; struct repute *r; } *v; struct repute **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */
     struct slp_buf b1, b2, b3; /* scratch: of the listings and frames being made, of rows and fields, of events */
     struct slp_buf answer;     /* the items of the command's answer, while it goes on */
     /* payload.c: the segments that were looked at last, while they lie where they were: until the next write. n 0: none. One of units, and one of

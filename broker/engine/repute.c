@@ -12,7 +12,8 @@
 #include "broker/engine/standing.h"
 
 #define RECORD_BYTES_MAX 3600
-#define KEPT 1024 /* records of memory that stay for the next batch */
+#define KEPT                                                                                                           \
+    4096 /* records of memory that stay for the next batch: of as many results as a full batch brings, at the station and over all */
 
 /* ---- records ---- */
 
@@ -25,6 +26,8 @@ bool repute_decode(struct store_val v, struct repute *r)
 {
     struct rdr rd = rdr_on(v.p, v.n);
     size_t n;
+    r->windows = r->reason_n = 0;
+    r->since_wall_us = 0;
     r->standing = rdr_u8(&rd);
     if (r->standing) {
         r->since_wall_us = rdr_i64(&rd);
@@ -46,6 +49,7 @@ bool repute_decode(struct store_val v, struct repute *r)
         if (m >= MEASURES || parts > WINDOW_PARTS)
             return false;
         struct window *w = &r->w[m];
+        r->windows |= (uint16_t)(1u << m);
         for (w->parts = 0; w->parts < parts && !rd.bad; w->parts++) {
             at += rdr_zigzag(&rd);
             w->part[w->parts].since_min = (uint32_t)at;
@@ -59,7 +63,6 @@ bool repute_decode(struct store_val v, struct repute *r)
 static size_t encode(const struct repute *r, uint8_t b[RECORD_BYTES_MAX])
 {
     struct rec rc = { b, 0, RECORD_BYTES_MAX, 0 };
-    uint8_t windows = 0;
     rec_u8(&rc, r->standing);
     if (r->standing) {
         rec_i64(&rc, r->since_wall_us);
@@ -70,13 +73,11 @@ static size_t encode(const struct repute *r, uint8_t b[RECORD_BYTES_MAX])
     rec_varint(&rc, r->void_result);
     rec_varint(&rc, r->gold_block);
     rec_varint(&rc, r->gold_dry);
-    for (int m = 0; m < MEASURES; m++)
-        windows = (uint8_t)(windows + (r->w[m].parts > 0));
-    rec_u8(&rc, windows);
+    rec_u8(&rc, (uint8_t)__builtin_popcount(r->windows));
     for (int m = 0; m < MEASURES; m++) {
         const struct window *w = &r->w[m];
         int64_t at = 0;
-        if (!w->parts)
+        if (!(r->windows >> m & 1))
             continue;
         rec_u8(&rc, (uint8_t)m);
         rec_u8(&rc, w->parts);
@@ -110,7 +111,7 @@ static bool slots_double(struct engine *e)
     e->repute.slot = v;
     e->repute.slots = n;
     for (uint32_t i = 0; i < e->repute.n; i++) {
-        struct repute *r = e->repute.v[i];
+        struct repute *r = e->repute.v[i].r;
         struct repute **at = &v[home(e, r->worker, r->key)];
         r->hash_next = *at;
         *at = r;
@@ -118,24 +119,29 @@ static bool slots_double(struct engine *e)
     return true;
 }
 
-/* From the pool, or new: NULL after fail(). */
+static void of_worker(struct repute *r, uint32_t worker, uint32_t key)
+{
+    memset(r, 0, offsetof(struct repute, w));
+    r->worker = worker;
+    r->key = key;
+}
+
+/* From the pool, or new, not read: NULL after fail(). */
 static struct repute *take(struct engine *e, uint32_t worker, uint32_t key)
 {
     if (e->repute.n >= e->repute.slots && !slots_double(e))
         return NULL;
-    struct repute **v = grow(e, e->repute.v, &e->repute.cap, e->repute.n + 1, sizeof(struct repute *));
+    struct repute_at *v = grow(e, e->repute.v, &e->repute.cap, e->repute.n + 1, sizeof *v);
     if (!v)
         return NULL;
     e->repute.v = v;
-    struct repute *r = v[e->repute.n]; /* behind the last one lie those that were let go */
+    struct repute *r = v[e->repute.n].r; /* behind the last one lie those that were let go */
     if (!r && !(r = malloc(sizeof *r))) {
         fail(e, STORE_NO_MEMORY);
         return NULL;
     }
-    memset(r, 0, sizeof *r);
-    r->worker = worker;
-    r->key = key;
-    v[e->repute.n++] = r;
+    of_worker(r, worker, key);
+    v[e->repute.n++] = (struct repute_at){ (uint64_t)worker << 32 | key, r };
     struct repute **at = &e->repute.slot[home(e, worker, key)];
     r->hash_next = *at;
     *at = r;
@@ -150,68 +156,100 @@ static struct repute *at_hand(const struct engine *e, uint32_t worker, uint32_t 
     return r;
 }
 
-/* Into r, which is zeroed but for worker and key. */
+static void window_more(struct repute *r, enum measure m, uint32_t last, int64_t within_us, int64_t wall_us, uint32_t n,
+                        uint64_t sum)
+{
+    if (!(r->windows >> m & 1))
+        r->w[m].parts = 0;
+    r->windows |= (uint16_t)(1u << m);
+    window_add(&r->w[m], last, within_us, wall_us, n, sum);
+}
+
+/* And what was measured meanwhile. */
 static void read_record(struct engine *e, struct repute *r)
 {
-    uint8_t k[8];
+    struct repute_later later[REPUTE_LATER_MAX];
+    uint8_t k[8], n = r->laters;
     struct store_val v;
+    if (n)
+        memcpy(later, r->later, n * sizeof *later);
+    r->read = true;
+    r->laters = 0;
     record_key(k, r);
     if (e_get(e, TABLE_REPUTE, k, sizeof k, &v) && !repute_decode(v, r))
         fail(e, STORE_CORRUPT);
+    for (uint8_t i = 0; i < n; i++) {
+        const struct repute_later *x = &later[i];
+        window_more(r, x->measure, x->last, x->within_us, x->wall_us, x->n, x->sum);
+    }
 }
 
 struct repute *repute_of(struct engine *e, uint32_t worker, uint32_t key)
 {
     struct repute *r = at_hand(e, worker, key);
-    if (!r && (r = take(e, worker, key)))
+    if (!r)
+        r = take(e, worker, key);
+    if (r && !r->read)
         read_record(e, r);
     return r;
 }
 
 const struct repute *repute_look(struct engine *e, uint32_t worker, uint32_t key, struct repute *alone)
 {
-    const struct repute *r = at_hand(e, worker, key);
-    if (r)
-        return r;
-    memset(alone, 0, sizeof *alone);
-    alone->worker = worker;
-    alone->key = key;
-    read_record(e, alone);
-    return alone;
+    struct repute *r = at_hand(e, worker, key);
+    if (!r)
+        of_worker(r = alone, worker, key);
+    if (!r->read)
+        read_record(e, r);
+    return r;
 }
 
-static int by_key(const void *a, const void *b)
+static int by_id(const void *a, const void *b)
 {
-    const struct repute *x = *(struct repute *const *)a, *y = *(struct repute *const *)b;
-    if (x->worker != y->worker)
-        return order_of(x->worker, y->worker);
-    return order_of(x->key, y->key);
+    return order_of(((const struct repute_at *)a)->id, ((const struct repute_at *)b)->id);
+}
+
+/* One that was not read is read here, beside where it is put: between its neighbours, into memory that is at hand. */
+static void record_write(struct engine *e, const struct repute *r)
+{
+    uint8_t k[8], b[RECORD_BYTES_MAX];
+    struct repute here;
+    if (!r->read) {
+        memcpy(&here, r, offsetof(struct repute, later) + r->laters * sizeof *r->later);
+        read_record(e, &here);
+        r = &here;
+    }
+    record_key(k, r);
+    e_put(e, TABLE_REPUTE, k, sizeof k, b, encode(r, b));
 }
 
 void reputes_write(struct engine *e)
 {
-    uint8_t k[8], b[RECORD_BYTES_MAX];
-    if (!e->repute.n)
+    struct repute_at *v = e->repute.v;
+    uint32_t n = e->repute.n;
+    if (!n)
         return;
-    sort(e, e->repute.v, e->repute.n, sizeof *e->repute.v, by_key);
-    for (uint32_t i = 0; i < e->repute.n; i++)
-        if (e->repute.v[i]->dirty) {
-            record_key(k, e->repute.v[i]);
-            e_put(e, TABLE_REPUTE, k, sizeof k, b, encode(e->repute.v[i], b));
-        }
+    sort(e, v, n, sizeof *v, by_id);
+    for (uint32_t i = 0; i < n; i++) {
+        const char *soon = (const char *)v[i + 4 < n ? i + 4 : i].r;
+        for (size_t at = 0; at < offsetof(struct repute, later[4]); at += LINE_PAIR / 2)
+            __builtin_prefetch(soon + at);
+        if (v[i].r->dirty)
+            record_write(e, v[i].r);
+    }
     e->repute.n = 0;
     memset(e->repute.slot, 0, e->repute.slots * sizeof *e->repute.slot);
-    for (uint32_t i = KEPT; i < e->repute.cap && e->repute.v[i];
+    for (uint32_t i = KEPT; i < e->repute.cap && v[i].r;
          i++) { /* a large batch leaves no more than a usual one needs */
-        free(e->repute.v[i]);
-        e->repute.v[i] = NULL;
+        free(v[i].r);
+        v[i].r = NULL;
     }
 }
 
 void reputes_free(struct engine *e)
 {
     for (uint32_t i = 0; i < e->repute.cap; i++)
-        free(e->repute.v[i]);
+        free(e->repute.v[i].r);
     free(e->repute.v);
     free(e->repute.slot);
 }
@@ -236,11 +274,19 @@ static struct repute *record_of(struct engine *e, const struct station *st, uint
 
 static void add(struct engine *e, const struct station *st, uint32_t worker, enum measure m, uint32_t n, uint64_t sum)
 {
-    struct repute *r = record_of(e, st, worker);
-    if (!r)
+    uint32_t key = st ? st->key : 0, last = last_of(e, st);
+    int64_t within_us = repute_within_us(e, st);
+    struct repute *r = at_hand(e, worker, key);
+    if (!r && !(r = take(e, worker, key)))
         return;
-    window_add(&r->w[m], last_of(e, st), repute_within_us(e, st), e->wall_us, n, sum);
     r->dirty = true;
+    if (!r->read && r->laters < REPUTE_LATER_MAX) {
+        r->later[r->laters++] = (struct repute_later){ sum, e->wall_us, within_us, n, last, (uint8_t)m };
+        return;
+    }
+    if (!r->read)
+        read_record(e, r);
+    window_more(r, m, last, within_us, e->wall_us, n, sum);
 }
 
 /* At the station and over all. */
@@ -299,7 +345,7 @@ void repute_result(struct engine *e, struct station *st, uint32_t worker, int64_
 struct tally repute_tally(struct engine *e, const struct station *st, uint32_t worker, enum measure m)
 {
     struct repute *r = record_of(e, st, worker);
-    return r ? window_tally(&r->w[m], repute_within_us(e, st), e->wall_us) : (struct tally){ 0, 0 };
+    return r ? repute_count(r, m, repute_within_us(e, st), e->wall_us) : (struct tally){ 0, 0 };
 }
 
 /* ---- the class ---- */
@@ -307,7 +353,7 @@ struct tally repute_tally(struct engine *e, const struct station *st, uint32_t w
 /* In 256ths, as far as there are enough; else `otherwise`. */
 static uint32_t share(const struct engine *e, const struct repute *r, enum measure m, uint32_t otherwise)
 {
-    struct tally t = window_tally(&r->w[m], WINDOW_WITHIN_US, e->wall_us);
+    struct tally t = repute_count(r, m, WINDOW_WITHIN_US, e->wall_us);
     return t.n < WORKER_MEASURED_MIN ? otherwise : (uint32_t)(t.sum * 256 / t.n);
 }
 

@@ -5,8 +5,8 @@
  * the oldest goes when a ninth begins, so that it holds between 7/8 of N and N things, and parts that began longer than T ago are not
  * looked at. By the wall clock: one that is set ahead hides what is old, and shows it again when it is set back.
  *
- * Records lie in REPUTE. They are read when something of their worker is measured or asked, kept until the batch ends, and written then: neither
- * start nor memory know how many there are. Everything here is part of the transaction that causes it.
+ * Records lie in REPUTE. They are read when something of their worker is asked, kept until the batch ends, and written then; one of which something was only
+ * measured is read as it is written. Neither start nor memory know how many there are. Everything here is part of the transaction that causes it.
  *
  * Other files tell what happened by the repute_* functions; each takes the station where the worker did the work, and his number. */
 #ifndef SUNLINE_ENGINE_REPUTE_H

@@ -31,7 +31,7 @@ static void pack_measures(struct slp_buf *b, const struct repute *r, int64_t wit
     struct tally t[MEASURES];
     uint32_t n = 0;
     for (int m = 0; m < MEASURE_PACE; m++) {
-        t[m] = window_tally(&r->w[m], within_us, wall_us);
+        t[m] = repute_count(r, (enum measure)m, within_us, wall_us);
         n += t[m].n > 0;
     }
     slp_pack_cstr(b, "measures");

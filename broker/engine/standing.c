@@ -30,7 +30,7 @@ static struct tally tally_of(const struct engine *e, const struct station *st, c
                                        [LD_GOLD] = MEASURE_GOLD,
                                        [LD_AGREEMENT] = MEASURE_AGREED,
                                        [LD_ABANDONMENT] = MEASURE_ABANDONED };
-    return window_tally(&r->w[measure[m]], repute_within_us(e, r->key ? st : NULL), e->wall_us);
+    return repute_count(r, measure[m], repute_within_us(e, r->key ? st : NULL), e->wall_us);
 }
 
 /* The first bound that the record does not meet; NULL: it meets all. */
@@ -329,7 +329,7 @@ static void set_at(struct engine *e, struct worker *w, uint32_t key, enum standi
     if (r->reason_n)
         memcpy(r->reason, reason, r->reason_n);
     if (to == STANDING_GOOD) /* he begins anew: what he was suspended for would suspend him again */
-        r->w[MEASURE_GOLD] = (struct window){ 0 };
+        r->windows &= (uint16_t) ~(1u << MEASURE_GOLD);
     if (loses)
         r->void_result = e->meta.result;
     r->dirty = true;

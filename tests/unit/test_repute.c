@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "broker/engine/repute.h"
@@ -205,6 +206,39 @@ static void all_versions_of_a_station_are_one(void **state)
     world_end(&s.w);
 }
 
+/* His record is read where it is written; more than are noted until then have it read at once. */
+static void many_results_of_one_worker_in_one_frame_all_count(void **state)
+{
+    enum { BEFORE = 2, AT_ONCE = 10 };
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s, LINE, 1, 0);
+    world_put(&s.w, s.run, BEFORE + AT_ONCE);
+    assert_int_equal(world_take(&s, 0, BEFORE + AT_ONCE), BEFORE + AT_ONCE);
+    struct world_task task[BEFORE + AT_ONCE];
+    memcpy(task, s.t, sizeof task);
+    for (int i = 0; i < BEFORE; i++)
+        assert_int_equal(world_submit(&s.w, &s.h, &task[i], "x"), SLP_E_OK);
+    for (int i = BEFORE; i < BEFORE + AT_ONCE; i++) {
+        struct slp_item_result it = { .assignment = task[i].assignment,
+                                      .worker = task[i].worker,
+                                      .values = { "\xa1x", 2, 1 },
+                                      .active_us = 1000000 };
+        SLP_SET(&it, item_result, active_us);
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+    }
+    struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, AT_ONCE } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, AT_ONCE);
+    slp_buf_free(&b);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(repute("hub-0", "stations[0].measures.abandonment.of"), BEFORE + AT_ONCE);
+        assert_int_equal(repute("hub-0", "stations[0].measures.active.of"), AT_ONCE);
+        assert_int_equal(repute("hub-0", "measures.abandonment.of"), BEFORE + AT_ONCE);
+        world_restart(&s.w);
+    }
+    world_end(&s.w);
+}
+
 static void who_is_not_known_is_not_found(void **state)
 {
     (void)state;
@@ -225,6 +259,7 @@ int main(void)
         cmocka_unit_test(what_was_not_begun_is_not_abandoned),
         cmocka_unit_test(who_answered_as_was_decided_agreed),
         cmocka_unit_test(all_versions_of_a_station_are_one),
+        cmocka_unit_test(many_results_of_one_worker_in_one_frame_all_count),
         cmocka_unit_test(who_is_not_known_is_not_found),
         cmocka_unit_test(a_window_of_any_time_counts),
     };
