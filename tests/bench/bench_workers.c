@@ -4,6 +4,7 @@
  *   bench_workers --dir DIR --op copies         the large one, where three workers answer each task: its life only; a life is one answer
  *   bench_workers --dir DIR --op author         a reviewer whose own work the first million tasks of a queue are
  *   bench_workers --dir DIR --op open           the large one's store is opened again: how long, how much memory
+ *   --turns yes                                 large and small: asks for a turn before each round of what is compared (tests/bench/workers)
  *   --scale N                                   a part of it, for trying the bench out (1: all; its figures mean nothing)
  *
  * large: 200 hubs of 5,000 workers, 1,250 of each on shift, 1,000 profiles, 200 stations; small: 10 hubs of 100, 25 on shift, 20 profiles, 10 stations.
@@ -35,11 +36,55 @@ static double rss_mb(const char *what)
     return kb / 1024;
 }
 
-static void per_assignment(const char *what, uint64_t n)
+/* What is compared between two companies is measured in rounds, theirs in turn: a machine that has other things to do meanwhile has them for both. With
+ * --turns a line on stderr asks for the turn and another gives it back; one on stdin grants it. */
+#define ROUNDS 7
+static bool turns;
+
+struct rounds {
+    uint64_t assignments;
+    double instructions[ROUNDS], cpu_us[ROUNDS], wall_us[ROUNDS];
+};
+
+static void turn_begins(void)
 {
-    printf("\"%s\":{\"assignments\":%" PRIu64 ",\"instructions\":%.0f,\"cpu_us\":%.3f,\"wall_us\":%.3f},", what, n,
-           (double)s.cost.instructions / (double)n, s.cost.cpu_s * 1e6 / (double)n, s.cost.wall_s * 1e6 / (double)n);
-    fflush(stdout);
+    char line[16];
+    if (!turns)
+        return;
+    fputs("turn\n", stderr);
+    if (!fgets(line, sizeof line, stdin))
+        die("nobody gives a turn");
+}
+
+static void turn_ends(void)
+{
+    if (turns)
+        fputs("done\n", stderr);
+}
+
+static void round_ends(struct rounds *r, int round, uint64_t n)
+{
+    r->assignments += n;
+    r->instructions[round] = (double)s.cost.instructions / (double)n;
+    r->cpu_us[round] = s.cost.cpu_s * 1e6 / (double)n;
+    r->wall_us[round] = s.cost.wall_s * 1e6 / (double)n;
+    turn_ends();
+}
+
+static void rounds_tell(const char *what, const struct rounds *r, int n)
+{
+    const struct {
+        const char *name;
+        const double *v;
+    } of[] = { { "instructions", r->instructions }, { "cpu_us", r->cpu_us }, { "wall_us", r->wall_us } };
+    printf("\"%s\":{\"assignments\":%" PRIu64, what, r->assignments);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        printf(",\"%s\":[", of[i].name);
+        for (int k = 0; k < n; k++)
+            printf("%s%.3f", k ? "," : "", of[i].v[k]);
+        printf("]");
+    }
+    printf("},");
 }
 
 static double longest, total_s;
@@ -73,29 +118,33 @@ static void hubs_come(void)
 }
 
 /* Work comes while many wait, in small frames whose tasks go out at once: half of those on shift get one. Then they answer, and wait again. */
-static void work_comes(void)
+static void work_comes(struct rounds *r)
 {
     uint32_t lines = s.p.stations / 5, l = 0;
-    uint64_t n = 0, goal = 20000 / scale;
+    uint64_t goal = 8000 / scale;
     for (uint32_t i = 0; i < lines; i++) /* all stations have been asked for once: what they ask is known */
         shop_put(&s, i, 1);
     shop_commit(&s);
-    shop_measure(&s);
-    while (n < goal) {
-        uint64_t from = s.assigned, until = from + (uint64_t)s.p.hubs * s.p.on_shift / 2;
-        s.counting = true;
-        for (uint32_t k = 0; s.assigned < until && s.assigned - from < goal && k < 4 * lines; k++) {
-            for (uint32_t i = 0; i < 4; i++)
-                shop_put(&s, l++ % lines, 4);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t n = 0;
+        turn_begins();
+        shop_measure(&s);
+        while (n < goal) {
+            uint64_t from = s.assigned, until = from + (uint64_t)s.p.hubs * s.p.on_shift / 2;
+            s.counting = true;
+            for (uint32_t k = 0; s.assigned < until && s.assigned - from < goal && k < 4 * lines; k++) {
+                for (uint32_t i = 0; i < 4; i++)
+                    shop_put(&s, l++ % lines, 4);
+                shop_commit(&s);
+            }
+            n += s.assigned - from;
+            s.counting = false;
+            for (uint32_t h = 0; h < s.p.hubs; h++)
+                while (shop_submit(&s, h, 1000)) {}
             shop_commit(&s);
         }
-        n += s.assigned - from;
-        s.counting = false;
-        for (uint32_t h = 0; h < s.p.hubs; h++)
-            while (shop_submit(&s, h, 1000)) {}
-        shop_commit(&s);
+        round_ends(r, round, n);
     }
-    per_assignment("arriving", n);
 }
 
 static void backlog(uint64_t tasks)
@@ -110,20 +159,24 @@ static void backlog(uint64_t tasks)
 }
 
 /* Those on shift ask for one more each, `step` of a hub in a frame, as many frames in a batch as make 400. */
-static void workers_ask(const char *what, uint32_t step)
+static void workers_ask(struct rounds *r, uint32_t step)
 {
-    uint64_t n = 0, from = s.assigned, goal = 30000 / scale;
+    uint64_t n = 0, goal = 8000 / scale;
     if (step > s.p.on_shift)
         step = s.p.on_shift;
-    shop_measure(&s);
-    while (s.assigned - from < goal && n < goal) {
-        uint32_t h = (uint32_t)(n * 61 % s.p.hubs), first = (uint32_t)(n * 351 % (s.p.on_shift - step + 1));
-        shop_grant(&s, h, first, step, 1);
-        if (++n % (400 / step) == 0)
-            shop_commit(&s);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t from = s.assigned, end = n + goal;
+        turn_begins();
+        shop_measure(&s);
+        while (s.assigned - from < goal && n < end) {
+            uint32_t h = (uint32_t)(n * 61 % s.p.hubs), first = (uint32_t)(n * 351 % (s.p.on_shift - step + 1));
+            shop_grant(&s, h, first, step, 1);
+            if (++n % (400 / step) == 0)
+                shop_commit(&s);
+        }
+        shop_commit(&s);
+        round_ends(r, round, s.assigned - from);
     }
-    shop_commit(&s);
-    per_assignment(what, s.assigned - from);
 }
 
 static void others(uint32_t hub)
@@ -258,16 +311,18 @@ static void author(struct shop_plan *p)
         shop_commit(&s);
     }
     printf("{\"tasks\":%" PRIu64 ",", n);
-    for (uint32_t i = 0; i < 2; i++) { /* the author, then somebody who did nothing */
+    for (int i = 0; i < 2; i++) { /* the author, then somebody who did nothing */
+        struct rounds cost = { 0 };
         shop_measure(&s);
         from = s.assigned;
         for (int k = 0; k < 500; k++) {
-            shop_grant(&s, 0, 2 * i, 1, 1);
+            shop_grant(&s, 0, 2 * (uint32_t)i, 1, 1);
             shop_commit(&s);
         }
         if (s.assigned - from != 500)
             die("%" PRIu64 " of 500 were given", s.assigned - from);
-        per_assignment(i ? "other" : "author", 500);
+        round_ends(&cost, 0, 500);
+        rounds_tell(i ? "other" : "author", &cost, 1);
     }
     printf("\"counts\":%s}\n", shop_counts() ? "true" : "false");
     shop_close(&s);
@@ -285,6 +340,7 @@ static void open_again(const struct shop_plan *p)
 int main(int argc, char **argv)
 {
     const char *dir = option(argc, argv, "--dir", ""), *op = option(argc, argv, "--op", "");
+    turns = strcmp(option(argc, argv, "--turns", "no"), "yes") == 0;
     scale = (uint32_t)strtoul(option(argc, argv, "--scale", "1"), NULL, 10);
     bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0, reviews = strcmp(op, "author") == 0,
          copies = strcmp(op, "copies") == 0;
@@ -316,10 +372,17 @@ int main(int argc, char **argv)
         shop_close(&s);
         return 0;
     }
-    work_comes();
+    struct rounds arriving = { 0 }, asking = { 0 }, asking_50 = { 0 };
+    work_comes(&arriving);
+    turn_begins();
     backlog(1000000 / scale);
-    workers_ask("asking", 1);
-    workers_ask("asking_50", 50);
+    turn_ends();
+    workers_ask(&asking, 1);
+    workers_ask(&asking_50, 50);
+    rounds_tell("arriving", &arriving, ROUNDS);
+    rounds_tell("asking", &asking, ROUNDS);
+    rounds_tell("asking_50", &asking_50, ROUNDS);
+    turn_begins();
     lives(1000, is_small ? 2 : 8);
     shift_change();
     all_sign_off();
