@@ -42,6 +42,7 @@
 
 /* ---- wal.c ---- */
 #define WAL_FILE "wal"
+#define SETTLE_PAGE_BITS (1u << 17)
 #define WAL_BYTES_DEFAULT (8u << 20)
 #define WAL_BYTES_MAX (64u << 20) /* a start reads it into memory */
 #define WAL_BATCH_BYTES_MAX (1u << 20) /* a larger batch is better written once: it is a commit of LMDB's */
@@ -110,6 +111,8 @@ struct store {
     /* settle.c: batches on disk; those of them that LMDB has; up to which a reader waits for it */
     atomic_ullong batches, settled, wanted;
     int64_t settled_at_us;                /* on store_now_us's clock */
+    uint32_t pages;                       /* that write.mt has changed, roughly: so many bits are set in touched, one a page by a mixed address */
+    uint64_t touched[SETTLE_PAGE_BITS / 64];
     void (*settle_wanted)(void *arg);
     void *settle_arg;
 
@@ -152,6 +155,8 @@ void envelope_seal(enum store_table tb, const void *key, size_t key_n, uint8_t *
 const char *envelope_open(enum store_table tb, const MDB_val *key, const MDB_val *record, struct store_val *v);
 
 /* ---- settle.c ---- */
+void settle_touch(struct store *s, const void *record); /* write.mt changes it: its page is one that will be written */
+void settle_untouched(struct store *s);                 /* write.mt is new */
 /* The log's changes to the tables of write.mt, which has just begun. */
 int settle_replay(struct store *s);
 /* LMDB's commit of all that write.mt holds; it is NULL afterwards. LMDB's code. */

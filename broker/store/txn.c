@@ -82,6 +82,7 @@ int txn_begin_writer(struct store *s)
         return rc;
     }
     memset(t->at, 0, sizeof t->at);
+    settle_untouched(s);
     t->s = s;
     t->writer = true;
     pthread_mutex_lock(&s->lock);
@@ -454,6 +455,8 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
         return rc;
     if (how == CHANGE_DELETE) {
         rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+        if (rc == 0)
+            settle_touch(t->s, record.mv_data);
         return rc != 0 ? rc : mdb_cursor_del(mc, 0);
     }
     rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE | (how == CHANGE_APPEND ? MDB_APPEND : 0));
@@ -464,6 +467,7 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
     }
     if (rc != 0)
         return rc;
+    settle_touch(t->s, record.mv_data);
     parts_copy((uint8_t *)record.mv_data + ENVELOPE_BYTES, part, parts);
     envelope_seal(tb, key.p, key.n, record.mv_data, n);
     return 0;
