@@ -19,6 +19,11 @@
 #define GATHER_LIGHT 8       /* a commit takes at least so many times as long as what is committed */
 #define GATHER_TRUST_MAX 8
 #define GATHER_RETRY 16 /* of so many batches one tries again */
+/* A batch is light if so little was in it, and it was done so soon, that a second thread would have had nothing to do meanwhile. */
+#define LIGHT_MESSAGES 4
+#define LIGHT_BYTES 8192
+#define LIGHT_US 2000
+#define LIGHT_BATCHES 16 /* so many in a row: the load is light */
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -36,6 +41,7 @@ struct committer {
     unsigned trust, mistrusted;   /* see gather() */
     atomic_int_fast64_t next_due_us, busy_since_us;
     atomic_uint_fast64_t batch_bytes;
+    atomic_uint light;    /* batches in a row */
     pthread_mutex_t lock; /* for figures only */
     struct committer_figures figures;
 };
@@ -184,6 +190,73 @@ static void commit_batch(struct committer *c, struct input *first, struct items 
     atomic_store(&c->busy_since_us, 0);
 }
 
+/* ---- at the sockets ---- */
+
+/* While this thread leads, what comes to the inbox comes by its own turns. It is at the sockets until there is `enough`, or the time is up. False: another
+ * leads. */
+static bool serve(struct committer *c, uint32_t enough, int64_t until_us)
+{
+    int64_t left_us;
+    if (!leader_enter(c->o.leader)) {
+        return false;
+    }
+    while (!inbox_holds(c->o.inbox, enough) && (left_us = until_us - clock_boot_us()) > 0) {
+        if (!c->o.serve(c->o.serve_arg, left_us)) {
+            leader_return(c->o.leader);
+            return false;
+        }
+    }
+    leader_leave(c->o.leader);
+    return true;
+}
+
+static bool take(struct committer *c, struct gathered *g, int64_t wait_us)
+{
+    int64_t until_us = clock_boot_us() + wait_us;
+    if (serve(c, 1, until_us)) {
+        return inbox_take(c->o.inbox, g, 0);
+    }
+    int64_t left_us = until_us - clock_boot_us();
+    return inbox_take(c->o.inbox, g, left_us > 0 ? left_us : 0);
+}
+
+/* True: so many more came in that time. */
+static bool wait_for(struct committer *c, uint32_t more, int64_t wait_us)
+{
+    uint32_t waiting;
+    uint64_t bytes;
+    inbox_used(c->o.inbox, &waiting, &bytes);
+    uint32_t enough = waiting + more;
+    if (!serve(c, enough, clock_boot_us() + wait_us)) {
+        return inbox_gather(c->o.inbox, more, wait_us);
+    }
+    inbox_used(c->o.inbox, &waiting, &bytes);
+    return waiting >= enough;
+}
+
+static void hand_over(struct committer *c, struct parcel *p)
+{
+    if (!leader_enter(c->o.leader)) {
+        outbox_put(c->o.outbox, p);
+        return;
+    }
+    outbox_add(c->o.outbox, p);
+    c->o.deliver(c->o.serve_arg);
+    leader_leave(c->o.leader);
+}
+
+/* More than a little: two threads do it sooner. */
+static void weigh(struct committer *c, uint32_t messages, uint64_t bytes)
+{
+    bool light = messages <= LIGHT_MESSAGES && bytes <= LIGHT_BYTES && c->engine_us + c->commit_us <= LIGHT_US;
+    if (light) {
+        atomic_fetch_add(&c->light, 1);
+    } else {
+        atomic_store(&c->light, 0);
+        leader_return(c->o.leader);
+    }
+}
+
 /* ---- the thread ---- */
 
 /* Whoever has just been answered may well have the next thing to say. If others wait already, a commit without them would
@@ -200,7 +273,7 @@ static void gather(struct committer *c, uint32_t answered)
     if (answered == 0 || !light || (c->trust == 0 && ++c->mistrusted % GATHER_RETRY != 0)) {
         return;
     }
-    if (inbox_gather(c->o.inbox, answered, wait_us)) {
+    if (wait_for(c, answered, wait_us)) {
         c->trust += c->trust < GATHER_TRUST_MAX;
         return;
     }
@@ -233,9 +306,9 @@ static void *run(void *arg)
     struct committer *c = arg;
     struct gathered g;
     do {
-        if (!inbox_take(c->o.inbox, &g, QUIET_US)) {
+        if (!take(c, &g, QUIET_US)) {
             idle(c, false);
-            if (!inbox_take(c->o.inbox, &g, IDLE_WAIT_US)) {
+            if (!take(c, &g, IDLE_WAIT_US)) {
                 idle(c, true);
                 atomic_store(&c->busy_since_us, clock_boot_us()); /* it may settle */
                 bool news = look_at_space(c);
@@ -248,7 +321,8 @@ static void *run(void *arg)
         if (g.stop && !g.items.first && !g.tick) {
             break;
         }
-        if (g.settle && !g.items.first && !g.tick && !g.crowded) { /* a reader waits: nothing else */
+        if (!g.items.first && !g.tick && !g.stop &&
+            (g.settle || g.lead)) { /* a reader waits, or the lead has come: nothing else */
             settle(c, SETTLE_DUE);
             continue;
         }
@@ -256,9 +330,11 @@ static void *run(void *arg)
             outbox_wake(c->o.outbox); /* the inbox has room again */
         }
         uint32_t messages = g.items.count;
+        uint64_t bytes = g.items.bytes;
         struct parcel *p = parcel_get(c->parcels);
         commit_batch(c, NULL, &g.items, g.tick, p);
-        outbox_put(c->o.outbox, p);
+        hand_over(c, p);
+        weigh(c, messages, bytes);
         settle(c, SETTLE_DUE); /* those who were answered need not wait for it */
         gather(c, messages);
     } while (!g.stop);
@@ -336,6 +412,11 @@ int64_t committer_next_due_us(struct committer *c)
 uint64_t committer_batch_bytes(struct committer *c)
 {
     return atomic_load(&c->batch_bytes);
+}
+
+bool committer_light(struct committer *c)
+{
+    return atomic_load(&c->light) >= LIGHT_BATCHES && committer_busy_us(c) < LIGHT_US;
 }
 
 int64_t committer_busy_us(struct committer *c)

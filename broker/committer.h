@@ -13,6 +13,7 @@
 #include "broker/engine/engine.h"
 #include "broker/figures.h"
 #include "broker/inbox.h"
+#include "broker/leader.h"
 #include "broker/outbox.h"
 
 #define COMMITTER_EXIT 70
@@ -32,6 +33,14 @@ struct committer_options {
     const struct clock *clock;
     struct inbox *inbox;
     struct outbox *outbox;
+    /* While it leads it serves the sockets: */
+    struct leader *leader;
+    bool (*serve)(
+        void *arg,
+        int64_t
+            wait_us); /* one turn of the loop, which waits at most so long. False: it must be the sockets' own thread's */
+    void (*deliver)(void *arg); /* send what is in the outbox */
+    void *serve_arg;
     uint64_t restart; /* a random number: this start of the process */
 };
 
@@ -46,6 +55,7 @@ void committer_free(struct committer **c);
 /* Any thread. */
 int64_t committer_next_due_us(struct committer *c);  /* elapsed time at which to call inbox_tick; INT64_MAX: not */
 uint64_t committer_batch_bytes(struct committer *c); /* what one batch may take, by the room in the map */
+bool committer_light(struct committer *c);           /* what came lately was little, and quickly done: it may lead */
 int64_t committer_busy_us(struct committer *c);      /* how long the present batch has been going on; 0: idle */
 void committer_figures(struct committer *c, struct committer_figures *f);
 #endif

@@ -177,6 +177,11 @@ void inbox_settle(struct inbox *b)
     raise_flag(b, &b->now.settle);
 }
 
+void inbox_lead(struct inbox *b)
+{
+    raise_flag(b, &b->now.lead);
+}
+
 void inbox_stop(struct inbox *b)
 {
     raise_flag(b, &b->now.stop);
@@ -184,7 +189,7 @@ void inbox_stop(struct inbox *b)
 
 static bool anything(const struct gathered *g)
 {
-    return g->items.first || g->tick || g->stop || g->settle;
+    return g->items.first || g->tick || g->stop || g->settle || g->lead;
 }
 
 static struct timespec after(int64_t wait_us)
@@ -214,6 +219,15 @@ bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us)
     b->now = (struct gathered){ .stop = g->stop }; /* stop stays: it is a state */
     pthread_mutex_unlock(&b->lock);
     return any;
+}
+
+bool inbox_holds(struct inbox *b, uint32_t messages)
+{
+    pthread_mutex_lock(&b->lock);
+    const struct gathered *g = &b->now;
+    bool holds = g->items.count >= messages || g->tick || g->stop || g->settle || g->lead;
+    pthread_mutex_unlock(&b->lock);
+    return holds;
 }
 
 bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us)

@@ -40,10 +40,10 @@ void item_done(struct item_pool *p, struct item *i); /* closes the frame */
 void items_done(struct item_pool *p, struct items *l);
 void item_pool_free(struct item_pool *p);
 
-/* crowded: the owner of the sockets waits for room (inbox_crowded). settle: a reader waits for the log (store_settle). */
+/* crowded: the owner of the sockets waits for room (inbox_crowded). settle: a reader waits for the log (store_settle). lead: look who leads (leader.h). */
 struct gathered {
     struct items items;
-    bool tick, stop, crowded, settle;
+    bool tick, stop, crowded, settle, lead;
 };
 
 struct inbox;
@@ -57,10 +57,12 @@ bool inbox_crowded(struct inbox *b);
 void inbox_tick(struct inbox *b);   /* time went on */
 bool inbox_untick(struct inbox *b); /* take that back. False: it was not there, or is being acted upon */
 void inbox_settle(struct inbox *b); /* a reader waits */
+void inbox_lead(struct inbox *b);   /* the lead has passed to whoever takes */
 void inbox_stop(struct inbox *b);   /* what is in is still to be done; then stop */
 /* Take everything, waiting at most wait_us (negative: for ever) until there is anything. False: nothing came in that
  * time. */
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us);
+bool inbox_holds(struct inbox *b, uint32_t messages); /* so many, or a flag */
 /* Wait at most wait_us until `more` messages have come in beside those that are there, or a flag is up. False: they have not. */
 bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us);
 #endif

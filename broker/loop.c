@@ -29,6 +29,8 @@
 #define HOLD_POLL_US 20000
 #define AGENT_HEARD_US (120 * 1000000ll) /* who is told that the broker stops */
 #define FILES_KEPT_BACK 128
+#define LEAD_MESSAGES 16      /* that come at once, whoever they are for: more, and the committer does not lead, ... */
+#define LEAD_QUIET_US 100000  /* ... until it has been quiet for so long */
 #define TRIM_AFTER_US 1000000 /* ZeroMQ's threads need a moment to let go */
 #define EXIT_CONFIG 1
 
@@ -60,10 +62,16 @@ static uint32_t connections_max(void)
     return each < 2 * SL_PEERS_MAX ? (uint32_t)each : 2 * SL_PEERS_MAX;
 }
 
+static bool serve(void *arg, int64_t wait_us);
+static void deliver_now(void *arg);
+
 static void settle_wanted(void *arg)
 {
     struct loop *l = arg;
     inbox_settle(l->inbox);
+    if (leader_passed(l->leader)) { /* it may wait at the sockets, not at the inbox */
+        outbox_wake(l->outbox);
+    }
 }
 
 static int open_store(struct loop *l)
@@ -159,7 +167,8 @@ static int make_committer(struct loop *l)
     l->inbox = inbox_new();
     l->outbox = outbox_new();
     l->topics = topics_new();
-    if (!l->inbox || !l->outbox || !l->topics) {
+    l->leader = leader_new();
+    if (!l->inbox || !l->outbox || !l->topics || !l->leader) {
         return fail("start_failed", "out of memory");
     }
     struct committer_options o = {
@@ -168,6 +177,10 @@ static int make_committer(struct loop *l)
         .clock = &l->clock,
         .inbox = l->inbox,
         .outbox = l->outbox,
+        .leader = l->leader,
+        .serve = serve,
+        .deliver = deliver_now,
+        .serve_arg = l,
     };
     if (getrandom(&o.restart, sizeof o.restart, 0) != sizeof o.restart) {
         return fail("start_failed", "the system has no random numbers");
@@ -465,36 +478,78 @@ static void finish_step_by_step(struct loop *l)
     }
 }
 
-int loop_run(struct loop *l)
+/* One turn of whoever leads: wait, at most wait_max_us, then take in and send what there is. 0; -1 with errno. */
+static int turn(struct loop *l, int64_t wait_max_us, bool *signalled)
 {
     const int fds[] = { outbox_fd(l->outbox), l->signal_fd };
+    unsigned ready;
+    int64_t wait = wait_us(l);
+    wait = wait < wait_max_us ? wait : wait_max_us;
+    int64_t expected_us = l->polled_us + wait;
+    bool receive = l->phase == LOOP_RUNS && !l->crowded;
+    if (transport_poll(l->transport, receive, fds, 2, wait, &ready) < 0) {
+        return -1;
+    }
+    int64_t now_us = l->polled_us = clock_boot_us();
+    hold_ticks_after_gap(l, now_us, expected_us);
+    if (ready & 1) {
+        deliver(l, now_us);
+    }
+    transport_subscriptions(l->transport, l->topics);
+    watch_connections(l, now_us);
+    if (l->phase == LOOP_RUNS) {
+        uint32_t messages = intake(l, now_us);
+        if (messages > 0) {
+            l->hold_quiet_us = now_us + HOLD_QUIET_US;
+        }
+        if (messages > LEAD_MESSAGES) {
+            l->busy_until_us = now_us + LEAD_QUIET_US;
+        }
+        tick_if_due(l, now_us);
+    }
+    feed_watchdog(l, now_us);
+    *signalled = ready & 2;
+    return 0;
+}
+
+/* For the committer, while it leads. */
+static bool serve(void *arg, int64_t wait_us)
+{
+    struct loop *l = arg;
+    bool signalled;
+    return turn(l, wait_us, &signalled) == 0 && !signalled && l->polled_us >= l->busy_until_us;
+}
+
+static void deliver_now(void *arg)
+{
+    deliver(arg, clock_boot_us());
+}
+
+/* There is so little to do that the committer does all of it sooner. */
+static bool light(struct loop *l)
+{
+    return l->phase == LOOP_RUNS && l->drained && !l->crowded && !l->hold_until_us &&
+           l->polled_us >= l->busy_until_us && committer_light(l->committer) && outbox_empty(l->outbox);
+}
+
+int loop_run(struct loop *l)
+{
     while (l->phase != LOOP_ENDED) {
-        unsigned ready;
-        int64_t wait = wait_us(l);
-        int64_t expected_us = l->polled_us + wait;
-        bool receive = l->phase == LOOP_RUNS && !l->crowded;
-        if (transport_poll(l->transport, receive, fds, 2, wait, &ready) < 0) {
+        bool signalled;
+        if (light(l)) {
+            leader_pass(l->leader);
+            inbox_lead(l->inbox);
+            leader_wait(l->leader);
+        }
+        if (turn(l, INT64_MAX, &signalled) < 0) {
             return fail("poll_failed", strerror(errno));
         }
-        int64_t now_us = l->polled_us = clock_boot_us();
-        hold_ticks_after_gap(l, now_us, expected_us);
-        if (ready & 1) {
-            deliver(l, now_us);
-        }
-        if (ready & 2) {
+        if (signalled) {
             take_signals(l);
         }
-        transport_subscriptions(l->transport, l->topics);
-        watch_connections(l, now_us);
-        if (l->phase == LOOP_RUNS) {
-            if (intake(l, now_us) > 0) {
-                l->hold_quiet_us = now_us + HOLD_QUIET_US;
-            }
-            tick_if_due(l, now_us);
-        } else {
+        if (l->phase != LOOP_RUNS) {
             finish_step_by_step(l);
         }
-        feed_watchdog(l, now_us);
     }
     return 0;
 }
@@ -566,6 +621,7 @@ void loop_stop(struct loop **ll)
     topics_free(&l->topics);
     outbox_free(&l->outbox);
     inbox_free(&l->inbox);
+    leader_free(&l->leader);
     engine_close(&l->engine);
     store_close(&l->store);
     item_pool_free(&l->items);

@@ -5,6 +5,8 @@
  *   poll -> receive -> decode -> route  --inbox-->  one batch, one transaction
  *   send <-----------------------------outbox-----  effects, once on disk   ----- answers, event frames
  *
+ * Where messages come one at a time, the committer does what the sockets' thread does, too (leader.h).
+ *
  * Data goes one way. What is refused (malformed, too much) is answered by the sockets' thread at once and has changed
  * nothing. */
 #ifndef SUNLINE_BROKER_LOOP_H
@@ -27,6 +29,6 @@ struct loop;
 /* SIGTERM, SIGINT and SIGHUP must be blocked: the loop takes them from a signalfd. Returns 0 and *l; or the process's
  * exit code: what was wrong has been logged. */
 int loop_start(struct loop **l, const struct loop_options *o);
-int loop_run(struct loop *l);      /* until SIGTERM or SIGINT, then until all is answered. The exit code */
-void loop_stop(struct loop **l);   /* close everything; safe with NULL */
+int loop_run(struct loop *l);    /* until SIGTERM or SIGINT, then until all is answered. The exit code */
+void loop_stop(struct loop **l); /* close everything; safe with NULL */
 #endif

@@ -147,7 +147,8 @@ void outbox_wake(struct outbox *o)
     assert(n == sizeof one || errno == EAGAIN); /* EAGAIN: it is as awake as can be */
 }
 
-void outbox_put(struct outbox *o, struct parcel *p)
+/* True: it is the first. */
+static bool append(struct outbox *o, struct parcel *p)
 {
     p->next = NULL;
     pthread_mutex_lock(&o->lock);
@@ -155,9 +156,27 @@ void outbox_put(struct outbox *o, struct parcel *p)
     *(o->last ? &o->last->next : &o->first) = p;
     o->last = p;
     pthread_mutex_unlock(&o->lock);
-    if (first) {
+    return first;
+}
+
+void outbox_put(struct outbox *o, struct parcel *p)
+{
+    if (append(o, p)) {
         outbox_wake(o);
     }
+}
+
+void outbox_add(struct outbox *o, struct parcel *p)
+{
+    append(o, p);
+}
+
+bool outbox_empty(struct outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool empty = !o->first;
+    pthread_mutex_unlock(&o->lock);
+    return empty;
 }
 
 struct parcel *outbox_take(struct outbox *o)

@@ -42,6 +42,8 @@ struct outbox *outbox_new(void); /* NULL: no memory, no eventfd */
 void outbox_free(struct outbox **o);
 int outbox_fd(const struct outbox *o); /* readable when there is something to take, or after outbox_wake */
 void outbox_put(struct outbox *o, struct parcel *p);
-void outbox_wake(struct outbox *o);    /* wake the sockets' thread: there is room in an inbox again */
+void outbox_add(struct outbox *o, struct parcel *p); /* without waking anybody: the caller takes it himself */
+bool outbox_empty(struct outbox *o);
+void outbox_wake(struct outbox *o);           /* wake the sockets' thread: there is room in an inbox again */
 struct parcel *outbox_take(struct outbox *o); /* all of them, a chain in order; NULL: none */
 #endif

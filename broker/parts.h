@@ -7,6 +7,7 @@
 #include "broker/config.h"
 #include "broker/http.h"
 #include "broker/inbox.h"
+#include "broker/leader.h"
 #include "broker/log.h"
 #include "broker/loop.h"
 #include "broker/outbox.h"
@@ -26,6 +27,7 @@ struct loop {
     struct inbox *inbox;
     struct outbox *outbox;
     struct topics *topics;
+    struct leader *leader;
     struct committer *committer;
     struct transport *transport;
     struct readers *readers;
@@ -44,10 +46,11 @@ struct loop {
     bool tick_asked;       /* ... and not done yet */
     int64_t polled_us;     /* boot time at which the last poll returned */
     int64_t hold_until_us; /* no ticks before: see loop.c. 0: none */
+    int64_t busy_until_us; /* the sockets' thread leads itself: see loop.c */
     int64_t hold_quiet_us; /* ... unless nothing came in until then */
     int64_t watchdog_us, watchdog_fed_us, started_us;
-    int64_t trim_us;       /* give memory back then; 0: no need */
-    uint64_t last_event;   /* on disk */
+    int64_t trim_us;     /* give memory back then; 0: no need */
+    uint64_t last_event; /* on disk */
     /* counters that nobody else keeps */
     uint64_t refused, busy_answers;
     struct log_limit refusals, drops, cuts;

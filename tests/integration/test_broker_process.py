@@ -280,6 +280,76 @@ class Commits(Process):
         self.assertIn((1, 1), idle)
 
 
+class Leading(Process):
+    """Who serves the sockets: their own thread, or the committer, where one message comes at a time."""
+
+    def quick_broker(self):
+        """One whose syncs take no time, or as long as self.held is there."""
+        self.held = self.world.path("held")
+        broker = self.world.broker(start=False)
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": self.held}
+        return broker.start()
+
+    def switches(self, broker):
+        """How often the sockets' own thread has gone to sleep."""
+        with open("/proc/%d/task/%d/status" % (broker.pid, broker.pid)) as f:
+            return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", f.read(), re.M)[1])
+
+    def until_the_committer_leads(self, broker, client, run):
+        """Messages one at a time, each of which the sockets' thread sleeps through."""
+        def slept_through():
+            before = self.switches(broker)
+            for _ in range(100):
+                client.request("put", run_id=run, rows=[["lone"]])
+            return self.switches(broker) - before < 50
+        self.world.wait(slept_through, 60, "a hundred lone messages that the sockets' thread sleeps through")
+
+    def test_messages_that_come_one_at_a_time_pass_through_one_thread(self):
+        broker = self.quick_broker()
+        client, run = self.start_run(broker)
+        self.until_the_committer_leads(broker, client, run)
+        self.assertEqual(broker.stop(), 0)  # whoever leads hears the signal
+
+    def test_messages_that_come_together_are_received_by_the_sockets_own_thread(self):
+        broker = self.quick_broker()
+        client, run = self.start_run(broker)
+        self.until_the_committer_leads(broker, client, run)
+        before = self.switches(broker)
+        for _ in range(20):
+            for i in [client.send("put", run_id=run, rows=[["many"]]) for _ in range(200)]:
+                client.reply(i)
+        self.assertGreater(self.switches(broker) - before, 20)
+        self.until_the_committer_leads(broker, client, run)  # and back
+
+    def test_a_sync_that_takes_long_holds_up_nobody_who_needs_none(self):
+        broker = self.quick_broker()
+        client, run = self.start_run(broker)
+        other = self.client(broker)
+        self.until_the_committer_leads(broker, client, run)
+        open(self.held, "w").close()
+        put = client.send("put", run_id=run, rows=[["held up"]])
+        for _ in range(100):  # the last of them come while it syncs
+            other.request("info_get", timeout_s=5)
+        client.pump(0)
+        self.assertNotIn(put, client.replies)
+        os.unlink(self.held)
+        self.assertEqual(client.reply(put)[0], "put_done")
+
+    def test_who_reads_does_not_wait_for_the_next_message(self):
+        broker = self.quick_broker()
+        client, run = self.start_run(broker)
+        self.until_the_committer_leads(broker, client, run)
+        times = []
+        for _ in range(20):  # a read waits until the log is settled, which a committer at the sockets must hear of
+            client.request("put", run_id=run, rows=[["lone"]])
+            for _ in range(20):  # until it has been quiet
+                client.request("info_get")
+            begun = time.monotonic()
+            client.request("output_get", run="r", after_unit=0, all_units=True)
+            times.append(time.monotonic() - begun)
+        self.assertLess(statistics.median(times), 0.03, times)  # it waits there for a message, or 0.1 s
+
+
 class BadPeers(Process):
     """Whatever a peer sends, the broker answers everybody else."""
 
