@@ -10,8 +10,8 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def client(o, server, op, timeout=900, **options):
-    """Its figures. Raises Missing if it cannot."""
+def command(o, server, op, **options):
+    """What runs it. Raises Missing if it was not built."""
     program = o.build / "bench" / server.client
     if not program.exists():
         raise servers.Missing(f"{program} was not built: its library is not installed")
@@ -20,6 +20,12 @@ def client(o, server, op, timeout=900, **options):
     for k, v in options.items():
         if v not in ("", None):
             args += ["--" + k, str(v)]
+    return args
+
+
+def client(o, server, op, timeout=900, **options):
+    """Its figures. Raises Missing if it cannot."""
+    args = command(o, server, op, **options)
     r = subprocess.run(args, capture_output=True, text=True, timeout=timeout, cwd=o.base)
     if r.returncode != 0:
         raise servers.Missing(f"{server.name} ({server.mode}): {r.stderr.strip()[-300:]}")

@@ -6,6 +6,7 @@ import figures
 from counts import allocations, batch
 from depth import depth
 from files import csv
+from handovers import alone
 from lives import latency, life, lines
 
 
@@ -19,4 +20,4 @@ def limits(o):
     return {"rows": figures.gather(records, ("limit", "case"), ("per_s", "p50_us", "p99_us", "cpu_us"))}
 
 
-PARTS = {"life": life, "latency": latency, "depth": depth, "lines": lines, "csv": csv, "batch": batch, "allocations": allocations, "limits": limits}
+PARTS = {"life": life, "latency": latency, "alone": alone, "depth": depth, "lines": lines, "csv": csv, "batch": batch, "allocations": allocations, "limits": limits}

@@ -1,6 +1,7 @@
 """The bench's tables, from its JSON."""
 import budget as budgets
 import goals
+import handovers
 import why
 from figures import median, number, shown, table
 
@@ -118,6 +119,10 @@ def of_tables(rows):
                  [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in row)] for name, row in zip(tables, cells)])
 
 
+def alone(part):
+    return (handovers.tables(part) if part["rows"] else "") + named(part["missing"])
+
+
 def batch(part):
     figures = [("tasks a put frame", "tasks"), ("tasks a commit", "done_a_commit"), ("batches a settling", "commits_a_settling"), ("KiB written to the log, a commit", "log_kib_a_commit"),
                ("KiB of pages, a settling", "pages_kib_a_settling"), ("so, a commit", "pages_kib_a_commit"), ("syncs, a commit", "syncs_a_commit"), ("bytes put", "put_bytes"),
@@ -193,7 +198,7 @@ def of_part(name, tell):
 
 
 # Section of the document -> the parts of the result that it needs, and its text from the result.
-SECTIONS = {"setting": of_part("setting", setting), "life": of_part("life", life), "latency": of_part("latency", latency), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
+SECTIONS = {"setting": of_part("setting", setting), "life": of_part("life", life), "latency": of_part("latency", latency), "alone": of_part("alone", alone), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
             "limits": of_part("limits", limits), "cost": (("life",), cost), "budget": of_part("budget", budget), "batch": of_part("batch", batch),
             "allocations": of_part("allocations", allocations), "missed": (("life",), why.missed), "events": of_part("events", events), "workers": of_part("workers", workers)}
 

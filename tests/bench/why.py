@@ -1,6 +1,7 @@
 """What falls short of its goal, with the arithmetic of where the time goes. Each goal from the part of the run that measures it."""
 import budget
 import goals
+import handovers
 from figures import median, number
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
@@ -29,6 +30,7 @@ def life(result):
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(peer_us)} us.")
         if r["peer"] == "beanstalkd":
             text += " Our life passes from process to thread to thread to process four times, where beanstalkd reads, writes and answers in one thread."
+            text += handovers.sentence(result["alone"]) if result.get("alone", {}).get("rows") else ""
         if r["window"] > 1:
             text += f" To reach the goal a life would have to take {number(peer_us / goal)} us."
         yield text + of_the_disk(rows[r["window"]])
