@@ -19,11 +19,14 @@
 #define GATHER_LIGHT 8       /* a commit takes at least so many times as long as what is committed */
 #define GATHER_TRUST_MAX 8
 #define GATHER_RETRY 16 /* of so many batches one tries again */
-/* A batch is light if so little was in it, and it was done so soon, that a second thread would have had nothing to do meanwhile. */
+/* A batch is light if so little was in it, and it was done so soon, that a second thread would have had little to do meanwhile. */
 #define LIGHT_MESSAGES 4
 #define LIGHT_BYTES 8192
 #define LIGHT_US 2000
-#define LIGHT_BATCHES 16 /* so many in a row: the load is light */
+/* ... and it came alone if nothing had come while the one before it was committed: else a second thread would have received it by then. */
+#define LIGHT_ENOUGH 16 /* so many more that came alone ... */
+#define LIGHT_MOST 32
+#define LIGHT_EARLY 4 /* ... than those that did not, each of which counts so much */
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -41,7 +44,8 @@ struct committer {
     unsigned trust, mistrusted;   /* see gather() */
     atomic_int_fast64_t next_due_us, busy_since_us;
     atomic_uint_fast64_t batch_bytes;
-    atomic_uint light;    /* batches in a row */
+    bool early;           /* the batch under way had come when the one before it was done */
+    atomic_int light;     /* see weigh() */
     pthread_mutex_t lock; /* for figures only */
     struct committer_figures figures;
 };
@@ -210,9 +214,23 @@ static bool serve(struct committer *c, uint32_t enough, int64_t until_us)
     return true;
 }
 
+/* Without waiting. */
+static bool has_come(struct committer *c)
+{
+    if (leader_enter(c->o.leader)) {
+        if (c->o.serve(c->o.serve_arg, 0)) {
+            leader_leave(c->o.leader);
+        } else {
+            leader_return(c->o.leader);
+        }
+    }
+    return inbox_holds(c->o.inbox, 1);
+}
+
 static bool take(struct committer *c, struct gathered *g, int64_t wait_us)
 {
     int64_t until_us = clock_boot_us() + wait_us;
+    c->early = has_come(c);
     if (serve(c, 1, until_us)) {
         return inbox_take(c->o.inbox, g, 0);
     }
@@ -245,14 +263,14 @@ static void hand_over(struct committer *c, struct parcel *p)
     leader_leave(c->o.leader);
 }
 
-/* More than a little: two threads do it sooner. */
+/* More than a little, or one on the heels of the other: two threads do it sooner. */
 static void weigh(struct committer *c, uint32_t messages, uint64_t bytes)
 {
-    bool light = messages <= LIGHT_MESSAGES && bytes <= LIGHT_BYTES && c->engine_us + c->commit_us <= LIGHT_US;
-    if (light) {
-        atomic_fetch_add(&c->light, 1);
-    } else {
-        atomic_store(&c->light, 0);
+    bool small = messages <= LIGHT_MESSAGES && bytes <= LIGHT_BYTES && c->engine_us + c->commit_us <= LIGHT_US;
+    int light = atomic_load(&c->light) + (c->early ? -LIGHT_EARLY : 1);
+    light = !small || light < 0 ? 0 : light < LIGHT_MOST ? light : LIGHT_MOST;
+    atomic_store(&c->light, light);
+    if (light == 0) {
         leader_return(c->o.leader);
     }
 }
@@ -416,7 +434,7 @@ uint64_t committer_batch_bytes(struct committer *c)
 
 bool committer_light(struct committer *c)
 {
-    return atomic_load(&c->light) >= LIGHT_BATCHES && committer_busy_us(c) < LIGHT_US;
+    return atomic_load(&c->light) >= LIGHT_ENOUGH && committer_busy_us(c) < LIGHT_US;
 }
 
 int64_t committer_busy_us(struct committer *c)
