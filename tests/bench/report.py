@@ -59,7 +59,9 @@ def depth(part):
     rows = [[f"{r['queue']}, {r['depth']:,} queued", shown(r["per_s"]), shown(r["ratio"]), shown(r["first_s"], ms), shown(r["rss_anon_mb"]), r["bytes_per_queued"],
              r["fill_per_s"], str(r["frame"]), "-" if r["queue"] != "sunline" else "MISSED: " + ", ".join(goals.deep(r)) if goals.deep(r) else "met"] for r in part["rows"]]
     rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", f"under {goals.DEPTH_RSS_MB}", f"at most {goals.DEPTH_BYTES}", "", "", ""])
-    return table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s", "tasks a request", ""], rows) + named(part["missing"])
+    text = table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s", "tasks a request", ""], rows)
+    at = [f"{' and '.join(names)} at {', '.join(f'{d:,}' for d in depths)}" for names, depths in ((["ours"], part["depths"]), (part["peers"], part["peer_depths"])) if names]
+    return text + "\n\nMeasured alike: " + "; ".join(at) + "." + named(part["missing"])
 
 
 def lines(part):

@@ -108,6 +108,15 @@ class BenchTables(unittest.TestCase):
         deep = {"ratio": spread([0.5, 0.9, 0.9]), "rss_anon_mb": spread([10, 10, 110]), "first_s": spread([0.1, 1.2, 0.1]), "bytes_per_queued": 300}
         self.assertEqual(goals.deep(deep), ["memory", "start"])
 
+    def test_who_was_measured_at_which_depth_is_told(self):
+        deep = {"queue": "redis", "depth": 1000000, "frame": 1, "bytes_per_queued": 300, "fill_per_s": 9,
+                **{k: spread([1]) for k in ("per_s", "ratio", "first_s", "rss_anon_mb")}}
+        part = {"rows": [deep], "missing": {"rabbitmq at 1,000,000": "it is not there"}, "depths": [1000000, 20000000], "peers": ["redis", "rabbitmq"], "peer_depths": [1000000]}
+        told = report.section("depth", {"depth": part})
+        self.assertIn("Measured alike: ours at 1,000,000, 20,000,000; redis and rabbitmq at 1,000,000.", told)
+        self.assertIn("Not measured: rabbitmq at 1,000,000: it is not there", told)
+        self.assertNotIn("redis", report.section("depth", {"depth": {**part, "rows": [], "peers": []}}))
+
     def test_every_section_of_the_page_is_made_and_every_table_stands_in_it(self):
         with open(os.path.join(TOP, "docs", "performance.md"), encoding="utf-8") as f:
             self.assertEqual(sorted(re.findall(r"<!-- bench:(\w+) -->", f.read())), sorted(report.SECTIONS))
