@@ -1,6 +1,7 @@
 """A deep queue: what it takes on disk, how soon after a crash its first task is assigned, how fast lives go on top of it."""
 import signal
 import subprocess
+import time
 
 import figures
 import servers
@@ -11,10 +12,16 @@ OF_DEPTH = ("per_s", "empty_per_s", "ratio", "first_s", "rss_anon_mb")
 
 
 def killed_and_started(o, s):
-    """Seconds from a start after a crash to the first task."""
+    """Seconds from a start after a crash to the first task. RabbitMQ takes connections before its queue has a leader: until then it is asked again."""
     s.stop(signal.SIGKILL)
     s.start()
-    return client(o, s, "first", since=s.since, window=1)["seconds"]
+    while True:
+        try:
+            return client(o, s, "first", since=s.since, window=1)["seconds"]
+        except servers.Missing:
+            if time.monotonic() - s.since > s.up_seconds:
+                raise
+            time.sleep(0.02)
 
 
 def filled(o, s, depth, frame):
