@@ -125,6 +125,35 @@ static void compiling_without_memory_gives_no_line(void **state)
     }
 }
 
+/* A line takes memory in large pieces. A text in it that grows byte by byte moves what comes behind to another place in its piece, so that each thing is once the
+ * one for which there is no other piece. */
+static void memory_that_ends_at_any_place_of_a_line_gives_no_line(void **state)
+{
+    static const char before[] = "form: {fields: [{name: k,";
+    static char text[sizeof rich + 20000];
+    const char *at = strstr(rich, before);
+    unsigned refused = 0;
+    (void)state;
+    assert_non_null(at);
+    for (unsigned n = 1; n <= 16500; n += 16) {
+        snprintf(text, sizeof text, "%.*sform: {instruction: x%0*d, fields: [{name: k,%s", (int)(at - rich), rich,
+                 (int)n, 7, at + strlen(before));
+        struct linefile *f = linefile_parse("l.yml", text, strlen(text));
+        struct slp_bytes packed = linefile_packed(f);
+        for (long pieces = 1; pieces <= 4; pieces++) {
+            size_t problems = 0;
+            begin(pieces);
+            struct ld_line *l = ld_compile(packed.p, packed.n, counted, &problems);
+            refused += !l;
+            assert_true(!l || problems == 0);
+            ld_free(&l);
+            end(0);
+        }
+        linefile_free(&f);
+    }
+    assert_true(refused > 1000);
+}
+
 static void reading_a_file_without_memory_is_never_good(void **state)
 {
     (void)state;
@@ -168,6 +197,7 @@ int main(void)
         cmocka_unit_test(both_texts_are_what_the_tests_take_them_for),
 #if OWN_ALLOCATORS
         cmocka_unit_test(compiling_without_memory_gives_no_line),
+        cmocka_unit_test(memory_that_ends_at_any_place_of_a_line_gives_no_line),
         cmocka_unit_test(reading_a_file_without_memory_is_never_good),
 #endif
     };
