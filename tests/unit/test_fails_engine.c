@@ -125,6 +125,78 @@ static void so_does_one_over_people_who_are_watched(void **state)
     a_start_over(play_watched_steps, "what_was_granted_is_revoked", EIO, STORE_IO);
 }
 
+/* ---- beside the steps ---- */
+
+static const char line_text[] = "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                                "  - {name: judge, form: {fields: [{name: answer, type: short_answer}]}}\n";
+
+static void an_engine_that_failed_goes_on_failing(void **state)
+{
+    static struct world_scene s;
+    (void)state;
+    world_scene(&s, line_text, 1, 0);
+    lmdb_arm(1, EIO);
+    lmdb_disarm();
+    s.w.around = calls;
+    world_run_set(&s.w, "r", RUN_SET_CLOSE, 0);
+    s.w.around = NULL;
+    assert_int_equal(s.w.failed, STORE_IO);
+    struct input in = { .kind = INPUT_TICK, .elapsed_us = s.w.now_us, .wall_us = s.w.wall_us };
+    assert_int_equal(engine_step(s.w.engine, &in), STORE_IO);
+    world_restart(&s.w);
+    world_put(&s.w, s.run, 1); /* it is open still */
+    world_end(&s.w);
+}
+
+static void a_hash_is_of_all_that_is_there_or_none(void **state)
+{
+    static struct world_scene s;
+    uint8_t hash[16], again[16];
+    uint64_t n = 0;
+    (void)state;
+    world_scene(&s, line_text, 1, 0);
+    world_put(&s.w, s.run, 3);
+    assert_int_equal(engine_state_hash(s.w.store, hash), STORE_OK);
+    for (bool failed = true; failed;) {
+        lmdb_arm(++n, EIO);
+        enum store_rc rc = engine_state_hash(s.w.store, again);
+        lmdb_disarm();
+        failed = lmdb_state.failed != NULL;
+        assert_int_equal(rc, failed ? STORE_IO : STORE_OK);
+    }
+    assert_in_range(n, 20, 10000);
+    assert_memory_equal(hash, again, 16);
+    world_end(&s.w);
+}
+
+
+static void a_restored_copy_is_one_whole_or_not_at_all(void **state)
+{
+    static struct world_scene s;
+    static const uint8_t id[16] = "a copy's own id.";
+    uint64_t first = 0, n = 0;
+    (void)state;
+    world_scene(&s, line_text, 1, 0);
+    world_put(&s.w, s.run, 3);
+    assert_int_equal(world_take(&s, 0, 3), 3);
+    world_down(&s.w);
+    for (bool failed = true; failed;) {
+        struct store *c;
+        struct store_options o = { .dir = s.w.dir, .map_bytes = 1 << 28, .wal_bytes = 1, .no_sync = true };
+        assert_int_equal(store_open(&c, &o, id, NULL, 0), STORE_OK);
+        lmdb_arm(++n, EIO);
+        enum store_rc rc = engine_restore(c, id, s.w.wall_us, &first);
+        lmdb_disarm();
+        failed = lmdb_state.failed != NULL;
+        assert_int_equal(rc, failed ? STORE_IO : STORE_OK);
+        store_close(&c);
+    }
+    assert_in_range(n, 4, 100);
+    assert_int_equal(first, 3 + (1ull << 36) + 1); /* as if it had been tried once */
+    world_up(&s.w);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +208,9 @@ int main(void)
         cmocka_unit_test(damage_among_them_is_told_as_damage),
         cmocka_unit_test(a_start_over_a_broad_life_says_that_the_disk_failed),
         cmocka_unit_test(so_does_one_over_people_who_are_watched),
+        cmocka_unit_test(an_engine_that_failed_goes_on_failing),
+        cmocka_unit_test(a_hash_is_of_all_that_is_there_or_none),
+        cmocka_unit_test(a_restored_copy_is_one_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
