@@ -55,8 +55,7 @@ static bool columns_ok(struct engine *e, struct intake *in)
             f++;
         snprintf(place, sizeof place, "columns[%u]", i);
         if (f == lv->input_count) {
-            reply_error(e, SLP_E_BAD_UNIT, place, "the line has no input field '%.*s'",
-                        (int)(name.n < 100 ? name.n : 100), name.p);
+            reply_error(e, SLP_E_BAD_UNIT, place, "the line has no input field '%.*s'", (int)name.n, name.p);
             return false;
         }
         if (in->column[f] >= 0) {
@@ -82,7 +81,8 @@ static enum slp_code row_values(struct engine *e, const struct intake *in, struc
     const struct ld_line *lv = in->r->lv;
     struct slr r = slr_on(row.p, row.n);
     struct slr_value v;
-    if (slr_next(&r, &v) || v.type != SLR_ARRAY) {
+    slr_next(&r, &v); /* the decoder checked it */
+    if (v.type != SLR_ARRAY) {
         snprintf(text, text_size, "a row must be an array");
         return SLP_E_BAD_UNIT;
     }

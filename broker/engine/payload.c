@@ -19,7 +19,8 @@ void unit_segment_put(struct engine *e, struct run *r, uint64_t first, uint32_t 
     uint8_t prefix[4];
     key_u32(prefix, r->id);
     payload_forget(e);
-    enum store_rc rc = e->rc ? e->rc : blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, values, 1);
+    assert(!e->rc);
+    enum store_rc rc = blob_put(e->t, TABLE_UNIT, prefix, sizeof prefix, r->id, first, n, values, 1);
     if (rc)
         fail(e, rc);
 }

@@ -333,6 +333,81 @@ static void a_run_keeps_its_version_of_the_line(void **state_)
     world_end(&s.w);
 }
 
+static void a_join_behind_two_that_are_passed_by_has_its_turn_once(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_scene(&s,
+               HEAD("l") "  - name: a\n    when: lang == 'ne'\n" ASKS "  - name: b\n    after: []\n    when: lang == "
+                         "'ne'\n" ASKS "  - name: c\n    after: [a, b]\n" ASKS);
+    put(&s, "x", "en");
+    struct world_task t = at(&s, 2);
+    assert_int_not_equal(t.assignment, 0);
+    assert_int_equal(world_count(&s.w, "r", "a", TASK_SKIPPED), 1);
+    assert_int_equal(world_count(&s.w, "r", "b", TASK_SKIPPED), 1);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "y"), SLP_E_OK);
+    assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_DONE);
+    world_end(&s.w);
+}
+
+static void a_unit_may_pass_by_as_many_stations_as_a_line_has(void **state)
+{
+    static char yaml[30000];
+    struct world_scene s;
+    (void)state;
+    int n = snprintf(yaml, sizeof yaml, "%s", HEAD("l"));
+    for (unsigned i = 0; i < SL_LINE_STATIONS_MAX; i++)
+        n += snprintf(yaml + n, sizeof yaml - (size_t)n, "  - {name: s%u, when: lang == '%s'}\n", i,
+                      i + 1 < SL_LINE_STATIONS_MAX ? "ne" : "en");
+    open_scene(&s, yaml);
+    put(&s, "x", "en");
+    put(&s, "x", "fr");
+    assert_int_equal(world_story(&s.w, "r", 2, "state"), UNIT_DONE);
+    assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_OPEN);
+    assert_int_not_equal(at(&s, SL_LINE_STATIONS_MAX - 1).assignment, 0);
+    assert_int_equal(world_count(&s.w, "r", "s100", TASK_SKIPPED), 2);
+    world_end(&s.w);
+}
+
+/* Results of one frame are kept in pieces: of one run each, and of so many. */
+static void results_of_many_runs_in_one_frame_go_where_they_belong(void **state)
+{
+    static struct world_scene s;
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n" ASKS, 1, 0);
+    uint64_t other = world_run(&s.w, "l", "q");
+    world_put(&s.w, s.run, 300);
+    world_put(&s.w, other, 300);
+    size_t n = world_take(&s, 0, 600);
+    assert_int_equal(n, 600);
+    for (size_t i = 0; i < n; i++) {
+        struct slp_buf values = { 0 };
+        char text[32];
+        snprintf(text, sizeof text, "%llu", (unsigned long long)s.t[i].assignment);
+        slp_pack_cstr(&values, text);
+        struct slp_item_result it = { .assignment = s.t[i].assignment,
+                                      .worker = s.t[i].worker,
+                                      .values = { values.p, (uint32_t)values.n, 1 } };
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+        slp_buf_free(&values);
+    }
+    struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, (uint32_t)n } };
+    struct slp_msg *m = world_send(&s.w, s.h.peer, SLP_SUBMIT, &q);
+    assert_int_equal(m->type, SLP_OUTCOMES);
+    assert_int_equal(m->u.outcomes.ok, 600);
+    slp_buf_free(&b);
+    for (unsigned i = 0; i < 600; i += 7) {
+        const char *run = i < 300 ? "r" : "q";
+        uint64_t unit = i % 300 + 1, no = world_story(&s.w, run, unit, "stations[0].assignments[0].assignment");
+        char text[32];
+        snprintf(text, sizeof text, "%llu", (unsigned long long)no);
+        assert_true(world_story_is(&s.w, run, unit, "stations[0].assignments[0].result.answer", text) ||
+                    world_story_is(&s.w, run, unit, "stations[0].outcome.answer", text));
+    }
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +423,9 @@ int main(void)
         cmocka_unit_test(what_a_station_does_not_pass_on_is_not_seen_downstream),
         cmocka_unit_test(a_station_may_show_more_values_than_a_line_has_stations),
         cmocka_unit_test(a_run_keeps_its_version_of_the_line),
+        cmocka_unit_test(a_join_behind_two_that_are_passed_by_has_its_turn_once),
+        cmocka_unit_test(a_unit_may_pass_by_as_many_stations_as_a_line_has),
+        cmocka_unit_test(results_of_many_runs_in_one_frame_go_where_they_belong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

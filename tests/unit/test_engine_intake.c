@@ -596,6 +596,61 @@ static void keys_that_are_known_are_answered_when_the_run_is_closed(void **state
     assert_int_equal(units(), 2);
 }
 
+static void of_very_many_bad_rows_as_many_are_told_in_words_as_fit(void **state)
+{
+    unsigned in_words = 0;
+    (void)state;
+    for (unsigned i = 0; i < 3500; i++)
+        row("x", "no number that is told in many words", NULL);
+    assert_int_equal(send(), SLP_E_OK);
+    assert_int_equal(done.accepted, 0);
+    assert_int_equal(done.items.count, 3500);
+    struct slp_cursor c = slp_each(done.items);
+    struct slp_item_unit_result it;
+    for (unsigned i = 0; slp_next_unit_result(&c, &it); i++) {
+        assert_int_equal(it.index, i);
+        assert_int_equal(it.code, SLP_E_BAD_UNIT);
+        if (SLP_IS(&it, item_unit_result, text))
+            assert_int_equal(in_words++, i); /* the first ones */
+    }
+    assert_in_range(in_words, 500, 3400);
+}
+
+static void keys_of_one_frame_are_told_apart_by_length_and_place(void **state)
+{
+    (void)state;
+    row("a", NULL, NULL), key("kk");
+    row("b", NULL, NULL), key("k");
+    row("c", NULL, NULL), key("");
+    row("d", NULL, NULL), key("");
+    row("b", NULL, NULL), key("k"); /* the same again */
+    row("e", NULL, NULL), key("j");
+    numbered(1, 1);
+    assert_int_equal(send(), SLP_E_OK);
+    assert_int_equal(done.accepted, 5);
+    row("f", NULL, NULL), key("new");
+    row("g", NULL, NULL), key("new");
+    row("h", NULL, NULL), key("other");
+    row("i", NULL, NULL), key("other");
+    numbered(1, 7);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    row("longer", NULL, NULL), key("newer");
+    row("short", NULL, NULL), key("newer");
+    numbered(1, 7);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    assert_int_equal(units(), 5);
+}
+
+static void an_unknown_column_with_a_long_name_is_told_as_far_as_it_fits(void **state)
+{
+    static char name[SL_TEXT_BYTES_MAX + 1];
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    row("x", NULL, NULL);
+    column("text"), column("pages"), column(name);
+    assert_int_equal(send(), SLP_E_BAD_UNIT);
+}
+
 static void an_empty_put_is_answered(void **state)
 {
     (void)state;
@@ -631,6 +686,9 @@ int main(void)
         TEST(a_full_store_takes_results_and_no_units),
         TEST(a_run_that_is_closed_or_not_there_takes_nothing),
         TEST(keys_that_are_known_are_answered_when_the_run_is_closed),
+        TEST(of_very_many_bad_rows_as_many_are_told_in_words_as_fit),
+        TEST(keys_of_one_frame_are_told_apart_by_length_and_place),
+        TEST(an_unknown_column_with_a_long_name_is_told_as_far_as_it_fits),
         TEST(an_empty_put_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
