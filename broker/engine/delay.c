@@ -80,7 +80,7 @@ static void segment_due(struct engine *e, const uint8_t *b, size_t n)
                 if (may_come_again(st) && review_rest_us(e, get_u48(unit_station(h, st->idx) + ST_ASSIGN)) > e->now_us)
                     continue; /* this entry is of a rest that a late result had ended */
                 task_set(e, rn, h, st->idx, TASK_READY);
-                queue_ready(e, q, why == WHY_NEW || why == WHY_UPSTREAM ? LANE_FRESH : LANE_RETURNED, u, WHY_DELAY);
+                queue_ready(e, q, why == WHY_NEW ? LANE_FRESH : LANE_RETURNED, u, WHY_DELAY);
                 nobody_check(e, q, u);
             }
     }

@@ -187,6 +187,104 @@ static void a_team_may_be_named_by_many_lines_and_before_anybody_is_in_it(void *
     world_end(&s.w);
 }
 
+/* ---- hubs ---- */
+
+static void beat_at(struct world_scene *s, int64_t wall_us)
+{
+    struct slp_heartbeat q = { .session = s->h.session, .wall_us = wall_us };
+    world_send(&s->w, s->h.peer, SLP_HEARTBEAT, &q);
+}
+
+static void a_clock_at_the_end_of_all_time_is_off_and_one_that_is_set_is_right_again(void **state)
+{
+    static const int64_t wall_us[] = { INT64_MIN, INT64_MAX, -1, 0 };
+    struct world_scene s;
+    (void)state;
+    world_scene(&s, simple, 1, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        world_put(&s.w, s.run, 1);
+        beat_at(&s, wall_us[i]);
+        assert_int_equal(given(&s, 0).assignment, 0);
+        assert_int_equal(staff_why(&s.w, &s.h, 0, NULL), 23); /* CLOCK */
+        world_clear(&s.w);
+        beat_at(&s, s.w.wall_us);
+        assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1);
+        assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "x"), SLP_E_OK);
+        world_sign_off(&s.w, &s.h, 0);
+    }
+    world_end(&s.w);
+}
+
+static void a_sign_off_of_somebody_elses_worker_or_of_nobody_changes_nothing(void **state)
+{
+    struct world_scene s;
+    struct world_hub other;
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s, simple, 2, 0);
+    world_hub(&s.w, &other, "other", 1, 0);
+    world_credit(&s.w, &other, 0, 1);
+    world_credit(&s.w, &s.h, 1, 1);
+    const uint64_t who[] = { other.worker[0], 0, 1000, s.h.worker[0], s.h.worker[1] }; /* [3] never signed in */
+    for (unsigned i = 0; i < 5; i++)
+        slp_pack_u64(&b, who[i]);
+    struct slp_credit q = { .session = s.h.session, .sign_off = { b.p, (uint32_t)b.n, 5 } };
+    SLP_SET(&q, credit, sign_off);
+    world_send(&s.w, s.h.peer, SLP_CREDIT, &q);
+    slp_buf_free(&b);
+    world_clear(&s.w);
+    world_put(&s.w, s.run, 3);
+    assert_int_equal(world_tasks(&s.w, &other, s.t, 8), 1); /* he is there still */
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 0);
+    world_end(&s.w);
+}
+
+/* ---- who may work ---- */
+
+static void who_meets_what_is_required_is_told_what_else_keeps_him(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    world_scene(&s,
+                INPUT "  - name: judge\n    require: {abandonment: '< 0.9', after: 1}\n"
+                      "    form: {fields: [{name: answer, type: short_answer}]}\n",
+                2, 0);
+    world_put(&s.w, s.run, 2);
+    struct world_task t = taken(&s, 0, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+    t = taken(&s, 0, 0);
+    assert_int_equal(act(&s, &t, ACT_DECLINE), SLP_E_OK);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    assert_int_equal(staff_why(&s.w, &s.h, 0, NULL), 7); /* ALL_ANSWERED */
+    world_end(&s.w);
+}
+
+static void a_suspension_said_twice_is_one(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    world_scene(&s, simple, 1, 0);
+    world_put(&s.w, s.run, 1);
+    struct slp_worker_set q = {
+        .name = world_str("hub-0"), .line = world_str("l"), .station = world_str("judge"), .reason = world_str("first")
+    };
+    SLP_SET(&q, worker_set, line);
+    SLP_SET(&q, worker_set, station);
+    SLP_SET(&q, worker_set, reason);
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    q.reason = world_str("second");
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    const char *text;
+    assert_int_equal(given(&s, 0).assignment, 0);
+    assert_int_equal(staff_why(&s.w, &s.h, 0, &text), 17); /* KEPT_OUT */
+    assert_string_equal(text, "suspended at station judge: first");
+    q.action = 1;
+    world_clear(&s.w);
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +293,10 @@ int main(void)
         cmocka_unit_test(of_very_many_of_his_own_a_reviewer_is_told_as_far_as_was_looked),
         cmocka_unit_test(answers_of_one_unit_go_on_in_the_next_page),
         cmocka_unit_test(a_skill_is_lowered_again_and_again_until_nothing_is_left),
+        cmocka_unit_test(a_clock_at_the_end_of_all_time_is_off_and_one_that_is_set_is_right_again),
+        cmocka_unit_test(a_sign_off_of_somebody_elses_worker_or_of_nobody_changes_nothing),
+        cmocka_unit_test(who_meets_what_is_required_is_told_what_else_keeps_him),
+        cmocka_unit_test(a_suspension_said_twice_is_one),
         cmocka_unit_test(a_team_may_be_named_by_many_lines_and_before_anybody_is_in_it),
     };
     return cmocka_run_group_tests_name("edges", tests, NULL, NULL);
