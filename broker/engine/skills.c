@@ -271,7 +271,7 @@ static void announce(struct engine *e, const struct worker *w, struct slp_bytes 
 
 static uint8_t level_of(const struct profile *p, uint32_t name)
 {
-    for (uint16_t i = 0; p && i < p->skills; i++)
+    for (uint16_t i = 0; i < p->skills; i++)
         if (p->skill[i].name == name)
             return p->skill[i].level;
     return 0;

@@ -374,7 +374,7 @@ static bool by_itself(const struct sweep *s)
 static bool sweep_step(struct engine *e, uint32_t i)
 {
     struct sweep s = e->sweep[i]; /* a copy: steps may start other sweeps, which moves the array */
-    struct run *r = s.run && s.run <= e->meta.run ? e->run[s.run - 1] : NULL;
+    struct run *r = s.run ? e->run[s.run - 1] : NULL;
     struct line *l = r && !by_itself(&s)                   ? r->line
                      : s.station && s.what != SWEEP_DELETE ? e->station[s.station - 1]->line
                                                            : NULL;
