@@ -363,15 +363,20 @@ static void handover_event(struct engine *e, const struct shift *s, uint64_t sta
     ev_emit(e, EV_HANDOVER, NULL, NULL, s->hub, &e->b3);
 }
 
+/* What follows from a change is looked at from its first member on. */
+static void settle_anew(struct engine *e, struct shift *s)
+{
+    e->shifts_settling += !s->settling;
+    s->settling = true;
+    s->at = s->members;
+}
+
 void shift_moved_into(struct engine *e, struct shift *s)
 {
     assert(!s->on);
-    if (!s->settling) {
-        s->settling = true;
+    if (!s->settling)
         s->returned = 0;
-        e->shifts_settling++;
-    }
-    s->at = s->members;
+    settle_anew(e, s);
     s->off_us = e->now_us; /* what he has begun may be gone on with for the overtime, from now */
     shift_write(e, s);
 }
@@ -382,9 +387,7 @@ static void shift_turn(struct engine *e, struct shift *s)
     if (!s->on)
         s->off_us = e->now_us;
     s->returned = 0;
-    s->at = s->members;
-    if (!s->settling && ++e->shifts_settling)
-        s->settling = true;
+    settle_anew(e, s);
     s->due_us = shift_due(s);
     heap_fix(e, s);
     shift_write(e, s);
@@ -415,7 +418,7 @@ static uint64_t give_back(struct engine *e, struct shift *s, uint32_t *room, boo
 {
     uint64_t started = 0;
     *over = true;
-    for (struct aseg *a = s->hub->asegs; a && !e->rc; a = a->hub_next)
+    for (struct aseg *a = s->hub->asegs; a; a = a->hub_next)
         for (uint32_t i = 0; i < a->n; i++) {
             if (a->e[i].state > ASSIGN_STARTED || worker_at(e, a->e[i].worker)->shift != s)
                 continue;
