@@ -103,7 +103,9 @@ static struct ld_field *take_fields(struct ld_build *b, struct slr r, const char
         ld_problem(b, at, "'%s' has %u fields, more than %u", key, head.n, max);
     *count = head.n > max ? max : head.n;
     struct ld_field *fields = ld_get(&b->keep, *count, sizeof *fields);
-    for (uint32_t i = 0; fields && i < *count; i++) {
+    if (!fields) /* memory is out: nobody looks for what is not there */
+        *count = 0;
+    for (uint32_t i = 0; i < *count; i++) {
         uint32_t list = ld_path_index(b, i);
         const char *field_at = r.p;
         take_field(b, &r, m, &fields[i]);

@@ -326,11 +326,13 @@ struct slp_bytes *ld_take_choices(struct ld_build *b, struct slr r, const char *
 {
     struct ld_item *items = ld_take_texts(b, r, key, SL_OPTIONS_MAX, count);
     struct slp_bytes *v = ld_get(&b->keep, *count, sizeof *v);
+    if (!v) /* memory is out: nobody looks for what is not there */
+        *count = 0;
     uint32_t was = ld_path_key(b, ld_str(key));
     const char *at = r.p;
     if (ld_read_value(&r).n == 0)
         ld_problem(b, at, "%s", none);
-    for (uint32_t i = 0; items && v && i < *count; i++) {
+    for (uint32_t i = 0; i < *count; i++) {
         v[i] = items[i].text;
         uint32_t list = ld_path_index(b, i);
         if (items[i].text.n == 0)

@@ -98,6 +98,29 @@ static void list(void)
 
 /* ---- spoiling ---- */
 
+/* What a forecast and a listing of tasks do not look at cannot change them: they are long, and asked for where it can. */
+static bool may_show(enum store_table tb, uint64_t type)
+{
+    switch (tb) {
+    case TABLE_META:
+    case TABLE_LINE:
+    case TABLE_STATION:
+    case TABLE_NAME: return true;
+    case TABLE_PACE:
+    case TABLE_ARRIVAL:
+    case TABLE_PRESENCE:
+    case TABLE_WORKER:
+    case TABLE_SKILL:
+    case TABLE_REPUTE: return type == SLP_COVERAGE_GET;
+    case TABLE_RUN:
+    case TABLE_STATE:
+    case TABLE_READY:
+    case TABLE_DELAY:
+    case TABLE_DEAD: return type == SLP_TASKS_GET;
+    default: return false;
+    }
+}
+
 /* Readers over the store alone, as `sunline check` does without a broker: each answers, refuses as damaged, or cannot read on. */
 static void read_without_engine(struct store *s, const struct record *rec)
 {
@@ -136,6 +159,8 @@ static void read_without_engine(struct store *s, const struct record *rec)
         struct slp_buf out = { 0 };
         struct slp_msg m;
         struct slp_fault fault;
+        if ((q[i].type == SLP_COVERAGE_GET || q[i].type == SLP_TASKS_GET) && !may_show(rec->tb, q[i].type))
+            continue;
         q[i].version = SL_PROTOCOL_VERSION;
         q[i].id = 1;
         if (reader_answer(r, &q[i], 1, &out) == 0 && slp_decode(out.p, out.n, SLP_B2C | SLP_B2M, &m, &fault))
