@@ -38,7 +38,7 @@ BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_
 PEERS   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(filter-out %/tcp.c,$(wildcard tests/bench/peers/*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
-TORTURE := $(O)/torture/shim.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/plant
+TORTURE := $(O)/torture/shim.so $(O)/torture/memory.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/plant
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c tests/*/*/*.c))
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
@@ -147,14 +147,15 @@ with_whole = -Wl,--start-group $(WHOLE) -Wl,--end-group $(LDFLAGS) $(LDLIBS) -lm
 link_whole = $(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(with_whole)
 # Calls that fail when a test wants it: our own code's allocations, its calls to LMDB (tests/lib/lmdb_fails.h) and to the kernel (sys_fails.h).
 ALLOCATIONS  := malloc calloc realloc strdup strndup
+ALIGNED      := posix_memalign# the simulator has none: its worlds would be others
 LMDB_CALLS   := $(addprefix mdb_,env_create env_open env_set_mapsize env_copy2 txn_begin txn_renew txn_commit dbi_open stat get put drop \
                 cursor_open cursor_get cursor_put cursor_del)
-SYSTEM_CALLS := mkdir flock fstat fstatat fstatvfs ftruncate fsync fdatasync pread pwrite rename renameat2 open openat
+SYSTEM_CALLS := mkdir flock fstat fstatat fstatvfs ftruncate fsync fdatasync getrandom pread pwrite rename renameat2 open openat
 wrapped       = $(addprefix -Wl$(comma)--wrap=,$(1))
 comma        := ,
-$(O)/tests/test_alloc_%: LDFLAGS += $(call wrapped,$(ALLOCATIONS))
+$(O)/tests/test_alloc_%: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(ALIGNED))
 $(O)/tests/test_fails_%: LDFLAGS += $(call wrapped,$(LMDB_CALLS))
-$(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
+$(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS) $(ALLOCATIONS) $(ALIGNED))
 $(O)/tests/test_forecast_worlds: LDFLAGS += $(foreach f,sl__request sl__request_with,-Wl,--wrap=$(f))
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka

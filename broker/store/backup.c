@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PATH_BYTES 4096
 #define VERIFY_STEP 1024 /* records a read transaction: it ends before it holds back the reuse of pages */
 
 /* ---- backup ---- */
@@ -65,21 +66,28 @@ static int mark_copy(const char *dir)
     return rc;
 }
 
-/* Beside the place: ".NAME.partial". Nobody would call a backup so; one that was broken off lies there, and goes. -1: no room, or no name. */
+/* Beside the place: ".NAME.partial". Nobody would call a backup so; one that was broken off lies there, and goes. Errno's code. */
 static int partial_path(char *out, size_t size, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     int n = snprintf(out, size, "%.*s.%s.partial", (int)(name - path), path, name);
-    return *name != '\0' && n < (int)size ? 0 : -1;
+    return *name == '\0' ? EINVAL : n < (int)size ? 0 : ENAMETOOLONG;
+}
+
+static void remove_partial(const char *tmp)
+{
+    char data[PATH_BYTES + 16];
+    snprintf(data, sizeof data, "%s/data.mdb", tmp);
+    (void)unlink(data);
+    (void)rmdir(tmp);
 }
 
 /* The copy is made beside its place and renamed when it is whole and on disk: a backup that exists is complete. */
 static int copy_into(struct store *s, char *tmp, const char *path)
 {
-    char data[4096 + 16], up[4096];
+    char data[PATH_BYTES + 16], up[PATH_BYTES + 16];
     snprintf(data, sizeof data, "%s/data.mdb", tmp);
-    (void)unlink(data); /* of a backup that was broken off */
-    (void)rmdir(tmp);
+    remove_partial(tmp);
     if (mkdir(tmp, 0700) != 0)
         return errno;
     if (settle_wait(s) != STORE_OK)
@@ -104,35 +112,34 @@ static int copy_into(struct store *s, char *tmp, const char *path)
     return sync_path(up, O_RDONLY | O_DIRECTORY) == 0 ? 0 : errno;
 }
 
+static int back_up(struct store *s, const char *path)
+{
+    char tmp[PATH_BYTES];
+    struct stat st;
+    int rc = partial_path(tmp, sizeof tmp, path);
+    if (rc != 0)
+        return rc;
+    if (lstat(path, &st) == 0)
+        return EEXIST;
+    rc = copy_into(s, tmp, path);
+    if (rc != 0)
+        remove_partial(tmp);
+    return rc;
+}
+
 enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size)
 {
-    char tmp[4096];
-    struct stat st;
-    int rc = 0;
-    if (text != NULL && text_size > 0)
-        text[0] = '\0';
+    store_say(text, text_size, "%s", "");
     if (atomic_load(&s->failed)) {
-        if (text != NULL)
-            snprintf(text, text_size, "backup to %s: the store has failed", path);
+        store_say(text, text_size, "backup to %s: the store has failed", path);
         return STORE_IO;
     }
-    if (partial_path(tmp, sizeof tmp, path) < 0)
-        rc = ENAMETOOLONG;
-    else if (lstat(path, &st) == 0)
-        rc = EEXIST;
-    else
-        rc = copy_into(s, tmp, path);
+    int rc = back_up(s, path);
     if (rc == 0)
         return STORE_OK;
-    if (rc != ENAMETOOLONG && rc != EEXIST) {
-        char data[4096 + 16];
-        snprintf(data, sizeof data, "%s/data.mdb", tmp);
-        (void)unlink(data);
-        (void)rmdir(tmp);
-    }
-    if (text != NULL)
-        snprintf(text, text_size, "backup to %s: %s", path, mdb_strerror(rc));
-    return rc == ENOMEM ? STORE_NO_MEMORY : rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ? STORE_CORRUPT : STORE_IO;
+    store_say(text, text_size, "backup to %s: %s", path, mdb_strerror(rc));
+    enum store_rc r = store_rc_of(rc);
+    return r == STORE_NO_MEMORY || r == STORE_CORRUPT ? r : STORE_IO;
 }
 
 /* ---- verification ---- */

@@ -108,7 +108,7 @@ struct store {
     uint8_t key[STORE_KEY_BYTES_MAX];     /* a copy of what is being put, so that the caller's may lie in the store itself */
     atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
     atomic_ullong commits_begun, commits_ended; /* LMDB's: see begin_snapshot in txn.c */
-    /* settle.c: batches on disk; those of them that LMDB has; up to which a reader waits for it */
+    /* settle.c: batches on disk; those of them that LMDB has; up to which a reader waits for it (written under lock) */
     atomic_ullong batches, settled, wanted;
     int64_t settled_at_us;                /* on store_now_us's clock */
     uint32_t pages;                       /* that write.mt has changed, roughly: so many bits are set in touched, one a page by a mixed address */
@@ -139,6 +139,7 @@ static inline MDB_val val_of(const void *p, size_t n) { return (MDB_val){ n, (vo
 static inline bool table_absent(const struct store *s, enum store_table tb) { return s->absent >> tb & 1; }
 
 /* ---- store.c ---- */
+void store_say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* text may be NULL */
 enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);

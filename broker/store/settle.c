@@ -175,8 +175,10 @@ void store_stop(struct store *s)
 
 static enum store_rc wait_for_writer(struct store *s, unsigned long long upto)
 {
-    unsigned long long was = atomic_load(&s->wanted);
-    while (was < upto && !atomic_compare_exchange_weak(&s->wanted, &was, upto)) {}
+    pthread_mutex_lock(&s->lock);
+    if (atomic_load(&s->wanted) < upto) /* of readers who wait, the newest batch that one of them wants */
+        atomic_store(&s->wanted, upto);
+    pthread_mutex_unlock(&s->lock);
     if (s->settle_wanted != NULL)
         s->settle_wanted(s->settle_arg);
     pthread_mutex_lock(&s->lock);

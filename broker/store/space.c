@@ -60,14 +60,11 @@ static bool wait_for_readers(struct store *s) /* under lock */
     return s->readers == 0;
 }
 
-/* False: a reader holds the map where it is. *rc is LMDB's word on the rest. */
-static bool grow_map(struct store *s, uint64_t used, int *rc)
+/* What is in use fits the map as it is, so twice the map has the headroom. False: a reader holds it where it is. *rc is LMDB's word on the rest. */
+static bool grow_map(struct store *s, int *rc)
 {
-    uint64_t bytes = s->map_bytes;
+    uint64_t bytes = 2 * s->map_bytes;
     *rc = 0;
-    do
-        bytes *= 2;
-    while (bytes - used < (bytes / 2 < HEADROOM_BYTES ? bytes / 2 : HEADROOM_BYTES));
     pthread_mutex_lock(&s->lock);
     s->moving = true;
     bool still = wait_for_readers(s);
@@ -168,10 +165,10 @@ static bool map_is_small(const struct store *s, uint64_t used)
 }
 
 /* The map must grow. False: it could not, now. */
-static bool make_room(struct store *s, uint64_t used, enum store_rc *result)
+static bool make_room(struct store *s, enum store_rc *result)
 {
     int rc;
-    bool grown = grow_map(s, used, &rc);
+    bool grown = grow_map(s, &rc);
     if (rc != 0) {
         snprintf(s->write.text, sizeof s->write.text, "growing the map from %llu bytes: %s",
                  (unsigned long long)s->map_bytes, mdb_strerror(rc));
@@ -196,7 +193,7 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
         used = used_end(s) + settle_growth_bytes(s);
     }
     bool full = s->faults.full;
-    if (result == STORE_OK && map_is_small(s, used) && !make_room(s, used, &result))
+    if (result == STORE_OK && map_is_small(s, used) && !make_room(s, &result))
         full = true;
     s->full = disk_is_full(s, used, now_us, &reuse) || full;
     *space = (struct store_space){
@@ -223,17 +220,19 @@ struct missing {
     uint8_t *listed;
 };
 
-static uint64_t list_missing(struct store *s, struct missing *m)
+/* Are all of them free? 0, LMDB's code, or MDB_CORRUPTED: not all. */
+static int list_missing(struct store *s, struct missing *m)
 {
     uint64_t found = 0;
     int rc;
     MDB_cursor *mc;
     MDB_txn *mt = store_raw_read(s, &rc);
     if (mt == NULL)
-        return 0;
-    if (mdb_cursor_open(mt, FREE_DBI, &mc) == 0) {
+        return rc;
+    rc = mdb_cursor_open(mt, FREE_DBI, &mc);
+    if (rc == 0) {
         MDB_val k, v;
-        while (found < m->n && mdb_cursor_get(mc, &k, &v, MDB_NEXT) == 0) {
+        while (found < m->n && (rc = mdb_cursor_get(mc, &k, &v, MDB_NEXT)) == 0) {
             for (size_t i = 1, n = v.mv_size / sizeof(size_t); i < n; i++) {
                 size_t page;
                 memcpy(&page, (const uint8_t *)v.mv_data + i * sizeof page, sizeof page);
@@ -246,23 +245,25 @@ static uint64_t list_missing(struct store *s, struct missing *m)
         mdb_cursor_close(mc);
     }
     mdb_txn_abort(mt);
-    return found;
+    return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }
 
 /* A file that is shorter than its last page may still be whole: LMDB does not write a page that was taken and given
  * back in one transaction. Then every page that is missing stands in the list of free ones. To look, the file must
- * be long enough for the map not to fault. */
-static bool only_free_pages_missing(struct store *s, uint64_t file, uint64_t used)
+ * be long enough for the map not to fault. 0: whole; MDB_CORRUPTED: cut off; another code: nobody can tell. */
+static int only_free_pages_missing(struct store *s, uint64_t file, uint64_t used)
 {
     struct missing m = { file / s->page_bytes, (used - file + s->page_bytes - 1) / s->page_bytes, NULL };
-    if (s->read_only || ftruncate(s->data_fd, (off_t)used) != 0)
-        return false;
+    if (s->read_only)
+        return MDB_CORRUPTED;
+    if (ftruncate(s->data_fd, (off_t)used) != 0)
+        return errno;
     m.listed = calloc(m.n, 1);
-    bool whole = m.listed != NULL && list_missing(s, &m) == m.n;
+    int rc = m.listed != NULL ? list_missing(s, &m) : ENOMEM;
     free(m.listed);
-    if (!whole && ftruncate(s->data_fd, (off_t)file) != 0)
-        return false; /* leave the evidence as it was, if we can */
-    return whole;
+    if (rc != 0 && ftruncate(s->data_fd, (off_t)file) != 0)
+        return errno; /* the evidence should be left as it was */
+    return rc;
 }
 
 enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size)
@@ -276,23 +277,22 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     s->map_bytes = info.me_mapsize;
     s->reserve_bytes = o->reserve_bytes != 0 ? o->reserve_bytes : RESERVE_BYTES_DEFAULT;
     if (fstat(s->data_fd, &file) != 0) {
-        if (text != NULL)
-            snprintf(text, text_size, "%s/data.mdb: %s", o->dir, strerror(errno));
+        store_say(text, text_size, "%s/data.mdb: %s", o->dir, strerror(errno));
         return STORE_IO;
     }
     uint64_t used = used_end(s), have = (uint64_t)file.st_size;
-    if (have < used && !only_free_pages_missing(s, have, used)) {
-        if (text != NULL) {
-            snprintf(text, text_size, "%s/data.mdb is cut off: it has %llu bytes, its pages need %llu", o->dir,
-                     (unsigned long long)have, (unsigned long long)used);
-        }
+    int rc = have < used ? only_free_pages_missing(s, have, used) : 0;
+    if (rc == MDB_CORRUPTED) {
+        store_say(text, text_size, "%s/data.mdb is cut off: it has %llu bytes, its pages need %llu", o->dir,
+                  (unsigned long long)have, (unsigned long long)used);
         return STORE_CORRUPT;
     }
+    if (rc != 0)
+        return store_say(text, text_size, "%s/data.mdb: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
     s->file_bytes = have > used ? have : used;
-    int rc = 0;
     if (!s->read_only && s->map_bytes < used + space_headroom(s))
-        grow_map(s, used, &rc);
-    if (rc != 0 && text != NULL)
-        snprintf(text, text_size, "%s: growing the map: %s", o->dir, mdb_strerror(rc));
+        grow_map(s, &rc);
+    if (rc != 0)
+        store_say(text, text_size, "%s: growing the map: %s", o->dir, mdb_strerror(rc));
     return rc == 0 ? STORE_OK : STORE_IO;
 }

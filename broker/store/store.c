@@ -26,8 +26,7 @@
 #define TABLES_OF_FORMAT_1 20
 #define FORMAT_NEVER_RELEASED 2
 
-static void say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void say(char *text, size_t size, const char *fmt, ...)
+void store_say(char *text, size_t size, const char *fmt, ...)
 {
     if (text == NULL || size == 0)
         return;
@@ -74,7 +73,7 @@ static enum store_rc make_dir(struct store *s, const char *dir, char *text, size
     bool made = !s->read_only && mkdir(dir, 0700) == 0;
     s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0) {
-        say(text, size, "%s: %s", dir, strerror(errno));
+        store_say(text, size, "%s: %s", dir, strerror(errno));
         return STORE_IO;
     }
     if (made) {
@@ -93,21 +92,22 @@ static enum store_rc take_lock(struct store *s, const char *dir, char *text, siz
     if (s->read_only && (s->lock_fd >= 0 || errno == ENOENT))
         return STORE_OK; /* there is none of a copy. open_view takes it, if need be */
     if (s->lock_fd < 0) {
-        say(text, size, "%s/lock: %s", dir, strerror(errno));
+        store_say(text, size, "%s/lock: %s", dir, strerror(errno));
         return STORE_IO;
     }
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return STORE_OK;
     if (errno == EWOULDBLOCK && flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) {
         (void)flock(s->lock_fd, LOCK_UN);
-        say(text, size, "%s: somebody looks into this store (sunlined --verify): start again when that has ended", dir);
+        store_say(text, size, "%s: somebody looks into this store (sunlined --verify): start again when that has ended",
+                  dir);
         return STORE_IO;
     }
     if (errno == EWOULDBLOCK) {
-        say(text, size, "%s: another broker has this store open", dir);
+        store_say(text, size, "%s: another broker has this store open", dir);
         return STORE_LOCKED;
     }
-    say(text, size, "%s/lock: %s", dir, strerror(errno));
+    store_say(text, size, "%s/lock: %s", dir, strerror(errno));
     return STORE_IO;
 }
 
@@ -120,14 +120,18 @@ static enum store_rc check_not_lost(const struct store *s, const char *dir, char
     if (!none)
         return STORE_OK;
     if (s->read_only) {
-        say(text, size, "%s: there is no store here", dir);
+        store_say(text, size, "%s: there is no store here", dir);
         return STORE_BAD_FORMAT;
     }
-    if (fstat(s->lock_fd, &lock) == 0 && lock.st_size > 0) {
-        say(text, size,
-            "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to "
-            "begin a new one",
-            dir, dir);
+    if (fstat(s->lock_fd, &lock) != 0) {
+        store_say(text, size, "%s/lock: %s", dir, strerror(errno));
+        return STORE_IO;
+    }
+    if (lock.st_size > 0) {
+        store_say(text, size,
+                  "%s/data.mdb is missing or empty, but a store was here: restore a backup, or remove %s/lock to "
+                  "begin a new one",
+                  dir, dir);
         return STORE_CORRUPT;
     }
     return STORE_OK;
@@ -173,7 +177,7 @@ static enum store_rc clear_half_made(const struct store *s, const char *dir, cha
     close(fd);
     if (rc == 0)
         return STORE_OK;
-    say(text, size, "%s/data.mdb: %s", dir, strerror(rc));
+    store_say(text, size, "%s/data.mdb: %s", dir, strerror(rc));
     return STORE_IO;
 }
 
@@ -197,7 +201,7 @@ static enum store_rc open_env(struct store *s, const struct store_options *o, un
 {
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
-        return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
+        return store_say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
     rc = mdb_env_set_maxdbs(s->env, STORE_TABLE_COUNT + 8);
     assert(rc == 0);
     rc = mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : MAP_BYTES_DEFAULT);
@@ -205,11 +209,11 @@ static enum store_rc open_env(struct store *s, const struct store_options *o, un
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | how | (o->no_sync ? MDB_NOSYNC : 0);
     rc = mdb_env_open(s->env, o->dir, flags, 0600);
     if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH) {
-        say(text, size, "%s/data.mdb is not a store (%s)", o->dir, mdb_strerror(rc));
+        store_say(text, size, "%s/data.mdb is not a store (%s)", o->dir, mdb_strerror(rc));
         return STORE_BAD_FORMAT;
     }
     if (rc != 0)
-        return say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
+        return store_say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), rc == ENOMEM ? STORE_NO_MEMORY : STORE_IO;
     rc = mdb_env_get_fd(s->env, &s->data_fd);
     assert(rc == 0);
     (void)fcntl(s->data_fd, F_SETFD, FD_CLOEXEC); /* LMDB sees to its other two */
@@ -239,17 +243,17 @@ static enum store_rc parse_format(struct store *s, MDB_val key, MDB_val record, 
     struct store_val v;
     const char *wrong = envelope_open(TABLE_META, &key, &record, &v);
     if (wrong != NULL || v.n < FORMAT_BYTES) {
-        say(text, size, "%s: META \"" FORMAT_KEY "\": %s", dir, wrong != NULL ? wrong : "too short");
+        store_say(text, size, "%s: META \"" FORMAT_KEY "\": %s", dir, wrong != NULL ? wrong : "too short");
         return STORE_CORRUPT;
     }
     uint32_t version = key_get_u32(v.p);
     if (version > STORE_FORMAT_VERSION || version == 0) {
-        say(text, size, "%s: the store has format %u, this program knows formats up to %u", dir, version,
-            STORE_FORMAT_VERSION);
+        store_say(text, size, "%s: the store has format %u, this program knows formats up to %u", dir, version,
+                  STORE_FORMAT_VERSION);
         return STORE_BAD_FORMAT;
     }
     if (version == FORMAT_NEVER_RELEASED) {
-        say(text, size, "%s: the store has format %u, which no release ever had", dir, version);
+        store_say(text, size, "%s: the store has format %u, which no release ever had", dir, version);
         return STORE_BAD_FORMAT;
     }
     s->format = version;
@@ -274,7 +278,7 @@ static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const
         s->wal.salt = key_get_u64((const uint8_t *)v.p + 8);
         return STORE_OK;
     }
-    say(text, size, "%s: META \"" WAL_KEY "\": %s", dir, wrong);
+    store_say(text, size, "%s: META \"" WAL_KEY "\": %s", dir, wrong);
     return rc == 0 ? STORE_CORRUPT : store_rc_of(rc);
 }
 
@@ -284,7 +288,7 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
     int rc;
     MDB_txn *mt = store_raw_read(s, &rc);
     if (mt == NULL)
-        return say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
+        return store_say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
     MDB_dbi meta;
     MDB_val key = { sizeof FORMAT_KEY - 1, (void *)(uintptr_t)FORMAT_KEY }, record;
     enum store_rc result;
@@ -297,7 +301,7 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
         rc = mdb_get(mt, meta, &key, &record);
         s->copy = rc == 0; /* whatever stands there: it is a mark */
         if (rc != 0 && rc != MDB_NOTFOUND) {
-            say(text, size, "%s: %s", dir, mdb_strerror(rc));
+            store_say(text, size, "%s: %s", dir, mdb_strerror(rc));
             result = store_rc_of(rc);
         }
         if (result == STORE_OK)
@@ -307,9 +311,9 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
         mdb_env_info(s->env, &info);
         result = info.me_last_txnid == 0 ? STORE_NOT_FOUND : STORE_BAD_FORMAT;
         if (result == STORE_BAD_FORMAT)
-            say(text, size, "%s/data.mdb is another program's: it has no format", dir);
+            store_say(text, size, "%s/data.mdb is another program's: it has no format", dir);
     } else {
-        say(text, size, "%s: %s", dir, mdb_strerror(rc));
+        store_say(text, size, "%s: %s", dir, mdb_strerror(rc));
         result = store_rc_of(rc);
     }
     mdb_txn_abort(mt);
@@ -346,12 +350,12 @@ static int write_format(struct store *s, MDB_txn *mt, const uint8_t id[16])
 static enum store_rc no_wal(const char *dir, int rc, char *text, size_t size)
 {
     if (rc != WAL_IS_GONE)
-        return say(text, size, "%s/" WAL_FILE ": %s", dir, mdb_strerror(rc)), store_rc_of(rc);
-    say(text, size,
-        "%s/" WAL_FILE
-        " is missing or cut off, but belongs to this store, and what was acknowledged last may be in it: "
-        "put it back beside data.mdb, or restore a backup",
-        dir);
+        return store_say(text, size, "%s/" WAL_FILE ": %s", dir, mdb_strerror(rc)), store_rc_of(rc);
+    store_say(text, size,
+              "%s/" WAL_FILE
+              " is missing or cut off, but belongs to this store, and what was acknowledged last may be in it: "
+              "put it back beside data.mdb, or restore a backup",
+              dir);
     return STORE_CORRUPT;
 }
 
@@ -376,7 +380,7 @@ static enum store_rc look_at_log(struct store *s, const char *dir, char *text, s
     mdb_env_info(s->env, &info);
     rc = wal_replay(&s->wal, info.me_last_txnid + 1, NULL, NULL, why, sizeof why);
     if (rc == WAL_IS_DAMAGED)
-        return say(text, size, "%s/%s", dir, why), STORE_CORRUPT;
+        return store_say(text, size, "%s/%s", dir, why), STORE_CORRUPT;
     return rc == 0 ? STORE_OK : no_wal(dir, rc, text, size);
 }
 
@@ -401,8 +405,8 @@ static enum store_rc take_view(struct store *s, const struct store_options *o, u
     s->write.writer = false; /* what is read here is not counted */
     if (rc == 0)
         return STORE_OK;
-    say(text, size, "%s: what its log holds cannot be seen: %s", o->dir,
-        s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
+    store_say(text, size, "%s: what its log holds cannot be seen: %s", o->dir,
+              s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
     return store_rc_of(rc);
 }
 
@@ -456,9 +460,9 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
                                  size_t size)
 {
     enum store_rc r = look_at_format(s, o->dir, text, size);
-    bool fresh = r == STORE_NOT_FOUND && !s->read_only;
-    if (r == STORE_NOT_FOUND && s->read_only) {
-        say(text, size, "%s: there is no store here", o->dir);
+    bool fresh = r == STORE_NOT_FOUND;
+    if (fresh && s->read_only) {
+        store_say(text, size, "%s: there is no store here", o->dir);
         return STORE_BAD_FORMAT;
     }
     if (r != STORE_OK && !fresh)
@@ -470,9 +474,9 @@ static enum store_rc open_format(struct store *s, const struct store_options *o,
     s->write.text[0] = '\0';
     rc = s->read_only ? open_reader(s) : open_writer(s, fresh, new_id);
     if (rc == MDB_NOTFOUND)
-        return say(text, size, "%s: a table is missing", o->dir), STORE_BAD_FORMAT;
+        return store_say(text, size, "%s: a table is missing", o->dir), STORE_BAD_FORMAT;
     if (rc != 0) {
-        say(text, size, "%s: %s", o->dir, s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
+        store_say(text, size, "%s: %s", o->dir, s->write.text[0] != '\0' ? s->write.text : mdb_strerror(rc));
         return store_rc_of(rc);
     }
     return s->read_only ? open_view(s, o, text, size) : STORE_OK;
@@ -484,10 +488,10 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
                          size_t size)
 {
     *out = NULL;
-    say(text, size, "%s", "");
+    store_say(text, size, "%s", "");
     struct store *s = calloc(1, sizeof *s);
     if (s == NULL)
-        return say(text, size, "no memory"), STORE_NO_MEMORY;
+        return store_say(text, size, "no memory"), STORE_NO_MEMORY;
     s->dir_fd = s->lock_fd = s->data_fd = -1;
     s->read_only = o->read_only;
     s->no_sync = o->no_sync;

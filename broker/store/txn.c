@@ -247,8 +247,7 @@ static void pool_give(struct store *s, struct store_txn *t)
 /* Of a store that is only looked at, and whose broker died: what its log held is in write.mt. */
 static void lend_view(struct store *s, struct store_txn *t)
 {
-    if (t->mt != NULL)
-        mdb_txn_abort(t->mt);
+    assert(t->mt == NULL); /* store_abort takes it back */
     t->mt = s->write.mt;
 }
 
@@ -460,7 +459,7 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
         return rc != 0 ? rc : mdb_cursor_del(mc, 0);
     }
     rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE | (how == CHANGE_APPEND ? MDB_APPEND : 0));
-    if (rc == MDB_KEYEXIST && how == CHANGE_APPEND) {
+    if (rc == MDB_KEYEXIST) { /* of an append that is not the greatest; a put replaces */
         k = val_of(key.p, key.n);
         record = val_of(NULL, n + ENVELOPE_BYTES);
         rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE);

@@ -1,4 +1,4 @@
-/* A countdown to a failure: of the calls that pass while it is armed, the n-th fails, once. A test has one for each kind of call (lmdb_fails.h, sys_fails.h). */
+/* A countdown to a failure: of the calls that pass while it is armed, the n-th fails, once or so many times in a row. A test has one for each kind of call (lmdb_fails.h, sys_fails.h). */
 #ifndef TESTS_LIB_COUNTDOWN_H
 #define TESTS_LIB_COUNTDOWN_H
 #include <stdbool.h>
@@ -8,6 +8,7 @@
 struct countdown {
     bool armed;
     uint64_t calls, fail_at; /* fail_at 0: none */
+    uint64_t more;           /* so many behind it fail, too */
     int code;
     const char *failed; /* the call that did; NULL: none yet */
 };
@@ -19,7 +20,7 @@ static inline void countdown_arm(struct countdown *c, uint64_t nth, int code)
 
 static inline bool countdown_refuses(struct countdown *c, const char *name)
 {
-    if (!c->armed || ++c->calls != c->fail_at)
+    if (!c->armed || ++c->calls < c->fail_at || c->fail_at == 0 || c->calls - c->fail_at > c->more)
         return false;
     c->failed = name;
     return true;

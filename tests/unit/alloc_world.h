@@ -1,4 +1,4 @@
-/* An allocator that fails on demand: the program is linked with --wrap for malloc, calloc, realloc, strdup and strndup (see the Makefile), so every
+/* An allocator that fails on demand: the program is linked with --wrap for malloc, calloc, realloc, strdup, strndup and posix_memalign (see the Makefile), so every
  * allocation of our own code passes here. A test arms it around the product's code only:
  *
  *   for (uint64_t n = 1; n <= count_of_a_whole_run; n++) { alloc_arm(n, false); ... alloc_disarm(); }
@@ -6,6 +6,7 @@
  * A site is a call instruction: alloc_sites() tells how many different ones were made to fail.  */
 #ifndef SUNLINE_TEST_ALLOC_WORLD_H
 #define SUNLINE_TEST_ALLOC_WORLD_H
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -67,9 +68,12 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
+int __real_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n);
 void *__wrap_malloc(size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_malloc(n); }
 void *__wrap_calloc(size_t n, size_t size) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_calloc(n, size); }
 void *__wrap_realloc(void *p, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_realloc(p, n); }
 char *__wrap_strdup(const char *s) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_strdup(s); }
 char *__wrap_strndup(const char *s, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_strndup(s, n); }
+int __wrap_posix_memalign(void **p, size_t align, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? ENOMEM : __real_posix_memalign(p, align, n); }
 #endif
