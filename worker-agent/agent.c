@@ -42,6 +42,12 @@ static void end(struct agent *a, int exit_code)
     a->exit_code = exit_code;
 }
 
+static void out_of_memory(struct agent *a)
+{
+    log_line(LOG_ERROR, "no-memory", "what counts is on disk; start again");
+    end(a, 1);
+}
+
 void agent_step(struct agent *a, struct core_in in)
 {
     in.now_us = agent_now_us();
@@ -49,8 +55,7 @@ void agent_step(struct agent *a, struct core_in in)
     size_t before = a->outs.n;
     if (core_step(a->core, &in, &a->outs) != 0) {
         a->outs.n = before; /* half a step is not carried out */
-        log_line(LOG_ERROR, "no-memory", "what counts is on disk; start again");
-        end(a, 1);
+        out_of_memory(a);
     }
 }
 
@@ -60,28 +65,34 @@ const struct form *agent_form(const struct agent *a, uint64_t station_id)
 }
 
 /* ---------------------------------------------------------------- forms */
-static bool take_form(struct agent *a, struct slp_bytes body)
+/* 0 or errno's code. */
+static int take_form(struct agent *a, struct slp_bytes body)
 {
     char text[512];
     struct form *f = form_new(body.p, body.n, text, sizeof text);
     if (!f) {
+        int rc = errno;
         log_line(LOG_ERROR, "form-unreadable", "reason=\"%s\"", text);
-        return false;
+        return rc;
     }
     struct form *old = f->station_id ? u64map_get(&a->forms, f->station_id) : NULL;
     if (f->station_id == 0 || !u64map_put(&a->forms, f->station_id, f)) {
+        int rc = f->station_id == 0 ? EBADMSG : ENOMEM;
         form_free(&f);
-        return false;
+        return rc;
     }
     form_free(&old);
-    return true;
+    return 0;
 }
 
 static void on_form(struct agent *a, const struct core_out *o)
 {
     struct slp_bytes body = { a->outs.bytes.p + o->off, (uint32_t)o->n };
-    bool ok = take_form(a, body);
-    agent_step(a, (struct core_in){ .kind = CORE_IN_FORM, .station_id = o->station_id, .ok = ok });
+    int rc = take_form(a, body);
+    if (rc == ENOMEM)
+        out_of_memory(a); /* a station whose form is called bad gets no work here until the next start */
+    else
+        agent_step(a, (struct core_in){ .kind = CORE_IN_FORM, .station_id = o->station_id, .ok = rc == 0 });
 }
 
 /* ---------------------------------------------------------------- robots */
@@ -99,8 +110,12 @@ static void on_values(struct agent *a, const struct core_task *t, const struct r
     const struct form *f = agent_form(a, t->station_id);
     struct slp_buf values = { 0 }, item = { 0 };
     char text[SL_TEXT_BYTES_MAX];
-    if (!f || form_values(f, t, d->values, &values, NULL, text, sizeof text) != 0) {
-        give_up(a, t->assignment, 4, f ? text : "the form is gone", 0);
+    int wrong = f ? form_values(f, t, d->values, &values, NULL, text, sizeof text) : FORM_WRONG;
+    if (wrong != 0) {
+        if (wrong == FORM_NO_MEMORY) /* not the robot's fault */
+            give_up(a, t->assignment, 2, "out of memory", 1000000);
+        else
+            give_up(a, t->assignment, 4, f ? text : "the form is gone", 0);
         slp_buf_free(&values);
         return;
     }
@@ -429,7 +444,10 @@ static void on_kept_form(void *arg, struct slp_bytes body)
     struct agent *a = ((struct restored *)arg)->a;
     struct slp_msg m;
     struct slp_fault fault;
-    if (take_form(a, body) && slp_decode(body.p, body.n, SLP_B2A, &m, &fault) == 0)
+    int rc = take_form(a, body);
+    if (rc == ENOMEM)
+        out_of_memory(a);
+    else if (rc == 0 && slp_decode(body.p, body.n, SLP_B2A, &m, &fault) == 0)
         agent_step(a, (struct core_in){ .kind = CORE_IN_FORM, .station_id = m.u.form.station_id, .ok = true });
 }
 

@@ -1,6 +1,7 @@
 #include "worker-agent/form.h"
 #include "proto/reader.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,12 @@ static void on_problem(void *arg, const char *path, const char *text)
     struct first_problem *p = arg;
     if (p->text[0] == 0)
         snprintf(p->text, p->size, "%s: %s", path, text);
+}
+
+static void no_memory(char *text, size_t text_size)
+{
+    snprintf(text, text_size, "out of memory");
+    errno = ENOMEM;
 }
 
 struct ld_line *form_compile(struct slp_bytes form, char *text, size_t text_size)
@@ -42,9 +49,10 @@ struct ld_line *form_compile(struct slp_bytes form, char *text, size_t text_size
     struct first_problem first = { text, text_size };
     text[0] = 0;
     struct ld_line *line = b.failed ? NULL : ld_compile(b.p, b.n, on_problem, &first);
-    if (!line && text[0] == 0)
-        snprintf(text, text_size, "out of memory");
     slp_buf_free(&b);
+    errno = EBADMSG;
+    if (!line && text[0] == 0)
+        no_memory(text, text_size);
     return line;
 }
 
@@ -85,9 +93,9 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
     struct slp_msg m;
     struct slp_fault fault;
     if (!f || !copy) {
-        snprintf(text, text_size, "out of memory");
         free(f);
         free(copy);
+        no_memory(text, text_size);
         return NULL;
     }
     memcpy(copy, body, n);
@@ -95,6 +103,7 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
     if (slp_decode(copy, n, SLP_B2A, &m, &fault) != 0 || m.type != SLP_FORM) {
         snprintf(text, text_size, "not a form message");
         form_free(&f);
+        errno = EBADMSG;
         return NULL;
     }
     f->station_id = m.u.form.station_id;
@@ -106,15 +115,15 @@ struct form *form_new(const char *body, size_t n, char *text, size_t text_size)
     f->json = f->compiled ? json_of_packed(m.u.form.form.p, m.u.form.form.n) : NULL;
     if (!f->json) {
         if (f->compiled)
-            snprintf(text, text_size, "out of memory");
-        form_free(&f);
+            no_memory(text, text_size);
+        form_free(&f); /* free() keeps errno */
         return NULL;
     }
     f->fields = f->compiled->stations[0].fields;
     f->field_count = f->compiled->stations[0].field_count;
     if (f->reviews.n && !review_of(f)) {
-        snprintf(text, text_size, "out of memory");
         form_free(&f);
+        no_memory(text, text_size);
         return NULL;
     }
     if (f->reviews.n)
@@ -222,7 +231,7 @@ static int check_review(const struct form *f, const struct core_task *t, const c
         copy_name(field, f->fields[at].name);
     slp_buf_free(&work);
     slp_buf_free(&out);
-    return failed || verdict < 0 ? -1 : 0;
+    return failed ? FORM_NO_MEMORY : verdict < 0 ? FORM_WRONG : 0;
 }
 
 int form_values(const struct form *f, const struct core_task *t, const json_t *answers, struct slp_buf *values,
@@ -250,7 +259,7 @@ int form_values(const struct form *f, const struct core_task *t, const json_t *a
     }
     if (values->failed) {
         snprintf(text, text_size, "out of memory");
-        return -1;
+        return FORM_NO_MEMORY;
     }
     if (values->n - start > SL_RESULT_BYTES_MAX) {
         snprintf(text, text_size, "the answers together are larger than %d bytes", SL_RESULT_BYTES_MAX);

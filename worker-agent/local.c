@@ -327,7 +327,14 @@ static void on_submit(struct local *l, struct request_in *r)
     const struct form *f = agent_form(l->a, r->task->station_id);
     struct slp_buf values = { 0 };
     char text[512] = "the form is gone", field[SL_NAME_BYTES_MAX + 1] = "";
-    if (!f || form_values(f, r->task, json_object_get(r->body, "values"), &values, field, text, sizeof text) != 0) {
+    int wrong =
+        f ? form_values(f, r->task, json_object_get(r->body, "values"), &values, field, text, sizeof text) : FORM_WRONG;
+    if (wrong == FORM_NO_MEMORY) {
+        refuse(l, &r->ask, "BUSY", "out of memory: nothing was kept, submit again");
+        slp_buf_free(&values);
+        return;
+    }
+    if (wrong != 0) {
         json_t *o = json_pack("{s:O, s:b, s:s, s:s, s:s}", "id", r->ask.id, "ok", 0, "error", "BAD_VALUES", "text",
                               text, "field", field);
         send_json(l, &r->ask.peer, o);

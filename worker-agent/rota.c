@@ -37,8 +37,10 @@ static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wal
                                     .text = { s->text, (uint32_t)strlen(s->text) },
                                     .overtime_us = (uint64_t)s->shift.overtime_us,
                                     .times = { times.p, (uint32_t)times.n, (uint32_t)n * 2 } };
-    slp_pack_item(b, SLP_ITEM_shift_def, &d);
-    bool ok = !b->failed && !times.failed;
+    bool ok = !times.failed; /* else it has fewer bytes than it says */
+    if (ok)
+        slp_pack_item(b, SLP_ITEM_shift_def, &d);
+    ok = ok && !b->failed;
     slp_buf_free(&times);
     return ok;
 }
@@ -61,9 +63,11 @@ static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint
         slp_pack_u64(&days, (uint64_t)v[k]);
     struct slp_item_zone_days d = { .zone = { name, (uint32_t)strlen(name) },
                                     .days = { days.p, (uint32_t)days.n, (uint32_t)n } };
-    slp_pack_item(&rota->zones, SLP_ITEM_zone_days, &d);
+    bool ok = !days.failed;
+    if (ok)
+        slp_pack_item(&rota->zones, SLP_ITEM_zone_days, &d);
     rota->zone_count++;
-    bool ok = !days.failed && !rota->zones.failed;
+    ok = ok && !rota->zones.failed;
     slp_buf_free(&days);
     return ok;
 }

@@ -27,16 +27,16 @@
 #include "broker/store/store.h"
 #include "proto/limits.h"
 
-#define ENVELOPE_VERSION 1            /* of one record's envelope */
-#define ENVELOPE_BYTES 5              /* CRC32C, little-endian; version */
-#define FORMAT_KEY "format"           /* in META: version (u32), id (16), big-endian like keys */
+#define ENVELOPE_VERSION 1  /* of one record's envelope */
+#define ENVELOPE_BYTES 5    /* CRC32C, little-endian; version */
+#define FORMAT_KEY "format" /* in META: version (u32), id (16), big-endian like keys */
 #define FORMAT_BYTES 20
-#define COPY_KEY "copy"               /* in META, of a backup until it is a store of its own: one byte */
-#define WAL_KEY "wal"                 /* in META, if a file `wal` belongs to the store: its bytes (u64), its salt (u64) */
+#define COPY_KEY "copy" /* in META, of a backup until it is a store of its own: one byte */
+#define WAL_KEY "wal"   /* in META, if a file `wal` belongs to the store: its bytes (u64), its salt (u64) */
 #define WAL_KEY_BYTES 16
-#define SECTOR_BYTES 512u             /* what a disk writes whole */
-#define STORE_READERS_MAX 48          /* read transactions open at once, of one process */
-#define STORE_TEXT_BYTES_MAX 512      /* an error text */
+#define SECTOR_BYTES 512u        /* what a disk writes whole */
+#define STORE_READERS_MAX 48     /* read transactions open at once, of one process */
+#define STORE_TEXT_BYTES_MAX 512 /* an error text */
 
 #define FORMAT_WITH_LOG 3
 
@@ -44,20 +44,20 @@
 #define WAL_FILE "wal"
 #define SETTLE_PAGE_BITS (1u << 17)
 #define WAL_BYTES_DEFAULT (8u << 20)
-#define WAL_BYTES_MAX (64u << 20) /* a start reads it into memory */
+#define WAL_BYTES_MAX (64u << 20)      /* a start reads it into memory */
 #define WAL_BATCH_BYTES_MAX (1u << 20) /* a larger batch is better written once: it is a commit of LMDB's */
 enum change_how { CHANGE_PUT, CHANGE_APPEND, CHANGE_DELETE };
 enum { WAL_IS_GONE = -1, WAL_IS_DAMAGED = -2 }; /* beside LMDB's and errno's codes */
 
 struct wal {
-    int fd;                      /* -1: there is none */
-    uint64_t bytes, salt;        /* the file's length, and what its checksums begin with */
-    uint64_t at;                 /* the next batch goes here */
-    uint32_t batches, changes;   /* since LMDB's last commit */
-    uint8_t *batch;              /* the one that is being gathered, as it will lie in the file */
+    int fd;                    /* -1: there is none */
+    uint64_t bytes, salt;      /* the file's length, and what its checksums begin with */
+    uint64_t at;               /* the next batch goes here */
+    uint32_t batches, changes; /* since LMDB's last commit */
+    uint8_t *batch;            /* the one that is being gathered, as it will lie in the file */
     size_t batch_bytes, batch_cap;
-    bool too_large;              /* it does not fit */
-    bool torn;                   /* at the last replay: behind the batches lay a part of one */
+    bool too_large; /* it does not fit */
+    bool torn;      /* at the last replay: behind the batches lay a part of one */
 };
 void wal_none(struct wal *w);
 void wal_close(struct wal *w);
@@ -66,52 +66,56 @@ int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync);
 int wal_open(struct wal *w, int dir_fd, uint64_t bytes, uint64_t salt, bool read_only);
 /* All changes of the batches of this generation, in order, then w stands behind them. `each` answers with a code: 0, LMDB's, or WAL_IS_DAMAGED: the change does not
  * fit. NULL: only see how many there are. */
-typedef int wal_change(void *arg, enum store_table tb, enum change_how how, struct store_val key, struct store_val value);
+typedef int wal_change(void *arg, enum store_table tb, enum change_how how, struct store_val key,
+                       struct store_val value);
 int wal_replay(struct wal *w, uint64_t generation, wal_change *each, void *arg, char *why, size_t why_size);
 void wal_begin(struct wal *w); /* a batch; what was gathered of one before it is dropped */
-void wal_add(struct wal *w, enum store_table tb, enum change_how how, struct store_val key, const struct store_val *part, size_t parts, size_t n);
+void wal_add(struct wal *w, enum store_table tb, enum change_how how, struct store_val key,
+             const struct store_val *part, size_t parts, size_t n);
 bool wal_takes(const struct wal *w); /* does the batch fit the rest of the file? */
 int wal_write(struct wal *w, uint64_t generation, bool sync);
 void wal_reset(struct wal *w); /* LMDB has it all */
 
 struct store_txn {
     struct store *s;
-    MDB_txn *mt;                          /* the writer's stays open over many batches: NULL when all is settled */
-    bool open;                            /* the writer's: a batch is under way */
+    MDB_txn *mt; /* the writer's stays open over many batches: NULL when all is settled */
+    bool open;   /* the writer's: a batch is under way */
     bool writer;
-    bool broken;                          /* a write failed half-way: only an abort may follow */
-    bool direct;                          /* the writer: this batch is to be a commit of LMDB's */
-    bool changed;                         /* the writer: there is something to commit */
-    unsigned cursors;                     /* that the caller has open */
-    MDB_cursor *at[STORE_TABLE_COUNT];    /* the writer's own, one a table, made at first use: see txn.c */
-    char text[STORE_TEXT_BYTES_MAX];      /* the last failure */
+    bool broken;                       /* a write failed half-way: only an abort may follow */
+    bool direct;                       /* the writer: this batch is to be a commit of LMDB's */
+    bool changed;                      /* the writer: there is something to commit */
+    unsigned cursors;                  /* that the caller has open */
+    MDB_cursor *at[STORE_TABLE_COUNT]; /* the writer's own, one a table, made at first use: see txn.c */
+    char text[STORE_TEXT_BYTES_MAX];   /* the last failure */
 };
 
 struct store {
     MDB_env *env;
     MDB_dbi dbi[STORE_TABLE_COUNT];
     int dir_fd, lock_fd;
-    int data_fd;                          /* LMDB's own */
+    int data_fd; /* LMDB's own */
     bool read_only, no_sync;
-    uint32_t absent;                      /* bit tb: read only, and the store's format does not know this table; it is empty then */
-    uint8_t id[16], id_next[16];          /* as it stands in the store, and after this commit */
-    uint32_t format, format_next;         /* so too */
+    uint32_t absent; /* bit tb: read only, and the store's format does not know this table; it is empty then */
+    uint8_t id[16], id_next[16];  /* as it stands in the store, and after this commit */
+    uint32_t format, format_next; /* so too */
     bool copy, copy_next;
-    uint64_t batch_put_bytes;             /* counters.put_bytes when the batch began */
+    uint64_t batch_put_bytes; /* counters.put_bytes when the batch began */
     struct store_counters counters;
     struct store_faults faults;
     struct store_txn write;
     struct wal wal;
-    uint64_t wal_bytes;               /* of one that is to be made; 0: none is */
-    bool view;                            /* read only, and `write.mt` holds what a broker that died had in its log: never committed */
-    pthread_t writer;                     /* whose write.mt is; under lock */
-    uint8_t key[STORE_KEY_BYTES_MAX];     /* a copy of what is being put, so that the caller's may lie in the store itself */
-    atomic_bool failed;                   /* sticky: a commit failed, nothing more may begin */
+    uint64_t wal_bytes; /* of one that is to be made; 0: none is */
+    bool view;          /* read only, and `write.mt` holds what a broker that died had in its log: never committed */
+    pthread_t writer;   /* whose write.mt is; under lock */
+    uint8_t
+        key[STORE_KEY_BYTES_MAX]; /* a copy of what is being put, so that the caller's may lie in the store itself */
+    atomic_bool failed;           /* sticky: a commit failed, nothing more may begin */
     atomic_ullong commits_begun, commits_ended; /* LMDB's: see begin_snapshot in txn.c */
     /* settle.c: batches on disk; those of them that LMDB has; up to which a reader waits for it (written under lock) */
     atomic_ullong batches, settled, wanted;
-    int64_t settled_at_us;                /* on store_now_us's clock */
-    uint32_t pages;                       /* that write.mt has changed, roughly: so many bits are set in touched, one a page by a mixed address */
+    int64_t settled_at_us; /* on store_now_us's clock */
+    uint32_t
+        pages; /* that write.mt has changed, roughly: so many bits are set in touched, one a page by a mixed address */
     uint64_t touched[SETTLE_PAGE_BITS / 64];
     void (*settle_wanted)(void *arg);
     void *settle_arg;
@@ -120,9 +124,9 @@ struct store {
     uint32_t page_bytes;
     uint64_t map_bytes;
     uint64_t reserve_bytes;
-    uint64_t file_bytes;                  /* as long as data.mdb is known to be */
-    uint64_t disk_free_bytes;             /* at disk_asked_us */
-    uint64_t reusable_bytes;              /* free pages inside the file, at least, at reusable_asked_us */
+    uint64_t file_bytes;      /* as long as data.mdb is known to be */
+    uint64_t disk_free_bytes; /* at disk_asked_us */
+    uint64_t reusable_bytes;  /* free pages inside the file, at least, at reusable_asked_us */
     int64_t disk_asked_us, reusable_asked_us;
     bool disk_known, reusable_known, full;
 
@@ -130,17 +134,24 @@ struct store {
      * none does */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned readers;                     /* under lock */
-    bool moving;                          /* under lock: the map is about to move, new readers wait */
+    unsigned readers;                         /* under lock */
+    bool moving;                              /* under lock: the map is about to move, new readers wait */
     struct store_txn read[STORE_READERS_MAX]; /* their `open` is under lock */
 };
 
-static inline MDB_val val_of(const void *p, size_t n) { return (MDB_val){ n, (void *)(uintptr_t)p }; }
-static inline bool table_absent(const struct store *s, enum store_table tb) { return s->absent >> tb & 1; }
+static inline MDB_val val_of(const void *p, size_t n)
+{
+    return (MDB_val){ n, (void *)(uintptr_t)p };
+}
+static inline bool table_absent(const struct store *s, enum store_table tb)
+{
+    return s->absent >> tb & 1;
+}
 
 /* ---- store.c ---- */
-void store_say(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* text may be NULL */
-enum store_rc store_rc_of(int mdb_rc); /* LMDB's or errno's code -> ours */
+void store_say(char *text, size_t size, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4))); /* text may be NULL */
+enum store_rc store_rc_of(int mdb_rc);     /* LMDB's or errno's code -> ours */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
 void store_sync_dir(int dir_fd);
@@ -176,11 +187,12 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
               const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
 enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc);
-enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record, struct store_val *v);
+enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record,
+                         struct store_val *v);
 /* write.mt: a new one; one in which all is done that was committed. LMDB's code. */
 int txn_begin_writer(struct store *s);
 int txn_have_writer(struct store *s);
-int txn_put_log(struct store *s); /* in META, that the log belongs to the store */
+int txn_put_log(struct store *s);                /* in META, that the log belongs to the store */
 void txn_commit_failed(struct store *s, int rc); /* for good */
 int64_t store_now_us(void);
 void store_txn_free_pool(struct store *s);

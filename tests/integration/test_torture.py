@@ -62,6 +62,14 @@ class Torture(unittest.TestCase):
             self.assertGreaterEqual(f["crashes"], 5, f)
             self.assertGreater(f["results"], 100)
 
+    def test_without_memory_broker_and_agent_say_so_or_end_and_lose_nothing(self):
+        figures = self.part("memory", "--seconds", SECONDS)
+        self.assertEqual([f["what"] for f in figures], ["broker", "agent"])
+        for f in figures:
+            self.assertGreater(f["places"], 50)
+            self.assertGreaterEqual(f["places_refused"], 3, f)
+            self.assertGreater(f["results"], 50)
+
     def test_a_power_cut_takes_nothing_that_was_acknowledged(self):
         (f,) = self.part("powercut", "--units", "60", "--subsets", "500", "--seconds", SECONDS, "--step", "7")
         self.assertGreaterEqual(f["prefixes"], 2 * (f["places"] // 7))  # how many places there are depends on how much went into each commit

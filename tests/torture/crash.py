@@ -140,7 +140,7 @@ class Screen:
             raise AssertionError(f"{verb} was refused: {answer}")
         if not answer["ok"] and answer["error"] == "NOT_SIGNED_IN":
             return self.ask("sign_in")
-        if verb == "next" and answer["task"]:
+        if verb == "next" and answer.get("task"):
             self.task = answer["task"]
             number = self.task["assignment"]
             if self.drafts.get(number) not in (None, self.task.get("draft")):
@@ -170,7 +170,7 @@ class Screen:
 
 
 class AgentScene:
-    def __init__(self, place, seed):
+    def __init__(self, place, seed, screen=Screen):
         self.history, self.lost_drafts = [], []
         self.broker = Broker(place)
         if not self.broker.start():
@@ -189,7 +189,7 @@ class AgentScene:
         local = "ipc://" + place.path("local")
         hub = HUB.format(agents=self.broker.endpoints["agents"], data=place.path("agent.data"), local=local, robot=place.write("robot.py", ROBOT, 0o755))
         self.agent = Child(place, "agent", [harness.program("sunline-agent"), "--config", place.write("hub.yml", hub)])
-        self.screens = [Screen(local, w, self.tell) for w in ("ann", "ben")]
+        self.screens = [screen(local, w, self.tell) for w in ("ann", "ben")]
 
     def tell(self, record):
         (self.lost_drafts if record["op"] == "lost_draft" else self.history).append(record)

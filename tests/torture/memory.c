@@ -126,6 +126,7 @@ static bool refuse(const void *caller)
 {
     if (shim.state == NULL || inside || !ours(caller))
         return false;
+    int before = errno;
     inside = true;
     void *frame[FRAMES];
     uint64_t at[DEPTH] = { 0 }, number = 0xcbf29ce484222325ull;
@@ -149,8 +150,7 @@ static bool refuse(const void *caller)
     }
     atomic_fetch_add(&shim.state->refused, no);
     inside = false;
-    if (no)
-        errno = ENOMEM;
+    errno = no ? ENOMEM : before;
     return no;
 }
 

@@ -62,9 +62,9 @@ class Child:
         self.data, self.state_path = place.path(name + ".data"), place.path(name + ".state")
         place.children.append(self)
 
-    def start(self, at=None, mode="before", record=None, shim=False, prepare=None):
-        """at: the shim kills it in its at-th call."""
-        env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC")
+    def start(self, at=None, mode="before", record=None, shim=False, prepare=None, env=None):
+        """at: the shim kills it in its at-th call. env: more of the environment."""
+        env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC", **(env or {}))
         if at is not None or record is not None or shim:
             if os.path.exists(self.state_path):
                 os.unlink(self.state_path)

@@ -11,7 +11,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static struct { bool armed, on; uint64_t calls, fail_at, failed; } alloc_state; /* on: all from fail_at on fail, not only that one */
+static struct {
+    bool armed, on;
+    uint64_t calls, fail_at, failed;
+} alloc_state; /* on: all from fail_at on fail, not only that one */
 
 /* fail_at 0: only count. */
 static inline void alloc_arm(uint64_t fail_at, bool on)
@@ -21,13 +24,25 @@ static inline void alloc_arm(uint64_t fail_at, bool on)
     alloc_state.on = on;
     alloc_state.armed = true;
 }
-static inline void alloc_disarm(void) { alloc_state.armed = false; }
-static inline void alloc_rearm(void) { alloc_state.armed = true; } /* goes on counting where it was disarmed */
+static inline void alloc_disarm(void)
+{
+    alloc_state.armed = false;
+}
+static inline void alloc_rearm(void)
+{
+    alloc_state.armed = true;
+} /* goes on counting where it was disarmed */
 
 #define ALLOC_SITES_MAX 1000
-static struct { const void *at[ALLOC_SITES_MAX]; unsigned n; } alloc_failed_at;
+static struct {
+    const void *at[ALLOC_SITES_MAX];
+    unsigned n;
+} alloc_failed_at;
 
-static inline unsigned alloc_sites(void) { return alloc_failed_at.n; }
+static inline unsigned alloc_sites(void)
+{
+    return alloc_failed_at.n;
+}
 
 static inline bool alloc_refuse(const void *site)
 {
@@ -50,9 +65,18 @@ void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 #define ALLOC_EXPORTED __attribute__((visibility("default")))
-ALLOC_EXPORTED void *malloc(size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __libc_malloc(n); }
-ALLOC_EXPORTED void *calloc(size_t n, size_t size) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size); }
-ALLOC_EXPORTED void *realloc(void *p, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n); }
+ALLOC_EXPORTED void *malloc(size_t n)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
+}
+ALLOC_EXPORTED void *calloc(size_t n, size_t size)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+}
+ALLOC_EXPORTED void *realloc(void *p, size_t n)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
+}
 #define __real_malloc __libc_malloc
 #define __real_calloc __libc_calloc
 #define __real_realloc __libc_realloc
@@ -70,10 +94,28 @@ char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
 int __real_posix_memalign(void **p, size_t align, size_t n);
 int __wrap_posix_memalign(void **p, size_t align, size_t n);
-void *__wrap_malloc(size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *p, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_realloc(p, n); }
-char *__wrap_strdup(const char *s) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_strdup(s); }
-char *__wrap_strndup(const char *s, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_strndup(s, n); }
-int __wrap_posix_memalign(void **p, size_t align, size_t n) { return alloc_refuse(__builtin_return_address(0)) ? ENOMEM : __real_posix_memalign(p, align, n); }
+void *__wrap_malloc(size_t n)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_malloc(n);
+}
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_calloc(n, size);
+}
+void *__wrap_realloc(void *p, size_t n)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_realloc(p, n);
+}
+char *__wrap_strdup(const char *s)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_strdup(s);
+}
+char *__wrap_strndup(const char *s, size_t n)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? NULL : __real_strndup(s, n);
+}
+int __wrap_posix_memalign(void **p, size_t align, size_t n)
+{
+    return alloc_refuse(__builtin_return_address(0)) ? ENOMEM : __real_posix_memalign(p, align, n);
+}
 #endif
