@@ -92,7 +92,8 @@ void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
     if (!any)
         ld_problem_at(b, whole, "require", NULL,
                       "'require' names no measure: it is one of approval, returned, gold, agreement, abandonment");
-    if (s->require.after > s->window_last - s->window_last / 8)
+    uint32_t last = s->require.of_all ? LD_WINDOW_LAST : s->window_last;
+    if (s->require.after > last - last / 8)
         ld_problem_at(
             b, vals[LD_REQUIRE_AFTER].p ? vals[LD_REQUIRE_AFTER] : whole, "require",
             vals[LD_REQUIRE_AFTER].p ? "after" : NULL,

@@ -202,8 +202,8 @@ static void judge_by_rules(struct engine *e, struct station *st, struct worker *
         switch (rule->what) {
         case LD_SUSPEND: standing_set(e, w, st->key, STANDING_BY_RULE, why, strlen(why)); break;
         case LD_LOWER:
-            begin_anew(e, w->id, st->key); /* or the next answer would lower it again */
-            skill_lower(e, w, rule->skill);
+            if (skill_lower(e, w, rule->skill))
+                begin_anew(e, w->id, st->key); /* or the next answer would lower it again */
             break;
         case LD_TRAIN: train(e, w, s, rule, why, strlen(why)); break;
         }
@@ -211,23 +211,30 @@ static void judge_by_rules(struct engine *e, struct station *st, struct worker *
     }
 }
 
-/* Stations of the line that sent him here for training, and to which he may come back. */
+/* Is it good enough for this rule that sends here? */
+static bool trained(const struct engine *e, const struct station *from, const struct ld_gold_rule *rule,
+                    const struct station *here, struct tally t)
+{
+    uint32_t first = from->line->version[from->version - 1].first_station;
+    return rule->what == LD_TRAIN && e->station[first - 1 + (uint32_t)rule->at]->key == here->key &&
+           t.n >= rule->after && t.sum * 1000000 >= t.n * rule->until_micros;
+}
+
+/* Stations of the line that sent him here for training, and to which he may come back: of each name the newest, which not every version has. */
 static void judge_training(struct engine *e, struct station *st, struct worker *w)
 {
     const struct line *l = st->line;
-    const struct line_version *v = &l->version[l->newest - 1];
     struct tally t = so_far(e, st, w->id);
-    static const char trained[] = "trained";
-    for (uint32_t k = 0; k < v->def->station_count; k++)
-        for (uint32_t i = 0; i < v->def->stations[k].gold.rule_count; i++) {
-            const struct ld_gold_rule *rule = &v->def->stations[k].gold.rules[i];
-            uint32_t key = e->station[v->first_station - 1 + k]->key;
-            if (rule->what != LD_TRAIN || e->station[v->first_station - 1 + (uint32_t)rule->at]->key != st->key ||
-                t.n < rule->after || t.sum * 1000000 < t.n * rule->until_micros)
-                continue;
-            const struct repute *r = repute_of(e, w->id, key);
-            if (r && r->standing == STANDING_TRAINING)
-                standing_set(e, w, key, STANDING_GOOD, trained, sizeof trained - 1);
+    static const char good_enough[] = "trained";
+    for (uint32_t v = l->newest; v; v--)
+        for (uint32_t k = 0; k < l->version[v - 1].def->station_count; k++) {
+            const struct station *s = e->station[l->version[v - 1].first_station - 1 + k];
+            for (uint32_t i = 0; s == station_latest(e, s->key) && i < s->def->gold.rule_count; i++) {
+                const struct repute *r =
+                    trained(e, s, &s->def->gold.rules[i], st, t) ? repute_of(e, w->id, s->key) : NULL;
+                if (r && r->standing == STANDING_TRAINING)
+                    standing_set(e, w, s->key, STANDING_GOOD, good_enough, sizeof good_enough - 1);
+            }
         }
 }
 

@@ -1,9 +1,10 @@
 /* What is measured of workers: how well their work was received, at each station and at all together.
  *
  * A record belongs to a worker and to a station's name (all versions of the line share it), or to all stations; it holds windows, one a measure. A
- * window counts the last N things, not older than T: the station's `window` says which (station 0: WINDOW_LAST, WINDOW_WITHIN_US). It has eight parts;
- * the oldest goes when a ninth begins, so that it holds between 7/8 of N and N things, and parts that began longer than T ago are not
- * looked at. By the wall clock: one that is set ahead hides what is old, and shows it again when it is set back.
+ * window counts the last N things, not older than T: the station's `window` says which (station 0: WINDOW_LAST, WINDOW_WITHIN_US). It has eight parts, each of
+ * an eighth of N things at most, or begun less than an eighth of T before its last; the oldest goes when a ninth begins or more than N would be held, and parts
+ * that began longer than T ago are not looked at. So a thing counts for sure as long as the share of N that came after it and the share of T that passed since
+ * are together less than 7/8: of things that came at once at least 7/8 of N. By the wall clock: one that is set ahead hides what is old, and shows it again when it is set back.
  *
  * Records lie in REPUTE. They are read when something of their worker is asked, kept until the batch ends, and written then; one of which something was only
  * measured is read as it is written. Neither start nor memory know how many there are. Everything here is part of the transaction that causes it.
@@ -11,6 +12,7 @@
  * Other files tell what happened by the repute_* functions; each takes the station where the worker did the work, and his number. */
 #ifndef SUNLINE_ENGINE_REPUTE_H
 #define SUNLINE_ENGINE_REPUTE_H
+// clang-format off
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -404,18 +404,18 @@ bool skill_grant(struct engine *e, struct worker *w, struct slp_bytes name, uint
     return true;
 }
 
-void skill_lower(struct engine *e, struct worker *w, struct slp_bytes name)
+bool skill_lower(struct engine *e, struct worker *w, struct slp_bytes name)
 {
     struct words s;
     uint8_t level = 0;
     if (!w->profile)
-        return;
+        return false;
     for (uint16_t i = 0; i < w->profile->skills; i++)
         if (strlen(e->skill_name[w->profile->skill[i].name]) == name.n &&
             !memcmp(e->skill_name[w->profile->skill[i].name], name.p, name.n))
             level = w->profile->skill[i].level;
     if (!level || !words_read(e, w->id, &s))
-        return;
+        return false;
     for (uint32_t i = 0; i < s.n; i++)
         if (s.v[i].source == SKILL_LOWERED && same(s.v[i].name, name)) {
             memmove(s.v + i, s.v + i + 1, (s.n - i - 1) * sizeof *s.v);
@@ -423,9 +423,10 @@ void skill_lower(struct engine *e, struct worker *w, struct slp_bytes name)
             break;
         }
     if (s.n == WORDS_MAX) /* so many grants and lowerings as a worker can have: it stays as it is */
-        return;
+        return false;
     s.v[s.n++] = (struct word){ SKILL_LOWERED, (uint8_t)(level - 1), 0, e->wall_us, name };
     words_write(e, w->id, &s);
     announce(e, w, name, SKILL_LOWERED, (uint8_t)(level - 1), 0);
     worker_skills_changed(e, w);
+    return true;
 }

@@ -1,6 +1,7 @@
 /* The skills of a worker that count at this moment, each with its source. */
 #ifndef SUNLINE_ENGINE_SKILLS_H
 #define SUNLINE_ENGINE_SKILLS_H
+// clang-format off
 #include "proto/codec.h"
 
 struct engine;
@@ -31,5 +32,5 @@ void skills_free(struct engine *e);
 
 /* An operator's word; false: with the others it is more than a worker may have. level 0: the broker's own word on this skill is taken back, be it a grant or a lowering. */
 bool skill_grant(struct engine *e, struct worker *w, struct slp_bytes name, uint8_t level, int64_t until_us);
-void skill_lower(struct engine *e, struct worker *w, struct slp_bytes name); /* by one level, for good */
+bool skill_lower(struct engine *e, struct worker *w, struct slp_bytes name); /* by one level, for good; false: he has none, or is on no roster */
 #endif

@@ -425,6 +425,30 @@ static void a_rule_lowers_a_skill_and_a_revoke_gives_it_back(void **state)
     world_end(&s.w);
 }
 
+/* Nobody knows his level then: what he answered still stands, and lowers it when he is back and answers once more. */
+static void whose_skill_cannot_be_lowered_does_not_begin_anew(void **state)
+{
+    (void)state;
+    char yaml[8192];
+    snprintf(yaml, sizeof yaml, "%s",
+             gold_line("      rules: [{below: 0.7, after: 2, do: lower, skill: english}]\n    worker: {skills: "
+                       "{english: 2}}\n",
+                       1, 20, ""));
+    world_scene(&s, yaml, 1, 0);
+    assert_int_equal(set(GRANT, "hub-0", NULL, "english", 2, 0), SLP_E_OK);
+    world_put(&s.w, s.run, 50);
+    assert_int_equal(works(0, 1, false), 1);
+    struct world_task t = next(0);
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, "", NULL), SLP_E_OK);
+    struct slp_roster nobody = { .session = s.h.session,
+                                 .digest = { "another one, of thirty-two bytes", 32 },
+                                 .last = true };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ROSTER, &nobody)->type, SLP_ROSTER_DONE);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(repute("hub-0", "stations[0].measures.gold.of"), 2);
+    world_end(&s.w);
+}
+
 static void who_is_in_training_and_has_done_all_there_is_there_is_told_so(void **state)
 {
     (void)state;
@@ -472,6 +496,26 @@ static void who_is_sent_to_training_comes_back_when_he_answers_well_there(void *
         assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
     }
     assert_int_equal(next(0).station_id, judge); /* the station further up the file, as before */
+    world_end(&s.w);
+}
+
+/* The newest version that has a station of its name says who comes back to it, also where a newer one has it no more. */
+static void who_is_in_training_comes_back_to_a_station_that_the_newest_version_left_out(void **state)
+{
+    (void)state;
+    static const char *const practice =
+        "  - name: practice\n    after: []\n    form: {fields: [{name: a, type: short_answer}]}\n    gold:\n      "
+        "every: 1\n      columns: [text, a]\n      cells: [gold 100, a 100, gold 101, a 101, gold 102, a 102]\n";
+    char without[1024];
+    world_scene(&s, gold_line("      rules: [{below: 0.7, after: 2, do: train, at: practice}]\n", 1, 20, practice), 1,
+                0);
+    world_put(&s.w, s.run, 50);
+    uint32_t judge = s.station;
+    works(0, 2, false);
+    snprintf(without, sizeof without, HEAD "%s", practice);
+    world_line(&s.w, without);
+    works(0, 2, true);
+    assert_int_equal(next(0).station_id, judge);
     world_end(&s.w);
 }
 
@@ -561,6 +605,8 @@ int main(void)
         cmocka_unit_test(a_void_answer_wants_no_others_any_more),
         cmocka_unit_test(what_was_not_begun_may_come_another_time),
         cmocka_unit_test(a_rule_lowers_a_skill_and_a_revoke_gives_it_back),
+        cmocka_unit_test(whose_skill_cannot_be_lowered_does_not_begin_anew),
+        cmocka_unit_test(who_is_in_training_comes_back_to_a_station_that_the_newest_version_left_out),
         cmocka_unit_test(who_is_in_training_and_has_done_all_there_is_there_is_told_so),
         cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
         cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),

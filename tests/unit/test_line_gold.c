@@ -174,6 +174,8 @@ static void options_that_cannot_agree_are_mistakes(void **state)
         { "    require: {abandonment: ''}\n", "must be a comparison with a share" },
         { "    require: {returned: '< 0.5'}\n", "no station reviews this one" },
         { "    window: {last: 10}\n    require: {abandonment: '< 0.5'}\n", "nobody would ever be measured" },
+        { "    window: {last: 10000}\n    require: {abandonment: '< 0.5', of: all, after: 57}\n",
+          "nobody would ever be measured" }, /* over all stations it is always the last 64 */
         { "    copies: {min: 2}\n    agree: {method: all}\n    require: {agreement: '> 0.5'}\n",
           "'agreement' is never measured here" },
         { "    gold: 5\n", "'gold' must be a map" },

@@ -45,6 +45,21 @@ static void a_window_holds_the_last_ones(void **state)
     }
 }
 
+/* Whatever its size is, eight parts or not. */
+static void a_window_of_any_size_holds_no_more_and_at_least_seven_eighths(void **state)
+{
+    (void)state;
+    for (uint32_t last = WINDOW_LAST_MIN; last <= 80; last++) {
+        struct window w = { 0 };
+        for (uint32_t i = 1; i <= 4 * last; i++) {
+            window_add(&w, last, DAY, 0, 1, 1);
+            uint64_t n = window_tally(&w, DAY, 0).n, sure = last - last / 8;
+            if (n > last || n < (i < sure ? i : sure))
+                fail_msg("of %u things a window of %u holds %llu", i, last, (unsigned long long)n);
+        }
+    }
+}
+
 static void what_is_older_than_the_window_does_not_count(void **state)
 {
     struct window w = { 0 };
@@ -252,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_holds_the_last_ones),
+        cmocka_unit_test(a_window_of_any_size_holds_no_more_and_at_least_seven_eighths),
         cmocka_unit_test(what_is_older_than_the_window_does_not_count),
         cmocka_unit_test(a_clock_that_was_far_ahead_does_no_harm),
         cmocka_unit_test(a_result_and_its_times_are_measured),
