@@ -172,7 +172,7 @@ void ck_model_free(struct checker *c)
     table_free(&c->limits, NULL);
     table_free(&c->days, shift_end);
     table_free(&c->counts, NULL);
-    table_free(&c->measures, NULL);
+    table_free(&c->measures, ck_measures_end);
     table_free(&c->bars, NULL);
     free(c->touched);
     free(c->ruled);
@@ -424,6 +424,7 @@ void checker_feed(struct checker *c, const struct fact *f)
     }
     case FACT_DAYS: ck_days_told(c, f); break;
     case FACT_CLOCK:
+        c->moved += f->wall < 0 ? -f->wall : f->wall;
         table_free(&c->counts, NULL);
         c->counts = (struct table){ 0 };
         break;

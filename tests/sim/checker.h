@@ -11,6 +11,7 @@
  * PROTOCOL.md does not have is wrong_state. */
 #ifndef TESTS_SIM_CHECKER_H
 #define TESTS_SIM_CHECKER_H
+// clang-format off
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,7 +52,7 @@ enum fact_kind {
     FACT_WORKER,     /* worker, session of its hub, wkind (0 human 1 robot), index of its hub, team, level[], digest: its shift, 0: none; per_day */
     FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
     FACT_DAYS,       /* session of its hub, times, count: how many; the midnights of its days in UTC */
-    FACT_CLOCK,      /* the broker's wall clock was set: what was counted by days is not known any more */
+    FACT_CLOCK,      /* the broker's wall clock was set, by `wall`: what was counted by days is not known any more */
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
@@ -74,7 +75,7 @@ enum fact_kind {
     FACT_REVIEWED,   /* run, station, unit, result, assignment, count: round of the work, state: enum sim_review */
     FACT_BLOCKED,    /* run, station, unit */
     FACT_RUN_STATE,  /* run, state, flag: paused, count: priority */
-    FACT_STANDING,   /* worker, line, index: of the station's name, 16 and on: of a tournament's jury; state: 0 good, 1 suspended, 2 by a rule, 3 in training */
+    FACT_STANDING,   /* worker, line, index: of the station's name, 16 and on: of a tournament's jury; state: 0 good, 1 suspended, 2 by a rule, 3 in training; flag: an operator said so */
     FACT_SKILL,      /* worker, index: the skill, state: enum sim_says, count: level, due: when it ends by the wall clock, 0: it does not */
     FACT_GOLD,       /* assignment, flag: the answer to a control task is right */
     FACT_VOID,       /* run, station, unit, assignment: its answer counts no more; 0: all were told, count: answers wanted from here on */
@@ -96,6 +97,7 @@ enum fact_kind {
     FACT_STORY_TASK, /* run, unit, station, state */
     FACT_STORY_ASSIGNMENT, /* run, unit, station, assignment, state, why, digest (0: none) */
     FACT_OUTPUT,     /* run, unit, row, digest of the input part, count: columns that are filled */
+    FACT_HANDED_OUT, /* run, unit, index: what its station hands out: digest of the answer; of a list state: how many, count: which of them, from 0 */
     FACT_COUNTS,     /* run, station, counts[] */
     FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */
     FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
@@ -112,9 +114,13 @@ struct fact {
     int64_t at, due, lease_us, start_by_us; /* at: the broker's elapsed time of the step, with ACT and with events */
     int32_t route, when_on, when_is;
     uint32_t at_once, per_day;
-    /* of STATION: what it requires, in tenths, 0: nothing; asks_after: of at least so many things. rule: what follows from wrong control answers, 0: nothing, 1: he is suspended,
-     * 3: he goes to training at the station of that index; below, in tenths, after so many */
-    uint32_t abandoned_most, gold_least, asks_after, rule, rule_below, rule_after, rule_at;
+    /* of STATION: what it requires, in tenths, 0: nothing; asks_after: of at least so many things; asks_of_all: measured at all stations together, where newcomers may be
+     * refused. rule: what follows from wrong control answers, 0: nothing, 1: he is suspended, 2: a skill is lowered, 3: he goes to training at the station of that index, until so
+     * much there is right; below, in tenths, after so many. window: of what is measured here, last 0: nothing is forgotten */
+    uint32_t abandoned_most, gold_least, agreed_least, approved_least, returned_most, asks_after, rule, rule_below, rule_after, rule_at, rule_until, rule_skill;
+    bool asks_of_all, refuses_new;
+    uint32_t window_last;
+    int64_t window_within_us;
     uint32_t gold_every, gold_rows; /* of STATION: control tasks; every 0: none */
     uint32_t review, rounds; /* of STATION */
     int64_t return_us;

@@ -136,7 +136,7 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
     bool out = false;
     for (size_t i = 0; s && f->why == 8 && i < c->workers.cap && !out; i++) {
         const struct ck_worker *w = c->workers.v[i].p;
-        out = w && fits(c, s, w, f->wall) && ck_out(c, w->f.worker, &s->f) != CK_IN;
+        out = w && fits(c, s, w, f->wall) && ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN;
     }
     if (!s || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST) || (f->why == 8 && !out))
         ck_verdict(c, WRONG_STATE,
@@ -145,7 +145,7 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
                    f->seq, f->run, f->unit, f->station, f->why, t->outstanding);
     for (size_t i = 0; s && i < c->workers.cap; i++) {
         const struct ck_worker *w = c->workers.v[i].p;
-        if (!w || !could(c, f, s, t, w) || ck_out(c, w->f.worker, &s->f) != CK_IN)
+        if (!w || !could(c, f, s, t, w) || ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN)
             continue;
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
@@ -173,7 +173,7 @@ void ck_somebody(struct checker *c)
             const struct ck_worker *w = c->workers.v[i].p;
             bool may = w && could(c, &f, s, t, w);
             any = any || (w && !may && fits(c, s, w, f.wall)); /* somebody had a part in it */
-            left = may && ck_out(c, w->f.worker, &s->f) != CK_OUT;
+            left = may && ck_out(c, w->f.worker, &s->f, f.wall) != CK_OUT;
         }
         if (any && !left)
             ck_verdict(c, WRONG_STATE,

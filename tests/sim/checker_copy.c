@@ -52,6 +52,13 @@ static void shift_deep(void *p)
     s->times = copied(s->times, (s->n + 1) * sizeof *s->times);
 }
 
+static void measures_deep(void *p)
+{
+    struct ck_measures *all = p;
+    for (int i = 0; i < CK_MEASURED; i++)
+        all->of[i].v = copied(all->of[i].v, all->of[i].cap * sizeof *all->of[i].v);
+}
+
 static void model_copy(struct checker *to, const struct checker *c)
 {
     *to = *c;
@@ -72,7 +79,7 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->gold = table_copy(&c->gold, sizeof(struct ck_gold), NULL);
     to->standings = table_copy(&c->standings, sizeof(struct ck_standing), NULL);
     to->skills = table_copy(&c->skills, sizeof(struct ck_skill), NULL);
-    to->measures = table_copy(&c->measures, sizeof(struct ck_measure), NULL);
+    to->measures = table_copy(&c->measures, sizeof(struct ck_measures), measures_deep);
     to->bars = table_copy(&c->bars, sizeof(struct ck_station), NULL);
     to->pair = copied(c->pair, c->pair_cap * sizeof *c->pair);
     for (size_t i = 0; i < c->pairs; i++) {
@@ -144,6 +151,7 @@ void checker_go_back(struct checker *c, const struct checker *kept)
     results_go_back(&to, c);
     numbers_go_back(&to, c);
     to.step = c->step;
+    to.moved = c->moved;
     to.sums = c->sums;
     to.story = c->story;
     memcpy(to.count, c->count, sizeof to.count);

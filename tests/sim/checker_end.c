@@ -4,6 +4,9 @@
 
 #include "tests/sim/checker_model.h"
 
+/* A story tells the newest assignments of each task, at most so many: older ones cannot be looked for. */
+#define STORY_ASSIGNMENTS_MAX 100
+
 /* A worker was shown this row under that assignment. */
 void ck_seen(struct checker *c, const struct fact *f)
 {
@@ -135,6 +138,28 @@ static void output(struct checker *c, const struct fact *f)
         ck_verdict(c, WRONG_STATE, "run %" PRIu64 " hands out unit %" PRIu64 ", which is not done", f->run, f->unit);
 }
 
+/* A station hands out its winner's answer, or all that count, in the order in which they did. */
+static void handed_out(struct checker *c, const struct fact *f)
+{
+    const struct ck_run *r = ck_get(&c->runs, f->run);
+    const struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    const struct ck_task *t = u && f->index < r->stations ? &u->task[f->index] : NULL;
+    const struct fact *copies = t ? ck_copies(c, r->first + f->index) : NULL;
+    const struct ck_assignment *v[64], *a = t ? ck_get(&c->assignments, t->winner) : NULL;
+    uint32_t all = 0, n = copies && copies->ties == TIES_ALL ? ck_answers(c, t, v, 64, &all) : 0;
+    if (all > STORY_ASSIGNMENTS_MAX)
+        return; /* what some of them said is not told */
+    if (!t || t->state != CK_DONE || f->state != n)
+        ck_verdict(c, f->state < n ? LOST : UNEXPECTED,
+                   "run %" PRIu64 " unit %" PRIu64 " station index %u hands out %u answers, %u count", f->run, f->unit,
+                   f->index, f->state ? f->state : 1, n);
+    if (n)
+        a = f->count < n ? v[f->count] : NULL;
+    if (a && a->told && a->digest != f->digest)
+        ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " unit %" PRIu64 " station index %u hands out another answer",
+                   f->run, f->unit, f->index);
+}
+
 static void counts(struct checker *c, const struct fact *f)
 {
     const struct ck_run *r = ck_get(&c->runs, f->run);
@@ -182,6 +207,7 @@ void ck_end_fact(struct checker *c, const struct fact *f)
     case FACT_STORY_TASK: story_task(c, f); break;
     case FACT_STORY_ASSIGNMENT: story_assignment(c, f); break;
     case FACT_OUTPUT: output(c, f); break;
+    case FACT_HANDED_OUT: handed_out(c, f); break;
     case FACT_COUNTS: counts(c, f); break;
     case FACT_RUN_COUNTS: run_counts(c, f); break;
     case FACT_LAST_EVENT:
@@ -200,8 +226,6 @@ void ck_end_fact(struct checker *c, const struct fact *f)
     }
 }
 
-/* A story tells the newest assignments of each task, at most so many: older ones cannot be looked for. */
-#define STORY_ASSIGNMENTS_MAX 100
 static void beyond_story(struct checker *c, const struct ck_run *r, size_t unit)
 {
     for (uint32_t i = 0; i < r->stations; i++) {

@@ -437,7 +437,7 @@ static void returned(struct checker *c, const struct fact *f)
     }
     ck_limit_over(c, f, a, f->why == 6 || f->why == 9 || (f->why == 5 && begun));
     if (f->why == 6 || (begun && (f->why == 3 || f->why == 5)))
-        ck_worked(c, a, true);
+        ck_worked(c, f, a, true);
     ck_move_assignment(c, f, a, CK_RETURNED, begun_stays ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
     a->why = (uint8_t)f->why;
     if (t->outstanding)
@@ -475,7 +475,7 @@ static void submitted(struct checker *c, const struct fact *f)
         return;
     }
     c->sums.results_counted++;
-    ck_worked(c, a, false);
+    ck_worked(c, f, a, false);
     if (t->owes == a->worker)
         t->owes = 0;
     for (const struct ck_assignment *o = copies ? ck_get(&c->assignments, t->newest) : NULL; o;
@@ -608,6 +608,7 @@ static void decided(struct checker *c, const struct fact *f)
                    copies ? ck_wanted(copies, t) : 0);
     t->winner = f->assignment;
     t->votes = f->state;
+    ck_agreed(c, f, t);
 }
 
 static void voided(struct checker *c, const struct fact *f)

@@ -79,7 +79,7 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
                        f->assignment, a->until - f->at);
         ck_limit_over(c, f, a, f->why == 6 || f->why == 9 || (f->why == 5 && begun));
         if (f->why == 6 || (begun && (f->why == 3 || f->why == 5)))
-            ck_worked(c, a, true);
+            ck_worked(c, f, a, true);
         ck_move_assignment(c, f, a, CK_RETURNED,
                            f->why == 8 && !(r && r->state == 4) ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
         a->why = (uint8_t)f->why;
@@ -107,7 +107,7 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
             c->sums.results_late++;
         else {
             c->sums.results_counted++;
-            ck_worked(c, a, false);
+            ck_worked(c, f, a, false);
         }
     }
 }
@@ -152,7 +152,7 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
     if (f->code == OK_ || f->code == LATE_)
         a->judged = c->step;
     if (f->code == want || (r && r->state == 4 && f->code == NOT_FOUND) ||
-        ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && want == OK_) ||
+        ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
         (f->code == BAD_VALUE && f->act < 6) ||
         (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_control(c, f->assignment)))
         return;

@@ -1,6 +1,6 @@
 /* Limits, judged from the history alone: how many of a station's assignments are in hand at once, how many a worker had in a day. See checker_model.h.
  *
- * The newest version of a line says what holds for a station of that index (in these worlds it has the same name). A day is one between two midnights
+ * The newest version of a line says what holds for a station of that name. A day is one between two midnights
  * that the worker's hub told, or of UTC where it told none; what was given and came back as nobody's fault is not counted, if it was given since
  * counting began. */
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 static struct ck_limit *limit_at(struct checker *c, const struct fact *station)
 {
-    return ck_make(&c->limits, station->line << 8 | station->index, sizeof(struct ck_limit));
+    return ck_make(&c->limits, station->line << 8 | ck_name_of(station), sizeof(struct ck_limit));
 }
 
 void ck_limit_told(struct checker *c, const struct fact *f)
@@ -76,7 +76,7 @@ void ck_limit_given(struct checker *c, const struct fact *f, const struct ck_sta
     if (!w)
         return;
     count(c, f, w, 0, w->f.per_day);
-    count(c, f, w, s->f.line << 8 | s->f.index | 1u << 24, l->per_day);
+    count(c, f, w, s->f.line << 8 | ck_name_of(&s->f) | 1u << 24, l->per_day);
 }
 
 static void uncount(struct checker *c, const struct fact *f, const struct ck_worker *w, int64_t given, uint64_t limit)
@@ -97,5 +97,5 @@ void ck_limit_over(struct checker *c, const struct fact *f, const struct ck_assi
     if (worked || !w)
         return;
     uncount(c, f, w, a->given, 0);
-    uncount(c, f, w, a->given, s->f.line << 8 | s->f.index | 1u << 24);
+    uncount(c, f, w, a->given, s->f.line << 8 | ck_name_of(&s->f) | 1u << 24);
 }

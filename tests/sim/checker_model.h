@@ -65,9 +65,18 @@ struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_gold { uint64_t handed, golds, seen, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows */
 struct ck_standing { uint64_t void_result, taken_back, changed; uint8_t standing; }; /* taken_back: the step in which he lost what he held; changed: in which it was told last */
-struct ck_measure { uint64_t ended, abandoned, golds, right, changed; };
-struct ck_ruled { uint64_t worker, line, name, assignment; uint32_t state; bool late; }; /* to be judged when the step is over */
-struct ck_skill { uint8_t source, level; int64_t until; };
+/* What is measured (checker_measure.c). A thing: when, how far clocks had been set till then, and how many of all so far are so: at least, and at most. */
+enum ck_measured { CK_ABANDONED, CK_GOLD, CK_AGREED, CK_APPROVED, CK_RETURNED_WORK, CK_MEASURED };
+enum ck_so { CK_NO, CK_YES, CK_WHO_KNOWS };
+struct ck_thing { int64_t wall, moved; uint64_t least, most; };
+struct ck_measure { struct ck_thing *v; size_t n, cap; };
+struct ck_measures { uint64_t changed; struct ck_measure of[CK_MEASURED]; }; /* changed: the step in which there was the newest thing, or it began anew */
+struct ck_ask { enum ck_measured what; bool most, refuses_new; uint32_t tenths, after; }; /* at least so much of it, or at most; of so many */
+#define CK_MET 1u
+#define CK_UNMET 2u
+struct ck_owed { uint64_t worker, line, name, step; uint32_t rule, back; }; /* what must follow from a control answer, at once: a rule; bits of stations that he may come back to */
+struct ck_ruled { uint64_t worker, line, name, assignment; int64_t wall; bool late; }; /* to be judged when the step is over */
+struct ck_skill { uint8_t granted, lowered; int64_t until; bool is_lowered; }; /* granted 0: nothing; until 0: for good */
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
 struct ck_line { uint32_t state, paused; };
@@ -91,6 +100,8 @@ struct checker {
     size_t waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
     struct ck_pair *pair;
     bool fifo_dirty;
+    int64_t moved; /* by how much clocks were set, all together */
+    struct ck_owed owed;
     uint64_t kept_out; /* the newest step in which somebody was suspended */
     struct ck_range *lost; /* of assignment numbers that stores gave which were lost since */
     size_t lost_n, lost_cap;
@@ -139,16 +150,27 @@ void ck_skill_told(struct checker *c, const struct fact *f);
 uint8_t ck_level(const struct checker *c, const struct ck_worker *w, uint32_t skill, int64_t wall);
 /* checker_bars.c */
 void ck_bar_told(struct checker *c, const struct fact *f);
-void ck_worked(struct checker *c, const struct ck_assignment *a, bool abandoned); /* it ended with a result that counts, or was given up */
+void ck_worked(struct checker *c, const struct fact *f, const struct ck_assignment *a, bool abandoned); /* it ended with a result that counts, or was given up */
+void ck_agreed(struct checker *c, const struct fact *f, const struct ck_task *t); /* answers, beside what was decided */
+void ck_judged_work(struct checker *c, const struct fact *f, const struct ck_assignment *work);
+void ck_lowered(struct checker *c, const struct fact *f);
 void ck_gold_told(struct checker *c, const struct fact *f);
-void ck_bar_standing(struct checker *c, const struct fact *f);
+void ck_bar_standing(struct checker *c, const struct fact *f, uint32_t was);
 void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *station);
 bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a); /* an earlier item of the frame may have suspended him */
 bool ck_late_control(struct checker *c, uint64_t assignment); /* or ended its run */
 void ck_bars_judge(struct checker *c);
-/* Is he kept out of this station, by whatever? CK_PERHAPS: this step changed it, and the order within a step is not told. */
+/* checker_measure.c */
+void ck_measure(struct checker *c, const struct fact *station, uint64_t worker, enum ck_measured what, enum ck_so so, int64_t wall);
+void ck_measure_anew(struct checker *c, uint64_t place, enum ck_measured what);
+/* Looked at somewhen between two moments: is it met? Both, if that depends on what is forgotten already. station NULL: over all of them. */
+unsigned ck_meets(const struct checker *c, uint64_t place, const struct fact *station, const struct ck_ask *ask, int64_t from, int64_t to);
+int64_t ck_measured_at(const struct checker *c, uint64_t place, enum ck_measured what, int64_t otherwise); /* the newest thing, no later than otherwise */
+void ck_measures_tell(const struct checker *c, uint64_t place, enum ck_measured what, char *text, size_t size);
+void ck_measures_end(void *p);
+/* Is he kept out of this station, by whatever? CK_PERHAPS: this step changed it, and the order within a step is not told, or a window may have forgotten something. */
 enum ck_out { CK_IN, CK_PERHAPS, CK_OUT };
-enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station);
+enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall);
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */

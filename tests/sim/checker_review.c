@@ -100,8 +100,10 @@ void ck_reviewed(struct checker *c, const struct fact *f, struct ck_task *t)
     t->verdict = (uint8_t)f->state;
     t->reviewed = f->result;
     t->goes_back = f->state == REVIEW_REJECT;
-    if (a && w)
+    if (a && w) {
         a->about = w->winner;
+        ck_judged_work(c, f, ck_get(&c->assignments, w->winner));
+    }
 }
 
 void ck_goes_back(struct checker *c, const struct fact *f, struct ck_task *t)

@@ -39,9 +39,10 @@ void ck_standing_told(struct checker *c, const struct fact *f)
         s->taken_back = c->step;
         c->kept_out = c->step;
     }
+    uint32_t was = s->standing;
     s->standing = (uint8_t)f->state;
     s->changed = c->step;
-    ck_bar_standing(c, f);
+    ck_bar_standing(c, f, was);
 }
 
 /* An answer is void: its worker was suspended since he gave it. */
@@ -127,16 +128,26 @@ void ck_standings_judge(struct checker *c)
 void ck_skill_told(struct checker *c, const struct fact *f)
 {
     struct ck_skill *k = ck_make(&c->skills, f->worker << 8 | f->index, sizeof *k);
-    *k = (struct ck_skill){ .source = (uint8_t)f->state, .level = (uint8_t)f->count, .until = f->due };
+    if (f->state == SKILL_IS_LOWERED) {
+        ck_lowered(c, f);
+        k->is_lowered = true; /* what was granted stays below it */
+        k->lowered = (uint8_t)f->count;
+        return;
+    }
+    *k = (struct ck_skill){ 0 };
+    if (f->state == SKILL_IS_GRANTED) {
+        k->granted = (uint8_t)f->count;
+        k->until = f->due;
+    }
 }
 
 uint8_t ck_level(const struct checker *c, const struct ck_worker *w, uint32_t skill, int64_t wall)
 {
     const struct ck_skill *k = ck_get(&c->skills, w->f.worker << 8 | skill);
-    uint8_t declared = w->f.level[skill];
-    if (!k || k->source == SKILL_SAYS_HUB)
-        return declared;
-    if (k->source == SKILL_IS_LOWERED)
-        return declared < k->level ? declared : k->level;
-    return (k->until && k->until <= wall) || declared > k->level ? declared : k->level;
+    uint8_t level = w->f.level[skill];
+    if (!k)
+        return level;
+    if (k->granted > level && !(k->until && k->until <= wall))
+        level = k->granted;
+    return k->is_lowered && k->lowered < level ? k->lowered : level;
 }

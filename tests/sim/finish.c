@@ -188,6 +188,40 @@ static void output(struct sim *s, struct producer *p)
     }
 }
 
+/* The answers that a station hands out, unit by unit: one, or a list. */
+static void handed_out(struct sim *s, struct producer *p, uint32_t index, const char *station)
+{
+    struct slp_output_get q = { .run = name_of(p->run), .station = name_of(station), .limit = 50 };
+    SLP_SET(&q, output_get, station);
+    SLP_SET(&q, output_get, limit);
+    SLP_SET(&q, output_get, after_unit);
+    for (bool more = true; more;) {
+        const struct slp_msg *m = server_read(s, SLP_OUTPUT_GET, &q);
+        if (m->type != SLP_OUTPUT)
+            sim_broken(s, "no output of %s at %s", p->run, station);
+        struct slp_bytes row;
+        for (struct slp_cursor c = slp_each(m->u.output.rows); slp_next_raw(&c, &row);) {
+            struct slr r = slr_on(row.p, row.n);
+            struct slr_value v, unit, input, answer;
+            CHECK(s, slr_next(&r, &v) == 0 && v.n >= 4 && !slr_next(&r, &unit) && !slr_next(&r, &input) &&
+                         !slr_next(&r, &input) && !slr_next(&r, &answer));
+            struct fact f = { .kind = FACT_HANDED_OUT, .run = p->run_id, .unit = unit.u64, .index = index };
+            if (answer.type == SLR_STR) {
+                f.digest = digest(answer.p, answer.n);
+                checker_feed(s->checker, &f);
+            }
+            f.state = answer.type == SLR_ARRAY ? answer.n : 0;
+            for (; f.count < f.state; f.count++) {
+                CHECK(s, slr_next(&r, &answer) == 0 && answer.type == SLR_STR);
+                f.digest = digest(answer.p, answer.n);
+                checker_feed(s->checker, &f);
+            }
+        }
+        more = m->u.output.more;
+        q.after_unit = m->u.output.next_after;
+    }
+}
+
 static void read_run(struct sim *s, struct producer *p)
 {
     struct slp_run_get g = { .run = name_of(p->run) };
@@ -195,6 +229,7 @@ static void read_run(struct sim *s, struct producer *p)
     struct slp_item_run_row r;
     struct slp_item_station_row row;
     struct fact counts[STATIONS_MAX];
+    char name[STATIONS_MAX][16];
     uint32_t n = 0;
     if (m->type != SLP_RUN_INFO)
         return;
@@ -202,13 +237,15 @@ static void read_run(struct sim *s, struct producer *p)
     CHECK(s, slp_next_run_row(&c, &r));
     if (r.run_id != p->run_id)
         return; /* deleted, and another one under its name */
-    for (c = slp_each(m->u.run_info.stations); slp_next_station_row(&c, &row); n++)
+    for (c = slp_each(m->u.run_info.stations); slp_next_station_row(&c, &row); n++) {
+        snprintf(name[n], sizeof name[n], "%.*s", (int)row.name.n, row.name.p);
         counts[n] = (struct fact){ .kind = FACT_COUNTS,
                                    .run = p->run_id,
                                    .station = (uint32_t)row.station_id,
                                    .index = n,
                                    .counts = { row.blocked, row.waiting, row.ready, row.assigned, row.started, row.done,
                                                row.skipped, row.dead, row.ended } };
+    }
     struct fact f = { .kind = FACT_RUN_COUNTS,
                       .run = p->run_id,
                       .state = (uint32_t)r.state,
@@ -225,6 +262,9 @@ static void read_run(struct sim *s, struct producer *p)
     for (uint32_t i = 0; i < n; i++)
         checker_feed(s->checker, &counts[i]);
     output(s, p);
+    for (uint32_t i = 0; i < n; i++)
+        if (lines_station(s, counts[i].station)->ties < TIES_ENTRIES) /* a tournament's are its jury's */
+            handed_out(s, p, i, name[i]);
 }
 
 void sim_read_all(struct sim *s)

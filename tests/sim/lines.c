@@ -7,7 +7,7 @@
 #include "tests/sim/sim.h"
 
 const char *const route_names[3] = { "x", "y", "z" };
-static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
+const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
 
 /* Hubs and teams that get nothing here: never hub 0, and never those of no team, for they must be able to bring everything to its end. */
 static void places(struct sim *s, struct rng *r, struct sim_station *t)
@@ -144,24 +144,66 @@ static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
     }
 }
 
+#define SURE(last) ((last) - (last) / 8) /* so many at least a window holds of what came at once */
+#define OF_ALL_LAST 64                   /* of what is measured at all stations together */
+
+/* How much is remembered there: all, or so little that it matters. The same in all variants. */
+static void window(struct rng *r, struct sim_station *t)
+{
+    bool forgets = rng_chance(r, 600000);
+    t->window_last = forgets ? (uint32_t)rng_spread(r, 8, 40) : 10000;
+    t->window_within_us = forgets ? rng_spread(r, 2 * HOUR, DAY) / MINUTE * MINUTE : 3650 * DAY;
+}
+
+static uint32_t tenths(struct rng *r, bool asked, int64_t lo, int64_t hi)
+{
+    uint32_t share = (uint32_t)rng_range(r, lo, hi);
+    return asked ? share : 0;
+}
+
+static void requires(struct rng *r, const struct sim_variant *v, uint32_t i, struct sim_station *t)
+{
+    bool asks = rng_chance(r, 400000), gold = rng_chance(r, 400000), agreed = rng_chance(r, 500000),
+         approved = rng_chance(r, 400000), returned = rng_chance(r, 300000), all = rng_chance(r, 200000),
+         refuses = rng_chance(r, 300000), reviewed = false;
+    for (uint32_t k = 0; k < v->named; k++)
+        reviewed = reviewed || (v->st[k].review == i + 1 && !t->copies_max);
+    t->abandoned_most = tenths(r, asks, 2, 6);
+    t->gold_least = tenths(r, gold && (all || t->gold_every), 1, 5);
+    t->agreed_least = tenths(r, agreed && (all || (t->copies_max > 1 && t->ties <= TIES_FAIL)), 3, 8);
+    t->approved_least = tenths(r, approved && (all || reviewed), 2, 8);
+    t->returned_most = tenths(r, returned && (all || reviewed), 2, 8);
+    t->asks_after = (uint32_t)rng_range(r, 3, 12);
+    if (t->asks_after > SURE(all ? OF_ALL_LAST : t->window_last))
+        t->asks_after = SURE(t->window_last);
+    if (!t->abandoned_most && !t->gold_least && !t->agreed_least && !t->approved_least && !t->returned_most)
+        t->asks_after = 0;
+    t->asks_of_all = all && t->asks_after;
+    t->refuses_new = t->asks_of_all && refuses;
+}
+
 /* What stations ask of those who work there, and what follows from wrong control answers; the same ones by name in all variants that can have them. */
 static void bars(struct sim *s, uint32_t line, struct sim_variant *v)
 {
     for (uint32_t i = 0; s->plan.bars && i < v->named; i++) {
         struct rng r = rng_of(s->plan.seed, "bars", line * STATIONS_MAX + i);
         struct sim_station *t = &v->st[i];
-        bool asks = rng_chance(&r, 400000), gold = rng_chance(&r, 400000), rule = rng_chance(&r, 500000),
-             train = rng_chance(&r, 500000);
+        bool rule = rng_chance(&r, 500000), train = rng_chance(&r, 400000), lower = rng_chance(&r, 600000);
+        window(&r, t);
         if (t->review || t->ties >= TIES_ENTRIES)
             continue;
-        t->abandoned_most = asks ? (uint32_t)rng_range(&r, 2, 6) : 0;
-        t->gold_least = gold && t->gold_every ? (uint32_t)rng_range(&r, 1, 5) : 0;
-        t->asks_after = asks || t->gold_least ? (uint32_t)rng_range(&r, 3, 12) : 0;
+        requires(&r, v, i, t);
         t->rule = rule && t->gold_every;
         t->rule_below = (uint32_t)rng_range(&r, 2, 5);
         t->rule_after = (uint32_t)rng_range(&r, 2, 5);
+        t->rule_until = (uint32_t)rng_range(&r, 1, 6);
         if (t->rule_after > t->gold_rows) /* nobody gets one twice */
             t->rule_after = t->gold_rows;
+        for (uint32_t k = 0; lower && t->rule && k < CHECKER_SKILLS; k++)
+            if (t->level[k]) {
+                t->rule = 2;
+                t->rule_skill = k;
+            }
         for (uint32_t k = 0; train && t->rule && k < v->named; k++)
             if (k != i && v->st[k].gold_rows >= t->rule_after) {
                 t->rule = 3;
@@ -173,7 +215,7 @@ static void bars(struct sim *s, uint32_t line, struct sim_variant *v)
 static void no_bars(struct sim_variant *v)
 {
     for (uint32_t i = 0; i < v->stations; i++)
-        v->st[i].abandoned_most = v->st[i].gold_least = v->st[i].asks_after = v->st[i].rule = 0;
+        v->st[i].asks_after = v->st[i].rule = 0;
 }
 
 /* So many at most have a part in a station's work of one unit, over all its rounds: one more than the line gives, if an operator requeues it. */
@@ -291,6 +333,38 @@ const struct sim_station *lines_station(const struct sim *s, uint64_t id)
     return id < NUMBERS_MAX ? s->numbered[id] : NULL;
 }
 
+static size_t rule_text(const struct sim_station *t, char *b, size_t size)
+{
+    if (!t->rule)
+        return 0;
+    size_t n = (size_t)snprintf(b, size, "      rules: [{below: 0.%u, after: %u, do: ", t->rule_below, t->rule_after);
+    if (t->rule == 3)
+        n += (size_t)snprintf(b + n, size - n, "train, at: s%u, until: 0.%u}]\n", t->rule_at, t->rule_until);
+    else if (t->rule == 2)
+        n += (size_t)snprintf(b + n, size - n, "lower, skill: %s}]\n", skill_names[t->rule_skill]);
+    else
+        n += (size_t)snprintf(b + n, size - n, "suspend}]\n");
+    return n;
+}
+
+static size_t require_text(const struct sim_station *t, char *b, size_t size)
+{
+    const struct {
+        const char *name, *than;
+        uint32_t tenths;
+    } asks[] = { { "abandonment", "<=", t->abandoned_most },
+                 { "gold", ">=", t->gold_least },
+                 { "agreement", ">=", t->agreed_least },
+                 { "approval", ">=", t->approved_least },
+                 { "returned", "<=", t->returned_most } };
+    size_t n = (size_t)snprintf(b, size, "    require: {after: %u", t->asks_after);
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
+        if (asks[i].tenths)
+            n += (size_t)snprintf(b + n, size - n, ", %s: \"%s 0.%u\"", asks[i].name, asks[i].than, asks[i].tenths);
+    return n + (size_t)snprintf(b + n, size - n, "%s%s}\n", t->asks_of_all ? ", of: all" : "",
+                                t->refuses_new ? ", newcomers: refuse" : "");
+}
+
 static void text_of(const struct sim *s, const struct sim_line *l, const struct sim_variant *v, uint32_t number,
                     char *b, size_t size)
 {
@@ -335,8 +409,9 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
                 b + n, size - n,
                 "    form:\n      fields:\n        - {name: answer, type: long_answer, required: true}\n"
                 "        - {name: route, type: radio, options: [x, y, z], required: true}\n");
-        if (s->plan.bars) /* nothing is forgotten */
-            n += (size_t)snprintf(b + n, size - n, "    window: {last: 10000, within: 3650d}\n");
+        if (s->plan.bars)
+            n += (size_t)snprintf(b + n, size - n, "    window: {last: %u, within: %" PRId64 "m}\n", t->window_last,
+                                  t->window_within_us / MINUTE);
         n += (size_t)snprintf(b + n, size - n, "    lease: %" PRId64 "s\n    backoff: %" PRId64 "s\n    attempts: %u\n",
                               t->lease_us / SEC, t->backoff_us / SEC, t->attempts);
         static const char *const ties[] = { "more", "first", "fail" };
@@ -369,21 +444,10 @@ static void text_of(const struct sim *s, const struct sim_line *l, const struct 
                 n += (size_t)snprintf(b + n, size - n, "%srow %u, %s, %s", k ? ", " : "", CHECKER_GOLD_ROW + k,
                                       route_names[k % 3], route_names[k % 2]);
             n += (size_t)snprintf(b + n, size - n, "]\n");
-            if (t->rule == 3)
-                n += (size_t)snprintf(b + n, size - n, "      rules: [{below: 0.%u, after: %u, do: train, at: s%u}]\n",
-                                      t->rule_below, t->rule_after, t->rule_at);
-            else if (t->rule)
-                n += (size_t)snprintf(b + n, size - n, "      rules: [{below: 0.%u, after: %u, do: suspend}]\n",
-                                      t->rule_below, t->rule_after);
+            n += rule_text(t, b + n, size - n);
         }
-        if (t->asks_after) {
-            n += (size_t)snprintf(b + n, size - n, "    require: {after: %u", t->asks_after);
-            if (t->abandoned_most)
-                n += (size_t)snprintf(b + n, size - n, ", abandonment: \"<= 0.%u\"", t->abandoned_most);
-            if (t->gold_least)
-                n += (size_t)snprintf(b + n, size - n, ", gold: \">= 0.%u\"", t->gold_least);
-            n += (size_t)snprintf(b + n, size - n, "}\n");
-        }
+        if (t->asks_after)
+            n += require_text(t, b + n, size - n);
         if (t->at_once)
             n += (size_t)snprintf(b + n, size - n, "    at_once: %u\n", t->at_once);
         if (t->start_by_us)

@@ -206,6 +206,12 @@ void operator_heard(struct sim *s, uint64_t worker, uint64_t line, struct slp_by
     s->tally.readmissions += !out;
 }
 
+void operator_heard_skill(struct sim *s, uint64_t worker, uint32_t skill, bool lowered)
+{
+    uint8_t *of = &s->operator.lowered[worker];
+    *of = (uint8_t)((*of & ~(1u << skill)) | (unsigned)lowered << skill);
+}
+
 static const char *line_name(struct sim *s, uint64_t id)
 {
     uint32_t i = 0;
@@ -226,13 +232,19 @@ void operator_forgives(struct sim *s)
         SLP_SET(&q, worker_set, station);
         server_ask(s, SLP_WORKER_SET, &q);
     }
+    for (uint64_t w = 0; w < WORKERS_MAX; w++)
+        for (uint32_t k = 0; o->lowered[w] && k < CHECKER_SKILLS; k++) {
+            struct slp_worker_set q = { .name = name_of(o->name[w]), .action = 3, .skill = name_of(skill_names[k]) };
+            SLP_SET(&q, worker_set, skill);
+            if (o->lowered[w] >> k & 1)
+                server_ask(s, SLP_WORKER_SET, &q);
+        }
 }
 
 /* Somebody is suspended, or may come back; somebody is granted a skill, for good or for a while, or it is taken back. In the middle of whatever he does. Those on whom it depends
  * that there is an end are let alone where tasks ask for several of them: an answer that is void is never asked of the same worker again. */
 static void judge(struct sim *s, uint64_t unused, uint64_t unused2)
 {
-    static const char *const skills[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
     struct operator* o = & s->operator;
     struct rng *r = &o->judge;
     (void)unused;
@@ -263,7 +275,7 @@ static void judge(struct sim *s, uint64_t unused, uint64_t unused2)
         q.reason = name_of("as the dice fell");
         SLP_SET(&q, worker_set, reason);
     } else {
-        q.skill = name_of(skills[rng_below(r, CHECKER_SKILLS)]);
+        q.skill = name_of(skill_names[rng_below(r, CHECKER_SKILLS)]);
         SLP_SET(&q, worker_set, skill);
     }
     if (q.action == 2) {

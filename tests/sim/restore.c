@@ -74,6 +74,7 @@ static void remember(struct sim *s, struct backup *b)
     memcpy(b->name, s->operator.name, sizeof b->name);
     memcpy(b->out, s->operator.out, sizeof b->out);
     b->outs = s->operator.outs;
+    memcpy(b->lowered, s->operator.lowered, sizeof b->lowered);
 }
 
 static void go_back(struct sim *s, const struct backup *b)
@@ -96,6 +97,7 @@ static void go_back(struct sim *s, const struct backup *b)
     memcpy(s->operator.name, b->name, sizeof b->name);
     memcpy(s->operator.out, b->out, sizeof b->out);
     s->operator.outs = b->outs;
+    memcpy(s->operator.lowered, b->lowered, sizeof b->lowered);
 }
 
 static void back_up(struct sim *s, uint64_t unused, uint64_t unused2)

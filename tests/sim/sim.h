@@ -16,6 +16,7 @@
  * was delivered, with its time; the same seed gives the same hash. */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
+// clang-format off
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +94,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(link_cuts) T(relinks) T(confused_acts) \
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
-    T(suspensions) T(kept_out_by_rule) T(readmissions) T(taken_back) T(void_answers) T(grants) \
+    T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(broker_clock_steps) T(times_gone_back) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
@@ -129,7 +130,7 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 #define STATIONS_MAX 8
 #define NUMBERS_MAX 20000 /* of stations, in one world */
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
-struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; uint32_t abandoned_most, gold_least, asks_after, rule, rule_below, rule_after, rule_at; };
+struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; uint32_t abandoned_most, gold_least, agreed_least, approved_least, returned_most, asks_after, rule, rule_below, rule_after, rule_at, rule_until, rule_skill; bool asks_of_all, refuses_new; uint32_t window_last; int64_t window_within_us; };
 /* jury: of a tournament its jury's index, of a jury its tournament's; equal: entries of the same route that end it at once, 0 never. Behind the
  * `named` stations of the file come juries. */
 struct sim_variant { uint32_t named, stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
@@ -146,7 +147,7 @@ int row_route(struct sim *s, uint64_t row);
 uint64_t row_of_text(struct slp_bytes text);                         /* 0: not one of ours */
 uint64_t digest(const void *p, size_t n);
 uint64_t row_digest(struct slp_bytes text, struct slp_bytes route);
-extern const char *const route_names[3];
+extern const char *const route_names[3], *const skill_names[CHECKER_SKILLS];
 
 /* ---- server.c, tap.c ---- */
 struct store;
@@ -300,13 +301,15 @@ struct operator {
     const char *name[WORKERS_MAX]; /* of workers, by number */
     struct kept_out out[KEPT_OUT_MAX];
     uint32_t outs;
+    uint8_t lowered[WORKERS_MAX]; /* of workers, by number: bits of skills that a rule lowered */
 };
 void operator_open(struct sim *s);
 void operator_take(struct sim *s, const struct frame *f);
 void operator_meets(struct sim *s, uint64_t worker, struct slp_bytes name);
 void operator_heard(struct sim *s, uint64_t worker, uint64_t line, struct slp_bytes station, bool out);
+void operator_heard_skill(struct sim *s, uint64_t worker, uint32_t skill, bool lowered);
 void operator_applies_anew(struct sim *s); /* lines that are not there */
-void operator_forgives(struct sim *s); /* whoever is kept out of anything may come back */
+void operator_forgives(struct sim *s); /* whoever is kept out of anything may come back, and can what he could */
 
 /* ---- watcher.c ---- */
 struct watcher { struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
@@ -324,6 +327,7 @@ struct backup {
     const char *name[WORKERS_MAX];
     struct kept_out out[KEPT_OUT_MAX];
     uint32_t outs;
+    uint8_t lowered[WORKERS_MAX];
 };
 struct restore { struct rng rng; struct backup copy; };
 void restore_open(struct sim *s);

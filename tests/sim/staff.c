@@ -6,7 +6,6 @@
 
 static happening robot_done, person_done, person_touch, person_looks, shift;
 
-static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
 
 /* Pack who is on the roster, and as what. */
 void staff_roster(struct sim *s, struct hub *h)

@@ -38,8 +38,6 @@ enum { /* the catalogue's numbers, from the document: the simulator does not inc
        ANSWERS_VOID
 };
 
-static const char *const skill_names[CHECKER_SKILLS] = { "english", "typing", "french", "law" };
-
 /* ---- the data of an event: a map with string keys ---- */
 
 static bool at(struct slp_bytes data, const char *key, struct slr *to)
@@ -187,6 +185,15 @@ static void line_applied(struct sim *s, struct fact *f, struct slp_bytes data, c
         st_fact.per_day = st->per_day;
         st_fact.abandoned_most = st->abandoned_most;
         st_fact.gold_least = st->gold_least;
+        st_fact.agreed_least = st->agreed_least;
+        st_fact.approved_least = st->approved_least;
+        st_fact.returned_most = st->returned_most;
+        st_fact.asks_of_all = st->asks_of_all;
+        st_fact.refuses_new = st->refuses_new;
+        st_fact.window_last = st->window_last;
+        st_fact.window_within_us = st->window_within_us;
+        st_fact.rule_until = st->rule_until;
+        st_fact.rule_skill = st->rule_skill;
         st_fact.asks_after = st->asks_after;
         st_fact.rule = st->rule;
         st_fact.rule_below = st->rule_below;
@@ -260,25 +267,29 @@ static bool is(struct slp_bytes text, const char *word)
     return text.n == strlen(word) && !memcmp(text.p, word, text.n);
 }
 
-static void standing(struct sim *s, struct fact *f, struct slp_bytes data)
+static void standing(struct sim *s, struct fact *f, struct slp_bytes data, bool asked)
 {
     static const char *const words[] = { "good", "suspended", "suspended by rule", "in training" };
     struct slp_bytes name = text(data, "station"), word = text(data, "standing");
     CHECK(s, name.n >= 2 && name.p[0] == 's');
     f->kind = FACT_STANDING;
+    f->flag = asked;
     f->worker = number(data, "worker");
     f->index = (uint32_t)(name.p[1] - '0') + (name.n > 2 ? 16 : 0);
     while (f->state < 3 && !is(word, words[f->state]))
         f->state++;
     checker_feed(s->checker, f);
     s->tally.kept_out_by_rule += f->state > 1;
+    s->tally.trained += !f->state && !asked;
     operator_heard(s, f->worker, f->line, name, f->state != 0);
 }
 
-static void skill(struct sim *s, struct fact *f, struct slp_bytes data)
+/* What began or ended by itself was known before: only what somebody said is told. */
+static void skill(struct sim *s, struct fact *f, struct slp_bytes data, bool asked)
 {
     struct slp_bytes name = text(data, "skill"), source = text(data, "source");
-    if (is(source, "expired")) { /* that was known when it was granted */
+    bool lowered = is(source, "lowered");
+    if (is(source, "expired") || (!asked && !lowered)) {
         f->kind = FACT_EVENT;
         checker_feed(s->checker, f);
         return;
@@ -288,10 +299,12 @@ static void skill(struct sim *s, struct fact *f, struct slp_bytes data)
     while (f->index < CHECKER_SKILLS && !is(name, skill_names[f->index]))
         f->index++;
     CHECK(s, f->index < CHECKER_SKILLS);
-    f->state = is(source, "granted") ? SKILL_IS_GRANTED : is(source, "lowered") ? SKILL_IS_LOWERED : SKILL_SAYS_HUB;
+    f->state = is(source, "granted") ? SKILL_IS_GRANTED : lowered ? SKILL_IS_LOWERED : SKILL_SAYS_HUB;
     f->count = number(data, "level");
     f->due = (int64_t)number(data, "until_wall_us");
     checker_feed(s->checker, f);
+    s->tally.skills_lowered += lowered;
+    operator_heard_skill(s, f->worker, f->index, lowered);
 }
 
 static void answers_void(struct sim *s, struct fact *f, struct slp_bytes data)
@@ -327,6 +340,7 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
                       .session = number(e->data, "session") };
     struct slp_bytes name;
     struct pairs p;
+    bool asked = t->message && t->m.type == SLP_WORKER_SET;
     sim_hash(s, e->data.p, e->data.n);
     switch (e->type) {
     case LINE_APPLIED: line_applied(s, &f, e->data, t); break;
@@ -373,8 +387,8 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.count = number(e->data, "wanted");
         break;
     case TASK_PLACED: placed(s, &f, e->data); return;
-    case WORKER_STANDING: standing(s, &f, e->data); return;
-    case WORKER_SKILL: skill(s, &f, e->data); return;
+    case WORKER_STANDING: standing(s, &f, e->data, asked); return;
+    case WORKER_SKILL: skill(s, &f, e->data, asked); return;
     case GOLD_ANSWERED:
         f.kind = FACT_GOLD;
         f.flag = number(e->data, "right");
@@ -595,7 +609,7 @@ void tap_batch(struct sim *s)
     for (size_t i = 0; i < v->tap_n; i++) {
         const struct tapped *t = &v->tap[i];
         if (t->wall_off_us != v->seen_off_us)
-            checker_feed(s->checker, &(struct fact){ .kind = FACT_CLOCK });
+            checker_feed(s->checker, &(struct fact){ .kind = FACT_CLOCK, .wall = t->wall_off_us - v->seen_off_us });
         v->seen_off_us = t->wall_off_us;
         if (t->message)
             request(s, t);

@@ -691,6 +691,52 @@ static void the_same_worker_twice_is_not_eligible(void **state)
     judged(&h, NOT_ELIGIBLE);
 }
 
+/* Both answers of a station that keeps all, then what it hands out. */
+static struct history both_kept(void)
+{
+    struct history h = several(TIES_ALL, 2);
+    hand(&h, 1, ANNA, true);
+    hand(&h, 2, CARL, false);
+    say(&h, 1, 1, ANNA, 0);
+    STEP(&h);
+    say(&h, 2, 2, CARL, 1);
+    decide(&h, 3, 2, 2, 2);
+    tell_several(&h, 2);
+    return h;
+}
+
+static void hands_out(struct history *h, uint32_t of, uint64_t first, uint64_t second)
+{
+    FEED(h, .kind = FACT_HANDED_OUT, .run = RUN2, .unit = 1, .index = 0, .state = of, .digest = first);
+    if (second)
+        FEED(h, .kind = FACT_HANDED_OUT, .run = RUN2, .unit = 1, .index = 0, .state = of, .count = 1, .digest = second);
+}
+
+static void a_station_that_keeps_all_answers_hands_out_each_in_its_order(void **state)
+{
+    (void)state;
+    struct history h = both_kept();
+    hands_out(&h, 2, 5001, 5002);
+    judged(&h, VERDICTS);
+    h = both_kept();
+    hands_out(&h, 2, 5002, 5001);
+    judged(&h, BYTES_DIFFER);
+    h = both_kept();
+    hands_out(&h, 1, 5001, 0);
+    judged(&h, LOST);
+}
+
+static void what_a_station_hands_out_and_nobody_answered_differs(void **state)
+{
+    (void)state;
+    for (uint64_t digest = 5001; digest <= 5002; digest++) {
+        struct history h = good();
+        tell_good(&h);
+        FEED(&h, .kind = FACT_HANDED_OUT, .run = RUN, .unit = 1, .index = 0, .digest = digest);
+        judged(&h, digest == 5001 ? VERDICTS : BYTES_DIFFER);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -732,6 +778,8 @@ int main(void)
         cmocka_unit_test(two_late_answers_in_one_step_of_which_the_second_follows_a_tie_are_good),
         cmocka_unit_test(a_place_that_was_begun_goes_only_to_its_workers_own_answer),
         cmocka_unit_test(the_same_worker_twice_is_not_eligible),
+        cmocka_unit_test(a_station_that_keeps_all_answers_hands_out_each_in_its_order),
+        cmocka_unit_test(what_a_station_hands_out_and_nobody_answered_differs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

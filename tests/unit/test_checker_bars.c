@@ -72,7 +72,8 @@ static void answers(struct history *h, uint64_t assignment, uint64_t row, int ro
 
 static void by_rule(struct history *h, uint32_t standing)
 {
-    EVENT(h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = standing);
+    EVENT(h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = standing,
+          .flag = standing < 2);
     STEP(h);
 }
 
@@ -166,6 +167,205 @@ static void a_late_result_after_no_suspension_is_a_wrong_state(void **state)
     }
 }
 
+/* ---- windows, and what is measured elsewhere ---- */
+
+#define MINUTE 60000000ll
+#define TOLD(h, ...)                                                                                                   \
+    FEED(h, .kind = FACT_STATION, .station = 3, .index = 0, .stations = 1, .first = 3, .line = 2, .when_on = -1,       \
+         .attempts = 99, .gold_every = 1, .gold_rows = 60, __VA_ARGS__)
+
+static void she_fails_at(struct history *h, uint64_t assignment, int64_t wall)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN2, .unit = 1, .station = 3, .assignment = assignment, .worker = ANNA,
+          .hub = HUB, .wall = wall);
+    STEP(h);
+    EVENT(h, .kind = FACT_RETURNED, .assignment = assignment, .unit = 1, .why = 6, .wall = wall);
+    EVENT(h, .kind = FACT_WAITING, .run = RUN2, .unit = 1, .station = 3, .why = 6, .wall = wall);
+    EVENT(h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = 3, .why = 2, .wall = wall);
+    STEP(h);
+}
+
+static void what_a_window_has_forgotten_keeps_nobody_out_and_what_it_may_have_is_not_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t then, clock;
+        bool kept_out;
+    } at[] = { { 10 * MINUTE, 0, true },
+               { 320 * MINUTE, 0, true },
+               { 350 * MINUTE, 0, false },
+               { 500 * MINUTE, 0, false },
+               { 10 * MINUTE, 400 * MINUTE, false } };
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        struct history h = with_a_bar();
+        TOLD(&h, .abandoned_most = 5, .asks_after = 2, .window_last = 64, .window_within_us = 400 * MINUTE);
+        she_fails_at(&h, 1, 0);
+        she_fails_at(&h, 2, 0);
+        FEED(&h, .kind = FACT_CLOCK, .wall = at[i].clock);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN2, .unit = 1, .station = 3, .assignment = 3, .worker = ANNA,
+              .hub = HUB, .wall = at[i].then);
+        STEP(&h);
+        judged(&h, at[i].kept_out ? NOT_ELIGIBLE : VERDICTS);
+    }
+}
+
+static void newcomers_are_given_nothing_where_they_are_refused(void **state)
+{
+    (void)state;
+    struct history h = with_a_bar();
+    TOLD(&h, .abandoned_most = 5, .asks_after = 1, .asks_of_all = true);
+    hand_to_anna(&h, 1);
+    assert_int_equal(checker_total(h.c), 0);
+    h = with_a_bar();
+    TOLD(&h, .abandoned_most = 5, .asks_after = 1, .asks_of_all = true, .refuses_new = true);
+    hand_to_anna(&h, 1);
+    judged(&h, NOT_ELIGIBLE);
+}
+
+static void what_was_measured_elsewhere_counts_where_all_stations_do(void **state)
+{
+    (void)state;
+    for (int of_all = 0; of_all < 2; of_all++) {
+        struct history h = with_a_bar();
+        TOLD(&h, .abandoned_most = 5, .asks_after = 1, .asks_of_all = of_all);
+        put_unit(&h, 1);
+        give(&h, 1, 1, 1, ANNA);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 6);
+        EVENT(&h, .kind = FACT_WAITING, .run = RUN, .unit = 1, .station = 1, .why = 6);
+        STEP(&h);
+        hand_to_anna(&h, 2);
+        assert_int_equal(checker_count(h.c, NOT_ELIGIBLE), of_all);
+        checker_free(&h.c);
+    }
+}
+
+static void who_does_not_agree_with_what_is_decided_is_given_nothing_where_that_is_required(void **state)
+{
+    (void)state;
+    for (int route = 0; route < 2; route++) {
+        struct history h = several(TIES_FIRST, 2);
+        FEED(&h, .kind = FACT_STATION, .station = SEVERAL, .index = 0, .stations = 1, .first = SEVERAL, .line = LINE,
+             .when_on = -1, .attempts = 3, .copies_min = 2, .copies_max = 2, .ties = TIES_FIRST, .agreed_least = 5,
+             .asks_after = 1);
+        hand(&h, 1, ANNA, true);
+        hand(&h, 2, CARL, false);
+        say(&h, 1, 1, ANNA, 0);
+        STEP(&h);
+        say(&h, 2, 2, CARL, route);
+        decide(&h, 3, 1, 2, 2 - (uint32_t)route);
+        EVENT(&h, .kind = FACT_UNITS_ADDED, .run = RUN2, .unit = 2);
+        EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 2, .station = SEVERAL);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN2, .unit = 2, .station = SEVERAL, .assignment = 3, .worker = CARL,
+              .hub = HUB);
+        STEP(&h);
+        assert_int_equal(checker_count(h.c, NOT_ELIGIBLE), route);
+        checker_free(&h.c);
+    }
+}
+
+/* ---- rules that lower, that train, and that are not followed ---- */
+
+static struct history with_a_rule(uint32_t rule, uint32_t more)
+{
+    struct history h = with_a_bar();
+    TOLD(&h, .rule = rule, .rule_below = 5, .rule_after = 2, .rule_skill = 0, .rule_at = 1, .rule_until = 5);
+    FEED(&h, .kind = FACT_STATION, .station = 8, .index = 1, .stations = 1, .first = 7, .line = 2, .when_on = -1,
+         .gold_every = 1, .gold_rows = more);
+    answers(&h, 1, 0, 2, false);
+    STEP(&h);
+    answers(&h, 2, 1, 2, false);
+    return h;
+}
+
+static void a_rule_that_applies_and_is_not_followed_is_a_wrong_state(void **state)
+{
+    (void)state;
+    for (uint32_t rule = 1; rule <= 3; rule++) {
+        struct history h = with_a_rule(rule, 9);
+        STEP(&h);
+        judged(&h, WRONG_STATE);
+    }
+}
+
+static void lowered(struct history *h, uint64_t level)
+{
+    EVENT(h, .kind = FACT_SKILL, .worker = ANNA, .index = 0, .state = SKILL_IS_LOWERED, .count = level);
+    STEP(h);
+}
+
+static void a_skill_is_lowered_by_one_level_and_answers_begin_anew(void **state)
+{
+    (void)state;
+    struct history h = with_a_rule(2, 9);
+    lowered(&h, 1);
+    answers(&h, 3, 2, 2, false);
+    STEP(&h);
+    assert_int_equal(checker_total(h.c), 0);
+    FEED(&h, .kind = FACT_STATION, .station = 4, .index = 0, .stations = 1, .first = 4, .line = 2, .when_on = -1,
+         .level = { 2 });
+    FEED(&h, .kind = FACT_STATION, .station = 3, .index = 0, .stations = 1, .first = 3, .line = 2, .when_on = -1,
+         .level = { 2 }, .attempts = 9);
+    hand_to_anna(&h, 4);
+    judged(&h, NOT_ELIGIBLE);
+}
+
+static void a_skill_lowered_too_far_or_without_a_rule_is_a_wrong_state(void **state)
+{
+    (void)state;
+    struct history h = with_a_rule(2, 9);
+    lowered(&h, 0);
+    judged(&h, WRONG_STATE);
+    h = with_a_bar();
+    lowered(&h, 1);
+    judged(&h, WRONG_STATE);
+}
+
+static void who_is_sent_where_too_few_control_tasks_are_left_is_suspended_instead(void **state)
+{
+    (void)state;
+    for (uint32_t rows = 1; rows <= 2; rows++)
+        for (uint32_t standing = 2; standing <= 3; standing++) {
+            struct history h = with_a_rule(3, rows);
+            by_rule(&h, standing);
+            judged(&h, (standing == 3) == (rows == 2) ? VERDICTS : WRONG_STATE);
+        }
+}
+
+/* Her answers where she is trained: how many are right. Then she is said to come back, or not. */
+static void trained(uint32_t right, bool back, enum verdict v)
+{
+    struct history h = with_a_rule(3, 9);
+    by_rule(&h, 3);
+    FEED(&h, .kind = FACT_STATION, .station = 7, .index = 0, .stations = 2, .first = 7, .line = 3, .when_on = -1);
+    FEED(&h, .kind = FACT_RUN, .run = 3, .station = 7, .count = 5);
+    for (uint32_t i = 0; i < 2; i++) {
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = 3, .unit = GOLD_UNIT + i, .station = 8, .assignment = 3 + i,
+              .worker = ANNA, .hub = HUB);
+        STEP(&h);
+        int route = i < right ? (int)i : 2;
+        FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 3 + i, .worker = ANNA, .digest = 1, .route = route);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 3 + i, .worker = ANNA, .session = SESSION, .code = 0);
+        EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 3 + i, .result = 3 + i);
+        EVENT(&h, .kind = FACT_GOLD, .assignment = 3 + i, .flag = i < right);
+        if (i)
+            break;
+        STEP(&h);
+    }
+    if (back)
+        EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = 0);
+    STEP(&h);
+    judged(&h, v);
+}
+
+static void who_is_trained_well_enough_comes_back_and_nobody_else(void **state)
+{
+    (void)state;
+    trained(1, true, VERDICTS);
+    trained(1, false, WRONG_STATE);
+    trained(0, false, VERDICTS);
+    trained(0, true, WRONG_STATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +376,15 @@ int main(void)
         cmocka_unit_test(a_suspension_that_no_rule_demands_is_a_wrong_state),
         cmocka_unit_test(who_comes_back_begins_with_new_answers),
         cmocka_unit_test(a_late_result_after_no_suspension_is_a_wrong_state),
+        cmocka_unit_test(what_a_window_has_forgotten_keeps_nobody_out_and_what_it_may_have_is_not_judged),
+        cmocka_unit_test(newcomers_are_given_nothing_where_they_are_refused),
+        cmocka_unit_test(what_was_measured_elsewhere_counts_where_all_stations_do),
+        cmocka_unit_test(who_does_not_agree_with_what_is_decided_is_given_nothing_where_that_is_required),
+        cmocka_unit_test(a_rule_that_applies_and_is_not_followed_is_a_wrong_state),
+        cmocka_unit_test(a_skill_is_lowered_by_one_level_and_answers_begin_anew),
+        cmocka_unit_test(a_skill_lowered_too_far_or_without_a_rule_is_a_wrong_state),
+        cmocka_unit_test(who_is_sent_where_too_few_control_tasks_are_left_is_suspended_instead),
+        cmocka_unit_test(who_is_trained_well_enough_comes_back_and_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

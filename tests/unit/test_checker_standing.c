@@ -4,7 +4,8 @@
 /* Of `name`, an index, or 16 and a tournament's. */
 static void stands(struct history *h, uint64_t worker, uint32_t name, uint32_t standing)
 {
-    EVENT(h, .kind = FACT_STANDING, .worker = worker, .hub = HUB, .line = LINE, .index = name, .state = standing);
+    EVENT(h, .kind = FACT_STANDING, .worker = worker, .hub = HUB, .line = LINE, .index = name, .state = standing,
+          .flag = standing < 2);
 }
 
 static void taken_back(struct history *h, uint64_t assignment, uint64_t unit)
@@ -250,21 +251,6 @@ static void a_granted_skill_counts_until_it_ends_or_is_taken_back(void **state)
     judged(&h, NOT_ELIGIBLE);
 }
 
-static void a_lowered_skill_counts_for_less_than_its_hub_says(void **state)
-{
-    (void)state;
-    struct history h = asks_for_a_skill();
-    FEED(&h, .kind = FACT_WORKER, .worker = CARL, .session = SESSION, .level = { 3 });
-    says(&h, SKILL_IS_LOWERED, 2, 0);
-    give_carl(&h, 1);
-    judged(&h, VERDICTS);
-    h = asks_for_a_skill();
-    FEED(&h, .kind = FACT_WORKER, .worker = CARL, .session = SESSION, .level = { 3 });
-    says(&h, SKILL_IS_LOWERED, 1, 0);
-    give_carl(&h, 1);
-    judged(&h, NOT_ELIGIBLE);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,7 +268,6 @@ int main(void)
         cmocka_unit_test(an_answer_of_somebody_who_was_never_suspended_is_not_void),
         cmocka_unit_test(nor_is_one_that_he_gave_when_he_had_come_back),
         cmocka_unit_test(a_granted_skill_counts_until_it_ends_or_is_taken_back),
-        cmocka_unit_test(a_lowered_skill_counts_for_less_than_its_hub_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
