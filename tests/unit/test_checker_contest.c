@@ -224,7 +224,8 @@ static void parked_for_nobody_though_somebody_could(void **state)
 
 static void suspended_at_the_jury(struct history *h, uint64_t worker, unsigned standing)
 {
-    EVENT(h, .kind = FACT_STANDING, .worker = worker, .hub = HUB, .line = LINE, .index = 16, .state = standing);
+    EVENT(h, .kind = FACT_STANDING, .worker = worker, .hub = HUB, .line = LINE, .index = 16, .state = standing,
+          .flag = standing < 2);
     STEP(h);
 }
 
