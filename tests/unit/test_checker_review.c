@@ -239,6 +239,25 @@ static void a_review_that_is_done_without_a_verdict_is_wrong(void **state)
     judged(&h, WRONG_STATE);
 }
 
+/* The newest version of the line asks for more of who works there. */
+static void who_was_rejected_is_given_nothing_where_that_is_required_of_him(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t approved_least, returned_most, after;
+        bool given;
+    } asks[] = { { 5, 0, 1, false }, { 0, 5, 1, false }, { 5, 5, 2, true } };
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        struct history h = sent_back();
+        FEED(&h, .kind = FACT_STATION, .station = 3, .index = 0, .stations = 2, .first = 3, .line = LINE, .when_on = -1,
+             .approved_least = asks[i].approved_least, .returned_most = asks[i].returned_most,
+             .asks_after = asks[i].after);
+        give(&h, WORK, ANNA);
+        assert_int_equal(checker_count(h.c, NOT_ELIGIBLE), !asks[i].given);
+        checker_free(&h.c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_verdict_about_an_earlier_round_is_stale),
         cmocka_unit_test(work_goes_back_only_when_it_was_rejected_and_as_often_as_the_line_says),
         cmocka_unit_test(a_review_that_is_done_without_a_verdict_is_wrong),
+        cmocka_unit_test(who_was_rejected_is_given_nothing_where_that_is_required_of_him),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
