@@ -27,7 +27,7 @@ void ld_window(struct ld_build *b, struct slr r, struct ld_station *s)
     b->path_n = was;
 }
 
-/* ">= 0.9": a comparison and a share. */
+/* ">= 0.9", "< 5m": a comparison and a share or, of times, a duration. */
 static bool take_bound(struct ld_build *b, struct slr r, const char *key, struct ld_bound *out)
 {
     struct slp_bytes s = ld_take_text(r);
@@ -38,9 +38,20 @@ static bool take_bound(struct ld_build *b, struct slr r, const char *key, struct
     out->equal = good && s.n > 1 && s.p[1] == '=';
     for (i = good ? 1u + out->equal : 0; i < s.n && s.p[i] == ' ';)
         i++;
-    good = good && i < s.n && ld_money(s.p + i, s.n - i, &micros) == 0 && micros <= 1000000;
-    out->micros = (uint32_t)micros;
-    if (!good) {
+    good = good && i < s.n;
+    if (ld_measures_time(out->measure))
+        good = good && ld_duration(s.p + i, s.n - i, &micros) == 0 && micros > 0 && micros <= SL_LEASE_US_MAX;
+    else
+        good = good && ld_money(s.p + i, s.n - i, &micros) == 0 && micros <= 1000000;
+    out->micros = (uint64_t)micros;
+    if (!good && ld_measures_time(out->measure)) {
+        uint32_t was = ld_path_key(b, ld_str(key));
+        ld_problem(b, r.p,
+                   "'%s' is '%s', but must be a comparison with a time, such as \"< 5m\": one of >= <= > <, then a "
+                   "duration up to 30d",
+                   key, LD_Q(s));
+        b->path_n = was;
+    } else if (!good) {
         uint32_t was = ld_path_key(b, ld_str(key));
         ld_problem(
             b, r.p,
@@ -63,6 +74,10 @@ void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
         { LD_REQUIRE_GOLD, "gold", LD_GOLD },
         { LD_REQUIRE_AGREEMENT, "agreement", LD_AGREEMENT },
         { LD_REQUIRE_ABANDONMENT, "abandonment", LD_ABANDONMENT },
+        { LD_REQUIRE_WON, "won", LD_WON },
+        { LD_REQUIRE_BEATEN, "beaten", LD_BEATEN },
+        { LD_REQUIRE_LEASE_TIME, "lease_time", LD_LEASE_TIME },
+        { LD_REQUIRE_ACTIVE_TIME, "active_time", LD_ACTIVE_TIME },
     };
     struct slr vals[LD_KEYS_MAX], whole = r;
     if (!r.p)
@@ -80,9 +95,9 @@ void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
     s->require.bound = ld_get(&b->keep, sizeof measures / sizeof *measures, sizeof *s->require.bound);
     for (size_t i = 0; s->require.bound && i < sizeof measures / sizeof *measures; i++) {
         struct ld_bound *o = &s->require.bound[s->require.count];
+        o->measure = measures[i].m;
         if (!vals[measures[i].key].p || !take_bound(b, vals[measures[i].key], measures[i].name, o))
             continue;
-        o->measure = measures[i].m;
         s->require.count++;
     }
     b->path_n = was;
@@ -91,7 +106,8 @@ void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
         any = any || vals[measures[i].key].end;
     if (!any)
         ld_problem_at(b, whole, "require", NULL,
-                      "'require' names no measure: it is one of approval, returned, gold, agreement, abandonment");
+                      "'require' names no measure: it is one of approval, returned, gold, agreement, abandonment, won, "
+                      "beaten, lease_time, active_time");
     uint32_t last = s->require.of_all ? LD_WINDOW_LAST : s->window_last;
     if (s->require.after > last - last / 8)
         ld_problem_at(
@@ -116,6 +132,9 @@ void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
             ld_problem_at(b, r, "require", m == LD_APPROVAL ? "approval" : "returned",
                           s->copies.max ? "of a station with 'copies' no one author is reviewed (or ask 'of: all')"
                                         : "it is never measured here: no station reviews this one (or ask 'of: all')");
+        if ((m == LD_WON || m == LD_BEATEN) && s->type != LD_TOURNAMENT)
+            ld_problem_at(b, r, "require", m == LD_WON ? "won" : "beaten",
+                          "it is never measured here: the station is no tournament (or ask 'of: all')");
         if (m == LD_AGREEMENT &&
             ((s->copies.method != LD_PLURALITY && s->copies.method != LD_POSTERIOR) || s->copies.max < 2))
             ld_problem_at(

@@ -3,6 +3,7 @@
  * Pure: no I/O, no clock, deterministic. One allocation arena a line; immutable once compiled, so any thread may read it. */
 #ifndef SUNLINE_LINEDEF_H
 #define SUNLINE_LINEDEF_H
+// clang-format off
 #include "proto/codec.h"
 
 enum ld_type { LD_TEXT, LD_GENERAL, LD_EMAIL, LD_URL, LD_NUMBER, LD_DATE, LD_TIME, LD_DATETIME, LD_PHONE,      /* input and form */
@@ -48,9 +49,11 @@ const char *ld_rule_word(enum ld_rule rule);
 #define LD_JURY_FIELD "winner" /* what a juror answers: a place in the list that he sees, from 1 */
 #define LD_JURY_ENTRIES ".entries" /* behind the tournament's name: what that list is shown as */
 
-/* Whoever works here must have been measured so: shares in millionths. */
-enum ld_measure { LD_APPROVAL, LD_RETURNED, LD_GOLD, LD_AGREEMENT, LD_ABANDONMENT };
-struct ld_bound { enum ld_measure measure; bool less, equal; uint32_t micros; }; /* less: <, else >; equal: it may be that, too */
+/* Whoever works here must have been measured so. */
+enum ld_measure { LD_APPROVAL, LD_RETURNED, LD_GOLD, LD_AGREEMENT, LD_ABANDONMENT, LD_WON, LD_BEATEN, LD_LEASE_TIME, LD_ACTIVE_TIME };
+static inline bool ld_measures_time(enum ld_measure m) { return m >= LD_LEASE_TIME; }
+/* less: <, else >; equal: it may be that, too. micros: of a share its millionths, of a mean time its microseconds. */
+struct ld_bound { enum ld_measure measure; bool less, equal; uint64_t micros; };
 struct ld_require {
     uint32_t count;               /* 0: nothing is required */
     struct ld_bound *bound;

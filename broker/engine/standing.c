@@ -20,16 +20,17 @@
 
 /* ---- what is required ---- */
 
-static const char *const measure_words[] = { "approval", "returned", "gold", "agreement", "abandonment" };
+static const char *const measure_words[] = { "approval", "returned", "gold",       "agreement",  "abandonment",
+                                             "won",      "beaten",   "lease_time", "active_time" };
 
 static struct tally tally_of(const struct engine *e, const struct station *st, const struct repute *r,
                              enum ld_measure m)
 {
-    static const uint8_t measure[] = { [LD_APPROVAL] = MEASURE_APPROVED,
-                                       [LD_RETURNED] = MEASURE_RETURNED,
-                                       [LD_GOLD] = MEASURE_GOLD,
-                                       [LD_AGREEMENT] = MEASURE_AGREED,
-                                       [LD_ABANDONMENT] = MEASURE_ABANDONED };
+    static const uint8_t measure[] = {
+        [LD_APPROVAL] = MEASURE_APPROVED, [LD_RETURNED] = MEASURE_RETURNED,     [LD_GOLD] = MEASURE_GOLD,
+        [LD_AGREEMENT] = MEASURE_AGREED,  [LD_ABANDONMENT] = MEASURE_ABANDONED, [LD_WON] = MEASURE_WON,
+        [LD_BEATEN] = MEASURE_BEATEN,     [LD_LEASE_TIME] = MEASURE_LEASE,      [LD_ACTIVE_TIME] = MEASURE_ACTIVE
+    };
     return repute_count(r, measure[m], repute_within_us(e, r->key ? st : NULL), e->wall_us);
 }
 
@@ -40,7 +41,7 @@ static const struct ld_bound *unmet(const struct engine *e, const struct station
     for (uint32_t i = 0; i < q->count; i++) {
         const struct ld_bound *o = &q->bound[i];
         struct tally t = tally_of(e, st, r, o->measure);
-        uint64_t is = t.sum * 1000000, asked = t.n * o->micros;
+        uint64_t is = t.sum * (ld_measures_time(o->measure) ? 1000 : 1000000), asked = t.n * o->micros;
         if (t.n < q->after ? q->refuse_new : is == asked ? !o->equal : (is < asked) != o->less)
             return o;
     }
@@ -370,6 +371,22 @@ bool standing_refuses(struct engine *e, const struct station *st, uint32_t worke
     return r && r->standing != STANDING_GOOD;
 }
 
+static void say_short(const struct station *s, const struct ld_bound *o, struct tally t, char *why, size_t why_size)
+{
+    unsigned long long whole = o->micros / 1000000, rest = o->micros % 1000000, n = t.n, sum = t.sum;
+    int at = snprintf(why, why_size, "station %.*s requires %s %s%s ", (int)s->def->name.n, s->def->name.p,
+                      measure_words[o->measure], o->less ? "<" : ">", o->equal ? "=" : "");
+    if (at < 0 || (size_t)at >= why_size)
+        return;
+    why += at;
+    why_size -= (size_t)at;
+    if (ld_measures_time(o->measure))
+        snprintf(why, why_size, "%llu.%03llu s, this worker has %llu.%03llu s in the mean of %llu", whole, rest / 1000,
+                 sum / n / 1000, sum / n % 1000, n);
+    else
+        snprintf(why, why_size, "%llu.%06llu, this worker has %llu of %llu", whole, rest, sum, n);
+}
+
 bool standing_why(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size,
                   int *code)
 {
@@ -398,8 +415,6 @@ bool standing_why(struct engine *e, const struct worker *w, const struct station
                  "station %.*s refuses newcomers: it asks for %s, measured over at least %u, this worker has %llu", n,
                  s->def->name.p, measure_words[o->measure], s->def->require.after, (unsigned long long)t.n);
     else
-        snprintf(why, why_size, "station %.*s requires %s %s%s %u.%06u, this worker has %llu of %llu", n,
-                 s->def->name.p, measure_words[o->measure], o->less ? "<" : ">", o->equal ? "=" : "",
-                 o->micros / 1000000, o->micros % 1000000, (unsigned long long)t.sum, (unsigned long long)t.n);
+        say_short(s, o, t, why, why_size);
     return true;
 }

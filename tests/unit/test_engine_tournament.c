@@ -561,6 +561,28 @@ static void placings_are_measured(void **state)
     world_end(&s.w);
 }
 
+static void who_won_too_seldom_enters_no_more(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_after_duels(&s);
+    static const char *const asks[] = { "{won: '> 0', after: 8}", "{beaten: '>= 0.5', after: 8}" };
+    for (unsigned i = 0; i < 2; i++) {
+        char yaml[500];
+        snprintf(yaml, sizeof yaml,
+                 "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                 "  - name: pick\n    type: tournament\n    contestants: 2\n    jury: {max: 1, ties: first}\n"
+                 "    require: %s\n    form: {fields: [{name: answer, type: text, required: true}]}\n",
+                 asks[i]);
+        world_line(&s.w, yaml);
+        world_put(&s.w, s.run, 1);
+        world_tick(&s.w);
+        assert_int_equal(given(&s, 1).assignment, 0);
+        assert_int_not_equal(given(&s, 0).assignment, 0);
+    }
+    world_end(&s.w);
+}
+
 static void who_won_is_preferred_to_whom_he_beat(void **state)
 {
     struct world_scene s;
@@ -656,6 +678,7 @@ int main(void)
         cmocka_unit_test(who_is_suspended_from_it_judges_no_more_either),
         cmocka_unit_test(who_is_suspended_from_its_jury_may_enter),
         cmocka_unit_test(placings_are_measured),
+        cmocka_unit_test(who_won_too_seldom_enters_no_more),
         cmocka_unit_test(who_won_is_preferred_to_whom_he_beat),
         cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
     };

@@ -35,6 +35,23 @@ static void good_control_tasks_are_compiled(void **state)
     ld_free(&l);
 }
 
+static void times_and_placings_can_be_required(void **state)
+{
+    (void)state;
+    struct ld_line *l = good_line(HEAD STATION "    require: {lease_time: '<= 5m', active_time: '> 1500ms'}\n");
+    const struct ld_bound *o = l->stations[0].require.bound;
+    assert_int_equal(l->stations[0].require.count, 2);
+    assert_true(o[0].measure == LD_LEASE_TIME && o[0].less && o[0].equal && o[0].micros == 300 * 1000000ull);
+    assert_true(o[1].measure == LD_ACTIVE_TIME && !o[1].less && !o[1].equal && o[1].micros == 1500000);
+    ld_free(&l);
+    l = good_line(HEAD "  - name: pick\n    type: tournament\n    contestants: 2\n    jury: {max: 1, ties: first}\n    "
+                       "require: {won: '>= 0.25', beaten: '> 0.5'}\n    form: {fields: [{name: a, type: "
+                       "short_answer}]}\n" STATION "    require: {won: '> 0', of: all}\n");
+    o = l->stations[0].require.bound;
+    assert_true(o[0].measure == LD_WON && o[0].micros == 250000 && o[1].measure == LD_BEATEN);
+    ld_free(&l);
+}
+
 static void a_gold_file_must_fit_the_form(void **state)
 {
     static const struct {
@@ -161,6 +178,14 @@ static void options_that_cannot_agree_are_mistakes(void **state)
         { "    require: {approval: '> 0.5'}\n", "no station reviews this one" },
         { "    require: {approval: 'good'}\n", "must be a comparison with a share" },
         { "    require: {after: 3}\n", "names no measure" },
+        { "    require: {won: '>= 0.5'}\n", "the station is no tournament" },
+        { "    require: {beaten: '> 0.5'}\n", "the station is no tournament" },
+        { "    require: {lease_time: '< 0.5'}\n", "must be a comparison with a time" },
+        { "    require: {lease_time: '< 0'}\n", "must be a comparison with a time" },
+        { "    require: {lease_time: '5m'}\n", "must be a comparison with a time" },
+        { "    require: {active_time: '< 31d'}\n", "must be a comparison with a time" },
+        { "    require: {active_time: '<'}\n", "must be a comparison with a time" },
+        { "    require: {abandonment: '< 5m'}\n", "must be a comparison with a share" },
         { "    require: {abandonment: '< 0.1', newcomers: refuse}\n", "refuse goes with 'of: all'" },
         { "    require: {abandonment: '< 0.1', after: 60}\n", "nobody would ever be measured" },
         { "    window: {last: 3}\n", "'last' is 3" },
@@ -288,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_control_tasks_are_compiled),
+        cmocka_unit_test(times_and_placings_can_be_required),
         cmocka_unit_test(a_gold_file_must_fit_the_form),
         cmocka_unit_test(cells_of_any_length_are_answers),
         cmocka_unit_test(boxes_checked_in_any_number_are_a_list),

@@ -158,6 +158,82 @@ static void the_time_of_work_that_an_agent_tells_is_measured(void **state)
     world_end(&s.w);
 }
 
+static const char *why(const char *worker, uint64_t code)
+{
+    static char text[SL_TEXT_BYTES_MAX + 1];
+    struct slp_worker_why_get q = { .name = world_str(worker) };
+    struct slp_msg *m = world_send(&s.w, WORLD_CLIENT, SLP_WORKER_WHY_GET, &q);
+    assert_true(m && m->type == SLP_WHY);
+    assert_int_equal(m->u.why.code, code);
+    memcpy(text, m->u.why.text.p, m->u.why.text.n);
+    text[m->u.why.text.n] = 0;
+    return text;
+}
+
+/* Takes one, and hands it in after so long; so much of it he says he worked. */
+static void works(unsigned worker, int64_t lease_us, uint64_t active_us)
+{
+    struct slp_buf v = { 0 }, b = { 0 };
+    world_clear(&s.w);
+    assert_int_equal(world_take(&s, worker, 1), 1);
+    struct world_task t = s.t[0];
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, NULL), SLP_E_OK);
+    for (; lease_us > 0; lease_us -= MINUTE / 12) {
+        world_pass(&s.w, lease_us < MINUTE / 12 ? lease_us : MINUTE / 12);
+        world_beat(&s.w, &s.h);
+    }
+    slp_pack_cstr(&v, "x");
+    struct slp_item_result it = {
+        .assignment = t.assignment, .worker = t.worker, .values = { v.p, (uint32_t)v.n, 1 }, .active_us = active_us
+    };
+    if (active_us)
+        SLP_SET(&it, item_result, active_us);
+    slp_pack_item(&b, SLP_ITEM_result, &it);
+    struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, 1);
+    slp_buf_free(&v);
+    slp_buf_free(&b);
+}
+
+static bool comes(unsigned worker)
+{
+    world_clear(&s.w);
+    return world_take(&s, worker, 1) != 0;
+}
+
+static void whoever_takes_too_long_is_given_nothing(void **state)
+{
+    (void)state;
+    world_scene(&s, LINE "    require: {lease_time: '< 10s', after: 2}\n", 2, 0);
+    world_put(&s.w, s.run, 9);
+    works(1, 4000000, 0);
+    works(1, 26000000, 0);
+    works(0, 4000000, 0);
+    works(0, 4000000, 60000000); /* how long he worked is another measure */
+    assert_true(comes(0));
+    assert_false(comes(1));
+    static const char says[] = "station judge requires lease_time < 10.000 s, this worker has 15.";
+    assert_memory_equal(why("hub-1", 18), says, sizeof says - 1);
+    world_end(&s.w);
+}
+
+static void whoever_works_too_short_a_time_is_given_nothing(void **state)
+{
+    (void)state;
+    world_scene(&s, LINE "    require: {active_time: '>= 1500ms', after: 2}\n", 2, 0);
+    world_put(&s.w, s.run, 9);
+    works(0, 4000000, 1000000);
+    works(0, 4000000, 0); /* this one says nothing of it */
+    works(0, 4000000, 1998000);
+    assert_false(comes(0));
+    assert_string_equal(why("hub-0", 18),
+                        "station judge requires active_time >= 1.500 s, this worker has 1.499 s in the mean of 2");
+    works(1, 4000000, 1000000);
+    works(1, 4000000, 2000000);
+    assert_true(comes(1));
+    world_end(&s.w);
+}
+
 static void what_was_not_begun_is_not_abandoned(void **state)
 {
     (void)state;
@@ -272,6 +348,8 @@ int main(void)
         cmocka_unit_test(a_clock_that_was_far_ahead_does_no_harm),
         cmocka_unit_test(a_result_and_its_times_are_measured),
         cmocka_unit_test(the_time_of_work_that_an_agent_tells_is_measured),
+        cmocka_unit_test(whoever_takes_too_long_is_given_nothing),
+        cmocka_unit_test(whoever_works_too_short_a_time_is_given_nothing),
         cmocka_unit_test(what_was_not_begun_is_not_abandoned),
         cmocka_unit_test(who_answered_as_was_decided_agreed),
         cmocka_unit_test(all_versions_of_a_station_are_one),
