@@ -30,9 +30,11 @@ static uint32_t common(uint32_t a, uint32_t b)
     return b ? common(b, a % b) : a;
 }
 
-/* The next row that this worker has not seen, in an order of his own; UINT32_MAX: he has seen them all. */
+/* The next row that this worker has not seen, in an order of his own; UINT32_MAX: he has seen them all. One that his agent had and he did not begin is
+ * taken when nothing else is left. */
 static uint32_t next_row(struct engine *e, const struct station *st, const struct repute *r)
 {
+    uint32_t unbegun = UINT32_MAX;
     const struct ld_gold *g = &st->def->gold;
     uint64_t h = mix(g->secret ^ r->worker * 0x9E3779B97F4A7C15ull);
     uint32_t n = g->row_count, start = (uint32_t)(h % n), step = (uint32_t)(mix(h) % n) + 1;
@@ -45,8 +47,10 @@ static uint32_t next_row(struct engine *e, const struct station *st, const struc
         seen_key(k, r->worker, r->key, g->digest[row]);
         if (!e_get(e, TABLE_GOLD, k, sizeof k, &v))
             return row;
+        if (v.n && unbegun == UINT32_MAX)
+            unbegun = row;
     }
-    return UINT32_MAX;
+    return unbegun;
 }
 
 /* ---- when ---- */
@@ -86,7 +90,7 @@ void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no)
     if (!r)
         return;
     seen_key(k, a->worker, s->st->key, s->st->def->gold.digest[a->unit - GOLD_UNIT]);
-    e_del(e, TABLE_GOLD, k, sizeof k);
+    e_put(e, TABLE_GOLD, k, sizeof k, "u", 1);
     r->golds -= r->golds > 0;
     r->gold_dry = 0;
     r->dirty = true;

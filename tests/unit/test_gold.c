@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "broker/engine/gold.h"
@@ -155,27 +156,112 @@ static void a_new_version_brings_only_what_he_has_not_seen(void **state)
 
 /* ---- how they look ---- */
 
+/* The bytes of an assignment as it came, without what must differ: its number, and of what it shows all but how it is written. */
+static void bare(const struct slp_bytes *raw, const struct slp_item_assignment *a, char *to, size_t size)
+{
+    const char *number;
+    assert_true(raw->n <= size && a->assignment < 128); /* a number of one byte, as all of them here */
+    memcpy(to, raw->p, raw->n);
+    assert_non_null(number = memchr(raw->p, (int)a->assignment, raw->n));
+    to[number - raw->p] = 0;
+    memset(to + (a->fields.p - raw->p) + 1, 'x',
+           a->fields.bytes - 1); /* behind the head of the text, which says how long it is */
+}
+
 static void a_frame_does_not_tell_them_from_others(void **state)
 {
     (void)state;
-    unsigned gold = 0;
-    uint64_t last = 0;
+    unsigned gold = 0, n = 0;
+    uint64_t last = 0, number = 0, lease = 0;
+    struct {
+        char bytes[200];
+        uint32_t n;
+        bool gold;
+    } seen[30];
     world_scene(&s, gold_line("", 3, 20, ""), 1, 0);
     world_put(&s.w, s.run, 100);
     assert_int_equal(world_take(&s, 0, 30), 30);
     struct slp_msg *m;
     for (size_t i = 0; (m = world_sent(&s.w, s.h.peer, SLP_PUSH, i)); i++) {
-        struct slp_cursor c = slp_each(m->u.push.assignments);
-        for (struct slp_item_assignment a; slp_next_assignment(&c, &a);) {
-            assert_true(a.assignment > last); /* numbers in the order of the frame */
+        const struct slp_push *p = &m->u.push;
+        assert_true(!number || p->push_no == number + 1);
+        number = p->push_no;
+        assert_int_equal(p->station_id, s.station);
+        assert_true(!lease || p->lease_us == lease);
+        lease = p->lease_us;
+        struct slp_cursor c = slp_each(p->assignments), same = c;
+        struct slp_bytes raw;
+        for (struct slp_item_assignment a; slp_next_assignment(&c, &a) && slp_next_raw(&same, &raw);) {
+            assert_true(!last || a.assignment == last + 1); /* numbers without a gap, in the order of the frame */
             last = a.assignment;
+            assert_int_equal(a.worker, s.h.worker[0]);
             assert_int_equal(a.attempt, 1);
             assert_int_equal(a.fields.count, 1);
             assert_false(SLP_IS(&a, item_assignment, context));
-            gold += shows_gold(a.assignment);
+            seen[n].gold = shows_gold(a.assignment);
+            seen[n].n = raw.n;
+            bare(&raw, &a, seen[n].bytes, sizeof seen[n].bytes);
+            gold += seen[n++].gold;
         }
     }
     assert_int_equal(gold, 10);
+    unsigned compared = 0;
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < n; k++)
+            if (seen[i].gold && !seen[k].gold && seen[i].n == seen[k].n) {
+                assert_memory_equal(seen[i].bytes, seen[k].bytes, seen[i].n);
+                compared++;
+            }
+    assert_true(compared >= 10);
+    world_end(&s.w);
+}
+
+static void what_is_told_of_them_to_his_hub_is_as_of_others(void **state)
+{
+    enum slp_code said[2][4];
+    int64_t lease[2] = { 0 };
+    bool told[2] = { false };
+    (void)state;
+    world_scene(&s, gold_line("", 3, 20, ""), 1, 0);
+    world_put(&s.w, s.run, 100);
+    for (unsigned i = 0; i < 30; i++) { /* one of each, from its start to a second result */
+        struct world_task t = next(0);
+        bool is = shows_gold(t.assignment);
+        if (told[is])
+            continue;
+        told[is] = true;
+        said[is][0] = world_act(&s.w, &s.h, &t, ACT_START, NULL, &lease[is]);
+        said[is][1] = world_act(&s.w, &s.h, &t, ACT_START, NULL, NULL);
+        said[is][2] = world_submit(&s.w, &s.h, &t, "x");
+        said[is][3] = world_submit(&s.w, &s.h, &t, "x");
+    }
+    assert_true(told[0] && told[1]);
+    assert_memory_equal(said[0], said[1], sizeof said[0]);
+    assert_int_equal(lease[0], lease[1]);
+    world_end(&s.w);
+}
+
+static void what_he_did_not_begin_comes_again_behind_all_others(void **state)
+{
+    char first[32];
+    (void)state;
+    world_scene(&s, gold_line("", 1, 5, ""), 1, 0);
+    world_put(&s.w, s.run, 9);
+    struct world_task t = next(0);
+    snprintf(first, sizeof first, "%s", world_shown(&s.w, &s.h, t.assignment, 0));
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    for (unsigned i = 1; i < 5; i++) {
+        t = next(0);
+        assert_true(shows_gold(t.assignment));
+        assert_string_not_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+        if (i == 2)
+            world_restart(&s.w), world_hello(&s.w, &s.h, NULL, 0);
+    }
+    t = next(0);
+    assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+    assert_false(shows_gold(next(0).assignment));
     world_end(&s.w);
 }
 
@@ -262,6 +348,102 @@ static void each_field_is_compared_by_its_own_allowances(void **state)
     }
     assert_int_equal(repute("hub-0", "stations[0].measures.gold.of"), 4);
     assert_int_equal(repute("hub-0", "stations[0].measures.gold.right"), right);
+    world_end(&s.w);
+}
+
+/* ---- how good each is, in a posterior ---- */
+
+#define OVERLAP                                                                                                        \
+    "    copies: {min: 2, max: 5}\n    agree: {method: posterior, confidence: 0.95}\n"                                 \
+    "    form: {fields: [{name: a, type: radio, options: [x, y], required: true}]}\n"
+#define CHECKED "    gold:\n      every: 1\n      columns: [text, a]\n      cells: [gold 0, x, gold 1, x, gold 2, x]\n"
+
+/* A run of one unit, which each worker comes to when he has answered three control tasks, so many of them right. */
+static void overlap(const char *gold, const unsigned *right, unsigned workers)
+{
+    static char yaml[2000];
+    snprintf(yaml, sizeof yaml, HEAD "  - name: judge\n" OVERLAP "%s", gold);
+    world_scene(&s, yaml, workers, 0);
+    world_put(&s.w, s.run, 1);
+    for (unsigned w = 0; w < workers && right; w++)
+        for (unsigned i = 0; i < 3; i++) {
+            struct world_task t = next(w);
+            assert_true(shows_gold(t.assignment));
+            assert_int_equal(world_submit(&s.w, &s.h, &t, i < right[w] ? "x" : "y"), SLP_E_OK);
+        }
+}
+
+static void says(unsigned worker, const char *answer)
+{
+    struct world_task t = next(worker);
+    assert_int_not_equal(t.assignment, 0);
+    assert_false(shows_gold(t.assignment));
+    assert_int_equal(world_submit(&s.w, &s.h, &t, answer), SLP_E_OK);
+}
+
+static uint64_t judged(const char *what)
+{
+    char path[64];
+    snprintf(path, sizeof path, "stations[0].outcome.%s", what);
+    return world_story(&s.w, "r", 1, path);
+}
+
+static bool judged_is(const char *what, const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, "stations[0].outcome.%s", what);
+    return world_story_is(&s.w, "r", 1, path, text);
+}
+
+/* q = (0.5 + right) / (1 + 3): of three right ones 0.875, of none 0.125. So "x" by the good one and "y" by the bad one give x a weight of 0.875 * 0.875, y
+ * one of 0.125 * 0.125: 0.98. */
+static void who_errs_on_control_tasks_speaks_for_the_other_answer(void **state)
+{
+    static const unsigned right[] = { 3, 0, 3 };
+    (void)state;
+    overlap(CHECKED, right, 3);
+    says(1, "y");
+    says(0, "x");
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].state"), TASK_DONE);
+    assert_true(judged_is("a", "x"));
+    assert_int_equal(judged("answers"), 2);
+    assert_int_equal(judged("votes"), 1);
+    assert_true(judged_is("confidence", "0.980000") || judged_is("confidence", "0.979999"));
+    assert_true(judged_is("decided", "posterior"));
+    world_end(&s.w);
+}
+
+/* The same answers, and of the good one's control answers one is wrong: 0.625 * 0.875 against 0.375 * 0.125 is 0.92, which is not enough. */
+static void one_wrong_control_answer_more_asks_another_worker(void **state)
+{
+    static const unsigned right[] = { 2, 0, 3 };
+    (void)state;
+    overlap(CHECKED, right, 3);
+    says(1, "y");
+    says(0, "x");
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].state"), TASK_READY);
+    says(2, "x"); /* 0.4785 against 0.0059: 0.9879 */
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].state"), TASK_DONE);
+    assert_int_equal(judged("answers"), 3);
+    assert_true(judged_is("confidence", "0.987903") || judged_is("confidence", "0.987902"));
+    world_end(&s.w);
+}
+
+/* Every q is 0.5, of two options no answer says anything: only `max` ends it, and the first answer stands. */
+static void without_control_answers_only_the_most_ends_it(void **state)
+{
+    (void)state;
+    overlap("", NULL, 5);
+    says(0, "y");
+    for (unsigned w = 1; w < 5; w++) {
+        assert_int_equal(world_story(&s.w, "r", 1, "stations[0].state"), TASK_READY);
+        says(w, "x");
+    }
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].state"), TASK_DONE);
+    assert_int_equal(judged("answers"), 5);
+    assert_true(judged_is("a", "y"));
+    assert_true(judged_is("confidence", "0.500000"));
+    assert_true(judged_is("decided", "max"));
     world_end(&s.w);
 }
 
@@ -594,9 +776,14 @@ int main(void)
         cmocka_unit_test(one_of_every_few_is_a_control_task_and_none_comes_twice),
         cmocka_unit_test(a_new_version_brings_only_what_he_has_not_seen),
         cmocka_unit_test(a_frame_does_not_tell_them_from_others),
+        cmocka_unit_test(what_is_told_of_them_to_his_hub_is_as_of_others),
+        cmocka_unit_test(what_he_did_not_begin_comes_again_behind_all_others),
         cmocka_unit_test(what_is_not_answered_does_not_come_back),
         cmocka_unit_test(they_end_with_their_run),
         cmocka_unit_test(each_field_is_compared_by_its_own_allowances),
+        cmocka_unit_test(who_errs_on_control_tasks_speaks_for_the_other_answer),
+        cmocka_unit_test(one_wrong_control_answer_more_asks_another_worker),
+        cmocka_unit_test(without_control_answers_only_the_most_ends_it),
         cmocka_unit_test(too_many_wrong_answers_suspend_and_an_operator_lifts_it),
         cmocka_unit_test(who_answers_well_is_left_alone),
         cmocka_unit_test(what_a_suspended_worker_holds_goes_back_and_his_results_are_late),
