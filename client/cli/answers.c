@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/cli/json_out.h"
+#include "proto/codec.h"
 
 #define NONE UINT32_MAX
 
@@ -90,10 +91,91 @@ static int on_row(void *arg, const struct sl_output_row *row)
     return r->code;
 }
 
+/* ---- whose answers ---- */
+
+struct stations {
+    struct cli *cli;
+    char (*name)[SL_NAME_SIZE];
+    size_t n;
+    bool no_memory;
+};
+
+static int on_station(void *arg, const struct sl_station_row *row)
+{
+    struct stations *s = arg;
+    void *v = realloc(s->name, (s->n + 1) * sizeof *s->name);
+    if (!v) {
+        s->no_memory = true;
+        return 1;
+    }
+    s->name = v;
+    memcpy(s->name[s->n++], row->name, SL_NAME_SIZE);
+    return 0;
+}
+
+static int has_one(void *arg, const struct sl_output_row *row)
+{
+    *(bool *)arg = true;
+    (void)row;
+    return 1;
+}
+
+/* Of those stations the ones with answers stay. */
+static int keep_answered(struct stations *s, const char *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        bool any = false;
+        struct sl_output_options first = { .station = s->name[i], .page_rows = 1, .all_units = true, .answers = true };
+        int rc = sl_output(s->cli->sl, run, &first, has_one, &any, NULL);
+        if (!any && session_check(s->cli, rc, run)) {
+            return CLI_FAILED;
+        }
+        if (any) {
+            memmove(s->name[kept++], s->name[i], SL_NAME_SIZE);
+        }
+    }
+    s->n = kept;
+    return CLI_DONE;
+}
+
+static int say_choices(const struct stations *s, const char *run)
+{
+    struct slp_buf b = { 0 };
+    for (size_t i = 0; i < s->n; i++) {
+        slp_buf_add(&b, ", ", i ? 2 : 0);
+        slp_buf_add(&b, s->name[i], strlen(s->name[i]));
+    }
+    int code = b.failed ? cli_nomem(s->cli)
+                        : cli_fail(s->cli, "run %s has answers at %zu stations: say which with --station: %.*s", run,
+                                   s->n, (int)b.n, b.p);
+    slp_buf_free(&b);
+    return code;
+}
+
+/* Into `station`: the only one of the run that has answers. */
+static int only_station(struct cli *cli, const char *run, char station[SL_NAME_SIZE])
+{
+    struct sl_run_row row;
+    struct stations s = { .cli = cli };
+    int rc = sl_run_info(cli->sl, run, &row, on_station, &s);
+    int code = s.no_memory ? cli_nomem(cli) : session_check(cli, rc, run);
+    if (!code) {
+        code = keep_answered(&s, run);
+    }
+    if (!code && s.n == 1) {
+        memcpy(station, s.name[0], SL_NAME_SIZE);
+    } else if (!code) {
+        code = s.n ? say_choices(&s, run) : cli_fail(cli, "run %s has no answers at any station", run);
+    }
+    free(s.name);
+    return code;
+}
+
+/* ---- */
+
 int answers_read(struct cli *cli, const char *run, const char *station, const char *field, struct answers *a)
 {
-    struct reading r = { .cli = cli, .a = a, .station = station, .field = field, .label_at = NONE, .worker_at = NONE };
-    struct sl_output_options all = { .station = station, .all_units = true, .answers = true };
     *a = (struct answers){ .votes = NULL };
     if (sl_votes_new(&a->votes)) {
         return cli_nomem(cli);
@@ -101,6 +183,15 @@ int answers_read(struct cli *cli, const char *run, const char *station, const ch
     if (session_open(cli)) {
         return CLI_FAILED;
     }
+    if (!station) {
+        int code = only_station(cli, run, a->station);
+        if (code) {
+            return code;
+        }
+        station = a->station;
+    }
+    struct reading r = { .cli = cli, .a = a, .station = station, .field = field, .label_at = NONE, .worker_at = NONE };
+    struct sl_output_options all = { .station = station, .all_units = true, .answers = true };
     int rc = sl_output(cli->sl, run, &all, on_row, &r, NULL);
     if (r.code) {
         return r.code;

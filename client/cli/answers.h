@@ -6,11 +6,12 @@
 #include "client/sunline_quality.h"
 
 struct answers {
+    char station[SL_NAME_SIZE];
     struct sl_votes *votes;
     char *column;   /* "judge.entails" */
     uint64_t empty; /* answers that say nothing in this field: not among the votes */
 };
-/* field NULL: the station's only one. An exit code, after a message if it is not CLI_DONE (no answers at all is a failure). Free in
+/* station NULL: the only one of the run that has answers. field NULL: the station's only one. An exit code, after a message if it is not CLI_DONE (no answers at all is a failure). Free in
  * either case. */
 int answers_read(struct cli *cli, const char *run, const char *station, const char *field, struct answers *a);
 void answers_free(struct answers *a); /* safe to repeat */

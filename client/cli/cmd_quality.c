@@ -276,9 +276,6 @@ int cmd_run_quality(struct cli *cli, int argc, char **argv)
     if (args_parse(cli, argc, argv, args, 1, 1) < 0) {
         return CLI_USAGE;
     }
-    if (!q.station) {
-        return cli_misuse(cli, "--station is missing: whose answers?");
-    }
     if (!consensus_method(method, &options.method)) {
         return cli_misuse(cli, "--method is plurality, wawa or dawid-skene, not '%s'", method);
     }

@@ -56,16 +56,16 @@ const struct command commands[] = {
       "  --all             units that are not finished, too; what is missing is empty\n"
       "  -o, --output FILE to a file, which appears when it is complete\n" },
     { "run aggregate", cmd_run_aggregate,
-      "RUN --station STATION [--field FIELD] [--method METHOD] [--format csv|jsonl] [-o FILE]",
+      "RUN [--station STATION] [--field FIELD] [--method METHOD] [--format csv|jsonl] [-o FILE]",
       "compute one label a unit, with its confidence, from all answers of a station",
-      "  --station STATION whose answers\n"
+      "  --station STATION whose answers; default: the only station that has any\n"
       "  --field FIELD     what they say in this field; default: the station's only one\n"
       "  --method METHOD   plurality, wawa or dawid-skene (default)\n"
       "  --format FORMAT   csv (default) or jsonl, an object a line\n"
       "  -o, --output FILE to a file, which appears when it is complete\n" },
-    { "run quality", cmd_run_quality, "RUN --station STATION [--field FIELD] [--method METHOD] [--limit N]",
+    { "run quality", cmd_run_quality, "RUN [--station STATION] [--field FIELD] [--method METHOD] [--limit N]",
       "tell how far a station's workers agree, each beside the consensus, and what divides them most",
-      "  --station STATION whose answers\n"
+      "  --station STATION whose answers; default: the only station that has any\n"
       "  --field FIELD     what they say in this field; default: the station's only one\n"
       "  --method METHOD   of the consensus: plurality, wawa or dawid-skene (default)\n"
       "  --limit N         worst disagreements shown; default 10\n" },

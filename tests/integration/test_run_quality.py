@@ -3,6 +3,7 @@ import collections
 import csv
 import io
 import itertools
+import re
 
 import harness
 
@@ -20,6 +21,22 @@ stations:
         - {name: animal, type: radio, options: [cat, dog, eel], required: true}
         - {name: size, type: radio, options: ["1", "2", "4"], required: true}
         - {name: remark, type: short_answer}
+"""
+SECOND = """
+  - name: again
+    worker: {kind: robot, skills: {judge: 1}}
+    shows: [picture]
+    form:
+      fields:
+        - {name: animal, type: radio, options: [cat, dog, eel], required: true}
+        - {name: size, type: radio, options: ["1", "2", "4"], required: true}
+        - {name: remark, type: short_answer}
+  - name: never
+    when: picture > 1000
+    worker: {kind: robot, skills: {judge: 1}}
+    form:
+      fields:
+        - {name: seen, type: short_answer}
 """
 ROBOT = '''#!/usr/bin/python3
 """Says what it saw: argv is who it is. Of each ten pictures `careless` gets three wrong, `dull` says cat to all."""
@@ -111,6 +128,21 @@ class RunQuality(harness.Case):
         self.assertRegex(text, r"(?m)^alpha +0\.\d{4} nominal, - interval$")
         self.assertRegex(text, r"(?m)^dull +40 +14 +0\.3500 +cat>cat:14 ")
 
+    def test_unit_show_tells_every_vote_and_the_rule_that_decided(self):
+        self.worked()
+        said = {unit: votes for unit, votes in self.answers().items() if set(votes.values()) == {"cat", "dog"}}
+        unit, votes = sorted(said.items(), key=lambda x: int(x[0]))[0]
+        label, n = collections.Counter(votes.values()).most_common(1)[0]
+        text = self.world.sunline("unit", "show", f"march/{unit}").out
+        outcome, assignments = re.search(r"(?ms)^    outcome\n(.*?)^    assignments\n(.*?)(?:^    \S|^history|\Z)", text).groups()
+        for line in (f"animal: {label}", "answers: 5", f"votes: {n}", f"confidence: {n / 5:.6f}", "decided: plurality"):
+            self.assertRegex(outcome, rf"(?m)^ +{line}$")
+        told = {}
+        for one in re.split(r"(?m)^ +\d+\.$", assignments)[1:]:
+            self.assertRegex(one, r"(?m)^ +state: counted$")
+            told[re.search(r"(?m)^ +worker: (\S+)$", one)[1]] = re.search(r"(?m)^ +animal: (\S+)$", one)[1]
+        self.assertEqual(told, votes)
+
     def test_quality_tells_how_far_numbers_are_apart(self):
         self.worked()
         units = [[2 ** ("cat", "dog", "eel").index(a) for a in v.values()] for v in self.answers().values()]
@@ -124,6 +156,26 @@ class RunQuality(harness.Case):
         self.assertAlmostEqual(self.world.sunline("--json", *asked).json()["alpha_interval"], alpha, places=9)
         self.assertRegex(self.world.sunline(*asked).out, rf"(?m)^alpha +0\.\d{{4}} nominal, {alpha:.4f} interval$")
 
+    def test_the_only_station_with_answers_need_not_be_named(self):
+        for command in ("aggregate", "quality"):
+            refused = self.world.sunline("run", command, "march", "--field", "animal", status=1)
+            self.assertIn("run march has no answers at any station", refused.err)
+        self.worked()
+        for command in ("aggregate", "quality"):
+            named = self.world.sunline("run", command, "march", "--station", "judge", "--field", "animal")
+            self.assertEqual(self.world.sunline("run", command, "march", "--field", "animal").out, named.out)
+        self.assertIn("NOT_FOUND", self.world.sunline("run", "aggregate", "april", status=1).err)
+
+    def test_where_several_stations_have_answers_they_are_named(self):
+        world = self.world
+        world.sunline("line", "apply", world.write("two.yml", LINE.replace("line: pictures", "line: two") + SECOND))
+        world.sunline("run", "start", "two", "--name", "both", "--input", world.write("one.csv", "picture\n3\n"))
+        world.agent("nairobi", self.hub(world.write("judge.py", ROBOT, 0o755)))
+        world.sunline("run", "watch", "both", timeout_s=120)
+        for command in ("aggregate", "quality"):
+            refused = world.sunline("run", command, "both", "--field", "animal", status=1)
+            self.assertIn("run both has answers at 2 stations: say which with --station: judge, again", refused.err)
+
     def test_what_cannot_be_computed_is_said(self):
         refused = self.world.sunline("run", "quality", "march", "--station", "judge", "--field", "animal", status=1)
         self.assertIn("run march has no answers at station judge", refused.err)
@@ -133,7 +185,6 @@ class RunQuality(harness.Case):
                               (("--field", "remark"), "run march has no answers at station judge in this field")):
             self.assertIn(message, self.world.sunline("run", "aggregate", "march", "--station", "judge", *args, status=1).err)
         self.assertIn("NOT_FOUND", self.world.sunline("run", "aggregate", "april", "--station", "judge", status=1).err)
-        self.assertIn("--station is missing", self.world.sunline("run", "aggregate", "march", status=2).err)
         self.assertIn("--method is plurality, wawa or dawid-skene, not 'em'",
                       self.world.sunline("run", "aggregate", "march", "--station", "judge", "--method", "em", status=2).err)
 
