@@ -63,7 +63,9 @@ static bool of_a_newcomer(struct engine *e, const struct run *r, const uint8_t *
 {
     uint32_t author = author_of(e, st_result(t), (uint32_t)v->of);
     struct tally t2 = author ? repute_tally(e, r->rq[v->of].st, author, MEASURE_ABANDONED) : (struct tally){ 0, 0 };
-    return t2.n - t2.sum <= v->first;
+    /* The line's newest version says how much is remembered, and may say less than this one relied on: who has as much as is sure to be is new no more. */
+    uint32_t last = station_latest(e, r->rq[v->of].st->key)->def->window_last, sure = last - last / 8 - 1;
+    return t2.n - t2.sum <= (v->first < sure ? v->first : sure);
 }
 
 enum review_turn review_turn(struct engine *e, const struct run *r, uint64_t unit, uint8_t *head, uint32_t idx)

@@ -482,6 +482,23 @@ static void the_first_results_of_each_worker_are_reviewed(void **state_)
     world_end(&s.w);
 }
 
+/* A later version remembers fewer results than `first` of the one that the run goes by: its workers do not stay new for ever. */
+static void a_smaller_window_of_a_later_version_ends_being_new_earlier(void **state_)
+{
+    struct world_scene s;
+    (void)state_;
+    open_scene(&s, WRITE "  - name: check\n    type: improve\n    first: 40\n");
+    world_line(&s.w, INPUT WRITE "    window: {last: 8}\n  - name: check\n    type: improve\n    first: 3\n");
+    world_put(&s.w, s.run, 12);
+    for (unsigned i = 0; i < 12; i++) {
+        struct world_task t = taken(&s, 0, W);
+        assert_int_equal(write_it(&s, &t, "Sun", NULL), SLP_E_OK);
+    }
+    assert_int_equal(world_count(&s.w, "r", "check", TASK_READY), 6); /* one less than the window is sure to hold */
+    assert_int_equal(world_count(&s.w, "r", "check", TASK_SKIPPED), 6);
+    world_end(&s.w);
+}
+
 /* A rest that a late result ended has an entry that is due later: it must not end a rest of the next round. */
 static void a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one(void **state_)
 {
@@ -600,6 +617,7 @@ int main(void)
         cmocka_unit_test(where_there_is_no_work_there_is_no_review),
         cmocka_unit_test(a_sample_is_the_same_wherever_it_is_drawn_and_near_its_share),
         cmocka_unit_test(the_first_results_of_each_worker_are_reviewed),
+        cmocka_unit_test(a_smaller_window_of_a_later_version_ends_being_new_earlier),
         cmocka_unit_test(a_rest_of_an_earlier_round_does_not_end_that_of_a_later_one),
         cmocka_unit_test(a_result_of_an_earlier_round_does_not_count_in_a_later_one),
         cmocka_unit_test(a_run_that_is_cancelled_takes_no_verdict),
