@@ -679,10 +679,13 @@ void on_tasks_set(struct engine *e, const struct slp_msg *m)
     }
     bool requeue = q->action == 0;
     if (!SLP_IS(q, tasks_set, units)) {
-        uint64_t n = r ? r->rq[st->idx].c.n[TASK_DEAD] : st->c.n[TASK_DEAD];
-        if (n)
+        uint64_t n = r ? r->rq[st->idx].c.n[TASK_DEAD] : st->c.n[TASK_DEAD],
+                 stay = !requeue ? 0
+                        : r      ? r->rq[st->idx].nobody
+                                 : st->nobody; /* who comes brings them back, not a requeue */
+        if (n > stay)
             sweep_start(e, requeue ? SWEEP_REQUEUE : SWEEP_DROP, r ? r->id : 0, st->id, q->reason.p, q->reason.n);
-        reply_done(e, n);
+        reply_done(e, n > stay ? n - stay : 0);
         return;
     }
     if (!r) {

@@ -314,7 +314,7 @@ static int change(struct cli *cli, int argc, char **argv, change_fn *act, const 
     if (!units) {
         return cli_nomem(cli);
     }
-    uint64_t total = 0;
+    uint64_t total = 0, stay = 0;
     int code = parse_units(cli, n, argv + 2, &run, run_name, units);
     q.rows = NULL;
     code = code ? code : find_queues(cli, argv[1], &name, run, &q);
@@ -326,9 +326,14 @@ static int change(struct cli *cli, int argc, char **argv, change_fn *act, const 
         code = session_check(
             cli, act(cli->sl, q.rows[i].station_id, run, n ? units : NULL, (uint32_t)n, reason, &count), argv[1]);
         total += count;
+        stay += all && !run && act == sl_requeue && q.rows[i].dead > count ? q.rows[i].dead - count : 0;
     }
     free(q.rows);
     free(units);
+    if (!code && stay) {
+        cli_note(cli, "%llu stay parked: nobody is left who may do them (sunline station dead %s)",
+                 (unsigned long long)stay, argv[1]);
+    }
     if (!code && total < (uint64_t)n) { /* units were named: what is not there, or not in that state, is no success */
         report(cli, argv[1], what, total);
         return cli_fail(cli, "%llu of %d units were %s: the others are not there, or not in a state for it",

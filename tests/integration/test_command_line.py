@@ -320,6 +320,17 @@ class Queues(CommandLine):
         for part in ("cannot?[31m read", "r1", "buried", "requeued", "nairobi"):
             self.assertIn(part, told)
 
+    def test_a_requeue_of_all_counts_what_goes_back_and_tells_what_stays(self):
+        self.start("r", "text\na\nb\n")
+        agent = self.agent()
+        first, second = agent.assignments(2)
+        agent.acts([agent.act("decline", first), dict(agent.act("bury", second), reason="no")])
+        agent.bye()
+        done = self.sunline("station", "requeue", "pairs/judge", "--all")
+        self.assertIn("station pairs/judge: 1 requeued", done.out)
+        self.assertIn("1 stay parked: nobody is left who may do them", done.err)
+        self.assertIn("nobody is left: of 1 workers who may do it, all have declined it", self.sunline("station", "dead", "pairs/judge").out)
+
     def test_states_of_runs_stations_and_lines_are_set(self):
         self.start("r", "text\na\n")
         self.sunline("run", "pause", "r")

@@ -63,10 +63,12 @@ static void make_ready(struct model *m, uint32_t unit, uint32_t s)
 {
     if (nobody_left(m, unit, s)) {
         m->unit[unit].task[s].state = M_DEAD;
+        m->unit[unit].task[s].for_want = true;
         m->parked++;
         return;
     }
     m->unit[unit].task[s].state = M_READY;
+    m->unit[unit].task[s].for_want = false;
     if (!m->unit[unit].task[s].turn)
         m->unit[unit].task[s].turn = ++m->turns;
 }
@@ -279,7 +281,7 @@ uint64_t model_requeue(struct model *m, uint32_t s, uint32_t unit)
     uint64_t n = 0;
     for (uint32_t u = 1; u <= m->units; u++)
         if ((!unit || u == unit) && m->unit[u].state == 0 && m->unit[u].task[s].state == M_DEAD) {
-            n += !unit || !nobody_left(m, u, s);
+            n += unit ? !nobody_left(m, u, s) : !m->unit[u].task[s].for_want; /* of all it is said at once how many */
             if (nobody_left(m, u, s))
                 continue; /* nothing would come of it */
             m->unit[u].task[s].attempts = 0;

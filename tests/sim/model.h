@@ -4,6 +4,7 @@
  * works by shifts, and everybody stays on the roster: copies, reviews, shifts and what tells hubs and teams apart are the checker's matter (checker.h). */
 #ifndef TESTS_SIM_MODEL_H
 #define TESTS_SIM_MODEL_H
+// clang-format off
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,7 @@ struct model {
     uint32_t units;
     struct m_unit {
         uint8_t state; /* 0 open, 1 done, 2 dropped, 3 cancelled */
-        struct { uint8_t state; uint32_t attempts; uint64_t holder; int64_t due_us; int route; uint64_t turn; bool dispatched; } task[MODEL_STATIONS];
+        struct { uint8_t state; uint32_t attempts; uint64_t holder; int64_t due_us; int route; uint64_t turn; bool dispatched, for_want; } task[MODEL_STATIONS];
     } unit[MODEL_UNITS_MAX + 1]; /* from 1 */
     uint64_t assignments, turns;
     struct { uint32_t unit, station, worker; uint8_t state; int why; int64_t due_us, given_us; bool back; } a[MODEL_ASSIGNMENTS_MAX + 1];
