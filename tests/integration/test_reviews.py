@@ -105,6 +105,8 @@ class Reviews(harness.Case):
         self.assertIn("a review sent it back", story)
         self.assertIn("reviews: write", story)
         self.assertIn("round: 2", story)
+        for line in ("verdict: reject", "reason: too short", "note: which sun\\?", "verdict: accept"):
+            self.assertRegex(story, rf"(?m)^ +{line}$")
 
     def test_an_author_does_not_review_and_what_is_rejected_to_the_last_goes_on_as_the_line_says(self):
         self.start(HUB, "the moon")
@@ -131,6 +133,9 @@ class Reviews(harness.Case):
                          [("The sun", "The sun", "accept", ""), ("moon", "Moon", "improve", '["title"]'), ("Stars", "Stars", "accept", "")])
         told = json.loads(self.world.sunline("--json", "unit", "show", "r/2").out)
         self.assertEqual(told["stations"][1]["assignments"][0]["changes"], {"title": ["moon", "Moon"]})
+        story = self.world.sunline("unit", "show", "r/2").out
+        for line in ("verdict: improve", "title: moon -> Moon"):
+            self.assertRegex(story, rf"(?m)^ +{line}$")
 
 
 if __name__ == "__main__":

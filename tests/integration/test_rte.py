@@ -12,7 +12,17 @@ import unittest
 import harness
 import sunline_wire as wire
 
-DATA = os.environ.get("SUNLINE_RTE", os.path.join(os.path.dirname(harness.TOP), "shared", "data", "rte"))
+
+
+def find_data():
+    """SUNLINE_RTE, else shared/data/rte in the tree or in a folder above it."""
+    above = harness.TOP
+    while not os.path.isfile(os.path.join(above, "shared", "data", "rte", "answers.csv")) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    return os.environ.get("SUNLINE_RTE", os.path.join(above, "shared", "data", "rte"))
+
+
+DATA = find_data()
 STATIONS = 10
 
 ROBOT = '''#!/usr/bin/python3

@@ -1,11 +1,12 @@
 /* The answers of 164 people to 800 sentence pairs (Snow et al. 2008), ten of them to each, and workers who come and answer again what they answered then.
- * SUNLINE_RTE, else ../shared/data/rte, says where the data is; without it the tests are skipped. */
+ * SUNLINE_RTE says where the data is, else it is looked for as shared/data/rte in this folder and in each above it; without it the tests are skipped. */
 #ifndef TESTS_UNIT_RTE_WORLD_H
 #define TESTS_UNIT_RTE_WORLD_H
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "proto/reader.h"
@@ -33,14 +34,32 @@ static inline uint32_t item_at(uint32_t item)
     return i;
 }
 
+/* Where gold.csv is; else the last place that was looked at. */
+static inline void find_data(char *dir, size_t size)
+{
+    char up[128] = "", path[512];
+    const char *told = getenv("SUNLINE_RTE");
+    snprintf(dir, size, "%s", told ? told : "");
+    for (unsigned levels = 0; !told && levels < 16; levels++) {
+        snprintf(dir, size, "%sshared/data/rte", up);
+        snprintf(path, sizeof path, "%s/gold.csv", dir);
+        FILE *f = fopen(path, "re");
+        if (f) {
+            fclose(f);
+            return;
+        }
+        strcat(up, "../");
+    }
+}
+
 static inline int read_data(void **state)
 {
     (void)state;
-    const char *dir = getenv("SUNLINE_RTE");
-    char path[512];
+    char path[512], dir[256];
+    find_data(dir, sizeof dir);
     unsigned item, answer;
     char worker[64], line[256];
-    snprintf(path, sizeof path, "%s/gold.csv", dir ? dir : "../shared/data/rte");
+    snprintf(path, sizeof path, "%s/gold.csv", dir);
     FILE *f = fopen(path, "re");
     if (!f)
         return 0;
@@ -50,7 +69,7 @@ static inline int read_data(void **state)
             rte.gold[rte.items++] = (uint8_t)answer;
         }
     fclose(f);
-    snprintf(path, sizeof path, "%s/answers.csv", dir ? dir : "../shared/data/rte");
+    snprintf(path, sizeof path, "%s/answers.csv", dir);
     f = fopen(path, "re");
     if (!f)
         return 0;

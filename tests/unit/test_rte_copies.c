@@ -1,6 +1,6 @@
 /* Real answers through a station with copies: 800 sentence pairs, each answered by ten of 164 people (Snow et al. 2008). Every worker answers what he
  * answered then and declines what he never saw; the outcome of each item must be the majority of its ten answers, counted here directly, in
- * whatever order the workers come. SUNLINE_RTE, else ../shared/data/rte, says where the data is; without it this test is skipped. */
+ * whatever order the workers come. rte_world.h says where the data is looked for; without it this test is skipped. */
 #include "tests/unit/rte_world.h"
 
 #define ORDERS 10

@@ -112,8 +112,12 @@ static void no_worse_than_the_majority_with_fewer_answers(void **state)
         all.worse += s.worse;
         all.answers += s.answers;
     }
-    printf("  all: %.4f right with %.2f answers an item; majority %.4f with 10\n", all.right / (SPLITS * CONTROL),
-           all.answers / (SPLITS * CONTROL), all.majority / (SPLITS * CONTROL));
+    /* The parts overlap: together they say no more than the items that there are. */
+    double low, high, mlow, mhigh, right = all.right / (SPLITS * CONTROL), majority = all.majority / (SPLITS * CONTROL);
+    interval(right * ITEMS, ITEMS, &low, &high);
+    interval(majority * ITEMS, ITEMS, &mlow, &mhigh);
+    printf("  all: %.4f right (%.4f to %.4f) with %.2f answers an item; majority %.4f (%.4f to %.4f) with 10\n", right,
+           low, high, all.answers / (SPLITS * CONTROL), majority, mlow, mhigh);
     assert_true(all.worse - all.better <= 1.96 * sqrt(all.better + all.worse) + 1);
     assert_true(all.answers < 0.7 * 10 * SPLITS * CONTROL);
 }
