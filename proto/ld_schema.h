@@ -2,7 +2,6 @@
  * them, the YAML front-end reads scalars by them, and a test holds docs/line-files.md against them. A new key is a row here. */
 #ifndef SUNLINE_LD_SCHEMA_H
 #define SUNLINE_LD_SCHEMA_H
-// clang-format off
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -3,7 +3,6 @@
  * Pure: no I/O, no clock, deterministic. One allocation arena a line; immutable once compiled, so any thread may read it. */
 #ifndef SUNLINE_LINEDEF_H
 #define SUNLINE_LINEDEF_H
-// clang-format off
 #include "proto/codec.h"
 
 enum ld_type { LD_TEXT, LD_GENERAL, LD_EMAIL, LD_URL, LD_NUMBER, LD_DATE, LD_TIME, LD_DATETIME, LD_PHONE,      /* input and form */

@@ -15,7 +15,6 @@
  *         1 u8, run u32, first assignment u64                                nothing: the ASSIGN segment has control tasks, so that it goes with its run */
 #ifndef SUNLINE_ENGINE_GOLD_H
 #define SUNLINE_ENGINE_GOLD_H
-// clang-format off
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -7,7 +7,6 @@
  * process ends without a reply. So only the world's mistakes need handling on the way. Commands check first, then change. */
 #ifndef SUNLINE_ENGINE_INTERNAL_H
 #define SUNLINE_ENGINE_INTERNAL_H
-// clang-format off
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>

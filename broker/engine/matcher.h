@@ -2,7 +2,6 @@
  * docs/adr/0013-matching.md. */
 #ifndef SUNLINE_MATCHER_H
 #define SUNLINE_MATCHER_H
-// clang-format off
 #include "broker/engine/order.h"
 #include "proto/linedef.h"
 

@@ -59,7 +59,6 @@
  * the step from the old one (upgrade.c); keep a store made by each released version in the tests. */
 #ifndef SUNLINE_ENGINE_RECORDS_H
 #define SUNLINE_ENGINE_RECORDS_H
-// clang-format off
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* A worker's standing at a station: may he be given its tasks? Kept beside what is measured of him there (repute.h), in the same record. */
 #ifndef SUNLINE_ENGINE_STANDING_H
 #define SUNLINE_ENGINE_STANDING_H
-// clang-format off
 #include "broker/engine/repute.h"
 #include "broker/store/store.h"
 #include "proto/limits.h"

@@ -2,7 +2,6 @@
  * the end. */
 #ifndef TESTS_SIM_CHECKER_MODEL_H
 #define TESTS_SIM_CHECKER_MODEL_H
-// clang-format off
 #include "tests/sim/checker.h"
 
 /* The numbers are those of PROTOCOL.md, section 4. */

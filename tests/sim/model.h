@@ -4,7 +4,6 @@
  * works by shifts, and everybody stays on the roster: copies, reviews, shifts and what tells hubs and teams apart are the checker's matter (checker.h). */
 #ifndef TESTS_SIM_MODEL_H
 #define TESTS_SIM_MODEL_H
-// clang-format off
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
