@@ -96,11 +96,11 @@ void delay_tick(struct engine *e)
         enum store_rc rc = store_cursor_open(e->t, TABLE_DELAY, &c);
         if (rc == STORE_OK)
             rc = store_seek(&c, "", 0);
-        if (rc == STORE_OK) {
+        if (rc == STORE_OK && c.key.n == sizeof k) {
             memcpy(k, c.key.p, sizeof k);
             memcpy(b, c.val.p, n = c.val.n);
-        } else {
-            fail(e, rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc);
+        } else { /* under another key it would stand there, and be due, for ever */
+            fail(e, rc == STORE_NOT_FOUND || rc == STORE_OK ? STORE_CORRUPT : rc);
         }
         store_cursor_close(&c);
         if (e->rc)
