@@ -12,7 +12,6 @@
  * Other files tell what happened by the repute_* functions; each takes the station where the worker did the work, and his number. */
 #ifndef SUNLINE_ENGINE_REPUTE_H
 #define SUNLINE_ENGINE_REPUTE_H
-// clang-format off
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,6 @@
 /* The skills of a worker that count at this moment, each with its source. */
 #ifndef SUNLINE_ENGINE_SKILLS_H
 #define SUNLINE_ENGINE_SKILLS_H
-// clang-format off
 #include "proto/codec.h"
 
 struct engine;

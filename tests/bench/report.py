@@ -181,10 +181,10 @@ def headroom(need, workers, lives, what):
 
 def carries(part):
     """What one broker carries for the million workers, and the headroom."""
-    need, large, real = part["needed_per_s"], part["large"], part["real"]
-    return (f"**What one broker carries.** A million workers who do a task a minute, three answers to each, are {number(need)} answers a second. "
-            + headroom(need, 1e6, large["copies_1000"], "With three copies of each task") + " "
-            + headroom(need, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
+    tasks, need, large, real = part["tasks_per_s"], part["needed_per_s"], part["large"], part["real"]
+    return (f"**What one broker carries.** A million workers, a task a minute for each of them, are {number(tasks)} tasks a second, and with three copies of each {number(need)} answers. "
+            + headroom(need, 1e6, large["copies_1000"], "With three copies") + " "
+            + headroom(tasks, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
             + f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores; "
             "what the wire costs the broker stands in the cost model.")
 
