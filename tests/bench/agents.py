@@ -118,6 +118,12 @@ def people_work(hubs, workers, data_of, put, wait):
             "people_took_s": round(took, 2), "people_off_shift_given": off}
 
 
+def cpu_s(pid):
+    """What all its threads ran so far, in the kernel too."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(build, base, hubs=200, workers=5000, seconds=6):
     """The figures, as a dict. Everything that was started is ended."""
     build = pathlib.Path(build).resolve()
@@ -176,17 +182,17 @@ def measure(build, base, hubs=200, workers=5000, seconds=6):
                 f.write("text\n" + "a few words to count\n" * ROWS)
             importing = subprocess.Popen([*cli, "run", "start", "counted", "--name", "r", "--input", str(rows)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             wait("the first results", lambda: figures()["results_total"] > before_robots + 1000)
-            at, first = time.monotonic(), figures()["results_total"]
+            at, first, ran = time.monotonic(), figures()["results_total"], cpu_s(broker.process.pid)
             time.sleep(seconds)
             last = figures()["results_total"]
-            took, lives = time.monotonic() - at, last - first
+            took, lives, ran = time.monotonic() - at, last - first, cpu_s(broker.process.pid) - ran
             if last - before_robots >= ROWS:
                 raise SystemExit("real agents: the import is too short for what they do")
             importing.kill()
             importing.wait()
             each = sorted(rss_bytes(a.pid) for a in agents)
             return {**people, "agents": hubs, "connected": now["hubs_connected"], "registered": registered, "signed_in_s": round(signed_in, 2),
-                    "rss_mb": round(rss / 1048576), "bytes_a_worker": round((rss - before) / registered), "lives_per_s": round(lives / took),
+                    "rss_mb": round(rss / 1048576), "bytes_a_worker": round((rss - before) / registered), "lives_per_s": round(lives / took), "broker_cpu_us": round(ran / lives * 1e6, 1),
                     "agent_rss_mb": round(each[len(each) // 2] / 1048576, 1), "cores": os.cpu_count()}
         finally:
             for a in agents:

@@ -2,6 +2,7 @@
 
 The way: at 200 tasks a second, from when the producer sends a task until it has the acknowledgement, walked backwards: who woke the producer, who had woken that one, and so
 on. Each is a hand-over. Who sleeps and is woken by no thread of these waits for the disk.
+The servers' data lie in memory, so that it is the way between threads alone that is seen: what the disk takes stands among the limits.
 The threads: at window 1, how often a life wakes each, how long it then waits for a processor, and how long it runs."""
 import bisect
 import collections
@@ -24,6 +25,7 @@ LINE = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):\s+sched:(sched_\w+):\s+(.*)$")
 WOKEN = re.compile(r"comm=.* pid=(\d+) prio=")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
 ZEROMQ = "ZMQbg/IO"
+MEMORY = pathlib.Path("/dev/shm")
 SECONDS = 3              # of each run: perf keeps all of it
 LONGEST = 40             # hand-overs; a way that does not come to its beginning by then is given up
 
@@ -188,7 +190,7 @@ def alone(o):
     rows, missing = [], {}
     for kind in [servers.Sunline] if o.alone else [servers.Sunline, servers.Beanstalkd]:
         def work():
-            with kind(o.build, o.base) as s, tempfile.TemporaryDirectory(prefix="bench-perf-", dir="/dev/shm") as d:  # what perf writes is not the disk's burden
+            with kind(o.build, MEMORY) as s, tempfile.TemporaryDirectory(prefix="bench-perf-", dir=MEMORY) as d:
                 return measure(o, s, pathlib.Path(d))
         rows.append(unless_missing(missing, f"{kind.name} ({kind.mode}), from thread to thread", work))
     return {"rows": [r for r in rows if r], "missing": missing}

@@ -185,12 +185,12 @@ def carries(part):
     return (f"**What one broker carries.** A million workers, a task a minute for each of them, are {number(tasks)} tasks a second, and with three copies of each {number(need)} answers. "
             + headroom(need, 1e6, large["copies_1000"], "With three copies") + " "
             + headroom(tasks, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
-            + f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores; "
-            "what the wire costs the broker stands in the cost model.")
+            + f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores. "
+            f"One took {real['broker_cpu_us']:.1f} us of all threads of the broker, so {number(need)} a second over the wire keep {need * real['broker_cpu_us'] / 1e6:.1f} cores busy, agents aside.")
 
 
 def workers(part):
-    text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "holds" if r["holds"] else "**missed**"] for r in part["rows"]])
+    text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "**missed**" if not r["holds"] else "holds" if r["limit"] else "-"] for r in part["rows"]])
     note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile."
     return text + "\n\n" + carries(part) + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 

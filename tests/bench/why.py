@@ -17,6 +17,10 @@ def of_the_disk(row):
     return f" The disk alone takes {number(row['commit_disk'])} us of a life for what its commit writes, in one write and one sync."
 
 
+def from_thread_to_thread(result):
+    return handovers.sentence(result["alone"]) if result.get("alone", {}).get("rows") else ""
+
+
 def life(result):
     rows = {r["window"]: r for r in budget.budget(result)["rows"]}
     for r in result["life"]["ratios"]:
@@ -30,8 +34,9 @@ def life(result):
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(peer_us)} us.")
         if r["peer"] == "beanstalkd":
             text += " Our life passes from process to thread to thread to process four times, where beanstalkd reads, writes and answers in one thread."
-            text += handovers.sentence(result["alone"]) if result.get("alone", {}).get("rows") else ""
-        if r["window"] > 1:
+        if r["window"] == 1:
+            text += from_thread_to_thread(result)
+        else:
             text += f" To reach the goal a life would have to take {number(peer_us / goal)} us."
         yield text + of_the_disk(rows[r["window"]])
 
@@ -46,7 +51,7 @@ def latency(result):
     if "commit_ms" in ours:
         text += (f" At this rate our commit takes {number(median(ours, 'commit_ms') * 1e3)} us, one write and one sync, as beanstalkd's, and the engine before it {number(median(ours, 'engine_ms') * 1e3)}; "
                  "the rest is the way from process to thread to thread to process and back, of threads that all sleep. ZeroMQ's echo alone, one message at a time, stands among the limits.")
-    yield text
+    yield text + from_thread_to_thread(result)
 
 
 def depth(result):
