@@ -245,11 +245,14 @@ static bool wait_for(struct committer *c, uint32_t more, int64_t wait_us)
     uint64_t bytes;
     inbox_used(c->o.inbox, &waiting, &bytes);
     uint32_t enough = waiting + more;
-    if (!serve(c, enough, clock_boot_us() + wait_us)) {
-        return inbox_gather(c->o.inbox, more, wait_us);
-    }
+    int64_t until_us = clock_boot_us() + wait_us;
+    bool served = serve(c, enough, until_us);
+    int64_t left_us = until_us - clock_boot_us();
     inbox_used(c->o.inbox, &waiting, &bytes);
-    return waiting >= enough;
+    if (served || waiting >= enough || left_us <= 0) {
+        return waiting >= enough;
+    }
+    return inbox_gather(c->o.inbox, enough - waiting, left_us);
 }
 
 static void hand_over(struct committer *c, struct parcel *p)

@@ -225,7 +225,7 @@ bool inbox_holds(struct inbox *b, uint32_t messages)
 {
     pthread_mutex_lock(&b->lock);
     const struct gathered *g = &b->now;
-    bool holds = g->items.count >= messages || g->tick || g->stop || g->settle || g->lead;
+    bool holds = g->items.count >= messages || g->tick || g->stop || g->settle || g->lead || (messages > 1 && g->crowded);
     pthread_mutex_unlock(&b->lock);
     return holds;
 }
@@ -237,7 +237,7 @@ bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us)
     int rc = 0;
     b->enough = b->now.items.count + more;
     while (b->now.items.count < b->enough && !b->now.tick && !b->now.stop && !b->now.crowded && !b->now.settle &&
-           rc == 0) {
+           !b->now.lead && rc == 0) {
         rc = pthread_cond_timedwait(&b->came, &b->lock, &until);
     }
     bool enough = b->now.items.count >= b->enough;

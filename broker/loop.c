@@ -520,9 +520,12 @@ static bool serve(void *arg, int64_t wait_us)
     return turn(l, wait_us, &signalled) == 0 && !signalled && l->polled_us >= l->busy_until_us;
 }
 
+/* Who calls has just emptied the inbox; and this may swallow the wake that says so. */
 static void deliver_now(void *arg)
 {
-    deliver(arg, clock_boot_us());
+    struct loop *l = arg;
+    l->crowded = false;
+    deliver(l, clock_boot_us());
 }
 
 /* There is so little to do that the committer does all of it sooner. */

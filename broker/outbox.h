@@ -1,9 +1,9 @@
-/* What goes back to the thread that owns the sockets: parcels of frames to send, from the committer, the reader and the
+/* What goes back to whoever is at the sockets (leader.h): parcels of frames to send, from the committer, the reader and the
  * publisher.
  *
  * Each of these has a small fixed pool of parcels and waits when all are under way: so a fast producer is held back by
- * the sockets' thread, and memory is bounded. The thread of the sockets never waits: it takes all that is there when
- * the eventfd wakes it, and gives parcels back. */
+ * the sockets, and memory is bounded. Who is at the sockets never waits for a parcel: he takes all that is there when
+ * the eventfd wakes him, and gives parcels back. */
 #ifndef SUNLINE_BROKER_OUTBOX_H
 #define SUNLINE_BROKER_OUTBOX_H
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* What the loop is made of; for loop.c, intake.c and delivery.c only. One thread, that of the sockets, owns all
- * of it. */
+/* What the loop is made of; for loop.c, intake.c and delivery.c only. Whoever leads (leader.h)
+ * owns all of it. */
 #ifndef SUNLINE_BROKER_PARTS_H
 #define SUNLINE_BROKER_PARTS_H
 #include "broker/clock.h"

@@ -1,5 +1,5 @@
 /* The transport: two ROUTER sockets (clients, agents) and an XPUB (events). It moves bytes and knows who a peer is; it
- * knows no message, no engine, no store. One thread owns it.
+ * knows no message, no engine, no store. Whoever leads (leader.h) owns it.
  *
  * A message of a peer is exactly one frame (behind the routing id that ZeroMQ puts before it). Nothing here waits: what
  * cannot be sent now, because the peer is gone or does not read, is dropped and counted; every part of the protocol

@@ -35,7 +35,8 @@ int settle_replay(struct store *s)
     return rc == WAL_IS_DAMAGED ? MDB_CORRUPTED : rc;
 }
 
-/* LMDB tells nobody how many pages a transaction has changed. Two may share a bit: of 16,384 some 6% are not counted. */
+/* LMDB tells nobody how many pages a transaction has changed. Two may share a bit (of 16,384 some 6% do), and an address
+ * of the store's page size may hold parts of two. PAGES_A_PAGE leaves room for both. */
 void settle_touch(struct store *s, const void *record)
 {
     uint64_t page = (uintptr_t)record / s->page_bytes * 0x9E3779B97F4A7C15ull >> 32;
@@ -81,6 +82,7 @@ int settle_commit(struct store *s)
         return rc;
     }
     wal_reset(&s->wal);
+    settle_untouched(s);
     atomic_store(&s->settled, atomic_load(&s->batches));
     settle_tell(s);
     s->settled_at_us = store_now_us();
@@ -100,11 +102,9 @@ static bool pending(const struct store *s)
     return atomic_load(&s->batches) != atomic_load(&s->settled);
 }
 
-/* Each change copies a page at most, and mostly one that another has copied; the branches above are few. */
 uint64_t settle_growth_bytes(const struct store *s)
 {
-    uint64_t pages = (uint64_t)s->pages * PAGES_A_PAGE, changes = s->wal.changes;
-    return (pages < changes ? pages : changes) * s->page_bytes;
+    return (uint64_t)s->pages * PAGES_A_PAGE * s->page_bytes;
 }
 
 bool settle_needed(const struct store *s)

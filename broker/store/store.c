@@ -116,8 +116,12 @@ static enum store_rc take_lock(struct store *s, const char *dir, char *text, siz
 static enum store_rc check_not_lost(const struct store *s, const char *dir, char *text, size_t size)
 {
     struct stat data, lock;
-    bool none = fstatat(s->dir_fd, "data.mdb", &data, 0) != 0 || data.st_size == 0;
-    if (!none)
+    int rc = fstatat(s->dir_fd, "data.mdb", &data, 0);
+    if (rc != 0 && errno != ENOENT) {
+        store_say(text, size, "%s/data.mdb: %s", dir, strerror(errno));
+        return STORE_IO;
+    }
+    if (rc == 0 && data.st_size > 0)
         return STORE_OK;
     if (s->read_only) {
         store_say(text, size, "%s: there is no store here", dir);

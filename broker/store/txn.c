@@ -369,8 +369,10 @@ void store_abort(struct store_txn **tp)
         if (t->changed || t->broken) { /* txn_have_writer does the batches before it again */
             mdb_txn_abort(t->mt);
             t->mt = NULL;
-            if (s->wal.at == 0)
+            if (s->wal.at == 0) {
                 wal_reset(&s->wal);
+                settle_untouched(s);
+            }
         }
         return;
     }

@@ -266,7 +266,12 @@ int wal_open(struct wal *w, int dir_fd, uint64_t bytes, uint64_t salt, bool read
     int fd = openat(dir_fd, WAL_FILE, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? WAL_IS_GONE : errno;
-    if (fstat(fd, &st) != 0 || (uint64_t)st.st_size < bytes) {
+    if (fstat(fd, &st) != 0) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    if ((uint64_t)st.st_size < bytes) {
         close(fd);
         return WAL_IS_GONE;
     }
