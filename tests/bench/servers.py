@@ -34,6 +34,13 @@ def find(program, *more):
     raise Missing(f"there is no {program}")
 
 
+def runs(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Server:
     name, mode, client, variant, durable = "", "", "", "", True
     user = None                # whom it must run as, if we are root
@@ -120,6 +127,9 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        end = time.monotonic() + 10
+        while any(map(runs, pids[1:])) and time.monotonic() < end:  # PostgreSQL does not start again beside one of its children
+            time.sleep(0.002)
         self.process = None
 
     def __enter__(self):
