@@ -20,7 +20,7 @@ import servers
 from clients import command, unless_missing
 from figures import number, table
 
-EVENTS = "sched:sched_wakeup,sched:sched_switch"
+EVENTS = "sched:sched_waking,sched:sched_switch"
 LINE = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):\s+sched:(sched_\w+):\s+(.*)$")
 WOKEN = re.compile(r"comm=.* pid=(\d+) prio=")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
@@ -85,7 +85,7 @@ class Schedule:
             if not m:
                 continue
             when = int(m.group(2)) * 1e6 + int(m.group(3)) / 1e3
-            if m.group(4) == "sched_wakeup":
+            if m.group(4) == "sched_waking":
                 woken = int(WOKEN.search(m.group(5)).group(1))
                 if woken in known:
                     self.woken[woken].append((when, int(m.group(1))))
