@@ -225,7 +225,8 @@ bool inbox_holds(struct inbox *b, uint32_t messages)
 {
     pthread_mutex_lock(&b->lock);
     const struct gathered *g = &b->now;
-    bool holds = g->items.count >= messages || g->tick || g->stop || g->settle || g->lead || (messages > 1 && g->crowded);
+    bool holds =
+        g->items.count >= messages || g->tick || g->stop || g->settle || g->lead || (messages > 1 && g->crowded);
     pthread_mutex_unlock(&b->lock);
     return holds;
 }

@@ -93,6 +93,8 @@ static void open_fails_over(struct world *w, const struct how *h, struct store_o
             assert_null(w->s);
             if (w->text[0] == '\0')
                 fail_msg("%s failed without a word", call);
+            if (there && h->whose <= KERNEL_TWICE && rc == STORE_CORRUPT)
+                fail_msg("%s failed, and that was told as damage: %s", call, w->text);
             failures++;
         } else if (there) {
             expect_some(w, there);
