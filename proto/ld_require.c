@@ -119,6 +119,14 @@ void ld_require(struct ld_build *b, struct slr r, struct ld_station *s)
                       "newcomers that are refused can never be measured at this station: refuse goes with 'of: all'");
 }
 
+/* So many things at least a window holds, once it is full, of those that come `d` at once. A part of it takes more until it has an eighth of `last`, and the
+ * oldest part goes before more than `last` would be held, however few are left then. */
+static uint32_t sure_of(uint32_t last, uint32_t d)
+{
+    uint32_t room = (last + 7) / 8, part = (room + d - 1) / d * d;
+    return d > last ? d : last / d * d + d - part;
+}
+
 void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
 {
     if (!r.p || s->require.of_all || !s->require.count)
@@ -135,6 +143,11 @@ void ld_require_check(struct ld_build *b, struct slr r, struct ld_station *s)
         if ((m == LD_WON || m == LD_BEATEN) && s->type != LD_TOURNAMENT)
             ld_problem_at(b, r, "require", m == LD_WON ? "won" : "beaten",
                           "it is never measured here: the station is no tournament (or ask 'of: all')");
+        if (m == LD_BEATEN && s->type == LD_TOURNAMENT && s->copies.max > 1 &&
+            s->require.after > sure_of(s->window_last, s->copies.max - 1))
+            ld_problem_at(b, r, "require", "beaten",
+                          "each tournament counts all its other contestants at once, and of those the window is not "
+                          "sure to hold so many as 'after' asks for: nobody would ever be measured");
         if (m == LD_AGREEMENT &&
             ((s->copies.method != LD_PLURALITY && s->copies.method != LD_POSTERIOR) || s->copies.max < 2))
             ld_problem_at(

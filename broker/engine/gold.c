@@ -25,6 +25,18 @@ static void seen_key(uint8_t *k, uint32_t worker, uint32_t key, uint64_t digest)
     key_u64(key_u32(key_u32(key_u8(k, 0), worker), key), digest);
 }
 
+/* What is known of a control task and a worker; `k` becomes the key of the row that says so. */
+enum seen { NEVER, UNBEGUN, HANDED, SEEN };
+
+static enum seen seen(struct engine *e, uint8_t k[SEEN_KEY], uint32_t worker, uint32_t key, uint64_t digest)
+{
+    struct store_val v;
+    seen_key(k, worker, key, digest);
+    if (!e_get(e, TABLE_GOLD, k, SEEN_KEY, &v))
+        return NEVER;
+    return !v.n ? HANDED : *(const char *)v.p == 'u' ? UNBEGUN : SEEN;
+}
+
 static uint32_t common(uint32_t a, uint32_t b)
 {
     return b ? common(b, a % b) : a;
@@ -43,11 +55,10 @@ static uint32_t next_row(struct engine *e, const struct station *st, const struc
     for (uint32_t i = 0; i < n && !e->rc; i++) {
         uint32_t row = (uint32_t)((start + (r->golds + i) % n * (uint64_t)step) % n);
         uint8_t k[SEEN_KEY];
-        struct store_val v;
-        seen_key(k, r->worker, r->key, g->digest[row]);
-        if (!e_get(e, TABLE_GOLD, k, sizeof k, &v))
+        enum seen how = seen(e, k, r->worker, r->key, g->digest[row]);
+        if (how == NEVER)
             return row;
-        if (v.n && unbegun == UINT32_MAX)
+        if (how == UNBEGUN && unbegun == UINT32_MAX)
             unbegun = row;
     }
     return unbegun;
@@ -82,17 +93,33 @@ bool gold_take(struct engine *e, struct rq *q, struct worker *w, struct pick *ou
     return !e->rc;
 }
 
-void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no)
+static enum seen seen_of(struct engine *e, const struct aseg *s, uint64_t no, uint8_t k[SEEN_KEY])
 {
     const struct aentry *a = &s->e[no - s->first];
+    return seen(e, k, a->worker, s->st->key, s->st->def->gold.digest[a->unit - GOLD_UNIT]);
+}
+
+void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no)
+{
     uint8_t k[SEEN_KEY];
-    struct repute *r = repute_of(e, a->worker, s->st->key);
-    if (!r)
+    struct repute *r;
+    if (seen_of(e, s, no, k) == SEEN || !(r = repute_of(e, s->e[no - s->first].worker, s->st->key)))
         return;
-    seen_key(k, a->worker, s->st->key, s->st->def->gold.digest[a->unit - GOLD_UNIT]);
     e_put(e, TABLE_GOLD, k, sizeof k, "u", 1);
     r->golds -= r->golds > 0;
     r->gold_dry = 0;
+    r->dirty = true;
+}
+
+void gold_seen(struct engine *e, const struct aseg *s, uint64_t no)
+{
+    uint8_t k[SEEN_KEY];
+    enum seen how = seen_of(e, s, no, k);
+    struct repute *r;
+    if (how == SEEN || !(r = repute_of(e, s->e[no - s->first].worker, s->st->key)))
+        return;
+    e_put(e, TABLE_GOLD, k, sizeof k, "s", 1);
+    r->golds += how == UNBEGUN;
     r->dirty = true;
 }
 
@@ -174,16 +201,24 @@ static void begin_anew(struct engine *e, uint32_t worker, uint32_t key)
     r->dirty = true;
 }
 
-/* To the station that trains; one who has not seen so few of its control tasks that he could not come back is suspended. */
+/* Are there so many of its control tasks that he has not seen? What it showed in other versions is not among them. */
+static bool has_left(struct engine *e, const struct station *st, uint32_t worker, uint32_t wanted)
+{
+    const struct ld_gold *g = &st->def->gold;
+    uint32_t n = 0;
+    uint8_t k[SEEN_KEY];
+    for (uint32_t row = 0; row < g->row_count && n < wanted && !e->rc; row++)
+        n += seen(e, k, worker, st->key, g->digest[row]) <= UNBEGUN;
+    return n >= wanted;
+}
+
+/* To the station that trains; who has too few of its control tasks left unseen to come back is suspended instead. */
 static void train(struct engine *e, struct worker *w, const struct station *s, const struct ld_gold_rule *rule,
                   const char *why, size_t n)
 {
     const struct station *at = e->station[s->line->version[s->version - 1].first_station - 1 + (uint32_t)rule->at];
-    const struct repute *r = repute_of(e, w->id, at->key);
     static const char none_left[] = "too few control tasks are left to train with";
-    if (!r)
-        return;
-    if (r->golds + rule->after > at->def->gold.row_count) {
+    if (!has_left(e, at, w->id, rule->after)) {
         standing_set(e, w, s->key, STANDING_BY_RULE, none_left, sizeof none_left - 1);
         return;
     }

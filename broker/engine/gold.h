@@ -8,10 +8,10 @@
  *   when    one of `every` assignments of a worker at the station (by name): of each `every` of his, at a place that a hash tells which knows the
  *           answers, so that nobody who does not know them can count. Instead of a task that is ready there
  *   which   in an order of his own; never one that showed him the same before, in whatever version of the line. One that his agent had and he did not begin comes
- *           again only when he has seen all others
+ *           again only when he has seen all others, unless his agent tells later that he has
  *   what    the frame is that of a task: the same values, attempt 1, a number in order
  *
- *   GOLD  0 u8, worker u32, station key u32, digest u64 (of what is shown)   nothing: it was handed to him; "u": it was, and he did not begin it
+ *   GOLD  0 u8, worker u32, station key u32, digest u64 (of what is shown)   nothing: it was handed to him; "u": it was, and he did not begin it; "s": so it seemed, and he has seen it
  *         1 u8, run u32, first assignment u64                                nothing: the ASSIGN segment has control tasks, so that it goes with its run */
 #ifndef SUNLINE_ENGINE_GOLD_H
 #define SUNLINE_ENGINE_GOLD_H
@@ -35,5 +35,6 @@ void gold_handed(struct engine *e, const struct station *st, uint32_t worker);  
 void gold_show(const struct station *st, uint64_t unit, struct slp_buf *b);
 void gold_segment(struct engine *e, const struct aseg *s);                          /* a new one: remember it if there are any in it */
 void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no); /* it ended before he began it: he may get it when he has seen all others */
+void gold_seen(struct engine *e, const struct aseg *s, uint64_t no);   /* it has ended, and a word of him comes that he began it: he never gets it again */
 void gold_judge(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *values);
 #endif

@@ -348,6 +348,15 @@ static int64_t lease_left(const struct engine *e, const struct aentry *a)
     return a->due_us > e->now_us ? a->due_us - e->now_us : 0;
 }
 
+/* What does not count any more may still tell that he has seen a control task: all but that it is given back. */
+static enum slp_code stale(struct engine *e, const struct aseg *s, uint64_t no, uint64_t act)
+{
+    const struct aentry *a = &s->e[no - s->first];
+    if (a->state == ASSIGN_RETURNED && is_gold(a->unit) && act != ACT_RELEASE)
+        gold_seen(e, s, no);
+    return SLP_E_STALE;
+}
+
 static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_act *it, int64_t *lease_us)
 {
     enum slp_code code;
@@ -361,8 +370,8 @@ static enum slp_code act(struct engine *e, struct hub *h, const struct slp_item_
     struct aentry *a = assign_entry(s, no);
     switch ((enum verdict)act_matrix[it->act][a->state]) {
     case BAD: return SLP_E_BAD_STATE;
-    case STALE_: return SLP_E_STALE;
-    case SAME: return a->why == act_why[it->act] ? SLP_E_DUPLICATE : SLP_E_STALE;
+    case STALE_: return stale(e, s, no, it->act);
+    case SAME: return a->why == act_why[it->act] ? SLP_E_DUPLICATE : stale(e, s, no, it->act);
     case AGAIN: *lease_us = lease_left(e, a); return SLP_E_DUPLICATE;
     case GO: break;
     }
@@ -518,6 +527,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     a->active_us = it->active_us;
     enum assign_state end = taken ? ASSIGN_COUNTED : ASSIGN_LATE;
     if (a->state == ASSIGN_RETURNED) {
+        if (gold)
+            gold_seen(e, s, no);
         a->state = (uint8_t)end;
         a->ended_wall_us = e->wall_us;
         assign_dirty(e, s);

@@ -65,6 +65,17 @@ static void given(struct checker *c, const struct fact *f)
     ck_assignment_made(c, f, r, s, 0);
 }
 
+/* A word of him that he has seen it, though it was taken for unbegun: it never comes to him again, whatever befalls another assignment of it. */
+static void known(struct checker *c, const struct ck_assignment *a)
+{
+    const struct ck_station *s = ck_get(&c->stations, a->station);
+    struct ck_gold *g = s ? gold_of(c, s, a->worker) : NULL;
+    if (g) {
+        g->known |= 1ull << (a->unit - GOLD_UNIT);
+        g->seen |= g->known;
+    }
+}
+
 static void moved(struct checker *c, const struct fact *f, struct ck_assignment *a)
 {
     struct ck_run *r = ck_get(&c->runs, a->run);
@@ -85,8 +96,9 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
         a->why = (uint8_t)f->why;
         if (!begun && f->why != 4 && f->why != 6 && f->why != 9) { /* he did not begin it: it may come to him again */
             const struct ck_station *s = ck_get(&c->stations, a->station);
-            if (s)
-                gold_of(c, s, a->worker)->seen &= ~(1ull << (a->unit - GOLD_UNIT));
+            struct ck_gold *g = s ? gold_of(c, s, a->worker) : NULL;
+            if (g)
+                g->seen &= ~(1ull << (a->unit - GOLD_UNIT)) | g->known;
         }
         break;
     default:
@@ -94,6 +106,7 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
             ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": result %" PRIu64 " follows %" PRIu64, f->seq, f->result,
                        c->newest_result);
         c->newest_result = f->result;
+        known(c, a);
         if (a->state <= CK_BEGUN)
             ck_limit_over(c, f, a, true);
         ck_move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED,
@@ -131,6 +144,8 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
 {
     static const uint8_t ends[] = { [2] = 3, [3] = 4, [4] = 6, [5] = 9 };
     uint32_t want = OK_;
+    if (f->code == STALE && f->act != 2) /* all but that it is given back */
+        known(c, a);
     if (a->judged == c->step)
         return;
     if (a->worker != f->worker || a->hub != ck_hub_of(c, f->session))

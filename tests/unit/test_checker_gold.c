@@ -32,6 +32,26 @@ static void a_control_task_that_comes_twice_is_not_for_this_worker(void **state)
     judged(&h, NOT_ELIGIBLE);
 }
 
+/* By a result, or a start that is refused. */
+static void a_control_task_that_came_back_unbegun_and_was_seen_all_the_same_is_not_for_this_worker(void **state)
+{
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        struct history h = with_control_tasks();
+        give_control(&h, 1, 1);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 8);
+        STEP(&h);
+        FEED(&h, .kind = FACT_ACT, .act = answered ? 6 : 0, .assignment = 1, .worker = ANNA, .session = SESSION,
+             .code = answered ? 0 : 32);
+        if (answered)
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+        STEP(&h);
+        assert_int_equal(checker_total(h.c), 0);
+        give_control(&h, 2, 1);
+        judged(&h, NOT_ELIGIBLE);
+    }
+}
+
 static void more_control_tasks_than_one_of_so_many_are_asked_too_much(void **state)
 {
     (void)state;
@@ -89,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
+        cmocka_unit_test(a_control_task_that_came_back_unbegun_and_was_seen_all_the_same_is_not_for_this_worker),
         cmocka_unit_test(more_control_tasks_than_one_of_so_many_are_asked_too_much),
         cmocka_unit_test(an_answer_to_a_control_task_that_is_late_is_a_wrong_state),
         cmocka_unit_test(an_answer_to_a_control_task_is_late_once_its_run_ended_in_the_same_frame),

@@ -583,6 +583,27 @@ static void who_won_too_seldom_enters_no_more(void **state)
     world_end(&s.w);
 }
 
+static void who_won_too_seldom_is_kept_out_of_other_lines_that_ask_so(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_after_duels(&s);
+    static const char *const asks[] = { "{won: '> 0', after: 8, of: all}", "{beaten: '>= 0.5', after: 8, of: all}" };
+    for (unsigned i = 0; i < 2; i++) {
+        char yaml[500];
+        snprintf(yaml, sizeof yaml,
+                 "line: other\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    require: %s\n"
+                 "    form: {fields: [{name: answer, type: text}]}\n",
+                 asks[i]);
+        world_line(&s.w, yaml);
+        world_put(&s.w, world_run(&s.w, "other", i ? "second" : "first"), 1);
+        world_tick(&s.w);
+        assert_int_equal(given(&s, 1).assignment, 0);
+        assert_int_not_equal(given(&s, 0).assignment, 0);
+    }
+    world_end(&s.w);
+}
+
 static void who_won_is_preferred_to_whom_he_beat(void **state)
 {
     struct world_scene s;
@@ -679,6 +700,7 @@ int main(void)
         cmocka_unit_test(who_is_suspended_from_its_jury_may_enter),
         cmocka_unit_test(placings_are_measured),
         cmocka_unit_test(who_won_too_seldom_enters_no_more),
+        cmocka_unit_test(who_won_too_seldom_is_kept_out_of_other_lines_that_ask_so),
         cmocka_unit_test(who_won_is_preferred_to_whom_he_beat),
         cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
     };

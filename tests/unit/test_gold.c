@@ -265,6 +265,48 @@ static void what_he_did_not_begin_comes_again_behind_all_others(void **state)
     world_end(&s.w);
 }
 
+/* Given back unbegun, as his agent or the end of its session told; then comes a word that he has had it before him. */
+static void what_he_is_told_late_to_have_seen_does_not_come_again(void **state)
+{
+    static const unsigned late[] = { ACT_START, ACT_TOUCH, ACT_DECLINE, ACT_FAIL, ACT_BURY };
+    (void)state;
+    for (size_t how = 0; how <= sizeof late / sizeof *late; how++) {
+        char first[32];
+        world_scene(&s, gold_line("", 1, 5, ""), 1, 0);
+        world_put(&s.w, s.run, 9);
+        struct world_task t = next(0);
+        snprintf(first, sizeof first, "%s", world_shown(&s.w, &s.h, t.assignment, 0));
+        assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+        if (how < sizeof late / sizeof *late)
+            assert_int_equal(world_act(&s.w, &s.h, &t, late[how], "so", NULL), SLP_E_STALE);
+        else
+            assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+        for (unsigned i = 1; i < 5; i++) {
+            t = next(0);
+            assert_true(shows_gold(t.assignment));
+            assert_string_not_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
+            assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+        }
+        assert_false(shows_gold(next(0).assignment));
+        world_end(&s.w);
+    }
+}
+
+static void what_was_answered_late_stays_seen_when_its_second_assignment_is_given_back(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 1, 1, ""), 1, 0);
+    world_put(&s.w, s.run, 9);
+    struct world_task old = next(0);
+    assert_int_equal(world_act(&s.w, &s.h, &old, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    struct world_task again = next(0);
+    assert_true(shows_gold(again.assignment));
+    assert_int_equal(world_submit(&s.w, &s.h, &old, "x"), SLP_E_OK);
+    assert_int_equal(world_act(&s.w, &s.h, &again, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    assert_false(shows_gold(next(0).assignment));
+    world_end(&s.w);
+}
+
 static void what_is_not_answered_does_not_come_back(void **state)
 {
     (void)state;
@@ -681,6 +723,32 @@ static void who_is_sent_to_training_comes_back_when_he_answers_well_there(void *
     world_end(&s.w);
 }
 
+static void who_saw_what_an_older_version_trained_with_is_trained_with_what_is_new(void **state)
+{
+    (void)state;
+#define PRACTICE(a, b)                                                                                                 \
+    "  - name: practice\n    after: []\n    form: {fields: [{name: a, type: short_answer}]}\n    gold: {every: 1, "    \
+    "columns: [text, a], cells: [gold " a ", a " a ", gold " b ", a " b "]}\n"
+    world_scene(&s, HEAD PRACTICE("100", "101"), 1, 0);
+    world_put(&s.w, s.run, 9);
+    assert_int_equal(works(0, 2, true), 2);
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_CANCEL, 0), SLP_E_OK);
+    world_line(&s.w, gold_line("      rules: [{below: 0.7, after: 2, do: train, at: practice}]\n", 1, 20,
+                               PRACTICE("200", "201")));
+    world_put(&s.w, world_run(&s.w, "l", "second"), 50);
+    struct world_task t = next(0);
+    uint32_t judge = t.station_id;
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(works(0, 1, false), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        t = next(0);
+        assert_int_equal(t.station_id, judge + 1);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
+    }
+    assert_int_equal(next(0).station_id, judge);
+    world_end(&s.w);
+}
+
 /* The newest version that has a station of its name says who comes back to it, also where a newer one has it no more. */
 static void who_is_in_training_comes_back_to_a_station_that_the_newest_version_left_out(void **state)
 {
@@ -778,6 +846,8 @@ int main(void)
         cmocka_unit_test(a_frame_does_not_tell_them_from_others),
         cmocka_unit_test(what_is_told_of_them_to_his_hub_is_as_of_others),
         cmocka_unit_test(what_he_did_not_begin_comes_again_behind_all_others),
+        cmocka_unit_test(what_he_is_told_late_to_have_seen_does_not_come_again),
+        cmocka_unit_test(what_was_answered_late_stays_seen_when_its_second_assignment_is_given_back),
         cmocka_unit_test(what_is_not_answered_does_not_come_back),
         cmocka_unit_test(they_end_with_their_run),
         cmocka_unit_test(each_field_is_compared_by_its_own_allowances),
@@ -794,6 +864,7 @@ int main(void)
         cmocka_unit_test(a_rule_lowers_a_skill_and_a_revoke_gives_it_back),
         cmocka_unit_test(whose_skill_cannot_be_lowered_does_not_begin_anew),
         cmocka_unit_test(who_is_in_training_comes_back_to_a_station_that_the_newest_version_left_out),
+        cmocka_unit_test(who_saw_what_an_older_version_trained_with_is_trained_with_what_is_new),
         cmocka_unit_test(who_is_in_training_and_has_done_all_there_is_there_is_told_so),
         cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
         cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),

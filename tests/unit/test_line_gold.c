@@ -1,6 +1,7 @@
 /* Definitions: control tasks, requirements and windows. What can never do anything is a mistake, and is told where it stands. */
 #include <unistd.h>
 
+#include "broker/engine/repute.h"
 #include "tests/unit/line_world.h"
 
 #define HEAD "line: l\ninput: [{name: text, type: text, required: true}, {name: n, type: number}]\nstations:\n"
@@ -256,6 +257,44 @@ static size_t trained_at(const char *rule, const char *gold, const char *says)
     return n;
 }
 
+static bool may_ask(uint32_t contestants, uint32_t last, uint64_t after)
+{
+    char yaml[500];
+    snprintf(yaml, sizeof yaml,
+             HEAD "  - name: pick\n    type: tournament\n    contestants: %u\n    jury: {max: 1, ties: first}\n"
+                  "    window: {last: %u}\n    require: {beaten: '>= 0.5', after: %llu}\n"
+                  "    form: {fields: [{name: a, type: short_answer}]}\n",
+             contestants, last, (unsigned long long)after);
+    struct linefile *f = linefile_parse("l.yml", yaml, strlen(yaml));
+    assert_non_null(f);
+    size_t n = linefile_check(f);
+    for (size_t i = 0; i < n; i++)
+        if (!strstr(linefile_problem(f, i), "nobody would ever be measured"))
+            fail_msg("%s", linefile_problem(f, i));
+    linefile_free(&f);
+    return n == 0;
+}
+
+/* A tournament counts all whom somebody met in it at once, and a window that is full lets so many go. */
+static void of_opponents_beaten_no_more_can_be_asked_than_a_full_window_always_holds(void **state)
+{
+    static const uint32_t lasts[] = { 8, 9, 17, 40, 64, 100 };
+    (void)state;
+    for (size_t k = 0; k < sizeof lasts / sizeof *lasts; k++)
+        for (uint32_t contestants = 2; contestants <= SL_COPIES_MAX; contestants++) {
+            uint32_t last = lasts[k], sure = last - last / 8;
+            struct window w = { 0 };
+            for (uint32_t i = 0; i < 8 * last; i++) {
+                window_add(&w, last, 86400000000, 0, contestants - 1, 0);
+                uint64_t n = window_tally(&w, 86400000000, 0).n;
+                if (i >= 2 * last && n < sure)
+                    sure = (uint32_t)n;
+            }
+            if (!may_ask(contestants, last, sure) || may_ask(contestants, last, sure + 1))
+                fail_msg("of %u contestants a window of %u always holds %u", contestants, last, sure);
+        }
+}
+
 static void a_training_that_could_never_end_is_a_mistake(void **state)
 {
     static const char *const never = "fewer control tasks, or a smaller window, than the ";
@@ -318,6 +357,7 @@ int main(void)
         cmocka_unit_test(cells_of_any_length_are_answers),
         cmocka_unit_test(boxes_checked_in_any_number_are_a_list),
         cmocka_unit_test(options_that_cannot_agree_are_mistakes),
+        cmocka_unit_test(of_opponents_beaten_no_more_can_be_asked_than_a_full_window_always_holds),
         cmocka_unit_test(a_training_that_could_never_end_is_a_mistake),
         cmocka_unit_test(a_gold_file_lies_beside_the_line_file),
     };
