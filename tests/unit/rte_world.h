@@ -1,5 +1,5 @@
 /* The answers of 164 people to 800 sentence pairs (Snow et al. 2008), ten of them to each, and workers who come and answer again what they answered then.
- * SUNLINE_RTE says where the data is, else it is looked for as shared/data/rte in this folder and in each above it; without it the tests are skipped. */
+ * Without the data (rte_data.h) the tests are skipped. */
 #ifndef TESTS_UNIT_RTE_WORLD_H
 #define TESTS_UNIT_RTE_WORLD_H
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 
 #include "proto/reader.h"
 #include "tests/lib/engine_world.h"
+#include "tests/unit/rte_data.h"
 
 #define ITEMS 800
 #define WORKERS 164
@@ -32,24 +33,6 @@ static inline uint32_t item_at(uint32_t item)
     while (i < rte.items && rte.item[i] != item)
         i++;
     return i;
-}
-
-/* Where gold.csv is; else the last place that was looked at. */
-static inline void find_data(char *dir, size_t size)
-{
-    char up[128] = "", path[512];
-    const char *told = getenv("SUNLINE_RTE");
-    snprintf(dir, size, "%s", told ? told : "");
-    for (unsigned levels = 0; !told && levels < 16; levels++) {
-        snprintf(dir, size, "%sshared/data/rte", up);
-        snprintf(path, sizeof path, "%s/gold.csv", dir);
-        FILE *f = fopen(path, "re");
-        if (f) {
-            fclose(f);
-            return;
-        }
-        strcat(up, "../");
-    }
 }
 
 static inline int read_data(void **state)

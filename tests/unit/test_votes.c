@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "client/sunline_quality.h"
+#include "tests/unit/rte_data.h"
 
 #define NEAR(a, b, d) assert_true(fabs((a) - (b)) <= (d))
 
@@ -404,9 +405,9 @@ static void labels_without_number_are_too_many_for_matrices(void **state)
 
 static FILE *rte(const char *name)
 {
-    char path[4096];
-    const char *folder = getenv("SUNLINE_RTE");
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : "../shared/data/rte", name);
+    char dir[256], path[512];
+    find_data(dir, sizeof dir);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
     return fopen(path, "r");
 }
 
