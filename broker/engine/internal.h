@@ -588,6 +588,7 @@ void staff_leaves(struct engine *e, struct worker *w); /* before his place on th
 void staff_joins(struct engine *e, struct worker *w);  /* after it */
 void staff_measured(struct engine *e, struct worker *w, uint32_t key); /* his standing there may be another; 0: anywhere that is counted */
 void staff_anew(struct engine *e, uint32_t key); /* the station of this name asks for something else */
+void staff_counted_anew(struct engine *e, uint32_t gate); /* windows may have forgotten something since those who are not signed in were counted last */
 void staff_step(struct engine *e);
 void staff_news(const struct engine *e, const struct station *st, bool *gained, bool *lost); /* by this step, besides rosters */
 void staff_told(struct engine *e);
@@ -607,6 +608,7 @@ void standing_measured(struct engine *e, uint32_t worker, uint32_t key); /* some
 void standings_settle(struct engine *e);
 void standing_sign_off(struct engine *e, struct worker *w);
 bool standing_out(struct engine *e, const struct worker *w, uint32_t key); /* is he kept out? By his bar, while it is known */
+bool standing_out_now(struct engine *e, uint32_t worker, uint32_t key); /* the same by his records, with all that this command has measured already */
 bool standing_refuses(struct engine *e, const struct station *st, uint32_t worker); /* no result of his counts there now */
 /* What keeps him from the station, as `why` tells it; false: nothing. */
 bool standing_why(struct engine *e, const struct worker *w, const struct station *st, char *why, size_t why_size, int *code);
@@ -753,6 +755,7 @@ void nobody_check(struct engine *e, struct rq *q, uint64_t unit); /* parks it if
 bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t size); /* is it one, whatever its state? Then why says so */
 static inline bool dead_for_want(uint8_t why) { return why >= DEAD_NOBODY && why <= DEAD_KEPT_OUT; }
 void nobody_boot(struct engine *e);
+void nobody_gates_anew(struct engine *e, uint32_t key); /* the stations of this name have other gates than before */
 void nobody_rosters(struct engine *e);                           /* the end of a step: somebody came, can more than before or may come back; left, can less or is kept out */
 bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows); /* of their sweeps; true: at the end */
 bool nobody_step_unstaffed(struct engine *e, struct sweep *s, uint32_t units);

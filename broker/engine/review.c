@@ -188,13 +188,20 @@ static size_t words(const struct ld_station *def, const struct slp_list *given, 
     return sl_utf8_cut(text, strlen(text));
 }
 
+/* He has left, is kept out of the station by now (this verdict may have done that), or has not the skills any more. */
+static bool may_not_work(struct engine *e, struct station *st, uint32_t worker)
+{
+    uint32_t gate = gate_of(e, st);
+    return gate == UINT32_MAX || !gate_takes(e, gate, worker_at(e, worker)) || standing_out_now(e, worker, st->key);
+}
+
 /* For its author, until the time is over; at once for everybody if the line says so, or if he may not work there any more. */
 static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t work, int64_t us,
                             struct aentry *verdict, struct aseg *s)
 {
     uint8_t *t = unit_station(h, work);
     struct link f = from_whom(e, us ? get_u48(t + ST_ASSIGN) : 0, get_u48(t + ST_RESULT));
-    if (!f.no || !worker_at(e, f.a->worker)->on_roster || standing_refuses(e, r->rq[work].st, f.a->worker))
+    if (!f.no || may_not_work(e, r->rq[work].st, f.a->worker))
         return;
     struct range one = { unit, 1 };
     struct ranges rs = { 1, 1, &one, 1 };

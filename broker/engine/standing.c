@@ -56,16 +56,19 @@ static bool kept_out(const struct engine *e, const struct station *st, const str
     return st->def->require.of_all == !r->key && unmet(e, st, r) != NULL;
 }
 
-bool standing_out(struct engine *e, const struct worker *w, uint32_t key)
+bool standing_out_now(struct engine *e, uint32_t worker, uint32_t key)
 {
     struct repute alone;
     const struct station *st = station_latest(e, key);
-    if (w->bar_known)
-        return bar_has(w->bar, key);
     if (!e->station[key - 1]->guarded)
         return false;
-    return kept_out(e, st, repute_look(e, w->id, key, &alone)) ||
-           (st->def->require.of_all && kept_out(e, st, repute_look(e, w->id, 0, &alone)));
+    return kept_out(e, st, repute_look(e, worker, key, &alone)) ||
+           (st->def->require.of_all && kept_out(e, st, repute_look(e, worker, 0, &alone)));
+}
+
+bool standing_out(struct engine *e, const struct worker *w, uint32_t key)
+{
+    return w->bar_known ? bar_has(w->bar, key) : standing_out_now(e, w->id, key);
 }
 
 /* ---- his bar ---- */

@@ -268,17 +268,24 @@ static unsigned required(const struct checker *c, uint64_t worker, const struct 
     return is;
 }
 
+enum ck_out ck_out_so_far(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall)
+{
+    const struct fact *n = newest(c, station->line, ck_name_of(station));
+    const struct ck_standing *s = ck_get(&c->standings, ck_place(worker, station->line, ck_name_of(station)));
+    char what[100];
+    unsigned is = s && s->standing ? CK_UNMET : n ? required(c, worker, n, wall, what, sizeof what) : CK_MET;
+    return is == CK_UNMET ? CK_OUT : is == CK_MET ? CK_IN : CK_PERHAPS;
+}
+
 enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall)
 {
     uint64_t at = ck_place(worker, station->line, ck_name_of(station));
     const struct fact *n = newest(c, station->line, ck_name_of(station));
     const struct ck_measures *m = ck_get(&c->measures, n && n->asks_of_all ? OF_ALL(worker) : at);
     const struct ck_standing *s = ck_get(&c->standings, at);
-    char what[100];
     if ((m && m->changed == c->step) || (s && s->changed == c->step))
         return CK_PERHAPS;
-    unsigned is = s && s->standing ? CK_UNMET : n ? required(c, worker, n, wall, what, sizeof what) : CK_MET;
-    return is == CK_UNMET ? CK_OUT : is == CK_MET ? CK_IN : CK_PERHAPS;
+    return ck_out_so_far(c, worker, station, wall);
 }
 
 static void judge_given(struct checker *c, const struct ck_ruled *r)

@@ -110,7 +110,7 @@ void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit)
 
 /* ---- nobody is left ---- */
 
-static bool fits(struct checker *c, const struct ck_station *s, const struct ck_worker *w, int64_t wall)
+bool ck_fits(struct checker *c, const struct ck_station *s, const struct ck_worker *w, int64_t wall)
 {
     bool fit = w->on && !(s->f.wkind && (s->f.wkind == 2) != (w->f.wkind == 1)) &&
                !(s->f.shut_hubs >> w->f.index & 1) && !(s->f.shut_teams >> w->f.team & 1);
@@ -122,7 +122,7 @@ static bool fits(struct checker *c, const struct ck_station *s, const struct ck_
 static bool could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
                   const struct ck_worker *w)
 {
-    bool may = fits(c, s, w, f->wall) && !ck_did_before(c, f->run, f->unit, w->f.worker, s);
+    bool may = ck_fits(c, s, w, f->wall) && !ck_did_before(c, f->run, f->unit, w->f.worker, s);
     for (const struct ck_assignment *a = may ? ck_get(&c->assignments, t->newest) : NULL; a;
          a = ck_get(&c->assignments, a->prev))
         if (a->worker == w->f.worker && (a->state == CK_RETURNED ? a->why == 4 : s->f.copies_max > 0))
@@ -136,7 +136,7 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
     bool out = false;
     for (size_t i = 0; s && f->why == 8 && i < c->workers.cap && !out; i++) {
         const struct ck_worker *w = c->workers.v[i].p;
-        out = w && fits(c, s, w, f->wall) && ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN;
+        out = w && ck_fits(c, s, w, f->wall) && ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN;
     }
     if (!s || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST) || (f->why == 8 && !out))
         ck_verdict(c, WRONG_STATE,
@@ -172,7 +172,7 @@ void ck_somebody(struct checker *c)
         for (size_t i = 0; i < c->workers.cap && !left; i++) {
             const struct ck_worker *w = c->workers.v[i].p;
             bool may = w && could(c, &f, s, t, w);
-            any = any || (w && !may && fits(c, s, w, f.wall)); /* somebody had a part in it */
+            any = any || (w && !may && ck_fits(c, s, w, f.wall)); /* somebody had a part in it */
             left = may && ck_out(c, w->f.worker, &s->f, f.wall) != CK_OUT;
         }
         if (any && !left)

@@ -26,7 +26,7 @@ struct ck_task {
     uint64_t rejected_by, since; /* of a review: whose verdict sent the work back; of work: the same, what was given before is of an earlier round */
     int64_t back_us;
     uint8_t verdict;
-    bool goes_back;
+    bool goes_back, author_out; /* author_out: the author may be kept out, and the work anybody's at once */
 };
 struct ck_unit { uint64_t row; uint8_t state; bool told; struct ck_task task[]; };
 struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
@@ -170,6 +170,7 @@ void ck_measures_end(void *p);
 /* Is he kept out of this station, by whatever? CK_PERHAPS: this step changed it, and the order within a step is not told, or a window may have forgotten something. */
 enum ck_out { CK_IN, CK_PERHAPS, CK_OUT };
 enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall);
+enum ck_out ck_out_so_far(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall); /* in the midst of a step, by what it told already */
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */
@@ -194,6 +195,7 @@ void ck_step_over(struct checker *c);
 /* A task's answers that count, in the order in which they did, `most` of them; how many. *all (NULL: not wanted): its assignments that were passed. */
 uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most, uint32_t *all);
 void ck_placed(struct checker *c, const struct fact *f);
+bool ck_fits(struct checker *c, const struct ck_station *s, const struct ck_worker *w, int64_t wall); /* is he one whom the station takes, kept out of it or not? */
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t); /* is that so? */
 void ck_somebody(struct checker *c); /* the end of a step: and is it so of nothing else? */
 void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit);

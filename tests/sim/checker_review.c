@@ -38,7 +38,7 @@ bool ck_authors_alone(struct checker *c, const struct fact *f, const struct ck_s
 {
     const struct ck_unit *u = ck_is_gold(f->unit) ? NULL : ck_unit(c, f->run, f->unit);
     const struct ck_task *t = u ? &u->task[s->f.index] : NULL;
-    return t && t->author && t->author != f->worker && f->at < t->back_us;
+    return t && t->author && !t->author_out && t->author != f->worker && f->at < t->back_us;
 }
 
 uint32_t ck_waits_for(const struct checker *c, const struct ck_station *s)
@@ -147,8 +147,9 @@ bool ck_sent_back(struct checker *c, const struct fact *f, struct ck_task *t)
     if (a)
         a->past = true;
     const struct ck_station *s = ck_get(&c->stations, f->station);
-    if (!dead && w && w->on && v->f.return_us && !ck_kept_out(c, a->worker, &s->f)) {
+    if (!dead && w && v->f.return_us && ck_fits(c, s, w, f->wall) && !ck_kept_out(c, a->worker, &s->f)) {
         t->author = a->worker;
+        t->author_out = ck_out_so_far(c, a->worker, &s->f, f->wall) != CK_IN;
         t->back_us = f->at + v->f.return_us;
     }
     t->winner = 0;

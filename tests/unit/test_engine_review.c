@@ -226,6 +226,65 @@ static void it_goes_to_others_at_once_if_its_author_declines_or_has_left_or_the_
     world_end(&s.w);
 }
 
+static void set_worker(struct world_scene *s, unsigned action, const char *worker, const char *station,
+                       const char *skill)
+{
+    struct slp_worker_set q = { .name = world_str(worker), .action = action };
+    if (station) {
+        q.line = world_str("l");
+        q.station = world_str(station);
+        SLP_SET(&q, worker_set, line);
+        SLP_SET(&q, worker_set, station);
+    } else {
+        q.skill = world_str(skill);
+        SLP_SET(&q, worker_set, skill);
+    }
+    assert_int_equal(world_code(world_send(&s->w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+}
+enum { SUSPEND, READMIT, GRANT, REVOKE };
+
+static void it_goes_to_others_at_once_if_its_author_is_suspended(void **state_)
+{
+    struct world_scene s;
+    (void)state_;
+    open_written(&s, WRITE CHECK, "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
+    set_worker(&s, SUSPEND, "hub-0", "write", NULL);
+    assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    taken(&s, 2, W);
+    world_end(&s.w);
+}
+
+static void it_goes_to_others_at_once_if_the_rejection_lets_its_author_fall_short(void **state_)
+{
+    struct world_scene s;
+    (void)state_;
+    open_written(&s, WRITE "    require: {approval: \">= 0.9\", after: 1}\n" CHECK, "Sum", NULL);
+    struct world_task t = taken(&s, 1, C);
+    assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    taken(&s, 2, W);
+    world_end(&s.w);
+}
+
+static void it_goes_to_others_at_once_if_its_author_has_not_the_skill_any_more(void **state_)
+{
+    struct world_scene s;
+    (void)state_;
+    open_scene(&s, WRITE "    worker: {skills: {spell: 1}}\n" CHECK);
+    set_worker(&s, GRANT, "hub-0", NULL, "spell");
+    set_worker(&s, GRANT, "hub-2", NULL, "spell");
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0, W);
+    assert_int_equal(write_it(&s, &t, "Sum", NULL), SLP_E_OK);
+    t = taken(&s, 1, C);
+    set_worker(&s, REVOKE, "hub-0", NULL, "spell");
+    assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
+    taken(&s, 2, W);
+    world_end(&s.w);
+}
+
 static uint64_t figure(struct world_scene *s, const char *name)
 {
     struct slp_stats_get q = { 0 };
@@ -606,6 +665,9 @@ int main(void)
         cmocka_unit_test(rejected_work_goes_to_its_author_with_the_note_first),
         cmocka_unit_test(after_a_while_it_goes_to_others),
         cmocka_unit_test(it_goes_to_others_at_once_if_its_author_declines_or_has_left_or_the_line_says_so),
+        cmocka_unit_test(it_goes_to_others_at_once_if_its_author_is_suspended),
+        cmocka_unit_test(it_goes_to_others_at_once_if_the_rejection_lets_its_author_fall_short),
+        cmocka_unit_test(it_goes_to_others_at_once_if_its_author_has_not_the_skill_any_more),
         cmocka_unit_test(an_answer_that_comes_back_is_copied_once),
         cmocka_unit_test(the_time_of_an_earlier_round_does_not_end_that_of_a_later_one),
         cmocka_unit_test(the_last_round_parks_the_work_and_an_operator_gives_one_more),
