@@ -205,6 +205,8 @@ void match_gates_anew(struct engine *e, uint32_t key)
             if (gate != UINT32_MAX)
                 rq_ready(e, q, !(e->m.gate[gate].others >> q->run->priority & 1));
         }
+    if (any)
+        nobody_gates_anew(e, key);
 }
 
 /* Among its new equals it begins as one that wakes up does; its time among the old ones means nothing here, be it more or less. */

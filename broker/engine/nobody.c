@@ -254,18 +254,32 @@ void nobody_rosters(struct engine *e)
     staff_told(e);
 }
 
-/* What was being counted, is counted anew: its end starts sweeps. */
+/* How many are left at the station's gate must be known where tasks may have lost their last one or may be brought back, be the run paused or not: of what changes
+ * later, only those hear who have counted before. */
+static void count(struct engine *e, struct station *st)
+{
+    uint32_t staff, out, gate = st->nobody ? gate_of(e, st) : UINT32_MAX;
+    if (!may_be_whose_last(e, st) && gate != UINT32_MAX)
+        staff_known(e, gate, &staff, &out);
+    if (st->gate)
+        staff_counted_anew(e, st->gate - 1);
+}
+
+void nobody_gates_anew(struct engine *e, uint32_t key)
+{
+    for (uint32_t i = 0; i < e->meta.station && !e->rc; i++)
+        if (e->station[i] && e->station[i]->key == key)
+            count(e, e->station[i]);
+}
+
+/* What was being counted, is counted anew. */
 void nobody_boot(struct engine *e)
 {
-    uint32_t staff, out;
     for (uint32_t i = 0; i < e->m.gates; i++)
         staff_forget(e, &e->m.gate[i]);
     for (uint32_t i = 0; i < e->meta.station && !e->rc; i++) {
-        struct station *st = e->station[i];
-        st->most_shut_out = 0;
-        uint32_t gate = st->nobody ? gate_of(e, st) : UINT32_MAX;
-        if (!may_be_whose_last(e, st) && gate != UINT32_MAX)
-            staff_known(e, gate, &staff, &out);
+        e->station[i]->most_shut_out = 0;
+        count(e, e->station[i]);
     }
 }
 

@@ -187,6 +187,14 @@ void staff_anew(struct engine *e, uint32_t key)
         }
 }
 
+void staff_counted_anew(struct engine *e, uint32_t gate)
+{
+    const struct gate *g = &e->m.gate[gate];
+    struct heads *t = g->heads;
+    if (g->key && t && !t->next && station_latest(e, g->key)->def->require.count)
+        tell(e, t, true, t->out != 0);
+}
+
 void staff_step(struct engine *e)
 {
     for (uint32_t i = 0; e->heads_counting && i < e->m.gates; i++)

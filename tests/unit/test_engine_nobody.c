@@ -1,115 +1,12 @@
 /* The engine: tasks for which nobody is left of all who are registered. They are parked and say so, and come back when somebody comes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "broker/engine/jury.h"
-#include "tests/lib/engine_staff.h"
+#include "tests/unit/nobody_world.h"
 
-static struct world w;
-static struct world_hub h;
-static struct world_task t[64];
-static uint64_t run;
-static uint32_t station;
-
-enum { ASHA, BINA, CHANDRA, DEEPA, ESHA, FULBA, STAFF };
-static const char *const names[STAFF] = { "asha", "bina", "chandra", "deepa", "esha", "fulba" };
-
-#define HEAD "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
-#define FORM "    form: {fields: [{name: a, type: short_answer}]}\n"
-static const char *const copies =
-    HEAD "  - name: s\n    worker: {skills: {make: 1}}\n    copies: {min: 3}\n    agree: {method: all}\n" FORM;
 static const char *const contest =
     HEAD "  - name: pick\n    type: tournament\n    contestants: 2\n    jury: {max: 3, ties: "
          "first}\n    worker: {skills: {make: 1}}\n" FORM;
 static const char *const alone =
     HEAD "  - name: s\n    copies: {min: 2}\n    agree: {method: all}\n    worker: {only_teams: [red]}\n" FORM;
-
-/* The first n of them, who all have this skill and team. */
-static void roster(unsigned n, const char *skill, const char *team)
-{
-    struct staff v[STAFF];
-    for (unsigned i = 0; i < n; i++)
-        v[i] = (struct staff){ names[i], 0, skill, 1, team };
-    staff_roster(&w, &h, v, n);
-}
-
-static void open_world(const char *line, unsigned workers)
-{
-    memset(&h, 0, sizeof h);
-    memset(&w, 0, sizeof w);
-    world_open(&w);
-    station = world_line(&w, line);
-    run = world_run(&w, "l", "r");
-    staff_hub(&w, &h, "hub", NULL, 0);
-    roster(workers, "make", "red");
-    world_clear(&w);
-}
-
-static struct world_task given(unsigned worker)
-{
-    world_clear(&w);
-    world_credit(&w, &h, worker, 1);
-    return world_tasks(&w, &h, t, 64) ? t[0] : (struct world_task){ 0 };
-}
-
-static struct world_task taken(unsigned worker)
-{
-    struct world_task a = given(worker);
-    assert_int_not_equal(a.assignment, 0);
-    return a;
-}
-
-static void answers(unsigned worker, const char *text)
-{
-    struct world_task a = taken(worker);
-    assert_int_equal(world_submit(&w, &h, &a, text), SLP_E_OK);
-}
-
-static uint64_t at(unsigned idx, const char *what)
-{
-    char path[64];
-    snprintf(path, sizeof path, "stations[%u].%s", idx, what);
-    return world_story(&w, "r", 1, path);
-}
-
-/* The text with which it was parked begins so. */
-static void parked_because(const char *text)
-{
-    struct slp_tasks_get q = { .station_id = station, .which = 2 };
-    struct slp_item_task_row row;
-    for (uint32_t i = 0; i < 2; i++) {
-        q.station_id = station + i;
-        const struct slp_msg *m = world_read(&w, SLP_TASKS_GET, &q);
-        if (m->type != SLP_TASKS)
-            break;
-        struct slp_cursor c = slp_each(m->u.tasks.rows);
-        if (slp_next_task_row(&c, &row)) {
-            assert_true(row.reason.n >= strlen(text));
-            assert_memory_equal(row.reason.p, text, strlen(text));
-            return;
-        }
-    }
-    fail_msg("nothing is parked");
-}
-
-/* A requeue of unit 1 by hand is refused, with a text that begins so. */
-static void stays_parked(const char *text)
-{
-    struct slp_buf b = { 0 };
-    slp_pack_u64(&b, 1);
-    struct slp_tasks_set q = { .station_id = station, .run = world_str("r"), .units = { b.p, (uint32_t)b.n, 1 } };
-    SLP_SET(&q, tasks_set, run);
-    SLP_SET(&q, tasks_set, units);
-    const struct slp_msg *m = world_send(&w, WORLD_CLIENT, SLP_TASKS_SET, &q);
-    slp_buf_free(&b);
-    assert_int_equal(world_code(m), SLP_E_BAD_STATE);
-    assert_true(m->u.error.text.n >= strlen(text));
-    assert_memory_equal(m->u.error.text.p, text, strlen(text));
-}
 
 static void more_answers_than_workers_are_parked_and_go_on_when_one_comes(void **state)
 {
@@ -286,18 +183,11 @@ static void what_they_did_before_shuts_them_out_as_well(void **state)
 
 /* ---- without copies ---- */
 
-static const char *const plain = HEAD "  - name: s\n    worker: {skills: {make: 1}}\n" FORM;
 static const char *const checked = HEAD "  - name: one\n    worker: {skills: {make: 1}}\n" FORM
                                         "  - name: two\n    worker: {skills: {make: 1}, not_who_did: [one]}\n" FORM;
 static const char *const reviewed =
     HEAD "  - name: one\n    worker: {skills: {make: 1}}\n" FORM
          "  - name: look\n    type: improve\n    rounds: 3\n    return_to_author: 4h\n    reasons: [wrong]\n";
-
-static void declines(unsigned worker)
-{
-    struct world_task a = taken(worker);
-    assert_int_equal(world_act(&w, &h, &a, ACT_DECLINE, NULL, NULL), SLP_E_OK);
-}
 
 static void a_task_that_all_have_declined_is_parked_and_comes_back(void **state)
 {
@@ -516,201 +406,7 @@ static void what_is_parked_at_once_is_parked_in_portions(void **state)
     world_end(&w);
 }
 
-/* ---- kept out ---- */
-
-static void set_standing(const char *worker, unsigned action, const char *at)
-{
-    struct slp_worker_set q = {
-        .name = world_str(worker), .action = action, .line = world_str("l"), .station = world_str(at)
-    };
-    SLP_SET(&q, worker_set, line);
-    SLP_SET(&q, worker_set, station);
-    assert_int_equal(world_code(world_send(&w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
-}
-enum { SUSPEND, READMIT };
-
-static void settled(void)
-{
-    for (unsigned i = 0; i < 20; i++)
-        world_tick(&w);
-    assert_false(engine_backlog(w.engine));
-}
-
-static void the_last_one_who_is_suspended_is_nobody_until_he_comes_back(void **state)
-{
-    (void)state;
-    open_world(copies, 3);
-    world_put(&w, run, 1);
-    answers(ASHA, "a");
-    answers(BINA, "b");
-    assert_int_equal(at(0, "state"), TASK_READY);
-    set_standing("chandra", SUSPEND, "s");
-    settled();
-    assert_int_equal(at(0, "state"), TASK_DEAD);
-    parked_because("nobody is left: of 3 answers wanted 2 are in, and of 3 workers who may answer, 1 is kept out "
-                   "(suspended, in training or short of what the station requires) and the others have had a part");
-    stays_parked("unit 1 stays parked: nobody is left: of 3 answers wanted 2 are in");
-    world_restart(&w);
-    world_hello(&w, &h, NULL, 0);
-    settled();
-    assert_int_equal(at(0, "state"), TASK_DEAD);
-    set_standing("chandra", READMIT, "s");
-    settled();
-    assert_int_equal(at(0, "state"), TASK_READY);
-    answers(CHANDRA, "c");
-    assert_int_equal(at(0, "state"), TASK_DONE);
-    world_end(&w);
-}
-
-static void another_may_come_instead_of_who_is_suspended(void **state)
-{
-    (void)state;
-    open_world(plain, 2);
-    world_put(&w, run, 2);
-    set_standing("bina", SUSPEND, "s");
-    declines(ASHA);
-    assert_int_equal(at(0, "state"), TASK_DEAD); /* at once: he was kept out before */
-    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 1);
-    parked_because("nobody is left: of 2 workers who may do it, 1 is kept out");
-    roster(3, "make", "red");
-    settled();
-    assert_int_equal(at(0, "state"), TASK_READY);
-    world_end(&w);
-}
-
-static void his_suspension_counts_though_he_is_not_signed_in(void **state)
-{
-    (void)state;
-    open_world(copies, 3);
-    world_put(&w, run, 1);
-    answers(ASHA, "a");
-    world_sign_off(&w, &h, CHANDRA);
-    set_standing("chandra", SUSPEND, "s");
-    world_restart(&w);
-    world_hello(&w, &h, NULL, 0);
-    answers(BINA, "b");
-    assert_int_equal(at(0, "state"), TASK_DEAD);
-    roster(2, "make", "red"); /* he leaves, and comes back suspended still */
-    roster(3, "make", "red");
-    settled();
-    assert_int_equal(at(0, "state"), TASK_DEAD);
-    set_standing("chandra", READMIT, "s");
-    settled();
-    assert_int_equal(at(0, "state"), TASK_READY);
-    world_end(&w);
-}
-
-static void work_that_nobody_has_had_waits_while_all_are_suspended(void **state)
-{
-    (void)state;
-    open_world(copies, 2);
-    world_put(&w, run, 3);
-    set_standing("asha", SUSPEND, "s");
-    set_standing("bina", SUSPEND, "s");
-    settled();
-    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 3);
-    set_standing("asha", READMIT, "s");
-    answers(ASHA, "a");
-    settled();
-    assert_int_equal(world_count(&w, "r", "s", TASK_DEAD),
-                     1); /* this one has an answer, and bina cannot give the next */
-    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 2);
-    set_standing("asha", SUSPEND, "s"); /* her answer is void: now it is as the others */
-    set_standing("bina", READMIT, "s");
-    settled();
-    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 3);
-    world_end(&w);
-}
-
-#define STRICT "    require: {abandonment: \"<= 0.5\", after: 2}\n    attempts: 9\n    backoff: 0\n"
-
-static void fails(unsigned worker)
-{
-    struct world_task a = taken(worker);
-    assert_int_equal(world_act(&w, &h, &a, ACT_FAIL, NULL, NULL), SLP_E_OK);
-}
-
-static void who_falls_short_of_what_is_required_is_nobody_until_that_is_another(void **state)
-{
-    static const char *const line = HEAD "  - name: s\n    copies: {min: 2}\n    agree: {method: all}\n%s" FORM;
-    char strict[600], lax[600];
-    (void)state;
-    snprintf(strict, sizeof strict, line, STRICT);
-    snprintf(lax, sizeof lax, line, "");
-    open_world(strict, 2);
-    world_put(&w, run, 1);
-    answers(ASHA, "a");
-    assert_int_equal(at(0, "state"), TASK_READY);
-    fails(BINA);
-    settled();
-    assert_int_equal(at(0, "state"), TASK_READY); /* of one thing nothing follows */
-    fails(BINA);
-    settled();
-    assert_int_equal(at(0, "state"), TASK_DEAD);
-    parked_because("nobody is left: of 2 answers wanted 1 are in, and of 2 workers who may answer, 1 is kept out");
-    world_sign_off(&w, &h, BINA);
-    world_line(&w, lax);
-    settled();
-    assert_int_equal(at(0, "state"), TASK_READY);
-    answers(BINA, "b");
-    assert_int_equal(at(0, "state"), TASK_DONE);
-    world_end(&w);
-}
-
-static void a_jury_for_which_nobody_is_registered_is_told_at_once(void **state)
-{
-    (void)state;
-    open_world(HEAD "  - name: pick\n    type: tournament\n    contestants: 2\n    worker: {skills: {make: 1}}\n    "
-                    "jury: {max: 3, ties: first, worker: {skills: {judge: 1}}}\n" FORM,
-               2);
-    world_put(&w, run, 1);
-    answers(ASHA, "a");
-    answers(BINA, "b");
-    assert_int_equal(at(1, "state"), TASK_DEAD);
-    parked_because("nobody is left: of 2 votes wanted 0 are in, and no worker is registered who may judge");
-    struct staff v[] = { { names[ASHA], 0, "make", 1, NULL }, { names[CHANDRA], 0, "judge", 1, NULL } };
-    staff_roster(&w, &h, v, 2);
-    settled();
-    assert_int_equal(at(1, "state"), TASK_READY);
-    set_standing("chandra", SUSPEND, "pick.jury"); /* and all of one are kept out */
-    settled();
-    assert_int_equal(at(1, "state"), TASK_DEAD);
-    parked_because("nobody is left: of 2 votes wanted 0 are in, and all 1 workers who may judge are kept out");
-    world_end(&w);
-}
-
 /* ---- of many ---- */
-
-#define CROWD 2300
-
-/* A roster of so many more, who can do the same, behind the names of the others; their numbers are those behind deepa's. */
-static void crowd(unsigned first, unsigned n)
-{
-    static uint64_t digests = 1ull << 32;
-    uint64_t digest[4] = { ++digests };
-    for (unsigned from = 0; from <= n; from += 500) {
-        struct slp_buf b = { 0 }, skills = { 0 };
-        unsigned count = n - from < 500 ? n - from : 500;
-        struct slp_item_skill s = { .name = world_str("make"), .level = 1 };
-        slp_pack_item(&skills, SLP_ITEM_skill, &s);
-        for (unsigned i = from; i < from + count; i++) {
-            char name[32];
-            snprintf(name, sizeof name, "w%u", first + i);
-            struct slp_item_worker_def d = { .name = world_str(name),
-                                             .capacity = 1,
-                                             .skills = { skills.p, (uint32_t)skills.n, 1 } };
-            slp_pack_item(&b, SLP_ITEM_worker_def, &d);
-        }
-        struct slp_roster q = { .session = h.session,
-                                .digest = { (const char *)digest, 32 },
-                                .workers = { b.p, (uint32_t)b.n, count },
-                                .last = from + 500 > n };
-        assert_int_equal(world_send(&w, h.peer, SLP_ROSTER, &q)->type, SLP_ROSTER_DONE);
-        slp_buf_free(&b);
-        slp_buf_free(&skills);
-    }
-    memcpy(h.roster, digest, sizeof digest);
-}
 
 static void of_more_than_a_thousand_the_last_one_is_found_as_well(void **state)
 {
@@ -728,35 +424,6 @@ static void of_more_than_a_thousand_the_last_one_is_found_as_well(void **state)
     assert_int_equal(at(0, "state"), TASK_DEAD);
     parked_because("nobody is left: of 1200 workers who may do it, all have declined it");
     crowd(0, 1201);
-    settled();
-    assert_int_equal(at(0, "state"), TASK_READY);
-    world_end(&w);
-}
-
-static void those_who_are_kept_out_are_counted_in_portions(void **state)
-{
-    char name[32];
-    (void)state;
-    open_world(plain, 0);
-    crowd(0, CROWD);
-    world_put(&w, run, 1);
-    for (unsigned i = 1; i < CROWD; i++) {
-        snprintf(name, sizeof name, "w%u", i);
-        set_standing(name, SUSPEND, "s");
-    }
-    world_restart(&w); /* what was counted is forgotten */
-    world_hello(&w, &h, NULL, 0);
-    h.workers = 1;
-    h.worker[0] = 1;
-    h.granted[0] = 0;
-    declines(0);
-    assert_int_equal(at(0, "state"), TASK_READY); /* they are being counted */
-    unsigned ticks = 0;
-    for (; engine_backlog(w.engine) && ticks < 20; ticks++)
-        world_tick(&w);
-    assert_true(ticks >= 2 && ticks < 20);
-    assert_int_equal(at(0, "state"), TASK_DEAD);
-    set_standing("w7", READMIT, "s");
     settled();
     assert_int_equal(at(0, "state"), TASK_READY);
     world_end(&w);
@@ -783,14 +450,7 @@ int main(void)
         cmocka_unit_test(returned_work_waits_for_an_author_who_left_no_longer_than_it_is_his),
         cmocka_unit_test(returned_work_of_an_author_who_left_and_of_whom_nobody_else_will_have_it_is_parked),
         cmocka_unit_test(what_is_parked_at_once_is_parked_in_portions),
-        cmocka_unit_test(the_last_one_who_is_suspended_is_nobody_until_he_comes_back),
-        cmocka_unit_test(another_may_come_instead_of_who_is_suspended),
-        cmocka_unit_test(his_suspension_counts_though_he_is_not_signed_in),
-        cmocka_unit_test(work_that_nobody_has_had_waits_while_all_are_suspended),
-        cmocka_unit_test(who_falls_short_of_what_is_required_is_nobody_until_that_is_another),
-        cmocka_unit_test(a_jury_for_which_nobody_is_registered_is_told_at_once),
         cmocka_unit_test(of_more_than_a_thousand_the_last_one_is_found_as_well),
-        cmocka_unit_test(those_who_are_kept_out_are_counted_in_portions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
