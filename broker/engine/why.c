@@ -103,8 +103,11 @@ static void of_open_station(struct engine *e, struct worker *w, const struct sta
                  name, x.looked < REFUSALS_MAX ? "" : ", as far as was looked");
     } else {
         y->code = WHY_ALL_ANSWERED;
-        snprintf(y->text, sizeof y->text, "station %.*s: all that is ready, this worker has declined or answered", n,
-                 name);
+        snprintf(y->text, sizeof y->text,
+                 x.own ? "station %.*s: all that is ready builds upon this worker's own work, or he has declined or "
+                         "answered it"
+                       : "station %.*s: all that is ready, this worker has declined or answered",
+                 n, name);
     }
 }
 

@@ -452,14 +452,19 @@ static void the_listing_tells_what_he_has_had(void **state)
 
 /* ---- why not: the author ---- */
 
-static void the_author_of_all_that_waits_is_told_so(void **state)
+static void two_stations(void)
 {
-    const char *text;
-    (void)state;
     world_line(&w, "line: two\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n"
                    "    form: {fields: [{name: a, type: short_answer}]}\n  - name: b\n    worker: {not_who_did: [a]}\n"
                    "    form: {fields: [{name: a, type: short_answer}]}\n");
     world_put(&w, world_run(&w, "two", "r"), 2);
+}
+
+static void the_author_of_all_that_waits_is_told_so(void **state)
+{
+    const char *text;
+    (void)state;
+    two_stations();
     assert_int_equal(ask(&nbo, 0, 3), 2);
     assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
     assert_int_equal(world_submit(&w, &nbo, &t[1], "x"), SLP_E_OK);
@@ -468,6 +473,25 @@ static void the_author_of_all_that_waits_is_told_so(void **state)
     assert_int_equal(ask(&nbo, 1, 1), 1); /* for another it is there */
     assert_int_equal(world_act(&w, &nbo, &t[0], ACT_DECLINE, "", NULL), SLP_E_OK);
     assert_int_equal(staff_why(&w, &nbo, 1, &text), 5);
+}
+
+static void who_is_the_author_of_some_and_declined_the_rest_is_told_both(void **state)
+{
+    const char *text;
+    (void)state;
+    two_stations();
+    assert_int_equal(ask(&nbo, 0, 1), 1);
+    struct world_task his = t[0];
+    assert_int_equal(ask(&nbo, 1, 1), 1);
+    struct world_task hers = t[0];
+    assert_int_equal(world_submit(&w, &nbo, &his, "x"), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &nbo, &hers, "x"), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 1); /* what she wrote */
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_DECLINE, "", NULL), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 0);
+    assert_int_equal(staff_why(&w, &nbo, 0, &text), 7);
+    assert_string_equal(
+        text, "station b: all that is ready builds upon this worker's own work, or he has declined or answered it");
 }
 
 int main(void)
@@ -491,6 +515,7 @@ int main(void)
         TEST(midnights_must_ascend),
         TEST(the_listing_tells_what_he_has_had),
         TEST(the_author_of_all_that_waits_is_told_so),
+        TEST(who_is_the_author_of_some_and_declined_the_rest_is_told_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
