@@ -66,6 +66,8 @@ class RoundTheClock(unittest.TestCase):
         for _, person in self.cells:
             self.assertRegex(chart, rf"(?m)^\w+ +{person} +(write|improve) *[-.0-9]{{50}}$")
         self.assertIn("given to somebody off shift: 0", chart)
+        back = self.facts["recalled"]
+        self.assertIn("; 1 task was handed back" if back == "1" else f"; {back} tasks were handed back", chart)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
  * Twelve people are signed in all the time, shift or no shift; the agents' own code turns their local shifts into UTC, the engine decides who gets what. What
  * three of four in each hub write in the day, the fourth reviews, mostly at night: accepts, improves, or sends back. What is sent back waits six hours for whoever wrote it, who mostly
  * sleeps, and then goes to whoever writes by then. A person takes three to nine minutes
- * for a task, by a fixed sequence of numbers. Whoever is handed a task is looked up in the shifts again, here, by its own arithmetic. */
+ * for a task, by a fixed sequence of numbers. Whoever is handed a task is looked up again, for the very moment, by other arithmetic than the agents': the C library says
+ * what time it is at his place, and the hours are those of the table below. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,12 +137,16 @@ static void tell_roster(struct place *pl)
 
 /* ---- what comes, and what is done with it ---- */
 
-static bool on_shift(const struct person *p, int64_t wall_us)
+/* By nothing of what the engine was told. */
+static bool on_shift(const struct place *pl, const struct person *p, int64_t wall_us)
 {
-    for (int i = 0; i < p->shifts; i++)
-        if (p->on[i].first_us <= wall_us && wall_us < p->on[i].end_us)
-            return true;
-    return false;
+    time_t s = wall_us / SECOND;
+    struct tm here;
+    must(setenv("TZ", pl->zone, 1) == 0, "out of memory");
+    tzset();
+    must(localtime_r(&s, &here), "this is no time");
+    int now = AT(here.tm_hour, here.tm_min), since_yesterday = now + AT(24, 0);
+    return (p->first <= now && now < p->end) || since_yesterday < p->end;
 }
 
 static int64_t ends_in(const struct person *p, int64_t wall_us)
@@ -161,7 +166,7 @@ static void take_in(struct place *pl)
             struct person *p = &pl->p[k];
             if (pl->h.worker[k] != t[i].worker)
                 continue;
-            off_shift += !on_shift(p, w.wall_us);
+            off_shift += !on_shift(pl, p, w.wall_us);
             must(p->waits < 8, "more was handed out than granted");
             p->waiting[p->waits++] = t[i];
         }
@@ -181,6 +186,12 @@ static void take_in(struct place *pl)
     }
 }
 
+static void all_take_in(void)
+{
+    for (unsigned h = 0; h < HUBS; h++)
+        take_in(&place[h]);
+    world_clear(&w);
+}
 
 /* A letter, or a verdict on one. */
 static enum slp_code hand_in(struct place *pl, const struct person *p)
@@ -281,10 +292,10 @@ static void look_back(void)
 
 /* ---- the outcome ---- */
 
-static char cell(const struct person *p, int i)
+static char cell(const struct place *pl, const struct person *p, int i)
 {
     int64_t from = BEGIN_US + i * (HOUR / 2);
-    bool on = on_shift(p, from) || on_shift(p, from + HOUR / 2 - 1);
+    bool on = on_shift(pl, p, from) || on_shift(pl, p, from + HOUR / 2 - 1);
     return p->done[i] ? (char)('0' + (p->done[i] < 9 ? p->done[i] : 9)) : on ? '-' : '.';
 }
 
@@ -301,7 +312,7 @@ static void chart(void)
             const struct person *p = &place[h].p[k];
             printf("%-10s %-8s %-8s", place[h].name, p->name, p->reviewer ? "improve" : "write");
             for (int i = 0; i < CELLS; i++)
-                putchar(cell(p, i));
+                putchar(cell(&place[h], p, i));
             putchar('\n');
         }
 }
@@ -324,7 +335,7 @@ static void sums(bool facts, double seconds)
             for (unsigned k = 0; k < PEOPLE; k++) {
                 printf("person %s %s ", place[h].name, place[h].p[k].name);
                 for (int i = 0; i < CELLS; i++)
-                    putchar(cell(&place[h].p[k], i));
+                    putchar(cell(&place[h], &place[h].p[k], i));
                 putchar('\n');
             }
         return;
@@ -336,9 +347,9 @@ static void sums(bool facts, double seconds)
     printf("Reviews: %u accepted, %u improved, %u sent back; of these %u were written again by their author, %u by "
            "others.\n",
            accepted, changed, sent_back, again_by_author, again_by_others);
-    printf("%u results in %d hours; %u tasks were handed back at a shift's end; given to somebody off shift: %u. It "
-           "took %.1f s.\n",
-           submitted, HOURS, recalled, off_shift, seconds);
+    printf("%u results in %d hours; %u %s handed back at a shift's end; given to somebody off shift: %u. It took %.1f "
+           "s.\n",
+           submitted, HOURS, recalled, recalled == 1 ? "task was" : "tasks were", off_shift, seconds);
 }
 
 int main(int argc, char **argv)
@@ -366,14 +377,15 @@ int main(int argc, char **argv)
             for (unsigned k = 0; k < PEOPLE; k++)
                 work(&place[h], &place[h].p[k]);
         }
+        all_take_in();
         for (int s = 0; s < 6; s++) { /* the hubs must not fall silent */
-            world_pass(&w, 10 * SECOND);
+            world_pass(&w, 10 * SECOND - 1);
+            all_take_in(); /* shifts begin and end at whole minutes: what held at the last moment held for all ten seconds */
+            world_pass(&w, 1);
             for (unsigned h = 0; h < HUBS; h++)
                 world_beat(&w, &place[h].h);
+            all_take_in();
         }
-        for (unsigned h = 0; h < HUBS; h++)
-            take_in(&place[h]);
-        world_clear(&w);
     }
     look_back();
     clock_gettime(CLOCK_MONOTONIC, &b);
