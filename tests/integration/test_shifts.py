@@ -2,6 +2,7 @@
 drops nothing, and what cannot be is refused with a sentence that says what to do."""
 import datetime
 import json
+import os
 import re
 import time
 import unittest
@@ -244,6 +245,47 @@ class Shifts(harness.Case):
         self.world.write("accra.skew", "0")
         self.assertIsNotNone(ask("next", wait_ms=40000)["task"])
         self.assertIn("COUNTED", self.world.sunline("unit", "show", "r/1").out.upper())
+
+    def at_work_around_now(self, clock):
+        """A hub in Kathmandu whose only worker is on shift for twelve hours each day, around now, under these clocks; its screen, and its worker's row."""
+        now = datetime.datetime.now(zoneinfo.ZoneInfo("Asia/Kathmandu"))
+        hours = [(now + datetime.timedelta(hours=h)).strftime("%H:%M") for h in (-6, 6)]
+        text = HUB.format(name="pokhara", zone="Asia/Kathmandu", worker="asha", more=", shift: day",
+                          shifts="shifts:\n  day: {week: {mon-sun: %s-%s}}" % tuple(hours))
+        agent = self.world.agent("pokhara", text, start=False)
+        agent.env = clock
+        agent.start().wait_log("session-up")
+        ask = self.screen(agent, "asha")
+        ask("sign_in")
+        row = lambda: self.world.sunline("--json", "worker", "show", "asha").json()
+        self.world.wait(lambda: row()["signed_in"] and row()["shift"]["on"], 10, "the shift")
+        return ask, row
+
+    def test_an_agent_that_runs_longer_than_the_days_it_told_keeps_the_brokers_copy_current(self):
+        clock = {"LD_PRELOAD": harness.program("torture/skew.so"), "SKEW_FILE": self.world.write("skew", "0 0")}
+        self.broker.stop()
+        self.broker.env = clock
+        self.broker.start()
+        ask, row = self.at_work_around_now(clock)
+        passed_s = 10 * 86400  # more than the 9 that are told at most
+        self.world.write("skew", "%d %d" % (passed_s, passed_s))
+        then = time.time() + passed_s
+        self.world.wait(lambda: row()["shift"]["on"] and row()["shift"]["change_wall_us"] / 1e6 > then, 40, "the shift of the tenth day")
+        self.units(1)
+        ask("sign_in")
+        self.assertIsNotNone(ask("next", wait_ms=20000)["task"])
+
+    def test_when_the_zone_database_changes_the_agent_sees_it_within_a_quarter_of_an_hour(self):
+        def zone_file(name):
+            with open(os.path.join(os.environ.get("TZDIR", "/usr/share/zoneinfo"), name), "rb") as f:
+                return self.world.write("zones/Asia/Kathmandu", f.read())
+        zone_file("Asia/Kathmandu")
+        _, row = self.at_work_around_now({"LD_PRELOAD": harness.program("torture/skew.so"), "SKEW_FILE": self.world.write("skew", "0 0"),
+                                          "TZDIR": self.world.path("zones")})
+        ends_us = row()["shift"]["change_wall_us"]
+        zone_file("Asia/Dhaka")  # 06:00 ahead of UTC, no longer 05:45
+        self.world.write("skew", "0 901")
+        self.world.wait(lambda: row()["shift"]["change_wall_us"] == ends_us - 900 * 1000000, 40, "an end a quarter of an hour earlier")
 
     def test_limits_hold_are_told_and_change_with_the_file(self):
         limited = PEOPLE_LINE.replace("  - name: judge\n", "  - name: judge\n    at_once: 3\n")

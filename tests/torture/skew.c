@@ -1,5 +1,6 @@
-/* A library to preload (LD_PRELOAD) into a program of ours: its wall clock is wrong by as many seconds as the file that SKEW_FILE names says (none: 0). The file is
- * read at each look at the clock, so that a test can set the clock while the program runs. All other clocks are right, as on a machine whose time was set by hand. */
+/* A library to preload (LD_PRELOAD) into a program of ours: its wall clock is wrong by as many seconds as the first number in the file that SKEW_FILE names says (none: 0),
+ * its clock since the boot by as many as the second one. The file is read at each look at a clock, so that a test can set them while the program runs. One number: a machine
+ * whose time was set by hand. Twice the same: one on which so much time has passed. All other clocks are right, also the monotonic one, by which programs wait. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,16 +8,15 @@
 
 __attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *ts);
 
-static long skew_s(void)
+static long skew_s(clockid_t id)
 {
     const char *path = getenv("SKEW_FILE");
     FILE *f = path ? fopen(path, "re") : NULL;
-    long s = 0;
-    if (f && fscanf(f, "%ld", &s) != 1)
-        s = 0;
+    long wall = 0, boot = 0;
+    int n = f ? fscanf(f, "%ld %ld", &wall, &boot) : 0;
     if (f)
         fclose(f);
-    return s;
+    return id == CLOCK_REALTIME ? (n > 0 ? wall : 0) : n > 1 ? boot : 0;
 }
 
 int clock_gettime(clockid_t id, struct timespec *ts)
@@ -25,7 +25,7 @@ int clock_gettime(clockid_t id, struct timespec *ts)
     if (!next)
         *(void **)&next = dlsym(RTLD_NEXT, "clock_gettime");
     int rc = next(id, ts);
-    if (rc == 0 && id == CLOCK_REALTIME)
-        ts->tv_sec += skew_s();
+    if (rc == 0 && (id == CLOCK_REALTIME || id == CLOCK_BOOTTIME))
+        ts->tv_sec += skew_s(id);
     return rc;
 }
