@@ -289,6 +289,7 @@ class Robots(harness.Case):
         second = harness.Daemon(self.world, "second", argv).start()
         self.assertEqual(second.wait_end(), 1)
         self.assertIn("OTHER_AGENT", second.log())
+        self.assertIn("is served from another data directory; --takeover replaces it", second.log())
         third = harness.Daemon(self.world, "third", argv + ["--takeover"]).start()
         self.world.daemons.append(third)
         third.wait_log("session-up")
