@@ -37,7 +37,7 @@ def life(result):
         if r["window"] == 1:
             text += from_thread_to_thread(result)
         else:
-            text += f" To reach the goal a life would have to take {number(peer_us / goal)} us."
+            text += f" To reach the goal a life would have to take {number(peer_us / goal)} us. What the engine and the commit do in theirs, step by step, stands in the cost model."
         yield text + of_the_disk(rows[r["window"]])
 
 
