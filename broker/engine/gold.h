@@ -7,11 +7,11 @@
  *
  *   when    one of `every` assignments of a worker at the station (by name): of each `every` of his, at a place that a hash tells which knows the
  *           answers, so that nobody who does not know them can count. Instead of a task that is ready there
- *   which   in an order of his own; never one that showed him the same before, in whatever version of the line. One that his agent had and he did not begin comes
- *           again only when he has seen all others, unless his agent tells later that he has
+ *   which   in an order of his own; never one that showed him the same before, in whatever version of the line. One that his agent gives back, and says that he did
+ *           not begin, comes again when he has seen all others; one that is taken back does not: he may have had it before him
  *   what    the frame is that of a task: the same values, attempt 1, a number in order
  *
- *   GOLD  0 u8, worker u32, station key u32, digest u64 (of what is shown)   nothing: it was handed to him; "u": it was, and he did not begin it; "s": so it seemed, and he has seen it
+ *   GOLD  0 u8, worker u32, station key u32, digest u64 (of what is shown)   nothing: it was handed to him; "u": his agent gave it back unbegun; "s": so it said, and he has seen it
  *         1 u8, run u32, first assignment u64                                nothing: the ASSIGN segment has control tasks, so that it goes with its run */
 #ifndef SUNLINE_ENGINE_GOLD_H
 #define SUNLINE_ENGINE_GOLD_H

@@ -162,7 +162,7 @@ void task_end_return(struct engine *e, struct aseg *s, uint64_t no, enum why why
     e->total.returned++;
     s->st->returned++;
     s->hub->returned++;
-    if (is_gold(a->unit) && !begun && why != WHY_DECLINED && why != WHY_FAILED && why != WHY_BURIED)
+    if (is_gold(a->unit) && !begun && why == WHY_RELEASED)
         gold_unseen(e, s, no);
     if (why == WHY_FAILED || (begun && (why == WHY_EXPIRED || why == WHY_RELEASED)))
         repute_abandoned(e, s->st, a->worker);

@@ -94,7 +94,7 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
         ck_move_assignment(c, f, a, CK_RETURNED,
                            f->why == 8 && !(r && r->state == 4) ? 1u << CK_HANDED : 1u << CK_HANDED | 1u << CK_BEGUN);
         a->why = (uint8_t)f->why;
-        if (!begun && f->why != 4 && f->why != 6 && f->why != 9) { /* he did not begin it: it may come to him again */
+        if (!begun && f->why == 3) { /* his hub says that he did not begin it: it may come to him again */
             const struct ck_station *s = ck_get(&c->stations, a->station);
             struct ck_gold *g = s ? gold_of(c, s, a->worker) : NULL;
             if (g)

@@ -32,6 +32,19 @@ static void a_control_task_that_comes_twice_is_not_for_this_worker(void **state)
     judged(&h, NOT_ELIGIBLE);
 }
 
+/* Nobody knows then whether he has seen it. */
+static void a_control_task_that_the_broker_took_back_is_not_for_this_worker(void **state)
+{
+    (void)state;
+    struct history h = with_control_tasks();
+    give_control(&h, 1, 1);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 8);
+    STEP(&h);
+    assert_int_equal(checker_total(h.c), 0);
+    give_control(&h, 2, 1);
+    judged(&h, NOT_ELIGIBLE);
+}
+
 /* By a result, or a start that is refused. */
 static void a_control_task_that_came_back_unbegun_and_was_seen_all_the_same_is_not_for_this_worker(void **state)
 {
@@ -39,7 +52,7 @@ static void a_control_task_that_came_back_unbegun_and_was_seen_all_the_same_is_n
     for (int answered = 0; answered < 2; answered++) {
         struct history h = with_control_tasks();
         give_control(&h, 1, 1);
-        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 8);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 3);
         STEP(&h);
         FEED(&h, .kind = FACT_ACT, .act = answered ? 6 : 0, .assignment = 1, .worker = ANNA, .session = SESSION,
              .code = answered ? 0 : 32);
@@ -109,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
+        cmocka_unit_test(a_control_task_that_the_broker_took_back_is_not_for_this_worker),
         cmocka_unit_test(a_control_task_that_came_back_unbegun_and_was_seen_all_the_same_is_not_for_this_worker),
         cmocka_unit_test(more_control_tasks_than_one_of_so_many_are_asked_too_much),
         cmocka_unit_test(an_answer_to_a_control_task_that_is_late_is_a_wrong_state),

@@ -265,6 +265,22 @@ static void what_he_did_not_begin_comes_again_behind_all_others(void **state)
     world_end(&s.w);
 }
 
+/* Nobody knows whether he had it before him: his hub may have been away while he worked. */
+static void what_the_broker_took_back_does_not_come_again(void **state)
+{
+    (void)state;
+    world_scene(&s, gold_line("", 1, 1, ""), 1, 0);
+    world_put(&s.w, s.run, 9);
+    struct world_task t = next(0);
+    assert_true(shows_gold(t.assignment));
+    world_pass(&s.w, 40 * 86400 * SECOND);
+    world_hello(&s.w, &s.h, NULL, 0);
+    t = next(0);
+    assert_int_not_equal(t.assignment, 0);
+    assert_false(shows_gold(t.assignment));
+    world_end(&s.w);
+}
+
 /* Given back unbegun, as his agent or the end of its session told; then comes a word that he has had it before him. */
 static void what_he_is_told_late_to_have_seen_does_not_come_again(void **state)
 {
@@ -846,6 +862,7 @@ int main(void)
         cmocka_unit_test(a_frame_does_not_tell_them_from_others),
         cmocka_unit_test(what_is_told_of_them_to_his_hub_is_as_of_others),
         cmocka_unit_test(what_he_did_not_begin_comes_again_behind_all_others),
+        cmocka_unit_test(what_the_broker_took_back_does_not_come_again),
         cmocka_unit_test(what_he_is_told_late_to_have_seen_does_not_come_again),
         cmocka_unit_test(what_was_answered_late_stays_seen_when_its_second_assignment_is_given_back),
         cmocka_unit_test(what_is_not_answered_does_not_come_back),
