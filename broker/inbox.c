@@ -1,10 +1,9 @@
 /* Messages on their way to a thread: see inbox.h. */
 #include "broker/inbox.h"
+#include "broker/waiting.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 void items_add(struct items *l, struct item *i)
 {
@@ -92,16 +91,7 @@ struct inbox {
 struct inbox *inbox_new(void)
 {
     struct inbox *b = calloc(1, sizeof *b);
-    pthread_condattr_t attr;
-    if (!b || pthread_condattr_init(&attr) != 0) {
-        free(b);
-        return NULL;
-    }
-    /* Waits must not depend on the wall clock, which jumps. */
-    bool ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&b->came, &attr) == 0 &&
-              pthread_mutex_init(&b->lock, NULL) == 0;
-    pthread_condattr_destroy(&attr);
-    if (!ok) {
+    if (!b || !waiting_init(&b->lock, &b->came)) {
         free(b);
         return NULL;
     }
@@ -192,22 +182,9 @@ static bool anything(const struct gathered *g)
     return g->items.first || g->tick || g->stop || g->settle || g->lead;
 }
 
-static struct timespec after(int64_t wait_us)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += (time_t)(wait_us / 1000000);
-    t.tv_nsec += (long)(wait_us % 1000000) * 1000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us)
 {
-    struct timespec until = after(wait_us > 0 ? wait_us : 0);
+    struct timespec until = waiting_after(wait_us > 0 ? wait_us : 0);
     pthread_mutex_lock(&b->lock);
     int rc = 0;
     b->enough = 1;
@@ -233,7 +210,7 @@ bool inbox_holds(struct inbox *b, uint32_t messages)
 
 bool inbox_gather(struct inbox *b, uint32_t more, int64_t wait_us)
 {
-    struct timespec until = after(wait_us);
+    struct timespec until = waiting_after(wait_us);
     pthread_mutex_lock(&b->lock);
     int rc = 0;
     b->enough = b->now.items.count + more;

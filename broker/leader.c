@@ -1,11 +1,9 @@
 /* Which thread serves the sockets: see leader.h. */
 #include "broker/leader.h"
+#include "broker/waiting.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Where it has been at the sockets for so long, nobody looks after it: an idle broker sleeps. */
 #define WATCH_US (2 * LEADER_AWAY_US)
@@ -19,25 +17,10 @@ struct leader {
     int64_t left_us; /* it last went then */
 };
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 struct leader *leader_new(void)
 {
     struct leader *l = calloc(1, sizeof *l);
-    pthread_condattr_t attr;
-    if (!l || pthread_condattr_init(&attr) != 0) {
-        free(l);
-        return NULL;
-    }
-    bool ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&l->changed, &attr) == 0 &&
-              pthread_mutex_init(&l->lock, NULL) == 0;
-    pthread_condattr_destroy(&attr);
-    if (!ok) {
+    if (!l || !waiting_init(&l->lock, &l->changed)) {
         free(l);
         return NULL;
     }
@@ -62,7 +45,7 @@ void leader_pass(struct leader *l)
     pthread_mutex_lock(&l->lock);
     assert(!l->passed);
     l->passed = l->away = l->watched = true;
-    l->left_us = now_us();
+    l->left_us = waiting_now_us();
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -70,15 +53,14 @@ void leader_wait(struct leader *l)
 {
     pthread_mutex_lock(&l->lock);
     while (l->passed) {
-        int64_t since_us = now_us() - l->left_us;
+        int64_t since_us = waiting_now_us() - l->left_us;
         if (l->away && since_us >= LEADER_AWAY_US) {
             l->passed = false;
         } else if (!l->away && since_us >= WATCH_US) {
             l->watched = false;
             pthread_cond_wait(&l->changed, &l->lock);
         } else {
-            int64_t until_us = now_us() + (l->away ? LEADER_AWAY_US - since_us : LEADER_AWAY_US);
-            struct timespec until = { (time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000 };
+            struct timespec until = waiting_after(l->away ? LEADER_AWAY_US - since_us : LEADER_AWAY_US);
             pthread_cond_timedwait(&l->changed, &l->lock, &until);
         }
     }
@@ -109,7 +91,7 @@ void leader_leave(struct leader *l)
     pthread_mutex_lock(&l->lock);
     assert(l->passed && !l->away);
     l->away = true;
-    l->left_us = now_us();
+    l->left_us = waiting_now_us();
     bool wake = !l->watched;
     l->watched = true;
     pthread_mutex_unlock(&l->lock);

@@ -4,6 +4,7 @@
  * the live ones, so that a start reads no history. */
 #include "broker/engine/gold.h"
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 static void map(struct engine *e, uint64_t no, struct aseg *s)
 {
@@ -294,7 +295,7 @@ static void aseg_write(struct engine *e, struct aseg *s)
 static int by_first(const void *a, const void *b)
 {
     const struct aseg *x = *(struct aseg *const *)a, *y = *(struct aseg *const *)b;
-    return x->first < y->first ? -1 : x->first > y->first;
+    return order_of(x->first, y->first);
 }
 
 void assigns_write(struct engine *e)
@@ -448,12 +449,12 @@ static int by_target(const void *a, const void *b)
 {
     const struct pick *x = a, *y = b;
     if (x->w->hub != y->w->hub)
-        return x->w->hub < y->w->hub ? -1 : 1;
+        return order_of(x->w->hub, y->w->hub);
     if (x->rq->st->id != y->rq->st->id)
-        return x->rq->st->id < y->rq->st->id ? -1 : 1;
+        return order_of(x->rq->st->id, y->rq->st->id);
     if (x->rq->run->id != y->rq->run->id)
-        return x->rq->run->id < y->rq->run->id ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
+        return order_of(x->rq->run->id, y->rq->run->id);
+    return order_of(x->at, y->at);
 }
 
 enum item { ITEM_IN, ITEM_NO_ROOM, ITEM_TOO_BIG };

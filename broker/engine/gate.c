@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "broker/engine/internal.h"
+#include "broker/engine/numbers.h"
 
 /* ---- names of skills and teams, as numbers ---- */
 
@@ -63,7 +64,7 @@ uint32_t skill_intern(struct engine *e, struct slp_bytes n)
 static int by_name(const void *a, const void *b)
 {
     const struct needs *x = a, *y = b;
-    return x->name < y->name ? -1 : x->name > y->name;
+    return order_of(x->name, y->name);
 }
 
 static bool named(struct slp_bytes a, const char *s, size_t n)

@@ -190,7 +190,7 @@ struct hub *hub_session(struct engine *e, uint64_t session)
 static int by_number(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
+    return order_of(x, y);
 }
 
 struct numbers {

@@ -870,6 +870,14 @@ void history_add(struct engine *e, struct run *r, uint64_t unit, uint32_t idx, e
 
 /* sweep.c */
 void sweeps_load(struct engine *e);
+/* Rows by prefix. */
+struct row {
+    uint8_t k[STORE_KEY_BYTES_MAX];
+    size_t n;
+    struct store_val v; /* borrowed until the next write */
+};
+/* The first row from that key on whose key shares its first `shared` bytes and has as many or more; false: there is none, or it failed. */
+bool row_from(struct engine *e, enum store_table tb, const uint8_t *key, size_t n, size_t shared, struct row *row);
 void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t station, const char *reason, size_t n);
 void sweeps_step(struct engine *e);
 

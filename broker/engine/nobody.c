@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "broker/engine/copies.h"
+#include "broker/engine/numbers.h"
 
 struct taken_part {
     uint32_t n,
@@ -58,7 +59,7 @@ static void shut_out_before(struct engine *e, uint32_t gate, struct taken_part *
 static int by_number(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    return order_of(x, y);
 }
 
 /* Each of them once. */
@@ -289,28 +290,17 @@ bool nobody_step_staffed(struct engine *e, struct sweep *s, uint32_t rows)
     struct station *st = e->station[s->station - 1];
     uint8_t k[16];
     for (; rows && !e->rc; rows--) {
-        struct store_cursor c;
-        uint8_t why = DEAD_ATTEMPTS;
+        struct row row;
         key_u64(key_u32(key_u32(k, st->id), s->run), s->cursor);
-        enum store_rc rc = store_cursor_open(e->t, TABLE_DEAD, &c);
-        if (rc == STORE_OK)
-            rc = store_seek(&c, k, sizeof k);
-        bool here = rc == STORE_OK && c.key.n == sizeof k && key_get_u32(c.key.p) == st->id;
-        if (here) {
-            struct rdr r = rdr_on(c.val.p, c.val.n);
-            memcpy(k, c.key.p, sizeof k);
-            why = rdr_u8(&r);
-        } else {
-            walked(e, rc);
-        }
-        store_cursor_close(&c);
-        if (!here)
+        if (!row_from(e, TABLE_DEAD, k, sizeof k, 4, &row))
             return true;
-        s->run = key_get_u32(k + 4);
-        s->cursor = key_get_u64(k + 8) + 1;
+        struct rdr r = rdr_on(row.v.p, row.v.n);
+        uint8_t why = rdr_u8(&r);
+        s->run = key_get_u32(row.k + 4);
+        s->cursor = key_get_u64(row.k + 8) + 1;
         struct run *run = s->run && s->run <= e->meta.run ? e->run[s->run - 1] : NULL;
         if (dead_for_want(why) && run && run->state <= RUN_CLOSED)
-            s->count += bring_back(e, &run->rq[st->idx], key_get_u64(k + 8));
+            s->count += bring_back(e, &run->rq[st->idx], s->cursor - 1);
     }
     return false;
 }

@@ -121,15 +121,7 @@ static bool step_recall(struct engine *e, struct sweep *s)
 
 /* ---- rows by prefix ---- */
 
-struct row {
-    uint8_t k[STORE_KEY_BYTES_MAX];
-    size_t n;
-    struct store_val v; /* borrowed until the next write */
-};
-
-/* The first row from that key on whose key shares its first `shared` bytes and has as many or more; false: there is none, or it failed. */
-static bool row_from(struct engine *e, enum store_table tb, const uint8_t *key, size_t n, size_t shared,
-                     struct row *row)
+bool row_from(struct engine *e, enum store_table tb, const uint8_t *key, size_t n, size_t shared, struct row *row)
 {
     struct store_cursor c;
     enum store_rc rc = store_cursor_open(e->t, tb, &c);

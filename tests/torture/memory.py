@@ -278,15 +278,15 @@ def main():
         for what in POINTS if args.what == "both" else [args.what]:
             sites = count(what, args.seed, 1 if args.seconds or args.site else 3)
             tally, notes = Tally(what, args.seed, sites), None
-            todo = [(args.site, args.nth, args.more)] if args.site else points(sites, args.seed)
+            wanted = [(args.site, args.nth, args.more)] if args.site else points(sites, args.seed)
             deadline = time.monotonic() + args.seconds / (2 if args.what == "both" else 1) if args.seconds else None
             if args.seconds:
-                random.Random(args.seed).shuffle(todo)
+                random.Random(args.seed).shuffle(wanted)
             elif not args.site:
                 notes = Notebook(harness.BUILD, "memory-" + what, {"seed": args.seed, "units": UNITS}, list(PROGRAMS.values()), args.fresh)
             done = {(r["site"], r["nth"], r["more"]): r for r in notes.done} if notes else {}
             flying = set()
-            for point in todo:
+            for point in wanted:
                 if point in done:
                     tally.add(done[point])
                     continue

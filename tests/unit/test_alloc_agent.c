@@ -530,6 +530,16 @@ static void on_problem(void *arg, const char *said)
     ++*(unsigned *)arg;
 }
 
+#define HUB_PATH sizeof "/tmp/sunline-hub-XXXXXX"
+
+static void write_hub_file(char path[HUB_PATH], const char *hub)
+{
+    memcpy(path, "/tmp/sunline-hub-XXXXXX", HUB_PATH);
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, hub, strlen(hub)), strlen(hub));
+    close(fd);
+}
+
 static void config_runs_out(void *arg)
 {
     const char *path = arg;
@@ -548,14 +558,12 @@ static void config_runs_out(void *arg)
 static void a_hub_file_is_read_whole_or_refused(void **state)
 {
     (void)state;
-    char path[] = "/tmp/sunline-hub-XXXXXX";
-    int fd = mkstemp(path);
+    char path[HUB_PATH];
     static const char hub[] =
         "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nteams: [north]\nworkers:\n"
         "  - {id: asha, name: Asha G., team: north, skills: {english: 3, french: 1}}\n  - {id: bina}\n"
         "robots:\n  - {id: crane, runner: exec, command: [/bin/cat, -u], env: {A: b}, cwd: /tmp, skills: {say: 1}}\n";
-    assert_int_equal(write(fd, hub, sizeof hub - 1), sizeof hub - 1);
-    close(fd);
+    write_hub_file(path, hub);
     at_every_allocation(config_runs_out, path);
     unlink(path);
 }
@@ -578,13 +586,11 @@ static void rota_runs_out(void *arg)
 static void a_rota_is_whole_or_not_made(void **state)
 {
     (void)state;
-    char path[] = "/tmp/sunline-hub-XXXXXX";
-    int fd = mkstemp(path);
+    char path[HUB_PATH];
     static const char hub[] =
         "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nshifts:\n  day: {week: {mon-sun: 06:00-14:00}}\nworkers:\n"
         "  - {id: asha, shift: day}\n  - {id: bina, shift: day, zone: Africa/Nairobi}\n";
-    assert_int_equal(write(fd, hub, sizeof hub - 1), sizeof hub - 1);
-    close(fd);
+    write_hub_file(path, hub);
     unsigned problems = 0;
     struct hub_config *c = hub_config_load(path, on_problem, &problems);
     assert_non_null(c);
@@ -660,14 +666,12 @@ static void runners_run_out(void *arg)
 static void a_robot_s_task_comes_to_an_end_whatever_fails(void **state)
 {
     (void)state;
-    char path[] = "/tmp/sunline-hub-XXXXXX";
-    int fd = mkstemp(path);
+    char path[HUB_PATH];
     static const char hub[] = "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nrobots:\n"
                               "  - {id: once, runner: exec, command: [/bin/echo, '{\"x\": \"said\"}'], env: {A: b}}\n"
                               "  - {id: lives, runner: coprocess, command: [/bin/sed, -u, 's/.*\"id\": "
                               "*\\([0-9]*\\).*/{\"id\": \\1, \"values\": {\"x\": \"said\"}}/']}\n";
-    assert_int_equal(write(fd, hub, sizeof hub - 1), sizeof hub - 1);
-    close(fd);
+    write_hub_file(path, hub);
     unsigned problems = 0;
     struct hub_config *c = hub_config_load(path, on_problem, &problems);
     assert_non_null(c);

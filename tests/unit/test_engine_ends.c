@@ -1,6 +1,7 @@
 /* The engine: ends that come seldom. A task that is parked while others are at it, answers too large together, work given back for later under a run that is
  * over, a note longer than what is kept of it, and reasons why somebody has no work that only one station or nobody knows. */
 #include "tests/lib/engine_staff.h"
+#include "tests/unit/hand_in.h"
 #include "tests/unit/scene.h"
 
 #define INPUT "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
@@ -38,28 +39,6 @@ static enum slp_code act_for(struct world_scene *s, const struct world_task *t, 
     struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
     struct slp_item_outcome o;
     slp_buf_free(&b);
-    return slp_next_outcome(&c, &o) ? (enum slp_code)o.code : SLP_E_OK;
-}
-
-/* Texts, NULL: nil. */
-static enum slp_code hand_in(struct world_scene *s, const struct world_task *t, const char *const *v, unsigned n)
-{
-    struct slp_buf b = { 0 }, values = { 0 };
-    for (unsigned i = 0; i < n; i++)
-        if (v[i])
-            slp_pack_cstr(&values, v[i]);
-        else
-            slp_pack_nil(&values);
-    struct slp_item_result it = { .assignment = t->assignment,
-                                  .worker = t->worker,
-                                  .values = { values.p, (uint32_t)values.n, n } };
-    slp_pack_item(&b, SLP_ITEM_result, &it);
-    struct slp_submit q = { .session = s->h.session, .results = { b.p, (uint32_t)b.n, 1 } };
-    struct slp_msg *m = world_send(&s->w, s->h.peer, SLP_SUBMIT, &q);
-    struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
-    struct slp_item_outcome o;
-    slp_buf_free(&b);
-    slp_buf_free(&values);
     return slp_next_outcome(&c, &o) ? (enum slp_code)o.code : SLP_E_OK;
 }
 
@@ -118,8 +97,8 @@ static void an_answer_left_empty_has_its_place_among_all(void **state)
     (void)state;
     open_task(&s, COPIES("{min: 2}", "{method: all}", "false"));
     struct world_task t = taken(&s, 0, 0), u = taken(&s, 1, 0);
-    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL }, 1), SLP_E_OK);
-    assert_int_equal(hand_in(&s, &u, (const char *[]){ "second" }, 1), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL }, 1, NULL), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &u, (const char *[]){ "second" }, 1, NULL), SLP_E_OK);
     assert_int_equal(station_story(&s, 0, "outcome.answers"), 2);
     assert_false(station_story_is(&s, 0, "outcome.answer[0]", ""));
     assert_true(station_story_is(&s, 0, "outcome.answer[1]", "second"));
@@ -204,9 +183,9 @@ static void of_a_long_note_as_much_is_kept_as_fits_and_no_half_character(void **
     world_scene(&s, REVIEWED, 2, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = taken(&s, 0, 0);
-    assert_int_equal(hand_in(&s, &t, (const char *[]){ "title" }, 1), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ "title" }, 1, NULL), SLP_E_OK);
     t = taken(&s, 1, 1);
-    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, "reject", note, "wrong" }, 4), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, "reject", note, "wrong" }, 4, NULL), SLP_E_OK);
     const char *reason = dead_reason(&s, 0), *begin = "rejected in round 1 of 1: wrong: \xc3\xa9\xc3\xa9";
     assert_memory_equal(reason, begin, strlen(begin));
     assert_in_range(strlen(reason), SL_TEXT_BYTES_MAX - 3, SL_TEXT_BYTES_MAX);
@@ -223,13 +202,13 @@ static void work_sent_back_to_an_author_who_is_suspended_goes_to_others(void **s
                 3, 0);
     world_put(&s.w, s.run, 1);
     struct world_task t = taken(&s, 0, 0);
-    assert_int_equal(hand_in(&s, &t, (const char *[]){ "title" }, 1), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ "title" }, 1, NULL), SLP_E_OK);
     struct slp_worker_set q = { .name = world_str("hub-0"), .line = world_str("l"), .station = world_str("write") };
     SLP_SET(&q, worker_set, line);
     SLP_SET(&q, worker_set, station);
     assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
     t = taken(&s, 1, 1);
-    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, "reject", NULL, "wrong" }, 4), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, "reject", NULL, "wrong" }, 4, NULL), SLP_E_OK);
     assert_int_equal(given(&s, 0).assignment, 0);
     taken(&s, 2, 0); /* and not only in an hour */
     world_end(&s.w);
@@ -247,10 +226,10 @@ static void of_an_outcome_of_several_answers_no_one_author_is_measured(void **st
     world_put(&s.w, s.run, 1);
     for (unsigned i = 0; i < 2; i++) {
         struct world_task t = taken(&s, i, 0);
-        assert_int_equal(hand_in(&s, &t, (const char *[]){ "title" }, 1), SLP_E_OK);
+        assert_int_equal(hand_in(&s, &t, (const char *[]){ "title" }, 1, NULL), SLP_E_OK);
     }
     struct world_task t = taken(&s, 2, 1);
-    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, "accept", NULL }, 3), SLP_E_OK);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ NULL, "accept", NULL }, 3, NULL), SLP_E_OK);
     assert_int_equal(world_story(&s.w, "r", 1, "state"), UNIT_DONE);
     for (unsigned i = 0; i < 2; i++) {
         struct slp_repute_get q = { .name = world_str(i ? "hub-1" : "hub-0") };

@@ -241,24 +241,36 @@ static void what_is_told_of_them_to_his_hub_is_as_of_others(void **state)
     world_end(&s.w);
 }
 
+/* At a station with so many control tasks, and nothing but them, worker 0 has one, and it is given back unbegun. */
+static struct world_task given_back(unsigned rows, char first[32])
+{
+    world_scene(&s, gold_line("", 1, rows, ""), 1, 0);
+    world_put(&s.w, s.run, 9);
+    struct world_task t = next(0);
+    snprintf(first, 32, "%s", world_shown(&s.w, &s.h, t.assignment, 0));
+    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    return t;
+}
+
+static void answer_another(const char *first)
+{
+    struct world_task t = next(0);
+    assert_true(shows_gold(t.assignment));
+    assert_string_not_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+}
+
 static void what_he_did_not_begin_comes_again_behind_all_others(void **state)
 {
     char first[32];
     (void)state;
-    world_scene(&s, gold_line("", 1, 5, ""), 1, 0);
-    world_put(&s.w, s.run, 9);
-    struct world_task t = next(0);
-    snprintf(first, sizeof first, "%s", world_shown(&s.w, &s.h, t.assignment, 0));
-    assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    given_back(5, first);
     for (unsigned i = 1; i < 5; i++) {
-        t = next(0);
-        assert_true(shows_gold(t.assignment));
-        assert_string_not_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
-        assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
+        answer_another(first);
         if (i == 2)
             world_restart(&s.w), world_hello(&s.w, &s.h, NULL, 0);
     }
-    t = next(0);
+    struct world_task t = next(0);
     assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
     assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
     assert_false(shows_gold(next(0).assignment));
@@ -288,21 +300,13 @@ static void what_he_is_told_late_to_have_seen_does_not_come_again(void **state)
     (void)state;
     for (size_t how = 0; how <= sizeof late / sizeof *late; how++) {
         char first[32];
-        world_scene(&s, gold_line("", 1, 5, ""), 1, 0);
-        world_put(&s.w, s.run, 9);
-        struct world_task t = next(0);
-        snprintf(first, sizeof first, "%s", world_shown(&s.w, &s.h, t.assignment, 0));
-        assert_int_equal(world_act(&s.w, &s.h, &t, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+        struct world_task t = given_back(5, first);
         if (how < sizeof late / sizeof *late)
             assert_int_equal(world_act(&s.w, &s.h, &t, late[how], "so", NULL), SLP_E_STALE);
         else
             assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
-        for (unsigned i = 1; i < 5; i++) {
-            t = next(0);
-            assert_true(shows_gold(t.assignment));
-            assert_string_not_equal(world_shown(&s.w, &s.h, t.assignment, 0), first);
-            assert_int_equal(world_submit(&s.w, &s.h, &t, "x"), SLP_E_OK);
-        }
+        for (unsigned i = 1; i < 5; i++)
+            answer_another(first);
         assert_false(shows_gold(next(0).assignment));
         world_end(&s.w);
     }
@@ -310,11 +314,9 @@ static void what_he_is_told_late_to_have_seen_does_not_come_again(void **state)
 
 static void what_was_answered_late_stays_seen_when_its_second_assignment_is_given_back(void **state)
 {
+    char first[32];
     (void)state;
-    world_scene(&s, gold_line("", 1, 1, ""), 1, 0);
-    world_put(&s.w, s.run, 9);
-    struct world_task old = next(0);
-    assert_int_equal(world_act(&s.w, &s.h, &old, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    struct world_task old = given_back(1, first);
     struct world_task again = next(0);
     assert_true(shows_gold(again.assignment));
     assert_int_equal(world_submit(&s.w, &s.h, &old, "x"), SLP_E_OK);

@@ -20,18 +20,23 @@ static void put_le(uint8_t *p, uint64_t v, unsigned bytes)
 
 static uint64_t salt, generation;
 
-/* A store whose log holds one batch, in sector 0; it is closed. */
-static void one_batch(struct world *w)
+/* Its log holds one batch then, in sector 0; it is closed. */
+static void leave_one_batch(struct world *w)
 {
-    store_close(&w->s);
-    assert_int_equal(remove_tree(w->dir), 0);
-    open_logged(w);
     put_in_a_batch(w, "a", "1");
     settle_all(w);
     put_in_a_batch(w, "b", "2");
     salt = w->s->wal.salt;
     generation = mdb_txn_id(w->s->write.mt);
     store_close(&w->s);
+}
+
+static void one_batch(struct world *w)
+{
+    store_close(&w->s);
+    assert_int_equal(remove_tree(w->dir), 0);
+    open_logged(w);
+    leave_one_batch(w);
 }
 
 static void write_sector(const struct world *w, uint64_t number, struct head h, const void *body, size_t n)
@@ -102,12 +107,7 @@ static void a_batch_longer_than_any_is_damage_in_a_log_that_has_the_room(void **
     struct store_options o = with_log(w);
     o.wal_bytes = 4 << 20;
     open_with(w, o);
-    put_in_a_batch(w, "a", "1");
-    settle_all(w);
-    put_in_a_batch(w, "b", "2");
-    salt = w->s->wal.salt;
-    generation = mdb_txn_id(w->s->write.mt);
-    store_close(&w->s);
+    leave_one_batch(w);
     write_sector(w, 1, (struct head){ WAL_BATCH_BYTES_MAX / SECTOR_BYTES, 8, 1 }, change, sizeof change - 1);
     expect_damage(w, "at byte 512: not the batch that should be here");
 }
