@@ -54,7 +54,7 @@ void effects_free(struct effects *e);
  * and after. */
 enum store_rc engine_upgrade(struct store *s);
 
-/* Make a store of its own of a copy (store_is_copy; or one that the caller knows to be one): in one transaction it gets this id, loses the mark, and
+/* Make a store of its own of a copy (store_is_copy; or one that the caller knows to be one): in one transaction it gets this id (random bytes), loses the mark, and
  * its next assignment is *first, a number that the original cannot have given by wall_us (restore.c). Upgrades it before. NOT_FOUND: no broker ever
  * served it. FULL: the wall clock is so far ahead of the copy's that the numbers would not last; nothing has changed. */
 enum store_rc engine_restore(struct store *s, const uint8_t id[16], int64_t wall_us, uint64_t *first);

@@ -5,7 +5,7 @@
  * can have come: no store gives one each RESTORED_US_EACH for long, so what lies further ahead than the time since the copy's last commit allows is
  * free; RESTORED_SPARE is added for wall clocks that do not agree. A number in the hole is NOT_FOUND, like any that was never given.
  *
- * The numbers have 48 bits: one each 8 us, given or skipped, they last 71 years, and each step takes a 4096th of them as the spare.
+ * The numbers have 48 bits: one each 8 us, given or skipped, they last 71 years, and each step takes a 4096th of them as the spare, or at most two.
  *
  * Runs go on RESTORED_RUNS further, as if so many had been begun and deleted: a producer that lives on must not put its units into another run; and by one more for
  * each RESTORED_RUN_EACH_US since the copy's last commit, so that one copy that is put back again begins others than the first time. They are
@@ -44,6 +44,8 @@ enum store_rc engine_restore(struct store *s, const uint8_t id[16], int64_t wall
         if (since_us > 0) {
             runs += (uint32_t)(since_us / RESTORED_RUN_EACH_US % RESTORED_RUNS_ROUND);
             ahead += (uint64_t)since_us / RESTORED_US_EACH;
+        } else {
+            ahead += get_u64(id) % RESTORED_SPARE;
         }
         if (run > UINT32_MAX - runs || last > ASSIGNMENT_MAX - RESTORED_SPARE ||
             ahead > ASSIGNMENT_MAX - RESTORED_SPARE - last)

@@ -43,7 +43,9 @@ static bool open_store(struct sim *s)
     rc = store_open(&v->store, &o, id, text, sizeof text);
     if (rc == STORE_OK && store_is_copy(v->store)) {
         uint64_t first;
-        snprintf((char *)id, sizeof id, "store %u", (unsigned)s->tally.restores);
+        struct rng draw = rng_of(s->plan.seed, "store ids", s->tally.restores);
+        for (size_t i = 0; i < sizeof id; i++)
+            id[i] = (uint8_t)rng_below(&draw, 256);
         rc = engine_restore(v->store, id, server_wall_us(s), &first);
     }
     if (rc == STORE_OK)

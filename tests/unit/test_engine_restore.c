@@ -97,13 +97,37 @@ static void numbers_go_on_behind_the_spare_and_the_time_since_the_copy(void **st
     assert_int_equal(s.t[1].assignment, first + 1);
 }
 
-static void a_wall_clock_that_went_back_leaves_the_spare(void **state)
+static uint64_t first_of(const char *dir, const uint8_t id[16], int64_t wall_us)
 {
+    struct store *c;
+    struct store_options o = { .dir = dir, .map_bytes = 1 << 28, .no_sync = true };
+    char text[300];
+    uint64_t first = 0;
+    assert_int_equal(store_open(&c, &o, id, text, sizeof text), STORE_OK);
+    assert_int_equal(engine_restore(c, id, wall_us, &first), STORE_OK);
+    store_close(&c);
+    return first;
+}
+
+static void a_copy_put_back_twice_by_a_wall_clock_that_is_behind_gives_other_numbers_each_time(void **state)
+{
+    static const uint8_t id[2][16] = { { 0x9c, 3, 0x70, 0x15, 0xe1, 0x44, 7, 0xb2 },
+                                       { 0x51, 0xf0, 0xd, 0x68, 0x3a, 0x99, 0x2e, 0x14 } };
     (void)state;
     world_put(&s.w, s.run, 2);
     assert_int_equal(world_take(&s, 0, 1), 1);
     back_up();
-    assert_int_equal(go_on(-3600000000), 1 + SPARE + 1);
+    uint64_t first[2];
+    for (int i = 0; i < 2; i++) {
+        char cmd[256], again[64];
+        snprintf(again, sizeof again, "%.50s-%d", copy_dir, i);
+        snprintf(cmd, sizeof cmd, "cp -r '%s' '%s'", copy_dir, again);
+        assert_int_equal(system(cmd), 0);
+        first[i] = first_of(again, id[i], s.w.wall_us - 3600000000 * (i + 1));
+        remove_dir(again);
+        assert_in_range(first[i], 1 + SPARE + 1, 1 + SPARE + SPARE); /* behind what the original can have given */
+    }
+    assert_true(first[1] > first[0] + 1000000000 || first[0] > first[1] + 1000000000);
 }
 
 static void what_the_original_gave_after_the_copy_is_not_found_and_recalled(void **state)
@@ -209,7 +233,7 @@ static void a_copy_of_a_copy_goes_on_again(void **state)
     strcpy(was, copy_dir);
     strcat(copy_dir, "2");
     back_up();
-    assert_int_equal(go_on(0), first + SPARE);
+    assert_int_equal(go_on(8), first + SPARE + 1);
     remove_dir(was);
 }
 
@@ -235,7 +259,7 @@ static void a_step_that_fails_leaves_the_copy_as_it_was(void **state)
         assert_memory_equal(store_id(c), id, 16);
         store_close(&c);
     }
-    assert_int_equal(go_on(0), 2 + SPARE + 1);
+    assert_int_equal(go_on(8), 2 + SPARE + 1 + 1);
 }
 
 static void a_wall_clock_decades_ahead_is_refused_and_nothing_changes(void **state)
@@ -248,7 +272,7 @@ static void a_wall_clock_decades_ahead_is_refused_and_nothing_changes(void **sta
     assert_int_equal(engine_restore(c, NEW_ID, INT64_MAX, &first), STORE_FULL);
     assert_true(store_is_copy(c));
     store_close(&c);
-    assert_int_equal(go_on(0), SPARE + 1);
+    assert_int_equal(go_on(8), SPARE + 1 + 1);
 }
 
 static void a_store_that_no_broker_served_has_nothing_to_go_on_from(void **state)
@@ -267,7 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(numbers_go_on_behind_the_spare_and_the_time_since_the_copy),
-        TEST(a_wall_clock_that_went_back_leaves_the_spare),
+        TEST(a_copy_put_back_twice_by_a_wall_clock_that_is_behind_gives_other_numbers_each_time),
         TEST(what_the_original_gave_after_the_copy_is_not_found_and_recalled),
         TEST(a_task_keeps_its_story_over_the_hole),
         TEST(what_is_put_into_a_run_begun_after_the_copy_comes_into_no_other),
