@@ -102,7 +102,8 @@ enum fact_kind {
     FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */
     FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
     FACT_LAST_EVENT, /* seq: the newest there is; flag: subscriber `worker` must have seen it */
-    FACT_STUCK       /* text: what has not come to an end */
+    FACT_STUCK,      /* text: what has not come to an end */
+    FACT_LEFT_OVER   /* from here on only units are dropped of which a task is dead, and nobody is left who may do it */
 };
 
 struct fact {

@@ -130,6 +130,18 @@ static bool could(struct checker *c, const struct fact *f, const struct ck_stati
     return may;
 }
 
+/* NULL: nobody is left who may do it; nor is anybody who may or may not be kept out. */
+static const struct ck_worker *somebody(struct checker *c, const struct fact *f, const struct ck_station *s,
+                                        const struct ck_task *t)
+{
+    for (size_t i = 0; i < c->workers.cap; i++) {
+        const struct ck_worker *w = c->workers.v[i].p;
+        if (w && could(c, f, s, t, w) && ck_out(c, w->f.worker, &s->f, f->wall) == CK_IN)
+            return w;
+    }
+    return NULL;
+}
+
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct ck_station *s = ck_get(&c->stations, f->station);
@@ -143,16 +155,32 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                    " station %u is parked for nobody (%u), with %u outstanding",
                    f->seq, f->run, f->unit, f->station, f->why, t->outstanding);
-    for (size_t i = 0; s && i < c->workers.cap; i++) {
-        const struct ck_worker *w = c->workers.v[i].p;
-        if (!w || !could(c, f, s, t, w) || ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN)
-            continue;
+    const struct ck_worker *w = s ? somebody(c, f, s, t) : NULL;
+    if (w)
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                    " station %u is parked for nobody, worker %" PRIu64 " could do it",
                    f->seq, f->run, f->unit, f->station, w->f.worker);
-        return;
+}
+
+void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_unit *u)
+{
+    bool for_nobody = false;
+    for (uint32_t i = 0; i < r->stations; i++) {
+        const struct ck_task *t = &u->task[i];
+        const struct ck_station *s = ck_get(&c->stations, r->first + i);
+        const struct ck_worker *w = t->state == CK_DEAD && s ? somebody(c, f, s, t) : NULL;
+        for_nobody = for_nobody || t->state == CK_DEAD;
+        if (w)
+            ck_verdict(c, UNFINISHED,
+                       "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " is dropped at last, worker %" PRIu64
+                       " could do it at station %u",
+                       f->seq, f->run, f->unit, w->f.worker, r->first + i);
     }
+    if (!for_nobody)
+        ck_verdict(c, UNFINISHED,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " is dropped at last, none of its tasks is dead",
+                   f->seq, f->run, f->unit);
 }
 
 /* Of what became ready in this step and still is: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */

@@ -222,6 +222,7 @@ void ck_end_fact(struct checker *c, const struct fact *f)
         }
         break;
     case FACT_STUCK: ck_verdict(c, UNFINISHED, "%s", f->text); break;
+    case FACT_LEFT_OVER: c->left_over = true; break;
     default: break;
     }
 }

@@ -637,6 +637,8 @@ static void unit_ends(struct checker *c, const struct fact *f, uint8_t state)
                    f->run, f->unit, state, u ? "had ended" : "is not there");
         return;
     }
+    if (state == 2 && c->left_over)
+        ck_left_over(c, f, r, u);
     u->state = state;
     touch(c, f->run, f->unit);
     if (state == 1)

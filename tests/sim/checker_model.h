@@ -101,6 +101,7 @@ struct checker {
     bool fifo_dirty;
     int64_t moved; /* by how much clocks were set, all together */
     struct ck_owed owed;
+    bool left_over; /* what is dropped from here on had nobody left */
     uint64_t kept_out; /* the newest step in which somebody was suspended */
     struct ck_range *lost; /* of assignment numbers that stores gave which were lost since */
     size_t lost_n, lost_cap;
@@ -197,6 +198,7 @@ uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const stru
 void ck_placed(struct checker *c, const struct fact *f);
 bool ck_fits(struct checker *c, const struct ck_station *s, const struct ck_worker *w, int64_t wall); /* is he one whom the station takes, kept out of it or not? */
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t); /* is that so? */
+void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_unit *u); /* dropped, since nobody is left for one of its tasks? */
 void ck_somebody(struct checker *c); /* the end of a step: and is it so of nothing else? */
 void ck_judge_contest(struct checker *c, const struct ck_run *r, size_t unit);
 bool ck_did_before(struct checker *c, uint64_t run, uint64_t unit, uint64_t worker, const struct ck_station *s);

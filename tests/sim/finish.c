@@ -7,6 +7,7 @@
 
 #define PATIENCE (7 * DAY)
 #define LOOK_EVERY (10 * MINUTE)
+#define GIVE_UP (2 * DAY) /* what can be done is done by then */
 
 static struct slp_bytes name_of(const char *n)
 {
@@ -15,7 +16,8 @@ static struct slp_bytes name_of(const char *n)
 
 /* ---- putting right ---- */
 
-static void put_right(struct sim *s)
+/* Where each of those on whom it depends has answered, and his answer was voided by a rule, nobody can be asked: such a unit is given up. */
+static void put_right(struct sim *s, bool give_up)
 {
     for (uint32_t i = 0; i < s->plan.lines && s->plan.bars; i++) {
         const struct sim_variant *v = &s->line[i].v[VARIANTS_MAX];
@@ -47,7 +49,10 @@ static void put_right(struct sim *s)
         while (n--) {
             struct slp_tasks_set t = { .station_id = dead[n], .action = 0, .run = q.run };
             SLP_SET(&t, tasks_set, run);
-            server_ask(s, SLP_TASKS_SET, &t);
+            server_ask(s, SLP_TASKS_SET, &t); /* all but what nobody may do */
+            t.action = 1;
+            if (give_up)
+                server_ask(s, SLP_TASKS_SET, &t);
         }
     }
 }
@@ -288,7 +293,9 @@ void sim_finish(struct sim *s)
         hub_calm(s, &s->hub[i]);
     producers_calm(s);
     for (int64_t t = 0; t < PATIENCE && !end; t += LOOK_EVERY) {
-        put_right(s);
+        if (t == GIVE_UP)
+            checker_feed(s->checker, &(struct fact){ .kind = FACT_LEFT_OVER });
+        put_right(s, t >= GIVE_UP);
         while (sched_step(s, begun_us + t + LOOK_EVERY))
             ;
         s->now_us = begun_us + t + LOOK_EVERY;

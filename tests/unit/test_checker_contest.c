@@ -108,12 +108,13 @@ static void third_vote(struct history *h)
 }
 
 /* All is told, and judged: this verdict and no other; VERDICTS: none. */
-static void expect(struct history *h, enum verdict v)
+static void expect_of(struct history *h, bool dropped, enum verdict v)
 {
-    FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, 1 });
-    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = 3);
+    FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, !dropped, dropped });
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = dropped ? 2 : 1, .row = 101, .digest = 3);
     for (uint32_t i = 0; i < 2; i++)
-        FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i, .state = CK_DONE);
+        FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i,
+             .state = dropped && i == 1 ? CK_ENDED : CK_DONE);
     for (uint64_t a = 1; a <= h->assignment; a++)
         FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = a > 2, .assignment = a,
              .state = CK_COUNTED, .digest = 5000 + a);
@@ -122,6 +123,11 @@ static void expect(struct history *h, enum verdict v)
         if ((checker_count(h->c, i) != 0) != (i == (int)v))
             fail_msg("%s: %s", verdict_name(i), checker_first(h->c, i));
     checker_free(&h->c);
+}
+
+static void expect(struct history *h, enum verdict v)
+{
+    expect_of(h, false, v);
 }
 
 static void a_jury_that_agrees_is_good(void **state)
@@ -222,6 +228,47 @@ static void parked_for_nobody_though_somebody_could(void **state)
     expect(&h, WRONG_STATE);
 }
 
+/* At the end of a world: the jury's task is parked, as there is nobody for it; the unit is given up. */
+static void given_up(struct history *h, bool parked, unsigned workers)
+{
+    *h = begin(2);
+    entered(h);
+    if (parked)
+        EVENT(h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = JURY, .why = 7);
+    else
+        roster(h, WORKERS);
+    STEP(h);
+    if (workers > 2)
+        roster(h, workers);
+    FEED(h, .kind = FACT_LEFT_OVER);
+    EVENT(h, .kind = FACT_DROPPED, .run = RUN, .unit = 1);
+    STEP(h);
+}
+
+static void what_nobody_may_do_is_given_up_at_last(void **state)
+{
+    struct history h;
+    (void)state;
+    given_up(&h, true, 2);
+    expect_of(&h, true, VERDICTS);
+}
+
+static void given_up_though_somebody_could(void **state)
+{
+    struct history h;
+    (void)state;
+    given_up(&h, true, 3);
+    expect_of(&h, true, UNFINISHED);
+}
+
+static void given_up_though_nothing_of_it_was_parked(void **state)
+{
+    struct history h;
+    (void)state;
+    given_up(&h, false, 2);
+    expect_of(&h, true, UNFINISHED);
+}
+
 static void suspended_at_the_jury(struct history *h, uint64_t worker, unsigned standing)
 {
     EVENT(h, .kind = FACT_STANDING, .worker = worker, .hub = HUB, .line = LINE, .index = 16, .state = standing,
@@ -287,6 +334,9 @@ int main(void)
         cmocka_unit_test(a_jury_that_cannot_be_seated_waits_for_a_roster),
         cmocka_unit_test(a_jury_that_cannot_be_seated_and_is_not_told_so),
         cmocka_unit_test(parked_for_nobody_though_somebody_could),
+        cmocka_unit_test(what_nobody_may_do_is_given_up_at_last),
+        cmocka_unit_test(given_up_though_somebody_could),
+        cmocka_unit_test(given_up_though_nothing_of_it_was_parked),
         cmocka_unit_test(parked_since_the_last_juror_is_kept_out),
         cmocka_unit_test(not_parked_though_the_last_juror_is_kept_out),
         cmocka_unit_test(parked_as_if_somebody_were_kept_out),
