@@ -20,10 +20,11 @@ static void allocations(bool in)
         alloc_disarm();
 }
 
+/* Of many allocations not each is worth a turn: stride 0 for all of them, else so many and a 32nd of what was passed are passed by. */
 static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
 {
     uint64_t failures = 0;
-    for (uint64_t n = 1;; n += stride + n / 32, failures++) {
+    for (uint64_t n = 1;; n += stride ? stride + n / 32 : 1, failures++) {
         alloc_arm(n, on);
         alloc_disarm();
         play_take(s, allocations);
@@ -67,6 +68,53 @@ static void nor_does_it_hurt_people_who_are_watched(void **state)
     live(play_watched_steps, false, 1);
 }
 
+/* Only in these steps, when they are taken for the first time; then each and every allocation of them. */
+static void live_closely(const struct play_step *steps, const char *const *closely)
+{
+    memset(&play, 0, sizeof play);
+    world_open_with(&play.w, (struct world_how){ .wal_bytes = 1 });
+    for (const struct play_step *s = steps; s->what; s++) {
+        if (*closely && !strcmp(s->what, *closely)) {
+            uint64_t n = take(s, false, 0);
+            print_message("# %s: %llu allocations failed\n", s->what, (unsigned long long)n);
+            assert_true(n > 0);
+            closely++;
+        } else {
+            s->take();
+        }
+    }
+    assert_null(*closely); /* they are in the order of the life */
+    world_end(&play.w);
+}
+
+static void each_allocation_may_fail_where_work_comes_back_and_is_told(void **state)
+{
+    static const char *const steps[] = { "another_hub_comes_with_a_shift",
+                                         "units_are_put_under_keys",
+                                         "all_is_answered",
+                                         "work_comes_back_in_every_way",
+                                         "a_frame_of_many_acts",
+                                         "work_of_every_kind_is_answered",
+                                         "all_kinds_are_read",
+                                         "outputs_are_read",
+                                         "queues_are_read",
+                                         "events_are_read",
+                                         "events_are_published",
+                                         NULL };
+    (void)state;
+    live_closely(play_steps, steps);
+}
+
+static void nor_where_people_are_measured_and_told_of(void **state)
+{
+    static const char *const steps[] = { "all_is_answered_some_of_it_badly", "skills_are_granted",
+                                         "a_forecast_is_asked_for", "all_is_answered_well",
+                                         "stories_and_answers_are_read", "people_leave",
+                                         NULL };
+    (void)state;
+    live_closely(play_watched_steps, steps);
+}
+
 /* What loads lines, runs, rosters, shifts, days, hand-outs, queues, measures: each allocation fails in turn. */
 static void a_start_over(const struct play_step *steps, const char *until)
 {
@@ -105,6 +153,8 @@ int main(void)
         cmocka_unit_test(an_allocation_that_fails_in_any_step_leaves_what_was_there),
         cmocka_unit_test(so_does_memory_that_is_gone_for_good),
         cmocka_unit_test(nor_does_it_hurt_people_who_are_watched),
+        cmocka_unit_test(each_allocation_may_fail_where_work_comes_back_and_is_told),
+        cmocka_unit_test(nor_where_people_are_measured_and_told_of),
         cmocka_unit_test(a_start_over_a_broad_life_says_that_memory_ran_out),
         cmocka_unit_test(so_does_one_over_people_who_are_watched),
     };

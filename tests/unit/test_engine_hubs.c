@@ -676,6 +676,40 @@ static void people_and_robots_get_what_is_for_them(void **state)
     assert_int_equal(t[0].station_id, s.t[0].station_id + 1);
 }
 
+static void a_clock_as_far_off_as_a_number_can_tell_is_refused_too(void **state)
+{
+    (void)state;
+    struct slp_hello q = { .hub = world_str("other"),
+                           .incarnation = 1,
+                           .data_id = { "0123456789abcdef", 16 },
+                           .zone = world_str("Africa/Nairobi"),
+                           .roster_digest = { "01234567890123456789012345678901", 32 },
+                           .wall_us = INT64_MIN + s.w.wall_us }; /* the difference has no positive */
+    struct slp_msg *m = world_send(&s.w, 77, SLP_HELLO, &q);
+    assert_int_equal(world_code(m), SLP_E_CLOCK_OFF);
+    assert_non_null(memmem(m->u.error.text.p, m->u.error.text.n, "behind", 6));
+}
+
+static void a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one(void **state)
+{
+    static const char none[16];
+    (void)state;
+    struct slp_hello q = { .hub = world_str("nowhere"),
+                           .incarnation = 1,
+                           .data_id = { none, 16 },
+                           .zone = world_str(""),
+                           .roster_digest = { "01234567890123456789012345678901", 32 },
+                           .wall_us = s.w.wall_us };
+    assert_int_equal(world_send(&s.w, 77, SLP_HELLO, &q)->type, SLP_WELCOME);
+    assert_int_equal(world_send(&s.w, 77, SLP_HELLO, &q)->type, SLP_WELCOME);
+    q.data_id = (struct slp_bytes){ "0123456789abcdef", 16 };
+    q.incarnation = 2;
+    assert_int_equal(world_send(&s.w, 77, SLP_HELLO, &q)->type, SLP_WELCOME); /* no other one can be meant */
+    q.data_id = (struct slp_bytes){ "fedcba9876543210", 16 };
+    q.incarnation = 3;
+    assert_int_equal(world_send(&s.w, 77, SLP_HELLO, &q)->type, SLP_ERROR);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -712,6 +746,8 @@ int main(void)
         TEST(skills_decide_and_change_with_the_roster),
         TEST(elements_behind_a_skill_are_skipped_not_stored),
         TEST(people_and_robots_get_what_is_for_them),
+        cmocka_unit_test_setup_teardown(a_clock_as_far_off_as_a_number_can_tell_is_refused_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

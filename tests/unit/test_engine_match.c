@@ -289,6 +289,59 @@ static void more_requirements_than_bits_in_a_word_are_told_apart(void **state)
     }
 }
 
+static void who_lacks_one_of_several_requirements_is_told_which(void **state)
+{
+    const char *text;
+    (void)state;
+    world_put(&w, line("{skills: {art: 1, law: 2}}"), 1);
+    assert_int_equal(everybody(&ktm), 0);
+    staff_why(&w, &ktm, 0, &text);
+    assert_string_equal(text, "station s asks for skill art");
+    staff_roster(&w, &ktm, (struct staff[]){ asha, { "arm", 1, "law", 3, NULL } }, 2);
+    world_put(&w, line("{kind: human, skills: {law: 2}}"), 1);
+    world_put(&w, line("{kind: robot, skills: {law: 9}}"), 1);
+    world_credit(&w, &ktm, 1, 1);
+    staff_why(&w, &ktm, 1, &text); /* of what keeps him from work the nearest is told */
+    assert_string_equal(text, "station s asks for level 9 of law, this worker has 3");
+    struct slp_why_get gone = { .session = ktm.session, .worker = 2 };
+    assert_int_equal(world_code(world_send(&w, ktm.peer, SLP_WHY_GET, &gone)), SLP_E_NOT_FOUND); /* bina has left */
+}
+
+static void a_robot_is_told_what_is_for_people(void **state)
+{
+    const char *text;
+    (void)state;
+    staff_roster(&w, &ktm, (struct staff[]){ { "arm", 1, NULL, 0, NULL } }, 1);
+    world_put(&w, line("{kind: human}"), 1);
+    world_credit(&w, &ktm, 0, 1);
+    staff_why(&w, &ktm, 0, &text);
+    assert_string_equal(text, "station s is for people");
+}
+
+static void what_several_lines_name_is_told_apart_once_and_for_all(void **state)
+{
+    struct world_hub acc = { 0 };
+    char name[16];
+    (void)state;
+    static const char *const asks[] = { "{only_hubs: [accra], not_teams: [nights]}", "{skills: {rare: 1}}",
+                                        "{not_hubs: [accra], not_teams: [nights]}" };
+    for (unsigned i = 0; i < 3; i++) {
+        char text[300];
+        snprintf(name, sizeof name, "named-%u", i);
+        snprintf(text, sizeof text,
+                 "line: %s\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: %s\n", name,
+                 asks[i]);
+        world_line(&w, text);
+        world_put(&w, world_run(&w, name, name), 10);
+    }
+    assert_int_equal(everybody(&ktm), 1); /* bina: of asha's team nobody */
+    assert_int_equal(t[0].worker, ktm.worker[1]);
+    staff_hub(&w, &acc, "accra", (struct staff[]){ { "kofi", 0, NULL, 0, "nights" }, { "ama", 0, NULL, 0, NULL } }, 2);
+    assert_int_equal(everybody(&acc), 1);
+    assert_int_equal(t[0].worker, acc.worker[1]);
+    assert_int_equal(t[0].station_id, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +358,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_measured_outlives_a_restart, open_world, end_world),
         cmocka_unit_test_setup_teardown(the_hub_that_did_the_station_before_is_preferred, open_world, end_world),
         cmocka_unit_test_setup_teardown(more_requirements_than_bits_in_a_word_are_told_apart, open_world, end_world),
+        cmocka_unit_test_setup_teardown(who_lacks_one_of_several_requirements_is_told_which, open_world, end_world),
+        cmocka_unit_test_setup_teardown(a_robot_is_told_what_is_for_people, open_world, end_world),
+        cmocka_unit_test_setup_teardown(what_several_lines_name_is_told_apart_once_and_for_all, open_world, end_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -429,6 +429,27 @@ static void of_more_than_a_thousand_the_last_one_is_found_as_well(void **state)
     world_end(&w);
 }
 
+static void of_several_that_stay_parked_the_first_is_named(void **state)
+{
+    (void)state;
+    open_world(plain, 1);
+    world_put(&w, run, 2);
+    declines(ASHA);
+    declines(ASHA);
+    assert_int_equal(world_count(&w, "r", "s", TASK_DEAD), 2);
+    struct slp_buf b = { 0 };
+    slp_pack_u64(&b, 2);
+    slp_pack_u64(&b, 1);
+    struct slp_tasks_set q = { .station_id = station, .run = world_str("r"), .units = { b.p, (uint32_t)b.n, 2 } };
+    SLP_SET(&q, tasks_set, run);
+    SLP_SET(&q, tasks_set, units);
+    const struct slp_msg *m = world_send(&w, WORLD_CLIENT, SLP_TASKS_SET, &q);
+    slp_buf_free(&b);
+    assert_int_equal(world_code(m), SLP_E_BAD_STATE);
+    assert_memory_equal(m->u.error.text.p, "unit 2 stays parked: nobody is left", 35);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +472,7 @@ int main(void)
         cmocka_unit_test(returned_work_of_an_author_who_left_and_of_whom_nobody_else_will_have_it_is_parked),
         cmocka_unit_test(what_is_parked_at_once_is_parked_in_portions),
         cmocka_unit_test(of_more_than_a_thousand_the_last_one_is_found_as_well),
+        cmocka_unit_test(of_several_that_stay_parked_the_first_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -417,6 +417,46 @@ static void listings_begin_after_any_number(void **state)
     }
 }
 
+static void a_run_that_names_no_input_is_found_again_likewise(void **state)
+{
+    (void)state;
+    uint64_t id = start("simple", "x", NULL)->u.run_started.run_id;
+    struct slp_msg *m = start("simple", "x", NULL);
+    assert_int_equal(m->type, SLP_RUN_STARTED);
+    assert_int_equal(m->u.run_started.run_id, id);
+    assert_int_equal(world_code(start("simple", "x", "abc")), SLP_E_KEY_REUSED);
+}
+
+/* What is written at a batch's end is each run's own, though one of them is gone by then. */
+static void of_two_runs_that_change_in_one_batch_the_one_that_stays_has_it_all(void **state)
+{
+    uint32_t a;
+    struct world_task t[3];
+    (void)state;
+    world_put(&s.w, s.run, 3);
+    assert_int_equal(take(3), 3);
+    memcpy(t, s.t, sizeof t);
+    busy_run("a", &a);
+    struct slp_run_set q = { .run = world_str("a"), .action = RUN_SET_DELETE, .force = true };
+    SLP_SET(&q, run_set, force);
+    world_batch(&s.w, 250);
+    for (unsigned i = 0; i < 3; i++)
+        world_act(&s.w, &s.h, &t[i], ACT_START, NULL, NULL);
+    world_put(&s.w, a, 3);
+    world_put(&s.w, s.run, 5);
+    world_send(&s.w, WORLD_CLIENT, SLP_RUN_SET, &q);
+    for (unsigned i = 0; i < 240 && (i < 2 || engine_backlog(s.w.engine)); i++)
+        world_tick(&s.w);
+    assert_false(engine_backlog(s.w.engine));
+    world_flush(&s.w);
+    world_batch(&s.w, 1);
+    world_pass(&s.w, 11ll * 1000000); /* what rested is skipped when it is due */
+    assert_int_equal(records_of(a), 0);
+    world_restart(&s.w);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_STARTED), 3);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 5);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -434,6 +474,8 @@ int main(void)
         TEST(work_goes_on_while_a_run_is_being_deleted),
         TEST(a_line_is_deleted_with_force_and_its_runs_are_cancelled),
         TEST(listings_begin_after_any_number),
+        cmocka_unit_test_setup_teardown(a_run_that_names_no_input_is_found_again_likewise, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_two_runs_that_change_in_one_batch_the_one_that_stays_has_it_all, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -634,6 +634,67 @@ static void operators_name_what_is_there_or_get_a_code(void **state_)
     world_end(&s.w);
 }
 
+static void a_back_off_is_never_longer_than_a_day(void **state_)
+{
+    struct world_scene s;
+    (void)state_;
+    world_scene(&s,
+                "line: slow\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    backoff: 7h\n    "
+                "attempts: 9\n    form: {fields: [{name: answer, type: short_answer}]}\n",
+                1, 0);
+    world_put(&s.w, s.run, 1);
+    static const int64_t hours[] = { 7, 14, 24, 24, 24 };
+    for (unsigned i = 0; i < 5; i++) {
+        struct world_task t = given(&s, 0);
+        assert_int_equal(t.attempt, i + 1);
+        assert_int_equal(world_act(&s.w, &s.h, &t, ACT_FAIL, "no luck", NULL), SLP_E_OK);
+        world_pass(&s.w, hours[i] * 60 * MINUTE - 1);
+        assert_int_equal(state(&s), TASK_WAITING);
+        world_pass(&s.w, 1);
+        assert_int_equal(state(&s), TASK_READY);
+        world_hello(&s.w, &s.h, NULL, 0);
+    }
+    world_end(&s.w);
+}
+
+static void those_that_fail_in_one_frame_wait_each_as_long_as_was_said(void **state_)
+{
+    struct world_scene s;
+    struct slp_buf b = { 0 };
+    (void)state_;
+    world_scene(&s, simple, 1, 0);
+    world_put(&s.w, s.run, 3);
+    assert_int_equal(world_take(&s, 0, 3), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        struct slp_item_act a = { .act = ACT_FAIL,
+                                  .assignment = s.t[i].assignment,
+                                  .worker = s.t[i].worker,
+                                  .reason = world_str("later"),
+                                  .delay_us = (uint64_t)(i + 1) * MINUTE };
+        SLP_SET(&a, item_act, reason);
+        SLP_SET(&a, item_act, delay_us);
+        slp_pack_item(&b, SLP_ITEM_act, &a);
+    }
+    struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 3 } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ACTS, &q)->u.outcomes.ok, 3);
+    slp_buf_free(&b);
+    struct slp_tasks_get waiting = { .station_id = s.station, .which = 1 };
+    struct slp_cursor c = slp_each(world_read(&s.w, SLP_TASKS_GET, &waiting)->u.tasks.rows);
+    struct slp_item_task_row row;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(slp_next_task_row(&c, &row));
+        assert_int_equal(row.unit, i + 1);
+        assert_int_equal(row.due_us, (i + 1) * MINUTE);
+    }
+    struct slp_events_get e = { .since = 1 };
+    struct slp_cursor events = slp_each(world_read(&s.w, SLP_EVENTS_GET, &e)->u.events.events);
+    unsigned n = 0;
+    for (struct slp_item_event ev; slp_next_event(&events, &ev);)
+        n += ev.type == 8; /* TASKS_WAITING: an event has one due time */
+    assert_int_equal(n, 3);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -659,6 +720,8 @@ int main(void)
         cmocka_unit_test(a_drop_of_what_is_done_or_skipped_is_not_counted),
         cmocka_unit_test(all_the_dead_are_requeued_or_dropped_in_one_command),
         cmocka_unit_test(operators_name_what_is_there_or_get_a_code),
+        cmocka_unit_test(a_back_off_is_never_longer_than_a_day),
+        cmocka_unit_test(those_that_fail_in_one_frame_wait_each_as_long_as_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

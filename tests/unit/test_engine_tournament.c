@@ -676,6 +676,46 @@ static void a_vote_is_a_text_of_up_to_three_digits(void **state)
     }
 }
 
+static void a_tournament_that_is_paused_keeps_its_jury_paused_in_the_next_version(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_scene(&s, "contestants: 3", "{max: 3, ties: first}");
+    assert_int_equal(world_station_set(&s.w, "l", "pick", 0), SLP_E_OK);
+    s.station = world_line(&s.w, "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                                 "  - name: pick\n    type: tournament\n    contestants: 2\n    jury: {max: 3, ties: "
+                                 "first}\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n"
+                                 "  - name: grand\n    type: tournament\n    contestants: 2\n    jury: {max: 3, ties: "
+                                 "first}\n    form: {fields: [{name: answer, type: short_answer, required: true}]}\n");
+    world_put(&s.w, world_run(&s.w, "l", "second"), 1);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    assert_int_equal(world_station_set(&s.w, "l", "pick", 1), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 8), 1); /* who waited gets it */
+    world_end(&s.w);
+}
+
+static void a_tournament_that_comes_new_into_a_paused_line_has_its_jury_paused(void **state)
+{
+    static const char *const yaml = "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                                    "  - name: pick\n%s    form: {fields: [{name: answer, type: short_answer, "
+                                    "required: true}]}\n";
+    struct world_scene s;
+    char text[600];
+    (void)state;
+    snprintf(text, sizeof text, yaml, "");
+    world_scene(&s, text, 4, 0);
+    assert_int_equal(world_station_set(&s.w, "l", "pick", 0), SLP_E_OK);
+    snprintf(text, sizeof text, yaml, "    type: tournament\n    contestants: 2\n    jury: {max: 3, ties: first}\n");
+    s.station = world_line(&s.w, text);
+    struct slp_line_get q = { .line = world_str("l") };
+    struct slp_cursor c = slp_each(world_send(&s.w, WORLD_CLIENT, SLP_LINE_GET, &q)->u.line.stations);
+    unsigned n = 0;
+    for (struct slp_item_station_row row; slp_next_station_row(&c, &row); n++)
+        assert_true(row.paused);
+    assert_int_equal(n, 2);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -703,6 +743,8 @@ int main(void)
         cmocka_unit_test(who_won_too_seldom_is_kept_out_of_other_lines_that_ask_so),
         cmocka_unit_test(who_won_is_preferred_to_whom_he_beat),
         cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
+        cmocka_unit_test(a_tournament_that_is_paused_keeps_its_jury_paused_in_the_next_version),
+        cmocka_unit_test(a_tournament_that_comes_new_into_a_paused_line_has_its_jury_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,138 @@ static void who_does_not_meet_a_new_requirement_is_kept_out_in_portions(void **s
     world_end(&s.w);
 }
 
+/* The worker that roster() named first: what world_* know of the hub's first one is his from here on. */
+static void first_of_roster(uint64_t number)
+{
+    s.h.worker[0] = number;
+    s.h.granted[0] = 0;
+}
+
+static uint64_t number_of(const char *worker)
+{
+    struct slp_workers_get q = { .name = world_str(worker) };
+    SLP_SET(&q, workers_get, name);
+    struct slp_cursor c = slp_each(world_send(&s.w, WORLD_CLIENT, SLP_WORKERS_GET, &q)->u.workers.rows);
+    struct slp_item_worker_row row;
+    assert_true(slp_next_worker_row(&c, &row));
+    return row.worker;
+}
+
+static const char *lowering(const char *skill)
+{
+    static char yaml[800];
+    snprintf(yaml, sizeof yaml,
+             "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    worker: {skills: {art: 1, "
+             "law: 1}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
+             "    gold: {every: 1, columns: [text, a], cells: [g1, a, g2, a, g3, a, g4, a, g5, a, g6, a],\n"
+             "      rules: [{below: 0.7, after: 1, do: lower, skill: %s}]}\n",
+             skill);
+    return yaml;
+}
+
+static void a_skill_is_lowered_from_what_counts_and_others_with_it_stay(void **state)
+{
+    (void)state;
+    world_scene(&s, lowering("law"), 2, 0);
+    roster(1, "law", 0);
+    first_of_roster(number_of("w0"));
+    assert_int_equal(set(GRANT, "w0", "art", 3, 0), SLP_E_OK);
+    assert_int_equal(set(GRANT, "w0", "law", 2, s.w.wall_us + MINUTE), SLP_E_OK);
+    world_put(&s.w, s.run, 10);
+    struct world_task t = given(&s, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(told("lowered", NULL, NULL), 1);
+    pass(&s, MINUTE + SECOND); /* the grant is over: the hub says 1, and no more was left to him */
+    assert_int_equal(told("expired", NULL, NULL), 0);
+    struct slp_bytes data;
+    world_line(&s.w, lowering("art"));
+    t = given(&s, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(told("lowered", NULL, &data), 2);
+    assert_int_equal(world_number(world_at(data, "level")), 2);
+    world_line(&s.w, lowering("law"));
+    t = given(&s, 0);
+    assert_int_equal(act(&s, &t, ACT_START), SLP_E_OK);
+    roster(1, "other", 0); /* he has it no more: there is nothing to lower */
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(told("lowered", NULL, NULL), 2);
+    world_end(&s.w);
+}
+
+static void of_a_skill_that_is_lowered_to_nothing_nothing_is_left_whatever_the_hub_says(void **state)
+{
+    (void)state;
+    world_scene(&s, lowering("law"), 2, 0);
+    roster(1, "law", 0);
+    first_of_roster(number_of("w0"));
+    assert_int_equal(set(GRANT, "w0", "art", 1, 0), SLP_E_OK);
+    world_put(&s.w, s.run, 10);
+    struct world_task t = given(&s, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    world_end(&s.w);
+}
+
+static void what_comes_back_is_told_by_whose_word_it_counts_though_others_were_lowered(void **state)
+{
+    struct slp_bytes data = { NULL, 0 };
+    (void)state;
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    worker: {skills: {law: "
+                "1}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
+                "    gold: {every: 1, columns: [text, a], cells: [g1, a, g2, a], rules: [{below: 0.7, after: 1, do: "
+                "lower, skill: law}]}\n",
+                1, 0);
+    assert_int_equal(set(GRANT, "hub-0", "law", 3, 0), SLP_E_OK);
+    world_put(&s.w, s.run, 3);
+    struct world_task t = given(&s, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
+    assert_int_equal(set(GRANT, "hub-0", "art", 2, s.w.wall_us + 8 * SECOND), SLP_E_OK);
+    pass(&s, 9 * SECOND);
+    assert_int_equal(told("expired", NULL, NULL), 1);
+    unsigned granted = told("granted", NULL, NULL);
+    s.w.wall_us -= 5 * SECOND;
+    world_tick(&s.w);
+    assert_int_equal(told("granted", NULL, &data), granted + 1);
+    assert_int_equal(world_number(world_at(data, "level")), 2);
+    world_end(&s.w);
+}
+
+static void of_more_skills_than_can_be_told_those_of_the_hub_count_first(void **state)
+{
+    struct slp_buf b = { 0 }, sk = { 0 };
+    (void)state;
+    open_scene();
+    roster(1, "law", 0);
+    assert_int_equal(set(GRANT, "w0", "extra", 1, 0), SLP_E_OK);
+    for (unsigned i = 0; i < SL_SKILLS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "s%u", i);
+        struct slp_item_skill it = { .name = world_str(name), .level = 1, .until_wall_us = s.w.wall_us + 8 * SECOND };
+        SLP_SET(&it, item_skill, until_wall_us);
+        slp_pack_item(&sk, SLP_ITEM_skill, &it);
+    }
+    struct slp_item_worker_def d = { .name = world_str("w0"),
+                                     .capacity = 1,
+                                     .skills = { sk.p, (uint32_t)sk.n, SL_SKILLS_MAX } };
+    slp_pack_item(&b, SLP_ITEM_worker_def, &d);
+    struct slp_roster q = { .session = s.h.session,
+                            .digest = { "another one, of thirty-two bytes", 32 },
+                            .workers = { b.p, (uint32_t)b.n, 1 },
+                            .last = true };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ROSTER, &q)->type, SLP_ROSTER_DONE);
+    slp_buf_free(&b);
+    slp_buf_free(&sk);
+    unsigned granted = told("granted", NULL, NULL);
+    pass(&s, 9 * SECOND);
+    assert_int_equal(told("expired", NULL, NULL), SL_SKILLS_MAX);
+    assert_int_equal(told("granted", NULL, NULL), granted + 1); /* now there is room for it */
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +380,10 @@ int main(void)
         cmocka_unit_test(many_that_end_together_are_looked_at_in_portions_and_each_is_told_once),
         cmocka_unit_test(a_worker_has_no_more_skills_than_can_be_told),
         cmocka_unit_test(who_does_not_meet_a_new_requirement_is_kept_out_in_portions),
+        cmocka_unit_test(a_skill_is_lowered_from_what_counts_and_others_with_it_stay),
+        cmocka_unit_test(of_a_skill_that_is_lowered_to_nothing_nothing_is_left_whatever_the_hub_says),
+        cmocka_unit_test(what_comes_back_is_told_by_whose_word_it_counts_though_others_were_lowered),
+        cmocka_unit_test(of_more_skills_than_can_be_told_those_of_the_hub_count_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
