@@ -107,9 +107,12 @@ static void each_allocation_may_fail_where_work_comes_back_and_is_told(void **st
 
 static void nor_where_people_are_measured_and_told_of(void **state)
 {
-    static const char *const steps[] = { "all_is_answered_some_of_it_badly", "skills_are_granted",
-                                         "a_forecast_is_asked_for", "all_is_answered_well",
-                                         "stories_and_answers_are_read", "people_leave",
+    static const char *const steps[] = { "all_is_answered_some_of_it_badly",
+                                         "skills_are_granted",
+                                         "a_forecast_is_asked_for",
+                                         "all_is_answered_well",
+                                         "stories_and_answers_are_read",
+                                         "people_leave",
                                          NULL };
     (void)state;
     live_closely(play_watched_steps, steps);

@@ -33,7 +33,8 @@ static int end_world(void **state)
 }
 
 /* A roster of n, whom `describe` tells; they are asked for in frames of some hundreds. id: their numbers. */
-static void roster(struct world_hub *h, unsigned n, void (*describe)(unsigned i, struct slp_item_worker_def *d), uint64_t *id)
+static void roster(struct world_hub *h, unsigned n, void (*describe)(unsigned i, struct slp_item_worker_def *d),
+                   uint64_t *id)
 {
     static uint64_t digests = 1ull << 40;
     uint64_t digest[4] = { ++digests };
@@ -227,9 +228,10 @@ static struct slp_bytes needs_of(uint32_t station)
 static uint32_t line_asking(const char *what, const char *open, const char *item, const char *close)
 {
     char yaml[4000];
-    size_t n = (size_t)snprintf(yaml, sizeof yaml,
-                                "line: %s\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {%s: %s",
-                                what, what, open);
+    size_t n =
+        (size_t)snprintf(yaml, sizeof yaml,
+                         "line: %s\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {%s: %s",
+                         what, what, open);
     for (unsigned i = 0; i < 20; i++)
         n += (size_t)snprintf(yaml + n, sizeof yaml - n, item, i ? ", " : "", i, 0);
     snprintf(yaml + n, sizeof yaml - n, "%s}\n", close);

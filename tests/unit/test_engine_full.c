@@ -12,7 +12,8 @@ static const char *const plain =
 static const char *const reviewed =
     "line: reviewed\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
     "  - name: make\n    lease: 1d\n    start_by: 12h\n    form: {fields: [{name: a, type: short_answer}]}\n"
-    "  - name: look\n    worker: {not_who_did: [make]}\n    lease: 1d\n    start_by: 12h\n    form: {fields: [{name: b, "
+    "  - name: look\n    worker: {not_who_did: [make]}\n    lease: 1d\n    start_by: 12h\n    form: {fields: [{name: "
+    "b, "
     "type: short_answer}]}\n";
 
 /* n units of a text of so many bytes. */

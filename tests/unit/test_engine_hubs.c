@@ -747,7 +747,8 @@ int main(void)
         TEST(elements_behind_a_skill_are_skipped_not_stored),
         TEST(people_and_robots_get_what_is_for_them),
         cmocka_unit_test_setup_teardown(a_clock_as_far_off_as_a_number_can_tell_is_refused_too, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

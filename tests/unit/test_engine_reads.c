@@ -3,10 +3,12 @@
 
 static struct world_scene s;
 
-static const char *const chain = "line: chain\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
-                                 "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n"
-                                 "  - name: b\n    when: a.x == \"1\"\n    form: {fields: [{name: y, type: short_answer}]}\n"
-                                 "  - name: c\n    copies: {min: 2}\n    agree: {method: all}\n    form: {fields: [{name: z, type: short_answer}]}\n";
+static const char *const chain =
+    "line: chain\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+    "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n"
+    "  - name: b\n    when: a.x == \"1\"\n    form: {fields: [{name: y, type: short_answer}]}\n"
+    "  - name: c\n    copies: {min: 2}\n    agree: {method: all}\n    form: {fields: [{name: z, type: "
+    "short_answer}]}\n";
 
 /* Of five units one is done, one is dead at its second station, one passed that by, one is at its beginning and one was dropped; then the run is cancelled. */
 static void cancelled_in_the_middle(void)
@@ -101,8 +103,11 @@ static void a_snapshot_of_a_cancelled_run_tells_its_units_so(void **state)
 static void what_is_its_authors_for_a_while_is_not_told_as_waiting(void **state)
 {
     (void)state;
-    open_written(&s, WRITE "  - name: check\n    type: improve\n    after: [write]\n    rounds: 3\n    return_to_author: 1m\n" REASONS,
-                 "T", "B");
+    open_written(
+        &s,
+        WRITE
+        "  - name: check\n    type: improve\n    after: [write]\n    rounds: 3\n    return_to_author: 1m\n" REASONS,
+        "T", "B");
     struct world_task t = taken(&s, 1, 1);
     assert_int_equal(reject_it(&s, &t, "no"), SLP_E_OK);
     struct slp_tasks_get q = { .station_id = s.station, .which = 1 };

@@ -475,7 +475,8 @@ int main(void)
         TEST(a_line_is_deleted_with_force_and_its_runs_are_cancelled),
         TEST(listings_begin_after_any_number),
         cmocka_unit_test_setup_teardown(a_run_that_names_no_input_is_found_again_likewise, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(of_two_runs_that_change_in_one_batch_the_one_that_stays_has_it_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_two_runs_that_change_in_one_batch_the_one_that_stays_has_it_all, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
