@@ -38,7 +38,7 @@ BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_
 PEERS   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(filter-out %/tcp.c,$(wildcard tests/bench/peers/*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
-TORTURE := $(O)/torture/shim.so $(O)/torture/memory.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/plant
+TORTURE := $(O)/torture/shim.so $(O)/torture/memory.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/open $(O)/torture/plant
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c tests/*/*/*.c))
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means

@@ -1,5 +1,7 @@
 """A sample of the tortures in every run of the tests; `make torture` goes through all of them. Seeds are new each time and printed; a failure prints the
 command that repeats it. SUNLINE_TORTURE_SEED fixes the seed, SUNLINE_TORTURE_SECONDS the time of each part."""
+import contextlib
+import io
 import json
 import os
 import random
@@ -12,10 +14,12 @@ import harness
 
 TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
+import crash  # noqa: E402
 import crew  # noqa: E402
 import notebook  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
+import tape  # noqa: E402
 
 CUT_IN_A_NAMESPACE = """
 import socket, sys
@@ -40,6 +44,28 @@ print("down open" if near.recv(1) == b"y" else "down cut")
 namespace.order("clear")
 far.settimeout(20)
 print("late, not lost" if far.recv(1) == b"x" else "lost")
+"""
+
+EACH_WAY = """
+import ctypes, os, sys
+libc, top = ctypes.CDLL(None), sys.argv[1].encode()
+os.mkdir(top + b"/a")
+fd = libc.open(top + b"/a/x", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+libc.dprintf(fd, b"%d and %s", 12, b"more")
+os.close(fd)
+fd = libc.openat(-100, top + b"/a/x", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+libc.write(fd, b"half", 4)
+os.fsync(fd)
+os.close(fd)
+os.rename(top + b"/a/x", top + b"/a/y")
+fd = os.open(top + b"/a", os.O_RDONLY)
+os.fsync(fd)
+libc.renameat2(-100, top + b"/a", -100, top + b"/b", 1)
+libc.unlink(top + b"/b/y")
+libc.rmdir(top + b"/b")
+libc.rmdir(top + b"/b")
+fd = os.open(top, os.O_RDONLY)
+os.fsync(fd)
 """
 
 SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
@@ -71,11 +97,14 @@ class Torture(unittest.TestCase):
             self.assertGreater(f["results"], 50)
 
     def test_a_power_cut_takes_nothing_that_was_acknowledged(self):
-        (f,) = self.part("powercut", "--units", "60", "--subsets", "500", "--seconds", SECONDS, "--step", "7")
-        self.assertGreaterEqual(f["prefixes"], 2 * (f["places"] // 7))  # how many places there are depends on how much went into each commit
-        self.assertGreater(f["prefixes"], 40)
-        self.assertGreater(f["subsets"], 20)
-        self.assertGreater(f["syncs"], 20)
+        figures = self.part("powercut", "--units", "60", "--subsets", "500", "--seconds", SECONDS, "--step", "7")
+        self.assertEqual([f["what"] for f in figures], ["broker", "agent"])
+        for f in figures:
+            self.assertGreaterEqual(f["prefixes"], 2 * (f["places"] // 7))  # how many places there are depends on how much went into each commit
+            self.assertGreater(f["prefixes"], 40)
+            self.assertGreater(f["subsets"], 20)
+            self.assertGreater(f["syncs"], 20)
+        self.assertGreater(figures[1]["kept"], 10)
 
     def test_damage_is_named_never_served(self):
         (f,) = self.part("damage", "--cases", "400", "--brokers", "40", "--seconds", SECONDS)
@@ -91,21 +120,68 @@ class Torture(unittest.TestCase):
 class TheTorturer(harness.Case):
     """The tools themselves."""
 
+    def cuts(self, what, ops, history, places=None, tree=tape.Disk.certain):
+        """What is said of the pictures at these places (the end)."""
+        _, judge_of, there = powercut.WHATS[what]
+        texts = []
+        with powercut.Place() as place:
+            judge, disk = judge_of(history, place), tape.Disk(there)
+            for at in range(len(ops) + 1):
+                if at in (places or [len(ops)]):
+                    texts.append(judge.bad(at, tree(disk), lambda: [disk.all()])[0])
+                if at < len(ops):
+                    disk.advance(ops[at])
+            judge.end()
+        return texts
+
     def test_a_cut_before_the_sync_is_noticed(self):
         """Had the broker acknowledged before its sync, the replay would say so: the same recording with acknowledgements at an earlier place."""
-        ops, history = powercut.record(1, 40)
+        ops, history = powercut.record_broker(1, 40)
         for h in history:
             h["at"] = max(0, h["at"] - 12) if h["op"] in powercut.ACKS else h["at"]
-        judge, disk, found = powercut.Judge(history), powercut.Disk(), 0
+        texts = self.cuts("broker", ops, history, range(len(ops) // 2, len(ops), 9))
+        self.assertTrue(any("lost" in text for text in texts), texts)
+
+    def test_a_folder_that_is_not_synced_is_noticed(self):
+        """The recording without the syncs of folders that make a name certain; whatever is in the files is on the disk."""
+        ops, history = powercut.record_broker(1, 40)
+        self.assertEqual(self.cuts("broker", ops, history), [""])
+        log_made = next(i for i, op in enumerate(ops) if op.kind == "create" and op.name == "data/wal")
+        copied = next(i for i, op in enumerate(ops) if op.kind == "rename" and op.to == "copy")
+        for what, since, until, folder, expected in (("the store's own folder", 0, copied, "", "lost"), ("the log", log_made, len(ops), "data", "wal"),
+                                                     ("the backup", copied, len(ops), "", "a backup")):
+            with self.subTest(what):
+                left = [op for i, op in enumerate(ops[:until]) if i < since or op.kind != "fsync" or op.name != folder]
+                (text,) = self.cuts("broker", left, [h for h in history if h["at"] < until or h["op"] not in powercut.ACKS])
+                self.assertIn(expected, text)
+        ops, history = powercut.record_agent(1, 40)
+        self.assertEqual(self.cuts("agent", ops, history), [""])
+        handed_in = next(h for h in history if h["op"] == "kept")["at"]
+        for name in ("data/identity", "data/journal.log", "data/outbox-0000000001.log"):
+            with self.subTest(name):
+                named = next(i for i, op in enumerate(ops) if name == (op.to if op.kind == "rename" else op.name) and op.kind in ("create", "rename"))
+                following = next(i for i, op in enumerate(ops) if i > named and op.kind == "fsync" and op.name == "data")
+                disk = tape.Disk(("data",))
+                for op in ops[:following]:
+                    disk.advance(op)
+                self.assertNotIn(name, disk.certain())
+        left = [op for op in ops if op.kind != "fsync" or op.name != "data"]
+        self.assertIn("the agent was", self.cuts("agent", left, history, [handed_in])[0])
+
+    def test_what_a_person_was_told_before_the_agent_s_sync_is_noticed(self):
+        ops, history = powercut.record_agent(1, 40)
+        left = [op for op in ops if op.kind != "fdatasync" or not op.name.startswith("data/outbox")]
+        texts = self.cuts("agent", left, [dict(h, at=0) for h in history], range(len(left)))
+        self.assertTrue(any("a result" in text and "that was called kept" in text for text in texts), texts)
+
+    def test_what_a_person_was_told_before_the_agent_wrote_is_noticed(self):
+        ops, history = powercut.record_agent(1, 40)
         with powercut.Place() as place:
-            looker = powercut.Looker(place)
-            for at, op in enumerate(ops):
-                if at % 9 == 0 and at > len(ops) // 2:
-                    rows, complaints = looker.look({name: disk.synced[name] for name in disk.exists})
-                    found += "lost" in judge.bad(at, rows, complaints)
-                disk.advance(op)
-            looker.end()
-        self.assertGreater(found, 0)
+            judge = powercut.AgentJudge(history, place)
+            self.assertEqual(powercut.kept_too_early(ops, history, judge), [])
+            left = [op for op in ops if op.kind != "write" or not op.name.startswith("data/outbox")]
+            self.assertNotEqual(powercut.kept_too_early(left, history, judge), [])
+            judge.end()
 
     def test_the_shim_counts_kills_and_records(self):
         with powercut.Place() as place:
@@ -113,18 +189,69 @@ class TheTorturer(harness.Case):
             self.assertTrue(broker.start(record=place.path("tape")))
             self.assertEqual(broker.stop(), 0)
             calls, recorded, _ = broker.shim_state()
-            ops = powercut.read_recording(place.path("tape"))
-            self.assertEqual(len(ops), recorded)
+            ops = tape.read_recording(place.path("tape"))
+            self.assertLessEqual(len(ops), recorded)  # LMDB's table of readers is passed over
             self.assertLessEqual(recorded, calls)
             self.assertTrue(any(op.synced for op in ops), "LMDB's meta pages are written through O_DSYNC")
-            self.assertTrue({"write", "fdatasync", "fsync", "rename"} <= {op.kind for op in ops}, {op.kind for op in ops})
-            disk = powercut.Disk()
+            self.assertTrue({"create", "write", "fdatasync", "fsync", "rename", "mkdir"} <= {op.kind for op in ops}, {op.kind for op in ops})
+            disk = tape.Disk()
             for op in ops:
                 disk.advance(op)
             with open(os.path.join(broker.data, "data.mdb"), "rb") as f:
-                self.assertEqual(bytes(disk.written["data.mdb"]), f.read())  # the recording is the whole truth
-            broker.start(at=calls // 2)
+                self.assertEqual(bytes(disk.find("data/data.mdb").written), f.read())  # the recording is the whole truth
+            broker.start(at=3)
             self.assertEqual(broker.process.wait(20), -9)
+
+    def test_the_shim_sees_each_way_to_change_a_file(self):
+        with powercut.Place() as place:
+            child = powercut.crash.Child(place, "caller", [harness.PYTHON, "-c", EACH_WAY, place.path("caller.disk")])
+            child.start(record=place.path("tape"))
+            self.assertEqual(child.process.wait(20), 0, place.log())
+            said = [f"{op.kind} {op.name}" + (f" {op.to}" if op.to else "") + (f" {op.data.decode()}" if op.data else "") for op in
+                    tape.read_recording(place.path("tape"))]
+            self.assertEqual(said, ["mkdir a", "create a/x", "write a/x 12 and more", "ftruncate a/x", "write a/x half", "fsync a/x", "rename a/x a/y", "fsync a",
+                                    "rename a b", "unlink b/y", "rmdir b", "fsync "])
+            self.assertEqual(child.shim_state()[0], len(said) + 1, "and one that failed is counted")
+            for n, left in ((1, []), (2, ["a"]), (3, ["a", "a/x"]), (9, ["a", "a/y"]), (10, ["b", "b/y"]), (11, ["b"])):
+                child.start(at=n, mode="before")
+                self.assertEqual(child.process.wait(20), -9)
+                found = sorted(os.path.relpath(os.path.join(d, name), child.disk) for d, folders, files in os.walk(child.disk) for name in folders + files)
+                self.assertEqual(found, left, f"killed before call {n}")
+                powercut.shutil.rmtree(child.disk)
+                os.mkdir(child.disk)
+
+    def test_a_point_below_the_end_that_was_not_reached_is_bad_and_named(self):
+        point = dict(n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, units=0, results=0, recovered=0)
+        for more, good, said in (({}, True, ""), ({"n": 9, "completed": True}, True, ""), ({"completed": True, "runs": 8}, False, "BAD broker call 7"),
+                                 ({"place": "fsync data"}, False, "no crash at write data/wal")):
+            with self.subTest(more):
+                tally, out = crash.Tally("broker", 1), io.StringIO()
+                tally.measured({"end": 8, "most": 9, "places": ["write data/wal"]})
+                with contextlib.redirect_stdout(out):
+                    tally.add(dict(point, **more) if "n" not in more else point)
+                    if "n" in more:
+                        tally.add(dict(point, **more))
+                    tally.over()
+                    self.assertEqual(tally.report(), good)
+                self.assertIn(said, out.getvalue())
+        self.assertEqual(tally.sum["points below the end"], "crashed at 1 of 1")
+
+    def test_half_a_backup_is_noticed(self):
+        with powercut.Place() as place:
+            broker = crash.Broker(place)
+            self.assertTrue(broker.start())
+            people = crew.Crew(broker.endpoints, 1, 40, one_by_one=True, backup=os.path.join(broker.disk, "copy"))
+            self.assertTrue(people.play(broker.running))
+            people.close()
+            broker.stop()
+            bad = []
+            crash.judge_copy(place, people, bad)
+            self.assertEqual(bad, [])
+            path = os.path.join(people.backup, "data.mdb")
+            os.truncate(path, os.path.getsize(path) // 2)
+            powercut.shutil.rmtree(place.path("copied.disk"))
+            crash.judge_copy(place, people, bad)
+            self.assertIn("no broker starts on the backup", bad[0])
 
     def test_the_proxy_delays_cuts_and_breaks(self):
         import socket

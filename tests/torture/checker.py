@@ -10,6 +10,7 @@ peers did, saw, and at the end took out, in the order in which it happened to th
     {"op": "kept", "station": S, "key": K, "worker": W, "result": R}    instead of the two, with an agent between: it promised to bring this in
     {"op": "act", "what": "start"|"release"|..., "assignment": A}    an act was sent
     {"op": "act_ok", "what": ..., "assignment": A, "code": C}
+    {"op": "backup"}, {"op": "backup_ok"}, {"op": "drafting"|"drafted", ...}    places for other judges: a copy was asked for and answered, a draft was sent and called kept
     {"op": "drop", "key": K}                                  an operator asked for this unit to be dropped
     {"op": "end", "key": K, "unit": N, "state": "done"|"open"|"dropped"|"cancelled", "value": V, "results": {S: R}}    at the end: each unit there is
     {"op": "story", "key": K, "station": S, "counted": [[A, W, R], ...], "late": [R, ...]}    at the end: the results that count, by the unit's story,
@@ -110,6 +111,11 @@ class Book:
     def on_act_ok(self, place, h):
         if h["what"] == "start" and h["code"] in ("OK", "DUPLICATE"):
             self.assignments[h["assignment"]].started = place
+
+    def on_backup(self, place, h):
+        pass
+
+    on_backup_ok = on_drafting = on_drafted = on_backup
 
     def on_drop(self, place, h):
         self.drops.add(h["key"])

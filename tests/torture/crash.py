@@ -1,9 +1,14 @@
-"""kill -9 in every call that changes a file: the n-th write, sync, rename ... of a fixed scenario, for n = 1, 2, 3 ... until the scenario is over before the
-n-th call is reached. After each the program is started again without the shim, the peers go on, and the checker judges.
+"""kill -9 in every call that changes a file: the n-th write, sync, rename, create ... of a fixed scenario, for n = 1, 2, 3 ... to its end. After each the
+program is started again without the shim, the peers go on, and the checker judges.
 
-Two programs are tortured so: the broker (a line of two stations, a producer, two hubs, an operator: crew.py) and the agent (a robot, two people at their
-screens, a real broker that lives). Three modes: before the call, in the middle of a write's bytes, and when the call has come back but nobody can
-have heard of it.
+Two programs are tortured so: the broker (a line of two stations, a producer, two hubs, an operator who has a backup made: crew.py, one thing after the other) and
+the agent (a robot, two people at their screens, a real broker that lives). Three modes: before the call, in the middle of a write's bytes, and when the call has
+come back but nobody can have heard of it. A backup must be there whole, with all that was acknowledged before it was asked for, so that a broker starts on it, or not at all.
+
+The n-th call is the n-th that the shim counts (shim.c), over all threads, in the order in which they begin. Who takes part does the same things in the same order each
+time; threads and clocks still have some calls come earlier or later, a few more or fewer. So the scenario's end is the least number of calls of RUNS undisturbed runs, and below
+it each n is demanded in each mode: a run that ended before its n-th call is made again, up to TRIES times; a point that was not reached then is BAD, and named. Behind the end it
+goes on until OVER runs one after the other ended before their n-th call. And each place of the undisturbed runs (a kind of call on a file) must have been crashed at.
 
     crash.py [--build DIR] [--what broker|agent|both] [--seconds N] [--seed N] [--jobs N] [--from N] [--mode M] [--fresh]
 --seconds: a seeded sample of the points, as many as fit; without it all of them, which may be broken off and taken up again by the same command (notebook.py).
@@ -15,6 +20,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import sys
 import time
 
@@ -22,7 +28,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import Broker, Child, Place, die_with_parent  # noqa: E402
+from place import Broker, Child, Place, data_of, die_with_parent, place_of  # noqa: E402
+from tape import read_recording  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 import zmq  # noqa: E402
@@ -30,7 +37,7 @@ import zmq  # noqa: E402
 MODES = ("before", "half", "after")
 UNITS = 200
 AGENT_UNITS = 24
-NEVER = 1 << 40
+RUNS, TRIES, OVER = 5, 8, 3
 
 AGENT_LINE = {"line": "torture", "input": [{"name": "text", "type": "text"}], "stations": [
     {"name": "first", "type": "work", "worker": {"kind": "robot"}, "backoff": "10ms", "attempts": 20,
@@ -67,6 +74,37 @@ def judge(place, history, bad):
 
 
 # ---------------------------------------------------------------- the broker
+def people_of(broker, seed):
+    return crew.Crew(broker.endpoints, seed, UNITS, one_by_one=True, backup=os.path.join(broker.disk, "copy"))
+
+
+def judge_copy(place, people, bad):
+    """The backup: whole, of everything that was acknowledged before it was asked for, and a broker starts on it."""
+    copy = Broker(place, "copied")
+    shutil.copytree(people.backup, copy.data)
+    if not copy.start():
+        bad.append(f"no broker starts on the backup, status {copy.status}\n{place.log()}")
+        return
+    client = wire.Client(copy.endpoints["clients"])
+    verdict = checker.check(crew.at_backup(people.history, crew.run_rows(client.request)), drained=False)
+    if verdict.bad:
+        bad.append("the backup: " + verdict.story())
+    client.close()
+    copy.kill()
+
+
+def broker_undisturbed(place, seed, tape):
+    broker = Broker(place)
+    if not broker.start(record=tape):
+        raise AssertionError(f"the broker does not start\n{place.log()}")
+    people = people_of(broker, seed)
+    if not people.play(broker.running):
+        raise AssertionError(f"the broker ended\n{place.log()}")
+    people.close()
+    broker.stop()
+    return broker
+
+
 def broker_point(n, mode, seed):
     bad = []
     with Place() as place:
@@ -74,7 +112,7 @@ def broker_point(n, mode, seed):
         up = broker.start(at=n, mode=mode)
         people, over = None, False
         if up:
-            people = crew.Crew(broker.endpoints, seed, UNITS)
+            people = people_of(broker, seed)
             over = people.play(broker.running)
             if over:
                 broker.stop()  # the last calls are made at the end
@@ -82,21 +120,22 @@ def broker_point(n, mode, seed):
         completed = crashed and broker.status == 0
         if crashed and broker.status not in (0, -9):
             bad.append(f"the broker ended with {broker.status}, not killed by the shim\n{place.log()}")
-        _, _, kind = broker.shim_state()
+        where = broker.last_call()
         if not broker.start():
             bad.append(f"the broker does not start again, status {broker.status}\n{place.log()}")
-            return dict(n=n, mode=mode, kind=kind, completed=completed, bad=bad)
+            return dict(n=n, mode=mode, place=where, completed=completed, bad=bad)
         if people is None:
-            people = crew.Crew(broker.endpoints, seed, UNITS)
+            people = people_of(broker, seed)
         else:
             people.meet(broker.endpoints)
         if not people.play(broker.running):
             bad.append(f"the broker ended with {broker.status} after its restart\n{place.log()}")
         else:
             people.take_out()
+            judge_copy(place, people, bad)
         people.close()
         verdict = judge(place, people.history, bad)
-    return dict(n=n, mode=mode, kind=kind, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
+    return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
                 recovered=len(verdict.found["recovered"]))
 
 
@@ -150,10 +189,12 @@ class Screen:
             return self.write()
         if verb == "draft" and answer["ok"]:
             self.drafts[fields["assignment"]] = fields["values"]
+            self.tell({"op": "drafted", "assignment": fields["assignment"], "values": fields["values"]})
             return self.hand_in()
         if verb == "submit" and answer["ok"]:
             self.drafts.pop(fields["assignment"], None)
-            self.tell({"op": "kept", "station": "second", "key": self.key(), "worker": self.worker, "result": fields["values"]["answer"]})
+            self.tell({"op": "kept", "station": "second", "key": self.key(), "worker": self.worker, "assignment": fields["assignment"],
+                       "result": fields["values"]["answer"]})
         self.ask("next", wait_ms=20)
 
     def key(self):
@@ -161,24 +202,26 @@ class Screen:
 
     def write(self):
         number = self.task["assignment"]
+        self.tell({"op": "drafting", "assignment": number})
         self.ask("draft", assignment=number, values={"answer": f"draft {number}"})
 
     def hand_in(self):
         result = f"{self.worker} on " + self.task["fields"]["text"][:200]
-        self.tell({"op": "tried", "station": "second", "key": self.key(), "result": result})
-        self.ask("submit", assignment=self.task["assignment"], values={"answer": result})
+        number = self.task["assignment"]
+        self.tell({"op": "tried", "station": "second", "key": self.key(), "assignment": number, "result": result})
+        self.ask("submit", assignment=number, values={"answer": result})
 
 
 class AgentScene:
-    def __init__(self, place, seed, screen=Screen):
-        self.history, self.lost_drafts = [], []
+    def __init__(self, place, seed, screen=Screen, units=AGENT_UNITS):
+        self.history, self.lost_drafts, self.on_tell = [], [], None
         self.broker = Broker(place)
         if not self.broker.start():
             raise AssertionError(f"the broker does not start\n{place.log()}")
         self.client = wire.Client(self.broker.endpoints["clients"])
         self.client.request("line_apply", definition=AGENT_LINE)
         self.run_id = self.client.request("run_start", line="torture", name=crew.RUN)["run_id"]
-        texts = [crew.payload(seed, n) for n in range(1, AGENT_UNITS + 1)]
+        texts = [crew.payload(seed, n) for n in range(1, units + 1)]
         for text in texts:
             self.tell({"op": "put", "key": crew.key_of(text), "value": text})
             self.tell({"op": "tried", "station": "first", "key": crew.key_of(text), "result": "robot " + text})
@@ -187,11 +230,13 @@ class AgentScene:
             self.tell({"op": "put_ok", "key": crew.key_of(text), "unit": first + i})
         self.client.request("run_set", run=crew.RUN, action=0)
         local = "ipc://" + place.path("local")
-        hub = HUB.format(agents=self.broker.endpoints["agents"], data=place.path("agent.data"), local=local, robot=place.write("robot.py", ROBOT, 0o755))
+        hub = HUB.format(agents=self.broker.endpoints["agents"], data=data_of(place, "agent"), local=local, robot=place.write("robot.py", ROBOT, 0o755))
         self.agent = Child(place, "agent", [harness.program("sunline-agent"), "--config", place.write("hub.yml", hub)])
         self.screens = [screen(local, w, self.tell) for w in ("ann", "ben")]
 
     def tell(self, record):
+        if self.on_tell:
+            self.on_tell(record)
         (self.lost_drafts if record["op"] == "lost_draft" else self.history).append(record)
 
     def play(self, timeout_s=180):
@@ -228,6 +273,16 @@ class AgentScene:
         people.take_out()
 
 
+def agent_undisturbed(place, seed, tape):
+    scene = AgentScene(place, seed)
+    scene.agent.start(record=tape)
+    if not scene.play():
+        raise AssertionError(f"the agent ended\n{place.log()}")
+    scene.agent.stop()
+    scene.client.close()
+    return scene.agent
+
+
 def agent_point(n, mode, seed):
     bad = []
     with Place() as place:
@@ -238,7 +293,7 @@ def agent_point(n, mode, seed):
         completed = scene.agent.process.wait(120) == 0
         if scene.agent.status not in (0, -9):
             bad.append(f"the agent ended with {scene.agent.status}, not killed by the shim\n{place.log()}")
-        _, _, kind = scene.agent.shim_state()
+        where = scene.agent.last_call()
         scene.agent.start()
         if not scene.play():
             bad.append(f"the agent ended with {scene.agent.status} after its restart\n{place.log()}")
@@ -246,20 +301,41 @@ def agent_point(n, mode, seed):
         scene.client.close()
         bad += [f"a draft that was kept is gone: {d}" for d in scene.lost_drafts]
         verdict = judge(place, scene.history, bad)
-    return dict(n=n, mode=mode, kind=kind, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
+    return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
                 recovered=len(verdict.found["recovered"]))
 
 
 # ---------------------------------------------------------------- all points, or a sample
 POINTS = {"broker": broker_point, "agent": agent_point}
+UNDISTURBED = {"broker": broker_undisturbed, "agent": agent_undisturbed}
+SUMS = ("units", "results", "recovered")
+
+
+def measure(what, seed, runs):
+    """The scenario without a crash, `runs` times: {"end": the least number of its calls, "most": the greatest, "places": what they were}."""
+    counts, places = [], set()
+    for _ in range(runs):
+        with Place() as place:
+            tape = place.path("tape")
+            counts.append(UNDISTURBED[what](place, seed, tape).shim_state()[0])
+            places |= {place_of(op.kind, op.name) for op in read_recording(tape)}
+    return {"end": min(counts), "most": max(counts), "places": sorted(places)}
 
 
 def one(job):
-    what, n, mode, seed = job
-    try:
-        return POINTS[what](n, mode, seed)
-    except Exception as e:  # the driver's own trouble fails the point, with its replay
-        return dict(n=n, mode=mode, kind="?", completed=False, bad=[f"{type(e).__name__}: {e}"])
+    """A point: again until it was crashed at, `tries` times at most."""
+    what, n, mode, seed, tries = job
+    sums = dict.fromkeys(SUMS, 0)
+    for again in range(tries):
+        try:
+            r = POINTS[what](n, mode, seed)
+        except Exception as e:  # the driver's own trouble fails the point, with its replay
+            r = dict(n=n, mode=mode, place="?", completed=False, bad=[f"{type(e).__name__}: {e}"])
+        for name in SUMS:
+            sums[name] += r.get(name, 0)
+        if r["bad"] or not r["completed"]:
+            break
+    return dict(r, **sums, runs=again + 1)
 
 
 def replay(what, r, seed):
@@ -267,88 +343,99 @@ def replay(what, r, seed):
 
 
 class Tally:
+    """What the points came to. end, places: of the undisturbed runs, None for a sample."""
+
     def __init__(self, what, seed):
         self.what, self.seed, self.begin = what, seed, time.monotonic()
-        self.sum = dict(what=what, seed=seed, points=0, crashes=0, units=0, results=0, recovered=0, bad=0)
-        self.kinds, self.completed = {}, {}
+        self.sum = dict(what=what, seed=seed, points=0, runs=0, crashes=0, units=0, results=0, recovered=0, bad=0)
+        self.kinds, self.hit, self.end, self.places = {}, set(), None, None
+        self.below, self.below_crashed = 0, 0
+
+    def measured(self, m):
+        self.end, self.places = m["end"], set(m["places"])
+        self.sum.update(calls_least=m["end"], calls_most=m["most"])
 
     def add(self, r):
         s = self.sum
         s["points"] += 1
         s["crashes"] += not r["completed"]
-        for name in ("units", "results", "recovered"):
-            s[name] += r.get(name, 0)
-        if r["completed"] and r["n"] < NEVER:
-            self.completed[r["mode"]] = min(r["n"], self.completed.get(r["mode"], r["n"]))
-        elif not r["completed"]:
-            self.kinds[r["kind"]] = self.kinds.get(r["kind"], 0) + 1
-        if r["bad"]:
+        for name in ("runs", *SUMS):
+            s[name] += r[name]
+        if not r["completed"]:
+            kind = r["place"].split(" ")[0]
+            self.kinds[kind] = self.kinds.get(kind, 0) + 1
+            self.hit.add(r["place"])
+        bad = list(r["bad"])
+        if self.end is not None and r["n"] <= self.end:
+            self.below += 1
+            self.below_crashed += not r["completed"]
+            if r["completed"]:
+                bad.append(f"not reached in {r['runs']} runs, though no undisturbed one had fewer than {self.end} calls")
+        if bad:
             s["bad"] += 1
-            print(f"BAD {self.what} call {r['n']} ({r['kind']}), {r['mode']}: again with {replay(self.what, r, self.seed)}")
-            print("\n".join("  " + line for text in r["bad"] for line in text.splitlines()), flush=True)
+            print(f"BAD {self.what} call {r['n']} ({r['place']}), {r['mode']}: again with {replay(self.what, r, self.seed)}")
+            print("\n".join("  " + line for text in bad for line in text.splitlines()), flush=True)
+
+    def over(self):
+        """All points were gone through: was nothing passed over?"""
+        missed = sorted(self.places - self.hit)
+        if missed:
+            self.sum["bad"] += 1
+            print(f"BAD {self.what}: no crash at " + ", ".join(missed), flush=True)
+        self.sum["points below the end"] = f"crashed at {self.below_crashed:,} of {self.below:,}"
+        self.sum["places"] = f"crashed at {len(self.places) - len(missed)} of {len(self.places)}"
 
     def figures(self):
-        return {**self.sum, "kinds": self.kinds, "calls": self.completed}
+        return {**self.sum, "kinds": self.kinds}
 
     def report(self):
-        self.sum.update(kinds=self.kinds, calls=self.completed, seconds=round(time.monotonic() - self.begin, 1))
-        print(json.dumps(self.sum), flush=True)
+        print(json.dumps(dict(self.figures(), seconds=round(time.monotonic() - self.begin, 1))), flush=True)
         return self.sum["bad"] == 0
 
 
-OVER = 3  # so many points in a row behind the end: the count of calls varies a little
-
-
 def every_point(pool, jobs, what, seed, modes, first, points, tally, notes):
-    """n = first, first + 1 ... in each mode, until the scenario is over before the n-th call."""
-    known = {(r["mode"], r["n"]): r for r in notes.done} if notes else {}
+    """n = first, first + 1 ... in each mode, to the scenario's end and a little over it. Part of them: as many tries, but nothing is demanded."""
+    known = {(r["mode"], r["n"]): r for r in notes.done if "n" in r} if notes else {}
+    end = first + points - 1
+    if notes:
+        m = next((r for r in notes.done if "end" in r), None)
+        if m is None:
+            m = pool.submit(measure, what, seed, RUNS).result()
+            notes.add(m)
+        tally.measured(m)
+        end = m["end"]
     for mode in modes:
         n, over, flying = first, 0, {}
         while flying or over < OVER and n < first + points:
             while over < OVER and n < first + points and len(flying) < jobs:
                 if (mode, n) in known:
                     r = known[mode, n]
-                    over = over + 1 if r["completed"] else 0
+                    over = over + 1 if r["completed"] and n > end else 0
                     tally.add(r)
                 else:
-                    flying[pool.submit(one, (what, n, mode, seed))] = n
+                    flying[pool.submit(one, (what, n, mode, seed, TRIES if n <= end else 1))] = n
                 n += 1
             if not flying:
                 continue
             for f in concurrent.futures.wait(flying, return_when=concurrent.futures.FIRST_COMPLETED).done:
                 del flying[f]
                 r = f.result()
-                over = over + 1 if r["completed"] else 0
+                over = over + 1 if r["completed"] and r["n"] > end else 0
                 tally.add(r)
                 if notes:
                     notes.add(r)
+    if notes:
+        tally.over()
 
 
 def sample(pool, jobs, what, seed, seconds, tally):
     """Points drawn from all calls that the scenario makes, until the time is over."""
     dice, deadline = random.Random(seed), time.monotonic() + seconds
-    whole = one((what, NEVER, "before", seed))
-    tally.add(whole)
-    with Place() as place:  # how many calls there are
-        if what == "broker":
-            b = Broker(place)
-            b.start(shim=True)
-            people = crew.Crew(b.endpoints, seed, UNITS)
-            people.play(b.running)
-            people.close()
-            b.stop()
-            calls = b.shim_state()[0]
-        else:
-            scene = AgentScene(place, seed)
-            scene.agent.start(shim=True)
-            scene.play()
-            scene.agent.stop()
-            calls = scene.agent.shim_state()[0]
-            scene.client.close()
+    calls = pool.submit(measure, what, seed, 1).result()["end"]
     flying = set()
     while flying or time.monotonic() < deadline:
         while time.monotonic() < deadline and len(flying) < jobs:
-            flying.add(pool.submit(one, (what, dice.randrange(1, calls + 1), dice.choice(MODES), seed)))
+            flying.add(pool.submit(one, (what, dice.randrange(1, calls + 1), dice.choice(MODES), seed, 1)))
         for f in concurrent.futures.wait(flying, return_when=concurrent.futures.FIRST_COMPLETED).done:
             flying.remove(f)
             tally.add(f.result())

@@ -9,7 +9,8 @@ acknowledged, the hubs say hello with what they hold and send again what was not
     verdict = checker.check(crew.history)
 
 What each worker does with each task comes from the seed and the unit, not from the order of events, so that every crash of a series meets the same
-scenario. A key is the first word of the payload.
+scenario. With one_by_one there is also one order: each frame waits for its answer, and whoever comes next for the pushes that it brought, so that the
+broker commits the same batches each time (as far as its own threads and clocks let it). A key is the first word of the payload.
 """
 import os
 import random
@@ -27,6 +28,7 @@ LINE = {"line": "torture", "input": [{"name": "text", "type": "text"}], "station
 RUN = "r"
 STATES = ("open", "done", "dropped", "cancelled")
 STORIES_WAITING = 32  # asked for at a time: the broker bounds how many reads wait
+ATTEMPTS = ("put", "push", "submit", "tried", "act", "drop")
 COUNTED = 2  # an assignment's state: its result counts
 
 
@@ -59,6 +61,17 @@ def decode_rows(page):
              "results": {s: row[at[s + ".answer"]] for s in STATIONS if row[at[s + ".answer"]] is not None}} for row in page["rows"]]
 
 
+def ends(rows):
+    """The units of a picture in the middle, for the checker."""
+    return [{"op": "end", "key": key_of(r["text"]), "unit": r["unit"], "state": "open", "value": r["text"], "results": r["results"]} for r in rows]
+
+
+def at_backup(history, rows):
+    """A history as a backup with these rows may show it: whatever was attempted until its end, what was acknowledged before it was first asked for."""
+    first = next(i for i, h in enumerate(history) if h["op"] == "backup")
+    return history[:first] + [h for h in history[first:] if h["op"] in ATTEMPTS] + ends(rows)
+
+
 class Gone(Exception):
     """The broker is not there any more."""
 
@@ -79,7 +92,7 @@ class Hub:
 
     def __init__(self, crew, name, workers):
         self.crew, self.name, self.workers = crew, name, workers
-        self.data_id, self.incarnation = os.urandom(16), 0
+        self.data_id, self.incarnation = random.Random(f"data/{crew.seed}/{name}").randbytes(16), 0
         self.held = {}       # assignment -> push: not finished
         self.steps = {}      # assignment -> steps to do: ("start",), ("submit", result), ("release",) ...
         self.waiting = {}    # request id -> [(assignment, step)]
@@ -142,12 +155,12 @@ class Hub:
         for number, steps in self.steps.items():
             if number not in busy and steps:
                 (results if steps[0][0] == "submit" else acts).append((number, steps[0]))
-        if acts and len(self.waiting) < 4:
+        if acts and len(self.waiting) < self.crew.frames:
             for number, (what, *_) in acts:
                 self.crew.tell({"op": "act", "what": what, "assignment": number})
             items = [self.link.act(what, self.item(n), **({"delay_us": 10000} if what == "fail" else {})) for n, (what, *_) in acts]
             self.waiting[self.link.send("acts", session=self.link.session, acts=items)] = acts
-        if results and len(self.waiting) < 4:
+        if results and len(self.waiting) < self.crew.frames:
             sent = []
             for number, step in results:
                 push = self.held[number]
@@ -203,10 +216,13 @@ class Hub:
 
 
 class Crew:
-    """credit: of each worker; frame: rows of a put; window: puts on their way; think(): called each round, for faults from outside."""
+    """credit: of each worker; frame: rows of a put; window: puts on their way; backup: where the operator has a copy of the store made, once half of all
+    is in."""
 
-    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None):
-        self.seed, self.units, self.frame, self.credit, self.window, self.noise = seed, units, frame, credit, window, noise
+    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None):
+        self.seed, self.units, self.frame, self.credit, self.noise = seed, units, frame, credit, noise
+        self.one_by_one, self.backup, self.copies_asked, self.copied = one_by_one, backup, 0, backup is None
+        self.window, self.frames = (1, 1) if one_by_one else (window, 4)  # on their way: puts, a hub's frames
         self.history, self.on_tell = [], on_tell
         self.producer_id = random.Random(f"producer/{seed}").randbytes(16)
         self.acked_rows = 0      # rows 1..n are acknowledged
@@ -310,8 +326,22 @@ class Crew:
     def refused(self, error):
         """A put was refused for now. Tests with a full disk look here."""
 
+    def back_up(self):
+        """Asked for until it was answered, like everything: what is there then is an earlier request's, whose answer nobody heard."""
+        self.tell({"op": "backup"})
+        self.copies_asked += 1
+        try:
+            self.ask(self.operator, "backup", path=self.backup)
+        except wire.SunlineError:
+            if self.copies_asked == 1 or not os.path.exists(self.backup):
+                raise
+        self.copied = True
+        self.tell({"op": "backup_ok"})
+
     def operate(self):
-        """The operator: close the run once all is in, requeue the dead, look how far it is."""
+        """The operator: have a copy made, close the run once all is in, requeue the dead, look how far it is."""
+        if not self.copied and 2 * self.acked_rows >= self.units:
+            self.back_up()
         replies = self.operator.replies
         if self.polling in replies:
             name, fields = replies.pop(self.polling)
@@ -329,10 +359,48 @@ class Crew:
         if self.polling is None:
             self.polling = self.operator.send("run_get", run=RUN)
 
+    def wait(self, peer, request_ids):
+        """Until they are answered; the answers stay where they are."""
+        deadline = time.monotonic() + 20
+        while not all(r in peer.replies for r in request_ids):
+            if not peer.pump(0.02):
+                if not self.alive():
+                    raise Gone
+                if time.monotonic() > deadline:
+                    raise wire.Timeout(f"waited 20 s for answers to {list(request_ids)}")
+
+    def meet_pushes(self):
+        """Whatever the broker did by now has come to the hubs."""
+        for hub in self.hubs:
+            self.wait(hub.link, [hub.link.send("heartbeat", session=hub.link.session, last_push=hub.link.last_push, held=len(hub.held),
+                                               wall_us=time.time_ns() // 1000)])
+            hub.take()
+
+    def step(self):
+        """A round in which everybody waits for everybody."""
+        self.send_rows()
+        self.wait(self.put, self.flying)
+        self.hear_rows()
+        for hub in self.hubs:
+            for _ in range(2):  # acts, and results
+                self.meet_pushes()
+                hub.send()
+                self.wait(hub.link, hub.waiting)
+                if any(step[0] == "fail" for batch in hub.waiting.values() for _, step in batch):
+                    time.sleep(0.015)  # what failed is tried again by then
+                if not hub.hear():
+                    hub.hello()
+        closed = self.closed
+        self.operate()
+        self.wait(self.operator, {self.polling, self.closed} - {closed})
+
     def turn(self, pause_s=0.005):
         """One round of everybody. True: all is done."""
         if not self.ready:
             self.prepare()
+        if self.one_by_one:
+            self.step()
+            return self.counters.get("state") == 2
         self.send_rows()
         for hub in self.hubs:
             hub.send()

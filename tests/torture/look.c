@@ -96,7 +96,7 @@ static void count_damage(void *arg, enum store_table tb, const void *key, size_t
 
 static void look(const char *dir, const char *run)
 {
-    static const uint8_t new_id[16] = "a store of cuts";
+    static const uint8_t new_id[16] = "a store of cuts", copy_id[16] = "a copy of one";
     struct store_options o = { .dir = dir, .map_bytes = 1 << 28, .no_sync = true };
     struct engine_config config = { 0 };
     struct effects out = { 0 };
@@ -114,7 +114,9 @@ static void look(const char *dir, const char *run)
         if (rc != STORE_OK)
             printf("damage %s %u\n", store_table_name((enum store_table)tb), n);
     }
-    struct engine *e = engine_open(s, &config, &rc);
+    uint64_t first;
+    rc = store_is_copy(s) ? engine_restore(s, copy_id, 1700000000000000, &first) : STORE_OK;
+    struct engine *e = rc == STORE_OK ? engine_open(s, &config, &rc) : NULL;
     if (e != NULL && (rc = start(s, e, &out)) == STORE_OK)
         read_out(s, engine_elapsed_us(e), run);
     else

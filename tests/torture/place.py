@@ -2,6 +2,7 @@
 or without the shim, and ended with whoever started them, however that ends."""
 import ctypes
 import os
+import re
 import shutil
 import signal
 import struct
@@ -14,7 +15,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402
 
-KINDS = ("none", "write", "fdatasync", "fsync", "msync", "rename", "unlink", "ftruncate", "fallocate")
+KINDS = ("none", "write", "fdatasync", "fsync", "msync", "rename", "unlink", "ftruncate", "fallocate", "create", "mkdir", "rmdir")
 LIBC = ctypes.CDLL(None)
 
 
@@ -54,12 +55,22 @@ class Place:
         return out
 
 
+def place_of(kind, name):
+    """A kind of call on a file: "rename data/identity.new", "write data/outbox-N.log"."""
+    return kind + " " + re.sub("[0-9]+", "N", name)
+
+
+def data_of(place, name):
+    return place.path(os.path.join(name + ".disk", "data"))
+
+
 class Child:
-    """A program; start() again after it has ended."""
+    """A program; start() again after it has ended. The shim sees what happens below `disk`; `data` lies in it, and is made by the program."""
 
     def __init__(self, place, name, argv):
         self.place, self.name, self.argv, self.process = place, name, argv, None
-        self.data, self.state_path = place.path(name + ".data"), place.path(name + ".state")
+        self.disk, self.data, self.state_path = place.path(name + ".disk"), data_of(place, name), place.path(name + ".state")
+        os.makedirs(self.disk, exist_ok=True)
         place.children.append(self)
 
     def start(self, at=None, mode="before", record=None, shim=False, prepare=None, env=None):
@@ -68,7 +79,7 @@ class Child:
         if at is not None or record is not None or shim:
             if os.path.exists(self.state_path):
                 os.unlink(self.state_path)
-            env.update(SHIM_DIR=self.data, SHIM_STATE=self.state_path, LD_PRELOAD=harness.program("torture/shim.so"))
+            env.update(SHIM_DIR=self.disk, SHIM_STATE=self.state_path, LD_PRELOAD=harness.program("torture/shim.so"))
             env.update({"SHIM_AT": str(at), "SHIM_MODE": mode} if at is not None else {}, **({"SHIM_RECORD": record} if record else {}))
 
         def before_exec():
@@ -106,6 +117,12 @@ class Child:
             calls, recorded, kind = struct.unpack("<3Q", f.read(24))
         return calls, recorded, KINDS[kind]
 
+    def last_call(self):
+        """What the shim saw last, and where."""
+        with open(self.state_path, "rb") as f:
+            name = f.read(64)[24:].split(b"\0")[0].decode(errors="replace")
+        return place_of(self.shim_state()[2], name)
+
 
 LOG = ("--set", "wal_bytes=64KiB")  # a log that is filled, settled and begun again many times, and small enough to be copied at each place
 
@@ -114,7 +131,7 @@ class Broker(Child):
     def __init__(self, place, name="broker", *args, ipc=True):
         where = (lambda kind: "ipc://" + place.path(name + "." + kind)) if ipc else (lambda kind: harness.LOOPBACK)
         ends = [x for kind in ("clients", "agents", "events") for x in ("--" + kind, where(kind))]
-        super().__init__(place, name, [harness.program("sunlined"), "--data", place.path(name + ".data"), *ends, *LOG, *args])
+        super().__init__(place, name, [harness.program("sunlined"), "--data", data_of(place, name), *ends, *LOG, *args])
         self.endpoints = {}
 
     def start(self, timeout_s=120, same_ports=True, **how):

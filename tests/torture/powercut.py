@@ -1,26 +1,29 @@
-"""Power cuts: a broker does its work while the shim writes down every write and sync of its files; then the disk is built as a cut could have left
-it, at every place of the recording, and the store on it is opened and read (look.c). What had been acknowledged by then must be there, nothing may be damaged,
-nothing may be there that nobody sent.
+"""Power cuts: a broker, or an agent, does its work while the shim writes down every call that changes its files; then the disk is built as a cut could have left
+it, at every place of the recording, and what is on it is opened and read by the program's own code (look.c, open.c). What had been acknowledged by then must be
+there, nothing may be damaged, nothing may be there that nobody sent.
 
-    powercut.py [--build DIR] [--seed N] [--units N] [--subsets N] [--seconds N] [--step N] [--jobs N] [--fresh]
+    powercut.py [--build DIR] [--what broker|agent|both] [--seed N] [--units N] [--subsets N] [--seconds N] [--step N] [--jobs N] [--fresh]
 
-The disk's rules: what was written is on it for certain once a sync of its file that began later has come back (or the write itself, through a descriptor with
-O_DSYNC: LMDB's meta pages). Until then any part of it may be, in units of 512 bytes, whatever the order of writing; a file that grew may have its
-new length or not. Two kinds of pictures are made:
-  prefixes  for each place: all that was written before it, in order, and nothing after it; and the same with nothing but what was synced
-  subsets   at seeded places: a seeded choice among the sectors in flight, the write that was under way among them
+The disk's rules are tape.py's. Three kinds of pictures are made:
+  prefixes  for each place: all that was written before it, in order, and nothing after it; the same with nothing but what was synced
+  names     where names hang in the air: all that was written, under no name that no sync of its folder made certain
+  subsets   at seeded places: a seeded choice among the sectors and the names in flight, the write that was under way among them
 
 A peer's acknowledgement belongs to the place that the recording had reached when the peer held it in its hands: it was sent before, so all
-that it promises must stand in what is written by then. --seconds bounds the subsets. The last line is JSON for the report.
+that it promises must stand in what is written by then. Of a broker that is what it acknowledged, and a backup: whole, or not there. Of an agent what it told its
+person is kept: each result until the broker has it, each draft until its task is over, and who the agent is. --seconds bounds the subsets. The last line is JSON for the
+report.
 """
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import mmap
 import multiprocessing
 import os
 import pickle
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -28,49 +31,37 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
+import crash  # noqa: E402
 import crew  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import KINDS, Broker, Place, die_with_parent  # noqa: E402
+from place import Broker, Place, die_with_parent  # noqa: E402
+from tape import Disk, read_recording  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
-SECTOR = 512
-HEAD = struct.Struct("<IIQQIIQ")
-FILES = ("data.mdb", "wal", "lock")  # what a store is; lock.mdb is made anew by whoever opens first
-ACKS = ("put_ok", "submit_ok", "act_ok")
+ACKS = ("put_ok", "submit_ok", "act_ok", "backup_ok")
 
 
-class Op:
-    __slots__ = ("kind", "synced", "off", "n", "name", "data")
+class Stamp:
+    """Each record of a history gets the place that the recording had reached: "at"."""
 
-    def __init__(self, kind, synced, off, n, name, data):
-        self.kind, self.synced, self.off, self.n, self.name, self.data = KINDS[kind], synced, off, n, name, data
+    def __init__(self, path):
+        with open(path, "r+b") as f:
+            self.counts = mmap.mmap(f.fileno(), 24)
 
-
-def read_recording(path):
-    ops = []
-    with open(path, "rb") as f:
-        while head := f.read(HEAD.size):
-            kind, synced, off, n, name_n, to_n, data_n = HEAD.unpack(head)
-            name = f.read(name_n).decode()
-            f.read(to_n)
-            ops.append(Op(kind, bool(synced), off, n, name, f.read(data_n)))
-    return ops
+    def __call__(self, h):
+        h["at"] = struct.unpack_from("<Q", self.counts, 8)[0]
 
 
-def record(seed, units):
-    """The scenario -> (operations, history with "at" in each acknowledgement)."""
+# ---------------------------------------------------------------- recordings
+def record_broker(seed, units):
+    """-> (operations, history with "at" in each record)."""
     with Place() as place:
         broker = Broker(place)
         tape = place.path("tape")
         if not broker.start(record=tape):
             raise AssertionError(f"the broker does not start\n{place.log()}")
-        with open(broker.state_path, "r+b") as f:
-            counts = mmap.mmap(f.fileno(), 24)
-
-        def stamp(h):
-            h["at"] = struct.unpack_from("<Q", counts, 8)[0]
-        people = crew.Crew(broker.endpoints, seed, units, on_tell=stamp)
+        people = crew.Crew(broker.endpoints, seed, units, on_tell=Stamp(broker.state_path), backup=os.path.join(broker.disk, "copy"))
         if not people.play(broker.running, 60):
             raise AssertionError(f"the broker ended\n{place.log()}")
         people.close()
@@ -78,108 +69,49 @@ def record(seed, units):
         return read_recording(tape), people.history
 
 
-class Disk:
-    """The files as a cut could leave them. advance() goes through the recording; `synced` is what is on the disk for certain."""
-
-    def __init__(self):
-        self.written = {name: bytearray() for name in FILES}
-        self.synced = {name: bytearray() for name in FILES}
-        self.exists = set()
-        self.flying = {name: [] for name in FILES}  # writes that no sync has covered yet, in order
-
-    @staticmethod
-    def put(image, off, data):
-        if len(image) < off:
-            image.extend(bytes(off - len(image)))
-        image[off:off + len(data)] = data
-
-    def advance(self, op):
-        if op.name not in FILES:
-            return
-        self.exists.add(op.name)
-        written, synced, flying = self.written[op.name], self.synced[op.name], self.flying[op.name]
-        if op.kind == "write":
-            self.put(written, op.off, op.data)
-            if op.synced:
-                self.put(synced, op.off, op.data)
-            else:
-                flying.append((op.off, op.data))
-        elif op.kind in ("fdatasync", "fsync"):
-            for off, data in flying:
-                self.put(synced, off, data)
-            if len(synced) < len(written):
-                synced.extend(bytes(len(written) - len(synced)))
-            flying.clear()
-        elif op.kind in ("ftruncate", "fallocate"):
-            size = op.off if op.kind == "ftruncate" else max(len(written), op.off + op.n)
-            del written[size:]
-            written.extend(bytes(size - len(written)))
-        else:
-            raise AssertionError(f"{op.kind} of {op.name}: the disk has no rule for it")
-
-    def subset(self, dice, under_way):
-        """One choice among what is in flight. under_way: the operation that the cut interrupts, or None."""
-        out = {}
-        share = dice.choice((0.1, 0.5, 0.9, 1.0))
-        for name in self.exists:
-            image, flying = bytearray(self.synced[name]), list(self.flying[name])
-            if under_way is not None and under_way.name == name and under_way.kind == "write":
-                flying.append((under_way.off, under_way.data))
-            for off, data in flying:
-                at = 0
-                while at < len(data):
-                    n = min(len(data) - at, SECTOR - (off + at) % SECTOR)
-                    if dice.random() < share:
-                        self.put(image, off + at, data[at:at + n])
-                    at += n
-            if dice.random() < 0.5 and flying:
-                size = max(off + len(data) for off, data in flying)
-                image.extend(bytes(max(0, size - len(image))))
-            out[name] = image
-        return out
+def record_agent(seed, units):
+    """The agent's folder is there, and empty, as an installation leaves it."""
+    with Place() as place:
+        scene = crash.AgentScene(place, seed, units=units // AGENT_SHARE)
+        tape = place.path("tape")
+        os.mkdir(scene.agent.data)
+        scene.agent.start(record=tape)
+        while not os.path.exists(scene.agent.state_path) or os.path.getsize(scene.agent.state_path) < 64:
+            time.sleep(0.001)
+        scene.on_tell = Stamp(scene.agent.state_path)
+        if not scene.play():
+            raise AssertionError(f"the agent ended\n{place.log()}")
+        scene.agent.stop()
+        scene.client.close()
+        return read_recording(tape), [dict({"at": 0}, **h) for h in scene.history]
 
 
-class Looker:
-    """look.c, started again when a store makes it crash."""
+AGENT_SHARE = 4  # of --units
 
-    def __init__(self, place):
-        self.place, self.process = place, None
 
-    def look(self, files):
-        """{name: bytes} -> (rows or None when there is no such run, what it complained of)"""
-        path = self.place.path("cut")
-        os.makedirs(path, exist_ok=True)
-        for name in os.listdir(path):
-            os.unlink(os.path.join(path, name))
-        for name, image in files.items():
-            with open(os.path.join(path, name), "wb") as f:
-                f.write(image)
-        return self.look_at(path)
+# ---------------------------------------------------------------- who looks at a picture
+class Helper:
+    """A program that answers a line with lines up to `end`; started again when what it looks at makes it crash."""
 
-    def look_at(self, path):
+    def __init__(self, program):
+        self.program, self.process = program, None
+
+    def ask(self, line):
+        """-> (lines, complaints)"""
         if self.process is None or self.process.poll() is not None:
-            self.process = subprocess.Popen([harness.program("torture/look")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            self.process = subprocess.Popen([harness.program(self.program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                             stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
         try:
-            self.process.stdin.write(f"{path} {crew.RUN}\n")
+            self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass
-        rows, complaints = [], []
-        for line in self.process.stdout:
-            word, _, rest = line.rstrip("\n").partition(" ")
-            if word == "end":
-                return rows, complaints
-            if word == "page":
-                rows += crew.decode_rows(wire.decode(bytes.fromhex(rest), {"B2C"})[2])
-            elif word == "error":
-                complaints.append("error " + wire.CATALOGUE.errors[wire.decode(bytes.fromhex(rest), {"B2C"})[2]["code"]])
-            elif word == "missing":
-                rows = None
-            else:
-                complaints.append(line.rstrip("\n"))
-        complaints.append(f"crashed with {self.process.wait()}")
-        return None, complaints
+        lines = []
+        for said in self.process.stdout:
+            if said == "end\n":
+                return lines, []
+            lines.append(said.rstrip("\n"))
+        return lines, [f"crashed with {self.process.wait()}"]
 
     def end(self):
         if self.process is not None:
@@ -187,74 +119,210 @@ class Looker:
             self.process.wait(10)
 
 
-class Judge:
-    def __init__(self, history):
+def lay_out(path, tree):
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    for name, image in tree.items():
+        if image is None:
+            os.makedirs(os.path.join(path, name), exist_ok=True)
+        else:
+            with open(os.path.join(path, name), "wb") as f:
+                f.write(image)
+    return path
+
+
+class Looker:
+    """look.c"""
+
+    def __init__(self, place):
+        self.place, self.helper = place, Helper("torture/look")
+
+    def look(self, files):
+        """{name: bytes} -> (rows or None when there is no such run, what it complained of)"""
+        return self.look_at(lay_out(self.place.path("cut"), files))
+
+    def look_at(self, path):
+        lines, complaints = self.helper.ask(f"{path} {crew.RUN}")
+        rows = []
+        for line in lines:
+            word, _, rest = line.partition(" ")
+            if word == "page":
+                rows += crew.decode_rows(wire.decode(bytes.fromhex(rest), {"B2C"})[2])
+            elif word == "error":
+                complaints.append("error " + wire.CATALOGUE.errors[wire.decode(bytes.fromhex(rest), {"B2C"})[2]["code"]])
+            elif word == "missing":
+                rows = None
+            else:
+                complaints.append(line)
+        return None if complaints else rows, complaints
+
+    def end(self):
+        self.helper.end()
+
+
+class BrokerJudge:
+    """bad() says what is wrong with a picture: a text, or "" and whether the store was refused before anything was promised."""
+
+    def __init__(self, history, place):
+        self.history, self.path, self.looker = history, place.path("cut"), Looker(place)
         self.attempts = [h for h in history if h["op"] not in ACKS]
         self.acks = [h for h in history if h["op"] in ACKS]  # in order, and so is "at"
+        self.copies = {}
 
-    def bad(self, at, rows, complaints):
-        """What is wrong with the picture of a cut at this place of the recording: a text, or ""."""
+    def bad(self, at, tree, written):
         acks = [h for h in self.acks if h["at"] <= at]
-        if complaints and not (at_rest(complaints) and not acks):
-            return "; ".join(complaints)
-        ends = [{"op": "end", "key": crew.key_of(r["text"]), "unit": r["unit"], "state": "open", "value": r["text"], "results": r["results"]}
-                for r in rows or ()]
-        return checker.check(self.attempts + acks + ends, drained=False).story(3)
+        lay_out(self.path, tree)
+        wrong = self.bad_copy(tree, any(h["op"] == "backup_ok" for h in acks))
+        if wrong:
+            return wrong, False
+        rows, complaints = self.looker.look_at(os.path.join(self.path, "data")) if "data" in tree else (None, [])
+        if complaints and not acks and all(c.startswith("refused ") for c in complaints):
+            return "", True  # a store that was being made: it may be refused by name, but not read wrong
+        if complaints:
+            return "; ".join(complaints), False
+        return checker.check(self.attempts + acks + crew.ends(rows or ()), drained=False).story(3), False
+
+    def bad_copy(self, tree, promised):
+        if "copy" not in tree:
+            return "a backup that was answered is not there" if promised else ""
+        files = {name: image for name, image in tree.items() if name.startswith("copy/")}
+        key = hashlib.sha256(repr(sorted(files)).encode() + b"".join(files[name] for name in sorted(files))).digest()
+        if key not in self.copies:  # after its last sync it is always the same
+            rows, complaints = self.looker.look_at(os.path.join(self.path, "copy"))
+            self.copies[key] = "; ".join(complaints) or checker.check(crew.at_backup(self.history, rows or ()), drained=False).story(3)
+        return self.copies[key] and "the backup: " + self.copies[key]
+
+    def end(self):
+        self.looker.end()
 
 
-def at_rest(complaints):
-    """A store that was being made: nothing was promised yet, it may be refused by name, but not read wrong."""
-    return all(c.startswith("refused ") for c in complaints)
+class Folder:
+    """What open.c found in an agent's folder."""
+
+    def __init__(self, lines, complaints):
+        self.agent, self.results, self.tasks, self.drafts, self.complaints = None, {}, set(), {}, complaints
+        for line in lines:
+            word, *rest = line.split(" ")
+            if word == "agent":
+                self.agent = tuple(rest)
+            elif word == "result":
+                self.results.setdefault(int(rest[0]), []).append(bytes.fromhex(rest[1]))
+            elif word == "task":
+                self.tasks.add(int(rest[0]))
+            elif word == "draft":
+                self.drafts[int(rest[0])] = json.loads(bytes.fromhex(rest[1]))
+            else:
+                complaints.append(line)
+
+    def has_result(self, kept):
+        return any(kept["result"].encode() in item for item in self.results.get(kept["assignment"], ()))
+
+    def has_draft(self, drafted):
+        return self.drafts.get(drafted["assignment"]) == drafted["values"]
+
+
+class AgentJudge:
+    """What was promised must be in a picture as long as all that was written has it, the write under way included: what is not there any more the agent took out
+    itself, which it may when the broker has it (that it does so no earlier is crash.py's)."""
+
+    def __init__(self, history, place):
+        self.path, self.helper, self.seen = place.path("cut"), Helper("torture/open"), (None, None)
+        self.kept = [h for h in history if h["op"] == "kept"]
+        self.drafted = [h for h in history if h["op"] == "drafted"]
+        self.tried = [h["result"].encode() for h in history if h["op"] == "tried"]
+
+    def open(self, tree):
+        return Folder(*self.helper.ask(os.path.join(lay_out(self.path, tree), "data")))
+
+    def bad(self, at, tree, written):
+        if self.seen[0] != at:
+            self.seen = (at, [self.open(t) for t in written()])
+        now, folder = self.seen[1], self.open(tree)
+        kept, drafted = ([h for h in many if h["at"] <= at] for many in (self.kept, self.drafted))
+        if folder.complaints and not kept and not drafted and all(c.startswith("refused ") for c in folder.complaints):
+            return "", True
+        wrong = list(folder.complaints)
+        if (kept or drafted) and folder.agent != now[0].agent:
+            wrong.append(f"the agent was {now[0].agent}, and is {folder.agent}")
+        wrong += [f"lost: a result of {h['assignment']} that was called kept" for h in kept if all(n.has_result(h) for n in now) and not folder.has_result(h)]
+        wrong += [f"lost: a draft of {h['assignment']} that was called kept" for h in drafted if all(n.has_draft(h) for n in now) and not folder.has_draft(h)]
+        wrong += [f"unexpected: a result of {n}" for n, items in folder.results.items() for item in items if not any(t in item for t in self.tried)]
+        return "; ".join(wrong[:5]), False
+
+    def end(self):
+        self.helper.end()
+
+
+def kept_too_early(ops, history, judge):
+    """What was called kept before any place at which it was written."""
+    begun, wanted = {}, []
+    for h in history:
+        if h["op"] in ("tried", "drafting") and "assignment" in h:  # of a person
+            begun[h["op"], h["assignment"]] = h["at"]
+        elif h["op"] in ("kept", "drafted"):
+            wanted.append((begun["tried" if h["op"] == "kept" else "drafting", h["assignment"]], h["at"], h))
+    disk, found = Disk(there=("data",)), set()
+    for at in range(len(ops) + 1):
+        due = [i for i, (first, last, _) in enumerate(wanted) if first <= at <= last and i not in found]
+        if due:
+            folder = judge.open(disk.all())
+            found |= {i for i in due if (folder.has_result if wanted[i][2]["op"] == "kept" else folder.has_draft)(wanted[i][2])}
+        if at < len(ops):
+            disk.advance(ops[at])
+    return [f"BAD agent: {h['op']} {h['assignment']} at {h['at']}, and it was written nowhere before" for i, (_, _, h) in enumerate(wanted) if i not in found]
+
+
+WHATS = {"broker": (record_broker, BrokerJudge, ()), "agent": (record_agent, AgentJudge, ("data",))}
 
 
 BLOCK = 40  # places that are looked at in one go
-COUNTS = ("prefixes", "subsets", "refused_when_new", "bad")
+COUNTS = ("prefixes", "names", "subsets", "refused_when_new", "bad")
 
 
 class Tape:
     """The recording, in the hands of each process that looks at a part of it."""
 
-    def __init__(self, path, seed, units, subsets, step):
+    def __init__(self, what, path, seed, units, subsets, step):
         with open(path, "rb") as f:
-            self.ops, history = pickle.load(f)
-        self.judge, self.seed, self.units, self.step = Judge(history), seed, units, step
-        self.places = [at for at, op in enumerate(self.ops) if op.name in FILES]
-        self.share = subsets / max(1, len(self.places))
+            self.ops, self.history = pickle.load(f)
+        self.what, self.seed, self.units, self.step = what, seed, units, step
+        self.share = subsets / max(1, len(self.ops))
 
     def block(self, first, deadline):
         """The places first .. first + BLOCK: -> counts, texts"""
         done, texts = dict.fromkeys(COUNTS, 0), []
+        _, judge_of, there = WHATS[self.what]
 
-        def see(what, at, files):
-            done[what] += 1
-            rows, complaints = looker.look(files)
-            wrong = self.judge.bad(at, rows, complaints)
+        def see(kind, at, tree):
+            done[kind] += 1
+            wrong, refused = judge.bad(at, tree, lambda: [disk.all(), disk.all(*self.ops[at:at + 1])])
+            done["refused_when_new"] += refused
             if wrong:
                 done["bad"] += 1
-                texts.append(f"BAD {what} at {at} (seed {self.seed}, {self.units} units): {wrong}")
-            elif complaints:
-                done["refused_when_new"] += 1
+                texts.append(f"BAD {self.what} {kind} at {at} (seed {self.seed}, {self.units} units): {wrong}")
+
+        def see_prefixes(at):
+            written, names = disk.all(), disk.certain_names()
+            see("prefixes", at, written)
+            see("prefixes", at, disk.certain())
+            if written.keys() != names.keys() or any(written[n] is not names[n] for n in names):
+                see("names", at, names)
 
         with Place() as place:
-            looker, disk = Looker(place), Disk()
-            seen = last = first
-            for at, op in enumerate(self.ops):
-                if seen == min(first + BLOCK, len(self.places)):
-                    break
-                if at >= self.places[first] and op.name in FILES:
-                    seen += 1
-                    if seen % self.step == 0:
-                        see("prefixes", at, {name: disk.written[name] for name in disk.exists})
-                        see("prefixes", at, {name: disk.synced[name] for name in disk.exists})
+            judge, disk = judge_of(self.history, place), Disk(there)
+            last = min(first + BLOCK, len(self.ops))
+            for at, op in enumerate(self.ops[:last]):
+                if at >= first:
+                    if (at + 1) % self.step == 0:
+                        see_prefixes(at)
                     dice = random.Random(f"{self.seed}/{at}")
-                    for _ in range(int(seen * self.share) - int((seen - 1) * self.share)):
+                    for _ in range(int((at + 1) * self.share) - int(at * self.share)):
                         if time.time() < deadline:
                             see("subsets", at, disk.subset(dice, op))
                 disk.advance(op)
-                last = at
-            if last >= self.places[-1]:
-                see("prefixes", len(self.ops), {name: disk.written[name] for name in disk.exists})
-            looker.end()
+            if last == len(self.ops):
+                see_prefixes(last)
+            judge.end()
         return done, texts
 
 
@@ -269,41 +337,36 @@ def block(first, deadline):
     return first, *tape.block(first, deadline)
 
 
-def main():
-    p = argparse.ArgumentParser(description="power cuts, played from a recording")
-    p.add_argument("--build")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--units", type=int, default=200)
-    p.add_argument("--subsets", type=int, default=10000)
-    p.add_argument("--seconds", type=float)
-    p.add_argument("--step", type=int, default=1, help="look at every STEP-th prefix only")
-    p.add_argument("--jobs", type=int, default=2)
-    p.add_argument("--fresh", action="store_true", help="begin again")
-    args = p.parse_args()
-    if args.build:
-        harness.BUILD = os.path.abspath(args.build)
+def play(what, args):
+    """All pictures of one recording; prints what is wrong. -> figures"""
     whole = args.seconds is None and args.step == 1
     settings = {"seed": args.seed, "units": args.units, "subsets": args.subsets}
+    programs = ["sunlined", "torture/look"] if what == "broker" else ["sunlined", "sunline-agent", "torture/open"]
+    begin = time.monotonic()
     with Place() as place:
-        notes = Notebook(harness.BUILD if whole else place.dir, "powercut", settings, ["sunlined", "torture/look"] if whole else [], args.fresh)
-        path = os.path.join(notes.folder, "powercut.tape")
+        notes = Notebook(harness.BUILD if whole else place.dir, "powercut-" + what, settings, programs if whole else [], args.fresh)
+        path = os.path.join(notes.folder, f"powercut-{what}.tape")
         if not notes.done or not os.path.exists(path):
             with open(path, "wb") as f:
-                pickle.dump(record(args.seed, args.units), f)
-        known = Tape(path, args.seed, args.units, args.subsets, args.step)
-        ops = [known.ops[at] for at in known.places]
-        done = dict(seed=args.seed, places=len(ops), writes=sum(op.kind == "write" for op in ops), syncs=sum("sync" in op.kind for op in ops),
+                pickle.dump(WHATS[what][0](args.seed, args.units), f)
+        how = (what, path, args.seed, args.units, args.subsets, args.step)
+        known = Tape(*how)
+        ops = known.ops
+        texts, firsts = [], set(range(0, len(ops), BLOCK))
+        done = dict(what=what, seed=args.seed, places=len(ops), writes=sum(op.kind == "write" for op in ops), syncs=sum("sync" in op.kind for op in ops),
                     **dict.fromkeys(COUNTS, 0))
-        firsts = set(range(0, len(ops), BLOCK))
-        texts = []
+        if what == "agent":
+            judge = AgentJudge(known.history, place)
+            texts += kept_too_early(ops, known.history, judge)
+            done.update(kept=len(judge.kept), drafts=len(judge.drafted), bad=len(texts))
+            judge.end()
         for r in notes.done:
             firsts.discard(r["first"])
             texts += r["texts"]
             for name in COUNTS:
                 done[name] += r["done"][name]
-        begin = time.monotonic()
         with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=load,
-                                                    initargs=(harness.BUILD, path, args.seed, args.units, args.subsets, args.step)) as pool:
+                                                    initargs=(harness.BUILD, *how)) as pool:
             deadline = time.time() + (args.seconds or 1e9)
             order = sorted(firsts)
             if args.seconds is not None:
@@ -314,12 +377,29 @@ def main():
                 texts += found
                 for name in COUNTS:
                     done[name] += counts[name]
-        print("\n".join(texts[:20]), flush=True)
-        done["seconds"] = round(time.monotonic() - begin, 1)
+        if texts:
+            print("\n".join(texts[:20]), flush=True)
         if whole:
-            notes.publish({k: v for k, v in done.items() if k != "seconds"})
-    print(json.dumps(done))
-    sys.exit(1 if done["bad"] else 0)
+            notes.publish(done)
+    print(json.dumps(dict(done, seconds=round(time.monotonic() - begin, 1))), flush=True)
+    return done["bad"] == 0
+
+
+def main():
+    p = argparse.ArgumentParser(description="power cuts, played from a recording")
+    p.add_argument("--build")
+    p.add_argument("--what", choices=(*WHATS, "both"), default="both")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--units", type=int, default=200)
+    p.add_argument("--subsets", type=int, default=10000)
+    p.add_argument("--seconds", type=float)
+    p.add_argument("--step", type=int, default=1, help="look at every STEP-th prefix only")
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--fresh", action="store_true", help="begin again")
+    args = p.parse_args()
+    if args.build:
+        harness.BUILD = os.path.abspath(args.build)
+    sys.exit(0 if all([play(what, args) for what in (WHATS if args.what == "both" else [args.what])]) else 1)
 
 
 if __name__ == "__main__":

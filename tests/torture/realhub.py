@@ -16,7 +16,7 @@ import crash
 import crew
 import harness
 import sunline_wire as wire
-from place import Child
+from place import Child, data_of
 
 RUN = "real"
 LINE = dict(crash.AGENT_LINE, line="real", stations=[dict(s, worker=dict(s["worker"], skills={"real": 1})) for s in crash.AGENT_LINE["stations"]])
@@ -57,7 +57,7 @@ class RealHub:
 
     def begin(self, endpoints):
         """The line is applied by whoever holds a link; the rest goes through these endpoints."""
-        hub = HUB.format(agents=endpoints["agents"], data=self.place.path("agent.data"), local=self.local,
+        hub = HUB.format(agents=endpoints["agents"], data=data_of(self.place, "agent"), local=self.local,
                                robot=self.place.write("robot.py", crash.ROBOT, 0o755))
         self.agent = Child(self.place, "agent", [harness.program("sunline-agent"), "--config", self.place.write("hub.yml", hub)])
         self.producer = Child(self.place, "producer", [harness.program("sunline"), "--broker", endpoints["clients"], "--timeout", "30", "run", "start", "real",

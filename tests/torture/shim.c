@@ -2,20 +2,24 @@
  * process at the n-th as kill -9 would, and can write all of them down in order, so that a power cut can be played later (powercut.py).
  *
  *   SHIM_DIR=DIR      the directory; calls on other files, sockets and pipes pass by
- *   SHIM_STATE=FILE   64 bytes, shared memory for whoever watches: u64 calls begun, u64 calls recorded, u64 kind of the last call begun
+ *   SHIM_STATE=FILE   64 bytes, shared memory for whoever watches: u64 calls begun, u64 calls recorded, u64 kind of the last call begun, and the name
+ *                     of its file below DIR, cut to 39 bytes
  *   SHIM_AT=N         SIGKILL at the N-th call, from 1
  *   SHIM_MODE=before  before the call happens; `half`: after half of a write's bytes, in whole sectors if it was of whole sectors (other calls:
  *                     before); `after`: as it comes back, when nobody can have been told of it
  *   SHIM_RECORD=FILE  append a record for each call when it is over: struct record, the path below DIR, for a rename the new path, bytes written
  *
  * Calls are made one at a time (a lock is held over each), so the order of the records is the order in which things happened; a sync that is under way
- * covers what was written before it. Writes through a shared mapping are not seen: LMDB without WRITEMAP has none on its data file, its
+ * covers what was written before it. A call that fails is counted, not recorded. An `open` is one of these calls where it makes a file (create) or
+ * empties one (ftruncate to 0); dprintf is the write that it makes. Writes through a shared mapping are not seen: LMDB without WRITEMAP has none on its data file, its
  * lock file is made anew by the first process that opens it. The environment is cleared, so that children run without the shim. */
+#include <assert.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -37,7 +41,10 @@ enum kind {
     KIND_RENAME,
     KIND_UNLINK,
     KIND_FTRUNCATE,
-    KIND_FALLOCATE
+    KIND_FALLOCATE,
+    KIND_CREATE,
+    KIND_MKDIR,
+    KIND_RMDIR
 };
 enum mode { MODE_BEFORE, MODE_HALF, MODE_AFTER };
 struct record {            /* little-endian, as the machine; 40 bytes */
@@ -48,7 +55,9 @@ struct record {            /* little-endian, as the machine; 40 bytes */
 };
 struct state {
     _Atomic uint64_t calls, recorded, kind;
+    char name[40];
 };
+static_assert(sizeof(struct state) == 64, "as the drivers read it");
 
 static struct {
     char dir[PATH_MAX];
@@ -65,7 +74,8 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*real_writev)(int, const struct iovec *, int);
 static ssize_t (*real_pwritev)(int, const struct iovec *, int, off_t);
 static int (*real_fdatasync)(int), (*real_fsync)(int), (*real_msync)(void *, size_t, int);
-static int (*real_renameat)(int, const char *, int, const char *), (*real_unlinkat)(int, const char *, int);
+static int (*real_renameat2)(int, const char *, int, const char *, unsigned), (*real_unlinkat)(int, const char *, int);
+static int (*real_openat)(int, const char *, int, ...), (*real_mkdirat)(int, const char *, mode_t);
 static int (*real_ftruncate)(int, off_t), (*real_fallocate)(int, int, off_t, off_t);
 
 static _Noreturn void fail(const char *what)
@@ -91,7 +101,9 @@ static __attribute__((constructor)) void begin(void)
     *(void **)&real_fdatasync = find("fdatasync");
     *(void **)&real_fsync = find("fsync");
     *(void **)&real_msync = find("msync");
-    *(void **)&real_renameat = find("renameat");
+    *(void **)&real_renameat2 = find("renameat2");
+    *(void **)&real_openat = find("openat");
+    *(void **)&real_mkdirat = find("mkdirat");
     *(void **)&real_unlinkat = find("unlinkat");
     *(void **)&real_ftruncate = find("ftruncate");
     *(void **)&real_fallocate = find("fallocate");
@@ -100,7 +112,7 @@ static __attribute__((constructor)) void begin(void)
     const char *mode = getenv("SHIM_MODE"), *record = getenv("SHIM_RECORD");
     if (dir == NULL || state == NULL)
         fail("SHIM_DIR and SHIM_STATE are needed");
-    int fd = open(state, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = real_openat(AT_FDCWD, state, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || real_ftruncate(fd, 64) != 0)
         fail("SHIM_STATE");
     void *p = mmap(NULL, sizeof *shim.state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -112,7 +124,7 @@ static __attribute__((constructor)) void begin(void)
     shim.mode = mode == NULL || strcmp(mode, "before") == 0 ? MODE_BEFORE
                 : strcmp(mode, "half") == 0                 ? MODE_HALF
                                                             : MODE_AFTER;
-    if (record != NULL && (shim.record_fd = open(record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
+    if (record != NULL && (shim.record_fd = real_openat(AT_FDCWD, record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
         fail("SHIM_RECORD");
     if (strlen(dir) >= sizeof shim.dir)
         fail("SHIM_DIR is too long");
@@ -172,11 +184,12 @@ static _Noreturn void die(void)
 }
 
 /* Takes the lock. True: this is the call to die in. */
-static bool enter(enum kind kind)
+static bool enter(enum kind kind, const char *name)
 {
     pthread_mutex_lock(&shim.lock);
     uint64_t n = atomic_fetch_add(&shim.state->calls, 1) + 1;
     atomic_store(&shim.state->kind, kind);
+    strncpy(shim.state->name, name, sizeof shim.state->name - 1);
     if (n != shim.at)
         return false;
     if (shim.mode == MODE_BEFORE || (shim.mode == MODE_HALF && kind != KIND_WRITE))
@@ -256,7 +269,7 @@ static ssize_t any_write(int fd, const struct iovec *v, int count, off_t off)
     const char *name = name_of_fd(fd, path);
     if (name == NULL)
         return off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
-    bool last = enter(KIND_WRITE);
+    bool last = enter(KIND_WRITE, name);
     if (last && shim.mode == MODE_HALF)
         write_half(fd, v, count, off);
     off_t at = off >= 0 ? off : position(fd);
@@ -316,7 +329,7 @@ SEEN ssize_t pwritev64(int fd, const struct iovec *v, int count, off_t off)
     const char *name = name_of_fd(fd, path);                                                                           \
     if (name == NULL)                                                                                                  \
         return CALL;                                                                                                   \
-    bool last = enter(KIND);                                                                                           \
+    bool last = enter(KIND, name);                                                                                           \
     int rc = CALL;                                                                                                     \
     if (rc == 0)                                                                                                       \
         note((struct record)RECORD, name, NULL, NULL, 0);                                                              \
@@ -357,7 +370,7 @@ SEEN int fallocate64(int fd, int mode, off_t off, off_t n)
 
 SEEN int msync(void *p, size_t n, int flags)
 {
-    bool last = enter(KIND_MSYNC);
+    bool last = enter(KIND_MSYNC, "");
     int rc = real_msync(p, n, flags);
     if (rc == 0)
         note((struct record){ .kind = KIND_MSYNC }, "", NULL, NULL, 0);
@@ -367,40 +380,148 @@ SEEN int msync(void *p, size_t n, int flags)
 
 /* ---- names ---- */
 
-SEEN int renameat(int from_dir, const char *from, int to_dir, const char *to)
+/* A call on one name, or two: counted and recorded if both lie below. */
+#define ON_NAMES(KIND, CALL)                                                                                           \
+    bool last = enter(KIND, name);                                                                                     \
+    int rc = CALL;                                                                                                     \
+    if (rc == 0)                                                                                                       \
+        note((struct record){ .kind = KIND }, name, to_name, NULL, 0);                                                 \
+    leave(last);                                                                                                       \
+    return rc
+
+SEEN int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
     char path[PATH_MAX], to_path[PATH_MAX];
     const char *name = name_at(from_dir, from, path), *to_name = name_at(to_dir, to, to_path);
     if (name == NULL || to_name == NULL)
-        return real_renameat(from_dir, from, to_dir, to);
-    bool last = enter(KIND_RENAME);
-    int rc = real_renameat(from_dir, from, to_dir, to);
-    if (rc == 0)
-        note((struct record){ .kind = KIND_RENAME }, name, to_name, NULL, 0);
-    leave(last);
-    return rc;
+        return real_renameat2(from_dir, from, to_dir, to, flags);
+    ON_NAMES(KIND_RENAME, real_renameat2(from_dir, from, to_dir, to, flags));
+}
+
+SEEN int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    return renameat2(from_dir, from, to_dir, to, 0);
 }
 
 SEEN int rename(const char *from, const char *to)
 {
-    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 SEEN int unlinkat(int dir, const char *path_, int flags)
 {
     char path[PATH_MAX];
-    const char *name = name_at(dir, path_, path);
+    const char *name = name_at(dir, path_, path), *to_name = NULL;
     if (name == NULL)
         return real_unlinkat(dir, path_, flags);
-    bool last = enter(KIND_UNLINK);
-    int rc = real_unlinkat(dir, path_, flags);
-    if (rc == 0)
-        note((struct record){ .kind = KIND_UNLINK }, name, NULL, NULL, 0);
-    leave(last);
-    return rc;
+    enum kind kind = flags & AT_REMOVEDIR ? KIND_RMDIR : KIND_UNLINK;
+    ON_NAMES(kind, real_unlinkat(dir, path_, flags));
 }
 
 SEEN int unlink(const char *path)
 {
     return unlinkat(AT_FDCWD, path, 0);
+}
+
+SEEN int rmdir(const char *path)
+{
+    return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+SEEN int mkdirat(int dir, const char *path_, mode_t mode)
+{
+    char path[PATH_MAX];
+    const char *name = name_at(dir, path_, path), *to_name = NULL;
+    if (name == NULL)
+        return real_mkdirat(dir, path_, mode);
+    ON_NAMES(KIND_MKDIR, real_mkdirat(dir, path_, mode));
+}
+
+SEEN int mkdir(const char *path, mode_t mode)
+{
+    return mkdirat(AT_FDCWD, path, mode);
+}
+
+/* ---- opens ---- */
+
+static int any_open(int dir, const char *path_, int flags, mode_t mode)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    if (real_openat == NULL) /* somebody else's constructor */
+        *(void **)&real_openat = find("openat");
+    const char *name = flags & (O_CREAT | O_TRUNC) && (flags & O_TMPFILE) != O_TMPFILE ? name_at(dir, path_, path) : NULL;
+    bool there = name != NULL && fstatat(dir, path_, &st, 0) == 0;
+    if (name == NULL || (there && !(flags & O_TRUNC)) || (!there && !(flags & O_CREAT)))
+        return real_openat(dir, path_, flags, mode);
+    bool last = enter(there ? KIND_FTRUNCATE : KIND_CREATE, name);
+    int fd = real_openat(dir, path_, flags, mode);
+    if (fd >= 0)
+        note((struct record){ .kind = there ? KIND_FTRUNCATE : KIND_CREATE }, name, NULL, NULL, 0);
+    leave(last);
+    return fd;
+}
+
+static mode_t mode_of(int flags, va_list more)
+{
+    return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(more, mode_t) : 0;
+}
+
+#define OPEN_WITH(DIR)                                                                                                 \
+    va_list more;                                                                                                      \
+    va_start(more, flags);                                                                                             \
+    mode_t mode = mode_of(flags, more);                                                                                \
+    va_end(more);                                                                                                      \
+    return any_open(DIR, path, flags, mode)
+
+SEEN int openat(int dir, const char *path, int flags, ...)
+{
+    OPEN_WITH(dir);
+}
+
+SEEN int openat64(int dir, const char *path, int flags, ...)
+{
+    OPEN_WITH(dir);
+}
+
+SEEN int open(const char *path, int flags, ...)
+{
+    OPEN_WITH(AT_FDCWD);
+}
+
+SEEN int open64(const char *path, int flags, ...)
+{
+    OPEN_WITH(AT_FDCWD);
+}
+
+SEEN int creat(const char *path, mode_t mode)
+{
+    return any_open(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+/* ---- text ---- */
+
+SEEN int vdprintf(int fd, const char *format, va_list more)
+{
+    char *text;
+    int n = vasprintf(&text, format, more), done = 0;
+    if (n < 0)
+        return -1;
+    while (done < n) {
+        ssize_t w = write(fd, text + done, (size_t)(n - done));
+        if (w < 0)
+            break;
+        done += (int)w;
+    }
+    free(text);
+    return done < n ? -1 : n;
+}
+
+SEEN int dprintf(int fd, const char *format, ...)
+{
+    va_list more;
+    va_start(more, format);
+    int n = vdprintf(fd, format, more);
+    va_end(more);
+    return n;
 }
