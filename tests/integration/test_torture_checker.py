@@ -100,6 +100,7 @@ class Checker(unittest.TestCase):
 
     def test_unexpected_a_result_from_nowhere(self):
         self.find("end", unit=1)["results"]["t"] = "nobody sent this"
+        self.history.append({"op": "story", "key": "k1", "station": "t", "counted": [[90, "ann", "nobody sent this"]]})
         self.says("unexpected")
 
     def test_unexpected_a_push_of_what_nobody_put(self):
@@ -134,12 +135,24 @@ class Checker(unittest.TestCase):
         self.before_end(*self.again())
         self.says("double_accept")
 
-    def test_double_accept_a_late_one_is_not_accepted(self):
-        self.before_end(*self.again(code="LATE"))
+    def late(self, result="r21"):
+        again = self.again(code="LATE")
+        again[1]["result"] = result
+        self.before_end(*again)
+
+    def test_double_accept_a_late_one_is_not_accepted_and_is_kept(self):
+        self.late()
+        self.find("story", key="k1")["late"] = ["r21"]
         self.says()
 
+    def test_lost_a_result_that_was_called_late_is_in_no_story(self):
+        self.late()
+        self.says("lost")
+        self.find("story", key="k1")["late"] = ["another"]
+        self.says("lost")
+
     def test_double_accept_two_results_count(self):
-        self.before_end(*self.again(code="LATE"))
+        self.late("r1")
         self.find("story", key="k1")["counted"].append([21, "ben", "r1"])
         self.says("double_accept")
 
@@ -176,6 +189,31 @@ class Checker(unittest.TestCase):
     def test_unbalanced_a_unit_is_done_and_nobody_was_told(self):
         self.find("event", seq=3)["done"] = []
         self.says("unbalanced")
+
+    def test_unbalanced_what_was_called_done_is_not_there(self):
+        self.find("event", seq=3)["done"] = [3, 9]
+        self.says("unbalanced")
+
+    def test_untold_no_counters(self):
+        self.history.remove(self.find("counters"))
+        self.says("untold")
+
+    def test_untold_no_events(self):
+        self.history = [h for h in self.history if h["op"] != "event"]
+        self.says("untold")
+
+    def test_untold_no_story_of_a_result(self):
+        self.history.remove(self.find("story", key="k2"))
+        self.says("untold")
+
+    def test_untold_no_story_of_what_came_late(self):
+        self.late()
+        self.find("push", assignment=21)["station"] = self.find("submit", assignment=21)["station"] = "t"
+        self.says("untold")
+
+    def test_untold_is_nothing_in_the_middle(self):
+        self.history = [h for h in self.history if h["op"] not in ("counters", "event", "story")]
+        self.says(drained=False)
 
     def test_event_gap(self):
         self.find("event", seq=2)["seq"] = 4

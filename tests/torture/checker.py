@@ -14,22 +14,23 @@ peers did, saw, and at the end took out, in the order in which it happened to th
     {"op": "drop", "key": K}                                  an operator asked for this unit to be dropped
     {"op": "end", "key": K, "unit": N, "state": "done"|"open"|"dropped"|"cancelled", "value": V, "results": {S: R}}    at the end: each unit there is
     {"op": "story", "key": K, "station": S, "counted": [[A, W, R], ...], "late": [R, ...]}    at the end: the results that count, by the unit's story,
-                                                              and (optional) those that are kept without counting
+                                                              and (none if left out) those that are kept without counting
     {"op": "counters", "units": n, "done": n, "dropped": n, "cancelled": n}    at the end: what the broker says of the run
     {"op": "event", "seq": n, "done": [unit, ...]}            at the end: every event, in the order it was handed out, and the units it calls done
 
 Verdicts, each with its examples; all but `recovered` must be empty:
-    lost                  acknowledged (or kept), and not there in a terminal state, or not with this result
+    lost                  acknowledged (or kept), and not there in a terminal state, or not with this result; LATE, too, is an acknowledgement: the story has it
+    untold                taken out were no counters, no events, or not the story of a unit's result: nothing could be judged by them
     unexpected            there, but never attempted
     duplicated            one key in two units, or one unit done twice
     double_accept         two results count for one task, or two workers were told so (stations here want one)
     stale_token_accepted  a result was called OK though another assignment of the task had been started or accepted before it was first sent
     bytes_differ          a payload or a result is not what was sent
     recovered             there, never acknowledged: allowed
-    unbalanced            counters do not equal a recount
+    unbalanced            counters do not equal a recount, or events call other units done than those that are
     event_gap             the sequence has a hole, goes back, or does not begin at 1
 """
-VERDICTS = ("lost", "unexpected", "duplicated", "double_accept", "stale_token_accepted", "bytes_differ", "unbalanced", "event_gap")
+VERDICTS = ("lost", "unexpected", "duplicated", "double_accept", "stale_token_accepted", "bytes_differ", "unbalanced", "event_gap", "untold")
 ENDED = ("done", "dropped", "cancelled")
 
 
@@ -61,6 +62,7 @@ class Assignment:
         self.tried = []          # results that were sent
         self.first_sent = None   # place in the history of the first submit
         self.said_ok = None      # place where OK or DUPLICATE was heard
+        self.said_late = None    # place where LATE was heard: it does not count, but is kept
         self.started = None      # place where a start was heard to have gone through
 
 
@@ -98,6 +100,8 @@ class Book:
         a = self.assignments[h["assignment"]]
         if h["code"] in ("OK", "DUPLICATE") and a.said_ok is None:
             a.said_ok = place
+        if h["code"] == "LATE" and a.said_late is None:
+            a.said_late = place
 
     def on_tried(self, place, h):
         self.others.setdefault((h["key"], h["station"]), []).append(h["result"])
@@ -139,7 +143,8 @@ def brief(value, most=60):
 
 
 def check(history, drained=True):
-    """drained False: a picture in the middle, after a cut: units may be open; what was acknowledged must be there all the same."""
+    """drained False: a picture in the middle, after a cut: units may be open, and there are no stories, counters and events; what was acknowledged must be there
+    all the same."""
     book, v = Book(history), Verdict()
     v.acknowledged = len(book.acked)
     units = check_units(book, v, drained)
@@ -147,10 +152,29 @@ def check(history, drained=True):
     check_tokens(book, v)
     check_shown(book, v)
     check_stories(book, v, units)
+    if drained:
+        check_told(book, v)
     if book.counters is not None:
         check_counters(book, v)
-    check_events(book, v)
+    if book.events:
+        check_events(book, v)
     return v
+
+
+def check_told(book, v):
+    """What the verdicts need."""
+    if book.counters is None:
+        v.add("untold", "the run's counters were not taken out")
+    if not book.events:
+        v.add("untold", "no event was taken out")
+    told = {(s["key"], s["station"]) for s in book.stories}
+    for end in book.ends:
+        for station in end["results"]:
+            if (end["key"], station) not in told:
+                v.add("untold", f"{brief(end['key'])} at {station} has a result, and no story of it was taken out")
+    for a in book.assignments.values():
+        if a.said_late is not None and (a.key, a.station) not in told:
+            v.add("untold", f"{brief(a.key)} at {a.station}: assignment {a.number} was called late, and no story of it was taken out")
 
 
 def check_units(book, v, drained):
@@ -249,7 +273,11 @@ def check_shown(book, v):
 
 
 def check_stories(book, v, units):
-    told = {(s["key"], s["station"]): [c[2] for c in s["counted"]] + s["late"] for s in book.stories if "late" in s}
+    told = {(s["key"], s["station"]): [c[2] for c in s["counted"]] + s.get("late", []) for s in book.stories}
+    for a in book.assignments.values():
+        results = told.get((a.key, a.station))
+        if a.said_late is not None and results is not None and not set(a.tried) & set(results):
+            v.add("lost", f"{brief(a.key)} at {a.station}: {brief(a.tried)} of {a.number} came late and was taken all the same; the story has {brief(results)}")
     for k in book.kept:  # whatever was promised to be brought in is there: one result of a task counts, the others are kept as late
         results = told.get((k["key"], k["station"]))
         if results is not None and k["result"] not in results:
@@ -282,8 +310,9 @@ def check_events(book, v):
         expected = e["seq"] + 1
         for unit in e["done"]:
             done[unit] = done.get(unit, 0) + 1
-    if not book.events:
-        return
+    there = {end["unit"] for end in book.ends}
+    for unit in done.keys() - there:
+        v.add("unbalanced", f"unit {unit} was announced as done, and is not there")
     for unit, times in done.items():
         if times > 1:
             v.add("duplicated", f"unit {unit} was announced as done {times} times")
