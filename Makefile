@@ -99,10 +99,10 @@ sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
 torture: all $(TORTURE) ## real processes, killed, cut off, starved of disk: every write point, every power cut, then MINUTES (5) or KILLS of all at once
 	@tests/torture/run --build $(O) $(if $(KILLS),--kills $(KILLS),--minutes $(or $(MINUTES),5)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-fuzz: ## each fuzzer for SECONDS (30), with clang's sanitizers (in ./build-fuzz)
+fuzz: ## each fuzzer for SECONDS (30), with clang's sanitizers (in ./build-fuzz, where what it learned stays)
 	@$(call deps,build lint)
 	@$(AGAIN) CC=clang O=build-fuzz OPT="-O1 -g" EXTRA="-fsanitize=fuzzer-no-link,address,undefined" fuzzers
-	@tests/fuzz/run build-fuzz $(or $(SECONDS),30)
+	@tests/fuzz/run build-fuzz $(or $(SECONDS),30) --figures $(O)
 
 tests: $(UNIT) $(SIM) $(TORTURE)
 fuzzers: $(FUZZ)
@@ -208,18 +208,19 @@ mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
 	@tests/sim/mutants/run --build $(O) --jobs $(shell nproc) $(ARGS)
 
 compilers: ## the same worlds, to the byte, from gcc and clang at several levels
-	@tests/sim/compilers
+	@tests/sim/compilers --figures $(O)
 
 reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on where it was broken off), then the tables of docs/reliability.md
 	@tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) --record sim
 	@$(AGAIN) mutants
 	@tests/figures --build $(O)
 
-figures: ## write the tables of docs/reliability.md anew from what reliability, torture and coverage left in build/reliability
+figures: ## write the tables of docs/reliability.md anew from what reliability, torture, fuzz, compilers and coverage left in build/reliability
 	@tests/figures --build $(O)
 
-nightly: ## everything that takes long: lint, asan, fuzz, tests, compilers, torture, coverage, reliability with its mutants and tables
-	@for t in lint asan fuzz test compilers torture coverage reliability; do $(AGAIN) $$t || exit 1; done
+nightly: ## everything that takes long: lint, asan, fuzz (SECONDS=300 each), tests, compilers, torture (KILLS=2000), coverage, reliability with its mutants and tables; goes on after what failed
+	@failed=; for t in lint asan "fuzz SECONDS=$(or $(SECONDS),300)" test compilers "torture KILLS=$(or $(KILLS),2000)" coverage reliability; do \
+	    $(AGAIN) $$t || failed="$$failed $${t%% *}"; done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	@deploy/install.sh $(O) "$(DESTDIR)" "$(PREFIX)" $(VERSION)

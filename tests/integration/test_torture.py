@@ -112,7 +112,7 @@ class Torture(unittest.TestCase):
         self.assertGreater(f["named"], 10)
 
     def test_a_storm_of_faults(self):
-        (f,) = self.part("storm", "--minutes", str(int(SECONDS) / 60), "--units", "1500")
+        (f,) = self.part("storm", "--minutes", str(int(SECONDS) / 60), "--units", "1500", "--sample")
         self.assertGreater(f["kills"], 3)
         self.assertGreater(f["units"], 1000)
 
@@ -305,6 +305,31 @@ class TheTorturer(harness.Case):
         self.assertEqual(notebook.Notebook(self.world.dir, "x", {"seed": 2}, ["program"]).done, [], "another seed begins again")
         self.world.write("program", "two")
         self.assertEqual(notebook.Notebook(self.world.dir, "x", {"seed": 2}, ["program"]).done, [], "and so does another program")
+
+    def fuzz(self, codec):
+        """tests/fuzz/run over programs that speak as libFuzzer does."""
+        build = self.world.path("fuzzers")
+        os.makedirs(os.path.join(build, "fuzz"), exist_ok=True)
+        for name, script in (("fuzz_codec", codec), ("fuzz_line", "echo '#9 DONE cov: 7 ft: 9'; echo stat::number_of_executed_units: 1000; touch $1/learned")):
+            with open(os.path.join(build, "fuzz", name), "w") as f:
+                f.write("#!/bin/sh\n" + script + "\n")
+            os.chmod(f.name, 0o755)
+        done = subprocess.run([os.path.join(harness.TOP, "tests", "fuzz", "run"), build, "1", "--figures", self.world.dir], capture_output=True, text=True, check=False)
+        with open(self.world.path("reliability", "fuzz.json")) as f:
+            return done, json.load(f)["what"]
+
+    def test_fuzzers_leave_figures_and_what_they_learned(self):
+        done, what = self.fuzz("echo '#2 INITED cov: 5'; echo '#900 DONE cov: 1234 ft: 8 exec/s: 4'; echo stat::number_of_executed_units: 900")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual((what["fuzz_codec executions"], what["fuzz_codec edges"], what["fuzz_line edges"], what["crashes"]), (900, 1234, 7, 0))
+        self.assertGreater(what["fuzz_codec corpus"], 20, "the test vectors")
+        self.assertTrue(os.path.exists(self.world.path("fuzzers", "fuzz", "corpus", "fuzz_line", "learned")))
+
+    def test_a_fuzzer_that_found_something_fails_the_run(self):
+        done, what = self.fuzz('for a; do case $a in -artifact_prefix=*) touch "${a#*=}crash-1";; esac; done; echo overflow; exit 77')
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("overflow", done.stdout)
+        self.assertEqual(what["crashes"], 1)
 
     def test_payloads_are_what_the_seed_says(self):
         self.assertEqual(crew.payload(7, 3), crew.payload(7, 3))

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """What a long torture has done so far, so that it can be broken off and taken up again, and its figures at the end. Of which commit and machine they are: also for
 what the simulator and the coverage keep beside them.
 
@@ -5,6 +6,8 @@ what the simulator and the coverage keep beside them.
     notes.done                  # records of an earlier call: same settings, same programs to the byte; else []
     notes.add({"n": 17, ...})   # one more, on disk at once
     notes.publish(what)         # BUILD/reliability/crash-broker.json: {"what", "command", "commit", "seconds", "machine"}
+
+    notebook.py BUILD NAME COMMAND SECONDS FIGURE=VALUE ...     publishes what another program came to
 
 The notes lie in BUILD/reliability/NAME.notes; a finished part's stay there too, so that the same command again only prints what came of it. --fresh of each part
 throws them away.
@@ -85,11 +88,25 @@ class Notebook:
     def publish(self, what):
         """Figures of a part that came to its end."""
         seconds = time.monotonic() - self.begin
-        what = flat(what)
         self.add({"seconds_so_far": seconds})
-        out = {"what": what, "command": " ".join(["tests/torture/" + os.path.basename(sys.argv[0]), *sys.argv[1:]]), "commit": self.commit,
-               "seconds": round(self.seconds_before + seconds, 1), "machine": machine()}
-        with open(os.path.join(self.folder, self.name + ".json.new"), "w") as f:
-            json.dump(out, f, indent=2)
-            f.write("\n")
-        os.rename(f.name, os.path.join(self.folder, self.name + ".json"))
+        publish(self.folder, self.name, what, " ".join(["tests/torture/" + os.path.basename(sys.argv[0]), *sys.argv[1:]]), self.seconds_before + seconds,
+                self.commit)
+
+
+def publish(folder, name, what, command, seconds, of_commit):
+    os.makedirs(folder, exist_ok=True)
+    out = {"what": flat(what), "command": command, "commit": of_commit, "seconds": round(seconds, 1), "machine": machine()}
+    with open(os.path.join(folder, name + ".json.new"), "w") as f:
+        json.dump(out, f, indent=2)
+        f.write("\n")
+    os.rename(f.name, os.path.join(folder, name + ".json"))
+
+
+def main():
+    build, name, command, seconds, *figures = sys.argv[1:]
+    what = dict(figure.split("=", 1) for figure in figures)
+    publish(os.path.join(build, "reliability"), name, {k: int(v) if v.isdigit() else v for k, v in what.items()}, command, float(seconds), commit())
+
+
+if __name__ == "__main__":
+    main()

@@ -2,13 +2,13 @@
 hubs and a producer as peers; over them a seeded storm of faults. Rounds of a few seconds, each a process of its own; after each the faults stop, the runs must come
 to their end, and the checker judges both histories.
 
-    storm.py [--build DIR] [--minutes N | --kills N] [--seed N] [--units N] [--jobs N] [--fresh]
+    storm.py [--build DIR] [--minutes N | --kills N] [--seed N] [--units N] [--jobs N] [--fresh] [--sample]
     storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone
 
 Faults: kill -9 of broker (also while it starts), agent and producer; SIGSTOP and SIGCONT of broker and agent; links cut one way, both ways, narrowed and delayed by the
 kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk filled to the last block, the file-size limit.
 What the machine does not permit is named, with what stands in for it. --kills: until the broker was killed so often; may be broken off and taken up again
-(notebook.py). The last line is JSON for the report.
+(notebook.py). Its figures are "storm", those of --minutes are "storm-minutes", a --sample leaves none. The last line is JSON for the report.
 """
 import argparse
 import concurrent.futures
@@ -324,6 +324,7 @@ def main():
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--one", type=int)
     p.add_argument("--fresh", action="store_true", help="begin again")
+    p.add_argument("--sample", action="store_true", help="leave no figures")
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)
@@ -332,7 +333,8 @@ def main():
         sys.exit(one(args))
     print(f"seed {args.seed}", flush=True)
     totals, number, deadline = {"rounds": 0, "bad": 0, "kills": 0}, 0, time.monotonic() + 60 * args.minutes
-    notes = Notebook(harness.BUILD, "storm", {"seed": args.seed, "units": args.units}, ["sunlined", "sunline-agent", "sunline"], args.fresh) if args.kills else None
+    notes = None if args.sample else Notebook(harness.BUILD, "storm" if args.kills else "storm-minutes", {"seed": args.seed, "units": args.units},
+                                              ["sunlined", "sunline-agent", "sunline"], args.fresh or not args.kills)
     for r in notes.done if notes else ():
         add(totals, r)
         number = max(number, r["one"] + 1)
