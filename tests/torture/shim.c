@@ -124,7 +124,8 @@ static __attribute__((constructor)) void begin(void)
     shim.mode = mode == NULL || strcmp(mode, "before") == 0 ? MODE_BEFORE
                 : strcmp(mode, "half") == 0                 ? MODE_HALF
                                                             : MODE_AFTER;
-    if (record != NULL && (shim.record_fd = real_openat(AT_FDCWD, record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
+    if (record != NULL &&
+        (shim.record_fd = real_openat(AT_FDCWD, record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
         fail("SHIM_RECORD");
     if (strlen(dir) >= sizeof shim.dir)
         fail("SHIM_DIR is too long");
@@ -329,7 +330,7 @@ SEEN ssize_t pwritev64(int fd, const struct iovec *v, int count, off_t off)
     const char *name = name_of_fd(fd, path);                                                                           \
     if (name == NULL)                                                                                                  \
         return CALL;                                                                                                   \
-    bool last = enter(KIND, name);                                                                                           \
+    bool last = enter(KIND, name);                                                                                     \
     int rc = CALL;                                                                                                     \
     if (rc == 0)                                                                                                       \
         note((struct record)RECORD, name, NULL, NULL, 0);                                                              \
@@ -450,7 +451,8 @@ static int any_open(int dir, const char *path_, int flags, mode_t mode)
     struct stat st;
     if (real_openat == NULL) /* somebody else's constructor */
         *(void **)&real_openat = find("openat");
-    const char *name = flags & (O_CREAT | O_TRUNC) && (flags & O_TMPFILE) != O_TMPFILE ? name_at(dir, path_, path) : NULL;
+    const char *name =
+        flags & (O_CREAT | O_TRUNC) && (flags & O_TMPFILE) != O_TMPFILE ? name_at(dir, path_, path) : NULL;
     bool there = name != NULL && fstatat(dir, path_, &st, 0) == 0;
     if (name == NULL || (there && !(flags & O_TRUNC)) || (!there && !(flags & O_CREAT)))
         return real_openat(dir, path_, flags, mode);
