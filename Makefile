@@ -65,18 +65,19 @@ integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that
 bench: all bench-programs ## measure the life of a task, on this machine: ours only, in some ten minutes (ARGS='--only life' in one; ARGS=--quick to see that it works)
 	@tests/bench/run --build $(O) --alone $(ARGS)
 
-bench-peers: ## install other queues, measure ours beside them, and all that docs/performance.md says
+bench-peers: ## install other queues, measure ours beside them, and all that docs/performance.md says, in some 40 minutes; exit 1 if a peer is missing or a floor not reached
+	@mkdir -p $(O) && $(call deps,--list peers) > $(O)/bench-installed || true
 	@$(call deps,build peers)
 	@$(AGAIN) all bench-programs
 	@$(AGAIN) -k bench-clients || echo "a peer's client was not built: it will be named below" >&2
-	@tests/bench/run --build $(O) $(ARGS)
+	@tests/bench/run --build $(O) --installed $(O)/bench-installed $(ARGS)
 
-bench-check: ## compare the figures of the last `make bench-peers` (and bench-workers, if there is one) with the recorded ones
-	@tests/bench/check $(O)/bench-peers.json --workers $(O)/bench-workers.json
+bench-check: ## compare the figures of the last `make bench-peers` (and bench-workers, if there is one) with the recorded ones (ARGS=--any-commit: though something has changed since)
+	@tests/bench/check $(O)/bench-peers.json --workers $(O)/bench-workers.json $(ARGS)
 
-bench-record: ## take the last `make bench-peers` over: docs/performance.md, recorded ratios
+bench-record: ## take the last `make bench-peers` over: recorded ratios, docs/performance.md (ARGS=--accept: though something became worse)
+	@tests/bench/check $(O)/bench-peers.json --workers $(O)/bench-workers.json --record $(ARGS)
 	@tests/bench/document $(O)/bench-peers.json docs/performance.md
-	@tests/bench/check $(O)/bench-peers.json --workers $(O)/bench-workers.json --record
 
 bench-events: all bench-programs ## what monitors and replays cost the life of a task, in some three minutes; exit 1 if a goal is missed
 	@tests/bench/events --build $(O) $(ARGS)

@@ -1,5 +1,6 @@
 """Running a queue's client (bench_life.c, peers/*.c) once, or round by round for many queues, interleaved."""
 import json
+import math
 import subprocess
 import sys
 
@@ -33,10 +34,8 @@ def client(o, server, op, timeout=900, **options):
 
 
 def frame_of(server, window):
-    """Tasks a request: PostgreSQL takes a whole window, ours a quarter of one; the others have no such requests."""
-    if isinstance(server, servers.Postgres):
-        return window
-    return max(1, window // 4) if isinstance(server, servers.Sunline) else 1
+    """Tasks a request, where one number of them is measured: see Server.frames."""
+    return server.frames(window)[0]
 
 
 def unless_missing(missing, name, work):
@@ -49,12 +48,19 @@ def unless_missing(missing, name, work):
         return None
 
 
+def turn(kinds, number):
+    """Their order in that round. Each round begins with another one, and goes on by another step: nobody always works on the disk that the same one has left behind."""
+    n = len(kinds)
+    steps = [s for s in range(1, n) if math.gcd(s, n) == 1] or [1]
+    return [kinds[(number + k * steps[number % len(steps)]) % n] for k in range(n)]
+
+
 def rounds(o, kinds, work):
     """The rows of work(kind), kind by kind, round by round; and who could not be measured, with the reason: he is left out from then on."""
-    records, missing = [], {}
-    for _ in range(o.rounds):
-        for kind in kinds:
+    records, missing = {kind: [] for kind in kinds}, {}
+    for i in range(o.rounds):
+        for kind in turn(kinds, i):
             name = f"{kind.name} ({kind.mode})"
             if name not in missing:
-                records += unless_missing(missing, name, lambda: work(kind)) or []
-    return records, missing
+                records[kind] += unless_missing(missing, name, lambda: work(kind)) or []
+    return [r for kind in kinds for r in records[kind]], missing

@@ -19,7 +19,7 @@ def killed_and_started(o, s):
         try:
             return client(o, s, "first", since=s.since, window=1)["seconds"]
         except servers.Missing:
-            if time.monotonic() - s.since > s.up_seconds:
+            if s.process.poll() is not None or time.monotonic() - s.since > s.up_seconds:
                 raise
             time.sleep(0.02)
 
@@ -28,7 +28,7 @@ def filled(o, s, depth, frame):
     try:
         return client(o, s, "fill", timeout=o.fill_seconds, tasks=depth, window=WINDOW, frame=frame)
     except subprocess.TimeoutExpired as e:
-        raise servers.Missing(f"so many were not queued in {o.fill_seconds:g} s") from e
+        raise servers.NotFilled(f"not filled: so many were not queued in {o.fill_seconds:g} s") from e
 
 
 def deep_queue(o, kind, depth):
@@ -44,22 +44,36 @@ def deep_queue(o, kind, depth):
         empty_bytes = s.store_bytes()
         fill = filled(o, s, depth, frame)
         bytes_per_queued = (s.store_bytes() - empty_bytes) / depth
-        for _ in range(o.rounds):
+        for i in range(o.rounds):
             first_s = killed_and_started(o, s)
-            empty, row = run(beside, "life"), run(s, "deep")
-            records.append({**row, "depth": depth, "first_s": first_s, "empty_per_s": empty["per_s"], "ratio": row["per_s"] / empty["per_s"]})
+            both = [(beside, "life"), (s, "deep")]
+            row = {op: run(server, op) for server, op in (both if i % 2 == 0 else reversed(both))}
+            records.append({**row["deep"], "depth": depth, "first_s": first_s, "empty_per_s": row["life"]["per_s"], "ratio": row["deep"]["per_s"] / row["life"]["per_s"]})
     row = figures.gather(records, ("queue", "mode", "depth", "frame"), OF_DEPTH)[0]
     say(f"{row['queue']:<12}depth {depth:>10,}: {figures.shown(row['per_s'])}/s, of the empty queue's {figures.shown(row['ratio'])}; "
-        f"first {figures.shown(row['first_s'])} s; {bytes_per_queued:.0f} bytes each; {figures.shown(row['rss_anon_mb'])} MB")
-    return {**row, "fill_per_s": fill["per_s"], "bytes_per_queued": bytes_per_queued}
+        f"first {figures.shown(row['first_s'])} s; {bytes_per_queued:.0f} bytes each; {figures.shown(row['rss_anon_mb'])} MB, {fill['rss_anon_mb']:.0f} while it was filled")
+    return {**row, "fill_per_s": fill["per_s"], "fill_rss_mb": fill["rss_anon_mb"], "bytes_per_queued": bytes_per_queued}
 
 
 def depth(o):
-    """Ours at each of o.depths, the durable peers that were asked for, alike, at each of o.peer_depths."""
-    peers = [] if o.alone else [k for k in servers.DURABLE if k.name in o.depth_peers]
-    rows, missing = [], {}
-    for d in sorted({*o.depths, *(o.peer_depths if peers else [])}):
-        for kind in (*([servers.Sunline] if d in o.depths else []), *(peers if d in o.peer_depths else [])):
-            row = unless_missing(missing, f"{kind.name} at {d:,}", lambda: deep_queue(o, kind, d))
-            rows += [row] if row else []
-    return {"rows": rows, "missing": missing, "depths": o.depths, "peer_depths": o.peer_depths, "peers": [k.name for k in peers]}
+    """Ours and the durable peers that were asked for, each at its own depths (o.depths, by name), alike. What takes too long to fill is told apart from what fails."""
+    kinds = [k for k in (servers.Sunline, *([] if o.alone else servers.DURABLE)) if k.name in o.depths]
+    rows, missing, not_filled = [], {}, []
+
+    def measured(kind, d):
+        begun = time.monotonic()
+        try:
+            row = deep_queue(o, kind, d)
+        except servers.NotFilled as e:
+            if kind is servers.Sunline:
+                raise
+            say(f"{kind.name}, {d:,} queued: {e}")
+            not_filled.append({"queue": kind.name, "depth": d, "seconds": o.fill_seconds})
+            return None
+        return {**row, "took_s": round(time.monotonic() - begun, 1)}
+    for d in sorted({d for k in kinds for d in o.depths[k.name]}):
+        for kind in kinds:
+            if d in o.depths[kind.name]:
+                row = unless_missing(missing, f"{kind.name}, {d:,} queued", lambda: measured(kind, d))
+                rows += [row] if row else []
+    return {"rows": rows, "missing": missing, "not_filled": not_filled, "depths": {k.name: sorted(o.depths[k.name]) for k in kinds}}

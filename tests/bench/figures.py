@@ -1,11 +1,13 @@
-"""Medians, spreads, ratios and tables of the bench's records; and the machine they are of."""
+"""Medians, spreads, ratios and tables of the bench's records; and the machine and the commit they are of."""
 import os
 import platform
 import statistics
 
+import commits
+
 
 def machine():
-    return {"cores": os.cpu_count(), "machine": platform.machine(), "kernel": platform.release().split("-")[0]}
+    return {"cores": os.cpu_count(), "machine": platform.machine(), "kernel": platform.release().split("-")[0], "commit": commits.now()}
 
 
 def spread(values):

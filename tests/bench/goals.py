@@ -11,6 +11,7 @@ DEPTH_BYTES = 400
 CSV = 0.5                       # of the library's pipelined put
 WATCHING = 0.10                 # more CPU of the engine's thread for a life, at most, with subscribers
 REPLAY_PER_S = 500000
+BELOW = "BELOW THE FLOOR"
 BESIDE = 0.20                   # what a replay may cost, of the lives a second and of the CPU of each
 
 
@@ -20,12 +21,12 @@ def verdict(value, goal, floor=None, more=True):
         return value >= limit if more else value <= limit
     if reaches(goal):
         return "met"
-    return "MISSED" if floor is None or reaches(floor) else "BELOW THE FLOOR"
+    return "MISSED" if floor is None or reaches(floor) else BELOW
 
 
 def deep(row):
     """Which of the four goals of a deep queue its row misses: the rate by its median, what must stay under a limit in each round."""
-    missed = [("rate", median(row, "ratio") < DEPTH_RATIO), ("memory", row["rss_anon_mb"]["max"] >= DEPTH_RSS_MB), ("start", row["first_s"]["max"] >= DEPTH_FIRST_S),
+    missed = [("rate", median(row, "ratio") < DEPTH_RATIO), ("memory", max(row["rss_anon_mb"]["max"], row["fill_rss_mb"]) >= DEPTH_RSS_MB), ("start", row["first_s"]["max"] >= DEPTH_FIRST_S),
               ("bytes", row["bytes_per_queued"] > DEPTH_BYTES)]
     return [name for name, is_missed in missed if is_missed]
 

@@ -9,7 +9,7 @@
  * fill   enqueue N tasks, nobody receives.
  * drain  receive and complete N tasks that were enqueued before, nobody enqueues.
  * first  wait until one task is received; T is the monotonic clock's time, in seconds, at which the server was started.
- * PID is the server's: its CPU and memory, and those of its children, go into the figures. */
+ * PID is the server's: its CPU, and the most memory that it held, and those of its children, go into the figures. */
 #include "tests/bench/life.h"
 
 #include <errno.h>
@@ -26,9 +26,10 @@
 
 #include "tests/bench/common.h"
 
-#define TASKS_MAX 8000000u /* of one measured run */
-#define BACKLOG UINT64_MAX /* the number of what `fill` and `deep` enqueue: it is not followed one by one */
-#define OVERTIME_S 120     /* a run that lasts so much longer than asked for has failed */
+#define TASKS_MAX 8000000u  /* of one measured run */
+#define BACKLOG UINT64_MAX  /* the number of what `fill` and `deep` enqueue: it is not followed one by one */
+#define OVERTIME_S 120      /* a run that lasts so much longer than asked for has failed */
+#define MEMORY_EVERY_S 0.05 /* how often the server's memory is looked at: what it holds for a moment counts */
 #define PAYLOAD_BYTES_MAX 65536
 
 enum op { OP_LIFE, OP_DEEP, OP_RATE, OP_FILL, OP_DRAIN, OP_FIRST };
@@ -37,7 +38,8 @@ static const char *const op_names[] = { "life", "deep", "rate", "fill", "drain",
 struct shared {
     _Atomic int ready, go;
     _Atomic uint64_t total; /* UINT64_MAX until the producer knows */
-    _Atomic uint64_t received;
+    _Atomic uint64_t received, done;
+    uint64_t done_by_both; /* while there was a producer */
     double start, end_ack, end_done, first_received, cpu_producer, cpu_consumer;
     double *sent, *acked, *got; /* by number */
 };
@@ -48,6 +50,8 @@ static const struct life_client *client;
 static enum op op;
 static double seconds = 5, rate;
 static uint64_t fill_tasks;
+static int server; /* its process, or 0 */
+static double rss_anon_most_mb;
 
 /* ---- payloads ---- */
 
@@ -136,6 +140,7 @@ static void produce_in_window(void)
         }
         acked = take_acks(acked, true);
     }
+    sh->done_by_both = sh->done;
 }
 
 static void produce_at_rate(void)
@@ -173,11 +178,11 @@ static void consumer(void)
     client->open_consumer(&life);
     wait_for_go();
     double cpu = cpu_self_s();
-    for (uint64_t done = 0; done < sh->total;) {
+    while (sh->done < sh->total) {
         uint64_t n = client->serve(&life);
         if (n)
             sh->end_done = now_s();
-        done += n;
+        sh->done += n;
         if (op == OP_FIRST && sh->received)
             break;
     }
@@ -194,6 +199,18 @@ static pid_t child(void (*side)(void))
     return pid;
 }
 
+static void look_at_memory(void)
+{
+    static double next;
+    double t = now_s();
+    if (!server || t < next)
+        return;
+    double mb = tree_rss_anon_mb(server);
+    if (mb > rss_anon_most_mb)
+        rss_anon_most_mb = mb;
+    next = t + MEMORY_EVERY_S;
+}
+
 /* Both sides, or one. False: a side failed or took too long. */
 static bool run_sides(bool produces, bool consumes)
 {
@@ -208,6 +225,7 @@ static bool run_sides(bool produces, bool consumes)
     sh->go = 1;
     while (left && ok) {
         int status;
+        look_at_memory();
         pid_t ended = waitpid(-1, &status, WNOHANG);
         if (ended > 0) {
             left--;
@@ -246,7 +264,15 @@ static void print_latency(const char *name, double *at, uint64_t n)
     printf(",\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f", name, at[known / 2], name, at[known * 99 / 100]);
 }
 
-static void print_figures(double server_cpu, int pid)
+/* Whoever receives more slowly than he is sent to has the rest for himself at the end: how much of the time that is, and the rate while both were at work. */
+static void print_both(double seconds_all)
+{
+    double both = sh->end_ack - sh->start;
+    printf(",\"alone_share\":%.4f,\"both_per_s\":%.1f", sh->end_done > sh->end_ack ? 1 - both / seconds_all : 0,
+           (double)sh->done_by_both / both);
+}
+
+static void print_figures(double server_cpu)
 {
     bool fill = op == OP_FILL;
     uint64_t n = fill ? fill_tasks : sh->total;
@@ -257,8 +283,10 @@ static void print_figures(double server_cpu, int pid)
            (unsigned long long)n, s, lives / s);
     printf(",\"producer_cpu_us\":%.2f,\"consumer_cpu_us\":%.2f", sh->cpu_producer * 1e6 / lives,
            sh->cpu_consumer * 1e6 / lives);
-    if (pid)
-        printf(",\"server_cpu_us\":%.2f,\"rss_anon_mb\":%.1f", server_cpu * 1e6 / lives, tree_rss_anon_mb(pid));
+    if (server)
+        printf(",\"server_cpu_us\":%.2f,\"rss_anon_mb\":%.1f", server_cpu * 1e6 / lives, rss_anon_most_mb);
+    if (op == OP_LIFE || op == OP_DEEP)
+        print_both(s);
     if (followed()) {
         print_latency("ack", sh->acked, n);
         print_latency("received", sh->got, n);
@@ -287,7 +315,6 @@ static enum op op_named(const char *name)
 int life_main(int argc, char **argv, const struct life_client *c)
 {
     double since = 0;
-    int pid = 0;
     client = c;
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *k = argv[i], *v = argv[i + 1];
@@ -312,7 +339,7 @@ int life_main(int argc, char **argv, const struct life_client *c)
         else if (!strcmp(k, "--variant"))
             life.variant = v;
         else if (!strcmp(k, "--pid"))
-            pid = atoi(v);
+            server = atoi(v);
         else if (!strcmp(k, "--since"))
             since = atof(v);
         else
@@ -330,13 +357,13 @@ int life_main(int argc, char **argv, const struct life_client *c)
     sh->total = op == OP_DRAIN ? fill_tasks : UINT64_MAX;
     if (op != OP_FIRST && op != OP_DRAIN)
         client->prepare(&life);
-    double cpu = pid ? tree_cpu_s(pid) : 0;
+    double cpu = server ? tree_cpu_s(server) : 0;
     if (!run_sides(op != OP_FIRST && op != OP_DRAIN, op != OP_FILL))
         return 1;
     if (op == OP_FIRST)
         printf("{\"queue\":\"%s\",\"variant\":\"%s\",\"op\":\"first\",\"seconds\":%.3f,\"rss_anon_mb\":%.1f}\n",
-               client->name, life.variant, sh->first_received - since, pid ? tree_rss_anon_mb(pid) : 0);
+               client->name, life.variant, sh->first_received - since, rss_anon_most_mb);
     else
-        print_figures(pid ? tree_cpu_s(pid) - cpu : 0, pid);
+        print_figures(server ? tree_cpu_s(server) - cpu : 0);
     return 0;
 }

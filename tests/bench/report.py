@@ -19,6 +19,7 @@ def setting(s):
     told = [f"{s['cores']} cores, {s['machine']}, Linux {s['kernel']}", f"{s['rounds']} rounds of {s['seconds']:g} s each", f"load average before {s['load_before']}"]
     told += [f"commit {s['commit']}"] if s["commit"] else []
     told += [s["filesystem"]] if s["filesystem"] else []
+    told += [f"measured in {s['took_s'] / 60:.0f} minutes"] if s.get("took_s") else []
     told += [f"{k} {v}" for k, v in s["versions"].items()]
     return "; ".join(told) + (" (a quick run: these figures mean nothing)" if s["quick"] else "") + "."
 
@@ -42,7 +43,25 @@ def life(part):
         goal, floor = goals.LIFE.get((r["window"], r["durable"]), (None, None))
         rows.append([f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", shown(r["ratio"]), goal, floor,
                      goals.verdict(median(r, "ratio"), goal, floor) if goal else "-"])
-    return text + "\n\n" + table(["window", "best peer that is", "", "ours / its, of each round", "goal", "floor", ""], rows) + named(part["missing"])
+    text += "\n\n" + table(["window", "best peer that is", "", "ours / its, of each round", "goal", "floor", ""], rows)
+    return text + by_other_frames(part.get("others", [])) + both_at_work(part["rows"]) + named(part["missing"])
+
+
+def by_other_frames(rows):
+    """Of queues that were measured with several numbers of tasks a request: the ones that did less."""
+    if not rows:
+        return ""
+    told = "; ".join(f"{r['queue']}, {r['mode']}, window {r['window']:,}, {r['frame']:,} a request: {shown(r['per_s'])}" for r in rows)
+    return f"\n\nMeasured with other numbers of tasks a request, too, of which the better one stands in the table at each window: {told}."
+
+
+def both_at_work(rows):
+    """At window 1, where a producer may run ahead of its consumer: what that does to the rate."""
+    rows = [r for r in rows if r["window"] == 1 and "both_per_s" in r]
+    if not rows:
+        return ""
+    cells = [[("" if r["durable"] else "not durable: ") + f"{r['queue']}, {r['mode']}", shown(r["per_s"]), f"{median(r, 'alone_share'):.0%}", shown(r["both_per_s"])] for r in rows]
+    return "\n\n" + table(["window 1", "lives a second, until all are done", "of the time the consumer alone", "lives a second while both were at work"], cells)
 
 
 def latency(part):
@@ -52,16 +71,28 @@ def latency(part):
         goal, floor = goals.LATENCY
         rows.append(["ratio, of each round", *(shown(part["ratios"][k]) for k in keys)])
         rows.append([f"goal: at most {goal}; floor: {floor}", *(goals.verdict(median(part["ratios"], k), goal, floor, more=False) for k in keys)])
-    return table(["ms at 200 tasks/s", "acknowledged p50", "p99", "received p50", "p99"], rows) + named(part["missing"])
+    text = table(["ms at 200 tasks/s", "acknowledged p50", "p99", "received p50", "p99"], rows)
+    for r in part["rows"]:
+        if "lives_a_commit" in r:
+            text += (f"\n\nCommits of {r['queue']} at this rate: {1 / median(r, 'lives_a_commit'):.2f} a life, of which one is its completion's: the rest, "
+                     f"{1 / median(r, 'lives_a_commit') - 1:.2f}, is what a task alone takes from enqueue to assignment.")
+    return text + named(part["missing"])
 
 
 def depth(part):
-    rows = [[f"{r['queue']}, {r['depth']:,} queued", shown(r["per_s"]), shown(r["ratio"]), shown(r["first_s"], ms), shown(r["rss_anon_mb"]), r["bytes_per_queued"],
-             r["fill_per_s"], str(r["frame"]), "-" if r["queue"] != "sunline" else "MISSED: " + ", ".join(goals.deep(r)) if goals.deep(r) else "met"] for r in part["rows"]]
-    rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", f"under {goals.DEPTH_RSS_MB}", f"at most {goals.DEPTH_BYTES}", "", "", ""])
-    text = table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB", "bytes a task", "filled/s", "tasks a request", ""], rows)
-    at = [f"{' and '.join(names)} at {', '.join(f'{d:,}' for d in depths)}" for names, depths in ((["ours"], part["depths"]), (part["peers"], part["peer_depths"])) if names]
-    return text + "\n\nMeasured alike: " + "; ".join(at) + "." + named(part["missing"])
+    def cells(r):
+        met = "-" if r["queue"] != "sunline" else "MISSED: " + ", ".join(goals.deep(r)) if goals.deep(r) else "met"
+        return [shown(r["per_s"]), shown(r["ratio"]), shown(r["first_s"], ms), shown(r["rss_anon_mb"]), r["fill_rss_mb"], r["bytes_per_queued"], r["fill_per_s"], str(r["frame"]), met]
+    at = {(r["depth"], r["queue"]): cells(r) for r in part["rows"]}
+    at.update({(r["depth"], r["queue"]): [f"not filled in {r['seconds']:g} s", *"-" * 8] for r in part["not_filled"]})
+    names = list(part["depths"])
+    rows = [[f"{name}, {depth:,} queued", *cells_] for (depth, name), cells_ in sorted(at.items(), key=lambda x: (x[0][0], names.index(x[0][1])))]
+    rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", *[f"under {goals.DEPTH_RSS_MB}"] * 2, f"at most {goals.DEPTH_BYTES}", "", "", ""])
+    text = table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB, the most", "while it was filled", "bytes a task", "filled/s", "tasks a request", ""], rows)
+    alike = {}
+    for name, depths in part["depths"].items():
+        alike.setdefault(", ".join(f"{d:,}" for d in depths), []).append("ours" if name == "sunline" else name)
+    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + named(part["missing"])
 
 
 def lines(part):
@@ -162,12 +193,12 @@ def events(part):
              f"{goals.WATCHING:+.0%}", met(w["good"])],
             ["the same: lives a second", *w["per_s"], costs(w["per_s_costs"]), "", ""],
             [f"replay of {part['events']:,} events to one client, a second; and looking into each", r["per_s"], r["decoded_per_s"], "", f"{goals.REPLAY_PER_S:,}", met(r["good"])],
-            [f"half of full load, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b["per_s_costs"]), f"{-goals.BESIDE:+.0%}", met(lives)],
+            [f"half of full load at one task a request, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b["per_s_costs"]), f"{-goals.BESIDE:+.0%}", met(lives)],
             ["the same: engine CPU of a life, us", *b["engine_us"], costs(b["engine_us_costs"]), f"{goals.BESIDE:+.0%}", met(cpu)],
             ["the same: received after, ms, p50", *b["received_p50_ms"], costs(b["received_p50_ms_costs"]), "", ""],
             ["the same: p99", *b["received_p99_ms"], costs(b["received_p99_ms_costs"]), "", ""]]
     return (table(["", "alone", "beside", "costs", "goal", ""], rows)
-            + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before.")
+            + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before; commit {s['commit']}.")
 
 
 def headroom(need, workers, lives, what):
@@ -185,13 +216,18 @@ def carries(part):
     return (f"**What one broker carries.** A million workers, a task a minute for each of them, are {number(tasks)} tasks a second, and with three copies of each {number(need)} answers. "
             + headroom(need, 1e6, large["copies_1000"], "With three copies") + " "
             + headroom(tasks, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
-            + f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores. "
-            f"One took {real['broker_cpu_us']:.1f} us of all threads of the broker, so {number(need)} a second over the wire keep {need * real['broker_cpu_us'] / 1e6:.1f} cores busy, agents aside.")
+            + over_the_wire(real))
+
+
+def over_the_wire(real):
+    """Of another company: one station that asks for no skill, one answer a task, a robot a hub. It says what the way costs, not what the million take."""
+    return (f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores, "
+            "at one station that asks for no skill, with one answer to each task: less work for the engine than above.")
 
 
 def workers(part):
     text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "**missed**" if not r["holds"] else "holds" if r["limit"] else "-"] for r in part["rows"]])
-    note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile."
+    note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile; commit {part['commit']}."
     return text + "\n\n" + carries(part) + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 
 

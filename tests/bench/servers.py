@@ -11,8 +11,15 @@ import tempfile
 import time
 
 
+DEEP = (1_000_000, 5_000_000, 20_000_000)
+
+
 class Missing(Exception):
     """A peer that cannot be installed or started, with the reason."""
+
+
+class NotFilled(Missing):
+    """It runs, but does not take so many tasks in the time that it is given."""
 
 
 def free_ports(n):
@@ -44,7 +51,8 @@ def runs(pid):
 class Server:
     name, mode, client, variant, durable = "", "", "", "", True
     user = None                # whom it must run as, if we are root
-    up_seconds = 60
+    up_seconds = 300           # a deep queue is read again after a crash
+    depths = (1_000_000,)      # how much is queued before it, unless it is said otherwise
 
     def __init__(self, build, base):
         self.build, self.base = pathlib.Path(build), pathlib.Path(base)
@@ -52,6 +60,11 @@ class Server:
         self.port = 0
 
     # what each server says of itself
+    @staticmethod
+    def frames(window):
+        """Tasks in one request, where it knows such requests: each number is measured, and the better one counts. The first stands where one is enough."""
+        return [1]
+
     def prepare(self):
         """Before its first start, in the fresh directory."""
 
@@ -150,6 +163,11 @@ class Server:
 
 class Sunline(Server):
     name, client, mode = "sunline", "bench_life", "as shipped"
+    depths = DEEP
+
+    @staticmethod
+    def frames(window):
+        return [max(1, window // 4)]
 
     def command(self):
         loopback = "tcp://127.0.0.1:*"
@@ -186,6 +204,7 @@ class BeanstalkdMemory(Beanstalkd):
 class Redis(Server):
     name, client, mode = "redis", "peers/redis", "Streams, appendfsync always"
     fsync = "always"
+    depths = DEEP
 
     def command(self):
         return [find("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory), "--appendonly", "yes",
@@ -197,8 +216,14 @@ class RedisEverySecond(Redis):
 
 
 class Postgres(Server):
-    name, client, mode, user = "postgresql", "peers/postgres", "SKIP LOCKED, batches of the window", "postgres"
+    name, client, mode, user = "postgresql", "peers/postgres", "SKIP LOCKED, batches", "postgres"
     commit = "on"
+    depths = DEEP
+
+    @staticmethod
+    def frames(window):
+        """A whole window, whose commit the producer waits for before it makes the next; or a quarter of it, four under way."""
+        return [window] if window < 4 else [window, window // 4]
 
     def program(self, name):
         return find(name, *sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True))
@@ -227,7 +252,6 @@ class PostgresAsync(Postgres):
 
 class Rabbit(Server):
     name, client, mode, variant, user = "rabbitmq", "peers/rabbitmq", "quorum queue, one node", "quorum", "rabbitmq"
-    up_seconds = 120
 
     def prepare(self):
         self.dist, self.epmd = free_ports(2)

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCH = os.path.join(TOP, "tests", "bench")
 sys.path.insert(0, BENCH)
 import broker  # noqa: E402
 import budget  # noqa: E402
+import clients  # noqa: E402
+import commits  # noqa: E402
 import figures  # noqa: E402
 import goals  # noqa: E402
 import lives  # noqa: E402
@@ -50,6 +53,33 @@ class BenchTables(unittest.TestCase):
     def test_the_best_peer_is_chosen_among_those_that_are_as_durable(self):
         part = life(ours(100), row("redis", "always", True, 50), row("postgresql", "", True, 80), row("nats", "", False, 400))
         self.assertEqual([(r["durable"], r["peer"], r["ratio"]["median"]) for r in part["ratios"]], [(True, "postgresql", 1.25), (False, "nats", 0.25)])
+
+    def test_of_several_numbers_of_tasks_a_request_the_better_one_counts_at_each_window(self):
+        rows = [{**row("postgresql", "", True, per_s, window=window), "frame": frame} for window, frame, per_s in ((256, 256, 70), (256, 64, 90), (1000, 1000, 80), (1000, 250, 60))]
+        kept, others = lives.better_frames(rows)
+        self.assertEqual([[(r["window"], r["frame"]) for r in x] for x in (kept, others)], [[(256, 64), (1000, 1000)], [(256, 256), (1000, 250)]])
+        told = report.life({**life(*kept), "others": others})
+        self.assertIn("64 / 1000", told)
+        self.assertIn("postgresql, , window 256, 256 a request: 70.0; postgresql, , window 1,000, 250 a request: 60.0", told)
+
+    def test_what_a_consumer_did_alone_is_told_at_window_1(self):
+        told = report.life(life(ours(100, alone_share=0.01, both_per_s=99), row("beanstalkd", "-f0", True, 150, alone_share=0.25, both_per_s=140), row("redis", "", True, 90, window=256)))
+        self.assertRegex(told, r"\| beanstalkd, -f0 +\| +150 \| +25% \| +140 \|")
+
+    def test_a_lone_tasks_commits_are_told(self):
+        keys = {k: 1 for k in lives.LATENCIES}
+        part = {"rows": [ours(200, **keys, lives_a_commit=0.5), row("beanstalkd", "", True, 200, **keys)], "ratios": {}, "missing": {}}
+        self.assertIn("2.00 a life, of which one is its completion's: the rest, 1.00, is what a task alone takes from enqueue to assignment", report.latency(part))
+
+    def test_each_round_has_another_order_and_another_one_before_each(self):
+        for n in (1, 2, 3, 11):
+            orders = [clients.turn(list(range(n)), i) for i in range(3)]
+            self.assertEqual([sorted(o) for o in orders], [list(range(n))] * 3)
+            if n > 2:
+                before = [{o[i]: o[i - 1] for i in range(1, n)} for o in orders]
+                self.assertTrue(all(len({b.get(k) for b in before}) > 1 for k in range(n)), orders)
+            if n > 1:
+                self.assertNotEqual(orders[0][0], orders[1][0])
 
     def test_what_the_broker_counted_is_told_of_a_life_of_a_commit_and_of_a_settling(self):
         before = {k + "_total": 0 for k in (*broker.TOTALS, "store_commits", "store_settles")}
@@ -96,7 +126,7 @@ class BenchTables(unittest.TestCase):
                               "ratios": {"ack_p50_ms": spread([1.8])}},
                   "lines": {"rows": [{"line": "chain", "stations": 5, "cost": spread([6])}]},
                   "csv": {"library": spread([1000]), "import": spread([300]), "export": spread([900]), "import_ratio": spread([0.3]), "export_ratio": spread([0.9])},
-                  "depth": {"rows": [{"queue": "sunline", "depth": 5000, "ratio": spread([0.5]), "rss_anon_mb": spread([9]), "first_s": spread([0.1]), "bytes_per_queued": 300}]}}
+                  "depth": {"rows": [{"queue": "sunline", "depth": 5000, "ratio": spread([0.5]), "rss_anon_mb": spread([9]), "first_s": spread([0.1]), "bytes_per_queued": 300, "fill_rss_mb": 9}]}}
         told = why.missed(result).split("\n\n")
         self.assertEqual([t.split(":")[0].strip("*") for t in told], ["Latency", "Depth 5,000", "Line, chain", "Import"])
         self.assertIn("900 us, beanstalkd's after 500. At this rate our commit takes 123 us", told[0])
@@ -105,33 +135,85 @@ class BenchTables(unittest.TestCase):
         self.assertEqual(why.missed({"life": life(ours(10000), row("beanstalkd", "", True, 9000))}), "Nothing: every goal is met in this run.")
 
     def test_a_limit_is_broken_by_one_round(self):
-        deep = {"ratio": spread([0.5, 0.9, 0.9]), "rss_anon_mb": spread([10, 10, 110]), "first_s": spread([0.1, 1.2, 0.1]), "bytes_per_queued": 300}
+        deep = {"ratio": spread([0.5, 0.9, 0.9]), "rss_anon_mb": spread([10, 10, 110]), "first_s": spread([0.1, 1.2, 0.1]), "bytes_per_queued": 300, "fill_rss_mb": 10}
         self.assertEqual(goals.deep(deep), ["memory", "start"])
+        self.assertEqual(goals.deep({**deep, "rss_anon_mb": spread([10]), "fill_rss_mb": 110}), ["memory", "start"])
 
-    def test_who_was_measured_at_which_depth_is_told(self):
-        deep = {"queue": "redis", "depth": 1000000, "frame": 1, "bytes_per_queued": 300, "fill_per_s": 9,
+    def test_who_was_measured_at_which_depth_and_who_was_not_filled_is_told(self):
+        deep = {"queue": "redis", "depth": 1000000, "frame": 1, "bytes_per_queued": 300, "fill_per_s": 9, "fill_rss_mb": 77,
                 **{k: spread([1]) for k in ("per_s", "ratio", "first_s", "rss_anon_mb")}}
-        part = {"rows": [deep], "missing": {"rabbitmq at 1,000,000": "it is not there"}, "depths": [1000000, 20000000], "peers": ["redis", "rabbitmq"], "peer_depths": [1000000]}
+        part = {"rows": [deep], "missing": {"rabbitmq, 1,000,000 queued": "it is not there"}, "not_filled": [{"queue": "redis", "depth": 20000000, "seconds": 600}],
+                "depths": {"sunline": [1000000, 20000000], "redis": [1000000, 20000000], "rabbitmq": [1000000]}}
         told = report.section("depth", {"depth": part})
-        self.assertIn("Measured alike: ours at 1,000,000, 20,000,000; redis and rabbitmq at 1,000,000.", told)
-        self.assertIn("Not measured: rabbitmq at 1,000,000: it is not there", told)
-        self.assertNotIn("redis", report.section("depth", {"depth": {**part, "rows": [], "peers": []}}))
+        self.assertIn("Measured alike: ours and redis at 1,000,000, 20,000,000; rabbitmq at 1,000,000.", told)
+        self.assertIn("Not measured: rabbitmq, 1,000,000 queued: it is not there", told)
+        self.assertRegex(told, r"\| redis, 20,000,000 queued +\| +not filled in 600 s \|")
 
     def test_every_section_of_the_page_is_made_and_every_table_stands_in_it(self):
         with open(os.path.join(TOP, "docs", "performance.md"), encoding="utf-8") as f:
             self.assertEqual(sorted(re.findall(r"<!-- bench:(\w+) -->", f.read())), sorted(report.SECTIONS))
 
-    def test_a_section_that_was_not_measured_keeps_what_it_has(self):
+    def documented(self, result, page="before\n{setting}<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nold too\n<!-- end -->\nbehind\n", setting=""):
+        """The exit code, what was printed, and the page before and after."""
         with tempfile.TemporaryDirectory(prefix="sunline-bench-") as folder:
-            page, measured = os.path.join(folder, "page.md"), os.path.join(folder, "measured.json")
-            with open(page, "w", encoding="utf-8") as f:
-                f.write("before\n<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nold too\n<!-- end -->\nbehind\n")
+            path, measured = os.path.join(folder, "page.md"), os.path.join(folder, "measured.json")
+            before = page.format(setting=setting)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(before)
             with open(measured, "w", encoding="utf-8") as f:
-                json.dump({"life": life(ours(10000), row("beanstalkd", "", True, 9000))}, f)
-            done = subprocess.run([sys.executable, os.path.join(BENCH, "document"), measured, page], capture_output=True, text=True, check=True)
-            with open(page, encoding="utf-8") as f:
-                self.assertEqual(f.read(), "before\n<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nNothing: every goal is met in this run.\n<!-- end -->\nbehind\n")
-            self.assertIn("csv: not measured", done.stdout)
+                json.dump(result, f)
+            done = subprocess.run([sys.executable, os.path.join(BENCH, "document"), measured, path], capture_output=True, text=True, check=False)
+            with open(path, encoding="utf-8") as f:
+                return done.returncode, done.stdout + done.stderr, before, f.read()
+
+    def measured(self, commit="aaaa"):
+        setting = {"cores": 2, "machine": "m", "kernel": "6", "rounds": 3, "seconds": 3, "load_before": 0, "commit": commit, "filesystem": "ext4", "versions": {}, "quick": False}
+        return {"setting": setting, "life": {**life(ours(10000), row("beanstalkd", "", True, 9000)), "commit": commit}}
+
+    def test_a_section_that_was_not_measured_keeps_what_it_has(self):
+        code, said, _, after = self.documented(self.measured())
+        self.assertEqual((code, after), (0, "before\n<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nNothing: every goal is met in this run.\n<!-- end -->\nbehind\n"))
+        self.assertIn("csv: not measured", said)
+
+    def test_parts_of_two_commits_are_not_put_into_one_page(self):
+        mixed = self.measured()
+        mixed["life"]["commit"] = "bbbb"
+        silent = self.measured()
+        del silent["life"]["commit"]
+        of_the_page = "<!-- bench:setting -->\n2 cores; commit cccc; ext4.\n<!-- end -->\n"
+        for result, setting, words in ((mixed, "", "several commits: setting aaaa, life bbbb"), (silent, "", "life of none"), (self.measured(), of_the_page, "these would stay of cccc: csv")):
+            code, said, before, after = self.documented(result, setting=setting)
+            self.assertEqual((code, after), (1, before))
+            self.assertIn(words, said)
+        code, _, _, after = self.documented(self.measured("cccc"), setting=of_the_page)
+        self.assertEqual(code, 0)
+        self.assertIn("commit cccc; ext4", after)
+
+    def test_events_and_workers_tell_the_commit_that_they_are_of(self):
+        self.assertEqual(commits.of({"events": {"setting": {"commit": "aaaa"}}, "workers": {"commit": "bbbb"}, "budget": {}}), {"events": "aaaa", "workers": "bbbb"})
+        self.assertEqual(figures.machine()["commit"], commits.now())
+
+    def test_a_commit_is_here_until_something_that_figures_depend_on_changes(self):
+        with tempfile.TemporaryDirectory(prefix="sunline-bench-") as folder, unittest.mock.patch.object(commits, "TOP", folder):
+            def write(name):
+                os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
+                with open(os.path.join(folder, name), "a", encoding="utf-8") as f:
+                    f.write("more\n")
+            for name in ("broker/main.c", "tests/bench/run", "tests/bench/recorded.json", "docs/performance.md"):
+                write(name)
+            for args in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one")):
+                self.assertEqual(commits.git(*args).returncode, 0)
+            commit = commits.now()
+            write("docs/performance.md")
+            write("tests/bench/recorded.json")
+            self.assertTrue(commits.is_here(commit))
+            self.assertEqual(commits.now(), commit + "-dirty")
+            write("broker/main.c")
+            self.assertFalse(commits.is_here(commit))
+
+    def test_what_is_here_is_not_of_a_commit_that_differs_or_that_was_changed(self):
+        for commit in ("", "4b825dc642cb6eb9a060e54bf8d69288fbee4904", commits.now().removesuffix("-dirty") + "-dirty"):
+            self.assertFalse(commits.is_here(commit), commit)
 
     def test_the_headroom_is_told_in_workers_and_in_a_core(self):
         lives = {"per_s": 60000, "engine_cpu_us": 15.0, "commit_share": 0.1, "put_bytes": 600}

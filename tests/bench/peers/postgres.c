@@ -1,5 +1,8 @@
-/* PostgreSQL as a queue: a table, inserts of a frame each, SELECT ... FOR UPDATE SKIP LOCKED and DELETE in one transaction; libpq's pipeline
- * mode keeps the next request under way while the last commits. `where` is the connection string. */
+/* PostgreSQL as a queue: a table, inserts of a frame each, SELECT ... FOR UPDATE SKIP LOCKED and DELETE in one transaction. `where` is the connection string.
+ *
+ * A window holds so many inserts: all of them are sent without waiting for an answer (libpq's pipeline mode), and each commits for itself. With frames of a
+ * whole window there is one at a time, and the producer waits for its commit before it makes the next. The consumer takes up to a window in a transaction
+ * in either case, and sends the next request together with what is done, so that the server has it before it commits. */
 #include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -20,14 +23,14 @@ static uint64_t *frames, frame_first, frame_next; /* how many tasks each insert 
 
 static void open_link(const struct life *l)
 {
-    for (int left = 500;; left--) { /* the port opens a moment before sessions are taken */
+    for (int left = 2000;; left--) { /* the port opens a moment before sessions are taken */
         link_ = PQconnectdb(l->where);
         if (PQstatus(link_) == CONNECTION_OK)
             return;
         if (left == 0)
             die("cannot connect: %s", PQerrorMessage(link_));
         PQfinish(link_);
-        nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+        nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
     }
 }
 
@@ -167,6 +170,7 @@ static void open_consumer(const struct life *l)
 
 static uint64_t serve(const struct life *l)
 {
+    (void)l;
     if (!asked)
         ask();
     PQclear(result(PGRES_COMMAND_OK));
@@ -186,7 +190,7 @@ static uint64_t serve(const struct life *l)
     request("commit", NULL);
     end_of_pipe();
     asked = false;
-    if (n && l->window > 1)
+    if (n)
         ask();
     if (n)
         PQclear(result(PGRES_COMMAND_OK));

@@ -1,0 +1,51 @@
+"""What makes a run a failed one, whatever was recorded before: who should have been measured and was not, a floor that is not reached, a payload that is copied twice."""
+import goals
+import servers
+from figures import median
+
+TOLD = ("life", "latency", "depth", "allocations")   # parts whose `missing` is a failure: the hand-overs take root and perf, and may be missing
+COPIES = 1.005                                       # of a payload's bytes, on each way
+WAYS = {"in": "on its way in", "out": "on its way out"}
+
+
+def copies(row, way):
+    """How often a payload was copied, in each round."""
+    return [copied / put for copied, put in zip(row[f"payload_{way}_copied_bytes"]["each"], row[f"payload_{way}_bytes"]["each"])]
+
+
+def peers_missing(result):
+    """By name, of the parts that measure them."""
+    for part, kinds in (("life", [*servers.DURABLE, *servers.RELAXED]), ("latency", [servers.Beanstalkd])):
+        rows = result.get(part, {}).get("rows", [])
+        windows = {r.get("window") for r in rows}
+        for kind in kinds if rows else []:
+            gone = windows - {r.get("window") for r in rows if (r["queue"], r["mode"]) == (kind.name, kind.mode)}
+            if gone:
+                yield f"{part}: {kind.name} ({kind.mode}) is missing" + (f" at window {', '.join(map(str, sorted(gone)))}" if None not in gone else "")
+
+
+def below_floors(result):
+    for r in result.get("life", {}).get("ratios", []):
+        goal, floor = goals.LIFE.get((r["window"], r["durable"]), (None, None))
+        if goal and goals.verdict(median(r, "ratio"), goal, floor) == goals.BELOW:
+            yield f"life, window {r['window']}: {median(r, 'ratio'):.2f} times {r['peer']}'s rate, {goals.BELOW.lower()} of {floor}"
+    for k, v in result.get("latency", {}).get("ratios", {}).items():
+        if goals.verdict(v["median"], *goals.LATENCY, more=False) == goals.BELOW:
+            yield f"latency, {k}: {v['median']:.2f} times beanstalkd's, {goals.BELOW.lower()} of {goals.LATENCY[1]}"
+
+
+def copied_twice(result):
+    for r in result.get("life", {}).get("rows", []):
+        for way in WAYS if f"payload_in_copied_bytes" in r else ():
+            most = max(copies(r, way))
+            if most > COPIES:
+                yield f"life, {r['mode']}, window {r['window']}: a payload is copied {most:.2f} times {WAYS[way]}"
+
+
+def failures(result, peers=True):
+    """A sentence each. peers: whether they should have been measured. A quick run's figures mean nothing, but all must have run."""
+    out = [f"not measured: {name}: {why}" for part in TOLD for name, why in result.get(part, {}).get("missing", {}).items()]
+    out += peers_missing(result) if peers else []
+    if not result["setting"]["quick"]:
+        out += [*below_floors(result), *copied_twice(result)]
+    return out
