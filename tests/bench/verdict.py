@@ -36,7 +36,7 @@ def below_floors(result):
 
 def copied_twice(result):
     for r in result.get("life", {}).get("rows", []):
-        for way in WAYS if f"payload_in_copied_bytes" in r else ():
+        for way in WAYS if "payload_in_copied_bytes" in r else ():
             most = max(copies(r, way))
             if most > COPIES:
                 yield f"life, {r['mode']}, window {r['window']}: a payload is copied {most:.2f} times {WAYS[way]}"
