@@ -10,7 +10,7 @@
 
 #include "broker/log.h"
 
-#define PARCELS 3 /* one being filled, one being sent, one between */
+#define PARCELS 4 /* one being filled, one being written, one being sent, one between */
 /* Without work for this long, it is idle: chores would make a next request wait. Short, since one that comes every 5 ms should find them done: they take
  * about a millisecond. */
 #define QUIET_US 1000
@@ -27,6 +27,12 @@
 #define LIGHT_ENOUGH 16 /* so many more that came alone ... */
 #define LIGHT_MOST 32
 #define LIGHT_EARLY 4 /* ... than those that did not, each of which counts so much */
+/* A batch is applied while the one before it is written, if that was some part of the time that writing takes, and something had come by then. */
+#define BESIDE_SHARE 2
+#define BESIDE_CROWD_MAX 8
+#define BESIDE_MESSAGES 1024 /* no more is taken into such a batch: it is to fit the log */
+#define BESIDE_BYTES (256u << 10)
+#define SAME_TIME_US 10000
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -36,13 +42,14 @@ struct committer {
     struct committer_options o;
     struct parcel_pool *parcels;
     pthread_t thread;
-    int64_t last_elapsed_us, reader_check_us;
+    int64_t last_elapsed_us, read_us, reader_check_us;
     bool full, told_full; /* what is, and what the engine believes */
     uint64_t room_bytes, told_room;
     uint64_t last_event;
     int64_t engine_us, commit_us; /* of the last batch */
     unsigned trust, mistrusted;   /* see gather() */
-    atomic_int_fast64_t next_due_us, busy_since_us;
+    unsigned crowd;               /* see worth_it() */
+    atomic_int_fast64_t next_due_us, busy_since_us, writing_since_us;
     atomic_uint_fast64_t batch_bytes;
     bool early;           /* the batch under way had come when the one before it was done */
     atomic_int light;     /* see weigh() */
@@ -75,12 +82,13 @@ struct times {
     int64_t elapsed_us, wall_us;
 };
 
-/* One reading a batch: what is committed together happened together. */
+/* One reading a batch: what is committed together happened together. Of one that stays open since the disk is slow, one every SAME_TIME_US. */
 static struct times read_times(struct committer *c)
 {
     struct times t = { clock_elapsed_us(c->o.clock), clock_wall_us() };
     assert(t.elapsed_us >= c->last_elapsed_us);
     c->last_elapsed_us = t.elapsed_us;
+    c->read_us = clock_boot_us();
     return t;
 }
 
@@ -134,64 +142,102 @@ static void note_slow(const char *event, const char *key, int64_t took_us, uint6
     log_end(&l);
 }
 
-static void note_figures(struct committer *c, uint64_t items, int64_t begun_us, int64_t synced_from_us,
-                         int64_t ended_us)
-{
-    pthread_mutex_lock(&c->lock);
-    histogram_add(&c->figures.batch_items, items);
-    histogram_add(&c->figures.batch_us, (uint64_t)(ended_us - begun_us));
-    histogram_add(&c->figures.commit_us, (uint64_t)(ended_us - synced_from_us));
-    c->figures.store = *store_counters(c->o.store);
-    pthread_mutex_unlock(&c->lock);
-    note_slow("slow_commit", "commit_us", ended_us - synced_from_us, items);
-}
+/* One transaction, from its begin until it is on disk and its answers are handed over. */
+struct batch {
+    struct committer *c;
+    struct parcel *p;
+    struct store_txn *txn;
+    struct times t;
+    uint32_t messages;
+    uint64_t bytes;
+    int64_t worked_us;              /* the engine's time in it, without what it waited for */
+    int64_t sealed_us, written_us;  /* when it was handed over to be written, and when it was on disk */
+};
 
-/* One transaction: `first` if there is one (the boot), pressure if it changed, the messages in order, a tick if it is
- * time. */
-static void commit_batch(struct committer *c, struct input *first, struct items *items, bool tick, struct parcel *p)
+/* `first` if there is one (the boot), pressure if it changed. */
+static void batch_begin(struct committer *c, struct batch *b, struct input *first)
 {
     int64_t begun_us = clock_boot_us();
     atomic_store(&c->busy_since_us, begun_us);
-    struct input in;
+    *b = (struct batch){ .c = c, .p = parcel_get(c->parcels) };
     bool pressure = look_at_space(c);
-    struct times t = read_times(c);
-    struct store_txn *txn;
-    must(c, "begin", store_begin(c->o.store, &txn));
-    must(c, "batch_begin", engine_batch_begin(c->o.engine, txn, &p->effects));
+    b->t = read_times(c);
+    must(c, "begin", store_begin(c->o.store, &b->txn));
+    must(c, "batch_begin", engine_batch_begin(c->o.engine, b->txn, &b->p->effects));
     if (first) {
-        step(c, first, t);
+        step(c, first, b->t);
     }
     if (pressure) {
-        in = tell_space(c);
-        step(c, &in, t);
+        struct input in = tell_space(c);
+        step(c, &in, b->t);
+    }
+    b->worked_us = clock_boot_us() - begun_us;
+}
+
+/* The messages in order, a tick if it is time. */
+static void batch_apply(struct committer *c, struct batch *b, struct items *items, bool tick)
+{
+    struct input in;
+    int64_t begun_us = clock_boot_us();
+    if (begun_us - c->read_us > SAME_TIME_US) {
+        b->t = read_times(c);
     }
     for (struct item *i = items->first; i; i = i->next) {
         in = (struct input){ .kind = INPUT_MESSAGE, .peer = i->peer, .msg = &i->msg };
-        p->figures |= i->msg.type == SLP_STATS_GET;
-        step(c, &in, t);
+        b->p->figures |= i->msg.type == SLP_STATS_GET;
+        step(c, &in, b->t);
     }
     if (tick) {
         in = (struct input){ .kind = INPUT_TICK };
-        step(c, &in, t);
+        step(c, &in, b->t);
     }
+    b->messages += items->count;
+    b->bytes += items->bytes;
+    b->p->ticked |= tick;
+    items_append(&b->p->items, items);
+    b->worked_us += clock_boot_us() - begun_us;
+}
+
+/* Before it is committed: what the engine has gathered. */
+static void batch_end(struct committer *c, struct batch *b)
+{
+    int64_t begun_us = clock_boot_us();
     must(c, "batch_end", engine_batch_end(c->o.engine));
-    if (p->effects.bytes.failed) {
+    if (b->p->effects.bytes.failed) {
         die(c, "effects", STORE_NO_MEMORY);
     }
-    int64_t synced_from_us = clock_boot_us();
-    must(c, "commit", store_commit(&txn));
-    int64_t ended_us = clock_boot_us();
-    c->engine_us = synced_from_us - begun_us;
-    c->commit_us = ended_us - synced_from_us;
-    note_figures(c, items->count, begun_us, synced_from_us, ended_us);
-    if (p->effects.last_event) {
-        c->last_event = p->effects.last_event;
+    if (b->p->effects.last_event) {
+        c->last_event = b->p->effects.last_event;
     }
-    p->ticked = tick;
-    items_append(&p->items, items);
     /* A sweep goes on batch by batch, with whatever has come in meanwhile between its chunks. */
-    atomic_store(&c->next_due_us, engine_backlog(c->o.engine) ? t.elapsed_us : engine_next_due_us(c->o.engine));
+    atomic_store(&c->next_due_us, engine_backlog(c->o.engine) ? b->t.elapsed_us : engine_next_due_us(c->o.engine));
+    b->sealed_us = clock_boot_us();
+    b->worked_us += b->sealed_us - begun_us;
+}
+
+/* It is on disk. */
+static void batch_done(struct committer *c, const struct batch *b, int64_t beside_us)
+{
+    c->engine_us = b->worked_us;
+    c->commit_us = b->written_us - b->sealed_us;
+    pthread_mutex_lock(&c->lock);
+    histogram_add(&c->figures.batch_items, b->messages);
+    histogram_add(&c->figures.batch_us, (uint64_t)(c->engine_us + c->commit_us));
+    histogram_add(&c->figures.commit_us, (uint64_t)c->commit_us);
+    c->figures.beside_us += (uint64_t)beside_us;
+    c->figures.store = *store_counters(c->o.store);
+    pthread_mutex_unlock(&c->lock);
+    note_slow("slow_commit", "commit_us", c->commit_us, b->messages);
+}
+
+/* False: it is on disk. */
+static bool batch_commit(struct committer *c, struct batch *b)
+{
+    must(c, "commit", store_commit(&b->txn));
+    b->written_us = clock_boot_us();
+    batch_done(c, b, 0);
     atomic_store(&c->busy_since_us, 0);
+    return false;
 }
 
 /* ---- at the sockets ---- */
@@ -278,7 +324,7 @@ static void weigh(struct committer *c, uint32_t messages, uint64_t bytes)
     }
 }
 
-/* ---- the thread ---- */
+/* ---- between batches ---- */
 
 /* Whoever has just been answered may well have the next thing to say. If others wait already, a commit without them would
  * make them wait for the one after, and so on: two half batches in turn, each at the price of a whole one. So the next
@@ -322,10 +368,114 @@ static void idle(struct committer *c, bool long_since)
     }
 }
 
+/* ---- one batch beside the other ---- */
+
+/* On the store's thread. Its answers leave now, whatever the committer is at. */
+static void written(void *arg, bool good)
+{
+    struct batch *b = arg;
+    struct committer *c = b->c;
+    b->written_us = clock_boot_us();
+    if (good) {
+        outbox_put(c->o.outbox, b->p);
+    }
+    atomic_store(&c->writing_since_us, 0);
+    inbox_written(c->o.inbox);
+}
+
+/* Another thread writes the batch, and this one goes on with what comes meanwhile. That pays where things do come meanwhile, and are work; else it is one
+ * more thread to wake for each batch. Who leads is at the sockets, and nothing comes meanwhile. */
+static bool worth_it(struct committer *c, const struct batch *b)
+{
+    return c->crowd > 0 && b->worked_us * BESIDE_SHARE >= c->commit_us && !leader_passed(c->o.leader);
+}
+
+static void note_crowd(struct committer *c, bool came)
+{
+    c->crowd = came ? (c->crowd < BESIDE_CROWD_MAX ? c->crowd + 1 : c->crowd) : c->crowd > 0 ? c->crowd - 1 : 0;
+}
+
+/* So too, or true: it is being written, and its answers leave when it is on disk. */
+static bool batch_write(struct committer *c, struct batch *b)
+{
+    bool writing;
+    atomic_store(&c->writing_since_us, clock_boot_us());
+    must(c, "commit", store_commit_begin(&b->txn, written, b, &writing));
+    atomic_store(&c->busy_since_us, 0);
+    if (!writing) {
+        atomic_store(&c->writing_since_us, 0);
+        b->written_us = clock_boot_us();
+        batch_done(c, b, 0);
+    }
+    return writing;
+}
+
+/* Apply what comes until the batch before it is written. False: nothing came. */
+static bool batch_beside(struct committer *c, struct batch *b, const struct batch *before, bool *stop)
+{
+    struct gathered g;
+    int64_t from_us = 0, to_us = 0, beside_us = 0;
+    bool open = false, room = true;
+    while (atomic_load(&c->writing_since_us) != 0 && room && !*stop && !store_settle_due(c->o.store)) {
+        inbox_take(c->o.inbox, &g, IDLE_WAIT_US);
+        *stop = g.stop;
+        if (g.lead) { /* it would not come to the sockets soon */
+            leader_return(c->o.leader);
+        }
+        if (!g.items.first && !g.tick) {
+            continue;
+        }
+        if (g.crowded) {
+            outbox_wake(c->o.outbox); /* the inbox has room again */
+        }
+        from_us = clock_boot_us();
+        if (!open) {
+            batch_begin(c, b, NULL);
+            open = true;
+        }
+        batch_apply(c, b, &g.items, g.tick);
+        to_us = clock_boot_us();
+        beside_us += to_us - from_us;
+        room = b->messages < BESIDE_MESSAGES && b->bytes < BESIDE_BYTES;
+    }
+    must(c, "commit", store_commit_end(c->o.store));
+    if (to_us > before->written_us) { /* the last of it was not beside any more */
+        beside_us -= to_us - (before->written_us > from_us ? before->written_us : from_us);
+    }
+    batch_done(c, before, beside_us);
+    return open;
+}
+
+/* Commit a batch, and those that follow it without a pause; their answers leave. The last of them in *b. */
+static void commit_row(struct committer *c, struct batch *b, bool *stop)
+{
+    struct batch next;
+    for (;;) {
+        batch_end(c, b);
+        bool beside = worth_it(c, b);
+        if (!(beside ? batch_write(c, b) : batch_commit(c, b))) {
+            hand_over(c, b->p);
+            note_crowd(c, inbox_holds(c->o.inbox, 1));
+            return;
+        }
+        c->early = batch_beside(c, &next, b, stop);
+        note_crowd(c, c->early);
+        if (!c->early) {
+            return;
+        }
+        weigh(c, b->messages, b->bytes);
+        *b = next;
+    }
+}
+
+/* ---- the thread ---- */
+
 static void *run(void *arg)
 {
     struct committer *c = arg;
     struct gathered g;
+    struct batch b;
+    bool stop = false;
     do {
         if (!take(c, &g, QUIET_US)) {
             idle(c, false);
@@ -342,23 +492,21 @@ static void *run(void *arg)
         if (g.stop && !g.items.first && !g.tick) {
             break;
         }
-        if (!g.items.first && !g.tick && !g.stop &&
-            (g.settle || g.lead)) { /* a reader waits, or the lead has come: nothing else */
+        stop = g.stop;
+        if (!g.items.first && !g.tick && !stop) { /* a reader waits, or the lead has come */
             settle(c, SETTLE_DUE);
             continue;
         }
         if (g.crowded) {
             outbox_wake(c->o.outbox); /* the inbox has room again */
         }
-        uint32_t messages = g.items.count;
-        uint64_t bytes = g.items.bytes;
-        struct parcel *p = parcel_get(c->parcels);
-        commit_batch(c, NULL, &g.items, g.tick, p);
-        hand_over(c, p);
-        weigh(c, messages, bytes);
+        batch_begin(c, &b, NULL);
+        batch_apply(c, &b, &g.items, g.tick);
+        commit_row(c, &b, &stop);
+        weigh(c, b.messages, b.bytes);
         settle(c, SETTLE_DUE); /* those who were answered need not wait for it */
-        gather(c, messages);
-    } while (!g.stop);
+        gather(c, b.messages);
+    } while (!stop);
     settle(c, SETTLE_ALL);
     store_stop(c->o.store);
     struct parcel *last = parcel_get(c->parcels);
@@ -388,11 +536,12 @@ struct committer *committer_new(const struct committer_options *o)
 uint64_t committer_boot(struct committer *c)
 {
     struct input boot = { .kind = INPUT_BOOT, .restart = c->o.restart };
-    struct items none = { 0 };
-    struct parcel *p = parcel_get(c->parcels);
-    commit_batch(c, &boot, &none, false, p);
+    struct batch b;
+    batch_begin(c, &b, &boot);
+    batch_end(c, &b);
+    batch_commit(c, &b);
     settle(c, SETTLE_ALL); /* another thread writes from here on */
-    parcel_done(p);        /* nobody is connected yet: whatever it wants to tell peers has no one to go to */
+    parcel_done(b.p);      /* nobody is connected yet: whatever it wants to tell peers has no one to go to */
     return c->last_event;
 }
 
@@ -442,7 +591,8 @@ bool committer_light(struct committer *c)
 
 int64_t committer_busy_us(struct committer *c)
 {
-    int64_t since_us = atomic_load(&c->busy_since_us);
+    int64_t busy_us = atomic_load(&c->busy_since_us), writing_us = atomic_load(&c->writing_since_us);
+    int64_t since_us = !busy_us || (writing_us && writing_us < busy_us) ? writing_us : busy_us;
     return since_us ? clock_boot_us() - since_us : 0;
 }
 

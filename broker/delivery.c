@@ -64,6 +64,7 @@ static void add_commits(const struct loop *l, struct figures *f)
         const char *key;
         uint64_t value;
     } all[] = {
+        { "commit_beside_us_total", c.beside_us },
         { "store_appends_total", c.store.appends },
         { "store_seeks_total", c.store.seeks },
         { "store_wal_bytes_total", c.store.wal_bytes },

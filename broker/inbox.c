@@ -172,6 +172,11 @@ void inbox_lead(struct inbox *b)
     raise_flag(b, &b->now.lead);
 }
 
+void inbox_written(struct inbox *b)
+{
+    raise_flag(b, &b->now.written);
+}
+
 void inbox_stop(struct inbox *b)
 {
     raise_flag(b, &b->now.stop);
@@ -179,7 +184,7 @@ void inbox_stop(struct inbox *b)
 
 static bool anything(const struct gathered *g)
 {
-    return g->items.first || g->tick || g->stop || g->settle || g->lead;
+    return g->items.first || g->tick || g->stop || g->settle || g->lead || g->written;
 }
 
 bool inbox_take(struct inbox *b, struct gathered *g, int64_t wait_us)

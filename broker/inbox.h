@@ -40,10 +40,11 @@ void item_done(struct item_pool *p, struct item *i); /* closes the frame */
 void items_done(struct item_pool *p, struct items *l);
 void item_pool_free(struct item_pool *p);
 
-/* crowded: the owner of the sockets waits for room (inbox_crowded). settle: a reader waits for the log (store_settle). lead: look who leads (leader.h). */
+/* crowded: the owner of the sockets waits for room (inbox_crowded). settle: a reader waits for the log (store_settle). lead: look who leads (leader.h). written: the batch that was being
+ * written is on disk. */
 struct gathered {
     struct items items;
-    bool tick, stop, crowded, settle, lead;
+    bool tick, stop, crowded, settle, lead, written;
 };
 
 struct inbox;
@@ -58,6 +59,7 @@ void inbox_tick(struct inbox *b);   /* time went on */
 bool inbox_untick(struct inbox *b); /* take that back. False: it was not there, or is being acted upon */
 void inbox_settle(struct inbox *b); /* a reader waits */
 void inbox_lead(struct inbox *b);   /* the lead has passed to whoever takes */
+void inbox_written(struct inbox *b);
 void inbox_stop(struct inbox *b);   /* what is in is still to be done; then stop */
 /* Take everything, waiting at most wait_us (negative: for ever) until there is anything. False: nothing came in that
  * time. */

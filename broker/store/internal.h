@@ -4,12 +4,13 @@
  *   txn.c       transactions, single values
  *   cursor.c    ordered walks
  *   wal.c       the file that a batch is written to first
+ *   writer.c    the thread that does so while the next batch is put to its tables
  *   settle.c    when LMDB commits what is in there
  *   envelope.c  CRC32C and the envelope around each value
  *   space.c     headroom, growth of the map
  *   backup.c    backup and verification
  *
- * Threads: everything in struct store belongs to the writer's thread, except what stands under `lock`, and what is atomic.
+ * Threads: everything in struct store belongs to the writer's thread, except what stands under `lock`, what is atomic, and log_writer, which has a lock of its own.
  *
  * Files of a store's directory:
  *   data.mdb    LMDB's pages
@@ -55,6 +56,7 @@ struct wal {
     uint64_t at;               /* the next batch goes here */
     uint32_t batches, changes; /* since LMDB's last commit */
     uint8_t *batch;            /* the one that is being gathered, as it will lie in the file */
+    uint8_t *other;            /* the one before it, which may still be being written */
     size_t batch_bytes, batch_cap;
     bool too_large; /* it does not fit */
     bool torn;      /* at the last replay: behind the batches lay a part of one */
@@ -73,8 +75,37 @@ void wal_begin(struct wal *w); /* a batch; what was gathered of one before it is
 void wal_add(struct wal *w, enum store_table tb, enum change_how how, struct store_val key,
              const struct store_val *part, size_t parts, size_t n);
 bool wal_takes(const struct wal *w); /* does the batch fit the rest of the file? */
-int wal_write(struct wal *w, uint64_t generation, bool sync);
+/* A batch as it is to be written, not to be changed any more: until the one behind it is sealed, too. */
+struct wal_batch {
+    int fd;
+    const uint8_t *p;
+    size_t n;
+    uint64_t at;
+};
+struct wal_batch wal_seal(struct wal *w, uint64_t generation); /* from here on w is behind it; what is added is of the next */
+int wal_write(const struct wal_batch *b, bool sync, void (*syncing)(void *arg), void *arg); /* the one before it is synced. Errno's code */
 void wal_reset(struct wal *w); /* LMDB has it all */
+
+/* ---- writer.c ---- */
+struct writer_job {
+    struct wal_batch batch;
+    void (*written)(void *arg, bool good);
+    void *written_arg;
+    int fault;                   /* it is written and synced, and then this is said of it; 0: none was asked for */
+    void (*syncing)(void *arg); /* store_faults */
+    void *syncing_arg;
+};
+struct log_writer { /* under its lock; thread and started are the writer's own */
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum { WRITER_IDLE, WRITER_WRITES, WRITER_WROTE } state;
+    bool stop;
+    struct writer_job job;
+    int rc; /* of what it wrote */
+    int64_t took_us;
+};
 
 struct store_txn {
     struct store *s;
@@ -104,6 +135,7 @@ struct store {
     struct store_faults faults;
     struct store_txn write;
     struct wal wal;
+    struct log_writer log_writer;
     uint64_t wal_bytes; /* of one that is to be made; 0: none is */
     bool view;          /* read only, and `write.mt` holds what a broker that died had in its log: never committed */
     pthread_t writer;   /* whose write.mt is; under lock */
@@ -181,6 +213,12 @@ bool settle_needed(const struct store *s); /* before the next batch: there may b
 enum store_rc settle_wait(struct store *s);
 uint64_t settle_growth_bytes(const struct store *s); /* the map's, at most, that what is not settled yet will need */
 
+bool writer_start(struct store *s); /* if it does not run yet. False: it cannot */
+void writer_write(struct store *s, const struct writer_job *job); /* it must be idle */
+/* Until it is idle: then all that was committed is on disk. Errno's code of what it wrote last, once: the store has failed then. */
+int writer_wait(struct store *s);
+void writer_stop(struct store *s);
+
 /* ---- txn.c ---- */
 /* Write one change to its table. LMDB's code; NOTFOUND: there was nothing to delete. Neither key nor value may lie in LMDB's pages. */
 int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
@@ -194,6 +232,7 @@ int txn_begin_writer(struct store *s);
 int txn_have_writer(struct store *s);
 int txn_put_log(struct store *s);                /* in META, that the log belongs to the store */
 void txn_commit_failed(struct store *s, int rc); /* for good */
+void txn_count_commit(struct store *s, uint64_t took_us);
 int64_t store_now_us(void);
 void store_txn_free_pool(struct store *s);
 void store_reader_enter(struct store *s); /* count a reader that is not in the pool */

@@ -71,6 +71,9 @@ int settle_commit(struct store *s)
 {
     struct store_txn *t = &s->write;
     assert(t->mt != NULL && !t->open);
+    int failed = writer_wait(s);
+    if (failed != 0)
+        return failed;
     int64_t begun = store_now_us();
     MDB_txn *mt = t->mt;
     t->mt = NULL;
@@ -124,6 +127,11 @@ bool settle_reader_due(const struct store *s)
     return reader_waits(s) && store_now_us() - s->settled_at_us >= READERS_WAIT_US && space_for_settling(s);
 }
 
+bool store_settle_due(const struct store *s)
+{
+    return pending(s) && (settle_needed(s) || settle_reader_due(s));
+}
+
 static enum store_rc settle_now(struct store *s)
 {
     int rc = txn_have_writer(s);
@@ -146,6 +154,8 @@ enum store_rc store_settle(struct store *s, enum settle how)
     assert(!s->write.open);
     if (s->read_only || atomic_load(&s->failed))
         return STORE_OK;
+    if (how == SETTLE_ALL && writer_wait(s) != 0)
+        return STORE_IO;
     if (!pending(s)) {
         if (how == SETTLE_ALL)
             let_go(s);
@@ -168,6 +178,7 @@ void store_stop(struct store *s)
     assert(!s->write.open);
     if (s->read_only || !pending(s))
         return;
+    (void)writer_wait(s);
     let_go(s);
     atomic_store(&s->failed, true);
     settle_tell(s);

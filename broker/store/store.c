@@ -506,6 +506,8 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     wal_none(&s->wal);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
+    pthread_mutex_init(&s->log_writer.lock, NULL);
+    pthread_cond_init(&s->log_writer.changed, NULL);
 
     enum store_rc r = make_dir(s, o->dir, text, size);
     if (r == STORE_OK)
@@ -536,6 +538,7 @@ void store_close(struct store **sp)
     if (s == NULL)
         return;
     assert(!s->write.open && s->readers == 0);
+    writer_stop(s);
     store_txn_free_pool(s);
     if (s->write.mt != NULL)
         mdb_txn_abort(s->write.mt); /* what it holds is in the log */
@@ -546,6 +549,8 @@ void store_close(struct store **sp)
         close(s->lock_fd); /* and with it the lock */
     if (s->dir_fd >= 0)
         close(s->dir_fd);
+    pthread_cond_destroy(&s->log_writer.changed);
+    pthread_mutex_destroy(&s->log_writer.lock);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     free(s);

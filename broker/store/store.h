@@ -103,6 +103,7 @@ enum store_rc store_pressure(struct store *s, int64_t now_us, struct store_space
  * of the log, will do, with `all` anything. Not where the disk may have no room for it, as long as the log has: readers wait then.
  * By the writer's thread, with no batch open: after each batch when its answers have left, and when idle. A store that is never settled commits to LMDB by itself
  * when the log is full. Whoever hands the writer's part to another thread settles all first. */
+bool store_settle_due(const struct store *s); /* would SETTLE_DUE do anything? Then no other batch should begin before it */
 enum settle { SETTLE_DUE, SETTLE_IDLE, SETTLE_ALL };
 enum store_rc store_settle(struct store *s, enum settle how);
 /* The writer's last word, if it could not settle all: what is in the log stays there for the next open, and whoever waits to read it gets IO. */
@@ -116,6 +117,11 @@ enum store_rc store_begin(struct store *s, struct store_txn **t); /* the one wri
 enum store_rc store_begin_read(struct store *s, struct store_txn **t);
 /* Synced on return; *t NULL. Any failure is STORE_IO, for good: nothing may begin any more, the process must exit. */
 enum store_rc store_commit(struct store_txn **t);
+/* As store_commit, but the batch may still be on its way to the log's disk on return: then *writing is true, and `written` is called when it is there, or failed, on a
+ * thread of the store's own: it may do nothing with the store. The next batch may begin meanwhile. Whatever needs what was committed to be on disk waits for it: the end of the next batch, a settling,
+ * an abort, store_close. *writing false: it is done as by store_commit, and `written` is not called. */
+enum store_rc store_commit_begin(struct store_txn **t, void (*written)(void *arg, bool good), void *arg, bool *writing);
+enum store_rc store_commit_end(struct store *s);   /* until it is not, and `written` has returned. IO: it failed, or the store had before */
 /* Safe with NULL; ends a read transaction too. A batch that is aborted costs the next one dear: the log is read again. */
 void store_abort(struct store_txn **t);
 
@@ -161,8 +167,14 @@ uint32_t store_crc32c(uint32_t crc, const void *p, size_t n);
 
 /* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off). A put fails with IO and
  * spoils its transaction (only an abort may follow), a commit with IO for good, as a real one; so does a sync, but what
- * was committed is on the disk all the same; a begin with NO_MEMORY, once. `full` makes store_pressure say so. ---- */
-struct store_faults { uint64_t fail_put_after, fail_commit_after, fail_begin_after, fail_sync_after; bool full; };
+ * was committed is on the disk all the same; a begin with NO_MEMORY, once. `full` makes store_pressure say so. `syncing` is called between the
+ * write of the log and its sync, by whoever does them. ---- */
+struct store_faults {
+    uint64_t fail_put_after, fail_commit_after, fail_begin_after, fail_sync_after;
+    bool full;
+    void (*syncing)(void *arg);
+    void *syncing_arg;
+};
 struct store_faults *store_faults(struct store *s);
 
 /* ---- keys: big-endian, composed left to right ---- */

@@ -309,10 +309,17 @@ static int commit_changes(struct store *s)
         return 0;
     if (t->direct || !wal_takes(&s->wal) || settle_reader_due(s))
         return settle_commit(s); /* of a reader who waits: with this batch, instead of behind it */
-    size_t at = s->wal.at;
-    int rc = wal_write(&s->wal, mdb_txn_id(t->mt), !s->no_sync);
-    s->counters.wal_bytes += s->wal.at - at;
-    return rc;
+    struct wal_batch b = wal_seal(&s->wal, mdb_txn_id(t->mt));
+    s->counters.wal_bytes += b.n;
+    return wal_write(&b, !s->no_sync, s->faults.syncing, s->faults.syncing_arg);
+}
+
+void txn_count_commit(struct store *s, uint64_t took_us)
+{
+    s->counters.commits++;
+    s->counters.commit_us_total += took_us;
+    if (took_us > s->counters.commit_us_max)
+        s->counters.commit_us_max = took_us;
 }
 
 enum store_rc store_commit(struct store_txn **tp)
@@ -323,7 +330,7 @@ enum store_rc store_commit(struct store_txn **tp)
     *tp = NULL;
     t->open = false;
     bool fault = strikes(&s->faults.fail_commit_after);
-    if (fault || t->broken) {
+    if (fault || t->broken || writer_wait(s) != 0 || atomic_load(&s->failed)) { /* also if the one before it failed */
         mdb_txn_abort(t->mt);
         t->mt = NULL;
         if (fault)
@@ -348,12 +355,44 @@ enum store_rc store_commit(struct store_txn **tp)
         memcpy(s->id, s->id_next, sizeof s->id);
         store_leave_id(s);
     }
-    uint64_t took = (uint64_t)(store_now_us() - begun);
-    s->counters.commits++;
-    s->counters.commit_us_total += took;
-    if (took > s->counters.commit_us_max)
-        s->counters.commit_us_max = took;
+    txn_count_commit(s, (uint64_t)(store_now_us() - begun));
     return STORE_OK;
+}
+
+/* Anything else is done at once: a commit of LMDB's, nothing, a failure. */
+static bool goes_to_the_log(const struct store_txn *t)
+{
+    const struct store *s = t->s;
+    return t->changed && !t->broken && !t->direct && !s->no_sync && s->faults.fail_commit_after == 0 &&
+           wal_takes(&s->wal) && !settle_reader_due(s);
+}
+
+enum store_rc store_commit_begin(struct store_txn **tp, void (*written)(void *arg, bool good), void *arg, bool *writing)
+{
+    struct store_txn *t = *tp;
+    assert(t != NULL && t->open && t->writer && t->cursors == 0);
+    struct store *s = t->s;
+    *writing = false;
+    if (!goes_to_the_log(t) || !writer_start(s))
+        return store_commit(tp);
+    *tp = NULL;
+    t->open = false;
+    if (writer_wait(s) != 0 || atomic_load(&s->failed))
+        return STORE_IO;
+    struct writer_job job = { .batch = wal_seal(&s->wal, mdb_txn_id(t->mt)), .written = written, .written_arg = arg,
+                              .syncing = s->faults.syncing, .syncing_arg = s->faults.syncing_arg };
+    job.fault = strikes(&s->faults.fail_sync_after) ? EIO : 0;
+    s->counters.wal_bytes += job.batch.n;
+    settle_note(s); /* before it is on disk: whoever reads from now on waits for it, and sees what he was told of it */
+    *writing = true;
+    writer_write(s, &job);
+    return STORE_OK;
+}
+
+enum store_rc store_commit_end(struct store *s)
+{
+    (void)writer_wait(s);
+    return atomic_load(&s->failed) ? STORE_IO : STORE_OK;
 }
 
 void store_abort(struct store_txn **tp)
@@ -367,6 +406,7 @@ void store_abort(struct store_txn **tp)
     if (t->writer) {
         t->open = false;
         if (t->changed || t->broken) { /* txn_have_writer does the batches before it again */
+            (void)writer_wait(s);
             mdb_txn_abort(t->mt);
             t->mt = NULL;
             if (s->wal.at == 0) {

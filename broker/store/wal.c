@@ -179,7 +179,7 @@ bool wal_takes(const struct wal *w)
     return !w->too_large && w->at + sectors_of(w->batch_bytes) * SECTOR_BYTES <= w->bytes;
 }
 
-int wal_write(struct wal *w, uint64_t generation, bool sync)
+struct wal_batch wal_seal(struct wal *w, uint64_t generation)
 {
     uint64_t sectors = sectors_of(w->batch_bytes), first = w->at / SECTOR_BYTES;
     size_t all = sectors * SECTOR_BYTES;
@@ -190,14 +190,23 @@ int wal_write(struct wal *w, uint64_t generation, bool sync)
         struct head h = { (uint32_t)(sectors - 1 - i), (uint32_t)(end - HEAD_BYTES), w->batches, generation };
         sector_seal(w->batch + i * SECTOR_BYTES, w->salt, first + i, &h);
     }
-    int rc = write_all(w->fd, w->batch, all, w->at);
-    if (rc != 0)
-        return rc;
-    if (sync && fdatasync(w->fd) != 0)
-        return errno;
+    struct wal_batch sealed = { w->fd, w->batch, all, w->at };
+    w->batch = w->other;
+    w->other = (uint8_t *)(uintptr_t)sealed.p;
+    w->batch_bytes = 0;
     w->at += all;
     w->batches++;
-    return 0;
+    return sealed;
+}
+
+int wal_write(const struct wal_batch *b, bool sync, void (*syncing)(void *arg), void *arg)
+{
+    int rc = write_all(b->fd, b->p, b->n, b->at);
+    if (rc != 0)
+        return rc;
+    if (syncing != NULL)
+        syncing(arg);
+    return sync && fdatasync(b->fd) != 0 ? errno : 0;
 }
 
 void wal_reset(struct wal *w)
@@ -217,18 +226,22 @@ void wal_none(struct wal *w)
 void wal_close(struct wal *w)
 {
     free(w->batch);
+    free(w->other);
     if (w->fd >= 0)
         close(w->fd);
     wal_none(w);
 }
 
-static int have_buffer(struct wal *w)
+static int have_buffers(struct wal *w)
 {
     w->batch_cap = w->bytes < WAL_BATCH_BYTES_MAX ? w->bytes : WAL_BATCH_BYTES_MAX;
     /* At a page: a kill that cuts a write cuts it between pages of memory, and that must not be inside a sector. */
-    void *p;
+    void *p, *other;
     int rc = posix_memalign(&p, MEMORY_PAGE_BYTES, w->batch_cap);
     w->batch = rc == 0 ? p : NULL;
+    if (rc == 0)
+        rc = posix_memalign(&other, MEMORY_PAGE_BYTES, w->batch_cap);
+    w->other = rc == 0 ? other : NULL;
     return rc;
 }
 
@@ -251,7 +264,7 @@ int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync)
         rc = EIO;
     w->fd = fd;
     w->bytes = bytes;
-    rc = rc == 0 ? have_buffer(w) : rc;
+    rc = rc == 0 ? have_buffers(w) : rc;
     if (rc != 0) {
         wal_close(w);
         (void)unlinkat(dir_fd, WAL_FILE, 0); /* nothing was ever in it, and where the disk is full it is in the way */
@@ -278,7 +291,7 @@ int wal_open(struct wal *w, int dir_fd, uint64_t bytes, uint64_t salt, bool read
     w->fd = fd;
     w->bytes = bytes;
     w->salt = salt;
-    int rc = have_buffer(w);
+    int rc = have_buffers(w);
     if (rc != 0)
         wal_close(w);
     return rc;

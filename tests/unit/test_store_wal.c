@@ -249,7 +249,8 @@ static void log_holds(struct world *w, enum store_table tb, enum change_how how,
     struct store_txn *t = begin(w);
     struct store_val v = { value, strlen(value) };
     wal_add(&w->s->wal, tb, how, (struct store_val){ key, key_n }, &v, 1, v.n);
-    assert_int_equal(wal_write(&w->s->wal, mdb_txn_id(t->mt), true), 0);
+    struct wal_batch sealed = wal_seal(&w->s->wal, mdb_txn_id(t->mt));
+    assert_int_equal(wal_write(&sealed, true, NULL, NULL), 0);
     store_abort(&t);
     store_close(&w->s);
 }
