@@ -33,6 +33,8 @@
 #define BESIDE_MESSAGES 1024 /* no more is taken into such a batch: it is to fit the log */
 #define BESIDE_BYTES (256u << 10)
 #define SAME_TIME_US 10000
+#define QUICK_US 2000 /* a disk that usually takes no longer: see ends_at_us() */
+#define USUAL_OF 8
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -47,6 +49,7 @@ struct committer {
     uint64_t room_bytes, told_room;
     uint64_t last_event;
     int64_t engine_us, commit_us; /* of the last batch */
+    int64_t end_us, usual_us;     /* engine_batch_end of the last batch; a commit, as the last few were */
     unsigned trust, mistrusted;   /* see gather() */
     unsigned crowd;               /* see worth_it() */
     atomic_int_fast64_t next_due_us, busy_since_us, writing_since_us;
@@ -150,8 +153,9 @@ struct batch {
     struct times t;
     uint32_t messages;
     uint64_t bytes;
-    int64_t worked_us;              /* the engine's time in it, without what it waited for */
-    int64_t sealed_us, written_us;  /* when it was handed over to be written, and when it was on disk */
+    bool ended;                    /* nothing more is taken into it */
+    int64_t worked_us;             /* the engine's time in it, without what it waited for */
+    int64_t sealed_us, written_us; /* when it was handed over to be written, and when it was on disk */
 };
 
 /* `first` if there is one (the boot), pressure if it changed. */
@@ -211,8 +215,9 @@ static void batch_end(struct committer *c, struct batch *b)
     }
     /* A sweep goes on batch by batch, with whatever has come in meanwhile between its chunks. */
     atomic_store(&c->next_due_us, engine_backlog(c->o.engine) ? b->t.elapsed_us : engine_next_due_us(c->o.engine));
-    b->sealed_us = clock_boot_us();
-    b->worked_us += b->sealed_us - begun_us;
+    b->ended = true;
+    c->end_us = clock_boot_us() - begun_us;
+    b->worked_us += c->end_us;
 }
 
 /* It is on disk. */
@@ -220,6 +225,7 @@ static void batch_done(struct committer *c, const struct batch *b, int64_t besid
 {
     c->engine_us = b->worked_us;
     c->commit_us = b->written_us - b->sealed_us;
+    c->usual_us += (c->commit_us - c->usual_us) / USUAL_OF;
     pthread_mutex_lock(&c->lock);
     histogram_add(&c->figures.batch_items, b->messages);
     histogram_add(&c->figures.batch_us, (uint64_t)(c->engine_us + c->commit_us));
@@ -233,6 +239,7 @@ static void batch_done(struct committer *c, const struct batch *b, int64_t besid
 /* False: it is on disk. */
 static bool batch_commit(struct committer *c, struct batch *b)
 {
+    b->sealed_us = clock_boot_us();
     must(c, "commit", store_commit(&b->txn));
     b->written_us = clock_boot_us();
     batch_done(c, b, 0);
@@ -399,7 +406,8 @@ static void note_crowd(struct committer *c, bool came)
 static bool batch_write(struct committer *c, struct batch *b)
 {
     bool writing;
-    atomic_store(&c->writing_since_us, clock_boot_us());
+    b->sealed_us = clock_boot_us();
+    atomic_store(&c->writing_since_us, b->sealed_us);
     must(c, "commit", store_commit_begin(&b->txn, written, b, &writing));
     atomic_store(&c->busy_since_us, 0);
     if (!writing) {
@@ -410,14 +418,36 @@ static bool batch_write(struct committer *c, struct batch *b)
     return writing;
 }
 
+/* When the batch beside it should end, to be ready when the one before is on disk. On a slow disk that is not known so well, and what comes until then had better be
+ * in it: it ends when the other is on disk. */
+static int64_t ends_at_us(const struct committer *c, const struct batch *before)
+{
+    return c->usual_us <= QUICK_US ? before->sealed_us + c->usual_us - c->end_us : INT64_MAX;
+}
+
+/* What is in b will do, or all that is in the inbox is in it and it is time. */
+static bool should_end(struct committer *c, const struct batch *b, int64_t ends_us)
+{
+    return b->messages >= BESIDE_MESSAGES || b->bytes >= BESIDE_BYTES ||
+           (clock_boot_us() >= ends_us && !inbox_holds(c->o.inbox, 1));
+}
+
 /* Apply what comes until the batch before it is written. False: nothing came. */
 static bool batch_beside(struct committer *c, struct batch *b, const struct batch *before, bool *stop)
 {
     struct gathered g;
-    int64_t from_us = 0, to_us = 0, beside_us = 0;
-    bool open = false, room = true;
-    while (atomic_load(&c->writing_since_us) != 0 && room && !*stop && !store_settle_due(c->o.store)) {
-        inbox_take(c->o.inbox, &g, IDLE_WAIT_US);
+    int64_t from_us = 0, to_us = 0, beside_us = 0, ends_us = ends_at_us(c, before);
+    bool open = false;
+    while (atomic_load(&c->writing_since_us) != 0 && !*stop && !store_settle_due(c->o.store)) {
+        if (open && should_end(c, b, ends_us)) {
+            from_us = clock_boot_us();
+            batch_end(c, b);
+            to_us = clock_boot_us();
+            beside_us += to_us - from_us;
+            break;
+        }
+        int64_t left_us = open && ends_us != INT64_MAX ? ends_us - clock_boot_us() : IDLE_WAIT_US;
+        inbox_take(c->o.inbox, &g, left_us > 0 ? left_us : 0);
         *stop = g.stop;
         if (g.lead) { /* it would not come to the sockets soon */
             leader_return(c->o.leader);
@@ -436,7 +466,6 @@ static bool batch_beside(struct committer *c, struct batch *b, const struct batc
         batch_apply(c, b, &g.items, g.tick);
         to_us = clock_boot_us();
         beside_us += to_us - from_us;
-        room = b->messages < BESIDE_MESSAGES && b->bytes < BESIDE_BYTES;
     }
     must(c, "commit", store_commit_end(c->o.store));
     if (to_us > before->written_us) { /* the last of it was not beside any more */
@@ -451,7 +480,9 @@ static void commit_row(struct committer *c, struct batch *b, bool *stop)
 {
     struct batch next;
     for (;;) {
-        batch_end(c, b);
+        if (!b->ended) {
+            batch_end(c, b);
+        }
         bool beside = worth_it(c, b);
         if (!(beside ? batch_write(c, b) : batch_commit(c, b))) {
             hand_over(c, b->p);

@@ -8,7 +8,7 @@ import servers
 
 # Totals that are told of one life.
 TOTALS = ("store_gets", "store_seeks", "store_steps", "store_puts", "store_appends", "store_dels", "store_put_bytes", "store_wal_bytes", "store_settle_us",
-          "commit_us", "batch_us", "payload_in_bytes", "payload_in_copied_bytes", "payload_out_bytes", "payload_out_copied_bytes",
+          "commit_us", "commit_beside_us", "batch_us", "payload_in_bytes", "payload_in_copied_bytes", "payload_out_bytes", "payload_out_copied_bytes",
           "messages_in", "messages_out", "bytes_in", "bytes_out")
 # And what follows from them: of a commit, and of a settling. engine_us: of one life, what comes before its commit.
 COUNTS = (*TOTALS, "engine_us", "lives_a_commit", "commit_ms", "engine_ms", "commits_a_settling", "settle_ms", "stored_bytes")
