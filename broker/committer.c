@@ -394,7 +394,7 @@ static void written(void *arg, bool good)
  * more thread to wake for each batch. Who leads is at the sockets, and nothing comes meanwhile. */
 static bool worth_it(struct committer *c, const struct batch *b)
 {
-    return c->crowd > 0 && b->worked_us * BESIDE_SHARE >= c->commit_us && !leader_passed(c->o.leader);
+    return c->crowd > 0 && b->worked_us * BESIDE_SHARE >= c->usual_us && !leader_passed(c->o.leader);
 }
 
 static void note_crowd(struct committer *c, bool came)
