@@ -161,9 +161,9 @@ struct batch {
 /* `first` if there is one (the boot), pressure if it changed. */
 static void batch_begin(struct committer *c, struct batch *b, struct input *first)
 {
+    *b = (struct batch){ .c = c, .p = parcel_get(c->parcels) };
     int64_t begun_us = clock_boot_us();
     atomic_store(&c->busy_since_us, begun_us);
-    *b = (struct batch){ .c = c, .p = parcel_get(c->parcels) };
     bool pressure = look_at_space(c);
     b->t = read_times(c);
     must(c, "begin", store_begin(c->o.store, &b->txn));

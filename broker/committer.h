@@ -2,6 +2,9 @@
  * transaction, commits with full sync, and only then hands over what must be sent. While the disk syncs, the next batch
  * gathers in the inbox: load makes batches larger, and an idle broker answers in one commit.
  *
+ * Under load the store's own thread writes and syncs a batch, and hands over its answers, while this one applies what comes meanwhile in the
+ * next transaction. That ends, and is written, when the one before it is on disk: so no answer leaves before its batch and all before it are.
+ *
  * Nothing goes back: if a step, the end of a batch or the commit fails, the process ends at once with COMMITTER_EXIT
  * and sends nothing. What is on disk is then the truth, and a fresh process reads it; a commit that is tried again
  * after a failed sync can lie. */

@@ -1,5 +1,5 @@
 """Where a life goes: the time between two lives, taken apart as the broker counted it in the life rounds, beside what the disk, LMDB and ZeroMQ alone take
-for as much. Engine, commit and settling follow one another, never two at once, so in what is left of a life there is nothing to do for any of them."""
+for as much. Engine, commit and settling follow one another, but for the engine's work in the next batch while one is written ("beside"), so in what is left of a life there is nothing to do for any of them."""
 import figures
 
 DISK = {kib: f"{name} where it was written before, synced" for kib, name in ((4, "4 KiB"), (256, "256 KiB"), (4096, "4 MiB"))}
@@ -58,7 +58,8 @@ def of_window(result, window, row):
     life, batch = 1e6 / of("per_s"), of_batch(result, window)
     out = {"window": window, "life": life, "engine": of("engine_us"), "commit": of("commit_us"), "settle": of("store_settle_us"),
            "server_cpu": of("server_cpu_us"), "clients_cpu": of("producer_cpu_us") + of("consumer_cpu_us")}
-    out["under_way"] = life - out["engine"] - out["commit"] - out["settle"]
+    out["beside"] = of("commit_beside_us")
+    out["under_way"] = life - out["engine"] - out["commit"] - out["settle"] + out["beside"]
     log_kib = of("store_wal_bytes") * of("lives_a_commit") / 1024
     disk = disk_us(result, log_kib)
     out["commit_disk"] = disk and disk / of("lives_a_commit")
@@ -80,5 +81,6 @@ def sentence(row):
     """Of one window."""
     n = figures.number
     settling = f", settling {n(row['settle'])}" if row["settle"] else ""
-    return (f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{settling}; in the {n(row['under_way'])} us that are left, {row['under_way'] / row['life']:.0%}, "
+    beside = f", {n(row['beside'])} of that while the engine was at the next batch" if row["beside"] else ""
+    return (f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{beside}{settling}; in the {n(row['under_way'])} us that are left, {row['under_way'] / row['life']:.0%}, "
             "there is nothing to do for any of them: messages are under way between threads and processes")

@@ -124,6 +124,7 @@ def cost(result):
 
 def budget(part):
     names = (("a life", "life"), ("the engine", "engine"), ("- LMDB alone, CPU, for as many changes, appended", "engine_lmdb"), ("its commit", "commit"),
+             ("- of that while the engine was at the next batch", "beside"),
              ("- the disk alone, for as many bytes and a sync", "commit_disk"), ("its settling", "settle"), ("- the disk alone, for as many pages side by side", "settle_disk"),
              ("the rest: messages are under way", "under_way"), ("the broker's CPU, all threads", "server_cpu"), ("- ZeroMQ alone, for as many frames", "server_zeromq"),
              ("producer's and agent's CPU", "clients_cpu"))

@@ -93,6 +93,11 @@ class BenchTables(unittest.TestCase):
         told = broker.per_life(before, {**before, "store_commits_total": 10}, 100)
         self.assertEqual((told["commits_a_settling"], told["settle_ms"], told["store_settle_us"]), (None, None, 0))
 
+    def test_what_the_engine_does_while_a_batch_is_written_is_counted_once(self):
+        told = budget.budget({"life": life(ours(10000, commit_beside_us=8))})["rows"][0]
+        self.assertEqual((told["beside"], told["engine"] + told["commit"] + told["settle"] - told["beside"] + told["under_way"]), (8, 100))
+        self.assertIn("the commit 50.0, 8.00 of that while the engine was at the next batch, settling", budget.sentence(told))
+
     def test_the_parts_of_a_life_add_up_to_it(self):
         result = {"life": life(ours(10000)), "limits": LIMITS, "batch": BATCH}
         told = budget.budget(result)["rows"][0]

@@ -8,6 +8,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import msgpack
@@ -348,6 +349,91 @@ class Leading(Process):
             client.request("output_get", run="r", after_unit=0, all_units=True)
             times.append(time.monotonic() - begun)
         self.assertLess(statistics.median(times), 0.03, times)  # it waits there for a message, or 0.1 s
+
+
+class Load(threading.Thread):
+    """A producer that has always ten frames under way, so that some have always come when a commit ends."""
+
+    def __init__(self, client, run):
+        super().__init__()
+        self.client, self.run_id, self.over = client, run, False
+        self.start()
+
+    def run(self):
+        waiting = set()
+        while not self.over:
+            waiting -= self.client.replies.keys()
+            self.client.replies.clear()
+            waiting |= {self.client.send("put", run_id=self.run_id, rows=[["load"]] * 100) for _ in range(10 - len(waiting))}
+            self.client.pump(0.01)
+
+    def stop(self):
+        self.over = True
+        self.join()
+
+
+class Beside(Process):
+    """Batches that are applied while the one before them is synced."""
+
+    def setUp(self):
+        super().setUp()
+        self.held, self.fails = self.world.path("held"), self.world.path("fails")
+        self.broker = self.world.broker(start=False)
+        self.broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": self.held, "FAIL_SYNC": self.fails}
+        self.broker.start()
+        self.one, self.run = self.start_run(self.broker)
+
+    def pass_by(self, seconds):
+        """What was sent is with the broker, whose sockets do not wait for the disk."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.one.request("info_get")
+
+    def hold_up(self):
+        """A sync under load, and thirty puts that come meanwhile: their ids."""
+        load = Load(self.client(self.broker), self.run)
+        self.addCleanup(load.stop)
+        self.pass_by(0.3)
+        open(self.held, "w").close()
+        self.pass_by(0.1)
+        meanwhile = [self.one.send("put", run_id=self.run, rows=[["meanwhile"]]) for _ in range(30)]
+        self.pass_by(0.1)
+        load.stop()
+        return meanwhile
+
+    def answered(self, ids):
+        self.one.pump(0.1)
+        return [i for i in ids if i in self.one.replies]
+
+    def test_what_comes_while_a_batch_is_synced_is_applied_together_and_answered_after_the_sync(self):
+        def applied():
+            beside = self.one.request("stats_get")["figures"]["commit_beside_us_total"]
+            meanwhile = self.hold_up()
+            self.assertEqual(self.answered(meanwhile), [])
+            os.unlink(self.held)
+            self.assertEqual({self.one.reply(i)[0] for i in meanwhile}, {"put_done"})
+            after = self.one.request("stats_get")["figures"]
+            self.assertGreaterEqual(after["batch_messages_max"], len(meanwhile))
+            return after["commit_beside_us_total"] > beside
+        self.world.wait(applied, 60, "a batch that was applied while another was synced")
+
+    def test_a_sync_that_fails_answers_neither_its_batch_nor_what_was_applied_meanwhile(self):
+        meanwhile = self.hold_up()
+        open(self.fails, "w").close()
+        os.unlink(self.held)
+        self.assertEqual(self.broker.wait_end(), 70)
+        self.assertEqual(self.answered(meanwhile), [])
+        os.unlink(self.fails)
+        self.broker.start()
+        self.assertNotIn("meanwhile", self.units(self.client(self.broker)))
+
+    def test_a_stop_waits_for_the_batch_that_is_synced_and_answers_what_came_meanwhile(self):
+        meanwhile = self.hold_up()
+        self.broker.signal(signal.SIGTERM)
+        self.assertEqual(self.answered(meanwhile), [])
+        os.unlink(self.held)
+        self.assertEqual(self.broker.wait_end(), 0)
+        self.assertEqual({self.one.reply(i)[0] for i in meanwhile}, {"put_done"})
 
 
 class BadPeers(Process):
