@@ -33,7 +33,6 @@
 #define BESIDE_MESSAGES 1024 /* no more is taken into such a batch: it is to fit the log */
 #define BESIDE_BYTES (256u << 10)
 #define SAME_TIME_US 10000
-#define QUICK_US 2000 /* a disk that usually takes no longer: see ends_at_us() */
 #define USUAL_OF 8
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
@@ -49,7 +48,7 @@ struct committer {
     uint64_t room_bytes, told_room;
     uint64_t last_event;
     int64_t engine_us, commit_us; /* of the last batch */
-    int64_t end_us, usual_us;     /* engine_batch_end of the last batch; a commit, as the last few were */
+    int64_t usual_us;             /* a commit, as the last few were */
     unsigned trust, mistrusted;   /* see gather() */
     unsigned crowd;               /* see worth_it() */
     atomic_int_fast64_t next_due_us, busy_since_us, writing_since_us;
@@ -153,7 +152,6 @@ struct batch {
     struct times t;
     uint32_t messages;
     uint64_t bytes;
-    bool ended;                    /* nothing more is taken into it */
     int64_t worked_us;             /* the engine's time in it, without what it waited for */
     int64_t sealed_us, written_us; /* when it was handed over to be written, and when it was on disk */
 };
@@ -215,9 +213,7 @@ static void batch_end(struct committer *c, struct batch *b)
     }
     /* A sweep goes on batch by batch, with whatever has come in meanwhile between its chunks. */
     atomic_store(&c->next_due_us, engine_backlog(c->o.engine) ? b->t.elapsed_us : engine_next_due_us(c->o.engine));
-    b->ended = true;
-    c->end_us = clock_boot_us() - begun_us;
-    b->worked_us += c->end_us;
+    b->worked_us += clock_boot_us() - begun_us;
 }
 
 /* It is on disk. */
@@ -418,36 +414,14 @@ static bool batch_write(struct committer *c, struct batch *b)
     return writing;
 }
 
-/* When the batch beside it should end, to be ready when the one before is on disk. On a slow disk that is not known so well, and what comes until then had better be
- * in it: it ends when the other is on disk. */
-static int64_t ends_at_us(const struct committer *c, const struct batch *before)
-{
-    return c->usual_us <= QUICK_US ? before->sealed_us + c->usual_us - c->end_us : INT64_MAX;
-}
-
-/* What is in b will do, or all that is in the inbox is in it and it is time. */
-static bool should_end(struct committer *c, const struct batch *b, int64_t ends_us)
-{
-    return b->messages >= BESIDE_MESSAGES || b->bytes >= BESIDE_BYTES ||
-           (clock_boot_us() >= ends_us && !inbox_holds(c->o.inbox, 1));
-}
-
 /* Apply what comes until the batch before it is written. False: nothing came. */
 static bool batch_beside(struct committer *c, struct batch *b, const struct batch *before, bool *stop)
 {
     struct gathered g;
-    int64_t from_us = 0, to_us = 0, beside_us = 0, ends_us = ends_at_us(c, before);
-    bool open = false;
-    while (atomic_load(&c->writing_since_us) != 0 && !*stop && !store_settle_due(c->o.store)) {
-        if (open && should_end(c, b, ends_us)) {
-            from_us = clock_boot_us();
-            batch_end(c, b);
-            to_us = clock_boot_us();
-            beside_us += to_us - from_us;
-            break;
-        }
-        int64_t left_us = open && ends_us != INT64_MAX ? ends_us - clock_boot_us() : IDLE_WAIT_US;
-        inbox_take(c->o.inbox, &g, left_us > 0 ? left_us : 0);
+    int64_t from_us = 0, to_us = 0, beside_us = 0;
+    bool open = false, room = true;
+    while (atomic_load(&c->writing_since_us) != 0 && room && !*stop && !store_settle_due(c->o.store)) {
+        inbox_take(c->o.inbox, &g, IDLE_WAIT_US);
         *stop = g.stop;
         if (g.lead) { /* it would not come to the sockets soon */
             leader_return(c->o.leader);
@@ -466,6 +440,7 @@ static bool batch_beside(struct committer *c, struct batch *b, const struct batc
         batch_apply(c, b, &g.items, g.tick);
         to_us = clock_boot_us();
         beside_us += to_us - from_us;
+        room = b->messages < BESIDE_MESSAGES && b->bytes < BESIDE_BYTES;
     }
     must(c, "commit", store_commit_end(c->o.store));
     if (to_us > before->written_us) { /* the last of it was not beside any more */
@@ -480,9 +455,7 @@ static void commit_row(struct committer *c, struct batch *b, bool *stop)
 {
     struct batch next;
     for (;;) {
-        if (!b->ended) {
-            batch_end(c, b);
-        }
+        batch_end(c, b);
         bool beside = worth_it(c, b);
         if (!(beside ? batch_write(c, b) : batch_commit(c, b))) {
             hand_over(c, b->p);
