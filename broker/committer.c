@@ -27,13 +27,12 @@
 #define LIGHT_ENOUGH 16 /* so many more that came alone ... */
 #define LIGHT_MOST 32
 #define LIGHT_EARLY 4 /* ... than those that did not, each of which counts so much */
-/* A batch is applied while the one before it is written, if that was some part of the time that writing takes, and something had come by then. */
-#define BESIDE_SHARE 2
+/* A batch is applied while the one before it is written, if that was work enough to wake another thread for, and something has lately come by then. */
+#define BESIDE_WORK_US 100
 #define BESIDE_CROWD_MAX 8
 #define BESIDE_MESSAGES 1024 /* no more is taken into such a batch: it is to fit the log */
 #define BESIDE_BYTES (256u << 10)
 #define SAME_TIME_US 10000
-#define USUAL_OF 8
 #define READER_CHECK_US (30 * 1000000ll)
 #define SLOW_COMMIT_US (2 * 1000000ll) /* worth a line in the log */
 #define ROOM_STEP_BYTES (1ull << 20)   /* the engine hears of changes of this size while the store is full */
@@ -48,7 +47,6 @@ struct committer {
     uint64_t room_bytes, told_room;
     uint64_t last_event;
     int64_t engine_us, commit_us; /* of the last batch */
-    int64_t usual_us;             /* a commit, as the last few were */
     unsigned trust, mistrusted;   /* see gather() */
     unsigned crowd;               /* see worth_it() */
     atomic_int_fast64_t next_due_us, busy_since_us, writing_since_us;
@@ -221,7 +219,6 @@ static void batch_done(struct committer *c, const struct batch *b, int64_t besid
 {
     c->engine_us = b->worked_us;
     c->commit_us = b->written_us - b->sealed_us;
-    c->usual_us += (c->commit_us - c->usual_us) / USUAL_OF;
     pthread_mutex_lock(&c->lock);
     histogram_add(&c->figures.batch_items, b->messages);
     histogram_add(&c->figures.batch_us, (uint64_t)(c->engine_us + c->commit_us));
@@ -386,11 +383,11 @@ static void written(void *arg, bool good)
     inbox_written(c->o.inbox);
 }
 
-/* Another thread writes the batch, and this one goes on with what comes meanwhile. That pays where things do come meanwhile, and are work; else it is one
- * more thread to wake for each batch. Who leads is at the sockets, and nothing comes meanwhile. */
+/* Another thread writes the batch, and this one goes on with what comes meanwhile. That pays where things do come meanwhile, and are many times the work of waking a thread. Who
+ * leads is at the sockets, and nothing comes meanwhile. */
 static bool worth_it(struct committer *c, const struct batch *b)
 {
-    return c->crowd > 0 && b->worked_us * BESIDE_SHARE >= c->usual_us && !leader_passed(c->o.leader);
+    return c->crowd > 0 && b->worked_us >= BESIDE_WORK_US && !leader_passed(c->o.leader);
 }
 
 static void note_crowd(struct committer *c, bool came)

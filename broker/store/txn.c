@@ -379,8 +379,11 @@ enum store_rc store_commit_begin(struct store_txn **tp, void (*written)(void *ar
     t->open = false;
     if (writer_wait(s) != 0 || atomic_load(&s->failed))
         return STORE_IO;
-    struct writer_job job = { .batch = wal_seal(&s->wal, mdb_txn_id(t->mt)), .written = written, .written_arg = arg,
-                              .syncing = s->faults.syncing, .syncing_arg = s->faults.syncing_arg };
+    struct writer_job job = { .batch = wal_seal(&s->wal, mdb_txn_id(t->mt)),
+                              .written = written,
+                              .written_arg = arg,
+                              .syncing = s->faults.syncing,
+                              .syncing_arg = s->faults.syncing_arg };
     job.fault = strikes(&s->faults.fail_sync_after) ? EIO : 0;
     s->counters.wal_bytes += job.batch.n;
     settle_note(s); /* before it is on disk: whoever reads from now on waits for it, and sees what he was told of it */

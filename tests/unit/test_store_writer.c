@@ -15,7 +15,8 @@ static void at_sync(void *arg)
 {
     struct held *h = arg;
     int n = atomic_load(&h->syncs);
-    if (n < 4) h->told_at_sync[n] = atomic_load(&h->told);
+    if (n < 4)
+        h->told_at_sync[n] = atomic_load(&h->told);
     atomic_fetch_add(&h->syncs, 1);
     while (atomic_load(&h->hold))
         sched_yield();
