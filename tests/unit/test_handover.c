@@ -76,6 +76,19 @@ static void a_tick_is_taken_once_and_can_be_taken_back(void **state)
     inbox_free(&b);
 }
 
+static void who_takes_hears_once_that_a_batch_was_written(void **state)
+{
+    (void)state;
+    struct inbox *b = inbox_new();
+    struct gathered g;
+    inbox_written(b);
+    assert_false(inbox_holds(b, 1)); /* it is nothing to do */
+    assert_true(inbox_take(b, &g, -1));
+    assert_true(g.written && !g.stop && !g.tick && !g.items.first);
+    assert_false(inbox_take(b, &g, 1000));
+    inbox_free(&b);
+}
+
 static void what_a_parcel_held_is_gone_when_it_is_used_again(void **state)
 {
     (void)state;
@@ -151,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_takes_takes_all_in_order),
         cmocka_unit_test(a_tick_is_taken_once_and_can_be_taken_back),
+        cmocka_unit_test(who_takes_hears_once_that_a_batch_was_written),
         cmocka_unit_test(what_a_parcel_held_is_gone_when_it_is_used_again),
         cmocka_unit_test(nothing_is_lost_between_threads_and_no_wake_up_is_missed),
     };
