@@ -56,7 +56,7 @@ robots:
   - id: echo
     runner: coprocess
     command: [{robot}]
-    capacity: 4
+    capacity: {capacity}
 """
 ROBOT = """#!/usr/bin/python3 -IS
 import json, sys
@@ -164,6 +164,10 @@ class Screen:
         self.waiting = (self.last_id, verb, fields)
         self.socket.send(json.dumps({"id": self.last_id, "verb": verb, "worker": self.worker, **fields}).encode())
 
+    def idle(self):
+        """In the middle of nothing."""
+        return self.waiting is None or self.waiting[1] in ("sign_in", "next")
+
     def hear(self):
         """Take what came and do the next thing."""
         while self.socket.poll(0):
@@ -213,8 +217,11 @@ class Screen:
 
 
 class AgentScene:
-    def __init__(self, place, seed, screen=Screen, units=AGENT_UNITS):
-        self.history, self.lost_drafts, self.on_tell = [], [], None
+    """one_by_one: the robot does its tasks one after the other, then the people theirs, in turn: the agent makes the same calls each time (as far as its threads and
+    clocks let it)."""
+
+    def __init__(self, place, seed, screen=Screen, units=AGENT_UNITS, one_by_one=False):
+        self.history, self.lost_drafts, self.on_tell, self.one_by_one = [], [], None, one_by_one
         self.broker = Broker(place)
         if not self.broker.start():
             raise AssertionError(f"the broker does not start\n{place.log()}")
@@ -230,7 +237,8 @@ class AgentScene:
             self.tell({"op": "put_ok", "key": crew.key_of(text), "unit": first + i})
         self.client.request("run_set", run=crew.RUN, action=0)
         local = "ipc://" + place.path("local")
-        hub = HUB.format(agents=self.broker.endpoints["agents"], data=data_of(place, "agent"), local=local, robot=place.write("robot.py", ROBOT, 0o755))
+        hub = HUB.format(agents=self.broker.endpoints["agents"], data=data_of(place, "agent"), local=local, robot=place.write("robot.py", ROBOT, 0o755),
+                         capacity=1 if one_by_one else 4)
         self.agent = Child(place, "agent", [harness.program("sunline-agent"), "--config", place.write("hub.yml", hub)])
         self.screens = [screen(local, w, self.tell) for w in ("ann", "ben")]
 
@@ -239,11 +247,26 @@ class AgentScene:
             self.on_tell(record)
         (self.lost_drafts if record["op"] == "lost_draft" else self.history).append(record)
 
+    def wait_for_robot(self, deadline):
+        """Until it did all that it has to do. False: the agent is gone."""
+        while not all("first" in row["results"] for row in crew.run_rows(self.client.request)):
+            time.sleep(0.02)
+            if not self.agent.running():
+                return False
+            if time.monotonic() > deadline:
+                raise wire.Timeout("the robot does not come to an end")
+        return True
+
+    def whose_turn(self):
+        return [s for s in self.screens if not self.one_by_one or all(other is s or other.idle() for other in self.screens)]
+
     def play(self, timeout_s=180):
         """True: the run is done. False: the agent is gone."""
+        deadline = time.monotonic() + timeout_s
+        if self.one_by_one and not self.wait_for_robot(deadline):
+            return False
         for screen in self.screens:
             screen.meet()
-        deadline = time.monotonic() + timeout_s
         asked = None
         while True:
             if asked is None:
@@ -263,7 +286,8 @@ class AgentScene:
                 if not self.agent.running():
                     return False
             for screen in self.screens:
-                screen.hear()
+                if screen in self.whose_turn():
+                    screen.hear()
             if time.monotonic() > deadline:
                 raise wire.Timeout(f"the run is not done after {timeout_s} s: {row}")
 
@@ -274,7 +298,7 @@ class AgentScene:
 
 
 def agent_undisturbed(place, seed, tape):
-    scene = AgentScene(place, seed)
+    scene = AgentScene(place, seed, one_by_one=True)
     scene.agent.start(record=tape)
     if not scene.play():
         raise AssertionError(f"the agent ended\n{place.log()}")
@@ -286,7 +310,7 @@ def agent_undisturbed(place, seed, tape):
 def agent_point(n, mode, seed):
     bad = []
     with Place() as place:
-        scene = AgentScene(place, seed)
+        scene = AgentScene(place, seed, one_by_one=True)
         scene.agent.start(at=n, mode=mode)
         if scene.play():
             scene.agent.stop()

@@ -58,7 +58,7 @@ class RealHub:
     def begin(self, endpoints):
         """The line is applied by whoever holds a link; the rest goes through these endpoints."""
         hub = HUB.format(agents=endpoints["agents"], data=data_of(self.place, "agent"), local=self.local,
-                               robot=self.place.write("robot.py", crash.ROBOT, 0o755))
+                               robot=self.place.write("robot.py", crash.ROBOT, 0o755), capacity=4)
         self.agent = Child(self.place, "agent", [harness.program("sunline-agent"), "--config", self.place.write("hub.yml", hub)])
         self.producer = Child(self.place, "producer", [harness.program("sunline"), "--broker", endpoints["clients"], "--timeout", "30", "run", "start", "real",
                                                        "--name", RUN, "--input", self.csv])
