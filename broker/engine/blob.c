@@ -92,16 +92,20 @@ static enum store_rc find(struct store_cursor *c, const uint8_t *prefix, size_t 
     return number >= out->first + out->n ? STORE_NOT_FOUND : STORE_OK;
 }
 
-/* From the first piece, where the cursor stands, to the last. */
+/* From the first piece, where the cursor stands, to the last: one behind the other, or one is not there. */
 static enum store_rc each_piece(struct store_cursor *c, const struct blob *b, size_t here,
                                 void (*piece)(void *, const void *, size_t), void *arg)
 {
     enum store_rc rc = STORE_OK;
-    size_t got = here;
+    size_t got = here, kn = c->key.n;
+    uint8_t k[PREFIX_MAX + 10];
+    memcpy(k, c->key.p, kn);
     piece(arg, b->body, here);
-    while (rc == STORE_OK && got < b->bytes) {
+    for (uint16_t no = 1; rc == STORE_OK && got < b->bytes; no++) {
+        k[kn - 2] = (uint8_t)(no >> 8);
+        k[kn - 1] = (uint8_t)no;
         rc = store_next(c);
-        if (rc == STORE_OK && c->val.n > b->bytes - got)
+        if (rc == STORE_OK && (c->key.n != kn || memcmp(c->key.p, k, kn) != 0 || c->val.n > b->bytes - got))
             rc = STORE_CORRUPT;
         if (rc == STORE_OK) {
             piece(arg, c->val.p, c->val.n);

@@ -310,12 +310,14 @@ static void meta_write(struct engine *e)
     rec_u32(&r, e->meta.hub);
     rec_u32(&r, e->meta.worker);
     rec_u32(&r, e->meta.station);
-    assert(r.n == META_ASSIGNMENT_AT);
+    assert(r.n == META_ASSIGNMENT_AT && META_STATION_AT == META_ASSIGNMENT_AT - 4);
     rec_u64(&r, e->meta.assignment);
     rec_u64(&r, e->meta.result);
+    assert(r.n == META_EVENT_AT);
     rec_u64(&r, e->meta.event);
     rec_u64(&r, e->meta.delay);
     rec_u64(&r, e->meta.job);
+    assert(r.n == META_OLDEST_EVENT_AT);
     rec_u64(&r, e->meta.oldest_event);
     rec_i64(&r, e->meta.elapsed_us);
     assert(r.n == META_WALL_AT);

@@ -24,6 +24,7 @@ void reader_free(struct reader **pr)
     free(r->line);
     free(r->name);
     rd_streams_free(r);
+    rd_queues_free(r);
     slp_buf_free(&r->b);
     slp_buf_free(&r->b2);
     slp_buf_free(&r->scratch[0]);
@@ -60,7 +61,7 @@ uint32_t rd_name(struct reader *r, enum name_kind kind, struct slp_bytes n)
 }
 
 /* Where in a kind's record the name lies: they all begin with it, but for a few fields. */
-static bool name_read(struct reader *r, enum name_kind kind, uint32_t id, struct reader_name *out)
+bool rd_name_read(struct reader *r, enum name_kind kind, uint32_t id, struct reader_name *out)
 {
     uint8_t k[10] = { 0 };
     struct store_val v;
@@ -100,16 +101,13 @@ struct slp_bytes rd_name_of(struct reader *r, enum name_kind kind, uint32_t id)
     }
     struct reader_name *n = &r->name[(id * 4 + (uint32_t)kind) % NAMES_KEPT];
     if (n->kind != kind || n->id != id)
-        if (!id || !name_read(r, kind, id, n))
+        if (!id || !rd_name_read(r, kind, id, n))
             return (struct slp_bytes){ "", 0 };
     return (struct slp_bytes){ n->s, n->n };
 }
 
-const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
+struct ld_line *rd_line_read(struct reader *r, uint32_t line, uint32_t version)
 {
-    for (uint32_t i = 0; i < r->lines; i++)
-        if (r->line[i].line == line && r->line[i].version == version)
-            return r->line[i].def;
     struct slp_buf def = { 0 };
     struct store_val v;
     for (uint32_t piece = 0;; piece++) {
@@ -123,21 +121,30 @@ const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
     bool damaged = def.n == 0 && !def.failed;
     struct ld_line *l = damaged || def.failed || r->rc ? NULL : ld_compile_again(def.p, def.n, &damaged);
     slp_buf_free(&def);
+    if (!l)
+        rd_walked(r, damaged ? STORE_CORRUPT : STORE_NO_MEMORY);
+    return l;
+}
+
+const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version)
+{
+    for (uint32_t i = 0; i < r->lines; i++)
+        if (r->line[i].line == line && r->line[i].version == version)
+            return r->line[i].def;
+    struct ld_line *l = rd_line_read(r, line, version);
     if (l && r->lines == r->line_cap) {
         uint32_t cap = r->line_cap ? r->line_cap * 2 : 16;
         struct reader_line *w = realloc(r->line, cap * sizeof *w);
         if (!w) {
             ld_free(&l);
+            rd_walked(r, STORE_NO_MEMORY);
         } else {
             r->line = w;
             r->line_cap = cap;
         }
     }
-    if (!l) {
-        rd_walked(r, damaged ? STORE_CORRUPT : STORE_NO_MEMORY);
-        return NULL;
-    }
-    r->line[r->lines++] = (struct reader_line){ line, version, l };
+    if (l)
+        r->line[r->lines++] = (struct reader_line){ line, version, l };
     return l;
 }
 
@@ -242,10 +249,15 @@ static struct rd_list rd_list_on(const char *p, size_t n)
     return (struct rd_list){ slr_on(p, n), 0 };
 }
 
+enum store_rc rd_input(struct reader *r, uint32_t run, uint64_t unit, struct blob *b)
+{
+    return find_near(r, &r->unit, TABLE_UNIT, run, unit, &r->scratch[0], b);
+}
+
 bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct rd_list *out)
 {
     struct blob b;
-    enum store_rc rc = find_near(r, &r->unit, TABLE_UNIT, run->id, unit, &r->scratch[0], &b);
+    enum store_rc rc = rd_input(r, run->id, unit, &b);
     if (rc) {
         r->rc = rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc;
         return false;
@@ -403,6 +415,7 @@ int reader_answer(struct reader *r, const struct slp_msg *m, int64_t elapsed_us,
     if (r->rc)
         return -1;
     r->elapsed_us = elapsed_us;
+    r->requests++;
     r->group.val.p = NULL; /* what was borrowed from the last transaction */
     r->unit.b.n = 0;
     for (uint32_t i = 0; i < SL_LINE_STATIONS_MAX; i++)

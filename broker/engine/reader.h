@@ -26,6 +26,9 @@ struct reader {
     struct slp_buf b, b2, scratch[2], outcome;
     struct reader_near unit, result[SL_LINE_STATIONS_MAX]; /* the last one of a run's units; of each station's results */
     struct { uint32_t run; uint64_t no; struct store_val val; } group; /* the last one of units' states; val.p NULL: none */
+    struct rd_queues *queues; /* reader_queues.c: kept from one portion of a check to the next */
+    uint64_t requests;        /* answered so far: each in a transaction of its own */
+    struct rd_walk { uint8_t tb, at[STORE_KEY_BYTES_MAX + 1]; size_t at_n; uint64_t commit, records; } walk; /* reader_check.c: where it came to */
     struct stream *stream; /* reader_events.c: kept from one publication to the next */
     int64_t result_done_wall_us; /* of the result read last */
     uint64_t result_assignment;  /* what it came from; of an outcome: what it follows */
@@ -48,10 +51,14 @@ struct slp_bytes rd_name_of(struct reader *r, enum name_kind k, uint32_t id);   
 bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run);
 bool rd_station(struct reader *r, uint32_t id, uint32_t *line, uint32_t *version, uint16_t *idx);
 const struct ld_line *rd_line(struct reader *r, uint32_t line, uint32_t version);
+/* The two as the store has them now, whatever is cached: a line to be freed, or NULL with rc set; a name, or false. */
+struct ld_line *rd_line_read(struct reader *r, uint32_t line, uint32_t version);
+bool rd_name_read(struct reader *r, enum name_kind kind, uint32_t id, struct reader_name *out);
 /* The state of a unit, copied into buf; NULL: none. */
 uint8_t *rd_unit(struct reader *r, const struct rd_run *run, uint64_t unit, uint8_t buf[STATE_GROUP_BYTES_MAX]);
 struct rd_list { struct slr rest; uint32_t at; }; /* packed values from number `at` on; {0}: none */
 bool rd_values(struct reader *r, const struct rd_run *run, uint64_t unit, struct rd_list *v);
+enum store_rc rd_input(struct reader *r, uint32_t run, uint64_t unit, struct blob *b); /* the segment with its input values */
 bool rd_result(struct reader *r, uint16_t station, uint64_t result, struct rd_list *v); /* station: its place in the line */
 /* Append value i, nil if there is none. In ascending order: it goes through the list once. */
 void rd_element(struct slp_buf *b, struct rd_list *l, uint32_t i);
@@ -84,4 +91,7 @@ int rd_snapshot(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 int rd_check(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 /* Whether all that this record refers to is there: text becomes "" or what it refers to in vain. Returns how many other records were looked at. */
 uint32_t rd_refs(struct reader *r, enum store_table tb, struct store_val key, struct store_val v, char *text, size_t size);
+/* reader_queues.c: is this task, whose state is READY, WAITING or DEAD, in the table that its state says? *looked grows by the records that were read for it. */
+bool rd_queued(struct reader *r, uint32_t run, uint32_t station, uint64_t unit, enum task_state state, uint32_t *looked);
+void rd_queues_free(struct reader *r);
 #endif

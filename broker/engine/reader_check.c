@@ -1,5 +1,6 @@
-/* CHECK_GET: looks after the store while it works, a bounded piece a request. Records: every envelope's checksum, and whether what it refers to is there
- * (reader_refs.c), in the order of tables and keys.
+/* CHECK_GET: looks after the store while it works, a bounded piece a request. Records: every envelope's checksum, and whether what it refers to and implies is
+ * there (reader_refs.c), in the order of tables and keys. Pages have no checksum: that the keys go on in order tells of one that is not where it belongs, and
+ * so does their number, if no commit comes between. From a page that is not there the check goes on at the next table.
  * Recount: the states of a run's units, counted, beside the counters that are kept; a run of many units comes in several pieces, which belong
  * together as long as the run's last event is the same. */
 #include <stdio.h>
@@ -16,17 +17,26 @@
 
 /* ---- records ---- */
 
-/* vain: what it refers to and is not there; "": its checksum is wrong. */
-static void damage_add(struct slp_buf *b, enum store_table tb, const struct store_val *key, const char *vain,
-                       uint32_t *n)
+/* said: what is wrong, in words that follow what the record is; "": its checksum. */
+static void damage_add(struct slp_buf *b, enum store_table tb, const struct store_val *key, const char *said,
+                       const char *vain, uint32_t *n)
 {
     char text[SL_TEXT_BYTES_MAX + 1], what[256], hex[2 * 40 + 1] = "";
     const uint8_t *k = key->p;
     engine_describe_key(tb, key->p, key->n, what, sizeof what);
     for (size_t i = 0; i < key->n && i < 40; i++)
         snprintf(hex + 2 * i, 3, "%02x", k[i]);
-    snprintf(text, sizeof text, "%s %s: %s%s%s", store_table_name(tb), hex, what, *vain ? " refers to " : "", vain);
+    snprintf(text, sizeof text, "%s %s: %s%s%s", store_table_name(tb), hex, what, said, vain);
     slp_pack_str(b, text, sl_utf8_cut(text, strlen(text))); /* a damaged key may hold anything */
+    (*n)++;
+}
+
+static void table_damaged(struct slp_buf *b, enum store_table tb, uint32_t *n)
+{
+    char text[100];
+    int len =
+        snprintf(text, sizeof text, "%s: records are missing, or too many, or cannot be walked", store_table_name(tb));
+    slp_pack_str(b, text, (size_t)len);
     (*n)++;
 }
 
@@ -36,40 +46,79 @@ static uint32_t piece_max(const struct slp_msg *m, uint32_t most)
     return wanted && wanted < most ? (uint32_t)wanted : most;
 }
 
-/* True: the table is at its end. */
+/* How many records of the table were walked before this one, if it is known: none, or those of the portions before, if none was left out and no commit came between. */
+static bool walked_before(struct reader *r, enum store_table tb, const uint8_t *at, size_t at_n, uint64_t commit,
+                          uint64_t *records)
+{
+    const struct rd_walk *w = &r->walk;
+    *records = at_n ? w->records : 0;
+    return !at_n || (w->tb == tb && w->commit == commit && w->at_n == at_n && !memcmp(w->at, at, at_n));
+}
+
+/* Does a key come where `at` was to be, or behind it? */
+static bool goes_on(const struct store_val *key, const uint8_t *at, size_t at_n)
+{
+    size_t n = key->n < at_n ? key->n : at_n;
+    int order = n ? memcmp(key->p, at, n) : 0;
+    return order > 0 || (order == 0 && key->n >= at_n);
+}
+
+/* True: the table is at its end, or cannot be walked any further. */
 static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, uint32_t records_max,
                         struct slp_check *a)
 {
     struct store_cursor c;
     uint32_t damaged = a->damage.count, looked = 0;
-    bool full = false;
+    bool full = false, lost = false;
+    uint64_t entries, commit, records;
     char vain[200];
-    enum store_rc rc = store_cursor_open(r->t, tb, &c);
-    for (rc = rc ? rc : store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
-         rc = store_next(&c)) {
+    enum store_rc rc = store_count(r->t, tb, &entries, &commit);
+    bool counted = walked_before(r, tb, at, *at_n, commit, &records) && rc == STORE_OK;
+    rc = rc ? rc : store_cursor_open(r->t, tb, &c);
+    if (rc) { /* nothing to close */
+        if (rc == STORE_CORRUPT)
+            table_damaged(&r->b, tb, &a->damage.count);
+        else
+            rd_walked(r, rc);
+        return true;
+    }
+    for (rc = store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n); rc = store_next(&c)) {
         if (a->records == records_max || damaged == DAMAGE_MAX || looked > LOOKS_MAX) {
             full = true;
             break;
         }
+        if (!goes_on(&c.key, at, *at_n)) { /* it could go round for ever */
+            damage_add(&r->b, tb, &c.key, " is out of order", "", &damaged);
+            lost = true;
+            break;
+        }
         if (rc == STORE_CORRUPT)
-            damage_add(&r->b, tb, &c.key, "", &damaged);
+            damage_add(&r->b, tb, &c.key, "", "", &damaged);
         else
             looked += rd_refs(r, tb, c.key, c.val, vain, sizeof vain);
         if (rc == STORE_OK && *vain)
-            damage_add(&r->b, tb, &c.key, vain, &damaged);
+            damage_add(&r->b, tb, &c.key, " refers to ", vain, &damaged);
         if (r->rc)
             break;
         a->records++;
-        if (c.key.n > NEXT_BYTES_MAX -
-                          2) /* not one of ours: damage that the checksum has told of; go on from the one before it */
-            continue;
-        memcpy(at, c.key.p, c.key.n);
-        at[c.key.n] = 0;
-        *at_n = c.key.n + 1;
+        records++;
+        if (c.key.n <= NEXT_BYTES_MAX - 2) { /* else not one of ours, as its checksum has told: go on from the one before it */
+            memcpy(at, c.key.p, c.key.n);
+            at[c.key.n] = 0;
+            *at_n = c.key.n + 1;
+        }
+        if (store_broken(r->t)) { /* what this one refers to led to a page that is not there: the next portion goes on */
+            full = true;
+            break;
+        }
     }
-    if (!full && !r->rc && rc != STORE_OK && rc != STORE_NOT_FOUND)
-        r->rc = rc == STORE_CORRUPT ? STORE_IO : rc;
+    if (!full && !lost && !r->rc && (rc == STORE_CORRUPT || (rc == STORE_NOT_FOUND && counted && records != entries)))
+        table_damaged(&r->b, tb, &damaged);
+    else if (!full && !lost && rc != STORE_OK && rc != STORE_CORRUPT)
+        rd_walked(r, rc);
     store_cursor_close(&c);
+    r->walk = (struct rd_walk){ .tb = (uint8_t)tb, .at_n = *at_n, .commit = counted ? commit : 0, .records = records };
+    memcpy(r->walk.at, at, *at_n);
     a->damage.count = damaged;
     return !full;
 }
@@ -84,9 +133,13 @@ static int check_records(struct reader *r, const struct slp_msg *m, struct slp_b
            table_check(r, (enum store_table)tb, next + 1, &at_n, piece_max(m, RECORDS_MAX), a)) {
         tb++;
         at_n = 0;
+        if (store_broken(r->t)) /* the next table in another transaction */
+            break;
     }
     if (r->rc)
         return -1;
+    if (tb == STORE_TABLE_COUNT)
+        rd_queues_free(r);
     if (tb < STORE_TABLE_COUNT) {
         next[0] = (uint8_t)tb;
         a->next = (struct slp_bytes){ (const char *)next, (uint32_t)at_n + 1 };
@@ -251,6 +304,8 @@ int rd_check(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     if (q->after.n)
         memcpy(next, q->after.p, q->after.n);
     rd_oldest_event(r, &a.seq);
+    if (r->rc == STORE_CORRUPT && !q->recount) /* named where it lies */
+        r->rc = STORE_OK;
     slp_buf_clear(&r->b);
     size_t at_n = q->after.n ? q->after.n - 1 : 0;
     return q->recount ? recount(r, m, out, next, at_n, &a) : check_records(r, m, out, next, at_n, &a);

@@ -38,13 +38,10 @@ uint64_t rd_oldest_event(struct reader *r, uint64_t *last)
 {
     struct store_val v;
     *last = 0;
-    if (!rd_get(r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v))
+    if (!rd_get(r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) || v.n < META_OLDEST_EVENT_AT + 8)
         return 1;
-    struct rdr rd = rdr_on(v.p, v.n);
-    rdr_bytes(&rd, 5 * 4 + 2 * 8);
-    *last = rdr_u64(&rd);
-    rdr_bytes(&rd, 2 * 8);
-    return rdr_u64(&rd);
+    *last = get_u64((const uint8_t *)v.p + META_EVENT_AT);
+    return get_u64((const uint8_t *)v.p + META_OLDEST_EVENT_AT);
 }
 
 /* "all", "line/NAME", "run/NAME", "hub/NAME" */

@@ -1,5 +1,9 @@
-/* Does what a record refers to exist? Each table's references, as records.h names them; a check of the store asks for every record. What a run that is being
- * deleted refers to goes piece by piece, and queues may name units that have gone on (their state decides): neither is damage. */
+/* Does what a record refers to exist? Each table's references, as records.h names them; a check of the store asks for every record. And does what it implies? The
+ * state of a unit asks for its input values, for the entry of each of its tasks that is ready, waits or is dead in READY, DELAY or DEAD, and for the reason why it
+ * was dropped or sent back in HISTORY; an assignment for its LIVE entry and for its reason; a run for its stations' counters, its name and all groups of
+ * its units; an event for the next one, up to the newest.
+ *
+ * What a run that is being deleted refers to goes piece by piece, and queues may name units that have gone on (their state decides): neither is damage. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,18 +120,23 @@ static void unit_there(struct refs *f, uint64_t first, uint64_t count)
               f->run.id, f->run.units);
 }
 
-/* of_run: it must be one of its line's version. */
-static void station_there(struct refs *f, uint32_t id, bool of_run)
+/* of_run: it must be one of its line's version. Returns its place there, -1 if it has none. */
+static int station_there(struct refs *f, uint32_t id, bool of_run)
 {
     uint32_t line, version;
     uint16_t idx;
     f->looked++;
     if (!rd_station(f->r, id, &line, &version, &idx)) {
-        if (!lost(f))
+        bool damaged = f->r->rc == STORE_CORRUPT;
+        if (!lost(f) && !damaged)
             wrong(f, "station %" PRIu32 ", which is not there", id);
-    } else if (of_run && (line != f->run.line || version != f->run.version || idx >= f->run.lv->station_count)) {
-        wrong(f, "station %" PRIu32 ", which is none of run %" PRIu32, id, f->run.id);
+        return -1;
     }
+    if (of_run && (line != f->run.line || version != f->run.version || idx >= f->run.lv->station_count)) {
+        wrong(f, "station %" PRIu32 ", which is none of run %" PRIu32, id, f->run.id);
+        return -1;
+    }
+    return idx;
 }
 
 static bool record_there(struct refs *f, enum store_table tb, uint32_t id, const char *what)
@@ -181,6 +190,75 @@ static void ranges_there(struct refs *f, struct rdr *rd)
         wrong(f, "less than its length says");
 }
 
+static bool has(struct refs *f, enum store_table tb, const void *k, size_t n)
+{
+    struct store_val v;
+    f->looked++;
+    return look_for(f, tb, k, n, &v) != STORE_NOT_FOUND;
+}
+
+/* A value that was cut has all its pieces: each behind the first has the one before it, and the first says which is the last. */
+static void pieces_there(struct refs *f, enum store_table tb, const uint8_t *k, size_t n, struct store_val v)
+{
+    uint8_t at[STORE_KEY_BYTES_MAX];
+    unsigned piece = (unsigned)k[n - 2] << 8 | k[n - 1], other = piece - 1;
+    if (!piece) {
+        struct rdr rd = rdr_on(v.p, v.n);
+        rdr_u32(&rd);
+        unsigned values = rdr_u16(&rd);
+        uint64_t bytes = rdr_u32(&rd), here = (uint64_t)(rd.end - rd.p);
+        if (rd.bad || values != 1 || bytes <= here)
+            return;
+        other = (unsigned)((bytes - here + SL_SEGMENT_BYTES_MAX - 1) / SL_SEGMENT_BYTES_MAX);
+    }
+    memcpy(at, k, n);
+    at[n - 2] = (uint8_t)(other >> 8);
+    at[n - 1] = (uint8_t)other;
+    if (!has(f, tb, at, n))
+        wrong(f, "its piece %u, which is not there", other);
+}
+
+/* How often this stands in the unit's history: at a station (UINT16_MAX: the unit itself), of an assignment (0: of any). */
+static unsigned told(struct refs *f, uint64_t unit, unsigned what, unsigned idx, uint64_t assignment)
+{
+    uint8_t k[20] = { 0 };
+    struct store_cursor c;
+    unsigned n = 0;
+    key_u64(key_u32(k, f->run.id), unit);
+    enum store_rc rc = store_cursor_open(f->r->t, TABLE_HISTORY, &c);
+    for (rc = rc ? rc : store_seek(&c, k, sizeof k);
+         (rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n)) && c.key.n == sizeof k && !memcmp(c.key.p, k, 12);
+         rc = store_next(&c)) {
+        struct rdr rd = rdr_on(c.val.p, c.val.n);
+        f->looked++;
+        if (rc == STORE_CORRUPT)
+            break;
+        rdr_i64(&rd);
+        bool same = rdr_u8(&rd) == what;
+        same = rdr_u16(&rd) == idx && same;
+        n += same && (!assignment || rdr_u64(&rd) == assignment);
+    }
+    store_cursor_close(&c);
+    if (rc == STORE_CORRUPT) /* it may be the one; named where it lies */
+        return UINT32_MAX;
+    rd_walked(f->r, rc);
+    return n;
+}
+
+/* The store's own counters, of which the number at `at` is told. */
+static uint64_t counter(struct refs *f, size_t at, size_t bytes)
+{
+    struct store_val v;
+    f->looked++;
+    enum store_rc rc = look_for(f, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
+    if (rc == STORE_NOT_FOUND || (rc == STORE_OK && v.n < at + bytes))
+        wrong(f, "the store's own counters, which are not there");
+    if (rc != STORE_OK || v.n < at + bytes)
+        return 0;
+    const uint8_t *p = (const uint8_t *)v.p + at;
+    return bytes == 4 ? get_u32(p) : get_u64(p);
+}
+
 /* ---- table by table ---- */
 
 /* A shift's name is one of its hub's: hub u32, name. */
@@ -208,9 +286,9 @@ static void of_name(struct refs *f, const uint8_t *k, size_t n, struct rdr rd)
     if (k[0] == NAME_SHIFT) {
         right = shift_is(f, id, k + 1, n - 1);
     } else {
-        struct slp_bytes name =
-            k[0] >= NAME_LINE && k[0] <= NAME_WORKER ? rd_name_of(f->r, k[0], id) : (struct slp_bytes){ "", 0 };
-        right = name.n == n - 1 && memcmp(name.p, k + 1, n - 1) == 0;
+        struct reader_name name;
+        right = k[0] >= NAME_LINE && k[0] <= NAME_WORKER && rd_name_read(f->r, k[0], id, &name) && name.n == n - 1 &&
+                memcmp(name.s, k + 1, n - 1) == 0;
     }
     if (!lost(f) && !right)
         wrong(f, "number %" PRIu32 ", which has another name or none", id);
@@ -255,11 +333,89 @@ static void of_run(struct refs *f, const uint8_t *k, struct rdr rd)
     unsigned queue = (unsigned)k[4] << 8 | k[5];
     if (queue > f->run.lv->station_count)
         wrong(f, "station %u of its line, which has %" PRIu32, queue, f->run.lv->station_count);
-    if (!queue)
-        named(f, NAME_RUN, f->run.id, &rd);
+    if (queue)
+        return;
+    named(f, NAME_RUN, f->run.id, &rd);
+    uint8_t other[12] = { 0 };
+    memcpy(other, k, 4);
+    for (unsigned i = 1; i <= f->run.lv->station_count; i++) {
+        other[4] = (uint8_t)(i >> 8);
+        other[5] = (uint8_t)i;
+        if (!has(f, TABLE_RUN, other, 6))
+            wrong(f, "the counters of its station %u, which are not there", i);
+    }
+    memset(other + 4, 0, 8);
+    if (f->run.units && !has(f, TABLE_STATE, other, sizeof other))
+        wrong(f, "the states of its first units, which are not there");
 }
 
-static void of_station(struct refs *f, struct rdr rd)
+static void of_line(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    uint32_t version = key_get_u32(k + 4);
+    unsigned piece = (unsigned)k[8] << 8 | k[9];
+    if (version && piece) {
+        uint8_t first[10] = { 0 };
+        memcpy(first, k, 8);
+        if (!has(f, TABLE_LINE, first, sizeof first))
+            wrong(f, "its first piece, which is not there");
+    } else if (version) {
+        struct ld_line *l = rd_line_read(f->r, key_get_u32(k), version);
+        if (!lost(f) && !l)
+            wrong(f, "a definition that is not whole");
+        ld_free(&l);
+    }
+    if (version)
+        return;
+    unsigned state = rdr_u8(&rd);
+    rdr_u32(&rd);
+    if (state != LINE_DELETED)
+        named(f, NAME_LINE, key_get_u32(k), &rd);
+}
+
+static void of_shift(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    uint8_t name[5 + SL_SHIFT_NAME_BYTES_MAX] = { NAME_SHIFT };
+    struct store_val v;
+    size_t n;
+    uint32_t hub = rdr_u32(&rd);
+    record_there(f, TABLE_HUB, hub, "hub");
+    rdr_bytes(&rd, SHIFT_NAME_AT - 4);
+    const char *s = rdr_str(&rd, &n);
+    if (rd.bad || n > SL_SHIFT_NAME_BYTES_MAX) {
+        wrong(f, "less than a shift");
+        return;
+    }
+    memcpy(key_u32(name + 1, hub), s, n);
+    f->looked++;
+    enum store_rc rc = look_for(f, TABLE_NAME, name, 5 + n, &v);
+    if (rc == STORE_NOT_FOUND || (rc == STORE_OK && (v.n < 4 || get_u32(v.p) != key_get_u32(k))))
+        wrong(f, "its own name, by which it is not found");
+}
+
+/* Stations are never deleted, and numbered in order. */
+static void next_station(struct refs *f, uint32_t id)
+{
+    if (id < counter(f, META_STATION_AT, 4))
+        record_there(f, TABLE_STATION, id + 1, "station");
+}
+
+static void event_there(struct refs *f, uint64_t seq)
+{
+    uint8_t k[8];
+    key_u64(k, seq);
+    if (seq <= counter(f, META_EVENT_AT, 8) && !has(f, TABLE_EVENT, k, sizeof k))
+        wrong(f, "event %" PRIu64 ", which is not there", seq);
+}
+
+static void of_meta(struct refs *f, const uint8_t *k, size_t n)
+{
+    if (n != sizeof META_KEY - 1 || memcmp(k, META_KEY, n) != 0)
+        return;
+    next_station(f, 0);
+    event_there(f, counter(f, META_OLDEST_EVENT_AT, 8));
+}
+
+static void of_station(struct refs *f, const uint8_t *k, struct rdr rd)
 {
     uint32_t line = rdr_u32(&rd), version = rdr_u32(&rd);
     unsigned idx = rdr_u16(&rd);
@@ -271,6 +427,54 @@ static void of_station(struct refs *f, struct rdr rd)
         wrong(f, "version %" PRIu32 " of line %" PRIu32 ", which is not there", version, line);
     else if (idx >= lv->station_count)
         wrong(f, "station %u of its line, which has %" PRIu32, idx + 1, lv->station_count);
+    uint8_t first[10] = { 0 };
+    key_u32(key_u32(first, line), version);
+    if (!has(f, TABLE_LINE, first, sizeof first))
+        wrong(f, "version %" PRIu32 " of line %" PRIu32 ", which is not there", version, line);
+    next_station(f, key_get_u32(k));
+}
+
+/* The state of a task says that it is in a queue: is it? */
+static void queued_there(struct refs *f, uint32_t idx, uint64_t unit, enum task_state state)
+{
+    static const char *const where[TASK_STATES] = {
+        [TASK_READY] = "is ready, and which is not in READY",
+        [TASK_WAITING] = "waits, and which is not in DELAY",
+        [TASK_DEAD] = "is dead, and which is not in DEAD",
+    };
+    if (state < TASK_STATES && where[state] && !rd_queued(f->r, f->run.id, idx, unit, state, &f->looked))
+        wrong(f, "the task of unit %" PRIu64 " at station %" PRIu32 ", which %s", unit, idx + 1, where[state]);
+}
+
+/* What a unit implies by its own state; its stations by theirs. */
+static void of_unit(struct refs *f, uint64_t unit, const uint8_t *h)
+{
+    struct blob b;
+    f->looked++;
+    enum store_rc rc = rd_input(f->r, f->run.id, unit, &b);
+    if (rc == STORE_NOT_FOUND)
+        wrong(f, "the input values of unit %" PRIu64 ", which are not in UNIT", unit);
+    else if (rc != STORE_OK && rc != STORE_CORRUPT)
+        f->r->rc = rc;
+    if (h[0] == UNIT_DROPPED && !told(f, unit, WHY_DROPPED, UINT16_MAX, 0))
+        wrong(f, "why unit %" PRIu64 " was dropped, which is not in HISTORY", unit);
+    for (uint32_t i = 0; i < f->run.lv->station_count; i++) {
+        const uint8_t *s = h + STATE_UNIT_BYTES + STATE_STATION_BYTES * (size_t)i;
+        if (h[0] == UNIT_OPEN && f->run.state <= RUN_CLOSED) /* else it has ended, whatever its stations were at */
+            queued_there(f, i, unit, s[ST_STATE]);
+        if (s[ST_ROUND] && told(f, unit, WHY_REJECTED, i, 0) < s[ST_ROUND])
+            wrong(f, "why unit %" PRIu64 " was sent back to station %" PRIu32 ", which is not in HISTORY", unit, i + 1);
+    }
+}
+
+/* The groups of a run are all there, up to its last unit. */
+static void next_group(struct refs *f, uint64_t group)
+{
+    uint8_t k[12];
+    uint64_t unit = ((group + 1) << f->run.shift) + 1;
+    key_u64(key_u32(k, f->run.id), group + 1);
+    if (unit <= f->run.units && !has(f, TABLE_STATE, k, sizeof k))
+        wrong(f, "the states of unit %" PRIu64 " and on, which are not there", unit);
 }
 
 static void of_states(struct refs *f, const uint8_t *k, struct store_val v)
@@ -286,6 +490,7 @@ static void of_states(struct refs *f, const uint8_t *k, struct store_val v)
     for (size_t off = 0; off + bytes <= v.n && !f->text[0] && !f->r->rc; off += bytes, unit++) {
         if (unit > f->run.units) /* room in the group for those to come */
             break;
+        of_unit(f, unit, h + off);
         for (uint32_t i = 0; i < stations; i++) {
             const uint8_t *s = h + off + STATE_UNIT_BYTES + STATE_STATION_BYTES * (size_t)i;
             uint64_t assignment = get_u48(s + 4), result = get_u48(s + 10);
@@ -298,15 +503,15 @@ static void of_states(struct refs *f, const uint8_t *k, struct store_val v)
                 result_there(f, result);
         }
     }
+    uint64_t group = key_get_u64(k + 4), next = (group + 1) << f->run.shift;
+    if (unit <= f->run.units && unit <= next && !f->text[0] && !f->r->rc)
+        wrong(f, "the state of unit %" PRIu64 ", which is not in it", unit);
+    next_group(f, group);
 }
 
 /* A control task is a row of its station's definition. */
-static void gold_there(struct refs *f, uint32_t station, uint64_t row)
+static void gold_there(struct refs *f, uint32_t station, int idx, uint64_t row)
 {
-    uint32_t line, version;
-    uint16_t idx;
-    if (!rd_station(f->r, station, &line, &version, &idx) || idx >= f->run.lv->station_count)
-        return; /* told already */
     if (row >= f->run.lv->stations[idx].gold.row_count)
         wrong(f, "control task %" PRIu64 " of station %" PRIu32 ", which has %" PRIu32, row + 1, station,
               f->run.lv->stations[idx].gold.row_count);
@@ -328,10 +533,11 @@ static void of_gold(struct refs *f, const uint8_t *k, size_t n)
 static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
 {
     uint32_t run = rdr_u32(&rd), station = rdr_u32(&rd), hub = rdr_u32(&rd), n = rdr_u32(&rd);
+    bool live = false, gold = false;
     rdr_bytes(&rd, ASSIGN_HEAD_BYTES - 16);
     if (!run_there(f, run))
         return;
-    station_there(f, station, true);
+    int idx = station_there(f, station, true);
     record_there(f, TABLE_HUB, hub, "hub");
     for (uint32_t i = 0; i < n && !f->text[0] && !f->r->rc; i++) {
         struct rd_assignment a;
@@ -341,9 +547,9 @@ static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
                 wrong(f, "%" PRIu32 " assignments, but holds less", n);
             return;
         }
-        if (is_gold(a.unit))
-            gold_there(f, station, a.unit - GOLD_UNIT);
-        else
+        if (is_gold(a.unit) && idx >= 0)
+            gold_there(f, station, idx, a.unit - GOLD_UNIT);
+        else if (!is_gold(a.unit))
             unit_there(f, a.unit, 1);
         record_there(f, TABLE_WORKER, a.worker, "worker");
         if (a.prev >= no)
@@ -352,13 +558,28 @@ static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
             assignment_there(f, a.prev, a.unit);
         if (a.result)
             result_there(f, a.result);
+        live = live || a.state <= ASSIGN_STARTED;
+        gold = gold || is_gold(a.unit);
+        bool reason = a.state == ASSIGN_RETURNED && (a.why == WHY_FAILED || a.why == WHY_EXPIRED ||
+                                                     a.why == WHY_DECLINED || a.why == WHY_BURIED);
+        if (reason && !is_gold(a.unit) && idx >= 0 && !told(f, a.unit, a.why, (unsigned)idx, no))
+            wrong(f, "why assignment %" PRIu64 " of unit %" PRIu64 " ended, which is not in HISTORY", no, a.unit);
     }
+    if (live && !has(f, TABLE_LIVE, k, 8))
+        wrong(f, "its entry in LIVE, which is not there");
+    uint8_t its[13] = { 1 };
+    memcpy(key_u32(its + 1, run), k, 8);
+    if (gold && !has(f, TABLE_GOLD, its, sizeof its))
+        wrong(f, "its entry in GOLD, which is not there");
 }
 
-static void of_results(struct refs *f, const uint8_t *k, size_t key_n)
+static void of_results(struct refs *f, const uint8_t *k, size_t key_n, struct store_val val)
 {
     struct blob b;
-    if (key_n != 10 || (k[8] | k[9])) /* a piece that goes on */
+    if (key_n != 10)
+        return;
+    pieces_there(f, TABLE_RESULT, k, key_n, val);
+    if (k[8] | k[9]) /* a piece that goes on */
         return;
     uint64_t first = key_get_u64(k);
     enum store_rc rc = blob_find(f->r->t, TABLE_RESULT, NULL, 0, first, &f->r->scratch[1], &b);
@@ -400,10 +621,12 @@ static void of_history(struct refs *f, const uint8_t *k, struct rdr rd)
         record_there(f, TABLE_WORKER, worker, "worker");
 }
 
-static void of_units(struct refs *f, const uint8_t *k, size_t key_n, struct rdr rd)
+static void of_units(struct refs *f, const uint8_t *k, size_t key_n, struct store_val v)
 {
+    struct rdr rd = rdr_on(v.p, v.n);
     if (key_n != 14 || !run_there(f, key_get_u32(k)))
         return;
+    pieces_there(f, TABLE_UNIT, k, key_n, v);
     if (k[12] | k[13]) { /* a piece that goes on */
         unit_there(f, key_get_u64(k + 4), 1);
         return;
@@ -422,6 +645,18 @@ static void of_delay(struct refs *f, struct rdr rd)
     rdr_u8(&rd);
     if (lives)
         ranges_there(f, &rd);
+}
+
+/* Why a task is dead stands in its unit's history, too. */
+static void of_dead(struct refs *f, const uint8_t *k)
+{
+    uint64_t unit = key_get_u64(k + 8);
+    if (!run_there(f, key_get_u32(k + 4)))
+        return;
+    int idx = station_there(f, key_get_u32(k), true);
+    unit_there(f, unit, 1);
+    if (!f->text[0] && idx >= 0 && !told(f, unit, WHY_BURIED, (unsigned)idx, 0))
+        wrong(f, "why unit %" PRIu64 " is dead at station %d, which is not in HISTORY", unit, idx + 1);
 }
 
 /* A mass operation: of one run (which may be gone meanwhile: there is nothing left to do), of one station, or of both. */
@@ -456,12 +691,15 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
 {
     struct rdr rd = rdr_on(v.p, v.n);
     switch (tb) {
+    case TABLE_META: of_meta(f, k, key_n); break;
+    case TABLE_LINE: of_line(f, k, rd); break;
+    case TABLE_EVENT: event_there(f, key_get_u64(k) + rdr_u16(&rd)); break;
     case TABLE_NAME: of_name(f, k, key_n, rd); break;
     case TABLE_RUN: of_run(f, k, rd); break;
-    case TABLE_STATION: of_station(f, rd); break;
+    case TABLE_STATION: of_station(f, k, rd); break;
     case TABLE_HUB: named(f, NAME_HUB, key_get_u32(k), &rd); break;
     case TABLE_WORKER: of_worker(f, k, rd); break;
-    case TABLE_SHIFT: record_there(f, TABLE_HUB, rdr_u32(&rd), "hub"); break;
+    case TABLE_SHIFT: of_shift(f, k, rd); break;
     case TABLE_PACE: station_there(f, key_get_u32(k), false); break;
     case TABLE_REPUTE:
         record_there(f, TABLE_WORKER, key_get_u32(k), "worker");
@@ -473,7 +711,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_PRESENCE: record_there(f, TABLE_HUB, key_get_u32(k), "hub"); break;
     case TABLE_GOLD: of_gold(f, k, key_n); break;
     case TABLE_SKILL: record_there(f, TABLE_WORKER, key_get_u32(k), "worker"); break;
-    case TABLE_UNIT: of_units(f, k, key_n, rd); break;
+    case TABLE_UNIT: of_units(f, k, key_n, v); break;
     case TABLE_STATE: of_states(f, k, v); break;
     case TABLE_READY:
         if (run_there(f, key_get_u32(k + 4))) {
@@ -491,21 +729,16 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
         if (look_for(f, TABLE_ASSIGN, k, key_n, &v) == STORE_NOT_FOUND)
             wrong(f, "assignments that are not there");
         break;
-    case TABLE_RESULT: of_results(f, k, key_n); break;
+    case TABLE_RESULT: of_results(f, k, key_n, v); break;
     case TABLE_DEDUP:
         if (key_n > 4 && run_there(f, key_get_u32(k)))
             unit_there(f, rdr_u64(&rd), 1);
         break;
     case TABLE_PRODUCER: run_there(f, key_get_u32(k)); break;
     case TABLE_HISTORY: of_history(f, k, rd); break;
-    case TABLE_DEAD:
-        if (run_there(f, key_get_u32(k + 4))) {
-            station_there(f, key_get_u32(k), true);
-            unit_there(f, key_get_u64(k + 8), 1);
-        }
-        break;
+    case TABLE_DEAD: of_dead(f, k); break;
     case TABLE_SWEEP: of_sweep(f, rd); break;
-    default: break; /* META, LINE, EVENT: refer to nothing that must be there still */
+    default: break;
     }
 }
 

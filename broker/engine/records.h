@@ -109,7 +109,10 @@ static inline unsigned state_shift(uint32_t stations)
 /* META "engine": what others than engine.c look at. */
 #define META_KEY "engine"
 #define META_RUN_AT 4         /* the newest run, u32 */
+#define META_STATION_AT 16    /* the newest station, u32 */
 #define META_ASSIGNMENT_AT 20 /* the newest assignment, u64 */
+#define META_EVENT_AT 36      /* the newest event, u64 */
+#define META_OLDEST_EVENT_AT 60 /* and the oldest that is kept, u64 */
 #define META_WALL_AT 76       /* wall clock of the last commit, i64 */
 #define META_BYTES_MAX 256
 

@@ -148,7 +148,7 @@ struct verifier {
     enum store_table tb;
     uint64_t *checked;
     uint64_t entries; /* how many records LMDB says the table has, in the first transaction ... */
-    size_t txn_id;    /* ... and which commit that showed: 0 once another one was seen */
+    uint64_t commit;  /* ... and which commit that showed: 0 once another one was seen */
     void (*damage)(void *, enum store_table, const void *, size_t);
     void *arg;
     bool damaged;
@@ -174,14 +174,14 @@ static bool goes_back(const struct verifier *v, const struct store_cursor *c)
 
 static void note_count(struct verifier *v, struct store_txn *t)
 {
-    MDB_stat st;
-    bool first = v->last_n == 0;
-    if (!first && v->txn_id == mdb_txn_id(t->mt))
-        return;
-    if (table_absent(t->s, v->tb))
-        return;
-    v->txn_id = first && mdb_stat(t->mt, t->s->dbi[v->tb], &st) == 0 ? mdb_txn_id(t->mt) : 0;
-    v->entries = first ? st.ms_entries : 0;
+    uint64_t entries, commit;
+    bool first = v->last_n == 0, told = store_count(t, v->tb, &entries, &commit) == STORE_OK;
+    if (first && told) {
+        v->entries = entries;
+        v->commit = commit;
+    } else if (!told || v->commit != commit) {
+        v->commit = 0;
+    }
 }
 
 /* Up to VERIFY_STEP records after v->last. NOT_FOUND at the table's end. */
@@ -233,7 +233,7 @@ enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *check
     }
     if (r != STORE_NOT_FOUND)
         return r; /* LMDB itself could not go on */
-    if (!v.damaged && v.txn_id != 0 && *checked != v.entries)
+    if (!v.damaged && v.commit != 0 && *checked != v.entries)
         found(&v, NULL, 0);
     return v.damaged ? STORE_CORRUPT : STORE_OK;
 }

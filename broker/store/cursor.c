@@ -73,6 +73,16 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
     return arrived(c, val_of(key, key_n), k, record, rc);
 }
 
+enum store_rc store_count(struct store_txn *t, enum store_table tb, uint64_t *records, uint64_t *commit)
+{
+    MDB_stat st = { 0 };
+    assert(t->open && (unsigned)tb < STORE_TABLE_COUNT);
+    *commit = mdb_txn_id(t->mt);
+    int rc = table_absent(t->s, tb) ? 0 : mdb_stat(t->mt, t->s->dbi[tb], &st);
+    *records = st.ms_entries;
+    return rc == 0 ? STORE_OK : txn_failed(t, tb, "", 0, rc);
+}
+
 enum store_rc store_next(struct store_cursor *c)
 {
     count(c, false);

@@ -112,7 +112,7 @@ struct store_txn {
     MDB_txn *mt; /* the writer's stays open over many batches: NULL when all is settled */
     bool open;   /* the writer's: a batch is under way */
     bool writer;
-    bool broken;                       /* a write failed half-way: only an abort may follow */
+    bool broken;                       /* a write failed half-way, or a reader came to a page that is not there: only an abort may follow */
     bool direct;                       /* the writer: this batch is to be a commit of LMDB's */
     bool changed;                      /* the writer: there is something to commit */
     unsigned cursors;                  /* that the caller has open */

@@ -152,6 +152,10 @@ void store_cursor_close(struct store_cursor *c);
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n);    /* first key >= key */
 enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n); /* last key <= key */
 enum store_rc store_next(struct store_cursor *c);
+/* How many records LMDB says the table has, and which commit that is. */
+enum store_rc store_count(struct store_txn *t, enum store_table tb, uint64_t *records, uint64_t *commit);
+/* This read transaction came to a page that is not there: all that it is asked is answered with CORRUPT from then on. Another one may go on elsewhere. */
+bool store_broken(const struct store_txn *t);
 
 /* ---- whole-store jobs (short read transactions, other threads) ---- */
 /* A compacted copy, online, synced, marked as one (store_is_copy). `path` becomes a directory that can be opened as a store; it must not exist. Holds

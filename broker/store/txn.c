@@ -54,7 +54,16 @@ enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *k
     if (rc == MDB_NOTFOUND)
         return STORE_NOT_FOUND;
     name_record(t, tb, key, key_n, mdb_strerror(rc));
-    return store_rc_of(rc);
+    if (t->writer)
+        return store_rc_of(rc);
+    if (rc == MDB_PAGE_NOTFOUND || rc == MDB_BAD_TXN) /* after the first LMDB answers all that is asked here with the second */
+        t->broken = true;
+    return t->broken ? STORE_CORRUPT : store_rc_of(rc);
+}
+
+bool store_broken(const struct store_txn *t)
+{
+    return t->broken;
 }
 
 /* A write that failed may have changed half of what it had to: LMDB knows that of most of its errors, we assume it
@@ -265,6 +274,7 @@ enum store_rc store_begin_read(struct store *s, struct store_txn **out)
     if (t != NULL) {
         t->s = s;
         t->cursors = 0;
+        t->broken = false;
         rc = 0;
         if (s->view)
             lend_view(s, t);

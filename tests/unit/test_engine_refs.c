@@ -1,5 +1,5 @@
-/* What a record refers to and is not there is named by a check of the store: for each table a reference is broken, with a good checksum. And whatever the
- * engine itself writes refers to nothing in vain. */
+/* What a record refers to or implies and is not there is named by a check of the store: for each table a reference is broken, with a good checksum, and records
+ * are taken away. And whatever the engine itself writes refers to nothing in vain. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -176,6 +176,181 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
     }
 }
 
+/* ---- records that are gone ---- */
+
+struct record {
+    uint8_t key[STORE_KEY_BYTES_MAX], val[SL_VALUE_BYTES_MAX];
+    size_t key_n, n;
+};
+
+/* Does anything in `crowd` say that this record must be there? */
+static bool implied(enum store_table tb, const struct store_cursor *c)
+{
+    const uint8_t *k = c->key.p, *v = c->val.p;
+    switch (tb) {
+    case TABLE_READY: return k[8] == LANE_FRESH; /* what came back may be parked since, and its entry be passed by */
+    case TABLE_GOLD: return k[0] == 1;
+    case TABLE_HISTORY: /* nothing tells that a task was requeued, but that it was dead before */
+        return v[8] != WHY_REQUEUED && v[8] != WHY_STAFFED && v[8] != WHY_RELEASED && v[8] != WHY_RECALLED &&
+               (v[8] != WHY_BURIED || get_u64(v + 11));
+    default: return true;
+    }
+}
+
+/* The n-th record of the table that must be there; false: there are not so many. */
+static bool record_at(struct world *w, enum store_table tb, unsigned n, struct record *to)
+{
+    struct store_txn *t;
+    struct store_cursor c;
+    bool found = false;
+    assert_int_equal(store_begin_read(w->store, &t), STORE_OK);
+    assert_int_equal(store_cursor_open(t, tb, &c), STORE_OK);
+    for (enum store_rc rc = store_seek(&c, "", 0); rc == STORE_OK && !found; rc = store_next(&c))
+        if (implied(tb, &c) && n-- == 0) {
+            found = true;
+            memcpy(to->key, c.key.p, to->key_n = c.key.n);
+            to->n = c.val.n;
+            if (c.val.n)
+                memcpy(to->val, c.val.p, c.val.n);
+        }
+    store_cursor_close(&c);
+    store_abort(&t);
+    return found;
+}
+
+static void take_away(struct world *w, enum store_table tb, const struct record *r)
+{
+    struct store_txn *t;
+    assert_int_equal(store_begin(w->store, &t), STORE_OK);
+    assert_int_equal(store_del(t, tb, r->key, r->key_n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+}
+
+static void put_back(struct world *w, enum store_table tb, const struct record *r)
+{
+    struct store_txn *t;
+    assert_int_equal(store_begin(w->store, &t), STORE_OK);
+    assert_int_equal(store_put(t, tb, r->key, r->key_n, r->val, r->n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+}
+
+/* What is said when a record of the table is gone. */
+static const struct gone {
+    enum store_table tb;
+    const char *says, *or_says;
+} gones[] = {
+    { TABLE_NAME, "refers to its own name", NULL },
+    { TABLE_LINE, "of line ", "has another name or none" },
+    { TABLE_RUN, "refers to run ", "refers to the counters of its station" },
+    { TABLE_HUB, "refers to hub ", NULL },
+    { TABLE_WORKER, "refers to worker ", NULL },
+    { TABLE_STATION, "refers to station ", NULL },
+    { TABLE_UNIT, "refers to the input values of unit ", "refers to its piece " },
+    { TABLE_STATE, "refers to the states of ", NULL },
+    { TABLE_READY, "is ready, and which is not in READY", NULL },
+    { TABLE_DELAY, "waits, and which is not in DELAY", NULL },
+    { TABLE_DEAD, "is dead, and which is not in DEAD", NULL },
+    { TABLE_ASSIGN, "refers to assignment ", "refers to assignments" },
+    { TABLE_LIVE, "refers to its entry in LIVE", NULL },
+    { TABLE_RESULT, "refers to result ", "refers to its piece " },
+    { TABLE_EVENT, "refers to event ", NULL },
+    { TABLE_HISTORY, "which is not in HISTORY", NULL },
+    { TABLE_SHIFT, "refers to shift ", "which has another name or none" },
+    { TABLE_GOLD, "refers to its entry in GOLD", NULL },
+};
+
+/* Each record of the table that must be there is taken away, for once; those between the first, the middle and the last only where there are few. Returns how many. */
+static unsigned each_is_missed(struct world *w, const struct gone *g)
+{
+    static char text[200 * TEXT_BYTES / 20];
+    struct record r;
+    unsigned n = 0;
+    world_flush(w);
+    while (record_at(w, g->tb, n, &r))
+        n++;
+    for (unsigned i = 0; i < n; i++) {
+        if (n > 12 && i != 0 && i != n / 2 && i != n - 1)
+            continue;
+        assert_true(record_at(w, g->tb, i, &r));
+        take_away(w, g->tb, &r);
+        if (!world_named(w, text, sizeof text) || !(strstr(text, g->says) || (g->or_says && strstr(text, g->or_says))))
+            fail_msg("record %u of the %u of %s is gone: \"%s\" was named", i + 1, n, store_table_name(g->tb), text);
+        put_back(w, g->tb, &r);
+    }
+    if (world_named(w, text, sizeof text))
+        fail_msg("all is there again: %s", text);
+    return n;
+}
+
+/* Two runs with rows of all lengths, a shift, control tasks, and tasks in every state. */
+static void crowd(struct world_scene *s)
+{
+    static const char *const yaml =
+        "line: pair\ninput:\n  - {name: text, type: text}\nstations:\n"
+        "  - {name: a, worker: {kind: any}, attempts: 2, backoff: 1h, form: {fields: [{name: x, type: short_answer}]},\n"
+        "     gold: {every: 3, columns: [text, x], cells: [one, yes, two, yes, three, yes, four, yes]}}\n"
+        "  - {name: b, worker: {kind: any}, form: {fields: [{name: y, type: short_answer}]}}\n";
+    static const int64_t times[] = { -100, 40000 };
+    static char large[9000];
+    world_scene(s, yaml, 3, 0);
+    world_shift(&s->w, &s->h, "day", times, 2, 0);
+    world_roster_by(&s->w, &s->h, "day");
+    world_run(&s->w, "pair", "other");
+    memset(large, 'x', sizeof large);
+    for (unsigned i = 0; i < 12; i++) {
+        struct slp_buf rows = { 0 };
+        for (unsigned j = 0; j < 6; j++) {
+            slp_pack_array(&rows, 1);
+            slp_pack_str(&rows, large, i == 3 ? sizeof large : 20);
+        }
+        struct slp_put q = { .run_id = s->run, .rows = { rows.p, (uint32_t)rows.n, 6 }, .delay_us = 3600000000ull + i };
+        if (i % 3 == 2)
+            SLP_SET(&q, put, delay_us);
+        assert_int_equal(world_send(&s->w, WORLD_CLIENT, SLP_PUT, &q)->type, SLP_PUT_DONE);
+        slp_buf_free(&rows);
+    }
+    for (unsigned round = 0; round < 8; round++) {
+        world_clear(&s->w);
+        size_t n = world_take(s, round % 3, 6);
+        for (size_t i = 0; i < n; i++) {
+            switch ((i + round) % 6) {
+            case 0: assert_int_equal(world_submit(&s->w, &s->h, &s->t[i], "yes"), SLP_E_OK); break;
+            case 1: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_BURY, "torn", NULL), SLP_E_OK); break;
+            case 2: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_FAIL, "dark", NULL), SLP_E_OK); break;
+            case 3: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_DECLINE, "mine", NULL), SLP_E_OK); break;
+            case 4: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_START, NULL, NULL), SLP_E_OK); break;
+            default: break;
+            }
+        }
+    }
+    world_tasks_set(&s->w, s->station, 1, "r", (const uint64_t[]){ 70 }, 1);
+    world_clear(&s->w);
+}
+
+static void a_record_that_others_imply_and_that_is_gone_is_named_whichever_it_is(void **state)
+{
+    (void)state;
+    static struct world_scene s;
+    crowd(&s);
+    for (size_t i = 0; i < sizeof gones / sizeof *gones; i++)
+        if (!each_is_missed(&s.w, &gones[i]))
+            fail_msg("there is none in %s", store_table_name(gones[i].tb));
+    world_end(&s.w);
+}
+
+static void what_is_gone_is_named_in_random_lives_too(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 20; seed < 24; seed++) {
+        struct world w = { 0 };
+        life_live(&w, &(struct life){ .seed = seed, .steps = 400, .batch = 3 });
+        for (size_t i = 0; i < sizeof gones / sizeof *gones; i++)
+            if (gones[i].tb != TABLE_READY && gones[i].tb != TABLE_DELAY && gones[i].tb != TABLE_HISTORY)
+                each_is_missed(&w, &gones[i]); /* else it may be of what has gone on since */
+        world_close(&w);
+    }
+}
+
 static void a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was(void **state)
 {
     struct world w = { 0 };
@@ -239,6 +414,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_random_lives_leave_behind_refers_to_what_is_there),
         cmocka_unit_test(a_reference_that_leads_nowhere_is_named_in_every_table),
+        cmocka_unit_test(a_record_that_others_imply_and_that_is_gone_is_named_whichever_it_is),
+        cmocka_unit_test(what_is_gone_is_named_in_random_lives_too),
         cmocka_unit_test(a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was),
         cmocka_unit_test(what_outlives_its_run_is_no_damage),
     };
