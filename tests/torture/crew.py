@@ -5,7 +5,7 @@ acknowledged, the hubs say hello with what they hold and send again what was not
     crew = Crew(endpoints, seed=1, units=200)
     while not crew.play(alive=broker.running):   # False: the broker is gone
         broker.start(); crew.meet(endpoints)
-    crew.take_out()                              # the ends, stories, counters and events
+    crew.take_out()                              # the ends, stories, counters and events; a check of the store must name nothing
     verdict = checker.check(crew.history)
 
 What each worker does with each task comes from the seed and the unit, not from the order of events, so that every crash of a series meets the same
@@ -70,6 +70,30 @@ def at_backup(history, rows):
     """A history as a backup with these rows may show it: whatever was attempted until its end, what was acknowledged before it was first asked for."""
     first = next(i for i, h in enumerate(history) if h["op"] == "backup")
     return history[:first] + [h for h in history[first:] if h["op"] in ATTEMPTS] + ends(rows)
+
+
+def named(page):
+    """What a page of a check names: damage, or runs whose counters are not what was counted, if it has them whole."""
+    wrong = ["check: " + text for text in page.get("damage", [])]
+    for _, name, _, first, units, ends, kept, stations in page.get("counts", []):
+        if first == 1 and units == kept[0] and (ends != kept[1:] or any(counted != told for _, counted, told in stations)):
+            wrong.append(f"recount: run {name}: counted {ends}, kept {kept[1:]}; stations {stations}")
+        elif first == 1 and units != kept[0] and page.get("next") is None:
+            wrong.append(f"recount: run {name} has {kept[0]} units, counted {units}")
+    return wrong
+
+
+def check(request):
+    """All that a check of the store names, and then a recount."""
+    wrong = []
+    for recount in (False, True):
+        after, more = None, True
+        while more:
+            page = request("check_get", recount=recount, after=after)
+            wrong += named(page)
+            after = page.get("next")
+            more = after is not None
+    return wrong
 
 
 class Gone(Exception):
@@ -451,6 +475,9 @@ class Crew:
         row = self.ask(self.operator, "run_get", run=run)["run"][0]
         self.tell({"op": "counters", **{name: row[name] for name in ("units", "done", "dropped", "cancelled")}})
         self.take_events(row["run_id"])
+        wrong = check(lambda name, **fields: self.ask(self.operator, name, timeout_s=60, **fields))
+        if wrong:
+            raise AssertionError("\n".join(wrong[:10]))
 
     def take_events(self, run_id):
         since, units_done = 1, 16

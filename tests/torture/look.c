@@ -6,6 +6,7 @@
  *   error HEX            a read was refused: the body
  *   page HEX             a body of OUTPUT, all units; the driver decodes it with its own decoder
  *   missing              there is no such run
+ *   check HEX            a body of CHECK, after all that: each page of the records, then of the recount; the driver decodes it, too
  *   end
  *
  * The engine takes a BOOT and a tick over it and commits, so what a start writes is part of the test. Nothing is synced: the driver's disk is
@@ -88,6 +89,44 @@ static void read_out(struct store *s, int64_t elapsed_us, const char *run)
     reader_free(&r);
 }
 
+/* All that a check says, of records or of counters. */
+static void check(struct store *s, int64_t elapsed_us, bool recount)
+{
+    struct reader *r = reader_new(s);
+    struct slp_buf page = { 0 };
+    uint8_t next[160];
+    uint32_t next_n = 0;
+    if (r == NULL)
+        abort();
+    for (bool more = true; more;) {
+        struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_CHECK_GET, .id = 1 }, got;
+        struct slp_check_get *g = &ask.u.check_get;
+        struct slp_fault fault;
+        g->recount = recount;
+        g->after = (struct slp_bytes){ (const char *)next, next_n };
+        SLP_SET(g, check_get, recount);
+        if (next_n)
+            SLP_SET(g, check_get, after);
+        slp_buf_clear(&page);
+        more = false;
+        if (reader_answer(r, &ask, elapsed_us, &page) != 0) {
+            printf("refused a check failed\n");
+        } else if (slp_decode(page.p, page.n, SLP_B2C, &got, &fault) != 0) {
+            abort();
+        } else if (got.type == SLP_ERROR) {
+            hex("error", page.p, page.n);
+        } else {
+            next_n = got.u.check.next.n;
+            more = next_n > 0 && next_n <= sizeof next;
+            if (more)
+                memcpy(next, got.u.check.next.p, next_n);
+            hex("check", page.p, page.n);
+        }
+    }
+    slp_buf_free(&page);
+    reader_free(&r);
+}
+
 static void count_damage(void *arg, enum store_table tb, const void *key, size_t key_n)
 {
     (void)tb, (void)key, (void)key_n;
@@ -117,10 +156,13 @@ static void look(const char *dir, const char *run)
     uint64_t first;
     rc = store_is_copy(s) ? engine_restore(s, copy_id, 1700000000000000, &first) : STORE_OK;
     struct engine *e = rc == STORE_OK ? engine_open(s, &config, &rc) : NULL;
-    if (e != NULL && (rc = start(s, e, &out)) == STORE_OK)
+    if (e != NULL && (rc = start(s, e, &out)) == STORE_OK) {
         read_out(s, engine_elapsed_us(e), run);
-    else
+        check(s, engine_elapsed_us(e), false);
+        check(s, engine_elapsed_us(e), true);
+    } else {
         printf("refused the engine does not start: %d %s\n", (int)rc, store_error_text(s));
+    }
     effects_free(&out);
     engine_close(&e);
     store_close(&s);

@@ -150,6 +150,8 @@ class Looker:
                 rows += crew.decode_rows(wire.decode(bytes.fromhex(rest), {"B2C"})[2])
             elif word == "error":
                 complaints.append("error " + wire.CATALOGUE.errors[wire.decode(bytes.fromhex(rest), {"B2C"})[2]["code"]])
+            elif word == "check":
+                complaints += crew.named(wire.decode(bytes.fromhex(rest), {"B2C"})[2])
             elif word == "missing":
                 rows = None
             else:

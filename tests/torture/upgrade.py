@@ -3,7 +3,7 @@ store then says what the old release said of it.
 
     upgrade.py [--build DIR] [--version V] [--jobs N] [--from N] [--points N] [--mode M] [--fresh]
 
-The calls of the start are gone through one by one, in three modes (crash.py). The last line is JSON for the report.
+Of every released version the calls of the start are gone through one by one, in three modes (crash.py). The last line is JSON for the report.
 """
 import argparse
 import concurrent.futures
@@ -17,25 +17,13 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from notebook import Notebook  # noqa: E402
 from place import Broker, Place, die_with_parent  # noqa: E402
+import crew  # noqa: E402
 import harness  # noqa: E402
 import answers  # noqa: E402
 import released  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 MODES = ("before", "half", "after")
-
-
-def checked(client, recount):
-    """All pages of a check: damage, or runs whose counters are wrong."""
-    wrong, after = [], None
-    while True:
-        page = client.request("check_get", recount=recount, after=after, timeout_s=60)
-        wrong += page.get("damage", [])
-        after = page.get("next")
-        if recount and page.get("counts") and after is None and len(wrong) == 0:
-            wrong += [f"run {c[1]}: counted {c[5]}, kept {c[6][1:]}" for c in page["counts"] if c[3] == 1 and c[5] != c[6][1:]]
-        if after is None:
-            return wrong
 
 
 def sound(client, said, everything):
@@ -45,7 +33,7 @@ def sound(client, said, everything):
         if time.monotonic() > deadline:
             return ["the sweeps do not end"]
         time.sleep(0.01)
-    wrong = checked(client, False)
+    wrong = crew.check(lambda name, **fields: client.request(name, timeout_s=60, **fields))
     producer = said["facts"]["producer"]
     ask = answers.ask_all if everything else answers.ask_some
     now = answers.plain(ask(client, [(producer["run"], bytes.fromhex(producer["id"]))]))
@@ -119,11 +107,38 @@ def clean():
     spot.__exit__()
 
 
+def go_through(args, version, notes, figures):
+    """All places of one version's start, but for those that are noted."""
+    with Place() as place:
+        calls = Taking(place, version).calls()
+    figures["calls"] += calls
+    known = {(r["n"], r["mode"]): r for r in notes.done if r["version"] == version} if notes else {}
+    jobs = [(n, mode) for mode in ([args.mode] if args.mode else MODES) for n in range(args.first, min(args.first + args.points, calls + 1))]
+
+    def count(r):
+        figures["points"] += 1
+        figures["kinds"][r["kind"]] = figures["kinds"].get(r["kind"], 0) + 1
+        if r["bad"]:
+            figures["bad"] += 1
+            print(f"BAD call {r['n']} ({r['kind']}), {r['mode']}: again with tests/torture/upgrade.py --version {version} --mode {r['mode']} "
+                  f"--from {r['n']} --points 1\n  " + "\n  ".join(r["bad"]), flush=True)
+    for job in jobs:
+        if job in known:
+            count(known[job])
+    with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=load,
+                                                initargs=(harness.BUILD, version)) as pool:
+        for f in concurrent.futures.as_completed([pool.submit(one, *job) for job in jobs if job not in known]):
+            count(f.result())
+            if notes:
+                notes.add(dict(f.result(), version=version))
+        concurrent.futures.wait([pool.submit(clean) for _ in range(args.jobs)])
+
+
 def main():
     p = argparse.ArgumentParser(description="kill -9 while a store of a released version is taken over")
     p.add_argument("--build")
     p.add_argument("--seed", type=int, help="not used: all points are gone through")
-    p.add_argument("--version", choices=released.VERSIONS, default=released.VERSIONS[0])
+    p.add_argument("--version", choices=released.VERSIONS, help="this one alone")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--from", dest="first", type=int, default=1)
     p.add_argument("--points", type=int, default=1 << 30)
@@ -132,31 +147,12 @@ def main():
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)
-    with Place() as place:
-        calls = Taking(place, args.version).calls()
-    whole = args.first == 1 and args.points == 1 << 30 and not args.mode
-    figures = {"version": args.version, "calls": calls, "points": 0, "kinds": {}, "bad": 0}
-    notes = Notebook(harness.BUILD, "upgrade", {"version": args.version}, ["sunlined"], args.fresh) if whole else None
-    known = {(r["n"], r["mode"]): r for r in notes.done} if notes else {}
-    jobs = [(n, mode) for mode in ([args.mode] if args.mode else MODES) for n in range(args.first, min(args.first + args.points, calls + 1))]
-
-    def count(r):
-        figures["points"] += 1
-        figures["kinds"][r["kind"]] = figures["kinds"].get(r["kind"], 0) + 1
-        if r["bad"]:
-            figures["bad"] += 1
-            print(f"BAD call {r['n']} ({r['kind']}), {r['mode']}: again with tests/torture/upgrade.py --version {args.version} --mode {r['mode']} "
-                  f"--from {r['n']} --points 1\n  " + "\n  ".join(r["bad"]), flush=True)
-    for job in jobs:
-        if job in known:
-            count(known[job])
-    with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=load,
-                                                initargs=(harness.BUILD, args.version)) as pool:
-        for f in concurrent.futures.as_completed([pool.submit(one, *job) for job in jobs if job not in known]):
-            count(f.result())
-            if notes:
-                notes.add(f.result())
-        concurrent.futures.wait([pool.submit(clean) for _ in range(args.jobs)])
+    versions = [args.version] if args.version else released.VERSIONS
+    whole = args.first == 1 and args.points == 1 << 30 and not args.mode and not args.version
+    figures = {"version": ", ".join(versions), "calls": 0, "points": 0, "kinds": {}, "bad": 0}
+    notes = Notebook(harness.BUILD, "upgrade", {"versions": versions}, ["sunlined"], args.fresh) if whole else None
+    for version in versions:
+        go_through(args, version, notes, figures)
     if notes:
         notes.publish(figures)
     print(json.dumps(figures))

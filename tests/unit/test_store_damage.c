@@ -4,46 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "tests/unit/store_world.h"
-
-/* ---- the file, as bytes ---- */
-
-struct image {
-    uint8_t *p;
-    size_t n;
-};
-
-static void data_path(const struct world *w, char path[128])
-{
-    snprintf(path, 128, "%s/data.mdb", w->dir);
-}
-
-static struct image load(const struct world *w)
-{
-    char path[128];
-    struct stat st;
-    data_path(w, path);
-    int fd = open(path, O_RDONLY);
-    assert_true(fd >= 0 && fstat(fd, &st) == 0);
-    struct image im = { malloc((size_t)st.st_size), (size_t)st.st_size };
-    assert_non_null(im.p);
-    assert_int_equal(pread(fd, im.p, im.n, 0), im.n);
-    close(fd);
-    return im;
-}
-
-static void save(const struct world *w, const void *p, size_t n)
-{
-    char path[128];
-    data_path(w, path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, p, n), n);
-    close(fd);
-}
+#include "tests/unit/store_image.h"
 
 static off_t data_size(const struct world *w)
 {
@@ -246,26 +209,6 @@ static void verification_goes_on_over_many_short_transactions(void **state)
     assert_int_equal(key_get_u32(d.key), 4999);
 }
 
-/* LMDB's branch page: number (8 bytes), pad (2), flags (2), lower (2), upper (2), then a u16 offset a node; a node
- * begins with the child's page number in 6 bytes. Make the child `to` of the largest branch the same as its child
- * `from`. */
-static void mislead(struct image im, int from, int to)
-{
-    uint8_t *branch = NULL;
-    unsigned most = 0;
-    for (uint8_t *page = im.p + 2 * 4096; page + 4096 <= im.p + im.n; page += 4096) {
-        unsigned nodes = ((unsigned)page[12] + page[13] * 256u - 16) / 2;
-        if (page[10] != 1 || page[11] != 0 || nodes > 1000 || nodes <= most)
-            continue;
-        branch = page;
-        most = nodes;
-    }
-    assert_true(most > 10);
-    uint8_t *a = branch + branch[16 + 2 * from] + branch[17 + 2 * from] * 256;
-    uint8_t *b = branch + branch[16 + 2 * to] + branch[17 + 2 * to] * 256;
-    memcpy(b, a, 6);
-}
-
 static void a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine(void **state)
 {
     struct world *w = *state;
@@ -274,12 +217,11 @@ static void a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine(voi
     store_close(&w->s);
     struct image im = load(w), bad = { malloc(im.n), im.n };
     assert_non_null(bad.p);
-    static const int ways[][2] = { { 4, 5 }, { 5, 4 }, { 2, 8 }, { 8, 2 } };
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < WRONG_PAGES; i++) {
         struct damages d = { 0 };
         uint64_t checked;
         memcpy(bad.p, im.p, im.n);
-        mislead(bad, ways[i][0], ways[i][1]);
+        mislead(bad, wrong_page[i][0], wrong_page[i][1]);
         save(w, bad.p, bad.n);
         open_store(w);
         assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, note_damage, &d), STORE_CORRUPT);

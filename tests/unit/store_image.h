@@ -1,0 +1,75 @@
+/* A store's file as bytes, changed behind its back. */
+#ifndef SUNLINE_TEST_STORE_IMAGE_H
+#define SUNLINE_TEST_STORE_IMAGE_H
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "tests/unit/store_world.h"
+
+struct image {
+    uint8_t *p;
+    size_t n;
+};
+
+static inline void data_path(const struct world *w, char path[128])
+{
+    snprintf(path, 128, "%s/data.mdb", w->dir);
+}
+
+static inline struct image load(const struct world *w)
+{
+    char path[128];
+    struct stat st;
+    data_path(w, path);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0 && fstat(fd, &st) == 0);
+    struct image im = { malloc((size_t)st.st_size), (size_t)st.st_size };
+    assert_non_null(im.p);
+    assert_int_equal(pread(fd, im.p, im.n, 0), im.n);
+    close(fd);
+    return im;
+}
+
+static inline void save(const struct world *w, const void *p, size_t n)
+{
+    char path[128];
+    data_path(w, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, p, n), n);
+    close(fd);
+}
+
+/* LMDB's branch page: number (8 bytes), pad (2), flags (2), lower (2), upper (2), then a u16 offset a node; a node
+ * begins with the child's page number in 6 bytes. Of the largest branch of all. */
+static inline uint8_t *child_of(struct image im, int i)
+{
+    uint8_t *branch = NULL;
+    unsigned most = 0;
+    for (uint8_t *page = im.p + 2 * 4096; page + 4096 <= im.p + im.n; page += 4096) {
+        unsigned nodes = ((unsigned)page[12] + page[13] * 256u - 16) / 2;
+        if (page[10] != 1 || page[11] != 0 || nodes > 1000 || nodes <= most)
+            continue;
+        branch = page;
+        most = nodes;
+    }
+    assert_true(most > 10);
+    return branch + branch[16 + 2 * i] + branch[17 + 2 * i] * 256;
+}
+
+/* Make the child `to` the same as the child `from`. */
+static inline void mislead(struct image im, int from, int to)
+{
+    memcpy(child_of(im, to), child_of(im, from), 6);
+}
+
+/* Ways to do so, by which nothing but the order and the number of the records tells it. */
+#define WRONG_PAGES 4
+static const int wrong_page[WRONG_PAGES][2] = { { 4, 5 }, { 5, 4 }, { 2, 8 }, { 8, 2 } };
+
+/* The child leads to a page that the file does not have. */
+static inline void mislead_out(struct image im, int to)
+{
+    memset(child_of(im, to) + 3, 0x7f, 1);
+}
+#endif

@@ -1,0 +1,188 @@
+/* A check of the store, as a broker answers it while it works, over pages that were changed behind its back: it names what offline verification names, and
+ * ends whatever it meets. */
+#include "broker/engine/engine.h"
+#include "broker/engine/records.h"
+#include "tests/unit/store_image.h"
+
+#define TEXT_BYTES 40000
+
+/* So many records of 900 bytes each, whose numbers are their keys; they refer to nothing (META), or to names that there are not (HUB). */
+static void put_many(struct world *w, enum store_table tb, uint32_t n)
+{
+    struct store_txn *t = begin(w);
+    uint8_t key[4], v[900];
+    for (uint32_t i = 1; i <= n; i++) {
+        key_u32(key, i);
+        memset(v, (int)i, sizeof v);
+        assert_int_equal(store_put(t, tb, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    commit(t);
+}
+
+struct named {
+    unsigned damaged, portions;
+    uint64_t records;
+    char text[TEXT_BYTES];
+};
+
+/* All portions of a check, of at most `limit` records each (0: as the broker likes). */
+static void check(struct world *w, uint64_t limit, struct named *to)
+{
+    struct reader *r = reader_new(w->s);
+    struct slp_buf page = { 0 };
+    uint8_t next[160];
+    uint32_t next_n = 0;
+    size_t len = 0;
+    *to = (struct named){ 0 };
+    do {
+        struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_CHECK_GET, .id = 1 }, m;
+        struct slp_fault fault;
+        ask.u.check_get.after = (struct slp_bytes){ (const char *)next, next_n };
+        ask.u.check_get.limit = limit;
+        if (next_n)
+            SLP_SET(&ask.u.check_get, check_get, after);
+        if (limit)
+            SLP_SET(&ask.u.check_get, check_get, limit);
+        slp_buf_clear(&page);
+        assert_int_equal(reader_answer(r, &ask, 0, &page), 0);
+        assert_int_equal(slp_decode(page.p, page.n, SLP_B2C, &m, &fault), 0);
+        assert_int_equal(m.type, SLP_CHECK);
+        to->records += m.u.check.records;
+        to->portions++;
+        assert_true(to->portions < 10000);
+        struct slp_cursor c = slp_each(m.u.check.damage);
+        for (struct slp_bytes d; slp_next_str(&c, &d); to->damaged++)
+            if (len + d.n + 2 < sizeof to->text)
+                len += (size_t)snprintf(to->text + len, sizeof to->text - len, "%.*s\n", (int)d.n, d.p);
+        next_n = m.u.check.next.n;
+        if (next_n)
+            memcpy(next, m.u.check.next.p, next_n);
+    } while (next_n);
+    slp_buf_free(&page);
+    reader_free(&r);
+}
+
+static void says(const struct named *n, const char *what)
+{
+    if (!strstr(n->text, what))
+        fail_msg("\"%s\" was named, not \"%s\"", n->text, what);
+}
+
+static void a_pointer_to_the_wrong_page_is_named_in_one_portion_and_in_many(void **state)
+{
+    static const uint64_t limits[] = { 0, 1, 4, 100 }; /* 4: as many as a page has */
+    static struct named n;
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_META, 300);
+    check(w, 0, &n);
+    assert_int_equal(n.damaged, 0);
+    store_close(&w->s);
+    struct image im = load(w), bad = { malloc(im.n), im.n };
+    assert_non_null(bad.p);
+    for (int i = 0; i < WRONG_PAGES; i++)
+        for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+            memcpy(bad.p, im.p, im.n);
+            mislead(bad, wrong_page[i][0], wrong_page[i][1]);
+            save(w, bad.p, bad.n);
+            open_store(w);
+            check(w, limits[k], &n);
+            says(&n, "META");
+            store_close(&w->s);
+        }
+    free(im.p);
+    free(bad.p);
+}
+
+static void a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at(void **state)
+{
+    static struct named n;
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_META, 300);
+    struct store_txn *t = begin(w);
+    put(t, TABLE_DEDUP, "four", "a value that will be damaged");
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    mislead_out(im, 5);
+    uint8_t *at = memmem(im.p, im.n, "a value that", 12);
+    assert_non_null(at);
+    *at ^= 1;
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    for (uint64_t limit = 0; limit < 3; limit++) {
+        check(w, limit, &n);
+        says(&n, "META: records are missing, or too many, or cannot be walked");
+        says(&n, "DEDUP 666f7572");
+        assert_int_equal(n.damaged, 2);
+    }
+}
+
+static void what_leads_to_a_page_that_is_not_there_does_not_end_the_check(void **state)
+{
+    static struct named n;
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_HUB, 300);
+    struct store_txn *t = begin(w);
+    for (uint32_t i = 1; i <= 40; i++) {
+        uint8_t key[4] = { NAME_HUB, 'h', (uint8_t)('0' + i / 10), (uint8_t)('0' + i % 10) }, v[4];
+        put_u32(v, i);
+        assert_int_equal(store_put(t, TABLE_NAME, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    put(t, TABLE_DEDUP, "four", "a value that will be damaged");
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    mislead_out(im, 2);
+    uint8_t *at = memmem(im.p, im.n, "a value that", 12);
+    assert_non_null(at);
+    *at ^= 1;
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    check(w, 0, &n);
+    says(&n, "NAME 03683031"); /* whose page is there, and has another name */
+    says(&n, "NAME 03683430");
+    says(&n, "HUB: records are missing, or too many, or cannot be walked");
+    says(&n, "DEDUP 666f7572");
+}
+
+static void a_flipped_bit_of_a_record_is_named_once(void **state)
+{
+    static struct named n;
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_META, 20);
+    struct store_txn *t = begin(w);
+    put(t, TABLE_META, "mmmm", "the middle one's value");
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    uint8_t *value = memmem(im.p, im.n, "the middle one's value", 22);
+    assert_non_null(value);
+    for (uint8_t *at = value - ENVELOPE_BYTES - 4; at < value + 22; at++) {
+        *at ^= 0x20;
+        save(w, im.p, im.n);
+        *at ^= 0x20;
+        open_store(w);
+        check(w, 0, &n);
+        says(&n, "META");
+        assert_int_equal(n.damaged, 1);
+        store_close(&w->s);
+    }
+    free(im.p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_pointer_to_the_wrong_page_is_named_in_one_portion_and_in_many),
+        TEST(a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at),
+        TEST(what_leads_to_a_page_that_is_not_there_does_not_end_the_check),
+        TEST(a_flipped_bit_of_a_record_is_named_once),
+    };
+    return cmocka_run_group_tests_name("check of pages", tests, NULL, NULL);
+}
