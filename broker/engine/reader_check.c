@@ -102,12 +102,14 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             break;
         a->records++;
         records++;
-        if (c.key.n <= NEXT_BYTES_MAX - 2) { /* else not one of ours, as its checksum has told: go on from the one before it */
+        if (c.key.n <=
+            NEXT_BYTES_MAX - 2) { /* else not one of ours, as its checksum has told: go on from the one before it */
             memcpy(at, c.key.p, c.key.n);
             at[c.key.n] = 0;
             *at_n = c.key.n + 1;
         }
-        if (store_broken(r->t)) { /* what this one refers to led to a page that is not there: the next portion goes on */
+        if (store_broken(
+                r->t)) { /* what this one refers to led to a page that is not there: the next portion goes on */
             full = true;
             break;
         }

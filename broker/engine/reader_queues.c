@@ -10,7 +10,7 @@
 
 #include "broker/engine/reader.h"
 
-#define KEPT (1u << 18)       /* ranges: 4 MiB, and as much again while they are gathered */
+#define KEPT (1u << 18)        /* ranges: 4 MiB, and as much again while they are gathered */
 #define PLACE_UNITS (1u << 16) /* of one run: a place */
 
 /* Tasks of units that are neighbours, in one state at one station. */
@@ -25,11 +25,11 @@ enum { IN_READY, IN_DELAY, IN_DEAD, KINDS };
 struct rd_queues {
     struct queued *v;
     size_t n, cap;
-    uint64_t from, upto; /* places: the window, its end not in it */
-    uint64_t request;    /* in which it was read */
-    bool damaged[KINDS]; /* something in the table could not be read: whatever is missing may be there */
+    uint64_t from, upto;      /* places: the window, its end not in it */
+    uint64_t request;         /* in which it was read */
+    bool damaged[KINDS];      /* something in the table could not be read: whatever is missing may be there */
     uint32_t looked, station; /* the newest station that was asked for ... */
-    uint16_t idx;        /* ... and where it is in its line */
+    uint16_t idx;             /* ... and where it is in its line */
 };
 
 void rd_queues_free(struct reader *r)

@@ -560,8 +560,8 @@ static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
             result_there(f, a.result);
         live = live || a.state <= ASSIGN_STARTED;
         gold = gold || is_gold(a.unit);
-        bool reason = a.state == ASSIGN_RETURNED && (a.why == WHY_FAILED || a.why == WHY_EXPIRED ||
-                                                     a.why == WHY_DECLINED || a.why == WHY_BURIED);
+        bool reason = a.state == ASSIGN_RETURNED &&
+                      (a.why == WHY_FAILED || a.why == WHY_EXPIRED || a.why == WHY_DECLINED || a.why == WHY_BURIED);
         if (reason && !is_gold(a.unit) && idx >= 0 && !told(f, a.unit, a.why, (unsigned)idx, no))
             wrong(f, "why assignment %" PRIu64 " of unit %" PRIu64 " ended, which is not in HISTORY", no, a.unit);
     }

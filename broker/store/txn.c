@@ -56,7 +56,8 @@ enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *k
     name_record(t, tb, key, key_n, mdb_strerror(rc));
     if (t->writer)
         return store_rc_of(rc);
-    if (rc == MDB_PAGE_NOTFOUND || rc == MDB_BAD_TXN) /* after the first LMDB answers all that is asked here with the second */
+    if (rc == MDB_PAGE_NOTFOUND ||
+        rc == MDB_BAD_TXN) /* after the first LMDB answers all that is asked here with the second */
         t->broken = true;
     return t->broken ? STORE_CORRUPT : store_rc_of(rc);
 }

@@ -287,7 +287,8 @@ static void crowd(struct world_scene *s)
 {
     static const char *const yaml =
         "line: pair\ninput:\n  - {name: text, type: text}\nstations:\n"
-        "  - {name: a, worker: {kind: any}, attempts: 2, backoff: 1h, form: {fields: [{name: x, type: short_answer}]},\n"
+        "  - {name: a, worker: {kind: any}, attempts: 2, backoff: 1h, form: {fields: [{name: x, type: "
+        "short_answer}]},\n"
         "     gold: {every: 3, columns: [text, x], cells: [one, yes, two, yes, three, yes, four, yes]}}\n"
         "  - {name: b, worker: {kind: any}, form: {fields: [{name: y, type: short_answer}]}}\n";
     static const int64_t times[] = { -100, 40000 };
