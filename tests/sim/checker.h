@@ -5,7 +5,7 @@
  *   what is so by definition     STATION, WORKER (a roster), RUN
  *   what the world did and heard ROW_SENT, ROW_ACKED, SUBMIT_SENT, OUTCOME (an act's or a submit's code, as the broker gave it), GRANT, SIGN_OFF, SEEN
  *   what the broker says         the facts of its event stream, each with its sequence; STEP ends what one input caused
- *   what is there at the end     STORY_* (unit_get), OUTPUT (output_get), COUNTS, RUN_COUNTS
+ *   what is there at the end     STORY_* (unit_get), OUTPUT and HANDED_OUT (output_get), COUNTS, RUN_COUNTS; ALL_TOLD: there is nothing else
  *
  * Inside the model: units by (run, number), a task for each station, assignments by number. Events move them; a move that the matrix of
  * PROTOCOL.md does not have is wrong_state. */
@@ -96,10 +96,11 @@ enum fact_kind {
     FACT_STORY_UNIT, /* run, unit, state, row, digest */
     FACT_STORY_TASK, /* run, unit, station, state */
     FACT_STORY_ASSIGNMENT, /* run, unit, station, assignment, state, why, digest (0: none) */
-    FACT_OUTPUT,     /* run, unit, row, digest of the input part, count: columns that are filled */
-    FACT_HANDED_OUT, /* run, unit, index: what its station hands out: digest of the answer; of a list state: how many, count: which of them, from 0 */
+    FACT_OUTPUT,     /* run, unit, row, digest of the input part */
+    FACT_HANDED_OUT, /* run, unit, index: what its station hands out: digest of the answer; of a list state: how many, count: which of them, from 0; flag: there is nothing in the answer's place */
     FACT_COUNTS,     /* run, station, counts[] */
     FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */
+    FACT_ALL_TOLD,   /* every run that is there was told, with all that it and its stations hand out */
     FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
     FACT_LAST_EVENT, /* seq: the newest there is; flag: subscriber `worker` must have seen it */
     FACT_STUCK,      /* text: what has not come to an end */
@@ -147,6 +148,7 @@ void checker_quiet(struct checker *c);     /* no story from here on */
 void checker_free(struct checker **c);
 void checker_feed(struct checker *c, const struct fact *f);
 void checker_end(struct checker *c);      /* all facts are in: judge what can only be judged now */
+void checker_missing(struct checker *c);  /* a part of that, where work still goes on: what should be there, and was not told */
 /* A store goes back to what it was at its backup: the model with it. A copy made then; to be freed by checker_free. */
 struct checker *checker_keep(const struct checker *c);
 void checker_go_back(struct checker *c, const struct checker *kept);

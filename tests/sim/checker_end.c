@@ -127,7 +127,7 @@ static void story_assignment(struct checker *c, const struct fact *f)
 static void output(struct checker *c, const struct fact *f)
 {
     const struct ck_row *w = ck_get(&c->rows, f->row);
-    const struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    struct ck_unit *u = ck_unit(c, f->run, f->unit);
     if (!w || !u)
         ck_verdict(c, UNEXPECTED, "run %" PRIu64 " hands out unit %" PRIu64 ", row %" PRIu64 ", which nobody sent",
                    f->run, f->unit, f->row);
@@ -136,17 +136,22 @@ static void output(struct checker *c, const struct fact *f)
                    f->run, f->unit, f->row);
     else if (u->state != 1)
         ck_verdict(c, WRONG_STATE, "run %" PRIu64 " hands out unit %" PRIu64 ", which is not done", f->run, f->unit);
+    if (u && u->handed_out++)
+        ck_verdict(c, DUPLICATED, "run %" PRIu64 " hands out unit %" PRIu64 " again", f->run, f->unit);
 }
 
 /* A station hands out its winner's answer, or all that count, in the order in which they did. */
 static void handed_out(struct checker *c, const struct fact *f)
 {
     const struct ck_run *r = ck_get(&c->runs, f->run);
-    const struct ck_unit *u = ck_unit(c, f->run, f->unit);
-    const struct ck_task *t = u && f->index < r->stations ? &u->task[f->index] : NULL;
+    struct ck_unit *u = ck_unit(c, f->run, f->unit);
+    struct ck_task *t = u && f->index < r->stations ? &u->task[f->index] : NULL;
     const struct fact *copies = t ? ck_copies(c, r->first + f->index) : NULL;
     const struct ck_assignment *v[64], *a = t ? ck_get(&c->assignments, t->winner) : NULL;
     uint32_t all = 0, n = copies && copies->ties == TIES_ALL ? ck_answers(c, t, v, 64, &all) : 0;
+    if (t && !f->count && t->handed_out++)
+        ck_verdict(c, DUPLICATED, "run %" PRIu64 " unit %" PRIu64 " station index %u is handed out again", f->run,
+                   f->unit, f->index);
     if (all > STORY_ASSIGNMENTS_MAX)
         return; /* what some of them said is not told */
     if (!t || t->state != CK_DONE || f->state != n)
@@ -155,7 +160,10 @@ static void handed_out(struct checker *c, const struct fact *f)
                    f->index, f->state ? f->state : 1, n);
     if (n)
         a = f->count < n ? v[f->count] : NULL;
-    if (a && a->told && a->digest != f->digest)
+    if (f->flag)
+        ck_verdict(c, LOST, "run %" PRIu64 " unit %" PRIu64 " station index %u hands out nothing for its answer",
+                   f->run, f->unit, f->index);
+    else if (a && a->told && a->digest != f->digest)
         ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " unit %" PRIu64 " station index %u hands out another answer",
                    f->run, f->unit, f->index);
 }
@@ -210,6 +218,7 @@ void ck_end_fact(struct checker *c, const struct fact *f)
     case FACT_HANDED_OUT: handed_out(c, f); break;
     case FACT_COUNTS: counts(c, f); break;
     case FACT_RUN_COUNTS: run_counts(c, f); break;
+    case FACT_ALL_TOLD: c->all_told = true; break;
     case FACT_LAST_EVENT:
         if (f->seq != c->newest_event)
             ck_verdict(c, EVENT_GAP, "the newest event is %" PRIu64 ", the stream ended with %" PRIu64, f->seq,
@@ -364,24 +373,78 @@ static void judge_order(struct checker *c, const struct ck_run *r)
     }
 }
 
-void checker_end(struct checker *c)
+/* What is done is handed out, by the run and by each of its stations; what a tournament did, by its jury. */
+static void judge_drain(struct checker *c, const struct ck_run *r, size_t unit)
+{
+    const struct ck_unit *u = r->unit[unit - 1];
+    if (u->state == 1 && !u->handed_out)
+        ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is done, and is not handed out", r->id, unit);
+    for (uint32_t i = 0; i < r->stations; i++) {
+        const struct fact *copies = ck_copies(c, r->first + i);
+        if (u->task[i].state == CK_DONE && !u->task[i].handed_out && !(copies && copies->ties >= TIES_ENTRIES))
+            ck_verdict(c, LOST, "run %" PRIu64 " unit %zu station index %u is done, and is not handed out", r->id, unit,
+                       i);
+    }
+}
+
+static bool is_deleted(const struct ck_run *r)
+{
+    return r->state == 4;
+}
+
+/* A run that nobody deleted is there, if something of it was acknowledged; where it is, so are its rows. */
+static void judge_rows(struct checker *c)
 {
     for (size_t i = 0; i < c->rows.cap; i++) {
         const struct ck_row *w = c->rows.v[i].p;
-        const struct ck_run *r = w ? ck_get(&c->runs, w->run) : NULL;
-        if (w && w->acked && !w->found && (!r || r->told || r->units == 0))
+        struct ck_run *r = w ? ck_get(&c->runs, w->run) : NULL;
+        if (!w || !w->acked || w->found)
+            continue;
+        if (!r || r->told || r->units == 0) {
             ck_verdict(c, LOST, "row %" PRIu64 " of run %" PRIu64 " was acknowledged, and is not there",
                        c->rows.v[i].key, w->run);
+        } else if (c->all_told && !is_deleted(r) && !r->gone) {
+            ck_verdict(c, LOST, "run %" PRIu64 " is not there, with rows that were acknowledged", r->id);
+            r->gone = true;
+        }
     }
+}
+
+void checker_missing(struct checker *c)
+{
+    judge_rows(c);
+    for (size_t i = 0; i < c->runs.cap; i++) {
+        const struct ck_run *r = c->runs.v[i].p;
+        for (size_t k = 0; r && r->told && k < r->units; k++) {
+            beyond_story(c, r, k + 1);
+            if (!r->unit[k]->told)
+                ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is not there any more", r->id, k + 1);
+            else if (c->all_told)
+                judge_drain(c, r, k + 1);
+        }
+    }
+    for (size_t i = 0; i < c->assignments.cap; i++) {
+        const struct ck_assignment *a = c->assignments.v[i].p;
+        const struct ck_run *r = a && a->run ? ck_get(&c->runs, a->run) : NULL;
+        if (r && r->told && !a->told && !ck_is_gold(a->unit))
+            ck_verdict(c, LOST, "assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64 " is in no story",
+                       c->assignments.v[i].key, a->run, a->unit);
+        if (a && ck_is_gold(a->unit) && a->acked == 1 && a->state != CK_COUNTED)
+            ck_verdict(c, LOST,
+                       "the answer to a control task under assignment %" PRIu64 " was acknowledged, and does not count",
+                       c->assignments.v[i].key);
+    }
+}
+
+void checker_end(struct checker *c)
+{
+    checker_missing(c);
     for (size_t i = 0; i < c->runs.cap; i++) {
         const struct ck_run *r = c->runs.v[i].p;
         if (!r || !r->told)
             continue;
         for (size_t k = 0; k < r->units; k++) {
-            beyond_story(c, r, k + 1);
-            if (!r->unit[k]->told)
-                ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is not there any more", r->id, k + 1);
-            else
+            if (r->unit[k]->told)
                 judge_route(c, r, k + 1), judge_agreement(c, r, k + 1), ck_judge_contest(c, r, k + 1);
             if (!r->unit[k]->state)
                 ck_verdict(c, UNFINISHED, "run %" PRIu64 " unit %zu has not come to an end", r->id, k + 1);
@@ -390,14 +453,6 @@ void checker_end(struct checker *c)
     }
     for (size_t i = 0; i < c->assignments.cap; i++) {
         const struct ck_assignment *a = c->assignments.v[i].p;
-        const struct ck_run *r = a && a->run ? ck_get(&c->runs, a->run) : NULL;
-        if (a && ck_is_gold(a->unit) && a->acked == 1 && a->state != CK_COUNTED)
-            ck_verdict(c, LOST,
-                       "the answer to a control task under assignment %" PRIu64 " was acknowledged, and does not count",
-                       c->assignments.v[i].key);
-        if (r && r->told && !a->told && !ck_is_gold(a->unit))
-            ck_verdict(c, LOST, "assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64 " is in no story",
-                       c->assignments.v[i].key, a->run, a->unit);
         if (a && a->acked && !a->run)
             ck_verdict(c, UNEXPECTED, "a result under assignment %" PRIu64 " was acknowledged; it was never given",
                        c->assignments.v[i].key);

@@ -18,6 +18,7 @@ struct ck_task {
     uint64_t owes;     /* a worker whose begun assignment was taken back in this step, which only an answer of his does */
     int64_t due;
     uint32_t votes; /* of the outcome */
+    uint32_t handed_out; /* how often its station did, at the end */
     uint8_t state, was, story, parked; /* parked: why it is dead */
     bool dispatched, declined, told, at_once, voided; /* at_once: decided by auto_judge; voided: answers of it count no more */
     /* with reviews: how often its work was sent back; whose alone it is since `back_us`, 0: anybody's; of a review: the last verdict, and that the work is to go back */
@@ -28,13 +29,13 @@ struct ck_task {
     uint8_t verdict;
     bool goes_back, author_out; /* author_out: the author may be kept out, and the work anybody's at once */
 };
-struct ck_unit { uint64_t row; uint8_t state; bool told; struct ck_task task[]; };
+struct ck_unit { uint64_t row; uint32_t handed_out; uint8_t state; bool told; struct ck_task task[]; };
 struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
 struct ck_run {
     uint64_t id, line, done, dropped, cancelled, served;
     uint32_t first, stations;
     uint8_t state, priority;
-    bool paused, fair_reset, fifo_dirty, told;
+    bool paused, fair_reset, fifo_dirty, told, gone; /* told, gone: at the end */
     struct ck_unit **unit;
     size_t units, unit_cap;
     struct ck_fifo fifo[CHECKER_STATIONS_MAX];
@@ -107,6 +108,7 @@ struct checker {
     size_t lost_n, lost_cap;
     uint64_t own_first; /* the first number that this store gave since it was put back; 0: it is the first of all */
     bool goes_on;       /* it was put back, and has given nothing yet */
+    bool all_told;
     uint64_t count[VERDICTS];
     char text[VERDICTS][300];
     struct checker_sums sums;

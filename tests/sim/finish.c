@@ -211,11 +211,12 @@ static void handed_out(struct sim *s, struct producer *p, uint32_t index, const 
             CHECK(s, slr_next(&r, &v) == 0 && v.n >= 4 && !slr_next(&r, &unit) && !slr_next(&r, &input) &&
                          !slr_next(&r, &input) && !slr_next(&r, &answer));
             struct fact f = { .kind = FACT_HANDED_OUT, .run = p->run_id, .unit = unit.u64, .index = index };
-            if (answer.type == SLR_STR) {
-                f.digest = digest(answer.p, answer.n);
+            f.state = answer.type == SLR_ARRAY ? answer.n : 0;
+            if (!f.state) {
+                f.flag = answer.type != SLR_STR;
+                f.digest = f.flag ? 0 : digest(answer.p, answer.n);
                 checker_feed(s->checker, &f);
             }
-            f.state = answer.type == SLR_ARRAY ? answer.n : 0;
             for (; f.count < f.state; f.count++) {
                 CHECK(s, slr_next(&r, &answer) == 0 && answer.type == SLR_STR);
                 f.digest = digest(answer.p, answer.n);
@@ -236,8 +237,9 @@ static void read_run(struct sim *s, struct producer *p)
     struct fact counts[STATIONS_MAX];
     char name[STATIONS_MAX][16];
     uint32_t n = 0;
-    if (m->type != SLP_RUN_INFO)
-        return;
+    if (m->type == SLP_ERROR && m->u.error.code == SLP_E_NOT_FOUND)
+        return; /* whether it may be gone, the checker knows */
+    CHECK(s, m->type == SLP_RUN_INFO);
     struct slp_cursor c = slp_each(m->u.run_info.run);
     CHECK(s, slp_next_run_row(&c, &r));
     if (r.run_id != p->run_id)
@@ -277,6 +279,7 @@ void sim_read_all(struct sim *s)
     for (uint32_t i = 0; i < s->plan.runs; i++)
         if (s->producer[i].run_id)
             read_run(s, &s->producer[i]);
+    checker_feed(s->checker, &(struct fact){ .kind = FACT_ALL_TOLD });
 }
 
 void sim_finish(struct sim *s)
@@ -306,8 +309,7 @@ void sim_finish(struct sim *s)
          s->drained_us / MINUTE);
     if (!end)
         checker_feed(s->checker, &(struct fact){ .kind = FACT_STUCK, .text = what });
-    for (uint32_t i = 0; i < s->plan.runs; i++)
-        read_run(s, &s->producer[i]);
+    sim_read_all(s);
     checker_feed(s->checker,
                  &(struct fact){ .kind = FACT_LAST_EVENT, .seq = s->server.next_event - 1, .worker = 0, .flag = end });
     checker_end(s->checker);

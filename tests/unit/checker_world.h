@@ -82,7 +82,7 @@ static inline void answer(struct history *h, uint64_t assignment, uint64_t resul
 }
 
 /* What the store tells at the end of unit n, done by this assignment. */
-static inline void tell_unit(struct history *h, uint64_t unit, uint64_t assignment)
+static inline void tell_story(struct history *h, uint64_t unit, uint64_t assignment)
 {
     FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = unit, .state = 1, .row = 100 + unit,
          .digest = row_digest_of(100 + unit));
@@ -90,6 +90,11 @@ static inline void tell_unit(struct history *h, uint64_t unit, uint64_t assignme
     FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = unit, .index = 0, .assignment = assignment,
          .state = CK_COUNTED, .digest = 5000 + assignment);
     FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = unit, .index = 1, .state = CK_SKIPPED);
+}
+
+static inline void tell_unit(struct history *h, uint64_t unit, uint64_t assignment)
+{
+    tell_story(h, unit, assignment);
     FEED(h, .kind = FACT_OUTPUT, .run = RUN, .unit = unit, .row = 100 + unit, .digest = row_digest_of(100 + unit));
 }
 

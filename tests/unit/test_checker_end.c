@@ -1,0 +1,123 @@
+/* The checker is checked: what must be there at the end, and be handed out. */
+#include "tests/unit/checker_world.h"
+
+static void station_hands_out(struct history *h, uint64_t unit, uint64_t assignment)
+{
+    FEED(h, .kind = FACT_HANDED_OUT, .run = RUN, .unit = unit, .index = 0, .digest = 5000 + assignment);
+}
+
+/* Both units are told and handed out, by the run and by the station; all that is there was told. */
+static struct history drained(void)
+{
+    struct history h = good();
+    tell_good(&h);
+    station_hands_out(&h, 1, 1);
+    station_hands_out(&h, 2, 2);
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    return h;
+}
+
+static void what_is_done_is_handed_out_once(void **state)
+{
+    struct history h = drained();
+    (void)state;
+    judged(&h, VERDICTS);
+}
+
+static void a_unit_that_is_done_and_not_handed_out_is_lost(void **state)
+{
+    struct history h = good();
+    (void)state;
+    tell_run(&h, 2, 2);
+    tell_unit(&h, 1, 1);
+    tell_story(&h, 2, 2);
+    station_hands_out(&h, 1, 1);
+    station_hands_out(&h, 2, 2);
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    judged(&h, LOST);
+}
+
+static void a_unit_that_is_handed_out_again_is_duplicated(void **state)
+{
+    struct history h = drained();
+    (void)state;
+    FEED(&h, .kind = FACT_OUTPUT, .run = RUN, .unit = 2, .row = 102, .digest = row_digest_of(102));
+    judged(&h, DUPLICATED);
+}
+
+static void an_answer_that_its_station_does_not_hand_out_is_lost(void **state)
+{
+    struct history h = good();
+    (void)state;
+    tell_good(&h);
+    station_hands_out(&h, 1, 1);
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    judged(&h, LOST);
+}
+
+static void an_answer_that_its_station_hands_out_again_is_duplicated(void **state)
+{
+    struct history h = drained();
+    (void)state;
+    station_hands_out(&h, 2, 2);
+    judged(&h, DUPLICATED);
+}
+
+static void a_station_that_hands_out_nothing_in_an_answers_place_has_lost_it(void **state)
+{
+    struct history h = good();
+    (void)state;
+    tell_good(&h);
+    station_hands_out(&h, 1, 1);
+    FEED(&h, .kind = FACT_HANDED_OUT, .run = RUN, .unit = 2, .index = 0, .flag = true);
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    judged(&h, LOST);
+}
+
+/* Nothing of the run is told, though everything that is there was. */
+static void a_run_that_is_not_there_is_lost_with_its_rows(void **state)
+{
+    struct history h = good();
+    (void)state;
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    judged(&h, LOST);
+}
+
+static void a_run_that_was_deleted_need_not_be_there(void **state)
+{
+    struct history h = good();
+    (void)state;
+    EVENT(&h, .kind = FACT_RUN_STATE, .run = RUN, .state = 4, .count = 5);
+    STEP(&h);
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    judged(&h, VERDICTS);
+}
+
+static void a_unit_that_has_not_come_to_its_end_is_unfinished(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    tell_run(&h, 1, 0);
+    FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .row = 101, .digest = row_digest_of(101));
+    FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = 0, .state = CK_READY);
+    FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = 1, .state = CK_BLOCKED);
+    FEED(&h, .kind = FACT_ALL_TOLD);
+    judged(&h, UNFINISHED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_done_is_handed_out_once),
+        cmocka_unit_test(a_unit_that_is_done_and_not_handed_out_is_lost),
+        cmocka_unit_test(a_unit_that_is_handed_out_again_is_duplicated),
+        cmocka_unit_test(an_answer_that_its_station_does_not_hand_out_is_lost),
+        cmocka_unit_test(an_answer_that_its_station_hands_out_again_is_duplicated),
+        cmocka_unit_test(a_station_that_hands_out_nothing_in_an_answers_place_has_lost_it),
+        cmocka_unit_test(a_run_that_is_not_there_is_lost_with_its_rows),
+        cmocka_unit_test(a_run_that_was_deleted_need_not_be_there),
+        cmocka_unit_test(a_unit_that_has_not_come_to_its_end_is_unfinished),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
