@@ -195,6 +195,15 @@ const struct fact *checker_station(const struct checker *c, uint64_t station)
     return s ? &s->f : NULL;
 }
 
+uint64_t checker_newest(const struct checker *c, uint64_t run, uint64_t hub)
+{
+    const struct ck_run *r = ck_get(&c->runs, run);
+    const struct ck_hub *h = ck_get(&c->hubs, hub);
+    if (run)
+        return r && r->state != RUN_IS_DELETED ? r->newest_event : 0;
+    return !hub ? c->newest_event : h ? h->newest_event : 0;
+}
+
 uint64_t checker_count(const struct checker *c, enum verdict v)
 {
     return c->count[v];
@@ -333,6 +342,11 @@ static void event_in_order(struct checker *c, const struct fact *f)
         ck_verdict(c, EVENT_GAP, "event %" PRIu64 " follows %" PRIu64, f->seq, c->newest_event);
     c->sums.events += f->seq != c->newest_event;
     c->newest_event = f->seq;
+    struct ck_run *r = ck_get(&c->runs, f->run);
+    if (r)
+        r->newest_event = f->seq;
+    if (f->hub)
+        ((struct ck_hub *)ck_make(&c->hubs, f->hub, sizeof(struct ck_hub)))->newest_event = f->seq;
     if (f->at < c->at)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": elapsed time goes back by %" PRId64 " us", f->seq,
                    c->at - f->at);

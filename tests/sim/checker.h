@@ -102,7 +102,8 @@ enum fact_kind {
     FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */
     FACT_ALL_TOLD,   /* every run that is there was told, with all that it and its stations hand out */
     FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
-    FACT_LAST_EVENT, /* seq: the newest there is; flag: subscriber `worker` must have seen it */
+    FACT_LAST_EVENT, /* seq: the newest there is */
+    FACT_SUBSCRIBED, /* worker: a subscriber that must have seen everything of run, of hub, or of all */
     FACT_STUCK,      /* text: what has not come to an end */
     FACT_LEFT_OVER   /* from here on only units are dropped of which a task is dead, and nobody is left who may do it */
 };
@@ -154,6 +155,7 @@ struct checker *checker_keep(const struct checker *c);
 void checker_go_back(struct checker *c, const struct checker *kept);
 bool checker_lost(const struct checker *c, uint64_t assignment); /* a store that was lost gave it, after its backup */
 const struct fact *checker_station(const struct checker *c, uint64_t station); /* as it was told; NULL: it was not */
+uint64_t checker_newest(const struct checker *c, uint64_t run, uint64_t hub); /* the newest event of its stream, as the stream of all told it; both 0: of all; of a run that was deleted 0 */
 uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);
 const char *checker_first(const struct checker *c, enum verdict v); /* the first one, in words; "" if none */

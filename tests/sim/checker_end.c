@@ -223,13 +223,15 @@ void ck_end_fact(struct checker *c, const struct fact *f)
         if (f->seq != c->newest_event)
             ck_verdict(c, EVENT_GAP, "the newest event is %" PRIu64 ", the stream ended with %" PRIu64, f->seq,
                        c->newest_event);
-        if (f->flag) {
-            const struct ck_subscriber *w = ck_get(&c->subscribers, f->worker);
-            if (!w || w->seq != f->seq)
-                ck_verdict(c, EVENT_GAP, "subscriber %" PRIu64 " ended with event %" PRIu64 " of %" PRIu64, f->worker,
-                           w ? w->seq : 0, f->seq);
-        }
         break;
+    case FACT_SUBSCRIBED: {
+        const struct ck_subscriber *w = ck_get(&c->subscribers, f->worker);
+        uint64_t newest = checker_newest(c, f->run, f->hub);
+        if (newest && (!w || w->seq != newest))
+            ck_verdict(c, EVENT_GAP, "subscriber %" PRIu64 " ended with event %" PRIu64 " of %" PRIu64, f->worker,
+                       w ? w->seq : 0, newest);
+        break;
+    }
     case FACT_STUCK: ck_verdict(c, UNFINISHED, "%s", f->text); break;
     case FACT_LEFT_OVER: c->left_over = true; break;
     default: break;
@@ -387,11 +389,6 @@ static void judge_drain(struct checker *c, const struct ck_run *r, size_t unit)
     }
 }
 
-static bool is_deleted(const struct ck_run *r)
-{
-    return r->state == 4;
-}
-
 /* A run that nobody deleted is there, if something of it was acknowledged; where it is, so are its rows. */
 static void judge_rows(struct checker *c)
 {
@@ -403,7 +400,7 @@ static void judge_rows(struct checker *c)
         if (!r || r->told || r->units == 0) {
             ck_verdict(c, LOST, "row %" PRIu64 " of run %" PRIu64 " was acknowledged, and is not there",
                        c->rows.v[i].key, w->run);
-        } else if (c->all_told && !is_deleted(r) && !r->gone) {
+        } else if (c->all_told && r->state != RUN_IS_DELETED && !r->gone) {
             ck_verdict(c, LOST, "run %" PRIu64 " is not there, with rows that were acknowledged", r->id);
             r->gone = true;
         }

@@ -8,6 +8,8 @@
 enum ck_state { CK_BLOCKED, CK_WAITING, CK_READY, CK_ASSIGNED, CK_STARTED, CK_DONE, CK_SKIPPED, CK_DEAD, CK_ENDED };
 enum ck_astate { CK_HANDED, CK_BEGUN, CK_COUNTED, CK_LATE, CK_RETURNED };
 
+#define RUN_IS_DELETED 4 /* of a run's state */
+
 struct slot { uint64_t key; void *p; };
 struct table { struct slot *v; size_t cap, n; };
 
@@ -32,7 +34,7 @@ struct ck_task {
 struct ck_unit { uint64_t row; uint32_t handed_out; uint8_t state; bool told; struct ck_task task[]; };
 struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
 struct ck_run {
-    uint64_t id, line, done, dropped, cancelled, served;
+    uint64_t id, line, done, dropped, cancelled, served, newest_event;
     uint32_t first, stations;
     uint8_t state, priority;
     bool paused, fair_reset, fifo_dirty, told, gone; /* told, gone: at the end */
@@ -60,7 +62,7 @@ struct ck_assignment {
 };
 struct ck_station { struct fact f; };
 struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, was_on; };
-struct ck_hub { uint64_t session; };
+struct ck_hub { uint64_t session, newest_event; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_gold { uint64_t handed, golds, seen, known, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows; and of those that he is known to have seen */

@@ -88,11 +88,14 @@ static bool at_end(struct sim *s, char *what, size_t size)
             snprintf(what, size, "%s has results that were never acknowledged", s->hub[i].name);
             return false;
         }
-    struct watcher *w = &s->watcher[0];
-    if (w->seq + 1 != s->server.next_event) {
-        snprintf(what, size, "the subscriber of all saw %" PRIu64 " of %" PRIu64 " events", w->seq,
-                 s->server.next_event - 1);
-        return false;
+    for (uint32_t i = 0; i < s->plan.watchers; i++) {
+        struct fact about = watcher_about(s, i);
+        uint64_t newest = checker_newest(s->checker, about.run, about.hub);
+        if (newest && s->watcher[i].seq != newest) {
+            snprintf(what, size, "the subscriber of %s saw event %" PRIu64 " of %" PRIu64, s->watcher[i].stream,
+                     s->watcher[i].seq, newest);
+            return false;
+        }
     }
     return true;
 }
@@ -310,7 +313,10 @@ void sim_finish(struct sim *s)
     if (!end)
         checker_feed(s->checker, &(struct fact){ .kind = FACT_STUCK, .text = what });
     sim_read_all(s);
-    checker_feed(s->checker,
-                 &(struct fact){ .kind = FACT_LAST_EVENT, .seq = s->server.next_event - 1, .worker = 0, .flag = end });
+    checker_feed(s->checker, &(struct fact){ .kind = FACT_LAST_EVENT, .seq = s->server.next_event - 1 });
+    for (uint32_t i = 0; i < s->plan.watchers && end; i++) {
+        struct fact about = watcher_about(s, i);
+        checker_feed(s->checker, &about);
+    }
     checker_end(s->checker);
 }

@@ -219,6 +219,7 @@ struct hub {
     char name[16];
     uint32_t like;        /* the hub whose name and staff it has; its own index, but for a twin */
     uint32_t index;
+    uint64_t number;      /* as the broker's events call it; 0: it was never told of */
     struct rng rng;
     struct wire wire;
     struct core *core;
@@ -315,6 +316,8 @@ void operator_forgives(struct sim *s); /* whoever is kept out of anything may co
 struct watcher { struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
 void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
+/* What it has subscribed to, as a fact. Neither run nor hub: all. What its stream is of may not be there, and then there is no such stream: UINT64_MAX. */
+struct fact watcher_about(const struct sim *s, uint32_t index);
 void watchers_publish(struct sim *s); /* what was committed since the last time */
 
 /* ---- restore.c ---- */

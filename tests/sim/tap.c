@@ -410,6 +410,10 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
     case HUB_SESSION:
         f.kind = FACT_SESSION;
         f.flag = number(e->data, "connected");
+        name = text(e->data, "name");
+        for (uint32_t i = 0; i < s->plan.hubs; i++)
+            if (is(name, s->hub[i].name))
+                s->hub[i].number = f.hub;
         break;
     case BROKER_STARTED: f.kind = FACT_BOOT; break;
     default: break;

@@ -87,6 +87,16 @@ void watchers_open(struct sim *s)
     }
 }
 
+struct fact watcher_about(const struct sim *s, uint32_t index)
+{
+    struct fact f = { .kind = FACT_SUBSCRIBED, .worker = index };
+    if (index == 1)
+        f.run = s->producer[0].run_id ? s->producer[0].run_id : UINT64_MAX;
+    if (index == 2)
+        f.hub = s->hub[1].number ? s->hub[1].number : UINT64_MAX;
+    return f;
+}
+
 static bool wanted(void *arg, const char *topic)
 {
     struct sim *s = arg;

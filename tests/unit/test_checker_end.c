@@ -106,6 +106,31 @@ static void a_unit_that_has_not_come_to_its_end_is_unfinished(void **state)
     judged(&h, UNFINISHED);
 }
 
+/* Subscriber 5 is one of all, 6 of the run, 7 of the hub. */
+static void everybody_saw(struct history *h, uint64_t all, uint64_t run, uint64_t hub)
+{
+    const uint64_t seen[] = { all, run, hub };
+    for (uint64_t i = 0; i < 3; i++) {
+        FEED(h, .kind = FACT_SUBSCRIBER, .worker = 5 + i, .seq = seen[i]);
+        FEED(h, .kind = FACT_SUBSCRIBED, .worker = 5 + i, .run = i == 1 ? RUN : 0, .hub = i == 2 ? HUB : 0);
+    }
+}
+
+static void a_subscriber_of_any_stream_that_did_not_see_its_last_event_has_a_gap(void **state)
+{
+    (void)state;
+    for (int behind = 0; behind < 4; behind++) {
+        struct history h = good();
+        uint64_t of_run = h.seq;
+        EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION, .flag = true);
+        uint64_t of_hub = h.seq;
+        EVENT(&h, .kind = FACT_EVENT);
+        STEP(&h);
+        everybody_saw(&h, h.seq - (behind == 1), of_run - (behind == 2), of_hub - (behind == 3));
+        judged(&h, behind ? EVENT_GAP : VERDICTS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_run_that_is_not_there_is_lost_with_its_rows),
         cmocka_unit_test(a_run_that_was_deleted_need_not_be_there),
         cmocka_unit_test(a_unit_that_has_not_come_to_its_end_is_unfinished),
+        cmocka_unit_test(a_subscriber_of_any_stream_that_did_not_see_its_last_event_has_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
