@@ -104,6 +104,7 @@ enum fact_kind {
     FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
     FACT_LAST_EVENT, /* seq: the newest there is */
     FACT_SUBSCRIBED, /* worker: a subscriber that must have seen everything of run, of hub, or of all */
+    FACT_DAMAGE,     /* text: what the store's own check names; flag: by a recount, the run whose counters differ */
     FACT_STUCK,      /* text: what has not come to an end */
     FACT_LEFT_OVER   /* from here on only units are dropped of which a task is dead, and nobody is left who may do it */
 };

@@ -232,6 +232,10 @@ void ck_end_fact(struct checker *c, const struct fact *f)
                        w ? w->seq : 0, newest);
         break;
     }
+    case FACT_DAMAGE:
+        ck_verdict(c, f->flag ? COUNTERS : WRONG_STATE, "the store's check names %s%s", f->text,
+                   f->flag ? ", counted again" : "");
+        break;
     case FACT_STUCK: ck_verdict(c, UNFINISHED, "%s", f->text); break;
     case FACT_LEFT_OVER: c->left_over = true; break;
     default: break;

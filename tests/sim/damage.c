@@ -3,10 +3,12 @@
  * the store as it was, which is what a restored backup of that moment would be. What the branch may do:
  *
  *   named     the broker, or a read of it, ends with an error that says where the damage is
- *   stopped   the broker's process ends by itself: an assertion, a signal, an error of LMDB. No acknowledgement goes out any more
+ *   stopped   the broker's process ends by itself: an assertion, a signal, an error of LMDB, while its code runs (BROKER). No acknowledgement
+ *             goes out any more
  *   unharmed  nobody met the damage while the branch went on, and all that can be read at its end is right, to the byte
  *
- * What it may not do is what this is for: serve a byte that is not what was sent, count a result twice, or go on in silence (LIMIT_S). */
+ * What it may not do is what this is for: serve a byte that is not what was sent, lose what was acknowledged, count a result twice, or go on in silence
+ * (LIMIT_S). A crash of the agent's core or of the simulator is a failure of the world. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -23,6 +25,19 @@
 enum { ALL_RIGHT = 0, NAMED = 10, STOPPED = 11, WRONG = 12 };
 
 static int pipe_out = -1;
+bool in_broker;
+
+/* A signal that ends a process, in a branch. */
+static void dies(int signal)
+{
+    static const char text[] = "the agent's core or the simulator crashed";
+    if (in_broker)
+        _exit(STOPPED);
+    ssize_t put = write(pipe_out, text, sizeof text - 1);
+    (void)put;
+    (void)signal;
+    _exit(WRONG);
+}
 
 void damage_ends(struct sim *s, bool named, const char *text)
 {
@@ -43,15 +58,15 @@ void damage_wrong(struct sim *s, const char *text)
 /* The branch went on as long as it should: what can be read now? */
 void damage_over(struct sim *s)
 {
-    static const enum verdict judged[] = { UNEXPECTED,     BYTES_DIFFER, DOUBLE_ACCEPT,
-                                           STALE_ACCEPTED, NOT_ELIGIBLE, DUPLICATED };
     char text[400];
     s->story = NULL;
-    if (s->server.up)
+    if (s->server.up) {
         sim_read_all(s);
-    for (size_t i = 0; i < sizeof judged / sizeof *judged; i++)
-        if (checker_count(s->checker, judged[i])) {
-            snprintf(text, sizeof text, "%s: %s", verdict_name(judged[i]), checker_first(s->checker, judged[i]));
+        checker_missing(s->checker);
+    }
+    for (enum verdict v = 0; v < VERDICTS; v++) /* all: a branch comes to no end, and nothing in it can be unfinished */
+        if (checker_count(s->checker, v)) {
+            snprintf(text, sizeof text, "%s: %s", verdict_name(v), checker_first(s->checker, v));
             damage_wrong(s, text);
         }
     _exit(ALL_RIGHT);
@@ -156,9 +171,10 @@ void damage_maybe(struct sim *s)
         int null = open("/dev/null", O_WRONLY);
         dup2(null, 1);
         dup2(null, 2); /* an assertion's words */
-        static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGPROF };
+        static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE };
         for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
-            signal(fatal[i], SIG_DFL);
+            signal(fatal[i], dies);
+        signal(SIGPROF, SIG_DFL);
         struct itimerval limit = { .it_value.tv_sec = LIMIT_S }; /* of the processor's time */
         setitimer(ITIMER_PROF, &limit, NULL);
         s->story = NULL;
@@ -177,15 +193,17 @@ void damage_maybe(struct sim *s)
     s->tally.damaged_stores++;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     s->tally.damage_named += code == NAMED;
-    s->tally.damage_stops += code == STOPPED || (WIFSIGNALED(status) && WTERMSIG(status) != SIGPROF);
+    s->tally.damage_stops += code == STOPPED;
     s->tally.damage_unharmed += code == ALL_RIGHT;
     TELL(s, "broker: had %s in its store, in a branch of this world: %s", what,
          code == NAMED       ? "named"
          : code == ALL_RIGHT ? "unharmed"
-         : code == WRONG     ? said
-                             : "stopped");
+         : code == STOPPED   ? "stopped"
+                             : said);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
         sim_broken(s, "over a damaged store (%s) the broker neither stopped nor went on for %d s", what, LIMIT_S);
-    if (code == WRONG)
+    if (WIFSIGNALED(status))
+        sim_broken(s, "over a damaged store (%s) the world ended by signal %d", what, WTERMSIG(status));
+    if (code != NAMED && code != STOPPED && code != ALL_RIGHT)
         sim_broken(s, "over a damaged store (%s): %s", what, said);
 }

@@ -313,6 +313,7 @@ void sim_finish(struct sim *s)
     if (!end)
         checker_feed(s->checker, &(struct fact){ .kind = FACT_STUCK, .text = what });
     sim_read_all(s);
+    sim_inspect(s);
     checker_feed(s->checker, &(struct fact){ .kind = FACT_LAST_EVENT, .seq = s->server.next_event - 1 });
     for (uint32_t i = 0; i < s->plan.watchers && end; i++) {
         struct fact about = watcher_about(s, i);

@@ -113,7 +113,7 @@ static void back_up(struct sim *s, uint64_t unused, uint64_t unused2)
         if (r->copy.checker)
             forget_copy(&r->copy);
         snprintf(r->copy.dir, sizeof r->copy.dir, "%s-backup", v->dir);
-        if (store_backup(v->store, r->copy.dir, text, sizeof text) != STORE_OK)
+        if (BROKER(store_backup(v->store, r->copy.dir, text, sizeof text)) != STORE_OK)
             sim_broken(s, "a backup failed: %s", text);
         r->copy.checker = checker_keep(s->checker);
         remember(s, &r->copy);

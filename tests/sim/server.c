@@ -40,6 +40,7 @@ static bool open_store(struct sim *s)
     uint8_t id[16] = "simulated store";
     char text[200] = "";
     memory_go();
+    in_broker = true;
     rc = store_open(&v->store, &o, id, text, sizeof text);
     if (rc == STORE_OK && store_is_copy(v->store)) {
         uint64_t first;
@@ -52,6 +53,7 @@ static bool open_store(struct sim *s)
         v->engine = engine_open(v->store, &cfg, &rc);
     if (v->engine)
         v->reader = reader_new(v->store);
+    in_broker = false;
     memory_pause();
     if (!v->reader && (memory_failed() || memory_lmdb_failed()))
         return false;
@@ -69,9 +71,11 @@ static bool open_store(struct sim *s)
 
 static void close_store(struct server *v)
 {
+    in_broker = true;
     reader_free(&v->reader);
     engine_close(&v->engine);
     store_close(&v->store);
+    in_broker = false;
 }
 
 static void drop_inbox(struct sim *s)
@@ -88,7 +92,9 @@ static void die(struct sim *s, struct store_txn **t, const char *how)
     struct server *v = &s->server;
     int64_t down = s->calm ? SEC : rng_spread(&v->rng, SEC / 2, s->plan.down_max_us);
     TELL(s, "broker: dies %s, down for %" PRId64 " ms", how, down / 1000);
+    in_broker = true;
     store_abort(t);
+    in_broker = false;
     close_store(v);
     if (!v->untold) /* else what was asked is told of at the restart */
         drop_inbox(s);
@@ -145,7 +151,7 @@ static enum store_rc step(struct sim *s, struct input *in)
     in->wall_us = server_wall_us(s);
     tap_input(s, in);
     memory_go();
-    enum store_rc rc = engine_step(v->engine, in);
+    enum store_rc rc = BROKER(engine_step(v->engine, in));
     memory_pause();
     v->tap[v->tap_n - 1].to = v->out.n;
     v->tap[v->tap_n - 1].last_event = v->out.last_event;
@@ -156,7 +162,7 @@ static enum store_rc step(struct sim *s, struct input *in)
 static void plan_tick(struct sim *s)
 {
     struct server *v = &s->server;
-    int64_t due = engine_backlog(v->engine) ? server_elapsed_us(s) : engine_next_due_us(v->engine);
+    int64_t due = BROKER(engine_backlog(v->engine)) ? server_elapsed_us(s) : BROKER(engine_next_due_us(v->engine));
     if (due == INT64_MAX)
         return;
     int64_t at = due - v->elapsed_base_us;
@@ -193,7 +199,7 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     struct store_txn *t;
     struct store_space space;
     enum store_rc rc;
-    CHECK(s, store_pressure(v->store, s->now_us, &space) ==
+    CHECK(s, BROKER(store_pressure(v->store, s->now_us, &space)) ==
                  STORE_OK); /* the map grows; what the real disk holds must not matter here */
     v->tap_n = 0;
     if (fate == NO_MEMORY)
@@ -206,8 +212,8 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
         store_faults(v->store)->fail_put_after = (uint64_t)rng_spread(&v->rng, 1, 40);
     if (fate == COMMIT_FAILS)
         store_faults(v->store)->fail_commit_after = 1;
-    CHECK(s, store_begin(v->store, &t) == STORE_OK);
-    rc = engine_batch_begin(v->engine, t, &v->out);
+    CHECK(s, BROKER(store_begin(v->store, &t)) == STORE_OK);
+    rc = BROKER(engine_batch_begin(v->engine, t, &v->out));
     if (first && rc == STORE_OK)
         rc = step(s, first);
     if (v->full != v->told_full && rc == STORE_OK) {
@@ -235,7 +241,7 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
     }
     memory_go();
     if (rc == STORE_OK)
-        rc = engine_batch_end(v->engine);
+        rc = BROKER(engine_batch_end(v->engine));
     memory_pause();
     bool no_memory = fate == NO_MEMORY && memory_failed(), asked_for = fate == PUT_FAILS || memory_lmdb_failed();
     if (rc != STORE_OK || fate == DIES_BEFORE) {
@@ -255,7 +261,7 @@ static bool commit(struct sim *s, struct input *first, size_t n, bool ticks, enu
                                  : "before a commit");
         return false;
     }
-    rc = store_commit(&t);
+    rc = BROKER(store_commit(&t));
     if (rc != STORE_OK) {
         if (fate != COMMIT_FAILS && fate != SYNC_FAILS) {
             damage_ends(s, false, store_error_text(v->store));
@@ -301,7 +307,7 @@ static void answer_reads(struct sim *s, size_t n)
             continue;
         slp_buf_clear(&v->page);
         memory_go();
-        int rc = reader_answer(v->reader, &m, server_elapsed_us(s), &v->page);
+        int rc = BROKER(reader_answer(v->reader, &m, server_elapsed_us(s), &v->page));
         memory_pause();
         if (rc && (memory_failed() || memory_lmdb_failed())) { /* it goes unanswered */
             v->page.failed = false;
@@ -337,7 +343,8 @@ static void run_batch(struct sim *s, bool ticks, enum fate fate)
         v->batch_due = true;
         sched_at(s, s->now_us + rng_range(&v->rng, 50, s->plan.sync_max_us), batch, v->life, 0);
     } else if (rng_chance(&v->rng, 20000)) { /* as the committer does when it is idle */
-        enum store_rc rc = store_settle(v->store, rng_chance(&v->rng, 500000) ? SETTLE_ALL : SETTLE_IDLE);
+        bool all = rng_chance(&v->rng, 500000);
+        enum store_rc rc = BROKER(store_settle(v->store, all ? SETTLE_ALL : SETTLE_IDLE));
         if (rc) {
             damage_ends(s, rc == STORE_CORRUPT, store_error_text(v->store));
             sim_broken(s, "the log does not settle: %d %s", rc, store_error_text(v->store));
@@ -517,7 +524,7 @@ const struct slp_msg *server_read(struct sim *s, uint64_t type, const void *any)
     slp_buf_clear(&ask);
     slp_buf_clear(&v->page);
     CHECK(s, slp_encode(&ask, type, 1, any) == 0 && slp_decode(ask.p, ask.n, SLP_C2B, &m, &fault) == 0);
-    if (reader_answer(v->reader, &m, server_elapsed_us(s), &v->page) != 0) {
+    if (BROKER(reader_answer(v->reader, &m, server_elapsed_us(s), &v->page)) != 0) {
         damage_ends(s, false, "a read failed");
         sim_broken(s, "a read failed");
     }
@@ -540,12 +547,13 @@ const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any)
     CHECK(s, slp_encode(&ask, type, 1, any) == 0 && slp_decode(ask.p, ask.n, SLP_C2B, &q, &fault) == 0);
     struct input in = { .kind = INPUT_MESSAGE, .peer = UINT64_MAX, .msg = &q };
     v->tap_n = 0;
-    CHECK(s, store_begin(v->store, &t) == STORE_OK && engine_batch_begin(v->engine, t, &v->out) == STORE_OK);
+    CHECK(s, BROKER(store_begin(v->store, &t)) == STORE_OK &&
+                 BROKER(engine_batch_begin(v->engine, t, &v->out)) == STORE_OK);
     enum store_rc rc = step(s, &in);
     if (rc == STORE_OK)
-        rc = engine_batch_end(v->engine);
+        rc = BROKER(engine_batch_end(v->engine));
     if (rc == STORE_OK)
-        rc = store_commit(&t);
+        rc = BROKER(store_commit(&t));
     if (rc) {
         damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
         sim_broken(s, "a step failed: %d %s", rc, store_error_text(v->store));

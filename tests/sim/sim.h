@@ -11,6 +11,7 @@
  *   lines.c     the lines of this world              memory.h  allocations that fail
  *   twin.c      a second agent of a hub              damage.c  bits that turn in the store: the world forks
  *   outcomes.c  what of a frame an answer is about   restore.c an old backup is put back
+ *   inspect.c   the store's own check, at the end
  *
  * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
  * was delivered, with its time; the same seed gives the same hash. */
@@ -187,6 +188,9 @@ void server_calm(struct sim *s); /* the faults are over: come up, stay up, clock
 void tap_batch(struct sim *s);   /* what was committed, told to the checker */
 
 /* ---- damage.c ---- */
+/* The broker's own code, engine, store and reader, runs in here: where it ends the process over a damaged store, it has stopped; anything else has crashed. */
+extern bool in_broker;
+#define BROKER(call) __extension__({ in_broker = true; __typeof__(call) rc_ = (call); in_broker = false; rc_; })
 void damage_maybe(struct sim *s);                                /* before the store is opened; may return in a branch */
 void damage_ends(struct sim *s, bool named, const char *text);   /* no return in a branch; else nothing */
 void damage_wrong(struct sim *s, const char *text);              /* the same */
@@ -363,6 +367,7 @@ struct sim {
 void sim_run(struct sim *s, const struct options *o);
 void sim_free(struct sim *s);
 void sim_finish(struct sim *s); /* finish.c */
+void sim_inspect(struct sim *s); /* inspect.c: what the store's own check finds, to the checker */
 void sim_read_all(struct sim *s); /* units, results and outputs as they are now, to the checker */
 void sim_hash(struct sim *s, const void *p, size_t n);
 #define TELL(s, ...) do { if ((s)->story) sim_tell((s), __VA_ARGS__); } while (0)

@@ -110,9 +110,11 @@ static void emit(void *arg, const char *topic, const char *body, size_t n)
 {
     struct sim *s = arg;
     memory_pause();
+    in_broker = false;
     for (uint32_t i = 0; i < s->plan.watchers; i++)
         if (!strcmp(s->watcher[i].stream, topic))
             net_send_down(s, s->watcher[i].wire.peer, body, n);
+    in_broker = true;
     memory_go();
 }
 
@@ -122,7 +124,7 @@ void watchers_publish(struct sim *s)
     if (!v->out.last_event)
         return;
     memory_go();
-    int rc = reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s);
+    int rc = BROKER(reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s));
     memory_pause();
     if (rc && !memory_failed() &&
         !memory_lmdb_failed()) { /* what cannot be read is not published: a gap, and who sees it asks */

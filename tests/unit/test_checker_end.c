@@ -131,6 +131,16 @@ static void a_subscriber_of_any_stream_that_did_not_see_its_last_event_has_a_gap
     }
 }
 
+static void what_the_stores_own_check_names_is_a_verdict(void **state)
+{
+    (void)state;
+    for (int recount = 0; recount < 2; recount++) {
+        struct history h = drained();
+        FEED(&h, .kind = FACT_DAMAGE, .flag = recount, .text = recount ? "run 1" : "table unit, key 1");
+        judged(&h, recount ? COUNTERS : WRONG_STATE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_run_that_was_deleted_need_not_be_there),
         cmocka_unit_test(a_unit_that_has_not_come_to_its_end_is_unfinished),
         cmocka_unit_test(a_subscriber_of_any_stream_that_did_not_see_its_last_event_has_a_gap),
+        cmocka_unit_test(what_the_stores_own_check_names_is_a_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
