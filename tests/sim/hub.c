@@ -579,7 +579,7 @@ static void freeze(struct sim *s, uint64_t index, uint64_t unused)
     if (s->calm)
         return;
     h->frozen_us = s->now_us + rng_spread(&h->rng, SEC, 2 * HOUR);
-    s->tally.agent_freezes++;
+    s->tally.agent_freezes += h->up;
     TELL(s, "%s: the agent freezes for %" PRId64 " s", h->name, (h->frozen_us - s->now_us) / SEC);
     again(s, h, s->plan.freeze_every_us, freeze);
 }
@@ -593,7 +593,7 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     h->wire.peer =
         net_peer(s, SIDE_HUB, h->index); /* TCP broke, the socket reconnected by itself: the core does not notice */
     TELL(s, "%s: the link reconnects", h->name);
-    s->tally.relinks++;
+    s->tally.relinks += h->up;
     again(s, h, s->plan.relink_every_us, relink);
 }
 
@@ -605,7 +605,9 @@ static void cut(struct sim *s, uint64_t index, uint64_t unused)
     (void)unused;
     if (s->calm)
         return;
-    s->tally.link_cuts++;
+    s->tally.links_cut_inwards += which == 0;
+    s->tally.links_cut_outwards += which == 1;
+    s->tally.links_cut_both_ways += which == 2;
     if (which != 0)
         h->wire.cut_up_us = until;
     if (which != 1)

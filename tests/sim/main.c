@@ -105,7 +105,7 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 #define T(n) printf(" " #n " %" PRIu64, s->tally.n);
     TALLIES(T)
 #undef T
-    printf(" late_frames %" PRIu64 "\n", s->net.late);
+    printf(" late_frames %" PRIu64 " overtaken %" PRIu64 "\n", s->net.late, s->net.overtaken);
     if (ok)
         return;
     plan_print(&s->plan, stdout);

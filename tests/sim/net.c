@@ -79,7 +79,7 @@ static struct frame *frame_new(struct sim *s, uint64_t peer, const char *p, size
 }
 
 /* When it arrives; each copy on its own. */
-static int64_t arrival(struct sim *s, int64_t *last)
+static int64_t arrival(struct sim *s, struct way *way)
 {
     struct rng *r = &s->net.rng;
     const struct plan *p = &s->plan;
@@ -90,13 +90,16 @@ static int64_t arrival(struct sim *s, int64_t *last)
         s->net.late++;
     }
     if (s->calm || !p->reorder) {
-        at = at < *last ? *last : at; /* behind the one before it */
-        *last = at;
+        at = at < way->last_us ? way->last_us : at; /* behind the one before it */
+        way->last_us = at;
     }
+    s->net.overtaken += at < way->newest_us;
+    if (at > way->newest_us)
+        way->newest_us = at;
     return at;
 }
 
-static void send(struct sim *s, struct frame *f, int64_t cut_us, int64_t *last, happening *arrive)
+static void send(struct sim *s, struct frame *f, int64_t cut_us, struct way *way, happening *arrive)
 {
     struct rng *r = &s->net.rng;
     s->net.sent++;
@@ -106,7 +109,7 @@ static void send(struct sim *s, struct frame *f, int64_t cut_us, int64_t *last, 
         drop(f);
         return;
     }
-    int64_t at = arrival(s, last);
+    int64_t at = arrival(s, way);
     unsigned copies = 1;
     while (!s->calm && copies < FOREVER_LATE_DUPS && rng_chance(r, s->plan.dup_ppm))
         copies++;
@@ -121,14 +124,14 @@ static void send(struct sim *s, struct frame *f, int64_t cut_us, int64_t *last, 
 void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n)
 {
     struct peer *peer = &s->net.peer[w->peer];
-    send(s, frame_new(s, w->peer, p, n), w->cut_up_us, &peer->last_up_us, arrive_up);
+    send(s, frame_new(s, w->peer, p, n), w->cut_up_us, &peer->up, arrive_up);
 }
 
 void net_send_down(struct sim *s, uint64_t to, const char *p, size_t n)
 {
     struct peer *peer = &s->net.peer[to];
     CHECK(s, to && to < s->net.peers);
-    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->last_down_us,
+    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->down,
          arrive_down);
 }
 

@@ -379,8 +379,10 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     if (s->calm || s->plan.relink_every_us == NEVER)
         return;
     p->wire.peer = net_peer(s, SIDE_PRODUCER, p->index);
-    if (s->plan.cut_every_us != NEVER && rng_chance(&p->rng, 300000))
+    if (s->plan.cut_every_us != NEVER && rng_chance(&p->rng, 300000)) {
         p->wire.cut_down_us = s->now_us + rng_spread(&p->rng, SEC, s->plan.cut_max_us);
+        s->tally.producers_cut_inwards += p->state != P_OVER;
+    }
     sched_at(s, s->now_us + rng_range(&p->rng, s->plan.relink_every_us / 10 + 1, s->plan.relink_every_us * 2), relink,
              index, 0);
 }

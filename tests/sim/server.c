@@ -368,6 +368,8 @@ static void tick(struct sim *s, uint64_t life, uint64_t at)
     if (!v->up || life != v->life || (int64_t)at != v->tick_at_us)
         return;
     v->tick_at_us = 0;
+    int64_t due = BROKER(engine_next_due_us(v->engine));
+    s->tally.late_ticks += due != INT64_MAX && server_elapsed_us(s) - due >= SEC;
     run_batch(s, true, LIVES);
 }
 

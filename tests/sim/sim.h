@@ -93,11 +93,11 @@ void plan_print(const struct plan *p, FILE *f);
 /* What befell this world, counted: a fault that never happened was not tested. The report and the table of docs/reliability.md show each. */
 #define TALLIES(T) \
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
-    T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(link_cuts) T(relinks) T(confused_acts) \
-    T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
+    T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(links_cut_inwards) T(links_cut_outwards) T(links_cut_both_ways) T(relinks) T(confused_acts) \
+    T(producers_cut_inwards) T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
     T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
-    T(broker_clock_steps) T(times_gone_back) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
+    T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
 #define T(n) uint64_t n;
     TALLIES(T)
@@ -112,13 +112,14 @@ bool sched_step(struct sim *s, int64_t until); /* let the next thing happen, if 
 
 /* ---- net.c ---- */
 enum side { SIDE_HUB, SIDE_PRODUCER, SIDE_OPERATOR, SIDE_WATCHER };
-struct peer { enum side side; uint32_t index; bool open; int64_t last_up_us, last_down_us; };
+struct way { int64_t last_us, newest_us; }; /* last: what is kept in order arrives no sooner; newest: the latest arrival of all so far */
+struct peer { enum side side; uint32_t index; bool open; struct way up, down; };
 struct wire { /* a way between an actor and the broker, whatever peer number it has now */
     uint64_t peer;
     int64_t cut_up_us, cut_down_us; /* nothing passes until then */
 };
 struct frame { uint64_t peer; uint32_t n, refs; char bytes[]; };
-struct net { struct peer *peer; size_t peers, cap, stopped; /* what producers sent before that one does not arrive any more */ struct rng rng; uint64_t sent, lost, doubled, late; };
+struct net { struct peer *peer; size_t peers, cap, stopped; /* what producers sent before that one does not arrive any more */ struct rng rng; uint64_t sent, lost, doubled, late, overtaken; /* overtaken: frames that another one, sent later, came before */ };
 void net_open(struct sim *s);
 uint64_t net_peer(struct sim *s, enum side side, uint32_t index); /* a new one; what was under way to the actor's old one is lost */
 void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n);
