@@ -442,6 +442,7 @@ void checker_feed(struct checker *c, const struct fact *f)
         table_free(&c->counts, NULL);
         c->counts = (struct table){ 0 };
         break;
+    case FACT_FULL: c->full = f->flag; break;
     case FACT_RUN: new_run(c, f); break;
     case FACT_ROW_SENT: row_sent(c, f); break;
     case FACT_ROW_ACKED: row_acked(c, f); break;
@@ -457,6 +458,7 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_SEEN: ck_seen(c, f); break;
     case FACT_EVENT: break;
     case FACT_BOOT:
+        c->full = false;
         for (size_t i = 0; i < c->hubs.cap; i++)
             if (c->hubs.v[i].p)
                 ((struct ck_hub *)c->hubs.v[i].p)->session = 0;

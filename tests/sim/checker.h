@@ -53,6 +53,7 @@ enum fact_kind {
     FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
     FACT_DAYS,       /* session of its hub, times, count: how many; the midnights of its days in UTC */
     FACT_CLOCK,      /* the broker's wall clock was set, by `wall`: what was counted by days is not known any more */
+    FACT_FULL,       /* flag: the broker was told that its store is nearly full: no new units until it is told that there is room, or begins anew */
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */

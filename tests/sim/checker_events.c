@@ -96,6 +96,9 @@ static void units_added(struct checker *c, const struct fact *f)
                    f->unit, f->run, r ? r->units : 0);
         return;
     }
+    if (c->full)
+        ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " came in with the store full",
+                   f->seq, f->run, f->unit);
     if (r->state > 0)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": a unit came into run %" PRIu64 ", which is closed", f->seq,
                    f->run);

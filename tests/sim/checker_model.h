@@ -110,7 +110,7 @@ struct checker {
     size_t lost_n, lost_cap;
     uint64_t own_first; /* the first number that this store gave since it was put back; 0: it is the first of all */
     bool goes_on;       /* it was put back, and has given nothing yet */
-    bool all_told;
+    bool all_told, full;
     uint64_t count[VERDICTS];
     char text[VERDICTS][300];
     struct checker_sums sums;

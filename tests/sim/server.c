@@ -130,6 +130,8 @@ static void tap_input(struct sim *s, const struct input *in)
     struct tapped *t = &v->tap[v->tap_n++];
     *t = (struct tapped){ .at = v->fed_us,
                           .message = in->kind == INPUT_MESSAGE,
+                          .pressure = in->kind == INPUT_PRESSURE,
+                          .full = in->full,
                           .peer = in->peer,
                           .from = v->out.n,
                           .wall_off_us = v->wall_off_us };

@@ -153,7 +153,7 @@ extern const char *const route_names[3], *const skill_names[CHECKER_SKILLS];
 
 /* ---- server.c, tap.c ---- */
 struct store;
-struct tapped { struct slp_msg m; int64_t at, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message; };
+struct tapped { struct slp_msg m; int64_t at, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message, pressure, full; };
 struct server {
     struct rng rng;
     struct store *store;

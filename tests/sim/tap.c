@@ -615,6 +615,8 @@ void tap_batch(struct sim *s)
         if (t->wall_off_us != v->seen_off_us)
             checker_feed(s->checker, &(struct fact){ .kind = FACT_CLOCK, .wall = t->wall_off_us - v->seen_off_us });
         v->seen_off_us = t->wall_off_us;
+        if (t->pressure)
+            checker_feed(s->checker, &(struct fact){ .kind = FACT_FULL, .flag = t->full });
         if (t->message)
             request(s, t);
         while (v->next_event <= t->last_event) {

@@ -93,6 +93,23 @@ static void a_run_that_was_deleted_need_not_be_there(void **state)
     judged(&h, VERDICTS);
 }
 
+static void a_unit_that_comes_in_while_the_store_is_full_is_a_wrong_state(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) { /* full; with room again; begun anew */
+        struct history h = begin();
+        FEED(&h, .kind = FACT_FULL, .flag = true);
+        STEP(&h);
+        if (how == 1)
+            FEED(&h, .kind = FACT_FULL);
+        if (how == 2)
+            EVENT(&h, .kind = FACT_BOOT);
+        STEP(&h);
+        put_unit(&h, 1);
+        judged(&h, how ? VERDICTS : WRONG_STATE);
+    }
+}
+
 static void a_unit_that_has_not_come_to_its_end_is_unfinished(void **state)
 {
     struct history h = begin();
@@ -152,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_station_that_hands_out_nothing_in_an_answers_place_has_lost_it),
         cmocka_unit_test(a_run_that_is_not_there_is_lost_with_its_rows),
         cmocka_unit_test(a_run_that_was_deleted_need_not_be_there),
+        cmocka_unit_test(a_unit_that_comes_in_while_the_store_is_full_is_a_wrong_state),
         cmocka_unit_test(a_unit_that_has_not_come_to_its_end_is_unfinished),
         cmocka_unit_test(a_subscriber_of_any_stream_that_did_not_see_its_last_event_has_a_gap),
         cmocka_unit_test(what_the_stores_own_check_names_is_a_verdict),
