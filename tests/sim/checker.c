@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/codec.h"
 #include "tests/sim/checker_model.h"
 
 const char *verdict_name(enum verdict v)
@@ -354,6 +355,46 @@ static void event_in_order(struct checker *c, const struct fact *f)
         c->at = f->at;
 }
 
+/* In words what PROTOCOL.md and docs/events.md number; where there is none, nothing. */
+static const char *word_of(const struct fact *f, const char *key)
+{
+    static const char *const why[] = { "new",
+                                       "an upstream station was done",
+                                       "a delay was over",
+                                       "released",
+                                       "declined",
+                                       "expired",
+                                       "failed",
+                                       "requeued",
+                                       "recalled",
+                                       "buried",
+                                       "dropped",
+                                       "another answer was wanted",
+                                       "a review sent it back",
+                                       "not its author's alone any more",
+                                       [15] = "somebody has come who may do it",
+                                       [17] = "suspended" };
+    static const char *const dead[] = { "attempts used up",
+                                        "buried",
+                                        "it cannot be shown",
+                                        "the answers do not agree",
+                                        "rejected to the last",
+                                        [6] = "nobody is left",
+                                        "nobody is left for the jury",
+                                        "whoever is left is kept out" };
+    static const char *const run[] = { "open", "closed", "done", "cancelled", "being deleted" };
+    static const char *const line[] = { "active", "paused", "deleted" };
+#define WORD(table, n) ((n) < sizeof(table) / sizeof *(table) ? (table)[n] : NULL)
+    if (!strcmp(key, "why"))
+        return f->kind == FACT_DEAD ? WORD(dead, f->why) : WORD(why, f->why);
+    if (!strcmp(key, "state"))
+        return f->kind == FACT_RUN_STATE    ? WORD(run, f->state)
+               : f->kind == FACT_LINE_STATE ? WORD(line, f->state)
+                                            : NULL;
+#undef WORD
+    return NULL;
+}
+
 /* The story's line for what the broker did. */
 static void tell(const struct checker *c, const struct fact *f)
 {
@@ -387,14 +428,16 @@ static void tell(const struct checker *c, const struct fact *f)
                                f->hub, f->session, f->why,     f->state,      f->line };
     if (f->kind == FACT_ACT && f->act < 7)
         fprintf(c->story,
-                "               worker %" PRIu64 "'s %s under assignment %" PRIu64 " is answered with code %u\n",
-                f->worker, act[f->act], f->assignment, f->code);
+                "               worker %" PRIu64 "'s %s under assignment %" PRIu64 " is answered with %s\n", f->worker,
+                act[f->act], f->assignment, f->code ? slp_error_name(f->code) : "OK");
     if ((size_t)f->kind >= sizeof name / sizeof *name || !name[f->kind])
         return;
     fprintf(c->story, "               event %" PRIu64 ": %s", f->seq, name[f->kind]);
     for (size_t i = 0; i < sizeof value / sizeof *value; i++)
-        if (value[i])
-            fprintf(c->story, " %s %" PRIu64, key[i], value[i]);
+        if (value[i]) {
+            const char *word = word_of(f, key[i]);
+            fprintf(c->story, word ? " %s %" PRIu64 " (%s)" : " %s %" PRIu64, key[i], value[i], word);
+        }
     fprintf(c->story, "%s\n", f->flag ? ", yes" : "");
 }
 

@@ -372,8 +372,9 @@ static void judge_order(struct checker *c, const struct ck_run *r)
         if (i == n && n < 64)
             last[n++].producer = w->producer;
         else if (i < n && last[i].row >= r->unit[k]->row)
-            ck_verdict(c, FIFO, "run %" PRIu64 ": row %" PRIu64 " lies behind row %" PRIu64 " of the same producer",
-                       r->id, r->unit[k]->row, last[i].row);
+            ck_verdict(c, FIFO,
+                       "run %" PRIu64 " unit %zu: row %" PRIu64 " lies behind row %" PRIu64 " of the same producer",
+                       r->id, k + 1, r->unit[k]->row, last[i].row);
         if (i < n)
             last[i].row = r->unit[k]->row;
     }
@@ -402,10 +403,11 @@ static void judge_rows(struct checker *c)
         if (!w || !w->acked || w->found)
             continue;
         if (!r || r->told || r->units == 0) {
-            ck_verdict(c, LOST, "row %" PRIu64 " of run %" PRIu64 " was acknowledged, and is not there",
-                       c->rows.v[i].key, w->run);
+            ck_verdict(c, LOST, "run %" PRIu64 " unit %" PRIu64 ": row %" PRIu64 " was acknowledged, and is not there",
+                       w->run, w->unit, c->rows.v[i].key);
         } else if (c->all_told && r->state != RUN_IS_DELETED && !r->gone) {
-            ck_verdict(c, LOST, "run %" PRIu64 " is not there, with rows that were acknowledged", r->id);
+            ck_verdict(c, LOST, "run %" PRIu64 " unit %" PRIu64 " was acknowledged: the run is not there", r->id,
+                       w->unit);
             r->gone = true;
         }
     }

@@ -333,6 +333,7 @@ void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *
     ck_limit_given(c, f, s, w);
     ck_bar_given(c, f, &s->f);
     r->served++;
+    r->served_last = f->unit;
     c->sums.assignments++;
 }
 

@@ -165,9 +165,9 @@ static void judge_fifo(struct checker *c)
             }
             if (q->dirty && q->head < q->furthest)
                 ck_verdict(c, FIFO,
-                           "run %" PRIu64 " station index %u: unit %" PRIu64 " was dispatched, unit %" PRIu64
+                           "run %" PRIu64 " unit %" PRIu64 " was dispatched at station index %u, unit %" PRIu64
                            " became ready before it",
-                           r->id, i, q->unit[q->furthest - 1], q->unit[q->head]);
+                           r->id, q->unit[q->furthest - 1], i, q->unit[q->head]);
             q->dirty = false;
             if (q->furthest < q->head)
                 q->furthest = q->head;
@@ -196,9 +196,12 @@ static void judge_fairness(struct checker *c)
             }
             int64_t ahead = (int64_t)(p->a->served - p->base_a) - (int64_t)(p->b->served - p->base_b);
             if (ahead > FAIR_BOUND || ahead < -FAIR_BOUND) {
+                const struct ck_run *r = ahead > 0 ? p->a : p->b;
                 ck_verdict(c, FAIRNESS,
-                           "runs %" PRIu64 " and %" PRIu64 " both had work: %" PRIu64 " and %" PRIu64 " were assigned",
-                           p->a->id, p->b->id, p->a->served - p->base_a, p->b->served - p->base_b);
+                           "run %" PRIu64 " unit %" PRIu64 " was assigned: runs %" PRIu64 " and %" PRIu64
+                           " both had work, and %" PRIu64 " and %" PRIu64 " were assigned",
+                           r->id, r->served_last, p->a->id, p->b->id, p->a->served - p->base_a,
+                           p->b->served - p->base_b);
                 p->valid = false;
             }
         } else {

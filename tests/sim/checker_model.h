@@ -34,7 +34,7 @@ struct ck_task {
 struct ck_unit { uint64_t row; uint32_t handed_out; uint8_t state; bool told; struct ck_task task[]; };
 struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
 struct ck_run {
-    uint64_t id, line, done, dropped, cancelled, served, newest_event;
+    uint64_t id, line, done, dropped, cancelled, served, served_last, newest_event; /* served_last: the unit that was assigned last */
     uint32_t first, stations;
     uint8_t state, priority;
     bool paused, fair_reset, fifo_dirty, told, gone; /* told, gone: at the end */

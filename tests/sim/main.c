@@ -121,7 +121,7 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 static void usage(FILE *f)
 {
     fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no "
-               "net|agents|broker|operator|people]...\n"
+               "net|agents|broker|operator|people|copies|reviews]...\n"
                "                   [--trace] [--plan] [--dir DIR]\n");
 }
 
@@ -136,6 +136,7 @@ int main(int argc, char **argv)
     };
     static struct sim s;
     bool plan_only = false;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a crash leaves what was told before it */
     const char *dirs[] = { getenv("TMPDIR"), "/dev/shm", "/tmp" };
     for (size_t i = 0; i < 3 && !o.dir; i++)
         if (dirs[i] && access(dirs[i], W_OK) == 0)
