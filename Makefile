@@ -204,6 +204,8 @@ lint: ## layout, static checks, and a build with the other compiler
 	@$(call deps,build test lint)
 	@.ci/lint $(CODE)
 	@$(AGAIN) CC=clang WERROR=1 O=build-clang all tests
+	@$(AGAIN) $(SIM)
+	@tests/sim/compilers --built $(O),build-clang
 
 mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
 	@tests/sim/mutants/run --build $(O) --jobs $(shell nproc) $(ARGS)

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """How worlds are run and told: shrinking, stories, recorded hours, figures. The simulator is a fake one here that fails as it is told to."""
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -31,11 +33,44 @@ if trace:
 if bad and CRASHES:
     sys.stdout.flush()
     os.abort()
-print("seed", number("--seed", 1), "FAILED" if bad else "ok", "hash 0123456789abcdef hours", number("--hours", 30), VERSION)
+print("seed", number("--seed", 1), "FAILED" if bad else "ok", "hash 0123456789abcdef hours", number("--hours", 30), "units 1 version VERSION")
 if bad:
     print("  lost: 1, first: run 3 unit 7: row 1 was acknowledged, and is not there")
 sys.exit(bad)
 """
+
+
+class Faults(unittest.TestCase):
+    """What befell the worlds: counted in sim.h and net.c, told by main.c, published by tests/figures."""
+
+    def published(self):
+        loader = importlib.machinery.SourceFileLoader("figures", os.path.join(TOP, "tests", "figures"))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("figures", loader))
+        loader.exec_module(module)
+        return module
+
+    def text(self, name):
+        with open(os.path.join(TOP, "tests", "sim", name), encoding="utf-8") as f:
+            return f.read()
+
+    def test_every_fault_that_a_world_counts_is_published_and_no_other(self):
+        counted = re.findall(r"\bT\((\w+)\)", re.search(r"#define TALLIES\(T\)((?:.*\\\n)+.*)", self.text("sim.h"))[1])
+        self.assertGreater(len(counted), 40)
+        of_frames = {"lost": "lost", "replayed": "doubled", "late_frames": "late", "overtaken": "overtaken"}
+        told = self.text("main.c")
+        for word, field in of_frames.items():
+            self.assertRegex(told, rf'\b{word} %" PRIu64')
+            self.assertRegex(told, rf"s->net\.{field}\b")
+        published = [k for _, keys in self.published().FAULTS for k in keys]
+        self.assertEqual(sorted(published), sorted([*counted, *of_frames]))
+
+    def test_a_fault_that_no_world_tells_is_an_error(self):
+        figures = self.published()
+        what = {k: 1 for _, keys in figures.FAULTS for k in keys}
+        self.assertEqual(len(figures.faults({"what": what})), len(figures.FAULTS) + 2)
+        del what["restores"]
+        with self.assertRaisesRegex(SystemExit, "restores"):
+            figures.faults({"what": what})
 
 
 class Worlds(unittest.TestCase):
@@ -43,10 +78,13 @@ class Worlds(unittest.TestCase):
         self.build = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.build)
 
-    def fake(self, crashes=False, version="kept 1"):
+    def fake(self, crashes=False):
+        self.write(FAKE.replace("CRASHES", str(crashes)), version="1")
+
+    def write(self, text, version):
         path = os.path.join(self.build, "sunline-sim")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(FAKE.replace("CRASHES", str(crashes)).replace("VERSION", repr(version)))
+            f.write(text.replace("CRASHES", "False").replace("VERSION", version))
         os.chmod(path, 0o755)
 
     def run_it(self, *args):
@@ -75,6 +113,26 @@ class Worlds(unittest.TestCase):
         end = text[text.index("it ends without a verdict; the end of its story:"):].splitlines()
         self.assertIn("started assignment 44", end)
         self.assertEqual(len(end), 41)
+
+    def recorded(self, hours, *args):
+        done = self.run_it("--first", "70", "--hours-total", str(hours), "--record", "long", *args)
+        self.assertNotIn("Traceback", done.stderr)
+        with open(os.path.join(self.build, "reliability", "long.json"), encoding="utf-8") as f:
+            return json.load(f)["what"]
+
+    def test_recorded_worlds_count_for_the_program_that_simulated_them(self):
+        good = FAKE.replace('"net" not in args', "False")
+        self.write(good, version="1")
+        self.assertEqual([self.recorded(hours)["worlds"] for hours in (60, 120)], [2, 4], "it goes on where it was broken off")
+        self.write(good, version="2")
+        self.assertEqual(self.recorded(60)["worlds"], 2, "another program begins anew")
+
+    def test_a_world_that_failed_under_another_program_is_run_again(self):
+        self.fake()
+        self.assertEqual(self.recorded(30)["failed"], 1)
+        self.write(FAKE.replace('"net" not in args', "False"), version="2")
+        again = self.recorded(30)
+        self.assertEqual((again["worlds"], again["failed"], again["mended"]), (1, 0, 1))
 
     def test_a_world_that_does_not_fail_is_not_shrunk(self):
         self.fake()
