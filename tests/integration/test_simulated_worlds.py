@@ -40,14 +40,48 @@ sys.exit(bad)
 """
 
 
+def program(*place):
+    """A program of the tests as a module."""
+    loader = importlib.machinery.SourceFileLoader(place[-1], os.path.join(TOP, "tests", *place))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(place[-1], loader))
+    loader.exec_module(module)
+    return module
+
+
+HUNT = program("sim", "mutants", "run")
+
+
+class Hunts(unittest.TestCase):
+    """What finds a planted bug: tests/sim/mutants/run."""
+
+    def world(self, script):
+        with tempfile.TemporaryDirectory() as tree:
+            path = os.path.join(tree, "build", "sunline-sim")
+            os.mkdir(os.path.dirname(path))
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("#!/bin/sh\n" + script)
+            os.chmod(path, 0o755)
+            return HUNT.world(tree, 1)
+
+    def test_a_world_that_fails_finds_by_its_verdicts(self):
+        self.assertIsNone(self.world("exit 0"))
+        self.assertEqual(self.world("echo 'seed 1 FAILED'; echo '  lost: 2, first: run 1'; echo '  counters: 1, first: x'; echo '  again: it'; exit 1"), "lost, counters")
+        self.assertEqual(self.world("echo '  broken: a frame'; exit 1"), "broken")
+        self.assertEqual(self.world("kill -6 $$"), "crash")
+
+    def test_a_simulator_that_does_not_run_finds_nothing(self):
+        for script in ("echo usage; exit 2", "exit 1"):
+            with self.assertRaises(HUNT.NoWorld):
+                self.world(script)
+
+    def test_what_found_them_is_counted(self):
+        told = {"a": "seed 5000 (1 of 5): lost, counters", "b": "seed 5001 (2 of 5): lost", "c": "seed 5000 (1 of 5): broken", "d": "seed 5000 (1 of 5): stands still",
+                "e": "not found by 5 worlds"}
+        self.assertEqual(HUNT.by_what(told), {"lost": 2, "broken": 1, "stands still": 1})
+
+
 class Faults(unittest.TestCase):
     """What befell the worlds: counted in sim.h and net.c, told by main.c, published by tests/figures."""
-
-    def published(self):
-        loader = importlib.machinery.SourceFileLoader("figures", os.path.join(TOP, "tests", "figures"))
-        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("figures", loader))
-        loader.exec_module(module)
-        return module
 
     def text(self, name):
         with open(os.path.join(TOP, "tests", "sim", name), encoding="utf-8") as f:
@@ -61,11 +95,11 @@ class Faults(unittest.TestCase):
         for word, field in of_frames.items():
             self.assertRegex(told, rf'\b{word} %" PRIu64')
             self.assertRegex(told, rf"s->net\.{field}\b")
-        published = [k for _, keys in self.published().FAULTS for k in keys]
+        published = [k for _, keys in program("figures").FAULTS for k in keys]
         self.assertEqual(sorted(published), sorted([*counted, *of_frames]))
 
     def test_a_fault_that_no_world_tells_is_an_error(self):
-        figures = self.published()
+        figures = program("figures")
         what = {k: 1 for _, keys in figures.FAULTS for k in keys}
         self.assertEqual(len(figures.faults({"what": what})), len(figures.FAULTS) + 2)
         del what["restores"]
