@@ -427,9 +427,8 @@ static void tell(const struct checker *c, const struct fact *f)
     const uint64_t value[] = { f->run, f->unit,    f->station, f->assignment, f->worker,
                                f->hub, f->session, f->why,     f->state,      f->line };
     if (f->kind == FACT_ACT && f->act < 7)
-        fprintf(c->story,
-                "               worker %" PRIu64 "'s %s under assignment %" PRIu64 " is answered with %s\n", f->worker,
-                act[f->act], f->assignment, f->code ? slp_error_name(f->code) : "OK");
+        fprintf(c->story, "               worker %" PRIu64 "'s %s under assignment %" PRIu64 " is answered with %s\n",
+                f->worker, act[f->act], f->assignment, f->code ? slp_error_name(f->code) : "OK");
     if ((size_t)f->kind >= sizeof name / sizeof *name || !name[f->kind])
         return;
     fprintf(c->story, "               event %" PRIu64 ": %s", f->seq, name[f->kind]);

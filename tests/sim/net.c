@@ -131,8 +131,7 @@ void net_send_down(struct sim *s, uint64_t to, const char *p, size_t n)
 {
     struct peer *peer = &s->net.peer[to];
     CHECK(s, to && to < s->net.peers);
-    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->down,
-         arrive_down);
+    send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->down, arrive_down);
 }
 
 void net_free(struct sim *s)
