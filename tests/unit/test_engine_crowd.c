@@ -270,6 +270,99 @@ static void stations_without_a_number_are_not_there(void **state)
     }
 }
 
+/* ---- what does not fit into one page or one tick ---- */
+
+static void stations_that_a_page_has_no_room_for_come_with_the_next(void **state)
+{
+    enum { LINES = 200 };
+    static bool seen[LINES + 1];
+    struct slp_buf b = { 0 };
+    char yaml[2500], next[16];
+    unsigned pages = 0, lines = 0;
+    (void)state;
+    for (unsigned i = 0; i < LINES; i++) {
+        size_t n = (size_t)snprintf(
+            yaml, sizeof yaml,
+            "line: l%u\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: {skills: {", i);
+        for (unsigned k = 0; k < 10; k++)
+            n += (size_t)snprintf(yaml + n, sizeof yaml - n, "%sskill-%02u-%040d: 1", k ? ", " : "", k, 0);
+        snprintf(yaml + n, sizeof yaml - n, "}}\n");
+        slp_pack_u64(&b, world_line(&w, yaml));
+        char name[16];
+        snprintf(name, sizeof name, "l%u", i);
+        world_put(&w, world_run(&w, name, name), 1);
+        world_clear(&w);
+    }
+    world_pass(&w, 3600ll * 1000000 + 1); /* then it is known what usually comes in at this hour */
+    struct slp_coverage_get q = { .stations = { b.p, (uint32_t)b.n, LINES } };
+    for (bool more = true; more; pages++) {
+        struct slp_msg *m = world_read(&w, SLP_COVERAGE_GET, &q);
+        struct slp_cursor c = slp_each(m->u.coverage.stations);
+        for (struct slp_item_coverage_station x; slp_next_coverage_station(&c, &x);) {
+            assert_false(seen[x.station_id]);
+            seen[x.station_id] = true;
+        }
+        lines += m->u.coverage.lines.count;
+        more = SLP_IS(&m->u.coverage, coverage, next) && m->u.coverage.next.p[0] == 0; /* of stations yet */
+        if (more) {
+            memcpy(next, m->u.coverage.next.p, m->u.coverage.next.n);
+            q.after = (struct slp_bytes){ next, m->u.coverage.next.n };
+            SLP_SET(&q, coverage_get, after);
+        }
+    }
+    slp_buf_free(&b);
+    assert_in_range(pages, 2, 4);
+    assert_int_equal(lines, LINES);
+    for (unsigned i = 1; i <= LINES; i++)
+        assert_true(seen[i]);
+}
+
+static void by_shift(unsigned i, struct slp_item_worker_def *d)
+{
+    (void)i;
+    d->shift = world_str("day");
+    SLP_SET(d, item_worker_def, shift);
+}
+
+static void a_shift_of_thousands_begins_and_ends_for_all_of_them_in_portions(void **state)
+{
+    enum { SHIFT = 4300 };
+    static uint64_t id[SHIFT];
+    static const int64_t hours[] = { 60, 600 };
+    struct slp_buf b = { 0 };
+    struct world_task t[8];
+    (void)state;
+    world_line(&w, "line: quick\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    lease: 1m\n    "
+                   "form: {fields: [{name: answer, type: short_answer}]}\n");
+    world_put(&w, world_run(&w, "quick", "r"), 3);
+    world_hub(&w, &hub[0], "hub", 0, 0);
+    world_shift(&w, &hub[0], "day", hours, 2, 0);
+    roster(&hub[0], SHIFT, by_shift, id);
+    for (unsigned i = 0; i < 3; i++) { /* the first, one in the middle, the last */
+        struct slp_item_credit c = { .worker = id[i * (SHIFT - 1) / 2], .total = 1 };
+        slp_pack_item(&b, SLP_ITEM_credit, &c);
+    }
+    struct slp_credit credit = { .session = hub[0].session, .grants = { b.p, (uint32_t)b.n, 3 } };
+    SLP_SET(&credit, credit, grants);
+    world_clear(&w);
+    world_send(&w, hub[0].peer, SLP_CREDIT, &credit);
+    slp_buf_free(&b);
+    assert_int_equal(world_tasks(&w, &hub[0], t, 8), 0);
+    for (unsigned i = 0; i < 7; i++) {
+        world_beat(&w, &hub[0]);
+        world_pass(&w, 10000000);
+    }
+    assert_int_equal(world_tasks(&w, &hub[0], t, 8), 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(world_act(&w, &hub[0], &t[i], ACT_RELEASE, "", NULL), SLP_E_OK);
+    world_clear(&w);
+    for (unsigned i = 0; i < 60; i++) {
+        world_beat(&w, &hub[0]);
+        world_pass(&w, 10000000);
+    }
+    assert_int_equal(world_count(&w, "r", "judge", TASK_READY), 3); /* whoever had one again has given it back */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +371,9 @@ int main(void)
                                         end_world),
         cmocka_unit_test_setup_teardown(what_a_station_asks_for_is_told_as_far_as_there_is_room, open_world, end_world),
         cmocka_unit_test_setup_teardown(stations_without_a_number_are_not_there, open_world, end_world),
+        cmocka_unit_test_setup_teardown(stations_that_a_page_has_no_room_for_come_with_the_next, open_world, end_world),
+        cmocka_unit_test_setup_teardown(a_shift_of_thousands_begins_and_ends_for_all_of_them_in_portions, open_world,
+                                        end_world),
     };
     return cmocka_run_group_tests_name("a large staff", tests, NULL, NULL);
 }

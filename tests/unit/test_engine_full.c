@@ -114,6 +114,17 @@ static void a_task_of_several_answers_that_no_frame_can_show_is_parked(void **st
     assert_int_equal(row.reason.n, strlen("what the station shows is larger than a frame"));
     put(1, 10); /* and the worker's credit came back */
     assert_int_equal(world_tasks(&s.w, &s.h, s.t, 5000), 1);
+    struct slp_unit_get unit = { .run = world_str("r"), .unit = 1 };
+    assert_int_equal(world_code(world_read(&s.w, SLP_UNIT_GET, &unit)), SLP_E_TOO_BIG);
+    struct slp_output_get all = { .run = world_str("r"), .all_units = true };
+    SLP_SET(&all, output_get, all_units);
+    assert_int_equal(world_code(world_read(&s.w, SLP_OUTPUT_GET, &all)), SLP_E_TOO_BIG);
+    all.answers = true;
+    SLP_SET(&all, output_get, answers);
+    assert_int_equal(world_code(world_read(&s.w, SLP_OUTPUT_GET, &all)), SLP_E_MISSING_FIELD); /* of which station? */
+    all.station = world_str("c");
+    SLP_SET(&all, output_get, station);
+    assert_int_equal(world_read(&s.w, SLP_OUTPUT_GET, &all)->u.output.rows.count, 1);
     world_close(&s.w); /* its stories are larger than a frame */
 }
 
@@ -250,6 +261,115 @@ static void nothing_is_put_into_a_run_that_is_being_deleted_nor_told_of_its_unit
     world_end(&s.w);
 }
 
+static void a_listing_goes_on_where_it_was_though_tasks_were_taken_meanwhile(void **state)
+{
+    char next[64];
+    struct slp_item_task_row row = { 0 };
+    (void)state;
+    every_other_is_his_own();
+    assert_int_equal(world_take(&s, 0, QUEUE), QUEUE / 2);
+    struct slp_tasks_get q = { .station_id = s.station + 1, .which = 0, .limit = 100 };
+    SLP_SET(&q, tasks_get, limit);
+    for (unsigned pages = 0; pages < 2; pages++) { /* once as it lies there, once the first of it is gone */
+        struct slp_msg *m = world_read(&s.w, SLP_TASKS_GET, &q);
+        struct slp_cursor c = slp_each(m->u.tasks.rows);
+        assert_int_equal(m->u.tasks.rows.count, 100);
+        while (slp_next_task_row(&c, &row))
+            ;
+        assert_int_equal(row.unit, pages ? 399 : 199);
+        assert_true(SLP_IS(&m->u.tasks, tasks, next) && m->u.tasks.next.n <= sizeof next);
+        memcpy(next, m->u.tasks.next.p, m->u.tasks.next.n);
+        q.after = (struct slp_bytes){ next, m->u.tasks.next.n };
+        SLP_SET(&q, tasks_get, after);
+        if (!pages) {
+            assert_int_equal(world_take(&s, 1, 20), 20);
+            continue;
+        }
+        assert_int_equal(world_take(&s, 1, 220),
+                         220); /* where the next page begins nothing is any more: 10 are left behind it */
+        m = world_read(&s.w, SLP_TASKS_GET, &q);
+        c = slp_each(m->u.tasks.rows);
+        assert_true(slp_next_task_row(&c, &row));
+        assert_int_equal(row.unit, 481);
+        assert_int_equal(m->u.tasks.rows.count, 10);
+    }
+    world_end(&s.w);
+}
+
+/* Results of one frame, in an order that has nothing to do with that of the tasks: as many pieces as an event has no room for. */
+static void results_in_any_order_are_told_each(void **state)
+{
+    static struct world_task t[QUEUE];
+    (void)state;
+    world_scene(&s, plain, 1, 0);
+    world_put(&s.w, s.run, QUEUE);
+    assert_int_equal(world_take(&s, 0, QUEUE), QUEUE);
+    for (unsigned i = 0; i < QUEUE; i++)
+        t[i] = s.t[i * 7 % QUEUE];
+    submit_all(t, QUEUE);
+    struct slp_events_get q = { .since = 1 };
+    struct slp_cursor c = slp_each(world_read(&s.w, SLP_EVENTS_GET, &q)->u.events.events);
+    uint64_t told = 0;
+    for (struct slp_item_event ev; slp_next_event(&c, &ev);) {
+        if (ev.type != EV_SUBMITTED)
+            continue;
+        for (unsigned i = 1;; i += 2) { /* first, how many; first, how many ... */
+            char path[32];
+            snprintf(path, sizeof path, "assignments[%u]", i);
+            uint64_t n = world_number(world_at(ev.data, path));
+            if (n == UINT64_MAX)
+                break;
+            told += n;
+        }
+    }
+    assert_int_equal(told, QUEUE);
+    world_end(&s.w);
+}
+
+static void a_batch_about_hundreds_of_queues_tells_of_each(void **state)
+{
+    enum { RUNS = 200 };
+    static uint64_t run[RUNS];
+    (void)state;
+    world_scene(&s,
+                "line: forked\ninput:\n  - {name: text, type: text}\nstations:\n"
+                "  - {name: a, form: {fields: [{name: x, type: short_answer}]}}\n"
+                "  - {name: b, after: [], form: {fields: [{name: x, type: short_answer}]}}\n",
+                1, 0);
+    for (unsigned i = 0; i < RUNS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "run-%u", i);
+        run[i] = world_run(&s.w, "forked", name);
+    }
+    world_clear(&s.w);
+    world_batch(&s.w, RUNS);
+    for (unsigned i = 0; i < RUNS; i++)
+        world_put(&s.w, run[i], 1);
+    world_flush(&s.w);
+    world_batch(&s.w, 1);
+    static bool seen[RUNS + 2][2];
+    unsigned n = 0;
+    struct slp_events_get q = { .since = 1 };
+    for (bool more = true; more;) {
+        struct slp_msg *m = world_read(&s.w, SLP_EVENTS_GET, &q);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        for (struct slp_item_event ev; slp_next_event(&c, &ev);) {
+            if (ev.type != EV_TASKS_READY)
+                continue;
+            uint64_t r = world_number(world_at(ev.data, "run")), st = world_number(world_at(ev.data, "station"));
+            assert_in_range(r, 2, RUNS + 1);
+            assert_in_range(st, s.station, s.station + 1);
+            assert_false(seen[r][st - s.station]);
+            seen[r][st - s.station] = true;
+            n++;
+        }
+        q.since = m->u.events.next_since;
+        more = m->u.events.more;
+    }
+    assert_int_equal(n, 2 * RUNS);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +381,9 @@ int main(void)
         cmocka_unit_test(what_lies_ready_is_listed_whoever_passed_it_by),
         cmocka_unit_test(a_run_of_which_much_is_held_is_paused_and_deleted_in_portions),
         cmocka_unit_test(nothing_is_put_into_a_run_that_is_being_deleted_nor_told_of_its_units),
+        cmocka_unit_test(a_listing_goes_on_where_it_was_though_tasks_were_taken_meanwhile),
+        cmocka_unit_test(results_in_any_order_are_told_each),
+        cmocka_unit_test(a_batch_about_hundreds_of_queues_tells_of_each),
     };
     return cmocka_run_group_tests_name("more than fits", tests, NULL, NULL);
 }

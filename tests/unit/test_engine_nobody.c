@@ -450,6 +450,41 @@ static void of_several_that_stay_parked_the_first_is_named(void **state)
     world_end(&w);
 }
 
+static void entries_that_nobody_is_left_for_are_told_as_such(void **state)
+{
+    (void)state;
+    open_world(HEAD "  - name: s\n    type: tournament\n    worker: {skills: {make: 1}}\n    contestants: 3\n    jury: "
+                    "{max: 3, ties: first}\n" FORM,
+               2);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    answers(BINA, "b");
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    parked_because(
+        "nobody is left: of 3 entries wanted 2 are in, and of 2 workers who may answer, all have had a part");
+    world_end(&w);
+}
+
+static void who_comes_brings_nothing_back_of_a_run_that_is_over(void **state)
+{
+    (void)state;
+    open_world(plain, 1);
+    uint64_t other = world_run(&w, "l", "other");
+    world_put(&w, run, 1);
+    declines(ASHA);
+    world_put(&w, other, 1);
+    declines(ASHA);
+    assert_int_equal(world_count(&w, "other", "s", TASK_DEAD), 1);
+    assert_int_equal(world_run_set(&w, "r", RUN_SET_CANCEL, 0), SLP_E_OK);
+    roster(2, "make", "red");
+    settled();
+    assert_int_equal(world_count(&w, "other", "s", TASK_READY), 1);
+    assert_int_equal(world_count(&w, "r", "s", TASK_READY), 0);
+    assert_int_equal(world_count(&w, "r", "s", TASK_ENDED), 1);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +508,8 @@ int main(void)
         cmocka_unit_test(what_is_parked_at_once_is_parked_in_portions),
         cmocka_unit_test(of_more_than_a_thousand_the_last_one_is_found_as_well),
         cmocka_unit_test(of_several_that_stay_parked_the_first_is_named),
+        cmocka_unit_test(entries_that_nobody_is_left_for_are_told_as_such),
+        cmocka_unit_test(who_comes_brings_nothing_back_of_a_run_that_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,117 @@ static void events_since_nothing_begin_with_the_oldest(void **state)
     world_end(&s.w);
 }
 
+static void a_verdict_that_came_too_late_changed_nothing_as_is_listed(void **state)
+{
+    (void)state;
+    open_written(&s, WRITE "  - name: check\n    type: improve\n    after: [write]\n    lease: 1m\n" REASONS, "T", "B");
+    struct world_task slow = taken(&s, 1, 1);
+    assert_int_equal(act(&s, &slow, ACT_START), SLP_E_OK);
+    pass(&s, 2 * MINUTE);
+    struct world_task t = taken(&s, 2, 1);
+    assert_int_equal(act(&s, &t, ACT_START), SLP_E_OK);
+    assert_int_equal(accept_it(&s, &slow), SLP_E_LATE);
+    assert_int_equal(verdict(&s, &t, "improve", "T2", "B", NULL, NULL), SLP_E_OK);
+    assert_string_equal(output(&s, "check", true, 0, "check.changed"), "-");
+    assert_string_equal(output(&s, "check", true, 0, "counted"), "false");
+    assert_string_equal(output(&s, "check", true, 1, "check.changed"), "title");
+    assert_string_equal(output(&s, "check", true, 1, "counted"), "true");
+    world_end(&s.w);
+}
+
+static void who_does_again_what_was_sent_back_sees_his_answer_only_where_there_is_room(void **state)
+{
+    static char text[60001];
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    for (unsigned shown = 1; shown <= 3; shown++) { /* texts of 60,000 bytes that the station shows */
+        char yaml[1500];
+        size_t n = 0;
+        for (unsigned i = 1; i < shown; i++)
+            n += (size_t)snprintf(yaml + n, sizeof yaml - n,
+                                  "  - name: before-%u\n    form: {fields: [{name: x, type: long_answer}]}\n", i);
+        snprintf(yaml + n, sizeof yaml - n,
+                 "%s  - name: check\n    type: improve\n    after: [write]\n    rounds: 3\n" REASONS, WRITE);
+        open_scene(&s, yaml);
+        struct slp_buf b = { 0 };
+        slp_pack_array(&b, 1);
+        slp_pack_str(&b, text, sizeof text - 1);
+        struct slp_put q = { .run_id = s.run, .rows = { b.p, (uint32_t)b.n, 1 } };
+        assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_PUT, &q)), SLP_E_OK);
+        slp_buf_free(&b);
+        struct world_task t;
+        for (unsigned i = 1; i < shown; i++) {
+            t = taken(&s, 0, i - 1);
+            assert_int_equal(world_submit(&s.w, &s.h, &t, text), SLP_E_OK);
+        }
+        t = taken(&s, 0, shown - 1);
+        assert_int_equal(write_it(&s, &t, "T", shown < 3 ? text : "short"), SLP_E_OK);
+        t = taken(&s, 1, shown);
+        assert_int_equal(reject_it(&s, &t, "once more"), SLP_E_OK);
+        t = taken(&s, 0, shown - 1);
+        assert_string_equal(told(&s, t.assignment, "note"), "once more");
+        assert_string_equal(told(&s, t.assignment, "answer.title"), "T");
+        world_close(&s.w); /* its stories may be larger than a frame */
+    }
+}
+
+static void a_line_that_is_no_more_is_not_told_of_anybody(void **state)
+{
+    (void)state;
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    require: {abandonment: "
+                "\"< 0.9\", after: 1, of: all}\n    form: {fields: [{name: a, type: short_answer}]}\n",
+                1, 0);
+    world_put(&s.w, s.run, 2);
+    struct world_task t = given(&s, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "a"), SLP_E_OK);
+    struct slp_repute_get q = { .name = world_str("hub-0") };
+    struct slp_bytes story = world_send(&s.w, WORLD_CLIENT, SLP_REPUTE_GET, &q)->u.repute.story;
+    assert_int_equal(world_number(world_at(story, "stations[0].measures.abandonment.of")), 1);
+    assert_int_equal(world_line_set(&s.w, "l", 2, true), SLP_E_OK);
+    for (unsigned i = 0; engine_backlog(s.w.engine) && i < 50; i++)
+        world_tick(&s.w);
+    world_restart(&s.w);
+    world_line(&s.w, "line: other\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    require: "
+                     "{abandonment: \"< 0.9\", after: 1}\n    form: {fields: [{name: a, type: short_answer}]}\n");
+    story = world_send(&s.w, WORLD_CLIENT, SLP_REPUTE_GET, &q)->u.repute.story;
+    assert_null(world_at(story, "stations[0]").p);
+    assert_int_equal(world_number(world_at(story, "measures.abandonment.of")), 1); /* over all it stays */
+    world_end(&s.w);
+}
+
+static void a_result_is_dated_by_the_hubs_clock_if_the_hub_said_so(void **state)
+{
+    (void)state;
+    world_scene(&s, chain, 1, 0);
+    world_put(&s.w, s.run, 2);
+    for (unsigned said = 0; said < 2; said++) {
+        struct world_task t = taken(&s, 0, 0);
+        struct slp_buf b = { 0 }, v = { 0 };
+        slp_pack_cstr(&v, "0");
+        struct slp_item_result it = { .assignment = t.assignment,
+                                      .worker = t.worker,
+                                      .values = { v.p, (uint32_t)v.n, 1 },
+                                      .done_wall_us = s.w.wall_us - MINUTE };
+        if (said)
+            SLP_SET(&it, item_result, done_wall_us);
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+        struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, 1 } };
+        assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->u.outcomes.ok, 1);
+        slp_buf_free(&b);
+        slp_buf_free(&v);
+        char want[32];
+        snprintf(want, sizeof want, "%lld", (long long)(s.w.wall_us - (said ? MINUTE : 0)));
+        assert_string_equal(output(&s, "a", false, said, "done_wall_us"), want);
+        struct world_task next = given(&s, 0);
+        if (!said && next.station_id != s.station) /* the one that follows it lies further downstream */
+            assert_int_equal(world_submit(&s.w, &s.h, &next, "z"), SLP_E_OK);
+        else if (next.assignment)
+            assert_int_equal(act(&s, &next, ACT_RELEASE), SLP_E_OK);
+    }
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +253,10 @@ int main(void)
         cmocka_unit_test(a_snapshot_of_a_cancelled_run_tells_its_units_so),
         cmocka_unit_test(what_is_its_authors_for_a_while_is_not_told_as_waiting),
         cmocka_unit_test(events_since_nothing_begin_with_the_oldest),
+        cmocka_unit_test(a_verdict_that_came_too_late_changed_nothing_as_is_listed),
+        cmocka_unit_test(who_does_again_what_was_sent_back_sees_his_answer_only_where_there_is_room),
+        cmocka_unit_test(a_line_that_is_no_more_is_not_told_of_anybody),
+        cmocka_unit_test(a_result_is_dated_by_the_hubs_clock_if_the_hub_said_so),
     };
     return cmocka_run_group_tests_name("what readers tell", tests, NULL, NULL);
 }

@@ -716,6 +716,29 @@ static void a_tournament_that_comes_new_into_a_paused_line_has_its_jury_paused(v
     world_end(&s.w);
 }
 
+static void who_was_never_kept_out_of_a_tournament_is_let_in_without_effect(void **state)
+{
+    struct world_scene s;
+    (void)state;
+    open_scene(&s, "contestants: 3", "{max: 3, ties: first}");
+    struct slp_worker_set q = { .name = world_str("hub-0"), .action = 0, .line = world_str("l") };
+    SLP_SET(&q, worker_set, line);
+    SLP_SET(&q, worker_set, station);
+    q.station = world_str("pick.jury");
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    q.action = 1;
+    q.station = world_str("pick");
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    world_put(&s.w, s.run, 1);
+    for (unsigned i = 1; i < 4; i++) {
+        struct world_task t = taken(&s, i, PICK);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, three[i - 1]), SLP_E_OK);
+    }
+    assert_int_equal(given(&s, 0).assignment, 0); /* from the jury alone he is kept out still */
+    taken(&s, 5, JURY);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -745,6 +768,7 @@ int main(void)
         cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
         cmocka_unit_test(a_tournament_that_is_paused_keeps_its_jury_paused_in_the_next_version),
         cmocka_unit_test(a_tournament_that_comes_new_into_a_paused_line_has_its_jury_paused),
+        cmocka_unit_test(who_was_never_kept_out_of_a_tournament_is_let_in_without_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
