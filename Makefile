@@ -36,6 +36,7 @@ DEMO    := $(patsubst deploy/demo/%.c,$(O)/demo/%,$(call src,deploy/demo))
 UNIT    := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_*.c))
 PEERS   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(filter-out %/tcp.c,$(wildcard tests/bench/peers/*.c)))
+PRELOAD := $(patsubst tests/bench/preload/%.c,$(O)/bench/%.so,$(wildcard tests/bench/preload/*.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
 TORTURE := $(O)/torture/shim.so $(O)/torture/memory.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/open $(O)/torture/plant
@@ -91,7 +92,7 @@ bench-workers-record: ## take the last `make bench-workers` over into docs/perfo
 bench-events-record: ## take the last `make bench-events` over into docs/performance.md
 	@tests/bench/document $(O)/bench-events.json docs/performance.md
 
-bench-programs: $(BENCH) $(O)/bench/alloc_count.so
+bench-programs: $(BENCH) $(PRELOAD)
 bench-clients: $(PEERS)
 
 sim: $(SIM) ## a seeded world on a virtual clock (SEED=1 HOURS=24)
@@ -160,9 +161,7 @@ $(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS) $(ALLOCAT
 $(O)/tests/test_forecast_worlds: LDFLAGS += $(foreach f,sl__request sl__request_with,-Wl,--wrap=$(f))
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka
-CALLS    := $(O)/tests/bench/calls.o # counts what passes through it: only for who wants that
-BENCHLIB := $(filter-out $(O)/tests/bench/bench_% $(CALLS),$(call obj,tests/bench))
-$(O)/bench/bench_batch: $(CALLS)
+BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))
 $(BENCH): $(O)/bench/%: tests/bench/%.c $(BENCHLIB) $(LIBS)
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group \
 	    $(LDFLAGS) $(LDLIBS)

@@ -2,11 +2,13 @@
  * frames of `tasks` units each come in, and the tasks that the batch before gave out are submitted, `tasks` a frame; one robot does them all. What is counted
  * begins right behind a settling and ends with one, at the least `batches` later, so that each batch has its whole share of it.
  *
- *   bench_batch --dir DIR [--tasks N] [--frames N] [--batches N] [--warm BATCHES] [--stations N] [--keys 1]
+ *   bench_batch --dir DIR [--tasks N] [--frames N] [--batches N] [--warm BATCHES] [--stations N] [--keys 1] [--turns 1] [--queued BATCHES]
  *
- * It prints, as JSON, of a task: what the store counted, what was written, synced and allocated, all together, by table, and by step (`steps`). Under callgrind
- * with --toggle-collect=measured_* it tells the broker's instructions, step by step, without those of its peers: the part `batch` of tests/bench/run does that.
- * stations: one after the other; keys: each unit has an idempotency key, in no order, instead of a number. */
+ * It prints, as JSON, of a task: what the store counted, all together, by table, and by step (`steps`); and with preload/calls.c and preload/copies.c what was written, synced, allocated and
+ * copied. Under callgrind with --toggle-collect=measured_* it tells the broker's instructions, step by step, without those of its peers: the part `batch` of tests/bench/run does both.
+ * stations: one after the other; keys: each unit has an idempotency key, in no order, instead of a number; turns: puts and submits come in batches of their own, in turn;
+ * queued: as many units as that many batches bring came before, so that each is assigned by a submit of a later batch, and not as it comes. */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +30,8 @@ static struct slp_buf frame, list, grants, reply_bytes;
 static struct slp_msg reply;
 static int64_t now_us;
 static uint64_t next_id, run, session, worker, granted, put_rows, done;
-static uint32_t stations = 1;
-static bool keys;
+static uint32_t stations = 1, queued;
+static bool keys, turns, submits_next;
 static struct {
     uint64_t assignment[64 * TASKS_MAX];
     size_t n;
@@ -92,8 +94,30 @@ static const struct {
 static struct taken {
     struct store_counters store;
     struct calls calls;
+    struct copies copies;
 } taken[STEP_COUNT];
 static bool measuring;
+
+/* What is preloaded into us, if it is. */
+static struct {
+    const struct calls *calls;
+    const struct copies *copies;
+} seen;
+
+static const void *ask_preloaded(const char *name, const void *otherwise)
+{
+    const void *(*counted)(void);
+    *(void **)&counted = dlsym(RTLD_DEFAULT, name);
+    return counted ? counted() : otherwise;
+}
+
+static void find_preloaded(void)
+{
+    static const struct calls no_calls;
+    static const struct copies no_copies;
+    seen.calls = ask_preloaded("calls_counted", &no_calls);
+    seen.copies = ask_preloaded("copies_counted", &no_copies);
+}
 
 /* now - was, added to sum; all of the one are counters, but for the greatest times, which nobody looks at. */
 static void add_differences(uint64_t *sum, const uint64_t *now, const uint64_t *was, size_t bytes)
@@ -108,11 +132,14 @@ static void go(enum of_batch s)
         steps[s].just();
         return;
     }
-    struct taken was = { *store_counters(store), calls };
+    struct taken was = { *store_counters(store), *seen.calls, *seen.copies };
     steps[s].measured();
     add_differences((uint64_t *)&taken[s].store, (const uint64_t *)store_counters(store), (uint64_t *)&was.store,
                     sizeof was.store);
-    add_differences((uint64_t *)&taken[s].calls, (uint64_t *)&calls, (uint64_t *)&was.calls, sizeof was.calls);
+    add_differences((uint64_t *)&taken[s].calls, (const uint64_t *)seen.calls, (uint64_t *)&was.calls,
+                    sizeof was.calls);
+    add_differences((uint64_t *)&taken[s].copies, (const uint64_t *)seen.copies, (uint64_t *)&was.copies,
+                    sizeof was.copies);
 }
 
 static void begin(void)
@@ -255,7 +282,7 @@ static void put(uint32_t n)
 {
     static struct slp_buf key_list;
     char payload[PAYLOAD_BYTES], key[40];
-    memset(payload, 'p', sizeof payload);
+    memset(payload, COPIES_MARK, sizeof payload);
     slp_buf_clear(&list);
     for (uint32_t i = 0; i < n; i++) {
         slp_pack_array(&list, 1);
@@ -303,12 +330,14 @@ static void batch(uint32_t tasks, uint32_t frames)
     static uint64_t now_held[sizeof held.assignment / sizeof *held.assignment];
     size_t n = held.n, at = 0;
     memcpy(now_held, held.assignment, n * sizeof *now_held);
-    held.n = 0;
+    bool puts = !turns || !submits_next, submits = !turns || submits_next;
+    submits_next = !submits_next;
+    held.n = submits ? 0 : n;
     begin();
-    for (uint32_t f = 0; f < frames || at < n; f++) {
-        if (f < frames)
+    for (uint32_t f = 0; (puts && f < frames) || (submits && at < n); f++) {
+        if (puts && f < frames)
             put(tasks);
-        uint32_t k = n - at < tasks ? (uint32_t)(n - at) : tasks;
+        uint32_t k = !submits ? 0 : n - at < tasks ? (uint32_t)(n - at) : tasks;
         if (k)
             submit(now_held + at, k);
         at += k;
@@ -342,7 +371,9 @@ static void print_taken(const struct taken *t, double lives)
                 { "appends", c->appends },
                 { "dels", c->dels },
                 { "put_bytes", c->put_bytes },
-                { "copied_bytes", c->payload_copied_bytes },
+                { "copied_bytes", t->copies.bytes },
+                { "payload_copied_bytes", t->copies.of_payload },
+                { "payload_written_bytes", t->copies.payload_written },
                 { "written_bytes", t->calls.written_bytes },
                 { "syncs", t->calls.syncs },
                 { "allocations", t->calls.allocations } };
@@ -370,6 +401,8 @@ static void print(uint64_t batches, double lives)
                         sizeof all.store);
         add_differences((uint64_t *)&all.calls, (uint64_t *)&taken[i].calls, (const uint64_t *)&none.calls,
                         sizeof all.calls);
+        add_differences((uint64_t *)&all.copies, (uint64_t *)&taken[i].copies, (const uint64_t *)&none.copies,
+                        sizeof all.copies);
     }
     double commits = (double)batches, settles = (double)all.store.settles, log_bytes = (double)all.store.wal_bytes;
     double page_bytes = (double)all.calls.written_bytes - log_bytes;
@@ -378,7 +411,7 @@ static void print(uint64_t batches, double lives)
            "\"pages_kib_a_settling\":%.1f,\"syncs_a_commit\":%.4f,\"copied\":%.4f,",
            stations, lives, lives / commits, commits, settles, commits / settles, log_bytes / commits / 1024,
            page_bytes / commits / 1024, page_bytes / settles / 1024, (double)all.calls.syncs / commits,
-           (double)all.store.payload_copied_bytes / (double)all.store.payload_bytes);
+           (double)all.copies.of_payload / lives / PAYLOAD_BYTES);
     print_taken(&all, lives);
     printf(",\"tables\":{");
     print_tables(&all.store, lives);
@@ -412,6 +445,10 @@ int main(int argc, char **argv)
             stations = (uint32_t)atoi(v);
         else if (!strcmp(k, "--keys"))
             keys = atoi(v) != 0;
+        else if (!strcmp(k, "--turns"))
+            turns = atoi(v) != 0;
+        else if (!strcmp(k, "--queued"))
+            queued = (uint32_t)atoi(v);
         else if (!strcmp(k, "--warm"))
             warm = (uint32_t)atoi(v);
         else
@@ -423,6 +460,7 @@ int main(int argc, char **argv)
     if (store_open(&store, &o, id, text, sizeof text) != STORE_OK)
         die("%s", text);
     enum store_rc rc;
+    find_preloaded();
     engine = engine_open(store, &config, &rc);
     must(engine != NULL, "engine");
     begin();
@@ -430,6 +468,13 @@ int main(int argc, char **argv)
     commit();
     make_line();
     say_hello((uint64_t)tasks * frames * stations);
+    for (uint32_t i = 0; i < queued;
+         i++) { /* the first are given out; what comes from then on waits until these are done */
+        begin();
+        for (uint32_t f = 0; f < frames; f++)
+            put(tasks);
+        commit();
+    }
     batches_to_a_settling(tasks, frames, warm); /* until what is freed and what is taken have come to a balance */
     uint64_t done_before = done;
     measuring = true;

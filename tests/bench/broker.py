@@ -27,6 +27,7 @@ def per_life(before, after, lives):
     grown = {k.removesuffix("_total"): after[k] - before[k] for k in after if k.endswith("_total")}
     commits, settles = grown["store_commits"], grown["store_settles"]
     out = {k: grown[k] / lives for k in TOTALS}
+    out["store_puts"] -= out["store_appends"]      # the broker counts these as puts, too
     out["engine_us"] = out["batch_us"] - out["commit_us"]
     out["lives_a_commit"] = lives / commits
     out["commit_ms"], out["engine_ms"] = (out[k] * lives / commits / 1e3 for k in ("commit_us", "engine_us"))
