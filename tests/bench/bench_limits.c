@@ -1,10 +1,11 @@
 /* What the disk, LMDB and ZeroMQ do alone, on this machine: the limits that docs/performance.md measures a life against.
  *
- *   bench_limits --dir DIR [--seconds S]     S: for each case
+ *   bench_limits --dir DIR [--seconds S] [--probe 1]     S: for each case; probe: only what the disk takes for 4 KiB, to tell how it is just now
  *
  * disk   write a block and fdatasync: behind the end of the file, and into a part that was written before; 32 pages side by side, and in 8 pieces
  * lmdb   200-byte values, synced commits: one put a commit; 1,000 puts a commit at the end, and at random keys
- * zeromq an echo over TCP: frames of one task, one at a time and 1,000 under way; frames of 64 tasks */
+ * zeromq an echo over TCP: frames of one task, one at a time and 1,000 under way; frames of 64 tasks
+ * Disk and echo also at 200 a second, each when it is due: between two all sleep, as a broker's threads and its disk do when tasks come alone. */
 #include <fcntl.h>
 #include <lmdb.h>
 #include <stdbool.h>
@@ -14,15 +15,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "tests/bench/common.h"
 
 #define SAMPLES_MAX 200000
+#define RATE 200 /* where things come one at a time */
 
 static const char *dir;
 static double seconds = 1;
+static off_t area = 64 << 20; /* of the file, where it is written before */
 static double us[SAMPLES_MAX];
 static uint64_t samples;
 
@@ -38,6 +42,15 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Until the n-th of them is due. */
+static double due(double start_s, uint64_t n, unsigned rate)
+{
+    double left_s = start_s + (double)n / rate - now_s();
+    if (left_s > 0)
+        nanosleep(&(struct timespec){ 0, (long)(left_s * 1e9) }, NULL);
+    return now_s();
+}
+
 /* n: how many things were done in wall_s, at cpu_s of this process and its echo. */
 static void print(const char *limit, const char *name, double n, double wall_s, double cpu_s)
 {
@@ -45,7 +58,11 @@ static void print(const char *limit, const char *name, double n, double wall_s, 
            cpu_s * 1e6 / n);
     if (samples) {
         qsort(us, samples, sizeof *us, by_value);
-        printf(",\"p50_us\":%.1f,\"p99_us\":%.1f", us[samples / 2], us[samples * 99 / 100]);
+        double sum = 0;
+        for (uint64_t i = 0; i < samples; i++)
+            sum += us[i];
+        printf(",\"mean_us\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f", sum / (double)samples, us[samples / 2],
+               us[samples * 99 / 100]);
     }
     printf("}\n");
     samples = 0;
@@ -53,12 +70,11 @@ static void print(const char *limit, const char *name, double n, double wall_s, 
 
 /* ---- disk ---- */
 
-/* pieces: so many blocks are written before each sync, 16 to 32 pages apart. */
-static void disk(const char *name, size_t bytes, unsigned pieces, bool written_before)
+/* pieces: so many blocks are written before each sync, 16 to 32 pages apart. rate: so often a second; 0: one after the other. */
+static void disk(const char *name, size_t bytes, unsigned pieces, bool written_before, unsigned rate)
 {
     char path[4096];
     static char block[4 << 20];
-    const off_t area = 64 << 20;
     memset(block, 'x', sizeof block);
     snprintf(path, sizeof path, "%s/bench-limits-disk", dir);
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -75,6 +91,7 @@ static void disk(const char *name, size_t bytes, unsigned pieces, bool written_b
     for (off_t at = 0; t - start < seconds; n++, at += (off_t)bytes) {
         if (written_before && at + (off_t)(pieces * (bytes + (128 << 10))) > area)
             at = 0;
+        t = rate ? due(start, n, rate) : t;
         bool wrote = true;
         for (unsigned i = 0; i < pieces; i++) {
             wrote = wrote && pwrite(fd, block, bytes, at) == (ssize_t)bytes;
@@ -160,7 +177,7 @@ static void set_unbounded(void *sock)
     zmq_setsockopt(sock, ZMQ_RCVHWM, &zero, sizeof zero);
 }
 
-static void zeromq(const char *name, size_t bytes, uint64_t window)
+static void zeromq(const char *name, size_t bytes, uint64_t window, unsigned rate)
 {
     int way[2];
     char endpoint[256] = "";
@@ -191,6 +208,7 @@ static void zeromq(const char *name, size_t bytes, uint64_t window)
     double start = now_s(), cpu = cpu_self_s() + tree_cpu_s(pid), t = start;
     for (bool more = true; more || back < sent;) {
         while (more && sent - back < window) {
+            t = rate ? due(start, sent, rate) : t;
             if (zmq_send(sock, body, bytes, 0) < 0)
                 die("cannot send");
             sent++;
@@ -219,17 +237,24 @@ int main(int argc, char **argv)
     dir = option(argc, argv, "--dir", ".");
     seconds = atof(option(argc, argv, "--seconds", "1"));
     setvbuf(stdout, NULL, _IOLBF, 0);
-    disk("4 KiB behind the end, synced", 4096, 1, false);
-    disk("4 KiB where it was written before, synced", 4096, 1, true);
-    disk("256 KiB where it was written before, synced", 256 << 10, 1, true);
-    disk("4 MiB where it was written before, synced", 4 << 20, 1, true);
-    disk("32 pages of 4 KiB side by side where it was written before, synced", 32 << 12, 1, true);
-    disk("the same in 8 pieces, synced", 4 << 12, 8, true);
+    if (strcmp(option(argc, argv, "--probe", "0"), "0") != 0) {
+        area = 4 << 20;
+        disk("probe", 4096, 1, true, 0);
+        return 0;
+    }
+    disk("4 KiB behind the end, synced", 4096, 1, false, 0);
+    disk("4 KiB where it was written before, synced", 4096, 1, true, 0);
+    disk("4 KiB where it was written before, synced, 200 a second", 4096, 1, true, RATE);
+    disk("256 KiB where it was written before, synced", 256 << 10, 1, true, 0);
+    disk("4 MiB where it was written before, synced", 4 << 20, 1, true, 0);
+    disk("32 pages of 4 KiB side by side where it was written before, synced", 32 << 12, 1, true, 0);
+    disk("the same in 8 pieces, synced", 4 << 12, 8, true, 0);
     lmdb("one put a commit", 1, false);
     lmdb("1,000 appended puts a commit", 1000, false);
     lmdb("1,000 puts at random keys a commit", 1000, true);
-    zeromq("echo, 250 bytes, one at a time", 250, 1);
-    zeromq("echo, 250 bytes, 1,000 under way", 250, 1000);
-    zeromq("echo, 16,000 bytes, 16 under way", 16000, 16);
+    zeromq("echo, 250 bytes, one at a time", 250, 1, 0);
+    zeromq("echo, 250 bytes, 200 a second", 250, 1, RATE);
+    zeromq("echo, 250 bytes, 1,000 under way", 250, 1000, 0);
+    zeromq("echo, 16,000 bytes, 16 under way", 16000, 16, 0);
     return 0;
 }

@@ -1,8 +1,9 @@
 """Where a life goes: the time between two lives, taken apart as the broker counted it in the life rounds, beside what the disk, LMDB and ZeroMQ alone take
-for as much. Engine, commit and settling follow one another, but for the engine's work in the next batch while one is written ("beside"), so in what is left of a life there is nothing to do for any of them."""
+for as much. What is left of a life if engine, commit and settling are taken from it is a difference, and no measurement: the committer's own time at window 1 is measured by handovers.py."""
 import figures
 
 DISK = {kib: f"{name} where it was written before, synced" for kib, name in ((4, "4 KiB"), (256, "256 KiB"), (4096, "4 MiB"))}
+DISK_AT_RATE, ECHO_AT_RATE = "4 KiB where it was written before, synced, 200 a second", "echo, 250 bytes, 200 a second"
 LMDB_APPENDS = "1,000 appended puts a commit"
 ECHO_ALONE, ECHO_SMALL, ECHO_LARGE = "echo, 250 bytes, one at a time", "echo, 250 bytes, 1,000 under way", "echo, 16,000 bytes, 16 under way"
 SMALL_BYTES, LARGE_BYTES = 250, 16000
@@ -23,7 +24,7 @@ def of_batch(result, window):
 
 def alone(result, limit, case, key):
     for r in result.get("limits", {}).get("rows", []):
-        if r["limit"] == limit and r["case"] == case:
+        if r["limit"] == limit and r["case"] == case and key in r:
             return figures.median(r, key)
     return None
 
@@ -32,10 +33,12 @@ def between(small, large, share):
     return None if small is None or large is None else small + (large - small) * max(share, 0)
 
 
-def disk_us(result, kib):
-    """So much written side by side and synced once: between the two cases that are measured, or as the larger two go on."""
+def disk_us(result, row, kib):
+    """So much written side by side and synced once, in the mean: between the two cases that are measured, or as the larger two go on. As the disk was before this very row, if that was measured."""
     small, large = (4, 256) if kib <= 256 else (256, 4096)
-    return between(alone(result, "disk", DISK[small], "p50_us"), alone(result, "disk", DISK[large], "p50_us"), (kib - small) / (large - small))
+    least, now = alone(result, "disk", DISK[4], "mean_us"), row.get("disk_us")
+    us = between(alone(result, "disk", DISK[small], "mean_us"), alone(result, "disk", DISK[large], "mean_us"), (kib - small) / (large - small))
+    return us and us * (figures.median(row, "disk_us") / least if now and least else 1)
 
 
 def frames_us(result, window, row):
@@ -58,14 +61,16 @@ def of_window(result, window, row):
     life, batch = 1e6 / of("per_s"), of_batch(result, window)
     out = {"window": window, "life": life, "engine": of("engine_us"), "commit": of("commit_us"), "settle": of("store_settle_us"),
            "server_cpu": of("server_cpu_us"), "clients_cpu": of("producer_cpu_us") + of("consumer_cpu_us")}
-    out["beside"] = of("commit_beside_us")
-    out["under_way"] = life - out["engine"] - out["commit"] - out["settle"] + out["beside"]
-    log_kib = of("store_wal_bytes") * of("lives_a_commit") / 1024
-    disk = disk_us(result, log_kib)
-    out["commit_disk"] = disk and disk / of("lives_a_commit")
+    out["beside"] = of("commit_beside_us")       # the engine at the next batch while one was written
+    left = life - out["engine"] - out["commit"] - out["settle"] + out["beside"]
+    out["left"] = left if left > 0 else None     # none: they overlap by more than that
+    commits = 1 / of("lives_a_commit")
+    disk = disk_us(result, row, of("store_wal_bytes") / commits / 1024)
+    out["commits"], out["commit_disk"] = commits, disk and disk * commits
+    out["one_commit"] = life - max(commits - 1, 0) * of("commit_ms") * 1e3
     if batch:
-        pages = disk_us(result, batch["pages_kib_a_settling"])
-        out["settle_disk"] = pages and pages / batch["commits_a_settling"] / of("lives_a_commit")
+        pages = disk_us(result, row, batch["pages_kib_a_settling"])
+        out["settle_disk"] = pages and pages / batch["commits_a_settling"] * commits
     changes, each = of("store_puts") + of("store_appends") + of("store_dels"), alone(result, "lmdb", LMDB_APPENDS, "cpu_us")
     out["engine_lmdb"] = each and changes * each
     out["server_zeromq"] = frames_us(result, window, row)
@@ -81,6 +86,20 @@ def sentence(row):
     """Of one window."""
     n = figures.number
     settling = f", settling {n(row['settle'])}" if row["settle"] else ""
+    left = f"; {n(row['left'])} us, {row['left'] / row['life']:.0%}, are left" if row["left"] else ", part of them beside each other"
     beside = f", {n(row['beside'])} of that while the engine was at the next batch" if row["beside"] else ""
-    return (f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{beside}{settling}; in the {n(row['under_way'])} us that are left, {row['under_way'] / row['life']:.0%}, "
-            "there is nothing to do for any of them: messages are under way between threads and processes")
+    return f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{beside}{settling}{left}"
+
+
+def compared(result):
+    """What a batch of bench_batch takes of one task, beside what the broker counted of a life in the life rounds: [(what, [(batch's, broker's), ...])], by window; so that the tables are seen to be of the life that is measured."""
+    keys = (("B-tree gets", "gets", "store_gets"), ("seeks", "seeks", "store_seeks"), ("puts", "puts", "store_puts"), ("appends", "appends", "store_appends"), ("deletes", "dels", "store_dels"),
+            ("bytes put", "put_bytes", "store_put_bytes"), ("commits a life", None, None))
+    pairs = [(of_batch(result, w), ours(result, "life", w)) for w in sorted({r["window"] for r in result.get("life", {}).get("rows", [])})]
+    pairs = [(b, r) for b, r in pairs if b and r]
+
+    def values(b, r, of_b, of_r):
+        if of_b is None:
+            return 1 / b["done_a_commit"], 1 / figures.median(r, "lives_a_commit")
+        return b[of_b], figures.median(r, of_r)
+    return [r["window"] for _, r in pairs], [(name, [values(b, r, of_b, of_r) for b, r in pairs]) for name, of_b, of_r in keys]

@@ -2,6 +2,7 @@
 import budget as budgets
 import goals
 import handovers
+import profiles
 import why
 from figures import median, number, shown, table
 
@@ -126,7 +127,7 @@ def budget(part):
     names = (("a life", "life"), ("the engine", "engine"), ("- LMDB alone, CPU, for as many changes, appended", "engine_lmdb"), ("its commit", "commit"),
              ("- of that while the engine was at the next batch", "beside"),
              ("- the disk alone, for as many bytes and a sync", "commit_disk"), ("its settling", "settle"), ("- the disk alone, for as many pages side by side", "settle_disk"),
-             ("the rest: messages are under way", "under_way"), ("the broker's CPU, all threads", "server_cpu"), ("- ZeroMQ alone, for as many frames", "server_zeromq"),
+             ("what is left of a life", "left"), ("commits a life, not us", "commits"), ("a life if it took one commit, all else the same", "one_commit"), ("the broker's CPU, all threads", "server_cpu"), ("- ZeroMQ alone, for as many frames", "server_zeromq"),
              ("producer's and agent's CPU", "clients_cpu"))
     return table(["us of one life", *(f"window {r['window']:,}" for r in part["rows"])], [[name, *(r.get(key) for r in part["rows"])] for name, key in names])
 
@@ -135,14 +136,14 @@ def of_steps(row):
     """The steps of a batch: what each takes, of one task."""
     names = {"begin": "the batch begins", "put": "a put frame comes in: units, matching, pushes", "submit": "a submit frame comes in: results, credit, matching, pushes",
              "end": "the batch ends: states, assignments, events, counters", "commit": "the commit: to the log", "settle": "settling: LMDB's commit"}
-    keys = ("instructions", "gets", "seeks", "puts", "appends", "dels", "put_bytes", "copied_bytes", "written_bytes", "syncs", "allocations")
+    keys = ("instructions", "gets", "seeks", "puts", "appends", "dels", "put_bytes", "copied_bytes", "payload_copied_bytes", "written_bytes", "payload_written_bytes", "syncs", "allocations")
 
     def cell(v):
         return "-" if not v else f"{v:.4f}" if v < 0.01 else number(v)
     rows = [[names[step], *(cell(taken.get(k)) for k in keys)] for step, taken in row["steps"].items()]
     sums = {k: sum(t.get(k, 0) for t in row["steps"].values()) for k in keys}
     rows.append(["together", *(cell(sums[k]) for k in keys)])
-    return table([f"{row['shape']}, of one task", "instructions", "gets", "seeks", "puts", "appends", "deletes", "bytes put", "payload copied", "written", "syncs", "allocations"], rows)
+    return table([f"{row['shape']}, of one task", "instructions", "gets", "seeks", "puts", "appends", "deletes", "bytes put", "copied", "payload copied", "written", "payload written", "syncs", "allocations"], rows)
 
 
 def of_tables(rows):
@@ -160,14 +161,42 @@ def alone(part):
 def batch(part):
     figures = [("tasks a put frame", "tasks"), ("tasks a commit", "done_a_commit"), ("batches a settling", "commits_a_settling"), ("KiB written to the log, a commit", "log_kib_a_commit"),
                ("KiB of pages, a settling", "pages_kib_a_settling"), ("so, a commit", "pages_kib_a_commit"), ("syncs, a commit", "syncs_a_commit"), ("bytes put", "put_bytes"),
-               ("B-tree gets", "gets"), ("seeks", "seeks"), ("puts", "puts"), ("appends", "appends"), ("deletes", "dels"), ("copies of a payload on its way in", "copied")]
+               ("B-tree gets", "gets"), ("seeks", "seeks"), ("puts", "puts"), ("appends", "appends"), ("deletes", "dels"), ("a payload copied, in and out, times", "copied")]
     steps = [("instructions", "all"), ("decode and check the frames", "decode"), ("take units in", "put"), ("take results in", "submit"), ("match", "match"),
              ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("the commit, without the kernel", "commit"), ("settling, without the kernel", "settle")]
     rows = [[name, *(r[key] for r in part["rows"])] for name, key in figures]
     rows += [[name, *(r["instructions"].get(key) for r in part["rows"])] for name, key in steps]
     text = table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
     plain = [r for r in part["rows"] if not r.get("keys") and r["stations"] == 1]
-    return "\n\n".join([text, *map(of_steps, plain), of_tables(part["rows"])])
+    return "\n\n".join([text, *of_submit(plain), *map(of_steps, plain), of_tables(part["rows"])])
+
+
+def of_submit(rows):
+    """What takes results in, taken apart."""
+    rows = [r for r in rows if r.get("submit")]
+    if not rows:
+        return []
+    names = sorted({n for r in rows for n in r["submit"]}, key=lambda n: -rows[-1]["submit"].get(n, 0))
+    rest = [r["instructions"]["submit"] - sum(r["submit"].values()) for r in rows]
+    return [table(["take results in: instructions of one task, by function, with all that it calls but for what stands by itself", *(r["shape"] for r in rows)],
+                  [[n, *(r["submit"].get(n) for r in rows)] for n in names] + [["what took less than a fiftieth", *rest]])]
+
+
+def compared(result):
+    """bench_batch beside the broker under the life rounds."""
+    windows, rows = budgets.compared(result)
+    return table(["of one life: bench_batch / the broker", *(f"window {w:,}" for w in windows)], [[name, *(f"{number(b)} / {number(r)}" for b, r in pairs)] for name, pairs in rows])
+
+
+def syncs(part):
+    rows = [[f"{r['queue']}, {r['at']}", r["per_s"], r["ack_p50_ms"]["median"] * 1e3, r["syncs"], r["sync_us"], r["write_us"], r["written"], f"{median(r, 'disk_share'):.0%}", r["disk_us"], r["server_cpu_us"]]
+            for r in part["rows"]]
+    return table(["counted and timed alike", "lives a second", "acknowledged p50, us", "syncs a life", "each, us", "writes, us a life", "bytes a life", "of the time at the disk", "4 KiB synced just before, us", "server CPU, us"],
+                 rows) + named(part["missing"])
+
+
+def profile(part):
+    return (profiles.tables(part) if part["rows"] else "") + named(part["missing"])
 
 
 def allocations(part):
@@ -177,8 +206,8 @@ def allocations(part):
 
 
 def limits(part):
-    rows = [[f"{r['limit']}: {r['case']}", r.get("per_s"), r.get("p50_us"), r.get("p99_us"), r.get("cpu_us")] for r in part["rows"]]
-    return table(["alone", "a second", "p50 us", "p99 us", "CPU us each"], rows)
+    rows = [[f"{r['limit']}: {r['case']}", *(r.get(k) for k in ("per_s", "mean_us", "p50_us", "p99_us", "cpu_us"))] for r in part["rows"]]
+    return table(["alone", "a second", "mean us", "p50 us", "p99 us", "CPU us each"], rows)
 
 
 def events(part):
@@ -239,6 +268,7 @@ def of_part(name, tell):
 # Section of the document -> the parts of the result that it needs, and its text from the result.
 SECTIONS = {"setting": of_part("setting", setting), "life": of_part("life", life), "latency": of_part("latency", latency), "alone": of_part("alone", alone), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
             "limits": of_part("limits", limits), "cost": (("life",), cost), "budget": of_part("budget", budget), "batch": of_part("batch", batch),
+            "syncs": of_part("syncs", syncs), "profile": of_part("profile", profile), "compared": (("batch", "life"), compared),
             "allocations": of_part("allocations", allocations), "missed": (("life",), why.missed), "events": of_part("events", events), "workers": of_part("workers", workers)}
 
 

@@ -2,6 +2,8 @@
 import budget
 import goals
 import handovers
+import limits
+import profiles
 from figures import median, number
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
@@ -11,14 +13,64 @@ def name(queue):
     return NAMES.get(queue, queue)
 
 
-def of_the_disk(row):
-    if row.get("commit_disk") is None:
-        return ""
-    return f" The disk alone takes {number(row['commit_disk'])} us of a life for what its commit writes, in one write and one sync."
-
-
 def from_thread_to_thread(result):
     return handovers.sentence(result["alone"]) if result.get("alone", {}).get("rows") else ""
+
+
+def of_the_committer(result):
+    """What the rest of a life at window 1 is, measured."""
+    s = handovers.spent(handovers.of(result.get("alone"), "sunline", "threads"))
+    if not s:
+        return ""
+    return (f" Measured by the scheduler's events, in a run whose life takes {number(s['life'])} us: for {number(s['idle'])} us of it the committer sleeps because nothing has come, {number(s['sockets'])} us it receives, "
+            f"decodes, answers and wakes others, {number(s['disk'])} us it waits for the disk, and {number(s['engine'] + s['commit'] + s['settle'])} us are engine, commit and settling without the disk.")
+
+
+def of_syncs(result, row, peer_per_s):
+    """Window 1: what is the disk's, and what is not."""
+    ours, theirs = (limits.of_syncs(result, queue, "window 1") for queue in ("sunline", "beanstalkd"))
+    text = ""
+    if ours and theirs:
+        def told(r):
+            return (f"{number(r['syncs'])} times a life, {number(r['sync_us'])} us each ({number(r['disk_us'])} for 4 KiB just before), so {median(r, 'disk_share'):.0%} of its time is the disk's, "
+                    f"and its syncs alone would allow {number(1e6 / synced(r))} lives a second where it did {number(r['per_s'])}")
+
+        def synced(r):
+            return median(r, "syncs") * median(r, "sync_us")
+
+        def beside(r):
+            return 1e6 / median(r, "per_s") - synced(r)
+        longer, of_syncs_ = 1e6 / median(ours, "per_s") - 1e6 / median(theirs, "per_s"), synced(ours) - synced(theirs)
+        text += f" Counted and timed alike in both, with the same disk in turn: ours syncs {told(ours)}; beanstalkd syncs {told(theirs)}."
+        if longer > 0:
+            text += (f" A life of ours is {number(longer)} us longer: {number(of_syncs_)} us of that are syncs, {number(longer - of_syncs_)} us what is done beside them, {number(beside(ours))} in ours and "
+                     f"{number(beside(theirs))} in beanstalkd.")
+            text += " It is not the disk that stands in the way, but what comes in series with it." if longer - of_syncs_ > of_syncs_ else ""
+    elif row.get("commit_disk"):
+        text += f" The disk alone takes {number(row['commit_disk'])} us of a life for what its commit writes, in one write and one sync."
+    text += of_null(result, 1)
+    if row.get("one_commit"):
+        text += (f" As a model: one commit a life instead of {number(row['commits'])}, and all else as it is, would take {number(row['one_commit'])} us, {number(1e6 / row['one_commit'])} lives a second, "
+                 f"{number(1e6 / row['one_commit'] / peer_per_s)} of the peer's.")
+    return text
+
+
+def of_null(result, window):
+    """What can be reached at all, by the broker that only appends, syncs and answers; beside who was measured in turn with it."""
+    null = limits.of_syncs(result, "null broker", f"window {window}")
+    others = [r for r in (limits.of_syncs(result, queue, f"window {window}") for queue in ("sunline", "beanstalkd")) if r]
+    if not null or not others:
+        return ""
+    each = median(null, "per_s")
+    beside = " and ".join(f"{number(each / median(r, 'per_s'))} times {'ours' if r['queue'] == 'sunline' else name(r['queue'])}" for r in others)
+    text = (f" A broker on ZeroMQ that does nothing but append as many bytes, sync and answer did {number(each)} lives a second in turn with these, {beside}, with {number(null['syncs'])} syncs a life of {number(null['sync_us'])} us")
+    if any(r["queue"] == "sunline" and median(r, "per_s") > each for r in others):
+        return text + ": ours is ahead of it, since more rides in each of its commits, and what it does it does beside them."
+    peer = next((r for r in others if r["queue"] != "sunline"), None)
+    if peer:
+        text += (": so the goal is out of reach of whatever stands on ZeroMQ and syncs as often" if each < median(peer, "per_s") else
+                 ": so much is left to what ours does with a message beside that")
+    return text + "."
 
 
 def life(result):
@@ -28,17 +80,26 @@ def life(result):
         if median(r, "ratio") >= goal:
             continue
         peer = next(x for x in result["life"]["rows"] if x["window"] == r["window"] and x["queue"] == r["peer"] and x["mode"] == r["mode"])
-        peer_us = 1e6 / median(peer, "per_s")
+        peer_per_s = median(peer, "per_s")
         which = name(r["peer"]) if r["durable"] else f"{name(r['peer'])} ({r['mode']}, not durable)"
         text = (f"**Window {r['window']:,}: {number(r['ratio'])} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
-                f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(peer_us)} us.")
-        if r["peer"] == "beanstalkd":
-            text += " Our life passes from process to thread to thread to process four times, where beanstalkd reads, writes and answers in one thread."
+                f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
         if r["window"] == 1:
-            text += from_thread_to_thread(result)
+            text += of_the_committer(result) + of_syncs(result, rows[1], peer_per_s)
         else:
-            text += f" To reach the goal a life would have to take {number(peer_us / goal)} us. What the engine and the commit do in theirs, step by step, stands in the cost model."
-        yield text + of_the_disk(rows[r["window"]])
+            text += f" To reach the goal a life would have to take {number(1e6 / peer_per_s / goal)} us." + of_null(result, r["window"])
+            text += of_the_profile(result) if r["window"] == profiles.WINDOW else " What the engine and the commit do in theirs, step by step, stands in the cost model."
+        yield text
+
+
+def of_the_profile(result):
+    part = result.get("profile", {})
+    if not part.get("rows"):
+        return " What the engine and the commit do in theirs, step by step, stands in the cost model."
+    committer = [r for r in part["rows"] if r["thread"] == "broker's committer"]
+    most = "; ".join(f"{r['function'] if r['function'] not in ('', '[unknown]') else r['whose']} {number(r['us'])}" for r in committer[:6])
+    return (f" By function, the committer's thread takes {number(sum(r['us'] for r in committer))} us of a life, the broker's others {number(sum(r['us'] for r in part['rows']) - sum(r['us'] for r in committer))}; "
+            f"most of the committer's goes to {most}. The table of the profile has each function, the cost model the steps, and what takes results in by function.")
 
 
 def latency(result):
@@ -47,11 +108,14 @@ def latency(result):
         return
     ours, theirs = result["latency"]["rows"]
     text = (f"**Latency: up to {number(max(over))} times beanstalkd's; the goal is {goals.LATENCY[0]}, the floor {goals.LATENCY[1]}.** At the median the acknowledgement comes after "
-            f"{number(median(ours, 'ack_p50_ms') * 1e3)} us, beanstalkd's after {number(median(theirs, 'ack_p50_ms') * 1e3)}.")
-    if "commit_ms" in ours:
-        text += (f" At this rate our commit takes {number(median(ours, 'commit_ms') * 1e3)} us, one write and one sync, as beanstalkd's, and the engine before it {number(median(ours, 'engine_ms') * 1e3)}; "
-                 "the rest is the way from process to thread to thread to process and back, of threads that all sleep. ZeroMQ's echo alone, one message at a time, stands among the limits.")
-    yield text + from_thread_to_thread(result)
+            f"{number(median(ours, 'ack_p50_ms') * 1e3)} us, beanstalkd's after {number(median(theirs, 'ack_p50_ms') * 1e3)}.") + from_thread_to_thread(result)
+    disk, echo = (budget.alone(result, *case, "mean_us") for case in (("disk", budget.DISK_AT_RATE), ("zeromq", budget.ECHO_AT_RATE)))
+    if disk and echo:
+        text += f" At this rate, where all sleep between two tasks, the disk alone takes {number(disk)} us for 4 KiB and a sync, and ZeroMQ alone {number(echo)} us there and back: {number(disk + echo)} together, in the mean."
+    null = limits.of_syncs(result, "null broker", "200 a second")
+    if null:
+        text += f" The broker that only appends, syncs and answers acknowledges after {number(median(null, 'ack_p50_ms') * 1e3)} us at the median."
+    yield text
 
 
 def depth(result):
