@@ -105,6 +105,8 @@ def spent(threads_):
         return None
     engine, commit, settle = (threads_[k] for k in ("engine_us", "commit_us", "store_settle_us"))
     work = thread["runs"] + thread["processor"] + thread["disk"]
+    if commit < thread["disk"] or work < engine + commit + settle:     # another thread writes
+        return None
     return {"life": 1e6 / threads_["per_s"], "engine": engine, "disk": thread["disk"], "commit": commit - thread["disk"], "settle": settle, "sockets": work - engine - commit - settle,
             "idle": thread["idle"], "processor": thread["processor"]}
 

@@ -182,6 +182,8 @@ class Schedule:
         """Of each, by life: how often it is woken, and where its time goes. All of a life are in it: what it runs, waits for a processor, for the disk, and for something to do.
         The first and the last tenth of the record are left out: there the clients come and go."""
         all_runs = [r for t, name in self.known.items() if name == "producer" for r in self.runs.get(t, [])]
+        if not all_runs:
+            raise servers.Missing("the producer was not seen to run")
         first, last = all_runs[0].begin, all_runs[-1].end
         begin, end = first + (last - first) / 10, last - (last - first) / 10
         lives = (end - begin) * per_s / 1e6

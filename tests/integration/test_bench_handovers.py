@@ -88,6 +88,7 @@ class HandOvers(unittest.TestCase):
         spent = handovers.spent(threads)
         self.assertEqual(sum(spent[k] for k in ("engine", "disk", "commit", "settle", "sockets", "idle")), spent["life"])
         self.assertEqual((spent["commit"], spent["sockets"]), (20, 8))
+        self.assertIsNone(handovers.spent({**threads, "commit_us": 90}))
 
 
 if __name__ == "__main__":
