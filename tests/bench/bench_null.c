@@ -1,7 +1,7 @@
-/* The least that a broker on ZeroMQ can do and still sync: a bound for ours. It receives all that has come, appends so many bytes a message to a file that was written before, syncs once, then answers, and
+/* The least that a broker on ZeroMQ can do and still sync: a bound for ours. It receives all that has come, appends so many bytes a task to a file that was written before, syncs once, then answers, and
  * hands what is queued to the consumer. It checks nothing, keeps its queue in memory, and could not tell after a crash what it had. Driven by the common loops (life.h).
  *
- *   bench_null --serve FILE --dir DIR --bytes N     a broker whose endpoint stands in FILE; N: what it writes for each message
+ *   bench_null --serve FILE --dir DIR --bytes N     a broker whose endpoint stands in FILE; N: what it writes for each task that is put, and that is done
  *   bench_null --op OP --where FILE ...             a client, as life.c says */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -52,7 +52,7 @@ static struct {
     void *sock;
     int fd;
     off_t at;
-    uint64_t bytes_a_message;
+    uint64_t bytes_a_task;
     char *queue;
     uint64_t put, pushed, slots; /* tasks that ever came to the queue and left it */
     struct peer consumer;
@@ -96,12 +96,14 @@ static void push(void)
     }
 }
 
-static void append_and_sync(unsigned messages)
+static void append_and_sync(uint64_t tasks)
 {
     static char block[4 << 20];
-    uint64_t bytes = (messages * broker.bytes_a_message + 511) / 512 * 512;
+    uint64_t bytes = (tasks * broker.bytes_a_task + 511) / 512 * 512;
     if (bytes > sizeof block)
         die("a batch is too large");
+    if (bytes == 0)
+        return;
     if (broker.at + (off_t)bytes > LOG_BYTES)
         broker.at = 0;
     if (pwrite(broker.fd, block, bytes, broker.at) != (ssize_t)bytes || fdatasync(broker.fd) != 0)
@@ -125,6 +127,7 @@ static void batch(void)
         struct head h;
     } answers[BATCH_MAX];
     unsigned n = 0;
+    uint64_t tasks = 0;
     zmq_msg_t m;
     zmq_msg_init(&m);
     while (n < BATCH_MAX && receive(&answers[n].to, &m, n ? ZMQ_DONTWAIT : 0)) {
@@ -134,9 +137,10 @@ static void batch(void)
             enqueue((char *)zmq_msg_data(&m) + sizeof h, zmq_msg_size(&m) - sizeof h, h.n);
         else
             broker.credit += h.n, broker.consumer = answers[n].to;
+        tasks += h.what == READY ? 0 : h.n;
         answers[n++].h = h;
     }
-    append_and_sync(n);
+    append_and_sync(tasks);
     for (unsigned i = 0; i < n; i++)
         if (answers[i].h.what != READY)
             answer(&answers[i].to, answers[i].h.what == PUT ? PUT_DONE : DONE_TOO, answers[i].h.n, NULL, 0);
@@ -161,7 +165,7 @@ static int serve_for_good(const char *file, const char *dir, uint64_t bytes)
 {
     char endpoint[256], tmp[4096];
     size_t n = sizeof endpoint;
-    broker.bytes_a_message = bytes;
+    broker.bytes_a_task = bytes;
     broker.queue = malloc(QUEUE_BYTES);
     if (!broker.queue)
         die("no memory");

@@ -63,7 +63,7 @@ def of_null(result, window):
         return ""
     each = median(null, "per_s")
     beside = " and ".join(f"{number(each / median(r, 'per_s'))} times {'ours' if r['queue'] == 'sunline' else name(r['queue'])}" for r in others)
-    text = (f" A broker on ZeroMQ that does nothing but append as many bytes, sync and answer did {number(each)} lives a second in turn with these, {beside}, with {number(null['syncs'])} syncs a life of {number(null['sync_us'])} us")
+    text = (f" A broker on ZeroMQ that does nothing but append as many bytes as our log takes, sync and answer did {number(each)} lives a second in turn with these, {beside}, with {number(null['syncs'])} syncs a life of {number(null['sync_us'])} us")
     if any(r["queue"] == "sunline" and median(r, "per_s") > each for r in others):
         return text + ": ours is ahead of it, since more rides in each of its commits, and what it does it does beside them."
     peer = next((r for r in others if r["queue"] != "sunline"), None)
