@@ -388,7 +388,7 @@ static void judge_drain(struct checker *c, const struct ck_run *r, size_t unit)
         ck_verdict(c, LOST, "run %" PRIu64 " unit %zu is done, and is not handed out", r->id, unit);
     for (uint32_t i = 0; i < r->stations; i++) {
         const struct fact *copies = ck_copies(c, r->first + i);
-        if (u->task[i].state == CK_DONE && !u->task[i].handed_out && !(copies && copies->ties >= TIES_ENTRIES))
+        if (u->task[i].state == CK_DONE && !u->task[i].handed_out && !(copies && copies->ties == TIES_ENTRIES))
             ck_verdict(c, LOST, "run %" PRIu64 " unit %zu station index %u is done, and is not handed out", r->id, unit,
                        i);
     }

@@ -273,7 +273,7 @@ static void read_run(struct sim *s, struct producer *p)
         checker_feed(s->checker, &counts[i]);
     output(s, p);
     for (uint32_t i = 0; i < n; i++)
-        if (lines_station(s, counts[i].station)->ties < TIES_ENTRIES) /* a tournament's are its jury's */
+        if (lines_station(s, counts[i].station)->ties != TIES_ENTRIES) /* a tournament's are its jury's */
             handed_out(s, p, i, name[i]);
 }
 
