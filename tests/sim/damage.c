@@ -122,13 +122,12 @@ static bool copy_spoiled(struct rng *r, const char *from, const char *to, off_t 
 static bool spoil(struct rng *r, const char *from_dir, const char *dir, char *what, size_t size)
 {
     char from[400], to[400];
-    bool log = rng_chance(r, 300000), ok = true;
-    for (int i = 0; i < 2 && ok; i++) {
+    snprintf(from, sizeof from, "%s/wal", from_dir);
+    bool has_log = access(from, F_OK) == 0, log = rng_chance(r, 300000) && has_log, ok = true;
+    for (int i = 0; i < 1 + has_log && ok; i++) {
         const char *name = i ? "wal" : "data.mdb";
         snprintf(from, sizeof from, "%s/%s", from_dir, name);
         snprintf(to, sizeof to, "%s/%s", dir, name);
-        if (i && access(from, F_OK))
-            break; /* a store without a log */
         off_t most = log != i ? 0 : i ? LOG_SPOILED_BYTES : INT64_MAX;
         ok = copy_spoiled(r, from, to, most, !i, what, size);
     }
@@ -190,6 +189,7 @@ void damage_maybe(struct sim *s)
     while (waitpid(pid, &status, 0) < 0)
         ;
     remove_copy(dir);
+    CHECK(s, strcmp(what, "nothing") != 0);
     s->tally.damaged_stores++;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     s->tally.damage_named += code == NAMED;
