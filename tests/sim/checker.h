@@ -98,6 +98,7 @@ enum fact_kind {
     FACT_STORY_TASK, /* run, unit, station, state */
     FACT_STORY_ASSIGNMENT, /* run, unit, station, assignment, state, why, digest (0: none) */
     FACT_OUTPUT,     /* run, unit, row, digest of the input part */
+    FACT_OUTPUT_ANSWER, /* as HANDED_OUT, of that station's column in the unit's row of what the run hands out */
     FACT_HANDED_OUT, /* run, unit, index: what its station hands out: digest of the answer; of a list state: how many, count: which of them, from 0; flag: there is nothing in the answer's place */
     FACT_COUNTS,     /* run, station, counts[] */
     FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */

@@ -140,18 +140,13 @@ static void output(struct checker *c, const struct fact *f)
         ck_verdict(c, DUPLICATED, "run %" PRIu64 " hands out unit %" PRIu64 " again", f->run, f->unit);
 }
 
-/* A station hands out its winner's answer, or all that count, in the order in which they did. */
-static void handed_out(struct checker *c, const struct fact *f)
+/* It hands out its winner's answer, or all that count, in the order in which they did. */
+static void judge_answer(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct ck_run *r = ck_get(&c->runs, f->run);
-    struct ck_unit *u = ck_unit(c, f->run, f->unit);
-    struct ck_task *t = u && f->index < r->stations ? &u->task[f->index] : NULL;
     const struct fact *copies = t ? ck_copies(c, r->first + f->index) : NULL;
     const struct ck_assignment *v[64], *a = t ? ck_get(&c->assignments, t->winner) : NULL;
     uint32_t all = 0, n = copies && copies->ties == TIES_ALL ? ck_answers(c, t, v, 64, &all) : 0;
-    if (t && !f->count && t->handed_out++)
-        ck_verdict(c, DUPLICATED, "run %" PRIu64 " unit %" PRIu64 " station index %u is handed out again", f->run,
-                   f->unit, f->index);
     if (all > STORY_ASSIGNMENTS_MAX)
         return; /* what some of them said is not told */
     if (!t || t->state != CK_DONE || f->state != n)
@@ -166,6 +161,32 @@ static void handed_out(struct checker *c, const struct fact *f)
     else if (a && a->told && a->digest != f->digest)
         ck_verdict(c, BYTES_DIFFER, "run %" PRIu64 " unit %" PRIu64 " station index %u hands out another answer",
                    f->run, f->unit, f->index);
+}
+
+static void handed_out(struct checker *c, const struct fact *f)
+{
+    struct ck_task *t = told_task(c, f);
+    if (t && !f->count && t->handed_out++)
+        ck_verdict(c, DUPLICATED, "run %" PRIu64 " unit %" PRIu64 " station index %u is handed out again", f->run,
+                   f->unit, f->index);
+    judge_answer(c, f, t);
+}
+
+/* In the row of a unit that is done. What passes a review by is handed out as it passed it; what was skipped has nothing to hand out. */
+static void output_answer(struct checker *c, const struct fact *told)
+{
+    struct fact f = *told;
+    const struct ck_run *r = ck_get(&c->runs, f.run);
+    const struct ck_task *t = told_task(c, &f);
+    for (const struct ck_station *s; t && t->state == CK_SKIPPED; t = told_task(c, &f)) {
+        s = ck_get(&c->stations, r->first + f.index);
+        if (!s || !s->f.review)
+            break;
+        f.index = s->f.review - 1;
+    }
+    if (t && t->state == CK_SKIPPED && f.flag)
+        return;
+    judge_answer(c, &f, t);
 }
 
 static void counts(struct checker *c, const struct fact *f)
@@ -215,6 +236,7 @@ void ck_end_fact(struct checker *c, const struct fact *f)
     case FACT_STORY_TASK: story_task(c, f); break;
     case FACT_STORY_ASSIGNMENT: story_assignment(c, f); break;
     case FACT_OUTPUT: output(c, f); break;
+    case FACT_OUTPUT_ANSWER: output_answer(c, f); break;
     case FACT_HANDED_OUT: handed_out(c, f); break;
     case FACT_COUNTS: counts(c, f); break;
     case FACT_RUN_COUNTS: run_counts(c, f); break;

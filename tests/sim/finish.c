@@ -169,8 +169,45 @@ static void story(struct sim *s, uint64_t run, uint64_t unit, struct slp_bytes p
     }
 }
 
-static void output(struct sim *s, struct producer *p)
+/* An answer as it is handed out: one, or a list, or nothing. */
+static void answer(struct sim *s, struct slr *r, struct fact f)
 {
+    struct slr_value v;
+    CHECK(s, slr_next(r, &v) == 0);
+    f.state = v.type == SLR_ARRAY ? v.n : 0;
+    if (!f.state) {
+        f.flag = v.type != SLR_STR;
+        f.digest = f.flag ? 0 : digest(v.p, v.n);
+        checker_feed(s->checker, &f);
+    }
+    for (; f.count < f.state; f.count++) {
+        CHECK(s, slr_next(r, &v) == 0 && v.type == SLR_STR);
+        f.digest = digest(v.p, v.n);
+        checker_feed(s->checker, &f);
+    }
+}
+
+#define COLUMNS_MAX 200
+
+/* Of each column the index of the station whose answer it is, -1: it is another one. A tournament's is its jury's. */
+static uint32_t columns(struct sim *s, const struct slp_output *m, const struct fact *counts, int *station)
+{
+    struct slp_cursor c = slp_each(m->columns);
+    struct slp_bytes name;
+    uint32_t n = 0;
+    for (; n < COLUMNS_MAX && slp_next_str(&c, &name); n++) {
+        station[n] = -1;
+        if (name.n != 9 || name.p[0] != 's' || memcmp(name.p + 2, ".answer", 7))
+            continue;
+        const struct sim_station *st = lines_station(s, counts[name.p[1] - '0'].station);
+        station[n] = st->ties == TIES_ENTRIES ? (int)st->jury : name.p[1] - '0';
+    }
+    return n;
+}
+
+static void output(struct sim *s, struct producer *p, const struct fact *counts, uint32_t stations)
+{
+    int station[COLUMNS_MAX];
     struct slp_output_get q = { .run = name_of(p->run), .limit = 50 };
     SLP_SET(&q, output_get, limit);
     SLP_SET(&q, output_get, after_unit);
@@ -178,18 +215,33 @@ static void output(struct sim *s, struct producer *p)
         const struct slp_msg *m = server_read(s, SLP_OUTPUT_GET, &q);
         if (m->type != SLP_OUTPUT)
             sim_broken(s, "no output of %s", p->run);
+        uint32_t n = columns(s, &m->u.output, counts, station), found = 0, named = 0;
+        for (uint32_t i = 0; i < n; i++)
+            found += station[i] >= 0;
+        for (uint32_t i = 0; i < stations; i++)
+            named += lines_station(s, counts[i].station)->ties != TIES_ENTRIES;
+        CHECK(s, found == named);
         struct slp_bytes row;
         for (struct slp_cursor c = slp_each(m->u.output.rows); slp_next_raw(&c, &row);) {
             struct slr r = slr_on(row.p, row.n);
             struct slr_value v, unit, text, route;
-            CHECK(s, slr_next(&r, &v) == 0 && v.n >= 3 && slr_next(&r, &unit) == 0 && slr_next(&r, &text) == 0 &&
-                         slr_next(&r, &route) == 0);
+            CHECK(s, slr_next(&r, &v) == 0 && v.n == n && v.n >= 3 && slr_next(&r, &unit) == 0 &&
+                         slr_next(&r, &text) == 0 && slr_next(&r, &route) == 0);
             struct slp_bytes t = { text.p, text.n }, k = { route.p, route.n };
             checker_feed(s->checker, &(struct fact){ .kind = FACT_OUTPUT,
                                                      .run = p->run_id,
                                                      .unit = unit.u64,
                                                      .row = row_of_text(t),
                                                      .digest = row_digest(t, k) });
+            for (uint32_t i = 3; i < n; i++)
+                if (station[i] >= 0)
+                    answer(s, &r,
+                           (struct fact){ .kind = FACT_OUTPUT_ANSWER,
+                                          .run = p->run_id,
+                                          .unit = unit.u64,
+                                          .index = (uint32_t)station[i] });
+                else
+                    CHECK(s, slr_skip(&r, 8) == 0);
         }
         more = m->u.output.more;
         q.after_unit = m->u.output.next_after;
@@ -210,21 +262,10 @@ static void handed_out(struct sim *s, struct producer *p, uint32_t index, const 
         struct slp_bytes row;
         for (struct slp_cursor c = slp_each(m->u.output.rows); slp_next_raw(&c, &row);) {
             struct slr r = slr_on(row.p, row.n);
-            struct slr_value v, unit, input, answer;
+            struct slr_value v, unit, input;
             CHECK(s, slr_next(&r, &v) == 0 && v.n >= 4 && !slr_next(&r, &unit) && !slr_next(&r, &input) &&
-                         !slr_next(&r, &input) && !slr_next(&r, &answer));
-            struct fact f = { .kind = FACT_HANDED_OUT, .run = p->run_id, .unit = unit.u64, .index = index };
-            f.state = answer.type == SLR_ARRAY ? answer.n : 0;
-            if (!f.state) {
-                f.flag = answer.type != SLR_STR;
-                f.digest = f.flag ? 0 : digest(answer.p, answer.n);
-                checker_feed(s->checker, &f);
-            }
-            for (; f.count < f.state; f.count++) {
-                CHECK(s, slr_next(&r, &answer) == 0 && answer.type == SLR_STR);
-                f.digest = digest(answer.p, answer.n);
-                checker_feed(s->checker, &f);
-            }
+                         !slr_next(&r, &input));
+            answer(s, &r, (struct fact){ .kind = FACT_HANDED_OUT, .run = p->run_id, .unit = unit.u64, .index = index });
         }
         more = m->u.output.more;
         q.after_unit = m->u.output.next_after;
@@ -271,7 +312,7 @@ static void read_run(struct sim *s, struct producer *p)
     }
     for (uint32_t i = 0; i < n; i++)
         checker_feed(s->checker, &counts[i]);
-    output(s, p);
+    output(s, p, counts, n);
     for (uint32_t i = 0; i < n; i++)
         if (lines_station(s, counts[i].station)->ties != TIES_ENTRIES) /* a tournament's are its jury's */
             handed_out(s, p, i, name[i]);

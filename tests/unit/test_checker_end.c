@@ -74,6 +74,24 @@ static void a_station_that_hands_out_nothing_in_an_answers_place_has_lost_it(voi
     judged(&h, LOST);
 }
 
+static void a_runs_row_holds_the_answer_of_each_station_that_did_the_unit(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t index;
+        uint64_t digest;
+        enum verdict verdict;
+    } rows[] = {
+        { 0, 5001, VERDICTS }, { 0, 5002, BYTES_DIFFER }, { 0, 0, LOST }, { 1, 0, VERDICTS }, { 1, 5001, UNEXPECTED }
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct history h = drained();
+        FEED(&h, .kind = FACT_OUTPUT_ANSWER, .run = RUN, .unit = 1, .index = rows[i].index, .digest = rows[i].digest,
+             .flag = !rows[i].digest);
+        judged(&h, rows[i].verdict);
+    }
+}
+
 /* Nothing of the run is told, though everything that is there was. */
 static void a_run_that_is_not_there_is_lost_with_its_rows(void **state)
 {
@@ -167,6 +185,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_its_station_does_not_hand_out_is_lost),
         cmocka_unit_test(an_answer_that_its_station_hands_out_again_is_duplicated),
         cmocka_unit_test(a_station_that_hands_out_nothing_in_an_answers_place_has_lost_it),
+        cmocka_unit_test(a_runs_row_holds_the_answer_of_each_station_that_did_the_unit),
         cmocka_unit_test(a_run_that_is_not_there_is_lost_with_its_rows),
         cmocka_unit_test(a_run_that_was_deleted_need_not_be_there),
         cmocka_unit_test(a_unit_that_comes_in_while_the_store_is_full_is_a_wrong_state),
