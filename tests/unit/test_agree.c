@@ -222,6 +222,7 @@ static void numbers_agree_by_value(void **state)
         same_number_texts(&p, "1e20", "100000000000000000000")); /* so large that only what is equal is the same */
     assert_false(same_number_texts(&p, "1e20", "100000000000000000000.01"));
     assert_false(same_number_texts(&p, "1e20", "1"));
+    assert_false(same_number_texts(&p, "1", "1e20"));
     assert_true(same_doubles(&p, 2.50, 2.55));
     assert_true(same_number_texts(&p, "99999999999999999999999", "99999999999999999999999"));
     assert_false(same_number_texts(&p, "99999999999999999999999", "99999999999999999999998"));

@@ -363,6 +363,30 @@ static void a_shift_of_thousands_begins_and_ends_for_all_of_them_in_portions(voi
     assert_int_equal(world_count(&w, "r", "judge", TASK_READY), 3); /* whoever had one again has given it back */
 }
 
+static void thousands_who_leave_together_are_told_each(void **state)
+{
+    unsigned left = 0;
+    (void)state;
+    world_hub(&w, &hub[0], "hub", 0, 0);
+    roster(&hub[0], MANY, NULL, worker);
+    roster(&hub[0], 10, NULL, worker);
+    struct slp_events_get q = { .since = 1 };
+    for (bool more = true; more;) {
+        struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        for (struct slp_item_event ev; slp_next_event(&c, &ev);)
+            for (unsigned i = 0; ev.type == 23; i++, left++) { /* ROSTER_WORKERS */
+                char path[16];
+                snprintf(path, sizeof path, "left[%u]", i);
+                if (world_number(world_at(ev.data, path)) == UINT64_MAX)
+                    break;
+            }
+        q.since = m->u.events.next_since;
+        more = m->u.events.more;
+    }
+    assert_int_equal(left, MANY - 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +398,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(stations_that_a_page_has_no_room_for_come_with_the_next, open_world, end_world),
         cmocka_unit_test_setup_teardown(a_shift_of_thousands_begins_and_ends_for_all_of_them_in_portions, open_world,
                                         end_world),
+        cmocka_unit_test_setup_teardown(thousands_who_leave_together_are_told_each, open_world, end_world),
     };
     return cmocka_run_group_tests_name("a large staff", tests, NULL, NULL);
 }

@@ -370,6 +370,116 @@ static void a_batch_about_hundreds_of_queues_tells_of_each(void **state)
     world_end(&s.w);
 }
 
+static void of_a_frame_full_of_mistakes_each_is_told_and_the_first_in_words(void **state)
+{
+    struct slp_buf b = { 0 }, v = { 0 };
+    (void)state;
+    world_scene(&s,
+                "line: plain\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    form: {fields: "
+                "[{name: how-good-is-the-answer, type: number, required: true}]}\n",
+                1, 0);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(world_take(&s, 0, 1), 1);
+    slp_pack_cstr(&v, "very");
+    for (unsigned i = 0; i < SL_BATCH_ITEMS_MAX; i++) {
+        struct slp_item_result it = { .assignment = s.t[0].assignment,
+                                      .worker = s.t[0].worker,
+                                      .values = { v.p, (uint32_t)v.n, 1 } };
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+    }
+    struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, SL_BATCH_ITEMS_MAX } };
+    struct slp_msg *m = world_send(&s.w, s.h.peer, SLP_SUBMIT, &q);
+    assert_int_equal(m->type, SLP_OUTCOMES);
+    assert_int_equal(m->u.outcomes.outcomes.count, SL_BATCH_ITEMS_MAX);
+    struct slp_cursor c = slp_each(m->u.outcomes.outcomes);
+    struct slp_item_outcome o;
+    unsigned words = 0;
+    for (unsigned i = 0; slp_next_outcome(&c, &o); i++) {
+        assert_int_equal(o.code, SLP_E_BAD_RESULT);
+        assert_true(words == i || !SLP_IS(&o, item_outcome, text)); /* from some point on there is no room for words */
+        words += SLP_IS(&o, item_outcome, text);
+    }
+    assert_in_range(words, 1000, SL_BATCH_ITEMS_MAX - 1);
+    slp_buf_free(&b);
+    slp_buf_free(&v);
+    world_end(&s.w);
+}
+
+static void of_results_that_come_together_the_late_ones_are_told_one_by_one(void **state)
+{
+    static uint64_t odd[150];
+    (void)state;
+    world_scene(&s, plain, 1, 0);
+    world_put(&s.w, s.run, 300);
+    assert_int_equal(world_take(&s, 0, 300), 300);
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(act(&s, &s.t[i], ACT_START), SLP_E_OK);
+        if (i % 2 == 0)
+            odd[i / 2] = i + 1;
+    }
+    assert_int_equal(world_tasks_set(&s.w, s.station, 1, "r", odd, 150), 150);
+    struct slp_buf b = { 0 }, v = { 0 };
+    slp_pack_cstr(&v, "yes");
+    for (unsigned i = 0; i < 300; i++) {
+        struct slp_item_result it = { .assignment = s.t[i].assignment,
+                                      .worker = s.t[i].worker,
+                                      .values = { v.p, (uint32_t)v.n, 1 } };
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+    }
+    struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, 300 } };
+    struct slp_msg *m = world_send(&s.w, s.h.peer, SLP_SUBMIT, &q);
+    assert_int_equal(m->u.outcomes.ok, 150);
+    assert_int_equal(m->u.outcomes.outcomes.count, 150); /* these are late */
+    slp_buf_free(&b);
+    slp_buf_free(&v);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 150);
+    struct slp_events_get e = { .since = 1 };
+    unsigned late = 0;
+    for (bool more = true; more;) {
+        m = world_read(&s.w, SLP_EVENTS_GET, &e);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        for (struct slp_item_event ev; slp_next_event(&c, &ev);)
+            for (unsigned i = 1; ev.type == EV_SUBMITTED; i += 2) { /* which of them, from where on, how many */
+                char path[32];
+                snprintf(path, sizeof path, "late[%u]", i);
+                uint64_t n = world_number(world_at(ev.data, path));
+                if (n == UINT64_MAX)
+                    break;
+                late += (unsigned)n;
+            }
+        e.since = m->u.events.next_since;
+        more = m->u.events.more;
+    }
+    assert_int_equal(late, 150);
+    world_end(&s.w);
+}
+
+static void thousands_of_units_of_nothing_are_units_too(void **state)
+{
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s,
+                "line: plain\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    form: {fields: "
+                "[{name: answer, type: short_answer}]}\n",
+                1, 0);
+    for (unsigned i = 0; i < 3000; i++) {
+        slp_pack_array(&b, 1);
+        if (i == 1500)
+            slp_pack_cstr(&b, "here");
+        else
+            slp_pack_nil(&b);
+    }
+    struct slp_put q = { .run_id = s.run, .rows = { b.p, (uint32_t)b.n, 3000 } };
+    assert_int_equal(world_send(&s.w, WORLD_CLIENT, SLP_PUT, &q)->u.put_done.accepted, 3000);
+    slp_buf_free(&b);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    assert_int_equal(world_take(&s, 0, 3000), 3000);
+    for (unsigned i = 0; i < 3000; i += 100)
+        assert_string_equal(world_shown(&s.w, &s.h, s.t[i].assignment, 0), i == 1500 ? "here" : "-");
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +494,9 @@ int main(void)
         cmocka_unit_test(a_listing_goes_on_where_it_was_though_tasks_were_taken_meanwhile),
         cmocka_unit_test(results_in_any_order_are_told_each),
         cmocka_unit_test(a_batch_about_hundreds_of_queues_tells_of_each),
+        cmocka_unit_test(of_a_frame_full_of_mistakes_each_is_told_and_the_first_in_words),
+        cmocka_unit_test(of_results_that_come_together_the_late_ones_are_told_one_by_one),
+        cmocka_unit_test(thousands_of_units_of_nothing_are_units_too),
     };
     return cmocka_run_group_tests_name("more than fits", tests, NULL, NULL);
 }
