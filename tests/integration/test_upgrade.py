@@ -37,6 +37,15 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
+class Fixtures(harness.Case):
+    def test_every_released_version_has_left_one(self):
+        with open(os.path.join(TOP, "CHANGELOG.md"), encoding="utf-8") as f:
+            headings = re.findall(r"^## \[(.+?)\] - (.+)$", f.read(), re.MULTILINE)
+        released_versions = sorted(version for version, when in headings if when != "unreleased")
+        self.assertGreater(len(released_versions), 0)
+        self.assertEqual(released.VERSIONS, released_versions)
+
+
 class Upgrade(harness.Case):
     def open(self, version, which="store"):
         """A broker of today on what that release left; a client of it."""

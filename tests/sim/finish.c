@@ -334,6 +334,7 @@ void sim_finish(struct sim *s)
     s->calm = true;
     TELL(s, "---- the faults are over ----");
     server_calm(s);
+    sim_inspect(s); /* while all is under way; and again when it is over */
     s->operator.wire.cut_up_us = 0;
     twins_calm(s);
     for (uint32_t i = 0; i < s->plan.hubs; i++)

@@ -50,7 +50,7 @@ class SmallDisk:
 
     def __init__(self, place, kind):
         path, image = place.path("disk"), place.path("disk.img")
-        self.path, self.ballast, self.kind = path, os.path.join(path, "ballast"), "none"
+        self.path, self.ballast, self.kind, self.refused = path, os.path.join(path, "ballast"), "none", []
         os.mkdir(path)
         place.children.append(self)  # unmounted with its place, whatever happens
         if kind == "ext4":
@@ -58,8 +58,13 @@ class SmallDisk:
                 f.truncate(DISK_BYTES)
             if quiet("mkfs.ext4", "-q", "-m", "0", image) and quiet("mount", "-o", "loop", image, path):
                 self.kind = kind
-        if self.kind == "none" and quiet("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", path):
-            self.kind = "tmpfs"
+            else:
+                self.refused.append(kind)
+        if self.kind == "none":
+            if quiet("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", path):
+                self.kind = "tmpfs"
+            else:
+                self.refused.append("tmpfs")
         self.mounted = self.kind != "none"
 
     def fill(self, leave):
@@ -93,6 +98,8 @@ class Storm:
         self.place, self.dice, self.seed, self.units, self.totals, self.own_net = place, random.Random(seed), seed, units, totals, own_net
         self.disk = SmallDisk(place, "ext4" if seed % 2 else "tmpfs")
         self.count("disks: " + self.disk.kind)
+        for kind in self.disk.refused:
+            self.count("disks refused: " + kind)
         self.broker = Broker(place, "broker", *SETTINGS, ipc=False)
         self.broker.data = os.path.join(self.disk.path, "data")
         self.broker.argv[self.broker.argv.index("--data") + 1] = self.broker.data
@@ -313,6 +320,16 @@ def add(totals, figures):
             totals[name] = totals.get(name, 0) + n
 
 
+def disks(totals):
+    """What stood in for quotas, and what this machine refused."""
+    names = {"ext4": "ext4 in a file", "tmpfs": "tmpfs"}
+    had = [name for kind, name in names.items() if totals.get("disks: " + kind)]
+    refused = [name for kind, name in names.items() if totals.get("disks refused: " + kind)]
+    told = "full file systems of a fixed size stand in for quotas: " + ", ".join(had) if had else \
+        "no file system of a fixed size was mounted: the limit on the size of files stands in"
+    return told + ("; refused here: " + ", ".join(refused) if refused else "")
+
+
 def main():
     p = argparse.ArgumentParser(description="a storm of faults over real processes")
     p.add_argument("--build")
@@ -361,8 +378,7 @@ def main():
                 add(totals, r)
                 if notes:
                     notes.add(r)
-    print("disk: " + ("no file system of a fixed size may be mounted here: the limit on the size of files stands in" if totals.get("disks: none") else
-                      "full file systems of a fixed size stand in for quotas: ext4 in a file, tmpfs"))
+    print("disk: " + disks(totals))
     if notes:
         notes.publish(dict(totals, seed=args.seed, namespace=not refused))
     print(json.dumps(dict(seed=args.seed, **totals)))
