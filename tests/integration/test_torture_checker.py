@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "torture"))
 import checker  # noqa: E402
+import crew  # noqa: E402
 
 
 def good():
@@ -232,6 +233,34 @@ class Checker(unittest.TestCase):
         tests = [name for name in dir(self) if name.startswith("test_")]
         for verdict in checker.VERDICTS:
             self.assertTrue(any(verdict.split("_token")[0] in name for name in tests), verdict)
+
+
+class Checks(unittest.TestCase):
+    """What the tortures take from the answers to a check of the store."""
+
+    def setUp(self):
+        self.pages = {False: [{"damage": [], "next": b"1"}, {}], True: [{"counts": [[1, "r", 77, 1, 3, [2, 1, 0, 0], [3, 2, 1, 0, 0], [["s", [0, 3], [0, 3]]]]]}]}
+        self.run_row = self.pages[True][0]["counts"][0]
+
+    def check(self):
+        def request(name, recount, after):
+            return self.pages[recount][int(after or 0)]
+        return crew.check(request)
+
+    def test_a_sound_store_says_nothing(self):
+        self.assertEqual(self.check(), [])
+
+    def test_damage_of_any_page_is_told(self):
+        self.pages[False][1]["damage"] = ["UNIT 00: the input values"]
+        self.assertEqual(self.check(), ["check: UNIT 00: the input values"])
+
+    def test_counters_that_are_not_what_was_counted_are_told(self):
+        for change in ((5, [3, 0, 0, 0]), (4, 2), (7, [["s", [0, 3], [1, 2]]])):
+            row = list(self.run_row)
+            row[change[0]] = change[1]
+            self.pages[True][0]["counts"] = [row]
+            (told,) = self.check()
+            self.assertIn("recount: run r", told)
 
 
 if __name__ == "__main__":
