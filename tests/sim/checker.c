@@ -437,7 +437,10 @@ static void tell(const struct checker *c, const struct fact *f)
             const char *word = word_of(f, key[i]);
             fprintf(c->story, word ? " %s %" PRIu64 " (%s)" : " %s %" PRIu64, key[i], value[i], word);
         }
-    fprintf(c->story, "%s\n", f->flag ? ", yes" : "");
+    if (f->kind == FACT_RUN_STATE)
+        fprintf(c->story, " priority %" PRIu64 "%s\n", f->count, f->flag ? ", paused" : "");
+    else
+        fprintf(c->story, "%s\n", f->flag ? ", yes" : "");
 }
 
 void checker_feed(struct checker *c, const struct fact *f)
