@@ -380,6 +380,77 @@ static void spoil_each_byte(const struct life *l)
     end_unspoiled();
 }
 
+/* Of the text that may stand at this place, with its length before it, 300 bytes are made; 0: there is none. */
+static size_t longer_text(const struct record *r, size_t at, uint8_t *v)
+{
+    enum { LONG = 300 };
+    size_t n = at + 2 <= r->n ? get_u16(r->v + at) : 0, behind = at + 2 + n;
+    if (!n || n > SL_NAME_BYTES_MAX || behind > r->n || r->n + LONG > SL_VALUE_BYTES_MAX - 64)
+        return 0;
+    for (size_t i = at + 2; i < behind; i++)
+        if (r->v[i] < 0x20 || r->v[i] > 0x7e)
+            return 0;
+    memcpy(v, r->v, at);
+    put_u16(v + at, LONG);
+    memset(v + at + 2, 'x', LONG);
+    memcpy(v + at + 2 + LONG, r->v + behind, r->n - behind);
+    return r->n - n + LONG;
+}
+
+/* Of the number that may stand there nothing is left; 0: there is none. */
+static size_t no_number(const struct record *r, size_t at, uint8_t *v)
+{
+    uint32_t was = at + 4 <= r->n ? get_u32(r->v + at) : 0;
+    if (!was || was > 0xffff)
+        return 0;
+    memcpy(v, r->v, r->n);
+    put_u32(v + at, 0);
+    return r->n;
+}
+
+/* Of each table's newest record: each name longer than a name can be, each number nought. */
+static void spoil_each_field(const struct life *l)
+{
+    static size_t (*const ways[])(const struct record *, size_t, uint8_t *) = { longer_text, no_number };
+    live_until(l);
+    struct play was = play;
+    unsigned spoiled = 0, refused = 0;
+    for (size_t i = 0; i < records; i++) {
+        const struct record *r = &record[i];
+        bool newest = i + 1 == records || record[i + 1].tb != r->tb || is_stores_own(&record[i + 1]);
+        if (!newest || is_payload(r) || is_stores_own(r))
+            continue;
+        for (size_t way = 0; way < 2; way++)
+            for (size_t at = 0; at < r->n && at < BYTES_MAX; at++) {
+                uint8_t v[SL_VALUE_BYTES_MAX + 300];
+                size_t n = ways[way](r, at, v);
+                if (!n)
+                    continue;
+                if (getenv("SPOIL"))
+                    fprintf(stderr, "%s %zu %s at %zu\n", store_table_name(r->tb), i, way ? "no number" : "text", at);
+                store_with(r, v, n);
+                live_and_come_back(l, r, &was);
+                refused += play.w.failed != STORE_OK;
+                spoiled++;
+            }
+    }
+    print_message("# %u fields spoiled, %u stores refused\n", spoiled, refused);
+    assert_true(spoiled > 100 && refused > 30);
+    end_unspoiled();
+}
+
+static void a_name_that_is_too_long_or_a_number_that_is_nought_is_damage_or_harmless(void **state)
+{
+    (void)state;
+    spoil_each_field(&broad);
+}
+
+static void so_is_such_a_field_of_people_who_are_watched(void **state)
+{
+    (void)state;
+    spoil_each_field(&watched);
+}
+
 static void a_record_that_is_not_what_it_should_be_is_damage_or_harmless(void **state)
 {
     (void)state;
@@ -464,6 +535,8 @@ int main(void)
         cmocka_unit_test(so_is_one_of_people_who_are_watched),
         cmocka_unit_test(a_number_out_of_its_bounds_in_any_record_is_damage_or_harmless),
         cmocka_unit_test(so_is_such_a_number_of_people_who_are_watched),
+        cmocka_unit_test(a_name_that_is_too_long_or_a_number_that_is_nought_is_damage_or_harmless),
+        cmocka_unit_test(so_is_such_a_field_of_people_who_are_watched),
         cmocka_unit_test(a_record_of_what_never_was_is_damage_or_harmless),
         cmocka_unit_test(so_is_one_of_people_who_never_were),
     };
