@@ -252,7 +252,8 @@ void shifts_load(struct engine *e)
         uint32_t times = rdr_u16(&r);
         for (uint32_t i = 0; i < times && i < SL_SHIFT_TIMES_MAX; i++)
             time[i] = rdr_i64(&r);
-        if (r.bad || times > SL_SHIFT_TIMES_MAX || !hub || hub > e->meta.hub || !id || n > SL_SHIFT_NAME_BYTES_MAX) {
+        if (r.bad || times > SL_SHIFT_TIMES_MAX || !hub || hub > e->meta.hub || !id || n > SL_SHIFT_NAME_BYTES_MAX ||
+            zn > SL_NAME_BYTES_MAX || tn > SL_TEXT_BYTES_MAX) {
             fail(e, STORE_CORRUPT);
             break;
         }

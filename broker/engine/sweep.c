@@ -33,6 +33,27 @@ static struct sweep *sweep_add(struct engine *e)
     return &v[e->sweeps++];
 }
 
+enum delete_phase {
+    PHASE_QUEUES,
+    PHASE_LIVE,
+    PHASE_CHAINS,
+    PHASE_UNIT,
+    PHASE_DEDUP,
+    PHASE_PRODUCER,
+    PHASE_HISTORY,
+    PHASE_GOLD,
+    PHASES
+};
+
+/* Of a deletion `station` is the phase; a recall is of a run or of a station; what comes behind these is at a station. */
+static bool of_nothing(const struct engine *e, const struct sweep *s)
+{
+    if (s->what == SWEEP_DELETE)
+        return s->station >= PHASES;
+    return s->station > e->meta.station ||
+           (s->what > SWEEP_DELETE ? !s->station : s->what <= SWEEP_RECALL_STATION && !s->run && !s->station);
+}
+
 void sweeps_load(struct engine *e)
 {
     struct store_cursor c;
@@ -52,8 +73,7 @@ void sweeps_load(struct engine *e)
         const char *reason = rdr_str(&r, &n);
         s->at_run = r.p < r.end ? rdr_u32(&r) : 0; /* since 0.2 */
         s->at_unit = r.p < r.end ? rdr_u64(&r) : 0;
-        if (r.bad || n > sizeof s->reason || s->run > e->meta.run ||
-            (s->what != SWEEP_DELETE && s->station > e->meta.station)) /* of a deletion it is the phase */
+        if (r.bad || n > sizeof s->reason || s->run > e->meta.run || of_nothing(e, s))
             fail(e, STORE_CORRUPT);
         else if (n)
             memcpy(s->reason, reason, s->reason_n = (uint16_t)n);
@@ -268,18 +288,6 @@ static bool step_gold(struct engine *e, struct run *r)
     free(t.v);
     return n < CHUNK;
 }
-
-enum delete_phase {
-    PHASE_QUEUES,
-    PHASE_LIVE,
-    PHASE_CHAINS,
-    PHASE_UNIT,
-    PHASE_DEDUP,
-    PHASE_PRODUCER,
-    PHASE_HISTORY,
-    PHASE_GOLD,
-    PHASES
-};
 
 static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
 {
