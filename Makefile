@@ -56,9 +56,13 @@ test: ## install what is missing, build with warnings as errors, run every test
 	@$(call deps,build test)
 	@$(AGAIN) WERROR=1 all tests
 	@tests/run --build $(O) unit integration $(if $(SIM),sim)
+	$(alloc_sites)
 
-unit: tests ## the unit tests only
+# A sanitizer's build lacks the programs that bring an allocator of their own.
+alloc_sites = $(if $(findstring sanitize,$(EXTRA)),@:,@tests/alloc_sites --build $(O) --figures)
+unit: tests ## the unit tests only, and whether each call that asks for memory was refused it
 	@tests/run --build $(O) unit
+	$(alloc_sites)
 
 integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration

@@ -22,6 +22,7 @@ struct play_step {
 };
 extern const struct play_step play_steps[]; /* ends with { NULL } */
 extern const struct play_step play_watched_steps[]; /* another life: of people who are watched (engine_play_watched.c) */
+extern const struct play_step play_crowd_steps[];   /* of authors who may not check, and of very many stations (engine_play_crowd.c) */
 
 /* The step, to the end of its batch, with `around` about each call of the product; the next start must find what the last commit left. */
 void play_take(const struct play_step *s, void (*around)(bool in));

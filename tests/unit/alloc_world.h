@@ -3,13 +3,15 @@
  *
  *   for (uint64_t n = 1; n <= count_of_a_whole_run; n++) { alloc_arm(n, false); ... alloc_disarm(); }
  *
- * A site is a call instruction: alloc_sites() tells how many different ones were made to fail.  */
+ * A site is a call instruction: alloc_sites() tells how many different ones were made to fail, tests/alloc_sites which of the product's never were. */
 #ifndef SUNLINE_TEST_ALLOC_WORLD_H
 #define SUNLINE_TEST_ALLOC_WORLD_H
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include "tests/unit/alloc_sites.h"
 
 static struct {
     bool armed, on;
@@ -33,17 +35,6 @@ static inline void alloc_rearm(void)
     alloc_state.armed = true;
 } /* goes on counting where it was disarmed */
 
-#define ALLOC_SITES_MAX 1000
-static struct {
-    const void *at[ALLOC_SITES_MAX];
-    unsigned n;
-} alloc_failed_at;
-
-static inline unsigned alloc_sites(void)
-{
-    return alloc_failed_at.n;
-}
-
 static inline bool alloc_refuse(const void *site)
 {
     if (!alloc_state.armed)
@@ -51,11 +42,8 @@ static inline bool alloc_refuse(const void *site)
     uint64_t n = ++alloc_state.calls;
     bool no = alloc_state.fail_at && (n == alloc_state.fail_at || (alloc_state.on && n > alloc_state.fail_at));
     alloc_state.failed += no;
-    unsigned i = 0;
-    while (no && i < alloc_failed_at.n && alloc_failed_at.at[i] != site)
-        i++;
-    if (no && i == alloc_failed_at.n && i < ALLOC_SITES_MAX)
-        alloc_failed_at.at[alloc_failed_at.n++] = site;
+    if (no)
+        alloc_note(site);
     return no;
 }
 

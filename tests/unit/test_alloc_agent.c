@@ -53,6 +53,21 @@ static void at_every_allocation(void (*run)(void *arg), void *arg)
 }
 
 /* ---------------------------------------------------------------- the core */
+static void tell_shifts(struct world *w)
+{
+    struct slp_buf times = { 0 }, packed = { 0 };
+    slp_pack_u64(&times, 1000);
+    slp_pack_u64(&times, 2000);
+    struct slp_item_shift_def d = {
+        .name = text("day"), .zone = text("UTC"), .text = text(""), .times = { times.p, (uint32_t)times.n, 2 }
+    };
+    slp_pack_item(&packed, SLP_ITEM_shift_def, &d);
+    struct core_shifts s = { .until_us = 5000, .count = 1, .packed = &packed };
+    act(w, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &s });
+    slp_buf_free(&times);
+    slp_buf_free(&packed);
+}
+
 static void a_day_of_the_core(struct world *w)
 {
     struct slp_buf values = { 0 };
@@ -71,6 +86,7 @@ static void a_day_of_the_core(struct world *w)
          (struct core_in){ .kind = CORE_IN_UNSENT, .assignment = 91, .seq = 1, .item = { item.p, (uint32_t)item.n } });
     connect_up(w, 21);
     step(w, (struct core_in){ .kind = CORE_IN_SIGN_IN, .name = "asha" });
+    tell_shifts(w);
     push(w, 21, 1, ASHA, 100, 1);
     form_known(w);
     push(w, 21, 2, CRANE, 200, 40);
@@ -560,8 +576,9 @@ static void a_hub_file_is_read_whole_or_refused(void **state)
     (void)state;
     char path[HUB_PATH];
     static const char hub[] =
-        "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nteams: [north]\nworkers:\n"
-        "  - {id: asha, name: Asha G., team: north, skills: {english: 3, french: 1}}\n  - {id: bina}\n"
+        "hub: pokhara\nzone: Asia/Kathmandu\ndata: /tmp/x\nteams: [north]\n"
+        "shifts:\n  day: {week: {mon-sun: 06:00-14:00}}\nworkers:\n"
+        "  - {id: asha, name: Asha G., team: north, skills: {english: 3, french: 1}}\n  - {id: bina, shift: day}\n"
         "robots:\n  - {id: crane, runner: exec, command: [/bin/cat, -u], env: {A: b}, cwd: /tmp, skills: {say: 1}}\n";
     write_hub_file(path, hub);
     at_every_allocation(config_runs_out, path);

@@ -118,6 +118,14 @@ static void nor_where_people_are_measured_and_told_of(void **state)
     live_closely(play_watched_steps, steps);
 }
 
+static void nor_where_authors_pass_by_and_stations_are_many(void **state)
+{
+    static const char *const steps[] = { "the_days_of_a_zone_are_told", "units_are_made",
+                                         "more_stations_than_a_word_has_bits", "others_take_their_place", NULL };
+    (void)state;
+    live_closely(play_crowd_steps, steps);
+}
+
 /* What loads lines, runs, rosters, shifts, days, hand-outs, queues, measures: each allocation fails in turn. */
 static void a_start_over(const struct play_step *steps, const char *until)
 {
@@ -158,6 +166,7 @@ int main(void)
         cmocka_unit_test(nor_does_it_hurt_people_who_are_watched),
         cmocka_unit_test(each_allocation_may_fail_where_work_comes_back_and_is_told),
         cmocka_unit_test(nor_where_people_are_measured_and_told_of),
+        cmocka_unit_test(nor_where_authors_pass_by_and_stations_are_many),
         cmocka_unit_test(a_start_over_a_broad_life_says_that_memory_ran_out),
         cmocka_unit_test(so_does_one_over_people_who_are_watched),
     };

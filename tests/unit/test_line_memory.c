@@ -1,5 +1,6 @@
 /* An allocation fails, anywhere in compiling a line or reading its file: an answer that nobody can take for a good line, and no leak. This
  * program has allocators of its own that fail on demand and count what is held. (Not with a sanitizer, which brings its own.) */
+#include "tests/unit/alloc_sites.h"
 #include "tests/unit/line_world.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -51,28 +52,32 @@ static long left = -1; /* allocations until one fails, and all behind it; -1: ne
 static long held;      /* allocations not freed, while counting */
 static bool counting;
 
-static bool fails(void)
+static bool fails(const void *site)
 {
-    return counting && left >= 0 && left-- <= 0 && ((left = 0), true);
+    if (!counting || left < 0 || left-- > 0)
+        return false;
+    left = 0;
+    alloc_note(site);
+    return true;
 }
 
 EXPORTED void *malloc(size_t n)
 {
-    void *p = fails() ? NULL : __libc_malloc(n);
+    void *p = fails(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
     held += counting && p;
     return p;
 }
 
 EXPORTED void *calloc(size_t count, size_t each)
 {
-    void *p = fails() ? NULL : __libc_calloc(count, each);
+    void *p = fails(__builtin_return_address(0)) ? NULL : __libc_calloc(count, each);
     held += counting && p;
     return p;
 }
 
 EXPORTED void *realloc(void *old, size_t n)
 {
-    void *p = fails() ? NULL : __libc_realloc(old, n);
+    void *p = fails(__builtin_return_address(0)) ? NULL : __libc_realloc(old, n);
     held += counting && p && !old;
     return p;
 }
