@@ -217,6 +217,25 @@ static void a_file_that_is_none_is_refused_and_left_alone(void **state)
     assert_int_equal(read_all(p, "outbox-0000000001.log", text, sizeof text), 17);
 }
 
+/* After a power cut a file may have its new length and none of its bytes. */
+static void a_new_segment_whose_bytes_never_came_to_the_disk_is_begun_again(void **state)
+{
+    struct place *p = *state;
+    struct found f;
+    static const char zeros[600];
+    struct outbox *o = open_box(p, 0, &f);
+    add(o, 11, "kept");
+    assert_int_equal(agent_outbox_write(o), 0);
+    agent_outbox_close(&o);
+    for (size_t n = 8; n <= sizeof zeros; n += 148) {
+        write_all(p, "outbox-0000000002.log", zeros, n);
+        o = open_box(p, 0, &f);
+        assert_int_equal(f.n, 1);
+        assert_string_equal(f.bytes[0], "kept");
+        agent_outbox_close(&o);
+    }
+}
+
 static void acknowledged_segments_disappear_and_the_others_stay(void **state)
 {
     struct found f;
@@ -550,6 +569,7 @@ int main(void)
         T(a_file_torn_at_any_byte_keeps_every_whole_result),
         T(a_flipped_bit_costs_one_result_and_is_reported),
         T(a_file_that_is_none_is_refused_and_left_alone),
+        T(a_new_segment_whose_bytes_never_came_to_the_disk_is_begun_again),
         T(acknowledged_segments_disappear_and_the_others_stay),
         T(it_does_not_grow_when_everything_is_acknowledged),
         T(a_result_can_be_read_again_before_and_after_it_is_written),

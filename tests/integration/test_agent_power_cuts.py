@@ -1,0 +1,76 @@
+"""What a cut of power leaves of an agent's folder, at places that the scenario of tests/torture/powercut.py does not come to: its very first start, a result that
+the broker refused for good. The disk's rules are tests/torture/tape.py's."""
+import json
+import os
+import sys
+import time
+import unittest
+
+import harness
+
+TORTURE = os.path.join(harness.TOP, "tests", "torture")
+sys.path.insert(0, TORTURE)
+import crash  # noqa: E402
+import tape  # noqa: E402
+from place import Broker, Place  # noqa: E402
+
+
+class AgentPowerCuts(unittest.TestCase):
+    def replay(self, path, there=()):
+        disk = tape.Disk(there)
+        for op in tape.read_recording(path):
+            disk.advance(op)
+        return disk
+
+    def test_the_folder_that_an_agent_made_is_certain_before_it_promises_anything(self):
+        with Place() as place:
+            scene = crash.AgentScene(place, 1, units=4)
+            scene.agent.start(record=place.path("tape"))
+            self.assertTrue(scene.play())
+            scene.agent.kill()
+            scene.client.close()
+            self.assertTrue(any(h["op"] == "kept" for h in scene.history))
+            self.assertIn("data", self.replay(place.path("tape")).certain())
+
+    def test_a_result_that_was_put_aside_is_certain_before_the_outbox_forgets_it(self):
+        with Place() as place:
+            scene = crash.AgentScene(place, 1, units=2)
+            os.mkdir(scene.agent.data)
+            scene.agent.start(record=place.path("tape"))
+            person = scene.screens[0]
+            sent = []
+
+            class Held(crash.Screen):
+                def hand_in(self):  # the broker dies, and the one that comes knows nothing of it
+                    if not sent:
+                        sent.append(self.task["assignment"])
+                        scene.broker.kill()
+                    super().hand_in()
+            person.__class__ = Held
+            person.meet()
+            deadline = time.monotonic() + 60
+            while not any(h["op"] == "kept" for h in scene.history):
+                person.hear()
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+            other = Broker(place, "other")
+            other.endpoints = dict(scene.broker.endpoints)
+            for kind, endpoint in other.endpoints.items():
+                other.argv[other.argv.index("--" + kind) + 1] = endpoint
+            self.assertTrue(other.start())
+            path = os.path.join(scene.agent.data, "refused.jsonl")
+            while not os.path.exists(path) or not os.path.getsize(path):
+                self.assertLess(time.monotonic(), deadline, place.log())
+                time.sleep(0.01)
+            time.sleep(0.5)  # and the outbox forgets it
+            scene.agent.kill()
+            scene.client.close()
+            with open(path) as f:
+                self.assertEqual(json.loads(f.readline())["assignment"], sent[0])
+            disk = self.replay(place.path("tape"), ("data",))
+            self.assertTrue("data/refused.jsonl" in disk.certain(), "its name hangs in the air")
+            self.assertGreater(len(disk.certain()["data/refused.jsonl"]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
