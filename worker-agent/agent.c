@@ -192,7 +192,7 @@ static int put_aside(struct agent *a, const struct core_out *o)
     if (!line)
         return rc ? rc : ENOMEM;
     int fd = openat(a->dir.fd, "refused.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0 || dprintf(fd, "%s\n", line) < 0 || fsync(fd) != 0)
+    if (fd < 0 || dprintf(fd, "%s\n", line) < 0 || fsync(fd) != 0 || fsync(a->dir.fd) != 0) /* its name, too */
         rc = errno;
     if (fd >= 0)
         close(fd);

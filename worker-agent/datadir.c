@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,16 +85,34 @@ static int count_incarnation(struct datadir *d)
     return datadir_replace(d->fd, "identity", text, (size_t)n);
 }
 
+/* A folder that was just made must not vanish with all that is kept in it. Where it was there before, its parent may be closed to us: then others saw to it. */
+static int keep_name(const struct datadir *d, bool made)
+{
+    int fd = openat(d->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+    if (fd < 0 || fsync(fd) != 0)
+        rc = made ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 int datadir_open(struct datadir *d, const char *path, char *text, size_t text_size)
 {
     *d = (struct datadir){ .fd = -1, .lock_fd = -1 };
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST) {
         snprintf(text, text_size, "%s: cannot be made: %s", path, strerror(errno));
         return -1;
     }
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->fd < 0) {
         snprintf(text, text_size, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    int rc = keep_name(d, made);
+    if (rc != 0) {
+        snprintf(text, text_size, "%s: the folder that it is in cannot be synced: %s", path, strerror(rc));
+        datadir_close(d);
         return -1;
     }
     d->lock_fd = openat(d->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -108,7 +127,7 @@ int datadir_open(struct datadir *d, const char *path, char *text, size_t text_si
         datadir_close(d);
         return -1;
     }
-    int rc = count_incarnation(d);
+    rc = count_incarnation(d);
     if (rc != 0) {
         snprintf(text, text_size, "%s/identity: %s", path,
                  rc == EBADMSG ? "not an identity file; move it away to start afresh (then use --takeover)"

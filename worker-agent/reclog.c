@@ -74,8 +74,21 @@ static int scan(struct reclog *l, const unsigned char *p, uint64_t n, uint64_t *
     return 0;
 }
 
+/* A power cut may leave a new file its length and none of its bytes: nothing in it was ever kept, and it is new again. Whole records behind a head of zeros
+ * are another damage, and stay. */
+static int head_lost(struct reclog *l, uint64_t *end)
+{
+    if (*end <= MAGIC_BYTES) {
+        *end = 0;
+        return 0;
+    }
+    l->damaged += MAGIC_BYTES;
+    return pwrite(l->fd, MAGIC, MAGIC_BYTES, 0) == MAGIC_BYTES ? 0 : errno ? errno : EIO;
+}
+
 static int load(struct reclog *l, reclog_found *found, void *arg)
 {
+    static const unsigned char no_bytes[MAGIC_BYTES];
     struct stat st;
     if (fstat(l->fd, &st) != 0)
         return errno;
@@ -84,10 +97,16 @@ static int load(struct reclog *l, reclog_found *found, void *arg)
         unsigned char *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, l->fd, 0);
         if (p == MAP_FAILED)
             return errno;
-        int rc = memcmp(p, MAGIC, n < MAGIC_BYTES ? n : MAGIC_BYTES) != 0 ? EBADMSG
-                 : n < MAGIC_BYTES                                        ? 0
-                                                                          : scan(l, p, n, &end, found, arg);
+        size_t head = n < MAGIC_BYTES ? n : MAGIC_BYTES;
+        bool zeros = memcmp(p, no_bytes, head) == 0;
+        int rc = !zeros && memcmp(p, MAGIC, head) != 0 ? EBADMSG
+                 : n < MAGIC_BYTES                     ? 0
+                                                       : scan(l, p, n, &end, found, arg);
         munmap(p, n);
+        if (rc != 0)
+            return rc;
+        if (zeros)
+            rc = head_lost(l, &end);
         if (rc != 0)
             return rc;
     }

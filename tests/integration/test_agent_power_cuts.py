@@ -62,14 +62,15 @@ class AgentPowerCuts(unittest.TestCase):
             while not os.path.exists(path) or not os.path.getsize(path):
                 self.assertLess(time.monotonic(), deadline, place.log())
                 time.sleep(0.01)
-            time.sleep(0.5)  # and the outbox forgets it
+            name = "data/refused.jsonl"
+            while name not in self.replay(place.path("tape"), ("data",)).certain():
+                self.assertLess(time.monotonic(), deadline, "its name hangs in the air")
+                time.sleep(0.05)
             scene.agent.kill()
             scene.client.close()
             with open(path) as f:
                 self.assertEqual(json.loads(f.readline())["assignment"], sent[0])
-            disk = self.replay(place.path("tape"), ("data",))
-            self.assertTrue("data/refused.jsonl" in disk.certain(), "its name hangs in the air")
-            self.assertGreater(len(disk.certain()["data/refused.jsonl"]), 0)
+            self.assertGreater(len(self.replay(place.path("tape"), ("data",)).certain()[name]), 0)
 
 
 if __name__ == "__main__":

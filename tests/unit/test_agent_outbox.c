@@ -236,6 +236,27 @@ static void a_new_segment_whose_bytes_never_came_to_the_disk_is_begun_again(void
     }
 }
 
+/* That is another damage than a file that is new: what is whole in it was kept. */
+static void whole_results_behind_a_head_of_zeros_stay(void **state)
+{
+    struct place *p = *state;
+    struct found f;
+    char text[600];
+    struct outbox *o = open_box(p, 0, &f);
+    add(o, 11, "kept");
+    assert_int_equal(agent_outbox_write(o), 0);
+    agent_outbox_close(&o);
+    size_t n = read_all(p, "outbox-0000000001.log", text, sizeof text);
+    memset(text, 0, 8);
+    write_all(p, "outbox-0000000001.log", text, n);
+    for (int i = 0; i < 2; i++) { /* and at the next start, too */
+        o = open_box(p, 0, &f);
+        assert_int_equal(f.n, 1);
+        assert_string_equal(f.bytes[0], "kept");
+        agent_outbox_close(&o);
+    }
+}
+
 static void acknowledged_segments_disappear_and_the_others_stay(void **state)
 {
     struct found f;
@@ -570,6 +591,7 @@ int main(void)
         T(a_flipped_bit_costs_one_result_and_is_reported),
         T(a_file_that_is_none_is_refused_and_left_alone),
         T(a_new_segment_whose_bytes_never_came_to_the_disk_is_begun_again),
+        T(whole_results_behind_a_head_of_zeros_stay),
         T(acknowledged_segments_disappear_and_the_others_stay),
         T(it_does_not_grow_when_everything_is_acknowledged),
         T(a_result_can_be_read_again_before_and_after_it_is_written),
