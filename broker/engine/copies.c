@@ -317,16 +317,16 @@ static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t
 uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
 {
     const struct aentry *a = assign_entry(s, no);
-    uint8_t *h = standing_refuses(e, s->st, a->worker) ? NULL : open_task(e, s, no);
+    uint8_t *h = open_task(e, s, no);
     if (!h)
         return NULL;
     uint8_t *t = unit_station(h, s->st->idx);
-    if (a->state == ASSIGN_RETURNED) {
-        if (!room_for_late(e, s, no, t)) {
-            t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he has had his say: he is not asked again */
-            return NULL;
-        }
-    } else {
+    bool returned = a->state == ASSIGN_RETURNED;
+    if (standing_refuses(e, s->st, a->worker) || (returned && !room_for_late(e, s, no, t))) {
+        t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he has had his say: he is not asked again */
+        return NULL;
+    }
+    if (!returned) {
         t[ST_HELD]--;
         t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - (a->state == ASSIGN_STARTED));
     }
