@@ -639,6 +639,7 @@ void masks_free(struct engine *e);
 /* match.c */
 void match_rq_ready(struct engine *e, struct rq *q);       /* it has ready tasks now (or its run or station opened) */
 void match_priority(struct engine *e, struct run *r, uint8_t priority); /* it has this one now */
+void match_closed(struct engine *e, struct run *r); /* paused, or a station of it: what it may not offer sleeps, and wakes up as what comes back to its equals */
 void match_forget_run(struct engine *e, struct run *r);
 void match_worker(struct engine *e, struct worker *w);     /* its credit or presence changed: list or unlist it as idle */
 void match_hub_held(struct engine *e, struct hub *h, int change); /* what it holds grew or shrank */

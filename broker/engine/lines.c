@@ -516,6 +516,7 @@ static void line_runs(struct engine *e, struct line *l, void (*each)(struct engi
 
 static void recall_run(struct engine *e, struct run *r)
 {
+    match_closed(e, r);
     sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0);
 }
 
@@ -606,8 +607,8 @@ void on_station_set(struct engine *e, const struct slp_msg *m)
     }
     if (jury.n)
         pause_named(e, l, jury, pause, &changed, &jury);
-    if (changed && !pause)
-        line_runs(e, l, run_activate);
+    if (changed)
+        line_runs(e, l, pause ? match_closed : run_activate);
     reply_done(e, changed);
 }
 

@@ -233,6 +233,13 @@ void match_priority(struct engine *e, struct run *r, uint8_t priority)
         run_in(e, r);
 }
 
+void match_closed(struct engine *e, struct run *r)
+{
+    for (uint32_t k = 0; k < r->lv->station_count; k++)
+        if (!rq_offers(&r->rq[k]))
+            rq_sleeps(e, &r->rq[k]);
+}
+
 void match_forget_run(struct engine *e, struct run *r)
 {
     for (uint32_t k = 0; k < r->lv->station_count; k++)

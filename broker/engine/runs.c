@@ -458,6 +458,7 @@ void on_run_set(struct engine *e, const struct slp_msg *m)
         if (changed) {
             r->paused = true;
             run_event(e, r);
+            match_closed(e, r);
             sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0);
         }
         break;

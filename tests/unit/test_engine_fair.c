@@ -104,6 +104,32 @@ static void what_it_did_at_other_stations_still_counts(void **state)
     assert_int_equal(got("plain"), 7); /* the longer run had ten at its first station */
 }
 
+/* The worker gets nothing of a run that is before them both, so his task is looked for behind it: there the paused one is passed by, again and again. */
+static void a_run_that_was_paused_makes_up_for_nothing(void **state)
+{
+    struct world_task t;
+    (void)state;
+    uint64_t before = world_run(&w, "plain", "before"), one = world_run(&w, "plain", "one"),
+             other = world_run(&w, "plain", "other");
+    world_put(&w, before, 1);
+    world_credit(&w, &hub, 1, 1);
+    assert_int_equal(world_tasks(&w, &hub, &t, 1), 1);
+    assert_int_equal(world_act(&w, &hub, &t, ACT_DECLINE, NULL, NULL), SLP_E_OK); /* it waits for asha */
+    assert_int_equal(world_run_set(&w, "before", RUN_SET_PRIORITY, 6), SLP_E_OK);
+    world_put(&w, one, 30);
+    world_put(&w, other, 30);
+    world_credit(&w, &hub, 1, 4);
+    assert_int_equal(got("one"), 2);
+    assert_int_equal(got("other"), 2);
+    assert_int_equal(world_run_set(&w, "other", RUN_SET_PAUSE, 0), SLP_E_OK);
+    world_tick(&w); /* what was not begun goes back */
+    world_credit(&w, &hub, 1, 10);
+    assert_int_equal(got("other"), 0);
+    assert_int_equal(world_run_set(&w, "other", RUN_SET_RESUME, 0), SLP_E_OK);
+    world_credit(&w, &hub, 1, 6);
+    assert_in_range(got("other"), 2, 4);
+}
+
 /* Two runs at law/s, where asha got a task of the first; the second's turn has come. Elsewhere much was done meanwhile, at a station with which they share nobody. */
 static void the_seconds_turn(void)
 {
@@ -151,6 +177,7 @@ int main(void)
                                         end_world),
         cmocka_unit_test_setup_teardown(nor_is_it_after_a_restart, open_world, end_world),
         cmocka_unit_test_setup_teardown(what_it_did_at_other_stations_still_counts, open_world, end_world),
+        cmocka_unit_test_setup_teardown(a_run_that_was_paused_makes_up_for_nothing, open_world, end_world),
         cmocka_unit_test_setup_teardown(a_run_keeps_its_turn_when_somebody_is_suspended_from_its_station, open_world,
                                         end_world),
         cmocka_unit_test_setup_teardown(a_run_keeps_its_turn_when_its_station_gets_a_limit, open_world, end_world),
