@@ -67,9 +67,8 @@ def of_null(result, window):
     if any(r["queue"] == "sunline" and median(r, "per_s") > each for r in others):
         return text + ": ours is ahead of it, since more rides in each of its commits, and what it does it does beside them."
     peer = next((r for r in others if r["queue"] != "sunline"), None)
-    if peer:
-        text += (": so the goal is out of reach of whatever stands on ZeroMQ and syncs as often" if each < median(peer, "per_s") else
-                 ": so much is left to what ours does with a message beside that")
+    if peer and each < median(peer, "per_s"):
+        text += ": so the goal is out of reach of whatever stands on ZeroMQ and syncs as often"
     return text + "."
 
 
@@ -87,9 +86,16 @@ def life(result):
         if r["window"] == 1:
             text += of_the_committer(result) + of_syncs(result, rows[1], peer_per_s)
         else:
-            text += f" To reach the goal a life would have to take {number(1e6 / peer_per_s / goal)} us." + of_null(result, r["window"])
+            text += in_series(rows[r["window"]], 1e6 / peer_per_s / goal) + of_null(result, r["window"])
             text += of_the_profile(result) if r["window"] == profiles.WINDOW else " What the engine and the commit do in theirs, step by step, stands in the cost model."
         yield text
+
+
+def in_series(row, goal_us):
+    """Windows at which one thread is always at work: what follows one another in it, and what of that would have to go."""
+    commit = row["commit"] - row.get("beside", 0)
+    return (f" To reach the goal a life would have to take {number(goal_us)} us. In series, in one thread, are the engine, {number(row['engine'])} us, what of the commit it waits for, {number(commit)}, and the settling, "
+            f"{number(row['settle'])}: of them and what is left {number(row['life'] - goal_us)} us would have to go.")
 
 
 def of_the_profile(result):
@@ -99,7 +105,7 @@ def of_the_profile(result):
     committer = [r for r in part["rows"] if r["thread"] == "broker's committer"]
     most = "; ".join(f"{r['function'] if r['function'] not in ('', '[unknown]') else r['whose']} {number(r['us'])}" for r in committer[:6])
     return (f" By function, the committer's thread takes {number(sum(r['us'] for r in committer))} us of a life, the broker's others {number(sum(r['us'] for r in part['rows']) - sum(r['us'] for r in committer))}; "
-            f"most of the committer's goes to {most}. The table of the profile has each function, the cost model the steps, and what takes results in by function.")
+            f"most of the committer's goes to {most}. The table of the profile has what takes more, the cost model the steps, and what takes results in by function.")
 
 
 def latency(result):
@@ -109,10 +115,12 @@ def latency(result):
     ours, theirs = result["latency"]["rows"]
     text = (f"**Latency: up to {number(max(over))} times beanstalkd's; the goal is {goals.LATENCY[0]}, the floor {goals.LATENCY[1]}.** At the median the acknowledgement comes after "
             f"{number(median(ours, 'ack_p50_ms') * 1e3)} us, beanstalkd's after {number(median(theirs, 'ack_p50_ms') * 1e3)}.") + from_thread_to_thread(result)
-    disk, echo = (budget.alone(result, *case, "mean_us") for case in (("disk", budget.DISK_AT_RATE), ("zeromq", budget.ECHO_AT_RATE)))
-    if disk and echo:
-        text += f" At this rate, where all sleep between two tasks, the disk alone takes {number(disk)} us for 4 KiB and a sync, and ZeroMQ alone {number(echo)} us there and back: {number(disk + echo)} together, in the mean."
-    null = limits.of_syncs(result, "null broker", "200 a second")
+    counted, null = (limits.of_syncs(result, queue, "200 a second") for queue in ("sunline", "null broker"))
+    echo = budget.alone(result, "zeromq", budget.ECHO_AT_RATE, "mean_us")
+    if counted and echo:
+        without, took = median(counted, "sync_us") + echo, median(counted, "ack_p50_ms") * 1e3
+        text += (f" At this rate, where all sleep between two tasks, its sync takes {number(median(counted, 'sync_us'))} us, and ZeroMQ alone {number(echo)} us there and back: {number(without)} of the "
+                 f"{number(took)} us that an acknowledgement took where syncs were counted, and {number(max(took - without, 0))} are left for the engine, the log and their threads.")
     if null:
         text += f" The broker that only appends, syncs and answers acknowledges after {number(median(null, 'ack_p50_ms') * 1e3)} us at the median."
     yield text

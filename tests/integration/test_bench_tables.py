@@ -148,7 +148,22 @@ class BenchTables(unittest.TestCase):
                      "did 6,000 lives a second in turn with these, 1.20 times ours and 0.67 times beanstalkd", "so the goal is out of reach"):
             self.assertIn(text, told)
         result["syncs"]["rows"][0]["sync_us"] = spread([90])
+        result["syncs"]["rows"][2]["per_s"] = spread([9500])
         self.assertNotIn("It is not the disk", why.missed(result))
+        self.assertNotIn("out of reach", why.missed(result))
+
+    def test_what_follows_one_another_in_one_thread_is_told_with_what_would_have_to_go(self):
+        told = why.missed({"life": life(ours(100000, window=256, engine_us=4, commit_us=3, commit_beside_us=1, store_settle_us=1, lives_a_commit=100, commit_ms=0.3, store_wal_bytes=400),
+                                        row("postgresql", "", True, 50000, window=256))})
+        self.assertIn("a life would have to take 8.00 us. In series, in one thread, are the engine, 4.00 us, what of the commit it waits for, 2.00, and the settling, 1.00: of them and what is left 2.00 us would have to go.", told)
+
+    def test_a_task_alone_waits_for_a_sync_and_for_zeromq_and_the_rest_is_ours(self):
+        rows = [{"queue": q, "at": "200 a second", "sync_us": spread([150]), "ack_p50_ms": spread([ack])} for q, ack in (("sunline", 0.45), ("null broker", 0.36))]
+        result = {"life": life(ours(10000), row("beanstalkd", "", True, 9000)), "syncs": {"rows": rows}, "limits": {"rows": [{"limit": "zeromq", "case": budget.ECHO_AT_RATE, "mean_us": spread([200])}]},
+                  "latency": {"rows": [ours(200, ack_p50_ms=0.45), row("beanstalkd", "", True, 200, ack_p50_ms=0.25)], "missing": {}, "ratios": {"ack_p50_ms": spread([1.8])}}}
+        told = why.missed(result)
+        self.assertIn("its sync takes 150 us, and ZeroMQ alone 200 us there and back: 350 of the 450 us", told)
+        self.assertIn("and 100 are left for the engine, the log and their threads. The broker that only appends, syncs and answers acknowledges after 360 us", told)
 
     def test_the_cost_and_the_rate_are_of_the_same_rounds(self):
         result = {"life": life(ours(10000, 8000, 9000), row("beanstalkd", "", True, 12000, 12000, 12000))}
