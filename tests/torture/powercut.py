@@ -110,7 +110,8 @@ class Helper:
         for said in self.process.stdout:
             if said == "end\n":
                 return lines, []
-            lines.append(said.rstrip("\n"))
+            if said.endswith("\n"):  # else it died in the middle of it
+                lines.append(said[:-1])
         return lines, [f"crashed with {self.process.wait()}"]
 
     def end(self):
