@@ -93,7 +93,7 @@ def life(result):
 
 def in_series(row, goal_us):
     """Windows at which one thread is always at work: what follows one another in it, and what of that would have to go."""
-    commit = row["commit"] - row.get("beside", 0)
+    commit = row["commit"] - row["beside"]
     return (f" To reach the goal a life would have to take {number(goal_us)} us. In series, in one thread, are the engine, {number(row['engine'])} us, what of the commit it waits for, {number(commit)}, and the settling, "
             f"{number(row['settle'])}: of them and what is left {number(row['life'] - goal_us)} us would have to go.")
 

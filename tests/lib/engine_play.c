@@ -106,6 +106,18 @@ static void another_hub_comes_with_a_shift(void)
     world_shift(&play.w, &play.hub[1], "day", hours, 4, 0);
     world_roster_by(&play.w, &play.hub[1], "day");
 }
+void play_put(uint64_t run, unsigned n)
+{
+    struct slp_buf b = { 0 };
+    for (unsigned i = 0; i < n; i++) {
+        slp_pack_array(&b, 1);
+        slp_pack_cstr(&b, "something to work at");
+    }
+    struct slp_put q = { .run_id = run, .rows = { b.p, (uint32_t)b.n, n } };
+    world_send(&play.w, WORLD_CLIENT, SLP_PUT, &q);
+    slp_buf_free(&b);
+}
+
 static void units_are_put(void)
 {
     rows(play.run, 6, "", 0, 0);

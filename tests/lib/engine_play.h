@@ -30,5 +30,6 @@ void play_take(const struct play_step *s, void (*around)(bool in));
 void play_until(const struct play_step *steps, const char *until, uint64_t wal_bytes);
 /* It starts over what they left, with `around` about each call of the product, and goes down again; how that went. */
 enum store_rc play_start(void (*around)(bool in));
+void play_put(uint64_t run, unsigned n); /* so many units of one text */
 void play_anew(void); /* the broker starts anew, and the hubs that there are say hello */
 #endif

@@ -15,18 +15,6 @@ static const char *const yaml = "line: checked\ninput:\n  - {name: text, type: t
 
 static const struct staff crew[] = { { "ann", 0, "craft", 1, NULL }, { "bob", 0, "craft", 2, "red" } };
 
-static void put(uint64_t run, unsigned n)
-{
-    struct slp_buf b = { 0 };
-    for (unsigned i = 0; i < n; i++) {
-        slp_pack_array(&b, 1);
-        slp_pack_cstr(&b, "something to work at");
-    }
-    struct slp_put q = { .run_id = run, .rows = { b.p, (uint32_t)b.n, n } };
-    world_send(&play.w, WORLD_CLIENT, SLP_PUT, &q);
-    slp_buf_free(&b);
-}
-
 /* Stations that ask for a skill each, at this level: the gate of none is another's. */
 static void many_stations(const char *name, unsigned level)
 {
@@ -38,7 +26,7 @@ static void many_stations(const char *name, unsigned level)
                               "type: short_answer}]}}\n",
                               i, i, level, i);
     world_line(&play.w, text);
-    put(world_run(&play.w, name, name), 1); /* which is ready at all of them at once */
+    play_put(world_run(&play.w, name, name), 1); /* which is ready at all of them at once */
 }
 
 /* ---- the steps ---- */
@@ -86,7 +74,7 @@ static void somebody_is_suspended(void)
 }
 static void units_are_made(void)
 {
-    put(play.run, 5);
+    play_put(play.run, 5);
     world_clear(&play.w);
     world_credit(&play.w, &play.hub[0], 0, 5);
     play.n = world_tasks(&play.w, &play.hub[0], play.t, sizeof play.t / sizeof *play.t);

@@ -52,18 +52,6 @@ static const struct staff crew[] = { { "ann", 0, "law", 3, "red" },  { "bob", 0,
 
 /* ---- what the steps are made of ---- */
 
-static void put(uint64_t run, unsigned n)
-{
-    struct slp_buf b = { 0 };
-    for (unsigned i = 0; i < n; i++) {
-        slp_pack_array(&b, 1);
-        slp_pack_cstr(&b, "something to work at");
-    }
-    struct slp_put q = { .run_id = run, .rows = { b.p, (uint32_t)b.n, n } };
-    world_send(&play.w, WORLD_CLIENT, SLP_PUT, &q);
-    slp_buf_free(&b);
-}
-
 /* Well or badly, as the turn wants; a control task looks like any other, so whoever answers badly fails there. */
 static void answer(const struct world_task *t, unsigned turn)
 {
@@ -155,8 +143,8 @@ static void a_hub_comes(void)
 }
 static void units_are_put(void)
 {
-    put(play.run, 8);
-    put(play.more, 3);
+    play_put(play.run, 8);
+    play_put(play.more, 3);
 }
 static void all_is_answered_some_of_it_badly(void)
 {

@@ -465,6 +465,14 @@ def sample(pool, jobs, what, seed, seconds, tally):
             tally.add(f.result())
 
 
+def point_options(p):
+    """Which of the points, in which modes."""
+    p.add_argument("--from", dest="first", type=int, default=1)
+    p.add_argument("--points", type=int, default=1 << 30)
+    p.add_argument("--mode", choices=MODES)
+    p.add_argument("--fresh", action="store_true", help="begin again")
+
+
 def main():
     p = argparse.ArgumentParser(description="kill -9 in every call that changes a file")
     p.add_argument("--build")
@@ -472,10 +480,7 @@ def main():
     p.add_argument("--seconds", type=float)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--jobs", type=int, default=2)
-    p.add_argument("--from", dest="first", type=int, default=1)
-    p.add_argument("--points", type=int, default=1 << 30)
-    p.add_argument("--mode", choices=MODES)
-    p.add_argument("--fresh", action="store_true", help="begin again")
+    point_options(p)
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)

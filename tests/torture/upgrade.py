@@ -17,13 +17,12 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from notebook import Notebook  # noqa: E402
 from place import Broker, Place, die_with_parent  # noqa: E402
+import crash  # noqa: E402
 import crew  # noqa: E402
 import harness  # noqa: E402
 import answers  # noqa: E402
 import released  # noqa: E402
 import sunline_wire as wire  # noqa: E402
-
-MODES = ("before", "half", "after")
 
 
 def sound(client, said, everything):
@@ -113,7 +112,7 @@ def go_through(args, version, notes, figures):
         calls = Taking(place, version).calls()
     figures["calls"] += calls
     known = {(r["n"], r["mode"]): r for r in notes.done if r["version"] == version} if notes else {}
-    jobs = [(n, mode) for mode in ([args.mode] if args.mode else MODES) for n in range(args.first, min(args.first + args.points, calls + 1))]
+    jobs = [(n, mode) for mode in ([args.mode] if args.mode else crash.MODES) for n in range(args.first, min(args.first + args.points, calls + 1))]
 
     def count(r):
         figures["points"] += 1
@@ -140,10 +139,7 @@ def main():
     p.add_argument("--seed", type=int, help="not used: all points are gone through")
     p.add_argument("--version", choices=released.VERSIONS, help="this one alone")
     p.add_argument("--jobs", type=int, default=2)
-    p.add_argument("--from", dest="first", type=int, default=1)
-    p.add_argument("--points", type=int, default=1 << 30)
-    p.add_argument("--mode", choices=MODES)
-    p.add_argument("--fresh", action="store_true", help="begin again")
+    crash.point_options(p)
     args = p.parse_args()
     if args.build:
         harness.BUILD = os.path.abspath(args.build)

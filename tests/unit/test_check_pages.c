@@ -94,6 +94,22 @@ static void a_pointer_to_the_wrong_page_is_named_in_one_portion_and_in_many(void
     free(bad.p);
 }
 
+/* What is under way is committed, with a value of another table; then that page's pointer leads out of the file, and the value is damaged. */
+static void leave_damaged(struct world *w, struct store_txn *t, int page)
+{
+    put(t, TABLE_DEDUP, "four", "a value that will be damaged");
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    mislead_out(im, page);
+    uint8_t *at = memmem(im.p, im.n, "a value that", 12);
+    assert_non_null(at);
+    *at ^= 1;
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+}
+
 static void a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at(void **state)
 {
     static struct named n;
@@ -101,17 +117,7 @@ static void a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_a
     open_store(w);
     put_many(w, TABLE_META, 300);
     struct store_txn *t = begin(w);
-    put(t, TABLE_DEDUP, "four", "a value that will be damaged");
-    commit(t);
-    store_close(&w->s);
-    struct image im = load(w);
-    mislead_out(im, 5);
-    uint8_t *at = memmem(im.p, im.n, "a value that", 12);
-    assert_non_null(at);
-    *at ^= 1;
-    save(w, im.p, im.n);
-    free(im.p);
-    open_store(w);
+    leave_damaged(w, t, 5);
     for (uint64_t limit = 0; limit < 3; limit++) {
         check(w, limit, &n);
         says(&n, "META: records are missing, or too many, or cannot be walked");
@@ -132,17 +138,7 @@ static void what_leads_to_a_page_that_is_not_there_does_not_end_the_check(void *
         put_u32(v, i);
         assert_int_equal(store_put(t, TABLE_NAME, key, sizeof key, v, sizeof v), STORE_OK);
     }
-    put(t, TABLE_DEDUP, "four", "a value that will be damaged");
-    commit(t);
-    store_close(&w->s);
-    struct image im = load(w);
-    mislead_out(im, 2);
-    uint8_t *at = memmem(im.p, im.n, "a value that", 12);
-    assert_non_null(at);
-    *at ^= 1;
-    save(w, im.p, im.n);
-    free(im.p);
-    open_store(w);
+    leave_damaged(w, t, 2);
     check(w, 0, &n);
     says(&n, "NAME 03683031"); /* whose page is there, and has another name */
     says(&n, "NAME 03683430");

@@ -309,7 +309,8 @@ static void live_until(const struct life *l)
     list();
 }
 
-static void live_and_come_back(const struct life *l, const struct record *r, const struct play *was)
+/* True: the store was refused. */
+static bool live_and_come_back(const struct life *l, const struct record *r, const struct play *was)
 {
     play.w.around = around;
     play.w.refusals = true;
@@ -321,6 +322,7 @@ static void live_and_come_back(const struct life *l, const struct record *r, con
     play.w.now_us = was->w.now_us;
     play.w.wall_us = was->w.wall_us;
     memcpy(play.hub, was->hub, sizeof play.hub);
+    return play.w.failed != STORE_OK;
 }
 
 static void end_unspoiled(void)
@@ -342,8 +344,7 @@ static void spoil_each(const struct life *l)
                 continue;
             if (getenv("SPOIL"))
                 fprintf(stderr, "%s %zu %d\n", store_table_name(record[i].tb), i, how);
-            live_and_come_back(l, &record[i], &was);
-            refused += play.w.failed != STORE_OK;
+            refused += live_and_come_back(l, &record[i], &was);
             spoiled++;
         }
     print_message("# %u records spoiled, %u stores refused\n", spoiled, refused);
@@ -371,8 +372,7 @@ static void spoil_each_byte(const struct life *l)
             if (getenv("SPOIL"))
                 fprintf(stderr, "%s %zu byte %zu\n", store_table_name(r->tb), i, at);
             store_with(r, v, r->n);
-            live_and_come_back(l, r, &was);
-            refused += play.w.failed != STORE_OK;
+            refused += live_and_come_back(l, r, &was);
         }
     }
     print_message("# %u bytes spoiled, %u stores refused\n", spoiled, refused);
@@ -429,8 +429,7 @@ static void spoil_each_field(const struct life *l)
                 if (getenv("SPOIL"))
                     fprintf(stderr, "%s %zu %s at %zu\n", store_table_name(r->tb), i, way ? "no number" : "text", at);
                 store_with(r, v, n);
-                live_and_come_back(l, r, &was);
-                refused += play.w.failed != STORE_OK;
+                refused += live_and_come_back(l, r, &was);
                 spoiled++;
             }
     }
@@ -507,8 +506,7 @@ static void spoil_each_key(const struct life *l)
             if (getenv("SPOIL"))
                 fprintf(stderr, "%s %zu key %d\n", store_table_name(to.tb), i, how);
             store_with(&to, to.v, to.n);
-            live_and_come_back(l, &to, &was);
-            refused += play.w.failed != STORE_OK;
+            refused += live_and_come_back(l, &to, &was);
             spoiled++;
         }
     print_message("# %u keys spoiled, %u stores refused\n", spoiled, refused);
