@@ -229,15 +229,13 @@ static void batch_done(struct committer *c, const struct batch *b, int64_t besid
     note_slow("slow_commit", "commit_us", c->commit_us, b->messages);
 }
 
-/* False: it is on disk. */
-static bool batch_commit(struct committer *c, struct batch *b)
+static void batch_commit(struct committer *c, struct batch *b)
 {
     b->sealed_us = clock_boot_us();
     must(c, "commit", store_commit(&b->txn));
     b->written_us = clock_boot_us();
     batch_done(c, b, 0);
     atomic_store(&c->busy_since_us, 0);
-    return false;
 }
 
 /* ---- at the sockets ---- */
@@ -395,10 +393,14 @@ static void note_crowd(struct committer *c, bool came)
     c->crowd = came ? (c->crowd < BESIDE_CROWD_MAX ? c->crowd + 1 : c->crowd) : c->crowd > 0 ? c->crowd - 1 : 0;
 }
 
-/* So too, or true: it is being written, and its answers leave when it is on disk. */
+/* False: it is on disk. True: it is being written, and its answers leave when it is. */
 static bool batch_write(struct committer *c, struct batch *b)
 {
     bool writing;
+    if (!worth_it(c, b)) {
+        batch_commit(c, b);
+        return false;
+    }
     b->sealed_us = clock_boot_us();
     atomic_store(&c->writing_since_us, b->sealed_us);
     must(c, "commit", store_commit_begin(&b->txn, written, b, &writing));
@@ -453,8 +455,7 @@ static void commit_row(struct committer *c, struct batch *b, bool *stop)
     struct batch next;
     for (;;) {
         batch_end(c, b);
-        bool beside = worth_it(c, b);
-        if (!(beside ? batch_write(c, b) : batch_commit(c, b))) {
+        if (!batch_write(c, b)) {
             hand_over(c, b->p);
             note_crowd(c, inbox_holds(c->o.inbox, 1));
             return;
