@@ -495,7 +495,7 @@ static void *run(void *arg)
             break;
         }
         stop = g.stop;
-        if (!g.items.first && !g.tick && !stop) { /* a reader waits, or the lead has come */
+        if (!g.items.first && !g.tick && !stop) { /* a reader waits, the lead has come, or a batch was written */
             settle(c, SETTLE_DUE);
             continue;
         }

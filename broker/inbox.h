@@ -41,7 +41,7 @@ void items_done(struct item_pool *p, struct items *l);
 void item_pool_free(struct item_pool *p);
 
 /* crowded: the owner of the sockets waits for room (inbox_crowded). settle: a reader waits for the log (store_settle). lead: look who leads (leader.h). written: the batch that was being
- * written is on disk. */
+ * written is on disk; that only wakes who takes. */
 struct gathered {
     struct items items;
     bool tick, stop, crowded, settle, lead, written;

@@ -486,6 +486,7 @@ void rq_dirty(struct engine *e, struct rq *q);
 void run_check_done(struct engine *e, struct run *r);
 void run_event(struct engine *e, struct run *r);
 void run_activate(struct engine *e, struct run *r); /* (un)list its queues after its or its line's state changed */
+void run_recall(struct engine *e, struct run *r); /* paused, it or its line: nothing more is given, and what was not begun goes back */
 void run_cancel(struct engine *e, struct run *r);
 void on_run_start(struct engine *e, const struct slp_msg *m);
 void on_run_set(struct engine *e, const struct slp_msg *m);

@@ -514,12 +514,6 @@ static void line_runs(struct engine *e, struct line *l, void (*each)(struct engi
             each(e, e->run[i]);
 }
 
-static void recall_run(struct engine *e, struct run *r)
-{
-    match_closed(e, r);
-    sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0);
-}
-
 void on_line_set(struct engine *e, const struct slp_msg *m)
 {
     const struct slp_line_set *q = &m->u.line_set;
@@ -548,7 +542,7 @@ void on_line_set(struct engine *e, const struct slp_msg *m)
         slp_pack_u64(&e->b3, l->state);
         ev_emit(e, EV_LINE_STATE, l, NULL, NULL, &e->b3);
         if (l->state == LINE_PAUSED)
-            line_runs(e, l, recall_run);
+            line_runs(e, l, run_recall);
         else if (l->state == LINE_ACTIVE)
             line_runs(e, l, run_activate);
     }

@@ -423,13 +423,11 @@ static void of_station(struct refs *f, const uint8_t *k, struct rdr rd)
     f->looked++;
     if (lost(f))
         return;
-    if (!lv)
-        wrong(f, "version %" PRIu32 " of line %" PRIu32 ", which is not there", version, line);
-    else if (idx >= lv->station_count)
-        wrong(f, "station %u of its line, which has %" PRIu32, idx + 1, lv->station_count);
     uint8_t first[10] = { 0 };
     key_u32(key_u32(first, line), version);
-    if (!has(f, TABLE_LINE, first, sizeof first))
+    if (lv && idx >= lv->station_count)
+        wrong(f, "station %u of its line, which has %" PRIu32, idx + 1, lv->station_count);
+    if (!lv || !has(f, TABLE_LINE, first, sizeof first)) /* it may be remembered */
         wrong(f, "version %" PRIu32 " of line %" PRIu32 ", which is not there", version, line);
     next_station(f, key_get_u32(k));
 }

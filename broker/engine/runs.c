@@ -310,6 +310,12 @@ void run_activate(struct engine *e, struct run *r)
             match_rq_ready(e, &r->rq[i]); /* what must not be offered is dropped when it is looked at */
 }
 
+void run_recall(struct engine *e, struct run *r)
+{
+    match_closed(e, r);
+    sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0);
+}
+
 void run_cancel(struct engine *e, struct run *r)
 {
     static const uint8_t unfinished[] = {
@@ -458,8 +464,7 @@ void on_run_set(struct engine *e, const struct slp_msg *m)
         if (changed) {
             r->paused = true;
             run_event(e, r);
-            match_closed(e, r);
-            sweep_start(e, SWEEP_RECALL_RUN, r->id, 0, "", 0);
+            run_recall(e, r);
         }
         break;
     case SET_RESUME:

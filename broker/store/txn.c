@@ -312,16 +312,27 @@ void txn_commit_failed(struct store *s, int rc)
     settle_tell(s); /* whoever waits for it */
 }
 
-/* To the log, or LMDB's own. */
+/* Else it is a commit of LMDB's own: for a reader who waits with this batch, instead of behind it. */
+static bool goes_to_the_log(const struct store_txn *t)
+{
+    return !t->direct && wal_takes(&t->s->wal) && !settle_reader_due(t->s);
+}
+
+static struct wal_batch seal(struct store *s)
+{
+    struct wal_batch b = wal_seal(&s->wal, mdb_txn_id(s->write.mt));
+    s->counters.wal_bytes += b.n;
+    return b;
+}
+
 static int commit_changes(struct store *s)
 {
     struct store_txn *t = &s->write;
     if (!t->changed)
         return 0;
-    if (t->direct || !wal_takes(&s->wal) || settle_reader_due(s))
-        return settle_commit(s); /* of a reader who waits: with this batch, instead of behind it */
-    struct wal_batch b = wal_seal(&s->wal, mdb_txn_id(t->mt));
-    s->counters.wal_bytes += b.n;
+    if (!goes_to_the_log(t))
+        return settle_commit(s);
+    struct wal_batch b = seal(s);
     return wal_write(&b, !s->no_sync, s->faults.syncing, s->faults.syncing_arg);
 }
 
@@ -371,11 +382,9 @@ enum store_rc store_commit(struct store_txn **tp)
 }
 
 /* Anything else is done at once: a commit of LMDB's, nothing, a failure. */
-static bool goes_to_the_log(const struct store_txn *t)
+static bool worth_a_thread(const struct store_txn *t)
 {
-    const struct store *s = t->s;
-    return t->changed && !t->broken && !t->direct && !s->no_sync && s->faults.fail_commit_after == 0 &&
-           wal_takes(&s->wal) && !settle_reader_due(s);
+    return t->changed && !t->broken && !t->s->no_sync && t->s->faults.fail_commit_after == 0 && goes_to_the_log(t);
 }
 
 enum store_rc store_commit_begin(struct store_txn **tp, void (*written)(void *arg, bool good), void *arg, bool *writing)
@@ -384,19 +393,18 @@ enum store_rc store_commit_begin(struct store_txn **tp, void (*written)(void *ar
     assert(t != NULL && t->open && t->writer && t->cursors == 0);
     struct store *s = t->s;
     *writing = false;
-    if (!goes_to_the_log(t) || !writer_start(s))
+    if (!worth_a_thread(t) || !writer_start(s))
         return store_commit(tp);
     *tp = NULL;
     t->open = false;
     if (writer_wait(s) != 0 || atomic_load(&s->failed))
         return STORE_IO;
-    struct writer_job job = { .batch = wal_seal(&s->wal, mdb_txn_id(t->mt)),
+    struct writer_job job = { .batch = seal(s),
                               .written = written,
                               .written_arg = arg,
                               .syncing = s->faults.syncing,
                               .syncing_arg = s->faults.syncing_arg };
     job.fault = strikes(&s->faults.fail_sync_after) ? EIO : 0;
-    s->counters.wal_bytes += job.batch.n;
     settle_note(s); /* before it is on disk: whoever reads from now on waits for it, and sees what he was told of it */
     *writing = true;
     writer_write(s, &job);
