@@ -3,7 +3,7 @@ for as much. What is left of a life if engine, commit and settling are taken fro
 import figures
 
 DISK = {kib: f"{name} where it was written before, synced" for kib, name in ((4, "4 KiB"), (256, "256 KiB"), (4096, "4 MiB"))}
-DISK_AT_RATE, ECHO_AT_RATE = "4 KiB where it was written before, synced, 200 a second", "echo, 250 bytes, 200 a second"
+ECHO_AT_RATE = "echo, 250 bytes, 200 a second"
 LMDB_APPENDS = "1,000 appended puts a commit"
 ECHO_ALONE, ECHO_SMALL, ECHO_LARGE = "echo, 250 bytes, one at a time", "echo, 250 bytes, 1,000 under way", "echo, 16,000 bytes, 16 under way"
 SMALL_BYTES, LARGE_BYTES = 250, 16000

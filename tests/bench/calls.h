@@ -3,7 +3,7 @@
 #define TESTS_BENCH_CALLS_H
 #include <stdint.h>
 
-/* In this order also in the file that CALLS_FILE names, where syncs.py reads them. */
+/* In this order also in the file that CALLS_FILE names, where limits.py reads them. */
 struct calls {
     uint64_t written_bytes, writes, write_ns; /* to files */
     uint64_t syncs, sync_ns;                  /* fsync, fdatasync, and writes to what was opened with O_DSYNC */

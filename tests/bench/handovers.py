@@ -14,16 +14,12 @@ import broker
 import servers
 from clients import client, command, say, unless_missing
 from figures import number, table
-from schedule import Schedule, record, told
+from schedule import Schedule, figures_of, need_perf, record, told
 
 MEMORY = pathlib.Path("/dev/shm")
 SECONDS = 3              # of each run: perf keeps all of it
 OFF = 0.2                # a way may be so much longer or shorter than what the client measured
 FEW = 0.25               # of all acknowledgements seen: a way that fewer took does not stand for the others
-
-
-def figures_of(out):
-    return json.loads(out[out.index("{"):])
 
 
 def usual(found, unseen, ack_us):
@@ -41,7 +37,7 @@ def usual(found, unseen, ack_us):
         raise servers.Missing(f"the way that was walked takes {number(median)} us, and the client of the same run measured {number(ack_us)}")
     kept = [w for w, us in zip(ways, totals) if us <= 2 * median]     # what the machine held up elsewhere is not of the way
     hops = [{"who": name, **{k: round(statistics.mean(w[i][k] for w in kept), 1) for k in ("woken", "runs", "disk")}} for i, name in enumerate(names)]
-    return {"hops": hops, "share": round(share, 3), "followed": round(seen / (seen + unseen), 3), "held_up": round(1 - len(kept) / len(ways), 3),
+    return {"hops": hops, "share": round(share, 3), "followed": round(seen / (seen + unseen), 3),
             "all_us": round(sum(h[k] for h in hops for k in ("woken", "runs", "disk")), 1)}
 
 
@@ -64,13 +60,12 @@ def threads(o, server, data):
         return figures_of(out)
     row = broker.counted(o, server, run)
     return {"rows": Schedule(told(data), known).threads(row["per_s"]), "per_s": row["per_s"], "without_perf": without["per_s"],
-            **{k: row[k] for k in ("engine_us", "commit_us", "store_settle_us", "lives_a_commit") if k in row}}
+            **{k: row[k] for k in ("engine_us", "commit_us", "store_settle_us") if k in row}}
 
 
 def measure(o, kind, base, missing):
     """The way and the threads of one server, with its data at `base`."""
-    if os.geteuid() != 0 or not shutil.which("perf"):
-        raise servers.Missing("it takes root, and perf (Debian: linux-perf)")
+    need_perf()
     where = "in memory" if base == MEMORY else "on the disk"
     row = {"queue": kind.name, "mode": kind.mode, "where": where}
     for name, work in (("way", way), ("threads", threads)):

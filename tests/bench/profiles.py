@@ -1,17 +1,14 @@
 """The broker by function, under the common load at window 256: where its processor time goes (perf record; the processor's own cycles where they may be counted, else its clock)."""
 import collections
-import json
-import os
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 
 import servers
 from clients import client, command, say, unless_missing
 from figures import number, table
-from schedule import threads_of
+from schedule import figures_of, need_perf, threads_of
 
 EVENTS = ("cycles", "cpu-clock")
 WINDOW, FRAME, HZ = 256, 64, 4999
@@ -51,8 +48,7 @@ def samples(data, known):
 
 
 def measure(o):
-    if os.geteuid() != 0 or not shutil.which("perf"):
-        raise servers.Missing("it takes root, and perf (Debian: linux-perf)")
+    need_perf()
     event, known = countable(), {}
     options = {"seconds": o.seconds, "window": WINDOW, "frame": FRAME}
     with servers.Sunline(o.build, o.base) as s, tempfile.TemporaryDirectory(prefix="bench-perf-") as d:
@@ -63,7 +59,7 @@ def measure(o):
         r = subprocess.run(args, capture_output=True, text=True, timeout=600)
         if r.returncode != 0:
             raise servers.Missing(f"perf: {r.stderr.strip()[-300:]}")
-        row, found = json.loads(r.stdout[r.stdout.index("{"):]), samples(data, known)
+        row, found = figures_of(r.stdout), samples(data, known)
     all_ = sum(found.values())
     if not all_:
         raise servers.Missing("perf found no sample of the broker's threads")

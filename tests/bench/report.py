@@ -189,7 +189,7 @@ def compared(result):
 
 
 def syncs(part):
-    rows = [[f"{r['queue']}, {r['at']}", r["per_s"], r["ack_p50_ms"]["median"] * 1e3, r["syncs"], r["sync_us"], r["write_us"], r["written"], f"{median(r, 'disk_share'):.0%}", r["disk_us"], r["server_cpu_us"]]
+    rows = [[f"{r['queue']}, {r['at']}", r["per_s"], median(r, "ack_p50_ms") * 1e3, r["syncs"], r["sync_us"], r["write_us"], r["written"], f"{median(r, 'disk_share'):.0%}", r["disk_us"], r["server_cpu_us"]]
             for r in part["rows"]]
     return table(["counted and timed alike", "lives a second", "acknowledged p50, us", "syncs a life", "each, us", "writes, us a life", "bytes a life", "of the time at the disk", "4 KiB synced just before, us", "server CPU, us"],
                  rows) + named(part["missing"])

@@ -1,8 +1,11 @@
 """When each thread was woken, by whom, ran and slept, as the kernel's scheduler tells (perf, as root)."""
 import bisect
 import collections
+import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 
@@ -14,6 +17,16 @@ WOKEN = re.compile(r"comm=.* pid=(\d+) prio=")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
 ZEROMQ = "ZMQbg/IO"
 LONGEST = 60             # steps; a way that does not come to its beginning by then is given up
+
+
+def need_perf():
+    if os.geteuid() != 0 or not shutil.which("perf"):
+        raise servers.Missing("it takes root, and perf (Debian: linux-perf)")
+
+
+def figures_of(out):
+    """Of a client, in what perf passes on of its output."""
+    return json.loads(out[out.index("{"):])
 
 
 def threads_of(pid, name, known):

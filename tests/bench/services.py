@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import servers
+
 # Debian's package, which is also its service -> its process, and what stands in its command line.
 PROCESSES = {"beanstalkd": ("beanstalkd", ""), "redis-server": ("redis-server", ""), "postgresql": ("postgres", ""), "rabbitmq-server": ("beam.smp", "rabbit"),
              "nats-server": ("nats-server", "")}
@@ -15,11 +17,11 @@ def running():
     found = {}
     for p in sorted(pathlib.Path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
         try:
-            name, state, line = (p / "comm").read_text().strip(), (p / "stat").read_text().rsplit(")", 1)[1].split()[0], (p / "cmdline").read_text(errors="replace")
+            name, line = (p / "comm").read_text().strip(), (p / "cmdline").read_text(errors="replace")
         except OSError:
             continue                       # it has ended meanwhile
         for service, (process, words) in PROCESSES.items():
-            if name == process and words in line and state != "Z":
+            if name == process and words in line and servers.runs(int(p.name)):
                 found.setdefault(service, int(p.name))
     return found
 

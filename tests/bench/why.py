@@ -86,8 +86,7 @@ def life(result):
         if r["window"] == 1:
             text += of_the_committer(result) + of_syncs(result, rows[1], peer_per_s)
         else:
-            text += in_series(rows[r["window"]], 1e6 / peer_per_s / goal) + of_null(result, r["window"])
-            text += of_the_profile(result) if r["window"] == profiles.WINDOW else " What the engine and the commit do in theirs, step by step, stands in the cost model."
+            text += in_series(rows[r["window"]], 1e6 / peer_per_s / goal) + of_null(result, r["window"]) + of_the_profile(result, r["window"])
         yield text
 
 
@@ -98,13 +97,14 @@ def in_series(row, goal_us):
             f"{number(row['settle'])}: of them and what is left {number(row['life'] - goal_us)} us would have to go.")
 
 
-def of_the_profile(result):
+def of_the_profile(result, window):
     part = result.get("profile", {})
-    if not part.get("rows"):
+    if window != profiles.WINDOW or not part.get("rows"):
         return " What the engine and the commit do in theirs, step by step, stands in the cost model."
-    committer = [r for r in part["rows"] if r["thread"] == "broker's committer"]
+    committer, by = [r for r in part["rows"] if r["thread"] == "broker's committer"], dict(profiles.by(part, "thread"))
+    its = by.pop("broker's committer", 0)
     most = "; ".join(f"{r['function'] if r['function'] not in ('', '[unknown]') else r['whose']} {number(r['us'])}" for r in committer[:6])
-    return (f" By function, the committer's thread takes {number(sum(r['us'] for r in committer))} us of a life, the broker's others {number(sum(r['us'] for r in part['rows']) - sum(r['us'] for r in committer))}; "
+    return (f" By function, the committer's thread takes {number(its)} us of a life, the broker's others {number(sum(by.values()))}; "
             f"most of the committer's goes to {most}. The table of the profile has what takes more, the cost model the steps, and what takes results in by function.")
 
 

@@ -383,21 +383,32 @@ class Beside(Process):
         self.broker.start()
         self.one, self.run = self.start_run(self.broker)
 
-    def pass_by(self, seconds):
-        """What was sent is with the broker, whose sockets do not wait for the disk."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self.one.request("info_get")
+    def beside(self):
+        return self.one.request("stats_get")["figures"]["commit_beside_us_total"]
+
+    def who_is_held_up(self):
+        try:
+            with open(self.held + ".at") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def held_up_beside(self):
+        """A sync is held up of which the committer does not wait for the end; else it is let go."""
+        open(self.held, "w").close()
+        if self.world.wait(self.who_is_held_up, 60, "a sync that is held up") == "log":
+            return True
+        os.unlink(self.held)
+        self.world.wait(lambda: not self.who_is_held_up(), 60, "the end of a sync")
+        return False
 
     def hold_up(self):
-        """A sync under load, and thirty puts that come meanwhile: their ids."""
+        """A sync under load that has batches beside each other, and thirty puts that come meanwhile: their ids."""
         load = Load(self.client(self.broker), self.run)
         self.addCleanup(load.stop)
-        self.pass_by(0.3)
-        open(self.held, "w").close()
-        self.pass_by(0.1)
+        self.world.wait(self.held_up_beside, 60, "a sync beside which the next batch is applied")
         meanwhile = [self.one.send("put", run_id=self.run, rows=[["meanwhile"]]) for _ in range(30)]
-        self.pass_by(0.1)
+        self.one.request("info_get")  # by the sockets' thread, which does not wait for the disk: those before it have come
         load.stop()
         return meanwhile
 
@@ -407,14 +418,13 @@ class Beside(Process):
 
     def test_what_comes_while_a_batch_is_synced_is_applied_together_and_answered_after_the_sync(self):
         def applied():
-            beside = self.one.request("stats_get")["figures"]["commit_beside_us_total"]
+            beside = self.beside()
             meanwhile = self.hold_up()
             self.assertEqual(self.answered(meanwhile), [])
             os.unlink(self.held)
             self.assertEqual({self.one.reply(i)[0] for i in meanwhile}, {"put_done"})
-            after = self.one.request("stats_get")["figures"]
-            self.assertGreaterEqual(after["batch_messages_max"], len(meanwhile))
-            return after["commit_beside_us_total"] > beside
+            self.assertGreaterEqual(self.one.request("stats_get")["figures"]["batch_messages_max"], len(meanwhile))
+            return self.beside() > beside
         self.world.wait(applied, 60, "a batch that was applied while another was synced")
 
     def test_a_sync_that_fails_answers_neither_its_batch_nor_what_was_applied_meanwhile(self):

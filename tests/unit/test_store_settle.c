@@ -11,10 +11,12 @@ static void a_reader_on_another_thread_asks_the_writer_and_waits_for_it(void **s
     uint64_t before = settles(e.w);
     reader_waits(&e);
     assert_int_equal(settles(e.w), before);
-    e.w->s->settled_at_us = store_now_us() + 1000000000;          /* a moment ago, however long that was */
+    e.w->s->settled_at_us = store_now_us() + 1000000000; /* a moment ago, however long that was */
+    assert_false(store_settle_due(e.w->s));
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK); /* work goes on, and the last one was just served */
     assert_int_equal(settles(e.w), before);
     e.w->s->settled_at_us = store_now_us() - 10000;
+    assert_true(store_settle_due(e.w->s));
     assert_int_equal(store_settle(e.w->s, SETTLE_DUE), STORE_OK);
     assert_true(reader_saw(&e));
     assert_int_equal(settles(e.w), before + 1);
