@@ -10,6 +10,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration"), os.path.join(TOP, "tests", "torture")]
 import answers  # noqa: E402
+import crash  # noqa: E402
 import harness  # noqa: E402
 import place  # noqa: E402
 import released  # noqa: E402
@@ -225,7 +226,7 @@ class Upgrade(harness.Case):
                 self.assertGreater(points, 3)
                 step = max(1, -(-points // POINTS_MAX))
                 for i, at in enumerate(range(1, points + 1, step)):
-                    mode = upgrade.MODES[i % 3]
+                    mode = crash.MODES[i % 3]
                     _, killed, wrong = taking.point(at, mode, at == 1 or at + step > points)
                     self.assertEqual((killed, wrong), (True, []), f"point {at} of {points}, {mode}")
 
