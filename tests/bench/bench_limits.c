@@ -1,18 +1,22 @@
 /* What the disk, LMDB and ZeroMQ do alone, on this machine: the limits that docs/performance.md measures a life against.
  *
- *   bench_limits --dir DIR [--seconds S] [--probe 1]     S: for each case; probe: only what the disk takes for 4 KiB, to tell how it is just now
+ *   bench_limits --dir DIR [--seconds S] [--probe 1]     S: for each case; probe: only what the disk takes for 2 KiB, as our log is written, to tell how it is just now
  *
- * disk   write a block and fdatasync: behind the end of the file, and into a part that was written before; 32 pages side by side, and in 8 pieces
+ * disk   write a block and fdatasync: behind the end of the file, and into a part that was written before; 32 pages side by side, and in 8 pieces. In turn over 8 MiB, as our log is written, while no
+ *        processor is idle, as none is under load: whom the disk has answered must then not wait for a processor to wake up
  * lmdb   200-byte values, synced commits: one put a commit; 1,000 puts a commit at the end, and at random keys
  * zeromq an echo over TCP: frames of one task, one at a time and 1,000 under way; frames of 64 tasks
  * Disk and echo also at 200 a second, each when it is due: between two all sleep, as a broker's threads and its disk do when tasks come alone. */
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,7 +30,8 @@
 
 static const char *dir;
 static double seconds = 1;
-static off_t area = 64 << 20; /* of the file, where it is written before */
+static const off_t log_area = 8 << 20; /* as our log, unless told otherwise */
+static off_t area = 64 << 20;          /* of the file, where it is written before */
 static double us[SAMPLES_MAX];
 static uint64_t samples;
 
@@ -66,6 +71,44 @@ static void print(const char *limit, const char *name, double n, double wall_s, 
     }
     printf("}\n");
     samples = 0;
+}
+
+/* ---- processors that are not idle ---- */
+
+#define LOOPS_MAX 256
+static pid_t loops[LOOPS_MAX];
+
+/* It gives way to everything else, and ends with us. */
+static _Noreturn void loop(int cpu)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }) != 0 ||
+        sched_setaffinity(0, sizeof one, &one) != 0)
+        _exit(1);
+    for (volatile unsigned n = 0;;)
+        n++;
+}
+
+static void keep_awake(void)
+{
+    cpu_set_t ours;
+    if (sched_getaffinity(0, sizeof ours, &ours) != 0)
+        die("cannot tell the processors");
+    for (int cpu = 0; cpu < LOOPS_MAX; cpu++)
+        if (CPU_ISSET(cpu, &ours) && (loops[cpu] = fork()) == 0)
+            loop(cpu);
+}
+
+static void let_sleep(void)
+{
+    for (int cpu = 0; cpu < LOOPS_MAX; cpu++)
+        if (loops[cpu] > 0) {
+            kill(loops[cpu], SIGKILL);
+            waitpid(loops[cpu], NULL, 0);
+            loops[cpu] = 0;
+        }
 }
 
 /* ---- disk ---- */
@@ -238,15 +281,23 @@ int main(int argc, char **argv)
     seconds = atof(option(argc, argv, "--seconds", "1"));
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (strcmp(option(argc, argv, "--probe", "0"), "0") != 0) {
-        area = 4 << 20;
-        disk("probe", 4096, 1, true, 0);
+        area = log_area;
+        keep_awake();
+        disk("probe", 2048, 1, true, 0);
+        let_sleep();
         return 0;
     }
     disk("4 KiB behind the end, synced", 4096, 1, false, 0);
     disk("4 KiB where it was written before, synced", 4096, 1, true, 0);
     disk("4 KiB where it was written before, synced, 200 a second", 4096, 1, true, RATE);
-    disk("256 KiB where it was written before, synced", 256 << 10, 1, true, 0);
-    disk("4 MiB where it was written before, synced", 4 << 20, 1, true, 0);
+    off_t whole = area;
+    keep_awake();
+    area = log_area;
+    disk("2 KiB in turn over 8 MiB, synced, no processor idle", 2048, 1, true, 0);
+    disk("256 KiB in turn over 8 MiB, synced, no processor idle", 256 << 10, 1, true, 0);
+    area = whole;
+    disk("4 MiB in turn over 64 MiB, synced, no processor idle", 4 << 20, 1, true, 0);
+    let_sleep();
     disk("32 pages of 4 KiB side by side where it was written before, synced", 32 << 12, 1, true, 0);
     disk("the same in 8 pieces, synced", 4 << 12, 8, true, 0);
     lmdb("one put a commit", 1, false);

@@ -2,7 +2,9 @@
 for as much. What is left of a life if engine, commit and settling are taken from it is a difference, and no measurement: the committer's own time at window 1 is measured by handovers.py."""
 import figures
 
-DISK = {kib: f"{name} where it was written before, synced" for kib, name in ((4, "4 KiB"), (256, "256 KiB"), (4096, "4 MiB"))}
+# As our log is written, and while others are at work, as they are under load.
+DISK = {2: "2 KiB in turn over 8 MiB, synced, no processor idle", 256: "256 KiB in turn over 8 MiB, synced, no processor idle", 4096: "4 MiB in turn over 64 MiB, synced, no processor idle"}
+LEAST_KIB = min(DISK)
 ECHO_AT_RATE = "echo, 250 bytes, 200 a second"
 LMDB_APPENDS = "1,000 appended puts a commit"
 ECHO_ALONE, ECHO_SMALL, ECHO_LARGE = "echo, 250 bytes, one at a time", "echo, 250 bytes, 1,000 under way", "echo, 16,000 bytes, 16 under way"
@@ -34,9 +36,9 @@ def between(small, large, share):
 
 
 def disk_us(result, row, kib):
-    """So much written side by side and synced once, in the mean: between the two cases that are measured, or as the larger two go on. As the disk was before this very row, if that was measured."""
-    small, large = (4, 256) if kib <= 256 else (256, 4096)
-    least, now = alone(result, "disk", DISK[4], "mean_us"), row.get("disk_us")
+    """So much written side by side and synced once, in the mean: between the two cases that are measured, or as the larger two go on. As the disk was before and after this very row, if that was measured."""
+    small, large = (LEAST_KIB, 256) if kib <= 256 else (256, 4096)
+    least, now = alone(result, "disk", DISK[LEAST_KIB], "mean_us"), row.get("disk_us")
     us = between(alone(result, "disk", DISK[small], "mean_us"), alone(result, "disk", DISK[large], "mean_us"), (kib - small) / (large - small))
     return us and us * (figures.median(row, "disk_us") / least if now and least else 1)
 
@@ -62,12 +64,10 @@ def of_window(result, window, row):
     out = {"window": window, "life": life, "engine": of("engine_us"), "commit": of("commit_us"), "settle": of("store_settle_us"),
            "server_cpu": of("server_cpu_us"), "clients_cpu": of("producer_cpu_us") + of("consumer_cpu_us")}
     out["beside"] = of("commit_beside_us")       # the engine at the next batch while one was written
-    left = life - out["engine"] - out["commit"] - out["settle"] + out["beside"]
-    out["left"] = left if left > 0 else None     # none: they overlap by more than that
+    out["left"] = life - out["engine"] - out["commit"] - out["settle"] + out["beside"]   # so that they add up; below nothing: they overlap by more than was counted
     commits = 1 / of("lives_a_commit")
     disk = disk_us(result, row, of("store_wal_bytes") / commits / 1024)
     out["commits"], out["commit_disk"] = commits, disk and disk * commits
-    out["one_commit"] = life - max(commits - 1, 0) * of("commit_ms") * 1e3
     if batch:
         pages = disk_us(result, row, batch["pages_kib_a_settling"])
         out["settle_disk"] = pages and pages / batch["commits_a_settling"] * commits
@@ -86,7 +86,7 @@ def sentence(row):
     """Of one window."""
     n = figures.number
     settling = f", settling {n(row['settle'])}" if row["settle"] else ""
-    left = f"; {n(row['left'])} us, {row['left'] / row['life']:.0%}, are left" if row["left"] else ", part of them beside each other"
+    left = f"; {n(row['left'])} us, {row['left'] / row['life']:.0%}, are left" if row["left"] > 0 else ", part of them beside each other"
     beside = f", {n(row['beside'])} of that while the engine was at the next batch" if row["beside"] else ""
     return f"{n(row['life'])} us a life, of which the engine takes {n(row['engine'])}, the commit {n(row['commit'])}{beside}{settling}{left}"
 

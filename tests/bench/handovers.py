@@ -2,11 +2,9 @@
 
 The way: at 200 tasks a second, from when the producer sends a task until it has the acknowledgement, walked backwards: who woke the producer, who had woken that one, and so on.
 Each is a hand-over. A way counts only if it is as long as what the client of the same run measured.
-The threads: at window 1, where the time of each goes. Both with the data on the disk and in memory, and each beside the same run without perf: so it is seen what perf itself takes."""
-import json
-import os
+The threads: at window 1, where the time of each goes, and of our committer what it is at meanwhile. Both with the data on the disk and in memory, and each beside the same run without perf: so it is seen
+what perf itself takes."""
 import pathlib
-import shutil
 import statistics
 import tempfile
 
@@ -14,30 +12,32 @@ import broker
 import servers
 from clients import client, command, say, unless_missing
 from figures import number, table
-from schedule import Schedule, figures_of, need_perf, record, told
+from schedule import PHASES, STATES, Schedule, figures_of, need_perf, record, told
 
 MEMORY = pathlib.Path("/dev/shm")
 SECONDS = 3              # of each run: perf keeps all of it
-OFF = 0.2                # a way may be so much longer or shorter than what the client measured
-FEW = 0.25               # of all acknowledgements seen: a way that fewer took does not stand for the others
+OFF = 0.2                # a way may be so much longer or shorter than what the client measured; a phase, than what the broker counted
+CLOCK_US = 3             # ... and so much besides: to read a clock, and to tell an event
+FOLLOWED = 0.8           # of all acknowledgements seen: if fewer can be followed, those do not stand for the others
+FEW = 0.25               # of all acknowledgements seen: nor does a way that fewer took
 
 
 def usual(found, unseen, ack_us):
     """The most frequent way, means of each step, so that they add up."""
     seen = sum(map(len, found.values()))
-    if not seen:
-        raise servers.Missing(f"no way of a task was seen whole, of {unseen}")
+    if seen < FOLLOWED * (seen + unseen) or not seen:
+        raise servers.Missing(f"of {seen + unseen} acknowledgements {seen} could be followed, and it takes {FOLLOWED:.0%} of them")
     names, ways = max(found.items(), key=lambda x: len(x[1]))
     share = len(ways) / (seen + unseen)
     if share < FEW:
-        raise servers.Missing(f"the most frequent way, {' > '.join(names)}, was taken by {share:.0%} of the acknowledgements seen; {unseen / (seen + unseen):.0%} could not be followed")
+        raise servers.Missing(f"the most frequent way, {' > '.join(names)}, was taken by {share:.0%} of the acknowledgements seen")
     totals = [sum(h[k] for h in w for k in ("woken", "runs", "disk")) for w in ways]
     median = statistics.median(totals)
     if abs(median - ack_us) > OFF * ack_us:
         raise servers.Missing(f"the way that was walked takes {number(median)} us, and the client of the same run measured {number(ack_us)}")
     kept = [w for w, us in zip(ways, totals) if us <= 2 * median]     # what the machine held up elsewhere is not of the way
     hops = [{"who": name, **{k: round(statistics.mean(w[i][k] for w in kept), 1) for k in ("woken", "runs", "disk")}} for i, name in enumerate(names)]
-    return {"hops": hops, "share": round(share, 3), "followed": round(seen / (seen + unseen), 3),
+    return {"hops": hops, "share": round(share, 3), "followed": round(seen / (seen + unseen), 3), "seen": seen + unseen,
             "all_us": round(sum(h[k] for h in hops for k in ("woken", "runs", "disk")), 1)}
 
 
@@ -55,12 +55,24 @@ def threads(o, server, data):
     known = {}
 
     def run():
-        out, who = record(command(o, server, "life", **args), server, data)
+        out, who = record(command(o, server, "life", **args), server, data, marked=True)
         known.update(who)
         return figures_of(out)
     row = broker.counted(o, server, run)
-    return {"rows": Schedule(told(data), known).threads(row["per_s"]), "per_s": row["per_s"], "without_perf": without["per_s"],
-            **{k: row[k] for k in ("engine_us", "commit_us", "store_settle_us") if k in row}}
+    schedule = Schedule(told(data), known)
+    return {"rows": schedule.threads(row["per_s"]), "per_s": row["per_s"], "without_perf": without["per_s"], "phases": schedule.phases("broker's committer", row["per_s"]),
+            **{k: row[k] for k in ("engine_us", "commit_us", "store_settle_us", "lives_a_commit") if k in row}}
+
+
+def agree(threads_):
+    """The phases, if the broker's own clock says the same of the same run."""
+    if not threads_["phases"]:
+        raise servers.Missing("the kernel has no probes for programs")
+    took = {p["phase"]: sum(p[k] for k in STATES) for p in threads_["phases"]}
+    for phase, us in (("engine", threads_["engine_us"]), ("commit", threads_["commit_us"])):
+        if abs(took[phase] - us) > OFF * us + CLOCK_US:
+            raise servers.Missing(f"the {phase} takes {number(took[phase])} us of a life by the kernel's events, and {number(us)} by the broker's clock")
+    return threads_["phases"]
 
 
 def measure(o, kind, base, missing):
@@ -73,8 +85,10 @@ def measure(o, kind, base, missing):
             with kind(o.build, base) as s, tempfile.TemporaryDirectory(prefix="bench-perf-", dir=MEMORY) as d:
                 return work(o, s, pathlib.Path(d) / "perf.data")
         row[name] = unless_missing(missing, f"{kind.name} ({kind.mode}), data {where}, the {name} between threads", one)
+    if row["threads"] and kind is servers.Sunline:
+        row["threads"]["phases"] = unless_missing(missing, f"{kind.name} ({kind.mode}), data {where}, what the committer is at", lambda: agree(row["threads"]))
     if row["way"]:
-        say(f"{kind.name:<12}{where}: {row['way']['all_us']} us, client {row['way']['ack_p50_us']:.0f}, without perf {row['way']['without_perf_us']:.0f}; taken by {row['way']['share']:.0%}")
+        say(f"{kind.name:<12}{where}: {row['way']['all_us']} us, client {row['way']['ack_p50_us']:.0f}, without perf {row['way']['without_perf_us']:.0f}; taken by {row['way']['share']:.0%}, followed {row['way']['followed']:.0%}")
     return row
 
 
@@ -94,16 +108,21 @@ def of(part, queue, what, where="on the disk"):
 
 
 def spent(threads_):
-    """us of a life of ours at window 1 as its committer spends it; they add up to a life under perf. None: not to be told."""
-    thread = threads_ and next((t for t in threads_["rows"] if t["who"] == "broker's committer"), None)
-    if not thread or "engine_us" not in threads_:
+    """us of a life of ours at window 1 as its committer spends it: phase -> state -> us, and "life" under perf. They add up to it but for "residue". None: not to be told."""
+    if not threads_ or not threads_.get("phases"):
         return None
-    engine, commit, settle = (threads_[k] for k in ("engine_us", "commit_us", "store_settle_us"))
-    work = thread["runs"] + thread["processor"] + thread["disk"]
-    if commit < thread["disk"] or work < engine + commit + settle:     # another thread writes
-        return None
-    return {"life": 1e6 / threads_["per_s"], "engine": engine, "disk": thread["disk"], "commit": commit - thread["disk"], "settle": settle, "sockets": work - engine - commit - settle,
-            "idle": thread["idle"], "processor": thread["processor"]}
+    out = {p["phase"]: {k: p[k] for k in STATES} for p in threads_["phases"]}
+    life = 1e6 / threads_["per_s"]
+    return {**out, "life": life, "residue": life - sum(map(together, out.values()))}
+
+
+def together(states):
+    return sum(states[k] for k in STATES)
+
+
+def in_state(spent_, state):
+    """us of a life, whatever it was at."""
+    return sum(spent_[phase][state] for phase in PHASES)
 
 
 def totals(way_):
@@ -119,23 +138,25 @@ def tables(part):
             w = r["way"]
             ways += [[f"{who}: {h['who']}", *(h[k] or "-" for k in ("woken", "runs", "disk"))] for h in w["hops"]]
             ways.append([f"{who}: all, {len(w['hops']) - 1} hand-overs, {number(w['all_us'])} us", *(v or "-" for v in totals(w).values())])
-            notes.append(f"{who}: taken by {w['share']:.0%} of the tasks, the client measured {number(w['ack_p50_us'])} us at the median, and {number(w['without_perf_us'])} without perf")
+            notes.append(f"{who}: {w['followed']:.0%} of the tasks could be followed, {w['share']:.0%} took this way, the client measured {number(w['ack_p50_us'])} us at the median, and {number(w['without_perf_us'])} without perf")
         if r["threads"]:
             t = r["threads"]
-            threads_ += [[f"{who}: {x['who']}", *(x[k] for k in ("wakes", "runs", "processor", "disk", "idle"))] for x in t["rows"]]
-            threads_.append([f"{who}: all, {number(t['per_s'])} lives a second, {number(t['without_perf'])} without perf", *(sum(x[k] for x in t["rows"]) for k in ("wakes", "runs", "processor")), "-", "-"])
+            threads_ += [[f"{who}: {x['who']}", *(x[k] for k in ("wakes", *STATES)), together(x)] for x in t["rows"]]
+            threads_.append([f"{who}: all, {number(t['per_s'])} lives a second, {number(t['without_perf'])} without perf", *(sum(x[k] for x in t["rows"]) for k in ("wakes", "runs", "processor")), "-", "-", 1e6 / t["per_s"]])
     text = []
     if ways:
         text += [table(["a task on its way to its acknowledgement, at 200 a second", "woken, until it runs, us", "runs, until the next is woken, us", "waits for the disk, us"], ways),
                  "The most frequent way, means of each step, but for those who took twice as long as the median. " + "; ".join(notes) + "."]
     if threads_:
-        text.append(table(["a life at window 1", "wake-ups", "runs, us", "waits for a processor, us", "for the disk, us", "for something to do, us"], threads_))
+        text.append(table(["a life at window 1", "wake-ups", "runs, us", "waits for a processor, us", "for the disk, us", "for something to do, us", "together: a life, us"], threads_))
     s = spent(of(part, "sunline", "threads"))
     if s:
-        names = (("the engine", "engine"), ("the commit: waits for the disk", "disk"), ("the commit: the rest", "commit"), ("settling", "settle"),
-                 ("at the sockets: receives, decodes, answers, wakes others", "sockets"), ("nothing to do: a message is under way", "idle"))
-        text.append(table(["us of a life at window 1, as the broker's committer spends it, data on the disk, under perf", ""],
-                          [[name, s[key]] for name, key in names] + [["together: a life", s["life"]]]))
+        names = {"sockets": "at the sockets: receives, decodes, answers, wakes others; waits for something to do", "engine": "the engine: a batch begins, is applied, ends",
+                 "commit": "the commit: puts the log together, writes it, syncs it", "settle": "settling"}
+        rows = [[names[phase], *(s[phase][k] for k in STATES), together(s[phase])] for phase in PHASES]
+        rows.append(["rounding, and what the record does not tell", *"-" * len(STATES), s["residue"]])
+        rows.append(["together: a life", *(in_state(s, k) for k in STATES), s["life"]])
+        text.append(table(["us of a life at window 1, as the broker's committer spends it, data on the disk, under perf", "runs", "waits for a processor", "for the disk", "for something to do", "together"], rows))
     return "\n\n".join(text)
 
 

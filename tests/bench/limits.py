@@ -4,11 +4,12 @@ import os
 import struct
 import subprocess
 
+import broker
 import figures
 import servers
 from clients import client, rounds, say
 
-PROBE_SECONDS = 0.5
+PROBE_SECONDS = 0.25
 TASK_BYTES = {1: 2048, 256: 240}          # what the null broker writes for a task that is put, and for one that is done: half of what our log takes for a life at this window
 CALLS = ("written_bytes", "writes", "write_ns", "syncs", "sync_ns", "allocations")   # calls.h
 
@@ -25,8 +26,16 @@ def limits(o):
 
 
 def disk_probe(o):
-    """{"disk_us": what 4 KiB take where it was written before, synced}, the mean of half a second. Before each server's run, into its row: the disk is not the same from minute to minute."""
-    return {"disk_us": bench_limits(o, "--probe", "1", "--seconds", str(min(PROBE_SECONDS, o.seconds / 4)))[0]["mean_us"]}
+    """What 2 KiB take, written and synced as our log is, while no processor is idle: the mean of a quarter of a second."""
+    return bench_limits(o, "--probe", "1", "--seconds", str(min(PROBE_SECONDS, o.seconds / 8)))[0]["mean_us"]
+
+
+def probed(o, run):
+    """run()'s row, and how the disk was before and after it ("disk_us"): it is not the same from minute to minute."""
+    before = disk_probe(o)
+    row = run()
+    row["disk_us"] = (before + disk_probe(o)) / 2
+    return row
 
 
 class Null(servers.Server):
@@ -63,11 +72,16 @@ def syncs(o):
     """Lives a second, syncs a life and how long each takes, alike for ours, beanstalkd and the null broker: at window 1, and alone at 200 a second; ours and the null broker at window 256 too."""
     def one(kind, op, at, **options):
         with with_calls(kind)(o.build, o.base) as s:
-            probe, before = disk_probe(o), s.calls()
-            row = client(o, s, op, seconds=o.seconds, **options)
-            grown = {k: v - before[k] for k, v in s.calls().items()}
+            grown = {}
+
+            def counted():
+                before = s.calls()
+                row = client(o, s, op, seconds=o.seconds, **options)
+                grown.update({k: v - before[k] for k, v in s.calls().items()})
+                return row
+            row = probed(o, lambda: broker.counted(o, s, counted))
         lives = row["tasks"]
-        row.update(probe, queue=kind.name, at=at, syncs=grown["syncs"] / lives, sync_us=grown["sync_ns"] / max(grown["syncs"], 1) / 1e3, write_us=grown["write_ns"] / lives / 1e3,
+        row.update(queue=kind.name, at=at, syncs=grown["syncs"] / lives, sync_us=grown["sync_ns"] / max(grown["syncs"], 1) / 1e3, write_us=grown["write_ns"] / lives / 1e3,
                    written=grown["written_bytes"] / lives, disk_share=(grown["sync_ns"] + grown["write_ns"]) / lives * row["per_s"] / 1e9)
         say(f"{row['queue']:<12}{at:<14}{row['per_s']:>10,.0f}/s, {row['syncs']:.3f} syncs a life of {row['sync_us']:.1f} us; the disk alone {row['disk_us']:.1f} us")
         return row
@@ -79,7 +93,7 @@ def syncs(o):
         return rows + ([one(kind, "life", "window 256", window=256, frame=64)] if kind is servers.Sunline else [])
     kinds = [servers.Sunline, *([] if o.alone else [servers.Beanstalkd]), Null, NullBatches]
     records, missing = rounds(o, kinds, work)
-    return {"rows": figures.gather(records, ("queue", "at"), ("per_s", "syncs", "sync_us", "write_us", "written", "disk_share", "disk_us", "ack_p50_ms", "server_cpu_us")), "missing": missing}
+    return {"rows": figures.gather(records, ("queue", "at"), ("per_s", "syncs", "sync_us", "write_us", "written", "disk_share", "disk_us", "ack_p50_ms", "server_cpu_us", "lives_a_commit")), "missing": missing}
 
 
 def of_syncs(result, queue, at):

@@ -18,10 +18,8 @@ class SunlineKeys(servers.Sunline):
 def life(o):
     """Ours, ours with free keys, every peer; durable and not. Ours with what the broker counted meanwhile: the cost model is of these very rounds."""
     def one(kind, window, frame):
-        probe = limits.disk_probe(o)
         with kind(o.build, o.base) as s:
-            row = broker.counted(o, s, lambda: client(o, s, "life", seconds=o.seconds, window=window, frame=frame))
-        row.update(probe)
+            row = limits.probed(o, lambda: broker.counted(o, s, lambda: client(o, s, "life", seconds=o.seconds, window=window, frame=frame)))
         say(f"{row['queue']:<12}{row['mode']:<36}window {window:>5}, {frame:>4} a request {row['per_s']:>10,.0f}/s  server {row['server_cpu_us']:.1f} us")
         return row
 
@@ -64,10 +62,8 @@ def ratios(rows):
 def latency(o):
     """200 tasks a second, one a request; ours beside the one peer that syncs each task."""
     def work(kind):
-        probe = limits.disk_probe(o)
         with kind(o.build, o.base) as s:
-            row = broker.counted(o, s, lambda: client(o, s, "rate", seconds=2 * o.seconds, rate=200, window=100))
-        row.update(probe)
+            row = limits.probed(o, lambda: broker.counted(o, s, lambda: client(o, s, "rate", seconds=2 * o.seconds, rate=200, window=100)))
         say(f"{row['queue']:<12}ack {row['ack_p50_ms']} / {row['ack_p99_ms']} ms, received {row['received_p50_ms']} / {row['received_p99_ms']} ms")
         return [row]
     records, missing = rounds(o, [servers.Sunline] if o.alone else [servers.Sunline, servers.Beanstalkd], work)

@@ -1,4 +1,5 @@
-"""The broker by function, under the common load at window 256: where its processor time goes (perf record; the processor's own cycles where they may be counted, else its clock)."""
+"""The broker by function, under the common load at window 256: where its processor time goes (perf record; the processor's own cycles where they may be counted, else its clock).
+What the kernel takes is told by what it was asked for, or interrupted by, and once more by its own functions; for that each sample has the kernel's chain of calls."""
 import collections
 import pathlib
 import re
@@ -13,7 +14,12 @@ from schedule import figures_of, need_perf, threads_of
 EVENTS = ("cycles", "cpu-clock")
 WINDOW, FRAME, HZ = 256, 64, 4999
 SHOWN = 0.006            # of the broker's time: what took less is told together
-SAMPLE = re.compile(r"^\s*(\d+)\s+([0-9a-f]+) (.*) \(([^()]*(?:\([^()]*\))?)\)$")   # thread, address, symbol, object
+FRAME = re.compile(r"^\s+([0-9a-f]+) (.*) \(([^()]*(?:\([^()]*\))?)\)$")   # address, symbol, object
+CALL = re.compile(r"^(?:__(?:x64|ia32|arm64|se|riscv)_(?:compat_)?sys_|__do_sys_|ksys_)(\w+)$")
+DOOR, BEHIND = ("do_syscall_64", "el0_svc", "invoke_syscall"), re.compile(r"^(?:do|__sys)_(\w+)$")   # where a call's own function is one with what it does: the one behind the door
+ENTRIES = (("syscall", "entering and leaving calls"), ("el0_", "entering and leaving calls"), ("page_fault", "page faults"), ("exc_page", "page faults"), ("sysvec_", "interrupts"), ("common_interrupt", "interrupts"), ("ret_from_fork", "its own threads"))
+UNKNOWN = "[unknown]"
+KERNEL_FUNCTIONS = 12    # of the kernel's own functions, those that take most
 
 
 def countable():
@@ -34,17 +40,52 @@ def where(object_):
     return "the kernel" if object_.startswith("[kernel") or object_.startswith("[guest") else name
 
 
-def samples(data, known):
-    """(Thread, whose, function) -> how often it was found there."""
-    found = collections.Counter()
-    perf = subprocess.run(["perf", "script", "-F", "tid,ip,sym,dso", "-i", str(data)], capture_output=True, text=True)
-    for line in perf.stdout.splitlines():
-        m = SAMPLE.match(line)
-        if m and int(m.group(1)) in known:
-            whose = where(m.group(4))
-            function = "" if whose == "the kernel" else re.sub(r"\+0x[0-9a-f]+$", "", m.group(3)).removeprefix("zmq::").split("(")[0]
-            found[known[int(m.group(1))], whose, function] += 1
-    return found
+def asked(chain):
+    """For what the kernel is at work: a call, by name; else what it was interrupted by. "": it does not name its functions."""
+    for i, function in enumerate(chain):
+        call = CALL.match(function) or (BEHIND.match(function) if chain[i + 1:i + 2] and chain[i + 1] in DOOR else None)
+        if call and function not in DOOR:
+            return call.group(1) + "()"
+    if chain[0] == UNKNOWN:
+        return ""
+    return next((what for function in chain for part, what in ENTRIES if part in function), "something else")
+
+
+def name(symbol):
+    return re.sub(r"\+0x[0-9a-f]+$", "", symbol).removeprefix("zmq::").split("(")[0]
+
+
+def chains(lines):
+    """(Thread, [(function, whose)], innermost first) of each sample of perf's."""
+    thread, frames = None, []
+    for line in [*lines, ""]:
+        m = FRAME.match(line)
+        if m:
+            frames.append((name(m.group(2)), where(m.group(3))))
+        elif line.strip():
+            thread, frames = int(line.split()[0]), []
+        elif thread is not None:
+            if frames:
+                yield thread, frames
+            thread = None
+
+
+def samples(lines, known):
+    """(Thread, whose, function) -> how often it was found there; and function of the kernel -> how often."""
+    found, kernel = collections.Counter(), collections.Counter()
+    for thread, frames in chains(lines):
+        if thread not in known:
+            continue
+        function, whose = frames[0]
+        if whose == "the kernel":
+            kernel[function] += 1
+            function = asked([f for f, w in frames if w == "the kernel"])
+        found[known[thread], whose, function] += 1
+    return found, kernel
+
+
+def script(data):
+    return subprocess.run(["perf", "script", "-F", "tid,ip,sym,dso", "-i", str(data)], capture_output=True, text=True).stdout.splitlines()
 
 
 def measure(o):
@@ -55,23 +96,30 @@ def measure(o):
         data = pathlib.Path(d) / "perf.data"
         without = client(o, s, "life", **options)
         threads_of(s.process.pid, "broker", known)
-        args = ["perf", "record", "-q", "-F", str(HZ), "-e", event, "-p", str(s.process.pid), "-o", str(data), "--", *command(o, s, "life", **options)]
+        args = ["perf", "record", "-q", "-F", str(HZ), "-e", event, "--call-graph", "fp", "-p", str(s.process.pid), "-o", str(data), "--", *command(o, s, "life", **options)]
         r = subprocess.run(args, capture_output=True, text=True, timeout=600)
         if r.returncode != 0:
             raise servers.Missing(f"perf: {r.stderr.strip()[-300:]}")
-        row, found = figures_of(r.stdout), samples(data, known)
+        row, (found, kernel) = figures_of(r.stdout), samples(script(data), known)
     all_ = sum(found.values())
     if not all_:
         raise servers.Missing("perf found no sample of the broker's threads")
-    us = {k: n / all_ * row["server_cpu_us"] for k, n in found.items()}
+    us, of_kernel = ({k: n / all_ * row["server_cpu_us"] for k, n in x.items()} for x in (found, kernel))
     say(f"profile: {all_:,} samples by {event}; {row['per_s']:,.0f} lives a second, {without['per_s']:,.0f} without perf")
     return {"event": event, "samples": all_, "per_s": row["per_s"], "without_perf": without["per_s"], "server_cpu_us": row["server_cpu_us"],
-            "rows": [{"thread": t, "whose": w, "function": f, "us": round(v, 4)} for (t, w, f), v in sorted(us.items(), key=lambda x: -x[1])]}
+            "rows": [{"thread": t, "whose": w, "function": f, "us": round(v, 4)} for (t, w, f), v in sorted(us.items(), key=lambda x: -x[1])],
+            "kernel": [{"function": f, "us": round(v, 4)} for f, v in sorted(of_kernel.items(), key=lambda x: -x[1])]}
 
 
 def profile(o):
     missing = {}
     return {**(unless_missing(missing, "the broker by function, window 256", lambda: measure(o)) or {"rows": []}), "missing": missing}
+
+
+def told(row):
+    """Of a row, in a sentence."""
+    function = "" if row["function"] == UNKNOWN else row["function"]
+    return f"{row['whose']}: {function}".removesuffix(": ") if row["whose"] != "ours" else function
 
 
 def by(part, key):
@@ -84,9 +132,21 @@ def by(part, key):
 
 def tables(part):
     whole = part["server_cpu_us"]
-    rows = [[r["thread"], r["whose"], r["function"] or "-", r["us"], f"{r['us'] / whole:.1%}"] for r in part["rows"] if r["us"] >= SHOWN * whole]
+    rows = [[r["thread"], r["whose"], r["function"].replace(UNKNOWN, "") or "without a name", r["us"], f"{r['us'] / whole:.1%}"] for r in part["rows"] if r["us"] >= SHOWN * whole]
     rest = whole - sum(r["us"] for r in part["rows"] if r["us"] >= SHOWN * whole)
-    rows.append([f"all that took less than {SHOWN:.1%}", "", "", rest, f"{rest / whole:.1%}"])
-    told = "; ".join(f"{name} {number(us)}" for key in ("thread", "whose") for name, us in by(part, key) if us >= SHOWN * whole)
-    return (table(["the broker at window 256: thread", "code", "function, itself", "us of a life", "of its time"], rows)
-            + f"\n\n{part['samples']:,} samples by {part['event']}, {number(part['per_s'])} lives a second, {number(part['without_perf'])} without perf. Together, us of a life: {told}.")
+    rows += [[f"all that took less than {SHOWN:.1%}", "", "", rest, f"{rest / whole:.1%}"], ["together: the broker's processor time", "", "", whole, "100%"]]
+    sums = "; ".join(f"{name} {number(us)}" for key in ("thread", "whose") for name, us in by(part, key) if us >= SHOWN * whole)
+    return (table(["the broker at window 256: thread", "code", "function, itself; of the kernel, what it was asked for", "us of a life", "of its time"], rows)
+            + f"\n\n{part['samples']:,} samples by {part['event']}, {number(part['per_s'])} lives a second, {number(part['without_perf'])} without perf. Together, us of a life: {sums}." + of_the_kernel(part))
+
+
+def of_the_kernel(part):
+    """By its own functions, of all threads; or that it does not name them."""
+    if "kernel" not in part:
+        return " The kernel by its own functions: not measured."
+    named = [r for r in part["kernel"] if r["function"] != UNKNOWN]
+    if not named:
+        return " The kernel does not name its functions here (kernel.kptr_restrict)."
+    told = "; ".join(f"{r['function']} {number(r['us'])}" for r in named[:KERNEL_FUNCTIONS])
+    unnamed = sum(r["us"] for r in part["kernel"]) - sum(r["us"] for r in named)
+    return f" The kernel by its own functions, those that take most: {told}." + (f" Without a name: {number(unnamed)}." if unnamed > 0 else "")

@@ -124,11 +124,12 @@ def cost(result):
 
 
 def budget(part):
-    names = (("a life", "life"), ("the engine", "engine"), ("- LMDB alone, CPU, for as many changes, appended", "engine_lmdb"), ("its commit", "commit"),
-             ("- of that while the engine was at the next batch", "beside"),
-             ("- the disk alone, for as many bytes and a sync", "commit_disk"), ("its settling", "settle"), ("- the disk alone, for as many pages side by side", "settle_disk"),
-             ("what is left of a life", "left"), ("commits a life, not us", "commits"), ("a life if it took one commit, all else the same", "one_commit"), ("the broker's CPU, all threads", "server_cpu"), ("- ZeroMQ alone, for as many frames", "server_zeromq"),
-             ("producer's and agent's CPU", "clients_cpu"))
+    names = (("the engine", "engine"), ("its commit", "commit"), ("taken off: the engine at the next batch while one is written, which is in both", "twice"), ("its settling", "settle"),
+             ("left: between threads and processes, at the sockets, nothing to do", "left"), ("together: a life", "life"), ("commits a life, not us", "commits"),
+             ("beside the commit: the disk alone, for as many bytes and a sync", "commit_disk"), ("beside settling: the disk alone, for as many pages side by side", "settle_disk"),
+             ("beside the engine: LMDB alone, CPU, for as many changes, appended", "engine_lmdb"), ("the broker's CPU, all threads", "server_cpu"),
+             ("beside it: ZeroMQ alone, CPU, for as many frames", "server_zeromq"), ("producer's and agent's CPU", "clients_cpu"))
+    part = {"rows": [{**r, "twice": -r["beside"]} for r in part["rows"]]}
     return table(["us of one life", *(f"window {r['window']:,}" for r in part["rows"])], [[name, *(r.get(key) for r in part["rows"])] for name, key in names])
 
 
@@ -189,9 +190,9 @@ def compared(result):
 
 
 def syncs(part):
-    rows = [[f"{r['queue']}, {r['at']}", r["per_s"], median(r, "ack_p50_ms") * 1e3, r["syncs"], r["sync_us"], r["write_us"], r["written"], f"{median(r, 'disk_share'):.0%}", r["disk_us"], r["server_cpu_us"]]
+    rows = [[f"{r['queue']}, {r['at']}", r["per_s"], median(r, "ack_p50_ms") * 1e3, 1 / median(r, "lives_a_commit") if "lives_a_commit" in r else None, r["syncs"], r["sync_us"], r["write_us"], r["written"], f"{median(r, 'disk_share'):.0%}", r["disk_us"], r["server_cpu_us"]]
             for r in part["rows"]]
-    return table(["counted and timed alike", "lives a second", "acknowledged p50, us", "syncs a life", "each, us", "writes, us a life", "bytes a life", "of the time at the disk", "4 KiB synced just before, us", "server CPU, us"],
+    return table(["counted and timed alike", "lives a second", "acknowledged p50, us", "commits a life, as it counts them", "syncs a life", "each, us", "writes, us a life", "bytes a life", "of the time at the disk", "2 KiB synced before and after, us", "server CPU, us"],
                  rows) + named(part["missing"])
 
 
@@ -232,12 +233,11 @@ def events(part):
 
 
 def headroom(need, workers, lives, what):
-    """A sentence: what one broker's engine did, how many workers that is enough for, and what is left."""
+    """A sentence: what one broker's engine and store did, synced; how many workers that is enough for; and the headroom, which is what that is above what is needed, and nothing else."""
     left = lives["per_s"] / need - 1
-    busy = need * lives["engine_cpu_us"] / 1e6
     return (f"{what} its engine and store did {number(lives['per_s'])} answers a second, synced, 1,000 a commit: enough for {number(lives['per_s'] / need * workers)} workers, "
-            f"{f'{left:.0%} more than needed' if left >= 0 else f'{-left:.0%} too few'}. One took {lives['engine_cpu_us']:.1f} us of the engine's thread, so {number(need)} a second keep one core busy for {busy:.0%} of the "
-            f"time, and {max(1 - busy, 0):.0%} of it {'is' if busy < 1 else 'would be'} left; commits took {lives['commit_share']:.0%} of the time; {number(lives['put_bytes'])} bytes each were put, {number(need * lives['put_bytes'] / 1e6)} MB a second of them.")
+            f"{f'a headroom of {left:.0%}' if left >= 0 else f'{-left:.0%} too few'}. At that rate the engine's thread ran for {lives['per_s'] * lives['engine_cpu_us'] / 1e6:.0%} of the time, "
+            f"{lives['engine_cpu_us']:.1f} us an answer, and commits took {lives['commit_share']:.0%}; {number(lives['put_bytes'])} bytes each were put.")
 
 
 def carries(part):

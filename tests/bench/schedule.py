@@ -1,22 +1,35 @@
-"""When each thread was woken, by whom, ran and slept, as the kernel's scheduler tells (perf, as root)."""
+"""When each thread was woken, by whom, ran and slept, as the kernel's scheduler tells (perf, as root); and what our committer was at meanwhile.
+
+Of what happens while a processor is idle some kernels tell nothing, to perf and to ftrace alike: neither whom an interrupt wakes then, nor that the idle task gives way to a thread. So while this
+records, no processor is idle: on each a loop runs that gives way to everything else (SCHED_IDLE). It is checked that the threads' comings were told."""
 import bisect
 import collections
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import servers
 
 EVENTS = "sched:sched_waking,sched:sched_switch"
-LINE = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):\s+sched:(sched_\w+):\s+(.*)$")
+LINE = re.compile(r"^\s*(-?\d+)\s+(\d+)\.(\d{9}):\s+(sched|sunline_bench):(\w+):\s+(.*)$")   # -1: a thread that is at its end
 WOKEN = re.compile(r"comm=.* pid=(\d+) prio=")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
 ZEROMQ = "ZMQbg/IO"
 LONGEST = 60             # steps; a way that does not come to its beginning by then is given up
+UNTOLD = 0.02            # of a thread's comings, and no more, may be untold
+SPIN = "import os, sys\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nos.sched_setaffinity(0, {int(sys.argv[1])})\nprint(flush=True)\nwhile True:\n    pass"
+# Where our committer goes from one thing to another: function -> what it is at from there, or from its return, on.
+GROUP = "sunline_bench"
+MARKS = {"engine": ("batch_begin", "engine"), "commit": ("store_commit", "commit"), "committed": ("store_commit%return", "sockets"),
+         "settle": ("store_settle", "settle"), "settled": ("store_settle%return", "sockets")}
+PHASES = ("sockets", "engine", "commit", "settle")
+STATES = ("runs", "processor", "disk", "idle")
 
 
 def need_perf():
@@ -53,11 +66,45 @@ def children(pid):
         return []
 
 
-def record(args, server, data):
-    """Run a client under perf. Its output, and who is who."""
+@contextlib.contextmanager
+def awake():
+    """No processor is idle meanwhile."""
+    loops = [subprocess.Popen([sys.executable, "-c", SPIN, str(cpu)], stdout=subprocess.PIPE) for cpu in sorted(os.sched_getaffinity(0))]
+    try:
+        for loop in loops:
+            loop.stdout.readline()               # it gives way from here on
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+            loop.stdout.close()
+
+
+@contextlib.contextmanager
+def marks(program):
+    """The events that tell what the committer is at; of none where the kernel has no probes for programs."""
+    def probe(*args):
+        return subprocess.run(["perf", "probe", "-q", *args], capture_output=True, text=True).returncode == 0
+    made = program and all(probe("-x", str(program), "-a", f"{GROUP}:{name}={function}") for name, (function, _) in MARKS.items())
+    try:
+        yield f",{GROUP}:*" if made else ""
+    finally:
+        if program:
+            probe("-d", f"{GROUP}:*")
+
+
+def record(args, server, data, marked=False):
+    """Run a client under perf. Its output, and who is who. marked: what our committer is at is told, too."""
+    program = server.build / "sunlined" if marked and isinstance(server, servers.Sunline) else None
+    with awake(), marks(program) as events:
+        return recorded(args, server, data, EVENTS + events)
+
+
+def recorded(args, server, data, events):
     known = {}
     threads_of(server.process.pid, "broker" if isinstance(server, servers.Sunline) else server.name, known)
-    perf = subprocess.Popen(["perf", "record", "-q", "-a", "-m", "16M", "-k", "CLOCK_MONOTONIC", "-e", EVENTS, "-o", str(data), "--", *args],
+    perf = subprocess.Popen(["perf", "record", "-q", "-a", "-m", "16M", "-k", "CLOCK_MONOTONIC", "-e", events, "-o", str(data), "--", *args],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     sides = {}                                      # in the order in which they were forked
     while perf.poll() is None:
@@ -95,38 +142,55 @@ class Schedule:
     def __init__(self, lines, known):
         self.known = known
         self.runs = collections.defaultdict(list)
+        self.marks = collections.defaultdict(list)   # thread -> [(when, what it is at from then on)]
         self.lost = 0
-        woken, begun = {}, {}
+        self.untold = collections.Counter()          # thread -> how often it left and nobody had told that it came
+        self.woken, self.begun = {}, {}
         for line in lines:
             m = LINE.match(line)
             if not m:
                 self.lost += "PERF_RECORD_LOST" in line
                 continue
             when, by = int(m.group(2)) * 1e6 + int(m.group(3)) / 1e3, int(m.group(1))
-            if m.group(4) == "sched_waking":
-                who = int(WOKEN.search(m.group(5)).group(1))
-                if who in begun:
-                    begun[who].called.append((when, by))
-                elif who in known:
-                    woken.setdefault(who, (when, by))
-                continue
-            s = SWITCH.search(m.group(5))
-            leaves, state, comes = int(s.group(1)), s.group(2), int(s.group(3))
-            if leaves in begun:
-                run = begun.pop(leaves)
-                run.end, run.state = when, state
-            if comes in known:
-                before = self.runs[comes][-1] if self.runs[comes] else None
-                if comes in begun:                   # nobody told that it left
-                    before.end, before.state = when, "?"
-                run = Run(when, before and before.state, before and before.end, *woken.pop(comes, (None, None)))
-                self.runs[comes].append(run)
-                begun[comes] = run
-        for who in begun:
+            if m.group(4) == GROUP:
+                self.marks[by].append((when, MARKS[m.group(5).removesuffix("__return")][1]))
+            elif m.group(5) == "sched_waking":
+                self.wakes(when, by, int(WOKEN.search(m.group(6)).group(1)))
+            else:
+                s = SWITCH.search(m.group(6))
+                self.switches(when, int(s.group(1)), s.group(2), int(s.group(3)))
+        for who in self.begun:
             self.runs[who].pop()                     # it runs to this day
         self.begins = {who: [r.begin for r in runs] for who, runs in self.runs.items()}
+        self.must_be_whole()
+
+    def wakes(self, when, by, who):
+        if who in self.begun:
+            self.begun[who].called.append((when, by))
+        elif who in self.known:
+            self.woken.setdefault(who, (when, by))
+
+    def switches(self, when, leaves, state, comes):
+        if leaves in self.begun:
+            run = self.begun.pop(leaves)
+            run.end, run.state = when, state
+        elif self.runs.get(leaves):
+            self.untold[leaves] += 1
+        if comes in self.known:
+            before = self.runs[comes][-1] if self.runs[comes] else None
+            if comes in self.begun:                  # nobody told that it left
+                before.end, before.state = when, "?"
+                self.untold[comes] += 1
+            run = Run(when, before and before.state, before and before.end, *self.woken.pop(comes, (None, None)))
+            self.runs[comes].append(run)
+            self.begun[comes] = run
+
+    def must_be_whole(self):
         if self.lost:
             raise servers.Missing(f"perf lost events {self.lost} times: what is left does not tell who woke whom")
+        untold, runs = sum(self.untold.values()), sum(map(len, self.runs.values()))
+        if untold > UNTOLD * (untold + runs):
+            raise servers.Missing(f"of {untold / (untold + runs):.0%} of the times that a thread came to a processor the kernel told nothing: who woke whom cannot be followed")
 
     def named(self, name):
         return next((t for t, n in self.known.items() if n == name and self.runs.get(t)), None)
@@ -177,6 +241,9 @@ class Schedule:
         """Of each acknowledgement that is seen: whom it passed through, hand-over by hand-over, and the us of each; those that cannot be followed are counted."""
         producer, found, unseen = self.named("producer"), collections.defaultdict(list), 0
         for i, run in enumerate(self.runs.get(producer, [])):
+            if run.woken is None and run.was is not None and not run.was.startswith("R"):
+                unseen += 1                          # it slept, and nobody told who woke it
+                continue
             if run.by not in self.known or run.by == producer:
                 continue
             way = self.way(producer, i)
@@ -191,30 +258,48 @@ class Schedule:
             found[tuple(h["who"] for h in hops)].append(hops)
         return found, unseen
 
-    def threads(self, per_s):
-        """Of each, by life: how often it is woken, and where its time goes. All of a life are in it: what it runs, waits for a processor, for the disk, and for something to do.
-        The first and the last tenth of the record are left out: there the clients come and go."""
+    def middle(self, per_s):
+        """From when to when, and how many lives. The first and the last tenth of the record are left out: there the clients come and go."""
         all_runs = [r for t, name in self.known.items() if name == "producer" for r in self.runs.get(t, [])]
         if not all_runs:
             raise servers.Missing("the producer was not seen to run")
         first, last = all_runs[0].begin, all_runs[-1].end
         begin, end = first + (last - first) / 10, last - (last - first) / 10
-        lives = (end - begin) * per_s / 1e6
+        return begin, end, (end - begin) * per_s / 1e6
+
+    def spans(self, thread):
+        """All its time, in order: (what, since, until)."""
+        for run in self.runs.get(thread, []):
+            if run.was is not None:
+                ready = run.woken if run.woken is not None else run.slept if run.was.startswith("R") else run.begin
+                yield "disk" if run.was.startswith("D") else "idle", run.slept, ready
+                yield "processor", ready, run.begin
+            yield "runs", run.begin, run.end
+
+    def threads(self, per_s):
+        """Of each, by life: how often it is woken, and where its time goes. All of a life are in it: what it runs, waits for a processor, for the disk, and for something to do."""
+        begin, end, lives = self.middle(per_s)
         out = []
         for thread, name in self.known.items():
-            took = dict.fromkeys(("runs", "processor", "disk", "idle"), 0.0)
-            wakes = 0
-
-            def add(what, since, until):
+            took = dict.fromkeys(STATES, 0.0)
+            for what, since, until in self.spans(thread):
                 took[what] += max(0.0, min(until, end) - max(since, begin))
-            for run in self.runs.get(thread, []):
-                add("runs", run.begin, run.end)
-                if run.was is None:
-                    continue
-                wakes += run.woken is not None and begin <= run.woken < end
-                ready = run.woken if run.woken is not None else run.slept if run.was.startswith("R") else run.begin
-                add("processor", ready, run.begin)
-                add("disk" if run.was.startswith("D") else "idle", run.slept, ready)
+            wakes = sum(run.woken is not None and begin <= run.woken < end for run in self.runs.get(thread, []))
             if wakes > lives / 20:
                 out.append({"who": name, "wakes": round(wakes / lives, 2), **{k: round(v / lives, 1) for k, v in took.items()}})
         return out
+
+    def phases(self, name, per_s):
+        """Of one thread, by life: what it is at, and how much of that it runs, waits for a processor, for the disk, and for something to do. None: it was not told."""
+        thread = self.named(name)
+        if not self.marks.get(thread):
+            return None
+        begin, end, lives = self.middle(per_s)
+        took, at, coming = {phase: dict.fromkeys(STATES, 0.0) for phase in PHASES}, "sockets", collections.deque(self.marks[thread])
+        for what, since, until in self.spans(thread):
+            while coming and coming[0][0] < until:       # it goes on to something else while it runs
+                when, then = coming.popleft()
+                took[at][what] += max(0.0, min(when, end) - max(since, begin))
+                since, at = max(since, when), then
+            took[at][what] += max(0.0, min(until, end) - max(since, begin))
+        return [{"phase": phase, **{k: round(v / lives, 2) for k, v in t.items()}} for phase, t in took.items()]

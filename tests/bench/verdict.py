@@ -3,7 +3,7 @@ import goals
 import servers
 from figures import median
 
-TOLD = ("life", "latency", "depth", "allocations")   # parts whose `missing` is a failure: the hand-overs take root and perf, and may be missing
+TOLD = ("life", "latency", "syncs", "alone", "profile", "depth", "allocations")   # parts whose `missing` is a failure: all that tell of any
 COPIES = 1.005                                       # of a payload's bytes, on each way
 WAYS = {"in": "on its way in", "out": "on its way out"}
 

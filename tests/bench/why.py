@@ -4,7 +4,7 @@ import goals
 import handovers
 import limits
 import profiles
-from figures import median, number
+from figures import median, number, table
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
 
@@ -18,41 +18,78 @@ def from_thread_to_thread(result):
 
 
 def of_the_committer(result):
-    """What the rest of a life at window 1 is, measured."""
+    """What a life at window 1 is spent at, measured."""
     s = handovers.spent(handovers.of(result.get("alone"), "sunline", "threads"))
     if not s:
+        return " What its committer spends a life at, and how long it waits for a processor, was not measured."
+    parts = [("runs in the engine", s["engine"]["runs"]), ("in the commit", s["commit"]["runs"]), ("in settling", s["settle"]["runs"]), ("at the sockets", s["sockets"]["runs"]),
+             ("waits for the disk", handovers.in_state(s, "disk")), ("for a processor", handovers.in_state(s, "processor")), ("for something to do", handovers.in_state(s, "idle"))]
+    told = ", ".join(f"{what} {number(us)}" for what, us in parts)
+    return (f" Its committer, by the scheduler's events, in a run whose life takes {number(s['life'])} us: {told}; {number(s['life'] - sum(us for _, us in parts))} us of it are told by none of these.")
+
+
+def synced(r):
+    return median(r, "syncs") * median(r, "sync_us")
+
+
+def of_ratios(result, ratio):
+    """Window 1 is measured by several parts: which of their ratios counts, and what the others are."""
+    others = [("where syncs are counted", [median(r, "per_s") if (r := limits.of_syncs(result, queue, "window 1")) else None for queue in ("sunline", "beanstalkd")]),
+              ("where hand-overs are followed, without perf", [t and t["without_perf"] for t in (handovers.of(result.get("alone"), queue, "threads") for queue in ("sunline", "beanstalkd"))])]
+    told = [f"{number(ours / theirs)} {where}" for where, (ours, theirs) in others if ours and theirs]
+    text = f" This ratio, {number(ratio)}, is the one that counts."
+    if told:
+        text += f" The parts below are of runs of their own, at another time: there it is {' and '.join(told)}, and what they say is where the time goes, not how far the goal is."
+    return text
+
+
+def of_both(ours, peer):
+    """How much of it is that the peer's consumer has the rest for himself at the end."""
+    if not all("both_per_s" in r for r in (ours, peer)):
         return ""
-    return (f" Measured by the scheduler's events, in a run whose life takes {number(s['life'])} us: for {number(s['idle'])} us of it the committer sleeps because nothing has come, {number(s['sockets'])} us it receives, "
-            f"decodes, answers and wakes others, {number(s['disk'])} us it waits for the disk, and {number(s['engine'] + s['commit'] + s['settle'])} us are engine, commit and settling without the disk.")
+    return (f" While producer and consumer were both at work it is {number(median(ours, 'both_per_s') / median(peer, 'both_per_s'))}: {name(peer['queue'])}'s consumer is alone for {median(peer, 'alone_share'):.0%} of "
+            f"the time, ours for {median(ours, 'alone_share'):.0%}.")
 
 
-def of_syncs(result, row, peer_per_s):
+def of_syncs(result, row):
     """Window 1: what is the disk's, and what is not."""
     ours, theirs = (limits.of_syncs(result, queue, "window 1") for queue in ("sunline", "beanstalkd"))
     text = ""
     if ours and theirs:
-        def told(r):
-            return (f"{number(r['syncs'])} times a life, {number(r['sync_us'])} us each ({number(r['disk_us'])} for 4 KiB just before), so {median(r, 'disk_share'):.0%} of its time is the disk's, "
-                    f"and its syncs alone would allow {number(1e6 / synced(r))} lives a second where it did {number(r['per_s'])}")
-
-        def synced(r):
-            return median(r, "syncs") * median(r, "sync_us")
-
         def beside(r):
-            return 1e6 / median(r, "per_s") - synced(r)
-        longer, of_syncs_ = 1e6 / median(ours, "per_s") - 1e6 / median(theirs, "per_s"), synced(ours) - synced(theirs)
-        text += f" Counted and timed alike in both, with the same disk in turn: ours syncs {told(ours)}; beanstalkd syncs {told(theirs)}."
+            return 1e6 / median(r, "per_s") - synced(r) - median(r, "write_us")
+        longer, at_disk = 1e6 / median(ours, "per_s") - 1e6 / median(theirs, "per_s"), synced(ours) + median(ours, "write_us") - synced(theirs) - median(theirs, "write_us")
         if longer > 0:
-            text += (f" A life of ours is {number(longer)} us longer: {number(of_syncs_)} us of that are syncs, {number(longer - of_syncs_)} us what is done beside them, {number(beside(ours))} in ours and "
-                     f"{number(beside(theirs))} in beanstalkd.")
-            text += " It is not the disk that stands in the way, but what comes in series with it." if longer - of_syncs_ > of_syncs_ else ""
+            text += (f" Counted and timed alike in both, with the same disk in turn, a life of ours is {number(longer)} us longer: {number(at_disk)} us of that are syncs and writes, {number(longer - at_disk)} us what is done "
+                     f"beside them, {number(beside(ours))} in ours and {number(beside(theirs))} in beanstalkd.")
+            text += " It is not the disk that stands in the way, but what comes in series with it." if longer - at_disk > at_disk else ""
+        text += of_commits(result, ours, theirs, row)
     elif row.get("commit_disk"):
         text += f" The disk alone takes {number(row['commit_disk'])} us of a life for what its commit writes, in one write and one sync."
-    text += of_null(result, 1)
-    if row.get("one_commit"):
-        text += (f" As a model: one commit a life instead of {number(row['commits'])}, and all else as it is, would take {number(row['one_commit'])} us, {number(1e6 / row['one_commit'])} lives a second, "
-                 f"{number(1e6 / row['one_commit'] / peer_per_s)} of the peer's.")
-    return text
+    return text + of_null(result, 1)
+
+
+def of_commits(result, ours, theirs, row):
+    """How many a life takes: as counted, in two runs; and whether fewer of them made it faster."""
+    told = (f" A life of ours took {number(row['commits'])} commits in the rounds of the ratio, by the broker's own count, at {number(1e6 / row['life'])} lives a second, and {number(ours['syncs'])} syncs where those are counted, at "
+            f"{number(ours['per_s'])}; beanstalkd's takes {number(theirs['syncs'])} syncs.")
+    fewer, more = sorted(((row["commits"], 1e6 / row["life"]), (median(ours, "syncs"), median(ours, "per_s"))))
+    if more[0] - fewer[0] < 0.1:
+        return told
+    return told + (" So fewer of them do not by themselves make a life shorter: what is saved of the disk is waited for the other's message." if fewer[1] <= more[1]
+                   else " The run with fewer of them was the faster one.")
+
+
+def sums(result):
+    """Window 1, of those who were counted alike: the parts of a life, and what is left, in us; each column adds up. Nothing: they were not measured."""
+    rows = [r for r in (limits.of_syncs(result, queue, "window 1") for queue in ("sunline", "beanstalkd", "null broker")) if r]
+    if not rows or rows[0]["queue"] != "sunline":
+        return ""
+    lives = [1e6 / median(r, "per_s") for r in rows]
+    parts = [("syncs", [synced(r) for r in rows]), ("writes before them", [median(r, "write_us") for r in rows])]
+    rest = [life - sum(column) for life, *column in zip(lives, *(us for _, us in parts))]
+    cells = [[what, *us] for what, us in [*parts, ("left: work, hand-overs, waits for a processor and for something to do", rest), ("together: a life", lives)]]
+    return "\n\n" + table(["us of a life at window 1, counted alike", *(name(r["queue"]) for r in rows)], cells)
 
 
 def of_null(result, window):
@@ -84,17 +121,25 @@ def life(result):
         text = (f"**Window {r['window']:,}: {number(r['ratio'])} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
         if r["window"] == 1:
-            text += of_the_committer(result) + of_syncs(result, rows[1], peer_per_s)
+            text += of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer) + of_the_committer(result) + of_syncs(result, rows[1]) + sums(result)
         else:
-            text += in_series(rows[r["window"]], 1e6 / peer_per_s / goal) + of_null(result, r["window"]) + of_the_profile(result, r["window"])
+            goal_us = 1e6 / peer_per_s / goal
+            text += in_series(rows[r["window"]], goal_us) + of_null(result, r["window"]) + of_the_profile(result, r["window"]) + serial(rows[r["window"]], goal_us)
         yield text
 
 
 def in_series(row, goal_us):
-    """Windows at which one thread is always at work: what follows one another in it, and what of that would have to go."""
-    commit = row["commit"] - row["beside"]
-    return (f" To reach the goal a life would have to take {number(goal_us)} us. In series, in one thread, are the engine, {number(row['engine'])} us, what of the commit it waits for, {number(commit)}, and the settling, "
-            f"{number(row['settle'])}: of them and what is left {number(row['life'] - goal_us)} us would have to go.")
+    """Windows at which one thread is always at work: what would have to go."""
+    return (f" To reach the goal a life would have to take {number(goal_us)} us, so {number(row['life'] - goal_us)} us would have to go of what follows one another in one thread, the rows below, and each of "
+            "them by how much the last column tells if it alone were to go.")
+
+
+def serial(row, goal_us):
+    """Its rows: they add up to a life."""
+    go = row["life"] - goal_us
+    parts = [("the engine", row["engine"]), ("the commit, without what the engine does meanwhile", row["commit"] - row["beside"]), ("settling", row["settle"]), ("left: nothing to do for any of them", row["left"])]
+    rows = [[what, us, f"{go / us:.0%}" if us >= go else "all of it is not enough"] for what, us in parts]
+    return "\n\n" + table([f"us of a life at window {row['window']:,}, ours", "", "of it would have to go"], [*rows, ["together: a life", row["life"], f"{go / row['life']:.0%}"]])
 
 
 def of_the_profile(result, window):
@@ -103,7 +148,7 @@ def of_the_profile(result, window):
         return " What the engine and the commit do in theirs, step by step, stands in the cost model."
     committer, by = [r for r in part["rows"] if r["thread"] == "broker's committer"], dict(profiles.by(part, "thread"))
     its = by.pop("broker's committer", 0)
-    most = "; ".join(f"{r['function'] if r['function'] not in ('', '[unknown]') else r['whose']} {number(r['us'])}" for r in committer[:6])
+    most = "; ".join(f"{profiles.told(r)} {number(r['us'])}" for r in committer[:6])
     return (f" By function, the committer's thread takes {number(its)} us of a life, the broker's others {number(sum(by.values()))}; "
             f"most of the committer's goes to {most}. The table of the profile has what takes more, the cost model the steps, and what takes results in by function.")
 

@@ -136,6 +136,11 @@ class BenchCheck(unittest.TestCase):
             life["rows"] = [r for r in life["rows"] if (r["queue"], r["mode"], r["window"]) != (kind.name, kind.mode, 256)]
             self.run_check("--record", "--accept")
             self.fails(f"FAILED: life: {kind.name} ({kind.mode}) is missing at window 256")
+        for part in ("syncs", "alone", "profile"):
+            self.measured = copy.deepcopy(MEASURED)
+            self.measured[part] = {"rows": [], "missing": {"the way between threads": "of 400 acknowledgements 20 could be followed"}, "commit": commits.now()}
+            self.run_check("--record", "--accept")
+            self.fails("FAILED: not measured: the way between threads: of 400 acknowledgements 20 could be followed")
         self.measured["depth"]["missing"] = {"redis, 5,000,000 queued": "it did not come up"}
         self.fails("FAILED: not measured: redis, 5,000,000 queued: it did not come up")
 

@@ -6,18 +6,21 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
 import handovers  # noqa: E402
 import servers  # noqa: E402
+import schedule as schedules  # noqa: E402
 from schedule import Schedule  # noqa: E402
 
 PRODUCER, SERVER, OTHER, NOBODY = 1, 2, 3, 0
 NAMES = {PRODUCER: "producer", SERVER: "server", OTHER: "other"}
-COMES, LEAVES, WAKES = "comes", "leaves", "wakes"
+COMES, LEAVES, WAKES, IS_AT = "comes", "leaves", "wakes", "is at"
 
 
 def lines(events):
-    """As perf tells them: (when, who, COMES), (when, who, LEAVES, state), (when, who, WAKES, whom)."""
+    """As perf tells them: (when, who, COMES), (when, who, LEAVES, state), (when, who, WAKES, whom), (when, who, IS_AT, mark)."""
     for when, who, what, *more in sorted(events, key=lambda e: e[0]):
         at = f"{int(when // 1e6)}.{round(when % 1e6 * 1e3):09d}"
-        if what == WAKES:
+        if what == IS_AT:
+            yield f" {who} {at}: sunline_bench:{more[0]}: (55d0c0de)\n"
+        elif what == WAKES:
             yield f" {who} {at}: sched:sched_waking: comm=x pid={more[0]} prio=120 target_cpu=000\n"
         else:
             leaves, state, comes = (who, more[0], 99) if what == LEAVES else (99, "S", who)
@@ -68,9 +71,32 @@ class HandOvers(unittest.TestCase):
             usual(schedule(task(1000)), ack_us=200)
 
     def test_a_way_that_few_took_is_refused(self):
-        lost = [e for n in range(2, 7) for e in task(1000 * n) if e[1:] != (PRODUCER, WAKES, SERVER)]
-        with self.assertRaisesRegex(servers.Missing, "83% could not be followed"):
-            usual(schedule(task(1000), more=lost))
+        with self.assertRaisesRegex(servers.Missing, "was taken by 20% of the acknowledgements seen"):
+            handovers.usual({(f"way {n}",): [[{"who": f"way {n}", "woken": 1, "runs": 96, "disk": 0}]] for n in range(5)}, 0, 97)
+
+    def test_ways_of_which_less_than_four_in_five_can_be_followed_are_refused(self):
+        def lost(n):
+            return [e for e in task(1000 * n) if e[1:] != (PRODUCER, WAKES, SERVER)]
+        with self.assertRaisesRegex(servers.Missing, "of 6 acknowledgements 4 could be followed, and it takes 80% of them"):
+            usual(schedule(*(task(1000 * n) for n in range(1, 5)), lost(5), lost(6)))
+        self.assertEqual(usual(schedule(*(task(1000 * n) for n in range(1, 6)), lost(6)))["followed"], 0.833)
+
+    def test_an_acknowledgement_of_which_nobody_tells_who_woke_the_producer_is_one_that_cannot_be_followed(self):
+        lost = [e for e in task(6000) if e[1:] != (SERVER, WAKES, PRODUCER)]
+        self.assertEqual(usual(schedule(*(task(1000 * n) for n in range(1, 6)), lost))["followed"], 0.833)
+
+    def test_a_kernel_that_does_not_tell_that_threads_came_is_not_believed(self):
+        untold = [e for n in range(1, 20) for e in task(1000 * n) if n % 5 or e[1:] != (SERVER, COMES)]
+        with self.assertRaisesRegex(servers.Missing, "of 8% of the times that a thread came to a processor the kernel told nothing"):
+            schedule(untold)
+
+    def test_no_processor_is_idle_while_it_is_recorded_and_each_again_afterwards(self):
+        def loops():
+            pids = [int(p) for task in os.listdir("/proc/self/task") for p in open(f"/proc/self/task/{task}/children", encoding="utf-8").read().split()]
+            return sorted(next(iter(os.sched_getaffinity(p))) for p in pids if os.sched_getscheduler(p) == os.SCHED_IDLE)
+        with schedules.awake():
+            self.assertEqual(loops(), sorted(os.sched_getaffinity(0)))
+        self.assertEqual(loops(), [])
 
     def test_events_that_perf_lost_are_not_passed_over(self):
         with self.assertRaisesRegex(servers.Missing, "lost"):
@@ -83,12 +109,23 @@ class HandOvers(unittest.TestCase):
         self.assertEqual([round(server[k]) for k in ("wakes", "runs", "processor", "disk", "idle")], [2, 29, 7, 50, 914])
         self.assertNotIn("other", threads)
 
-    def test_what_the_committer_spends_adds_up_to_a_life(self):
-        threads = {"per_s": 10000, "engine_us": 20, "commit_us": 50, "store_settle_us": 2, "rows": [{"who": "broker's committer", "runs": 45, "processor": 5, "disk": 30, "idle": 20}]}
-        spent = handovers.spent(threads)
-        self.assertEqual(sum(spent[k] for k in ("engine", "disk", "commit", "settle", "sockets", "idle")), spent["life"])
-        self.assertEqual((spent["commit"], spent["sockets"]), (20, 8))
-        self.assertIsNone(handovers.spent({**threads, "commit_us": 90}))
+    def test_what_the_committer_spends_adds_up_to_a_life_and_waits_for_a_processor_are_in_it(self):
+        known = {PRODUCER: "producer", SERVER: "broker's committer"}
+        marks = [(1000 * n + t, SERVER, IS_AT, mark) for n in range(1, 201) for t, mark in ((20, "engine"), (30, "commit"), (90, "committed__return"))]
+        s = Schedule(lines([e for n in range(1, 201) for e in task(1000 * n)] + marks), known)
+        phases = {p["phase"]: {k: round(p[k]) for k in schedules.STATES} for p in s.phases("broker's committer", 1000)}
+        self.assertEqual(phases["sockets"], {"runs": 11, "processor": 5, "disk": 0, "idle": 914})
+        self.assertEqual(phases["engine"], {"runs": 10, "processor": 0, "disk": 0, "idle": 0})
+        self.assertEqual(phases["commit"], {"runs": 8, "processor": 2, "disk": 50, "idle": 0})
+        spent = handovers.spent({"per_s": 1000, "phases": s.phases("broker's committer", 1000)})
+        self.assertEqual((spent["life"], round(spent["residue"], 1), round(handovers.in_state(spent, "processor"))), (1000, 0, 7))
+        self.assertIsNone(handovers.spent({"per_s": 1000, "phases": None}))
+
+    def test_phases_that_the_brokers_clock_does_not_bear_out_are_refused(self):
+        threads = {"engine_us": 40, "commit_us": 90, "phases": [{"phase": p, "runs": us, "processor": 0, "disk": 0, "idle": 0} for p, us in (("engine", 45), ("commit", 100))]}
+        self.assertEqual(handovers.agree(threads), threads["phases"])
+        with self.assertRaisesRegex(servers.Missing, "the commit takes 100 us of a life by the kernel's events, and 150 by the broker's clock"):
+            handovers.agree({**threads, "commit_us": 150})
 
 
 if __name__ == "__main__":
