@@ -1,6 +1,6 @@
 """When each thread was woken, by whom, ran and slept, as the kernel's scheduler tells (perf, as root); and what our committer was at meanwhile.
 
-Of what happens while a processor is idle some kernels tell nothing, to perf and to ftrace alike: neither whom an interrupt wakes then, nor that the idle task gives way to a thread. So while this
+Of what happens while a processor is idle a kernel may leave events out, and perf does not say so: whom an interrupt wakes then, and that the idle task gives way to a thread. So while this
 records, no processor is idle: on each a loop runs that gives way to everything else (SCHED_IDLE). It is checked that the threads' comings were told."""
 import bisect
 import collections
