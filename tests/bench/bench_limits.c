@@ -157,15 +157,26 @@ static void must(int rc)
         die("lmdb: %s", mdb_strerror(rc));
 }
 
+static void without_lmdb(const char *path)
+{
+    char file[4200];
+    snprintf(file, sizeof file, "%s/data.mdb", path);
+    unlink(file);
+    snprintf(file, sizeof file, "%s/lock.mdb", path);
+    unlink(file);
+    rmdir(path);
+}
+
 static void lmdb(const char *name, uint64_t puts, bool random)
 {
-    char path[4096], file[4200];
+    char path[4096];
     char value[200];
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
     memset(value, 'x', sizeof value);
     snprintf(path, sizeof path, "%s/bench-limits-lmdb", dir);
+    without_lmdb(path); /* of a run that was broken off */
     mkdir(path, 0700);
     must(mdb_env_create(&env));
     must(mdb_env_set_mapsize(env, 16ull << 30));
@@ -189,11 +200,7 @@ static void lmdb(const char *name, uint64_t puts, bool random)
     }
     print("lmdb", name, (double)n, t - start, cpu_self_s() - cpu);
     mdb_env_close(env);
-    snprintf(file, sizeof file, "%s/data.mdb", path);
-    unlink(file);
-    snprintf(file, sizeof file, "%s/lock.mdb", path);
-    unlink(file);
-    rmdir(path);
+    without_lmdb(path);
 }
 
 /* ---- ZeroMQ ---- */
