@@ -1,0 +1,124 @@
+/* Readers over a store whose calls fail: of the reads of a broad life each call to LMDB fails in turn. A read goes unanswered then, or names the damage where it is a
+ * check of the store; the next one is answered as if nothing had been. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/lib/engine_play.h"
+#include "tests/lib/lmdb_fails.h"
+
+static void calls(bool in)
+{
+    if (in)
+        lmdb_rearm();
+    else
+        lmdb_disarm();
+}
+
+static void read_once(const struct play_step *s, uint64_t n, int code)
+{
+    lmdb_arm(n, code);
+    lmdb_disarm();
+    play.w.failed = STORE_OK;
+    play.w.around = calls;
+    s->take();
+    play.w.around = NULL;
+    world_clear(&play.w);
+}
+
+/* The first calls each, of a long read then only some. */
+static uint64_t fail_each(const struct play_step *s, int code)
+{
+    uint64_t failures = 0;
+    for (uint64_t n = 1;; n += 1 + n / 128, failures++) {
+        read_once(s, n, code);
+        bool failed = lmdb_state.failed != NULL, told = play.w.failed != STORE_OK;
+        if (failed && !told && !(s->checks && code == MDB_CORRUPTED))
+            fail_msg("%s: call %llu (%s) failed, and it was answered", s->what, (unsigned long long)n,
+                     lmdb_state.failed);
+        read_once(s, 0, 0);
+        if (play.w.failed)
+            fail_msg("%s: after call %llu failed it goes on failing", s->what, (unsigned long long)n);
+        if (!failed)
+            return failures;
+    }
+}
+
+struct life {
+    const struct play_step *steps;
+    const char *until, *reads[12];
+};
+static const struct life broad = { play_steps,
+                                   "the_run_is_closed",
+                                   { "outputs_are_read", "stories_are_read", "queues_are_read", "events_are_read",
+                                     "a_snapshot_is_read", "the_store_is_checked", "runs_are_recounted",
+                                     "events_are_published" } };
+static const struct life watched = {
+    play_watched_steps,
+    "what_was_granted_is_revoked",
+    { "stories_and_answers_are_read", "the_store_is_checked", "a_forecast_is_asked_for" },
+};
+
+static const struct play_step *step_of(const struct life *l, const char *what)
+{
+    const struct play_step *s = l->steps;
+    while (s->what && strcmp(s->what, what) != 0)
+        s++;
+    assert_non_null(s->what);
+    return s;
+}
+
+static void live(const struct life *l, int code)
+{
+    uint64_t failed = 0;
+    uint8_t before[16], after[16];
+    play_until(l->steps, l->until, 1);
+    world_up(&play.w);
+    world_hash(&play.w, before);
+    for (size_t i = 0; l->reads[i]; i++)
+        failed += fail_each(step_of(l, l->reads[i]), code);
+    world_hash(&play.w, after);
+    assert_memory_equal(before, after, sizeof before);
+    print_message("# %llu calls failed\n", (unsigned long long)failed);
+    assert_true(failed > 200);
+    world_end(&play.w);
+}
+
+static void a_read_whose_disk_fails_at_any_call_goes_unanswered(void **state)
+{
+    (void)state;
+    live(&broad, EIO);
+}
+
+static void so_does_one_of_people_who_are_watched(void **state)
+{
+    (void)state;
+    live(&watched, EIO);
+}
+
+static void damage_at_any_call_is_named_by_a_check_and_ends_any_other_read(void **state)
+{
+    (void)state;
+    live(&broad, MDB_CORRUPTED);
+}
+
+static void so_it_does_with_what_is_measured_of_people(void **state)
+{
+    (void)state;
+    live(&watched, MDB_CORRUPTED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_read_whose_disk_fails_at_any_call_goes_unanswered),
+        cmocka_unit_test(so_does_one_of_people_who_are_watched),
+        cmocka_unit_test(damage_at_any_call_is_named_by_a_check_and_ends_any_other_read),
+        cmocka_unit_test(so_it_does_with_what_is_measured_of_people),
+    };
+    return cmocka_run_group_tests_name("reads that fail", tests, NULL, NULL);
+}
