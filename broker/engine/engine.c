@@ -409,6 +409,7 @@ struct engine *engine_open(struct store *s, const struct engine_config *c, enum 
         sweeps_load(e);
         arrivals_load(e);
         presence_load(e);
+        counted_load(e);
     }
     if (!e->rc)
         guards_count(e);
@@ -494,6 +495,7 @@ enum store_rc engine_batch_end(struct engine *e)
     all_arrivals_write(e);
     lines_write(e);
     meta_write(e);
+    counted_write(e);
     if (e->out->bytes.failed)
         fail(e, STORE_NO_MEMORY);
     e->t = NULL;

@@ -164,6 +164,8 @@ static uint64_t dedup_find(struct engine *e, struct run *r, struct slp_bytes key
 struct producer {
     uint64_t epoch, last_seq, frame_first;
     uint32_t frame_count, frame_crc;
+    uint64_t rows; /* under all epochs */
+    bool known;
 };
 
 static void producer_key(uint8_t *k, const struct run *r, struct slp_bytes id)
@@ -179,16 +181,18 @@ static struct producer producer_read(struct engine *e, const struct run *r, stru
     producer_key(k, r, id);
     if (e_get(e, TABLE_PRODUCER, k, sizeof k, &v)) {
         struct rdr rd = rdr_on(v.p, v.n);
-        p = (struct producer){ rdr_u64(&rd), rdr_u64(&rd), rdr_u64(&rd), rdr_u32(&rd), rdr_u32(&rd) };
+        p = (struct producer){ rdr_u64(&rd), rdr_u64(&rd), rdr_u64(&rd), rdr_u32(&rd), rdr_u32(&rd), 0, true };
+        p.rows = rd.p < rd.end ? rdr_u64(&rd) : p.last_seq; /* 0.1.0 kept none */
         if (rd.bad)
             fail(e, STORE_CORRUPT);
     }
     return p;
 }
 
-static void producer_write(struct engine *e, const struct run *r, struct slp_bytes id, const struct producer *p)
+static void producer_write(struct engine *e, struct run *r, struct slp_bytes id, const struct producer *p,
+                           uint64_t fresh)
 {
-    uint8_t k[20], b[32];
+    uint8_t k[20], b[40];
     struct rec rc = { b, 0, sizeof b, 0 };
     producer_key(k, r, id);
     rec_u64(&rc, p->epoch);
@@ -196,8 +200,14 @@ static void producer_write(struct engine *e, const struct run *r, struct slp_byt
     rec_u64(&rc, p->frame_first);
     rec_u32(&rc, p->frame_count);
     rec_u32(&rc, p->frame_crc);
+    rec_u64(&rc, p->rows);
     assert(!rc.bad);
     e_put(e, TABLE_PRODUCER, k, sizeof k, b, rc.n);
+    if (r->producers == PRODUCERS_UNKNOWN)
+        return;
+    r->producers += !p->known;
+    r->numbered += fresh;
+    run_dirty(e, r);
 }
 
 static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
@@ -217,7 +227,9 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
     }
     in->raised = q->epoch > p->epoch;
     if (in->raised)
-        *p = (struct producer){ .epoch = q->epoch }; /* whoever takes over counts from 1 again, and fences at once */
+        *p = (struct producer){ .epoch = q->epoch,
+                                .rows = p->rows,
+                                .known = p->known }; /* whoever takes over counts from 1 again, and fences at once */
     if (q->first_seq > p->last_seq + 1) {
         reply_error(e, SLP_E_SEQUENCE_GAP, "first_seq", "%llu is expected next", (unsigned long long)(p->last_seq + 1));
         return false;
@@ -233,6 +245,7 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
     in->skip = known < q->rows.count ? known : q->rows.count;
     p->epoch = q->epoch;
     p->last_seq += q->rows.count - in->skip;
+    p->rows += q->rows.count - in->skip;
     p->frame_first = q->first_seq;
     p->frame_count = q->rows.count;
     p->frame_crc = crc;
@@ -267,7 +280,8 @@ static void segment_end(struct engine *e, struct run *r, struct segment *s)
     s->bytes = 0;
 }
 
-static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values)
+static void unit_add(struct engine *e, struct run *r, struct segment *s, const struct slp_list *values,
+                     struct slp_bytes key)
 {
     if (s->n && (s->n == UNIT_SEGMENT_MAX ||
                  BLOB_HEAD_BYTES + 2 * (s->n + 1) + s->bytes + values->bytes > SL_SEGMENT_BYTES_MAX)) {
@@ -286,6 +300,10 @@ static void unit_add(struct engine *e, struct run *r, struct segment *s, const s
     uint8_t *head = unit_create(e, r, unit);
     if (!head)
         return;
+    if (key.n) {
+        head[UH_FLAGS] |= UNIT_FLAG_KEY;
+        put_u16(head + UH_KEY, (uint16_t)store_crc32c(0, key.p, key.n));
+    }
     for (uint32_t i = 0; i < r->lv->station_count; i++) {
         r->rq[i].c.n[TASK_BLOCKED]++;
         r->rq[i].st->c.n[TASK_BLOCKED]++;
@@ -415,7 +433,7 @@ static void take_in(struct engine *e, struct intake *in)
                 continue;
             }
         }
-        unit_add(e, r, &s, &values);
+        unit_add(e, r, &s, &values, has_key ? key : (struct slp_bytes){ 0 });
         if (has_key) {
             uint8_t k[4 + SL_KEY_BYTES_MAX], v[8];
             put_u64(v, r->units);
@@ -515,6 +533,6 @@ void on_put(struct engine *e, const struct slp_msg *m)
     if ((q->all_or_nothing || numbered) && !rows_ok(e, &in))
         return;
     if (numbered && (in.skip < q->rows.count || in.raised))
-        producer_write(e, r, q->producer, &p);
+        producer_write(e, r, q->producer, &p, q->rows.count - in.skip);
     take_in(e, &in);
 }

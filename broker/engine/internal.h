@@ -15,6 +15,7 @@
 #include "broker/engine/amap.h"
 #include "broker/engine/arrivals.h"
 #include "broker/engine/blob.h"
+#include "broker/engine/counted.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/large.h"
 #include "broker/engine/matcher.h"
@@ -115,6 +116,9 @@ struct run {
     int64_t created_wall_us, changed_wall_us;
     int64_t hour;        /* since 1970: in which units came last, and how many so far (arrivals.c) */
     uint64_t hour_units;
+    uint64_t keys_from;  /* from this unit on a state tells whether it came with a key */
+    uint32_t producers;  /* that number their rows; PRODUCERS_UNKNOWN: begun by 0.1.0, which did not count them */
+    uint64_t numbered;   /* rows that they numbered, all together */
     uint64_t last_event;
     unsigned shift; /* units a state group */
     struct rq *rq;  /* one a station */
@@ -288,6 +292,8 @@ struct engine {
         uint32_t skills_worker;  /* ... of workers up to this one; of the others, just before it */
         uint64_t vclock[SL_PRIORITY_MAX + 1];
     } meta;
+    uint64_t counted[COUNTED_TABLES], held[COUNTED_TABLES]; /* counted.c: as they should be; as LMDB has them */
+    bool counted_kept;
     bool full, full_results, booting;
 
     struct line **line;       /* by id - 1, as all the following */
@@ -532,8 +538,10 @@ bool unit_at_hand(const struct engine *e, const struct run *r, uint64_t unit);  
 static inline uint8_t *unit_station(uint8_t *head, uint32_t idx) { return head + STATE_UNIT_BYTES + STATE_STATION_BYTES * idx; }
 uint8_t *unit_create(struct engine *e, struct run *r, uint64_t unit);
 #define UH_STATE 0
+#define UH_FLAGS STATE_UNIT_FLAGS
 #define UH_LEFT 2
 #define UH_DEAD 4
+#define UH_KEY STATE_UNIT_KEY
 
 /* queue.c */
 void lane_append(struct engine *e, struct rq *q, enum lane l, const struct ranges *r);
@@ -820,6 +828,8 @@ void all_arrivals_write(struct engine *e);
 void arrivals_free(struct engine *e);
 void arrivals_add(struct engine *e, struct run *r, uint64_t units); /* its head is written after it */
 void arrivals_forget(struct engine *e, struct run *r);              /* it is about to be deleted */
+void counted_load(struct engine *e);
+void counted_write(struct engine *e); /* the last of a batch */
 void arrivals_tick(struct engine *e);
 
 /* presence.c */

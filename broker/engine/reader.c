@@ -25,6 +25,8 @@ void reader_free(struct reader **pr)
     free(r->name);
     rd_streams_free(r);
     rd_queues_free(r);
+    rd_keys_free(r);
+    rd_station_keys_free(r);
     slp_buf_free(&r->b);
     slp_buf_free(&r->b2);
     slp_buf_free(&r->scratch[0]);
@@ -188,6 +190,12 @@ bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run)
     run->dead = rdr_u64(&rd);
     rdr_bytes(&rd, 4 * 8); /* quota, virtual time, two stamps */
     run->last_event = rdr_u64(&rd);
+    bool since_0_2 = rd.p < rd.end;
+    run->hour = since_0_2 ? rdr_i64(&rd) : 0;
+    run->hour_units = since_0_2 ? rdr_u64(&rd) : 0;
+    run->keys_from = since_0_2 ? rdr_u64(&rd) : run->units + 1;
+    run->producers = since_0_2 ? rdr_u32(&rd) : PRODUCERS_UNKNOWN;
+    run->numbered = since_0_2 ? rdr_u64(&rd) : 0;
     if (rd.bad) {
         r->rc = STORE_CORRUPT;
         return false;

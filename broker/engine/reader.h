@@ -16,6 +16,9 @@ struct reader_line { uint32_t line, version; struct ld_line *def; };
 struct reader_near { uint32_t run; struct blob b; };
 struct reader_name { uint8_t kind; uint8_t n; uint32_t id; char s[SL_NAME_BYTES_MAX]; };
 
+#define RD_MEASURED 512
+struct rd_measured_at { uint64_t request; uint32_t worker, key; };
+
 struct reader {
     struct store *store;
     struct store_txn *t; /* of the request under way */
@@ -27,6 +30,9 @@ struct reader {
     struct reader_near unit, result[SL_LINE_STATIONS_MAX]; /* the last one of a run's units; of each station's results */
     struct { uint32_t run; uint64_t no; struct store_val val; } group; /* the last one of units' states; val.p NULL: none */
     struct rd_queues *queues; /* reader_queues.c: kept from one portion of a check to the next */
+    struct rd_keys *keys;     /* reader_runs.c: the same */
+    uint32_t *station_key, station_keys; /* reader_figures.c: by id - 1; the same */
+    struct rd_measured_at measured[RD_MEASURED]; /* reader_figures.c: found there */
     uint64_t requests;        /* answered so far: each in a transaction of its own */
     struct rd_walk { uint8_t tb, at[STORE_KEY_BYTES_MAX + 1]; size_t at_n; uint64_t commit, records; } walk; /* reader_check.c: where it came to */
     struct stream *stream; /* reader_events.c: kept from one publication to the next */
@@ -39,7 +45,9 @@ struct rd_run { /* a run as the store has it */
     uint32_t id, line, version;
     uint8_t state, paused, priority;
     char name[SL_NAME_BYTES_MAX + 1];
-    uint64_t units, done, dropped, cancelled, dead, last_event;
+    uint64_t units, done, dropped, cancelled, dead, last_event, hour_units, keys_from, numbered;
+    int64_t hour;
+    uint32_t producers;
     const struct ld_line *lv;
     unsigned shift;
 };
@@ -94,4 +102,18 @@ uint32_t rd_refs(struct reader *r, enum store_table tb, struct store_val key, st
 /* reader_queues.c: is this task, whose state is READY, WAITING or DEAD, in the table that its state says? *looked grows by the records that were read for it. */
 bool rd_queued(struct reader *r, uint32_t run, uint32_t station, uint64_t unit, enum task_state state, uint32_t *looked);
 void rd_queues_free(struct reader *r);
+/* reader_runs.c: does a record of DEDUP lead to this unit, which is one of the run's? */
+bool rd_keyed(struct reader *r, const struct rd_run *run, uint64_t unit, uint32_t *looked);
+void rd_keys_free(struct reader *r);
+/* How many producers number the run's rows, and how many rows; false: it cannot be told. */
+bool rd_producers(struct reader *r, uint32_t run, uint32_t *n, uint64_t *rows, uint32_t *looked);
+/* Is a mass operation of this kind, of this run, under way? */
+bool rd_sweeping(struct reader *r, uint32_t run, enum sweep_what what, uint32_t *looked);
+/* reader_figures.c: the station that what is measured at this one is under; 0: it cannot be told. */
+uint32_t rd_station_key(struct reader *r, uint32_t station, uint32_t *looked);
+void rd_station_keys_free(struct reader *r);
+/* Is there anything measured of the worker at this key (0: over all), as of each one whose result counted? */
+bool rd_measured(struct reader *r, uint32_t worker, uint32_t key, uint32_t *looked);
+/* What is wrong with a record of REPUTE beside what others tell; NULL: nothing. */
+const char *rd_figures(struct reader *r, uint32_t worker, uint32_t key, struct store_val v, uint32_t *looked);
 #endif

@@ -125,6 +125,14 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     return !full;
 }
 
+/* What was kept from one portion to the next. */
+static void check_ends(struct reader *r)
+{
+    rd_queues_free(r);
+    rd_keys_free(r);
+    rd_station_keys_free(r);
+}
+
 static int check_records(struct reader *r, const struct slp_msg *m, struct slp_buf *out, uint8_t *next, size_t at_n,
                          struct slp_check *a)
 {
@@ -141,7 +149,7 @@ static int check_records(struct reader *r, const struct slp_msg *m, struct slp_b
     if (r->rc)
         return -1;
     if (tb == STORE_TABLE_COUNT)
-        rd_queues_free(r);
+        check_ends(r);
     if (tb < STORE_TABLE_COUNT) {
         next[0] = (uint8_t)tb;
         a->next = (struct slp_bytes){ (const char *)next, (uint32_t)at_n + 1 };
@@ -303,6 +311,8 @@ int rd_check(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     struct slp_check a = { .seq = 0 };
     if (q->after.n > NEXT_BYTES_MAX - 1 || (q->after.n && q->recount && q->after.n != 13))
         return rd_refuse(out, m->id, SLP_E_BAD_VALUE, "after", "that is no `next` of a check");
+    if (!q->after.n && !q->recount) /* another one may have been broken off */
+        check_ends(r);
     if (q->after.n)
         memcpy(next, q->after.p, q->after.n);
     rd_oldest_event(r, &a.seq);

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "broker/engine/arrivals.h"
+#include "broker/engine/counted.h"
 #include "broker/engine/gold.h"
 #include "broker/engine/reader.h"
 
@@ -323,19 +325,56 @@ static void of_worker(struct refs *f, const uint8_t *k, struct rdr rd)
         record_there(f, TABLE_SHIFT, shift, "shift");
 }
 
+/* The producers that number a run's rows, and how many rows these are. */
+static void producers_there(struct refs *f)
+{
+    uint64_t rows;
+    uint32_t n;
+    if (f->run.producers == PRODUCERS_UNKNOWN || !rd_producers(f->r, f->run.id, &n, &rows, &f->looked))
+        return;
+    if (n != f->run.producers)
+        wrong(f, "%" PRIu32 " producers that number their rows, of which PRODUCER has %" PRIu32, f->run.producers, n);
+    else if (rows != f->run.numbered)
+        wrong(f, "%" PRIu64 " numbered rows, of which its producers have %" PRIu64, f->run.numbered, rows);
+}
+
+/* A run in which units came says in which hour: its line's figures go on from there. */
+static void arrivals_there(struct refs *f)
+{
+    uint8_t k[5] = { 0 };
+    struct store_val v;
+    if (!f->run.hour_units)
+        return;
+    key_u32(k, f->run.line);
+    f->looked++;
+    enum store_rc rc = look_for(f, TABLE_ARRIVAL, k, sizeof k, &v);
+    if (rc == STORE_NOT_FOUND)
+        wrong(f, "what usually arrives for line %" PRIu32 ", which is not there", f->run.line);
+    if (rc != STORE_OK || v.n < 8 || (int64_t)get_u64(v.p) <= f->run.hour || f->run.hour < 0)
+        return;
+    k[4] = (uint8_t)(1 + week_hour(f->run.hour) / 24);
+    if (!has(f, TABLE_ARRIVAL, k, sizeof k))
+        wrong(f, "what usually arrives for line %" PRIu32 " on day %u of the week, which is not there", f->run.line,
+              k[4]);
+}
+
 static void of_run(struct refs *f, const uint8_t *k, struct rdr rd)
 {
+    unsigned queue = (unsigned)k[4] << 8 | k[5];
     if (!run_there(f, key_get_u32(k))) {
         if (!f->run.id)
             wrong(f, "a line's version or a head that cannot be read");
+        else if (!queue && !rd_sweeping(f->r, f->run.id, SWEEP_DELETE, &f->looked))
+            wrong(f, "its deletion, which is not under way in SWEEP");
         return;
     }
-    unsigned queue = (unsigned)k[4] << 8 | k[5];
     if (queue > f->run.lv->station_count)
         wrong(f, "station %u of its line, which has %" PRIu32, queue, f->run.lv->station_count);
     if (queue)
         return;
     named(f, NAME_RUN, f->run.id, &rd);
+    producers_there(f);
+    arrivals_there(f);
     uint8_t other[12] = { 0 };
     memcpy(other, k, 4);
     for (unsigned i = 1; i <= f->run.lv->station_count; i++) {
@@ -407,8 +446,27 @@ static void event_there(struct refs *f, uint64_t seq)
         wrong(f, "event %" PRIu64 ", which is not there", seq);
 }
 
-static void of_meta(struct refs *f, const uint8_t *k, size_t n)
+/* How many records there are in tables of which nothing else tells. */
+static void counted_there(struct refs *f, struct store_val v)
 {
+    struct rdr rd = rdr_on(v.p, v.n);
+    for (enum counted i = 0; i < COUNTED_TABLES; i++) {
+        uint64_t should = rdr_u64(&rd), records, commit;
+        enum store_rc rc = store_count(f->r->t, counted_table(i), &records, &commit);
+        if (rc != STORE_OK && rc != STORE_CORRUPT)
+            rd_walked(f->r, rc);
+        else if (rc == STORE_OK && records != should)
+            wrong(f, "%" PRIu64 " records of %s, which has %" PRIu64, should, store_table_name(counted_table(i)),
+                  records);
+    }
+    if (rd.bad)
+        wrong(f, "less than the tables that it counts");
+}
+
+static void of_meta(struct refs *f, const uint8_t *k, size_t n, struct store_val v)
+{
+    if (n == sizeof COUNTED_KEY - 1 && memcmp(k, COUNTED_KEY, n) == 0)
+        counted_there(f, v);
     if (n != sizeof META_KEY - 1 || memcmp(k, META_KEY, n) != 0)
         return;
     next_station(f, 0);
@@ -456,6 +514,8 @@ static void of_unit(struct refs *f, uint64_t unit, const uint8_t *h)
         f->r->rc = rc;
     if (h[0] == UNIT_DROPPED && !told(f, unit, WHY_DROPPED, UINT16_MAX, 0))
         wrong(f, "why unit %" PRIu64 " was dropped, which is not in HISTORY", unit);
+    if (h[STATE_UNIT_FLAGS] & UNIT_FLAG_KEY && !rd_keyed(f->r, &f->run, unit, &f->looked))
+        wrong(f, "the idempotency key of unit %" PRIu64 ", which is not in DEDUP", unit);
     for (uint32_t i = 0; i < f->run.lv->station_count; i++) {
         const uint8_t *s = h + STATE_UNIT_BYTES + STATE_STATION_BYTES * (size_t)i;
         if (h[0] == UNIT_OPEN && f->run.state <= RUN_CLOSED) /* else it has ended, whatever its stations were at */
@@ -515,6 +575,37 @@ static void gold_there(struct refs *f, uint32_t station, int idx, uint64_t row)
               f->run.lv->stations[idx].gold.row_count);
 }
 
+static void gold_told(struct refs *f, uint32_t station, int idx, uint32_t worker, uint64_t row)
+{
+    uint8_t k[17];
+    const struct ld_gold *g = &f->run.lv->stations[idx].gold;
+    uint32_t key = rd_station_key(f->r, station, &f->looked);
+    lost(f);
+    if (!key || row >= g->row_count)
+        return;
+    key_u64(key_u32(key_u32(key_u8(k, 0), worker), key), g->digest[row]);
+    if (!has(f, TABLE_GOLD, k, sizeof k))
+        wrong(f,
+              "that worker %" PRIu32 " was handed control task %" PRIu64 " of station %" PRIu32
+              ", which is not in GOLD",
+              worker, row + 1, station);
+}
+
+/* A result that counted was measured: of its worker, there and over all, and of its station. */
+static void measured_there(struct refs *f, const struct rd_assignment *a)
+{
+    uint32_t key = rd_station_key(f->r, a->station, &f->looked);
+    int64_t us = a->started_wall_us ? a->ended_wall_us - a->started_wall_us : (int64_t)a->active_us;
+    lost(f);
+    if (!rd_measured(f->r, a->worker, 0, &f->looked))
+        wrong(f, "what is measured of worker %" PRIu32 ", which is not in REPUTE", a->worker);
+    else if (key && !rd_measured(f->r, a->worker, key, &f->looked))
+        wrong(f, "what is measured of worker %" PRIu32 " at station %" PRIu32 ", which is not in REPUTE", a->worker,
+              key);
+    if (us > 0 && us <= SL_LEASE_US_MAX)
+        record_there(f, TABLE_PACE, a->station, "the usual time of station");
+}
+
 static void of_gold(struct refs *f, const uint8_t *k, size_t n)
 {
     struct store_val v;
@@ -523,6 +614,9 @@ static void of_gold(struct refs *f, const uint8_t *k, size_t n)
     } else if (k[0] == 0) {
         record_there(f, TABLE_WORKER, key_get_u32(k + 1), "worker");
         station_there(f, key_get_u32(k + 5), false);
+        if (!has(f, TABLE_REPUTE, k + 1, 8))
+            wrong(f, "what is measured of worker %" PRIu32 " at station %" PRIu32 ", which is not in REPUTE",
+                  key_get_u32(k + 1), key_get_u32(k + 5));
     } else if (run_there(f, key_get_u32(k + 1)) && look_for(f, TABLE_ASSIGN, k + 5, 8, &v) == STORE_NOT_FOUND) {
         wrong(f, "assignments that are not there");
     }
@@ -532,7 +626,8 @@ static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
 {
     uint32_t run = rdr_u32(&rd), station = rdr_u32(&rd), hub = rdr_u32(&rd), n = rdr_u32(&rd);
     bool live = false, gold = false;
-    rdr_bytes(&rd, ASSIGN_HEAD_BYTES - 16);
+    rdr_bytes(&rd, 8);
+    bool measured = rdr_i64(&rd) != 0; /* 0.1.0 did not tell when, and measured nobody */
     if (!run_there(f, run))
         return;
     int idx = station_there(f, station, true);
@@ -545,11 +640,15 @@ static void of_assignments(struct refs *f, const uint8_t *k, struct rdr rd)
                 wrong(f, "%" PRIu32 " assignments, but holds less", n);
             return;
         }
-        if (is_gold(a.unit) && idx >= 0)
+        if (is_gold(a.unit) && idx >= 0) {
             gold_there(f, station, idx, a.unit - GOLD_UNIT);
-        else if (!is_gold(a.unit))
+            gold_told(f, station, idx, a.worker, a.unit - GOLD_UNIT);
+        }
+        if (!is_gold(a.unit))
             unit_there(f, a.unit, 1);
         record_there(f, TABLE_WORKER, a.worker, "worker");
+        if (measured && a.state == ASSIGN_COUNTED)
+            measured_there(f, &a);
         if (a.prev >= no)
             wrong(f, "assignment %" PRIu64 " as an earlier one than %" PRIu64, a.prev, no);
         else if (a.prev)
@@ -645,6 +744,14 @@ static void of_delay(struct refs *f, struct rdr rd)
         ranges_there(f, &rd);
 }
 
+/* What a run that was cancelled has in queues, its mass operation takes out. */
+static void swept_there(struct refs *f)
+{
+    if (f->run.state == RUN_CANCELLED && !rd_sweeping(f->r, f->run.id, SWEEP_CANCEL, &f->looked))
+        wrong(f, "run %" PRIu32 ", which was cancelled, and whose queues no mass operation in SWEEP empties",
+              f->run.id);
+}
+
 /* Why a task is dead stands in its unit's history, too. */
 static void of_dead(struct refs *f, const uint8_t *k)
 {
@@ -653,6 +760,7 @@ static void of_dead(struct refs *f, const uint8_t *k)
         return;
     int idx = station_there(f, key_get_u32(k), true);
     unit_there(f, unit, 1);
+    swept_there(f);
     if (!f->text[0] && idx >= 0 && !told(f, unit, WHY_BURIED, (unsigned)idx, 0))
         wrong(f, "why unit %" PRIu64 " is dead at station %d, which is not in HISTORY", unit, idx + 1);
 }
@@ -685,11 +793,55 @@ static void of_day(struct refs *f, const uint8_t *k, size_t key_n)
     }
 }
 
+/* A key leads to the unit that came with it, and with no other. */
+static void of_key(struct refs *f, const uint8_t *k, size_t key_n, struct rdr rd)
+{
+    uint8_t buf[STATE_GROUP_BYTES_MAX];
+    uint64_t unit = rdr_u64(&rd);
+    if (key_n <= 4 || !run_there(f, key_get_u32(k)))
+        return;
+    unit_there(f, unit, 1);
+    if (f->text[0] || unit < f->run.keys_from)
+        return;
+    const uint8_t *h = rd_unit(f->r, &f->run, unit, buf);
+    f->looked++;
+    if (lost(f) || !h) /* told by the states before it */
+        return;
+    if (!(h[STATE_UNIT_FLAGS] & UNIT_FLAG_KEY) ||
+        get_u16(h + STATE_UNIT_KEY) != (uint16_t)store_crc32c(0, k + 4, key_n - 4))
+        wrong(f, "unit %" PRIu64 ", which came with another key or none", unit);
+}
+
+/* The last frame ends with the last row, and no epoch has more rows than all. */
+static void of_producer(struct refs *f, const uint8_t *k, struct rdr rd)
+{
+    if (!run_there(f, key_get_u32(k)))
+        return;
+    rdr_u64(&rd);
+    uint64_t last = rdr_u64(&rd), first = rdr_u64(&rd), n = rdr_u32(&rd);
+    rdr_u32(&rd);
+    uint64_t rows = rd.p < rd.end ? rdr_u64(&rd) : last;
+    if (rd.bad || last + 1 != first + n || last > rows)
+        wrong(f, "rows up to %" PRIu64 " of %" PRIu64 ", the last frame %" PRIu64 " from %" PRIu64, last, rows, n,
+              first);
+}
+
+static void of_repute(struct refs *f, const uint8_t *k, struct store_val v)
+{
+    uint32_t worker = key_get_u32(k), key = key_get_u32(k + 4);
+    record_there(f, TABLE_WORKER, worker, "worker");
+    if (key)
+        station_there(f, key, false);
+    const char *what = rd_figures(f->r, worker, key, v, &f->looked);
+    if (what)
+        wrong(f, "%s", what);
+}
+
 static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t key_n, struct store_val v)
 {
     struct rdr rd = rdr_on(v.p, v.n);
     switch (tb) {
-    case TABLE_META: of_meta(f, k, key_n); break;
+    case TABLE_META: of_meta(f, k, key_n, v); break;
     case TABLE_LINE: of_line(f, k, rd); break;
     case TABLE_EVENT: event_there(f, key_get_u64(k) + rdr_u16(&rd)); break;
     case TABLE_NAME: of_name(f, k, key_n, rd); break;
@@ -699,11 +851,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_WORKER: of_worker(f, k, rd); break;
     case TABLE_SHIFT: of_shift(f, k, rd); break;
     case TABLE_PACE: station_there(f, key_get_u32(k), false); break;
-    case TABLE_REPUTE:
-        record_there(f, TABLE_WORKER, key_get_u32(k), "worker");
-        if (key_get_u32(k + 4))
-            station_there(f, key_get_u32(k + 4), false);
-        break;
+    case TABLE_REPUTE: of_repute(f, k, v); break;
     case TABLE_DAY: of_day(f, k, key_n); break;
     case TABLE_ARRIVAL: record_there(f, TABLE_LINE, key_get_u32(k), "line"); break;
     case TABLE_PRESENCE: record_there(f, TABLE_HUB, key_get_u32(k), "hub"); break;
@@ -714,6 +862,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_READY:
         if (run_there(f, key_get_u32(k + 4))) {
             station_there(f, key_get_u32(k), true);
+            swept_there(f);
             if (k[8] & READY_SKIPS)
                 record_there(f, TABLE_WORKER, (uint32_t)key_get_u64(k + 9), "worker");
             else
@@ -728,11 +877,8 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
             wrong(f, "assignments that are not there");
         break;
     case TABLE_RESULT: of_results(f, k, key_n, v); break;
-    case TABLE_DEDUP:
-        if (key_n > 4 && run_there(f, key_get_u32(k)))
-            unit_there(f, rdr_u64(&rd), 1);
-        break;
-    case TABLE_PRODUCER: run_there(f, key_get_u32(k)); break;
+    case TABLE_DEDUP: of_key(f, k, key_n, rd); break;
+    case TABLE_PRODUCER: of_producer(f, k, rd); break;
     case TABLE_HISTORY: of_history(f, k, rd); break;
     case TABLE_DEAD: of_dead(f, k); break;
     case TABLE_SWEEP: of_sweep(f, rd); break;

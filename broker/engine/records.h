@@ -6,6 +6,7 @@
  *
  * table     key                                   value                                                       written by
  * META      "engine"                              counters: next numbers, elapsed, virtual clocks             engine.c
+ * META      "records"                             how many records some tables hold                           counted.c
  * META      "copy"                                a backup that is no store of its own yet (restore.c)         store/backup.c
  * NAME      kind u8, name                         id u32                                                      names.c
  * LINE      line u32, 0 u32, 0 u16                head: state, newest version, name                           lines.c
@@ -25,7 +26,7 @@
  * RESULT    first result u64, piece u16           segment: results of one run that came in one frame          payload.c
  * EVENT     first sequence u64                    segment: events of one step                                 events.c
  * DEDUP     run u32, idempotency key              unit u64                                                    intake.c
- * PRODUCER  run u32, producer 16 bytes            epoch, last sequence, last frame's digest                   intake.c
+ * PRODUCER  run u32, producer 16 bytes            epoch, last sequence, last frame, all rows numbered         intake.c
  * HISTORY   run u32, unit u64, sequence u64       what happened besides results, with the reason              history.c
  * DEAD      station u32, run u32, unit u64        why                                                         task.c
  * SWEEP     job u64                               a mass operation under way: what, where it is               sweep.c
@@ -45,7 +46,7 @@
  * group = (unit - 1) >> shift, where shift is the largest with (8 + 16 * stations) << shift <= 2000 (at most 4): a pure function
  * of the line version, so that groups do not depend on how the units came in.
  *
- *   unit head, 8 bytes:  state u8, flags u8, unfinished stations u16, dead stations u16, spare u16
+ *   unit head, 8 bytes:  state u8, flags u8, unfinished stations u16, dead stations u16, digest of the key that it came with u16
  *   per station, 16:     state u8, attempts u8, flags u8, round u8 (how often a review sent it back), newest assignment u48, result u48 (where it is not
  *     done: of the round before, or a review's last verdict)
  *     with copies, until it is done, in place of the result: wanted u8 (0: the station's least), counted u8, held u8, begun u8 (of those held),
@@ -80,6 +81,8 @@ enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 
 #define STATE_UNIT_BYTES 8
 #define STATE_STATION_BYTES 16
+#define STATE_UNIT_FLAGS 1 /* where they lie within the 8 bytes of a unit's head */
+#define STATE_UNIT_KEY 6
 #define STATE_GROUP_BYTES_MAX 2056 /* one unit of a line with the most stations */
 #define ST_STATE 0 /* where they lie within a station's 16 bytes */
 #define ST_ATTEMPTS 1
@@ -91,6 +94,9 @@ enum lane { LANE_RETURNED, LANE_FRESH, LANES };
 #define ST_COUNTED 11
 #define ST_HELD 12
 #define ST_BEGUN 13
+#define UNIT_FLAG_KEY 1            /* of a unit: it came with an idempotency key */
+#define PRODUCERS_UNKNOWN UINT32_MAX
+#define PRODUCER_ROWS_AT 32 /* within its record */
 #define STATE_FLAG_DECLINED 1      /* somebody declined this task, or with copies answered it too late: look before offering it */
 #define STATE_FLAG_AUTHORS 2       /* sent back, and for a while its author's alone */
 #define STATE_FLAG_EXHAUSTED 4     /* of a review: it rejected, and there is no round left (review.c) */

@@ -66,6 +66,9 @@ static void run_write(struct engine *e, struct run *r)
     rec_u64(&rc, r->last_event);
     rec_i64(&rc, r->hour);
     rec_u64(&rc, r->hour_units);
+    rec_u64(&rc, r->keys_from);
+    rec_u32(&rc, r->producers);
+    rec_u64(&rc, r->numbered);
     assert(!rc.bad);
     run_key(k, r, 0);
     e_put(e, TABLE_RUN, k, sizeof k, b, rc.n);
@@ -178,6 +181,12 @@ static void head_load(struct engine *e, uint32_t id, struct rdr *rd)
     if (rd->p < rd->end) { /* since 0.2 */
         r->hour = rdr_i64(rd);
         r->hour_units = rdr_u64(rd);
+        r->keys_from = rdr_u64(rd);
+        r->producers = rdr_u32(rd);
+        r->numbered = rdr_u64(rd);
+    } else {
+        r->keys_from = r->units + 1;
+        r->producers = PRODUCERS_UNKNOWN;
     }
     e->run[id - 1] = r;
     r->line->runs_open += r->state <= RUN_CLOSED;
@@ -421,6 +430,7 @@ void on_run_start(struct engine *e, const struct slp_msg *m)
         memcpy(r->fingerprint, q->fingerprint.p, q->fingerprint.n);
     r->quota = SLP_IS(q, run_start, quota_units) && q->quota_units ? q->quota_units : e->cfg.queue_tasks_max;
     r->created_wall_us = r->changed_wall_us = e->wall_us;
+    r->keys_from = 1;
     l->runs_open++;
     for (uint32_t i = 0; i < r->lv->station_count; i++)
         rq_dirty(e, &r->rq[i]);

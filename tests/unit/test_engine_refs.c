@@ -65,6 +65,8 @@ static void settle(struct world *w)
     world_clear(w);
     world_credit(w, &h, 0, 3);
     assert_int_equal(world_tasks(w, &h, t, 8), 3);
+    assert_int_equal(world_act(w, &h, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    w->wall_us += 1000000; /* what took time is measured */
     assert_int_equal(world_submit(w, &h, &t[0], "yes"), SLP_E_OK);
     assert_int_equal(world_act(w, &h, &t[1], ACT_BURY, "torn", NULL), SLP_E_OK); /* dead, with its history */
     assert_int_equal(world_act(w, &h, &t[2], ACT_START, NULL, NULL), SLP_E_OK);
@@ -149,6 +151,17 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
         { TABLE_RESULT, IN_VALUE, 0, 4, 55, true, "refers to result" }, /* by the state that has it */
         { TABLE_DEDUP, IN_VALUE, 0, 8, 5000, true, "refers to units 5000 to 5000 of run 1, which has 12" },
         { TABLE_DEDUP, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
+        { TABLE_DEDUP, IN_VALUE, 0, 8, 4, true, "refers to unit 4, which came with another key or none" },
+        { TABLE_DEDUP, IN_KEY, 4, 1, 'q', false, "refers to unit 3, which came with another key or none" },
+        { TABLE_STATE, IN_VALUE, 1, 1, 1, true, "refers to the idempotency key of unit 1, which is not in DEDUP" },
+        { TABLE_PRODUCER, IN_KEY, 4, 1, 'q', false,
+          "refers to 1 producers that number their rows, of which PRODUCER has 2" },
+        { TABLE_PRODUCER, IN_VALUE, 8, 8, 5, true, "refers to rows up to 5 of 6, the last frame 6 from 1" },
+        { TABLE_PRODUCER, IN_VALUE, 32, 8, 7, true, "refers to 6 numbered rows, of which its producers have 7" },
+        { TABLE_REPUTE, IN_VALUE, 1, 1, 1, true, "refers to more control tasks than assignments" },
+        { TABLE_REPUTE, IN_VALUE, 7, 1, 3, true, "refers to what is measured at his stations, where it is not" },
+        { TABLE_REPUTE, IN_KEY, 4, 4, 44, false, "refers to station 44, which is not there" },
+        { TABLE_PACE, IN_KEY, 0, 4, 44, false, "refers to station 44, which is not there" },
         { TABLE_PRODUCER, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
         { TABLE_HISTORY, IN_KEY, 4, 8, 5000, false, "refers to units 5000 to 5000 of run 1, which has 12" },
         { TABLE_HISTORY, IN_VALUE, 9, 2, 9, true, "refers to station 10 of its line, which has 2" },
@@ -159,6 +172,7 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
         { TABLE_DAY, IN_KEY, 4, 4, 44, false, "refers to station 44, which is not there" },
         { TABLE_DAY, IN_KEY, 0, 4, 0, false, "refers to nothing: its key has 8 bytes" },
         { TABLE_ARRIVAL, IN_KEY, 0, 4, 44, false, "refers to line 44, which is not there" },
+        { TABLE_ARRIVAL, IN_VALUE, 0, 8, 1u << 30, true, "refers to what usually arrives for line 1 on day" },
         { TABLE_PRESENCE, IN_KEY, 0, 4, 66, false, "refers to hub 66, which is not there" },
         { TABLE_DEAD, IN_KEY, 8, 8, 5000, false, "refers to units 5000 to 5000 of run 1, which has 12" },
     };
@@ -189,7 +203,6 @@ static bool implied(enum store_table tb, const struct store_cursor *c)
     const uint8_t *k = c->key.p, *v = c->val.p;
     switch (tb) {
     case TABLE_READY: return k[8] == LANE_FRESH; /* what came back may be parked since, and its entry be passed by */
-    case TABLE_GOLD: return k[0] == 1;
     case TABLE_HISTORY: /* nothing tells that a task was requeued, but that it was dead before */
         return v[8] != WHY_REQUEUED && v[8] != WHY_STAFFED && v[8] != WHY_RELEASED && v[8] != WHY_RECALLED &&
                (v[8] != WHY_BURIED || get_u64(v + 11));
@@ -256,7 +269,19 @@ static const struct gone {
     { TABLE_EVENT, "refers to event ", NULL },
     { TABLE_HISTORY, "which is not in HISTORY", NULL },
     { TABLE_SHIFT, "refers to shift ", "which has another name or none" },
-    { TABLE_GOLD, "refers to its entry in GOLD", NULL },
+    { TABLE_GOLD, "refers to its entry in GOLD", "which is not in GOLD" },
+    { TABLE_GOLD, "records of GOLD, which has ", NULL },
+    { TABLE_DEDUP, "refers to the idempotency key of unit ", NULL },
+    { TABLE_PRODUCER, "producers that number their rows, of which PRODUCER has ", NULL },
+    { TABLE_REPUTE, "refers to what is measured of worker ", NULL },
+    { TABLE_REPUTE, "records of REPUTE, which has ", NULL },
+    { TABLE_PACE, "refers to the usual time of station ", NULL },
+    { TABLE_PACE, "records of PACE, which has ", NULL },
+    { TABLE_ARRIVAL, "refers to what usually arrives for line ", "records of ARRIVAL, which has " },
+    { TABLE_SWEEP, "records of SWEEP, which has ", NULL },
+    { TABLE_SKILL, "records of SKILL, which has ", NULL },
+    { TABLE_DAY, "records of DAY, which has ", NULL },
+    { TABLE_PRESENCE, "records of PRESENCE, which has ", NULL },
 };
 
 /* Each record of the table that must be there is taken away, for once; those between the first, the middle and the last only where there are few. Returns how many. */
@@ -282,12 +307,59 @@ static unsigned each_is_missed(struct world *w, const struct gone *g)
     return n;
 }
 
+/* A frame of six units: under keys, or of a producer that numbers them. */
+static void put_known(struct world *w, uint64_t run, const char *key, const char *producer, uint64_t first)
+{
+    struct slp_buf rows = { 0 }, keys = { 0 };
+    for (unsigned i = 0; i < 6; i++) {
+        char text[40];
+        snprintf(text, sizeof text, i % 3 ? "%s-%u" : "", key, i); /* some of them have none */
+        slp_pack_array(&rows, 1);
+        slp_pack_cstr(&rows, "text");
+        slp_pack_cstr(&keys, text);
+    }
+    struct slp_put q = { .run_id = run,
+                         .rows = { rows.p, (uint32_t)rows.n, 6 },
+                         .keys = { keys.p, (uint32_t)keys.n, 6 },
+                         .producer = { producer, 16 },
+                         .epoch = 1,
+                         .first_seq = first };
+    if (producer) {
+        SLP_SET(&q, put, producer);
+        SLP_SET(&q, put, epoch);
+        SLP_SET(&q, put, first_seq);
+    } else {
+        SLP_SET(&q, put, keys);
+    }
+    assert_int_equal(world_send(w, WORLD_CLIENT, SLP_PUT, &q)->type, SLP_PUT_DONE);
+    slp_buf_free(&rows);
+    slp_buf_free(&keys);
+}
+
+/* What comes with keys and numbers, a skill that was granted, and figures of who is there and of what arrives. */
+static void more_of_all(struct world_scene *s)
+{
+    struct slp_worker_set q = { .name = world_str("hub-0"), .action = 2, .skill = world_str("ga"), .level = 3 };
+    SLP_SET(&q, worker_set, skill);
+    SLP_SET(&q, worker_set, level);
+    assert_int_equal(world_code(world_send(&s->w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    put_known(&s->w, s->run, "k", NULL, 0);
+    put_known(&s->w, 2, "k", NULL, 0);
+    put_known(&s->w, s->run, "", "0123456789abcdef", 1);
+    put_known(&s->w, s->run, "", "0123456789abcdef", 4); /* three of them again */
+    put_known(&s->w, s->run, "", "fedcba9876543210", 1);
+    put_known(&s->w, 2, "", "fedcba9876543210", 1);
+    s->w.wall_us += PRESENCE_EVERY_US;
+    world_tick(&s->w);
+    world_tasks_set(&s->w, s->station, 0, "r", NULL, 0); /* under way until the next tick */
+}
+
 /* Two runs with rows of all lengths, a shift, control tasks, and tasks in every state. */
 static void crowd(struct world_scene *s)
 {
     static const char *const yaml =
         "line: pair\ninput:\n  - {name: text, type: text}\nstations:\n"
-        "  - {name: a, worker: {kind: any}, attempts: 2, backoff: 1h, form: {fields: [{name: x, type: "
+        "  - {name: a, worker: {kind: any, per_day: 500}, attempts: 2, backoff: 1h, form: {fields: [{name: x, type: "
         "short_answer}]},\n"
         "     gold: {every: 3, columns: [text, x], cells: [one, yes, two, yes, three, yes, four, yes]}}\n"
         "  - {name: b, worker: {kind: any}, form: {fields: [{name: y, type: short_answer}]}}\n";
@@ -315,7 +387,11 @@ static void crowd(struct world_scene *s)
         size_t n = world_take(s, round % 3, 6);
         for (size_t i = 0; i < n; i++) {
             switch ((i + round) % 6) {
-            case 0: assert_int_equal(world_submit(&s->w, &s->h, &s->t[i], "yes"), SLP_E_OK); break;
+            case 0:
+                assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_START, NULL, NULL), SLP_E_OK);
+                s->w.wall_us += 1000000;
+                assert_int_equal(world_submit(&s->w, &s->h, &s->t[i], "yes"), SLP_E_OK);
+                break;
             case 1: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_BURY, "torn", NULL), SLP_E_OK); break;
             case 2: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_FAIL, "dark", NULL), SLP_E_OK); break;
             case 3: assert_int_equal(world_act(&s->w, &s->h, &s->t[i], ACT_DECLINE, "mine", NULL), SLP_E_OK); break;
@@ -325,6 +401,7 @@ static void crowd(struct world_scene *s)
         }
     }
     world_tasks_set(&s->w, s->station, 1, "r", (const uint64_t[]){ 70 }, 1);
+    more_of_all(s);
     world_clear(&s->w);
 }
 
@@ -348,6 +425,75 @@ static void what_is_gone_is_named_in_random_lives_too(void **state)
         for (size_t i = 0; i < sizeof gones / sizeof *gones; i++)
             if (gones[i].tb != TABLE_READY && gones[i].tb != TABLE_DELAY && gones[i].tb != TABLE_HISTORY)
                 each_is_missed(&w, &gones[i]); /* else it may be of what has gone on since */
+        world_close(&w);
+    }
+}
+
+/* What only one record implies is named once, and nothing else with it. */
+static void nothing_else_is_named_where_one_record_is_gone(void **state)
+{
+    static const enum store_table tables[] = { TABLE_DEDUP, TABLE_PRODUCER, TABLE_SKILL,
+                                               TABLE_DAY,   TABLE_PRESENCE, TABLE_SWEEP };
+    static struct world_scene s;
+    static char text[TEXT_BYTES];
+    (void)state;
+    crowd(&s);
+    world_flush(&s.w);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        struct record r;
+        assert_true(record_at(&s.w, tables[i], 0, &r));
+        take_away(&s.w, tables[i], &r);
+        if (world_named(&s.w, text, sizeof text) != 1)
+            fail_msg("of %s: %s", store_table_name(tables[i]), text);
+        put_back(&s.w, tables[i], &r);
+    }
+    world_end(&s.w);
+}
+
+/* The engine that goes on over it must not count what is there. */
+static void a_record_that_was_lost_stays_missed_whatever_comes_after(void **state)
+{
+    static struct world_scene s;
+    static char text[TEXT_BYTES];
+    struct record r;
+    (void)state;
+    crowd(&s);
+    world_flush(&s.w);
+    assert_true(record_at(&s.w, TABLE_SKILL, 0, &r));
+    take_away(&s.w, TABLE_SKILL, &r);
+    world_restart(&s.w);
+    struct slp_worker_set q = { .name = world_str("hub-1"), .action = 2, .skill = world_str("ga") };
+    SLP_SET(&q, worker_set, skill);
+    assert_int_equal(world_code(world_send(&s.w, WORLD_CLIENT, SLP_WORKER_SET, &q)), SLP_E_OK);
+    world_flush(&s.w);
+    assert_int_equal(world_named(&s.w, text, sizeof text), 1);
+    assert_non_null(strstr(text, "refers to 2 records of SKILL, which has 1"));
+    world_close(&s.w);
+}
+
+static void a_run_whose_end_nothing_goes_on_with_is_named(void **state)
+{
+    static const struct {
+        unsigned what, named;
+        const char *says;
+    } ends[] = {
+        { RUN_SET_CANCEL, 2, "which was cancelled, and whose queues no mass operation in SWEEP empties" },
+        { RUN_SET_DELETE, 2, "refers to its deletion, which is not under way in SWEEP" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct world w = { 0 };
+        static char text[TEXT_BYTES];
+        struct record r;
+        settle(&w);
+        assert_int_equal(world_run_set(&w, "r", ends[i].what, 0), SLP_E_OK);
+        world_flush(&w);
+        assert_int_equal(world_named(&w, text, sizeof text), 0);
+        while (record_at(&w, TABLE_SWEEP, 0, &r))
+            take_away(&w, TABLE_SWEEP, &r);
+        assert_true(world_named(&w, text, sizeof text) >= ends[i].named);
+        if (!strstr(text, ends[i].says))
+            fail_msg("%s", text);
         world_close(&w);
     }
 }
@@ -417,6 +563,9 @@ int main(void)
         cmocka_unit_test(a_reference_that_leads_nowhere_is_named_in_every_table),
         cmocka_unit_test(a_record_that_others_imply_and_that_is_gone_is_named_whichever_it_is),
         cmocka_unit_test(what_is_gone_is_named_in_random_lives_too),
+        cmocka_unit_test(nothing_else_is_named_where_one_record_is_gone),
+        cmocka_unit_test(a_record_that_was_lost_stays_missed_whatever_comes_after),
+        cmocka_unit_test(a_run_whose_end_nothing_goes_on_with_is_named),
         cmocka_unit_test(a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was),
         cmocka_unit_test(what_outlives_its_run_is_no_damage),
     };
