@@ -1,4 +1,4 @@
-"""The broker by function, under the common load at window 256: where its processor time goes (perf record; the processor's own cycles where they may be counted, else its clock).
+"""The broker by function, under the common load at windows 1 and 256, and beanstalkd at window 1: where its processor time goes (perf record; the processor's own cycles where they may be counted, else its clock).
 What the kernel takes is told by what it was asked for, or interrupted by, and once more by its own functions; for that each sample has the kernel's chain of calls."""
 import collections
 import pathlib
@@ -7,18 +7,21 @@ import subprocess
 import tempfile
 
 import servers
-from clients import client, command, say, unless_missing
+from clients import client, command, frame_of, say, unless_missing
 from figures import number, table
 from schedule import figures_of, need_perf, threads_of
 
 EVENTS = ("cycles", "cpu-clock")
-WINDOW, FRAME, HZ = 256, 64, 4999
-SHOWN = 0.006            # of the broker's time: what took less is told together
-FRAME = re.compile(r"^\s+([0-9a-f]+) (.*) \(([^()]*(?:\([^()]*\))?)\)$")   # address, symbol, object
+WINDOWS, HZ = (1, 256), 4999
+SHOWN = 0.01             # of the server's time: what took less is told together
+IN_CHAIN = re.compile(r"^\s+([0-9a-f]+) (.*) \(([^()]*(?:\([^()]*\))?)\)$")   # address, symbol, object
 CALL = re.compile(r"^(?:__(?:x64|ia32|arm64|se|riscv)_(?:compat_)?sys_|__do_sys_|ksys_)(\w+)$")
 DOOR, BEHIND = ("do_syscall_64", "el0_svc", "invoke_syscall"), re.compile(r"^(?:do|__sys)_(\w+)$")   # where a call's own function is one with what it does: the one behind the door
 ENTRIES = (("syscall", "entering and leaving calls"), ("el0_", "entering and leaving calls"), ("page_fault", "page faults"), ("exc_page", "page faults"), ("sysvec_", "interrupts"), ("common_interrupt", "interrupts"), ("ret_from_fork", "its own threads"))
 UNKNOWN = "[unknown]"
+# Calls that do the same for servers that make different ones of them.
+ALIKE = {call + "()": name for name, calls in (("syncs", "fsync fdatasync"), ("writes and sends", "write writev pwrite64 sendto sendmsg"), ("reads and receives", "read readv pread64 recvfrom recvmsg"),
+                                               ("waits for messages", "poll ppoll epoll_wait epoll_pwait epoll_ctl")) for call in calls.split()}
 KERNEL_FUNCTIONS = 12    # of the kernel's own functions, those that take most
 
 
@@ -59,7 +62,7 @@ def chains(lines):
     """(Thread, [(function, whose)], innermost first) of each sample of perf's."""
     thread, frames = None, []
     for line in [*lines, ""]:
-        m = FRAME.match(line)
+        m = IN_CHAIN.match(line)
         if m:
             frames.append((name(m.group(2)), where(m.group(3))))
         elif line.strip():
@@ -88,14 +91,14 @@ def script(data):
     return subprocess.run(["perf", "script", "-F", "tid,ip,sym,dso", "-i", str(data)], capture_output=True, text=True).stdout.splitlines()
 
 
-def measure(o):
+def measure(o, kind, window):
     need_perf()
     event, known = countable(), {}
-    options = {"seconds": o.seconds, "window": WINDOW, "frame": FRAME}
-    with servers.Sunline(o.build, o.base) as s, tempfile.TemporaryDirectory(prefix="bench-perf-") as d:
+    options = {"seconds": o.seconds, "window": window, "frame": frame_of(kind, window)}
+    with kind(o.build, o.base) as s, tempfile.TemporaryDirectory(prefix="bench-perf-") as d:
         data = pathlib.Path(d) / "perf.data"
         without = client(o, s, "life", **options)
-        threads_of(s.process.pid, "broker", known)
+        threads_of(s.process.pid, "broker" if kind is servers.Sunline else kind.name, known)
         args = ["perf", "record", "-q", "-F", str(HZ), "-e", event, "--call-graph", "fp", "-p", str(s.process.pid), "-o", str(data), "--", *command(o, s, "life", **options)]
         r = subprocess.run(args, capture_output=True, text=True, timeout=600)
         if r.returncode != 0:
@@ -103,17 +106,24 @@ def measure(o):
         row, (found, kernel) = figures_of(r.stdout), samples(script(data), known)
     all_ = sum(found.values())
     if not all_:
-        raise servers.Missing("perf found no sample of the broker's threads")
+        raise servers.Missing("perf found no sample of its threads")
     us, of_kernel = ({k: n / all_ * row["server_cpu_us"] for k, n in x.items()} for x in (found, kernel))
-    say(f"profile: {all_:,} samples by {event}; {row['per_s']:,.0f} lives a second, {without['per_s']:,.0f} without perf")
-    return {"event": event, "samples": all_, "per_s": row["per_s"], "without_perf": without["per_s"], "server_cpu_us": row["server_cpu_us"],
-            "rows": [{"thread": t, "whose": w, "function": f, "us": round(v, 4)} for (t, w, f), v in sorted(us.items(), key=lambda x: -x[1])],
+    say(f"profile: {kind.name}, window {window}: {all_:,} samples by {event}; {row['per_s']:,.0f} lives a second, {without['per_s']:,.0f} without perf")
+    return {"queue": kind.name, "window": window, "event": event, "samples": all_, "per_s": row["per_s"], "without_perf": without["per_s"], "server_cpu_us": row["server_cpu_us"],
+            "functions": [{"thread": t, "whose": w, "function": f, "us": round(v, 4)} for (t, w, f), v in sorted(us.items(), key=lambda x: -x[1])],
             "kernel": [{"function": f, "us": round(v, 4)} for f, v in sorted(of_kernel.items(), key=lambda x: -x[1])]}
 
 
 def profile(o):
-    missing = {}
-    return {**(unless_missing(missing, "the broker by function, window 256", lambda: measure(o)) or {"rows": []}), "missing": missing}
+    rows, missing = [], {}
+    for kind, window in [*((servers.Sunline, w) for w in WINDOWS), *([] if o.alone else [(servers.Beanstalkd, min(WINDOWS))])]:
+        row = unless_missing(missing, f"{kind.name} by function, window {window}", lambda: measure(o, kind, window))
+        rows += [row] if row else []
+    return {"rows": rows, "missing": missing}
+
+
+def of(part, queue, window):
+    return next((r for r in (part or {}).get("rows", []) if (r["queue"], r["window"]) == (queue, window)), None)
 
 
 def told(row):
@@ -122,22 +132,45 @@ def told(row):
     return f"{row['whose']}: {function}".removesuffix(": ") if row["whose"] != "ours" else function
 
 
-def by(part, key):
+def by(row, key):
     """us of a life, by thread, or by whose code it is."""
     found = collections.Counter()
-    for r in part["rows"]:
+    for r in row["functions"]:
         found[r[key]] += r["us"]
     return found.most_common()
 
 
+def by_what(row):
+    """us of a life, by what the kernel was asked for, like calls together, and by whose code the rest is."""
+    found = collections.Counter()
+    for r in row["functions"]:
+        kernel = r["whose"] == "the kernel"
+        found[f"the kernel: {ALIKE.get(r['function'], r['function']) or 'without a name'}" if kernel else "its own code" if r["whose"] in ("ours", row["queue"]) else r["whose"]] += r["us"]
+    return found
+
+
+def of_functions(row):
+    whole = row["server_cpu_us"]
+    rows = [[r["thread"], r["whose"], r["function"].replace(UNKNOWN, "") or "without a name", r["us"], f"{r['us'] / whole:.1%}"] for r in row["functions"] if r["us"] >= SHOWN * whole]
+    rest = whole - sum(r["us"] for r in row["functions"] if r["us"] >= SHOWN * whole)
+    rows += [[f"all that took less than {SHOWN:.0%}", "", "", rest, f"{rest / whole:.1%}"], ["together: its processor time", "", "", whole, "100%"]]
+    sums = "; ".join(f"{name} {number(us)}" for key in ("thread", "whose") for name, us in by(row, key) if us >= SHOWN * whole)
+    return (table([f"{row['queue']} at window {row['window']:,}: thread", "code", "function, itself; of the kernel, what it was asked for", "us of a life", "of its time"], rows)
+            + f"\n\n{row['samples']:,} samples by {row['event']}, {number(row['per_s'])} lives a second, {number(row['without_perf'])} without perf. Together, us of a life: {sums}." + of_the_kernel(row))
+
+
+def beside(ours, theirs):
+    """What the processor time of a life goes to, in both; each column adds up."""
+    found = [by_what(r) for r in (ours, theirs)]
+    shown = [w for w, _ in sorted((found[0] + found[1]).items(), key=lambda x: -x[1]) if any(f[w] >= SHOWN * r["server_cpu_us"] for f, r in zip(found, (ours, theirs)))]
+    rows = [[w, *(f[w] for f in found)] for w in shown]
+    rows.append([f"all that took less than {SHOWN:.0%} in both", *(r["server_cpu_us"] - sum(f[w] for w in shown) for f, r in zip(found, (ours, theirs)))])
+    return table([f"the server's processor time of a life at window {ours['window']:,}, us", ours["queue"], theirs["queue"]], [*rows, ["together", ours["server_cpu_us"], theirs["server_cpu_us"]]])
+
+
 def tables(part):
-    whole = part["server_cpu_us"]
-    rows = [[r["thread"], r["whose"], r["function"].replace(UNKNOWN, "") or "without a name", r["us"], f"{r['us'] / whole:.1%}"] for r in part["rows"] if r["us"] >= SHOWN * whole]
-    rest = whole - sum(r["us"] for r in part["rows"] if r["us"] >= SHOWN * whole)
-    rows += [[f"all that took less than {SHOWN:.1%}", "", "", rest, f"{rest / whole:.1%}"], ["together: the broker's processor time", "", "", whole, "100%"]]
-    sums = "; ".join(f"{name} {number(us)}" for key in ("thread", "whose") for name, us in by(part, key) if us >= SHOWN * whole)
-    return (table(["the broker at window 256: thread", "code", "function, itself; of the kernel, what it was asked for", "us of a life", "of its time"], rows)
-            + f"\n\n{part['samples']:,} samples by {part['event']}, {number(part['per_s'])} lives a second, {number(part['without_perf'])} without perf. Together, us of a life: {sums}." + of_the_kernel(part))
+    both = [of(part, queue, min(WINDOWS)) for queue in ("sunline", "beanstalkd")]
+    return "\n\n".join([*([beside(*both)] if all(both) else []), *map(of_functions, part["rows"])])
 
 
 def of_the_kernel(part):

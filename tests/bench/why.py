@@ -121,7 +121,7 @@ def life(result):
         text = (f"**Window {r['window']:,}: {number(r['ratio'])} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
         if r["window"] == 1:
-            text += of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer) + of_the_committer(result) + of_syncs(result, rows[1]) + sums(result)
+            text += of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer) + of_the_committer(result) + of_syncs(result, rows[1]) + of_both_profiles(result) + of_the_profile(result, 1) + sums(result)
         else:
             goal_us = 1e6 / peer_per_s / goal
             text += in_series(rows[r["window"]], goal_us) + of_null(result, r["window"]) + of_the_profile(result, r["window"]) + serial(rows[r["window"]], goal_us)
@@ -143,14 +143,25 @@ def serial(row, goal_us):
 
 
 def of_the_profile(result, window):
-    part = result.get("profile", {})
-    if window != profiles.WINDOW or not part.get("rows"):
-        return " What the engine and the commit do in theirs, step by step, stands in the cost model."
-    committer, by = [r for r in part["rows"] if r["thread"] == "broker's committer"], dict(profiles.by(part, "thread"))
+    row = profiles.of(result.get("profile"), "sunline", window)
+    if not row:
+        return " The broker by function was not measured at this window."
+    committer, by = [r for r in row["functions"] if r["thread"] == "broker's committer"], dict(profiles.by(row, "thread"))
     its = by.pop("broker's committer", 0)
     most = "; ".join(f"{profiles.told(r)} {number(r['us'])}" for r in committer[:6])
     return (f" By function, the committer's thread takes {number(its)} us of a life, the broker's others {number(sum(by.values()))}; "
             f"most of the committer's goes to {most}. The table of the profile has what takes more, the cost model the steps, and what takes results in by function.")
+
+
+def of_both_profiles(result):
+    """Window 1: what the processor time goes to, in ours and in the peer that is counted alike."""
+    both = [profiles.of(result.get("profile"), queue, 1) for queue in ("sunline", "beanstalkd")]
+    if not all(both):
+        return ""
+    ours, theirs = map(profiles.by_what, both)
+    more = sorted(((w, ours[w] - theirs[w]) for w in ours), key=lambda x: -x[1])[:6]
+    return (f" Of processor time, a life of ours takes the broker {number(both[0]['server_cpu_us'])} us and beanstalkd {number(both[1]['server_cpu_us'])}; most of what it takes more is "
+            + "; ".join(f"{w} {number(us)}" for w, us in more if us > 0) + ".")
 
 
 def latency(result):

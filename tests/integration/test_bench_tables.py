@@ -217,10 +217,25 @@ class BenchTables(unittest.TestCase):
     def test_a_kernel_that_does_not_name_its_functions_is_said_not_to(self):
         found, kernel = profiles.samples([" 7 ", "\t ffffffff81 [unknown] ([kernel.kallsyms])", ""], {7: "committer"})
         self.assertEqual((list(found), list(kernel)), ([("committer", "the kernel", "")], ["[unknown]"]))
-        part = {"event": "cycles", "samples": 1, "per_s": 1, "without_perf": 1, "server_cpu_us": 4, "rows": [{"thread": "committer", "whose": "the kernel", "function": "", "us": 4}]}
-        self.assertIn("does not name its functions here", profiles.tables({**part, "kernel": [{"function": "[unknown]", "us": 4}]}))
-        self.assertIn("not measured", profiles.tables(part))
-        self.assertIn("those that take most: copy_folio 3.00. Without a name: 1.00.", profiles.tables({**part, "kernel": [{"function": "copy_folio", "us": 3}, {"function": "[unknown]", "us": 1}]}))
+        row_ = self.profile("sunline", 1, ("committer", "the kernel", "", 4))
+        self.assertIn("does not name its functions here", profiles.of_functions({**row_, "kernel": [{"function": "[unknown]", "us": 4}]}))
+        self.assertIn("those that take most: copy_folio 3.00. Without a name: 1.00.", profiles.of_functions({**row_, "kernel": [{"function": "copy_folio", "us": 3}, {"function": "[unknown]", "us": 1}]}))
+
+    def profile(self, queue, window, *functions):
+        return {"queue": queue, "window": window, "event": "cycles", "samples": 1, "per_s": 1, "without_perf": 1, "server_cpu_us": sum(f[3] for f in functions), "kernel": [],
+                "functions": [dict(zip(("thread", "whose", "function", "us"), f)) for f in functions]}
+
+    def test_processor_time_is_held_against_the_peers_call_by_call_and_adds_up(self):
+        ours_ = self.profile("sunline", 1, ("broker's committer", "ours", "gather", 40), ("broker's committer", "the kernel", "fdatasync()", 50), ("broker's ZeroMQ", "the kernel", "sendto()", 20),
+                             ("broker's ZeroMQ", "ZeroMQ", "[unknown]", 9.5), ("broker's ZeroMQ", "ours", "let_go", 0.5))
+        theirs = self.profile("beanstalkd", 1, ("beanstalkd", "beanstalkd", "put", 4), ("beanstalkd", "the kernel", "fsync()", 45), ("beanstalkd", "the kernel", "futex()", 0.1))
+        table = profiles.tables({"rows": [ours_, theirs]})
+        for text in ("the kernel: syncs +\\| +50.0 \\| +45.0", "its own code +\\| +40.5 \\| +4.00", "ZeroMQ +\\| +9.50 \\| +0.00", "less than 1% in both +\\| +0.00 \\| +0.10", "together +\\| +120 \\| +49.1"):
+            self.assertRegex(table, text)
+        told = why.missed({**self.counted_alike(), "profile": {"rows": [ours_, theirs], "missing": {}}})
+        self.assertIn("a life of ours takes the broker 120 us and beanstalkd 49.1; most of what it takes more is its own code 36.5; the kernel: writes and sends 20.0; ZeroMQ 9.50; the kernel: syncs 5.00.", told)
+        self.assertIn("the committer's thread takes 90.0 us of a life, the broker's others 30.0; most of the committer's goes to gather 40.0; the kernel: fdatasync() 50.0", told)
+        self.assertIn("The broker by function was not measured at this window", why.missed(self.counted_alike()))
 
     def test_what_follows_one_another_in_one_thread_is_told_with_what_would_have_to_go(self):
         told = why.missed({"life": life(ours(100000, window=256, engine_us=4, commit_us=3, commit_beside_us=1, store_settle_us=1, lives_a_commit=100, commit_ms=0.3, store_wal_bytes=400),
