@@ -63,14 +63,16 @@ def of_syncs(result, row):
             text += (f" Counted and timed alike in both, with the same disk in turn, a life of ours is {number(longer)} us longer: {number(at_disk)} us of that are syncs and writes, {number(longer - at_disk)} us what is done "
                      f"beside them, {number(beside(ours))} in ours and {number(beside(theirs))} in beanstalkd.")
             text += " It is not the disk that stands in the way, but what comes in series with it." if longer - at_disk > at_disk else ""
-        text += of_commits(result, ours, theirs, row)
     elif row.get("commit_disk"):
         text += f" The disk alone takes {number(row['commit_disk'])} us of a life for what its commit writes, in one write and one sync."
-    return text + of_null(result, 1)
+    return text
 
 
-def of_commits(result, ours, theirs, row):
+def of_commits(result, row):
     """How many a life takes: as counted, in two runs; and whether fewer of them made it faster."""
+    ours, theirs = (limits.of_syncs(result, queue, "window 1") for queue in ("sunline", "beanstalkd"))
+    if not ours or not theirs:
+        return ""
     told = (f" A life of ours took {number(row['commits'])} commits in the rounds of the ratio, by the broker's own count, at {number(1e6 / row['life'])} lives a second, and {number(ours['syncs'])} syncs where those are counted, at "
             f"{number(ours['per_s'])}; beanstalkd's takes {number(theirs['syncs'])} syncs.")
     fewer, more = sorted(((row["commits"], 1e6 / row["life"]), (median(ours, "syncs"), median(ours, "per_s"))))
@@ -121,7 +123,9 @@ def life(result):
         text = (f"**Window {r['window']:,}: {number(r['ratio'])} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
         if r["window"] == 1:
-            text += of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer) + of_the_committer(result) + of_syncs(result, rows[1]) + of_both_profiles(result) + of_the_profile(result, 1) + sums(result)
+            told = [of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer), of_syncs(result, rows[1]), of_commits(result, rows[1]), of_null(result, 1), of_the_committer(result),
+                    of_both_profiles(result) + of_the_profile(result, 1)]
+            text += "".join("\n- " + t.strip() for t in told if t) + sums(result)
         else:
             goal_us = 1e6 / peer_per_s / goal
             text += in_series(rows[r["window"]], goal_us) + of_null(result, r["window"]) + of_the_profile(result, r["window"]) + serial(rows[r["window"]], goal_us)
