@@ -1,0 +1,361 @@
+/* Records with a good checksum that the engine never wrote, one at a time: a start refuses them as damage, a read refuses or passes them over, and once they are gone all
+ * is as it was. And what one frame gathers for the events when it is about more than is gathered at a time. */
+#include "broker/engine/presence.h"
+#include "proto/reader.h"
+#include "tests/unit/scene.h"
+
+static const char *const yaml = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                                "  - name: a\n    attempts: 5\n    backoff: 10s\n"
+                                "    form: {fields: [{name: x, type: short_answer}]}\n";
+
+struct planted {
+    const char *what;
+    enum store_table tb;
+    size_t key_n;
+    const char *key;
+    size_t n;
+    const char *v;
+};
+
+static void put(struct world *w, const struct planted *p)
+{
+    struct store_txn *t;
+    world_flush(w);
+    assert_int_equal(store_begin(w->store, &t), STORE_OK);
+    assert_int_equal(store_put(t, p->tb, p->key, p->key_n, p->v, p->n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+}
+
+static void take_away(struct world *w, const struct planted *p)
+{
+    struct store_txn *t;
+    assert_int_equal(store_begin(w->store, &t), STORE_OK);
+    assert_int_equal(store_del(t, p->tb, p->key, p->key_n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+}
+
+static void around(bool in)
+{
+    (void)in;
+}
+
+#define Z64 "0000000000000000000000000000000000000000000000000000000000000000"
+#define NONE8 "\0\0\0\0\0\0\0\0"
+
+static void a_start_refuses_what_is_of_nobody_or_cut_short(void **state)
+{
+    static struct world_scene s;
+    static const struct planted v[] = {
+        { "days of a zone of no hub", TABLE_DAY, 9, NONE8 "Z", 2, "\0\0" },
+        { "days of a zone of a hub that never was", TABLE_DAY, 9, "\0\0\0\0\0\0\0\x09Z", 2, "\0\0" },
+        { "days of a zone whose name is too long", TABLE_DAY, 8 + 65, "\0\0\0\0\0\0\0\1" Z64 "0", 2, "\0\0" },
+        { "days of a zone, more than a hub may tell", TABLE_DAY, 9, "\0\0\0\0\0\0\0\1Z", 2, "\x21\0" },
+        { "days of a zone that are not all there", TABLE_DAY, 9, "\0\0\0\0\0\0\0\1Z", 6, "\1\0\1\2\3\4" },
+        { "a day of a worker who never was", TABLE_DAY, 8, "\0\0\0\x09\0\0\0\0", 8, NONE8 },
+        { "a day at a station that never was", TABLE_DAY, 8, "\0\0\0\1\0\0\0\x09", 8, NONE8 },
+        { "a day whose key is too long", TABLE_DAY, 9, "\0\0\0\1\0\0\0\0\0", 8, NONE8 },
+        { "the presence of a hub that never was", TABLE_PRESENCE, 4, "\0\0\0\x09", 8, NONE8 },
+        { "a presence that is cut short", TABLE_PRESENCE, 4, "\0\0\0\1", 3, "\1\2\3" },
+        { "arrivals of a line that never was", TABLE_ARRIVAL, 5, "\0\0\0\x09\0", 8, NONE8 },
+        { "arrivals of an eighth day of the week", TABLE_ARRIVAL, 5, "\0\0\0\1\x09", 8, NONE8 },
+        { "a pace of a station that never was", TABLE_PACE, 4, "\0\0\0\x09", 8, NONE8 },
+    };
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        put(&s.w, &v[i]);
+        s.w.around = around;
+        world_restart(&s.w);
+        s.w.around = NULL;
+        if (s.w.failed != STORE_CORRUPT)
+            fail_msg("%s: told as %d", v[i].what, s.w.failed);
+        take_away(&s.w, &v[i]);
+        world_restart(&s.w);
+        assert_int_equal(s.w.failed, STORE_OK);
+    }
+    world_end(&s.w);
+}
+
+/* True: it was answered. */
+static bool answered(struct world *w, uint64_t type, const void *any)
+{
+    w->around = around;
+    bool is = world_read(w, type, any)->type != 0 && !w->failed;
+    w->around = NULL;
+    w->failed = STORE_OK;
+    world_clear(w);
+    return is;
+}
+
+static void a_forecast_does_not_count_with_what_is_damaged(void **state)
+{
+    static struct world_scene s;
+    static const struct planted v[] = {
+        { "an arrival whose key is too long", TABLE_ARRIVAL, 6, "\0\0\0\1\0\0", 8, NONE8 },
+        { "an arrival of no day", TABLE_ARRIVAL, 5, "\0\0\0\1\x09", 8, NONE8 },
+        { "a presence whose key is too long", TABLE_PRESENCE, 5, "\0\0\0\1\0", 8, NONE8 },
+        { "a presence that is cut short", TABLE_PRESENCE, 4, "\0\0\0\1", 3, "\1\2\3" },
+    };
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    slp_pack_u64(&b, s.station);
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        struct slp_coverage_get q = { .stations = { b.p, (uint32_t)b.n, 1 } };
+        if (v[i].tb == TABLE_PRESENCE) { /* the page of hubs */
+            q.after = (struct slp_bytes){ "\1\0\0\0\0", 5 };
+            SLP_SET(&q, coverage_get, after);
+        }
+        assert_true(answered(&s.w, SLP_COVERAGE_GET, &q));
+        put(&s.w, &v[i]);
+        if (answered(&s.w, SLP_COVERAGE_GET, &q))
+            fail_msg("%s: it was answered", v[i].what);
+        take_away(&s.w, &v[i]);
+        assert_true(answered(&s.w, SLP_COVERAGE_GET, &q));
+    }
+    slp_buf_free(&b);
+    world_end(&s.w);
+}
+
+static unsigned dead_told(struct world *w, uint32_t station, size_t *reason_n)
+{
+    struct slp_tasks_get q = { .station_id = station, .which = 2 };
+    struct slp_item_task_row row;
+    unsigned n = 0;
+    const struct slp_msg *m = world_read(w, SLP_TASKS_GET, &q);
+    assert_int_equal(m->type, SLP_TASKS);
+    struct slp_cursor c = slp_each(m->u.tasks.rows);
+    for (; slp_next_task_row(&c, &row); n++)
+        *reason_n = row.reason.n;
+    return n;
+}
+
+static void the_dead_of_no_run_are_not_told_and_one_without_a_reason_is(void **state)
+{
+    static struct world_scene s;
+    static const struct planted v[] = {
+        { "of no run", TABLE_DEAD, 16, "\0\0\0\1\0\0\0\x09\0\0\0\0\0\0\0\1", 3, "\1\2\3" },
+        { "of the run", TABLE_DEAD, 16, "\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\1", 3, "\1\2\3" },
+    };
+    size_t reason_n = 99;
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    world_put(&s.w, s.run, 1);
+    put(&s.w, &v[0]);
+    assert_int_equal(dead_told(&s.w, s.station, &reason_n), 0);
+    struct world_task t = given(&s, 0);
+    assert_int_equal(act(&s, &t, ACT_BURY), SLP_E_OK);
+    assert_int_equal(dead_told(&s.w, s.station, &reason_n), 1);
+    assert_int_equal(reason_n, 5); /* "since" */
+    put(&s.w, &v[1]);
+    assert_int_equal(dead_told(&s.w, s.station, &reason_n), 1);
+    assert_int_equal(reason_n, 0);
+    world_close(&s.w);
+}
+
+static bool recounted(struct world *w)
+{
+    struct slp_check_get q = { .recount = true };
+    SLP_SET(&q, check_get, recount);
+    return answered(w, SLP_CHECK_GET, &q);
+}
+
+static void a_task_in_no_state_that_there_is_ends_a_recount(void **state)
+{
+    static struct world_scene s;
+    struct store_txn *t;
+    struct store_val val;
+    uint8_t k[12], v[SL_VALUE_BYTES_MAX];
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    world_put(&s.w, s.run, 3);
+    assert_true(recounted(&s.w));
+    key_u64(key_u32(k, (uint32_t)s.run), 0);
+    world_flush(&s.w);
+    assert_int_equal(store_begin(s.w.store, &t), STORE_OK);
+    assert_int_equal(store_get(t, TABLE_STATE, k, sizeof k, &val), STORE_OK);
+    size_t n = val.n;
+    memcpy(v, val.p, n);
+    uint8_t was = v[STATE_UNIT_BYTES];
+    v[STATE_UNIT_BYTES] = TASK_STATES;
+    assert_int_equal(store_put(t, TABLE_STATE, k, sizeof k, v, n), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    assert_false(recounted(&s.w));
+    v[STATE_UNIT_BYTES] = was;
+    put(&s.w, &(struct planted){ "", TABLE_STATE, sizeof k, (const char *)k, n, (const char *)v });
+    assert_true(recounted(&s.w));
+    world_end(&s.w);
+}
+
+static void a_run_that_is_being_deleted_is_not_recounted(void **state)
+{
+    static struct world_scene s;
+    struct slp_check_get q = { .recount = true };
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    world_put(&s.w, s.run, 3);
+    SLP_SET(&q, check_get, recount);
+    assert_int_equal(world_read(&s.w, SLP_CHECK_GET, &q)->u.check.counts.count, 1);
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_DELETE, 0), SLP_E_OK);
+    assert_int_equal(world_read(&s.w, SLP_CHECK_GET, &q)->u.check.counts.count, 0);
+    world_end(&s.w);
+}
+
+/* ---- checks that go on side by side ---- */
+
+struct going {
+    uint8_t next[160];
+    uint32_t next_n, named;
+    uint64_t records;
+    bool over;
+};
+
+static void go_on(struct world *w, struct going *g, uint64_t limit)
+{
+    struct slp_check_get q = { .after = { (const char *)g->next, g->next_n }, .limit = limit };
+    if (g->over)
+        return;
+    if (g->next_n)
+        SLP_SET(&q, check_get, after);
+    SLP_SET(&q, check_get, limit);
+    const struct slp_msg *m = world_read(w, SLP_CHECK_GET, &q);
+    assert_int_equal(m->type, SLP_CHECK);
+    g->named += m->u.check.damage.count;
+    g->records += m->u.check.records;
+    g->next_n = m->u.check.next.n;
+    g->over = !g->next_n;
+    if (g->next_n)
+        memcpy(g->next, m->u.check.next.p, g->next_n);
+}
+
+static void checks_that_go_on_side_by_side_and_beside_work_name_nothing(void **state)
+{
+    static struct world_scene s;
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    for (unsigned i = 0; i < 40; i++)
+        world_put(&s.w, s.run, 2);
+    for (unsigned works = 0; works < 2; works++) {
+        struct going a = { .named = 0 }, b = a, c = a;
+        for (unsigned i = 0; (!a.over || !b.over || !c.over) && i < 10000; i++) {
+            go_on(&s.w, &a, 1);
+            go_on(&s.w, &b, 2);
+            go_on(&s.w, &b, 1);
+            if (i % 3 == 0)
+                go_on(&s.w, &c, 7);
+            if (works && i % 4 == 0)
+                world_put(&s.w, s.run, 1);
+            world_clear(&s.w);
+        }
+        assert_true(a.over && b.over && c.over);
+        assert_int_equal(a.named + b.named + c.named, 0);
+        if (!works) {
+            assert_int_equal(a.records, b.records);
+            assert_int_equal(a.records, c.records);
+        }
+    }
+    world_end(&s.w);
+}
+
+/* ---- what a frame gathers ---- */
+
+#define RUNS 300 /* more than what is gathered at a time */
+
+struct seen {
+    uint64_t submitted, waiting;
+};
+
+static bool all_wanted(void *arg, const char *topic)
+{
+    (void)arg;
+    return !strcmp(topic, "all");
+}
+
+static void count(void *arg, const char *topic, const char *body, size_t n)
+{
+    struct seen *seen = arg;
+    struct slp_msg m;
+    struct slp_fault fault;
+    struct slp_item_event ev;
+    (void)topic;
+    assert_int_equal(slp_decode(body, n, SLP_B2M, &m, &fault), 0);
+    struct slp_cursor c = slp_each(m.u.events.events);
+    while (slp_next_event(&c, &ev)) {
+        seen->submitted += ev.type == EV_SUBMITTED;
+        seen->waiting += ev.type == EV_TASKS_WAITING;
+    }
+}
+
+static struct seen seen_of(struct world *w)
+{
+    struct seen seen = { 0 };
+    world_publish(w, all_wanted, count, &seen);
+    return seen;
+}
+
+static void one_frame_of_results_of_very_many_runs_is_told_of_each(void **state)
+{
+    static struct world_scene s;
+    struct slp_buf b = { 0 }, values = { 0 };
+    char name[32];
+    (void)state;
+    world_scene(&s, yaml, 1, 0);
+    for (unsigned i = 0; i < RUNS; i++) {
+        snprintf(name, sizeof name, "run-%u", i);
+        world_put(&s.w, world_run(&s.w, "l", name), 1);
+        world_clear(&s.w);
+    }
+    size_t n = world_take(&s, 0, RUNS);
+    assert_int_equal(n, RUNS);
+    slp_pack_cstr(&values, "done");
+    for (size_t i = 0; i < n; i++) {
+        struct slp_item_result it = { .assignment = s.t[i].assignment,
+                                      .worker = s.t[i].worker,
+                                      .values = { values.p, (uint32_t)values.n, 1 } };
+        slp_pack_item(&b, SLP_ITEM_result, &it);
+    }
+    struct slp_submit q = { .session = s.h.session, .results = { b.p, (uint32_t)b.n, (uint32_t)n } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_SUBMIT, &q)->type, SLP_OUTCOMES);
+    slp_buf_free(&b);
+    slp_buf_free(&values);
+    assert_int_equal(seen_of(&s.w).submitted, RUNS);
+    world_end(&s.w);
+}
+
+static void tasks_that_wait_until_different_times_are_told_in_an_event_for_each(void **state)
+{
+    static struct world_scene s;
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s, yaml, 1, 0);
+    world_put(&s.w, s.run, 2);
+    struct world_task one = given(&s, 0); /* fails once, and is to fail for the second time beside the other one */
+    assert_int_equal(act(&s, &one, ACT_FAIL), SLP_E_OK);
+    pass(&s, 11 * SECOND);
+    assert_int_equal(world_take(&s, 0, 2), 2);
+    uint64_t before = seen_of(&s.w).waiting;
+    for (unsigned i = 0; i < 2; i++) {
+        struct slp_item_act it = { .assignment = s.t[i].assignment, .worker = s.t[i].worker, .act = ACT_FAIL };
+        slp_pack_item(&b, SLP_ITEM_act, &it);
+    }
+    struct slp_acts q = { .session = s.h.session, .acts = { b.p, (uint32_t)b.n, 2 } };
+    assert_int_equal(world_send(&s.w, s.h.peer, SLP_ACTS, &q)->type, SLP_OUTCOMES);
+    slp_buf_free(&b);
+    assert_int_equal(seen_of(&s.w).waiting, before + 2);
+    world_end(&s.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_refuses_what_is_of_nobody_or_cut_short),
+        cmocka_unit_test(a_forecast_does_not_count_with_what_is_damaged),
+        cmocka_unit_test(the_dead_of_no_run_are_not_told_and_one_without_a_reason_is),
+        cmocka_unit_test(a_task_in_no_state_that_there_is_ends_a_recount),
+        cmocka_unit_test(a_run_that_is_being_deleted_is_not_recounted),
+        cmocka_unit_test(checks_that_go_on_side_by_side_and_beside_work_name_nothing),
+        cmocka_unit_test(one_frame_of_results_of_very_many_runs_is_told_of_each),
+        cmocka_unit_test(tasks_that_wait_until_different_times_are_told_in_an_event_for_each),
+    };
+    return cmocka_run_group_tests_name("planted records", tests, NULL, NULL);
+}
