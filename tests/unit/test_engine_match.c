@@ -247,6 +247,36 @@ static void the_hub_that_did_the_station_before_is_preferred(void **state)
     assert_int_equal(staff_got(&w, &ktm, 0), 1); /* nobody at nairobi waits: it does not wait for them */
 }
 
+static void who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well(void **state)
+{
+    (void)state;
+    uint64_t run = line("{prefer: idle}");
+    work(&ktm, 0, run, 10, true);
+    work(&nbo, 0, run, 10, false);
+    work(&nbo, 0, run, 1, true);
+    world_line(&w, "line: two\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    worker: {skills: "
+                   "{law: 3}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
+                   "  - name: b\n    worker: {prefer: hub}\n");
+    uint64_t two = world_run(&w, "two", "two");
+    world_clear(&w);
+    world_credit(&w, &ktm, 0, 1);
+    world_put(&w, two, 1);
+    assert_int_equal(world_tasks(&w, &ktm, t, 64), 1);
+    assert_int_equal(world_submit(&w, &ktm, &t[0], "a"), SLP_E_OK);
+    world_clear(&w);
+    world_credit(&w, &ktm, 1, 1); /* bina takes the second station of the unit */
+    assert_int_equal(world_tasks(&w, &ktm, t, 64), 1);
+    world_clear(&w);
+    world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
+    world_credit(&w, &ktm, 0, 1);
+    world_credit(&w, &nbo, 1, 1);
+    run = line("{prefer: best}");
+    world_put(&w, run, 1);
+    assert_int_equal(staff_got(&w, &ktm, 0), 0); /* asha, though she has waited less long */
+    world_put(&w, two, 1);
+    assert_int_equal(staff_got(&w, &nbo, 0), 0); /* where nothing is preferred it is who has waited */
+}
+
 static void more_requirements_than_bits_in_a_word_are_told_apart(void **state)
 {
     char text[200], name[16];
@@ -356,6 +386,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_waited_before_any_station_preferred_the_best_is_asked_by_his_measure,
                                         open_world, end_world),
         cmocka_unit_test_setup_teardown(what_was_measured_outlives_a_restart, open_world, end_world),
+        cmocka_unit_test_setup_teardown(who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well, open_world,
+                                        end_world),
         cmocka_unit_test_setup_teardown(the_hub_that_did_the_station_before_is_preferred, open_world, end_world),
         cmocka_unit_test_setup_teardown(more_requirements_than_bits_in_a_word_are_told_apart, open_world, end_world),
         cmocka_unit_test_setup_teardown(who_lacks_one_of_several_requirements_is_told_which, open_world, end_world),

@@ -1,5 +1,6 @@
 /* The engine's readers, where a store holds more than they look at in one go: a page of tasks ends after so many segments and leads on, a check keeps a window of the
  * queues, a publication tells so many streams at a time. Much of what fills the tables here is of a run that never was: it costs a reader as much. */
+#include "broker/engine/presence.h"
 #include "proto/reader.h"
 #include "tests/lib/engine_staff.h"
 #include "tests/unit/scene.h"
@@ -180,6 +181,99 @@ static void a_mark_of_another_station_or_run_begins_at_the_beginning(void **stat
         assert_int_equal(mark.rows, here < 2 ? there : here);
     }
     world_end(&s.w);
+}
+
+static void a_mark_in_a_segment_that_has_shrunk_goes_on_with_what_is_left(void **state)
+{
+    static struct world_scene s;
+    uint8_t k[17], skip[18] = { 0 };
+    (void)state;
+    world_scene(&s, two, 1, 0);
+    world_station_set(&s.w, "l", "b", 0); /* paused: all that is taken is of the first */
+    world_put(&s.w, s.run, 8);
+    struct store_txn *t = begin(&s.w);
+    ready_key(k, s.station, (uint32_t)s.run, s.h.worker[0]);
+    k[8] = READY_SKIPS; /* what a worker need not look at is no task */
+    assert_int_equal(store_put(t, TABLE_READY, k, sizeof k, skip, sizeof skip), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    struct told mark = { 0 };
+    page(&s.w, s.station, 0, NULL, 1, &mark);
+    assert_int_equal(mark.unit, 1);
+    assert_int_equal(world_take(&s, 0, 5), 5);
+    mark.rows = 0;
+    page(&s.w, s.station, 0, NULL, 0, &mark);
+    assert_int_equal(mark.rows, 3);
+    assert_int_equal(mark.unit, 8);
+    assert_int_equal(mark.next_n, 0);
+    world_close(&s.w);
+}
+
+/* ---- what a forecast asks for ---- */
+
+#define MANY_HUBS 5000
+#define MANY_WORKERS 20500 /* more than a page of a forecast looks at */
+
+/* The table's first record once more under each of these numbers, behind its own. */
+static void put_copies(struct world *w, enum store_table tb, uint32_t last)
+{
+    struct store_txn *t = begin(w);
+    struct store_cursor c;
+    uint8_t k[4], v[SL_VALUE_BYTES_MAX];
+    assert_int_equal(store_cursor_open(t, tb, &c), STORE_OK);
+    assert_int_equal(store_seek(&c, "", 0), STORE_OK);
+    assert_int_equal(c.key.n, 4);
+    uint32_t first = key_get_u32(c.key.p);
+    size_t n = c.val.n;
+    memcpy(v, c.val.p, n);
+    store_cursor_close(&c);
+    for (uint32_t i = first + 1; i <= last; i++) {
+        key_u32(k, i);
+        assert_int_equal(store_put(t, tb, k, sizeof k, v, n), STORE_OK);
+    }
+    assert_int_equal(store_commit(&t), STORE_OK);
+}
+
+static void a_forecast_of_very_many_hubs_and_workers_comes_in_pages_each_of_them_once(void **state)
+{
+    static struct world_scene s;
+    char next[64];
+    size_t n = 0;
+    unsigned pages = 0;
+    uint64_t hubs = 0, last = 0, workers = 0;
+    struct slp_buf b = { 0 };
+    (void)state;
+    world_scene(&s, two, 1, 0);
+    s.w.wall_us += PRESENCE_EVERY_US;
+    world_tick(&s.w); /* somebody looks who is there */
+    put_copies(&s.w, TABLE_PRESENCE, MANY_HUBS);
+    put_copies(&s.w, TABLE_WORKER, MANY_WORKERS);
+    slp_pack_u64(&b, s.station);
+    do {
+        struct slp_coverage_get q = { .stations = { b.p, (uint32_t)b.n, 1 }, .after = { next, (uint32_t)n } };
+        if (n)
+            SLP_SET(&q, coverage_get, after);
+        const struct slp_msg *m = world_read(&s.w, SLP_COVERAGE_GET, &q);
+        assert_int_equal(m->type, SLP_COVERAGE);
+        const struct slp_coverage *a = &m->u.coverage;
+        struct slp_cursor c = slp_each(a->hubs);
+        struct slp_item_coverage_hub hub;
+        struct slp_item_coverage_crew crew;
+        for (; SLP_IS(a, coverage, hubs) && slp_next_coverage_hub(&c, &hub); hubs++, last = hub.hub)
+            assert_true(hub.hub > last);
+        c = slp_each(a->crews);
+        while (SLP_IS(a, coverage, crews) && slp_next_coverage_crew(&c, &crew))
+            workers += crew.workers;
+        n = SLP_IS(a, coverage, next) ? a->next.n : 0;
+        assert_true(n <= sizeof next && ++pages < 50);
+        if (n)
+            memcpy(next, a->next.p, n);
+        world_clear(&s.w);
+    } while (n);
+    slp_buf_free(&b);
+    assert_int_equal(hubs, MANY_HUBS);
+    assert_int_equal(workers, MANY_WORKERS);
+    assert_true(pages >= 5); /* of stations one, of hubs and of workers more */
+    world_close(&s.w);
 }
 
 /* ---- the queues that a check looks into ---- */
@@ -370,6 +464,8 @@ int main(void)
         cmocka_unit_test(a_page_of_ready_tasks_looks_at_so_many_segments_and_leads_on),
         cmocka_unit_test(so_does_one_of_tasks_that_wait),
         cmocka_unit_test(a_mark_of_another_station_or_run_begins_at_the_beginning),
+        cmocka_unit_test(a_mark_in_a_segment_that_has_shrunk_goes_on_with_what_is_left),
+        cmocka_unit_test(a_forecast_of_very_many_hubs_and_workers_comes_in_pages_each_of_them_once),
         cmocka_unit_test(a_check_finds_tasks_in_queues_that_are_longer_than_its_window),
         cmocka_unit_test(nor_does_it_lose_any_where_one_place_alone_has_more),
         cmocka_unit_test(events_of_more_streams_than_one_publication_holds_are_all_told_in_order),

@@ -616,6 +616,19 @@ static void a_cancelled_run_is_told_and_counted_as_cancelled(void **state)
     world_pass(&w, 1000000);
 }
 
+static void dead_tasks_of_a_run_are_asked_for_at_a_station_of_its_own_version(void **state)
+{
+    (void)state;
+    world_run(&w, "else", "elsewhere");
+    struct slp_tasks_set q = { .station_id = 1, .run = world_str("elsewhere") };
+    SLP_SET(&q, tasks_set, run);
+    refused(SLP_TASKS_SET, &q, SLP_E_NOT_FOUND, "run");
+    q.run = world_str("nowhere");
+    refused(SLP_TASKS_SET, &q, SLP_E_NOT_FOUND, "run");
+    q.run = world_str("r");
+    assert_int_equal(world_send(&w, WORLD_CLIENT, SLP_TASKS_SET, &q)->type, SLP_DONE);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_two, end)
@@ -646,6 +659,7 @@ int main(void)
         TEST(a_stream_is_of_something_that_is_there),
         TEST(a_next_that_nobody_gave_is_refused_or_harmless),
         TEST(pieces_of_a_check_and_a_snapshot_make_the_whole),
+        TEST(dead_tasks_of_a_run_are_asked_for_at_a_station_of_its_own_version),
         TEST(a_cancelled_run_is_told_and_counted_as_cancelled),
     };
     return cmocka_run_group_tests_name("refusals", tests, NULL, NULL);
