@@ -247,6 +247,17 @@ static void the_hub_that_did_the_station_before_is_preferred(void **state)
     assert_int_equal(staff_got(&w, &ktm, 0), 1); /* nobody at nairobi waits: it does not wait for them */
 }
 
+static void of_two_skills_the_one_that_is_missing_is_named(void **state)
+{
+    const char *said;
+    (void)state;
+    world_put(&w, line("{skills: {law: 2, tax: 1}}"), 1);
+    assert_int_equal(everybody(&ktm), 0);
+    assert_int_equal(staff_why(&w, &ktm, 0, &said), 2);
+    assert_string_equal(said, "station s asks for skill tax");
+    assert_int_equal(staff_why(&w, &ktm, 1, &said), 3); /* bina has too little of the first already */
+}
+
 static void who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well(void **state)
 {
     (void)state;
@@ -386,6 +397,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_waited_before_any_station_preferred_the_best_is_asked_by_his_measure,
                                         open_world, end_world),
         cmocka_unit_test_setup_teardown(what_was_measured_outlives_a_restart, open_world, end_world),
+        cmocka_unit_test_setup_teardown(of_two_skills_the_one_that_is_missing_is_named, open_world, end_world),
         cmocka_unit_test_setup_teardown(who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well, open_world,
                                         end_world),
         cmocka_unit_test_setup_teardown(the_hub_that_did_the_station_before_is_preferred, open_world, end_world),

@@ -345,10 +345,172 @@ static void tasks_that_wait_until_different_times_are_told_in_an_event_for_each(
     world_end(&s.w);
 }
 
+/* ---- what a start reads of runs, shifts and what is under way ---- */
+
+static void refused_at_a_start(struct world *w, const struct planted *p)
+{
+    put(w, p);
+    w->around = around;
+    world_restart(w);
+    w->around = NULL;
+    if (w->failed != STORE_CORRUPT)
+        fail_msg("%s: told as %d", p->what, w->failed);
+}
+
+static void a_start_refuses_a_run_whose_numbers_are_out_of_bounds(void **state)
+{
+    static struct world_scene s;
+    static const struct {
+        const char *what;
+        size_t at, n;
+        uint8_t v[4];
+    } v[] = { /* behind the name "r" */
+              { "a run of no line", 3, 4, { 0, 0, 0, 0 } },
+              { "a run of a line that never was", 3, 4, { 9, 0, 0, 0 } },
+              { "a run of no version", 7, 4, { 0, 0, 0, 0 } },
+              { "a run of a version to come", 7, 4, { 9, 0, 0, 0 } },
+              { "a run of priority 10", 13, 1, { 10, 0, 0, 0 } }
+    };
+    struct store_txn *t;
+    struct store_val val;
+    uint8_t k[6] = { 0 }, was[1000], now[1000];
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    world_put(&s.w, s.run, 3);
+    key_u32(k, (uint32_t)s.run);
+    world_flush(&s.w);
+    assert_int_equal(store_begin_read(s.w.store, &t), STORE_OK);
+    assert_int_equal(store_get(t, TABLE_RUN, k, sizeof k, &val), STORE_OK);
+    size_t n = val.n;
+    assert_in_range(n, 20, 500);
+    memcpy(was, val.p, n);
+    store_abort(&t);
+    struct planted p = { "", TABLE_RUN, sizeof k, (const char *)k, n, (const char *)now };
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        memcpy(now, was, n);
+        memcpy(now + v[i].at, v[i].v, v[i].n);
+        p.what = v[i].what;
+        refused_at_a_start(&s.w, &p);
+    }
+    memcpy(now, was, n); /* the run's input has a digest that is longer than one can be */
+    assert_int_equal(get_u16(now + 14), 0);
+    put_u16(now + 14, 300);
+    memset(now + 16, 'f', 300);
+    memcpy(now + 316, was + 16, n - 16);
+    p.n = n + 300;
+    p.what = "a run with a long digest";
+    refused_at_a_start(&s.w, &p);
+    p.n = n;
+    memcpy(now, was, n);
+    put(&s.w, &p);
+    world_restart(&s.w);
+    assert_int_equal(s.w.failed, STORE_OK);
+    world_end(&s.w);
+}
+
+/* A shift of the hub with texts that long. */
+static size_t shift_record(uint8_t *b, size_t cap, size_t name, size_t zone, size_t text)
+{
+    static const char many[SL_TEXT_BYTES_MAX + 100];
+    struct rec r = { b, 0, cap, 0 };
+    rec_u32(&r, 1);
+    rec_u8(&r, 0);
+    rec_u8(&r, 0);
+    for (int i = 0; i < 4; i++)
+        rec_u64(&r, 0);
+    rec_str(&r, many, name);
+    rec_str(&r, many, zone);
+    rec_str(&r, many, text);
+    rec_u16(&r, 0);
+    assert_false(r.bad);
+    return r.n;
+}
+
+/* What is under way, for a reason that long, or of a run to come. */
+static size_t sweep_record(uint8_t *b, size_t cap, uint32_t run, size_t reason)
+{
+    static const char many[1000];
+    struct rec r = { b, 0, cap, 0 };
+    rec_u8(&r, 1);
+    rec_u32(&r, run);
+    rec_u32(&r, 1);
+    rec_u64(&r, 0);
+    rec_u64(&r, 0);
+    rec_str(&r, many, reason);
+    assert_false(r.bad);
+    return r.n;
+}
+
+static void nor_does_it_take_texts_that_are_longer_than_they_can_be(void **state)
+{
+    static struct world_scene s;
+    static const size_t lengths[][3] = { { SL_SHIFT_NAME_BYTES_MAX + 1, 1, 1 },
+                                         { 1, SL_NAME_BYTES_MAX + 1, 1 },
+                                         { 1, 1, SL_TEXT_BYTES_MAX + 1 } };
+    uint8_t b[3000];
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    world_shift(&s.w, &s.h, "days", NULL, 0, 0); /* the first shift there is */
+    struct planted p = { "a shift", TABLE_SHIFT, 4, "\0\0\0\1", 0, (const char *)b };
+    for (size_t i = 0; i < 3; i++) {
+        p.n = shift_record(b, sizeof b, lengths[i][0], lengths[i][1], lengths[i][2]);
+        refused_at_a_start(&s.w, &p);
+    }
+    p.n = shift_record(b, sizeof b, 4, 1, 1);
+    put(&s.w, &p);
+    world_restart(&s.w);
+    assert_int_equal(s.w.failed, STORE_OK);
+    p = (struct planted){ "what is under way", TABLE_SWEEP, 8, "\0\0\0\0\0\0\0\1", 0, (const char *)b };
+    for (uint32_t i = 0; i < 2; i++) {
+        p.n = sweep_record(b, sizeof b, i ? 9 : 1, i ? 0 : 900);
+        refused_at_a_start(&s.w, &p);
+    }
+    world_close(&s.w);
+}
+
+/* ---- what a worker need not look at ---- */
+
+static void damage_in_what_an_author_need_not_look_at_is_told_when_he_asks_for_work(void **state)
+{
+    static const char *const own = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                                   "  - {name: make, form: {fields: [{name: x, type: short_answer}]}}\n"
+                                   "  - name: look\n    worker: {not_who_did: [make]}\n"
+                                   "    form: {fields: [{name: y, type: short_answer}]}\n";
+    static const uint16_t spans[] = { 60000, 1 }; /* more than there can be; one that is not there */
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        static struct world_scene s;
+        uint8_t k[17], v[18] = { 0 };
+        world_scene(&s, own, 2, 0);
+        world_put(&s.w, s.run, 60);
+        assert_int_equal(world_take(&s, 0, 60), 60); /* so many that it is worth remembering */
+        for (unsigned n = 0; n < 60; n++)
+            assert_int_equal(world_submit(&s.w, &s.h, &s.t[n], "made"), SLP_E_OK);
+        world_restart(&s.w);
+        world_hello(&s.w, &s.h, NULL, 0);
+        put_u16(v + 16, spans[i]);
+        for (uint8_t lane = 0; lane < 2; lane++) {
+            uint8_t *to = key_u32(key_u32(k, s.station + 1), (uint32_t)s.run);
+            *to++ = READY_SKIPS | lane;
+            key_u64(to, s.h.worker[0]);
+            put(&s.w, &(struct planted){ "", TABLE_READY, sizeof k, (const char *)k, sizeof v, (const char *)v });
+        }
+        s.w.around = around;
+        world_credit(&s.w, &s.h, 0, 1);
+        world_flush(&s.w);
+        s.w.around = NULL;
+        assert_int_equal(s.w.failed, STORE_CORRUPT);
+        world_close(&s.w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_refuses_what_is_of_nobody_or_cut_short),
+        cmocka_unit_test(a_start_refuses_a_run_whose_numbers_are_out_of_bounds),
+        cmocka_unit_test(nor_does_it_take_texts_that_are_longer_than_they_can_be),
+        cmocka_unit_test(damage_in_what_an_author_need_not_look_at_is_told_when_he_asks_for_work),
         cmocka_unit_test(a_forecast_does_not_count_with_what_is_damaged),
         cmocka_unit_test(the_dead_of_no_run_are_not_told_and_one_without_a_reason_is),
         cmocka_unit_test(a_task_in_no_state_that_there_is_ends_a_recount),
