@@ -247,6 +247,18 @@ static void the_hub_that_did_the_station_before_is_preferred(void **state)
     assert_int_equal(staff_got(&w, &ktm, 0), 1); /* nobody at nairobi waits: it does not wait for them */
 }
 
+static void teams_that_other_stations_name_already_are_kept_out_as_well(void **state)
+{
+    (void)state;
+    line("{only_teams: [nights]}");
+    world_put(&w, line("{not_teams: [days, nights]}"), 10);
+    assert_int_equal(everybody(&ktm), 1); /* bina, who is in none */
+    assert_int_equal(t[0].worker, ktm.worker[1]);
+    assert_int_equal(everybody(&nbo), 0);
+    world_put(&w, line("{kind: human, not_teams: [nights, days]}"), 10); /* both are known by now */
+    assert_int_equal(everybody(&nbo), 0);
+}
+
 static void of_two_skills_the_one_that_is_missing_is_named(void **state)
 {
     const char *said;
@@ -397,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_waited_before_any_station_preferred_the_best_is_asked_by_his_measure,
                                         open_world, end_world),
         cmocka_unit_test_setup_teardown(what_was_measured_outlives_a_restart, open_world, end_world),
+        cmocka_unit_test_setup_teardown(teams_that_other_stations_name_already_are_kept_out_as_well, open_world,
+                                        end_world),
         cmocka_unit_test_setup_teardown(of_two_skills_the_one_that_is_missing_is_named, open_world, end_world),
         cmocka_unit_test_setup_teardown(who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well, open_world,
                                         end_world),

@@ -201,6 +201,47 @@ static void a_run_that_is_being_deleted_is_not_recounted(void **state)
     world_end(&s.w);
 }
 
+static void records_under_keys_of_any_length_are_named_by_a_check_that_ends(void **state)
+{
+    static struct world_scene s;
+    static const size_t lengths[] = { 41, 158, 159, 200 };
+    static char text[20000];
+    char key[200];
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    assert_int_equal(world_named(&s.w, text, sizeof text), 0);
+    memset(key, 'k', sizeof key);
+    key[0] = 1; /* the name of a line */
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct planted p = { "", TABLE_NAME, lengths[i], key, 4, "\x09\0\0\0" };
+        put(&s.w, &p);
+        assert_int_equal(world_named(&s.w, text, sizeof text), i + 1);
+    }
+    world_close(&s.w);
+}
+
+static uint32_t snapshot_rows(struct world *w)
+{
+    const struct slp_msg *m = world_read(w, SLP_SNAPSHOT_GET, &(struct slp_snapshot_get){ 0 });
+    assert_int_equal(m->type, SLP_SNAPSHOT);
+    return m->u.snapshot.rows.count;
+}
+
+static void a_standing_that_there_is_not_is_in_no_snapshot(void **state)
+{
+    static struct world_scene s;
+    static const struct planted odd = { "", TABLE_REPUTE, 8, "\0\0\0\1\0\0\0\1", 1, "\x63" },
+                                suspended = { "", TABLE_REPUTE, 8, "\0\0\0\1\0\0\0\1", 1, "\1" };
+    (void)state;
+    world_scene(&s, yaml, 2, 0);
+    uint32_t rows = snapshot_rows(&s.w);
+    put(&s.w, &odd);
+    assert_int_equal(snapshot_rows(&s.w), rows);
+    put(&s.w, &suspended);
+    assert_int_equal(snapshot_rows(&s.w), rows + 1);
+    world_close(&s.w);
+}
+
 /* ---- checks that go on side by side ---- */
 
 struct going {
@@ -515,6 +556,8 @@ int main(void)
         cmocka_unit_test(the_dead_of_no_run_are_not_told_and_one_without_a_reason_is),
         cmocka_unit_test(a_task_in_no_state_that_there_is_ends_a_recount),
         cmocka_unit_test(a_run_that_is_being_deleted_is_not_recounted),
+        cmocka_unit_test(records_under_keys_of_any_length_are_named_by_a_check_that_ends),
+        cmocka_unit_test(a_standing_that_there_is_not_is_in_no_snapshot),
         cmocka_unit_test(checks_that_go_on_side_by_side_and_beside_work_name_nothing),
         cmocka_unit_test(one_frame_of_results_of_very_many_runs_is_told_of_each),
         cmocka_unit_test(tasks_that_wait_until_different_times_are_told_in_an_event_for_each),
