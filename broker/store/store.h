@@ -55,7 +55,7 @@ struct store_options {
     uint64_t reserve_bytes;    /* disk that must stay free before new units are refused. 0: 256 MiB */
     uint64_t wal_bytes;        /* the log's length, whole sectors, for a store that has none yet. 0: 8 MiB; 1: none: each batch is a commit of LMDB's */
     bool read_only;            /* inspection: no lock on the data directory, no write */
-    bool no_sync;              /* simulation only: commits do not sync */
+    bool no_sync;              /* simulation only: commits do not sync, and what store_commit_begin leaves under way is written by whoever waits for it: no thread decides when */
     /* A reader, on its own thread, waits for what is in the log: the writer is to call store_settle soon. NULL: it does so by itself now and then. */
     void (*settle_wanted)(void *arg);
     void *settle_arg;
@@ -172,9 +172,10 @@ uint32_t store_crc32c(uint32_t crc, const void *p, size_t n);
 /* ---- fault seams for tests and the simulator: the n-th call from now fails (0: off). A put fails with IO and
  * spoils its transaction (only an abort may follow), a commit with IO for good, as a real one; so does a sync, but what
  * was committed is on the disk all the same; a begin with NO_MEMORY, once. `full` makes store_pressure say so. `syncing` is called between the
- * write of the log and its sync, by whoever does them. ---- */
+ * write of the log and its sync, by whoever does them. With no_sync, of a batch that is under way to the log only cut_write - 1 sectors come to the disk, never the last one
+ * (UINT64_MAX: all of them), and then its write fails, or is as far as a kill let it come. ---- */
 struct store_faults {
-    uint64_t fail_put_after, fail_commit_after, fail_begin_after, fail_sync_after;
+    uint64_t fail_put_after, fail_commit_after, fail_begin_after, fail_sync_after, cut_write;
     bool full;
     void (*syncing)(void *arg);
     void *syncing_arg;

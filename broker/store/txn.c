@@ -384,7 +384,7 @@ enum store_rc store_commit(struct store_txn **tp)
 /* Anything else is done at once: a commit of LMDB's, nothing, a failure. */
 static bool worth_a_thread(const struct store_txn *t)
 {
-    return t->changed && !t->broken && !t->s->no_sync && t->s->faults.fail_commit_after == 0 && goes_to_the_log(t);
+    return t->changed && !t->broken && t->s->faults.fail_commit_after == 0 && goes_to_the_log(t);
 }
 
 enum store_rc store_commit_begin(struct store_txn **tp, void (*written)(void *arg, bool good), void *arg, bool *writing)

@@ -60,6 +60,7 @@ void damage_over(struct sim *s)
 {
     char text[400];
     s->story = NULL;
+    server_lands(s);
     if (s->server.up) {
         sim_read_all(s);
         checker_missing(s->checker);

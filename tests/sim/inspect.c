@@ -90,6 +90,7 @@ static void inspect(struct sim *s, bool recount)
 
 void sim_inspect(struct sim *s)
 {
+    server_lands(s);
     inspect(s, false);
     inspect(s, true);
 }

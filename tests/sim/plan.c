@@ -105,6 +105,9 @@ void plan_make(struct plan *p, const struct options *o)
     if (p->lose_every_us != NEVER)
         p->deletes = false; /* a run that is gone is begun again: whether it was lost or deleted, nobody knows */
 
+    struct rng gr = rng_of(o->seed, "beside", 0);
+    p->beside_ppm = p->wal_bytes == 1 || o->no_beside || rng_chance(&gr, 300000) ? 0 : (uint32_t)rng_range(&gr, 100000, 1000000);
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -179,5 +182,7 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", tournaments");
     if (p->scarce)
         fprintf(f, ", scarce workers");
+    if (p->beside_ppm)
+        fprintf(f, ", batches beside each other");
     fprintf(f, "\n");
 }

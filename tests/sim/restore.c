@@ -109,6 +109,7 @@ static void back_up(struct sim *s, uint64_t unused, uint64_t unused2)
     (void)unused2;
     if (s->calm || s->branch_until_us)
         return;
+    server_lands(s);
     if (v->up) {
         if (r->copy.checker)
             forget_copy(&r->copy);
@@ -136,7 +137,7 @@ static void lose(struct sim *s, uint64_t unused, uint64_t unused2)
         sched_at(s, s->now_us + rng_range(&r->rng, MINUTE, 10 * MINUTE), lose, 0, 0);
         return;
     }
-    server_die(s, "with its disk: a backup is put back");
+    server_disk_dies(s, "with its disk: a backup is put back");
     s->tally.lost_events += v->next_event - r->copy.next_event;
     s->tally.restores++;
     each_file(v->dir, remove_file, NULL);

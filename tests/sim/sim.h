@@ -4,7 +4,8 @@
  *   plan.c      seed -> how large the world is, and how bad
  *   sched.c     the clock: what happens when
  *   net.c       frames between actors and the broker, and what befalls them
- *   server.c    the broker: batches, ticks, crashes, restarts, clocks, pressure      tap.c   what it did, as facts for the checker
+ *   server.c    the broker: crashes, restarts, clocks, pressure                      tap.c   what it did, as facts for the checker
+ *   batch.c     its batches and ticks: one after the other, or one beside the other
  *   hub.c       an agent process: core, outbox, journal, crashes                     staff.c its robots and people
  *   producer.c  hands rows in, and in again          operator.c  changes things by hand
  *   watcher.c   subscribers of the event stream      finish.c    faults over: is everything there, is everything at its end?
@@ -64,6 +65,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     /* broker */
     int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us, tick_late_us;
     uint32_t batch_max, reboot_ppm, io_ppm, memory_ppm, damage_ppm; /* of crashes, of restarts */
+    uint32_t beside_ppm; /* of batches that are written while the next one is applied */
     int64_t heartbeat_us, grace_us, start_by_us, lapse_every_us;
     uint64_t quota, wal_bytes;
     /* people */
@@ -83,7 +85,7 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews; /* kinds of faults that are left out */
+    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside; /* kinds of faults that are left out */
     bool trace;
     const char *dir; /* where stores are made */
 };
@@ -97,6 +99,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(producers_cut_inwards) T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
     T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
+    T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
     T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
 #define T(n) uint64_t n;
@@ -151,28 +154,47 @@ uint64_t digest(const void *p, size_t n);
 uint64_t row_digest(struct slp_bytes text, struct slp_bytes route);
 extern const char *const route_names[3], *const skill_names[CHECKER_SKILLS];
 
-/* ---- server.c, tap.c ---- */
+/* ---- server.c, batch.c, tap.c ---- */
 struct store;
+struct store_txn;
+enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS, LMDB_FAILS, NO_MEMORY }; /* of one batch */
+/* Of a batch that is being written, while the next one is applied: killed before it is on the disk, or some sectors of it are; killed when it is there, and nobody was answered; its write fails, or its sync, and it is
+ * there all the same; a step of the next one fails; the next one comes to its end in one of the ways of `fate` when this one was answered. */
+enum doom { UNHARMED, CUT_OFF, UNANSWERED, WRITE_FAILS_BESIDE, SYNC_FAILS_BESIDE, NEXT_FAILS, BETWEEN, DOOMS };
 struct tapped { struct slp_msg m; int64_t at, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message, pressure, full; };
+#define ROW_MAX 4
+struct batch {
+    struct sim *s;
+    struct effects out;
+    struct tapped *tap;
+    size_t tap_n, tap_cap;
+    struct frame **frame;
+    size_t frames, frame_cap;
+    bool there, answered; /* on the disk; its answers are out */
+};
 struct server {
-    struct rng rng;
+    struct rng rng, beside;
     struct store *store;
     struct engine *engine;
     struct reader *reader;
-    struct effects out;
     char dir[256]; /* with room for what damage.c appends */
     bool up, full, told_full, batch_due;
     int64_t elapsed_base_us, wall_off_us, tick_at_us, fed_us; /* fed_us: the greatest elapsed time that an input carried */
     uint64_t life, batches, commits, crashes, restarts, inputs;
     struct frame **inbox;
     size_t inbox_n, inbox_cap;
-    struct tapped *tap;
+    struct batch row[ROW_MAX];  /* one after the other, not told of yet; the last one is open if there is a transaction */
+    size_t row_n;
+    struct batch *in_flight;    /* which is being written; NULL: none */
+    struct store_txn *txn;
+    const struct batch *told;   /* by the tap */
+    enum doom doom;             /* what is to befall the one in flight, */
+    uint32_t spared;            /* or one behind it: so many more are spared */
+    uint64_t flights;
+    bool mute;                  /* a batch that comes to the disk is not answered any more */
     int64_t seen_off_us;    /* how far off the wall clock was with the last input that the tap has seen */
-    size_t tap_n, tap_cap;
     uint64_t next_event;    /* the first that the tap has not seen */
     struct slp_buf page;
-    bool memory;            /* allocations of this batch may fail */
-    bool untold;            /* the last batch is on disk, though its sync failed: the tap must be told at the restart */
     bool went_back;         /* what it finds at the next start is another store */
 };
 void server_open(struct sim *s);
@@ -184,9 +206,19 @@ int64_t server_wall_us(const struct sim *s);
 const struct slp_msg *server_read(struct sim *s, uint64_t type, const void *any);
 /* Ask the engine, in a batch of its own, without network. */
 const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any);
+const struct slp_msg *server_page(struct sim *s, uint64_t type, const void *any); /* of whatever v->reader reads */
+void server_refused_as_damaged(struct sim *s, const struct slp_buf *page);
+void server_arm_lmdb(struct sim *s, const char *what, int64_t calls_max);
+void server_lands(struct sim *s); /* what is under way comes to its end: nothing is in flight or open any more; it may die of it */
 void server_die(struct sim *s, const char *how);
+void server_disk_dies(struct sim *s, const char *how); /* nobody will see what was under way to it */
+void batches_run(struct sim *s, bool ticks, enum fate fate, bool beside); /* what has come; beside: the next one is applied while it is written, whatever the dice say */
+bool batches_boot(struct sim *s, struct input *boot);                     /* false: it died */
+void batches_plan_tick(struct sim *s);
+void batches_forget(struct server *v);
+void batches_free(struct server *v);
 void server_calm(struct sim *s); /* the faults are over: come up, stay up, clocks right */
-void tap_batch(struct sim *s);   /* what was committed, told to the checker */
+void tap_batch(struct sim *s, const struct batch *b); /* what was committed, told to the checker */
 
 /* ---- damage.c ---- */
 /* The broker's own code, engine, store and reader, runs in here: where it ends the process over a damaged store, it has stopped; anything else has crashed. */
@@ -323,7 +355,7 @@ void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
 /* What it has subscribed to, as a fact. Neither run nor hub: all. What its stream is of may not be there, and then there is no such stream: UINT64_MAX. */
 struct fact watcher_about(const struct sim *s, uint32_t index);
-void watchers_publish(struct sim *s); /* what was committed since the last time */
+void watchers_publish(struct sim *s, const struct effects *of); /* what a batch told of, that is on disk */
 
 /* ---- restore.c ---- */
 struct backup {

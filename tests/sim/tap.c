@@ -428,11 +428,11 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
 /* The answer of this input, among the frames that it caused; an error counts as none. */
 static bool answer(struct sim *s, const struct tapped *t, uint64_t type, struct slp_msg *m)
 {
-    struct server *v = &s->server;
+    const struct effects *out = &s->server.told->out;
     struct slp_fault fault;
     for (size_t i = t->from; i < t->to; i++) {
-        const struct effect *x = &v->out.v[i];
-        if (x->peer == t->peer && slp_decode(effect_frame(&v->out, x), x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 &&
+        const struct effect *x = &out->v[i];
+        if (x->peer == t->peer && slp_decode(effect_frame(out, x), x->n, SLP_B2A | SLP_B2C, m, &fault) == 0 &&
             m->id == t->m.id && m->type == type)
             return true;
     }
@@ -602,7 +602,7 @@ static void request(struct sim *s, const struct tapped *t)
 
 /* ---- */
 
-void tap_batch(struct sim *s)
+void tap_batch(struct sim *s, const struct batch *b)
 {
     struct server *v = &s->server;
     struct slp_events_get q = { .since = v->next_event };
@@ -610,8 +610,9 @@ void tap_batch(struct sim *s)
     struct slp_cursor c = { 0 };
     bool have = false, more = true;
     struct slp_item_event e;
-    for (size_t i = 0; i < v->tap_n; i++) {
-        const struct tapped *t = &v->tap[i];
+    v->told = b;
+    for (size_t i = 0; i < b->tap_n; i++) {
+        const struct tapped *t = &b->tap[i];
         if (t->wall_off_us != v->seen_off_us)
             checker_feed(s->checker, &(struct fact){ .kind = FACT_CLOCK, .wall = t->wall_off_us - v->seen_off_us });
         v->seen_off_us = t->wall_off_us;
@@ -623,7 +624,7 @@ void tap_batch(struct sim *s)
             if (!have || !slp_next_event(&c, &e)) {
                 CHECK(s, more);
                 q.since = v->next_event;
-                CHECK(s, (page = server_read(s, SLP_EVENTS_GET, &q)) && page->type == SLP_EVENTS);
+                CHECK(s, (page = server_page(s, SLP_EVENTS_GET, &q)) && page->type == SLP_EVENTS);
                 c = slp_each(page->u.events.events);
                 more = page->u.events.events.count > 0;
                 have = true;

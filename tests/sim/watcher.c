@@ -118,13 +118,12 @@ static void emit(void *arg, const char *topic, const char *body, size_t n)
     memory_go();
 }
 
-void watchers_publish(struct sim *s)
+void watchers_publish(struct sim *s, const struct effects *of)
 {
-    struct server *v = &s->server;
-    if (!v->out.last_event)
+    if (!of->last_event)
         return;
     memory_go();
-    int rc = BROKER(reader_publish(v->reader, v->out.first_event, v->out.last_event, wanted, emit, s));
+    int rc = BROKER(reader_publish(s->server.reader, of->first_event, of->last_event, wanted, emit, s));
     memory_pause();
     if (rc && !memory_failed() &&
         !memory_lmdb_failed()) { /* what cannot be read is not published: a gap, and who sees it asks */
