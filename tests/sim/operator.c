@@ -3,7 +3,7 @@
 
 #include "tests/sim/sim.h"
 
-static happening apply_first, operate, meddle, undo, judge;
+static happening lend, apply_first, operate, meddle, undo, judge;
 
 static struct slp_bytes name_of(const char *n)
 {
@@ -294,9 +294,45 @@ static void judge(struct sim *s, uint64_t unused, uint64_t unused2)
     sched_at(s, s->now_us + rng_range(r, s->plan.judge_every_us / 10 + 1, s->plan.judge_every_us * 2), judge, 0, 0);
 }
 
+/* Somebody lacks what a station requires, and is granted all of it for a while: he works there, and then no more. */
+static void lend(struct sim *s, uint64_t unused, uint64_t unused2)
+{
+    struct rng *r = &s->operator.lender;
+    (void)unused;
+    (void)unused2;
+    if (s->calm)
+        return;
+    const struct hub *h = &s->hub[rng_below(r, s->plan.hubs)];
+    const struct member *m = &h->staff[rng_below(r, h->staff_n)];
+    const struct sim_line *l = &s->line[rng_below(r, s->plan.lines)];
+    const struct sim_variant *v = &l->v[rng_below(r, l->variants)];
+    const struct sim_station *st = &v->st[rng_below(r, v->stations)];
+    int64_t until_us = server_wall_us(s) + rng_spread(r, MINUTE, HOUR);
+    for (uint32_t k = 0; k < CHECKER_SKILLS; k++) {
+        struct slp_worker_set q = { .name = name_of(m->name),
+                                    .action = 2,
+                                    .skill = name_of(skill_names[k]),
+                                    .level = st->level[k],
+                                    .until_wall_us = until_us };
+        if (st->level[k] <= m->level[k])
+            continue;
+        SLP_SET(&q, worker_set, skill);
+        SLP_SET(&q, worker_set, level);
+        SLP_SET(&q, worker_set, until_wall_us);
+        TELL(s, "operator: %s is granted %s %u for %" PRId64 " s", m->name, skill_names[k], st->level[k],
+             (until_us - server_wall_us(s)) / SEC);
+        send(s, SLP_WORKER_SET, &q);
+        s->tally.grants++;
+    }
+    sched_at(s, s->now_us + rng_range(r, s->plan.lend_every_us / 10 + 1, s->plan.lend_every_us * 2), lend, 0, 0);
+}
+
 void operator_open(struct sim *s)
 {
     s->operator.rng = rng_of(s->plan.seed, "operator", 0);
+    s->operator.lender = rng_of(s->plan.seed, "lender", 0);
+    if (s->plan.lend_every_us != NEVER)
+        sched_at(s, s->now_us + s->plan.lend_every_us, lend, 0, 0);
     s->operator.wire.peer = net_peer(s, SIDE_OPERATOR, 0);
     for (uint32_t i = 0; i < s->plan.lines; i++)
         sched_at(s, s->now_us + rng_range(&s->operator.rng, 1, MINUTE), apply_first, i, 0);

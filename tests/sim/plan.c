@@ -108,6 +108,9 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng gr = rng_of(o->seed, "beside", 0);
     p->beside_ppm = p->wal_bytes == 1 || o->no_beside || rng_chance(&gr, 300000) ? 0 : (uint32_t)rng_range(&gr, 100000, 1000000);
 
+    struct rng lr = rng_of(o->seed, "lends", 0);
+    p->lend_every_us = p->alike || o->no_lends || rng_chance(&lr, 500000) ? NEVER : rng_spread(&lr, MINUTE, 2 * HOUR);
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -138,7 +141,7 @@ void plan_make(struct plan *p, const struct options *o)
         p->io_ppm = p->memory_ppm = p->damage_ppm = 0;
     }
     if (o->no_operator)
-        p->operate_every_us = p->meddle_every_us = p->judge_every_us = NEVER;
+        p->operate_every_us = p->meddle_every_us = p->judge_every_us = p->lend_every_us = NEVER;
     if (o->no_people)
         p->decline_ppm = p->fail_ppm = p->bury_ppm = p->forget_ppm = p->release_ppm = p->bad_ppm = 0;
 }
@@ -172,6 +175,7 @@ void plan_print(const struct plan *p, FILE *f)
     every(f, "operator", p->operate_every_us);
     every(f, "meddling", p->meddle_every_us);
     every(f, "suspensions and grants", p->judge_every_us);
+    every(f, "skills for a while", p->lend_every_us);
     if (p->copies)
         fprintf(f, ", copies");
     if (p->bars)

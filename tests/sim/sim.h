@@ -71,7 +71,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     /* people */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */
-    int64_t operate_every_us, meddle_every_us, judge_every_us; /* meddle: with a run among its equals, and back again; judge: suspend, readmit, grant, revoke */
+    int64_t operate_every_us, meddle_every_us, judge_every_us, lend_every_us; /* meddle: with a run among its equals, and back again; judge: suspend, readmit, grant, revoke; lend: grant for a while what somebody lacks */
     int64_t backup_every_us, lose_every_us; /* the broker's disk, and an old backup is put back */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
@@ -85,7 +85,7 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside; /* kinds of faults that are left out */
+    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends; /* kinds of faults that are left out */
     bool trace;
     const char *dir; /* where stores are made */
 };
@@ -333,7 +333,7 @@ void producers_close(struct sim *s);
 #define KEPT_OUT_MAX 4096
 struct kept_out { uint64_t worker, line; char station[12]; };
 struct operator {
-    struct rng rng, meddler, judge;
+    struct rng rng, meddler, judge, lender;
     struct wire wire;
     uint64_t next_id;
     const char *name[WORKERS_MAX]; /* of workers, by number */
