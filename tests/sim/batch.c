@@ -459,7 +459,7 @@ static bool flight_ends(struct sim *s, enum doom doom)
     struct server *v = &s->server;
     struct batch *b = v->in_flight;
     if (doom == CUT_OFF || doom == WRITE_FAILS_BESIDE)
-        store_faults(v->store)->cut_write = 1 + rng_below(&v->beside, 4);
+        store_faults(v->store)->cut_write = 1 + rng_below(&v->beside, 8);
     if (doom == SYNC_FAILS_BESIDE)
         store_faults(v->store)->cut_write = UINT64_MAX;
     v->mute = doom == UNANSWERED;

@@ -106,7 +106,12 @@ void plan_make(struct plan *p, const struct options *o)
         p->deletes = false; /* a run that is gone is begun again: whether it was lost or deleted, nobody knows */
 
     struct rng gr = rng_of(o->seed, "beside", 0);
-    p->beside_ppm = p->wal_bytes == 1 || o->no_beside || rng_chance(&gr, 300000) ? 0 : (uint32_t)rng_range(&gr, 100000, 1000000);
+    p->beside_ppm =
+        p->wal_bytes == 1 || o->no_beside || rng_chance(&gr, 300000) ? 0 : (uint32_t)rng_range(&gr, 100000, 1000000);
+
+    int64_t crash_every_us = rng_spread(&gr, 5 * MINUTE, 2 * HOUR);
+    if (p->beside_ppm && p->crash_every_us > crash_every_us)
+        p->crash_every_us = crash_every_us;
 
     struct rng lr = rng_of(o->seed, "lends", 0);
     p->lend_every_us = p->alike || o->no_lends || rng_chance(&lr, 500000) ? NEVER : rng_spread(&lr, MINUTE, 2 * HOUR);

@@ -351,6 +351,78 @@ static void where_the_one_that_syncs_was_cut_short_nothing_is_behind_it_and_the_
     commit(t);
 }
 
+/* ---- in a simulation ---- */
+
+static void open_simulated(struct held *h)
+{
+    struct store_options o = with_log(h->w);
+    o.no_sync = true;
+    open_with(h->w, o);
+}
+
+static void in_a_simulation_whoever_waits_for_a_batch_writes_it(void **state)
+{
+    for (int by = 0; by < 3; by++) {
+        struct held h = { .w = *state };
+        bool writing;
+        open_simulated(&h);
+        assert_int_equal(hand_over(&h, "a", by == 0 ? "1" : by == 1 ? "2" : "3", &writing), STORE_OK);
+        assert_true(writing);
+        struct store_txn *t = begin(h.w);
+        put(t, TABLE_RUN, "b", "2");
+        assert_int_equal(atomic_load(&h.told), 0);
+        if (by == 0)
+            assert_int_equal(store_commit_end(h.w->s), STORE_OK);
+        if (by == 1)
+            store_abort(&t);
+        else
+            commit(t);
+        assert_int_equal(atomic_load(&h.told), 1);
+        if (by == 2) {
+            assert_int_equal(hand_over(&h, "c", "3", &writing), STORE_OK);
+            store_close(&h.w->s);
+            assert_int_equal(atomic_load(&h.told), 2);
+            open_simulated(&h);
+            expect_now(h.w, "c", "3");
+        }
+        open_again(h.w);
+        expect_now(h.w, "a", by == 0 ? "1" : by == 1 ? "2" : "3");
+        expect_now(h.w, "b", "2");
+        store_close(&h.w->s);
+    }
+}
+
+static void in_a_simulation_a_write_is_cut_where_told_and_fails(void **state)
+{
+    static const uint64_t cuts[] = { 1, 2, 1000, UINT64_MAX };
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        struct held h = { .w = *state };
+        uint8_t key[4], v[900] = { 0 };
+        char name[2] = { (char)('a' + i), 0 };
+        bool writing;
+        open_simulated(&h);
+        struct store_txn *t = begin(h.w);
+        put(t, TABLE_RUN, name, "1");
+        for (uint32_t k = 0; k < 4; k++) {
+            key_u32(key, k);
+            assert_int_equal(store_put(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
+        }
+        assert_int_equal(store_commit_begin(&t, is_told, &h, &writing), STORE_OK);
+        assert_true(writing);
+        t = begin(h.w);
+        put(t, TABLE_RUN, "next", "2");
+        store_faults(h.w->s)->cut_write = cuts[i];
+        assert_int_equal(store_commit_end(h.w->s), STORE_IO);
+        assert_int_equal(store_commit(&t), STORE_IO);
+        assert_int_equal(atomic_load(&h.told), 0);
+        assert_int_equal(atomic_load(&h.failed), 1);
+        open_again(h.w);
+        expect_now(h.w, name, cuts[i] == UINT64_MAX ? "1" : NULL);
+        expect_now(h.w, "next", NULL);
+        store_close(&h.w->s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +439,8 @@ int main(void)
         TEST(a_backup_holds_what_was_told_of_and_waits_for_it),
         TEST(whoever_reads_when_a_batch_was_told_of_sees_it),
         TEST(of_a_failed_sync_nobody_is_told_and_the_next_batch_is_nowhere),
+        TEST(in_a_simulation_whoever_waits_for_a_batch_writes_it),
+        TEST(in_a_simulation_a_write_is_cut_where_told_and_fails),
         TEST(where_the_one_that_syncs_was_cut_short_nothing_is_behind_it_and_the_store_opens),
     };
     return cmocka_run_group_tests_name("the log's writer", tests, NULL, NULL);
