@@ -179,6 +179,7 @@ void ck_model_free(struct checker *c)
     free(c->ruled);
     free(c->lost);
     free(c->waits);
+    free(c->firsts);
     free(c->pair);
 }
 

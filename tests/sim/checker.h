@@ -29,7 +29,7 @@ enum verdict {
     GIVEN_TWICE,     /* an assignment number that a lost store gave, given again by the one that was put back from its backup */
     STALE_ACCEPTED,  /* a command under an assignment that was over went through */
     BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent */
-    FIFO,            /* first dispatch out of order within (station, run), or rows out of their producer's order */
+    FIFO,            /* first dispatch out of order within (station, run) among what its worker may do, or rows out of their producer's order */
     FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead */
     EVENT_GAP,       /* sequences are not gapless */
     COUNTERS,        /* counters are not what a recount gives */

@@ -89,9 +89,10 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->lost = copied(c->lost, c->lost_cap * sizeof *c->lost);
     to->touched = NULL; /* of a step that is over */
     to->waits = NULL;
+    to->firsts = NULL;
     to->ruled = NULL;
     to->ruled_n = to->ruled_cap = 0;
-    to->touched_n = to->touched_cap = to->waits_n = to->waits_cap = 0;
+    to->touched_n = to->touched_cap = to->waits_n = to->waits_cap = to->firsts_n = to->firsts_cap = 0;
 }
 
 struct checker *checker_keep(const struct checker *c)

@@ -229,6 +229,8 @@ static void ready(struct checker *c, const struct fact *f)
         q->unit = ck_more(q->unit, &q->cap, q->n, sizeof *q->unit);
         q->unit[q->n++] = f->unit;
         t->place = q->n;
+    } else if (!t->dispatched) {
+        t->came_back = true;
     }
 }
 
@@ -360,6 +362,10 @@ static void assigned(struct checker *c, const struct fact *f)
     if (!t->dispatched) {
         struct ck_fifo *q = &r->fifo[s->f.index];
         t->dispatched = true;
+        if (!t->came_back) {
+            c->firsts = ck_more(c->firsts, &c->firsts_cap, c->firsts_n, sizeof *c->firsts);
+            c->firsts[c->firsts_n++] = (struct ck_first){ r, t->place, f->worker, s->f.index };
+        }
         if (t->place > q->furthest)
             q->furthest = t->place;
         q->dirty = true;

@@ -145,6 +145,56 @@ void ck_act(struct checker *c, const struct fact *f)
 
 /* ---- what a step must leave behind ---- */
 
+/* What is first for one worker is not for another, where nobody does or reviews what he had a part in: of what was ready before this one, and had been before
+ * this step, there must be nothing left that he may do. */
+static void judge_first(struct checker *c, const struct ck_first *x)
+{
+    const struct ck_fifo *q = &x->run->fifo[x->index];
+    const struct ck_station *s = ck_get(&c->stations, x->run->first + x->index);
+    if (!ck_own_work_aside(s)) /* there one order is everybody's */
+        return;
+    for (size_t i = q->head; i + 1 < x->place; i++) {
+        const struct ck_task *t = &x->run->unit[q->unit[i] - 1]->task[x->index];
+        if (t->dispatched || t->state != CK_READY || t->changed == c->step ||
+            ck_did_before(c, x->run->id, q->unit[i], x->worker, s))
+            continue;
+        ck_verdict(c, FIFO,
+                   "run %" PRIu64 " unit %" PRIu64 " was dispatched to worker %" PRIu64
+                   " at station index %u, unit %" PRIu64 " became ready before it, and he may do it",
+                   x->run->id, q->unit[x->place - 1], x->worker, x->index, q->unit[i]);
+        return;
+    }
+}
+
+static bool declined_by(const struct checker *c, const struct ck_task *t, uint64_t worker)
+{
+    for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a; a = ck_get(&c->assignments, a->prev))
+        if (a->worker == worker && a->why == 4)
+            return true;
+    return false;
+}
+
+/* What came back is served before what is fresh: none of these may be left that he may do, and that was ready before this step. (With copies a task that came back
+ * waits for whom its other answers are not of.) */
+static void judge_returned(struct checker *c, const struct ck_first *x)
+{
+    uint32_t i = x->index, station = x->run->first + i;
+    const struct ck_station *s = ck_get(&c->stations, station);
+    if (ck_copies(c, station) || !x->run->counts[i][CK_READY])
+        return;
+    for (uint64_t unit = 1; unit <= x->run->units; unit++) {
+        const struct ck_task *t = &x->run->unit[unit - 1]->task[i];
+        if (!(t->dispatched || t->came_back) || t->state != CK_READY || t->changed == c->step || t->author ||
+            declined_by(c, t, x->worker) || (ck_own_work_aside(s) && ck_did_before(c, x->run->id, unit, x->worker, s)))
+            continue;
+        ck_verdict(c, FIFO,
+                   "run %" PRIu64 " unit %" PRIu64 " was dispatched to worker %" PRIu64
+                   " at station index %u, unit %" PRIu64 " had come back before, and he may do it",
+                   x->run->id, x->run->fifo[i].unit[x->place - 1], x->worker, i, unit);
+        return;
+    }
+}
+
 static void judge_fifo(struct checker *c)
 {
     for (size_t k = 0; k < c->runs.cap; k++) {
@@ -155,15 +205,13 @@ static void judge_fifo(struct checker *c)
         for (uint32_t i = 0; i < r->stations; i++) {
             struct ck_fifo *q = &r->fifo[i];
             const struct ck_station *s = ck_get(&c->stations, r->first + i);
-            if (s && (s->f.not_did || s->f.review))
-                continue; /* what is first for one worker is not for another */
             for (; q->head < q->n; q->head++) {
                 const struct ck_unit *u = r->unit[q->unit[q->head] - 1];
                 const struct ck_task *t = &u->task[i];
                 if (!t->dispatched && t->state != CK_ENDED && t->state != CK_DONE)
                     break;
             }
-            if (q->dirty && q->head < q->furthest)
+            if (q->dirty && q->head < q->furthest && s && !ck_own_work_aside(s))
                 ck_verdict(c, FIFO,
                            "run %" PRIu64 " unit %" PRIu64 " was dispatched at station index %u, unit %" PRIu64
                            " became ready before it",
@@ -173,6 +221,11 @@ static void judge_fifo(struct checker *c)
                 q->furthest = q->head;
         }
     }
+    for (size_t i = 0; i < c->firsts_n; i++) {
+        judge_first(c, &c->firsts[i]);
+        judge_returned(c, &c->firsts[i]);
+    }
+    c->firsts_n = 0;
     c->fifo_dirty = false;
 }
 

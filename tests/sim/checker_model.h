@@ -29,6 +29,7 @@ struct ck_task {
     uint64_t rejected_by, since; /* of a review: whose verdict sent the work back; of work: the same, what was given before is of an earlier round */
     int64_t back_us;
     uint8_t verdict;
+    bool came_back; /* it was ready before it was dispatched first, and is so again: such ones are served before the others */
     bool goes_back, author_out; /* author_out: the author may be kept out, and the work anybody's at once */
 };
 struct ck_unit { uint64_t row; uint32_t handed_out; uint8_t state; bool told; struct ck_task task[]; };
@@ -61,6 +62,8 @@ struct ck_assignment {
     size_t sents, sent_cap;
 };
 struct ck_station { struct fact f; };
+/* Nobody gets a task there that builds upon his own work, so each has an order of his own. */
+static inline bool ck_own_work_aside(const struct ck_station *s) { return s->f.not_did || s->f.review; }
 struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, was_on; };
 struct ck_hub { uint64_t session, newest_event; };
 struct ck_shift { int64_t *times; size_t n; };
@@ -88,6 +91,7 @@ struct ck_pair { struct ck_run *a, *b; uint64_t base_a, base_b; bool valid; };
 struct ck_subscriber { uint64_t seq; };
 struct ck_range { uint64_t first, last; };
 struct ck_touched { uint64_t run, unit; };
+struct ck_first { struct ck_run *run; uint64_t place, worker; uint32_t index; }; /* of a step: who got a task that nobody had had */
 struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
 
 struct checker {
@@ -99,7 +103,8 @@ struct checker {
     struct ck_ruled *ruled;
     size_t ruled_n, ruled_cap;
     struct ck_waits *waits; /* what became ready in this step */
-    size_t waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
+    struct ck_first *firsts;
+    size_t firsts_n, firsts_cap, waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
     struct ck_pair *pair;
     bool fifo_dirty;
     int64_t moved; /* by how much clocks were set, all together */

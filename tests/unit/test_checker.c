@@ -150,6 +150,36 @@ static void overtaking_at_first_dispatch_is_not_first_in_first_out(void **state)
     judged(&h, FIFO);
 }
 
+static void what_came_back_is_served_before_what_is_fresh(void **state)
+{
+    (void)state;
+    for (uint64_t next = 1; next <= 2; next++) {
+        struct history h = begin();
+        put_unit(&h, 1);
+        put_unit(&h, 2);
+        give(&h, 1, 1, 1, ANNA);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 3);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 3);
+        STEP(&h);
+        give(&h, 2, next, 1, ROBOT);
+        judged(&h, next == 1 ? VERDICTS : FIFO);
+    }
+}
+
+static void what_its_worker_declined_may_be_passed_by(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    put_unit(&h, 2);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 4);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 4);
+    STEP(&h);
+    give(&h, 2, 2, 1, ANNA);
+    judged(&h, VERDICTS);
+}
+
 static void rows_that_lie_out_of_their_order_are_not_first_in_first_out(void **state)
 {
     struct history h = begin();
@@ -459,8 +489,8 @@ static void more_in_a_day_than_allowed_is_over_a_limit(void **state)
             EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = 1, .why = 3, .wall = 1600);
             STEP(&h);
         }
-        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN, .unit = 2, .station = 1, .assignment = 2, .worker = ANNA,
-              .hub = HUB, .wall = kind % 3 == 1 ? 2000 : 1999);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN, .unit = kind % 3 == 2 ? 1 : 2, .station = 1, .assignment = 2,
+              .worker = ANNA, .hub = HUB, .wall = kind % 3 == 1 ? 2000 : 1999);
         STEP(&h);
         judged(&h, kind % 3 == 0 ? OVER_LIMIT : VERDICTS);
     }
@@ -751,6 +781,8 @@ int main(void)
         cmocka_unit_test(a_late_result_that_counts_though_another_has_begun_is_a_stale_token),
         cmocka_unit_test(other_bytes_are_seen),
         cmocka_unit_test(overtaking_at_first_dispatch_is_not_first_in_first_out),
+        cmocka_unit_test(what_came_back_is_served_before_what_is_fresh),
+        cmocka_unit_test(what_its_worker_declined_may_be_passed_by),
         cmocka_unit_test(rows_that_lie_out_of_their_order_are_not_first_in_first_out),
         cmocka_unit_test(a_run_that_gets_all_the_workers_is_unfair),
         cmocka_unit_test(a_missing_event_is_a_gap),

@@ -155,6 +155,77 @@ static void a_verdict_that_stands_with_other_bytes_than_work_or_change_is_told(v
     judged(&h, BYTES_DIFFER);
 }
 
+static void put_another(struct history *h, uint64_t unit)
+{
+    FEED(h, .kind = FACT_ROW_SENT, .run = RUN, .row = 100 + unit, .digest = row_digest + unit, .flag = true,
+         .worker = 9);
+    EVENT(h, .kind = FACT_UNITS_ADDED, .run = RUN, .unit = unit);
+    EVENT(h, .kind = FACT_READY, .run = RUN, .unit = unit, .station = WORK);
+    STEP(h);
+}
+
+static void given_to(struct history *h, uint64_t unit, uint32_t station, uint64_t worker)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN, .unit = unit, .station = station, .assignment = ++h->assignment,
+          .worker = worker, .hub = HUB);
+}
+
+/* Work of three units, by Anna, Carl and Anna, is done in another order than it came in; the reviews wait in that of the work: 2, 1, 3. */
+static struct history three_reviews(void)
+{
+    static const uint64_t order[] = { 2, 1, 3 }, by[] = { 0, ANNA, CARL, ANNA };
+    struct history h = begin();
+    put_another(&h, 2);
+    put_another(&h, 3);
+    for (uint64_t unit = 1; unit <= 3; unit++) {
+        given_to(&h, unit, WORK, by[unit]);
+        STEP(&h);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        submit(&h, order[i], by[order[i]], false, true);
+        EVENT(&h, .kind = FACT_TASK_DONE, .run = RUN, .unit = order[i], .station = WORK);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = order[i], .station = CHECK, .why = 1);
+        STEP(&h);
+    }
+    return h;
+}
+
+static void each_reviewer_gets_the_first_that_is_not_his_own(void **state)
+{
+    (void)state;
+    struct history h = three_reviews();
+    given_to(&h, 1, CHECK, CARL); /* 2 is his own */
+    STEP(&h);
+    given_to(&h, 2, CHECK, BELA);
+    STEP(&h);
+    given_to(&h, 3, CHECK, BELA);
+    STEP(&h);
+    judged(&h, VERDICTS);
+}
+
+static void two_reviewers_of_one_step_may_get_theirs_in_any_order(void **state)
+{
+    (void)state;
+    struct history h = three_reviews();
+    given_to(&h, 1, CHECK, BELA);
+    given_to(&h, 2, CHECK, ANNA);
+    STEP(&h);
+    judged(&h, VERDICTS);
+}
+
+static void a_review_that_overtakes_one_that_its_reviewer_may_do_is_not_first_in_first_out(void **state)
+{
+    (void)state;
+    struct history h = three_reviews();
+    given_to(&h, 1, CHECK, BELA); /* in the order of the units, but the work of 2 was done before */
+    STEP(&h);
+    judged(&h, FIFO);
+    h = three_reviews();
+    given_to(&h, 3, CHECK, CARL); /* 2 is his own, 1 is not */
+    STEP(&h);
+    judged(&h, FIFO);
+}
+
 static void nobody_reviews_his_own(void **state)
 {
     struct history h = begin();
@@ -263,6 +334,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_that_is_sent_back_and_then_accepted_or_improved_is_good),
         cmocka_unit_test(a_verdict_that_stands_with_other_bytes_than_work_or_change_is_told),
+        cmocka_unit_test(each_reviewer_gets_the_first_that_is_not_his_own),
+        cmocka_unit_test(two_reviewers_of_one_step_may_get_theirs_in_any_order),
+        cmocka_unit_test(a_review_that_overtakes_one_that_its_reviewer_may_do_is_not_first_in_first_out),
         cmocka_unit_test(nobody_reviews_his_own),
         cmocka_unit_test(what_is_sent_back_is_its_authors_for_a_while),
         cmocka_unit_test(a_verdict_about_an_earlier_round_is_stale),
