@@ -21,7 +21,7 @@ LINE = re.compile(r"^\s*(-?\d+)\s+(\d+)\.(\d{9}):\s+(sched|sunline_bench):(\w+):
 WOKEN = re.compile(r"comm=.* pid=(\d+) prio=")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
 ZEROMQ = "ZMQbg/IO"
-LONGEST = 60             # steps; a way that does not come to its beginning by then is given up
+LONGEST = 1000           # steps; a way that does not come to its beginning by then is given up
 UNTOLD = 0.02            # of a thread's comings, and no more, may be untold
 SPIN = "import os, sys\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nos.sched_setaffinity(0, {int(sys.argv[1])})\nprint(flush=True)\nwhile True:\n    pass"
 # Where our committer goes from one thing to another: function -> what it is at from there, or from its return, on.
@@ -210,15 +210,16 @@ class Schedule:
                 steps.append((who, "runs", end - run.begin))
             if run.was is None:
                 return None
+            if run.was.startswith("D"):                                    # nobody told when the disk was done: it waited for it until it ran
+                ready = run.begin if run.woken is None else run.woken
+                steps += [(who, "woken", run.begin - ready), (who, "disk", ready - run.slept)]
+                i, end = i - 1, run.slept
+                continue
             called = [(when, by) for when, by in run.called if when <= end and by in self.known and by != who]
             if run.woken is None:                                          # put aside; or woken, and nobody told
                 if called or not run.was.startswith("R"):
                     return None
                 steps.append((who, "woken", run.begin - run.slept))
-                i, end = i - 1, run.slept
-                continue
-            if run.was.startswith("D"):
-                steps += [(who, "woken", run.begin - run.woken), (who, "disk", run.woken - run.slept)]
                 i, end = i - 1, run.slept
                 continue
             woken, by = run.woken, run.by

@@ -1,5 +1,6 @@
 """The bench's way of a task from thread to thread, on events that are known."""
 import os
+import pathlib
 import sys
 import unittest
 
@@ -52,6 +53,14 @@ class HandOvers(unittest.TestCase):
     def test_the_disk_wakes_whatever_thread_its_interrupt_comes_upon(self):
         self.assertEqual(usual(schedule(task(1000, disk_by=OTHER), task(2000, disk_by=PRODUCER)))["hops"][1], {"who": "server", "woken": 7, "runs": 27, "disk": 50})
 
+    def test_where_nobody_tells_that_the_disk_was_done_it_is_waited_for_until_the_thread_runs(self):
+        untold = [e for e in task(1000) if e[1:] != (NOBODY, WAKES, SERVER)]
+        self.assertEqual(usual(schedule(untold))["hops"][1], {"who": "server", "woken": 5, "runs": 27, "disk": 52})
+
+    def test_a_thread_that_the_disk_wakes_many_times_is_followed_to_the_end(self):
+        steps = [e for n in range(200) for e in ((1016 + n * 0.05, SERVER, LEAVES, "D"), (1016.02 + n * 0.05, NOBODY, WAKES, SERVER), (1016.04 + n * 0.05, SERVER, COMES))]
+        self.assertEqual(usual(schedule(task(1000), more=steps))["followed"], 1)
+
     def test_who_is_put_aside_waits_for_a_processor(self):
         aside = [(1020, SERVER, LEAVES, "R"), (1030, SERVER, COMES)]
         self.assertEqual(usual(schedule(task(1000), more=aside))["hops"][1], {"who": "server", "woken": 17, "runs": 17, "disk": 50})
@@ -92,7 +101,7 @@ class HandOvers(unittest.TestCase):
 
     def test_no_processor_is_idle_while_it_is_recorded_and_each_again_afterwards(self):
         def loops():
-            pids = [int(p) for task in os.listdir("/proc/self/task") for p in open(f"/proc/self/task/{task}/children", encoding="utf-8").read().split()]
+            pids = [int(p) for children in pathlib.Path("/proc/self/task").glob("*/children") for p in children.read_text().split()]
             return sorted(next(iter(os.sched_getaffinity(p))) for p in pids if os.sched_getscheduler(p) == os.SCHED_IDLE)
         with schedules.awake():
             self.assertEqual(loops(), sorted(os.sched_getaffinity(0)))
