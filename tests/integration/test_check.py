@@ -117,6 +117,22 @@ class Check(harness.Case):
         rows = self.world.sunline("--json", "check", status=1).json_lines()
         self.assertEqual((len(rows), rows[-1]["damaged_records"]), (2, 1))
 
+    def test_a_record_that_is_gone_is_named_by_what_implies_it(self):
+        w = self.live(1)
+        run = w.client.request("run_start", line="echo", name="keyed")["run_id"]
+        w.client.request("put", run_id=run, rows=[["x"]] * 3, keys=["one", "two", "three"])
+        w.rest()
+        self.broker.stop()
+        self.assertEqual(self.verify().returncode, 0)
+        self.plant(run, "key", "two")
+        said = r"(?m)^damaged\tSTATE [0-9a-f]+: .* refers to the idempotency key of unit 2, which is not in DEDUP$"
+        done = self.verify()
+        self.assertEqual(done.returncode, 3, done)
+        self.assertRegex(done.stdout, said)
+        self.assertRegex(done.stdout, r"(?m) records checked, 1 damaged$")
+        self.broker.start()
+        self.assertRegex(self.world.sunline("check", status=1).out, said)
+
     def test_a_foreign_folder_is_no_store(self):
         self.broker = self.world.broker(start=False)
         self.broker.expected_end = True

@@ -1,5 +1,6 @@
 /* A wrong counter, planted: plant DIR RUN STATION|- N adds N to the first counter of a run (-: its units done; else the station's ready tasks), with a
- * checksum that is right, in a store that nobody serves. What `sunline check --recount` is for. */
+ * checksum that is right, in a store that nobody serves. What `sunline check --recount` is for. Or a record that is gone: plant DIR RUN key KEY takes away an
+ * idempotency key of the run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,20 @@ static size_t done_at(const struct store_val *v)
     return (size_t)((const char *)rd.p - (const char *)v->p);
 }
 
+static void take_key_away(struct store *s, uint32_t run, const char *key)
+{
+    uint8_t k[STORE_KEY_BYTES_MAX];
+    struct store_txn *t;
+    size_t n = strlen(key);
+    if (n > sizeof k - 4)
+        die("that is no key");
+    memcpy(key_u32(k, run), key, n);
+    if (store_begin(s, &t) != STORE_OK || store_del(t, TABLE_DEDUP, k, 4 + n) != STORE_OK ||
+        store_commit(&t) != STORE_OK)
+        die("there is no such key");
+    store_close(&s);
+}
+
 int main(int argc, char **argv)
 {
     static const uint8_t id[16];
@@ -41,6 +56,10 @@ int main(int argc, char **argv)
     if (store_open(&s, &o, id, text, sizeof text) != STORE_OK)
         die(text);
     key_u32(k, (uint32_t)atoi(argv[2]));
+    if (strcmp(argv[3], "key") == 0) {
+        take_key_away(s, (uint32_t)atoi(argv[2]), argv[4]);
+        return 0;
+    }
     bool whole = strcmp(argv[3], "-") == 0;
     if (!whole)
         k[5] = (uint8_t)(atoi(argv[3]) + 1);
