@@ -347,6 +347,15 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
     return ok;
 }
 
+bool rd_linked(struct reader *r, const struct rd_run *run, uint64_t no, struct rd_assignment *a)
+{
+    if (rd_assignment(r, no, a))
+        return true;
+    if (!r->rc && run->state != RUN_DELETING)
+        r->rc = STORE_CORRUPT;
+    return false;
+}
+
 uint64_t rd_earlier(struct reader *r, const struct rd_assignment *a)
 {
     if (a->prev < a->no)

@@ -3,12 +3,12 @@
 #include "broker/engine/reader.h"
 
 /* The entries that counted, in the order in which they did; how many. */
-static uint32_t entries_of(struct reader *r, uint64_t newest, uint64_t no[SL_COPIES_MAX])
+static uint32_t entries_of(struct reader *r, const struct rd_run *run, uint64_t newest, uint64_t no[SL_COPIES_MAX])
 {
     uint64_t result[SL_COPIES_MAX];
     uint32_t n = 0;
     struct rd_assignment a;
-    for (uint64_t at = newest; at && rd_assignment(r, at, &a); at = rd_earlier(r, &a)) {
+    for (uint64_t at = newest; at && rd_linked(r, run, at, &a); at = rd_earlier(r, &a)) {
         if (a.state != ASSIGN_COUNTED || n == SL_COPIES_MAX)
             continue;
         uint32_t i = n++;
@@ -32,7 +32,7 @@ uint64_t rd_vote(struct reader *r, const struct rd_run *run, uint16_t jury, cons
     struct slp_list form = { l.rest.p, (uint32_t)(l.rest.end - l.rest.p), 1 };
     uint32_t place = jury_place(&form);
     const uint8_t *t = head + STATE_UNIT_BYTES + STATE_STATION_BYTES * run->lv->stations[jury].partner;
-    uint32_t n = entries_of(r, get_u48(t + ST_ASSIGN), no);
+    uint32_t n = entries_of(r, run, get_u48(t + ST_ASSIGN), no);
     jury_order(run->id, vote->unit, vote->worker, n, order);
     return place >= 1 && place <= n ? no[order[place - 1]] : 0;
 }

@@ -73,7 +73,7 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
     if (result && st->copies.max) /* the outcome of several: it cites the one that it follows */
         no = rd_assignment(r, r->result_assignment, &a) ? r->result_assignment : 0;
     else
-        while (result && no && rd_assignment(r, no, &a) && a.result != result)
+        while (result && no && rd_linked(r, s->run, no, &a) && a.result != result)
             no = rd_earlier(r, &a); /* a later assignment may have ended without a result */
     struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
     if (result && no) {
@@ -106,7 +106,7 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
     uint32_t n = 0, columns_n = ANSWER_COLUMNS + s->run->lv->input_count + answer_fields(st);
     struct rd_assignment a;
     struct rd_list l;
-    for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_assignment(r, at, &a);
+    for (uint64_t at = get_u48(t + ST_ASSIGN); at && n < ANSWERS_MAX && rd_linked(r, s->run, at, &a);
          at = rd_earlier(r, &a)) {
         uint32_t i = n;
         if (!a.result)
@@ -124,7 +124,7 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
             *full = true;
             return i;
         }
-        if (!rd_assignment(r, no[i], &a) || !rd_result(r, (uint16_t)s->station, a.result, &l))
+        if (!rd_linked(r, s->run, no[i], &a) || !rd_result(r, (uint16_t)s->station, a.result, &l))
             return i;
         struct rd_list input = *in;
         slp_pack_array(b, columns_n);

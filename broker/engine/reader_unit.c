@@ -120,10 +120,10 @@ static void assignments(struct reader *r, const struct rd_run *run, const struct
     uint64_t numbers[STORY_ASSIGNMENTS_MAX];
     uint32_t n = 0;
     struct rd_assignment a;
-    for (uint64_t no = newest; no && n < STORY_ASSIGNMENTS_MAX && rd_assignment(r, no, &a); no = rd_earlier(r, &a))
+    for (uint64_t no = newest; no && n < STORY_ASSIGNMENTS_MAX && rd_linked(r, run, no, &a); no = rd_earlier(r, &a))
         numbers[n++] = no;
     slp_pack_array(&r->b, n);
-    while (n > 0 && rd_assignment(r, numbers[--n], &a))
+    while (n > 0 && rd_linked(r, run, numbers[--n], &a))
         assignment(r, run, st, &a, outcome);
 }
 

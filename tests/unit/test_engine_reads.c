@@ -189,6 +189,37 @@ static void who_does_again_what_was_sent_back_sees_his_answer_only_where_there_i
     }
 }
 
+static void where_an_assignment_that_a_unit_had_is_gone_its_story_is_not_told(void **state)
+{
+    (void)state;
+    struct slp_unit_get q = { .unit = 1, .run = { "r", 1 } };
+    struct store_txn *txn;
+    struct store_val v;
+    uint8_t key[8], kept[200];
+    world_scene(&s, chain, 2, 0);
+    world_put(&s.w, s.run, 1);
+    struct world_task first = taken(&s, 0, 0);
+    assert_int_equal(act(&s, &first, ACT_RELEASE), SLP_E_OK);
+    struct world_task second = taken(&s, 1, 0);
+    assert_true(second.assignment > first.assignment);
+    assert_int_equal(world_read(&s.w, SLP_UNIT_GET, &q)->type, SLP_UNIT);
+    key_u64(key, first.assignment);
+    assert_int_equal(store_begin(s.w.store, &txn), STORE_OK);
+    assert_int_equal(store_get(txn, TABLE_ASSIGN, key, sizeof key, &v), STORE_OK);
+    size_t n = v.n;
+    assert_true(n <= sizeof kept);
+    memcpy(kept, v.p, n);
+    assert_int_equal(store_del(txn, TABLE_ASSIGN, key, sizeof key), STORE_OK);
+    assert_int_equal(store_commit(&txn), STORE_OK);
+    struct slp_msg *m = world_read(&s.w, SLP_UNIT_GET, &q);
+    assert_int_equal(m->type, SLP_ERROR);
+    assert_int_equal(m->u.error.code, SLP_E_CORRUPT);
+    assert_int_equal(store_begin(s.w.store, &txn), STORE_OK);
+    assert_int_equal(store_put(txn, TABLE_ASSIGN, key, sizeof key, kept, n), STORE_OK);
+    assert_int_equal(store_commit(&txn), STORE_OK);
+    world_end(&s.w);
+}
+
 static void a_line_that_is_no_more_is_not_told_of_anybody(void **state)
 {
     (void)state;
@@ -255,6 +286,7 @@ int main(void)
         cmocka_unit_test(events_since_nothing_begin_with_the_oldest),
         cmocka_unit_test(a_verdict_that_came_too_late_changed_nothing_as_is_listed),
         cmocka_unit_test(who_does_again_what_was_sent_back_sees_his_answer_only_where_there_is_room),
+        cmocka_unit_test(where_an_assignment_that_a_unit_had_is_gone_its_story_is_not_told),
         cmocka_unit_test(a_line_that_is_no_more_is_not_told_of_anybody),
         cmocka_unit_test(a_result_is_dated_by_the_hubs_clock_if_the_hub_said_so),
     };
