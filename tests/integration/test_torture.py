@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+import types
 import unittest
 
 import harness
@@ -19,6 +20,8 @@ import crew  # noqa: E402
 import notebook  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
+import realhub  # noqa: E402
+import storm  # noqa: E402
 import tape  # noqa: E402
 
 CUT_IN_A_NAMESPACE = """
@@ -236,6 +239,60 @@ class TheTorturer(harness.Case):
                 self.assertIn(said, out.getvalue())
         self.assertEqual(tally.sum["points below the end"], "crashed at 1 of 1")
 
+    def ended(self, child, how):
+        """A stand-in for a program that ended by itself."""
+        child.argv = ["/bin/sh", "-c", how]
+        powercut.crash.Child.start(child)
+        child.process.wait(20)
+        return child
+
+    def a_storm(self, place, how):
+        s = storm.Storm.__new__(storm.Storm)
+        s.place, s.totals, s.dice, s.meet, s.begun = place, {}, random.Random(1), lambda: None, True
+        s.disk = types.SimpleNamespace(is_full=lambda: True, empty=lambda: None)
+        s.broker = self.ended(storm.Broker(place), how)
+
+        def turn():
+            raise crew.Gone
+        s.people = types.SimpleNamespace(turn=turn)
+        return s
+
+    def test_a_broker_that_crashed_is_bad_and_no_kill_hides_it(self):
+        for how in ("kill -SEGV $$", "kill -ABRT $$", "exit 3"):
+            for fault in ("kill", "kill_twice", "again", "round"):
+                with self.subTest(f"{how}: {fault}"), storm.Place() as place:
+                    s = self.a_storm(place, how)
+                    with self.assertRaisesRegex(AssertionError, f"the broker ended by itself with {s.broker.status}"):
+                        getattr(s, fault)()
+                    self.assertEqual(s.totals, {})
+
+    def test_a_broker_that_is_there_is_killed_and_one_that_had_no_room_was_not(self):
+        with storm.Place() as place:
+            s = self.a_storm(place, "exit 70")
+            s.strike(storm.STORE_FAILED)
+            self.assertEqual(s.totals, {"ended before a kill": 1})
+            s.broker.argv = ["/bin/sleep", "60"]
+            powercut.crash.Child.start(s.broker)
+            s.strike(())
+            self.assertEqual(s.totals, {"ended before a kill": 1, "kills": 1})
+
+    def test_an_agent_or_a_producer_that_crashed_is_bad_and_no_kill_hides_it(self):
+        with storm.Place() as place:
+            hub = realhub.RealHub.__new__(realhub.RealHub)
+            hub.place, hub.imported, hub.count = place, False, lambda name: self.fail("counted: " + name)
+            hub.agent, hub.producer = (self.ended(powercut.crash.Child(place, name, []), "kill -SEGV $$") for name in ("agent", "producer"))
+            for name, fault in (("agent", hub.kill_agent), ("producer", hub.kill_producer), ("producer", hub.turn)):
+                with self.subTest(name), self.assertRaisesRegex(AssertionError, f"the {name} ended by itself with -11"):
+                    fault()
+
+    def test_as_many_subsets_are_made_as_were_asked_for(self):
+        for places in (1, 7, 1308, 1473, 9999, 10007):
+            cut = powercut.Tape.__new__(powercut.Tape)
+            cut.ops, cut.subsets = range(places), 10000
+            many = [cut.subsets_at(at) for at in range(places)]
+            self.assertEqual(sum(many), 10000)
+            self.assertLessEqual(max(many) - min(many), 1, "evenly")
+
     def test_half_a_backup_is_noticed(self):
         with powercut.Place() as place:
             broker = crash.Broker(place)
@@ -298,13 +355,39 @@ class TheTorturer(harness.Case):
         with open(first.path, "a") as f:
             f.write('{"n": 3')  # cut off in the middle
         again = notebook.Notebook(self.world.dir, "x", {"seed": 1}, ["program"])
-        self.assertEqual([r["n"] for r in again.done], [1, 2])
+        self.assertEqual(again.done, [{"n": 1}, {"n": 2}])
+        again.begin -= 100  # it went on for so long, and was broken off
+        again.add({"n": 4})
+        again = notebook.Notebook(self.world.dir, "x", {"seed": 1}, ["program"])
+        self.assertGreaterEqual(again.seconds_before, 100)
         again.publish({"n": 2})
         with open(self.world.path("reliability", "x.json")) as f:
-            self.assertEqual(json.load(f)["what"], {"n": 2})
+            figures = json.load(f)
+        self.assertEqual(figures["what"], {"n": 2})
+        self.assertGreaterEqual(figures["seconds"], 100)
         self.assertEqual(notebook.Notebook(self.world.dir, "x", {"seed": 2}, ["program"]).done, [], "another seed begins again")
         self.world.write("program", "two")
         self.assertEqual(notebook.Notebook(self.world.dir, "x", {"seed": 2}, ["program"]).done, [], "and so does another program")
+
+    def test_what_another_judge_or_shim_found_is_not_taken_over(self):
+        os.makedirs(self.world.path("torture"))
+        self.world.write("torture/shim.so", "one")
+        notebook.Notebook(self.world.dir, "x", {}, []).add({"n": 1})
+        again = notebook.Notebook(self.world.dir, "x", {}, [])
+        self.assertEqual(again.done, [{"n": 1}])
+        with open(again.path) as f:
+            lines = f.read()
+        made_by = json.loads(lines.split("\n", 1)[0])["torturers"]
+        for name in ("torture/checker.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
+            with self.subTest(name):
+                with open(again.path, "w") as f:
+                    f.write(lines.replace(f'"{name}": "{made_by[name]}"', f'"{name}": "another"'))
+                self.assertEqual(notebook.Notebook(self.world.dir, "x", {}, []).done, [])
+        with open(again.path, "w") as f:
+            f.write(lines)
+        self.assertEqual(notebook.Notebook(self.world.dir, "x", {}, []).done, [{"n": 1}])
+        self.world.write("torture/shim.so", "two")
+        self.assertEqual(notebook.Notebook(self.world.dir, "x", {}, []).done, [])
 
     def fuzz(self, codec):
         """tests/fuzz/run over programs that speak as libFuzzer does."""

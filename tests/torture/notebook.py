@@ -3,7 +3,7 @@
 what the simulator and the coverage keep beside them.
 
     notes = Notebook(build, "crash-broker", {"seed": 1, "units": 200}, ["sunlined"])
-    notes.done                  # records of an earlier call: same settings, same programs to the byte; else []
+    notes.done                  # records of an earlier call: same settings; programs, shims, scenario and judge the same to the byte; else []
     notes.add({"n": 17, ...})   # one more, on disk at once
     notes.publish(what)         # BUILD/reliability/crash-broker.json: {"what", "command", "commit", "seconds", "machine"}
 
@@ -12,6 +12,7 @@ what the simulator and the coverage keep beside them.
 The notes lie in BUILD/reliability/NAME.notes; a finished part's stay there too, so that the same command again only prints what came of it. --fresh of each part
 throws them away.
 """
+import glob
 import hashlib
 import json
 import os
@@ -51,25 +52,35 @@ def flat(what):
     return out
 
 
+def torturers(build):
+    """What made the records, beside the programs: scenario and judge (each module of tests/ that is loaded), shims and helpers."""
+    tests = os.path.realpath(os.path.dirname(HERE))
+    files = {os.path.realpath(m.__file__) for m in list(sys.modules.values()) if getattr(m, "__file__", None)}
+    paths = {os.path.relpath(f, tests): f for f in files if f.startswith(tests + os.sep)}
+    paths.update((os.path.relpath(f, build), f) for f in glob.glob(os.path.join(build, "torture", "*")) if os.path.isfile(f) and not f.endswith((".o", ".d")))
+    return {name: digest(path) for name, path in sorted(paths.items())}
+
+
 class Notebook:
     def __init__(self, build, name, settings, programs, fresh=False):
         self.folder = os.path.join(build, "reliability")
         os.makedirs(self.folder, exist_ok=True)
         self.name, self.path = name, os.path.join(self.folder, name + ".notes")
-        head = {"settings": settings, "programs": {p: digest(os.path.join(build, p)) for p in programs}, "commit": commit()}
+        head = {"settings": settings, "programs": {p: digest(os.path.join(build, p)) for p in programs}, "torturers": torturers(build),
+                "commit": commit()}
         self.done, self.seconds_before = [], 0.0
         old = [] if fresh else self.read()
         if old and {**old[0], "commit": None} == {**json.loads(json.dumps(head)), "commit": None}:
             self.commit = old[0]["commit"]  # of the first call: these are its programs
-            self.done = [r for r in old[1:] if "seconds_so_far" not in r]
-            self.seconds_before = sum(r["seconds_so_far"] for r in old[1:] if "seconds_so_far" in r)
+            self.done = [r for r in ({k: v for k, v in r.items() if k != "seconds_so_far"} for r in old[1:]) if r]
+            self.seconds_before = old[-1].get("seconds_so_far", 0.0)
             self.file = open(self.path, "r+")  # behind the last whole line
             self.file.seek(sum(len(json.dumps(r)) + 1 for r in old))
             self.file.truncate()
         else:
             self.commit = head["commit"]
             self.file = open(self.path, "w")
-            self.add(head)
+            self.write(head)
         self.begin = time.monotonic()
 
     def read(self):
@@ -81,16 +92,21 @@ class Notebook:
         except (FileNotFoundError, ValueError):
             return []
 
-    def add(self, record):
-        self.file.write(json.dumps(record) + "\n")
+    def write(self, line):
+        self.file.write(json.dumps(line) + "\n")
         self.file.flush()
+
+    def seconds(self):
+        """Of this call and of those that were broken off, up to their last records."""
+        return self.seconds_before + time.monotonic() - self.begin
+
+    def add(self, record):
+        self.write({**record, "seconds_so_far": round(self.seconds(), 3)})
 
     def publish(self, what):
         """Figures of a part that came to its end."""
-        seconds = time.monotonic() - self.begin
-        self.add({"seconds_so_far": seconds})
-        publish(self.folder, self.name, what, " ".join(["tests/torture/" + os.path.basename(sys.argv[0]), *sys.argv[1:]]), self.seconds_before + seconds,
-                self.commit)
+        self.add({})
+        publish(self.folder, self.name, what, " ".join(["tests/torture/" + os.path.basename(sys.argv[0]), *sys.argv[1:]]), self.seconds(), self.commit)
 
 
 def publish(folder, name, what, command, seconds, of_commit):

@@ -105,6 +105,18 @@ class Child:
 
     end = kill
 
+    def strike(self, clean=()):
+        """kill -9. True: it was running until then. False: it had ended by itself, with a status of `clean`; with any other that is an error."""
+        self.kill()
+        if self.status != -9:
+            self.must_be(clean)
+        return self.status == -9
+
+    def must_be(self, clean):
+        """It ended by itself, and nobody killed it."""
+        if self.status not in clean:
+            raise AssertionError(f"the {self.name} ended by itself with {self.status}\n{self.place.log()}")
+
     def stop(self, timeout_s=120):
         """SIGTERM; the exit status."""
         if self.running():

@@ -289,7 +289,11 @@ class Tape:
         with open(path, "rb") as f:
             self.ops, self.history = pickle.load(f)
         self.what, self.seed, self.units, self.step = what, seed, units, step
-        self.share = subsets / max(1, len(self.ops))
+        self.subsets = subsets
+
+    def subsets_at(self, at):
+        """How many at this place: evenly, and all of them together."""
+        return (at + 1) * self.subsets // len(self.ops) - at * self.subsets // len(self.ops)
 
     def block(self, first, deadline):
         """The places first .. first + BLOCK: -> counts, texts"""
@@ -319,7 +323,7 @@ class Tape:
                     if (at + 1) % self.step == 0:
                         see_prefixes(at)
                     dice = random.Random(f"{self.seed}/{at}")
-                    for _ in range(int((at + 1) * self.share) - int(at * self.share)):
+                    for _ in range(self.subsets_at(at)):
                         if time.time() < deadline:
                             see("subsets", at, disk.subset(dice, op))
                 disk.advance(op)
@@ -380,6 +384,9 @@ def play(what, args):
                 texts += found
                 for name in COUNTS:
                     done[name] += counts[name]
+        if args.seconds is None and done["subsets"] != args.subsets:
+            texts.insert(0, f"BAD {what}: {done['subsets']:,} subsets were made, {args.subsets:,} were asked for")
+            done["bad"] += 1
         if texts:
             print("\n".join(texts[:20]), flush=True)
         if whole:

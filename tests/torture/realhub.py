@@ -19,6 +19,7 @@ import sunline_wire as wire
 from place import Child, data_of
 
 RUN = "real"
+FAILED = (0, 1)  # sunline(1): done, or failed and the reason said: a broker that was away for long
 LINE = dict(crash.AGENT_LINE, line="real", stations=[dict(s, worker=dict(s["worker"], skills={"real": 1})) for s in crash.AGENT_LINE["stations"]])
 HUB = (crash.HUB.replace("{{id: ann}}", "{{id: ann, skills: {{real: 1}}}}").replace("{{id: ben}}", "{{id: ben, skills: {{real: 1}}}}")
        .replace("    runner:", "    skills: {{real: 1}}\n    runner:"))  # the peers' hubs have no such skill
@@ -67,9 +68,7 @@ class RealHub:
         for _ in range(3):  # a producer lives for some milliseconds: nothing later would hit it
             time.sleep(self.dice.random() * 0.03)
             if self.producer.running():
-                self.count("producer kills")
-                self.producer.kill()
-                self.producer.start()
+                self.strike_producer()
         for screen in self.screens:
             screen.meet()
 
@@ -89,8 +88,8 @@ class RealHub:
 
     # ---- what is done to it
     def kill_agent(self):
+        self.agent.strike()
         self.count("agent kills")
-        self.agent.kill()
         self.again()
 
     def again(self):
@@ -107,9 +106,12 @@ class RealHub:
 
     def kill_producer(self):
         if not self.imported:
+            self.strike_producer()
+
+    def strike_producer(self):
+        if self.producer.strike(FAILED):
             self.count("producer kills")
-            self.producer.kill()
-            self.producer.start()
+        self.producer.start()
 
     # ---- a round
     def turn(self):
@@ -119,10 +121,11 @@ class RealHub:
                 for h in [h for h in self.history if h["op"] == "put"]:
                     self.tell({"op": "put_ok", "key": h["key"], "unit": None})
             else:
+                self.producer.must_be(FAILED)
                 self.count("producer starts again")
                 self.producer.start()
         if not self.agent.running():
-            raise AssertionError(f"the agent ended by itself with {self.agent.status}\n{self.place.log()}")
+            self.agent.must_be(())
         for screen in self.screens:
             screen.hear()
         if self.polling is None:
