@@ -14,6 +14,7 @@ from schedule import figures_of, need_perf, threads_of
 EVENTS = ("cycles", "cpu-clock")
 WINDOWS, HZ = (1, 256), 4999
 SHOWN = 0.01             # of the server's time: what took less is told together
+INLINED = "inlined"      # what perf says of a function whose code is part of the next one's: in the place of an object
 IN_CHAIN = re.compile(r"^\s+([0-9a-f]+) (.*) \(([^()]*(?:\([^()]*\))?)\)$")   # address, symbol, object
 CALL = re.compile(r"^(?:__(?:x64|ia32|arm64|se|riscv)_(?:compat_)?sys_|__do_sys_|ksys_)(\w+)$")
 DOOR, BEHIND = ("do_syscall_64", "el0_svc", "invoke_syscall"), re.compile(r"^(?:do|__sys)_(\w+)$")   # where a call's own function is one with what it does: the one behind the door
@@ -64,7 +65,7 @@ def chains(lines):
     for line in [*lines, ""]:
         m = IN_CHAIN.match(line)
         if m:
-            frames.append((name(m.group(2)), where(m.group(3))))
+            frames += [(name(m.group(2)), where(m.group(3)))] if m.group(3) != INLINED else []
         elif line.strip():
             thread, frames = int(line.split()[0]), []
         elif thread is not None:
@@ -88,7 +89,7 @@ def samples(lines, known):
 
 
 def script(data):
-    return subprocess.run(["perf", "script", "-F", "tid,ip,sym,dso", "-i", str(data)], capture_output=True, text=True).stdout.splitlines()
+    return subprocess.run(["perf", "script", "--no-inline", "-F", "tid,ip,sym,dso", "-i", str(data)], capture_output=True, text=True).stdout.splitlines()
 
 
 def measure(o, kind, window):

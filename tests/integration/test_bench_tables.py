@@ -214,6 +214,15 @@ class BenchTables(unittest.TestCase):
                          {"writev()": 1, "fdatasync()": 1, "write()": 1, "entering and leaving calls": 1, "page faults": 1, "interrupts": 1})
         self.assertEqual((found["committer", "ours", "crc32c"], kernel_["copy_folio"], sum(kernel_.values())), (1, 2, 6))
 
+    def test_a_sample_in_an_inlined_function_is_of_the_function_that_it_stands_in(self):
+        lines = [" 7 ", "\t    55d0c0de next_byte (inlined)", "\t    55d0c0de decode+0x1f (/x/build/sunlined)", "\t    55d0c0df main+0x7 (/x/build/sunlined)", ""]
+        self.assertEqual(dict(profiles.samples(lines, {7: "committer"})[0]), {("committer", "ours", "decode"): 1})
+
+    def test_perf_is_told_not_to_tell_inlined_functions(self):
+        with unittest.mock.patch.object(profiles.subprocess, "run") as run:
+            profiles.script("perf.data")
+        self.assertIn("--no-inline", run.call_args.args[0])
+
     def test_a_kernel_that_does_not_name_its_functions_is_said_not_to(self):
         found, kernel = profiles.samples([" 7 ", "\t ffffffff81 [unknown] ([kernel.kallsyms])", ""], {7: "committer"})
         self.assertEqual((list(found), list(kernel)), ([("committer", "the kernel", "")], ["[unknown]"]))
