@@ -75,18 +75,20 @@ static void print(const char *limit, const char *name, double n, double wall_s, 
 
 /* ---- processors that are not idle ---- */
 
-#define LOOPS_MAX 256
+#define LOOPS_MAX CPU_SETSIZE
 static pid_t loops[LOOPS_MAX];
 
-/* It gives way to everything else, and ends with us. */
-static _Noreturn void loop(int cpu)
+/* It gives way to everything else, says so, and ends with `bench`, however that one ends. */
+static _Noreturn void loop(int cpu, pid_t bench, int up)
 {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }) != 0 ||
-        sched_setaffinity(0, sizeof one, &one) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != bench ||
+        sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }) != 0 ||
+        sched_setaffinity(0, sizeof one, &one) != 0 || write(up, "", 1) != 1)
         _exit(1);
+    close(up);
     for (volatile unsigned n = 0;;)
         n++;
 }
@@ -94,17 +96,35 @@ static _Noreturn void loop(int cpu)
 static void keep_awake(void)
 {
     cpu_set_t ours;
+    int up[2];
+    pid_t bench = getpid();
+    unsigned begun = 0;
+    char byte;
     if (sched_getaffinity(0, sizeof ours, &ours) != 0)
         die("cannot tell the processors");
+    if (pipe(up) != 0)
+        die("no pipe");
     for (int cpu = 0; cpu < LOOPS_MAX; cpu++)
-        if (CPU_ISSET(cpu, &ours) && (loops[cpu] = fork()) == 0)
-            loop(cpu);
+        if (CPU_ISSET(cpu, &ours)) {
+            if ((loops[cpu] = fork()) < 0)
+                die("no loop on processor %d", cpu);
+            if (loops[cpu] == 0)
+                loop(cpu, bench, up[1]);
+            begun++;
+        }
+    close(up[1]); /* whoever lives has closed it too once it gave way: one that died leaves an end, and not silence */
+    for (; begun > 0; begun--)
+        if (read(up[0], &byte, 1) != 1)
+            die("a processor has no loop that keeps it from being idle");
+    close(up[0]);
 }
 
 static void let_sleep(void)
 {
     for (int cpu = 0; cpu < LOOPS_MAX; cpu++)
         if (loops[cpu] > 0) {
+            if (waitpid(loops[cpu], NULL, WNOHANG) != 0)
+                die("the loop on processor %d ended meanwhile", cpu);
             kill(loops[cpu], SIGKILL);
             waitpid(loops[cpu], NULL, 0);
             loops[cpu] = 0;

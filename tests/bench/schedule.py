@@ -23,7 +23,15 @@ SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==> .*next_p
 ZEROMQ = "ZMQbg/IO"
 LONGEST = 1000           # steps; a way that does not come to its beginning by then is given up
 UNTOLD = 0.02            # of a thread's comings, and no more, may be untold
-SPIN = "import os, sys\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nos.sched_setaffinity(0, {int(sys.argv[1])})\nprint(flush=True)\nwhile True:\n    pass"
+# Gives way to everything on the processor named first, and ends with the process named second, however that one ends.
+SPIN = """import os, sys
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+os.sched_setaffinity(0, {int(sys.argv[1])})
+print("gives way", flush=True)
+while os.getppid() == int(sys.argv[2]):
+    for _ in range(100000):
+        pass
+"""
 # Where our committer goes from one thing to another: function -> what it is at from there, or from its return, on.
 GROUP = "sunline_bench"
 MARKS = {"engine": ("batch_begin", "engine"), "commit": ("store_commit", "commit"), "committed": ("store_commit%return", "sockets"),
@@ -67,18 +75,28 @@ def children(pid):
 
 
 @contextlib.contextmanager
+def loop_on(cpu):
+    """That processor is not idle meanwhile."""
+    loop = subprocess.Popen([sys.executable, "-c", SPIN, str(cpu), str(os.getpid())], stdout=subprocess.PIPE)
+    try:
+        if not loop.stdout.readline():               # it gives way from its first line on
+            raise servers.Missing(f"the loop that keeps processor {cpu} from being idle did not begin")
+        yield
+        if loop.poll() is not None:
+            raise servers.Missing(f"the loop that keeps processor {cpu} from being idle ended meanwhile")
+    finally:
+        loop.kill()
+        loop.wait()
+        loop.stdout.close()
+
+
+@contextlib.contextmanager
 def awake():
     """No processor is idle meanwhile."""
-    loops = [subprocess.Popen([sys.executable, "-c", SPIN, str(cpu)], stdout=subprocess.PIPE) for cpu in sorted(os.sched_getaffinity(0))]
-    try:
-        for loop in loops:
-            loop.stdout.readline()               # it gives way from here on
+    with contextlib.ExitStack() as loops:
+        for cpu in sorted(os.sched_getaffinity(0)):
+            loops.enter_context(loop_on(cpu))
         yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
-            loop.stdout.close()
 
 
 @contextlib.contextmanager
@@ -86,6 +104,8 @@ def marks(program):
     """The events that tell what the committer is at; of none where the kernel has no probes for programs."""
     def probe(*args):
         return subprocess.run(["perf", "probe", "-q", *args], capture_output=True, text=True).returncode == 0
+    if program:
+        probe("-d", f"{GROUP}:*")                    # of a run that was killed
     made = program and all(probe("-x", str(program), "-a", f"{GROUP}:{name}={function}") for name, (function, _) in MARKS.items())
     try:
         yield f",{GROUP}:*" if made else ""

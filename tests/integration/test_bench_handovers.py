@@ -1,8 +1,13 @@
 """The bench's way of a task from thread to thread, on events that are known."""
 import os
 import pathlib
+import select
+import signal
+import subprocess
 import sys
+import types
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
 import handovers  # noqa: E402
@@ -106,6 +111,46 @@ class HandOvers(unittest.TestCase):
         with schedules.awake():
             self.assertEqual(loops(), sorted(os.sched_getaffinity(0)))
         self.assertEqual(loops(), [])
+
+    def test_a_loop_ends_with_the_bench_that_is_killed(self):
+        program = "import os, schedule, signal\nwith schedule.loop_on(min(os.sched_getaffinity(0))):\n    print(*schedule.children(os.getpid()), flush=True)\n    signal.pause()"
+        with subprocess.Popen([sys.executable, "-c", program], cwd=os.path.dirname(schedules.__file__), stdout=subprocess.PIPE, text=True) as bench:
+            loop = os.pidfd_open(int(bench.stdout.readline()))
+            bench.kill()
+        self.addCleanup(os.close, loop)
+        self.addCleanup(self.end, loop)
+        self.assertTrue(select.select([loop], [], [], 60)[0], "it is still there")
+
+    @staticmethod
+    def end(pidfd):
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def test_a_loop_that_does_not_begin_or_that_ends_meanwhile_is_not_passed_over(self):
+        with unittest.mock.patch.object(schedules, "SPIN", "raise SystemExit(3)"), self.assertRaisesRegex(servers.Missing, "did not begin"), schedules.awake():
+            self.fail("there is no loop")
+        with unittest.mock.patch.object(schedules, "SPIN", "print('gives way')"), self.assertRaisesRegex(servers.Missing, "ended meanwhile"), schedules.awake():
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+
+    def probes(self, program, returncode=0):
+        """What perf is asked for, around and inside, and which events there are."""
+        asked = []
+
+        def run(args, **_):
+            asked.append(args[args.index("-q") + 1:])
+            return types.SimpleNamespace(returncode=returncode)
+        with unittest.mock.patch.object(schedules.subprocess, "run", run), schedules.marks(program) as events:
+            asked.append("inside")
+        return asked, events
+
+    def test_probes_that_a_killed_run_left_are_gone_before_others_are_made_and_these_at_the_end(self):
+        asked, events = self.probes("/x/sunlined")
+        self.assertEqual((asked[0], asked[-1], events), (["-d", "sunline_bench:*"], ["-d", "sunline_bench:*"], ",sunline_bench:*"))
+        self.assertEqual([a[2] for a in asked[1:-2]], ["-a"] * len(schedules.MARKS))
+        self.assertEqual(self.probes("/x/sunlined", 1)[1], "")
+        self.assertEqual(self.probes(None), (["inside"], ""))
 
     def test_events_that_perf_lost_are_not_passed_over(self):
         with self.assertRaisesRegex(servers.Missing, "lost"):
