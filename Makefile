@@ -67,7 +67,7 @@ unit: tests ## the unit tests only, and whether each call that asks for memory w
 integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that contain name)
 	@tests/run --build $(O) $(if $(ONLY),--only $(ONLY)) integration
 
-bench: all bench-programs ## measure the life of a task, on this machine: ours only, in some ten minutes (ARGS='--only life' in one; ARGS=--quick to see that it works)
+bench: all bench-programs ## measure the life of a task, on this machine: ours only, in some ten minutes; as root and with perf hand-overs and the profile too (ARGS='--only life' in one; ARGS=--quick to see that it works)
 	@tests/bench/run --build $(O) --alone $(ARGS)
 
 bench-peers: ## install other queues, measure ours beside them, and all that docs/performance.md says, in some 40 minutes; exit 1 if a peer is missing or a floor not reached

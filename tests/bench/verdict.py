@@ -4,6 +4,7 @@ import servers
 from figures import median
 
 TOLD = ("life", "latency", "syncs", "alone", "profile", "depth", "allocations")   # parts whose `missing` is a failure: all that tell of any
+PRIVILEGED = ("alone", "profile")                    # of these, the ones that take root and perf: no failure where ours is measured by itself
 COPIES = 1.005                                       # of a payload's bytes, on each way
 WAYS = {"in": "on its way in", "out": "on its way out"}
 
@@ -42,9 +43,18 @@ def copied_twice(result):
                 yield f"life, {r['mode']}, window {r['window']}: a payload is copied {most:.2f} times {WAYS[way]}"
 
 
+def not_measured(result, parts):
+    return [f"not measured: {name}: {why}" for part in parts for name, why in result.get(part, {}).get("missing", {}).items()]
+
+
+def left_out(result, peers=True):
+    """A sentence each: what was not measured, and is no failure."""
+    return [] if peers else not_measured(result, PRIVILEGED)
+
+
 def failures(result, peers=True):
     """A sentence each. peers: whether they should have been measured. A quick run's figures mean nothing, but all must have run."""
-    out = [f"not measured: {name}: {why}" for part in TOLD for name, why in result.get(part, {}).get("missing", {}).items()]
+    out = not_measured(result, [part for part in TOLD if peers or part not in PRIVILEGED])
     out += peers_missing(result) if peers else []
     if not result["setting"]["quick"]:
         out += [*below_floors(result), *copied_twice(result)]

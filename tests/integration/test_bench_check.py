@@ -11,6 +11,7 @@ CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench", 
 sys.path.insert(0, os.path.dirname(CHECK))
 import commits  # noqa: E402
 import servers  # noqa: E402
+import verdict  # noqa: E402
 from figures import spread  # noqa: E402
 
 TOLERANCE = 0.2
@@ -143,6 +144,13 @@ class BenchCheck(unittest.TestCase):
             self.fails("FAILED: not measured: the way between threads: of 400 acknowledgements 20 could be followed")
         self.measured["depth"]["missing"] = {"redis, 5,000,000 queued": "it did not come up"}
         self.fails("FAILED: not measured: redis, 5,000,000 queued: it did not come up")
+
+    def test_what_takes_root_and_perf_is_no_failure_where_ours_is_measured_by_itself_but_told(self):
+        for part, privileged in (("alone", True), ("profile", True), ("syncs", False), ("allocations", False)):
+            result = {**copy.deepcopy(MEASURED), part: {"rows": [], "missing": {"what it measures": "it takes root, and perf"}}}
+            told = ["not measured: what it measures: it takes root, and perf"]
+            self.assertEqual((verdict.failures(result, peers=False), verdict.left_out(result, peers=False)), ([], told) if privileged else (told, []), part)
+            self.assertEqual((verdict.failures(result), verdict.left_out(result)), (told, []), part)
 
     def test_a_run_of_another_commit_is_neither_compared_nor_recorded_unless_it_is_asked_for(self):
         self.record()
