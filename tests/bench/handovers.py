@@ -19,6 +19,15 @@ SECONDS = 3              # of each run: perf keeps all of it
 OFF = 0.2                # a way may be so much longer or shorter than what the client measured; a phase, than what the broker counted
 CLOCK_US = 3             # ... and so much besides: to read a clock, and to tell an event
 FOLLOWED = 0.8           # of all acknowledgements seen: if fewer can be followed, those do not stand for the others
+# What the page says of these tables: it stands with them alone.
+OF_ALL = """Measured with the data on the disk as everywhere, and once more in memory, where a sync takes no time; by what the kernel's scheduler tells.
+Of what happens while a processor is idle a kernel may leave events out: whom an interrupt wakes then, and that the idle task gives way. So during these runs, and no others, each processor has a loop that gives way to
+everything at once (SCHED_IDLE); the run fails if the scheduler then does not tell of more than one in fifty of the times that a thread came to a processor. What perf and the loop take is in the figures; the same without either stands beside."""
+OF_WAYS = """The way is walked backwards, from the producer that is woken by its acknowledgement: who woke it, who had woken that one, and so on. Who slept for the disk was woken by it, whatever thread its interrupt came upon;
+who was put aside waits for a processor. A way stands here only if four in five acknowledgements could be followed, if it is as long as what the client of the same run measured, within a fifth, and if perf lost no event."""
+OF_THREADS = "In the table of threads all that a life takes is in each row: what the thread runs, waits for a processor, for the disk, and for something to do. Waits for a processor lie in all rows of the cost model, too."
+OF_PHASES = """The life at window 1 as the broker's own thread spends it, by what it is at: from probes at the functions where it goes from one thing to another. It stands here only if engine and commit take as long by the broker's own
+clock, in the same run. A sync is work as well as waiting: what the thread runs in the commit is mostly the kernel's, which gives the write to the disk."""
 FEW = 0.25               # of all acknowledgements seen: nor does a way that fewer took
 
 
@@ -130,7 +139,7 @@ def totals(way_):
 
 
 def tables(part):
-    """As the document shows them."""
+    """As the document shows them, each with what is to be known of it. "": there are none."""
     ways, threads_, notes = [], [], []
     for r in part["rows"]:
         who = f"{r['queue']}, {r['where']}"
@@ -143,11 +152,12 @@ def tables(part):
             t = r["threads"]
             threads_ += [[f"{who}: {x['who']}", *(x[k] for k in ("wakes", *STATES)), together(x)] for x in t["rows"]]
             threads_.append([f"{who}: all, {number(t['per_s'])} lives a second, {number(t['without_perf'])} without perf", *(sum(x[k] for x in t["rows"]) for k in ("wakes", "runs", "processor")), "-", "-", 1e6 / t["per_s"]])
-    text = []
+    text = [OF_ALL] if ways or threads_ else []
     if ways:
-        text += [table(["a task on its way to its acknowledgement, at 200 a second", "woken, until it runs, us", "runs, until the next is woken, us", "waits for the disk, us"], ways),
+        text += [OF_WAYS, table(["a task on its way to its acknowledgement, at 200 a second", "woken, until it runs, us", "runs, until the next is woken, us", "waits for the disk, us"], ways),
                  "The most frequent way, means of each step, but for those who took twice as long as the median. " + "; ".join(notes) + "."]
     if threads_:
+        text.append(OF_THREADS)
         text.append(table(["a life at window 1", "wake-ups", "runs, us", "waits for a processor, us", "for the disk, us", "for something to do, us", "together: a life, us"], threads_))
     s = spent(of(part, "sunline", "threads"))
     if s:
@@ -156,6 +166,7 @@ def tables(part):
         rows = [[names[phase], *(s[phase][k] for k in STATES), together(s[phase])] for phase in PHASES]
         rows.append(["rounding, and what the record does not tell", *"-" * len(STATES), s["residue"]])
         rows.append(["together: a life", *(in_state(s, k) for k in STATES), s["life"]])
+        text.append(OF_PHASES)
         text.append(table(["us of a life at window 1, as the broker's committer spends it, data on the disk, under perf", "runs", "waits for a processor", "for the disk", "for something to do", "together"], rows))
     return "\n\n".join(text)
 

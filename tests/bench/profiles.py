@@ -23,6 +23,9 @@ UNKNOWN = "[unknown]"
 # Calls that do the same for servers that make different ones of them.
 ALIKE = {call + "()": name for name, calls in (("syncs", "fsync fdatasync"), ("writes and sends", "write writev pwrite64 sendto sendmsg"), ("reads and receives", "read readv pread64 recvfrom recvmsg"),
                                                ("waits for messages", "poll ppoll epoll_wait epoll_pwait epoll_ctl")) for call in calls.split()}
+# What the page says of these tables: it stands with them alone.
+OF_ALL = """Under the life bench: {who}. Each function by itself, by the thread that it runs in; the kernel by what it was asked for, or interrupted by, and once more by its own functions below the table. Where its clock samples, what runs with
+interrupts off is found at the function that lets them in again (`finish_task_switch`, `_raw_spin_unlock_irq`). Libraries as Debian ships them name few of their functions. It is processor time: what a thread sleeps or waits is not in it."""
 KERNEL_FUNCTIONS = 12    # of the kernel's own functions, those that take most
 
 
@@ -171,7 +174,10 @@ def beside(ours, theirs):
 
 def tables(part):
     both = [of(part, queue, min(WINDOWS)) for queue in ("sunline", "beanstalkd")]
-    return "\n\n".join([*([beside(*both)] if all(both) else []), *map(of_functions, part["rows"])])
+    if not part["rows"]:
+        return ""
+    who = "; ".join(f"{r['queue']} at window {r['window']:,}" for r in part["rows"])
+    return "\n\n".join([OF_ALL.format(who=who), *([beside(*both)] if all(both) else []), *map(of_functions, part["rows"])])
 
 
 def of_the_kernel(part):

@@ -7,6 +7,14 @@ import why
 from figures import median, number, shown, table
 
 
+NOT_YET = "Not measured yet: `make bench-peers`."
+# What the page says of the disk's limits: it stands with them alone.
+OF_LIMITS = """The disk's limit for a commit is measured as our log is written: as many bytes at a time, in turn over a file of 8 MiB that was written before, `pwrite` and `fdatasync`, while no processor is idle (a loop on each gives way at
+once), as none is under load. The disk is not the same from minute to minute: how long 2 KiB took it, a quarter of a second before each run and another one behind it, stands in the row where that was asked, and the limit is put in proportion by it.
+Where a limit still lies above what ours took, by so much the disk was quicker during the run than around it."""
+OF_COMMITS = "The column of commits has what the broker counted, that of syncs what the library saw of the same run; a settling has two more, once in thousands of lives."
+
+
 def named(missing):
     return "".join(f"\n\nNot measured: {k}: {v}" for k, v in missing.items())
 
@@ -93,7 +101,15 @@ def depth(part):
     alike = {}
     for name, depths in part["depths"].items():
         alike.setdefault(", ".join(f"{d:,}" for d in depths), []).append("ours" if name == "sunline" else name)
-    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + named(part["missing"])
+    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + deeper(part) + named(part["missing"])
+
+
+def deeper(part):
+    """Who is not measured as deep as ours, and how long it would take to fill."""
+    most = max(part["depths"].get("sunline", [0]))
+    filled = {r["queue"]: r["fill_per_s"] for r in part["rows"]}
+    told = [f"{name} {number(most / filled[name] / 60)} minutes" for name, depths in part["depths"].items() if max(depths) < most and name in filled]
+    return f" To fill {most:,} would take, at the rate of the column *filled*, {' and '.join(told)}." if told else ""
 
 
 def lines(part):
@@ -156,7 +172,7 @@ def of_tables(rows):
 
 
 def alone(part):
-    return (handovers.tables(part) if part["rows"] else "") + named(part["missing"])
+    return (handovers.tables(part) or NOT_YET) + named(part["missing"])
 
 
 def batch(part):
@@ -193,11 +209,11 @@ def syncs(part):
     rows = [[f"{r['queue']}, {r['at']}", r["per_s"], median(r, "ack_p50_ms") * 1e3, 1 / median(r, "lives_a_commit") if "lives_a_commit" in r else None, r["syncs"], r["sync_us"], r["write_us"], r["written"], f"{median(r, 'disk_share'):.0%}", r["disk_us"], r["server_cpu_us"]]
             for r in part["rows"]]
     return table(["counted and timed alike", "lives a second", "acknowledged p50, us", "commits a life, as it counts them", "syncs a life", "each, us", "writes, us a life", "bytes a life", "of the time at the disk", "2 KiB synced before and after, us", "server CPU, us"],
-                 rows) + named(part["missing"])
+                 rows) + ("\n\n" + OF_COMMITS if any("lives_a_commit" in r for r in part["rows"]) else "") + named(part["missing"])
 
 
 def profile(part):
-    return (profiles.tables(part) if part["rows"] else "") + named(part["missing"])
+    return (profiles.tables(part) or NOT_YET) + named(part["missing"])
 
 
 def allocations(part):
@@ -208,7 +224,7 @@ def allocations(part):
 
 def limits(part):
     rows = [[f"{r['limit']}: {r['case']}", *(r.get(k) for k in ("per_s", "mean_us", "p50_us", "p99_us", "cpu_us"))] for r in part["rows"]]
-    return table(["alone", "a second", "mean us", "p50 us", "p99 us", "CPU us each"], rows)
+    return OF_LIMITS + "\n\n" + table(["alone", "a second", "mean us", "p50 us", "p99 us", "CPU us each"], rows)
 
 
 def events(part):

@@ -17,6 +17,7 @@ import clients  # noqa: E402
 import commits  # noqa: E402
 import figures  # noqa: E402
 import goals  # noqa: E402
+import handovers  # noqa: E402
 import lives  # noqa: E402
 import profiles  # noqa: E402
 import report  # noqa: E402
@@ -299,12 +300,40 @@ class BenchTables(unittest.TestCase):
                 "depths": {"sunline": [1000000, 20000000], "redis": [1000000, 20000000], "rabbitmq": [1000000]}}
         told = report.section("depth", {"depth": part})
         self.assertIn("Measured alike: ours and redis at 1,000,000, 20,000,000; rabbitmq at 1,000,000.", told)
+        rabbit = {**deep, "queue": "rabbitmq", "fill_per_s": 20000}
+        self.assertIn("To fill 20,000,000 would take, at the rate of the column *filled*, rabbitmq 16.7 minutes.", report.section("depth", {"depth": {**part, "rows": [deep, rabbit]}}))
+        self.assertNotIn("To fill", told)
         self.assertIn("Not measured: rabbitmq, 1,000,000 queued: it is not there", told)
         self.assertRegex(told, r"\| redis, 20,000,000 queued +\| +not filled in 600 s \|")
 
     def test_every_section_of_the_page_is_made_and_every_table_stands_in_it(self):
         with open(os.path.join(TOP, "docs", "performance.md"), encoding="utf-8") as f:
             self.assertEqual(sorted(re.findall(r"<!-- bench:(\w+) -->", f.read())), sorted(report.SECTIONS))
+
+    def test_a_section_of_the_page_that_has_no_table_says_only_that_it_was_not_measured(self):
+        with open(os.path.join(TOP, "docs", "performance.md"), encoding="utf-8") as f:
+            sections = dict(re.findall(r"<!-- bench:(\w+) -->\n(.*?)\n<!-- end -->", f.read(), flags=re.S))
+        for name in sorted(set(sections) - {"setting", "missed"}):
+            self.assertTrue("\n|--" in sections[name] or sections[name] == report.NOT_YET, name)
+
+    def test_what_is_said_of_a_table_stands_with_it_and_not_without(self):
+        missing = {"the way between threads": "it takes root, and perf"}
+        for name in ("alone", "profile"):
+            self.assertEqual(report.section(name, {name: {"rows": [], "missing": missing}}), report.NOT_YET + "\n\nNot measured: the way between threads: it takes root, and perf")
+        threads = {"per_s": 4000, "without_perf": 4100, "rows": [], "phases": None}
+        rows = [{"queue": "sunline", "where": "on the disk", "way": None, "threads": None}]
+        self.assertEqual(report.alone({"rows": rows, "missing": {}}), report.NOT_YET)
+        told = report.alone({"rows": [{**rows[0], "threads": threads}], "missing": {}})
+        self.assertEqual([text in told for text in (handovers.OF_ALL, handovers.OF_WAYS, handovers.OF_THREADS, handovers.OF_PHASES)], [True, False, True, False])
+        told = profiles.tables({"rows": [self.profile("sunline", 1, ("broker's committer", "ours", "gather", 40)), self.profile("sunline", 256, ("broker's committer", "ours", "gather", 4))]})
+        self.assertTrue(told.startswith("Under the life bench: sunline at window 1; sunline at window 256. Each function"), told)
+        self.assertTrue(report.section("limits", {"limits": {"rows": []}}).startswith(report.OF_LIMITS))
+
+    def test_the_column_of_commits_is_explained_where_it_has_figures(self):
+        part = self.counted_alike()["syncs"]
+        self.assertNotIn(report.OF_COMMITS, report.syncs(part))
+        part["rows"][0]["lives_a_commit"] = spread([0.5])
+        self.assertIn(report.OF_COMMITS, report.syncs(part))
 
     def documented(self, result, page="before\n{setting}<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nold too\n<!-- end -->\nbehind\n", setting=""):
         """The exit code, what was printed, and the page before and after."""
