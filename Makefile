@@ -217,9 +217,9 @@ compilers: ## the same worlds, to the byte, from gcc and clang at several levels
 	@tests/sim/compilers --figures $(O)
 
 reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on where it was broken off), then the tables of docs/reliability.md
-	@tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) --record sim
-	@$(AGAIN) mutants
-	@tests/figures --build $(O)
+	@failed=; tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) --record sim || failed="$$failed worlds"; \
+	$(AGAIN) mutants || failed="$$failed mutants"; tests/figures --build $(O) || failed="$$failed figures"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 figures: ## write the tables of docs/reliability.md anew from what reliability, torture, fuzz, compilers and coverage left in build/reliability
 	@tests/figures --build $(O)

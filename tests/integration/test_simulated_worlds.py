@@ -1,7 +1,5 @@
 #!/usr/bin/python3
 """How worlds are run and told: shrinking, stories, recorded hours, figures. The simulator is a fake one here that fails as it is told to."""
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
@@ -12,6 +10,9 @@ import tempfile
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "tests", "lib")]
+from scripts import program  # noqa: E402
+
 RUN = os.path.join(TOP, "tests", "sim", "run")
 
 # Fails with 5 rows and more, in 3 hours and more, with the network's faults: with a verdict, or by a signal.
@@ -38,14 +39,6 @@ if bad:
     print("  lost: 1, first: run 3 unit 7: row 1 was acknowledged, and is not there")
 sys.exit(bad)
 """
-
-
-def program(*place):
-    """A program of the tests as a module."""
-    loader = importlib.machinery.SourceFileLoader(place[-1], os.path.join(TOP, "tests", *place))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(place[-1], loader))
-    loader.exec_module(module)
-    return module
 
 
 HUNT = program("sim", "mutants", "run")
