@@ -10,6 +10,7 @@ import sys
 import time
 import types
 import unittest
+import unittest.mock
 
 import harness
 
@@ -17,6 +18,7 @@ TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
 import crash  # noqa: E402
 import crew  # noqa: E402
+import memory  # noqa: E402
 import notebook  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
@@ -292,6 +294,39 @@ class TheTorturer(harness.Case):
             many = [cut.subsets_at(at) for at in range(places)]
             self.assertEqual(sum(many), 10000)
             self.assertLessEqual(max(many) - min(many), 1, "evenly")
+
+    FRAMES = {10: ("grow", "/src/proto/encode.c:28"), 11: ("event_write", "/src/broker/engine/events.c:85"), 12: ("answer", "/src/broker/readers.c:60"),
+              13: ("scratch_of", "/src/broker/engine/sort.c:53"), 20: ("wait_for", "/src/worker-agent/local.c:298")}
+
+    def refused_memory(self, what, sites, refused, then):
+        """-> the tally, and what it printed; frames are FRAMES"""
+        tally, out = memory.Tally(what, 1, {site: (1, callers) for site, callers in sites.items()}), io.StringIO()
+        for site in sites:
+            tally.add(dict(site=site, nth=1, more=0, seed=1, refused=int(site in refused), ended=True, bad=[]))
+        with contextlib.redirect_stdout(out), unittest.mock.patch.object(memory, "frames", lambda what, callers: [self.FRAMES[a] for a in callers]):
+            then(tally)
+        return tally.sum, out.getvalue()
+
+    def test_a_place_that_was_never_refused_memory_is_bad_or_chance(self):
+        over = memory.Tally.over
+        told, said = self.refused_memory("broker", {1: [10, 11], 2: [12, 11]}, {1, 2}, over)
+        self.assertEqual((told["bad"], told["places"], said), (0, "refused at 2 of 2", ""))
+        told, said = self.refused_memory("broker", {1: [10, 11], 2: [12, 11]}, {1}, over)
+        self.assertEqual((told["bad"], told["places"]), (1, "refused at 1 of 2"))
+        self.assertIn("BAD broker, never refused: 2: answer (readers.c:60)", said)
+        told, said = self.refused_memory("broker", {1: [10, 11], 2: [10, 11, 12]}, {1}, over)
+        self.assertEqual((told["bad"], told["places that no run came to again"]), (0, "grow (encode.c:28) < event_write (events.c:85) < answer (readers.c:60)"))
+        told, said = self.refused_memory("broker", {1: [10, 11], 2: [10, 12]}, {1}, over)
+        self.assertEqual(told["bad"], 1, "no other place of that function was refused")
+        for refused, bad in (({1}, 0), (set(), 2)):
+            told, said = self.refused_memory("broker", {1: [13, 11], 2: [13, 12]}, refused, over)
+            self.assertEqual(told["bad"], bad, "which sort is the first is the same to it")
+
+    def test_a_call_that_is_left_to_the_torture_and_that_it_did_not_refuse_is_bad(self):
+        for calls, refused, bad in (({"worker-agent/local.c:298"}, {1}, 0), ({"worker-agent/local.c:298"}, set(), 1), ({"worker-agent/agent.c:9"}, {1}, 1), (set(), {1}, 1)):
+            told, said = self.refused_memory("agent", {1: [20, 11]}, refused, lambda tally, calls=calls: tally.compare(calls))
+            self.assertEqual(told["bad"], bad, said)
+        self.assertEqual({call.split(":")[0] for call in memory.left_to_us()}, {"worker-agent/agent.c", "worker-agent/local.c"})
 
     def test_half_a_backup_is_noticed(self):
         with powercut.Place() as place:

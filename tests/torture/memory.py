@@ -4,7 +4,9 @@ an exit status; never a signal, never silence. Then the program is started again
 the scenario and the peers).
 
 Places are counted first (memory.c): who asks, by the last four calls in the program's own text. Each is refused at its first call and at a seeded later one, once
-(`once`), and with the fifty allocations behind it (`spell`).
+(`once`), and with the fifty allocations behind it (`spell`). Which call finds a buffer full is chance, so a run may not come to each place: those that none has refused
+are tried again with other seeds, up to TRIES times. A place that was still not refused is named in the figures, and BAD if CHANCE does not say why. So is
+a call that tests/alloc_sites leaves to this part, and that was refused nowhere here.
 
     memory.py [--build DIR] [--what broker|agent|both] [--seconds N] [--seed N] [--jobs N] [--fresh]
     memory.py --what WHAT --site HEX --nth N --more N     one point
@@ -12,10 +14,13 @@ Places are counted first (memory.c): who asks, by the last four calls in the pro
 """
 import argparse
 import concurrent.futures
+import importlib.machinery
+import importlib.util
 import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
@@ -34,6 +39,14 @@ import sunline_wire as wire  # noqa: E402
 UNITS = 45
 SPELL = 50
 CLEAN = (0, 1, 70)  # done; a start that was refused, or the agent's end; the broker's end without an answer
+TRIES = 24          # of a place that no run has come to yet
+ANYWHERE = {("scratch_of", "sort.c")}  # that it is refused is no failure: which function called is the same to it
+CHANCE = {          # who asks: why a run may never come to one of its places. Another place of it, with the same function that called, must have been refused
+    ("scratch_of", "sort.c"): "which sort is the first that needs more room than all before it depends on how much there was to be sorted",
+    ("may_send", "engine.c"): "which answer finds the list of a batch's frames full depends on what came into the batch",
+    ("grow", "encode.c"): "which write of a message finds its buffer full depends on what stands in it",
+    ("grow", "engine.c"): "which step of a batch finds its list full depends on what came into the batch",
+}
 QUIET_S = 2         # whoever was not answered for so long asks again
 PROGRAMS = {"broker": "sunlined", "agent": "sunline-agent"}
 HEAD, SITE = struct.Struct("<3Q"), struct.Struct("<6Q")
@@ -55,14 +68,43 @@ def starved(place):
     return calls, refused, {r[0]: (r[1], [a for a in r[2:] if a]) for r in rows if r[0]}
 
 
-def names(what, callers):
-    """Of functions, where binutils are there to tell."""
+def frames(what, callers):
+    """[(function, "path:line")], where binutils are there to tell; else []"""
     try:
-        done = subprocess.run(["addr2line", "-s", "-f", "-e", harness.program(PROGRAMS[what]), *(hex(a - 1) for a in callers)], capture_output=True, text=True, check=True)
+        done = subprocess.run(["addr2line", "-f", "-e", harness.program(PROGRAMS[what]), *(hex(a - 1) for a in callers)], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return " < ".join(hex(a) for a in callers)
-    lines = done.stdout.splitlines()
-    return " < ".join(f"{f} ({at})" for f, at in zip(lines[::2], lines[1::2]))
+        return []
+    lines = [line.split(" (disc")[0] for line in done.stdout.splitlines()]
+    return list(zip(lines[::2], lines[1::2]))
+
+
+def names(what, callers):
+    return " < ".join(f"{f} ({os.path.basename(at)})" for f, at in frames(what, callers)) or " < ".join(hex(a) for a in callers)
+
+
+def asks(what, callers):
+    """Who asks, as CHANCE names it, and the function that called."""
+    told = frames(what, callers[:2])
+    if len(told) < 2:
+        return (None, None)
+    who = (told[0][0], os.path.basename(told[0][1]).split(":")[0])
+    return (who, None if who in ANYWHERE else told[1][0])
+
+
+def line_of(at):
+    """ "worker-agent/local.c:7", wherever the source lay."""
+    found = re.search(r"(?:^|/)(worker-agent/[^/]+:[0-9]+)$", at)
+    return found and found[1]
+
+
+def left_to_us():
+    """The agent's calls that tests/alloc_sites leaves out because they are refused here."""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "alloc_sites")
+    loader = importlib.machinery.SourceFileLoader("alloc_sites", path)
+    sites = importlib.util.module_from_spec(importlib.util.spec_from_loader("alloc_sites", loader))
+    loader.exec_module(sites)
+    ours, sites.ours, sites.ARCHIVES = sites.PROCESS, line_of, ("libagent.a",)
+    return {line for line in map(line_of, sites.all_calls(harness.BUILD)) if line and line.split(":")[0] in ours}
 
 
 # ---------------------------------------------------------------- the broker
@@ -212,7 +254,7 @@ def one(job):
         r = POINTS[what](site, nth, more, seed)
     except Exception as e:  # the driver's own trouble fails the point, with its replay
         r = dict(calls=0, refused=0, sites={}, ended=False, bad=[f"{type(e).__name__}: {e}"])
-    return {**r, "site": site, "nth": nth, "more": more}
+    return {**r, "site": site, "nth": nth, "more": more, "seed": seed}
 
 
 class Tally:
@@ -233,8 +275,45 @@ class Tally:
         if r["bad"]:
             s["bad"] += 1
             print(f"BAD {self.what}, allocation {r['nth']} of {r['site']:x}, {r['more']} behind it: {names(self.what, self.sites.get(r['site'], (0, []))[1])}\n"
-                  f"  again with tests/torture/memory.py --what {self.what} --site {r['site']:x} --nth {r['nth']} --more {r['more']} --seed {self.seed}")
+                  f"  again with tests/torture/memory.py --what {self.what} --site {r['site']:x} --nth {r['nth']} --more {r['more']} --seed {r['seed']}")
             print("\n".join("  " + line for text in r["bad"] for line in text.splitlines()), flush=True)
+
+    def missed(self):
+        return sorted(self.sites.keys() - self.refused_at)
+
+    def callers(self, site):
+        return self.sites[site][1]
+
+    def over(self):
+        """All was tried: was nothing passed over?"""
+        missed, s = self.missed(), self.sum
+        refused = {asks(self.what, self.callers(site)) for site in self.refused_at} if missed else ()
+        by_chance = []
+        for site in missed:
+            who = asks(self.what, self.callers(site))
+            if who[0] in CHANCE and who in refused:
+                by_chance.append(names(self.what, self.callers(site)))
+            else:
+                self.wrong(f"never refused: {site:x}: {names(self.what, self.callers(site))}")
+        del s["places_refused"]
+        s["places"] = f"refused at {len(self.refused_at):,} of {len(self.sites):,}"
+        if by_chance:
+            s["places that no run came to again"] = "; ".join(by_chance)
+        if self.what == "agent":
+            self.compare(left_to_us())
+
+    def compare(self, calls):
+        """Those that are refused here, because no unit test can."""
+        here = {line_of(frame[1]) for site in self.refused_at for frame in frames(self.what, self.callers(site)[:1])}
+        for call in sorted(calls - here):
+            self.wrong(f"never refused: {call}, which tests/alloc_sites leaves to this part")
+        if not calls:
+            self.wrong("tests/alloc_sites leaves no call to this part, or they were not found")
+        self.sum["calls of its own process"] = f"refused at {len(calls & here)} of {len(calls)}"
+
+    def wrong(self, text):
+        self.sum["bad"] += 1
+        print(f"BAD {self.what}, {text}", flush=True)
 
 
 def count(what, seed, times):
@@ -254,8 +333,42 @@ def points(sites, seed):
     for site in sorted(sites):
         dice = random.Random(f"{seed}/{site}")
         for nth in sorted({1, dice.randint(1, sites[site][0])}):
-            out += [(site, nth, 0), (site, nth, SPELL)]
+            out += [(site, nth, 0, seed), (site, nth, SPELL, seed)]
     return out
+
+
+def counted(what, seed, notes):
+    """The places of a whole run; of the first call, where it was broken off."""
+    known = next((r for r in notes.done if "counted" in r), None)
+    if known is None:
+        known = {"counted": [[site, *more] for site, more in count(what, seed, 3).items()]}
+        notes.add(known)
+    return {site: (calls, callers) for site, calls, callers in known["counted"]}
+
+
+def go_through(pool, jobs, wanted, tally, notes, deadline=None):
+    done = {(r["site"], r["nth"], r["more"], r["seed"]): r for r in notes.done if "site" in r} if notes else {}
+    flying = set()
+    for point in wanted:
+        if point in done:
+            tally.add(done[point])
+            continue
+        if deadline and time.monotonic() > deadline:
+            break
+        flying.add(pool.submit(one, (tally.what, *point)))
+        while len(flying) >= jobs:
+            flying = collect(flying, tally, notes)
+    while flying:
+        flying = collect(flying, tally, notes)
+
+
+def whole(pool, jobs, tally, notes):
+    """Each place, and once more those that chance kept from us."""
+    go_through(pool, jobs, points(tally.sites, tally.seed), tally, notes)
+    for more in range(1, TRIES + 1):
+        go_through(pool, jobs, [(site, 1, 0, tally.seed + more) for site in tally.missed()], tally, notes)
+    tally.over()
+    notes.publish(tally.sum)
 
 
 def main():
@@ -276,29 +389,16 @@ def main():
     good = True
     with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent) as pool:
         for what in POINTS if args.what == "both" else [args.what]:
-            sites = count(what, args.seed, 1 if args.seconds or args.site else 3)
-            tally, notes = Tally(what, args.seed, sites), None
-            wanted = [(args.site, args.nth, args.more)] if args.site else points(sites, args.seed)
-            deadline = time.monotonic() + args.seconds / (2 if args.what == "both" else 1) if args.seconds else None
-            if args.seconds:
+            if args.seconds or args.site:
+                tally = Tally(what, args.seed, count(what, args.seed, 1))
+                wanted = [(args.site, args.nth, args.more, args.seed)] if args.site else points(tally.sites, args.seed)
                 random.Random(args.seed).shuffle(wanted)
-            elif not args.site:
+                share = args.seconds / (2 if args.what == "both" else 1) if args.seconds else None
+                go_through(pool, args.jobs, wanted, tally, None, time.monotonic() + share if share else None)
+            else:
                 notes = Notebook(harness.BUILD, "memory-" + what, {"seed": args.seed, "units": UNITS}, list(PROGRAMS.values()), args.fresh)
-            done = {(r["site"], r["nth"], r["more"]): r for r in notes.done} if notes else {}
-            flying = set()
-            for point in wanted:
-                if point in done:
-                    tally.add(done[point])
-                    continue
-                if deadline and time.monotonic() > deadline:
-                    break
-                flying.add(pool.submit(one, (what, *point, args.seed)))
-                while len(flying) >= args.jobs:
-                    flying = collect(flying, tally, notes)
-            while flying:
-                flying = collect(flying, tally, notes)
-            if notes:
-                notes.publish(tally.sum)
+                tally = Tally(what, args.seed, counted(what, args.seed, notes))
+                whole(pool, args.jobs, tally, notes)
             print(json.dumps(tally.sum), flush=True)
             good = good and tally.sum["bad"] == 0
     sys.exit(0 if good else 1)
