@@ -70,11 +70,14 @@ static void row_of_station(struct reader *r, struct slp_buf *b, const struct sha
     for (uint32_t i = 0; i < st->value_count; i++)
         rd_element(b, &l, i);
     int64_t done_us = r->result_done_wall_us;
-    if (result && st->copies.max) /* the outcome of several: it cites the one that it follows */
-        no = rd_assignment(r, r->result_assignment, &a) ? r->result_assignment : 0;
-    else
+    if (result && st->copies.max) { /* the outcome of several: it cites the one that it follows */
+        no = r->result_assignment;
+        if (no && !rd_linked(r, s->run, no, &a))
+            no = 0;
+    } else {
         while (result && no && rd_linked(r, s->run, no, &a) && a.result != result)
             no = rd_earlier(r, &a); /* a later assignment may have ended without a result */
+    }
     struct slp_bytes w = rd_name_of(r, NAME_WORKER, a.worker);
     if (result && no) {
         slp_pack_str(b, w.p, w.n);

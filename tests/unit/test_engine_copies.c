@@ -747,6 +747,43 @@ static void places_hold_at_any_interleaving(void **state_)
     }
 }
 
+static void a_row_whose_outcome_cites_an_assignment_that_is_gone_is_not_told(void **state_)
+{
+    (void)state_;
+    struct world_scene s;
+    struct slp_output_get q = { .run = world_str("r"), .station = world_str("judge") };
+    struct store_txn *txn;
+    struct store_val v;
+    uint8_t key[8], kept[200];
+    SLP_SET(&q, output_get, station);
+    open_task(&s, THREE, PLURALITY("more"));
+    uint64_t first = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        struct world_task t = taken(&s, i, JUDGE);
+        first = first ? first : t.assignment;
+        assert_int_equal(submit(&s, &t, "yes"), SLP_E_OK);
+    }
+    assert_int_equal(world_read(&s.w, SLP_OUTPUT_GET, &q)->type, SLP_OUTPUT);
+    size_t refused = 0, n = 0;
+    for (uint64_t no = first; no < first + 3; no++) {
+        key_u64(key, no);
+        assert_int_equal(store_begin(s.w.store, &txn), STORE_OK);
+        assert_int_equal(store_get(txn, TABLE_ASSIGN, key, sizeof key, &v), STORE_OK);
+        n = v.n;
+        assert_true(v.n <= sizeof kept);
+        memcpy(kept, v.p, v.n);
+        assert_int_equal(store_del(txn, TABLE_ASSIGN, key, sizeof key), STORE_OK);
+        assert_int_equal(store_commit(&txn), STORE_OK);
+        struct slp_msg *m = world_read(&s.w, SLP_OUTPUT_GET, &q);
+        refused += m->type == SLP_ERROR && m->u.error.code == SLP_E_CORRUPT;
+        assert_int_equal(store_begin(s.w.store, &txn), STORE_OK);
+        assert_int_equal(store_put(txn, TABLE_ASSIGN, key, sizeof key, kept, n), STORE_OK);
+        assert_int_equal(store_commit(&txn), STORE_OK);
+    }
+    assert_int_equal(refused, 1); /* the one that it follows */
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -776,6 +813,7 @@ int main(void)
         cmocka_unit_test(a_pause_takes_back_the_copies_that_are_not_begun),
         cmocka_unit_test(a_deleted_run_takes_its_outcomes_along),
         cmocka_unit_test(places_hold_at_any_interleaving),
+        cmocka_unit_test(a_row_whose_outcome_cites_an_assignment_that_is_gone_is_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
