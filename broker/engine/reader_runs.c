@@ -4,7 +4,8 @@
  * read once, in the transaction under way, and a bit is set for each unit. Only a window of the units is kept, so that memory is bounded; it holds so
  * many that few runs need a second one.
  *
- * The window stays from one portion of a check to the next, while the broker works on: a key comes with its unit, and goes with the run alone. */
+ * The window stays from one portion of a check to the next, while the broker works on: a key comes with its unit, and goes with the run alone. Units that came
+ * after the keys were read are left to the next check: else one would not end while a large run takes units in. */
 #include <stdlib.h>
 
 #include "broker/engine/reader.h"
@@ -12,8 +13,9 @@
 #define WINDOW_UNITS (1u << 26) /* 8 MiB */
 
 struct rd_keys {
-    uint32_t run;
+    uint32_t run;        /* 0: none has been read */
     uint64_t from, upto; /* its end is not in it */
+    bool cut;            /* the run had more units than the window has room for */
     bool damaged;        /* something could not be read: whatever is missing may be there */
     size_t cap;
     uint8_t *bits;
@@ -32,6 +34,8 @@ static bool room(struct reader *r, uint64_t units)
     size_t bytes = (size_t)(units / 8 + 1);
     if (!r->keys)
         r->keys = calloc(1, sizeof *r->keys);
+    if (r->keys) /* nothing half read stays if this fails: it is asked for again */
+        r->keys->run = 0;
     if (r->keys && r->keys->cap < bytes) {
         free(r->keys->bits);
         r->keys->bits = malloc(bytes);
@@ -45,14 +49,13 @@ static bool room(struct reader *r, uint64_t units)
 
 static void read_all(struct reader *r, const struct rd_run *run, uint64_t from, uint32_t *looked)
 {
-    uint64_t units = run->units - from + 1;
+    uint64_t left = run->units - from + 1, units = left < WINDOW_UNITS ? left : WINDOW_UNITS;
     struct store_cursor c;
+    bool damaged = false;
     uint8_t k[4];
-    units = units < WINDOW_UNITS ? units : WINDOW_UNITS;
     if (!room(r, units))
         return;
     struct rd_keys *q = r->keys;
-    *q = (struct rd_keys){ run->id, from, from + units, false, q->cap, q->bits };
     memset(q->bits, 0, q->cap);
     key_u32(k, run->id);
     enum store_rc rc = store_cursor_open(r->t, TABLE_DEDUP, &c);
@@ -61,21 +64,25 @@ static void read_all(struct reader *r, const struct rd_run *run, uint64_t from, 
          rc = store_next(&c)) {
         uint64_t unit = rc == STORE_OK && c.val.n >= 8 ? get_u64(c.val.p) : 0;
         (*looked)++;
-        q->damaged |= rc == STORE_CORRUPT;
-        if (unit >= q->from && unit < q->upto)
+        damaged |= rc == STORE_CORRUPT;
+        if (unit >= from && unit - from < units)
             q->bits[(unit - from) / 8] |= (uint8_t)(1u << (unit - from) % 8);
     }
     store_cursor_close(&c);
-    if (rc == STORE_CORRUPT)
-        q->damaged = true;
-    else
+    if (rc != STORE_CORRUPT)
         rd_walked(r, rc);
+    if (r->rc == STORE_OK)
+        *q = (struct rd_keys){ run->id, from,   from + units, left > units, damaged || rc == STORE_CORRUPT,
+                               q->cap,  q->bits };
 }
 
 bool rd_keyed(struct reader *r, const struct rd_run *run, uint64_t unit, uint32_t *looked)
 {
     const struct rd_keys *q = r->keys;
-    if (!q || q->run != run->id || unit < q->from || unit >= q->upto)
+    bool of_run = q && q->run == run->id;
+    if (of_run && unit >= q->upto && !q->cut) /* it came since */
+        return true;
+    if (!of_run || unit < q->from || unit >= q->upto)
         read_all(r, run, unit, looked);
     q = r->keys;
     if (r->rc) /* it cannot be told, and the answer is that */

@@ -376,6 +376,27 @@ uint64_t world_put(struct world *w, uint64_t run_id, unsigned n)
     return m->u.put_done.first_unit;
 }
 
+void world_put_keyed(struct world *w, uint64_t run_id, unsigned n)
+{
+    struct slp_buf rows = { 0 }, keys = { 0 };
+    for (unsigned i = 0; i < n; i++) {
+        char s[32];
+        snprintf(s, sizeof s, "unit %u", ++w->units_put);
+        slp_pack_array(&rows, 1);
+        slp_pack_cstr(&rows, s);
+        slp_pack_cstr(&keys, s);
+    }
+    struct slp_put q = { .run_id = run_id,
+                         .rows = { rows.p, (uint32_t)rows.n, n },
+                         .keys = { keys.p, (uint32_t)keys.n, n } };
+    SLP_SET(&q, put, keys);
+    struct slp_msg *m = world_send(w, WORLD_CLIENT, SLP_PUT, &q);
+    slp_buf_free(&rows);
+    slp_buf_free(&keys);
+    agreed(m, SLP_PUT_DONE);
+    CHECK(m->u.put_done.accepted == n);
+}
+
 struct slp_msg *world_run_get(struct world *w, const char *name)
 {
     struct slp_run_get q = { .run = world_str(name) };

@@ -70,6 +70,7 @@ void world_watch(struct world *w); /* the next restart finds what the last commi
 struct slp_bytes world_str(const char *s);
 uint32_t world_line(struct world *w, const char *yaml);                  /* apply; returns the station_id of its first station */
 uint64_t world_run(struct world *w, const char *line, const char *name); /* start; returns run_id */
+void world_put_keyed(struct world *w, uint64_t run_id, unsigned n);      /* so too, each with an idempotency key of its own */
 uint64_t world_put(struct world *w, uint64_t run_id, unsigned n);        /* n units of one text field each: "unit NUMBER"; returns the first unit */
 struct slp_msg *world_run_get(struct world *w, const char *name);
 enum slp_code world_code(const struct slp_msg *m); /* OK, or the code of an ERROR */

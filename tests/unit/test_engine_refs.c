@@ -556,6 +556,46 @@ static void what_outlives_its_run_is_no_damage(void **state)
     world_end(&w);
 }
 
+/* A portion of a check, from `next` on; false: it was the last. */
+static bool check_on(struct world *w, uint8_t next[160], uint32_t *next_n, unsigned *named)
+{
+    struct slp_check_get q = { .after = { (const char *)next, *next_n } };
+    if (*next_n)
+        SLP_SET(&q, check_get, after);
+    struct slp_msg *m = world_read(w, SLP_CHECK_GET, &q);
+    assert_int_equal(m->type, SLP_CHECK);
+    *named += m->u.check.damage.count;
+    *next_n = m->u.check.next.n;
+    if (*next_n)
+        memcpy(next, m->u.check.next.p, *next_n);
+    world_clear(w);
+    return *next_n != 0;
+}
+
+static void a_check_ends_while_a_run_with_many_keys_takes_units_in(void **state)
+{
+    (void)state;
+    static struct world_scene s;
+    uint8_t next[160];
+    uint32_t next_n = 0;
+    unsigned portions = 1, named = 0;
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                "  - {name: a, worker: {kind: any}, form: {fields: [{name: x, type: short_answer}]}}\n",
+                1, 0);
+    for (unsigned i = 0; i < 21; i++) { /* so many that one who reads all keys has done all that a portion does */
+        world_put_keyed(&s.w, s.run, 1000);
+        world_clear(&s.w);
+    }
+    for (; check_on(&s.w, next, &next_n, &named); portions++) {
+        assert_true(portions < 40);
+        world_put_keyed(&s.w, s.run, 500);
+        world_clear(&s.w);
+    }
+    assert_int_equal(named, 0);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +608,7 @@ int main(void)
         cmocka_unit_test(a_run_whose_end_nothing_goes_on_with_is_named),
         cmocka_unit_test(a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was),
         cmocka_unit_test(what_outlives_its_run_is_no_damage),
+        cmocka_unit_test(a_check_ends_while_a_run_with_many_keys_takes_units_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,49 @@ static void so_it_does_with_what_is_measured_of_people(void **state)
     live(&watched, MDB_CORRUPTED);
 }
 
+/* All of the check from the units' states on, in a portion that belongs to one begun before; -1: it went unanswered. */
+static int portion_named(struct world *w, uint64_t n, int code)
+{
+    static const uint8_t next[] = { TABLE_STATE };
+    struct slp_check_get q = { .after = { (const char *)next, sizeof next } };
+    SLP_SET(&q, check_get, after);
+    lmdb_arm(n, code);
+    lmdb_disarm();
+    w->failed = STORE_OK;
+    w->around = calls;
+    struct slp_msg *m = world_read(w, SLP_CHECK_GET, &q);
+    int named = w->failed ? -1 : (int)m->u.check.damage.count;
+    w->around = NULL;
+    w->failed = STORE_OK;
+    world_clear(w);
+    return named;
+}
+
+static void a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct slp_check_get first = { .limit = 1 };
+    struct world_scene s;
+    uint64_t n = 0;
+    SLP_SET(&first, check_get, limit);
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                "  - {name: a, worker: {kind: any}, form: {fields: [{name: x, type: short_answer}]}}\n",
+                1, 0);
+    world_put_keyed(&s.w, s.run, 40);
+    world_run(&s.w, "l", "other");
+    world_put_keyed(&s.w, 2, 40);
+    for (bool failed = true; failed;) {
+        world_read(&s.w, SLP_CHECK_GET, &first); /* nothing is kept of the one before */
+        failed = portion_named(&s.w, ++n, EIO) == -1;
+        int named = portion_named(&s.w, 0, 0);
+        if (named)
+            fail_msg("after call %llu failed, %d were named", (unsigned long long)n, named);
+    }
+    assert_true(n > 100);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +162,7 @@ int main(void)
         cmocka_unit_test(so_does_one_of_people_who_are_watched),
         cmocka_unit_test(damage_at_any_call_is_named_by_a_check_and_ends_any_other_read),
         cmocka_unit_test(so_it_does_with_what_is_measured_of_people),
+        cmocka_unit_test(a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_for_again),
     };
     return cmocka_run_group_tests_name("reads that fail", tests, NULL, NULL);
 }
