@@ -12,6 +12,13 @@ static uint64_t held(struct engine *e, enum counted i)
     return records;
 }
 
+/* 0.1.0 kept none. Whoever wrote more than it into "engine" wrote them too: else a loss would be counted as what there is. */
+static bool may_be_missing(struct engine *e)
+{
+    struct store_val v;
+    return !e_get(e, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) || v.n <= META_0_1_0_BYTES;
+}
+
 void counted_load(struct engine *e)
 {
     struct store_val v;
@@ -19,9 +26,9 @@ void counted_load(struct engine *e)
     struct rdr r = rdr_on(kept ? v.p : "", kept ? v.n : 0);
     for (enum counted i = 0; i < COUNTED_TABLES; i++) {
         e->held[i] = held(e, i);
-        e->counted[i] = kept ? rdr_u64(&r) : e->held[i]; /* 0.1.0 kept none */
+        e->counted[i] = kept ? rdr_u64(&r) : e->held[i];
     }
-    if (r.bad)
+    if (r.bad || (!kept && !may_be_missing(e)))
         fail(e, STORE_CORRUPT);
     e->counted_kept = kept;
 }

@@ -324,6 +324,7 @@ static void meta_write(struct engine *e)
     rec_i64(&r, e->meta.wall_us);
     for (int i = 0; i <= SL_PRIORITY_MAX; i++)
         rec_u64(&r, e->meta.vclock[i]);
+    assert(r.n == META_0_1_0_BYTES);
     rec_u32(&r, e->meta.shift);
     rec_i64(&r, e->meta.skills_wall_us);
     rec_u32(&r, e->meta.skills_worker);

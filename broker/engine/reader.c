@@ -49,6 +49,32 @@ bool rd_get(struct reader *r, enum store_table tb, const void *k, size_t n, stru
     return rc == STORE_OK;
 }
 
+enum store_rc rd_look(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v)
+{
+    enum store_rc rc = store_get(r->t, tb, k, n, v);
+    if (rc != STORE_CORRUPT)
+        rd_walked(r, rc);
+    return rc;
+}
+
+bool rd_each(struct reader *r, enum store_table tb, const void *prefix, size_t n,
+             bool (*fn)(void *arg, const struct store_cursor *c), void *arg, uint32_t *looked)
+{
+    struct store_cursor c;
+    enum store_rc rc = store_cursor_open(r->t, tb, &c);
+    for (rc = rc ? rc : store_seek(&c, prefix, n); rc == STORE_OK && c.key.n >= n && !memcmp(c.key.p, prefix, n);
+         rc = store_next(&c)) {
+        (*looked)++;
+        if (!fn(arg, &c))
+            break;
+    }
+    store_cursor_close(&c);
+    if (rc == STORE_CORRUPT)
+        return false;
+    rd_walked(r, rc);
+    return !r->rc;
+}
+
 uint32_t rd_name(struct reader *r, enum name_kind kind, struct slp_bytes n)
 {
     uint8_t k[SL_NAME_BYTES_MAX + 1];

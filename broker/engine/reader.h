@@ -54,6 +54,10 @@ struct rd_run { /* a run as the store has it */
 
 void rd_walked(struct reader *r, enum store_rc rc); /* a walk or a search ended with this: what is not the table's end is a failure; the first one stays */
 bool rd_get(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v); /* false: there is none, or r->rc says why */
+/* For a check: CORRUPT is no failure of the request, it is named where it lies. */
+enum store_rc rd_look(struct reader *r, enum store_table tb, const void *k, size_t n, struct store_val *v);
+/* Each record whose key begins with these n bytes, until `fn` says false. False: one cannot be read, which a check names where it lies, or r->rc says why. */
+bool rd_each(struct reader *r, enum store_table tb, const void *prefix, size_t n, bool (*fn)(void *arg, const struct store_cursor *c), void *arg, uint32_t *looked);
 uint32_t rd_name(struct reader *r, enum name_kind k, struct slp_bytes n);          /* 0: none */
 struct slp_bytes rd_name_of(struct reader *r, enum name_kind k, uint32_t id);      /* "" if it is gone */
 bool rd_run_get(struct reader *r, uint32_t id, struct rd_run *run);

@@ -1,5 +1,6 @@
-/* CHECK_GET: looks after the store while it works, a bounded piece a request, but for the queues and the keys of a run, which are read whole when they are needed (reader_queues.c, reader_runs.c). Records: every envelope's checksum, and whether what it refers to and implies is
- * there (reader_refs.c), in the order of tables and keys. Pages have no checksum: that the keys go on in order tells of one that is not where it belongs, and
+/* CHECK_GET: looks after the store while it works, a bounded piece a request, but for the queues and the keys of a run, which are read whole when they are needed
+ * (reader_queues.c, reader_runs.c). Records: every envelope's checksum, and whether what it refers to and implies is there (reader_refs.c), in the order of tables
+ * and keys. Pages have no checksum: that the keys go on in order tells of one that is not where it belongs, and
  * so does their number, if no commit comes between. From a page that is not there the check goes on at the next table.
  * Recount: the states of a run's units, counted, beside the counters that are kept; a run of many units comes in several pieces, which belong
  * together as long as the run's last event is the same. */

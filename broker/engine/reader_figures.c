@@ -55,33 +55,54 @@ static bool read_keys(struct reader *r, struct rd_names *t, uint32_t n)
     return true;
 }
 
+/* How many stations to read: as many as there are, whatever the counter says. */
+static uint32_t stations_held(struct reader *r)
+{
+    uint64_t held, commit;
+    struct store_val v;
+    enum store_rc rc = store_count(r->t, TABLE_STATION, &held, &commit);
+    if (rc != STORE_OK && rc != STORE_CORRUPT)
+        rd_walked(r, rc);
+    if (rc != STORE_OK || !rd_get(r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) || v.n < META_STATION_AT + 4)
+        return 0;
+    uint32_t newest = get_u32((const uint8_t *)v.p + META_STATION_AT);
+    return held < newest ? (uint32_t)held : newest;
+}
+
+/* Where one cannot be read, that is remembered; not where a read failed, which is asked for again. */
+static void keys_load(struct reader *r, uint32_t n)
+{
+    uint32_t slots = 64;
+    while (slots < 2 * n)
+        slots *= 2;
+    rd_station_keys_free(r);
+    struct rd_names t = { calloc(slots, sizeof *t.v), slots };
+    r->station_key = calloc(n, sizeof *r->station_key);
+    bool kept = t.v && r->station_key;
+    if (!kept) {
+        rd_walked(r, STORE_NO_MEMORY);
+    } else if (!read_keys(r, &t, n)) {
+        memset(r->station_key, 0, n * sizeof *r->station_key);
+        kept = !r->rc || r->rc == STORE_CORRUPT;
+    }
+    r->station_keys = n;
+    if (!kept)
+        rd_station_keys_free(r);
+    free(t.v);
+}
+
 uint32_t rd_station_key(struct reader *r, uint32_t station, uint32_t *looked)
 {
-    struct store_val v;
     if (!station)
         return 0;
     if (station > r->station_keys) {
-        if (!rd_get(r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) || v.n < META_STATION_AT + 4)
-            return 0;
-        uint32_t n = get_u32((const uint8_t *)v.p + META_STATION_AT), slots = 64;
+        uint32_t n = stations_held(r);
         if (station > n || n > 1u << 28)
             return 0;
-        while (slots < 2 * n)
-            slots *= 2;
-        rd_station_keys_free(r);
-        struct rd_names t = { calloc(slots, sizeof *t.v), slots };
-        r->station_key = calloc(n, sizeof *r->station_key);
-        if (t.v && r->station_key) {
-            r->station_keys = n;
-            *looked += n;
-            if (!read_keys(r, &t, n))
-                memset(r->station_key, 0, n * sizeof *r->station_key);
-        } else {
-            rd_walked(r, STORE_NO_MEMORY);
-        }
-        free(t.v);
+        *looked += n;
+        keys_load(r, n);
     }
-    return r->rc || !r->station_key ? 0 : r->station_key[station - 1];
+    return r->rc ? 0 : r->station_key[station - 1];
 }
 
 /* ---- what is measured of a worker ---- */
@@ -92,12 +113,8 @@ static enum store_rc look(struct reader *r, uint32_t worker, uint32_t key, struc
     uint8_t k[8];
     struct store_val v;
     key_u32(key_u32(k, worker), key);
-    enum store_rc rc = store_get(r->t, TABLE_REPUTE, k, sizeof k, &v);
-    if (rc == STORE_OK && !repute_decode(v, p))
-        rc = STORE_CORRUPT;
-    if (rc != STORE_CORRUPT)
-        rd_walked(r, rc);
-    return rc;
+    enum store_rc rc = rd_look(r, TABLE_REPUTE, k, sizeof k, &v);
+    return rc == STORE_OK && !repute_decode(v, p) ? STORE_CORRUPT : rc;
 }
 
 bool rd_measured(struct reader *r, uint32_t worker, uint32_t key, uint32_t *looked)
@@ -114,45 +131,46 @@ bool rd_measured(struct reader *r, uint32_t worker, uint32_t key, uint32_t *look
     return true;
 }
 
-/* How many control tasks he was handed there, but for those that he may get again. False: one cannot be read. */
+static bool count_gold(void *arg, const struct store_cursor *c)
+{
+    *(uint64_t *)arg += !c->val.n || *(const char *)c->val.p != 'u';
+    return true;
+}
+
+/* How many control tasks he was handed there, but for those that he may get again. False: it cannot be told. */
 static bool golds_of(struct reader *r, uint32_t worker, uint32_t key, uint64_t *golds, uint32_t *looked)
 {
     uint8_t k[9];
-    struct store_cursor c;
     key_u32(key_u32(key_u8(k, 0), worker), key);
     *golds = 0;
-    enum store_rc rc = store_cursor_open(r->t, TABLE_GOLD, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k);
-         rc == STORE_OK && c.key.n >= sizeof k && !memcmp(c.key.p, k, sizeof k); rc = store_next(&c)) {
-        (*looked)++;
-        *golds += !c.val.n || *(const char *)c.val.p != 'u';
-    }
-    store_cursor_close(&c);
-    if (rc != STORE_CORRUPT)
-        rd_walked(r, rc);
-    return rc != STORE_CORRUPT;
+    return rd_each(r, TABLE_GOLD, k, sizeof k, count_gold, golds, looked);
 }
 
-/* The measures of which any of his stations has a window. False: one cannot be read. */
+struct measured {
+    uint16_t windows;
+    bool bad;
+};
+
+static bool add_windows(void *arg, const struct store_cursor *c)
+{
+    struct measured *m = arg;
+    struct repute p;
+    if (c->key.n != 8 || !key_get_u32((const uint8_t *)c->key.p + 4)) /* over all */
+        return true;
+    m->bad = !repute_decode(c->val, &p);
+    m->windows |= m->bad ? 0 : p.windows;
+    return !m->bad;
+}
+
+/* The measures of which any of his stations has a window. False: it cannot be told. */
 static bool windows_of(struct reader *r, uint32_t worker, uint16_t *windows, uint32_t *looked)
 {
-    uint8_t k[8];
-    struct store_cursor c;
-    struct repute p;
-    bool good = true;
-    key_u32(key_u32(k, worker), 1);
-    *windows = 0;
-    enum store_rc rc = store_cursor_open(r->t, TABLE_REPUTE, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && c.key.n == sizeof k && !memcmp(c.key.p, k, 4);
-         rc = store_next(&c)) {
-        (*looked)++;
-        good = good && repute_decode(c.val, &p);
-        *windows |= good ? p.windows : 0;
-    }
-    store_cursor_close(&c);
-    if (rc != STORE_CORRUPT)
-        rd_walked(r, rc);
-    return good && rc != STORE_CORRUPT;
+    struct measured m = { 0 };
+    uint8_t k[4];
+    key_u32(k, worker);
+    bool told = rd_each(r, TABLE_REPUTE, k, sizeof k, add_windows, &m, looked);
+    *windows = m.windows;
+    return told && !m.bad;
 }
 
 /* Of so many things no more can be so. */
@@ -184,13 +202,13 @@ const char *rd_figures(struct reader *r, uint32_t worker, uint32_t key, struct s
     if (p.golds > p.handed)
         return "more control tasks than assignments";
     if (key) {
-        if (golds_of(r, worker, key, &golds, looked) && !r->rc && golds != p.golds)
+        if (golds_of(r, worker, key, &golds, looked) && golds != p.golds)
             return "other control tasks than GOLD tells of";
         (*looked)++;
         enum store_rc rc = p.windows ? look(r, worker, 0, &all) : STORE_CORRUPT;
         if (rc == STORE_NOT_FOUND || (rc == STORE_OK && STAY(p.windows & ~all.windows)))
             return "what is measured over all stations, where it is not";
-    } else if (windows_of(r, worker, &windows, looked) && !r->rc && STAY(p.windows & ~windows)) {
+    } else if (windows_of(r, worker, &windows, looked) && STAY(p.windows & ~windows)) {
         return "what is measured at his stations, where it is not";
     }
     return NULL;

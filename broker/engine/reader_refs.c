@@ -74,14 +74,6 @@ static size_t key_bytes(enum store_table tb)
     }
 }
 
-static enum store_rc look_for(struct refs *f, enum store_table tb, const void *k, size_t n, struct store_val *v)
-{
-    enum store_rc rc = store_get(f->r->t, tb, k, n, v);
-    if (rc != STORE_CORRUPT)
-        rd_walked(f->r, rc);
-    return rc;
-}
-
 /* False: there is none, or what belongs to it is not to be looked at. */
 static bool run_there(struct refs *f, uint32_t id)
 {
@@ -107,7 +99,7 @@ static bool run_once(struct refs *f, uint32_t id)
     bool damaged = f->r->rc == STORE_CORRUPT;
     if (lost(f) || damaged)
         return false;
-    if (look_for(f, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) == STORE_OK && v.n >= META_RUN_AT + 4) {
+    if (rd_look(f->r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v) == STORE_OK && v.n >= META_RUN_AT + 4) {
         uint32_t newest = get_u32((const uint8_t *)v.p + META_RUN_AT);
         if (!id || id > newest)
             wrong(f, "run %" PRIu32 ", which never was: the newest is %" PRIu32, id, newest);
@@ -147,7 +139,7 @@ static bool record_there(struct refs *f, enum store_table tb, uint32_t id, const
     struct store_val v;
     key_u32(k, id);
     f->looked++;
-    enum store_rc rc = look_for(f, tb, k, key_bytes(tb), &v);
+    enum store_rc rc = rd_look(f->r, tb, k, key_bytes(tb), &v);
     if (rc == STORE_NOT_FOUND)
         wrong(f, "%s %" PRIu32 ", which is not there", what, id);
     return rc == STORE_OK;
@@ -196,7 +188,7 @@ static bool has(struct refs *f, enum store_table tb, const void *k, size_t n)
 {
     struct store_val v;
     f->looked++;
-    return look_for(f, tb, k, n, &v) != STORE_NOT_FOUND;
+    return rd_look(f->r, tb, k, n, &v) != STORE_NOT_FOUND;
 }
 
 /* A value that was cut has all its pieces: each behind the first has the one before it, and the first says which is the last. */
@@ -220,31 +212,30 @@ static void pieces_there(struct refs *f, enum store_table tb, const uint8_t *k, 
         wrong(f, "its piece %u, which is not there", other);
 }
 
+struct story {
+    unsigned what, idx, n;
+    uint64_t assignment;
+};
+
+static bool count_told(void *arg, const struct store_cursor *c)
+{
+    struct story *s = arg;
+    struct rdr rd = rdr_on(c->val.p, c->val.n);
+    rdr_i64(&rd);
+    bool same = rdr_u8(&rd) == s->what;
+    same = rdr_u16(&rd) == s->idx && same;
+    s->n += same && (!s->assignment || rdr_u64(&rd) == s->assignment);
+    return true;
+}
+
 /* How often this stands in the unit's history: at a station (UINT16_MAX: the unit itself), of an assignment (0: of any). */
 static unsigned told(struct refs *f, uint64_t unit, unsigned what, unsigned idx, uint64_t assignment)
 {
-    uint8_t k[20] = { 0 };
-    struct store_cursor c;
-    unsigned n = 0;
+    struct story s = { what, idx, 0, assignment };
+    uint8_t k[12];
     key_u64(key_u32(k, f->run.id), unit);
-    enum store_rc rc = store_cursor_open(f->r->t, TABLE_HISTORY, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k);
-         (rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n)) && c.key.n == sizeof k && !memcmp(c.key.p, k, 12);
-         rc = store_next(&c)) {
-        struct rdr rd = rdr_on(c.val.p, c.val.n);
-        f->looked++;
-        if (rc == STORE_CORRUPT)
-            break;
-        rdr_i64(&rd);
-        bool same = rdr_u8(&rd) == what;
-        same = rdr_u16(&rd) == idx && same;
-        n += same && (!assignment || rdr_u64(&rd) == assignment);
-    }
-    store_cursor_close(&c);
-    if (rc == STORE_CORRUPT) /* it may be the one; named where it lies */
-        return UINT32_MAX;
-    rd_walked(f->r, rc);
-    return n;
+    return rd_each(f->r, TABLE_HISTORY, k, sizeof k, count_told, &s, &f->looked) ? s.n
+                                                                                 : UINT32_MAX; /* it may be the one */
 }
 
 /* The store's own counters, of which the number at `at` is told. */
@@ -252,7 +243,7 @@ static uint64_t counter(struct refs *f, size_t at, size_t bytes)
 {
     struct store_val v;
     f->looked++;
-    enum store_rc rc = look_for(f, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
+    enum store_rc rc = rd_look(f->r, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
     if (rc == STORE_NOT_FOUND || (rc == STORE_OK && v.n < at + bytes))
         wrong(f, "the store's own counters, which are not there");
     if (rc != STORE_OK || v.n < at + bytes)
@@ -270,7 +261,7 @@ static bool shift_is(struct refs *f, uint32_t id, const uint8_t *k, size_t n)
     struct store_val v;
     size_t len;
     key_u32(key, id);
-    enum store_rc rc = look_for(f, TABLE_SHIFT, key, sizeof key, &v);
+    enum store_rc rc = rd_look(f->r, TABLE_SHIFT, key, sizeof key, &v);
     if (rc != STORE_OK)
         return rc == STORE_CORRUPT;
     struct rdr rd = rdr_on(v.p, v.n);
@@ -347,7 +338,7 @@ static void arrivals_there(struct refs *f)
         return;
     key_u32(k, f->run.line);
     f->looked++;
-    enum store_rc rc = look_for(f, TABLE_ARRIVAL, k, sizeof k, &v);
+    enum store_rc rc = rd_look(f->r, TABLE_ARRIVAL, k, sizeof k, &v);
     if (rc == STORE_NOT_FOUND)
         wrong(f, "what usually arrives for line %" PRIu32 ", which is not there", f->run.line);
     if (rc != STORE_OK || v.n < 8 || (int64_t)get_u64(v.p) <= f->run.hour || f->run.hour < 0)
@@ -426,7 +417,7 @@ static void of_shift(struct refs *f, const uint8_t *k, struct rdr rd)
     }
     memcpy(key_u32(name + 1, hub), s, n);
     f->looked++;
-    enum store_rc rc = look_for(f, TABLE_NAME, name, 5 + n, &v);
+    enum store_rc rc = rd_look(f->r, TABLE_NAME, name, 5 + n, &v);
     if (rc == STORE_NOT_FOUND || (rc == STORE_OK && (v.n < 4 || get_u32(v.p) != key_get_u32(k))))
         wrong(f, "its own name, by which it is not found");
 }
@@ -469,6 +460,8 @@ static void of_meta(struct refs *f, const uint8_t *k, size_t n, struct store_val
         counted_there(f, v);
     if (n != sizeof META_KEY - 1 || memcmp(k, META_KEY, n) != 0)
         return;
+    if (v.n > META_0_1_0_BYTES && !has(f, TABLE_META, COUNTED_KEY, sizeof COUNTED_KEY - 1))
+        wrong(f, "the numbers of records that there are, which are not in META");
     next_station(f, 0);
     event_there(f, counter(f, META_OLDEST_EVENT_AT, 8));
 }
@@ -617,7 +610,7 @@ static void of_gold(struct refs *f, const uint8_t *k, size_t n)
         if (!has(f, TABLE_REPUTE, k + 1, 8))
             wrong(f, "what is measured of worker %" PRIu32 " at station %" PRIu32 ", which is not in REPUTE",
                   key_get_u32(k + 1), key_get_u32(k + 5));
-    } else if (run_there(f, key_get_u32(k + 1)) && look_for(f, TABLE_ASSIGN, k + 5, 8, &v) == STORE_NOT_FOUND) {
+    } else if (run_there(f, key_get_u32(k + 1)) && rd_look(f->r, TABLE_ASSIGN, k + 5, 8, &v) == STORE_NOT_FOUND) {
         wrong(f, "assignments that are not there");
     }
 }
@@ -873,7 +866,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     case TABLE_ASSIGN: of_assignments(f, k, rd); break;
     case TABLE_LIVE:
         f->looked++;
-        if (look_for(f, TABLE_ASSIGN, k, key_n, &v) == STORE_NOT_FOUND)
+        if (rd_look(f->r, TABLE_ASSIGN, k, key_n, &v) == STORE_NOT_FOUND)
             wrong(f, "assignments that are not there");
         break;
     case TABLE_RESULT: of_results(f, k, key_n, v); break;

@@ -47,33 +47,29 @@ static bool room(struct reader *r, uint64_t units)
     return false;
 }
 
+/* A unit with a key: its bit. */
+static bool mark(void *arg, const struct store_cursor *c)
+{
+    struct rd_keys *q = arg;
+    uint64_t unit = c->val.n >= 8 ? get_u64(c->val.p) : 0;
+    if (unit >= q->from && unit < q->upto)
+        q->bits[(unit - q->from) / 8] |= (uint8_t)(1u << (unit - q->from) % 8);
+    return true;
+}
+
 static void read_all(struct reader *r, const struct rd_run *run, uint64_t from, uint32_t *looked)
 {
     uint64_t left = run->units - from + 1, units = left < WINDOW_UNITS ? left : WINDOW_UNITS;
-    struct store_cursor c;
-    bool damaged = false;
     uint8_t k[4];
     if (!room(r, units))
         return;
     struct rd_keys *q = r->keys;
+    *q = (struct rd_keys){ 0, from, from + units, left > units, false, q->cap, q->bits };
     memset(q->bits, 0, q->cap);
     key_u32(k, run->id);
-    enum store_rc rc = store_cursor_open(r->t, TABLE_DEDUP, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k);
-         (rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n)) && c.key.n >= sizeof k && !memcmp(c.key.p, k, sizeof k);
-         rc = store_next(&c)) {
-        uint64_t unit = rc == STORE_OK && c.val.n >= 8 ? get_u64(c.val.p) : 0;
-        (*looked)++;
-        damaged |= rc == STORE_CORRUPT;
-        if (unit >= from && unit - from < units)
-            q->bits[(unit - from) / 8] |= (uint8_t)(1u << (unit - from) % 8);
-    }
-    store_cursor_close(&c);
-    if (rc != STORE_CORRUPT)
-        rd_walked(r, rc);
+    q->damaged = !rd_each(r, TABLE_DEDUP, k, sizeof k, mark, q, looked);
     if (r->rc == STORE_OK)
-        *q = (struct rd_keys){ run->id, from,   from + units, left > units, damaged || rc == STORE_CORRUPT,
-                               q->cap,  q->bits };
+        q->run = run->id;
 }
 
 bool rd_keyed(struct reader *r, const struct rd_run *run, uint64_t unit, uint32_t *looked)
@@ -90,42 +86,50 @@ bool rd_keyed(struct reader *r, const struct rd_run *run, uint64_t unit, uint32_
     return q->damaged || q->bits[(unit - q->from) / 8] >> (unit - q->from) % 8 & 1;
 }
 
+struct numbered {
+    uint32_t n;
+    uint64_t rows;
+};
+
+static bool add_rows(void *arg, const struct store_cursor *c)
+{
+    struct numbered *all = arg;
+    struct rdr rd = rdr_on(c->val.p, c->val.n);
+    rdr_bytes(&rd, PRODUCER_ROWS_AT);
+    all->n++;
+    all->rows += rdr_u64(&rd);
+    return true;
+}
+
 bool rd_producers(struct reader *r, uint32_t run, uint32_t *n, uint64_t *rows, uint32_t *looked)
 {
+    struct numbered all = { 0 };
     uint8_t k[4];
-    struct store_cursor c;
-    *n = 0;
-    *rows = 0;
     key_u32(k, run);
-    enum store_rc rc = store_cursor_open(r->t, TABLE_PRODUCER, &c);
-    for (rc = rc ? rc : store_seek(&c, k, sizeof k);
-         rc == STORE_OK && c.key.n >= sizeof k && !memcmp(c.key.p, k, sizeof k); rc = store_next(&c)) {
-        struct rdr rd = rdr_on(c.val.p, c.val.n);
-        (*looked)++;
-        (*n)++;
-        rdr_bytes(&rd, PRODUCER_ROWS_AT);
-        *rows += rdr_u64(&rd);
-    }
-    store_cursor_close(&c);
-    if (rc != STORE_CORRUPT) /* named where it lies */
-        rd_walked(r, rc);
-    return rc != STORE_CORRUPT && !r->rc;
+    bool told = rd_each(r, TABLE_PRODUCER, k, sizeof k, add_rows, &all, looked);
+    *n = all.n;
+    *rows = all.rows;
+    return told;
+}
+
+struct sweep_of {
+    uint32_t run;
+    enum sweep_what what;
+    bool found;
+};
+
+static bool is_other_sweep(void *arg, const struct store_cursor *c)
+{
+    struct sweep_of *s = arg;
+    struct rdr rd = rdr_on(c->val.p, c->val.n);
+    s->found = rdr_u8(&rd) == s->what;
+    s->found = rdr_u32(&rd) == s->run && s->found;
+    return !s->found;
 }
 
 bool rd_sweeping(struct reader *r, uint32_t run, enum sweep_what what, uint32_t *looked)
 {
-    struct store_cursor c;
-    bool found = false;
-    enum store_rc rc = store_cursor_open(r->t, TABLE_SWEEP, &c);
-    for (rc = rc ? rc : store_seek(&c, "", 0); rc == STORE_OK && !found; rc = store_next(&c)) {
-        struct rdr rd = rdr_on(c.val.p, c.val.n);
-        (*looked)++;
-        found = rdr_u8(&rd) == what;
-        found = rdr_u32(&rd) == run && found;
-    }
-    store_cursor_close(&c);
-    if (rc == STORE_CORRUPT) /* it may be the one; named where it lies */
-        return true;
-    rd_walked(r, rc);
-    return found || r->rc;
+    struct sweep_of s = { run, what, false };
+    return !rd_each(r, TABLE_SWEEP, "", 0, is_other_sweep, &s, looked) ||
+           s.found; /* one that cannot be read may be it */
 }

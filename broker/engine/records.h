@@ -120,6 +120,7 @@ static inline unsigned state_shift(uint32_t stations)
 #define META_EVENT_AT 36      /* the newest event, u64 */
 #define META_OLDEST_EVENT_AT 60 /* and the oldest that is kept, u64 */
 #define META_WALL_AT 76       /* wall clock of the last commit, i64 */
+#define META_0_1_0_BYTES (META_WALL_AT + 8 + 8 * (SL_PRIORITY_MAX + 1)) /* as 0.1.0 left it; any later one is longer */
 #define META_BYTES_MAX 256
 
 /* One assignment inside its segment: ASSIGN_HEAD_BYTES (run, station, hub, how many u32, when they were made: wall i64, elapsed i64), then ASSIGN_BYTES each. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "broker/engine/counted.h"
 #include "broker/engine/presence.h"
 #include "broker/engine/records.h"
 #include "tests/lib/engine_life.h"
@@ -206,6 +207,9 @@ static bool implied(enum store_table tb, const struct store_cursor *c)
     case TABLE_HISTORY: /* nothing tells that a task was requeued, but that it was dead before */
         return v[8] != WHY_REQUEUED && v[8] != WHY_STAFFED && v[8] != WHY_RELEASED && v[8] != WHY_RECALLED &&
                (v[8] != WHY_BURIED || get_u64(v + 11));
+    case TABLE_META: /* the others are the store's own: without them it is not opened */
+        return (c->key.n == sizeof META_KEY - 1 && !memcmp(k, META_KEY, c->key.n)) ||
+               (c->key.n == sizeof COUNTED_KEY - 1 && !memcmp(k, COUNTED_KEY, c->key.n));
     default: return true;
     }
 }
@@ -252,6 +256,7 @@ static const struct gone {
     enum store_table tb;
     const char *says, *or_says;
 } gones[] = {
+    { TABLE_META, "refers to the numbers of records that there are", "refers to the store's own counters" },
     { TABLE_NAME, "refers to its own name", NULL },
     { TABLE_LINE, "of line ", "has another name or none" },
     { TABLE_RUN, "refers to run ", "refers to the counters of its station" },
@@ -471,6 +476,34 @@ static void a_record_that_was_lost_stays_missed_whatever_comes_after(void **stat
     world_close(&s.w);
 }
 
+/* 0.1.0 kept none, and what it left is counted; but not in a store that has been this program's. */
+static void a_store_that_has_lost_its_numbers_of_records_is_refused(void **state)
+{
+    struct world w = { 0 };
+    enum store_rc rc;
+    struct record r;
+    struct store_txn *t;
+    (void)state;
+    settle(&w);
+    world_flush(&w);
+    memcpy(r.key, COUNTED_KEY, r.key_n = sizeof COUNTED_KEY - 1);
+    take_away(&w, TABLE_META, &r);
+    assert_null(engine_open(w.store, NULL, &rc));
+    assert_int_equal(rc, STORE_CORRUPT);
+    struct store_val v;
+    uint8_t left[META_BYTES_MAX];
+    assert_int_equal(store_begin(w.store, &t), STORE_OK);
+    assert_int_equal(store_get(t, TABLE_META, META_KEY, sizeof META_KEY - 1, &v), STORE_OK);
+    assert_true(v.n > META_0_1_0_BYTES && v.n <= sizeof left);
+    memcpy(left, v.p, META_0_1_0_BYTES);
+    assert_int_equal(store_put(t, TABLE_META, META_KEY, sizeof META_KEY - 1, left, META_0_1_0_BYTES), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    struct engine *e = engine_open(w.store, NULL, &rc);
+    assert_non_null(e);
+    engine_close(&e);
+    world_close(&w);
+}
+
 static void a_run_whose_end_nothing_goes_on_with_is_named(void **state)
 {
     static const struct {
@@ -605,6 +638,7 @@ int main(void)
         cmocka_unit_test(what_is_gone_is_named_in_random_lives_too),
         cmocka_unit_test(nothing_else_is_named_where_one_record_is_gone),
         cmocka_unit_test(a_record_that_was_lost_stays_missed_whatever_comes_after),
+        cmocka_unit_test(a_store_that_has_lost_its_numbers_of_records_is_refused),
         cmocka_unit_test(a_run_whose_end_nothing_goes_on_with_is_named),
         cmocka_unit_test(a_unit_whose_state_is_gone_is_damage_and_not_a_unit_that_never_was),
         cmocka_unit_test(what_outlives_its_run_is_no_damage),

@@ -155,6 +155,44 @@ static void a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_fo
     world_end(&s.w);
 }
 
+/* As above, where something is gone: that much is named again. */
+static void so_it_names_all_that_it_would_have_named(void **state)
+{
+    (void)state;
+    struct slp_check_get first = { .limit = 1 };
+    struct world_scene s;
+    uint64_t n = 0;
+    SLP_SET(&first, check_get, limit);
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                "  - {name: a, worker: {kind: any}, form: {fields: [{name: x, type: short_answer}]}}\n",
+                1, 0);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(world_take(&s, 0, 1), 1);
+    assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    s.w.wall_us += 1000000;
+    assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "yes"), SLP_E_OK);
+    world_flush(&s.w);
+    struct store_txn *t;
+    uint8_t k[8];
+    key_u32(key_u32(k, 1), (uint32_t)s.station); /* of the worker at the station; not over all */
+    assert_int_equal(store_begin(s.w.store, &t), STORE_OK);
+    assert_int_equal(store_del(t, TABLE_REPUTE, k, sizeof k), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    world_read(&s.w, SLP_CHECK_GET, &first);
+    int all = portion_named(&s.w, 0, 0);
+    assert_true(all > 0);
+    for (bool failed = true; failed;) {
+        world_read(&s.w, SLP_CHECK_GET, &first); /* nothing is kept of the one before */
+        failed = portion_named(&s.w, ++n, EIO) == -1;
+        int named = portion_named(&s.w, 0, 0);
+        if (named != all)
+            fail_msg("after call %llu failed, %d of %d were named", (unsigned long long)n, named, all);
+    }
+    assert_true(n > 30);
+    world_close(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +201,7 @@ int main(void)
         cmocka_unit_test(damage_at_any_call_is_named_by_a_check_and_ends_any_other_read),
         cmocka_unit_test(so_it_does_with_what_is_measured_of_people),
         cmocka_unit_test(a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_for_again),
+        cmocka_unit_test(so_it_names_all_that_it_would_have_named),
     };
     return cmocka_run_group_tests_name("reads that fail", tests, NULL, NULL);
 }
