@@ -222,6 +222,7 @@ static void ready(struct checker *c, const struct fact *f)
                    f->seq, f->run, f->unit, f->station, t->outstanding, t->accepted, ck_wanted(copies, t));
     if (f->why == 7)
         t->attempts = 0;
+    t->ready_us = f->at;
     c->waits = ck_more(c->waits, &c->waits_cap, c->waits_n, sizeof *c->waits);
     c->waits[c->waits_n++] = (struct ck_waits){ f->run, f->unit, f->station, f->wall };
     if (!t->place) { /* its turn at the first dispatch */
@@ -347,6 +348,7 @@ static void assigned(struct checker *c, const struct fact *f)
         return;
     const struct ck_station *s = ck_get(&c->stations, f->station);
     ck_may_do(c, f, r, s, t->newest);
+    ck_offered_in_time(c, f, s);
     if (t->outstanding + t->accepted >= (s->f.copies_max ? ck_wanted(&s->f, t) : 1))
         ck_verdict(c, OVER_ASKED,
                    "event %" PRIu64 ": assignment %" PRIu64 " of run %" PRIu64 " unit %" PRIu64

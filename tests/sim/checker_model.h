@@ -27,7 +27,7 @@ struct ck_task {
     uint32_t round;
     uint64_t author, reviewed; /* reviewed: the result whose verdict was told last */
     uint64_t rejected_by, since; /* of a review: whose verdict sent the work back; of work: the same, what was given before is of an earlier round */
-    int64_t back_us;
+    int64_t back_us, ready_us; /* ready_us: when it became ready last */
     uint8_t verdict;
     bool came_back; /* it was ready before it was dispatched first, and is so again: such ones are served before the others */
     bool goes_back, author_out; /* author_out: the author may be kept out, and the work anybody's at once */
@@ -185,6 +185,7 @@ enum ck_out ck_out_so_far(const struct checker *c, uint64_t worker, const struct
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */
 bool ck_authors_alone(struct checker *c, const struct fact *f, const struct ck_station *s); /* and the worker is not its author */
+void ck_offered_in_time(struct checker *c, const struct fact *f, const struct ck_station *s); /* what was its author's for a while is given out after that: it was offered to everybody before */
 uint32_t ck_review_of(const struct checker *c, uint32_t station);                          /* the station that reviews this one; 0: none */
 uint32_t ck_waits_for(const struct checker *c, const struct ck_station *s);                /* bits of stations: those it names, and their reviews */
 uint32_t ck_upstream(const struct checker *c, const struct ck_station *s);

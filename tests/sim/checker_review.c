@@ -41,6 +41,19 @@ bool ck_authors_alone(struct checker *c, const struct fact *f, const struct ck_s
     return t && t->author && !t->author_out && t->author != f->worker && f->at < t->back_us;
 }
 
+#define OFFER_LATE_US (2 * INT64_C(60000000)) /* batches come late */
+
+void ck_offered_in_time(struct checker *c, const struct fact *f, const struct ck_station *s)
+{
+    const struct ck_unit *u = ck_is_gold(f->unit) ? NULL : ck_unit(c, f->run, f->unit);
+    const struct ck_task *t = u ? &u->task[s->f.index] : NULL;
+    if (t && t->author && !t->author_out && t->ready_us < t->back_us && f->at > t->back_us + OFFER_LATE_US)
+        ck_verdict(c, WRONG_STATE,
+                   "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64 " station %u is given out %" PRId64
+                   " us after its author's time was over, and nobody was offered it then",
+                   f->seq, f->run, f->unit, f->station, f->at - t->back_us);
+}
+
 uint32_t ck_waits_for(const struct checker *c, const struct ck_station *s)
 {
     uint32_t set = s->f.after, was;

@@ -259,6 +259,10 @@ static void what_is_sent_back_is_its_authors_for_a_while(void **state)
     STEP(&h);
     give(&h, WORK, CARL);
     judged(&h, VERDICTS);
+    h = sent_back();
+    h.at = HOUR + 700 * INT64_C(1000000); /* and nobody was told that it is anybody's */
+    give(&h, WORK, ANNA);
+    judged(&h, WRONG_STATE);
 }
 
 static void a_verdict_about_an_earlier_round_is_stale(void **state)
