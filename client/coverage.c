@@ -523,7 +523,7 @@ static void rank(struct sl_coverage *c, const struct chosen *v)
     for (uint32_t i = 0; i < v->count; i++)
         for (uint32_t k = 0; k < v->count; k++)
             c->station[v->first + i].rank =
-                (uint16_t)(c->station[v->first + i].rank + (depth[k] > depth[i] || (depth[k] == depth[i] && k < i)));
+                (uint16_t)(c->station[v->first + i].rank + (depth[k] > depth[i] || (k < i && depth[k] == depth[i])));
 }
 
 static int by_crew(const void *a, const void *b)

@@ -291,7 +291,7 @@ static void plan_flows(struct work *w)
                 p->by_flow[n++] = (uint16_t)i;
     for (uint32_t i = 0; i < in->lines; i++)
         for (uint32_t k = 0; k < in->line[i].count; k++) {
-            uint32_t st = in->line[i].first + k, at = in->line[i].first + k;
+            uint32_t st = in->line[i].first + k, at = st;
             for (; at > in->line[i].first && in->station[p->order[at - 1]].rank > in->station[st].rank; at--)
                 p->order[at] = p->order[at - 1];
             p->order[at] = (uint16_t)st;

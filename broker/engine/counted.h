@@ -23,4 +23,8 @@ static inline enum store_table counted_table(enum counted i)
     };
     return tables[i];
 }
+
+struct engine;
+void counted_load(struct engine *e);
+void counted_write(struct engine *e); /* the last of a batch */
 #endif

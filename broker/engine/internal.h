@@ -293,8 +293,7 @@ struct engine {
         uint64_t vclock[SL_PRIORITY_MAX + 1];
     } meta;
     uint64_t counted[COUNTED_TABLES], held[COUNTED_TABLES]; /* counted.c: as they should be; as LMDB has them */
-    bool counted_kept;
-    bool full, full_results, booting;
+    bool full, full_results, booting, counted_kept;
 
     struct line **line;       /* by id - 1, as all the following */
     struct station **station;
@@ -828,8 +827,6 @@ void all_arrivals_write(struct engine *e);
 void arrivals_free(struct engine *e);
 void arrivals_add(struct engine *e, struct run *r, uint64_t units); /* its head is written after it */
 void arrivals_forget(struct engine *e, struct run *r);              /* it is about to be deleted */
-void counted_load(struct engine *e);
-void counted_write(struct engine *e); /* the last of a batch */
 void arrivals_tick(struct engine *e);
 
 /* presence.c */

@@ -388,7 +388,7 @@ static bool hand_over(struct sim *s)
 {
     struct server *v = &s->server;
     struct batch *b = last(v);
-    bool writing;
+    bool writing = false;
     v->mute = false;
     enum store_rc rc = BROKER(store_commit_begin(&v->txn, written, b, &writing));
     if (rc != STORE_OK) {

@@ -50,7 +50,7 @@ static void plurality_is_the_majority_item_by_item_in_every_order(void **state)
         assert_int_equal((right * 10000 + ties * 5000 + 400) / 800, 8969); /* 0.8969 expected, ties by chance */
         printf("  order %2u: plurality is the majority of all %u items; %u ties; %u right, and %u of the ties by who "
                "came first\n",
-               (unsigned)seed, ITEMS, ties, right, even);
+               (unsigned)seed, (unsigned)ITEMS, ties, right, even);
         world_end(&w);
     }
 }

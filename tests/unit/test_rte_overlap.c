@@ -100,7 +100,7 @@ static void no_worse_than_the_majority_with_fewer_answers(void **state)
         interval(s.majority, CONTROL, &mlow, &mhigh);
         printf("  split %u: dynamic overlap %.4f right (%.4f to %.4f) with %.2f answers an item, %u of %u sure at "
                "0.95; majority of ten %.4f (%.4f to %.4f)\n",
-               (unsigned)seed, s.right / CONTROL, low, high, s.answers / CONTROL, s.decided, CONTROL,
+               (unsigned)seed, s.right / CONTROL, low, high, s.answers / CONTROL, s.decided, (unsigned)CONTROL,
                s.majority / CONTROL, mlow, mhigh);
         double apart =
             s.better + s.worse; /* only items on which the two differ say anything: a sign test, by its normal limit */
