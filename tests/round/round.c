@@ -304,8 +304,8 @@ static void chart(void)
     printf("Results handed in, each half hour from 2026-11-26 03:00 UTC on; - on shift, . off shift, though signed "
            "in:\n\n%-28s",
            "UTC");
-    for (int i = 0; i < HOURS; i++)
-        printf(i % 3 == 0 ? "%02d    " : "", (3 + i) % 24);
+    for (int i = 0; i < HOURS; i += 3)
+        printf("%02d    ", (3 + i) % 24);
     printf("\n");
     for (unsigned h = 0; h < HUBS; h++)
         for (unsigned k = 0; k < PEOPLE; k++) {

@@ -276,7 +276,7 @@ static void crews_of_shifts_without_number_are_told_in_pages(void **state)
     struct slp_buf b = { 0 };
     char next[16];
     uint64_t workers = 0, slots = 0;
-    unsigned crews = 0, pages = 0, hubs = 0;
+    unsigned crews = 0, pages = 0;
     (void)state;
     slp_pack_u64(&b, station);
     struct slp_coverage_get q = { .stations = { b.p, (uint32_t)b.n, 1 } };
@@ -288,7 +288,6 @@ static void crews_of_shifts_without_number_are_told_in_pages(void **state)
             workers += crew.workers;
             slots += crew.slots;
         }
-        hubs += m->u.coverage.hubs.count;
         if ((more = SLP_IS(&m->u.coverage, coverage, next))) {
             memcpy(next, m->u.coverage.next.p, m->u.coverage.next.n);
             q.after = (struct slp_bytes){ next, m->u.coverage.next.n };

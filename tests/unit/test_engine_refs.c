@@ -317,8 +317,9 @@ static void put_known(struct world *w, uint64_t run, const char *key, const char
 {
     struct slp_buf rows = { 0 }, keys = { 0 };
     for (unsigned i = 0; i < 6; i++) {
-        char text[40];
-        snprintf(text, sizeof text, i % 3 ? "%s-%u" : "", key, i); /* some of them have none */
+        char text[40] = "";
+        if (i % 3) /* some of them have none */
+            snprintf(text, sizeof text, "%s-%u", key, i);
         slp_pack_array(&rows, 1);
         slp_pack_cstr(&rows, "text");
         slp_pack_cstr(&keys, text);
