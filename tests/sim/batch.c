@@ -25,7 +25,9 @@ void server_arm_lmdb(struct sim *s, const char *what, int64_t calls_max)
 {
     static const int code[] = { EIO, ENOMEM, MDB_CORRUPTED, MDB_MAP_FULL };
     struct rng r = rng_of(s->plan.seed, what, (uint64_t)s->now_us);
-    memory_arm_lmdb((uint64_t)rng_spread(&r, 1, calls_max), code[rng_below(&r, 4)]);
+    int rc =
+        code[rng_below(&r, 4)]; /* a statement of its own: which argument is drawn first is the compiler's choice */
+    memory_arm_lmdb((uint64_t)rng_spread(&r, 1, calls_max), rc);
 }
 
 static struct batch *last(struct server *v)
