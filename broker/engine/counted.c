@@ -35,8 +35,6 @@ void counted_load(struct engine *e)
 
 void counted_write(struct engine *e)
 {
-    uint8_t b[8 * COUNTED_TABLES];
-    struct rec r = { b, 0, sizeof b, 0 };
     bool changed = !e->counted_kept;
     for (enum counted i = 0; i < COUNTED_TABLES && !e->rc; i++) {
         uint64_t now = held(e, i);
@@ -44,10 +42,13 @@ void counted_write(struct engine *e)
         e->counted[i] += now - e->held[i];
         e->held[i] = now;
     }
+    if (!changed)
+        return;
+    uint8_t b[8 * COUNTED_TABLES];
+    struct rec r = { b, 0, sizeof b, 0 };
     for (enum counted i = 0; i < COUNTED_TABLES; i++)
         rec_u64(&r, e->counted[i]);
     assert(!r.bad);
-    if (changed)
-        e_put(e, TABLE_META, COUNTED_KEY, sizeof COUNTED_KEY - 1, b, r.n);
+    e_put(e, TABLE_META, COUNTED_KEY, sizeof COUNTED_KEY - 1, b, r.n);
     e->counted_kept = true;
 }

@@ -13,8 +13,8 @@
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
-#define BESIDE_MESSAGES_MAX                                                                                            \
-    64 /* no more is taken into a batch that is applied beside another: most find room, some do not */
+/* No more is taken into a batch that is applied beside another: most find room, some do not. */
+#define BESIDE_MESSAGES_MAX 64
 
 static happening batch, tick, landing;
 
@@ -25,8 +25,7 @@ void server_arm_lmdb(struct sim *s, const char *what, int64_t calls_max)
 {
     static const int code[] = { EIO, ENOMEM, MDB_CORRUPTED, MDB_MAP_FULL };
     struct rng r = rng_of(s->plan.seed, what, (uint64_t)s->now_us);
-    int rc =
-        code[rng_below(&r, 4)]; /* a statement of its own: which argument is drawn first is the compiler's choice */
+    int rc = code[rng_below(&r, 4)]; /* not as an argument: which of those is drawn first, the compiler decides */
     memory_arm_lmdb((uint64_t)rng_spread(&r, 1, calls_max), rc);
 }
 

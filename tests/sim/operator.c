@@ -241,6 +241,18 @@ void operator_forgives(struct sim *s)
         }
 }
 
+/* Anybody of any hub, and any station of a variant of a line. */
+static const struct member *somebody_somewhere(struct sim *s, struct rng *r, const struct sim_line **l,
+                                               const struct sim_variant **v, uint32_t *station)
+{
+    const struct hub *h = &s->hub[rng_below(r, s->plan.hubs)];
+    const struct member *m = &h->staff[rng_below(r, h->staff_n)];
+    *l = &s->line[rng_below(r, s->plan.lines)];
+    *v = &(*l)->v[rng_below(r, (*l)->variants)];
+    *station = (uint32_t)rng_below(r, (*v)->stations);
+    return m;
+}
+
 /* Somebody is suspended, or may come back; somebody is granted a skill, for good or for a while, or it is taken back. In the middle of whatever he does. Those on whom it depends
  * that there is an end are let alone where tasks ask for several of them: an answer that is void is never asked of the same worker again. */
 static void judge(struct sim *s, uint64_t unused, uint64_t unused2)
@@ -251,11 +263,10 @@ static void judge(struct sim *s, uint64_t unused, uint64_t unused2)
     (void)unused2;
     if (s->calm)
         return;
-    const struct hub *h = &s->hub[rng_below(r, s->plan.hubs)];
-    const struct member *m = &h->staff[rng_below(r, h->staff_n)];
-    const struct sim_line *l = &s->line[rng_below(r, s->plan.lines)];
-    const struct sim_variant *v = &l->v[rng_below(r, l->variants)];
-    uint32_t at = (uint32_t)rng_below(r, v->stations);
+    const struct sim_line *l;
+    const struct sim_variant *v;
+    uint32_t at;
+    const struct member *m = somebody_somewhere(s, r, &l, &v, &at);
     bool jury = v->st[at].ties >= TIES_JURY_FIRST;
     char station[12];
     snprintf(station, sizeof station, "s%u%s", jury ? v->st[at].jury : at, jury ? ".jury" : "");
@@ -302,11 +313,11 @@ static void lend(struct sim *s, uint64_t unused, uint64_t unused2)
     (void)unused2;
     if (s->calm)
         return;
-    const struct hub *h = &s->hub[rng_below(r, s->plan.hubs)];
-    const struct member *m = &h->staff[rng_below(r, h->staff_n)];
-    const struct sim_line *l = &s->line[rng_below(r, s->plan.lines)];
-    const struct sim_variant *v = &l->v[rng_below(r, l->variants)];
-    const struct sim_station *st = &v->st[rng_below(r, v->stations)];
+    const struct sim_line *l;
+    const struct sim_variant *v;
+    uint32_t at;
+    const struct member *m = somebody_somewhere(s, r, &l, &v, &at);
+    const struct sim_station *st = &v->st[at];
     int64_t until_us = server_wall_us(s) + rng_spread(r, MINUTE, HOUR);
     for (uint32_t k = 0; k < CHECKER_SKILLS; k++) {
         struct slp_worker_set q = { .name = name_of(m->name),

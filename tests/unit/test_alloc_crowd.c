@@ -26,18 +26,6 @@ static void line_of(const char *name, unsigned from, unsigned stations)
     world_line(&play.w, yaml);
 }
 
-static void rows(uint64_t run, unsigned n)
-{
-    struct slp_buf b = { 0 };
-    for (unsigned i = 0; i < n; i++) {
-        slp_pack_array(&b, 1);
-        slp_pack_cstr(&b, "a row");
-    }
-    struct slp_put q = { .run_id = run, .rows = { b.p, (uint32_t)b.n, n } };
-    world_send(&play.w, WORLD_CLIENT, SLP_PUT, &q);
-    slp_buf_free(&b);
-}
-
 static void take(unsigned worker, unsigned more)
 {
     world_clear(&play.w);
@@ -53,7 +41,7 @@ static void many_requirements(void)
     play.run = world_run(&play.w, "many", "m");
     line_of("one-more", GATES, 1);
     play.more = world_run(&play.w, "one-more", "one-more");
-    rows(play.run, 2);
+    play_put(play.run, 2);
 }
 static void people_come(void)
 {
@@ -72,7 +60,7 @@ static void everybody_waits(void)
 }
 static void one_requirement_more_comes(void)
 {
-    rows(play.more, 1);
+    play_put(play.more, 1);
 }
 static void the_many_are_over(void)
 {
@@ -83,7 +71,7 @@ static void others_come_instead(void)
 {
     line_of("others", 100, GATES);
     play.other = world_run(&play.w, "others", "o");
-    rows(play.other, 1);
+    play_put(play.other, 1);
 }
 
 static void reviewed_work(void)
@@ -102,7 +90,7 @@ static void two_come(void)
 /* Most of it is the first one's, then comes some of the other. */
 static void much_is_made(void)
 {
-    rows(play.run, OWN + 4);
+    play_put(play.run, OWN + 4);
     take(0, OWN);
     for (size_t i = 0; i < play.n; i++)
         world_submit(&play.w, &play.hub[0], &play.t[i], "x");

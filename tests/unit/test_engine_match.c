@@ -168,17 +168,28 @@ static void work(struct world_hub *h, unsigned worker, uint64_t run, unsigned n,
     }
 }
 
+static void asha_is_better_than_wanjiku(uint64_t run)
+{
+    work(&ktm, 0, run, 10, true);
+    work(&nbo, 0, run, 10, false);
+    work(&nbo, 0, run, 1, true);
+}
+
+/* Wanjiku the longest, then asha. */
+static void three_wait(void)
+{
+    world_credit(&w, &nbo, 0, 1);
+    world_credit(&w, &ktm, 0, 1);
+    world_credit(&w, &nbo, 1, 1);
+}
+
 static void of_those_who_wait_the_better_measured_gets_it(void **state)
 {
     (void)state;
     uint64_t run = line("{prefer: best}");
-    work(&ktm, 0, run, 10, true);
-    work(&nbo, 0, run, 10, false);
-    work(&nbo, 0, run, 1, true);
+    asha_is_better_than_wanjiku(run);
     world_clear(&w);
-    world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
-    world_credit(&w, &ktm, 0, 1);
-    world_credit(&w, &nbo, 1, 1);
+    three_wait();
     world_put(&w, run, 1);
     assert_int_equal(staff_got(&w, &ktm, 0), 0); /* asha, as good as a newcomer, before him by turn */
     world_put(&w, run, 1);
@@ -191,13 +202,9 @@ static void who_waited_before_any_station_preferred_the_best_is_asked_by_his_mea
 {
     (void)state;
     uint64_t run = line("{prefer: idle}");
-    work(&ktm, 0, run, 10, true);
-    work(&nbo, 0, run, 10, false);
-    work(&nbo, 0, run, 1, true);
+    asha_is_better_than_wanjiku(run);
     world_clear(&w);
-    world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
-    world_credit(&w, &ktm, 0, 1);
-    world_credit(&w, &nbo, 1, 1);
+    three_wait();
     run = line("{prefer: best}");
     world_put(&w, run, 1);
     assert_int_equal(staff_got(&w, &ktm, 0), 0);
@@ -274,9 +281,7 @@ static void who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well(void 
 {
     (void)state;
     uint64_t run = line("{prefer: idle}");
-    work(&ktm, 0, run, 10, true);
-    work(&nbo, 0, run, 10, false);
-    work(&nbo, 0, run, 1, true);
+    asha_is_better_than_wanjiku(run);
     world_line(&w, "line: two\ninput:\n  - {name: text, type: text}\nstations:\n  - name: a\n    worker: {skills: "
                    "{law: 3}}\n    form: {fields: [{name: a, type: short_answer}]}\n"
                    "  - name: b\n    worker: {prefer: hub}\n");
@@ -290,9 +295,7 @@ static void who_waits_in_the_lists_of_hubs_is_asked_by_his_measure_as_well(void 
     world_credit(&w, &ktm, 1, 1); /* bina takes the second station of the unit */
     assert_int_equal(world_tasks(&w, &ktm, t, 64), 1);
     world_clear(&w);
-    world_credit(&w, &nbo, 0, 1); /* wanjiku waits the longest */
-    world_credit(&w, &ktm, 0, 1);
-    world_credit(&w, &nbo, 1, 1);
+    three_wait();
     run = line("{prefer: best}");
     world_put(&w, run, 1);
     assert_int_equal(staff_got(&w, &ktm, 0), 0); /* asha, though she has waited less long */

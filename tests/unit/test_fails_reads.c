@@ -130,28 +130,45 @@ static int portion_named(struct world *w, uint64_t n, int code)
     return named;
 }
 
-static void a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_for_again(void **state)
+static void one_station(struct world_scene *s)
 {
-    (void)state;
-    struct slp_check_get first = { .limit = 1 };
-    struct world_scene s;
-    uint64_t n = 0;
-    SLP_SET(&first, check_get, limit);
-    world_scene(&s,
+    world_scene(s,
                 "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
                 "  - {name: a, worker: {kind: any}, form: {fields: [{name: x, type: short_answer}]}}\n",
                 1, 0);
+}
+
+/* Nothing is kept of the check before. */
+static void check_anew(struct world *w)
+{
+    struct slp_check_get first = { .limit = 1 };
+    SLP_SET(&first, check_get, limit);
+    world_read(w, SLP_CHECK_GET, &first);
+}
+
+/* Of the portion each call fails in turn; asked for again, it names `all`. Returns how many calls there are. */
+static uint64_t each_call_fails(struct world *w, int all)
+{
+    uint64_t n = 0;
+    for (bool failed = true; failed;) {
+        check_anew(w);
+        failed = portion_named(w, ++n, EIO) == -1;
+        int named = portion_named(w, 0, 0);
+        if (named != all)
+            fail_msg("after call %llu failed, %d of %d were named", (unsigned long long)n, named, all);
+    }
+    return n;
+}
+
+static void a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct world_scene s;
+    one_station(&s);
     world_put_keyed(&s.w, s.run, 40);
     world_run(&s.w, "l", "other");
     world_put_keyed(&s.w, 2, 40);
-    for (bool failed = true; failed;) {
-        world_read(&s.w, SLP_CHECK_GET, &first); /* nothing is kept of the one before */
-        failed = portion_named(&s.w, ++n, EIO) == -1;
-        int named = portion_named(&s.w, 0, 0);
-        if (named)
-            fail_msg("after call %llu failed, %d were named", (unsigned long long)n, named);
-    }
-    assert_true(n > 100);
+    assert_true(each_call_fails(&s.w, 0) > 100);
     world_end(&s.w);
 }
 
@@ -159,14 +176,8 @@ static void a_portion_of_a_check_that_failed_finds_no_damage_when_it_is_asked_fo
 static void so_it_names_all_that_it_would_have_named(void **state)
 {
     (void)state;
-    struct slp_check_get first = { .limit = 1 };
     struct world_scene s;
-    uint64_t n = 0;
-    SLP_SET(&first, check_get, limit);
-    world_scene(&s,
-                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
-                "  - {name: a, worker: {kind: any}, form: {fields: [{name: x, type: short_answer}]}}\n",
-                1, 0);
+    one_station(&s);
     world_put(&s.w, s.run, 1);
     assert_int_equal(world_take(&s, 0, 1), 1);
     assert_int_equal(world_act(&s.w, &s.h, &s.t[0], ACT_START, NULL, NULL), SLP_E_OK);
@@ -179,17 +190,10 @@ static void so_it_names_all_that_it_would_have_named(void **state)
     assert_int_equal(store_begin(s.w.store, &t), STORE_OK);
     assert_int_equal(store_del(t, TABLE_REPUTE, k, sizeof k), STORE_OK);
     assert_int_equal(store_commit(&t), STORE_OK);
-    world_read(&s.w, SLP_CHECK_GET, &first);
+    check_anew(&s.w);
     int all = portion_named(&s.w, 0, 0);
     assert_true(all > 0);
-    for (bool failed = true; failed;) {
-        world_read(&s.w, SLP_CHECK_GET, &first); /* nothing is kept of the one before */
-        failed = portion_named(&s.w, ++n, EIO) == -1;
-        int named = portion_named(&s.w, 0, 0);
-        if (named != all)
-            fail_msg("after call %llu failed, %d of %d were named", (unsigned long long)n, named, all);
-    }
-    assert_true(n > 30);
+    assert_true(each_call_fails(&s.w, all) > 30);
     world_close(&s.w);
 }
 
