@@ -56,6 +56,14 @@ def number(v):
     return f"{v:.1f}" if abs(v) >= 10 else f"{v:.2f}"
 
 
+def told_apart(v, limit):
+    """v with so many digits that it does not look like a limit which it is not: 1.998, not 2.00, where that is asked."""
+    text, digits = number(v), 3
+    while v != limit and float(text.replace(",", "")) == limit:
+        text, digits = f"{v:.{digits}f}", digits + 1
+    return text
+
+
 def shown(s, how=number):
     """A spread: median (least-most)."""
     return how(s["median"]) + (f" ({how(s['min'])}-{how(s['max'])})" if s["rounds"] > 1 else "")

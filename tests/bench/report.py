@@ -4,7 +4,7 @@ import goals
 import handovers
 import profiles
 import why
-from figures import median, number, shown, table
+from figures import median, number, shown, table, told_apart
 
 
 NOT_YET = "Not measured yet: `make bench-peers`."
@@ -50,7 +50,7 @@ def life(part):
     rows = []
     for r in part["ratios"]:
         goal, floor = goals.LIFE.get((r["window"], r["durable"]), (None, None))
-        rows.append([f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", shown(r["ratio"]), goal, floor,
+        rows.append([f"{r['window']:,}", "durable" if r["durable"] else "not durable", f"{r['peer']}, {r['mode']}", shown(r["ratio"], lambda v, goal=goal: told_apart(v, goal)), goal, floor,
                      goals.verdict(median(r, "ratio"), goal, floor) if goal else "-"])
     text += "\n\n" + table(["window", "best peer that is", "", "ours / its, of each round", "goal", "floor", ""], rows)
     return text + by_other_frames(part.get("others", [])) + both_at_work(part["rows"]) + named(part["missing"])
@@ -165,7 +165,7 @@ def of_steps(row):
 
 def of_tables(rows):
     """Bytes and writes of one task, by table of the store."""
-    tables = sorted({name for r in rows for name in r["tables"]}, key=lambda name: -rows[-1]["tables"].get(name, {"bytes": 0})["bytes"])
+    tables = sorted({name for r in rows for name in r["tables"]}, key=lambda name: (-rows[-1]["tables"].get(name, {"bytes": 0})["bytes"], name))
     cells = [[r["tables"].get(name) for r in rows] for name in tables]
     return table(["bytes of one task, keys and values, in so many writes", *(r["shape"] for r in rows)],
                  [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in row)] for name, row in zip(tables, cells)])
@@ -193,7 +193,7 @@ def of_submit(rows):
     rows = [r for r in rows if r.get("submit")]
     if not rows:
         return []
-    names = sorted({n for r in rows for n in r["submit"]}, key=lambda n: -rows[-1]["submit"].get(n, 0))
+    names = sorted({n for r in rows for n in r["submit"]}, key=lambda n: (-rows[-1]["submit"].get(n, 0), n))
     rest = [r["instructions"]["submit"] - sum(r["submit"].values()) for r in rows]
     return [table(["take results in: instructions of one task, by function, with all that it calls but for what stands by itself", *(r["shape"] for r in rows)],
                   [[n, *(r["submit"].get(n) for r in rows)] for n in names] + [["what took less than a fiftieth", *rest]])]

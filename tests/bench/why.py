@@ -4,7 +4,7 @@ import goals
 import handovers
 import limits
 import profiles
-from figures import median, number, table
+from figures import median, number, table, told_apart
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
 
@@ -120,14 +120,14 @@ def life(result):
         peer = next(x for x in result["life"]["rows"] if x["window"] == r["window"] and x["queue"] == r["peer"] and x["mode"] == r["mode"])
         peer_per_s = median(peer, "per_s")
         which = name(r["peer"]) if r["durable"] else f"{name(r['peer'])} ({r['mode']}, not durable)"
-        text = (f"**Window {r['window']:,}: {number(r['ratio'])} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
+        text = (f"**Window {r['window']:,}: {told_apart(median(r, 'ratio'), goal)} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
                 f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
         if r["window"] == 1:
             told = [of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer), of_syncs(result, rows[1]), of_commits(result, rows[1]), of_null(result, 1), of_the_committer(result),
                     of_both_profiles(result) + of_the_profile(result, 1)]
             text += "".join("\n- " + t.strip() for t in told if t) + sums(result)
         else:
-            goal_us = 1e6 / peer_per_s / goal
+            goal_us = rows[r["window"]]["life"] * median(r, "ratio") / goal  # by the ratio that counts, of each round, not by that of the medians
             text += in_series(rows[r["window"]], goal_us) + of_null(result, r["window"]) + of_the_profile(result, r["window"]) + serial(rows[r["window"]], goal_us)
         yield text
 

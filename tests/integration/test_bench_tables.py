@@ -255,6 +255,13 @@ class BenchTables(unittest.TestCase):
                      "together: a life +\\| +10.0 \\| +20%"):
             self.assertRegex(told, text)
 
+    def test_a_ratio_just_below_its_goal_is_told_with_so_many_digits_that_it_does_not_look_like_it(self):
+        result = {"life": life(ours(9990, engine_us=4, commit_us=3, lives_a_commit=100, commit_ms=0.3, window=1000), row("postgresql", "", True, 5000, window=1000))}
+        self.assertRegex(report.section("life", result), r"1\.998 +\| +2\.00 +\| +1\.20 +\| +MISSED")
+        told = why.missed(result)
+        self.assertIn("**Window 1,000: 1.998 of the rate of PostgreSQL; the goal is 2.00", told)
+        self.assertIn("a life would have to take 100 us, so 0.10 us would have to go", told)
+
     def test_a_task_alone_waits_for_a_sync_and_for_zeromq_and_the_rest_is_ours(self):
         rows = [{"queue": q, "at": "200 a second", "sync_us": spread([150]), "ack_p50_ms": spread([ack])} for q, ack in (("sunline", 0.45), ("null broker", 0.36))]
         result = {"life": life(ours(10000), row("beanstalkd", "", True, 9000)), "syncs": {"rows": rows}, "limits": {"rows": [{"limit": "zeromq", "case": budget.ECHO_AT_RATE, "mean_us": spread([200])}]},
