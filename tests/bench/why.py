@@ -134,7 +134,7 @@ def life(result):
 
 def in_series(row, goal_us):
     """Windows at which one thread is always at work: what would have to go."""
-    return (f" To reach the goal a life would have to take {number(goal_us)} us, so {number(row['life'] - goal_us)} us would have to go of what follows one another in one thread, the rows below, and each of "
+    return (f" To reach the goal a life would have to take {number(goal_us)} us, so {told_apart(row['life'] - goal_us, 0)} us would have to go of what follows one another in one thread, the rows below, and each of "
             "them by how much the last column tells if it alone were to go.")
 
 
