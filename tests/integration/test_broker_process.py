@@ -224,6 +224,18 @@ class Stopping(Process):
         story = client.request("unit_get", run="r", unit=1)["story"]
         self.assertNotIn("expire", repr(story))
 
+    def test_a_page_of_the_store_that_the_disk_does_not_give_ends_it_like_a_read_that_fails(self):
+        """The file ends before the page, which the kernel tells by the signal of a disk that cannot read it."""
+        broker = self.world.broker()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["x" * 2000]] * 50)
+        self.assertEqual(len(self.units(client)), 50)
+        os.truncate(os.path.join(broker.data, "data.mdb"), 8192)
+        client.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(broker.wait_end(), 70)
+        self.assertIn("event=store_failed", broker.log())
+        client.socket.setsockopt(zmq.LINGER, 0)
+
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)
