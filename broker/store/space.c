@@ -27,7 +27,7 @@
 #define HEADROOM_BYTES (1ull << 30)
 #define RESERVE_BYTES_DEFAULT (256ull << 20)
 #define DISK_USED_UP_BYTES (1u << 20)
-#define ASK_DISK_US 100000        /* a statvfs at most this often */
+#define ASK_DISK_US 100000        /* statvfs at most this often */
 #define ASK_REUSABLE_US 1000000   /* a walk over the list of free pages at most this often ... */
 #define REUSABLE_RECORDS_MAX 1024 /* ... and so far */
 #define MOVE_WAIT_MS 200
@@ -80,12 +80,14 @@ static bool grow_map(struct store *s, int *rc)
 
 /* ---- the disk ---- */
 
+/* The store's file and its folder, where the log is: whichever has less. What a project's quota leaves (ext4, XFS) only a folder tells. */
 static void ask_disk(struct store *s)
 {
-    struct statvfs v;
-    if (fstatvfs(s->data_fd, &v) != 0)
+    struct statvfs file, folder;
+    if (fstatvfs(s->data_fd, &file) != 0 || fstatvfs(s->dir_fd, &folder) != 0)
         return; /* the old answer stands */
-    s->disk_free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    uint64_t here = (uint64_t)file.f_bavail * file.f_frsize, there = (uint64_t)folder.f_bavail * folder.f_frsize;
+    s->disk_free_bytes = here < there ? here : there;
     s->disk_known = true;
 }
 

@@ -304,6 +304,26 @@ static void a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back(vo
     expect_rows(w, rows + 1500);
 }
 
+static void where_the_file_lies_on_another_disk_the_folder_counts_too(void **state)
+{
+    struct world *w = *state;
+    if (!mount_small(w, "4m"))
+        skip();
+    char link[128], file[128];
+    snprintf(link, sizeof link, "%s/data.mdb", w->dir);
+    snprintf(file, sizeof file, "%s-elsewhere", w->dir);
+    assert_int_equal(symlink(file, link), 0);
+    struct store_options o = options(w);
+    o.reserve_bytes = 1 << 20;
+    open_with(w, o);
+    assert_false(pressure(w).full);
+    store_close(&w->s);
+    o.reserve_bytes = 8 << 20; /* which the folder has not */
+    open_with(w, o);
+    assert_true(pressure(w).full);
+    assert_int_equal(unlink(file), 0);
+}
+
 static void a_store_that_filled_the_disk_itself_recovers_by_draining(void **state)
 {
     struct world *w = *state;
@@ -495,6 +515,7 @@ int main(void)
         TEST(a_reserve_that_the_disk_does_not_have_means_full),
         TEST(a_commit_that_the_disk_refuses_is_not_acknowledged_and_nothing_before_it_is_lost),
         TEST_MOUNT(a_full_disk_is_told_in_time_and_has_room_again_when_space_is_back),
+        TEST_MOUNT(where_the_file_lies_on_another_disk_the_folder_counts_too),
         TEST_MOUNT(a_store_that_filled_the_disk_itself_recovers_by_draining),
         TEST_MOUNT(a_disk_that_is_full_to_the_last_byte_breaks_a_commit_cleanly),
         TEST(a_backup_opens_as_a_store_and_equals_the_original),
