@@ -1,6 +1,7 @@
 """A sample of the tortures in every run of the tests; `make torture` goes through all of them. Seeds are new each time and printed; a failure prints the
 command that repeats it. SUNLINE_TORTURE_SEED fixes the seed, SUNLINE_TORTURE_SECONDS the time of each part."""
 import contextlib
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
 import crash  # noqa: E402
 import crew  # noqa: E402
+import disk as disks  # noqa: E402
 import memory  # noqa: E402
 import notebook  # noqa: E402
 import powercut  # noqa: E402
@@ -25,6 +27,7 @@ import proxy  # noqa: E402
 import realhub  # noqa: E402
 import storm  # noqa: E402
 import tape  # noqa: E402
+import sunline_wire as wire  # noqa: E402
 
 CUT_IN_A_NAMESPACE = """
 import socket, sys
@@ -120,6 +123,116 @@ class Torture(unittest.TestCase):
         (f,) = self.part("storm", "--minutes", str(int(SECONDS) / 60), "--units", "1500", "--sample")
         self.assertGreater(f["kills"], 3)
         self.assertGreater(f["units"], 1000)
+
+    def test_a_storm_over_each_kind_of_disk_or_over_what_is_said_to_stand_in_for_it(self):
+        for number, kind in enumerate(disks.KINDS):
+            with self.subTest(kind):
+                (f,) = self.part("storm", "--one", str(number), "--round", "4", "--units", "600", "--seed", str(SEED + -SEED % len(disks.KINDS)))
+                self.assertEqual(f["units"], 600 + storm.REAL_UNITS)
+                refused = [name for name in f if name.startswith(f"disks refused: {kind} (")]
+                self.assertEqual("disks: " + kind not in f, len(refused) == 1, f)
+
+
+class AFullDisk(unittest.TestCase):
+    """Of each kind that the storm fills; one that this machine has not is told as skipped."""
+
+    def take(self, kind):
+        self.place = storm.Place()
+        self.addCleanup(self.place.__exit__)
+        self.disk = disks.take(self.place, kind)
+        if kind in self.disk.refused:
+            self.skipTest(f"{kind}: {self.disk.refused[kind]}")
+        self.broker = storm.Broker(self.place, "broker", "--set", f"reserve_bytes={disks.RESERVE_BYTES}", ipc=False)
+        self.disk.carry(self.broker)
+        self.start()
+        self.client.request("line_apply", definition=crew.LINE)
+        self.run_id = self.client.request("run_start", line=crew.LINE["line"], name=crew.RUN)["run_id"]
+        self.sent, self.acknowledged = 0, []
+        for _ in range(4):
+            self.assertEqual(self.put(), "OK")
+
+    def start(self):
+        self.assertTrue(self.broker.start(), self.place.log())
+        self.client = wire.Client(self.broker.endpoints["clients"])
+        self.client.socket.setsockopt(wire.zmq.LINGER, 0)
+        self.addCleanup(self.client.close)
+
+    def put(self, timeout_s=20):
+        """One unit more -> what became of it"""
+        self.sent += 1
+        try:
+            self.client.request("put", timeout_s=timeout_s, run_id=self.run_id, rows=[[f"unit {self.sent}"]])
+        except wire.SunlineError as e:
+            return e.code
+        except wire.Timeout:
+            return "no answer"
+        self.acknowledged.append(f"unit {self.sent}")
+        return "OK"
+
+    def rows(self):
+        return crew.run_rows(self.client.request)
+
+    def refuses_units_and_takes_results(self, kind):
+        self.take(kind)
+        agent = wire.Agent(self.broker.endpoints["agents"], "nairobi")
+        self.addCleanup(agent.close)
+        agent.hello()
+        agent.roster([{"name": "ann", "kind": 0, "capacity": 9, "skills": [{"name": "craft", "level": 1}]}])
+        agent.credit({"ann": 2})
+        one, other = agent.assignments(2)
+        self.assertTrue(self.disk.fill(disks.RESERVE_BYTES * 3 // 4))
+        harness.wait(lambda: self.put() == "STORE_FULL", 20, "units to be refused")
+        self.assertEqual(agent.submit([agent.result(one, ["while it is full"])]), {"ok": 1, "outcomes": []})
+        rows = self.rows()
+        self.assertEqual([row["text"] for row in rows], self.acknowledged, "reads are served, and what was refused is not there")
+        self.assertEqual([row["results"] for row in rows if row["results"]], [{"first": "while it is full"}])
+        self.disk.empty()
+        harness.wait(lambda: self.put() == "OK", 20, "units to be taken again")
+        self.assertEqual(agent.submit([agent.result(other, ["afterwards"])]), {"ok": 1, "outcomes": []})
+        rows = self.rows()
+        self.assertEqual([row["text"] for row in rows], self.acknowledged)
+        self.assertEqual([row["results"]["first"] for row in rows if row["results"]], ["while it is full", "afterwards"])
+        self.assertEqual(self.broker.stop(), 0, self.place.log())
+
+    def test_a_full_ext4_refuses_units_takes_results_and_takes_units_when_there_is_room(self):
+        self.refuses_units_and_takes_results("ext4")
+
+    def test_a_full_tmpfs_does_the_same(self):
+        self.refuses_units_and_takes_results("tmpfs")
+
+    def test_a_project_quota_that_is_used_up_does_the_same(self):
+        self.refuses_units_and_takes_results("project quota")
+
+    def test_a_quota_that_statvfs_does_not_tell_of_ends_the_broker_and_takes_nothing_that_was_acknowledged(self):
+        self.take("quota group")
+        self.assertTrue(self.disk.fill(0))
+        harness.wait(lambda: self.put(0.2) == "no answer" and not self.broker.running(), 60, "the broker to end")
+        self.assertEqual(self.broker.status, 70, self.place.log())
+        self.assertIn(os.strerror(errno.EDQUOT), self.place.log())
+        if not self.broker.start():  # or it is up until it writes
+            self.broker.must_be(storm.NO_START)
+        self.broker.kill()
+        self.disk.empty()
+        self.start()
+        self.assertLessEqual(set(self.acknowledged), {row["text"] for row in self.rows()})
+        self.assertEqual(self.put(), "OK")
+        self.assertEqual(self.broker.stop(), 0, self.place.log())
+
+    def test_what_a_machine_refuses_is_told_with_what_stands_in_for_it(self):
+        """As one that refuses everything, and one that has no btrfs."""
+        for what_refuses, kind, stands_in, text in (
+                (("",), "project quota", "none", "no file system of a fixed size was mounted: the limit on the size of files stands in; refused here: "
+                 "ext4 (mkfs.ext4 refuses; none instead), project quota (mkfs.ext4 refuses; none instead), tmpfs (mount refuses; none instead)"),
+                (("mkfs.btrfs",), "quota group", "ext4", "filled were an ext4 in a file; refused here: quota group (mkfs.btrfs refuses; ext4 instead)")):
+            with self.subTest(kind), storm.Place() as place:
+                def must(*argv, what_refuses=what_refuses):
+                    if argv[0].endswith(what_refuses):
+                        raise disks.Refused(f"{argv[0]} refuses")
+                with unittest.mock.patch.object(disks, "must", must):
+                    disk = disks.take(place, kind)
+                disk.mounted = False  # nothing was
+                self.assertEqual(disk.kind, stands_in)
+                self.assertEqual(disks.told({name: 1 for name in disks.counted(disk)}), text)
 
 
 class TheTorturer(harness.Case):

@@ -6,7 +6,7 @@ to their end, and the checker judges both histories.
     storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone
 
 Faults: kill -9 of broker (also while it starts), agent and producer; SIGSTOP and SIGCONT of broker and agent; links cut one way, both ways, narrowed and delayed by the
-kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk filled to the last block, the file-size limit.
+kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk or a quota of it filled to the last block, the file-size limit.
 What the machine does not permit is named, with what stands in for it. --kills: until the broker was killed so often; may be broken off and taken up again
 (notebook.py). Its figures are "storm", those of --minutes are "storm-minutes", a --sample leaves none. The last line is JSON for the report.
 """
@@ -24,6 +24,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
+import disk  # noqa: E402
 import namespace  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Broker, Place, die_with_parent  # noqa: E402
@@ -32,9 +33,7 @@ from realhub import LINE as REAL_LINE, RealHub  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
-DISK_BYTES = 48 << 20
-RESERVE_BYTES = 8 << 20
-SETTINGS = ("--set", f"reserve_bytes={RESERVE_BYTES}", "--set", "heartbeat=1s", "--set", "grace=4s")
+SETTINGS = ("--set", f"reserve_bytes={disk.RESERVE_BYTES}", "--set", "heartbeat=1s", "--set", "grace=4s")
 
 
 REAL_UNITS = 40
@@ -43,68 +42,14 @@ NO_START = (1, *STORE_FAILED)  # a start that is refused, on a disk that is full
 PER_ROUND_S = 900  # a round that takes longer hangs
 
 
-def quiet(*argv):
-    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False).returncode == 0
-
-
-class SmallDisk:
-    """A file system that a test may fill: ext4 in a file (blocks are promised late, as on a real disk), or one of memory."""
-
-    def __init__(self, place, kind):
-        path, image = place.path("disk"), place.path("disk.img")
-        self.path, self.ballast, self.kind, self.refused = path, os.path.join(path, "ballast"), "none", []
-        os.mkdir(path)
-        place.children.append(self)  # unmounted with its place, whatever happens
-        if kind == "ext4":
-            with open(image, "wb") as f:
-                f.truncate(DISK_BYTES)
-            if quiet("mkfs.ext4", "-q", "-m", "0", image) and quiet("mount", "-o", "loop", image, path):
-                self.kind = kind
-            else:
-                self.refused.append(kind)
-        if self.kind == "none":
-            if quiet("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", path):
-                self.kind = "tmpfs"
-            else:
-                self.refused.append("tmpfs")
-        self.mounted = self.kind != "none"
-
-    def fill(self, leave):
-        """Takes all but `leave` bytes. False: this disk has no end."""
-        if not self.mounted:
-            return False
-        free = os.statvfs(self.path).f_bavail * os.statvfs(self.path).f_bsize
-        with open(self.ballast, "ab", buffering=0) as f:
-            try:
-                while free > leave:
-                    free -= f.write(bytes(min(free - leave, 1 << 20)))
-            except OSError:
-                pass  # full: that was the wish
-        return True
-
-    def is_full(self):
-        return self.mounted and os.path.exists(self.ballast) and os.statvfs(self.path).f_bavail * os.statvfs(self.path).f_bsize < RESERVE_BYTES
-
-    def empty(self):
-        if os.path.exists(self.ballast):
-            os.unlink(self.ballast)
-
-    def end(self):
-        if self.mounted:
-            self.mounted = False
-            subprocess.run(["umount", "-l", self.path], check=False)
-
-
 class Storm:
     def __init__(self, place, seed, units, totals, own_net):
         self.place, self.dice, self.seed, self.units, self.totals, self.own_net = place, random.Random(seed), seed, units, totals, own_net
-        self.disk = SmallDisk(place, "ext4" if seed % 2 else "tmpfs")
-        self.count("disks: " + self.disk.kind)
-        for kind in self.disk.refused:
-            self.count("disks refused: " + kind)
+        self.disk = disk.take(place, list(disk.KINDS)[seed % len(disk.KINDS)])
+        for name in disk.counted(self.disk):
+            self.count(name)
         self.broker = Broker(place, "broker", *SETTINGS, ipc=False)
-        self.broker.data = os.path.join(self.disk.path, "data")
-        self.broker.argv[self.broker.argv.index("--data") + 1] = self.broker.data
+        self.disk.carry(self.broker)
         self.limited = False
         self.must(self.broker.start())
         self.links = {kind: Proxy(int(self.broker.endpoints[kind].rsplit(":", 1)[1])) for kind in ("clients", "agents")}
@@ -225,7 +170,7 @@ class Storm:
             self.meet()  # and what was on its way is gone
 
     def fill_disk(self):
-        if not self.disk.fill(self.dice.choice([0, 0, RESERVE_BYTES // 3])):
+        if not self.disk.fill(self.dice.choice([0, 0, disk.RESERVE_BYTES // 3])):
             return self.limit_files()
         self.count("disk filled")
         self.pause(0.5 + self.dice.random())
@@ -328,16 +273,6 @@ def add(totals, figures):
             totals[name] = totals.get(name, 0) + n
 
 
-def disks(totals):
-    """What stood in for quotas, and what this machine refused."""
-    names = {"ext4": "ext4 in a file", "tmpfs": "tmpfs"}
-    had = [name for kind, name in names.items() if totals.get("disks: " + kind)]
-    refused = [name for kind, name in names.items() if totals.get("disks refused: " + kind)]
-    told = "full file systems of a fixed size stand in for quotas: " + ", ".join(had) if had else \
-        "no file system of a fixed size was mounted: the limit on the size of files stands in"
-    return told + ("; refused here: " + ", ".join(refused) if refused else "")
-
-
 def main():
     p = argparse.ArgumentParser(description="a storm of faults over real processes")
     p.add_argument("--build")
@@ -386,7 +321,7 @@ def main():
                 add(totals, r)
                 if notes:
                     notes.add(r)
-    print("disk: " + disks(totals))
+    print("disk: " + disk.told(totals))
     if notes:
         notes.publish(dict(totals, seed=args.seed, namespace=not refused))
     print(json.dumps(dict(seed=args.seed, **totals)))
