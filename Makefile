@@ -39,7 +39,7 @@ PEERS   := $(patsubst tests/bench/%.c,$(O)/bench/%,$(filter-out %/tcp.c,$(wildca
 PRELOAD := $(patsubst tests/bench/preload/%.c,$(O)/bench/%.so,$(wildcard tests/bench/preload/*.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SIM     := $(if $(wildcard tests/sim/main.c),$(O)/sunline-sim)
-TORTURE := $(O)/torture/shim.so $(O)/torture/memory.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/open $(O)/torture/plant
+TORTURE := $(O)/torture/shim.so $(O)/torture/memory.so $(O)/torture/skew.so $(O)/torture/slow.so $(O)/torture/look $(O)/torture/open $(O)/torture/plant $(O)/torture/judge
 CODE    := $(sort $(wildcard proto/*.c broker/*.c broker/*/*.c worker-agent/*.c client/*.c client/*/*.c deploy/demo/*.c tests/*/*.c tests/*/*/*.c))
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 deps     = $(if $(filter no,$(DEPS)),:,deploy/install-deps.sh $(1))# DEPS=no: installed by other means
@@ -183,6 +183,9 @@ $(O)/torture/%.so: tests/torture/%.c
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(filter-out -fsanitize%,$(CFLAGS)) -MMD -MP -MF $@.d -shared -o $@ $< -ldl -lpthread
 $(O)/torture/%: tests/torture/%.c $(WHOLE)
 	$(link_whole)
+# The checker of the simulated world, and nothing of what it judges.
+$(O)/torture/judge: tests/torture/judge.c $(filter $(O)/tests/sim/checker%,$(TESTLIB)) $(O)/libproto.a
+	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) $(LDLIBS)
 $(O)/sunline-sim: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(LMDB_CALLS))
 $(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
 	$(link_whole)

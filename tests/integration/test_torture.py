@@ -339,7 +339,7 @@ class TheTorturer(harness.Case):
                 os.mkdir(child.disk)
 
     def test_a_point_below_the_end_that_was_not_reached_is_bad_and_named(self):
-        point = dict(n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, units=0, results=0, recovered=0)
+        point = dict(n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, units=0, results=0, recovered=0, events=0)
         for more, good, said in (({}, True, ""), ({"n": 9, "completed": True}, True, ""), ({"completed": True, "runs": 8}, False, "BAD broker call 7"),
                                  ({"place": "fsync data"}, False, "no crash at write data/wal")):
             with self.subTest(more):
@@ -526,7 +526,7 @@ class TheTorturer(harness.Case):
         with open(again.path) as f:
             lines = f.read()
         made_by = json.loads(lines.split("\n", 1)[0])["torturers"]
-        for name in ("torture/checker.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
+        for name in ("torture/checker.py", "torture/facts.py", "torture/judges.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
             with self.subTest(name):
                 with open(again.path, "w") as f:
                     f.write(lines.replace(f'"{name}": "{made_by[name]}"', f'"{name}": "another"'))

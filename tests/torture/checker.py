@@ -1,5 +1,6 @@
-"""The judge of a torture: was anything lost, doubled, made up or changed? It knows nothing of the broker: its input is a history, the list of what the
-peers did, saw, and at the end took out, in the order in which it happened to them.
+"""A judge of the tortures: was anything lost, doubled, made up or changed? It knows nothing of the broker: its input is a history, the list of what the
+peers did, saw, and at the end took out, in the order in which it happened to them. It holds the broker to what it promised to each of them; the order of all things, and whether
+each was right, is the other judge's, at the end of a whole history (judges.py). Pictures in the middle (a power cut, damage, a backup) are its alone.
 
     {"op": "put", "key": K, "value": V}                       a unit was offered; K is unique, V its payload
     {"op": "put_ok", "key": K, "unit": N}                     the broker acknowledged it
@@ -10,7 +11,9 @@ peers did, saw, and at the end took out, in the order in which it happened to th
     {"op": "kept", "station": S, "key": K, "worker": W, "result": R}    instead of the two, with an agent between: it promised to bring this in
     {"op": "act", "what": "start"|"release"|..., "assignment": A}    an act was sent
     {"op": "act_ok", "what": ..., "assignment": A, "code": C}
+    {"op": "shown", "assignment": A, "station": S, "key": K, "worker": W, "value": V}     a person was shown V by an agent
     {"op": "backup"}, {"op": "backup_ok"}, {"op": "drafting"|"drafted", ...}    places for other judges: a copy was asked for and answered, a draft was sent and called kept
+    {"op": "run"|"staff"|"session"|"credit"|"clock"|"row"|"handed"|"newest", ...}    for the other judge of whole histories (facts.py)
     {"op": "drop", "key": K}                                  an operator asked for this unit to be dropped
     {"op": "end", "key": K, "unit": N, "state": "done"|"open"|"dropped"|"cancelled", "value": V, "results": {S: R}}    at the end: each unit there is
     {"op": "story", "key": K, "station": S, "counted": [[A, W, R], ...], "late": [R, ...]}    at the end: the results that count, by the unit's story,
@@ -119,7 +122,10 @@ class Book:
     def on_backup(self, place, h):
         pass
 
-    on_backup_ok = on_drafting = on_drafted = on_backup
+    on_backup_ok = on_drafting = on_drafted = on_run = on_staff = on_session = on_credit = on_clock = on_row = on_handed = on_newest = on_backup
+
+    def on_shown(self, place, h):
+        self.shown.append(h)
 
     def on_drop(self, place, h):
         self.drops.add(h["key"])

@@ -1,5 +1,5 @@
 """kill -9 in every call that changes a file: the n-th write, sync, rename, create ... of a fixed scenario, for n = 1, 2, 3 ... to its end. After each the
-program is started again without the shim, the peers go on, and the checker judges.
+program is started again without the shim, the peers go on, and both judges look at the whole history (judges.py).
 
 Two programs are tortured so: the broker (a line of two stations, a producer, two hubs, an operator who has a backup made: crew.py, one thing after the other) and
 the agent (a robot, two people at their screens, a real broker that lives). Three modes: before the call, in the middle of a write's bytes, and when the call has
@@ -27,6 +27,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
+import judges  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Broker, Child, Place, data_of, die_with_parent, place_of  # noqa: E402
 from tape import read_recording  # noqa: E402
@@ -58,6 +59,8 @@ robots:
     command: [{robot}]
     capacity: {capacity}
 """
+# Of a real agent nobody is told what credit it grants.
+STAFF = {"credit": "untold", "workers": [{"name": "ann", "kind": 0, "skills": {}}, {"name": "ben", "kind": 0, "skills": {}}, {"name": "echo", "kind": 1, "skills": {}}]}
 ROBOT = """#!/usr/bin/python3 -IS
 import json, sys
 for line in sys.stdin:
@@ -66,10 +69,9 @@ for line in sys.stdin:
 """
 
 
-def judge(place, history, bad):
-    verdict = checker.check(history)
-    if verdict.bad:
-        bad.append(verdict.story())
+def judge(history, bad):
+    verdict = judges.whole(history)
+    bad += verdict.wrong
     return verdict
 
 
@@ -134,9 +136,9 @@ def broker_point(n, mode, seed):
             people.take_out()
             judge_copy(place, people, bad)
         people.close()
-        verdict = judge(place, people.history, bad)
+        verdict = judge(people.history, bad)
     return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
-                recovered=len(verdict.found["recovered"]))
+                recovered=verdict.recovered, events=verdict.events)
 
 
 # ---------------------------------------------------------------- the agent
@@ -186,6 +188,7 @@ class Screen:
         if verb == "next" and answer.get("task"):
             self.task = answer["task"]
             number = self.task["assignment"]
+            self.tell({"op": "shown", "assignment": number, "station": "second", "key": self.key(), "worker": self.worker, "value": self.task["fields"]["text"]})
             if self.drafts.get(number) not in (None, self.task.get("draft")):
                 self.tell({"op": "lost_draft", "assignment": number, "kept": self.drafts[number], "found": self.task.get("draft")})
             return self.ask("start", assignment=number) if self.task["state"] == "waiting" else self.write()
@@ -228,6 +231,9 @@ class AgentScene:
         self.client = wire.Client(self.broker.endpoints["clients"])
         self.client.request("line_apply", definition=AGENT_LINE)
         self.run_id = self.client.request("run_start", line="torture", name=crew.RUN)["run_id"]
+        self.tell({"op": "run", "name": crew.RUN, "line": AGENT_LINE, "producer": 0})
+        self.tell({"op": "staff", **STAFF})
+        self.tell(crew.clock())
         texts = [crew.payload(seed, n) for n in range(1, units + 1)]
         for text in texts:
             self.tell({"op": "put", "key": crew.key_of(text), "value": text})
@@ -324,15 +330,15 @@ def agent_point(n, mode, seed):
         scene.take_out()
         scene.client.close()
         bad += [f"a draft that was kept is gone: {d}" for d in scene.lost_drafts]
-        verdict = judge(place, scene.history, bad)
+        verdict = judge(scene.history, bad)
     return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
-                recovered=len(verdict.found["recovered"]))
+                recovered=verdict.recovered, events=verdict.events)
 
 
 # ---------------------------------------------------------------- all points, or a sample
 POINTS = {"broker": broker_point, "agent": agent_point}
 UNDISTURBED = {"broker": broker_undisturbed, "agent": agent_undisturbed}
-SUMS = ("units", "results", "recovered")
+SUMS = ("units", "results", "recovered", "events")
 
 
 def measure(what, seed, runs):
@@ -371,7 +377,7 @@ class Tally:
 
     def __init__(self, what, seed):
         self.what, self.seed, self.begin = what, seed, time.monotonic()
-        self.sum = dict(what=what, seed=seed, points=0, runs=0, crashes=0, units=0, results=0, recovered=0, bad=0)
+        self.sum = dict(what=what, seed=seed, points=0, runs=0, crashes=0, **dict.fromkeys(SUMS, 0), bad=0)
         self.kinds, self.hit, self.end, self.places = {}, set(), None, None
         self.below, self.below_crashed = 0, 0
 

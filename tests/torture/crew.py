@@ -5,8 +5,8 @@ acknowledged, the hubs say hello with what they hold and send again what was not
     crew = Crew(endpoints, seed=1, units=200)
     while not crew.play(alive=broker.running):   # False: the broker is gone
         broker.start(); crew.meet(endpoints)
-    crew.take_out()                              # the ends, stories, counters and events; a check of the store must name nothing
-    verdict = checker.check(crew.history)
+    crew.take_out()                              # the ends, stories, output, counters and events; a check of the store must name nothing
+    wrong = judges.whole(crew.history).wrong
 
 What each worker does with each task comes from the seed and the unit, not from the order of events, so that every crash of a series meets the same
 scenario. With one_by_one there is also one order: each frame waits for its answer, and whoever comes next for the pushes that it brought, so that the
@@ -27,6 +27,7 @@ LINE = {"line": "torture", "input": [{"name": "text", "type": "text"}], "station
      "form": {"title": name, "fields": [{"name": "answer", "type": "long_answer"}]}} for name in STATIONS]}
 RUN = "r"
 STATES = ("open", "done", "dropped", "cancelled")
+TASK_STATES = ("blocked", "waiting", "ready", "assigned", "started", "done", "skipped", "dead", "ended")
 STORIES_WAITING = 32  # asked for at a time: the broker bounds how many reads wait
 ATTEMPTS = ("put", "push", "submit", "tried", "act", "drop")
 COUNTED = 2  # an assignment's state: its result counts
@@ -44,15 +45,24 @@ def key_of(text):
     return text.split(" ", 1)[0]
 
 
+def clock():
+    """How far the wall clock is ahead of the one that nobody sets."""
+    return {"op": "clock", "ahead_us": (time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 1000}
+
+
+def output_pages(request, **what):
+    after = 0
+    while True:
+        page = request("output_get", after_unit=after, **what)
+        yield page
+        if not page["more"]:
+            return
+        after = page["next_after"]
+
+
 def run_rows(request, run=RUN, **more):
     """Every row of the run's output, finished or not: {text, unit, results}."""
-    after, rows = 0, []
-    while True:
-        page = request("output_get", run=run, after_unit=after, all_units=True, **more)
-        rows += decode_rows(page)
-        if not page["more"]:
-            return rows
-        after = page["next_after"]
+    return [row for page in output_pages(request, run=run, all_units=True, **more) for row in decode_rows(page)]
 
 
 def decode_rows(page):
@@ -142,12 +152,16 @@ class Hub:
         roster = [{"name": w, "kind": 0, "capacity": crew.credit, "skills": [{"name": "craft", "level": 1}]} for w in self.workers]
         done = crew.ask(self.link, "roster", session=self.link.session, digest=bytes([crew.credit]) * 32, workers=roster, last=True)
         self.link.workers = dict(zip(self.workers, done["workers"]))
+        crew.tell({"op": "session", "hub": self.name, "session": self.link.session, "workers": dict(self.link.workers)})
         self.up = True
         self.grant({w: crew.credit - sum(p["worker"] == w for p in self.held.values()) for w in self.workers})
 
     def grant(self, grants):
-        if any(n > 0 for n in grants.values()):
-            self.link.credit({w: n for w, n in grants.items() if n > 0})
+        more = {w: n for w, n in grants.items() if n > 0}
+        if more:
+            self.link.credit(more)
+            self.crew.tell({"op": "credit", "session": self.link.session,
+                            "totals": [[number, self.link.totals[number]] for number in map(self.link.number, more)]})
 
     def drop(self, number):
         """A recalled assignment: forget it, unless its result is under way, which may count all the same."""
@@ -225,8 +239,8 @@ class Hub:
         return True
 
     def answered(self, number, step, code, free):
-        self.crew.tell({"op": "submit_ok", "assignment": number, "code": code} if step[0] == "submit" else
-                       {"op": "act_ok", "what": step[0], "assignment": number, "code": code})
+        answer = {"assignment": number, "code": code, "heard_us": time.time_ns() // 1000}
+        self.crew.tell({"op": "submit_ok", **answer} if step[0] == "submit" else {"op": "act_ok", "what": step[0], **answer})
         if number not in self.steps:
             return
         self.steps[number].pop(0)
@@ -257,6 +271,10 @@ class Crew:
         self.rounds = {}
         self.hubs = [Hub(self, f"hub{i}", [f"h{i}-ann", f"h{i}-ben"]) for i in range(hubs)]
         self.alive = lambda: True
+        self.tell({"op": "run", "name": RUN, "line": LINE, "producer": 1})
+        for hub in self.hubs:
+            self.tell({"op": "staff", "credit": "told", "workers": [{"name": w, "kind": 0, "skills": {"craft": 1}} for w in hub.workers]})
+        self.tell(clock())
         self.meet(endpoints)
 
     # ---- what all of them need
@@ -461,8 +479,9 @@ class Crew:
     # ---- the end
     def take_out(self, run=RUN):
         """Everything the broker has, into the history."""
-        rows = run_rows(lambda name, **fields: self.ask(self.operator, name, **fields), run)
-        ids = []
+        def request(name, **fields):
+            return self.ask(self.operator, name, **fields)
+        rows, ids = run_rows(request, run), []
         for i, row in enumerate(rows):
             ids += [self.operator.send("unit_get", run=run, unit=r["unit"]) for r in rows[len(ids):i + STORIES_WAITING]]
             story = self.operator.reply(ids[i], 120)[1]["story"]
@@ -471,16 +490,33 @@ class Crew:
             for station in story["stations"]:
                 counted = [[a["assignment"], a["worker"], a["result"]["answer"]] for a in station["assignments"] if a["state"] == COUNTED]
                 late = [a["result"]["answer"] for a in station["assignments"] if a["state"] != COUNTED and a.get("result")]
-                self.tell({"op": "story", "key": key, "station": station["name"], "counted": counted, "late": late})
-        row = self.ask(self.operator, "run_get", run=run)["run"][0]
-        self.tell({"op": "counters", **{name: row[name] for name in ("units", "done", "dropped", "cancelled")}})
+                every = [[a["assignment"], a["state"], a.get("why") or 0, a["result"]["answer"] if a.get("result") else None] for a in station["assignments"]]
+                self.tell({"op": "story", "key": key, "station": station["name"], "state": station.get("state") or 0, "counted": counted, "late": late, "all": every})
+        self.take_output(request, run)
+        info = self.ask(self.operator, "run_get", run=run)
+        row = info["run"][0]
+        self.tell({"op": "counters", **{name: row[name] for name in ("units", "done", "dropped", "cancelled", "dead", "state")},
+                   "stations": {s["name"]: [s[state] for state in TASK_STATES] for s in info["stations"]}})
         self.take_events(row["run_id"])
+        self.tell(clock())
         wrong = check(lambda name, **fields: self.ask(self.operator, name, timeout_s=60, **fields))
         if wrong:
             raise AssertionError("\n".join(wrong[:10]))
 
+    def take_output(self, request, run):
+        """What the run hands out, and each of its stations."""
+        for page in output_pages(request, run=run):
+            for r in decode_rows(page):
+                self.tell({"op": "row", "unit": r["unit"], "value": r["text"], "results": r["results"]})
+        for station in STATIONS:
+            for page in output_pages(request, run=run, station=station):
+                unit, answer = page["columns"].index("unit"), page["columns"].index(station + ".answer")
+                for r in page["rows"]:
+                    self.tell({"op": "handed", "station": station, "unit": r[unit], "result": r[answer]})
+
     def take_events(self, run_id):
         since, units_done = 1, 16
+        newest = self.ask(self.operator, "info_get")["event_seq"]
         while True:
             page = self.ask(self.operator, "events_get", since=since)
             for e in page["events"]:
@@ -488,7 +524,7 @@ class Crew:
                 if e["type"] == units_done and e["data"]["run"] == run_id:
                     ranges = e["data"]["units"]
                     done = [u for first, n in zip(ranges[::2], ranges[1::2]) for u in range(first, first + n)]
-                self.tell({"op": "event", "seq": e["seq"], "done": done})
+                self.tell({"op": "event", "seq": e["seq"], "done": done, "type": e["type"], "wall_us": e["wall_us"], "data": e["data"]})
             if not page.get("more"):
-                return
+                return self.tell({"op": "newest", "seq": newest})
             since = page["next_since"]

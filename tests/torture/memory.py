@@ -1,7 +1,7 @@
 """Memory runs out in real processes: each allocation that broker and agent ask for by themselves (not ZeroMQ's: it ends a process by its own word) is refused, at
 each place of the code that asks, in a fixed scenario. What may come of it: an answer that says so, something that is asked for again, or an end with a word and
-an exit status; never a signal, never silence. Then the program is started again without the shim, the peers go on, and the checker judges (crash.py has
-the scenario and the peers).
+an exit status; never a signal, never silence. Then the program is started again without the shim, the peers go on, and both judges look at the whole history
+(judges.py; crash.py has the scenario and the peers).
 
 Places are counted first (memory.c): who asks, by the last four calls in the program's own text. Each is refused at its first call and at a seeded later one, once
 (`once`), and with the fifty allocations behind it (`spell`). Which call finds a buffer full is chance, so a run may not come to each place: those that none has refused
@@ -28,7 +28,6 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import checker  # noqa: E402
 import crash  # noqa: E402
 import crew  # noqa: E402
 from notebook import Notebook  # noqa: E402
@@ -198,7 +197,7 @@ def broker_point(site, nth, more, seed):
         else:
             bad.append(f"it ended with {broker.status} after its restart\n{place.log()}")
         people.close()
-        verdict = crash.judge(place, people.history, bad)
+        verdict = crash.judge(people.history, bad)
     return dict(calls=calls, refused=refused, sites=sites, ended=not over, bad=bad, units=verdict.acknowledged, results=verdict.accepted)
 
 
@@ -240,7 +239,7 @@ def agent_point(site, nth, more, seed):
         scene.take_out()
         scene.client.close()
         bad += [f"a draft that was kept is gone: {d}" for d in scene.lost_drafts]
-        verdict = crash.judge(place, scene.history, bad)
+        verdict = crash.judge(scene.history, bad)
     return dict(calls=calls, refused=refused, sites=sites, ended=not over, bad=bad, units=verdict.acknowledged, results=verdict.accepted)
 
 

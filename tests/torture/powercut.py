@@ -13,6 +13,8 @@ A peer's acknowledgement belongs to the place that the recording had reached whe
 that it promises must stand in what is written by then. Of a broker that is what it acknowledged, and a backup: whole, or not there. Of an agent what it told its
 person is kept: each result until the broker has it, each draft until its task is over, and who the agent is. --seconds bounds the subsets. The last line is JSON for the
 report.
+
+checker.py alone judges here: a picture has no end, and the rest of the history is not what became of it.
 """
 import argparse
 import concurrent.futures

@@ -1,6 +1,6 @@
 """A hub as it is in life, for the storm: `sunline-agent` with a robot and two people at their screens, and its work brought in by `sunline run start` from a
-CSV. All three are processes that may be killed at any moment and are started again with the same command. Its history goes to the checker like the
-others': one unit for each row, every result that a person was told is kept.
+CSV. All three are processes that may be killed at any moment and are started again with the same command. Its history is judged with the peers' (judges.py):
+one unit for each row, every result that a person was told is kept.
 
     hub = RealHub(place, seed, units=60)
     hub.begin(endpoints)         # through these, to a broker that serves
@@ -48,6 +48,9 @@ class RealHub:
                 out.writerow([text])
                 self.tell({"op": "put", "key": crew.key_of(text), "value": text})
                 self.tell({"op": "tried", "station": "first", "key": crew.key_of(text), "result": "robot " + text})
+        self.tell({"op": "run", "name": RUN, "line": LINE, "producer": 2})
+        self.tell({"op": "staff", **crash.STAFF, "workers": [dict(w, skills={"real": 1}) for w in crash.STAFF["workers"]]})
+        self.tell(crew.clock())
         self.csv = path
         self.screens = [Person(self.local, w, self.tell) for w in ("ann", "ben")]
         self.agent = self.producer = None

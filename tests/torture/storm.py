@@ -1,6 +1,6 @@
 """Everything at once, for a while: a real broker, a real agent with a robot and people at their screens, a real producer (`sunline run start`), and three more
 hubs and a producer as peers; over them a seeded storm of faults. Rounds of a few seconds, each a process of its own; after each the faults stop, the runs must come
-to their end, and the checker judges both histories.
+to their end, and both judges look at all that happened at the one broker (judges.py).
 
     storm.py [--build DIR] [--minutes N | --kills N] [--seed N] [--units N] [--jobs N] [--fresh] [--sample]
     storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone
@@ -22,9 +22,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import checker  # noqa: E402
 import crew  # noqa: E402
 import disk  # noqa: E402
+import judges  # noqa: E402
 import namespace  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Broker, Place, die_with_parent  # noqa: E402
@@ -212,11 +212,10 @@ class Storm:
         self.people.take_out()
         self.hub.take_out()
         wrong = self.hub.remains() + self.remains() + [f"a draft that was kept is gone: {d}" for d in self.hub.lost_drafts]
-        for history in (self.people.history, self.hub.history):
-            verdict = checker.check(history)
-            wrong += [verdict.story()] if verdict.bad else []
-            for name, n in (("units", verdict.acknowledged), ("results", verdict.accepted), ("recovered", len(verdict.found["recovered"]))):
-                self.totals[name] = self.totals.get(name, 0) + n
+        verdict = judges.whole(self.people.history, self.hub.history)
+        wrong += verdict.wrong
+        for name, n in (("units", verdict.acknowledged), ("results", verdict.accepted), ("recovered", verdict.recovered), ("events", verdict.events)):
+            self.totals[name] = self.totals.get(name, 0) + n
         for code, n in self.refusals.items():
             self.totals["refused: " + code] = self.totals.get("refused: " + code, 0) + n
         return "\n".join(wrong)

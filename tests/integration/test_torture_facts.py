@@ -1,0 +1,279 @@
+"""The checker of the simulated world over histories of real processes: those of real small scenarios get no verdict, and from the same ones, changed by hand, each
+verdict comes that can come there."""
+import copy
+import os
+import sys
+import unittest
+
+import harness
+
+sys.path.insert(0, os.path.join(harness.TOP, "tests", "torture"))
+import crash  # noqa: E402
+import crew  # noqa: E402
+import facts  # noqa: E402
+import judges  # noqa: E402
+from place import Broker, Place  # noqa: E402
+
+TYPES = {name: number for number, name in facts.NAMES.items()}
+RELEASED = 3
+
+
+def of_peers():
+    with Place() as place:
+        broker = Broker(place)
+        assert broker.start(), place.log()
+        people = crew.Crew(broker.endpoints, 7, 120, noise=0.4)
+        while people.acked_rows < 60:
+            people.turn()
+        broker.strike()
+        assert broker.start(), place.log()
+        people.meet(broker.endpoints)
+        assert people.play(broker.running), place.log()
+        people.take_out()
+        people.close()
+        return people.history
+
+
+def of_an_agent():
+    with Place() as place:
+        scene = crash.AgentScene(place, 7)
+        scene.agent.start()
+        assert scene.play(), place.log()
+        scene.take_out()
+        scene.agent.stop()
+        scene.client.close()
+        return scene.history
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.made = cls.make()
+
+    def setUp(self):
+        self.history = copy.deepcopy(self.made)
+
+    def all(self, op, **fields):
+        return [h for h in self.history if h["op"] == op and all(h[k] == v for k, v in fields.items())]
+
+    def first(self, op, **fields):
+        return self.all(op, **fields)[0]
+
+    def events(self, name, **data):
+        return [h for h in self.all("event", type=TYPES[name]) if all(h["data"][k] == v for k, v in data.items())]
+
+    def becomes_nothing(self, event):
+        """Its number stays, and what it told is gone."""
+        event.update(type=TYPES["ROSTER_CURRENT"], data={"hub": 1, "workers": 1})
+
+    def judged(self):
+        return judges.same_checker(facts.of(self.history))
+
+    def says(self, *names):
+        words, summary = self.judged()
+        self.assertEqual(sorted(summary["verdicts"]), sorted(names), words)
+
+    def accuses_of(self, name):
+        words, summary = self.judged()
+        self.assertIn(name, summary["verdicts"], words)
+
+
+class OfPeers(Case):
+    make = staticmethod(of_peers)
+
+    def test_what_happened_gets_no_verdict_of_either_judge(self):
+        judged = judges.whole(self.history)
+        self.assertEqual(judged.wrong, [])
+        self.assertEqual((judged.acknowledged, judged.accepted), (120, 240))
+        self.assertEqual((judged.same["units"], judged.same["results_counted"]), (120, 240))
+        self.assertEqual(judged.same["events"], len(self.all("event")))
+
+    def test_fifo_a_unit_that_was_ready_later_is_given_first(self):
+        first = min(number for number, _ in self.events("LINE_APPLIED")[0]["data"]["stations"])
+        for e in self.events("TASKS_READY", station=first, why=0):
+            e["data"]["units"] = [x for unit in reversed(list(facts.numbers(e["data"]["units"]))) for x in (unit, 1)]
+        self.says("fifo")
+
+    def test_fifo_rows_lie_in_another_order_than_they_were_sent_in(self):
+        puts = self.all("put")
+        puts[0]["key"], puts[1]["key"], puts[0]["value"], puts[1]["value"] = puts[1]["key"], puts[0]["key"], puts[1]["value"], puts[0]["value"]
+        self.says("fifo")
+
+    def test_credit_negative_less_was_granted(self):
+        for h in self.all("credit"):
+            h["totals"] = [[worker, max(0, total - 6)] for worker, total in h["totals"]]
+        self.says("credit_negative")
+
+    def test_not_eligible_a_worker_lacks_the_skill(self):
+        self.first("staff")["workers"][0]["skills"] = {}
+        self.says("not_eligible")
+
+    def test_not_eligible_a_worker_gave_no_credit_in_this_session(self):
+        last = self.all("session")[-1]["session"]
+        self.history = [h for h in self.history if not (h["op"] == "credit" and h["session"] == last)]
+        self.accuses_of("not_eligible")
+
+    def test_event_gap_a_hole_in_the_events(self):
+        self.history.remove(self.events("ROSTER_CURRENT")[0])
+        self.says("event_gap")
+
+    def test_event_gap_the_newest_event_was_not_handed_out(self):
+        self.first("newest")["seq"] += 1000
+        self.says("event_gap")
+
+    def test_counters_of_the_run(self):
+        self.first("counters")["done"] -= 1
+        self.says("counters")
+
+    def test_counters_of_a_station(self):
+        self.first("counters")["stations"]["second"][5] -= 1
+        self.says("counters")
+
+    def test_lost_a_unit_is_not_there(self):
+        for op in ("end", "story"):
+            for h in self.all(op, key="u5"):
+                self.history.remove(h)
+        self.accuses_of("lost")
+
+    def test_lost_a_unit_that_is_done_is_not_handed_out(self):
+        self.history.remove(self.first("row"))
+        self.says("lost")
+
+    def test_lost_a_result_that_is_done_is_not_handed_out_by_its_station(self):
+        self.history.remove(self.first("handed", station="second"))
+        self.says("lost")
+
+    def test_duplicated_a_result_is_handed_out_twice(self):
+        self.history.append(dict(self.first("handed")))
+        self.says("duplicated")
+
+    def test_unexpected_a_unit_holds_what_nobody_put(self):
+        for h in self.all("end", key="u5") + self.all("story", key="u5"):
+            h["key"] = "x1"
+        self.accuses_of("unexpected")
+
+    def test_bytes_differ_in_what_is_handed_out(self):
+        self.first("row")["value"] += "."
+        self.says("bytes_differ")
+
+    def test_bytes_differ_in_a_result(self):
+        self.first("handed")["result"] += "."
+        self.says("bytes_differ")
+
+    def test_bytes_differ_in_what_a_worker_was_shown(self):
+        self.first("push")["value"] += "."
+        self.says("bytes_differ")
+
+    def test_bytes_differ_in_a_story(self):
+        self.first("story")["all"][-1][3] += "."
+        self.accuses_of("bytes_differ")
+
+    def test_double_accept_two_results_of_a_task_count(self):
+        story = next(h for h in self.all("story") if len(h["all"]) > 1)
+        story["all"][0][1:] = [crew.COUNTED, 0, story["all"][-1][3]]
+        self.accuses_of("double_accept")
+
+    def test_over_asked_a_task_is_given_again_that_nobody_gave_back(self):
+        e = self.events("RETURNED", why=RELEASED)[0]
+        self.becomes_nothing(next(r for r in self.events("TASKS_READY", why=RELEASED) if r["seq"] > e["seq"]))
+        self.becomes_nothing(e)
+        self.accuses_of("over_asked")
+
+    def test_too_early_a_delay_is_cut_short(self):
+        self.events("TASKS_WAITING")[0]["data"]["due"] += 3600 * 1000000
+        self.says("too_early")
+
+    def test_too_early_a_lease_runs_out_before_its_time(self):
+        """What a worker released expired instead."""
+        e = self.events("RETURNED", why=RELEASED)[0]
+        ready = next(r for r in self.events("TASKS_READY", why=RELEASED) if r["seq"] > e["seq"])
+        number = e["data"]["assignment"]
+        e["data"]["why"] = ready["data"]["why"] = 5
+        self.history = [h for h in self.history if not (h["op"] in ("act", "act_ok") and h["assignment"] == number and h["what"] == "release")]
+        self.accuses_of("too_early")
+
+    def released(self):
+        """The place where a worker heard that he was rid of it."""
+        return next(i for i, h in enumerate(self.history) if h["op"] == "act_ok" and h["what"] == "release" and h["code"] == "OK")
+
+    def after_the_release(self, what, code):
+        at = self.released()
+        number = self.history[at]["assignment"]
+        self.history[at + 1:at + 1] = [{"op": "act", "what": what, "assignment": number},
+                                       {"op": "act_ok", "what": what, "assignment": number, "code": code, "heard_us": 0}]
+
+    def test_stale_token_accepted_an_act_under_a_number_that_was_given_back(self):
+        self.after_the_release("touch", "OK")
+        self.says("stale_token_accepted")
+
+    def test_stale_token_accepted_an_act_of_which_no_event_tells(self):
+        self.after_the_release("bury", "OK")
+        self.says("stale_token_accepted")
+
+    def test_what_is_refused_as_the_matrix_says_is_no_fault(self):
+        self.after_the_release("touch", "STALE")
+        self.says()
+
+    def test_wrong_state_a_refusal_that_the_matrix_does_not_have(self):
+        self.after_the_release("touch", "NOT_FOUND")
+        self.says("wrong_state")
+
+    def test_wrong_state_a_result_counts_that_its_sender_was_refused(self):
+        number = self.first("submit_ok", code="OK")["assignment"]
+        for h in self.all("submit_ok", assignment=number):
+            h["code"] = "STALE"
+        self.says("wrong_state")
+
+    def test_wrong_state_a_task_is_done_without_a_result(self):
+        e = self.events("SUBMITTED")[-1]
+        self.becomes_nothing(e)
+        self.accuses_of("wrong_state")
+
+    def test_unfinished_a_unit_came_to_no_end(self):
+        self.events("UNITS_DONE")[0]["data"]["units"][:2] = []
+        self.accuses_of("unfinished")
+
+    def test_a_history_that_was_taken_out_without_its_events_is_no_good_one(self):
+        self.history = [h for h in self.history if h["op"] != "event"]
+        self.assertIn("untold: no event was taken out", judges.whole(self.history).wrong)
+
+    def test_times_are_not_judged_where_the_clock_was_set(self):
+        self.events("TASKS_WAITING")[0]["data"]["due"] += 3600 * 1000000
+        self.history.append({"op": "clock", "ahead_us": 0})
+        self.says()
+
+
+class OfAnAgent(Case):
+    make = staticmethod(of_an_agent)
+
+    def test_what_happened_gets_no_verdict_of_either_judge(self):
+        judged = judges.whole(self.history)
+        self.assertEqual(judged.wrong, [])
+        self.assertEqual(judged.same["results_counted"], 2 * crash.AGENT_UNITS)
+        self.assertGreater(len(self.all("shown")), 0)
+
+    def test_not_eligible_a_robot_does_what_is_for_people(self):
+        for w in self.first("staff")["workers"]:
+            w["kind"] = 1
+        self.says("not_eligible")
+
+    def test_not_eligible_nobody_is_signed_in(self):
+        for e in self.events("WORKERS_PRESENT"):
+            e["data"]["in"] = []
+        self.accuses_of("not_eligible")
+
+    def test_bytes_differ_in_what_a_robot_is_known_to_have_said(self):
+        self.first("tried", station="first")["result"] += "."
+        self.accuses_of("bytes_differ")
+
+
+class TheProgram(unittest.TestCase):
+    def test_a_line_that_is_no_fact_is_named(self):
+        for line in ("RUM run=1", "RUN run", "RUN ran=1", "RUN run=x", "RUN run=-1", "RUN state=4294967296", "WORKER level=1,2,3,4,5", "RUN flag=2", ""):
+            with self.assertRaises(AssertionError) as e:
+                judges.same_checker(["STEP", line])
+            self.assertIn("line 2 is no fact: " + line, str(e.exception))
+
+
+if __name__ == "__main__":
+    unittest.main()
