@@ -35,6 +35,7 @@ meanwhile, no times are judged, nor refusals.
 A real agent. Who is on its roster and is signed in, events tell; its credit and its touches nobody: it is granted whatever it likes. The answers to its acts are
 those that the events imply. Its robots' results, and its people's, are what they are known to have handed in, under whichever assignment."""
 import bisect
+import functools
 import hashlib
 import itertools
 import re
@@ -63,7 +64,11 @@ class Untold(Exception):
     """Something is not in the history without which it cannot be judged."""
 
 
+@functools.lru_cache(1 << 16)
 def digest(text):
+    """0: there is nothing."""
+    if text is None:
+        return 0
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little") | 1
 
 
@@ -287,10 +292,9 @@ class Facts:
                 raise Untold(f"no event tells of the run {t.run['name']}")
             t.rows = {key: 1 + i + n * 10000000 for i, key in enumerate(t.keys)}
             values = {h["key"]: h["value"] for h in t.all("put")}
-            for key in t.keys:
-                self.add("ROW_SENT", run=t.number, row=t.rows[key], digest=digest(values[key]), flag=t.run["producer"] != 0, worker=t.run["producer"])
-            for h in t.all("put_ok"):
-                self.add("ROW_ACKED", run=t.number, row=t.rows.get(h["key"], NOBODYS), unit=h["unit"] or 0)
+            by = f"worker={t.run['producer']} flag={int(t.run['producer'] != 0)}"
+            self.lines += [f"ROW_SENT run={t.number} row={t.rows[key]} digest={digest(values[key])} {by}" for key in t.keys]
+            self.lines += [f"ROW_ACKED run={t.number} row={t.rows.get(h['key'], NOBODYS)} unit={h['unit'] or 0}" for h in t.all("put_ok")]
         by_task = {}
         for number, (run, station, unit, _) in self.stream.assignments.items():
             by_task.setdefault((run, station, unit), []).append(number)
@@ -302,8 +306,7 @@ class Facts:
                 if "assignment" not in h:
                     task = (t.number, first + t.stations.index(h["station"]), t.unit.get(h["key"]))
                     sent.update((number, h["result"]) for number in by_task.get(task, ()))
-        for number, result in sorted(sent):
-            self.add("SUBMIT_SENT", assignment=number, digest=digest(result))
+        self.lines += [f"SUBMIT_SENT assignment={number} digest={digest(result)}" for number, result in sorted(sent)]
 
     def applied(self, line):
         return [e.data for e in self.stream.events if e.name == "LINE_APPLIED" and e.data["name"] == line]
@@ -341,7 +344,7 @@ class Facts:
     def act(self, number, what, code):
         run, _, _, worker = self.stream.assignments.get(number, (0, 0, 0, 0))
         hub = next((hub for hub, members in self.members.items() if worker in members), 0)
-        self.add("ACT", at=self.at, act=ACTS.index(what), assignment=number, worker=worker, session=self.session.get(hub, 0), code=CODES[code])
+        self.lines.append(f"ACT at={self.at} act={ACTS.index(what)} assignment={number} worker={worker} session={self.session.get(hub, 0)} code={CODES[code]}")
 
     def times_of(self, e):
         """The elapsed time, as the checker is told it."""
@@ -492,8 +495,7 @@ class Facts:
     # ---- what is there at the end
     def the_end(self):
         for t in self.told:
-            for h in t.all("push") + t.all("shown"):
-                self.add("SEEN", assignment=h["assignment"], row=t.rows.get(h["key"], NOBODYS), digest=digest(h["value"]))
+            self.lines += [f"SEEN assignment={h['assignment']} row={t.rows.get(h['key'], NOBODYS)} digest={digest(h['value'])}" for h in t.all("push") + t.all("shown")]
         for t in self.told:
             self.run(t)
         newest = max(self.stream.events[-1].seq, *(h["seq"] for t in self.told for h in t.all("newest")))
@@ -510,9 +512,9 @@ class Facts:
             self.add("STORY_UNIT", run=run, unit=h["unit"], state=crew.STATES.index(h["state"]), row=t.rows.get(h["key"], NOBODYS), digest=digest(h["value"]))
         for h in t.all("story"):
             unit, index = units[h["key"]], t.stations.index(h["station"])
-            self.add("STORY_TASK", run=run, unit=unit, index=index, state=h["state"])
-            for number, state, why, answer in h["all"]:
-                self.add("STORY_ASSIGNMENT", run=run, unit=unit, index=index, assignment=number, state=state, why=why, digest=0 if answer is None else digest(answer))
+            task = f"run={run} unit={unit} index={index}"
+            self.lines.append(f"STORY_TASK {task} state={h['state']}")
+            self.lines += [f"STORY_ASSIGNMENT {task} assignment={number} state={state} why={why} digest={digest(answer)}" for number, state, why, answer in h["all"]]
         for index, name in enumerate(t.stations):
             if name in c["stations"]:
                 self.lines.append(f"COUNTS run={run} index={index} counts=" + ",".join(map(str, c["stations"][name])))
@@ -524,4 +526,4 @@ class Facts:
             self.answer("HANDED_OUT", run, h["unit"], t.stations.index(h["station"]), h["result"])
 
     def answer(self, kind, run, unit, index, result):
-        self.add(kind, run=run, unit=unit, index=index, flag=result is None, digest=0 if result is None else digest(result))
+        self.lines.append(f"{kind} run={run} unit={unit} index={index} flag={int(result is None)} digest={digest(result)}")
