@@ -17,20 +17,17 @@
 
 #define KIND(name) [FACT_##name] = #name
 static const char *const kinds[] = {
-    KIND(STATION),       KIND(WORKER),        KIND(CLOCK),       KIND(FULL),
-    KIND(RUN),           KIND(ROW_SENT),      KIND(ROW_ACKED),   KIND(SUBMIT_SENT),
-    KIND(ACT),           KIND(ROSTER),        KIND(GRANT),       KIND(SIGN_OFF),
-    KIND(SEEN),          KIND(EVENT),         KIND(BOOT),        KIND(SESSION),
-    KIND(LINE_STATE),    KIND(STATION_STATE), KIND(HELD),        KIND(DECIDED),
-    KIND(PLACED),        KIND(WANTS),         KIND(REVIEWED),    KIND(BLOCKED),
-    KIND(RUN_STATE),     KIND(STANDING),      KIND(SKILL),       KIND(GOLD),
-    KIND(VOID),          KIND(UNITS_ADDED),   KIND(READY),       KIND(WAITING),
-    KIND(SKIPPED),       KIND(ASSIGNED),      KIND(STARTED),     KIND(RETURNED),
-    KIND(SUBMITTED),     KIND(TASK_DONE),     KIND(DEAD),        KIND(UNIT_DONE),
-    KIND(DROPPED),       KIND(STEP),          KIND(STORY_UNIT),  KIND(STORY_TASK),
-    KIND(STORY_ASSIGNMENT), KIND(OUTPUT),     KIND(OUTPUT_ANSWER), KIND(HANDED_OUT),
-    KIND(COUNTS),        KIND(RUN_COUNTS),    KIND(ALL_TOLD),    KIND(SUBSCRIBER),
-    KIND(LAST_EVENT),    KIND(SUBSCRIBED),    KIND(LEFT_OVER),
+    KIND(STATION),  KIND(WORKER),        KIND(CLOCK),         KIND(FULL),       KIND(RUN),
+    KIND(ROW_SENT), KIND(ROW_ACKED),     KIND(SUBMIT_SENT),   KIND(ACT),        KIND(ROSTER),
+    KIND(GRANT),    KIND(SIGN_OFF),      KIND(SEEN),          KIND(EVENT),      KIND(BOOT),
+    KIND(SESSION),  KIND(LINE_STATE),    KIND(STATION_STATE), KIND(HELD),       KIND(DECIDED),
+    KIND(PLACED),   KIND(WANTS),         KIND(REVIEWED),      KIND(BLOCKED),    KIND(RUN_STATE),
+    KIND(STANDING), KIND(SKILL),         KIND(GOLD),          KIND(VOID),       KIND(UNITS_ADDED),
+    KIND(READY),    KIND(WAITING),       KIND(SKIPPED),       KIND(ASSIGNED),   KIND(STARTED),
+    KIND(RETURNED), KIND(SUBMITTED),     KIND(TASK_DONE),     KIND(DEAD),       KIND(UNIT_DONE),
+    KIND(DROPPED),  KIND(STEP),          KIND(STORY_UNIT),    KIND(STORY_TASK), KIND(STORY_ASSIGNMENT),
+    KIND(OUTPUT),   KIND(OUTPUT_ANSWER), KIND(HANDED_OUT),    KIND(COUNTS),     KIND(RUN_COUNTS),
+    KIND(ALL_TOLD), KIND(SUBSCRIBER),    KIND(LAST_EVENT),    KIND(SUBSCRIBED), KIND(LEFT_OVER),
 };
 
 enum type { U64, I64, U32, I32, FLAG, U8S, U64S };
@@ -48,23 +45,56 @@ struct field {
         bool: FLAG,                                                                                                    \
         uint8_t *: U8S,                                                                                                \
         uint64_t *: U64S)
-#define FIELD(member) { #member, TYPE_OF(member), offsetof(struct fact, member), 1 }
-#define FIELDS(member, n) { #member, TYPE_OF(member), offsetof(struct fact, member), n }
+#define FIELD(member)                                                                                                  \
+    {                                                                                                                  \
+#member, TYPE_OF(member), offsetof(struct fact, member), 1                                                     \
+    }
+#define FIELDS(member, n)                                                                                              \
+    {                                                                                                                  \
+#member, TYPE_OF(member), offsetof(struct fact, member), n                                                     \
+    }
 static const struct field fields[] = {
-    FIELD(seq),         FIELD(at),          FIELD(wall),
-    FIELD(run),         FIELD(station),     FIELD(unit),
-    FIELD(why),         FIELD(assignment),  FIELD(worker),
-    FIELD(hub),         FIELD(session),     FIELD(row),
-    FIELD(digest),      FIELD(result),      FIELD(count),
-    FIELD(prev),        FIELD(line),        FIELD(index),
-    FIELD(stations),    FIELD(first),       FIELD(code),
-    FIELD(act),         FIELD(state),       FIELD(after),
-    FIELD(attempts),    FIELD(wkind),       FIELD(team),
-    FIELD(due),         FIELD(lease_us),    FIELD(start_by_us),
-    FIELD(route),       FIELD(when_on),     FIELD(when_is),
-    FIELD(flag),        FIELD(copies_min),  FIELD(copies_max),
-    FIELD(ties),        FIELD(at_once),     FIELD(per_day),
-    FIELDS(level, CHECKER_SKILLS),          FIELDS(counts, sizeof ((struct fact *)NULL)->counts / sizeof(uint64_t)),
+    FIELD(seq),
+    FIELD(at),
+    FIELD(wall),
+    FIELD(run),
+    FIELD(station),
+    FIELD(unit),
+    FIELD(why),
+    FIELD(assignment),
+    FIELD(worker),
+    FIELD(hub),
+    FIELD(session),
+    FIELD(row),
+    FIELD(digest),
+    FIELD(result),
+    FIELD(count),
+    FIELD(prev),
+    FIELD(line),
+    FIELD(index),
+    FIELD(stations),
+    FIELD(first),
+    FIELD(code),
+    FIELD(act),
+    FIELD(state),
+    FIELD(after),
+    FIELD(attempts),
+    FIELD(wkind),
+    FIELD(team),
+    FIELD(due),
+    FIELD(lease_us),
+    FIELD(start_by_us),
+    FIELD(route),
+    FIELD(when_on),
+    FIELD(when_is),
+    FIELD(flag),
+    FIELD(copies_min),
+    FIELD(copies_max),
+    FIELD(ties),
+    FIELD(at_once),
+    FIELD(per_day),
+    FIELDS(level, CHECKER_SKILLS),
+    FIELDS(counts, sizeof((struct fact *)NULL)->counts / sizeof(uint64_t)),
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
