@@ -53,7 +53,10 @@ def number(v):
         return f"{round(v, 1 - len(str(int(abs(v)))) + 2):,.0f}"
     if abs(v) >= 100:
         return f"{v:.0f}"
-    return f"{v:.1f}" if abs(v) >= 10 else f"{v:.2f}"
+    if abs(v) >= 10:
+        return f"{v:.1f}"
+    text = f"{v:.2f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def told_apart(v, limit):

@@ -1,17 +1,23 @@
 """The bench's tables, from its JSON."""
 import budget as budgets
+import commits
 import goals
-import handovers
-import profiles
+import report_alone
+import report_profile
 import why
 from figures import median, number, shown, table, told_apart
 
 
+OF_TABLES = "A delete is a write of as many bytes as its key has. It is none of what the other tables count as *bytes put*: without the deletes, the sums of this one are that."
+OF_COPIED = "In the chain a payload comes in once for five tasks, and goes out with each: so it is copied 1.2 times a task."
 NOT_YET = "Not measured yet: `make bench-peers`."
 # What the page says of the disk's limits: it stands with them alone.
 OF_LIMITS = """The disk's limit for a commit is measured as our log is written: as many bytes at a time, in turn over a file of 8 MiB that was written before, `pwrite` and `fdatasync`, while no processor is idle (a loop on each gives way at
 once), as none is under load. The disk is not the same from minute to minute: how long 2 KiB took it, a quarter of a second before each run and another one behind it, stands in the row where that was asked, and the limit is put in proportion by it.
-Where a limit still lies above what ours took, by so much the disk was quicker during the run than around it."""
+Where a limit still lies above what ours took, the disk was quicker during the run than around it: it is marked, and is none."""
+OF_ABOVE = "\\* More than ours took: no limit. It tells how the disk was before and after the run, and while it ran it was quicker."
+ASSIGNMENT = 1.5         # an assignment's cost in the large company by that in the small one: `workers` has the same limit
+SCATTERED = 4            # a ratio of which one round is so many times another says little
 OF_COMMITS = "The column of commits has what the broker counted, that of syncs what the library saw of the same run; a settling has two more, once in thousands of lives."
 
 
@@ -23,14 +29,20 @@ def ms(v):
     return f"{v:.3f}"
 
 
-def setting(s):
+def setting(result):
     """The machine and the run, in a sentence."""
+    s = result["setting"]
     told = [f"{s['cores']} cores, {s['machine']}, Linux {s['kernel']}", f"{s['rounds']} rounds of {s['seconds']:g} s each", f"load average before {s['load_before']}"]
     told += [f"commit {s['commit']}"] if s["commit"] else []
     told += [s["filesystem"]] if s["filesystem"] else []
     told += [f"measured in {s['took_s'] / 60:.0f} minutes"] if s.get("took_s") else []
     told += [f"{k} {v}" for k, v in s["versions"].items()]
-    return "; ".join(told) + (" (a quick run: these figures mean nothing)" if s["quick"] else "") + "."
+    return "; ".join(told) + (" (a quick run: these figures mean nothing)" if s["quick"] else "") + "." + of_later(commits.others(result))
+
+
+def of_later(others):
+    """Parts that were measured at other commits."""
+    return f" Measured later, of the same product: {', '.join(f'{part} at commit {commit}' for part, commit in others.items())}." if others else ""
 
 
 def life(part):
@@ -97,11 +109,13 @@ def depth(part):
     names = list(part["depths"])
     rows = [[f"{name}, {depth:,} queued", *cells_] for (depth, name), cells_ in sorted(at.items(), key=lambda x: (x[0][0], names.index(x[0][1])))]
     rows.append(["goal", "", f"at least {goals.DEPTH_RATIO}", f"under {goals.DEPTH_FIRST_S:g}", *[f"under {goals.DEPTH_RSS_MB}"] * 2, f"at most {goals.DEPTH_BYTES}", "", "", ""])
+    scattered = [f"{r['queue']}'s at {r['depth']:,} from {number(r['ratio']['min'])} to {number(r['ratio']['max'])}, as its empty queue did {number(r['empty_per_s']['min'])} to {number(r['empty_per_s']['max'])} lives a second"
+                 for r in part["rows"] if r["ratio"]["max"] > SCATTERED * r["ratio"]["min"] and "empty_per_s" in r]
     text = table(["", "lives/s", "of the empty queue's", "first task after s", "RSS anon MB, the most", "while it was filled", "bytes a task", "filled/s", "tasks a request", ""], rows)
     alike = {}
     for name, depths in part["depths"].items():
         alike.setdefault(", ".join(f"{d:,}" for d in depths), []).append("ours" if name == "sunline" else name)
-    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + deeper(part) + named(part["missing"])
+    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + deeper(part) + (f" Ratios whose rounds scatter: {'; '.join(scattered)}." if scattered else "") + named(part["missing"])
 
 
 def deeper(part):
@@ -113,7 +127,8 @@ def deeper(part):
 
 
 def lines(part):
-    rows = [[r["line"], str(r["stations"]), shown(r["per_s"]), shown(r["tasks_per_s"]), shown(r["cost"]), f"at most {r['stations']}" if r["stations"] > 1 else "-",
+    names = {"chain": "chain: five, one behind another", "wide": "wide: one, eight side by side, one"}
+    rows = [[names.get(r["line"], r["line"]), str(r["stations"]), shown(r["per_s"]), shown(r["tasks_per_s"]), shown(r["cost"]), f"at most {r['stations']}" if r["stations"] > 1 else "-",
              goals.verdict(median(r, "cost"), r["stations"], more=False) if r["stations"] > 1 else "-"] for r in part["rows"]]
     return table(["line", "tasks a unit", "units/s", "tasks/s", "cost of a unit, one station = 1", "goal", ""], rows)
 
@@ -136,7 +151,18 @@ def cost(result):
                ("bytes the store grew", "stored_bytes"), ("frames in", "messages_in"), ("frames out", "messages_out"), ("bytes in", "bytes_in"), ("bytes out", "bytes_out")]
     at = [budgets.ours(result, "life", w) for w in sorted({r["window"] for r in result["life"]["rows"]})]
     rows = [["lives/s", *(shown(r["per_s"]) for r in at)]] + [[name, *(r.get(key) for r in at)] for name, key in figures]
-    return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in at)], rows)
+    return table(["of one life, unless it says otherwise", *(f"window {r['window']:,}" for r in at)], rows) + of_free_keys(result["life"]["rows"])
+
+
+def of_free_keys(rows):
+    """What keys in no order cost, by what numbered rows cost."""
+    both = [[next((r for r in rows if r["queue"] == "sunline" and r["mode"] == mode and r["window"] == w), None) for mode in ("as shipped", "free keys")] for w in sorted({r["window"] for r in rows})]
+
+    def times(numbered, keys, *of):
+        return number(sum(median(keys, k) for k in of) / sum(median(numbered, k) for k in of))
+    told = [f"at window {n['window']:,} engine and settling take {times(n, k, 'engine_us', 'store_settle_us')} times as much, the broker's CPU {times(n, k, 'server_cpu_us')} times" for n, k in both
+            if n and k and "engine_us" in k]
+    return f"\n\nFree keys, by numbered rows: {'; '.join(told)}." if told else ""
 
 
 def budget(part):
@@ -145,8 +171,13 @@ def budget(part):
              ("beside the commit: the disk alone, for as many bytes and a sync", "commit_disk"), ("beside settling: the disk alone, for as many pages side by side", "settle_disk"),
              ("beside the engine: LMDB alone, CPU, for as many changes, appended", "engine_lmdb"), ("the broker's CPU, all threads", "server_cpu"),
              ("beside it: ZeroMQ alone, CPU, for as many frames", "server_zeromq"), ("producer's and agent's CPU", "clients_cpu"))
+    taken = {"commit_disk": "commit", "settle_disk": "settle"}     # a limit -> what ours took
+    above = [(r["window"], limit) for r in part["rows"] for limit, ours in taken.items() if r.get(limit) and r[limit] > r[ours]]
+
+    def cell(r, key):
+        return number(r.get(key)) + (" *" if (r["window"], key) in above else "")
     part = {"rows": [{**r, "twice": -r["beside"]} for r in part["rows"]]}
-    return table(["us of one life", *(f"window {r['window']:,}" for r in part["rows"])], [[name, *(r.get(key) for r in part["rows"])] for name, key in names])
+    return table(["us of one life", *(f"window {r['window']:,}" for r in part["rows"])], [[name, *(cell(r, key) for r in part["rows"])] for name, key in names]) + ("\n\n" + OF_ABOVE if above else "")
 
 
 def of_steps(row):
@@ -168,11 +199,11 @@ def of_tables(rows):
     tables = sorted({name for r in rows for name in r["tables"]}, key=lambda name: (-rows[-1]["tables"].get(name, {"bytes": 0})["bytes"], name))
     cells = [[r["tables"].get(name) for r in rows] for name in tables]
     return table(["bytes of one task, keys and values, in so many writes", *(r["shape"] for r in rows)],
-                 [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in row)] for name, row in zip(tables, cells)])
+                 [[name, *(f"{number(t['bytes'])} in {t['writes']:.3f}" if t else "-" for t in row)] for name, row in zip(tables, cells)]) + "\n\n" + OF_TABLES
 
 
 def alone(part):
-    return (handovers.tables(part) or NOT_YET) + named(part["missing"])
+    return (report_alone.tables(part) or NOT_YET) + named(part["missing"])
 
 
 def batch(part):
@@ -183,8 +214,10 @@ def batch(part):
              ("assign and push", "push"), ("end the batch: states, assignments, counters", "batch_end"), ("the commit, without the kernel", "commit"), ("settling, without the kernel", "settle")]
     rows = [[name, *(r[key] for r in part["rows"])] for name, key in figures]
     rows += [[name, *(r["instructions"].get(key) for r in part["rows"])] for name, key in steps]
+    rows.append(["the rest: what is around these in a step, and where the batch begins", *(i.get("all") and 2 * i["all"] - sum(i.values()) for i in (r["instructions"] for r in part["rows"]))])
     text = table(["of one task, unless it says otherwise", *(r["shape"] for r in part["rows"])], rows)
     plain = [r for r in part["rows"] if not r.get("keys") and r["stations"] == 1]
+    text += "\n\n" + OF_COPIED if any(r["stations"] == 5 for r in part["rows"]) else ""
     return "\n\n".join([text, *of_submit(plain), *map(of_steps, plain), of_tables(part["rows"])])
 
 
@@ -213,7 +246,7 @@ def syncs(part):
 
 
 def profile(part):
-    return (profiles.tables(part) or NOT_YET) + named(part["missing"])
+    return (report_profile.tables(part) or NOT_YET) + named(part["missing"])
 
 
 def allocations(part):
@@ -232,7 +265,7 @@ def events(part):
         return "met" if good else "MISSED"
 
     def costs(v):
-        return f"{v:+.1%}"
+        return f"{round(v, 3) + 0:+.1%}"
     w, r, b = part["watching"], part["replay"], part["beside"]
     s = part["setting"]
     lives, cpu = goals.beside(b)
@@ -245,15 +278,18 @@ def events(part):
             ["the same: received after, ms, p50", *b["received_p50_ms"], costs(b["received_p50_ms_costs"]), "", ""],
             ["the same: p99", *b["received_p99_ms"], costs(b["received_p99_ms_costs"]), "", ""]]
     return (table(["", "alone", "beside", "costs", "goal", ""], rows)
-            + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before; commit {s['commit']}.")
+            + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before; commit {s['commit']}. "
+            f"Full load: window {part['window']}, {part['frame']} tasks a request. *costs* is the median of what each pair costs, and not the quotient of the two medians beside it.")
 
 
 def headroom(need, workers, lives, what):
     """A sentence: what one broker's engine and store did, synced; how many workers that is enough for; and the headroom, which is what that is above what is needed, and nothing else."""
     left = lives["per_s"] / need - 1
+    ran = lives["per_s"] * lives["engine_cpu_us"] / 1e6
     return (f"{what} its engine and store did {number(lives['per_s'])} answers a second, synced, 1,000 a commit: enough for {number(lives['per_s'] / need * workers)} workers, "
-            f"{f'a headroom of {left:.0%}' if left >= 0 else f'{-left:.0%} too few'}. At that rate the engine's thread ran for {lives['per_s'] * lives['engine_cpu_us'] / 1e6:.0%} of the time, "
-            f"{lives['engine_cpu_us']:.1f} us an answer, and commits took {lives['commit_share']:.0%}; {number(lives['put_bytes'])} bytes each were put.")
+            f"{f'a headroom of {left:.0%}' if left >= 0 else f'{-left:.0%} too few'}. At that rate the engine's thread ran for {ran:.0%} of the time, "
+            f"{lives['engine_cpu_us']:.1f} us an answer, and commits took {lives['commit_share']:.0%}; the rest, {max(0, round(1 - ran - lives['commit_share'], 3)):.0%} (the bench's own frames, settling, waits), is not told apart; {number(lives['put_bytes'])} bytes each were put. "
+            f"{number(need)} answers a second would take the engine's thread {need * lives['engine_cpu_us'] / 1e6:.0%} of a core.")
 
 
 def carries(part):
@@ -262,19 +298,32 @@ def carries(part):
     return (f"**What one broker carries.** A million workers, a task a minute for each of them, are {number(tasks)} tasks a second, and with three copies of each {number(need)} answers. "
             + headroom(need, 1e6, large["copies_1000"], "With three copies") + " "
             + headroom(tasks, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
+            + " Neither has the wire in it: no sockets, no ZeroMQ, no hand-overs, and nobody else on the processors."
             + over_the_wire(real))
 
 
 def over_the_wire(real):
     """Of another company: one station that asks for no skill, one answer a task, a robot a hub. It says what the way costs, not what the million take."""
     return (f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores, "
-            "at one station that asks for no skill, with one answer to each task: less work for the engine than above.")
+            "at one station that asks for no skill, with one answer to each task: less work for the engine than above. "
+            f"The broker took {real['broker_cpu_us']} us of CPU a life there, in all its threads; the rest of the cores were the agents' and the import's.")
 
 
 def workers(part):
     text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "**missed**" if not r["holds"] else "holds" if r["limit"] else "-"] for r in part["rows"]])
-    note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {part['load']:.1f} meanwhile; commit {part['commit']}."
-    return text + "\n\n" + carries(part) + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
+    load = f"{part['load_before']:.1f} before" if "load_before" in part else f"{part['load']:.1f} at its end, behind the 200 agents"
+    note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {load}; commit {part['commit']}."
+    return text + "".join("\n\n" + t for t in scatter(part)) + "\n\n" + carries(part) + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
+
+
+def scatter(part):
+    """Of assignments whose rounds lie on both sides of their limit."""
+    unit = "instructions" if part["large"]["counts"] else "cpu_us"
+    for what, name in (("asking", "who asks"), ("arriving", "of work that comes")):
+        each = [b / a for a, b in zip(part["small"][what]["rounds"][unit], part["large"][what]["rounds"][unit])]
+        if min(each) <= ASSIGNMENT < max(each):
+            yield (f"An assignment {'to one ' if what == 'asking' else ''}{name}: its rounds scatter from {min(each):.2f} to {max(each):.2f} times, {sum(e > ASSIGNMENT for e in each)} of {len(each)} above the limit of {ASSIGNMENT}. "
+                   "What is held against the limit is the quotient of the medians.")
 
 
 def of_part(name, tell):
@@ -282,7 +331,7 @@ def of_part(name, tell):
 
 
 # Section of the document -> the parts of the result that it needs, and its text from the result.
-SECTIONS = {"setting": of_part("setting", setting), "life": of_part("life", life), "latency": of_part("latency", latency), "alone": of_part("alone", alone), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
+SECTIONS = {"setting": (("setting",), setting), "life": of_part("life", life), "latency": of_part("latency", latency), "alone": of_part("alone", alone), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
             "limits": of_part("limits", limits), "cost": (("life",), cost), "budget": of_part("budget", budget), "batch": of_part("batch", batch),
             "syncs": of_part("syncs", syncs), "profile": of_part("profile", profile), "compared": (("batch", "life"), compared),
             "allocations": of_part("allocations", allocations), "missed": (("life",), why.missed), "events": of_part("events", events), "workers": of_part("workers", workers)}
@@ -291,4 +340,7 @@ SECTIONS = {"setting": of_part("setting", setting), "life": of_part("life", life
 def section(name, result):
     """Its text; None where something that it needs was not measured."""
     needs, tell = SECTIONS[name]
-    return tell(result) if all(n in result for n in needs) else None
+    if not all(n in result for n in needs):
+        return None
+    later = {part: commit for part, commit in commits.others(result).items() if (part,) == needs and part == name}
+    return tell(result) + ("\n\n" + of_later(later).strip() if later else "")

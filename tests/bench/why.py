@@ -1,12 +1,15 @@
 """What falls short of its goal, with the arithmetic of where the time goes. Each goal from the part of the run that measures it."""
 import budget
 import goals
-import handovers
 import limits
-import profiles
+import report_alone
+import report_profile
 from figures import median, number, table, told_apart
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
+
+
+GATHER_LIGHT = 8         # of broker/committer.c
 
 
 def name(queue):
@@ -14,18 +17,21 @@ def name(queue):
 
 
 def from_thread_to_thread(result):
-    return handovers.sentence(result["alone"]) if result.get("alone", {}).get("rows") else ""
+    return report_alone.sentence(result["alone"]) if result.get("alone", {}).get("rows") else ""
 
 
 def of_the_committer(result):
     """What a life at window 1 is spent at, measured."""
-    s = handovers.spent(handovers.of(result.get("alone"), "sunline", "threads"))
+    s = report_alone.spent(report_alone.of(result.get("alone"), "sunline", "threads"))
     if not s:
         return " What its committer spends a life at, and how long it waits for a processor, was not measured."
     parts = [("runs in the engine", s["engine"]["runs"]), ("in the commit", s["commit"]["runs"]), ("in settling", s["settle"]["runs"]), ("at the sockets", s["sockets"]["runs"]),
-             ("waits for the disk", handovers.in_state(s, "disk")), ("for a processor", handovers.in_state(s, "processor")), ("for something to do", handovers.in_state(s, "idle"))]
+             ("waits for the disk", report_alone.in_state(s, "disk")), ("for a processor", report_alone.in_state(s, "processor")), ("for something to do", report_alone.in_state(s, "idle"))]
     told = ", ".join(f"{what} {number(us)}" for what, us in parts)
-    return (f" Its committer, by the scheduler's events, in a run whose life takes {number(s['life'])} us: {told}; {number(s['life'] - sum(us for _, us in parts))} us of it are told by none of these.")
+    run = report_alone.of(result["alone"], "sunline", "threads")
+    less = 1 - run["per_s"] / run["without_perf"]
+    held = f", under perf and beside the loops, at {number(run['per_s'])} lives a second, {less:.0%} fewer than without" if less > 0 else ", under perf and beside the loops"
+    return (f" Its committer, by the scheduler's events, in one run whose life takes {number(s['life'])} us{held}: {told}; {number(s['life'] - sum(us for _, us in parts))} us of it are told by none of these.")
 
 
 def synced(r):
@@ -35,7 +41,7 @@ def synced(r):
 def of_ratios(result, ratio):
     """Window 1 is measured by several parts: which of their ratios counts, and what the others are."""
     others = [("where syncs are counted", [median(r, "per_s") if (r := limits.of_syncs(result, queue, "window 1")) else None for queue in ("sunline", "beanstalkd")]),
-              ("where hand-overs are followed, without perf", [t and t["without_perf"] for t in (handovers.of(result.get("alone"), queue, "threads") for queue in ("sunline", "beanstalkd"))])]
+              ("where hand-overs are followed, without perf", [t and t["without_perf"] for t in (report_alone.of(result.get("alone"), queue, "threads") for queue in ("sunline", "beanstalkd"))])]
     told = [f"{number(ours / theirs)} {where}" for where, (ours, theirs) in others if ours and theirs]
     text = f" This ratio, {number(ratio)}, is the one that counts."
     if told:
@@ -73,13 +79,20 @@ def of_commits(result, row):
     ours, theirs = (limits.of_syncs(result, queue, "window 1") for queue in ("sunline", "beanstalkd"))
     if not ours or not theirs:
         return ""
-    told = (f" A life of ours took {number(row['commits'])} commits in the rounds of the ratio, by the broker's own count, at {number(1e6 / row['life'])} lives a second, and {number(ours['syncs'])} syncs where those are counted, at "
-            f"{number(ours['per_s'])}; beanstalkd's takes {number(theirs['syncs'])} syncs.")
-    fewer, more = sorted(((row["commits"], 1e6 / row["life"]), (median(ours, "syncs"), median(ours, "per_s"))))
-    if more[0] - fewer[0] < 0.1:
-        return told
-    return told + (" So fewer of them do not by themselves make a life shorter: what is saved of the disk is waited for the other's message." if fewer[1] <= more[1]
-                   else " The run with fewer of them was the faster one.")
+    runs = sorted(((row["commits"], row["commit"]), (median(ours, "syncs"), synced(ours) + median(ours, "write_us"))))
+    told = (f" A life of ours took {number(row['commits'])} commits in the rounds of the ratio, by the broker's own count, {number(row['commit'])} us together, and {number(ours['syncs'])} syncs where those are counted, "
+            f"{number(synced(ours) + median(ours, 'write_us'))} us with the writes before them; beanstalkd's takes {number(theirs['syncs'])} syncs, {number(synced(theirs) + median(theirs, 'write_us'))} us.")
+    (few, few_us), (many, many_us) = runs
+    if many - few < 0.1:
+        return told + of_gather(row)
+    return told + (f" The run with fewer of them saved nothing of the disk: each was longer, {number(few_us / few)} us, and not {number(many_us / many)}." if few_us >= many_us
+                   else f" The run with fewer of them was {number(many_us - few_us)} us a life less at the disk.") + of_gather(row)
+
+
+def of_gather(row):
+    """Whether commits are held up for who was just answered (broker/committer.c)."""
+    share = row["engine"] / row["commit"]
+    return f" A commit is held up for who was just answered only where the engine takes at most an eighth of it: here it takes {share:.0%}, so that seldom happens." if share > 1 / GATHER_LIGHT else ""
 
 
 def sums(result):
@@ -102,13 +115,22 @@ def of_null(result, window):
         return ""
     each = median(null, "per_s")
     beside = " and ".join(f"{number(each / median(r, 'per_s'))} times {'ours' if r['queue'] == 'sunline' else name(r['queue'])}" for r in others)
-    text = (f" A broker on ZeroMQ that does nothing but append as many bytes as our log takes, sync and answer did {number(each)} lives a second in turn with these, {beside}, with {number(null['syncs'])} syncs a life of {number(null['sync_us'])} us")
+    row = budget.ours(result, "life", window) or {}
+    log = f" (our log {number(row['store_wal_bytes'])})" if "store_wal_bytes" in row else ""
+    text = (f" A broker on ZeroMQ that does nothing but append {number(null['written'])} bytes a life{log}, sync and answer did {number(each)} lives a second in turn with these, {beside}, with {number(null['syncs'])} syncs a life of "
+            f"{number(null['sync_us'])} us")
     if any(r["queue"] == "sunline" and median(r, "per_s") > each for r in others):
         return text + ": ours is ahead of it, since more rides in each of its commits, and what it does it does beside them."
     peer = next((r for r in others if r["queue"] != "sunline"), None)
     if peer and each < median(peer, "per_s"):
         text += ": so the goal is out of reach of whatever stands on ZeroMQ and syncs as often"
-    return text + "."
+    return text + "." + (by_the_rate_that_counts(result, window, peer["queue"], each) if peer else "")
+
+
+def by_the_rate_that_counts(result, window, queue, each):
+    """The same peer did another rate in the rounds of the ratio."""
+    counts = next((r for r in result["life"]["rows"] if r["window"] == window and r["queue"] == queue and r["durable"]), None)
+    return f" By the {number(counts['per_s'])} of {name(queue)} in the rounds of the ratio it is {number(each / median(counts, 'per_s'))} times." if counts else ""
 
 
 def life(result):
@@ -121,15 +143,34 @@ def life(result):
         peer_per_s = median(peer, "per_s")
         which = name(r["peer"]) if r["durable"] else f"{name(r['peer'])} ({r['mode']}, not durable)"
         text = (f"**Window {r['window']:,}: {told_apart(median(r, 'ratio'), goal)} of the rate of {which}; the goal is {number(goal)}{f', the floor {number(floor)}' if floor else ''}.** "
-                f"Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
+                f"{inside_the_rounds(r['ratio'], goal)}Ours: {budget.sentence(rows[r['window']])}. {name(r['peer'])}'s whole life takes {number(1e6 / peer_per_s)} us.")
         if r["window"] == 1:
             told = [of_ratios(result, median(r, "ratio")) + of_both(budget.ours(result, "life", 1), peer), of_syncs(result, rows[1]), of_commits(result, rows[1]), of_null(result, 1), of_the_committer(result),
                     of_both_profiles(result) + of_the_profile(result, 1)]
             text += "".join("\n- " + t.strip() for t in told if t) + sums(result)
         else:
             goal_us = rows[r["window"]]["life"] * median(r, "ratio") / goal  # by the ratio that counts, of each round, not by that of the medians
-            text += in_series(rows[r["window"]], goal_us) + of_null(result, r["window"]) + of_the_profile(result, r["window"]) + serial(rows[r["window"]], goal_us)
+            text += in_series(rows[r["window"]], goal_us) + of_the_disk(result, rows[r["window"]], goal_us) + of_null(result, r["window"]) + of_the_profile(result, r["window"]) + serial(rows[r["window"]], goal_us)
         yield text
+
+
+def inside_the_rounds(ratio, goal):
+    """A shortfall that is smaller than what the rounds differ by."""
+    return f"Its rounds go from {told_apart(ratio['min'], goal)} to {told_apart(ratio['max'], goal)}: the shortfall lies inside them. " if ratio["max"] >= goal else ""
+
+
+def of_the_disk(result, row, goal_us):
+    """What a commit takes beyond what the disk alone takes for as much, beside what would have to go."""
+    if not row.get("commit_disk") or row["commit"] <= row["commit_disk"]:
+        return ""
+    more, go = row["commit"] - row["commit_disk"], row["life"] - goal_us
+    text = f" The commit takes {number(row['commit'])} us, and the disk alone {number(row['commit_disk'])} for as many bytes and a sync: {number(more)} us are neither"
+    text += f", {'more' if more > go else 'less'} than the {told_apart(go, 0)} that would have to go; but of the commit only {number(row['commit'] - row['beside'])} us are not beside the engine." if go > 0 else "."
+    ours, null = (limits.of_syncs(result, queue, f"window {row['window']}") for queue in ("sunline", "null broker"))
+    if ours and null:
+        text += (f" A sync takes ours {number(ours['sync_us'])} us in the mean, those of its settlings too, and the null broker {number(null['sync_us'])}; writes take {number(ours['write_us'])} and {number(null['write_us'])} us of a life. "
+                 "Why ours takes longer was not measured.")
+    return text
 
 
 def in_series(row, goal_us):
@@ -147,22 +188,24 @@ def serial(row, goal_us):
 
 
 def of_the_profile(result, window):
-    row = profiles.of(result.get("profile"), "sunline", window)
+    row = report_profile.of(result.get("profile"), "sunline", window)
     if not row:
         return " The broker by function was not measured at this window."
-    committer, by = [r for r in row["functions"] if r["thread"] == "broker's committer"], dict(profiles.by(row, "thread"))
+    committer, by = [r for r in row["functions"] if r["thread"] == "broker's committer"], dict(report_profile.by(row, "thread"))
     its = by.pop("broker's committer", 0)
-    most = "; ".join(f"{profiles.told(r)} {number(r['us'])}" for r in committer[:6])
-    return (f" By function, the committer's thread takes {number(its)} us of a life, the broker's others {number(sum(by.values()))}; "
-            f"most of the committer's goes to {most}. The table of the profile has what takes more, the cost model the steps, and what takes results in by function.")
+    most = "; ".join(f"{report_profile.told(r)} {number(r['us'])}" for r in committer[:6])
+    counts = budget.ours(result, "life", window)
+    beside = f" (in the rounds of the ratio the broker took {number(counts['server_cpu_us'])})" if counts else ""
+    return (f" By function, in one run under perf in which the broker takes {number(row['server_cpu_us'])} us of processor time a life{beside}, the committer's thread takes {number(its)} of them, the broker's others {number(sum(by.values()))}; "
+            f"what takes most of the committer's: {most}. The table of the profile has what takes more, the cost model the steps, and what takes results in by function.")
 
 
 def of_both_profiles(result):
     """Window 1: what the processor time goes to, in ours and in the peer that is counted alike."""
-    both = [profiles.of(result.get("profile"), queue, 1) for queue in ("sunline", "beanstalkd")]
+    both = [report_profile.of(result.get("profile"), queue, 1) for queue in ("sunline", "beanstalkd")]
     if not all(both):
         return ""
-    ours, theirs = map(profiles.by_what, both)
+    ours, theirs = map(report_profile.by_what, both)
     more = sorted(((w, ours[w] - theirs[w]) for w in ours), key=lambda x: -x[1])[:6]
     return (f" Of processor time, a life of ours takes the broker {number(both[0]['server_cpu_us'])} us and beanstalkd {number(both[1]['server_cpu_us'])}; most of what it takes more is "
             + "; ".join(f"{w} {number(us)}" for w, us in more if us > 0) + ".")
@@ -175,14 +218,15 @@ def latency(result):
     ours, theirs = result["latency"]["rows"]
     text = (f"**Latency: up to {number(max(over))} times beanstalkd's; the goal is {goals.LATENCY[0]}, the floor {goals.LATENCY[1]}.** At the median the acknowledgement comes after "
             f"{number(median(ours, 'ack_p50_ms') * 1e3)} us, beanstalkd's after {number(median(theirs, 'ack_p50_ms') * 1e3)}.") + from_thread_to_thread(result)
-    counted, null = (limits.of_syncs(result, queue, "200 a second") for queue in ("sunline", "null broker"))
-    echo = budget.alone(result, "zeromq", budget.ECHO_AT_RATE, "mean_us")
-    if counted and echo:
-        without, took = median(counted, "sync_us") + echo, median(counted, "ack_p50_ms") * 1e3
-        text += (f" At this rate, where all sleep between two tasks, its sync takes {number(median(counted, 'sync_us'))} us, and ZeroMQ alone {number(echo)} us there and back: {number(without)} of the "
-                 f"{number(took)} us that an acknowledgement took where syncs were counted, and {number(max(took - without, 0))} are left for the engine, the log and their threads.")
-    if null:
-        text += f" The broker that only appends, syncs and answers acknowledges after {number(median(null, 'ack_p50_ms') * 1e3)} us at the median."
+    acknowledged = result["latency"]["ratios"].get("ack_p50_ms")
+    if acknowledged and acknowledged["median"] > goals.LATENCY[0]:
+        took = median(ours, "ack_p50_ms") * 1e3
+        text += f" To reach the goal {number(took * (1 - goals.LATENCY[0] / acknowledged['median']))} of the {number(took)} us would have to go."
+    counted, null, peer = ((r and median(r, "ack_p50_ms") * 1e3) for r in (limits.of_syncs(result, queue, "200 a second") for queue in ("sunline", "null broker", "beanstalkd")))
+    if counted and null:
+        by_peer = f", {number(null / peer)} times beanstalkd's {number(peer)}" if peer else ""
+        text += (f" The broker on ZeroMQ that only appends, syncs and answers acknowledges after {number(null)} us at the median{by_peer}, where syncs were counted; ours took {number(counted)} there: "
+                 f"{number(counted - null)} us are ours beyond it.")
     yield text
 
 

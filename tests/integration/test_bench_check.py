@@ -157,7 +157,7 @@ class BenchCheck(unittest.TestCase):
         for part in self.measured.values():
             part["commit"] = "4b825dc642cb"
         for options in ((), ("--record",)):
-            self.fails("is of commit 4b825dc642cb", "--this-commit", *options)
+            self.fails("setting is of commit 4b825dc642cb", "--this-commit", *options)
         self.says_worse()
         self.measured["csv"]["commit"] = "another"
         self.fails("parts of several commits", "--this-commit")

@@ -11,6 +11,7 @@ import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
 import handovers  # noqa: E402
+import report_alone  # noqa: E402
 import servers  # noqa: E402
 import schedule as schedules  # noqa: E402
 from schedule import Schedule  # noqa: E402
@@ -79,6 +80,23 @@ class HandOvers(unittest.TestCase):
         more = [(5080, SERVER, WAKES, OTHER), (5088, SERVER, WAKES, OTHER), (5089, OTHER, COMES), (5094, OTHER, WAKES, PRODUCER), (5095, OTHER, LEAVES, "S")]
         s = schedule(*(task(1000 * n) for n in range(1, 5)), by_another, more=more)
         self.assertEqual([h["who"] for h in usual(s)["hops"]], ["producer", "server", "producer"])
+
+    def test_the_second_most_frequent_way_is_told_by_whom_it_passes_through_and_how_many_took_it(self):
+        def walked(us):
+            return [{"who": "x", "woken": 1, "runs": us - 1, "disk": 0}]
+        way = handovers.usual({("server",): [walked(97)] * 5, ("producer", "other"): [walked(50), walked(60), walked(70)], ("producer",): [walked(9)]}, 1, 97)
+        self.assertEqual((way["share"], way["next"]), (0.5, {"who": ["producer", "other"], "share": 0.3, "median_us": 60}))
+        self.assertIsNone(usual(schedule(task(1000)))["next"])
+        told = report_alone.tables({"rows": [{"queue": "sunline", "where": "on the disk", "threads": None, "way": {**way, "ack_p50_us": 97, "without_perf_us": 120}}]})
+        self.assertIn("The second most frequent way. sunline, on the disk: producer > other, 30%, 60.0 us at the median.", told)
+
+    def test_threads_are_told_of_a_run_that_perf_does_not_slow_down_by_more_than_a_third_or_of_none(self):
+        runs = iter([(6000, 1900), (6000, 4100, "row", "known")])
+        with unittest.mock.patch.object(handovers, "say"):
+            self.assertEqual(handovers.undisturbed(lambda: next(runs)), (6000, 4100, "row", "known"))
+        slow = iter([(6000, 1900)] * handovers.TRIES)
+        with unittest.mock.patch.object(handovers, "say"), self.assertRaisesRegex(servers.Missing, "more than 33% less than without, 4 times: 1,900 to 6,000"):
+            handovers.undisturbed(lambda: next(slow))
 
     def test_a_way_that_is_not_as_long_as_the_client_measured_is_refused(self):
         with self.assertRaisesRegex(servers.Missing, "97.0 us, and the client of the same run measured 200"):
@@ -171,9 +189,9 @@ class HandOvers(unittest.TestCase):
         self.assertEqual(phases["sockets"], {"runs": 11, "processor": 5, "disk": 0, "idle": 914})
         self.assertEqual(phases["engine"], {"runs": 10, "processor": 0, "disk": 0, "idle": 0})
         self.assertEqual(phases["commit"], {"runs": 8, "processor": 2, "disk": 50, "idle": 0})
-        spent = handovers.spent({"per_s": 1000, "phases": s.phases("broker's committer", 1000)})
-        self.assertEqual((spent["life"], round(spent["residue"], 1), round(handovers.in_state(spent, "processor"))), (1000, 0, 7))
-        self.assertIsNone(handovers.spent({"per_s": 1000, "phases": None}))
+        spent = report_alone.spent({"per_s": 1000, "phases": s.phases("broker's committer", 1000)})
+        self.assertEqual((spent["life"], round(spent["residue"], 1), round(report_alone.in_state(spent, "processor"))), (1000, 0, 7))
+        self.assertIsNone(report_alone.spent({"per_s": 1000, "phases": None}))
 
     def test_phases_that_the_brokers_clock_does_not_bear_out_are_refused(self):
         threads = {"engine_us": 40, "commit_us": 90, "phases": [{"phase": p, "runs": us, "processor": 0, "disk": 0, "idle": 0} for p, us in (("engine", 45), ("commit", 100))]}

@@ -1,10 +1,16 @@
 """What the bench makes of its records: ratios, the cost model, what is missed, and the page's tables."""
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 import unittest.mock
 
@@ -17,10 +23,12 @@ import clients  # noqa: E402
 import commits  # noqa: E402
 import figures  # noqa: E402
 import goals  # noqa: E402
-import handovers  # noqa: E402
 import lives  # noqa: E402
+import parts  # noqa: E402
 import profiles  # noqa: E402
 import report  # noqa: E402
+import report_alone  # noqa: E402
+import report_profile  # noqa: E402
 import why  # noqa: E402
 from figures import spread  # noqa: E402
 
@@ -124,6 +132,32 @@ class BenchTables(unittest.TestCase):
         self.assertEqual((told["left"], told["engine"] + told["commit"] + told["settle"] + told["left"]), (-25, 50))
         self.assertIn("beside each other", budget.sentence(told))
 
+    def test_a_limit_that_lies_above_what_ours_took_is_marked_as_none(self):
+        result = {"life": life(ours(10000, commit_us=30)), "limits": LIMITS}
+        told = report.budget(budget.budget(result))
+        self.assertRegex(told, r"beside the commit: .* \| +40\.0 \* \|")
+        self.assertIn(report.OF_ABOVE, told)
+        self.assertNotIn(report.OF_ABOVE, report.budget(budget.budget({**result, "life": life(ours(10000))})))
+
+    def test_what_free_keys_cost_is_told_by_numbered_rows(self):
+        keys = {**ours(5000, engine_us=40, store_settle_us=20, server_cpu_us=90), "mode": "free keys"}
+        self.assertIn("Free keys, by numbered rows: at window 1 engine and settling take 2.40 times as much, the broker's CPU 1.50 times.", report.section("cost", {"life": life(ours(10000), keys)}))
+
+    def test_rounds_on_both_sides_of_a_limit_are_told(self):
+        def rounds(*each):
+            return {"rounds": {"cpu_us": each}}
+        part = {"small": {"asking": rounds(1, 1, 1), "arriving": rounds(1, 1, 1)}, "large": {"counts": False, "asking": rounds(1, 1.4, 2.25), "arriving": rounds(1, 1.2, 1.4)}}
+        told = list(report.scatter(part))
+        self.assertEqual(len(told), 1)
+        self.assertIn("its rounds scatter from 1.00 to 2.25 times, 1 of 3 above the limit of 1.5", told[0])
+
+    def test_a_ratio_of_a_deep_queue_that_scatters_is_told_with_what_the_empty_queue_did(self):
+        deep = {"queue": "postgresql", "depth": 1000000, "frame": 1, "bytes_per_queued": 300, "fill_per_s": 9, "fill_rss_mb": 77, **{k: spread([1]) for k in ("per_s", "first_s", "rss_anon_mb")}}
+        part = {"missing": {}, "not_filled": [], "depths": {"postgresql": [1000000]}}
+        for most, said in ((8.25, True), (1.1, False)):
+            told = report.depth({**part, "rows": [{**deep, "ratio": spread([0.7, 0.9, most]), "empty_per_s": spread([12000, 136000])}]})
+            self.assertEqual("Ratios whose rounds scatter: postgresql's at 1,000,000 from 0.70 to 8.25, as its empty queue did 12,000 to 136,000 lives a second." in told, said)
+
     def test_the_rows_of_a_life_add_up_as_the_table_shows_them(self):
         table = report.budget(budget.budget({"life": life(ours(10000, commit_beside_us=8))}))
         rows = {cells[1].strip(): cells[2].strip() for cells in (line.split("|") for line in table.splitlines()[2:])}
@@ -153,7 +187,8 @@ class BenchTables(unittest.TestCase):
         result = self.counted_alike()
         told = why.missed(result)
         for text in ("a life of ours is 75.0 us longer: 0.00 us of that are syncs and writes, 75.0 us what is done beside them, 98.0 in ours and 23.0 in beanstalkd. It is not the disk",
-                     "did 6,000 lives a second in turn with these, 1.20 times ours and 0.75 times beanstalkd", "so the goal is out of reach"):
+                     "nothing but append 400 bytes a life (our log 2,050), sync and answer did 6,000 lives a second in turn with these, 1.20 times ours and 0.75 times beanstalkd", "so the goal is out of reach",
+                     "By the 9,000 of beanstalkd in the rounds of the ratio it is 0.67 times."):
             self.assertIn(text, told)
         result["syncs"]["rows"][0]["sync_us"] = spread([90])
         result["syncs"]["rows"][2]["per_s"] = spread([9500])
@@ -174,7 +209,7 @@ class BenchTables(unittest.TestCase):
         self.assertIn("was not measured", why.missed(result))
         phases = [{"phase": phase, "runs": runs, "processor": 5, "disk": disk, "idle": idle} for phase, runs, disk, idle in (("sockets", 30, 0, 40), ("engine", 40, 0, 0), ("commit", 20, 90, 0), ("settle", 4, 1, 0))]
         result["alone"] = {"rows": [{"queue": "sunline", "where": "on the disk", "way": None, "threads": {"per_s": 4000, "without_perf": 4100, "rows": [], "phases": phases}}]}
-        self.assertIn("in a run whose life takes 250 us: runs in the engine 40.0, in the commit 20.0, in settling 4.00, at the sockets 30.0, waits for the disk 91.0, for a processor 20.0, for something to do 40.0; 5.00 us of it",
+        self.assertIn("in one run whose life takes 250 us, under perf and beside the loops, at 4,000 lives a second, 2% fewer than without: runs in the engine 40.0, in the commit 20.0, in settling 4.00, at the sockets 30.0, waits for the disk 91.0, for a processor 20.0, for something to do 40.0; 5.00 us of it",
                       why.missed(result))
         table = report.alone({**result["alone"], "missing": {}})
         self.assertRegex(table, r"together: a life +\| +94.0 \| +20.0 \| +91.0 \| +40.0 \| +250 \|")
@@ -183,10 +218,26 @@ class BenchTables(unittest.TestCase):
     def test_the_commits_of_a_life_are_told_as_they_were_counted_and_no_model_is_made_of_them(self):
         result = self.counted_alike()
         result["syncs"]["rows"][0].update(syncs=spread([1.4]), per_s=spread([4500]))
-        self.assertIn("took 2.00 commits in the rounds of the ratio, by the broker's own count, at 5,000 lives a second, and 1.40 syncs where those are counted, at 4,500; beanstalkd's takes 2.00 syncs. So fewer of them do not",
+        self.assertIn("took 2.00 commits in the rounds of the ratio, by the broker's own count, 50.0 us together, and 1.40 syncs where those are counted, 72.0 us with the writes before them; beanstalkd's takes 2.00 syncs, 102 us. "
+                      "The run with fewer of them saved nothing of the disk: each was longer, 51.4 us, and not 25.0. A commit is held up for who was just answered only where the engine takes at most an eighth of it: here it takes 40%",
                       why.missed(result))
-        result["syncs"]["rows"][0]["per_s"] = spread([5500])
-        self.assertIn("The run with fewer of them was the faster one.", why.missed(result))
+        result["syncs"]["rows"][0]["sync_us"] = spread([30])
+        self.assertIn("The run with fewer of them was 6.00 us a life less at the disk.", why.missed(result))
+        result["life"]["rows"][0]["engine_us"] = spread([5])
+        self.assertNotIn("seldom", why.missed(result))
+
+    def test_how_light_a_batch_must_be_to_be_held_up_is_as_the_broker_has_it(self):
+        with open(os.path.join(TOP, "broker", "committer.c"), encoding="utf-8") as f:
+            self.assertIn(f"#define GATHER_LIGHT {why.GATHER_LIGHT} ", f.read())
+
+    def test_what_a_commit_takes_beyond_the_disk_is_held_against_what_would_have_to_go(self):
+        result = {"life": life(ours(100000, window=256, engine_us=4, commit_us=3, commit_beside_us=1, store_settle_us=1, lives_a_commit=100, store_wal_bytes=400), row("postgresql", "", True, 50000, window=256)), "limits": LIMITS,
+                  "syncs": {"rows": [self.counted(q, "window 256", sync_us=us, per_s=9) for q, us in (("sunline", 208), ("null broker", 100))], "missing": {}}}
+        told = why.missed(result)
+        self.assertIn("The commit takes 3.00 us, and the disk alone 0.77 for as many bytes and a sync: 2.23 us are neither, more than the 2.00 that would have to go; but of the commit only 2.00 us are not beside the engine. "
+                      "A sync takes ours 208 us in the mean, those of its settlings too, and the null broker 100;", told)
+        result["life"]["rows"][0]["commit_us"] = spread([0.5])
+        self.assertNotIn("the disk alone", why.missed(result))
 
     def test_the_parts_of_a_life_that_were_counted_alike_add_up(self):
         table = [line.split("|")[1:-1] for line in why.sums(self.counted_alike()).strip().splitlines()]
@@ -228,8 +279,8 @@ class BenchTables(unittest.TestCase):
         found, kernel = profiles.samples([" 7 ", "\t ffffffff81 [unknown] ([kernel.kallsyms])", ""], {7: "committer"})
         self.assertEqual((list(found), list(kernel)), ([("committer", "the kernel", "")], ["[unknown]"]))
         row_ = self.profile("sunline", 1, ("committer", "the kernel", "", 4))
-        self.assertIn("does not name its functions here", profiles.of_functions({**row_, "kernel": [{"function": "[unknown]", "us": 4}]}))
-        self.assertIn("those that take most: copy_folio 3.00. Without a name: 1.00.", profiles.of_functions({**row_, "kernel": [{"function": "copy_folio", "us": 3}, {"function": "[unknown]", "us": 1}]}))
+        self.assertIn("does not name its functions here", report_profile.of_functions({**row_, "kernel": [{"function": "[unknown]", "us": 4}]}))
+        self.assertIn("those that take most: copy_folio 3.00. Without a name: 1.00.", report_profile.of_functions({**row_, "kernel": [{"function": "copy_folio", "us": 3}, {"function": "[unknown]", "us": 1}]}))
 
     def profile(self, queue, window, *functions):
         return {"queue": queue, "window": window, "event": "cycles", "samples": 1, "per_s": 1, "without_perf": 1, "server_cpu_us": sum(f[3] for f in functions), "kernel": [],
@@ -239,12 +290,12 @@ class BenchTables(unittest.TestCase):
         ours_ = self.profile("sunline", 1, ("broker's committer", "ours", "gather", 40), ("broker's committer", "the kernel", "fdatasync()", 50), ("broker's ZeroMQ", "the kernel", "sendto()", 20),
                              ("broker's ZeroMQ", "ZeroMQ", "[unknown]", 9.5), ("broker's ZeroMQ", "ours", "let_go", 0.5))
         theirs = self.profile("beanstalkd", 1, ("beanstalkd", "beanstalkd", "put", 4), ("beanstalkd", "the kernel", "fsync()", 45), ("beanstalkd", "the kernel", "futex()", 0.1))
-        table = profiles.tables({"rows": [ours_, theirs]})
+        table = report_profile.tables({"rows": [ours_, theirs]})
         for text in ("the kernel: syncs +\\| +50.0 \\| +45.0", "its own code +\\| +40.5 \\| +4.00", "ZeroMQ +\\| +9.50 \\| +0.00", "less than 1% in both +\\| +0.00 \\| +0.10", "together +\\| +120 \\| +49.1"):
             self.assertRegex(table, text)
         told = why.missed({**self.counted_alike(), "profile": {"rows": [ours_, theirs], "missing": {}}})
         self.assertIn("a life of ours takes the broker 120 us and beanstalkd 49.1; most of what it takes more is its own code 36.5; the kernel: writes and sends 20.0; ZeroMQ 9.50; the kernel: syncs 5.00.", told)
-        self.assertIn("the committer's thread takes 90.0 us of a life, the broker's others 30.0; most of the committer's goes to gather 40.0; the kernel: fdatasync() 50.0", told)
+        self.assertIn("in which the broker takes 120 us of processor time a life (in the rounds of the ratio the broker took 60.0), the committer's thread takes 90.0 of them, the broker's others 30.0; what takes most of the committer's: gather 40.0; the kernel: fdatasync() 50.0", told)
         self.assertIn("The broker by function was not measured at this window", why.missed(self.counted_alike()))
 
     def test_what_follows_one_another_in_one_thread_is_told_with_what_would_have_to_go(self):
@@ -262,13 +313,24 @@ class BenchTables(unittest.TestCase):
         self.assertIn("**Window 1,000: 1.998 of the rate of PostgreSQL; the goal is 2.00", told)
         self.assertIn("us, so 0.10 us would have to go", told)
 
-    def test_a_task_alone_waits_for_a_sync_and_for_zeromq_and_the_rest_is_ours(self):
-        rows = [{"queue": q, "at": "200 a second", "sync_us": spread([150]), "ack_p50_ms": spread([ack])} for q, ack in (("sunline", 0.45), ("null broker", 0.36))]
-        result = {"life": life(ours(10000), row("beanstalkd", "", True, 9000)), "syncs": {"rows": rows}, "limits": {"rows": [{"limit": "zeromq", "case": budget.ECHO_AT_RATE, "mean_us": spread([200])}]},
+    def test_a_task_alone_is_held_against_the_null_broker_and_the_goal(self):
+        rows = [{"queue": q, "at": "200 a second", "ack_p50_ms": spread([ack])} for q, ack in (("sunline", 0.5), ("null broker", 0.36), ("beanstalkd", 0.24))]
+        result = {"life": life(ours(10000), row("beanstalkd", "", True, 9000)), "syncs": {"rows": rows},
                   "latency": {"rows": [ours(200, ack_p50_ms=0.45), row("beanstalkd", "", True, 200, ack_p50_ms=0.25)], "missing": {}, "ratios": {"ack_p50_ms": spread([1.8])}}}
         told = why.missed(result)
-        self.assertIn("its sync takes 150 us, and ZeroMQ alone 200 us there and back: 350 of the 450 us", told)
-        self.assertIn("and 100 are left for the engine, the log and their threads. The broker that only appends, syncs and answers acknowledges after 360 us", told)
+        self.assertIn("To reach the goal 75.0 of the 450 us would have to go.", told)
+        self.assertIn("acknowledges after 360 us at the median, 1.50 times beanstalkd's 240, where syncs were counted; ours took 500 there: 140 us are ours beyond it.", told)
+
+    def test_what_processors_that_sleep_take_of_a_task_alone_is_told_beside_the_way(self):
+        way = {"hops": [{"who": "x", "woken": 1, "runs": 300, "disk": 0}], "all_us": 301, "ack_p50_us": 315, "without_perf_us": 446}
+        told = report_alone.sentence({"rows": [{"queue": "sunline", "where": "on the disk", "way": way}]})
+        self.assertIn("sunline's 315 us at the median, and 446 without perf and the loops: 131 us come of processors that sleep between two tasks, which no row shows.", told)
+        self.assertNotIn("sleep", report_alone.sentence({"rows": [{"queue": "sunline", "where": "on the disk", "way": {**way, "without_perf_us": 300}}]}))
+
+    def test_a_shortfall_that_lies_inside_the_rounds_is_said_to(self):
+        for each, inside in (((4900, 4950, 5100), True), ((4900, 4950, 4990), False)):
+            result = {"life": life(ours(*each, window=256), row("postgresql", "", True, *[2000] * 3, window=256))}
+            self.assertEqual("the shortfall lies inside them" in why.missed(result), inside)
 
     def test_the_cost_and_the_rate_are_of_the_same_rounds(self):
         result = {"life": life(ours(10000, 8000, 9000), row("beanstalkd", "", True, 12000, 12000, 12000))}
@@ -331,8 +393,8 @@ class BenchTables(unittest.TestCase):
         rows = [{"queue": "sunline", "where": "on the disk", "way": None, "threads": None}]
         self.assertEqual(report.alone({"rows": rows, "missing": {}}), report.NOT_YET)
         told = report.alone({"rows": [{**rows[0], "threads": threads}], "missing": {}})
-        self.assertEqual([text in told for text in (handovers.OF_ALL, handovers.OF_WAYS, handovers.OF_THREADS, handovers.OF_PHASES)], [True, False, True, False])
-        told = profiles.tables({"rows": [self.profile("sunline", 1, ("broker's committer", "ours", "gather", 40)), self.profile("sunline", 256, ("broker's committer", "ours", "gather", 4))]})
+        self.assertEqual([text in told for text in (report_alone.OF_ALL, report_alone.OF_WAYS, report_alone.OF_THREADS, report_alone.OF_PHASES)], [True, False, True, False])
+        told = report_profile.tables({"rows": [self.profile("sunline", 1, ("broker's committer", "ours", "gather", 40)), self.profile("sunline", 256, ("broker's committer", "ours", "gather", 4))]})
         self.assertTrue(told.startswith("Under the life bench: sunline at window 1; sunline at window 256. Each function"), told)
         self.assertTrue(report.section("limits", {"limits": {"rows": []}}).startswith(report.OF_LIMITS))
 
@@ -370,7 +432,7 @@ class BenchTables(unittest.TestCase):
         silent = self.measured()
         del silent["life"]["commit"]
         of_the_page = "<!-- bench:setting -->\n2 cores; commit cccc; ext4.\n<!-- end -->\n"
-        for result, setting, words in ((mixed, "", "several commits: setting aaaa, life bbbb"), (silent, "", "life of none"), (self.measured(), of_the_page, "these would stay of cccc: csv")):
+        for result, setting, words in ((mixed, "", "several commits between which the product has changed: setting aaaa, life bbbb"), (silent, "", "life of none"), (self.measured(), of_the_page, "these would stay of cccc: csv")):
             code, said, before, after = self.documented(result, setting=setting)
             self.assertEqual((code, after), (1, before))
             self.assertIn(words, said)
@@ -382,38 +444,98 @@ class BenchTables(unittest.TestCase):
         self.assertEqual(commits.of({"events": {"setting": {"commit": "aaaa"}}, "workers": {"commit": "bbbb"}, "budget": {}}), {"events": "aaaa", "workers": "bbbb"})
         self.assertEqual(figures.machine()["commit"], commits.now())
 
-    def test_a_commit_is_here_until_something_that_figures_depend_on_changes(self):
-        with tempfile.TemporaryDirectory(prefix="sunline-bench-") as folder, unittest.mock.patch.object(commits, "TOP", folder):
-            def write(name):
-                os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
-                with open(os.path.join(folder, name), "a", encoding="utf-8") as f:
+    def repository(self):
+        """A folder that commits.py takes for ours, and what writes and commits there."""
+        folder = tempfile.TemporaryDirectory(prefix="sunline-bench-")
+        self.addCleanup(folder.cleanup)
+        patch = unittest.mock.patch.object(commits, "TOP", folder.name)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+        def write(*names):
+            for name in names:
+                os.makedirs(os.path.join(folder.name, os.path.dirname(name)), exist_ok=True)
+                with open(os.path.join(folder.name, name), "a", encoding="utf-8") as f:
                     f.write("more\n")
-            for name in ("broker/main.c", "tests/bench/run", "tests/bench/recorded.json", "docs/performance.md"):
-                write(name)
+
+        def commit(*names):
+            write(*names)
             for args in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one")):
                 self.assertEqual(commits.git(*args).returncode, 0)
-            commit = commits.now()
-            write("docs/performance.md")
-            write("tests/bench/recorded.json")
-            self.assertTrue(commits.is_here(commit))
-            self.assertEqual(commits.now(), commit + "-dirty")
-            write("broker/main.c")
-            self.assertFalse(commits.is_here(commit))
+            return commits.now()
+        return write, commit
+
+    def test_a_commit_is_here_until_something_that_figures_depend_on_changes(self):
+        for name in ("broker/main.c", "proto/p.c", "tests/bench/lives.py", "tests/bench/peers/redis.c", "tests/bench/anything.new"):
+            write, commit = self.repository()
+            at = commit("broker/main.c", "proto/p.c", "tests/bench/lives.py", "tests/bench/peers/redis.c", "docs/performance.md", "tests/bench/anything.new", *(f"tests/bench/{file}" for file in commits.TELLS))
+            write("docs/performance.md", *(f"tests/bench/{file}" for file in commits.TELLS))
+            self.assertTrue(commits.is_here(at, "life"))
+            self.assertEqual(commits.now(), at + "-dirty")
+            write(name)
+            self.assertFalse(commits.is_here(at, "life"), name)
+
+    def test_what_measures_one_part_only_changes_nothing_of_the_others(self):
+        write, commit = self.repository()
+        at = commit(*(f"tests/bench/{file}" for file in commits.MEASURES))
+        write("tests/bench/handovers.py")
+        self.assertEqual([commits.is_here(at, part) for part in ("life", "setting", "profile", "alone")], [True, True, True, False])
+        write("tests/bench/schedule.py")
+        self.assertEqual([commits.is_here(at, part) for part in ("life", "profile", "workers")], [True, False, True])
+
+    def test_parts_of_two_commits_stand_in_one_page_where_the_product_is_the_same_and_it_says_which(self):
+        _, commit = self.repository()
+        one, two, three = commit("broker/main.c", "tests/bench/handovers.py"), commit("tests/bench/handovers.py"), commit("broker/main.c")
+        part = {"rows": [], "missing": {}}
+        result = {**self.measured(one), "alone": {**part, "commit": two}}
+        self.assertEqual((commits.whole(result), commits.others(result)), (one, {"alone": two}))
+        self.assertIn(f"Measured later, of the same product: alone at commit {two}.", report.section("setting", result))
+        self.assertIn(f"alone at commit {two}", report.section("alone", result))
+        self.assertNotIn("commit", report.section("life", result))
+        with self.assertRaisesRegex(ValueError, "several commits between which the product has changed"):
+            commits.whole({**result, "alone": {**part, "commit": three}})
+
+    def test_a_run_of_some_parts_goes_on_with_a_file_of_the_same_product_and_keeps_a_file_of_another(self):
+        loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(BENCH, "run"))
+        run = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        with unittest.mock.patch.object(sys, "dont_write_bytecode", True):
+            loader.exec_module(run)
+        _, commit = self.repository()
+        out = pathlib.Path(commits.TOP, "..", os.path.basename(commits.TOP) + ".json").resolve()
+        before = out.with_name(out.name + ".before")
+        for path in (out, before):
+            self.addCleanup(path.unlink, missing_ok=True)
+        was = {"setting": {"rounds": 3, "seconds": 3, "quick": False, "commit": commit("broker/main.c")}, "life": {"rows": []}}
+        out.write_text(json.dumps(was))
+        o = types.SimpleNamespace(out=out, only="alone", rounds=3, seconds=3, quick=False, base="/")
+        commit("tests/bench/handovers.py")
+        self.assertEqual((run.begun(o), before.exists()), (was, False))
+        commit("broker/main.c")
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.assertEqual((list(run.begun(o)), json.loads(before.read_text())), (["setting"], was))
+        self.assertIn("is of another product or another kind of run: begun anew", said.getvalue())
+
+    def test_what_is_said_to_tell_or_to_measure_is_there(self):
+        there = set(os.listdir(BENCH))
+        self.assertEqual(set(commits.TELLS) - there, set())
+        self.assertEqual(set(commits.MEASURES) - there, set())
+        self.assertEqual({p for of in commits.MEASURES.values() for p in of} - {"workers", "events"} - set(parts.PARTS), set())
 
     def test_what_is_here_is_not_of_a_commit_that_differs_or_that_was_changed(self):
         for commit in ("", "4b825dc642cb6eb9a060e54bf8d69288fbee4904", commits.now().removesuffix("-dirty") + "-dirty"):
-            self.assertFalse(commits.is_here(commit), commit)
+            self.assertFalse(commits.is_here(commit, "life"), commit)
 
     def test_the_headroom_is_one_figure_of_what_was_done_and_what_is_needed(self):
         lives = {"per_s": 60000, "engine_cpu_us": 15.0, "commit_share": 0.1, "put_bytes": 600}
         told = report.headroom(50000, 1e6, lives, "So")
         for text in ("60,000 answers a second", "enough for 1,200,000 workers, a headroom of 20%", "the engine's thread ran for 90% of the time, 15.0 us an answer, and commits took 10%"):
             self.assertIn(text, told)
+        self.assertIn("the rest, 0% (the bench's own frames, settling, waits), is not told apart; 600 bytes each were put. 50,000 answers a second would take the engine's thread 75% of a core.", told)
         self.assertEqual(told.count("headroom") + told.count("left"), 1)
         self.assertIn("enough for 800,000 workers, 20% too few", report.headroom(50000, 1e6, {**lives, "per_s": 40000}, "So"))
 
     def test_numbers_are_rounded_as_people_read_them(self):
-        self.assertEqual([figures.number(v) for v in (None, 97234, 1234.5, 123.4, 12.34, 0.4812)], ["-", "97,200", "1,230", "123", "12.3", "0.48"])
+        self.assertEqual([figures.number(v) for v in (None, 97234, 1234.5, 123.4, 12.34, 0.4812, -0.004, -0.006)], ["-", "97,200", "1,230", "123", "12.3", "0.48", "0.00", "-0.01"])
 
 
 if __name__ == "__main__":
