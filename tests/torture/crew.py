@@ -149,7 +149,8 @@ class Hub:
         self.link.session, self.link.totals = welcome["session"], {}
         for number in welcome["recalled"]:
             self.drop(number)
-        roster = [{"name": w, "kind": 0, "capacity": crew.credit, "skills": [{"name": "craft", "level": 1}]} for w in self.workers]
+        skills = [{"name": name, "level": level} for name, level in crew.skills.items()]
+        roster = [{"name": w, "kind": 0, "capacity": crew.credit, "skills": skills} for w in self.workers]
         done = crew.ask(self.link, "roster", session=self.link.session, digest=bytes([crew.credit]) * 32, workers=roster, last=True)
         self.link.workers = dict(zip(self.workers, done["workers"]))
         crew.tell({"op": "session", "hub": self.name, "session": self.link.session, "workers": dict(self.link.workers)})
@@ -254,14 +255,14 @@ class Hub:
 
 
 class Crew:
-    """credit: of each worker; frame: rows of a put; window: puts on their way; backup: where the operator has a copy of the store made, once half of all
+    """credit: of each worker; skills: {name: level}; frame: rows of a put; window: puts on their way; backup: where the operator has a copy of the store made, once half of all
     is in."""
 
-    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None):
+    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None, skills=None):
         self.seed, self.units, self.frame, self.credit, self.noise = seed, units, frame, credit, noise
         self.one_by_one, self.backup, self.copies_asked, self.copied = one_by_one, backup, 0, backup is None
         self.window, self.frames = (1, 1) if one_by_one else (window, 4)  # on their way: puts, a hub's frames
-        self.history, self.on_tell = [], on_tell
+        self.history, self.on_tell, self.skills = [], on_tell, skills or {"craft": 1}
         self.producer_id = random.Random(f"producer/{seed}").randbytes(16)
         self.acked_rows = 0      # rows 1..n are acknowledged
         self.flying = {}         # request id -> (first row, count)
@@ -273,7 +274,7 @@ class Crew:
         self.alive = lambda: True
         self.tell({"op": "run", "name": RUN, "line": LINE, "producer": 1})
         for hub in self.hubs:
-            self.tell({"op": "staff", "credit": "told", "workers": [{"name": w, "kind": 0, "skills": {"craft": 1}} for w in hub.workers]})
+            self.tell({"op": "staff", "credit": "told", "workers": [{"name": w, "kind": 0, "skills": self.skills} for w in hub.workers]})
         self.tell(clock())
         self.meet(endpoints)
 

@@ -20,9 +20,9 @@ from place import Child, data_of
 
 RUN = "real"
 FAILED = (0, 1)  # sunline(1): done, or failed and the reason said: a broker that was away for long
-LINE = dict(crash.AGENT_LINE, line="real", stations=[dict(s, worker=dict(s["worker"], skills={"real": 1})) for s in crash.AGENT_LINE["stations"]])
-HUB = (crash.HUB.replace("{{id: ann}}", "{{id: ann, skills: {{real: 1}}}}").replace("{{id: ben}}", "{{id: ben, skills: {{real: 1}}}}")
-       .replace("    runner:", "    skills: {{real: 1}}\n    runner:"))  # the peers' hubs have no such skill
+LINE = dict(crash.AGENT_LINE, line="real", stations=[dict(s, worker=dict(s["worker"], skills={"real": 2})) for s in crash.AGENT_LINE["stations"]])
+HUB = (crash.HUB.replace("{{id: ann}}", "{{id: ann, skills: {{real: 2}}}}").replace("{{id: ben}}", "{{id: ben, skills: {{real: 2}}}}")
+       .replace("    runner:", "    skills: {{real: 2}}\n    runner:"))  # the peers have it at level 1: too little
 
 
 class Person(crash.Screen):
@@ -49,7 +49,7 @@ class RealHub:
                 self.tell({"op": "put", "key": crew.key_of(text), "value": text})
                 self.tell({"op": "tried", "station": "first", "key": crew.key_of(text), "result": "robot " + text})
         self.tell({"op": "run", "name": RUN, "line": LINE, "producer": 2})
-        self.tell({"op": "staff", **crash.STAFF, "workers": [dict(w, skills={"real": 1}) for w in crash.STAFF["workers"]]})
+        self.tell({"op": "staff", **crash.STAFF, "workers": [dict(w, skills={"real": 2}) for w in crash.STAFF["workers"]]})
         self.tell(crew.clock())
         self.csv = path
         self.screens = [Person(self.local, w, self.tell) for w in ("ann", "ben")]

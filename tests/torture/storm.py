@@ -54,7 +54,7 @@ class Storm:
         self.must(self.broker.start())
         self.links = {kind: Proxy(int(self.broker.endpoints[kind].rsplit(":", 1)[1])) for kind in ("clients", "agents")}
         self.endpoints = {kind: f"tcp://127.0.0.1:{link.port}" for kind, link in self.links.items()}
-        self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25)
+        self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25, skills={"craft": 1, "real": 1})
         self.refusals = {}
         self.people.refused = lambda e: self.refusals.update({e.code: self.refusals.get(e.code, 0) + 1})
         self.hub = RealHub(place, seed, REAL_UNITS, self.count)
