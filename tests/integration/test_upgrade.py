@@ -221,14 +221,13 @@ class Upgrade(harness.Case):
     def test_a_start_that_is_killed_while_it_takes_over_is_taken_up_again(self):
         for version in released.VERSIONS:
             with self.subTest(version=version), place.Place() as spot:
-                taking = upgrade.Taking(spot, version)
+                taking = upgrade.Taking(spot, upgrade.lay_out(spot, version))
                 points = taking.calls()
                 self.assertGreater(points, 3)
                 step = max(1, -(-points // POINTS_MAX))
                 for i, at in enumerate(range(1, points + 1, step)):
                     mode = crash.MODES[i % 3]
-                    _, killed, wrong = taking.point(at, mode, at == 1 or at + step > points)
-                    self.assertEqual((killed, wrong), (True, []), f"point {at} of {points}, {mode}")
+                    self.assertEqual(taking.point(at, mode, at == 1 or at + step > points)["bad"], [], f"point {at} of {points}, {mode}")
 
 
 if __name__ == "__main__":
