@@ -25,6 +25,8 @@ import notebook  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
 import realhub  # noqa: E402
+import recovery  # noqa: E402
+import starts  # noqa: E402
 import storm  # noqa: E402
 import tape  # noqa: E402
 import sunline_wire as wire  # noqa: E402
@@ -118,6 +120,12 @@ class Torture(unittest.TestCase):
         (f,) = self.part("damage", "--cases", "400", "--brokers", "40", "--seconds", SECONDS)
         self.assertGreater(f["cases"], 50)
         self.assertGreater(f["named"], 10)
+
+    def test_a_start_that_is_killed_while_it_settles_is_taken_up_again(self):
+        (f,) = self.part("recovery", "--seconds", SECONDS)
+        self.assertEqual(f["stores"], 2)
+        self.assertGreater(f["calls"], 20)
+        self.assertGreater(f["points"], 5)
 
     def test_a_storm_of_faults(self):
         (f,) = self.part("storm", "--minutes", str(int(SECONDS) / 60), "--units", "1500", "--sample")
@@ -319,6 +327,11 @@ class TheTorturer(harness.Case):
                 self.assertEqual(bytes(disk.find("data/data.mdb").written), f.read())  # the recording is the whole truth
             broker.start(at=3)
             self.assertEqual(broker.process.wait(20), -9)
+            powercut.shutil.rmtree(broker.data)
+            broker.start(at=2, mode="after", only=("write", "data/data.mdb"))
+            self.assertEqual(broker.process.wait(20), -9)
+            self.assertGreater(broker.shim_state()[0], 2)
+            self.assertEqual(broker.last_call(), "write data/data.mdb")
 
     def test_the_shim_sees_each_way_to_change_a_file(self):
         with powercut.Place() as place:
@@ -353,6 +366,54 @@ class TheTorturer(harness.Case):
                     self.assertEqual(tally.report(), good)
                 self.assertIn(said, out.getvalue())
         self.assertEqual(tally.sum["points below the end"], "crashed at 1 of 1")
+
+    def a_death(self, place, name):
+        """-> its folder"""
+        where = recovery.record(recovery.DEATHS[name][0], [name], SEED)[name]
+        recovery.make(name, place.path(name), SEED, where)
+        return place.path(name)
+
+    def test_what_a_start_loses_of_a_dead_broker_s_log_is_noticed(self):
+        with starts.Place() as place:
+            folder = self.a_death(place, "large-batch-whole")
+            settling = recovery.Settling(place, folder)
+            settling.must(settling.begin())
+            self.assertEqual(settling.sound(), [])
+            settling.broker.kill()
+            log = os.path.join(folder, "disk", "data", "wal")
+            size = os.path.getsize(log)
+            os.truncate(log, 0)
+            os.truncate(log, size)  # as if no batch had ever been in it
+            settling.must(settling.begin())
+            self.assertTrue(any("lost" in text for text in settling.sound()))
+
+    def test_a_death_leaves_what_is_to_be_settled_and_who_can_go_on(self):
+        with starts.Place() as place:
+            folder = self.a_death(place, "batch-half")
+            facts, bad = recovery.facts_of(folder), []
+            self.assertGreater(facts["sectors"], 1, "a whole batch and a part of one at least")
+            settling = recovery.Settling(place, folder)
+            self.assertEqual(settling.people.acked_rows, facts["rows"])
+            settling.must(settling.begin())
+            told = settling.go_on(bad)
+            self.assertEqual((bad, told["units"]), ([], crash.UNITS))
+
+    def test_a_call_that_a_start_does_not_make_is_not_taken_for_killed(self):
+        with starts.Place() as place, unittest.mock.patch.object(starts, "SERVING_S", 0.1):
+            os.mkdir(place.path("empty"))
+            settling = starts.Starts(place, place.path("empty"))
+            calls = settling.calls()
+            self.assertIn("data/endpoints", settling.kill(calls - 1, "before") + settling.kill(calls, "before"))
+            with self.assertRaisesRegex(starts.NotReached, r"not reached: this start had \d+ calls"):
+                settling.kill(calls + 1000, "before")
+
+    def test_a_start_s_point_that_was_not_reached_is_bad_and_named(self):
+        tally, out = starts.Tally("recovery.py --store {}".format, ("second kills",)), io.StringIO()
+        with contextlib.redirect_stdout(out):
+            tally.add({"of": "x", "n": 1, "mode": "half", "place": "write data/wal", "bad": [], "second kills": 1})
+            tally.add({"of": "x", "n": 2, "mode": "half", "place": "?", "bad": ["not reached: this start had 1 calls"]})
+        self.assertEqual((tally.sum["points"], tally.sum["bad"], tally.sum["second kills"]), (2, 1, 1))
+        self.assertEqual(out.getvalue(), "BAD x, call 2 (?), half: again with recovery.py --store x --mode half --from 2 --points 1\n  not reached: this start had 1 calls\n")
 
     def ended(self, child, how):
         """A stand-in for a program that ended by itself."""

@@ -76,8 +76,8 @@ def judge(history, bad):
 
 
 # ---------------------------------------------------------------- the broker
-def people_of(broker, seed):
-    return crew.Crew(broker.endpoints, seed, UNITS, one_by_one=True, backup=os.path.join(broker.disk, "copy"))
+def people_of(broker, seed, **more):
+    return crew.Crew(broker.endpoints, seed, UNITS, one_by_one=True, backup=os.path.join(broker.disk, "copy"), **more)
 
 
 def judge_copy(place, people, bad):
@@ -95,11 +95,22 @@ def judge_copy(place, people, bad):
     copy.kill()
 
 
-def broker_undisturbed(place, seed, tape):
-    broker = Broker(place)
+def play_out(place, broker, people, bad):
+    """Over a broker that was started again the peers go on to the end; then all is judged."""
+    if not people.play(broker.running):
+        bad.append(f"the broker ended with {broker.status} after its restart\n{place.log()}")
+    else:
+        people.take_out()
+        judge_copy(place, people, bad)
+    people.close()
+    return judge(people.history, bad)
+
+
+def broker_undisturbed(place, seed, tape, *settings, **more):
+    broker = Broker(place, "broker", *settings)
     if not broker.start(record=tape):
         raise AssertionError(f"the broker does not start\n{place.log()}")
-    people = people_of(broker, seed)
+    people = people_of(broker, seed, **more)
     if not people.play(broker.running):
         raise AssertionError(f"the broker ended\n{place.log()}")
     people.close()
@@ -130,13 +141,7 @@ def broker_point(n, mode, seed):
             people = people_of(broker, seed)
         else:
             people.meet(broker.endpoints)
-        if not people.play(broker.running):
-            bad.append(f"the broker ended with {broker.status} after its restart\n{place.log()}")
-        else:
-            people.take_out()
-            judge_copy(place, people, bad)
-        people.close()
-        verdict = judge(people.history, bad)
+        verdict = play_out(place, broker, people, bad)
     return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
                 recovered=verdict.recovered, events=verdict.events)
 

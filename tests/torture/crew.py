@@ -164,6 +164,9 @@ class Hub:
             self.crew.tell({"op": "credit", "session": self.link.session,
                             "totals": [[number, self.link.totals[number]] for number in map(self.link.number, more)]})
 
+    def __getstate__(self):
+        return {**self.__dict__, "link": None}
+
     def drop(self, number):
         """A recalled assignment: forget it, unless its result is under way, which may count all the same."""
         steps = self.steps.get(number, [])
@@ -256,12 +259,13 @@ class Hub:
 
 class Crew:
     """credit: of each worker; skills: {name: level}; frame: rows of a put; window: puts on their way; backup: where the operator has a copy of the store made, once half of all
-    is in."""
+    is in; looks: he looks in every so many-th round alone. Pickled, it is who they are and what they know, without links: they meet() the next broker."""
 
-    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None, skills=None):
+    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None, skills=None, looks=1):
         self.seed, self.units, self.frame, self.credit, self.noise = seed, units, frame, credit, noise
         self.one_by_one, self.backup, self.copies_asked, self.copied = one_by_one, backup, 0, backup is None
         self.window, self.frames = (1, 1) if one_by_one else (window, 4)  # on their way: puts, a hub's frames
+        self.looks, self.turns = looks, 0
         self.history, self.on_tell, self.skills = [], on_tell, skills or {"craft": 1}
         self.producer_id = random.Random(f"producer/{seed}").randbytes(16)
         self.acked_rows = 0      # rows 1..n are acknowledged
@@ -277,6 +281,9 @@ class Crew:
             self.tell({"op": "staff", "credit": "told", "workers": [{"name": w, "kind": 0, "skills": self.skills} for w in hub.workers]})
         self.tell(clock())
         self.meet(endpoints)
+
+    def __getstate__(self):
+        return {**self.__dict__, "put": None, "operator": None, "alive": None, "on_tell": None}
 
     # ---- what all of them need
     def tell(self, record):
@@ -383,6 +390,9 @@ class Crew:
 
     def operate(self):
         """The operator: have a copy made, close the run once all is in, requeue the dead, look how far it is."""
+        self.turns += 1
+        if self.turns % self.looks:
+            return
         if not self.copied and 2 * self.acked_rows >= self.units:
             self.back_up()
         replies = self.operator.replies

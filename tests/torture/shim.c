@@ -5,6 +5,7 @@
  *   SHIM_STATE=FILE   64 bytes, shared memory for whoever watches: u64 calls begun, u64 calls recorded, u64 kind of the last call begun, and the name
  *                     of its file below DIR, cut to 39 bytes
  *   SHIM_AT=N         SIGKILL at the N-th call, from 1
+ *   SHIM_ONLY=K NAME  ... of those of kind K (its number below) on this file below DIR
  *   SHIM_MODE=before  before the call happens; `half`: after half of a write's bytes, in whole sectors if it was of whole sectors (other calls:
  *                     before); `after`: as it comes back, when nobody can have been told of it
  *   SHIM_RECORD=FILE  append a record for each call when it is over: struct record, the path below DIR, for a rename the new path, bytes written
@@ -64,6 +65,9 @@ static struct {
     size_t dir_n;
     struct state *state;
     uint64_t at;
+    enum kind only_kind; /* 0: any */
+    char only_name[PATH_MAX];
+    uint64_t met; /* calls that SHIM_ONLY means */
     enum mode mode;
     int record_fd;
     pthread_mutex_t lock;
@@ -109,7 +113,7 @@ static __attribute__((constructor)) void begin(void)
     *(void **)&real_fallocate = find("fallocate");
 
     const char *dir = getenv("SHIM_DIR"), *state = getenv("SHIM_STATE"), *at = getenv("SHIM_AT");
-    const char *mode = getenv("SHIM_MODE"), *record = getenv("SHIM_RECORD");
+    const char *mode = getenv("SHIM_MODE"), *record = getenv("SHIM_RECORD"), *only = getenv("SHIM_ONLY");
     if (dir == NULL || state == NULL)
         fail("SHIM_DIR and SHIM_STATE are needed");
     int fd = real_openat(AT_FDCWD, state, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -121,6 +125,13 @@ static __attribute__((constructor)) void begin(void)
     close(fd);
     shim.state = p;
     shim.at = at != NULL ? strtoull(at, NULL, 10) : 0;
+    if (only != NULL) {
+        char *name;
+        shim.only_kind = (enum kind)strtoul(only, &name, 10);
+        if (*name != ' ' || strlen(name) >= sizeof shim.only_name)
+            fail("SHIM_ONLY");
+        strcpy(shim.only_name, name + 1);
+    }
     shim.mode = mode == NULL || strcmp(mode, "before") == 0 ? MODE_BEFORE
                 : strcmp(mode, "half") == 0                 ? MODE_HALF
                                                             : MODE_AFTER;
@@ -191,7 +202,9 @@ static bool enter(enum kind kind, const char *name)
     uint64_t n = atomic_fetch_add(&shim.state->calls, 1) + 1;
     atomic_store(&shim.state->kind, kind);
     strncpy(shim.state->name, name, sizeof shim.state->name - 1);
-    if (n != shim.at)
+    if (shim.only_kind != 0)
+        n = kind == shim.only_kind && strcmp(name, shim.only_name) == 0 ? ++shim.met : 0;
+    if (shim.at == 0 || n != shim.at)
         return false;
     if (shim.mode == MODE_BEFORE || (shim.mode == MODE_HALF && kind != KIND_WRITE))
         die();

@@ -1,0 +1,260 @@
+"""kill -9 while a broker that was killed settles what it left: in each call of that start that changes a file, and at seeded points in the start after that one again. What was acknowledged
+before the first death is there in the end, to the byte, and a check and a recount of the store name nothing; at seeded points the peers go on to the end, and their whole history is judged.
+
+    recovery.py [--build DIR] [--seed N] [--store NAME] [--seconds N] [--jobs N] [--from N] [--points N] [--mode M] [--fresh]
+
+The scenario is crash.py's, with an operator who looks seldom, since each look has the log settled. It is recorded once, undisturbed; then the broker is killed in it once for each of DEATHS, where by the
+recording the log holds the most. What it left is kept, with what its peers knew (DIR/reliability/recovery), and all calls of a start over it are gone through (starts.py).
+--seconds: two stores of one log and a seeded sample of their points, as many as fit. The last line is JSON for the report.
+"""
+import collections
+import itertools
+import json
+import os
+import pickle
+import random
+import shutil
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checker  # noqa: E402
+import crash  # noqa: E402
+import crew  # noqa: E402
+from notebook import Notebook  # noqa: E402
+from place import Broker, Place  # noqa: E402
+from tape import SECTOR, read_recording  # noqa: E402
+import harness  # noqa: E402
+import starts  # noqa: E402
+import sunline_wire as wire  # noqa: E402
+
+AGAIN, ON = 4, 4  # at every so many-th point the next start is killed, too; the peers go on
+LOOKS = 8
+CHOICE, TRIES = 3, 6
+SETTLE = "sectors to settle"
+DATA, WAL, PARTIAL = "data/data.mdb", "data/wal", ".copy.partial/data.mdb"
+META_BYTES, META_PAGE_BYTES_AT, META_TXN_AT = 152, 40, 144  # LMDB's, on the first two pages
+SMALL, LARGE = "64KiB", "1MiB"  # a log that is begun again and again; one that holds hundreds of batches
+
+
+class Call:
+    """A call of the recording: the n-th of its kind on its file. held: bytes of batches in the log that LMDB has not; pages: LMDB's commit of them has begun."""
+
+    def __init__(self, op, n, held, pages):
+        self.op, self.n, self.held, self.pages = op, n, held, pages
+        self.writes_log = op.kind == "write" and op.name == WAL and op.data.strip(b"\0") != b""
+        self.writes_pages = op.kind == "write" and op.name == DATA and not op.synced
+        self.commits = op.kind == "write" and op.name == DATA and op.synced
+
+
+def calls_of(ops):
+    calls, counts, held, pages = [], collections.Counter(), 0, False
+    for op in ops:
+        counts[op.kind, op.name] += 1
+        call = Call(op, counts[op.kind, op.name], held, pages)
+        calls.append(call)
+        held = 0 if call.commits else held + op.n if call.writes_log else held
+        pages = not call.commits and (pages or call.writes_pages)
+    return calls
+
+
+# What the broker was doing, in which log: how the call was cut, which calls of the recording are such, and whether there is something to settle then (None: that may be).
+DEATHS = {
+    "log-made": (SMALL, "half", lambda c: c.op.kind == "write" and c.op.name == WAL and not c.writes_log, False),
+    "log-begun-again": (SMALL, "half", lambda c: c.writes_log and c.op.off == 0 and c.op.n > SECTOR, True),
+    "batch-half": (SMALL, "half", lambda c: c.writes_log and c.held > 0 and c.op.n > SECTOR, True),
+    "commit-half": (SMALL, "half", lambda c: c.commits and c.held > 0, True),
+    "backup-half": (SMALL, "half", lambda c: c.op.kind == "write" and c.op.name == PARTIAL, None),
+    "backup-unnamed": (SMALL, "before", lambda c: c.op.kind == "rename" and c.op.to == "copy", None),
+    "large-log-begun-again": (LARGE, "half", lambda c: c.writes_log and c.op.off == 0 and c.op.n > SECTOR, True),
+    "large-batch-half": (LARGE, "half", lambda c: c.writes_log and c.held > 0 and c.op.n > SECTOR, True),
+    "large-batch-whole": (LARGE, "after", lambda c: c.writes_log and c.held > 0, True),
+    "large-commit-not-begun": (LARGE, "before", lambda c: c.writes_pages and c.held > 0 and not c.pages, True),
+    "large-pages-half": (LARGE, "half", lambda c: c.writes_pages and c.held > 0 and c.pages, True),
+    "large-pages-whole": (LARGE, "before", lambda c: c.op.kind == "fdatasync" and c.op.name == DATA and c.held > 0, True),
+    "large-commit-half": (LARGE, "half", lambda c: c.commits and c.held > 0, True),
+    "large-commit-whole": (LARGE, "after", lambda c: c.commits and c.held > 0, False),
+}
+
+
+# ---------------------------------------------------------------- the deaths
+def settings_of(log):
+    return "--set", "wal_bytes=" + log
+
+
+def choose(calls, name, seed):
+    """Calls of the recording to die in, the best first: of those in which the log holds the most, or the most is written, in a seeded order."""
+    fits = sorted((c for c in calls if DEATHS[name][2](c)), key=lambda c: (-c.held, -c.op.n))
+    best = fits[:max(CHOICE, len(fits) // 8)]
+    random.Random(f"{seed}/{name}").shuffle(best)
+    return [(c.op.kind, c.op.name, c.n, c.held // SECTOR) for c in itertools.islice(itertools.cycle(best), TRIES)]
+
+
+def record(log, names, seed):
+    """The scenario without a crash -> where to die, by name"""
+    with Place() as place:
+        tape = place.path("tape")
+        crash.broker_undisturbed(place, seed, tape, *settings_of(log), looks=LOOKS)
+        calls = calls_of(read_recording(tape))
+    return {name: choose(calls, name, seed) for name in names}
+
+
+def unsettled(data):
+    """How many sectors of the log LMDB's last commit has not (wal.c), those of a batch that was cut short included."""
+    with open(os.path.join(data, "data.mdb"), "rb") as f:
+        first = f.read(META_BYTES)
+        f.seek(struct.unpack_from("<I", first, META_PAGE_BYTES_AT)[0])
+        last = max(struct.unpack_from("<Q", meta, META_TXN_AT)[0] for meta in (first, f.read(META_BYTES)))
+    with open(os.path.join(data, "wal"), "rb") as f:
+        log = f.read()
+    return sum(struct.unpack_from("<Q", log, at + 16)[0] > last for at in range(0, len(log) - SECTOR + 1, SECTOR))
+
+
+def die(place, log, mode, call, seed):
+    """The scenario until the broker is killed in that call -> broker, peers (None: it never served)"""
+    broker, people = Broker(place, "broker", *settings_of(log)), None
+    if broker.start(at=call[2], mode=mode, only=call[:2]):
+        people = crash.people_of(broker, seed, looks=LOOKS)
+        if people.play(broker.running):
+            broker.stop()
+        people.close()
+    broker.must_be((0, -9))
+    return broker, people
+
+
+def keep(folder, broker, people, facts):
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(broker.disk, os.path.join(folder, "disk"))
+    with open(os.path.join(folder, "peers"), "wb") as f:
+        pickle.dump(people, f)
+    with open(os.path.join(folder, "facts.json"), "w") as f:
+        json.dump(facts, f)
+
+
+def make(name, folder, seed, where):
+    """What is left of that death: FOLDER/disk, FOLDER/peers; FOLDER/facts.json when it is whole. Threads and clocks make a call come earlier or later: the first that left half of
+    what the recording says, or else the one that left the most."""
+    log, mode, _, wanted = DEATHS[name]
+    most = -1
+    for *call, held in where:
+        with Place() as place:
+            broker, people = die(place, log, mode, call, seed)
+            sectors = unsettled(broker.data) if broker.status == -9 else 0
+            if broker.status == -9 and wanted in (None, sectors > 0) and sectors > most:
+                most = sectors
+                keep(folder, broker, people, {"seed": seed, "call": call, "sectors": sectors, "rows": people.acked_rows if people else 0})
+        if most >= (held // 2 if wanted else 0):
+            return
+    if most < 0:
+        raise AssertionError(f"the broker did not die as {name} says in any of {where}")
+
+
+def facts_of(folder):
+    """{}: there is no such death yet."""
+    try:
+        with open(os.path.join(folder, "facts.json")) as f:
+            return json.load(f)
+    except FileNotFoundError:
+        return {}
+
+
+def make_all(pool, names, kept, seed):
+    """The deaths that are not there, each in a folder of its name."""
+    missing = [name for name in names if not facts_of(os.path.join(kept, name))]
+    by_log = {log: [name for name in missing if DEATHS[name][0] == log] for log in (SMALL, LARGE)}
+    recordings = [pool.submit(record, log, some, seed) for log, some in by_log.items() if some]
+    for f in [pool.submit(make, name, os.path.join(kept, name), seed, where) for r in recordings for name, where in r.result().items()]:
+        f.result()
+
+
+# ---------------------------------------------------------------- the starts
+class Settling(starts.Starts):
+    """Starts over what a death has left."""
+
+    def __init__(self, spot, folder):
+        super().__init__(spot, os.path.join(folder, "disk"))
+        self.name, self.seed = os.path.basename(folder), facts_of(folder)["seed"]
+        with open(os.path.join(folder, "peers"), "rb") as f:
+            self.people = pickle.load(f)
+
+    def rows(self, request):
+        try:
+            return crew.run_rows(request)
+        except wire.SunlineError as e:
+            if e.code != "NOT_FOUND" or self.people and self.people.run_id:
+                raise
+            return []  # of a run that nobody was told of
+
+    def sound(self):
+        """What is wrong as soon as it serves."""
+        client = wire.Client(self.broker.endpoints["clients"])
+        try:
+            wrong = crew.check(lambda name, **fields: client.request(name, timeout_s=60, **fields))
+            rows = self.rows(client.request)
+        finally:
+            client.close()
+        verdict = checker.check((self.people.history if self.people else []) + crew.ends(rows), drained=False)
+        return wrong + ([verdict.story()] if verdict.bad else [])
+
+    def go_on(self, bad):
+        if self.people:
+            people = self.people
+            people.backup = os.path.join(self.broker.disk, "copy")
+            people.meet(self.broker.endpoints)
+        else:
+            people = crash.people_of(self.broker, self.seed, looks=LOOKS)
+        verdict = crash.play_out(self.spot, self.broker, people, bad)
+        return {"played on": 1, "units": verdict.acknowledged, "results": verdict.accepted, "recovered": len(verdict.found["recovered"])}
+
+    def kill_again(self, dice):
+        """The start after the one that was killed dies, too, in any of its calls."""
+        self.original = shutil.copytree(self.broker.disk, self.spot.path("left"))
+        self.kill(dice.randrange(1, self.calls() + 1), dice.choice(crash.MODES))
+
+    def point(self, n, mode):
+        dice, told = random.Random(f"{self.seed}/{self.name}/{n}/{mode}"), {}
+        place = self.kill(n, mode)
+        if dice.randrange(AGAIN) == 0:
+            self.kill_again(dice)
+            told["second kills"] = 1
+        self.must(self.broker.start())
+        bad = self.sound()
+        if not bad and dice.randrange(ON) == 0:
+            told.update(self.go_on(bad))
+        return {"place": place, "bad": bad, **told}
+
+
+def main():
+    p = starts.options("kill -9 while a broker settles what a killed one left")
+    p.add_argument("--store", choices=DEATHS, help="this one alone")
+    p.add_argument("--seconds", type=float)
+    args = p.parse_args()
+    begin, dice, names = time.monotonic(), random.Random(args.seed), list(DEATHS)
+    if args.store:
+        names = [args.store]
+    elif args.seconds:
+        log = dice.choice((SMALL, LARGE))
+        names = dice.sample([name for name in DEATHS if DEATHS[name][0] == log], 2)
+    tally = starts.Tally(f"tests/torture/recovery.py --seed {args.seed} --store {{}}".format, ("second kills", "played on", "units", "results", "recovered"),
+                         seed=args.seed, stores=len(names), **{SETTLE: 0})
+    with Place() as place, starts.workers(args) as pool:
+        kept, notes = os.path.join(harness.BUILD, "reliability", "recovery"), None
+        if starts.every_point(args) and names == list(DEATHS):
+            notes = Notebook(harness.BUILD, "recovery", {"seed": args.seed, "units": crash.UNITS}, ["sunlined"], args.fresh)
+            if not notes.done:
+                shutil.rmtree(kept, ignore_errors=True)
+        elif not args.store or facts_of(os.path.join(kept, args.store)).get("seed") != args.seed:
+            kept = place.path("deaths")
+        make_all(pool, names, kept, args.seed)
+        folders = {name: os.path.join(kept, name) for name in names}
+        tally.sum[SETTLE] = sum(facts_of(folder)["sectors"] for folder in folders.values())
+        starts.go_through(pool, Settling, folders, args, tally, notes, args.seconds)
+    if notes:
+        notes.publish(tally.sum)
+    print(json.dumps(dict(tally.sum, seconds=round(time.monotonic() - begin, 1))))
+    sys.exit(1 if tally.sum["bad"] else 0)
+
+
+if __name__ == "__main__":
+    main()
