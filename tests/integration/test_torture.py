@@ -328,10 +328,15 @@ class TheTorturer(harness.Case):
             broker.start(at=3)
             self.assertEqual(broker.process.wait(20), -9)
             powercut.shutil.rmtree(broker.data)
-            broker.start(at=2, mode="after", only=("write", "data/data.mdb"))
+            broker.start(at=2, mode="after", only=("write", "data/data.mdb", None))
             self.assertEqual(broker.process.wait(20), -9)
             self.assertGreater(broker.shim_state()[0], 2)
             self.assertEqual(broker.last_call(), "write data/data.mdb")
+            self.assertGreater(os.path.getsize(os.path.join(broker.data, "data.mdb")), 0)
+            powercut.shutil.rmtree(broker.data)
+            broker.start(at=1, mode="before", only=("write", "data/data.mdb", 0))
+            self.assertEqual(broker.process.wait(20), -9)
+            self.assertEqual(os.path.getsize(os.path.join(broker.data, "data.mdb")), 0)
 
     def test_the_shim_sees_each_way_to_change_a_file(self):
         with powercut.Place() as place:

@@ -74,14 +74,14 @@ class Child:
         place.children.append(self)
 
     def start(self, at=None, mode="before", only=None, record=None, shim=False, prepare=None, env=None):
-        """at: the shim kills it in its at-th call; only: (kind, file), of such calls. env: more of the environment."""
+        """at: the shim kills it in its at-th call; only: (kind, file, offset or None), of such calls. env: more of the environment."""
         env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC", **(env or {}))
         if at is not None or record is not None or shim:
             if os.path.exists(self.state_path):
                 os.unlink(self.state_path)
             env.update(SHIM_DIR=self.disk, SHIM_STATE=self.state_path, LD_PRELOAD=harness.program("torture/shim.so"))
             env.update({"SHIM_AT": str(at), "SHIM_MODE": mode} if at is not None else {}, **({"SHIM_RECORD": record} if record else {}),
-                       **({"SHIM_ONLY": f"{KINDS.index(only[0])} {only[1]}"} if only else {}))
+                       **({"SHIM_ONLY": f"{KINDS.index(only[0])}{'' if only[2] is None else f'@{only[2]}'} {only[1]}"} if only else {}))
 
         def before_exec():
             die_with_parent()

@@ -39,21 +39,27 @@ SMALL, LARGE = "64KiB", "1MiB"  # a log that is begun again and again; one that 
 
 
 class Call:
-    """A call of the recording: the n-th of its kind on its file. held: bytes of batches in the log that LMDB has not; pages: LMDB's commit of them has begun."""
+    """A call of the recording. held: bytes of batches in the log that LMDB has not; pages: LMDB's commit of them has begun."""
 
-    def __init__(self, op, n, held, pages):
-        self.op, self.n, self.held, self.pages = op, n, held, pages
+    def __init__(self, op, held, pages):
+        self.op, self.held, self.pages = op, held, pages
         self.writes_log = op.kind == "write" and op.name == WAL and op.data.strip(b"\0") != b""
         self.writes_pages = op.kind == "write" and op.name == DATA and not op.synced
         self.commits = op.kind == "write" and op.name == DATA and op.synced
+        self.begins_log = self.writes_log and op.off == 0
+        self.only = (op.kind, op.name, op.off if self.commits or self.begins_log else None)  # what it is one of, in another run as well
+        self.n = 0  # it is the n-th of these
+        self.leaves = held or op.n  # bytes, roughly
 
 
 def calls_of(ops):
     calls, counts, held, pages = [], collections.Counter(), 0, False
     for op in ops:
-        counts[op.kind, op.name] += 1
-        call = Call(op, counts[op.kind, op.name], held, pages)
+        call = Call(op, held, pages)
         calls.append(call)
+        for only in {(op.kind, op.name, None), (op.kind, op.name, op.off)}:
+            counts[only] += 1
+        call.n = counts[call.only]
         held = 0 if call.commits else held + op.n if call.writes_log else held
         pages = not call.commits and (pages or call.writes_pages)
     return calls
@@ -62,12 +68,12 @@ def calls_of(ops):
 # What the broker was doing, in which log: how the call was cut, which calls of the recording are such, and whether there is something to settle then (None: that may be).
 DEATHS = {
     "log-made": (SMALL, "half", lambda c: c.op.kind == "write" and c.op.name == WAL and not c.writes_log, False),
-    "log-begun-again": (SMALL, "half", lambda c: c.writes_log and c.op.off == 0 and c.op.n > SECTOR, True),
+    "log-begun-again": (SMALL, "half", lambda c: c.begins_log and c.op.n > SECTOR, True),
     "batch-half": (SMALL, "half", lambda c: c.writes_log and c.held > 0 and c.op.n > SECTOR, True),
     "commit-half": (SMALL, "half", lambda c: c.commits and c.held > 0, True),
     "backup-half": (SMALL, "half", lambda c: c.op.kind == "write" and c.op.name == PARTIAL, None),
     "backup-unnamed": (SMALL, "before", lambda c: c.op.kind == "rename" and c.op.to == "copy", None),
-    "large-log-begun-again": (LARGE, "half", lambda c: c.writes_log and c.op.off == 0 and c.op.n > SECTOR, True),
+    "large-log-begun-again": (LARGE, "half", lambda c: c.begins_log and c.op.n > SECTOR, True),
     "large-batch-half": (LARGE, "half", lambda c: c.writes_log and c.held > 0 and c.op.n > SECTOR, True),
     "large-batch-whole": (LARGE, "after", lambda c: c.writes_log and c.held > 0, True),
     "large-commit-not-begun": (LARGE, "before", lambda c: c.writes_pages and c.held > 0 and not c.pages, True),
@@ -84,11 +90,11 @@ def settings_of(log):
 
 
 def choose(calls, name, seed):
-    """Calls of the recording to die in, the best first: of those in which the log holds the most, or the most is written, in a seeded order."""
-    fits = sorted((c for c in calls if DEATHS[name][2](c)), key=lambda c: (-c.held, -c.op.n))
-    best = fits[:max(CHOICE, len(fits) // 8)]
+    """Calls of the recording to die in: of those in which the log holds nearly the most, or the most is written where it is empty, in a seeded order."""
+    fits = sorted((c for c in calls if DEATHS[name][2](c)), key=lambda c: -c.leaves)
+    best = [c for c in fits[:max(CHOICE, len(fits) // 8)] if 2 * c.leaves >= fits[0].leaves]
     random.Random(f"{seed}/{name}").shuffle(best)
-    return [(c.op.kind, c.op.name, c.n, c.held // SECTOR) for c in itertools.islice(itertools.cycle(best), TRIES)]
+    return [(*c.only, c.n, c.leaves // SECTOR) for c in itertools.islice(itertools.cycle(best), TRIES)]
 
 
 def record(log, names, seed):
@@ -114,7 +120,7 @@ def unsettled(data):
 def die(place, log, mode, call, seed):
     """The scenario until the broker is killed in that call -> broker, peers (None: it never served)"""
     broker, people = Broker(place, "broker", *settings_of(log)), None
-    if broker.start(at=call[2], mode=mode, only=call[:2]):
+    if broker.start(at=call[3], mode=mode, only=call[:3]):
         people = crash.people_of(broker, seed, looks=LOOKS)
         if people.play(broker.running):
             broker.stop()
@@ -137,14 +143,14 @@ def make(name, folder, seed, where):
     what the recording says, or else the one that left the most."""
     log, mode, _, wanted = DEATHS[name]
     most = -1
-    for *call, held in where:
+    for *call, expected in where:
         with Place() as place:
             broker, people = die(place, log, mode, call, seed)
             sectors = unsettled(broker.data) if broker.status == -9 else 0
             if broker.status == -9 and wanted in (None, sectors > 0) and sectors > most:
                 most = sectors
                 keep(folder, broker, people, {"seed": seed, "call": call, "sectors": sectors, "rows": people.acked_rows if people else 0})
-        if most >= (held // 2 if wanted else 0):
+        if most >= (expected // 2 if wanted else 0):
             return
     if most < 0:
         raise AssertionError(f"the broker did not die as {name} says in any of {where}")
@@ -178,20 +184,16 @@ class Settling(starts.Starts):
         with open(os.path.join(folder, "peers"), "rb") as f:
             self.people = pickle.load(f)
 
-    def rows(self, request):
-        try:
-            return crew.run_rows(request)
-        except wire.SunlineError as e:
-            if e.code != "NOT_FOUND" or self.people and self.people.run_id:
-                raise
-            return []  # of a run that nobody was told of
-
     def sound(self):
         """What is wrong as soon as it serves."""
-        client = wire.Client(self.broker.endpoints["clients"])
+        client, rows = wire.Client(self.broker.endpoints["clients"]), []
         try:
             wrong = crew.check(lambda name, **fields: client.request(name, timeout_s=60, **fields))
-            rows = self.rows(client.request)
+            rows = crew.run_rows(client.request)
+        except wire.SunlineError as e:
+            if e.code != "NOT_FOUND":
+                raise
+            wrong += ["lost: the run itself"] if self.people and self.people.run_id else []
         finally:
             client.close()
         verdict = checker.check((self.people.history if self.people else []) + crew.ends(rows), drained=False)

@@ -5,7 +5,7 @@
  *   SHIM_STATE=FILE   64 bytes, shared memory for whoever watches: u64 calls begun, u64 calls recorded, u64 kind of the last call begun, and the name
  *                     of its file below DIR, cut to 39 bytes
  *   SHIM_AT=N         SIGKILL at the N-th call, from 1
- *   SHIM_ONLY=K NAME  ... of those of kind K (its number below) on this file below DIR
+ *   SHIM_ONLY=K NAME  ... of those of kind K (its number below) on this file below DIR; `K@OFF NAME`: of writes at this offset
  *   SHIM_MODE=before  before the call happens; `half`: after half of a write's bytes, in whole sectors if it was of whole sectors (other calls:
  *                     before); `after`: as it comes back, when nobody can have been told of it
  *   SHIM_RECORD=FILE  append a record for each call when it is over: struct record, the path below DIR, for a rename the new path, bytes written
@@ -66,6 +66,7 @@ static struct {
     struct state *state;
     uint64_t at;
     enum kind only_kind; /* 0: any */
+    off_t only_off;      /* -1: any */
     char only_name[PATH_MAX];
     uint64_t met; /* calls that SHIM_ONLY means */
     enum mode mode;
@@ -128,6 +129,7 @@ static __attribute__((constructor)) void begin(void)
     if (only != NULL) {
         char *name;
         shim.only_kind = (enum kind)strtoul(only, &name, 10);
+        shim.only_off = *name == '@' ? strtoll(name + 1, &name, 10) : -1;
         if (*name != ' ' || strlen(name) >= sizeof shim.only_name)
             fail("SHIM_ONLY");
         strcpy(shim.only_name, name + 1);
@@ -195,20 +197,30 @@ static _Noreturn void die(void)
         kill(getpid(), SIGKILL);
 }
 
+static bool is_meant(enum kind kind, const char *name, off_t off)
+{
+    return kind == shim.only_kind && strcmp(name, shim.only_name) == 0 && (shim.only_off < 0 || off == shim.only_off);
+}
+
 /* Takes the lock. True: this is the call to die in. */
-static bool enter(enum kind kind, const char *name)
+static bool enter_at(enum kind kind, const char *name, off_t off)
 {
     pthread_mutex_lock(&shim.lock);
     uint64_t n = atomic_fetch_add(&shim.state->calls, 1) + 1;
     atomic_store(&shim.state->kind, kind);
     strncpy(shim.state->name, name, sizeof shim.state->name - 1);
     if (shim.only_kind != 0)
-        n = kind == shim.only_kind && strcmp(name, shim.only_name) == 0 ? ++shim.met : 0;
+        n = is_meant(kind, name, off) ? ++shim.met : 0;
     if (shim.at == 0 || n != shim.at)
         return false;
     if (shim.mode == MODE_BEFORE || (shim.mode == MODE_HALF && kind != KIND_WRITE))
         die();
     return true;
+}
+
+static bool enter(enum kind kind, const char *name)
+{
+    return enter_at(kind, name, -1);
 }
 
 static void put(const void *p, size_t n)
@@ -283,7 +295,7 @@ static ssize_t any_write(int fd, const struct iovec *v, int count, off_t off)
     const char *name = name_of_fd(fd, path);
     if (name == NULL)
         return off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
-    bool last = enter(KIND_WRITE, name);
+    bool last = enter_at(KIND_WRITE, name, off);
     if (last && shim.mode == MODE_HALF)
         write_half(fd, v, count, off);
     off_t at = off >= 0 ? off : position(fd);
