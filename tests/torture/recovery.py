@@ -207,7 +207,7 @@ class Settling(starts.Starts):
         else:
             people = crash.people_of(self.broker, self.seed, looks=LOOKS)
         verdict = crash.play_out(self.spot, self.broker, people, bad)
-        return {"played on": 1, "units": verdict.acknowledged, "results": verdict.accepted, "recovered": len(verdict.found["recovered"])}
+        return {"played on": 1, "units": verdict.acknowledged, "results": verdict.accepted, "recovered": verdict.recovered, "events": verdict.events}
 
     def kill_again(self, dice):
         """The start after the one that was killed dies, too, in any of its calls."""
@@ -238,7 +238,7 @@ def main():
     elif args.seconds:
         log = dice.choice((SMALL, LARGE))
         names = dice.sample([name for name in DEATHS if DEATHS[name][0] == log], 2)
-    tally = starts.Tally(f"tests/torture/recovery.py --seed {args.seed} --store {{}}".format, ("second kills", "played on", "units", "results", "recovered"),
+    tally = starts.Tally(f"tests/torture/recovery.py --seed {args.seed} --store {{}}".format, ("second kills", "played on", *crash.SUMS),
                          seed=args.seed, stores=len(names), **{SETTLE: 0})
     with Place() as place, starts.workers(args) as pool:
         kept, notes = os.path.join(harness.BUILD, "reliability", "recovery"), None
