@@ -46,6 +46,11 @@ def of_an_agent():
 
 
 class Case(unittest.TestCase):
+    @staticmethod
+    def make():
+        """A history."""
+        raise NotImplementedError
+
     @classmethod
     def setUpClass(cls):
         cls.made = cls.make()
