@@ -311,7 +311,7 @@ def over_the_wire(real):
 
 def workers(part):
     text = table(["what", "figure", "limit", ""], [[r["what"], r["figure"], r["limit"] or "-", "**missed**" if not r["holds"] else "holds" if r["limit"] else "-"] for r in part["rows"]])
-    load = f"{part['load_before']:.1f} before" if "load_before" in part else f"{part['load']:.1f} at its end, behind the 200 agents"
+    load = f"before {part['load_before']}" if "load_before" in part else f"{part['load']:.1f} at its end, behind the 200 agents"
     note = f"{part['cores']} cores, {part['machine']}, Linux {part['kernel']}; load average {load}; commit {part['commit']}."
     return text + "".join("\n\n" + t for t in scatter(part)) + "\n\n" + carries(part) + "\n\n" + note + (f" A part only (scale {part['scale']}): these figures mean nothing." if part["scale"] != 1 else "")
 

@@ -2,6 +2,7 @@
 from figures import number, table
 from schedule import PHASES, STATES
 
+SELDOM = 0.05            # of the acknowledgements: a second way that fewer took is not worth a word
 # What the page says of these tables: it stands with them alone.
 OF_ALL = """Measured with the data on the disk as everywhere, and once more in memory, where a sync takes no time; by what the kernel's scheduler tells.
 Of what happens while a processor is idle a kernel may leave events out: whom an interrupt wakes then, and that the idle task gives way. So during these runs, and no others, each processor has a loop that gives way to
@@ -51,7 +52,7 @@ def tables(part):
             ways += [[f"{who}: {h['who']}", *(h[k] or "-" for k in ("woken", "runs", "disk"))] for h in w["hops"]]
             ways.append([f"{who}: all, {len(w['hops']) - 1} hand-overs, {number(w['all_us'])} us", *(v or "-" for v in totals(w).values())])
             notes.append(f"{who}: {w['followed']:.0%} of the tasks could be followed, {w['share']:.0%} took this way, the client measured {number(w['ack_p50_us'])} us at the median, and {number(w['without_perf_us'])} without perf")
-            seconds += [f"{who}: {' > '.join(w['next']['who'])}, {w['next']['share']:.0%}, {number(w['next']['median_us'])} us at the median"] if w.get("next") else []
+            seconds += [f"{who}: {' > '.join(w['next']['who'])}, {w['next']['share']:.0%}, {number(w['next']['median_us'])} us at the median"] if w.get("next") and w["next"]["share"] >= SELDOM else []
         if r["threads"]:
             t = r["threads"]
             threads_ += [[f"{who}: {x['who']}", *(x[k] for k in ("wakes", *STATES)), together(x)] for x in t["rows"]]
@@ -92,4 +93,4 @@ def asleep(part):
     if not more:
         return ""
     told = "; ".join(f"{queue}'s {number(w['ack_p50_us'])} us at the median, and {number(w['without_perf_us'])} without perf and the loops" for queue, w in more)
-    return f" As the ways were followed, the clients measured {told}: {' and '.join(number(w['without_perf_us'] - w['ack_p50_us']) for _, w in more)} us come of processors that sleep between two tasks, which no row shows."
+    return f" As the ways were followed, the clients measured {told}: {' and '.join(number(w['without_perf_us'] - w['ack_p50_us']) for _, w in more)} us, at least, come of processors that sleep between two tasks, which no row shows."

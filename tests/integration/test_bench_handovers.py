@@ -89,6 +89,8 @@ class HandOvers(unittest.TestCase):
         self.assertIsNone(usual(schedule(task(1000)))["next"])
         told = report_alone.tables({"rows": [{"queue": "sunline", "where": "on the disk", "threads": None, "way": {**way, "ack_p50_us": 97, "without_perf_us": 120}}]})
         self.assertIn("The second most frequent way. sunline, on the disk: producer > other, 30%, 60.0 us at the median.", told)
+        seldom = {**way, "next": {**way["next"], "share": 0.004}, "ack_p50_us": 97, "without_perf_us": 120}
+        self.assertNotIn("second most", report_alone.tables({"rows": [{"queue": "sunline", "where": "on the disk", "threads": None, "way": seldom}]}))
 
     def test_threads_are_told_of_a_run_that_perf_does_not_slow_down_by_more_than_a_third_or_of_none(self):
         runs = iter([(6000, 1900), (6000, 4100, "row", "known")])

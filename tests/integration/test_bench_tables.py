@@ -324,7 +324,7 @@ class BenchTables(unittest.TestCase):
     def test_what_processors_that_sleep_take_of_a_task_alone_is_told_beside_the_way(self):
         way = {"hops": [{"who": "x", "woken": 1, "runs": 300, "disk": 0}], "all_us": 301, "ack_p50_us": 315, "without_perf_us": 446}
         told = report_alone.sentence({"rows": [{"queue": "sunline", "where": "on the disk", "way": way}]})
-        self.assertIn("sunline's 315 us at the median, and 446 without perf and the loops: 131 us come of processors that sleep between two tasks, which no row shows.", told)
+        self.assertIn("sunline's 315 us at the median, and 446 without perf and the loops: 131 us, at least, come of processors that sleep between two tasks, which no row shows.", told)
         self.assertNotIn("sleep", report_alone.sentence({"rows": [{"queue": "sunline", "where": "on the disk", "way": {**way, "without_perf_us": 300}}]}))
 
     def test_a_shortfall_that_lies_inside_the_rounds_is_said_to(self):
