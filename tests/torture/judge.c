@@ -204,8 +204,11 @@ int main(int argc, char **argv)
     for (uint64_t number = 1; (n = getline(&line, &room, stdin)) > 0; number++) {
         struct fact f;
         line[n - (line[n - 1] == '\n')] = '\0';
-        if (room > had && !(apart = realloc(apart, had = room)))
-            return 2;
+        if (room > had) {
+            free(apart);
+            if (!(apart = malloc(had = room)))
+                return 2;
+        }
         memcpy(apart, line, (size_t)n + 1);
         if (!read_fact(apart, &f)) {
             fprintf(stderr, "judge: line %" PRIu64 " is no fact: %s\n", number, line);
