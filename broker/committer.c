@@ -274,7 +274,6 @@ static bool has_come(struct committer *c)
 static bool take(struct committer *c, struct gathered *g, int64_t wait_us)
 {
     int64_t until_us = clock_boot_us() + wait_us;
-    c->early = has_come(c);
     if (serve(c, 1, until_us)) {
         return inbox_take(c->o.inbox, g, 0);
     }
@@ -507,6 +506,7 @@ static void *run(void *arg)
         commit_row(c, &b, &stop);
         weigh(c, b.messages, b.bytes);
         settle(c, SETTLE_DUE); /* those who were answered need not wait for it */
+        c->early = has_come(c); /* what this thread gathers from here on comes to it as it waits: another one would have no use */
         gather(c, b.messages);
     } while (!stop);
     settle(c, SETTLE_ALL);

@@ -296,11 +296,11 @@ class Commits(Process):
 class Leading(Process):
     """Who serves the sockets: their own thread, or the committer, where one message comes at a time."""
 
-    def quick_broker(self):
-        """One whose syncs take no time, or as long as self.held is there."""
+    def quick_broker(self, sync_us=0):
+        """One whose syncs take no time, or so long, or as long as self.held is there."""
         self.held = self.world.path("held")
         broker = self.world.broker(start=False)
-        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": self.held}
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": self.held, **({"SLOW_US": str(sync_us)} if sync_us else {})}
         return broker.start()
 
     def switches(self, broker):
@@ -322,6 +322,11 @@ class Leading(Process):
         client, run = self.start_run(broker)
         self.until_the_committer_leads(broker, client, run)
         self.assertEqual(broker.stop(), 0)  # whoever leads hears the signal
+
+    def test_messages_of_one_who_answers_while_the_committer_hopes_for_him_pass_through_one_thread_too(self):
+        broker = self.quick_broker(sync_us=1000)  # after such a commit it gathers for three quarters of as long
+        client, run = self.start_run(broker)
+        self.until_the_committer_leads(broker, client, run)
 
     def test_messages_that_come_together_are_received_by_the_sockets_own_thread(self):
         broker = self.quick_broker()

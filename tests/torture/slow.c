@@ -1,5 +1,5 @@
-/* A library to preload (LD_PRELOAD) into a broker: its syncs take no time, or as long as the file that SLOW_SYNC names is there, whatever disk there is; and fail if the
- * one that FAIL_SYNC names is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
+/* A library to preload (LD_PRELOAD) into a broker: its syncs take no time, or SLOW_US, or as long as the file that SLOW_SYNC names is there, whatever disk there is; and fail
+ * if the one that FAIL_SYNC names is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,8 +12,11 @@
 
 SEEN int fdatasync(int fd)
 {
-    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC");
+    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US");
     (void)fd;
+    if (us) {
+        usleep((useconds_t)atoi(us));
+    }
     if (while_there && access(while_there, F_OK) == 0) {
         char at[4096], name[16] = "";
         snprintf(at, sizeof at, "%s.at", while_there);
