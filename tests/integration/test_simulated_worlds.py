@@ -99,6 +99,12 @@ class Faults(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "restores"):
             figures.faults({"what": what})
 
+    def test_a_part_that_was_not_measured_keeps_its_row_and_one_that_was_gets_its_own(self):
+        figures = program("figures")
+        part = {"what": {"points": 3}, "command": "x", "commit": "new", "seconds": 1}
+        rows = figures.others({"crash": part}, (), "| part | figures | again | commit, time, machine |\n|---|---|---|---|\n| storm | kills 7 | `y` | old, 1 s |\n| crash | points 2 | `x` | old, 1 s |\n")
+        self.assertEqual(rows[2:], ["| crash | points 3 | `x` | new, 1 s |", "| storm | kills 7 | `y` | old, 1 s |"])
+
 
 class Worlds(unittest.TestCase):
     def setUp(self):

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """kill -9 in every call that changes a file: the n-th write, sync, rename, create ... of a fixed scenario, for n = 1, 2, 3 ... to its end. After each the
 program is started again without the shim, the peers go on, and both judges look at the whole history (judges.py).
 

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Damage: a store after honest work, its broker killed, with bits flipped, bytes overwritten, sectors zeroed or moved, or an end cut off, at seeded places of data.mdb
 or of the log. Then everything is read:
 each answer is either what was put in, or a refusal or a stop with a name. A wrong byte, or a unit that is missing without a word, is a failure.

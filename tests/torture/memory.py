@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Memory runs out in real processes: each allocation that broker and agent ask for by themselves (not ZeroMQ's: it ends a process by its own word) is refused, at
 each place of the code that asks, in a fixed scenario. What may come of it: an answer that says so, something that is asked for again, or an end with a word and
 an exit status; never a signal, never silence. Then the program is started again without the shim, the peers go on, and both judges look at the whole history

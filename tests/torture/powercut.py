@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Power cuts: a broker, or an agent, does its work while the shim writes down every call that changes its files; then the disk is built as a cut could have left
 it, at every place of the recording, and what is on it is opened and read by the program's own code (look.c, open.c). What had been acknowledged by then must be
 there, nothing may be damaged, nothing may be there that nobody sent.

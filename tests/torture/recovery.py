@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """kill -9 while a broker that was killed settles what it left: in each call of that start that changes a file, and at seeded points in the start after that one again. What was acknowledged
 before the first death is there in the end, to the byte, and a check and a recount of the store name nothing; at seeded points the peers go on to the end, and their whole history is judged.
 
@@ -31,7 +32,7 @@ import sunline_wire as wire  # noqa: E402
 
 AGAIN, ON = 4, 4  # at every so many-th point the next start is killed, too; the peers go on
 LOOKS = 8
-CHOICE, TRIES = 3, 6
+CHOICE, TRIES, OTHERS = 3, 6, 24
 SETTLE = "sectors to settle"
 DATA, WAL, PARTIAL = "data/data.mdb", "data/wal", ".copy.partial/data.mdb"
 META_BYTES, META_PAGE_BYTES_AT, META_TXN_AT = 152, 40, 144  # LMDB's, on the first two pages
@@ -90,11 +91,14 @@ def settings_of(log):
 
 
 def choose(calls, name, seed):
-    """Calls of the recording to die in: of those in which the log holds nearly the most, or the most is written where it is empty, in a seeded order."""
+    """Calls of the recording to die in: of those in which the log holds nearly the most, or the most is written where it is empty, in a seeded order.
+    In another run batches are others: then there are those of the same kind, too, whatever they were in the recording."""
     fits = sorted((c for c in calls if DEATHS[name][2](c)), key=lambda c: -c.leaves)
     best = [c for c in fits[:max(CHOICE, len(fits) // 8)] if 2 * c.leaves >= fits[0].leaves]
-    random.Random(f"{seed}/{name}").shuffle(best)
-    return [(*c.only, c.n, c.leaves // SECTOR) for c in itertools.islice(itertools.cycle(best), TRIES)]
+    others = [c for c in calls if c not in best and any(c.only == b.only for b in best)]
+    for some in (best, others):
+        random.Random(f"{seed}/{name}").shuffle(some)
+    return [(*c.only, c.n, c.leaves // SECTOR) for c in [*itertools.islice(itertools.cycle(best), TRIES), *others[:OTHERS]]]
 
 
 def record(log, names, seed):
@@ -140,10 +144,12 @@ def keep(folder, broker, people, facts):
 
 def make(name, folder, seed, where):
     """What is left of that death: FOLDER/disk, FOLDER/peers; FOLDER/facts.json when it is whole. Threads and clocks make a call come earlier or later: the first that left half of
-    what the recording says, or else the one that left the most."""
+    what the recording says, or else, of so many, the one that left the most, or else any."""
     log, mode, _, wanted = DEATHS[name]
     most = -1
-    for *call, expected in where:
+    for tried, (*call, expected) in enumerate(where):
+        if tried >= TRIES and most >= 0:
+            return
         with Place() as place:
             broker, people = die(place, log, mode, call, seed)
             sectors = unsettled(broker.data) if broker.status == -9 else 0

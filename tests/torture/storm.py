@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Everything at once, for a while: a real broker, a real agent with a robot and people at their screens, a real producer (`sunline run start`), and three more
 hubs and a producer as peers; over them a seeded storm of faults. Rounds of a few seconds, each a process of its own; after each the faults stop, the runs must come
 to their end, and both judges look at all that happened at the one broker (judges.py).

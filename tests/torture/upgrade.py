@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """kill -9 in every call that changes a file while a store of a released version is taken over (tests/fixtures): the next start takes it up again, and the
 store then says what the old release said of it.
 
