@@ -506,7 +506,8 @@ static void *run(void *arg)
         commit_row(c, &b, &stop);
         weigh(c, b.messages, b.bytes);
         settle(c, SETTLE_DUE); /* those who were answered need not wait for it */
-        c->early = has_come(c); /* what this thread gathers from here on comes to it as it waits: another one would have no use */
+        c->early = has_come(
+            c); /* what this thread gathers from here on comes to it as it waits: another one would have no use */
         gather(c, b.messages);
     } while (!stop);
     settle(c, SETTLE_ALL);
