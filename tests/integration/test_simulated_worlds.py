@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tests", "lib")]
@@ -104,6 +105,91 @@ class Faults(unittest.TestCase):
         part = {"what": {"points": 3}, "command": "x", "commit": "new", "seconds": 1}
         rows = figures.others({"crash": part}, (), "| part | figures | again | commit, time, machine |\n|---|---|---|---|\n| storm | kills 7 | `y` | old, 1 s |\n| crash | points 2 | `x` | old, 1 s |\n")
         self.assertEqual(rows[2:], ["| crash | points 3 | `x` | new, 1 s |", "| storm | kills 7 | `y` | old, 1 s |"])
+
+    def test_what_both_judges_found_is_added_up_over_the_parts_that_tell_it(self):
+        figures = program("figures")
+        found = {"units": 1200, "results": 2400, "lost": 1, "double": 0, "phantom": 2}
+        parts = {"crash": {"what": {**found, "refused: lost 9": 5}, "command": "x", "commit": "c", "seconds": 1}, "memory": {"what": {"units": 9, "results": 9}, "command": "x", "commit": "c", "seconds": 1},
+                 "storm": {"what": {"rounds": 3, **found}, "command": "x", "commit": "c", "seconds": 1}}
+        last = figures.others(parts, (), "")[-1]
+        self.assertEqual(last, "| **both judges** | units 2,400; results 4,800; lost 2; double 0; phantom 4 | the rows of crash, storm, added up | |")
+        del parts["crash"], parts["storm"]
+        self.assertNotIn("judges", figures.others(parts, (), last)[-1], "nobody tells it any more")
+
+    PAGE = """<!-- figures: program -->
+<!-- end -->
+<!-- figures: sim -->
+`x`, 1 h of worlds on a machine. Commits: aaaaaaa: 1,000 hours, seeds 1 to 9; bbbbbbb: 2.5 hours, seeds 10 to 11.
+
+<!-- end -->
+<!-- figures: mutants -->
+`make mutants`, commits aaaaaaa (107), ccccccc (3), seeds from 5000 on, 51 min: **110 of 110** found, deadbeef or not.
+<!-- end -->
+<!-- figures: processes -->
+| part | figures | again | commit, time, machine |
+|---|---|---|---|
+| crash-agent | seed 20,261,127 | `x` | aaaaaaa, 3 min, on a machine (R), Linux |
+| storm | kills 7 | `y` | bbbbbbb-dirty, 1 s |
+<!-- end -->
+"""
+
+    def test_what_was_measured_of_another_program_than_the_one_that_is_here_is_told(self):
+        figures, asked = program("figures"), set()
+
+        def alike(commit, paths):
+            asked.add((commit, paths))
+            return commit in here
+        with unittest.mock.patch.object(figures.commits, "alike", alike):
+            for here, now, before in (({"aaaaaaa"}, "crash-agent", "worlds (bbbbbbb), mutants (ccccccc), storm (bbbbbbb-dirty)"),
+                                      ({"aaaaaaa", "bbbbbbb", "ccccccc", "bbbbbbb-dirty"}, "worlds, mutants, crash-agent, storm", "none"),
+                                      ((), "none", "worlds (aaaaaaa, bbbbbbb), mutants (aaaaaaa, ccccccc), crash-agent (aaaaaaa), storm (bbbbbbb-dirty)")):
+                told = figures.program(self.PAGE)
+                self.assertEqual(told[0], f"Of the program that is here: {now}.")
+                self.assertTrue(told[1].endswith(f": {before}."), told[1])
+        self.assertEqual(asked, {(commit, ("broker", "proto", "worker-agent")) for commit in ("aaaaaaa", "bbbbbbb", "ccccccc", "bbbbbbb-dirty")})
+
+    def test_the_page_has_a_place_for_each_table_and_all_that_it_tells_is_of_some_commit(self):
+        figures = program("figures")
+        with open(figures.PAGE, encoding="utf-8") as f:
+            page = f.read()
+        for name in ("program", "sim", "faults", "mutants", "processes"):
+            self.assertIn(f"<!-- figures: {name} -->\n", page)
+        told = figures.commits_of(page)
+        self.assertLess({"worlds", "mutants", "crash-broker", "storm", "coverage"}, told.keys())
+        self.assertEqual([part for part, of in told.items() if not of], [])
+        rows = re.findall(r"^\| ([\w-]+) \|", figures.table_of(page, "processes"), re.MULTILINE)
+        self.assertEqual(sorted({*rows} - {"part"}), sorted(told.keys() - {"worlds", "mutants"}), "no row without a commit")
+
+
+class WhichTestShowsWhat(unittest.TestCase):
+    """The table of docs/reliability.md with a row for each fault."""
+
+    def rows(self):
+        with open(os.path.join(TOP, "docs", "reliability.md"), encoding="utf-8") as f:
+            table = f.read().split("\n## Which test shows what\n")[1].split("\n## ")[0]
+        return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines() if line.startswith("| ")][1:]
+
+    def test_every_file_and_every_test_that_is_named_there_exists(self):
+        files = 0
+        for fault, _, shown in self.rows():
+            text = ""
+            for name in re.findall(r"`([^`]+)`", shown):
+                with self.subTest(fault=fault, name=name):
+                    if "/" in name or name == "alloc_sites":
+                        files += 1
+                        with open(os.path.join(TOP, "tests", name), encoding="utf-8") as f:
+                            text = f.read()
+                    else:
+                        self.assertRegex(text, rf"(?m)^ *(static void|def) {name}\(", "in the file that is named before it")
+        self.assertGreater(files, 70)
+
+    def test_each_fault_has_a_test_or_is_said_not_to_have_one_yet(self):
+        rows = self.rows()
+        self.assertEqual((len(rows), len({fault for fault, _, _ in rows})), (29, 29))
+        for fault, seen, shown in rows:
+            with self.subTest(fault):
+                self.assertGreater(len(seen), 10)
+                self.assertRegex(shown, r"`\w+/[\w.]+`|not yet")
 
 
 class Worlds(unittest.TestCase):
