@@ -3,14 +3,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAGIC "SUNLINE1"
 #define MAGIC_BYTES 8
 #define HEAD_BYTES 8
+#define REACH_BYTES (HEAD_BYTES + RECLOG_RECORD_BYTES_MAX) /* a record is no longer */
+#define WINDOW_BYTES (2 * REACH_BYTES)
 
 uint32_t reclog_crc32c(uint32_t crc, const void *p, size_t n)
 {
@@ -53,19 +55,54 @@ static uint32_t record_at(const unsigned char *p, uint64_t n)
     return crc == get_u32(p + 4) ? length : 0;
 }
 
+/* A piece of the file in memory. Read and not mapped: what the disk does not give is an error then, and no signal. */
+struct window {
+    int fd;
+    uint64_t file_n; /* as long as the file was found */
+    unsigned char *p;
+    uint64_t from; /* where in the file p is */
+    size_t n;
+};
+
+/* Move it forward, so that it holds all that may belong to a record at `at`, which it reaches already. 0 or an errno. */
+static int slide(struct window *w, uint64_t at)
+{
+    uint64_t left = w->file_n - at;
+    size_t here = (size_t)(w->from + w->n - at);
+    if (here >= left || here >= REACH_BYTES)
+        return 0;
+    memmove(w->p, w->p + w->n - here, here);
+    w->from = at;
+    w->n = here;
+    while (w->n < WINDOW_BYTES && w->n < left) {
+        size_t want = left < WINDOW_BYTES ? (size_t)left - w->n : WINDOW_BYTES - w->n;
+        ssize_t n = pread(w->fd, w->p + w->n, want, (off_t)(w->from + w->n));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? errno : EIO;
+        w->n += (size_t)n;
+    }
+    return 0;
+}
+
 /* Returns 0 or an errno; *end is where the last whole record ends. */
-static int scan(struct reclog *l, const unsigned char *p, uint64_t n, uint64_t *end, reclog_found *found, void *arg)
+static int scan(struct reclog *l, struct window *w, uint64_t *end, reclog_found *found, void *arg)
 {
     uint64_t at = MAGIC_BYTES;
     *end = at;
-    while (at < n) {
-        uint32_t length = record_at(p + at, n - at);
+    while (at < w->file_n) {
+        int rc = slide(w, at);
+        if (rc != 0)
+            return rc;
+        const unsigned char *p = w->p + (at - w->from);
+        uint32_t length = record_at(p, w->from + w->n - at);
         if (length == 0) {
             at++; /* perhaps another record follows the damage */
             continue;
         }
         l->damaged += at - *end;
-        int rc = found(arg, at + HEAD_BYTES, (const char *)p + at + HEAD_BYTES, length);
+        rc = found(arg, at + HEAD_BYTES, (const char *)p + HEAD_BYTES, length);
         if (rc != 0)
             return rc;
         at += HEAD_BYTES + length;
@@ -86,27 +123,33 @@ static int head_lost(struct reclog *l, uint64_t *end)
     return pwrite(l->fd, MAGIC, MAGIC_BYTES, 0) == MAGIC_BYTES ? 0 : errno ? errno : EIO;
 }
 
-static int load(struct reclog *l, reclog_found *found, void *arg)
+static int read_file(struct reclog *l, struct window *w, uint64_t *end, reclog_found *found, void *arg)
 {
     static const unsigned char no_bytes[MAGIC_BYTES];
+    size_t head = w->file_n < MAGIC_BYTES ? (size_t)w->file_n : MAGIC_BYTES;
+    int rc = slide(w, 0);
+    if (rc != 0)
+        return rc;
+    bool zeros = memcmp(w->p, no_bytes, head) == 0;
+    if (!zeros && memcmp(w->p, MAGIC, head) != 0)
+        return EBADMSG;
+    if (head == MAGIC_BYTES)
+        rc = scan(l, w, end, found, arg);
+    return rc == 0 && zeros ? head_lost(l, end) : rc;
+}
+
+static int load(struct reclog *l, reclog_found *found, void *arg)
+{
     struct stat st;
     if (fstat(l->fd, &st) != 0)
         return errno;
     uint64_t n = (uint64_t)st.st_size, end = 0;
     if (n > 0) {
-        unsigned char *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, l->fd, 0);
-        if (p == MAP_FAILED)
-            return errno;
-        size_t head = n < MAGIC_BYTES ? n : MAGIC_BYTES;
-        bool zeros = memcmp(p, no_bytes, head) == 0;
-        int rc = !zeros && memcmp(p, MAGIC, head) != 0 ? EBADMSG
-                 : n < MAGIC_BYTES                     ? 0
-                                                       : scan(l, p, n, &end, found, arg);
-        munmap(p, n);
-        if (rc != 0)
-            return rc;
-        if (zeros)
-            rc = head_lost(l, &end);
+        struct window w = { .fd = l->fd, .file_n = n, .p = malloc(n < WINDOW_BYTES ? n : WINDOW_BYTES) };
+        if (!w.p)
+            return ENOMEM;
+        int rc = read_file(l, &w, &end, found, arg);
+        free(w.p);
         if (rc != 0)
             return rc;
     }

@@ -25,7 +25,7 @@ struct reclog {
  * errno. */
 typedef int reclog_found(void *arg, uint64_t off, const char *p, uint32_t n);
 
-/* Open or create `name` in the directory dir_fd. 0, or an errno (EBADMSG: not such a file); then *l is closed. */
+/* Open or create `name` in the directory dir_fd. 0, or an errno (EBADMSG: not such a file; EIO: the disk does not give it); then *l is closed. */
 int reclog_open(struct reclog *l, int dir_fd, const char *name, reclog_found *found, void *arg);
 void reclog_close(struct reclog *l); /* drops what is buffered; safe to repeat */
 /* Append one record made of two parts. Returns the offset of its payload, 0 when memory ran out. */
