@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "broker/failed.h"
 #include "broker/log.h"
 
 #define PARCELS 4 /* one being filled, one being written, one being sent, one between */
@@ -60,13 +61,11 @@ struct committer {
 static _Noreturn void die(struct committer *c, const char *what, enum store_rc rc)
 {
     struct log_line l;
-    log_begin(&l, LOG_LEVEL_ERROR, "store_failed");
+    failed_begin(&l);
     log_str(&l, "at", what);
     log_u64(&l, "code", rc);
     log_str(&l, "text", store_error_text(c->o.store));
-    log_str(&l, "then", "the process ends without answering; what is on disk stands, start it again");
-    log_end(&l);
-    _exit(COMMITTER_EXIT);
+    _exit(failed_end(&l));
 }
 
 static void must(struct committer *c, const char *what, enum store_rc rc)

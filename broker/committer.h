@@ -5,9 +5,8 @@
  * Under load the store's own thread writes and syncs a batch, and hands over its answers, while this one applies what comes meanwhile in the
  * next transaction. That ends, and is written, when the one before it is on disk: so no answer leaves before its batch and all before it are.
  *
- * Nothing goes back: if a step, the end of a batch or the commit fails, the process ends at once with COMMITTER_EXIT
- * and sends nothing. What is on disk is then the truth, and a fresh process reads it; a commit that is tried again
- * after a failed sync can lie. */
+ * Nothing goes back: if a step, the end of a batch or the commit fails, the process ends at once (failed.h)
+ * and sends nothing; a commit that is tried again after a failed sync can lie. */
 #ifndef SUNLINE_BROKER_COMMITTER_H
 #define SUNLINE_BROKER_COMMITTER_H
 #include <stdint.h>
@@ -18,8 +17,6 @@
 #include "broker/inbox.h"
 #include "broker/leader.h"
 #include "broker/outbox.h"
-
-#define COMMITTER_EXIT 70
 
 struct committer;
 

@@ -3,11 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
@@ -36,6 +33,18 @@ const char *log_level_name(enum log_level level)
     return level_names[level];
 }
 
+size_t log_digits(char p[LOG_DIGITS_MAX], uint64_t v, size_t least)
+{
+    char digits[LOG_DIGITS_MAX];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0 || sizeof digits - at < least);
+    memcpy(p, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
 /* One byte is always kept for the newline. */
 static void put(struct log_line *l, const char *p, size_t n)
 {
@@ -52,21 +61,52 @@ static void put_cstr(struct log_line *l, const char *s)
     put(l, s, strlen(s));
 }
 
+static void put_number(struct log_line *l, uint64_t v, size_t least)
+{
+    char digits[LOG_DIGITS_MAX];
+    put(l, digits, log_digits(digits, v, least));
+}
+
+/* gmtime_r may not be called where this may. The date is Howard Hinnant's civil_from_days: eras of 400 years, years that begin in March. */
+static void put_stamp(struct log_line *l, const struct timespec *now)
+{
+    uint64_t second = (uint64_t)now->tv_sec % 86400, days = (uint64_t)now->tv_sec / 86400 + 719468;
+    uint64_t in_era = days % 146097;
+    uint64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+    uint64_t in_year = in_era - (365 * year + year / 4 - year / 100);
+    uint64_t from_march = (5 * in_year + 2) / 153;
+    uint64_t month = from_march < 10 ? from_march + 3 : from_march - 9;
+    put_number(l, days / 146097 * 400 + year + (month <= 2), 4);
+    put(l, "-", 1);
+    put_number(l, month, 2);
+    put(l, "-", 1);
+    put_number(l, in_year - (153 * from_march + 2) / 5 + 1, 2);
+    put(l, "T", 1);
+    put_number(l, second / 3600, 2);
+    put(l, ":", 1);
+    put_number(l, second / 60 % 60, 2);
+    put(l, ":", 1);
+    put_number(l, second % 60, 2);
+    put(l, ".", 1);
+    put_number(l, (uint64_t)now->tv_nsec / 1000000, 3);
+    put(l, "Z ", 2);
+}
+
 void log_begin(struct log_line *l, enum log_level level, const char *event)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    log_begin_at(l, level, event, &now);
+}
+
+void log_begin_at(struct log_line *l, enum log_level level, const char *event, const struct timespec *now)
 {
     l->on = (int)level <= atomic_load_explicit(&level_now, memory_order_relaxed);
     l->n = 0;
     if (!l->on) {
         return;
     }
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    char stamp[80];
-    snprintf(stamp, sizeof stamp, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", utc.tm_year + 1900, utc.tm_mon + 1,
-             utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int)(now.tv_nsec / 1000000));
-    put_cstr(l, stamp);
+    put_stamp(l, now);
     put_cstr(l, level_names[level]);
     put_cstr(l, " event=");
     put_cstr(l, event);
@@ -88,14 +128,13 @@ static void put_quoted(struct log_line *l, const char *p, size_t n)
     put(l, "\"", 1);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
-        char hex[8];
         if (c == '"' || c == '\\') {
             put(l, (char[]){ '\\', (char)c }, 2);
         } else if (c == '\n') {
             put(l, "\\n", 2);
         } else if (c < ' ' || c == 0x7f) {
-            snprintf(hex, sizeof hex, "\\x%02x", c);
-            put_cstr(l, hex);
+            static const char hex[] = "0123456789abcdef";
+            put(l, (char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
         } else {
             put(l, p + i, 1);
         }
@@ -103,14 +142,19 @@ static void put_quoted(struct log_line *l, const char *p, size_t n)
     put(l, "\"", 1);
 }
 
+static void put_key(struct log_line *l, const char *key)
+{
+    put(l, " ", 1);
+    put_cstr(l, key);
+    put(l, "=", 1);
+}
+
 void log_strn(struct log_line *l, const char *key, const char *value, size_t n)
 {
     if (!l->on) {
         return;
     }
-    put(l, " ", 1);
-    put_cstr(l, key);
-    put(l, "=", 1);
+    put_key(l, key);
     bool cut = n > LOG_VALUE_BYTES_MAX;
     if (cut) {
         n = LOG_VALUE_BYTES_MAX;
@@ -135,16 +179,23 @@ void log_str(struct log_line *l, const char *key, const char *value)
 
 void log_u64(struct log_line *l, const char *key, uint64_t value)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    log_str(l, key, text);
+    if (!l->on) {
+        return;
+    }
+    put_key(l, key);
+    put_number(l, value, 1);
 }
 
 void log_i64(struct log_line *l, const char *key, int64_t value)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    log_str(l, key, text);
+    if (!l->on) {
+        return;
+    }
+    put_key(l, key);
+    if (value < 0) {
+        put(l, "-", 1);
+    }
+    put_number(l, value < 0 ? -(uint64_t)value : (uint64_t)value, 1);
 }
 
 void log_end(struct log_line *l)

@@ -3,12 +3,15 @@
  *   2026-11-23T05:00:00.000Z info event=listening clients=tcp://127.0.0.1:7710 text="with spaces"
  *
  * A line is built in a struct on the stack and is never longer than LOG_LINE_BYTES_MAX: values are cut, never lines
- * broken. A value is quoted when it is empty or holds a blank, a quote, a backslash, '=' or a control character. */
+ * broken. A value is quoted when it is empty or holds a blank, a quote, a backslash, '=' or a control character.
+ *
+ * A handler of signals may call all of it, so that it can tell why the process ends: it does only what POSIX allows there. No stdio, no gmtime_r. */
 #ifndef SUNLINE_BROKER_LOG_H
 #define SUNLINE_BROKER_LOG_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define LOG_LINE_BYTES_MAX 1024
 #define LOG_VALUE_BYTES_MAX 320
@@ -26,11 +29,16 @@ bool log_level_parse(const char *name, enum log_level *level); /* "error", "warn
 const char *log_level_name(enum log_level level);
 
 void log_begin(struct log_line *l, enum log_level level, const char *event);
+void log_begin_at(struct log_line *l, enum log_level level, const char *event, const struct timespec *now); /* since 1970 */
 void log_str(struct log_line *l, const char *key, const char *value);
 void log_strn(struct log_line *l, const char *key, const char *value, size_t n);
 void log_u64(struct log_line *l, const char *key, uint64_t value);
 void log_i64(struct log_line *l, const char *key, int64_t value);
 void log_end(struct log_line *l); /* writes the line */
+
+/* A number's decimal digits, zeros in front of it until there are `least`; no NUL behind. Returns how many. */
+#define LOG_DIGITS_MAX 20
+size_t log_digits(char p[LOG_DIGITS_MAX], uint64_t v, size_t least);
 
 /* The common short form: event and one sentence. */
 void log_text(enum log_level level, const char *event, const char *text);

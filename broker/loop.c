@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "broker/failed.h"
 #include "broker/files.h"
 #include "broker/notify.h"
 #include "broker/parts.h"
@@ -98,7 +99,7 @@ static int open_store(struct loop *l)
     log_str(&line, "data", l->config.data);
     log_str(&line, "text", rc == STORE_LOCKED ? "another sunlined serves this data folder" : text);
     log_end(&line);
-    return rc == STORE_IO || rc == STORE_CORRUPT ? COMMITTER_EXIT : EXIT_CONFIG;
+    return rc == STORE_IO || rc == STORE_CORRUPT ? FAILED_EXIT : EXIT_CONFIG;
 }
 
 /* The first start on a backup. */
@@ -148,7 +149,7 @@ static int open_engine(struct loop *l)
         log_u64(&line, "code", rc);
         log_str(&line, "text", store_error_text(l->store));
         log_end(&line);
-        return COMMITTER_EXIT;
+        return FAILED_EXIT;
     }
     if (clock_start(&l->clock, l->config.data, store_id(l->store), engine_elapsed_us(l->engine)) < 0) {
         struct log_line line;

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker/committer.h"
 #include "broker/config.h"
+#include "broker/failed.h"
 #include "broker/loop.h"
 #include "broker/restored.h"
 #include "broker/verify.h"
@@ -166,25 +166,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     return -1;
 }
 
-/* The disk does not give a page of a file that LMDB has mapped; or takes none, where a file system that writes anew what
- * it overwrites is full, or over its quota. The store failed, as by a read or a write that fails. Raised where the page is
- * touched, which is in LMDB, with no lock of ours or of the C library's held. */
-static void on_page_lost(int signo, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (info->si_code != BUS_ADRERR) { /* no file's: it comes again, as the crash that it is */
-        signal(signo, SIG_DFL);
-        return;
-    }
-    struct log_line l;
-    log_begin(&l, LOG_LEVEL_ERROR, "store_failed");
-    log_str(&l, "text",
-            "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota");
-    log_str(&l, "then", "the process ends without answering; what is on disk stands, start it again");
-    log_end(&l);
-    _exit(COMMITTER_EXIT);
-}
-
 /* Blocked before any thread exists, so that all inherit it: signals are read by the loop. */
 static void block_signals(void)
 {
@@ -196,7 +177,6 @@ static void block_signals(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file too large for its limit is a write that fails, like any other */
-    sigaction(SIGBUS, &(struct sigaction){ .sa_sigaction = on_page_lost, .sa_flags = SA_SIGINFO }, NULL);
 }
 
 int main(int argc, char **argv)
@@ -222,6 +202,7 @@ int main(int argc, char **argv)
         return restored(config.data);
     }
     block_signals();
+    lost_page_catch(failed_by_page);
     code = loop_start(&loop, &(struct loop_options){ &config, reload, &a, a.ready_fd });
     if (code == 0) {
         code = loop_run(loop);

@@ -8,10 +8,17 @@
 
 #include "broker/clock.h"
 #include "broker/engine/engine.h"
+#include "broker/lost_page.h"
 
 static int complain(const char *dir, const char *text)
 {
     fprintf(stderr, "sunlined: %s: %s\n", dir, text);
+    return 1;
+}
+
+static int page_lost(const struct lost_page *page)
+{
+    lost_page_print(page);
     return 1;
 }
 
@@ -23,6 +30,7 @@ int restored(const char *dir)
     uint64_t first;
     struct stat st;
     const struct store_options o = { .dir = dir, .wal_bytes = 1 }; /* the start makes the log, as it is configured */
+    lost_page_catch(page_lost);
     if (getrandom(id, sizeof id, 0) != sizeof id) {
         return complain(dir, "the system has no random numbers");
     }

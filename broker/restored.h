@@ -3,6 +3,7 @@
 #ifndef SUNLINE_BROKER_RESTORED_H
 #define SUNLINE_BROKER_RESTORED_H
 
-/* Say on standard output where assignment numbers go on. Returns the process's exit code: 0 done, 1 not, and nothing has changed. */
+/* Say on standard output where assignment numbers go on. Returns the process's exit code: 0 done, 1 not, and nothing has changed: so, too, the process
+ * ends where the disk does not give a page. */
 int restored(const char *dir);
 #endif

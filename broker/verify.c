@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/engine/engine.h"
+#include "broker/lost_page.h"
 
 static void damage(void *arg, enum store_table tb, const void *key, size_t n)
 {
@@ -63,6 +64,12 @@ static bool references(struct store *s, uint64_t *broken)
     return ok;
 }
 
+static int page_lost(const struct lost_page *page)
+{
+    lost_page_print(page);
+    return VERIFY_DAMAGED;
+}
+
 int verify(const char *dir)
 {
     struct store *s;
@@ -70,6 +77,8 @@ int verify(const char *dir)
     uint64_t checked = 0, damaged = 0;
     const struct store_options o = { .dir = dir, .read_only = true };
     static const uint8_t no_id[16];
+    setlinebuf(stdout); /* what was found before a page is lost has been told then */
+    lost_page_catch(page_lost);
     if (store_open(&s, &o, no_id, text, sizeof text) != STORE_OK) {
         fprintf(stderr, "sunlined: %s: %s\n", dir, text);
         return 1;

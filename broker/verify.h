@@ -2,7 +2,8 @@
 #ifndef SUNLINE_BROKER_VERIFY_H
 #define SUNLINE_BROKER_VERIFY_H
 
-/* Tell of each damaged record and of the whole on standard output. Returns the process's exit code: 0 sound, 1 cannot be opened, 3 damage. */
+/* Tell of each damaged record and of the whole on standard output. Returns the process's exit code: 0 sound, 1 cannot be opened, 3 damage.
+ * A page that the disk does not give is damage, too, and the last that is told: the process ends there. */
 int verify(const char *dir);
 #define VERIFY_DAMAGED 3
 #endif

@@ -80,7 +80,7 @@ static bool grow_map(struct store *s, int *rc)
 
 /* ---- the disk ---- */
 
-/* The store's file and its folder, where the log is: whichever has less. What a project's quota leaves (ext4, XFS) only a folder tells. */
+/* The store's file and its folder, where the log is: whichever has less. What a project's quota leaves (of ext4) only a folder tells. */
 static void ask_disk(struct store *s)
 {
     struct statvfs file, folder;

@@ -1,4 +1,5 @@
 """sunlined as a process: how it starts, is stopped, killed, frozen, lied to and flooded."""
+import fcntl
 import os
 import random
 import re
@@ -224,18 +225,6 @@ class Stopping(Process):
         story = client.request("unit_get", run="r", unit=1)["story"]
         self.assertNotIn("expire", repr(story))
 
-    def test_a_page_of_the_store_that_the_disk_does_not_give_ends_it_like_a_read_that_fails(self):
-        """The file ends before the page, which the kernel tells by the signal of a disk that cannot read it."""
-        broker = self.world.broker()
-        client, run = self.start_run(broker)
-        client.request("put", run_id=run, rows=[["x" * 2000]] * 50)
-        self.assertEqual(len(self.units(client)), 50)
-        os.truncate(os.path.join(broker.data, "data.mdb"), 8192)
-        client.send("output_get", run="r", after_unit=0, all_units=True)
-        self.assertEqual(broker.wait_end(), 70)
-        self.assertIn("event=store_failed", broker.log())
-        client.socket.setsockopt(zmq.LINGER, 0)
-
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)
@@ -261,6 +250,107 @@ class Stopping(Process):
         there = self.units(self.client(broker))
         self.assertEqual(there[:len(acknowledged)], acknowledged)
         self.assertLessEqual(len(there), len(acknowledged) + 1)  # the last one may be there or not
+
+
+class LostPages(Process):
+    """A file that ends before a page that is mapped: the kernel tells it by the same signal as a disk that cannot read the page."""
+    LOST = "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota"
+
+    def setUp(self):
+        super().setUp()
+        self.broker = self.world.broker(start=False)
+        self.data = os.path.join(self.broker.data, "data.mdb")
+        self.held = self.world.path("held")  # as long as it is there, whoever syncs waits
+        self.broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": self.held}
+
+    def serve(self, rows, each=1000):
+        self.broker.start()
+        self.peer, self.run = self.start_run(self.broker)
+        self.peer.socket.setsockopt(zmq.LINGER, 0)
+        for i in range(0, len(rows), each):
+            self.peer.request("put", run_id=self.run, rows=[[text] for text in rows[i:i + each]])
+        self.assertEqual(self.units(self.peer), rows)
+
+    def hold(self):
+        with open(self.held, "wb"):
+            pass
+
+    def until_held(self):
+        self.world.wait(lambda: os.path.exists(self.held + ".at"), 20, "a sync that is held")
+
+    def offline(self, how):
+        """The tool, and what it says: through a pipe that takes no more than a page."""
+        ours, its = os.pipe()
+        fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, 4096)
+        with open(its, "wb") as stdout:
+            tool = subprocess.Popen([harness.program("sunlined"), how, "--data", self.broker.data], env=self.world.env(self.broker.env), cwd=self.world.dir,
+                                    stdout=stdout, stderr=subprocess.PIPE, text=True)
+        said = open(ours, encoding="utf-8")
+        self.addCleanup(lambda: (tool.kill(), tool.wait(), said.close(), tool.stderr.close()))
+        return tool, said
+
+    def test_a_page_that_the_disk_does_not_give_ends_the_broker_like_a_read_that_fails(self):
+        self.serve(["x" * 2000] * 50)
+        os.truncate(self.data, 8192)
+        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(self.broker.wait_end(), 70)
+        said = re.search(r'error event=store_failed file=(\S+) byte=(\d+) text="(.*?)" then=', self.broker.log())
+        self.assertEqual((said[1], said[3]), (self.data, self.LOST))
+        self.assertGreaterEqual(int(said[2]), 8192)
+
+    def test_so_does_a_page_of_the_table_of_readers(self):
+        self.serve(["x"])
+        os.truncate(os.path.join(self.broker.data, "lock.mdb"), 0)
+        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(self.broker.wait_end(), 70)
+        self.assertRegex(self.broker.log(), r'event=store_failed file=%s byte=\d+ text="%s"' % (self.data.replace("data.mdb", "lock.mdb"), self.LOST))
+
+    def test_the_signal_from_somebody_else_is_no_page_and_ends_the_broker_at_once(self):
+        self.serve(["x"])
+        self.broker.signal(signal.SIGBUS)
+        self.assertEqual(self.broker.wait_end(), -signal.SIGBUS)
+        self.assertNotIn("store_failed", self.broker.log())
+
+    def test_verify_names_the_page_behind_the_damage_that_it_found_before(self):
+        self.serve(["damaged-%04d" % i for i in range(500)], each=1)  # a record each
+        self.assertEqual(self.broker.stop(), 0)
+        with open(self.data, "r+b") as f:
+            spoiled = f.read().replace(b"damaged-", b"spoiled-")
+            f.seek(0)
+            f.write(spoiled)
+        tool, said = self.offline("--verify")  # which has more to tell than the pipe takes, so it is in the middle when the first line comes
+        lines = [said.readline()]
+        os.truncate(self.data, 8192)
+        lines += said.readlines()
+        self.assertEqual([line for line in lines if not re.fullmatch(r"damaged\tUNIT [0-9a-f]+: the input values of run 1, unit \d+ and on\n", line)], [])
+        self.assertRegex(tool.stderr.read(), r"\Asunlined: %s: %s, at byte \d+\n\Z" % (re.escape(self.data), self.LOST))
+        self.assertEqual(tool.wait(20), 3)
+
+    def test_restored_names_the_page_too(self):
+        self.serve(["x" * 2000] * 50)
+        self.hold()
+        self.peer.send("put", run_id=self.run, rows=[["in the log alone"]])
+        self.until_held()
+        self.broker.kill()
+        os.remove(self.held + ".at")
+        tool, said = self.offline("--restored")  # which commits first what the log holds
+        self.until_held()
+        os.truncate(self.data, 8192)
+        os.remove(self.held)
+        self.assertEqual((said.read(), tool.wait(20)), ("", 1))
+        self.assertRegex(tool.stderr.read(), r"\Asunlined: %s: %s, at byte \d+\n\Z" % (re.escape(self.data), self.LOST))
+
+    def test_what_tells_of_it_calls_nothing_that_a_handler_of_signals_may_not(self):
+        """From POSIX's list (2024, 2.4.3), and each other; an assert that fails ends the process anyway. What compilers add for tests is theirs."""
+        allowed = {"_exit", "clock_gettime", "close", "memcmp", "memcpy", "memmove", "memset", "open", "raise", "read", "sigaction", "signal", "stpcpy", "strchr",
+                   "strcmp", "strlen", "write", "__errno_location", "__assert_fail"}
+        objects = [harness.program("broker/%s.o" % name) for name in ("lost_page", "failed", "log")]
+        listed = subprocess.run(["nm", *objects], capture_output=True, text=True, check=True).stdout
+        symbols = re.findall(r"(?m)^[0-9a-f ]{16} (\w) (\w+)$", listed)
+        own = {name for kind, name in symbols if kind == "T"}
+        called = {name for kind, name in symbols if kind == "U" and not re.match(r"_*(asan|ubsan|sanitizer|gcov|llvm|stack_chk|GLOBAL_OFFSET_TABLE)_", name)}
+        self.assertLessEqual({"lost_page_catch", "failed_by_page", "log_end"}, own)
+        self.assertEqual(called - own - allowed, set())
 
 
 class Commits(Process):

@@ -54,7 +54,8 @@ static void a_line_has_time_level_event_and_numbers(void **state)
     log_begin(&l, LOG_LEVEL_WARN, "e");
     log_u64(&l, "big", UINT64_MAX);
     log_i64(&l, "small", INT64_MIN);
-    assert_string_equal(after_level(&l), "event=e big=18446744073709551615 small=-9223372036854775808");
+    log_i64(&l, "none", 0);
+    assert_string_equal(after_level(&l), "event=e big=18446744073709551615 small=-9223372036854775808 none=0");
     int y, mo, d, h, mi, s, ms;
     char level[8];
     l.p[l.n] = '\0';
@@ -81,6 +82,22 @@ static void no_value_makes_a_line_too_long_or_two(void **state)
     log_begin(&l, LOG_LEVEL_ERROR, "e");
     log_str(&l, "k", big);
     assert_memory_equal(l.p + l.n - 4, "x...", 4);
+}
+
+static void every_days_stamp_is_the_calendars(void **state)
+{
+    (void)state;
+    for (time_t s = 0; s < 450ll * 366 * 86400; s += 86399) { /* each hour of a day comes, too */
+        const struct timespec at = { s, s % 1000 * 1000000l + 999999 };
+        struct log_line l;
+        struct tm utc;
+        char want[32];
+        gmtime_r(&s, &utc);
+        size_t n = strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S", &utc);
+        log_begin_at(&l, LOG_LEVEL_ERROR, "e", &at);
+        snprintf(want + n, sizeof want - n, ".%03dZ ", (int)(s % 1000));
+        assert_memory_equal(l.p, want, strlen(want));
+    }
 }
 
 /* The line goes to standard error as one write. */
@@ -140,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_quoted_when_they_must_be),
         cmocka_unit_test(a_line_has_time_level_event_and_numbers),
+        cmocka_unit_test(every_days_stamp_is_the_calendars),
         cmocka_unit_test(no_value_makes_a_line_too_long_or_two),
         cmocka_unit_test(what_is_below_the_level_is_not_written),
         cmocka_unit_test(a_flood_is_counted_and_not_written),

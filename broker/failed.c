@@ -1,0 +1,24 @@
+/* The end of a broker whose store has failed: see failed.h. */
+#include "broker/failed.h"
+
+void failed_begin(struct log_line *l)
+{
+    log_begin(l, LOG_LEVEL_ERROR, "store_failed");
+}
+
+int failed_end(struct log_line *l)
+{
+    log_str(l, "then", "the process ends without answering; what is on disk stands, start it again");
+    log_end(l);
+    return FAILED_EXIT;
+}
+
+int failed_by_page(const struct lost_page *page)
+{
+    struct log_line l;
+    failed_begin(&l);
+    log_str(&l, "file", page->file);
+    log_u64(&l, "byte", page->byte);
+    log_str(&l, "text", page->why);
+    return failed_end(&l);
+}
