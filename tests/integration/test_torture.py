@@ -19,6 +19,7 @@ TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
 import crash  # noqa: E402
 import crew  # noqa: E402
+import damage  # noqa: E402
 import disk as disks  # noqa: E402
 import memory  # noqa: E402
 import notebook  # noqa: E402
@@ -30,6 +31,7 @@ import starts  # noqa: E402
 import storm  # noqa: E402
 import tape  # noqa: E402
 import sunline_wire as wire  # noqa: E402
+from place import PAGE_LOST  # noqa: E402
 
 CUT_IN_A_NAMESPACE = """
 import socket, sys
@@ -120,6 +122,7 @@ class Torture(unittest.TestCase):
         (f,) = self.part("damage", "--cases", "400", "--brokers", "40", "--seconds", SECONDS)
         self.assertGreater(f["cases"], 50)
         self.assertGreater(f["named"], 10)
+        self.assertEqual(sum(f["stops"].values()), f["stopped"])
 
     def test_a_start_that_is_killed_while_it_settles_is_taken_up_again(self):
         (f,) = self.part("recovery", "--seconds", SECONDS)
@@ -216,7 +219,8 @@ class AFullDisk(unittest.TestCase):
         self.assertTrue(self.disk.fill(0))
         harness.wait(lambda: self.put(0.2) == "no answer" and not self.broker.running(), 60, "the broker to end")
         self.assertEqual(self.broker.status, 70, self.place.log())
-        self.assertIn(os.strerror(errno.EDQUOT), self.place.log())
+        if self.broker.failure() != PAGE_LOST:  # a write was refused first
+            self.assertIn(os.strerror(errno.EDQUOT), self.place.log())
         if not self.broker.start():  # or it is up until it writes
             self.broker.must_be(storm.NO_START)
         self.broker.kill()
@@ -430,8 +434,8 @@ class TheTorturer(harness.Case):
     def a_storm(self, place, how):
         s = storm.Storm.__new__(storm.Storm)
         s.place, s.totals, s.dice, s.meet, s.begun = place, {}, random.Random(1), lambda: None, True
-        s.disk = types.SimpleNamespace(is_full=lambda: True, empty=lambda: None)
-        s.broker = self.ended(storm.Broker(place), how)
+        s.disk = types.SimpleNamespace(is_full=lambda: True, empty=lambda: None, loses_pages=False, words="a disk")
+        s.broker, s.short = self.ended(storm.Broker(place), how), True
 
         def turn():
             raise crew.Gone
@@ -447,15 +451,79 @@ class TheTorturer(harness.Case):
                         getattr(s, fault)()
                     self.assertEqual(s.totals, {})
 
+    NO_ROOM = "echo 'level=error event=store_failed at=commit code=3 text=\"No space left on device\"'; exit 70"
+    NO_PAGE = f"echo 'level=error event=store_failed text=\"{PAGE_LOST} cannot be read, or not written\"'; exit 70"
+
     def test_a_broker_that_is_there_is_killed_and_one_that_had_no_room_was_not(self):
         with storm.Place() as place:
-            s = self.a_storm(place, "exit 70")
-            s.strike(storm.STORE_FAILED)
-            self.assertEqual(s.totals, {"ended before a kill": 1})
+            s = self.a_storm(place, self.NO_ROOM)
+            s.strike(s.clean())
+            had = {"ended before a kill": 1, "ended with 70: store_failed at commit": 1}
+            self.assertEqual(s.totals, had)
             s.broker.argv = ["/bin/sleep", "60"]
             powercut.crash.Child.start(s.broker)
             s.strike(())
-            self.assertEqual(s.totals, {"ended before a kill": 1, "kills": 1})
+            self.assertEqual(s.totals, {**had, "kills": 1})
+
+    def test_a_store_that_failed_where_there_was_room_is_bad(self):
+        with storm.Place() as place:
+            s = self.a_storm(place, self.NO_ROOM)
+            s.short = False
+            for fault in (s.kill, s.kill_twice, s.round):
+                with self.assertRaisesRegex(AssertionError, "the broker ended by itself with 70"):
+                    fault()
+            self.assertEqual(s.totals, {})
+
+    def test_whether_there_was_room_is_known_since_the_last_start(self):
+        with storm.Place() as place:
+            s = self.a_storm(place, self.NO_ROOM)
+            s.disk.is_full, s.broker.start = lambda: False, lambda: True
+            s.start()
+            self.assertEqual(s.clean(), ())
+            s.disk.fill, s.pause = lambda leave: True, lambda seconds: None
+            s.fill_disk()
+            self.assertEqual(s.clean(), (70,))
+            s.start()
+            self.assertEqual(s.clean(), ())
+            s.broker.argv = ["/bin/sleep", "60"]
+            os.makedirs(s.broker.data)
+            place.write(os.path.relpath(os.path.join(s.broker.data, "data.mdb"), place.dir), "")
+            powercut.crash.Child.start(s.broker)
+            s.limit_files()
+            self.assertEqual(s.clean(), (70,))
+
+    def test_a_store_that_failed_without_a_word_is_bad_and_so_is_a_page_on_a_disk_that_loses_none(self):
+        for how, said in (("exit 70", None), ("echo event=store_failed at=step; exec sh -c 'exit 70'", "store_failed at step"), (self.NO_PAGE, PAGE_LOST)):
+            with self.subTest(how), storm.Place() as place:
+                s = self.a_storm(place, how)
+                self.assertEqual(s.broker.failure(), said)
+                for s.disk.loses_pages in (False, True):
+                    if said is None or said == PAGE_LOST and not s.disk.loses_pages:
+                        with self.assertRaisesRegex(AssertionError, f"ended with 70 on a disk, and said {said}"):
+                            s.ended((70,))
+                    else:
+                        s.ended((70,))
+                self.assertEqual({disk.kind for disk in disks.KINDS.values() if disk.loses_pages}, {"tmpfs", "quota group"})
+
+    def test_without_memory_a_store_fails_with_a_word_and_not_of_a_page(self):
+        for name, how, good in (("broker", self.NO_ROOM, True), ("broker", "exit 70", False), ("broker", self.NO_PAGE, False), ("broker", "exit 3", False),
+                                ("agent", "exit 1", True), ("agent", "exit 70", False)):
+            with self.subTest(f"{name}: {how}"), storm.Place() as place:
+                child, bad = self.ended(storm.Broker(place) if name == "broker" else powercut.crash.Child(place, name, []), how), []
+                memory.ended(child, place, bad)
+                self.assertEqual(bad == [], good, bad)
+
+    def test_a_broker_that_crashes_on_damage_is_bad_and_how_one_stops_is_told(self):
+        for how, said in ((self.NO_ROOM, "sunlined ended with 70"), (self.NO_PAGE, "sunlined ended with 70")):
+            with storm.Place() as place:
+                self.assertEqual(damage.stop_of(self.ended(storm.Broker(place), how), "ended", (70,)), said)
+        for how, said in (("kill -SEGV $$", "ended by itself with -11"), ("kill -BUS $$", "ended by itself with -7"), ("exit 1", "ended by itself with 1"), ("exit 70", "without a word")):
+            with self.subTest(how), storm.Place() as place, self.assertRaisesRegex(AssertionError, said):
+                damage.stop_of(self.ended(storm.Broker(place), how), "ended", (70,))
+        for status, bad in ((None, False), (-7, False), (-11, True), (-6, True)):
+            looker = types.SimpleNamespace(look=lambda files: ([], []), helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda status=status: status)))
+            with self.subTest(status), self.assertRaises(AssertionError) if bad else contextlib.nullcontext():
+                self.assertEqual(damage.ask_look(looker, {})[2], status and "look ended with -7")
 
     def test_an_agent_or_a_producer_that_crashed_is_bad_and_no_kill_hides_it(self):
         with storm.Place() as place:

@@ -23,7 +23,7 @@ def good():
         history += [{"op": "end", "key": f"k{n}", "unit": n, "state": "done", "value": f"payload {n}", "results": {"s": f"r{n}"}},
                     {"op": "story", "key": f"k{n}", "station": "s", "counted": [[10 + n, "ann", f"r{n}"]]}]
     history += [{"op": "counters", "units": 3, "done": 3, "dropped": 0, "cancelled": 0},
-                {"op": "event", "seq": 1, "done": []}, {"op": "event", "seq": 2, "done": [1, 2]}, {"op": "event", "seq": 3, "done": [3]}]
+                {"op": "event", "seq": 1, "done": []}, {"op": "event", "seq": 2, "done": [1, 2]}, {"op": "event", "seq": 3, "done": [3]}, {"op": "check", "wrong": []}]
     return history
 
 
@@ -203,6 +203,14 @@ class Checker(unittest.TestCase):
         self.history = [h for h in self.history if h["op"] != "event"]
         self.says("untold")
 
+    def test_untold_no_check(self):
+        self.history.remove(self.find("check"))
+        self.says("untold")
+
+    def test_unsound_a_check_or_a_recount_names_something(self):
+        self.find("check")["wrong"].append("recount: run r: counted [2, 0, 0], kept [3, 0, 0]; stations []")
+        self.says("unsound")
+
     def test_untold_no_story_of_a_result(self):
         self.history.remove(self.find("story", key="k2"))
         self.says("untold")
@@ -213,7 +221,7 @@ class Checker(unittest.TestCase):
         self.says("untold")
 
     def test_untold_is_nothing_in_the_middle(self):
-        self.history = [h for h in self.history if h["op"] not in ("counters", "event", "story")]
+        self.history = [h for h in self.history if h["op"] not in ("counters", "event", "story", "check")]
         self.says(drained=False)
 
     def test_event_gap(self):

@@ -3,7 +3,11 @@ verdict comes that can come there."""
 import copy
 import os
 import sys
+import tempfile
+import time
+import types
 import unittest
+import unittest.mock
 
 import harness
 
@@ -242,10 +246,36 @@ class OfPeers(Case):
         self.history = [h for h in self.history if h["op"] != "event"]
         self.assertIn("untold: no event was taken out", judges.whole(self.history).wrong)
 
+    def test_an_event_that_is_not_translated_or_not_known_is_no_good_history(self):
+        for number, said in ((TYPES["SHIFT"], "SHIFT, which nothing here can cause"), (TYPES["HANDOVER"], "HANDOVER, which"), (9999, "of type 9999, which docs/events.md does not have")):
+            with self.subTest(said):
+                self.first("event", type=TYPES["ROSTER_CURRENT"])["type"] = number
+                self.assertIn(said, judges.whole(self.history).wrong[0])
+                self.setUp()
+
+    def test_each_event_of_the_catalogue_is_translated_or_refused_or_sums_up_others(self):
+        for name in facts.NAMES.values():
+            self.assertEqual([name in facts.UNTRANSLATED, name in facts.PLAIN, hasattr(facts.Facts, "on_" + name.lower())].count(True), 1, name)
+
     def test_times_are_not_judged_where_the_clock_was_set(self):
+        had = judges.whole(self.history).sums()
+        self.assertEqual(had["histories without times"], 0)
         self.events("TASKS_WAITING")[0]["data"]["due"] += 3600 * 1000000
         self.history.append({"op": "clock", "ahead_us": 0})
         self.says()
+        sums = judges.whole(self.history).sums()
+        self.assertEqual(sums["histories without times"], 1)
+        self.assertEqual((sums["refusals judged"], sums["refusals left out"]), (0, had["refusals judged"] + had["refusals left out"]))
+
+    def test_a_refusal_that_is_judged_is_counted_and_so_is_one_that_is_left_out(self):
+        had = judges.whole(self.history).sums()
+        self.after_the_release("touch", "STALE")
+        number = self.history[self.released()]["assignment"]
+        acts = [h for h in self.history if h["op"] == "act" and h["assignment"] == number]
+        self.history.insert(self.history.index(acts[0]), dict(acts[0], what="bury"))  # and one that was under way when it was released
+        self.history.insert(self.released() + 1, {"op": "act_ok", "what": "bury", "assignment": number, "code": "STALE", "heard_us": 1 << 60})
+        sums = judges.whole(self.history).sums()
+        self.assertEqual((sums["refusals judged"] - had["refusals judged"], sums["refusals left out"] - had["refusals left out"]), (1, 1))
 
 
 class OfAnAgent(Case):
@@ -272,7 +302,38 @@ class OfAnAgent(Case):
         self.accuses_of("bytes_differ")
 
 
+class WhatIsKnown(unittest.TestCase):
+    def test_who_joined_again_was_known_since_he_joined_in_that_session(self):
+        events = [("HUB_SESSION", {"hub": 1, "session": 5, "connected": 1}), ("ROSTER_WORKERS", {"hub": 1, "joined": [[7, "ann"]], "left": []}),
+                  ("HUB_SESSION", {"hub": 1, "session": 6, "connected": 1}), ("ROSTER_WORKERS", {"hub": 1, "joined": [], "left": [7]}),
+                  ("ROSTER_WORKERS", {"hub": 1, "joined": [[7, "ann"]], "left": []})]
+        stream = facts.Stream([facts.Event({"seq": i, "type": TYPES[name], "wall_us": i, "data": data}) for i, (name, data) in enumerate(events, 1)])
+        for session, known in ((5, 2), (6, 5)):
+            told = types.SimpleNamespace(history=[{"op": "session", "hub": "h", "session": session, "workers": {"ann": 7}},
+                                                  {"op": "credit", "session": session, "totals": [[7, 3]]}])
+            self.assertEqual(facts.Between(told, stream, True).pending, [(known, f"GRANT session={session} worker=7 count=3")])
+
+    def test_who_reads_the_clocks_and_is_held_up_reads_them_again(self):
+        for reads, ahead_us in ((1, 915000), (5, 900000)):
+            now, held_up = 0, iter([0, 30000000, 0, 0, 0, 40000000] + [0] * 100)
+
+            def read(which, held_up=held_up):
+                nonlocal now
+                now += 1000 + next(held_up)
+                return now + (900000000 if which == time.CLOCK_REALTIME else 0)
+            with unittest.mock.patch.object(time, "clock_gettime_ns", read):
+                self.assertEqual(crew.clock(reads), {"op": "clock", "ahead_us": ahead_us})
+
+
 class TheProgram(unittest.TestCase):
+    def test_one_that_ends_as_if_there_was_a_verdict_and_has_none_is_noticed(self):
+        for script in ("echo '{}'; exit 1", "echo 'fifo 1: x'; echo '{}'; exit 0", "exit 0", "exit 1", "echo '{}'; kill -9 $$"):
+            with self.subTest(script), tempfile.NamedTemporaryFile("w", suffix=".sh") as f:
+                f.write("cat > /dev/null\n" + script)
+                f.flush()
+                with unittest.mock.patch.object(judges, "program", lambda f=f: ["/bin/sh", f.name]), self.assertRaisesRegex(AssertionError, "the judge ended with"):
+                    judges.same_checker(["STEP"])
+
     def test_a_line_that_is_no_fact_is_named(self):
         for line in ("RUM run=1", "RUN run", "RUN ran=1", "RUN run=x", "RUN run=-1", "RUN state=4294967296", "WORKER level=1,2,3,4,5", "RUN flag=2", ""):
             with self.assertRaises(AssertionError) as e:

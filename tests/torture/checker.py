@@ -20,10 +20,12 @@ each was right, is the other judge's, at the end of a whole history (judges.py).
                                                               and (none if left out) those that are kept without counting
     {"op": "counters", "units": n, "done": n, "dropped": n, "cancelled": n}    at the end: what the broker says of the run
     {"op": "event", "seq": n, "done": [unit, ...]}            at the end: every event, in the order it was handed out, and the units it calls done
+    {"op": "check", "wrong": [text, ...]}                     at the end: what a check of the store and a recount named
 
 Verdicts, each with its examples; all but `recovered` must be empty:
     lost                  acknowledged (or kept), and not there in a terminal state, or not with this result; LATE, too, is an acknowledgement: the story has it
-    untold                taken out were no counters, no events, or not the story of a unit's result: nothing could be judged by them
+    untold                taken out were no counters, no events, no check, or not the story of a unit's result: nothing could be judged by them
+    unsound               a check of the store, or a recount, named something
     unexpected            there, but never attempted
     duplicated            one key in two units, or one unit done twice
     double_accept         two results count for one task, or two workers were told so (stations here want one)
@@ -33,7 +35,7 @@ Verdicts, each with its examples; all but `recovered` must be empty:
     unbalanced            counters do not equal a recount, or events call other units done than those that are
     event_gap             the sequence has a hole, goes back, or does not begin at 1
 """
-VERDICTS = ("lost", "unexpected", "duplicated", "double_accept", "stale_token_accepted", "bytes_differ", "unbalanced", "event_gap", "untold")
+VERDICTS = ("lost", "unexpected", "duplicated", "double_accept", "stale_token_accepted", "bytes_differ", "unbalanced", "event_gap", "untold", "unsound")
 ENDED = ("done", "dropped", "cancelled")
 
 
@@ -75,7 +77,7 @@ class Book:
     def __init__(self, history):
         self.tried, self.acked, self.unit_of = {}, {}, {}
         self.assignments, self.kept, self.others, self.drops = {}, [], {}, set()
-        self.ends, self.stories, self.counters, self.events = [], [], None, []
+        self.ends, self.stories, self.counters, self.events, self.checks = [], [], None, [], []
         self.shown = []
         for place, h in enumerate(history):
             getattr(self, "on_" + h["op"])(place, h)
@@ -142,6 +144,9 @@ class Book:
     def on_event(self, place, h):
         self.events.append(h)
 
+    def on_check(self, place, h):
+        self.checks.append(h)
+
 
 def brief(value, most=60):
     text = repr(value)
@@ -164,6 +169,8 @@ def check(history, drained=True):
         check_counters(book, v)
     if book.events:
         check_events(book, v)
+    for check in book.checks:
+        v.found["unsound"] += check["wrong"]
     return v
 
 
@@ -173,6 +180,8 @@ def check_told(book, v):
         v.add("untold", "the run's counters were not taken out")
     if not book.events:
         v.add("untold", "no event was taken out")
+    if not book.checks:
+        v.add("untold", "the store was not checked")
     told = {(s["key"], s["station"]) for s in book.stories}
     for end in book.ends:
         for station in end["results"]:

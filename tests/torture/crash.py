@@ -143,8 +143,7 @@ def broker_point(n, mode, seed):
         else:
             people.meet(broker.endpoints)
         verdict = play_out(place, broker, people, bad)
-    return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
-                recovered=verdict.recovered, events=verdict.events)
+    return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, **verdict.sums())
 
 
 # ---------------------------------------------------------------- the agent
@@ -337,16 +336,12 @@ def agent_point(n, mode, seed):
         scene.client.close()
         bad += [f"a draft that was kept is gone: {d}" for d in scene.lost_drafts]
         verdict = judge(scene.history, bad)
-    return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, units=verdict.acknowledged, results=verdict.accepted,
-                recovered=verdict.recovered, events=verdict.events)
+    return dict(n=n, mode=mode, place=where, completed=completed, bad=bad, **verdict.sums())
 
 
 # ---------------------------------------------------------------- all points, or a sample
 POINTS = {"broker": broker_point, "agent": agent_point}
 UNDISTURBED = {"broker": broker_undisturbed, "agent": agent_undisturbed}
-SUMS = ("units", "results", "recovered", "events")
-
-
 def measure(what, seed, runs):
     """The scenario without a crash, `runs` times: {"end": the least number of its calls, "most": the greatest, "places": what they were}."""
     counts, places = [], set()
@@ -361,13 +356,13 @@ def measure(what, seed, runs):
 def one(job):
     """A point: again until it was crashed at, `tries` times at most."""
     what, n, mode, seed, tries = job
-    sums = dict.fromkeys(SUMS, 0)
+    sums = dict.fromkeys(judges.SUMS, 0)
     for again in range(tries):
         try:
             r = POINTS[what](n, mode, seed)
         except Exception as e:  # the driver's own trouble fails the point, with its replay
             r = dict(n=n, mode=mode, place="?", completed=False, bad=[f"{type(e).__name__}: {e}"])
-        for name in SUMS:
+        for name in judges.SUMS:
             sums[name] += r.get(name, 0)
         if r["bad"] or not r["completed"]:
             break
@@ -383,7 +378,7 @@ class Tally:
 
     def __init__(self, what, seed):
         self.what, self.seed, self.begin = what, seed, time.monotonic()
-        self.sum = dict(what=what, seed=seed, points=0, runs=0, crashes=0, **dict.fromkeys(SUMS, 0), bad=0)
+        self.sum = dict(what=what, seed=seed, points=0, runs=0, crashes=0, **dict.fromkeys(judges.SUMS, 0), bad=0)
         self.kinds, self.hit, self.end, self.places = {}, set(), None, None
         self.below, self.below_crashed = 0, 0
 
@@ -395,7 +390,7 @@ class Tally:
         s = self.sum
         s["points"] += 1
         s["crashes"] += not r["completed"]
-        for name in ("runs", *SUMS):
+        for name in ("runs", *judges.SUMS):
             s[name] += r[name]
         if not r["completed"]:
             kind = r["place"].split(" ")[0]

@@ -8,9 +8,11 @@ each answer is either what was put in, or a refusal or a stop with a name. A wro
 A sector of zeros in the log is left out: in the last batch nobody can tell it from one that a power cut kept from the disk (broker/store/wal.c).
 
 Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
-is started on the damage and asked for everything. The last line is JSON for the report.
+is started on the damage and asked for everything. A stop with a name is a status: sunlined may refuse to start with 1 or 70, and end with 70; look.c may end by the SIGBUS of a
+page that is not there, of which sunlined makes a 70. Any other end is a failure. The last line is JSON for the report.
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import multiprocessing
@@ -18,6 +20,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 import sys
 import time
 
@@ -31,6 +34,8 @@ import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
+NO_START, STORE_FAILED = (1, 70), 70  # sunlined(8)
+PAGE_LOST = -signal.SIGBUS
 
 
 def honest_work(place, seed, units):
@@ -77,17 +82,14 @@ def harm(files, dice):
 
 
 def judge(history, rows, complaints):
-    """-> (how it ended, what is wrong)"""
-    ends = [{"op": "end", "key": crew.key_of(r["text"]), "unit": r["unit"], "state": "open", "value": r["text"], "results": r["results"]}
-            for r in rows or ()]
-    verdict = checker.check(history + ends, drained=False)
+    """What is wrong"""
+    verdict = checker.check(history + crew.ends(rows or ()), drained=False)
     wrong = {name: texts for name, texts in verdict.bad.items() if name in NEVER_ALLOWED or not complaints}
-    how = "stopped" if any(c.startswith("crashed") for c in complaints) else "named" if complaints else "unharmed"
-    return how, "; ".join(f"{name}: {texts[0]} ({len(texts)})" for name, texts in wrong.items())
+    return "; ".join(f"{name}: {texts[0]} ({len(texts)})" for name, texts in wrong.items())
 
 
 def ask_broker(place, files):
-    """Everything a real broker on this store hands out: (rows, complaints)"""
+    """Everything a real broker on this store hands out: (rows, complaints, how it stopped or None)"""
     broker = Broker(place, "harmed")
     shutil.rmtree(broker.data, ignore_errors=True)
     os.mkdir(broker.data)
@@ -97,7 +99,7 @@ def ask_broker(place, files):
     rows, complaints = [], []
     if not broker.start():
         place.children.remove(broker)
-        return None, [f"refused to start, status {broker.status}"]
+        return None, ["refused to start"], stop_of(broker, "refused to start", NO_START)
     client = wire.Client(broker.endpoints["clients"])
     try:
         for station in (None, *crew.STATIONS):
@@ -111,12 +113,29 @@ def ask_broker(place, files):
         complaints.append(f"error {e.code}")
         rows = [] if e.code == "NOT_FOUND" else rows
     except crew.Gone:
-        complaints.append(f"crashed with {broker.process.wait()}")
+        pass
     client.socket.setsockopt(wire.zmq.LINGER, 0)
     client.close()
     broker.kill()
     place.children.remove(broker)
-    return rows, complaints
+    if broker.status == -signal.SIGKILL:
+        return rows, complaints, None
+    return rows, [*complaints, "ended"], stop_of(broker, "ended", (STORE_FAILED,))
+
+
+def stop_of(broker, what, clean):
+    broker.must_be(clean)
+    if broker.status == STORE_FAILED and not broker.failure():
+        raise AssertionError(f"the broker {what} with {STORE_FAILED} without a word\n{broker.place.log()}")
+    return f"sunlined {what} with {broker.status}"
+
+
+def ask_look(looker, files):
+    rows, complaints = looker.look(files)
+    status = looker.helper.process.poll()
+    if status not in (None, PAGE_LOST):
+        raise AssertionError(f"look ended with {status}")
+    return rows, complaints, None if status is None else f"look ended with {status}"
 
 
 def ask(broker, client, name, **fields):
@@ -131,7 +150,7 @@ def ask(broker, client, name, **fields):
 
 
 BLOCK = 50  # cases in one go
-ENDINGS = ("unharmed", "named", "stopped")
+ENDINGS = ("unharmed", "named", "stopped", "crashed")
 
 
 def load(build, path):
@@ -143,35 +162,36 @@ def load(build, path):
 
 
 def one(place, looker, seed, case, by_broker):
-    """-> (how it ended, a text if it is bad)"""
+    """-> (how it ended: of ENDINGS, how it stopped or None, a text if it is bad)"""
     what, harmed = harm(store, random.Random(f"{seed}/{case}"))
-    complaints = []
+    complaints, stop = [], None
     try:
-        rows, complaints = ask_broker(place, harmed) if by_broker else looker.look(harmed)
-        how, wrong = judge(history, rows, complaints)
-    except wire.Timeout as e:
-        how, wrong = "stopped", str(e)
-    return how, wrong and (f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n  complaints: {complaints[:3]}\n"
+        rows, complaints, stop = ask_broker(place, harmed) if by_broker else ask_look(looker, harmed)
+        how, wrong = "stopped" if stop else "named" if complaints else "unharmed", judge(history, rows, complaints)
+    except (wire.Timeout, AssertionError) as e:
+        how, wrong = "crashed", str(e)
+    return how, stop, wrong and (f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n  complaints: {complaints[:3]}\n"
                            f"  again with tests/torture/damage.py --seed {seed} --first {case} --cases 1 --brokers {int(bool(by_broker))}")
 
 
 def block(seed, cases, stride, deadline):
     """The named cases, one after the other -> counts, texts"""
-    done, texts = dict.fromkeys(("cases", "brokers", *ENDINGS, "bad"), 0), []
+    done, stops, texts = dict.fromkeys(("cases", "brokers", *ENDINGS, "bad"), 0), collections.Counter(), []
     with Place() as place:
         looker = Looker(place)
         for case in cases:
             if time.time() > deadline:
                 break
             by_broker = bool(stride) and case % stride == 0
-            how, text = one(place, looker, seed, case, by_broker)
+            how, stop, text = one(place, looker, seed, case, by_broker)
+            stops.update([stop] if stop else [])
             done["cases"] += 1
             done["brokers"] += by_broker
             done[how] += 1
             done["bad"] += bool(text)
             texts += [text] if text else []
         looker.end()
-    return cases[0], done, texts
+    return cases[0], {**done, "stops": stops}, texts
 
 
 def main():
@@ -196,13 +216,13 @@ def main():
         if not notes.done or not os.path.exists(path):
             with open(path, "wb") as f:
                 pickle.dump(honest_work(place, args.seed, args.units), f)
-        totals = dict(seed=args.seed, cases=0, brokers=0, **dict.fromkeys(ENDINGS, 0), bad=0)
+        totals = dict(seed=args.seed, cases=0, brokers=0, **dict.fromkeys(ENDINGS, 0), bad=0, stops=collections.Counter())
         texts, known, begin = [], {r["first"] for r in notes.done}, time.monotonic()
 
         def count(done, found):
             texts.extend(found)
             for name, n in done.items():
-                totals[name] += n
+                totals[name] += collections.Counter(n) if name == "stops" else n
         for r in notes.done:
             count(r["done"], r["texts"])
         stride = max(1, args.cases // args.brokers) if args.brokers else 0

@@ -5,6 +5,7 @@
     disk.carry(broker)                     # its data lies there
     disk.fill(leave)                       # all but so many bytes are taken. False: this disk has no end
     disk.is_full()                         # less than the broker's reserve is left, and that is our doing
+    disk.loses_pages                       # full, it may refuse a page of a file that is mapped (SIGBUS)
     disk.empty()
 
 A kind that is refused (who is not root, a kernel without quotas, a package that is not there) has an ext4 stand in for it, else a tmpfs, else a folder without an end.
@@ -54,6 +55,7 @@ class Folder:
     """Where nothing can be mounted."""
     kind, words = "none", "a folder without an end"
     runner = ()  # in front of a program that works there
+    loses_pages = False
 
     def __init__(self, place):
         self.top = self.path = place.path("disk")
@@ -95,6 +97,7 @@ class Folder:
 
 class Tmpfs(Folder):
     kind, words = "tmpfs", "a tmpfs"
+    loses_pages = True  # of the table of readers, which is long and hollow
 
     def make(self):
         self.mount("-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs")
@@ -128,6 +131,7 @@ class Tmpfs(Folder):
 class Ext4(Tmpfs):
     """Blocks are promised late, as on a real disk."""
     kind, words = "ext4", "an ext4 in a file"
+    loses_pages = False
 
     def make(self):
         self.format(DISK_BYTES, "mkfs.ext4", "-q", "-m", "0")
@@ -137,6 +141,7 @@ class Ext4(Tmpfs):
 class ProjectQuota(Tmpfs):
     """A project's share of an ext4, which statvfs tells of its folder. A write beyond it fails with EDQUOT, though the file system has room."""
     kind, words = "project quota", "a project's quota of an ext4"
+    loses_pages = False
     runner = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource")  # whoever has this capability is not held to quotas
 
     def make(self):
@@ -154,6 +159,7 @@ class QuotaGroup(Folder):
     kind, words = "quota group", "a quota group of a btrfs"
     GROUP = "0/256"  # of the first subvolume; named, since a limit that is set by way of a full subvolume is one more write that it refuses
     lowered = False
+    loses_pages = True
 
     def make(self):
         self.format(SHARED_BYTES, "mkfs.btrfs", "-q", "-m", "single", "-d", "single")

@@ -57,7 +57,8 @@ NAMES = rebuild.event_names()
 # What a frame of acts or results may cause, but for what it assigns, which comes last.
 OF_A_FRAME = ("STARTED", "RETURNED", "SUBMITTED", "TASKS_READY", "TASKS_WAITING", "TASKS_DONE", "TASKS_SKIPPED", "TASKS_DEAD", "UNITS_DONE", "RUN_STATE", "WORKERS_PRESENT")
 UNTRANSLATED = ("LINE_STATE", "STATION_STATE", "TASKS_HELD", "TASK_DECIDED", "TASK_WANTS", "TASK_PLACED", "REVIEWED", "TASKS_BLOCKED", "WORKER_STANDING", "WORKER_SKILL",
-                "GOLD_ANSWERED", "ANSWERS_VOID", "LINE_STATIONS")
+                "GOLD_ANSWERED", "ANSWERS_VOID", "LINE_STATIONS", "SHIFT", "HANDOVER")
+PLAIN = ("ROSTER_CURRENT", "SWEPT")  # others tell all that these sum up
 
 
 class Untold(Exception):
@@ -87,7 +88,9 @@ class Event:
     __slots__ = ("seq", "name", "wall_us", "data")
 
     def __init__(self, h):
-        self.seq, self.name, self.wall_us, self.data = h["seq"], NAMES.get(h["type"], "UNKNOWN"), h["wall_us"], h["data"]
+        if h["type"] not in NAMES:
+            raise Untold(f"event {h['seq']}: of type {h['type']}, which docs/events.md does not have")
+        self.seq, self.name, self.wall_us, self.data = h["seq"], NAMES[h["type"]], h["wall_us"], h["data"]
 
     def by(self):
         """Which frame caused it, if a frame of acts or results must have."""
@@ -121,7 +124,8 @@ class Stream:
 
     def __init__(self, events):
         self.events = events
-        self.runs, self.sessions, self.joined = {}, {}, {}    # name: number; session: sequence; worker: sequence
+        self.runs, self.sessions, self.joined = {}, {}, {}    # name: number; session: sequence; (session, worker): sequence
+        self.session = {}                                     # hub: session
         self.assignments, self.given = {}, {}                 # number: (run, station, unit, worker); number: sequence
         self.acts = {}                                        # (assignment, act): sequence
         self.befell = {}                                      # (run, unit), (run, None), assignment: sequences
@@ -144,9 +148,12 @@ class Stream:
 
     def on_hub_session(self, d, seq):
         self.sessions.setdefault(d["session"], seq)
+        if d["connected"]:
+            self.session[d["hub"]] = d["session"]
 
     def on_roster_workers(self, d, seq):
-        self.joined.update((number, seq) for number, _ in d["joined"])
+        for number, _ in d["joined"]:
+            self.joined.setdefault((self.session[d["hub"]], number), seq)
 
     def on_assigned(self, d, seq):
         workers = itertools.chain.from_iterable(itertools.repeat(w, n) for w, n in zip(d["workers"][::2], d["workers"][1::2]))
@@ -213,13 +220,13 @@ class Between:
 
     def __init__(self, told, stream, clock_stood):
         self.stream, self.known = stream, 0
-        self.pending, self.heard, self.sent, self.sends, self.refusals = [], {}, {}, {}, {}
+        self.pending, self.heard, self.sent, self.sends, self.refusals, self.left_out = [], {}, {}, {}, {}, 0
         for h in told.history:
             op = h["op"]
             if op == "push":
                 self.knows(stream.given.get(h["assignment"]))
             elif op == "session":
-                for seq in (stream.sessions.get(h["session"]), *map(stream.joined.get, h["workers"].values())):
+                for seq in (stream.sessions.get(h["session"]), *(stream.joined.get((h["session"], worker)) for worker in h["workers"].values())):
                     self.knows(seq)
             elif op == "credit":
                 self.pending += [(self.known, f"GRANT session={h['session']} worker={worker} count={total}") for worker, total in h["totals"]]
@@ -248,17 +255,24 @@ class Between:
             self.refusals.setdefault((number, what), []).append(code)
             if clock_stood and number in self.stream.assignments:
                 self.pending.append((since, (number, what, code, self.stream.newest_at(h["heard_us"]))))
+            else:
+                self.left_out += 1
         if code in ("OK", "DUPLICATE", "LATE"):
             self.knows(self.stream.acts.get((number, what)))
 
 
 # ---------------------------------------------------------------- facts
 def of(*histories):
+    return whole(*histories).lines
+
+
+def whole(*histories):
+    """With what was left out of them."""
     told = [Told(h) for h in histories]
     events = max((t.all("event") for t in told), key=len)
     if not events:
         raise Untold("no event was taken out")
-    return Facts(told, Stream([Event(h) for h in events])).lines
+    return Facts(told, Stream([Event(h) for h in events]))
 
 
 class Facts:
@@ -272,6 +286,7 @@ class Facts:
         self.first, self.session, self.names, self.members = {}, {}, {}, {}  # of lines; of hubs; of workers; of rosters
         self.start, self.at = None, 0
         self.between = [Between(t, stream, self.times) for t in told]
+        self.refusals, self.refusals_left_out = 0, sum(b.left_out for b in self.between)
         self.heard = {}
         for b in self.between:
             self.heard.update(b.heard)
@@ -338,8 +353,13 @@ class Facts:
         known, _, _, what = entry
         if isinstance(what, str):
             self.lines.append(what)
-        elif len(what) == 3 or self.stream.nothing_befell(*what[:2], known, max(what[3], last)):
+        elif len(what) == 3:
+            self.act(*what)
+        elif self.stream.nothing_befell(*what[:2], known, max(what[3], last)):
             self.act(*what[:3])
+            self.refusals += 1
+        else:
+            self.refusals_left_out += 1
 
     def act(self, number, what, code):
         run, _, _, worker = self.stream.assignments.get(number, (0, 0, 0, 0))
@@ -375,8 +395,7 @@ class Facts:
         head = f"seq={e.seq} at={self.at} wall={e.wall_us} run={e.data.get('run', 0)} hub={e.data.get('hub', 0)}"
         if e.name in UNTRANSLATED:
             raise Untold(f"event {e.seq}: {e.name}, which nothing here can cause")
-        tell = getattr(self, "on_" + e.name.lower(), None)
-        if tell is None or not tell(e.data, head):
+        if e.name in PLAIN or not getattr(self, "on_" + e.name.lower())(e.data, head):
             self.lines.append("EVENT " + head)
 
     # True: this event is told.

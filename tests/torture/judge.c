@@ -1,7 +1,7 @@
 /* The checker of the simulated world (tests/sim/checker.h) as a program: it reads what happened from stdin, one fact a line, in the order in which it
  * happened, and gives its verdicts. For histories of real processes; facts.py makes the lines. Nothing is judged here.
  *
- *   KIND name=value ...     KIND: of enum fact_kind, without FACT_; name: a member of struct fact; what is not named is 0
+ *   KIND name=value ...     KIND: one of `kinds` below, FACT_KIND of enum fact_kind; name: one of `fields`, a member of struct fact; neither has all. What is not named is 0
  *
  * A value is a decimal number; of `level` and `counts` there are several, with commas between. Out come a line for each verdict that was given, with
  * how often and the first of them in words, and then, as JSON, {"verdicts": {name: how often}, "facts": n, ...}. Exit 1 if there was any verdict, 2 if a line was not understood.

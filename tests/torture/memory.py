@@ -31,14 +31,16 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import crash  # noqa: E402
 import crew  # noqa: E402
+import judges  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import Broker, Place, die_with_parent  # noqa: E402
+from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 UNITS = 45
 SPELL = 50
-CLEAN = (0, 1, 70)  # done; a start that was refused, or the agent's end; the broker's end without an answer
+STORE_FAILED = 70
+CLEAN = {"broker": (0, 1, STORE_FAILED), "agent": (0, 1)}  # done; a start that was refused, or the agent's end; the broker's end without an answer
 TRIES = 24          # of a place that no run has come to yet
 ANYWHERE = {("scratch_of", "sort.c")}  # that it is refused is no failure: which function called is the same to it
 CHANCE = {          # who asks: why a run may never come to one of its places. Another place of it, with the same function that called, must have been refused
@@ -168,8 +170,10 @@ def ended(child, place, bad):
         bad.append(f"it does not end at SIGTERM\n{place.log()}")
         child.kill()
         return
-    if status not in CLEAN:
+    if status not in CLEAN[child.name]:
         bad.append(f"it ended with {status}\n{place.log()}")
+    elif status == STORE_FAILED and child.failure() in (None, PAGE_LOST):  # no disk was full here
+        bad.append(f"it ended with {status}, and said {child.failure()}\n{place.log()}")
 
 
 def broker_point(site, nth, more, seed):
@@ -199,7 +203,7 @@ def broker_point(site, nth, more, seed):
             bad.append(f"it ended with {broker.status} after its restart\n{place.log()}")
         people.close()
         verdict = crash.judge(people.history, bad)
-    return dict(calls=calls, refused=refused, sites=sites, ended=not over, bad=bad, units=verdict.acknowledged, results=verdict.accepted)
+    return dict(calls=calls, refused=refused, sites=sites, ended=not over, bad=bad, **verdict.sums())
 
 
 def crew_of(broker, seed):
@@ -241,7 +245,7 @@ def agent_point(site, nth, more, seed):
         scene.client.close()
         bad += [f"a draft that was kept is gone: {d}" for d in scene.lost_drafts]
         verdict = crash.judge(scene.history, bad)
-    return dict(calls=calls, refused=refused, sites=sites, ended=not over, bad=bad, units=verdict.acknowledged, results=verdict.accepted)
+    return dict(calls=calls, refused=refused, sites=sites, ended=not over, bad=bad, **verdict.sums())
 
 
 # ---------------------------------------------------------------- all points, or a sample
@@ -260,14 +264,14 @@ def one(job):
 class Tally:
     def __init__(self, what, seed, sites):
         self.what, self.seed, self.sites, self.refused_at = what, seed, sites, set()
-        self.sum = dict(what=what, seed=seed, places=len(sites), places_refused=0, points=0, refused=0, ends=0, units=0, results=0, bad=0)
+        self.sum = dict(what=what, seed=seed, places=len(sites), places_refused=0, points=0, refused=0, ends=0, **dict.fromkeys(judges.SUMS, 0), bad=0)
 
     def add(self, r):
         s = self.sum
         s["points"] += 1
         s["refused"] += r["refused"]
         s["ends"] += r["ended"]
-        for name in ("units", "results"):
+        for name in judges.SUMS:
             s[name] += r.get(name, 0)
         if r["refused"]:
             self.refused_at.add(r["site"])

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402
 
 KINDS = ("none", "write", "fdatasync", "fsync", "msync", "rename", "unlink", "ftruncate", "fallocate", "create", "mkdir", "rmdir")
+PAGE_LOST = "a page of the store"  # what sunlined says of one that the disk did not give, or did not take
 LIBC = ctypes.CDLL(None)
 
 
@@ -70,6 +71,7 @@ class Child:
     def __init__(self, place, name, argv):
         self.place, self.name, self.argv, self.process = place, name, argv, None
         self.disk, self.data, self.state_path = place.path(name + ".disk"), data_of(place, name), place.path(name + ".state")
+        self.log_path, self.log_from = place.path(name + ".log"), 0  # from there on it has written since its last start
         os.makedirs(self.disk, exist_ok=True)
         place.children.append(self)
 
@@ -87,7 +89,8 @@ class Child:
             die_with_parent()
             if prepare:
                 prepare()
-        with open(self.place.path(self.name + ".log"), "ab") as log:
+        with open(self.log_path, "ab") as log:
+            self.log_from = log.tell()
             self.process = subprocess.Popen(self.argv, cwd=self.place.dir, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=before_exec)
         return self
@@ -146,6 +149,17 @@ class Broker(Child):
         ends = [x for kind in ("clients", "agents", "events") for x in ("--" + kind, where(kind))]
         super().__init__(place, name, [harness.program("sunlined"), "--data", data_of(place, name), *ends, *LOG, *args])
         self.endpoints = {}
+
+    def failure(self):
+        """What it said of an end with 70, since its last start: what failed, or PAGE_LOST; None: no word."""
+        with open(self.log_path, "rb") as f:
+            f.seek(self.log_from)
+            told = re.findall(r"event=(store_failed|store_unusable)\b(.*)", f.read().decode(errors="replace"))
+        if not told:
+            return None
+        event, rest = told[-1]
+        at = re.search(r'\bat=("[^"]*"|\S+)', rest)
+        return PAGE_LOST if PAGE_LOST in rest else event + (" at " + at[1].strip('"') if at else "")
 
     def start(self, timeout_s=120, same_ports=True, **how):
         """Waits until it serves; False: it ended before that."""

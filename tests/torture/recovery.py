@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crash  # noqa: E402
 import crew  # noqa: E402
+import judges  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Broker, Place  # noqa: E402
 from tape import SECTOR, read_recording  # noqa: E402
@@ -213,7 +214,7 @@ class Settling(starts.Starts):
         else:
             people = crash.people_of(self.broker, self.seed, looks=LOOKS)
         verdict = crash.play_out(self.spot, self.broker, people, bad)
-        return {"played on": 1, "units": verdict.acknowledged, "results": verdict.accepted, "recovered": verdict.recovered, "events": verdict.events}
+        return {"played on": 1, **verdict.sums()}
 
     def kill_again(self, dice):
         """The start after the one that was killed dies, too, in any of its calls."""
@@ -244,7 +245,7 @@ def main():
     elif args.seconds:
         log = dice.choice((SMALL, LARGE))
         names = dice.sample([name for name in DEATHS if DEATHS[name][0] == log], 2)
-    tally = starts.Tally(f"tests/torture/recovery.py --seed {args.seed} --store {{}}".format, ("second kills", "played on", *crash.SUMS),
+    tally = starts.Tally(f"tests/torture/recovery.py --seed {args.seed} --store {{}}".format, ("second kills", "played on", *judges.SUMS),
                          seed=args.seed, stores=len(names), **{SETTLE: 0})
     with Place() as place, starts.workers(args) as pool:
         kept, notes = os.path.join(harness.BUILD, "reliability", "recovery"), None

@@ -28,7 +28,7 @@ import disk  # noqa: E402
 import judges  # noqa: E402
 import namespace  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import Broker, Place, die_with_parent  # noqa: E402
+from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from realhub import LINE as REAL_LINE, RealHub  # noqa: E402
 import harness  # noqa: E402
@@ -38,8 +38,8 @@ SETTINGS = ("--set", f"reserve_bytes={disk.RESERVE_BYTES}", "--set", "heartbeat=
 
 
 REAL_UNITS = 40
-STORE_FAILED = (70,)         # sunlined(8): the disk is full, or its file may not grow; nothing else ends a broker in a storm
-NO_START = (1, *STORE_FAILED)  # a start that is refused, on a disk that is full
+STORE_FAILED = 70            # sunlined(8): the disk is full, or its file may not grow; nothing else ends a broker in a storm
+NO_START = (1, STORE_FAILED)  # a start that is refused, on a disk that is full
 PER_ROUND_S = 900  # a round that takes longer hangs
 
 
@@ -51,8 +51,7 @@ class Storm:
             self.count(name)
         self.broker = Broker(place, "broker", *SETTINGS, ipc=False)
         self.disk.carry(self.broker)
-        self.limited = False
-        self.must(self.broker.start())
+        self.must(self.start())
         self.links = {kind: Proxy(int(self.broker.endpoints[kind].rsplit(":", 1)[1])) for kind in ("clients", "agents")}
         self.endpoints = {kind: f"tcp://127.0.0.1:{link.port}" for kind, link in self.links.items()}
         self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25, skills={"craft": 1, "real": 1})
@@ -68,14 +67,31 @@ class Storm:
     def count(self, name):
         self.totals[name] = self.totals.get(name, 0) + 1
 
+    def start(self):
+        self.short = self.disk.is_full()  # since this start it had no room, or its files might not grow
+        return self.broker.start()
+
     def again(self):
-        if not self.broker.start():  # it has to settle what its log holds, and somebody has filled the disk: room is made, as an operator would
+        if not self.start():  # it has to settle what its log holds, and somebody has filled the disk: room is made, as an operator would
             self.must(self.disk.is_full())
-            self.broker.must_be(NO_START)
+            self.ended(NO_START)
             self.count("starts that waited for room")
             self.disk.empty()
-            self.must(self.broker.start())
+            self.must(self.start())
         self.meet()
+
+    def clean(self):
+        """How a broker that serves may end by itself."""
+        return (STORE_FAILED,) if self.short else ()
+
+    def ended(self, clean):
+        """It did so, in one of these ways. Of a store that failed it has said what did, and it is counted by that."""
+        self.broker.must_be(clean)
+        if self.broker.status == STORE_FAILED:
+            what = self.broker.failure()
+            if what is None or what == PAGE_LOST and not self.disk.loses_pages:
+                raise AssertionError(f"the broker ended with {STORE_FAILED} on {self.disk.words}, and said {what}\n{self.place.log()}")
+            self.count(f"ended with {STORE_FAILED}: {what}")
 
     def meet(self):
         self.people.meet(self.endpoints)
@@ -105,7 +121,7 @@ class Storm:
             self.count("timeouts")  # a request that a fault swallowed: fresh links
             self.meet()
         except crew.Gone:
-            self.broker.must_be(STORE_FAILED)
+            self.ended(self.clean())
             self.count("restarts")
             self.again()
         return False
@@ -113,19 +129,22 @@ class Storm:
     # ---- the faults
     def strike(self, clean):
         """Counted is who was killed, not who had ended before."""
-        self.count("kills" if self.broker.strike(clean) else "ended before a kill")
+        killed = self.broker.strike(clean)
+        if not killed:
+            self.ended(clean)
+        self.count("kills" if killed else "ended before a kill")
 
     def kill(self):
-        self.strike(STORE_FAILED)
+        self.strike(self.clean())
         self.again()
 
     def kill_twice(self):
         """Again while it starts."""
-        self.strike(STORE_FAILED)
-        full = self.disk.is_full()
+        self.strike(self.clean())
+        self.short = self.disk.is_full()
         super(Broker, self.broker).start()
         time.sleep(self.dice.random() * 0.02)
-        self.strike(NO_START if full else ())
+        self.strike(NO_START if self.short else ())
         self.again()
 
     def freeze(self):
@@ -171,6 +190,7 @@ class Storm:
             self.meet()  # and what was on its way is gone
 
     def fill_disk(self):
+        self.short = True
         if not self.disk.fill(self.dice.choice([0, 0, disk.RESERVE_BYTES // 3])):
             return self.limit_files()
         self.count("disk filled")
@@ -180,6 +200,7 @@ class Storm:
     def limit_files(self):
         """The file may not grow any more, for the running broker."""
         self.count("file size limited")
+        self.short = True
         size = os.path.getsize(os.path.join(self.broker.data, "data.mdb"))
         resource.prlimit(self.broker.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         self.pause(0.5 + self.dice.random())
@@ -215,7 +236,7 @@ class Storm:
         wrong = self.hub.remains() + self.remains() + [f"a draft that was kept is gone: {d}" for d in self.hub.lost_drafts]
         verdict = judges.whole(self.people.history, self.hub.history)
         wrong += verdict.wrong
-        for name, n in (("units", verdict.acknowledged), ("results", verdict.accepted), ("recovered", verdict.recovered), ("events", verdict.events)):
+        for name, n in verdict.sums().items():
             self.totals[name] = self.totals.get(name, 0) + n
         for code, n in self.refusals.items():
             self.totals["refused: " + code] = self.totals.get("refused: " + code, 0) + n
