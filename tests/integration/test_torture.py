@@ -23,6 +23,7 @@ import damage  # noqa: E402
 import disk as disks  # noqa: E402
 import memory  # noqa: E402
 import notebook  # noqa: E402
+import planted  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
 import realhub  # noqa: E402
@@ -134,6 +135,8 @@ class Torture(unittest.TestCase):
         (f,) = self.part("storm", "--minutes", str(int(SECONDS) / 60), "--units", "1500", "--sample")
         self.assertGreater(f["kills"], 3)
         self.assertGreater(f["units"], 1000)
+        self.assertGreater(f["delays judged"], 0)
+        self.assertGreater(f["expiries judged"], 0)
 
     def test_a_storm_over_each_kind_of_disk_or_over_what_is_said_to_stand_in_for_it(self):
         for number, kind in enumerate(disks.KINDS):
@@ -533,6 +536,56 @@ class TheTorturer(harness.Case):
             for name, fault in (("agent", hub.kill_agent), ("producer", hub.kill_producer), ("producer", hub.turn)):
                 with self.subTest(name), self.assertRaisesRegex(AssertionError, f"the {name} ended by itself with -11"):
                     fault()
+
+    def test_whoever_sits_on_a_task_does_so_where_its_time_is_short(self):
+        people = crew.Crew.__new__(crew.Crew)
+        people.seed, people.rounds, people.noise = 1, {}, 1.0
+        pushes = [{"key": f"u{n}", "station": station, "worker": "ann", "assignment": n} for n in range(300) for station in crew.STATIONS]
+        for people.sitters in (0.0, 0.3):
+            people.rounds = {}
+            sat = [push["station"] for push in pushes if crew.SIT in people.plan(push)]
+            self.assertEqual(set(sat), {crew.STATIONS[1]} if people.sitters else set())
+            self.assertLess(len(sat), 150)
+
+    def test_a_hub_from_which_a_task_is_taken_asks_for_another(self):
+        told, granted = [], []
+        hub = crew.Hub.__new__(crew.Hub)
+        hub.crew = types.SimpleNamespace(tell=told.append)
+        hub.link = types.SimpleNamespace(workers={}, pushed=[], recalled=[(7, 0), (8, 0), (9, 0)], session=5, totals={1: 4}, number=lambda name: 1, credit=granted.append)
+        hub.held = {number: {"worker": "ann"} for number in (7, 8)}
+        hub.steps = {7: [crew.SIT], 8: [("submit", "r", "sent")]}  # the second may count yet, the third is not there any more
+        hub.take()
+        self.assertEqual((granted, list(hub.held)), ([{"ann": 1}], [8]))
+        self.assertEqual(told, [{"op": "credit", "session": 5, "totals": [[1, 4]]}])
+
+    def test_a_planted_bug_is_a_patch_and_its_verdict_one_that_the_judge_gives(self):
+        with open(os.path.join(harness.TOP, "tests", "sim", "checker.c")) as f:
+            names = f.read()
+        for name, (verdict, most) in planted.PLANTED.items():
+            self.assertTrue(os.path.exists(planted.patch_of(name)), name)
+            self.assertIn(f'"{verdict}"', names)
+            self.assertGreater(most, 0)
+
+    def test_a_planted_bug_is_looked_for_until_the_verdict_that_is_demanded_comes(self):
+        for came, number, found in (([["fifo"], ["lost"], ["too_early", "lost"], ["fifo"]], 3, ["fifo", "lost", "too_early"]), ([[], ["fifo"], [], []], None, ["fifo"])):
+            with unittest.mock.patch.object(planted, "verdicts", lambda build, seed, number, came=came: (came[number], "")):
+                self.assertEqual(planted.rounds("build", 1, "too_early", 4), (number, found))
+
+    def test_what_a_round_says_is_read_for_the_judge_s_verdicts(self):
+        said = "BAD: again with x\nlost: 3\n  u1 is not there\nfifo 12: event 7: x\nnot_eligible 1: y\nkept in z; told by w\n{}\n"
+        script = self.world.write("round", f"cat <<'END'\n{said}END\nexit 1\n")
+        with unittest.mock.patch.object(planted, "STORM", script), unittest.mock.patch.object(sys, "executable", "/bin/sh"):
+            self.assertEqual(planted.verdicts("build", 1, 0), (["fifo", "not_eligible"], said))
+
+    def test_a_planted_bug_that_was_not_found_is_bad_and_named(self):
+        tally, out = planted.Tally(1), io.StringIO()
+        with contextlib.redirect_stdout(out):
+            tally.add({"name": "short-lease", "round": 2, "found": ["lost", "too_early"]})
+            tally.add({"name": "level-ignored", "round": None, "found": ["lost"]})
+            tally.add({"name": "kind-ignored", "round": None, "found": [], "why": "does not apply: x"})
+        self.assertEqual((tally.sum["planted"], tally.sum["found"], tally.sum["bad"]), (3, 1, 2))
+        self.assertEqual(out.getvalue(), f"short-lease: too_early in round 2 of {planted.PLANTED['short-lease'][1]}, lost\n"
+                         f"BAD level-ignored: no not_eligible in {planted.PLANTED['level-ignored'][1]} rounds; found: lost\nBAD kind-ignored: does not apply: x\n")
 
     def test_as_many_subsets_are_made_as_were_asked_for(self):
         for places in (1, 7, 1308, 1473, 9999, 10007):

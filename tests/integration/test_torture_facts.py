@@ -1,7 +1,9 @@
 """The checker of the simulated world over histories of real processes: those of real small scenarios get no verdict, and from the same ones, changed by hand, each
 verdict comes that can come there."""
 import copy
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -96,6 +98,19 @@ class OfPeers(Case):
         self.assertEqual((judged.acknowledged, judged.accepted), (120, 240))
         self.assertEqual((judged.same["units"], judged.same["results_counted"]), (120, 240))
         self.assertEqual(judged.same["events"], len(self.all("event")))
+
+    def test_what_is_bad_is_kept_and_told_again_as_a_story(self):
+        self.first("row")["value"] += "."
+        with tempfile.TemporaryDirectory() as top:
+            folder = os.path.join(top, "bad")
+            said = judges.keep(folder, self.history)
+            with open(os.path.join(folder, "history-0"), encoding="utf-8") as f:
+                self.assertEqual([json.loads(line) for line in f], json.loads(json.dumps(self.history)))
+            done = subprocess.run(said.split(" told event by event by ")[1], shell=True, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("\nbytes_differ 1: ", done.stdout)
+            self.assertGreater(done.stdout.count("\n"), len(self.all("event")), "event by event")
+            self.assertIn("no facts can be made of it: Untold: no event was taken out", judges.keep(folder, [h for h in self.history if h["op"] != "event"]))
 
     def test_fifo_a_unit_that_was_ready_later_is_given_first(self):
         first = min(number for number, _ in self.events("LINE_APPLIED")[0]["data"]["stations"])

@@ -31,6 +31,7 @@ TASK_STATES = ("blocked", "waiting", "ready", "assigned", "started", "done", "sk
 STORIES_WAITING = 32  # asked for at a time: the broker bounds how many reads wait
 ATTEMPTS = ("put", "push", "submit", "tried", "act", "drop")
 COUNTED = 2  # an assignment's state: its result counts
+SIT = ("sit",)
 
 
 def payload(seed, n, big=0.03):
@@ -182,28 +183,33 @@ class Hub:
         names = {number: name for name, number in self.link.workers.items()}
         for a in self.link.pushed:
             text, number = a["fields"][0], a["assignment"]
-            station = self.crew.station_of[a["push"]["station_id"]]
+            station = self.crew.station_of.get(a["push"]["station_id"], "of another line")  # the judges will say that it is
             push = {"op": "push", "assignment": number, "station": station, "key": key_of(text), "worker": names[a["worker"]], "value": text}
             self.crew.tell(push)
             if number not in self.held:
                 self.held[number] = dict(push, number=a["worker"])
                 self.steps[number] = self.crew.plan(push)
         self.link.pushed = []
+        freed = {}
         for number, _ in self.link.recalled:
+            worker = self.held.get(number, {}).get("worker")
             self.drop(number)
+            if worker and number not in self.held:
+                freed[worker] = freed.get(worker, 0) + 1
         self.link.recalled = []
+        self.grant(freed)
 
     def send(self):
-        """The next step of everything that waits for no answer: acts in one frame, results in another."""
+        """The next step of everything that waits for no answer: acts in one frame, results in another. Whoever sits on a task waits until it is taken from him."""
         busy = {number for batch in self.waiting.values() for number, _ in batch}
         acts, results = [], []
         for number, steps in self.steps.items():
-            if number not in busy and steps:
+            if number not in busy and steps and steps[0] != SIT:
                 (results if steps[0][0] == "submit" else acts).append((number, steps[0]))
         if acts and len(self.waiting) < self.crew.frames:
             for number, (what, *_) in acts:
                 self.crew.tell({"op": "act", "what": what, "assignment": number})
-            items = [self.link.act(what, self.item(n), **({"delay_us": 10000} if what == "fail" else {})) for n, (what, *_) in acts]
+            items = [self.link.act(what, self.item(n), **({"delay_us": self.crew.fail_us} if what == "fail" and self.crew.fail_us else {})) for n, (what, *_) in acts]
             self.waiting[self.link.send("acts", session=self.link.session, acts=items)] = acts
         if results and len(self.waiting) < self.crew.frames:
             sent = []
@@ -262,13 +268,16 @@ class Hub:
 
 class Crew:
     """credit: of each worker; skills: {name: level}; frame: rows of a put; window: puts on their way; backup: where the operator has a copy of the store made, once half of all
-    is in; looks: he looks in every so many-th round alone. Pickled, it is who they are and what they know, without links: they meet() the next broker."""
+    is in; looks: he looks in every so many-th round alone; line: with the same stations as LINE; fail_us: what fails is tried again after so long, None: as the line says; sitters: so
+    many of the rounds that come to nothing at the second station do, since somebody sits on the task until his time is over. Pickled, it is who they are and what they know, without links: they meet() the next broker."""
 
-    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None, skills=None, looks=1):
+    def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None, skills=None, looks=1,
+                 line=None, fail_us=10000, sitters=0.0):
         self.seed, self.units, self.frame, self.credit, self.noise = seed, units, frame, credit, noise
         self.one_by_one, self.backup, self.copies_asked, self.copied = one_by_one, backup, 0, backup is None
         self.window, self.frames = (1, 1) if one_by_one else (window, 4)  # on their way: puts, a hub's frames
         self.looks, self.turns = looks, 0
+        self.line, self.fail_us, self.sitters = line or LINE, fail_us, sitters
         self.history, self.on_tell, self.skills = [], on_tell, skills or {"craft": 1}
         self.producer_id = random.Random(f"producer/{seed}").randbytes(16)
         self.acked_rows = 0      # rows 1..n are acknowledged
@@ -279,7 +288,7 @@ class Crew:
         self.rounds = {}
         self.hubs = [Hub(self, f"hub{i}", [f"h{i}-ann", f"h{i}-ben"]) for i in range(hubs)]
         self.alive = lambda: True
-        self.tell({"op": "run", "name": RUN, "line": LINE, "producer": 1})
+        self.tell({"op": "run", "name": RUN, "line": self.line, "producer": 1})
         for hub in self.hubs:
             self.tell({"op": "staff", "credit": "told", "workers": [{"name": w, "kind": 0, "skills": self.skills} for w in hub.workers]})
         self.tell(clock())
@@ -332,14 +341,16 @@ class Crew:
         finish = [("start",), ("submit", result)] if dice.random() < 0.7 else [("submit", result)]
         if attempt > 3 or dice.random() >= self.noise:
             return finish
+        if self.sitters and push["station"] == STATIONS[1] and dice.random() < self.sitters:
+            return dice.choice([[SIT], [("start",), SIT], [("start",), ("touch",), SIT]])
         return dice.choice([[("release",)], [("start",), ("release",)], [("start",), ("touch",), *finish[-1:]], [("start",), ("fail",)], [("fail",)],
                             [("start",), ("bury",)], [("decline",)]])
 
     # ---- playing
     def prepare(self):
-        self.ask(self.operator, "line_apply", definition=LINE)
-        self.run_id = self.ask(self.operator, "run_start", line=LINE["line"], name=RUN)["run_id"]
-        rows = self.ask(self.operator, "line_get", line=LINE["line"])["stations"]
+        self.ask(self.operator, "line_apply", definition=self.line)
+        self.run_id = self.ask(self.operator, "run_start", line=self.line["line"], name=RUN)["run_id"]
+        rows = self.ask(self.operator, "line_get", line=self.line["line"])["stations"]
         self.station_of = {row["station_id"]: row["name"] for row in rows}
         for hub in self.hubs:
             hub.hello()

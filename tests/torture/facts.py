@@ -29,7 +29,7 @@ taken for a little shorter. One that was refused has no event either: it is told
 the unit and the run) from what was known when it was sent to what was done when the answer had been heard, and left out otherwise.
 
 Time. The broker's elapsed time is told by BROKER_STARTED alone; from there on it is as much as the wall clock went on. The broker reads the two one after the other,
-and may be held up between them: so delays may end, and leases be told, SLACK_US early. Delays that are shorter are in fact not judged. Where the wall clock was set
+and may be held up between them: so delays may end, and leases be told, SLACK_US early. Delays that are shorter are in fact not judged: the storm's line has longer ones. Where the wall clock was set
 meanwhile, no times are judged, nor refusals.
 
 A real agent. Who is on its roster and is signed in, events tell; its credit and its touches nobody: it is granted whatever it likes. The answers to its acts are
@@ -48,6 +48,7 @@ SLACK_US = 50000
 BEFORE_START_US, LEASE_US, ATTEMPTS = 300000000, 600000000, 3  # docs/operating.md, docs/line-files.md: what holds where a line says nothing
 WHATEVER = 1 << 40    # credit that nobody was told of
 NOBODYS = 899999999   # a row that nobody sent
+EXPIRED = 5           # why of RETURNED: a lease, or the time to start, was over
 ACTS = ("start", "touch", "release", "decline", "fail", "bury", "submit")
 RETURNS = {3: "release", 4: "decline", 6: "fail", 9: "bury"}  # why of RETURNED: the act that did it
 KINDS = {None: 0, "human": 1, "robot": 2}
@@ -287,6 +288,7 @@ class Facts:
         self.start, self.at = None, 0
         self.between = [Between(t, stream, self.times) for t in told]
         self.refusals, self.refusals_left_out = 0, sum(b.left_out for b in self.between)
+        self.delays = self.expiries = 0  # so long that they are judged
         self.heard = {}
         for b in self.between:
             self.heard.update(b.heard)
@@ -411,6 +413,8 @@ class Facts:
         return self.units("READY", d, head)
 
     def on_tasks_waiting(self, d, head):
+        if self.times and d["due"] > self.at:
+            self.delays += sum(d["units"][1::2])
         return self.units("WAITING", d, head)
 
     def on_tasks_skipped(self, d, head):
@@ -454,6 +458,7 @@ class Facts:
         return True
 
     def on_returned(self, d, head):
+        self.expiries += self.times and d["why"] == EXPIRED
         self.lines.append(f"RETURNED {head} station={d['station']} assignment={d['assignment']} unit={d['unit']} why={d['why']}")
         return True
 

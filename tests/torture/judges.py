@@ -4,10 +4,14 @@
     judged.wrong          # a text for whatever is wrong; [] is what is wanted
     judged.acknowledged, judged.accepted, judged.same     # what checker.py, and what the other one counted
     judged.sums()         # figures, by the names in SUMS
+    print(judges.keep(folder, people.history, hub.history))    # for whoever looks into it
 
 checker.py judges what only peers know: what they were promised. The checker of the simulated world (tests/sim/checker.h, here build/torture/judge) judges the
 same histories as facts (facts.py): order, credit, who may do what, the matrix of states, leases, and all counters."""
 import json
+import os
+import shlex
+import shutil
 import subprocess
 
 import checker
@@ -15,7 +19,7 @@ import facts
 import harness
 
 
-SUMS = ("units", "results", "recovered", "events", "refusals judged", "refusals left out", "histories without times")
+SUMS = ("units", "results", "recovered", "events", "refusals judged", "refusals left out", "delays judged", "expiries judged", "histories without times")
 
 
 class Judged:
@@ -25,8 +29,9 @@ class Judged:
         self.recovered = sum(len(v.found["recovered"]) for v in verdicts)
 
     def sums(self):
-        left_out = (self.told.refusals, self.told.refusals_left_out, int(not self.told.times)) if self.told else (0, 0, 0)
-        return dict(zip(SUMS, (self.acknowledged, self.accepted, self.recovered, self.same.get("events", 0), *left_out), strict=True))
+        t = self.told
+        told = (t.refusals, t.refusals_left_out, t.delays, t.expiries, int(not t.times)) if t else (0,) * 5
+        return dict(zip(SUMS, (self.acknowledged, self.accepted, self.recovered, self.same.get("events", 0), *told), strict=True))
 
 
 def whole(*histories):
@@ -36,6 +41,23 @@ def whole(*histories):
     except facts.Untold as e:
         return Judged(verdicts, [f"untold: {e}"], {})
     return Judged(verdicts, *same_checker(told.lines), told)
+
+
+def keep(folder, *histories):
+    """The histories, a record a line, and the facts that are made of them -> where they are, and what tells them as a story"""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for n, history in enumerate(histories):
+        with open(os.path.join(folder, f"history-{n}"), "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(record, default=repr) + "\n" for record in history)
+    try:
+        lines = facts.of(*histories)
+    except (facts.Untold, LookupError) as e:  # it was broken off
+        return f"kept in {folder}; no facts can be made of it: {type(e).__name__}: {e}"
+    path = os.path.join(folder, "facts")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+    return f"kept in {folder}; told event by event by {shlex.join([*program(), '--story'])} < {shlex.quote(path)}"
 
 
 def program():

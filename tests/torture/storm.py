@@ -4,7 +4,7 @@ hubs and a producer as peers; over them a seeded storm of faults. Rounds of a fe
 to their end, and both judges look at all that happened at the one broker (judges.py).
 
     storm.py [--build DIR] [--minutes N | --kills N] [--seed N] [--units N] [--jobs N] [--fresh] [--sample]
-    storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone
+    storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone; if it is BAD, histories, facts, log and store are kept in DIR/reliability/bad-storm-SEED-ROUND
 
 Faults: kill -9 of broker (also while it starts), agent and producer; SIGSTOP and SIGCONT of broker and agent; links cut one way, both ways, narrowed and delayed by the
 kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk or a quota of it filled to the last block, the file-size limit.
@@ -17,6 +17,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,8 @@ import sunline_wire as wire  # noqa: E402
 SETTINGS = ("--set", f"reserve_bytes={disk.RESERVE_BYTES}", "--set", "heartbeat=1s", "--set", "grace=4s")
 
 
+# Delays and leases that are longer than what the judges cannot see of the time (facts.py), and short enough to end in a round.
+LINE = dict(crew.LINE, stations=[crew.LINE["stations"][0], dict(crew.LINE["stations"][1], backoff="300ms", lease="2s", start_by="2s")])
 REAL_UNITS = 40
 STORE_FAILED = 70            # sunlined(8): the disk is full, or its file may not grow; nothing else ends a broker in a storm
 NO_START = (1, STORE_FAILED)  # a start that is refused, on a disk that is full
@@ -54,7 +57,8 @@ class Storm:
         self.must(self.start())
         self.links = {kind: Proxy(int(self.broker.endpoints[kind].rsplit(":", 1)[1])) for kind in ("clients", "agents")}
         self.endpoints = {kind: f"tcp://127.0.0.1:{link.port}" for kind, link in self.links.items()}
-        self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25, skills={"craft": 1, "real": 1})
+        self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25, skills={"craft": 1, "real": 1},
+                                line=LINE, fail_us=None, sitters=0.3)
         self.refusals = {}
         self.people.refused = lambda e: self.refusals.update({e.code: self.refusals.get(e.code, 0) + 1})
         self.hub = RealHub(place, seed, REAL_UNITS, self.count)
@@ -246,6 +250,13 @@ class Storm:
         status = self.broker.stop()
         return [] if status == 0 else [f"at SIGTERM the broker ended with {status}\n{self.place.log()}"]
 
+    def keep(self, folder):
+        """What happened, what the broker logged, and its store, in a folder that stays."""
+        told = judges.keep(folder, self.people.history, self.hub.history)
+        shutil.copy(self.broker.log_path, folder)
+        shutil.copytree(self.broker.data, os.path.join(folder, "data"))
+        return told
+
     def close(self):
         self.people.close()
         self.hub.close()
@@ -267,6 +278,8 @@ def one(args):
         finally:
             if storm is not None:
                 storm.close()
+        if wrong and storm is not None:
+            wrong += "\n" + storm.keep(os.path.join(harness.BUILD, "reliability", f"bad-storm-{args.seed}-{args.one}"))
     if wrong:
         print(f"BAD: again with tests/torture/storm.py --one {args.one} --seed {args.seed} --round {args.round} --units {args.units}\n{wrong}", flush=True)
     print(json.dumps(dict(one=args.one, bad=int(bool(wrong)), **totals)))
