@@ -21,6 +21,7 @@ import crash  # noqa: E402
 import crew  # noqa: E402
 import damage  # noqa: E402
 import disk as disks  # noqa: E402
+import judges  # noqa: E402
 import memory  # noqa: E402
 import notebook  # noqa: E402
 import planted  # noqa: E402
@@ -364,7 +365,7 @@ class TheTorturer(harness.Case):
                 os.mkdir(child.disk)
 
     def test_a_point_below_the_end_that_was_not_reached_is_bad_and_named(self):
-        point = dict(n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, units=0, results=0, recovered=0, events=0)
+        point = dict(n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, **dict.fromkeys(judges.SUMS, 0))
         for more, good, said in (({}, True, ""), ({"n": 9, "completed": True}, True, ""), ({"completed": True, "runs": 8}, False, "BAD broker call 7"),
                                  ({"place": "fsync data"}, False, "no crash at write data/wal")):
             with self.subTest(more):
@@ -507,6 +508,17 @@ class TheTorturer(harness.Case):
                     else:
                         s.ended((70,))
                 self.assertEqual({disk.kind for disk in disks.KINDS.values() if disk.loses_pages}, {"tmpfs", "quota group"})
+
+    def test_a_bad_round_of_the_storm_keeps_what_happened(self):
+        with storm.Place() as place:
+            s = self.a_storm(place, "echo that is all")
+            s.people.history, s.hub = [{"op": "put", "key": "u1", "value": "x"}], types.SimpleNamespace(history=[])
+            os.makedirs(s.broker.data)
+            place.write(os.path.relpath(os.path.join(s.broker.data, "data.mdb"), place.dir), "a store")
+            folder = self.world.path("bad")
+            self.assertIn(f"kept in {folder}; no facts can be made of it: Untold", s.keep(folder))
+            left = {name: open(os.path.join(folder, name)).read() for name in ("history-0", "history-1", "broker.log", "data/data.mdb")}
+            self.assertEqual(left, {"history-0": '{"op": "put", "key": "u1", "value": "x"}\n', "history-1": "", "broker.log": "that is all\n", "data/data.mdb": "a store"})
 
     def test_without_memory_a_store_fails_with_a_word_and_not_of_a_page(self):
         for name, how, good in (("broker", self.NO_ROOM, True), ("broker", "exit 70", False), ("broker", self.NO_PAGE, False), ("broker", "exit 3", False),
