@@ -268,8 +268,9 @@ class Hub:
 
 class Crew:
     """credit: of each worker; skills: {name: level}; frame: rows of a put; window: puts on their way; backup: where the operator has a copy of the store made, once half of all
-    is in; looks: he looks in every so many-th round alone; line: with the same stations as LINE; fail_us: what fails is tried again after so long, None: as the line says; sitters: so
-    many of the rounds that come to nothing at the second station do, since somebody sits on the task until his time is over. Pickled, it is who they are and what they know, without links: they meet() the next broker."""
+    is in; looks: he looks in every so many-th round alone; line: with the same stations as LINE; fail_us: what fails is tried again after so long, None: as the line says;
+    sitters: so many of the rounds that come to nothing at the second station do since somebody sits on the task until his time is over. Pickled, it is who they are and what
+    they know, without links: they meet() the next broker."""
 
     def __init__(self, endpoints, seed, units=200, frame=15, credit=8, window=2, hubs=2, noise=0.12, on_tell=None, one_by_one=False, backup=None, skills=None, looks=1,
                  line=None, fail_us=10000, sitters=0.0):
