@@ -535,10 +535,10 @@ class TheTorturer(harness.Case):
         for how, said in (("kill -SEGV $$", "ended by itself with -11"), ("kill -BUS $$", "ended by itself with -7"), ("exit 1", "ended by itself with 1"), ("exit 70", "without a word")):
             with self.subTest(how), storm.Place() as place, self.assertRaisesRegex(AssertionError, said):
                 damage.stop_of(self.ended(storm.Broker(place), how), "ended", (70,))
-        for status, bad in ((None, False), (-7, False), (-11, True), (-6, True)):
+        for status, bad in ((None, False), (-7, False), (-11, False), (-6, False), (-4, True), (1, True)):
             looker = types.SimpleNamespace(look=lambda files: ([], []), helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda status=status: status)))
             with self.subTest(status), self.assertRaises(AssertionError) if bad else contextlib.nullcontext():
-                self.assertEqual(damage.ask_look(looker, {})[2], status and "look ended with -7")
+                self.assertEqual(damage.ask_look(looker, {})[2], status and f"look ended with {status}")
 
     def test_an_agent_or_a_producer_that_crashed_is_bad_and_no_kill_hides_it(self):
         with storm.Place() as place:
