@@ -38,7 +38,7 @@ PLANTED = {  # the verdict, within so many rounds
     "short-lease": ("too_early", 4),
 }
 UNITS, ROUND_S = 600, 3
-PER_ROUND_S = 150  # a mistake may keep the runs from their end
+PATIENCE_S, PER_ROUND_S = 40, 150  # a mistake may keep the runs from their end
 
 
 def hunters():
@@ -70,7 +70,8 @@ def a_tree(mutants, folder):
 
 def verdicts(build, seed, number):
     """A round -> the verdicts on it, by name, and all that was said"""
-    argv = [sys.executable, STORM, "--one", str(number), "--build", build, "--seed", str(seed), "--units", str(UNITS), "--round", str(ROUND_S)]
+    argv = [sys.executable, STORM, "--one", str(number), "--build", build, "--seed", str(seed), "--units", str(UNITS), "--round", str(ROUND_S),
+            "--patience", str(PATIENCE_S)]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent)
     try:
         said = child.communicate(timeout=PER_ROUND_S)[0]
