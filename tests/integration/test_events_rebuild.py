@@ -398,6 +398,31 @@ class Rebuilding(harness.Case):
     def test_from_the_first_event_on_in_another_world(self):
         self.check(self.live(2, 500), rebuild.World())
 
+    def test_who_comes_into_a_shift_that_is_off_hands_over_though_it_was_never_told(self):
+        broker = self.world.broker()
+        client, agent = wire.Client(broker.endpoints["clients"]), wire.Agent(broker.endpoints["agents"], "nairobi")
+        self.addCleanup(client.close)
+        self.addCleanup(agent.close)
+        client.request("line_apply", definition={"line": "one", "input": [{"name": "text", "type": "text"}], "stations": [
+            {"name": "say", "type": "work", "form": {"title": "Say", "fields": [{"name": "what", "type": "short_answer"}]}}]})
+        client.request("put", run_id=client.request("run_start", line="one", name="r")["run_id"], rows=[["x"]])
+        ann = {"name": "ann", "kind": 0, "capacity": 1, "skills": []}
+        agent.hello()
+        agent.shifts({"night": []})
+        agent.roster([ann])
+        agent.credit({"ann": 1})
+        agent.assignments(1)
+        agent.roster([{**ann, "shift": "night"}])
+
+        names, world, told = rebuild.event_names(), rebuild.World(), []
+
+        def handed_over():
+            told[:] = [names[e["type"]] for e in client.request("events_get", since=1)["events"]]
+            return "HANDOVER" in told
+        harness.wait(handed_over, 10, lambda: "a handover: %s" % told)
+        self.assertNotIn("SHIFT", told)
+        self.assertEqual(rebuild.compare(client, rebuild.follow(client, world)), [])
+
     def test_from_a_snapshot_taken_page_by_page_while_work_goes_on(self):
         taken = []
 

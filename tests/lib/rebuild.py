@@ -329,8 +329,8 @@ class World:
             s.on, s.returned = d["on"], None if d["on"] else 0
 
     def on_handover(self, d, seq):
-        s = self.shifts.get(d["shift"])
-        if s is None or (s.hub, s.name) != (d["hub"], d["name"]):
+        s = self.shifts.setdefault(d["shift"], Shift(d["hub"], d["name"], False, 0))  # somebody came into one that is off, and was never told
+        if (s.hub, s.name) != (d["hub"], d["name"]):
             self.wrong.append("event %d: a handover of shift %d, which is not that" % (seq, d["shift"]))
         elif s.returned is not None:
             begun = sum(a.hub == d["hub"] and a.state == BEGUN for a in self.assignments.values())
