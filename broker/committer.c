@@ -84,7 +84,8 @@ struct times {
 /* One reading a batch: what is committed together happened together. Of one that stays open since the disk is slow, one every SAME_TIME_US. */
 static struct times read_times(struct committer *c)
 {
-    struct times t = { clock_elapsed_us(c->o.clock), clock_wall_us() };
+    int64_t wall_us = clock_wall_us(); /* first: whoever reckons one from the other must know which is the older */
+    struct times t = { clock_elapsed_us(c->o.clock), wall_us };
     assert(t.elapsed_us >= c->last_elapsed_us);
     c->last_elapsed_us = t.elapsed_us;
     c->read_us = clock_boot_us();
