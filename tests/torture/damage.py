@@ -8,9 +8,9 @@ each answer is either what was put in, or a refusal or a stop with a name. A wro
 A sector of zeros in the log is left out: in the last batch nobody can tell it from one that a power cut kept from the disk (broker/store/wal.c).
 
 Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
-is started on the damage and asked for everything. A stop with a name is a status: sunlined may refuse to start with 1 or 70, and end with 70; any other end is a failure.
-look.c, which goes over all of LMDB's pages with nothing to catch it, may also die of one that is damaged, in LMDB (SIGABRT, SIGSEGV) or of one that is not there (SIGBUS): how often is
-counted by signal. The last line is JSON for the report.
+is started on the damage and asked for everything. A stop with a name is a status: sunlined may refuse to start with 1 or 70, and end with 70. LMDB itself trusts its pages: of one that is
+damaged it may die by an assertion of its own or worse (SIGABRT, SIGSEGV), in sunlined as in look.c, which goes over all of them; look.c also of one that is not there (SIGBUS), which
+sunlined catches. How often is counted by signal; any other end is a failure. The last line is JSON for the report.
 """
 import argparse
 import collections
@@ -36,7 +36,8 @@ import sunline_wire as wire  # noqa: E402
 
 NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
 NO_START, STORE_FAILED = (1, 70), 70  # sunlined(8)
-OF_A_PAGE = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)  # look.c
+IN_LMDB = (-signal.SIGABRT, -signal.SIGSEGV)
+OF_A_PAGE = (*IN_LMDB, -signal.SIGBUS)  # look.c
 
 
 def honest_work(place, seed, units):
@@ -100,7 +101,7 @@ def ask_broker(place, files):
     rows, complaints = [], []
     if not broker.start():
         place.children.remove(broker)
-        return None, ["refused to start"], stop_of(broker, "refused to start", NO_START)
+        return None, ["refused to start"], stop_of(broker, "refused to start", (*NO_START, *IN_LMDB))
     client = wire.Client(broker.endpoints["clients"])
     try:
         for station in (None, *crew.STATIONS):
@@ -121,7 +122,7 @@ def ask_broker(place, files):
     place.children.remove(broker)
     if broker.status == -signal.SIGKILL:
         return rows, complaints, None
-    return rows, [*complaints, "ended"], stop_of(broker, "ended", (STORE_FAILED,))
+    return rows, [*complaints, "ended"], stop_of(broker, "ended", (STORE_FAILED, *IN_LMDB))
 
 
 def stop_of(broker, what, clean):
