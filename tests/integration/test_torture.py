@@ -31,6 +31,7 @@ import realhub  # noqa: E402
 import recovery  # noqa: E402
 import starts  # noqa: E402
 import storm  # noqa: E402
+import tally  # noqa: E402
 import tape  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 from place import PAGE_LOST  # noqa: E402
@@ -342,6 +343,14 @@ class TheTorturer(harness.Case):
             self.assertEqual(broker.last_call(), "write data/data.mdb")
             self.assertGreater(os.path.getsize(os.path.join(broker.data, "data.mdb")), 0)
             powercut.shutil.rmtree(broker.data)
+            for mode, kind, name in (("before", "write", "data/data.mdb"), ("half", "write", "data/data.mdb"), ("after", "write", "data/data.mdb"), ("half", "rename", "data/endpoints.new")):
+                broker.start(at=1, mode=mode, only=(kind, name, None), record=place.path("cut"))
+                self.assertEqual(broker.process.wait(20), -9)
+                last = tape.read_recording(place.path("cut"))[-1]
+                self.assertEqual((last.kind, last.name, last.off), (kind, name, 0), "what it died in is the last call of its recording")
+                self.assertEqual(len(last.data), last.n, mode)
+                powercut.shutil.rmtree(broker.data)
+                os.unlink(place.path("cut"))
             broker.start(at=1, mode="before", only=("write", "data/data.mdb", 0))
             self.assertEqual(broker.process.wait(20), -9)
             self.assertEqual(os.path.getsize(os.path.join(broker.data, "data.mdb")), 0)
@@ -365,11 +374,11 @@ class TheTorturer(harness.Case):
                 os.mkdir(child.disk)
 
     def test_a_point_below_the_end_that_was_not_reached_is_bad_and_named(self):
-        point = dict(n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, **dict.fromkeys(judges.SUMS, 0))
-        for more, good, said in (({}, True, ""), ({"n": 9, "completed": True}, True, ""), ({"completed": True, "runs": 8}, False, "BAD broker call 7"),
+        point = dict(of="broker", n=7, mode="half", place="write data/wal", completed=False, bad=[], runs=1, **dict.fromkeys(judges.SUMS, 0))
+        for more, good, said in (({}, True, ""), ({"n": 9, "completed": True}, True, ""), ({"completed": True, "runs": 8}, False, "BAD broker, call 7"),
                                  ({"place": "fsync data"}, False, "no crash at write data/wal")):
             with self.subTest(more):
-                tally, out = crash.Tally("broker", 1), io.StringIO()
+                tally, out = crash.Demanded("broker", 1), io.StringIO()
                 tally.measured({"end": 8, "most": 9, "places": ["write data/wal"]})
                 with contextlib.redirect_stdout(out):
                     tally.add(dict(point, **more) if "n" not in more else point)
@@ -405,11 +414,73 @@ class TheTorturer(harness.Case):
             folder = self.a_death(place, "batch-half")
             facts, bad = recovery.facts_of(folder), []
             self.assertGreater(facts["sectors"], 1, "a whole batch and a part of one at least")
+            self.assertEqual((facts["name"], facts["place"], facts["mode"]), ("batch-half", "write data/wal", "half"))
+            self.assertGreater(facts["held"], 0)
+            self.assertGreater(facts["txn"], 0)
             settling = recovery.Settling(place, folder)
             self.assertEqual(settling.people.acked_rows, facts["rows"])
             settling.must(settling.begin())
             told = settling.go_on(bad)
             self.assertEqual((bad, told["units"]), ([], crash.UNITS))
+
+    def test_a_death_in_another_call_than_its_name_says_or_with_too_little_in_the_log_is_none(self):
+        with starts.Place() as place:
+            folder = place.path("death")
+            for name, calls, least, said in (("large-pages-half", [("write", "data/data.mdb", None, 1)], 1, "write data/data.mdb at 0: another call"),
+                                             ("log-made", [("write", "data/wal", None, 1)], 5, "write data/wal at 0: 0 sectors left")):
+                with self.subTest(name), self.assertRaisesRegex(AssertionError, said):
+                    recovery.make(name, folder, SEED, (calls, least))
+                self.assertEqual(recovery.facts_of(folder), {})
+            recovery.make("log-made", folder, SEED, ([("write", "data/wal", None, 1)], 0))
+            settling = recovery.Settling(place, folder)
+            settling.must(settling.begin())
+            self.assertEqual(settling.sound(), [])
+            client = recovery.wire.Client(settling.broker.endpoints["clients"])
+            self.addCleanup(client.close)
+            client.request("line_apply", definition=crew.LINE)
+            client.request("run_start", line=crew.LINE["line"], name=crew.RUN)
+            self.assertEqual(settling.sound(), ["unexpected: a run that nobody began"])
+
+    def test_points_over_deaths_that_are_gone_are_made_again_over_others(self):
+        kept, args = self.world.path("deaths"), types.SimpleNamespace(seed=1, fresh=False)
+        os.makedirs(os.path.join(self.world.dir, "torture"))
+        self.world.write("sunlined", "a program")
+        with unittest.mock.patch.object(harness, "BUILD", self.world.dir):
+            def noted():
+                return recovery.notebook_of(kept, args)
+            for name in recovery.DEATHS:
+                os.makedirs(os.path.join(kept, name, "disk"))
+                self.world.write(f"deaths/{name}/disk/wal", name)
+            notes = noted()
+            self.assertFalse(os.path.exists(kept), "whose they are is not noted")
+            os.makedirs(os.path.join(kept, "log-made"))
+            self.world.write("deaths/log-made/facts.json", "{}")
+            notes.add({"deaths": recovery.digest_of(kept, recovery.DEATHS)})
+            notes.add({"of": "log-made", "n": 1})
+            self.assertEqual(len(noted().done), 2)
+            self.world.write("deaths/log-made/facts.json", "{ }")
+            self.assertEqual(noted().done, [])
+
+    def test_a_death_after_which_something_was_wrong_is_kept_and_the_command_goes_through_it_again(self):
+        os.makedirs(self.world.path("x", "disk"))
+        self.world.write("x/disk/wal", "a batch")
+        folders, out = {"x": self.world.path("x")}, io.StringIO()
+        with unittest.mock.patch.object(harness, "BUILD", self.world.dir), contextlib.redirect_stdout(out):
+            sums = tally.Tally(recovery.Again(7, folders))
+            for n in (1, 2):
+                sums.add({"of": "x", "n": n, "mode": "half", "place": "write data/wal", "bad": ["lost: it"]})
+        kept = self.world.path("reliability", "bad-recovery-7-x")
+        self.assertIn(f"again with tests/torture/recovery.py --death {kept} --mode half --from 2 --points 1\n  lost: it\n", out.getvalue())
+        with open(os.path.join(kept, "disk", "wal")) as f:
+            self.assertEqual(f.read(), "a batch")
+
+    def test_what_either_judge_found_is_counted(self):
+        told = types.SimpleNamespace(lines=[], **dict.fromkeys(("refusals", "refusals_left_out", "delays", "expiries", "times"), 0))
+        with unittest.mock.patch.object(judges, "same_checker", lambda lines: (["lost: 2, first: x"], {"events": 9, "verdicts": {"lost": 2, "given_twice": 1, "fifo": 4}})), \
+                unittest.mock.patch.object(judges.facts, "whole", lambda *histories: told):
+            sums = judges.whole([{"op": "put", "key": "a", "value": "a"}, {"op": "put_ok", "key": "a", "unit": 1},
+                                 {"op": "end", "key": "b", "unit": 2, "state": "done", "value": "b", "results": {}}]).sums()
+        self.assertEqual({name: sums[name] for name in ("units", "results", "events", *judges.FOUND)}, {"units": 1, "results": 0, "events": 9, "lost": 3, "double": 1, "phantom": 1})
 
     def test_a_call_that_a_start_does_not_make_is_not_taken_for_killed(self):
         with starts.Place() as place, unittest.mock.patch.object(starts, "SERVING_S", 0.1):
@@ -421,11 +492,11 @@ class TheTorturer(harness.Case):
                 settling.kill(calls + 1000, "before")
 
     def test_a_start_s_point_that_was_not_reached_is_bad_and_named(self):
-        tally, out = starts.Tally("recovery.py --store {}".format, ("second kills",)), io.StringIO()
+        sums, out = tally.Tally("recovery.py --store {}".format, ("second kills",)), io.StringIO()
         with contextlib.redirect_stdout(out):
-            tally.add({"of": "x", "n": 1, "mode": "half", "place": "write data/wal", "bad": [], "second kills": 1})
-            tally.add({"of": "x", "n": 2, "mode": "half", "place": "?", "bad": ["not reached: this start had 1 calls"]})
-        self.assertEqual((tally.sum["points"], tally.sum["bad"], tally.sum["second kills"]), (2, 1, 1))
+            sums.add({"of": "x", "n": 1, "mode": "half", "place": "write data/wal", "bad": [], "second kills": 1})
+            sums.add({"of": "x", "n": 2, "mode": "half", "place": "?", "bad": ["not reached: this start had 1 calls"]})
+        self.assertEqual((sums.sum["points"], sums.sum["bad"], sums.sum["second kills"]), (2, 1, 1))
         self.assertEqual(out.getvalue(), "BAD x, call 2 (?), half: again with recovery.py --store x --mode half --from 2 --points 1\n  not reached: this start had 1 calls\n")
 
     def ended(self, child, how):

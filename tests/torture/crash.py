@@ -31,6 +31,7 @@ import crew  # noqa: E402
 import judges  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Broker, Child, Place, data_of, die_with_parent, place_of  # noqa: E402
+from tally import Tally  # noqa: E402
 from tape import read_recording  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
@@ -342,6 +343,8 @@ def agent_point(n, mode, seed):
 # ---------------------------------------------------------------- all points, or a sample
 POINTS = {"broker": broker_point, "agent": agent_point}
 UNDISTURBED = {"broker": broker_undisturbed, "agent": agent_undisturbed}
+
+
 def measure(what, seed, runs):
     """The scenario without a crash, `runs` times: {"end": the least number of its calls, "most": the greatest, "places": what they were}."""
     counts, places = [], set()
@@ -362,24 +365,19 @@ def one(job):
             r = POINTS[what](n, mode, seed)
         except Exception as e:  # the driver's own trouble fails the point, with its replay
             r = dict(n=n, mode=mode, place="?", completed=False, bad=[f"{type(e).__name__}: {e}"])
-        for name in judges.SUMS:
+        for name in sums:
             sums[name] += r.get(name, 0)
         if r["bad"] or not r["completed"]:
             break
-    return dict(r, **sums, runs=again + 1)
+    return dict({**r, **sums}, of=what, runs=again + 1)
 
 
-def replay(what, r, seed):
-    return f"tests/torture/crash.py --what {what} --mode {r['mode']} --from {r['n']} --points 1 --seed {seed}"
-
-
-class Tally:
-    """What the points came to. end, places: of the undisturbed runs, None for a sample."""
+class Demanded(Tally):
+    """Of a scenario, each of whose points below its end is demanded. end, places: of the undisturbed runs, None for a sample."""
 
     def __init__(self, what, seed):
-        self.what, self.seed, self.begin = what, seed, time.monotonic()
-        self.sum = dict(what=what, seed=seed, points=0, runs=0, crashes=0, **dict.fromkeys(judges.SUMS, 0), bad=0)
-        self.kinds, self.hit, self.end, self.places = {}, set(), None, None
+        super().__init__(f"tests/torture/crash.py --seed {seed} --what {{}}".format, ("runs", *judges.SUMS), what=what, seed=seed, crashes=0)
+        self.hit, self.end, self.places = set(), None, None
         self.below, self.below_crashed = 0, 0
 
     def measured(self, m):
@@ -387,41 +385,24 @@ class Tally:
         self.sum.update(calls_least=m["end"], calls_most=m["most"])
 
     def add(self, r):
-        s = self.sum
-        s["points"] += 1
-        s["crashes"] += not r["completed"]
-        for name in ("runs", *judges.SUMS):
-            s[name] += r[name]
-        if not r["completed"]:
-            kind = r["place"].split(" ")[0]
-            self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        crashed, more = not r["completed"], []
+        self.sum["crashes"] += crashed
+        if crashed:
             self.hit.add(r["place"])
-        bad = list(r["bad"])
         if self.end is not None and r["n"] <= self.end:
             self.below += 1
-            self.below_crashed += not r["completed"]
-            if r["completed"]:
-                bad.append(f"not reached in {r['runs']} runs, though no undisturbed one had fewer than {self.end} calls")
-        if bad:
-            s["bad"] += 1
-            print(f"BAD {self.what} call {r['n']} ({r['place']}), {r['mode']}: again with {replay(self.what, r, self.seed)}")
-            print("\n".join("  " + line for text in bad for line in text.splitlines()), flush=True)
+            self.below_crashed += crashed
+            if not crashed:
+                more.append(f"not reached in {r['runs']} runs, though no undisturbed one had fewer than {self.end} calls")
+        super().add(r, more)
 
     def over(self):
         """All points were gone through: was nothing passed over?"""
         missed = sorted(self.places - self.hit)
         if missed:
-            self.sum["bad"] += 1
-            print(f"BAD {self.what}: no crash at " + ", ".join(missed), flush=True)
+            self.wrong(f"{self.sum['what']}: no crash at " + ", ".join(missed))
         self.sum["points below the end"] = f"crashed at {self.below_crashed:,} of {self.below:,}"
         self.sum["places"] = f"crashed at {len(self.places) - len(missed)} of {len(self.places)}"
-
-    def figures(self):
-        return {**self.sum, "kinds": self.kinds}
-
-    def report(self):
-        print(json.dumps(dict(self.figures(), seconds=round(time.monotonic() - self.begin, 1))), flush=True)
-        return self.sum["bad"] == 0
 
 
 def every_point(pool, jobs, what, seed, modes, first, points, tally, notes):
@@ -497,7 +478,7 @@ def main():
     with concurrent.futures.ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn"),
                                                 initializer=die_with_parent) as pool:
         for what in whats:
-            tally = Tally(what, args.seed)
+            tally = Demanded(what, args.seed)
             if args.seconds:
                 sample(pool, args.jobs, what, args.seed, args.seconds / len(whats), tally)
             else:
@@ -505,7 +486,7 @@ def main():
                                  ["sunlined", "sunline-agent"], args.fresh) if whole else None
                 every_point(pool, args.jobs, what, args.seed, [args.mode] if args.mode else MODES, args.first, args.points, tally, notes)
                 if whole:
-                    notes.publish(tally.figures())
+                    notes.publish(tally.sum)
             good = tally.report() and good
     sys.exit(0 if good else 1)
 

@@ -13,13 +13,15 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections import Counter
 
 import checker
 import facts
 import harness
 
 
-SUMS = ("units", "results", "recovered", "events", "refusals judged", "refusals left out", "delays judged", "expiries judged", "histories without times")
+FOUND = {"lost": ("lost",), "double": ("duplicated", "double_accept", "given_twice"), "phantom": ("unexpected",)}  # by these verdicts
+SUMS = ("units", "results", "recovered", "events", "refusals judged", "refusals left out", "delays judged", "expiries judged", "histories without times", *FOUND)
 
 
 class Judged:
@@ -27,11 +29,15 @@ class Judged:
         self.wrong, self.same, self.told = [v.story() for v in verdicts if v.bad] + wrong, same, told
         self.acknowledged, self.accepted = sum(v.acknowledged for v in verdicts), sum(v.accepted for v in verdicts)
         self.recovered = sum(len(v.found["recovered"]) for v in verdicts)
+        by_verdict = Counter(same.get("verdicts", {}))
+        for v in verdicts:
+            by_verdict.update({name: len(texts) for name, texts in v.found.items()})
+        self.found = {name: sum(by_verdict[verdict] for verdict in of) for name, of in FOUND.items()}
 
     def sums(self):
         t = self.told
         told = (t.refusals, t.refusals_left_out, t.delays, t.expiries, int(not t.times)) if t else (0,) * 5
-        return dict(zip(SUMS, (self.acknowledged, self.accepted, self.recovered, self.same.get("events", 0), *told), strict=True))
+        return dict(zip(SUMS, (self.acknowledged, self.accepted, self.recovered, self.same.get("events", 0), *told, *self.found.values()), strict=True))
 
 
 def whole(*histories):

@@ -8,7 +8,8 @@
  *   SHIM_ONLY=K NAME  ... of those of kind K (its number below) on this file below DIR; `K@OFF NAME`: of writes at this offset
  *   SHIM_MODE=before  before the call happens; `half`: after half of a write's bytes, in whole sectors if it was of whole sectors (other calls:
  *                     before); `after`: as it comes back, when nobody can have been told of it
- *   SHIM_RECORD=FILE  append a record for each call when it is over: struct record, the path below DIR, for a rename the new path, bytes written
+ *   SHIM_RECORD=FILE  append a record for each call when it is over: struct record, the path below DIR, for a rename the new path, bytes written.
+ *                     The call that the process is killed in is the last one there, made or not: a write as it was meant to be, others without sizes
  *
  * Calls are made one at a time (a lock is held over each), so the order of the records is the order in which things happened; a sync that is under way
  * covers what was written before it. A call that fails is counted, not recorded. An `open` is one of these calls where it makes a file (create) or
@@ -197,32 +198,6 @@ static _Noreturn void die(void)
         kill(getpid(), SIGKILL);
 }
 
-static bool is_meant(enum kind kind, const char *name, off_t off)
-{
-    return kind == shim.only_kind && strcmp(name, shim.only_name) == 0 && (shim.only_off < 0 || off == shim.only_off);
-}
-
-/* Takes the lock. True: this is the call to die in. */
-static bool enter_at(enum kind kind, const char *name, off_t off)
-{
-    pthread_mutex_lock(&shim.lock);
-    uint64_t n = atomic_fetch_add(&shim.state->calls, 1) + 1;
-    atomic_store(&shim.state->kind, kind);
-    strncpy(shim.state->name, name, sizeof shim.state->name - 1);
-    if (shim.only_kind != 0)
-        n = is_meant(kind, name, off) ? ++shim.met : 0;
-    if (shim.at == 0 || n != shim.at)
-        return false;
-    if (shim.mode == MODE_BEFORE || (shim.mode == MODE_HALF && kind != KIND_WRITE))
-        die();
-    return true;
-}
-
-static bool enter(enum kind kind, const char *name)
-{
-    return enter_at(kind, name, -1);
-}
-
 static void put(const void *p, size_t n)
 {
     for (size_t done = 0; done < n;) {
@@ -253,6 +228,34 @@ static void note(struct record r, const char *name, const char *to, const struct
     atomic_fetch_add(&shim.state->recorded, 1);
 }
 
+static bool is_meant(enum kind kind, const char *name, off_t off)
+{
+    return kind == shim.only_kind && strcmp(name, shim.only_name) == 0 && (shim.only_off < 0 || off == shim.only_off);
+}
+
+/* Takes the lock. True: this is the call to die in; before one that is no write it is over here. */
+static bool enter_at(enum kind kind, const char *name, off_t off)
+{
+    pthread_mutex_lock(&shim.lock);
+    uint64_t n = atomic_fetch_add(&shim.state->calls, 1) + 1;
+    atomic_store(&shim.state->kind, kind);
+    strncpy(shim.state->name, name, sizeof shim.state->name - 1);
+    if (shim.only_kind != 0)
+        n = is_meant(kind, name, off) ? ++shim.met : 0;
+    if (shim.at == 0 || n != shim.at)
+        return false;
+    if (kind != KIND_WRITE && shim.mode != MODE_AFTER) {
+        note((struct record){ .kind = kind }, name, NULL, NULL, 0);
+        die();
+    }
+    return true;
+}
+
+static bool enter(enum kind kind, const char *name)
+{
+    return enter_at(kind, name, -1);
+}
+
 static void leave(bool last)
 {
     if (last)
@@ -262,11 +265,17 @@ static void leave(bool last)
 
 /* ---- writes ---- */
 
-static void write_half(int fd, const struct iovec *v, int count, off_t off)
+static size_t bytes_of(const struct iovec *v, int count)
 {
     size_t all = 0;
     for (int i = 0; i < count; i++)
         all += v[i].iov_len;
+    return all;
+}
+
+static void write_half(int fd, const struct iovec *v, int count, off_t off)
+{
+    size_t all = bytes_of(v, count);
     bool sectors = off >= 0 && off % SECTOR_BYTES == 0 && all % SECTOR_BYTES == 0;
     size_t left = sectors ? all / SECTOR_BYTES / 2 * SECTOR_BYTES : all / 2;
     for (int i = 0; i < count && left > 0; i++) {
@@ -277,7 +286,6 @@ static void write_half(int fd, const struct iovec *v, int count, off_t off)
         off = off >= 0 ? off + w : off;
         left -= n;
     }
-    die();
 }
 
 static off_t position(int fd)
@@ -296,14 +304,20 @@ static ssize_t any_write(int fd, const struct iovec *v, int count, off_t off)
     if (name == NULL)
         return off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
     bool last = enter_at(KIND_WRITE, name, off);
-    if (last && shim.mode == MODE_HALF)
-        write_half(fd, v, count, off);
-    off_t at = off >= 0 ? off : position(fd);
+    struct record r = { .kind = KIND_WRITE,
+                        .synced = (fcntl(fd, F_GETFL) & O_DSYNC) != 0,
+                        .off = (uint64_t)(off >= 0 ? off : position(fd)),
+                        .n = bytes_of(v, count) };
+    if (last && shim.mode != MODE_AFTER) {
+        note(r, name, NULL, v, count);
+        if (shim.mode == MODE_HALF)
+            write_half(fd, v, count, off);
+        die();
+    }
     ssize_t n = off >= 0 ? real_pwritev(fd, v, count, off) : real_writev(fd, v, count);
     if (n > 0) {
-        uint32_t synced = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
-        note((struct record){ .kind = KIND_WRITE, .synced = synced, .off = (uint64_t)at, .n = (uint64_t)n }, name, NULL,
-             v, count);
+        r.n = (uint64_t)n;
+        note(r, name, NULL, v, count);
     }
     leave(last);
     return n;

@@ -8,7 +8,7 @@ true once a start was let through, is said by who goes through them: upgrade.py,
             return {"place": place, "bad": [what is wrong]}
 
     with starts.workers(args) as pool:
-        starts.go_through(pool, Some, {"name": folder}, args, tally, notes)
+        starts.go_through(pool, Some, {"name": folder}, args, tally, notes)     # tally.py
 
 How many calls there are is what an undisturbed start makes until it serves; each of them is demanded: a point that was not reached is BAD.
 """
@@ -96,25 +96,6 @@ def one(of, name, original, n, mode):
     return {"of": name, "n": n, "mode": mode, **r}
 
 
-class Tally:
-    """What the points came to. again: of a bad one, what is to be called to see it again, without mode and place. What a point tells beside "place" and "bad" is added up."""
-
-    def __init__(self, again, told=(), **figures):
-        self.again, self.told = again, told
-        self.sum = dict(figures, calls=0, points=0, **dict.fromkeys(told, 0), kinds={}, bad=0)
-
-    def add(self, r):
-        self.sum["points"] += 1
-        kind = r["place"].split(" ")[0]
-        self.sum["kinds"][kind] = self.sum["kinds"].get(kind, 0) + 1
-        for name in self.told:
-            self.sum[name] += r.get(name, 0)
-        if r["bad"]:
-            self.sum["bad"] += 1
-            print(f"BAD {r['of']}, call {r['n']} ({r['place']}), {r['mode']}: again with {self.again(r['of'])} --mode {r['mode']} --from {r['n']} --points 1")
-            print("\n".join("  " + line for text in r["bad"] for line in text.splitlines()), flush=True)
-
-
 def some_at_a_time(pool, at_once, jobs, deadline=None):
     """What the points came to, in the order in which they end; none is begun behind the deadline."""
     waiting, flying = iter(jobs), set()
@@ -140,7 +121,7 @@ def go_through(pool, of, folders, args, tally, notes=None, seconds=None):
         calls[name] = f.result()
         if notes:
             notes.add({"of": name, "calls": calls[name]})
-    tally.sum["calls"] += sum(calls[name] for name in folders)
+    tally.sum["calls"] = sum(calls[name] for name in folders)
     points = [(name, n, mode) for name in folders for mode in ([args.mode] if args.mode else crash.MODES)
               for n in range(args.first, min(args.first + args.points, calls[name] + 1))]
     deadline = None

@@ -7,7 +7,6 @@ store then says what the old release said of it.
 Of every released version the calls of the start are gone through one by one, in three modes (starts.py; --seed is not used). The last line is JSON for the report.
 """
 import functools
-import json
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ import answers  # noqa: E402
 import released  # noqa: E402
 import starts  # noqa: E402
 import sunline_wire as wire  # noqa: E402
+from tally import Tally  # noqa: E402
 
 
 def sound(client, said, everything):
@@ -71,14 +71,13 @@ def main():
     p.add_argument("--version", choices=released.VERSIONS, help="this one alone")
     args = p.parse_args()
     versions = [args.version] if args.version else released.VERSIONS
-    tally = starts.Tally("tests/torture/upgrade.py --version {}".format, version=", ".join(versions))
+    tally = Tally("tests/torture/upgrade.py --version {}".format, version=", ".join(versions))
     with Place() as place, starts.workers(args) as pool:
         notes = Notebook(harness.BUILD, "upgrade", {"versions": versions}, ["sunlined"], args.fresh) if starts.every_point(args) and not args.version else None
         starts.go_through(pool, Taking, {version: lay_out(place, version) for version in versions}, args, tally, notes)
     if notes:
         notes.publish(tally.sum)
-    print(json.dumps(tally.sum))
-    sys.exit(1 if tally.sum["bad"] else 0)
+    sys.exit(0 if tally.report() else 1)
 
 
 if __name__ == "__main__":
