@@ -57,6 +57,8 @@ CODES = {name: number for number, name in wire.CATALOGUE.errors.items()}
 NAMES = rebuild.event_names()
 # What a frame of acts or results may cause, but for what it assigns, which comes last.
 OF_A_FRAME = ("STARTED", "RETURNED", "SUBMITTED", "TASKS_READY", "TASKS_WAITING", "TASKS_DONE", "TASKS_SKIPPED", "TASKS_DEAD", "UNITS_DONE", "RUN_STATE", "WORKERS_PRESENT")
+# Events that tell of units alone: their fact.
+OF_UNITS = {"UNITS_ADDED": "UNITS_ADDED", "TASKS_READY": "READY", "TASKS_SKIPPED": "SKIPPED", "TASKS_DONE": "TASK_DONE", "TASKS_DEAD": "DEAD", "UNITS_DONE": "UNIT_DONE", "UNITS_DROPPED": "DROPPED"}
 UNTRANSLATED = ("LINE_STATE", "STATION_STATE", "TASKS_HELD", "TASK_DECIDED", "TASK_WANTS", "TASK_PLACED", "REVIEWED", "TASKS_BLOCKED", "WORKER_STANDING", "WORKER_SKILL",
                 "GOLD_ANSWERED", "ANSWERS_VOID", "LINE_STATIONS", "SHIFT", "HANDOVER")
 PLAIN = ("ROSTER_CURRENT", "SWEPT")  # others tell all that these sum up
@@ -82,6 +84,12 @@ def microseconds(text):
 def numbers(pairs):
     """Of ranges, one by one."""
     return itertools.chain.from_iterable(range(first, first + n) for first, n in zip(pairs[::2], pairs[1::2]))
+
+
+def assigned(d):
+    """Of ASSIGNED, each: number, unit, worker."""
+    workers = itertools.chain.from_iterable(itertools.repeat(w, n) for w, n in zip(d["workers"][::2], d["workers"][1::2]))
+    return zip(itertools.count(d["first"]), numbers(d["units"]), workers)
 
 
 # ---------------------------------------------------------------- events
@@ -157,8 +165,7 @@ class Stream:
             self.joined.setdefault((self.session[d["hub"]], number), seq)
 
     def on_assigned(self, d, seq):
-        workers = itertools.chain.from_iterable(itertools.repeat(w, n) for w, n in zip(d["workers"][::2], d["workers"][1::2]))
-        for number, unit, worker in zip(itertools.count(d["first"]), numbers(d["units"]), workers):
+        for number, unit, worker in assigned(d):
             self.assignments[number] = (d["run"], d["station"], unit, worker)
             self.given[number] = seq
             self.at((d["run"], unit), seq)
@@ -397,40 +404,21 @@ class Facts:
         head = f"seq={e.seq} at={self.at} wall={e.wall_us} run={e.data.get('run', 0)} hub={e.data.get('hub', 0)}"
         if e.name in UNTRANSLATED:
             raise Untold(f"event {e.seq}: {e.name}, which nothing here can cause")
-        if e.name in PLAIN or not getattr(self, "on_" + e.name.lower())(e.data, head):
+        if e.name in OF_UNITS:
+            self.units(OF_UNITS[e.name], e.data, head)
+        elif e.name in PLAIN or not getattr(self, "on_" + e.name.lower())(e.data, head):
             self.lines.append("EVENT " + head)
 
-    # True: this event is told.
     def units(self, kind, d, head):
         head = f"{kind} {head} station={d.get('station', 0)} why={d.get('why', 0)} due={d.get('due', 0) if self.times else 0}"
         self.lines += [f"{head} unit={unit}" for unit in numbers(d["units"])]
-        return True
 
-    def on_units_added(self, d, head):
-        return self.units("UNITS_ADDED", d, head)
-
-    def on_tasks_ready(self, d, head):
-        return self.units("READY", d, head)
-
+    # True: this event is told.
     def on_tasks_waiting(self, d, head):
         if self.times and d["due"] > self.at:
             self.delays += sum(d["units"][1::2])
-        return self.units("WAITING", d, head)
-
-    def on_tasks_skipped(self, d, head):
-        return self.units("SKIPPED", d, head)
-
-    def on_tasks_done(self, d, head):
-        return self.units("TASK_DONE", d, head)
-
-    def on_tasks_dead(self, d, head):
-        return self.units("DEAD", d, head)
-
-    def on_units_done(self, d, head):
-        return self.units("UNIT_DONE", d, head)
-
-    def on_units_dropped(self, d, head):
-        return self.units("DROPPED", d, head)
+        self.units("WAITING", d, head)
+        return True
 
     def on_broker_started(self, d, head):
         self.lines.append("BOOT " + head)
@@ -447,10 +435,7 @@ class Facts:
         return True
 
     def on_assigned(self, d, head):
-        head = f"ASSIGNED {head} station={d['station']}"
-        workers = itertools.chain.from_iterable(itertools.repeat(w, n) for w, n in zip(d["workers"][::2], d["workers"][1::2]))
-        self.lines += [f"{head} unit={unit} assignment={number} worker={worker}"
-                       for number, unit, worker in zip(itertools.count(d["first"]), numbers(d["units"]), workers)]
+        self.lines += [f"ASSIGNED {head} station={d['station']} unit={unit} assignment={number} worker={worker}" for number, unit, worker in assigned(d)]
         return True
 
     def on_started(self, d, head):

@@ -92,54 +92,64 @@ static void leave_results(struct world *w)
     agent_outbox_close(&o);
 }
 
-static void an_outbox_that_the_disk_does_not_give_is_an_error_and_loses_nothing(void **state)
+/* Each opens, disarms, and closes again. */
+typedef bool opens_fn(struct world *w, int *rc);
+
+static bool outbox_opens(struct world *w, int *rc)
 {
-    struct world *w = *state;
+    struct outbox *o = open_outbox(w, rc);
+    bool opened = o != NULL;
+    sys_disarm();
+    agent_outbox_close(&o);
+    return opened;
+}
+
+static bool journal_opens(struct world *w, int *rc)
+{
+    const struct journal_events events = { 0 };
+    struct journal *j = journal_open(w->fd, &events, rc);
+    bool opened = j != NULL;
+    sys_disarm();
+    journal_close(&j);
+    return opened;
+}
+
+/* Each read of what it opens fails once, and nothing is taken for a torn end: how many there are. */
+static unsigned each_read_fails(struct world *w, opens_fn *opens, const char *file)
+{
+    off_t size = size_of(w, file);
     unsigned reads = 0;
-    int rc;
-    leave_results(w);
-    off_t size = size_of(w, SEGMENT);
     bool more = true;
     for (uint64_t n = 1; more; n++) {
+        int rc = 0;
         sys_arm(n, EIO);
-        struct outbox *o = open_outbox(w, &rc);
-        sys_disarm();
+        bool opened = opens(w, &rc);
         more = sys_state.failed != NULL;
         if (more && strcmp(sys_state.failed, "pread") == 0) {
             reads++;
-            assert_null(o);
+            assert_false(opened);
             assert_int_equal(rc, EIO);
         }
-        agent_outbox_close(&o);
-        assert_int_equal(size_of(w, SEGMENT), size); /* nothing is taken for a torn end */
+        assert_int_equal(size_of(w, file), size);
     }
-    assert_in_range(reads, RESULTS + 3, RESULTS + 4); /* 2.4 MB of records in pieces, and then each result */
+    return reads;
+}
+
+static void an_outbox_that_the_disk_does_not_give_is_an_error_and_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    leave_results(w);
+    assert_in_range(each_read_fails(w, outbox_opens, SEGMENT), RESULTS + 3,
+                    RESULTS + 4); /* 2.4 MB of records in pieces, and then each result */
     assert_int_equal(w->found, RESULTS);
 }
 
 static void a_journal_that_the_disk_does_not_give_is_an_error(void **state)
 {
     struct world *w = *state;
-    const struct journal_events events = { 0 };
     int rc = 0;
-    struct journal *j = journal_open(w->fd, &events, &rc);
-    assert_non_null(j);
-    journal_close(&j);
-    unsigned reads = 0;
-    bool more = true;
-    for (uint64_t n = 1; more; n++) {
-        sys_arm(n, EIO);
-        j = journal_open(w->fd, &events, &rc);
-        sys_disarm();
-        more = sys_state.failed != NULL;
-        if (more && strcmp(sys_state.failed, "pread") == 0) {
-            reads++;
-            assert_null(j);
-            assert_int_equal(rc, EIO);
-        }
-        journal_close(&j);
-    }
-    assert_int_equal(reads, 1);
+    assert_true(journal_opens(w, &rc));
+    assert_int_equal(each_read_fails(w, journal_opens, "journal.log"), 1);
 }
 
 /* ---------------------------------------------------------------- the file of records under them */
