@@ -1,7 +1,5 @@
 """What the bench makes of its records: ratios, the cost model, what is missed, and the page's tables."""
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import os
@@ -16,7 +14,7 @@ import unittest.mock
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCH = os.path.join(TOP, "tests", "bench")
-sys.path.insert(0, BENCH)
+sys.path[:0] = [BENCH, os.path.join(TOP, "tests", "lib")]
 import broker  # noqa: E402
 import budget  # noqa: E402
 import clients  # noqa: E402
@@ -30,6 +28,7 @@ import report  # noqa: E402
 import report_alone  # noqa: E402
 import report_profile  # noqa: E402
 import why  # noqa: E402
+from scripts import program  # noqa: E402
 from figures import spread  # noqa: E402
 
 
@@ -496,10 +495,8 @@ class BenchTables(unittest.TestCase):
             commits.whole({**result, "alone": {**part, "commit": three}})
 
     def test_a_run_of_some_parts_goes_on_with_a_file_of_the_same_product_and_keeps_a_file_of_another(self):
-        loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(BENCH, "run"))
-        run = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         with unittest.mock.patch.object(sys, "dont_write_bytecode", True):
-            loader.exec_module(run)
+            run = program("bench", "run")
         _, commit = self.repository()
         out = pathlib.Path(commits.TOP, "..", os.path.basename(commits.TOP) + ".json").resolve()
         before = out.with_name(out.name + ".before")

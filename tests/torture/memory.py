@@ -15,8 +15,6 @@ a call that tests/alloc_sites leaves to this part, and that was refused nowhere 
 """
 import argparse
 import concurrent.futures
-import importlib.machinery
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -35,6 +33,7 @@ import judges  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
 import harness  # noqa: E402
+from scripts import program  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 UNITS = 45
@@ -101,10 +100,7 @@ def line_of(at):
 
 def left_to_us():
     """The agent's calls that tests/alloc_sites leaves out because they are refused here."""
-    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "alloc_sites")
-    loader = importlib.machinery.SourceFileLoader("alloc_sites", path)
-    sites = importlib.util.module_from_spec(importlib.util.spec_from_loader("alloc_sites", loader))
-    loader.exec_module(sites)
+    sites = program("alloc_sites")
     ours, sites.ours, sites.ARCHIVES = sites.PROCESS, line_of, ("libagent.a",)
     return {line for line in map(line_of, sites.all_calls(harness.BUILD)) if line and line.split(":")[0] in ours}
 

@@ -9,8 +9,6 @@ With names, of these alone, and without figures; without, it may be broken off a
 """
 import argparse
 import concurrent.futures
-import importlib.machinery
-import importlib.util
 import json
 import os
 import queue
@@ -24,6 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import notebook  # noqa: E402
 from place import TOP, die_with_parent  # noqa: E402
 import harness  # noqa: E402
+from scripts import program  # noqa: E402
 
 STORM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "storm.py")
 MUTANTS = os.path.join(TOP, "tests", "sim", "mutants")
@@ -39,14 +38,6 @@ PLANTED = {  # the verdict, within so many rounds
 }
 UNITS, ROUND_S = 600, 3
 PATIENCE_S, PER_ROUND_S = 40, 150  # a mistake may keep the runs from their end
-
-
-def hunters():
-    """How the simulator's mutants are made."""
-    loader = importlib.machinery.SourceFileLoader("mutants", os.path.join(MUTANTS, "run"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutants", loader))
-    loader.exec_module(module)
-    return module
 
 
 def patch_of(name):
@@ -117,7 +108,7 @@ def unchanged(seed, most):
     return [f"BAD the unchanged broker, round {number}: {said}" for number in range(most) for _, said in [verdicts(os.path.abspath(harness.BUILD), seed, number)] if "BAD" in said]
 
 
-class Tally:
+class Sums:
     def __init__(self, seed):
         self.sum = dict(seed=seed, planted=0, found=0, rounds=0, verdicts={}, bad=0)
 
@@ -151,7 +142,7 @@ def main():
         p.error("no such patch: " + ", ".join(sorted(set(args.names) - PLANTED.keys())))
     settings = {"seed": args.seed, "patches": {name: notebook.digest(patch_of(name)) for name in PLANTED}}
     notes = None if args.names else notebook.Notebook(harness.BUILD, "planted", settings, ["sunlined", "sunline-agent", "sunline"], args.fresh)
-    tally, mutants = Tally(args.seed), hunters()
+    tally, mutants = Sums(args.seed), program("sim", "mutants", "run")  # which knows how its patches are made
     done = {r["name"] for r in notes.done} if notes else set()
     for r in notes.done if notes else ():
         tally.add(r)
