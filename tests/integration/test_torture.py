@@ -661,7 +661,7 @@ class TheTorturer(harness.Case):
             self.assertEqual(planted.verdicts("build", 1, 0), (["fifo", "not_eligible"], said))
 
     def test_a_planted_bug_that_was_not_found_is_bad_and_named(self):
-        tally, out = planted.Tally(1), io.StringIO()
+        tally, out = planted.Sums(1), io.StringIO()
         with contextlib.redirect_stdout(out):
             tally.add({"name": "short-lease", "round": 2, "found": ["lost", "too_early"]})
             tally.add({"name": "level-ignored", "round": None, "found": ["lost"]})
