@@ -552,8 +552,9 @@ class TheTorturer(harness.Case):
     def test_whether_there_was_room_is_known_since_the_last_start(self):
         with storm.Place() as place:
             s = self.a_storm(place, self.NO_ROOM)
-            s.disk.is_full, s.broker.start = lambda: False, lambda: True
-            s.start()
+            s.disk.is_full = lambda: False
+            with unittest.mock.patch.object(s.broker, "start", lambda: True):
+                s.start()
             self.assertEqual(s.clean(), ())
             s.disk.fill, s.pause = lambda leave: True, lambda seconds: None
             s.fill_disk()

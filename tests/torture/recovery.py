@@ -244,7 +244,7 @@ class Settling(starts.Starts):
 
     def sound(self):
         """What is wrong as soon as it serves. Where no peer had come yet nothing was promised: then nothing may be there."""
-        client, rows = wire.Client(self.broker.endpoints["clients"]), []
+        client, rows, wrong = wire.Client(self.broker.endpoints["clients"]), [], []
         try:
             wrong = crew.check(lambda name, **fields: client.request(name, timeout_s=60, **fields))
             rows = crew.run_rows(client.request)
