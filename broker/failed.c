@@ -22,3 +22,15 @@ int failed_by_page(const struct lost_page *page)
     log_str(&l, "text", page->why);
     return failed_end(&l);
 }
+
+int failed_by_tree(const char *why, const char *said)
+{
+    struct log_line l;
+    failed_begin(&l);
+    log_str(&l, "file", "data.mdb");
+    log_str(&l, "text", why);
+    if (*said != '\0') {
+        log_str(&l, "lmdb", said);
+    }
+    return failed_end(&l);
+}

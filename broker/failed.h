@@ -10,5 +10,6 @@
 void failed_begin(struct log_line *l); /* the caller adds what failed */
 int failed_end(struct log_line *l);    /* writes it; returns FAILED_EXIT, for _exit() */
 
-int failed_by_page(const struct lost_page *page); /* for lost_page_catch() */
+int failed_by_page(const struct lost_page *page);        /* for lost_page_catch() */
+int failed_by_tree(const char *why, const char *said); /* for broken_tree_catch() */
 #endif

@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "broker/broken_tree.h"
 #include "broker/failed.h"
 #include "broker/files.h"
 #include "broker/notify.h"
@@ -89,6 +90,7 @@ static int open_store(struct loop *l)
         .wal_bytes = l->config.wal_bytes / 512 * 512,
         .settle_wanted = settle_wanted,
         .settle_arg = l,
+        .lmdb_asserted = broken_tree_asserted,
     };
     enum store_rc rc = store_open(&l->store, &o, id, text, sizeof text);
     if (rc == STORE_OK) {

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "broker/broken_tree.h"
 #include "broker/clock.h"
 #include "broker/engine/engine.h"
 #include "broker/lost_page.h"
@@ -22,6 +23,12 @@ static int page_lost(const struct lost_page *page)
     return 1;
 }
 
+static int tree_broken(const char *why, const char *said)
+{
+    broken_tree_print(why, said);
+    return 1;
+}
+
 int restored(const char *dir)
 {
     struct store *s;
@@ -29,8 +36,11 @@ int restored(const char *dir)
     uint8_t id[16];
     uint64_t first;
     struct stat st;
-    const struct store_options o = { .dir = dir, .wal_bytes = 1 }; /* the start makes the log, as it is configured */
+    const struct store_options o = {
+        .dir = dir, .wal_bytes = 1, .lmdb_asserted = broken_tree_asserted
+    }; /* the start makes the log, as it is configured */
     lost_page_catch(page_lost);
+    broken_tree_catch(tree_broken);
     if (getrandom(id, sizeof id, 0) != sizeof id) {
         return complain(dir, "the system has no random numbers");
     }

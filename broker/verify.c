@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/broken_tree.h"
 #include "broker/engine/engine.h"
 #include "broker/lost_page.h"
 
@@ -70,15 +71,22 @@ static int page_lost(const struct lost_page *page)
     return VERIFY_DAMAGED;
 }
 
+static int tree_broken(const char *why, const char *said)
+{
+    broken_tree_print(why, said);
+    return VERIFY_DAMAGED;
+}
+
 int verify(const char *dir)
 {
     struct store *s;
     char text[512] = "";
     uint64_t checked = 0, damaged = 0;
-    const struct store_options o = { .dir = dir, .read_only = true };
+    const struct store_options o = { .dir = dir, .read_only = true, .lmdb_asserted = broken_tree_asserted };
     static const uint8_t no_id[16];
     setlinebuf(stdout); /* what was found before a page is lost has been told then */
     lost_page_catch(page_lost);
+    broken_tree_catch(tree_broken);
     if (store_open(&s, &o, no_id, text, sizeof text) != STORE_OK) {
         fprintf(stderr, "sunlined: %s: %s\n", dir, text);
         return 1;

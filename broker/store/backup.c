@@ -33,7 +33,7 @@ static int sync_path(const char *path, int flags)
 
 /* Whoever starts on the copy must know that it is one: the original went on (broker/engine/restore.c). The mark lies in the copy itself, so that
  * nobody loses it who moves the files. And it has no log: it gets one of its own. LMDB syncs it; nobody else has the copy open. */
-static int mark_copy(const char *dir)
+static int mark_copy(struct store *s, const char *dir)
 {
     uint8_t record[ENVELOPE_BYTES + 1] = { [ENVELOPE_BYTES] = 1 };
     MDB_env *env;
@@ -45,6 +45,7 @@ static int mark_copy(const char *dir)
     int rc = mdb_env_create(&env);
     if (rc != 0)
         return rc;
+    store_watch_asserts(s, env);
     rc = mdb_env_set_maxdbs(env, 1);
     assert(rc == 0);
     rc = mdb_env_open(env, dir, MDB_NOLOCK | MDB_NORDAHEAD, 0600);
@@ -96,7 +97,7 @@ static int copy_into(struct store *s, char *tmp, const char *path)
     int rc = mdb_env_copy2(s->env, tmp, MDB_CP_COMPACT);
     store_reader_leave(s);
     if (rc == 0)
-        rc = mark_copy(tmp);
+        rc = mark_copy(s, tmp);
     if (rc != 0)
         return rc;
     if (sync_path(data, O_RDONLY) != 0 || sync_path(tmp, O_RDONLY | O_DIRECTORY) != 0)

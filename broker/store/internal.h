@@ -151,6 +151,7 @@ struct store {
     uint64_t touched[SETTLE_PAGE_BITS / 64];
     void (*settle_wanted)(void *arg);
     void *settle_arg;
+    void (*lmdb_asserted)(const char *said);
 
     /* space.c */
     uint32_t page_bytes;
@@ -184,6 +185,7 @@ static inline bool table_absent(const struct store *s, enum store_table tb)
 void store_say(char *text, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4))); /* text may be NULL */
 enum store_rc store_rc_of(int mdb_rc);     /* LMDB's or errno's code -> ours */
+void store_watch_asserts(struct store *s, MDB_env *env); /* for store_options.lmdb_asserted */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
 void store_sync_dir(int dir_fd);

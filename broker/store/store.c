@@ -201,11 +201,27 @@ void store_leave_id(const struct store *s)
 
 /* ---- the environment and its format ---- */
 
+static void on_assert(MDB_env *env, const char *said)
+{
+    const struct store *s = mdb_env_get_userctx(env);
+    if (s->lmdb_asserted != NULL)
+        s->lmdb_asserted(said);
+}
+
+void store_watch_asserts(struct store *s, MDB_env *env)
+{
+    int rc = mdb_env_set_userctx(env, s);
+    if (rc == 0)
+        rc = mdb_env_set_assert(env, on_assert);
+    assert(rc == 0);
+}
+
 static enum store_rc open_env(struct store *s, const struct store_options *o, unsigned how, char *text, size_t size)
 {
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
         return store_say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
+    store_watch_asserts(s, s->env);
     rc = mdb_env_set_maxdbs(s->env, STORE_TABLE_COUNT + 8);
     assert(rc == 0);
     rc = mdb_env_set_mapsize(s->env, o->map_bytes != 0 ? o->map_bytes : MAP_BYTES_DEFAULT);
@@ -501,6 +517,7 @@ enum store_rc store_open(struct store **out, const struct store_options *o, cons
     s->no_sync = o->no_sync;
     s->settle_wanted = o->settle_wanted;
     s->settle_arg = o->settle_arg;
+    s->lmdb_asserted = o->lmdb_asserted;
     assert(o->wal_bytes <= 1 || (o->wal_bytes % SECTOR_BYTES == 0 && o->wal_bytes <= WAL_BYTES_MAX));
     s->wal_bytes = o->wal_bytes == 0 ? WAL_BYTES_DEFAULT : o->wal_bytes == 1 ? 0 : o->wal_bytes;
     wal_none(&s->wal);

@@ -340,16 +340,53 @@ class LostPages(Process):
         self.assertEqual((said.read(), tool.wait(20)), ("", 1))
         self.assertRegex(tool.stderr.read(), r"\Asunlined: %s: %s, at byte \d+\n\Z" % (re.escape(self.data), self.LOST))
 
+    MARKED = "LMDB fell over its own tree: a page of data.mdb is damaged, or a program has a mistake"
+
+    def mark_nodes(self):
+        """Each record in LMDB's tree says that it holds a tree of its own, which none of ours does: LMDB believes that, and follows a pointer that is not there."""
+        leaf, sub_tree, many = 2, 2, 4
+        with open(self.data, "r+b") as f:
+            image = bytearray(f.read())
+            for page in range(0, len(image), 4096):
+                flags, lower = struct.unpack_from("<HH", image, page + 10)
+                for node in struct.unpack_from("<%dH" % ((lower - 16) // 2), image, page + 16) if flags == leaf and 16 <= lower < 4096 else ():
+                    if not image[page + node + 4] & sub_tree:
+                        image[page + node + 4] |= many
+            f.seek(0)
+            f.write(image)
+
+    def test_a_broken_page_of_the_tree_ends_the_broker_like_a_read_that_fails(self):
+        self.serve(["x" * 2000] * 50)
+        self.mark_nodes()
+        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(self.broker.wait_end(), 70)
+        self.assertIn('error event=store_failed file=data.mdb text="%s" then=' % self.MARKED, self.broker.log())
+
+    def test_a_fault_that_is_not_in_the_tree_ends_the_broker_by_its_signal(self):
+        self.serve(["x"])
+        self.broker.signal(signal.SIGSEGV)
+        self.assertEqual(self.broker.wait_end(), -signal.SIGSEGV)
+        self.assertNotIn("store_failed", self.broker.log())
+
+    def test_verify_and_restored_tell_of_a_broken_page_of_the_tree(self):
+        self.serve(["x" * 2000] * 50)
+        self.assertEqual(self.broker.stop(), 0)
+        self.mark_nodes()
+        for how, status in (("--verify", 3), ("--restored", 1)):
+            with self.subTest(how):
+                tool, said = self.offline(how)
+                self.assertEqual((tool.wait(20), tool.stderr.read()), (status, "sunlined: data.mdb: %s\n" % self.MARKED))
+
     def test_what_tells_of_it_calls_nothing_that_a_handler_of_signals_may_not(self):
         """From POSIX's list (2024, 2.4.3), and each other; an assert that fails ends the process anyway. What compilers add for tests is theirs."""
         allowed = {"_exit", "clock_gettime", "close", "memcmp", "memcpy", "memmove", "memset", "open", "raise", "read", "sigaction", "signal", "stpcpy", "strchr",
-                   "strcmp", "strlen", "write", "__errno_location", "__assert_fail"}
-        objects = [harness.program("broker/%s.o" % name) for name in ("lost_page", "failed", "log")]
+                   "strcmp", "strcpy", "strlen", "write", "__errno_location", "__assert_fail"}
+        objects = [harness.program("broker/%s.o" % name) for name in ("lost_page", "broken_tree", "mapping", "failed", "log")]
         listed = subprocess.run(["nm", *objects], capture_output=True, text=True, check=True).stdout
         symbols = re.findall(r"(?m)^[0-9a-f ]{16} (\w) (\w+)$", listed)
         own = {name for kind, name in symbols if kind == "T"}
         called = {name for kind, name in symbols if kind == "U" and not re.match(r"_*(asan|ubsan|sanitizer|gcov|llvm|stack_chk|GLOBAL_OFFSET_TABLE)_", name)}
-        self.assertLessEqual({"lost_page_catch", "failed_by_page", "log_end"}, own)
+        self.assertLessEqual({"lost_page_catch", "broken_tree_catch", "failed_by_page", "failed_by_tree", "log_end"}, own)
         self.assertEqual(called - own - allowed, set())
 
 

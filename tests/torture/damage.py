@@ -9,8 +9,8 @@ A sector of zeros in the log is left out: in the last batch nobody can tell it f
 
 Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
 is started on the damage and asked for everything. A stop with a name is a status: sunlined may refuse to start with 1 or 70, and end with 70. LMDB itself trusts its pages: of one that is
-damaged it may die by an assertion of its own or worse (SIGABRT, SIGSEGV), in sunlined as in look.c, which goes over all of them; look.c also of one that is not there (SIGBUS), which
-sunlined catches. How often is counted by signal; any other end is a failure. The last line is JSON for the report.
+damaged or not there it may fall (SIGABRT, SIGSEGV, SIGBUS). sunlined catches that, so no end by a signal is a stop with a name; look.c does not, and goes over all of them: how often it fell
+is counted by signal. Any other end is a failure. The last line is JSON for the report.
 """
 import argparse
 import collections
@@ -36,8 +36,7 @@ import sunline_wire as wire  # noqa: E402
 
 NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
 NO_START, STORE_FAILED = (1, 70), 70  # sunlined(8)
-IN_LMDB = (-signal.SIGABRT, -signal.SIGSEGV)
-OF_A_PAGE = (*IN_LMDB, -signal.SIGBUS)  # look.c
+OF_A_PAGE = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)  # look.c
 
 
 def honest_work(place, seed, units):
@@ -101,7 +100,7 @@ def ask_broker(place, files):
     rows, complaints = [], []
     if not broker.start():
         place.children.remove(broker)
-        return None, ["refused to start"], stop_of(broker, "refused to start", (*NO_START, *IN_LMDB))
+        return None, ["refused to start"], stop_of(broker, "refused to start", NO_START)
     client = wire.Client(broker.endpoints["clients"])
     try:
         for station in (None, *crew.STATIONS):
@@ -122,7 +121,7 @@ def ask_broker(place, files):
     place.children.remove(broker)
     if broker.status == -signal.SIGKILL:
         return rows, complaints, None
-    return rows, [*complaints, "ended"], stop_of(broker, "ended", (STORE_FAILED, *IN_LMDB))
+    return rows, [*complaints, "ended"], stop_of(broker, "ended", (STORE_FAILED,))
 
 
 def stop_of(broker, what, clean):
