@@ -115,7 +115,13 @@ def depth(part):
     alike = {}
     for name, depths in part["depths"].items():
         alike.setdefault(", ".join(f"{d:,}" for d in depths), []).append("ours" if name == "sunline" else name)
-    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + deeper(part) + (f" Ratios whose rounds scatter: {'; '.join(scattered)}." if scattered else "") + named(part["missing"])
+    return text + "\n\nMeasured alike: " + "; ".join(f"{' and '.join(who)} at {where}" for where, who in alike.items()) + "." + deeper(part) + again(part) + (f" Ratios whose rounds scatter: {'; '.join(scattered)}." if scattered else "") + named(part["missing"])
+
+
+def again(part):
+    """Who was not measured in turn with the others, but by himself, after them."""
+    found = part.get("again", {})
+    return f" Measured again after the others, alone: {', '.join(f'{name} ({commit})' for name, commit in found.items())}." if found else ""
 
 
 def deeper(part):

@@ -512,6 +512,21 @@ class BenchTables(unittest.TestCase):
             self.assertEqual((list(run.begun(o)), json.loads(before.read_text())), (["setting"], was))
         self.assertIn("is of another product or another kind of run: begun anew", said.getvalue())
 
+    def test_depths_that_are_measured_again_for_some_queues_leave_those_of_the_others(self):
+        with unittest.mock.patch.object(sys, "dont_write_bytecode", True):
+            run = program("bench", "run")
+        deep = {"depth": 1000000, "frame": 1, "bytes_per_queued": 300, "fill_per_s": 9, "fill_rss_mb": 77, **{k: spread([1]) for k in ("per_s", "ratio", "first_s", "rss_anon_mb")}}
+        redis, rabbitmq = {**deep, "queue": "redis"}, {**deep, "queue": "rabbitmq"}
+        before = {"rows": [redis], "missing": {"rabbitmq, 1,000,000 queued": "it came twice", "beanstalkd, 1,000,000 queued": "not there"},
+                  "not_filled": [{"queue": "redis", "depth": 20000000, "seconds": 600}, {"queue": "rabbitmq", "depth": 5000000, "seconds": 600}],
+                  "depths": {"redis": [1000000, 20000000], "rabbitmq": [1000000, 5000000]}, "took_s": 900.1, "commit": "one"}
+        now = {"rows": [rabbitmq], "missing": {}, "not_filled": [], "depths": {"rabbitmq": [1000000]}, "took_s": 99.9, "commit": "two"}
+        both = run.with_others(before, now, ["rabbitmq"])
+        self.assertEqual(both, {"rows": [redis, rabbitmq], "missing": {"beanstalkd, 1,000,000 queued": "not there"}, "not_filled": [{"queue": "redis", "depth": 20000000, "seconds": 600}],
+                                "depths": {"redis": [1000000, 20000000], "rabbitmq": [1000000]}, "took_s": 1000.0, "commit": "one", "again": {"rabbitmq": "two"}})
+        self.assertIn("Measured again after the others, alone: rabbitmq (two).", report.depth(both))
+        self.assertNotIn("again", report.depth(before))
+
     def test_what_is_said_to_tell_or_to_measure_is_there(self):
         there = set(os.listdir(BENCH))
         self.assertEqual(set(commits.TELLS) - there, set())
