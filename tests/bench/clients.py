@@ -30,7 +30,10 @@ def client(o, server, op, timeout=900, **options):
     r = subprocess.run(args, capture_output=True, text=True, timeout=timeout, cwd=o.base)
     if r.returncode != 0:
         raise servers.Missing(f"{server.name} ({server.mode}): {r.stderr.strip()[-300:]}")
-    return {**json.loads(r.stdout), "mode": server.mode, "durable": server.durable}
+    row = json.loads(r.stdout)
+    if row.get("of_other_runs"):
+        say(f"{server.name} ({server.mode}): {row['of_other_runs']} tasks of the run before came again; they are not counted")
+    return {**row, "mode": server.mode, "durable": server.durable}
 
 
 def frame_of(server, window):

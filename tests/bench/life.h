@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LIFE_STAMP_BYTES 16 /* a payload begins with its task's number in hex, which survives text protocols */
+#define LIFE_STAMP_BYTES                                                                                               \
+    16 /* a payload begins with its run and its task's number in hex, which survives text protocols */
 
 struct life {        /* what a client may read; fixed before it is called */
     uint64_t window; /* see above */
@@ -42,7 +43,7 @@ struct life_client {
 void life_payload(uint64_t number, char *to, uint64_t bytes); /* writes a payload and notes when it was made */
 void life_received(const void *payload, size_t n);            /* checks it and notes when it came */
 uint64_t life_total(
-    void); /* tasks that there will be; UINT64_MAX until the producer knows. What is out plus a window never exceeds it */
+    void); /* tasks that there will be, those of other runs that have come with them; UINT64_MAX until the producer knows. What is out plus a window never exceeds it */
 
 /* Options: see life.c. Prints one JSON object. Returns the exit code. */
 int life_main(int argc, char **argv, const struct life_client *c);

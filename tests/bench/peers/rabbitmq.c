@@ -2,7 +2,8 @@
  * a whole window goes out at once. variant: quorum, classic (durable, persistent), transient.
  *
  * An acknowledged completion: AMQP does not confirm acknowledgements, so the channel's end is asked for a round trip behind them (basic.qos)
- * once a window: it comes back when the channel has dealt with all that was sent before, which is as much as AMQP can tell. */
+ * once a window: it comes back when the channel has dealt with all that was sent before, which is as much as AMQP can tell. It does not tell that a quorum queue
+ * has taken them: some of the last ones are lost when the connection closes behind the answer, and their messages come to the next run (life.c passes them over). */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <arpa/inet.h>
