@@ -5,7 +5,7 @@
  *   bench_workers --dir DIR --op author         a reviewer whose own work the first million tasks of a queue are
  *   bench_workers --dir DIR --op open           the large one's store is opened again: how long, how much memory
  *   --turns yes                                 large and small: asks for a turn before each round of what is compared (tests/bench/workers)
- *   --scale N                                   a part of it, for trying the bench out (1: all; its figures mean nothing)
+ *   --scale N                                   a part of it, for trying the bench out (1: all; up to 200; its figures mean nothing)
  *
  * large: 200 hubs of 5,000 workers, 1,250 of each on shift, 1,000 profiles, 200 stations; small: 10 hubs of 100, 25 on shift, 20 profiles, 10 stations.
  * Both have a million tasks queued. */
@@ -18,6 +18,7 @@
 #include "tests/bench/shop.h"
 
 static struct shop s;
+#define SCALE_MOST 200 /* a round of less would be a few assignments, or none */
 static uint32_t scale = 1;
 
 static const struct shop_plan large = { NULL, 200, 5000, 1250, 1000, 200, 0 }, small = { NULL, 10, 100, 25, 20, 10, 0 };
@@ -64,6 +65,8 @@ static void turn_ends(void)
 
 static void round_ends(struct rounds *r, int round, uint64_t n)
 {
+    if (n == 0)
+        die("a round assigned nothing: there is nothing to measure"); /* and no number that JSON knows */
     r->assignments += n;
     r->instructions[round] = (double)s.cost.instructions / (double)n;
     r->cpu_us[round] = s.cost.cpu_s * 1e6 / (double)n;
@@ -149,9 +152,10 @@ static void work_comes(struct rounds *r)
 
 static void backlog(uint64_t tasks)
 {
-    uint32_t lines = s.p.stations / 5;
-    for (uint64_t k = 0; k * 1000 * 5 < tasks; k++) {
-        shop_put(&s, (uint32_t)(k % lines), 1000);
+    uint32_t lines = s.p.stations / 5, units = (uint32_t)(tasks / 5);
+    uint32_t each = units / lines < 1000 ? units / lines : 1000; /* each line gets its part of a small backlog, too */
+    for (uint32_t k = 0; k * each < units; k++) {
+        shop_put(&s, k % lines, each);
         if (k % 8 == 7)
             shop_commit(&s);
     }
@@ -328,6 +332,24 @@ static void author(struct shop_plan *p)
     shop_close(&s);
 }
 
+/* There must be fewer who wait than tasks, as there are of all, or none is left in the queue for those who ask: of the large company's hubs ten stay, and what is
+ * still too much is taken from each. */
+static void take_part(struct shop_plan *p)
+{
+    uint32_t hubs = p->hubs / scale < 10 ? 10 : p->hubs / scale, more = scale * hubs / p->hubs;
+    p->hubs = hubs;
+    if (more <= 1 || p->workers <= small.workers)
+        return;
+    p->workers = p->workers / more < small.workers ? small.workers : p->workers / more;
+    p->on_shift = p->on_shift / more < small.on_shift ? small.on_shift : p->on_shift / more;
+}
+
+/* Seconds that lives go on. */
+static double part_of(double seconds)
+{
+    return seconds / scale < 0.1 ? 0.1 : seconds / scale;
+}
+
 /* A process of its own opens the store. */
 static void open_again(const struct shop_plan *p)
 {
@@ -345,10 +367,11 @@ int main(int argc, char **argv)
     bool is_small = strcmp(op, "small") == 0, opens = strcmp(op, "open") == 0, reviews = strcmp(op, "author") == 0,
          copies = strcmp(op, "copies") == 0;
     struct shop_plan p = is_small ? small : large;
-    if (!*dir || !scale || (!is_small && !opens && !reviews && !copies && strcmp(op, "large") != 0))
-        die("bench_workers --dir DIR --op large|small|copies|open|author [--scale N]");
+    if (!*dir || !scale || scale > SCALE_MOST ||
+        (!is_small && !opens && !reviews && !copies && strcmp(op, "large") != 0))
+        die("bench_workers --dir DIR --op large|small|copies|open|author [--scale N], N from 1 to %d", SCALE_MOST);
     p.dir = dir;
-    p.hubs = p.hubs / scale < 10 ? 10 : p.hubs / scale;
+    take_part(&p);
     if (opens) {
         open_again(&p);
         return 0;
@@ -367,7 +390,7 @@ int main(int argc, char **argv)
            total_s / hubs_timed, longest, all_s);
     if (copies) {
         backlog(1000000 / scale);
-        lives(1000, 8);
+        lives(1000, part_of(8));
         printf("\"end\":true}\n");
         shop_close(&s);
         return 0;
@@ -383,7 +406,7 @@ int main(int argc, char **argv)
     rounds_tell("asking", &asking, ROUNDS);
     rounds_tell("asking_50", &asking_50, ROUNDS);
     turn_begins();
-    lives(1000, is_small ? 2 : 8);
+    lives(1000, part_of(is_small ? 2 : 8));
     shift_change();
     all_sign_off();
     printf("\"rss_mb\":%.0f}\n", rss_mb("VmRSS"));
