@@ -36,10 +36,12 @@ def between(small, large, share):
 
 
 def disk_us(result, row, kib):
-    """So much written side by side and synced once, in the mean: between the two cases that are measured, or as the larger two go on. As the disk was before and after this very row, if that was measured."""
+    """So much written side by side and synced once: between the two cases that are measured, or as the larger two go on, and never less than a smaller one. By the medians: one stall of the
+    disk, which makes the mean of a fifth of a second what it will, is no limit. As the disk was before and after this very row, if that was measured."""
     small, large = (LEAST_KIB, 256) if kib <= 256 else (256, 4096)
-    least, now = alone(result, "disk", DISK[LEAST_KIB], "mean_us"), row.get("disk_us")
-    us = between(alone(result, "disk", DISK[small], "mean_us"), alone(result, "disk", DISK[large], "mean_us"), (kib - small) / (large - small))
+    least, now = alone(result, "disk", DISK[LEAST_KIB], "p50_us"), row.get("disk_us")
+    of_small, of_large = (alone(result, "disk", DISK[k], "p50_us") for k in (small, large))
+    us = between(of_small, of_large and max(of_small or 0, of_large), (kib - small) / (large - small))
     return us and us * (figures.median(row, "disk_us") / least if now and least else 1)
 
 

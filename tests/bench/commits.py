@@ -7,7 +7,7 @@ DERIVED = ("budget",)            # made of other parts
 PRODUCT = ("Makefile", "proto", "broker", "client", "worker-agent")   # what is measured, and how it is built
 BENCH = "tests/bench"
 # Of the bench, what starts the parts, puts their rounds together, holds figures against each other, and makes words and tables of them: it may change after a run. All else measures.
-TELLS = ("budget.py", "check", "commits.py", "document", "figures.py", "goals.py", "parts.py", "recorded.json", "report.py", "report_alone.py", "report_profile.py", "run", "verdict.py", "why.py")
+TELLS = ("budget.py", "check", "commits.py", "document", "figures.py", "goals.py", "parts.py", "recorded.json", "records.json", "report.py", "report_alone.py", "report_profile.py", "run", "verdict.py", "why.py")
 # What measures these parts, and no others: only they are not the same any more if it changes.
 MEASURES = {"agents.py": ("workers",), "workers": ("workers",), "bench_workers.c": ("workers",), "events": ("events",), "bench_events.c": ("events",),
             "handovers.py": ("alone",), "schedule.py": ("alone", "profile"), "profiles.py": ("profile",)}

@@ -1,4 +1,7 @@
 """The bench's tables, from its JSON."""
+import json
+import pathlib
+
 import budget as budgets
 import commits
 import goals
@@ -10,6 +13,7 @@ from figures import median, number, shown, table, told_apart
 
 OF_TABLES = "A delete is a write of as many bytes as its key has. It is none of what the other tables count as *bytes put*: without the deletes, the sums of this one are that."
 OF_COPIED = "In the chain a payload comes in once for five tasks, and goes out with each: so it is copied 1.2 times a task."
+RECORDS = pathlib.Path(__file__).parent / "records.json"
 NOT_YET = "Not measured yet: `make bench-peers`."
 # What the page says of the disk's limits: it stands with them alone.
 OF_LIMITS = """The disk's limit for a commit is measured as our log is written: as many bytes at a time, in turn over a file of 8 MiB that was written before, `pwrite` and `fdatasync`, while no processor is idle (a loop on each gives way at
@@ -38,6 +42,13 @@ def setting(result):
     told += [f"measured in {s['took_s'] / 60:.0f} minutes"] if s.get("took_s") else []
     told += [f"{k} {v}" for k, v in s["versions"].items()]
     return "; ".join(told) + (" (a quick run: these figures mean nothing)" if s["quick"] else "") + "." + of_later(commits.others(result))
+
+
+def records(result):
+    """The ratios that have goals, of each record that was taken over (`check --record`)."""
+    kept = json.loads(RECORDS.read_text()) if RECORDS.exists() else []
+    names = [k for k in (kept[-1] if kept else {}) if k != "commit"]
+    return table(["by the best durable peer; latency by beanstalkd's; at commit", *names], [[r["commit"], *(number(r[n]) if n in r else "-" for n in names)] for r in kept]) if kept else "Nothing is recorded yet."
 
 
 def of_later(others):
@@ -270,22 +281,23 @@ def events(part):
     def met(good):
         return "met" if good else "MISSED"
 
-    def costs(v):
-        return f"{round(v, 3) + 0:+.1%}"
+    def costs(of, key):
+        each = of[key + "_more"]
+        return f"{round(of[key + '_costs'], 3) + 0:+.1%} ({min(each):+.0%} to {max(each):+.0%})"
     w, r, b = part["watching"], part["replay"], part["beside"]
     s = part["setting"]
     lives, cpu = goals.beside(b)
-    rows = [[f"full load: engine CPU of a life, us, alone and with {part['subscribers']} subscribers and a frozen one", *w["engine_us"], costs(w["engine_us_costs"]),
+    rows = [[f"full load: engine CPU of a life, us, alone and with {part['subscribers']} subscribers and a frozen one", *w["engine_us"], costs(w, "engine_us"),
              f"{goals.WATCHING:+.0%}", met(w["good"])],
-            ["the same: lives a second", *w["per_s"], costs(w["per_s_costs"]), "", ""],
-            [f"replay of {part['events']:,} events to one client, a second; and looking into each", r["per_s"], r["decoded_per_s"], "", f"{goals.REPLAY_PER_S:,}", met(r["good"])],
-            [f"half of full load at one task a request, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b["per_s_costs"]), f"{-goals.BESIDE:+.0%}", met(lives)],
-            ["the same: engine CPU of a life, us", *b["engine_us"], costs(b["engine_us_costs"]), f"{goals.BESIDE:+.0%}", met(cpu)],
-            ["the same: received after, ms, p50", *b["received_p50_ms"], costs(b["received_p50_ms_costs"]), "", ""],
-            ["the same: p99", *b["received_p99_ms"], costs(b["received_p99_ms_costs"]), "", ""]]
+            ["the same: lives a second", *w["per_s"], costs(w, "per_s"), "", ""],
+            [f"replay of {part['events']:,} events to one client, a second; and looking into each", f"{number(r['per_s'])} ({number(min(r['rounds']))}-{number(max(r['rounds']))})", r["decoded_per_s"], "", f"{goals.REPLAY_PER_S:,}", met(r["good"])],
+            [f"half of full load at one task a request, alone and beside a replay: lives a second of {number(b['rate'])}", *b["per_s"], costs(b, "per_s"), f"{-goals.BESIDE:+.0%}", met(lives)],
+            ["the same: engine CPU of a life, us", *b["engine_us"], costs(b, "engine_us"), f"{goals.BESIDE:+.0%}", met(cpu)],
+            ["the same: received after, ms, p50", *b["received_p50_ms"], costs(b, "received_p50_ms"), "", ""],
+            ["the same: p99", *b["received_p99_ms"], costs(b, "received_p99_ms"), "", ""]]
     return (table(["", "alone", "beside", "costs", "goal", ""], rows)
             + f"\n\n{s['cores']} cores, {s['machine']}, Linux {s['kernel']}; {s['rounds']} pairs of {s['seconds']:g} s; processors {s['busy_before']:.0%} busy before; commit {s['commit']}. "
-            f"Full load: window {part['window']}, {part['frame']} tasks a request. *costs* is the median of what each pair costs, and not the quotient of the two medians beside it.")
+            f"Full load: window {part['window']}, {part['frame']} tasks a request. *costs* is the median of what each pair costs (the least and the most of them), and not the quotient of the two medians beside it. A replay that looks into each event is one run.")
 
 
 def headroom(need, workers, lives, what):
@@ -338,7 +350,7 @@ def of_part(name, tell):
 
 # Section of the document -> the parts of the result that it needs, and its text from the result.
 SECTIONS = {"setting": (("setting",), setting), "life": of_part("life", life), "latency": of_part("latency", latency), "alone": of_part("alone", alone), "depth": of_part("depth", depth), "lines": of_part("lines", lines), "csv": of_part("csv", csv),
-            "limits": of_part("limits", limits), "cost": (("life",), cost), "budget": of_part("budget", budget), "batch": of_part("batch", batch),
+            "limits": of_part("limits", limits), "cost": (("life",), cost), "budget": of_part("budget", budget), "records": (("life",), records), "batch": of_part("batch", batch),
             "syncs": of_part("syncs", syncs), "profile": of_part("profile", profile), "compared": (("batch", "life"), compared),
             "allocations": of_part("allocations", allocations), "missed": (("life",), why.missed), "events": of_part("events", events), "workers": of_part("workers", workers)}
 

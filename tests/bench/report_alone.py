@@ -93,4 +93,4 @@ def asleep(part):
     if not more:
         return ""
     told = "; ".join(f"{queue}'s {number(w['ack_p50_us'])} us at the median, and {number(w['without_perf_us'])} without perf and the loops" for queue, w in more)
-    return f" As the ways were followed, the clients measured {told}: {' and '.join(number(w['without_perf_us'] - w['ack_p50_us']) for _, w in more)} us, at least, come of processors that sleep between two tasks, which no row shows."
+    return f" As the ways were followed, the clients measured {told}: {' and '.join(number(w['without_perf_us'] - w['ack_p50_us']) for _, w in more)} us are not in the ways: with perf and the loops both differ; that it is the processors, which sleep between two tasks where no loop keeps them awake, is inferred, not measured."

@@ -1,4 +1,4 @@
-"""What makes a run a failed one, whatever was recorded before: who should have been measured and was not, a floor that is not reached, a payload that is copied twice."""
+"""What makes a run a failed one, whatever was recorded before: who should have been measured and was not, a floor that is not reached, or a goal that has none, a payload that is copied twice."""
 import goals
 import servers
 from figures import median
@@ -35,6 +35,24 @@ def below_floors(result):
             yield f"latency, {k}: {v['median']:.2f} times beanstalkd's, {goals.BELOW.lower()} of {goals.LATENCY[1]}"
 
 
+def must_hold(result):
+    """Goals without a floor, which must be reached."""
+    for r in result.get("depth", {}).get("rows", []):
+        if r["queue"] == "sunline" and goals.deep(r):
+            yield f"depth, {r['depth']:,} queued: {', '.join(goals.deep(r))}"
+    for r in result.get("lines", {}).get("rows", []):
+        if r["stations"] > 1 and median(r, "cost") > r["stations"]:
+            yield f"line {r['line']}: a unit costs {median(r, 'cost'):.2f} times one station's, more than {r['stations']}"
+    for way in ("import", "export") if "csv" in result else ():
+        if median(result["csv"], way + "_ratio") < goals.CSV:
+            yield f"{way}: {median(result['csv'], way + '_ratio'):.2f} of the library's pipelined put, less than {goals.CSV}"
+
+
+def broken(workers):
+    """Of what `make bench-workers` left: limits that do not hold."""
+    return [f"workers: {r['what']}: {r['figure']}, limit {r['limit']}" for r in workers["workers"]["rows"] if not r["holds"]]
+
+
 def copied_twice(result):
     for r in result.get("life", {}).get("rows", []):
         for way in WAYS if "payload_in_copied_bytes" in r else ():
@@ -57,5 +75,5 @@ def failures(result, peers=True):
     out = not_measured(result, [part for part in TOLD if peers or part not in PRIVILEGED])
     out += peers_missing(result) if peers else []
     if not result["setting"]["quick"]:
-        out += [*below_floors(result), *copied_twice(result)]
+        out += [*below_floors(result), *must_hold(result), *copied_twice(result)]
     return out

@@ -9,6 +9,7 @@ from figures import median, number, table, told_apart
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
 
 
+AS_MUCH = 0.05           # two rates that differ by less are told as one
 GATHER_LIGHT = 8         # of broker/committer.c
 
 
@@ -66,7 +67,8 @@ def of_syncs(result, row):
             return 1e6 / median(r, "per_s") - synced(r) - median(r, "write_us")
         longer, at_disk = 1e6 / median(ours, "per_s") - 1e6 / median(theirs, "per_s"), synced(ours) + median(ours, "write_us") - synced(theirs) - median(theirs, "write_us")
         if longer > 0:
-            text += (f" Counted and timed alike in both, with the same disk in turn, a life of ours is {number(longer)} us longer: {number(at_disk)} us of that are syncs and writes, {number(longer - at_disk)} us what is done "
+            text += of_the_gap(result, longer)
+            text += (f" Counted and timed alike, with the same disk in turn, a life of ours is {number(longer)} us longer: {number(at_disk)} us of that are syncs and writes, {number(longer - at_disk)} us what is done "
                      f"beside them, {number(beside(ours))} in ours and {number(beside(theirs))} in beanstalkd.")
             text += " It is not the disk that stands in the way, but what comes in series with it." if longer - at_disk > at_disk else ""
     elif row.get("commit_disk"):
@@ -74,19 +76,44 @@ def of_syncs(result, row):
     return text
 
 
+def of_the_gap(result, longer):
+    """How much longer our life is in the rounds of the ratio, of which the runs that are counted alike see a part."""
+    ours, peer = (next((r for r in result["life"]["rows"] if (r["window"], r["queue"], r["durable"]) == (1, queue, True) and r["mode"] != "free keys"), None) for queue in ("sunline", "beanstalkd"))
+    if not ours or not peer:
+        return ""
+    gap = 1e6 / median(ours, "per_s") - 1e6 / median(peer, "per_s")
+    text = f" In the rounds of the ratio a life of ours is {number(gap)} us longer than beanstalkd's: so much would have to go."
+    if gap <= longer:
+        return text
+    text += f" The runs that count see {number(longer)} of them"
+    return text + (f"; there beanstalkd's life takes as long as in those rounds while both are at work, {number(1e6 / median(peer, 'both_per_s'))} us, and the rest is what its consumer, who has {median(peer, 'alone_share'):.0%} of the time "
+                   "for himself, makes of the ratio." if counted_as_both(result, peer) else "; why beanstalkd does less there was not measured.")
+
+
+def counted_as_both(result, peer):
+    """Whether the peer does, where it is counted, what it does in the rounds of the ratio while producer and consumer are both at work."""
+    counted = limits.of_syncs(result, "beanstalkd", "window 1")
+    return "both_per_s" in peer and abs(median(counted, "per_s") / median(peer, "both_per_s") - 1) < AS_MUCH
+
+
 def of_commits(result, row):
-    """How many a life takes: as counted, in two runs; and whether fewer of them made it faster."""
+    """How many a life takes, in each run that counted them."""
     ours, theirs = (limits.of_syncs(result, queue, "window 1") for queue in ("sunline", "beanstalkd"))
     if not ours or not theirs:
         return ""
-    runs = sorted(((row["commits"], row["commit"]), (median(ours, "syncs"), synced(ours) + median(ours, "write_us"))))
     told = (f" A life of ours took {number(row['commits'])} commits in the rounds of the ratio, by the broker's own count, {number(row['commit'])} us together, and {number(ours['syncs'])} syncs where those are counted, "
-            f"{number(synced(ours) + median(ours, 'write_us'))} us with the writes before them; beanstalkd's takes {number(theirs['syncs'])} syncs, {number(synced(theirs) + median(theirs, 'write_us'))} us.")
-    (few, few_us), (many, many_us) = runs
-    if many - few < 0.1:
-        return told + of_gather(row)
-    return told + (f" The run with fewer of them saved nothing of the disk: each was longer, {number(few_us / few)} us, and not {number(many_us / many)}." if few_us >= many_us
-                   else f" The run with fewer of them was {number(many_us - few_us)} us a life less at the disk.") + of_gather(row)
+            f"{number(synced(ours) + median(ours, 'write_us'))} us with the writes before them and with those of settlings; beanstalkd's takes {number(theirs['syncs'])} syncs, {number(synced(theirs) + median(theirs, 'write_us'))} us.")
+    return told + of_other_commits(result, row) + of_gather(row)
+
+
+def of_other_commits(result, row):
+    """The run in which hand-overs were followed counts its commits by the same clock: what it says of a life with more or fewer of them."""
+    run = report_alone.of(result.get("alone"), "sunline", "threads") or {}
+    if "lives_a_commit" not in run or abs(1 / run["lives_a_commit"] - row["commits"]) < 0.1:
+        return ""
+    commits, us = 1 / run["lives_a_commit"], run["commit_us"]
+    text = f" Where hand-overs were followed it took {number(commits)} by the same count, {number(us)} us together"
+    return text + (f": {number(abs(row['commit'] - us))} us {'less' if us < row['commit'] else 'more'} of a life. That run had perf and the loops beside it; what {'fewer' if commits < row['commits'] else 'more'} commits alone change was not measured.")
 
 
 def of_gather(row):
@@ -155,8 +182,10 @@ def life(result):
 
 
 def inside_the_rounds(ratio, goal):
-    """A shortfall that is smaller than what the rounds differ by."""
-    return f"Its rounds go from {told_apart(ratio['min'], goal)} to {told_apart(ratio['max'], goal)}: the shortfall lies inside them. " if ratio["max"] >= goal else ""
+    """A shortfall that is smaller than what the rounds differ by: which of them reach it."""
+    each = sorted(ratio["each"])
+    reach = sum(r >= goal for r in each)
+    return f"Its rounds: {', '.join(told_apart(r, goal) for r in each)}; {reach} of {len(each)} reach{'es' if reach == 1 else ''} the goal. " if reach else ""
 
 
 def of_the_disk(result, row, goal_us):
@@ -169,7 +198,7 @@ def of_the_disk(result, row, goal_us):
     ours, null = (limits.of_syncs(result, queue, f"window {row['window']}") for queue in ("sunline", "null broker"))
     if ours and null:
         text += (f" A sync takes ours {number(ours['sync_us'])} us in the mean, those of its settlings too, and the null broker {number(null['sync_us'])}; writes take {number(ours['write_us'])} and {number(null['write_us'])} us of a life. "
-                 "Why ours takes longer was not measured.")
+                 "Ours writes more at once, and a settling's pages lie apart; how much each of these makes of it was not measured.")
     return text
 
 
@@ -227,6 +256,8 @@ def latency(result):
         by_peer = f", {number(null / peer)} times beanstalkd's {number(peer)}" if peer else ""
         text += (f" The broker on ZeroMQ that only appends, syncs and answers acknowledges after {number(null)} us at the median{by_peer}, where syncs were counted; ours took {number(counted)} there: "
                  f"{number(counted - null)} us are ours beyond it.")
+        if peer and null / peer < goals.LATENCY[0] <= counted / peer:
+            text += f" So the goal is within reach of what stands on ZeroMQ, and {number(counted - goals.LATENCY[0] * peer)} of those would have to go there: the work of a batch of one, and what its way through two threads of ours takes."
     yield text
 
 

@@ -28,7 +28,7 @@ MEASURED = {
                        **(COUNTS if queue == "sunline" else {})} for queue, mode, durable, per_s in QUEUES for window in WINDOWS]},
     "latency": {"ratios": {"ack_p50_ms": spread([1.2]), "ack_p99_ms": spread([1.1])},
                 "rows": [{"queue": "sunline", "mode": "as shipped", "lives_a_commit": spread([0.5])}, {"queue": "beanstalkd", "mode": servers.Beanstalkd.mode}]},
-    "depth": {"rows": [{"queue": queue, "depth": 1000000, "ratio": spread([ratio]), "bytes_per_queued": each, "rss_anon_mb": spread([20]), "first_s": spread([0.2])}
+    "depth": {"rows": [{"queue": queue, "depth": 1000000, "ratio": spread([ratio]), "bytes_per_queued": each, "rss_anon_mb": spread([20]), "fill_rss_mb": 20, "first_s": spread([0.2])}
                        for queue, ratio, each in (("sunline", 0.9, 300), ("redis", 0.1, 400))]},
     "lines": {"rows": [{"line": "one station", "stations": 1, "cost": spread([1.0])}, {"line": "chain", "stations": 5, "cost": spread([4.5])}]},
     "csv": {"import_ratio": spread([0.8]), "export_ratio": spread([0.9])},
@@ -166,7 +166,7 @@ class BenchCheck(unittest.TestCase):
         path = os.path.join(self.folder.name, "workers.json")
         cost = {what: {"instructions": 100, "rounds": {"instructions": [90, 100, 110]}} for what in ("asking", "arriving", "asking_50")}
         workers = {"scale": 1, "small": cost, "large": {**cost, "counts": True, "lives_1000": {"instructions": 1000}}, "again": {"bytes_a_worker": 700},
-                   "author": {"author": {"instructions": 10}, "other": {"instructions": 10}}}
+                   "author": {"author": {"instructions": 10}, "other": {"instructions": 10}}, "rows": [{"what": "an assignment", "figure": "1.59 times", "limit": "1.5 times", "holds": True}]}
 
         def write():
             with open(path, "w", encoding="utf-8") as f:
@@ -175,11 +175,39 @@ class BenchCheck(unittest.TestCase):
         self.assertEqual(self.run_check("--workers", path, "--record").returncode, 0)
         self.assertEqual(self.run_check("--workers", path).returncode, 0)
         self.assertEqual(self.run_check("--workers", path + "-is-not-there").returncode, 0)
+        workers["rows"][0]["holds"] = False
+        write()
+        done = self.run_check("--workers", path)
+        self.assertIn("FAILED: workers: an assignment: 1.59 times, limit 1.5 times", done.stdout)
+        self.assertEqual(done.returncode, 1)
+        workers["rows"][0]["holds"] = True
         workers["again"]["bytes_a_worker"] = 900
         write()
         done = self.run_check("--workers", path)
         self.assertEqual(done.returncode, 1)
         self.assertIn("workers, bytes of a registered worker", [line.split("  ")[-1] for line in done.stdout.splitlines() if line.startswith("WORSE")])
+
+    def test_goals_that_have_no_floor_must_be_reached_whatever_was_recorded(self):
+        for part, change, told in (("depth", lambda p: p["rows"][0].update(ratio=spread([0.7])), "depth, 1,000,000 queued: rate"), ("lines", lambda p: p["rows"][1].update(cost=spread([5.2])), "line chain: a unit costs 5.20"),
+                                   ("csv", lambda p: p.update(export_ratio=spread([0.45])), "export: 0.45 of the library's pipelined put, less than 0.5")):
+            self.measured = copy.deepcopy(MEASURED)
+            change(self.measured[part])
+            self.run_check("--record", "--accept")
+            self.fails("FAILED: " + told)
+
+    def test_each_record_that_was_taken_over_is_kept(self):
+        def kept():
+            with open(os.path.join(self.folder.name, "records.json"), encoding="utf-8") as f:
+                return json.load(f)
+        self.record()
+        first = {"commit": commits.now(), "window 1": 0.5, "window 256": 2.0, "acknowledged p50": 1.2}
+        self.assertEqual(kept(), [first])
+        self.measured["setting"]["commit"] = "another"
+        self.measured["life"]["ratios"][0]["ratio"] = spread([0.45])
+        self.record()
+        self.assertEqual(kept(), [first, {**first, "commit": "another", "window 1": 0.45}])
+        self.record()
+        self.assertEqual(len(kept()), 2)
 
     def test_a_ratio_that_fell_fails_beyond_the_tolerance_and_not_before(self):
         self.record()
