@@ -317,7 +317,7 @@ def carries(part):
             + headroom(need, 1e6, large["copies_1000"], "With three copies") + " "
             + headroom(tasks, 1e6, large["lives_1000"], "With one answer to each, five tasks of a unit side by side,")
             + " Neither has the wire in it: no sockets, no ZeroMQ, no hand-overs, and nobody else on the processors."
-            + over_the_wire(real))
+            + over_the_wire(real) + on_paper(need, large["copies_1000"], real))
 
 
 def over_the_wire(real):
@@ -325,6 +325,13 @@ def over_the_wire(real):
     return (f" Over the wire, {real['agents']} real agents with a robot each, the import and the broker did {number(real['lives_per_s'])} lives a second together, all on {real['cores']} cores, "
             "at one station that asks for no skill, with one answer to each task: less work for the engine than above. "
             f"The broker took {real['broker_cpu_us']} us of CPU a life there, in all its threads; the rest of the cores were the agents' and the import's.")
+
+
+def on_paper(need, lives, real):
+    """Both together, as if the way cost as much beside the million's rules as it does beside fewer: the work that the engine does in both is in it twice."""
+    us = lives["engine_cpu_us"] + real["broker_cpu_us"]
+    return (f" On paper, both together, {lives['engine_cpu_us']:.1f} and {real['broker_cpu_us']} us, are {number(us)} us an answer at most, since there is an engine in both: {number(need)} answers a second would take the broker "
+            f"{need * us / 1e6:.2f} processors, in several threads. The million's own rules were not tried over the wire.")
 
 
 def workers(part):

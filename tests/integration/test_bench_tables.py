@@ -572,6 +572,7 @@ class BenchTables(unittest.TestCase):
             self.assertIn(text, told)
         self.assertIn("the rest, 0% (the bench's own frames, settling, waits), is not told apart; 600 bytes each were put. 50,000 answers a second would take the engine's thread 75% of a core.", told)
         self.assertEqual(told.count("headroom") + told.count("left"), 1)
+        self.assertIn("15.0 and 5.0 us, are 20.0 us an answer at most, since there is an engine in both: 50,000 answers a second would take the broker 1.00 processors", report.on_paper(50000, lives, {"broker_cpu_us": 5.0}))
         self.assertIn("enough for 800,000 workers, 20% too few", report.headroom(50000, 1e6, {**lives, "per_s": 40000}, "So"))
 
     def test_numbers_are_rounded_as_people_read_them(self):
