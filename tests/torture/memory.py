@@ -210,9 +210,15 @@ def crew_of(broker, seed):
 class Screen(crash.Screen):
     refusals = (*crash.Screen.refusals, "BUSY", "DISK")
 
+    has_nothing = False  # was told so, and why: for that the agent asks the broker
+
     def meet(self):
         super().meet()
         self.heard = time.monotonic()
+
+    def answered(self, verb, fields, answer):
+        self.has_nothing |= verb == "next" and answer["ok"] and not answer.get("task")
+        super().answered(verb, fields, answer)
 
     def hear(self):
         if self.socket.poll(0):
@@ -222,13 +228,25 @@ class Screen(crash.Screen):
         super().hear()
 
 
+def ask_once_more(scene, timeout_s):
+    """Whoever asks when all is done is told why there is nothing: in the run itself it may never come to that."""
+    deadline = time.monotonic() + timeout_s
+    while scene.agent.running() and not all(screen.has_nothing for screen in scene.screens):
+        for screen in scene.screens:
+            screen.socket.poll(20)
+            screen.hear()
+        if time.monotonic() > deadline:
+            raise wire.Timeout("whoever asks when all is done is not answered")
+
+
 def agent_point(site, nth, more, seed):
     bad = []
     with Place() as place:
         scene = crash.AgentScene(place, seed, Screen)
         scene.agent.start(env=starve(place, site, nth, more))
         try:
-            scene.play(60)
+            if scene.play(60):
+                ask_once_more(scene, 30)
         except wire.Timeout as e:
             bad.append(f"it hangs: {e}\n{place.log()}")
         ended(scene.agent, place, bad)
