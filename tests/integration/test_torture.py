@@ -27,7 +27,7 @@ import notebook  # noqa: E402
 import planted  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
-import realhub  # noqa: E402
+import real  # noqa: E402
 import recovery  # noqa: E402
 import starts  # noqa: E402
 import storm  # noqa: E402
@@ -144,7 +144,7 @@ class Torture(unittest.TestCase):
         for number, kind in enumerate(disks.KINDS):
             with self.subTest(kind):
                 (f,) = self.part("storm", "--one", str(number), "--round", "4", "--units", "600", "--seed", str(SEED + -SEED % len(disks.KINDS)))
-                self.assertEqual(f["units"], 600 + storm.REAL_UNITS)
+                self.assertEqual(f["units"], 600 + storm.REAL_UNITS * len(real.RUNS))
                 refused = [name for name in f if name.startswith(f"disks refused: {kind} (")]
                 self.assertEqual("disks: " + kind not in f, len(refused) == 1, f)
 
@@ -584,13 +584,14 @@ class TheTorturer(harness.Case):
     def test_a_bad_round_of_the_storm_keeps_what_happened(self):
         with storm.Place() as place:
             s = self.a_storm(place, "echo that is all")
-            s.people.history, s.hub = [{"op": "put", "key": "u1", "value": "x"}], types.SimpleNamespace(history=[])
+            s.people.history, s.real = [{"op": "put", "key": "u1", "value": "x"}], types.SimpleNamespace(histories=[[], [{"op": "put", "key": "u2", "value": "y"}]])
             os.makedirs(s.broker.data)
             place.write(os.path.relpath(os.path.join(s.broker.data, "data.mdb"), place.dir), "a store")
             folder = self.world.path("bad")
             self.assertIn(f"kept in {folder}; no facts can be made of it: Untold", s.keep(folder))
-            left = {name: open(os.path.join(folder, name)).read() for name in ("history-0", "history-1", "broker.log", "data/data.mdb")}
-            self.assertEqual(left, {"history-0": '{"op": "put", "key": "u1", "value": "x"}\n', "history-1": "", "broker.log": "that is all\n", "data/data.mdb": "a store"})
+            left = {name: open(os.path.join(folder, name)).read() for name in ("history-0", "history-1", "history-2", "broker.log", "data/data.mdb")}
+            self.assertEqual(left, {"history-0": '{"op": "put", "key": "u1", "value": "x"}\n', "history-1": "", "history-2": '{"op": "put", "key": "u2", "value": "y"}\n',
+                                    "broker.log": "that is all\n", "data/data.mdb": "a store"})
 
     def test_without_memory_a_store_fails_with_a_word_and_not_of_a_page(self):
         for name, how, good in (("broker", self.NO_ROOM, True), ("broker", "exit 70", False), ("broker", self.NO_PAGE, False), ("broker", "exit 3", False),
@@ -612,14 +613,77 @@ class TheTorturer(harness.Case):
             with self.subTest(status), self.assertRaises(AssertionError) if bad else contextlib.nullcontext():
                 self.assertEqual(damage.ask_look(looker, {})[2], status and f"look ended with {status}")
 
+    def processes(self, place, count, how):
+        """Two hubs and two runs whose agents and producers are no such programs, and nobody at a screen."""
+        r = real.Real(place, 1, 3, count)
+        for hub in r.hubs:
+            hub.agent, hub.screens = how(powercut.crash.Child(place, hub.name, [])), []
+        for run in r.runs:
+            run.producer = how(powercut.crash.Child(place, run.name, []))
+        return r
+
+    def asleep(self, child):
+        child.argv = ["/bin/sleep", "60"]
+        return powercut.crash.Child.start(child)
+
     def test_an_agent_or_a_producer_that_crashed_is_bad_and_no_kill_hides_it(self):
         with storm.Place() as place:
-            hub = realhub.RealHub.__new__(realhub.RealHub)
-            hub.place, hub.imported, hub.count = place, False, lambda name: self.fail("counted: " + name)
-            hub.agent, hub.producer = (self.ended(powercut.crash.Child(place, name, []), "kill -SEGV $$") for name in ("agent", "producer"))
-            for name, fault in (("agent", hub.kill_agent), ("producer", hub.kill_producer), ("producer", hub.turn)):
-                with self.subTest(name), self.assertRaisesRegex(AssertionError, f"the {name} ended by itself with -11"):
-                    fault()
+            r = self.processes(place, lambda name: self.fail("counted: " + name), lambda child: self.ended(child, "kill -SEGV $$"))
+            for each in (*r.hubs, *r.runs):
+                for fault in (each.kill, each.turn):
+                    with self.subTest(each.name), self.assertRaisesRegex(AssertionError, f"the {each.name} ended by itself with -11"):
+                        fault()
+
+    def test_each_agent_and_each_producer_is_killed_by_itself_and_counted_once(self):
+        with storm.Place() as place:
+            counted = []
+            r = self.processes(place, counted.append, self.asleep)
+
+            def pids():
+                return [p.pid for p in (*(hub.agent.process for hub in r.hubs), *(run.producer.process for run in r.runs))]
+            for n, (each, name) in enumerate(zip((*r.hubs, *r.runs), ["agent kills"] * 2 + ["producer kills"] * 2)):
+                had = pids()
+                each.kill()
+                self.assertEqual([i for i, (old, new) in enumerate(zip(had, pids())) if old != new], [n])
+                self.assertEqual(counted.pop(), name)
+                self.assertEqual(counted, [])
+
+    def test_a_producer_that_is_through_is_not_killed_any_more(self):
+        with storm.Place() as place:
+            r = self.processes(place, lambda name: self.fail("counted: " + name), self.asleep)
+            r.runs[1].imported = True
+            r.runs[1].kill()
+            self.assertTrue(r.runs[1].producer.running())
+
+    def test_what_people_of_either_hub_did_is_judged_with_the_run_that_it_is_about(self):
+        with storm.Place() as place:
+            r = real.Real(place, 1, 3, lambda name: None)
+            self.assertEqual(len({w["name"] for hub in r.hubs for w in hub.staff["workers"]}), 6, "nobody is at two hubs")
+            self.assertFalse(r.runs[0].keys & r.runs[1].keys)
+            had = [len(h) for h in r.histories]
+            for n, key in enumerate((min(r.runs[0].keys), min(r.runs[1].keys), "u1")):
+                for record in ({"op": "shown", "key": key}, {"op": "drafting"}, {"op": "kept", "key": key}):
+                    r.tell(dict(record, assignment=n))
+            r.tell({"op": "lost_draft", "assignment": 1})
+            self.assertEqual([[h["assignment"] for h in history[n:]] for history, n in zip(r.histories, had)], [[0, 0, 0, 2, 2, 2], [1, 1, 1]])
+            self.assertEqual(len(r.lost_drafts), 1)
+
+    def test_an_agent_alone_is_cut_off_and_the_peers_keep_their_links(self):
+        s, met, orders = storm.Storm.__new__(storm.Storm), [], []
+        s.totals, s.dice, s.alone, s.own_net = {}, random.Random(1), ["nairobi", "kisumu"], True
+        s.meet, s.pause, s.port = lambda: met.append(orders[-1]), lambda seconds: None, lambda kind: 1
+        s.links = {name: types.SimpleNamespace(port=2 + n, order=lambda text, name=name: orders.append((name, text))) for n, name in enumerate((*storm.SHARED, *s.alone))}
+        with unittest.mock.patch.object(storm.namespace, "order", lambda text: orders.append(("kernel", text))):
+            for _ in range(400):
+                s.link()
+                s.net()
+        self.assertEqual({name for name, _ in met}, {*storm.SHARED, "kernel"})
+        for name in s.alone:
+            self.assertIn((name, "cut up"), orders)
+            self.assertIn(("kernel", f"cut up {s.links[name].port}"), orders)
+        self.assertEqual([text for _, text in orders[1::2]], ["clear"] * 800)
+        self.assertEqual(sum(n for name, n in s.totals.items() if not name.startswith("links of one agent: ")), 800)
+        self.assertGreater(s.totals["links of one agent: cut"], 50)
 
     def test_whoever_sits_on_a_task_does_so_where_its_time_is_short(self):
         people = crew.Crew.__new__(crew.Crew)

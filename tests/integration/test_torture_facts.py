@@ -18,7 +18,10 @@ import crash  # noqa: E402
 import crew  # noqa: E402
 import facts  # noqa: E402
 import judges  # noqa: E402
+import realrun  # noqa: E402
+import sunline_wire as wire  # noqa: E402
 from place import Broker, Place  # noqa: E402
+from real import Real  # noqa: E402
 
 TYPES = {name: number for number, name in facts.NAMES.items()}
 RELEASED = 3
@@ -49,6 +52,29 @@ def of_an_agent():
         scene.agent.stop()
         scene.client.close()
         return scene.history
+
+
+def of_two_agents():
+    """And two producers: their histories."""
+    with Place() as place:
+        broker = Broker(place)
+        assert broker.start(), place.log()
+        client = wire.Client(broker.endpoints["clients"])
+        client.request("line_apply", definition=realrun.LINE)
+        real = Real(place, 7, 20, lambda name: None)
+        endpoints = dict(broker.endpoints, **{hub.name: broker.endpoints["agents"] for hub in real.hubs})
+        real.meet(endpoints)
+        real.begin(endpoints)
+        deadline = time.monotonic() + 120
+        while not real.done:
+            real.turn()
+            time.sleep(0.002)
+            assert time.monotonic() < deadline, f"{real.told}\n{place.log()}"
+        assert real.stop() == [], place.log()
+        real.take_out()
+        real.close()
+        client.close()
+        return real.histories
 
 
 class Case(unittest.TestCase):
@@ -315,6 +341,52 @@ class OfAnAgent(Case):
     def test_bytes_differ_in_what_a_robot_is_known_to_have_said(self):
         self.first("tried", station="first")["result"] += "."
         self.accuses_of("bytes_differ")
+
+
+class OfTwoAgents(Case):
+    """Each of them is judged, and each producer: what is changed is of the second one."""
+    make = staticmethod(of_two_agents)
+
+    def setUp(self):
+        self.histories = copy.deepcopy(self.made)
+        self.history = self.histories[1]
+
+    def judged(self):
+        return judges.same_checker(facts.of(*self.histories))
+
+    def test_what_happened_gets_no_verdict_of_either_judge(self):
+        judged = judges.whole(*self.histories)
+        self.assertEqual(judged.wrong, [])
+        self.assertEqual((judged.acknowledged, judged.same["units"], judged.same["results_counted"]), (40, 40, 80))
+        self.assertEqual({w.split("-")[0] for history in self.histories for w in [h["worker"] for h in history if h["op"] == "kept"]}, {"nairobi", "kisumu"})
+        self.assertEqual(len({h["producer"] for history in self.histories for h in history if h["op"] == "run"}), 2)
+
+    def test_lost_a_row_that_the_second_producer_was_promised(self):
+        key = self.first("end")["key"]
+        for h in self.all("end", key=key) + self.all("story", key=key):
+            self.history.remove(h)
+        self.accuses_of("lost")
+        self.assertIn("was acknowledged as unit", "".join(judges.whole(*self.histories).wrong))
+
+    def test_lost_a_result_that_the_second_agent_called_kept(self):
+        kept = next(h for h in self.all("kept") if h["worker"].startswith("kisumu"))
+        kept["result"] += "."
+        self.assertIn("was promised to be brought in", "".join(judges.whole(*self.histories).wrong))
+
+    def test_fifo_rows_of_the_second_producer_lie_in_another_order(self):
+        puts = self.all("put")
+        puts[0]["key"], puts[1]["key"], puts[0]["value"], puts[1]["value"] = puts[1]["key"], puts[0]["key"], puts[1]["value"], puts[0]["value"]
+        self.says("fifo")
+
+    def test_not_eligible_a_worker_of_the_second_agent_lacks_the_skill(self):
+        staff = [h for history in self.histories for h in history if h["op"] == "staff"]
+        staff[1]["workers"][0]["skills"] = {}
+        self.says("not_eligible")
+
+    def test_untold_who_works_at_the_second_agent(self):
+        staff = [h for history in self.histories for h in history if h["op"] == "staff"]
+        staff[1]["workers"] = []
+        self.assertIn("untold: who kisumu-", "".join(judges.whole(*self.histories).wrong))
 
 
 class WhatIsKnown(unittest.TestCase):

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Everything at once, for a while: a real broker, a real agent with a robot and people at their screens, a real producer (`sunline run start`), and three more
-hubs and a producer as peers; over them a seeded storm of faults. Rounds of a few seconds, each a process of its own; after each the faults stop, the runs must come
+"""Everything at once, for a while: a real broker, two real agents with a robot and people at their screens each, two real producers (`sunline run start`; real.py), and
+three more hubs and a producer as peers; over them a seeded storm of faults. Rounds of a few seconds, each a process of its own; after each the faults stop, the runs must come
 to their end, and both judges look at all that happened at the one broker (judges.py).
 
     storm.py [--build DIR] [--minutes N | --kills N] [--seed N] [--units N] [--jobs N] [--fresh] [--sample]
     storm.py --one ROUND [--build DIR] [--seed N] ...      this round alone; if it is BAD, histories, facts, log and store are kept in DIR/reliability/bad-storm-SEED-ROUND
 
-Faults: kill -9 of broker (also while it starts), agent and producer; SIGSTOP and SIGCONT of broker and agent; links cut one way, both ways, narrowed and delayed by the
-kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk or a quota of it filled to the last block, the file-size limit.
+Faults: kill -9 of broker (also while it starts), agents and producers, each by itself; SIGSTOP and SIGCONT of broker and agents; links, also those of one agent alone, cut one way, both ways,
+narrowed and delayed by the kernel in a network namespace of their own; delayed, held half-open, broken off by a TCP fault proxy; the disk or a quota of it filled to the last block, the file-size limit.
 What the machine does not permit is named, with what stands in for it. --kills: until the broker was killed so often; may be broken off and taken up again
 (notebook.py). Its figures are "storm", those of --minutes are "storm-minutes", a --sample leaves none. The last line is JSON for the report.
 """
@@ -31,7 +31,8 @@ import namespace  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from realhub import LINE as REAL_LINE, RealHub  # noqa: E402
+from real import Real  # noqa: E402
+from realrun import LINE as REAL_LINE  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
@@ -40,7 +41,8 @@ SETTINGS = ("--set", f"reserve_bytes={disk.RESERVE_BYTES}", "--set", "heartbeat=
 
 # Delays and leases that are longer than what the judges cannot see of the time (facts.py), and short enough to end in a round.
 LINE = dict(crew.LINE, stations=[crew.LINE["stations"][0], dict(crew.LINE["stations"][1], backoff="300ms", lease="2s", start_by="2s")])
-REAL_UNITS = 40
+SHARED = ("clients", "agents")  # links of all peers, and of the real producers
+REAL_UNITS = 40  # of each real producer
 STORE_FAILED = 70            # sunlined(8): the disk is full, or its file may not grow; nothing else ends a broker in a storm
 NO_START = (1, STORE_FAILED)  # a start that is refused, on a disk that is full
 PER_ROUND_S = 900  # a round that takes longer hangs
@@ -55,14 +57,18 @@ class Storm:
         self.broker = Broker(place, "broker", *SETTINGS, ipc=False)
         self.disk.carry(self.broker)
         self.must(self.start())
-        self.links = {kind: Proxy(int(self.broker.endpoints[kind].rsplit(":", 1)[1])) for kind in ("clients", "agents")}
-        self.endpoints = {kind: f"tcp://127.0.0.1:{link.port}" for kind, link in self.links.items()}
+        self.real = Real(place, seed, REAL_UNITS, self.count)
+        self.alone = [hub.name for hub in self.real.hubs]  # each has a link of its own
+        self.links = {name: Proxy(self.port(kind)) for name, kind in [(kind, kind) for kind in SHARED] + [(name, "agents") for name in self.alone]}
+        self.endpoints = {name: f"tcp://127.0.0.1:{link.port}" for name, link in self.links.items()}
         self.people = crew.Crew(self.endpoints, seed, units, credit=16, window=3, hubs=3, frame=25, skills={"craft": 1, "real": 1},
                                 line=LINE, fail_us=None, sitters=0.3)
         self.refusals = {}
         self.people.refused = lambda e: self.refusals.update({e.code: self.refusals.get(e.code, 0) + 1})
-        self.hub = RealHub(place, seed, REAL_UNITS, self.count)
         self.begun = False
+
+    def port(self, kind):
+        return int(self.broker.endpoints[kind].rsplit(":", 1)[1])
 
     def must(self, good):
         if not good:
@@ -99,10 +105,10 @@ class Storm:
 
     def meet(self):
         self.people.meet(self.endpoints)
-        self.hub.meet(self.endpoints)
+        self.real.meet(self.endpoints)
 
     def over(self):
-        return self.people.counters.get("state") == 2 and self.hub.done
+        return self.people.counters.get("state") == 2 and self.real.done
 
     def pause(self, seconds):
         """Work goes on meanwhile, as far as it can. A broker that ended is started again."""
@@ -117,10 +123,11 @@ class Storm:
             done = self.people.turn()
             if not self.begun:
                 self.people.ask(self.people.operator, "line_apply", definition=REAL_LINE)
-                self.hub.meet(self.endpoints)
-                self.hub.begin(self.endpoints)
+                self.real.meet(self.endpoints)
+                self.real.begin(self.endpoints)
                 self.begun = True
-            return self.hub.turn() and done
+            self.real.turn()
+            return self.real.done and done
         except wire.Timeout:
             self.count("timeouts")  # a request that a fault swallowed: fresh links
             self.meet()
@@ -157,41 +164,45 @@ class Storm:
         time.sleep(self.dice.random() * 0.3)
         self.broker.process.send_signal(signal.SIGCONT)
 
-    def hub_fault(self):
+    def real_fault(self):
         if not self.begun:
             return
-        what = self.dice.choice(["kill", "kill", "freeze", "producer"])
+        hub, what = self.dice.choice(self.real.hubs), self.dice.choice(["kill", "kill", "freeze", "producer"])
         if what == "kill":
-            self.hub.kill_agent()
+            hub.kill()
         elif what == "producer":
-            self.hub.kill_producer()
+            self.dice.choice(self.real.runs).kill()
         else:
-            self.hub.freeze_agent()
+            hub.freeze()
             self.pause(self.dice.random())
-            self.hub.thaw_agent()
+            hub.thaw()
+
+    def through(self, name, order, fault, clear):
+        """A fault of this link, for a while. Peers whose link was cut or broken off meet again: what was on its way is gone; a real agent has to find that by itself."""
+        if name in self.alone:
+            self.count(f"links of one agent: {fault.split()[0]}")
+        order(fault)
+        self.pause(0.2 + self.dice.random())
+        clear()
+        if name not in self.alone and fault.startswith(("cut", "break", "down", "slow")):
+            self.meet()
 
     def net(self):
         """The kernel's own faults; every link of this round lies in the namespace."""
         if not self.own_net:
             return self.link()
-        kind = self.dice.choice(["clients", "agents"])
-        port = self.broker.endpoints[kind].rsplit(":", 1)[1]
-        order = self.dice.choice([f"cut up {port}", f"cut down {port}", "down", "slow"])
-        self.count("namespace: " + " ".join(order.split()[:2] if order.startswith("cut") else [order]))
-        namespace.order(order)
-        self.pause(0.2 + self.dice.random())
-        namespace.order("clear")
-        self.meet()
+        name = self.dice.choice(list(self.links))
+        port = self.links[name].port if name in self.alone else self.port(name)
+        fault = self.dice.choice([f"cut up {port}", f"cut down {port}", "down", "slow"])
+        self.count("namespace: " + " ".join(fault.split()[:2] if fault.startswith("cut") else [fault]))
+        # what is down or slow is so for all
+        return self.through(name if fault.startswith("cut") else SHARED[0], namespace.order, fault, lambda: namespace.order("clear"))
 
     def link(self):
-        link = self.dice.choice(list(self.links.values()))
-        order = self.dice.choice(["delay 0.02", "delay 0.15", "cut up", "cut down", "hold", "break"])
-        self.count("links: " + order.split(" 0")[0])
-        link.order(order)
-        self.pause(0.2 + self.dice.random())
-        link.order("clear")
-        if order.startswith(("cut", "break")):
-            self.meet()  # and what was on its way is gone
+        name = self.dice.choice(list(self.links))
+        fault = self.dice.choice(["delay 0.02", "delay 0.15", "cut up", "cut down", "hold", "break"])
+        self.count("links: " + fault.split(" 0")[0])
+        self.through(name, self.links[name].order, fault, lambda: self.links[name].order("clear"))
 
     def fill_disk(self):
         self.short = True
@@ -224,7 +235,7 @@ class Storm:
 
     def play(self, seconds, patience_s):
         deadline = time.monotonic() + seconds
-        faults = [self.kill] * 10 + [self.kill_twice] * 3 + [self.freeze] * 2 + [self.link] * 2 + [self.net] * 2 + [self.hub_fault] * 5 + \
+        faults = [self.kill] * 10 + [self.kill_twice] * 3 + [self.freeze] * 2 + [self.link] * 3 + [self.net] * 3 + [self.real_fault] * 5 + \
             [self.fill_disk, self.limit_files]
         while time.monotonic() < deadline and not self.over():
             self.pause(self.dice.random() * 0.08)
@@ -234,11 +245,12 @@ class Storm:
         deadline, wrong = time.monotonic() + patience_s, []
         while not self.round() and not wrong:
             if time.monotonic() > deadline:  # and the judges may say why
-                wrong = [f"the faults are over, and the runs come to no end: {self.people.counters} {self.hub.row}\n{self.place.log()}"]
+                wrong = [f"the faults are over, and the runs come to no end: {self.people.counters} {self.real.told}\n{self.place.log()}"]
         self.people.take_out()
-        self.hub.take_out()
-        wrong += self.hub.remains() + self.remains() + [f"a draft that was kept is gone: {d}" for d in self.hub.lost_drafts]
-        verdict = judges.whole(self.people.history, self.hub.history)
+        wrong += self.real.stop()  # what lies in the outbox of one is handed in, though the other did that task, and the run is over
+        self.real.take_out()
+        wrong += self.remains()
+        verdict = judges.whole(*self.histories())
         wrong += verdict.wrong
         for name, n in verdict.sums().items():
             self.totals[name] = self.totals.get(name, 0) + n
@@ -246,20 +258,23 @@ class Storm:
             self.totals["refused: " + code] = self.totals.get("refused: " + code, 0) + n
         return "\n".join(wrong)
 
+    def histories(self):
+        return [self.people.history, *self.real.histories]
+
     def remains(self):
         status = self.broker.stop()
         return [] if status == 0 else [f"at SIGTERM the broker ended with {status}\n{self.place.log()}"]
 
     def keep(self, folder):
         """What happened, what the broker logged, and its store, in a folder that stays."""
-        told = judges.keep(folder, self.people.history, self.hub.history)
+        told = judges.keep(folder, *self.histories())
         shutil.copy(self.broker.log_path, folder)
         shutil.copytree(self.broker.data, os.path.join(folder, "data"))
         return told
 
     def close(self):
         self.people.close()
-        self.hub.close()
+        self.real.close()
         self.broker.kill()
         for link in self.links.values():
             link.close()
