@@ -648,6 +648,28 @@ class TheTorturer(harness.Case):
                 self.assertEqual(counted.pop(), name)
                 self.assertEqual(counted, [])
 
+    def test_an_agent_stays_frozen_until_it_is_thawed_or_killed_or_the_faults_are_over(self):
+        with storm.Place() as place:
+            s = storm.Storm.__new__(storm.Storm)
+            s.totals, s.links, s.own_net, s.meet, s.begun = {}, {}, False, lambda: None, True
+            s.disk, s.broker = types.SimpleNamespace(empty=lambda: None), types.SimpleNamespace(running=lambda: False)
+            s.real = self.processes(place, s.count, self.asleep)
+            hub = s.real.hubs[0]
+
+            def fault(what, thaws):
+                s.dice = types.SimpleNamespace(choice=lambda of: hub if hub in of else what, random=lambda: float(not thaws))
+                s.real_fault()
+                return hub.frozen
+            s.pause = lambda seconds: self.assertTrue(hub.frozen)
+            self.assertEqual([fault("freeze", thaws) for thaws in (True, False, False, False)], [False, True, False, True])
+            self.assertFalse(fault("kill", False))
+            fault("freeze", False)
+            os.waitid(os.P_PID, hub.agent.process.pid, os.WSTOPPED)
+            s.calm()
+            os.waitid(os.P_PID, hub.agent.process.pid, os.WCONTINUED)
+            self.assertFalse(hub.frozen)
+            self.assertEqual(s.totals, {"agent freezes": 4, "agent kills": 1})
+
     def test_a_producer_that_is_through_is_not_killed_any_more(self):
         with storm.Place() as place:
             r = self.processes(place, lambda name: self.fail("counted: " + name), self.asleep)

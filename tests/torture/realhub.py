@@ -46,7 +46,7 @@ class RealHub:
         self.staff = {"op": "staff", "credit": crash.STAFF["credit"], "workers": [{"name": w, "kind": 0, "skills": SKILLS} for w in people] +
                       [{"name": f"{name}-echo", "kind": 1, "skills": SKILLS}]}
         self.screens = [Person(self.local, w, tell) for w in people]
-        self.agent = None
+        self.agent, self.frozen = None, False
 
     def begin(self, endpoint):
         hub = HUB.format(name=self.name, agents=endpoint, data=data_of(self.place, self.name), local=self.local,
@@ -56,6 +56,7 @@ class RealHub:
 
     def again(self):
         self.agent.start()
+        self.frozen = False
         for screen in self.screens:
             screen.meet()
 
@@ -73,9 +74,12 @@ class RealHub:
     def freeze(self):
         self.count("agent freezes")
         self.agent.process.send_signal(signal.SIGSTOP)
+        self.frozen = True
 
     def thaw(self):
-        self.agent.process.send_signal(signal.SIGCONT)
+        if self.frozen:
+            self.agent.process.send_signal(signal.SIGCONT)
+        self.frozen = False
 
     # ---- a round, and the end
     def turn(self):

@@ -172,10 +172,13 @@ class Storm:
             hub.kill()
         elif what == "producer":
             self.dice.choice(self.real.runs).kill()
+        elif hub.frozen:
+            hub.thaw()
         else:
             hub.freeze()
-            self.pause(self.dice.random())
-            hub.thaw()
+            if self.dice.random() < 0.5:  # or it stays so, while others are hit, longer than its grace: what it was given comes to the other one
+                self.pause(self.dice.random())
+                hub.thaw()
 
     def through(self, name, order, fault, clear):
         """A fault of this link, for a while. Peers whose link was cut or broken off meet again: what was on its way is gone; a real agent has to find that by itself."""
@@ -225,6 +228,8 @@ class Storm:
     def calm(self):
         """The faults are over."""
         self.disk.empty()
+        for hub in self.real.hubs:
+            hub.thaw()
         for link in self.links.values():
             link.order("clear")
         if self.own_net:
