@@ -70,6 +70,11 @@ class Real:
         for run in self.runs:
             run.take_out()
 
+    @property
+    def late(self):
+        """How many results came when somebody else had done that task: kept, and not counted."""
+        return sum(len(h["late"]) for history in self.histories for h in history if h["op"] == "story")
+
     def close(self):
         for each in (*self.hubs, *self.runs):
             each.close()

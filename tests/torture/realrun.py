@@ -18,7 +18,9 @@ from place import Child
 from realhub import SKILLS
 
 FAILED = (0, 1)  # sunline(1): done, or failed and the reason said: a broker that was away for long
-LINE = dict(crash.AGENT_LINE, line="real", stations=[dict(s, worker=dict(s["worker"], skills=SKILLS)) for s in crash.AGENT_LINE["stations"]])
+# Leases that an agent which is frozen or cut off cannot renew in time: its work comes to the other one, and what it hands in after all is late.
+TIMES = {"lease": "3s", "start_by": "2s", "backoff": "100ms", "attempts": 100}
+LINE = dict(crash.AGENT_LINE, line="real", stations=[dict(s, **TIMES, worker=dict(s["worker"], skills=SKILLS)) for s in crash.AGENT_LINE["stations"]])
 
 
 class RealRun:

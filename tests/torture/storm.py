@@ -176,7 +176,7 @@ class Storm:
             hub.thaw()
         else:
             hub.freeze()
-            if self.dice.random() < 0.5:  # or it stays so, while others are hit, longer than its grace: what it was given comes to the other one
+            if self.dice.random() < 0.5:  # or it stays so, while others are hit, longer than its leases: what it was given comes to the other one
                 self.pause(self.dice.random())
                 hub.thaw()
 
@@ -255,6 +255,7 @@ class Storm:
         wrong += self.real.stop()  # what lies in the outbox of one is handed in, though the other did that task, and the run is over
         self.real.take_out()
         wrong += self.remains()
+        self.totals["late results of agents"] = self.real.late
         verdict = judges.whole(*self.histories())
         wrong += verdict.wrong
         for name, n in verdict.sums().items():
