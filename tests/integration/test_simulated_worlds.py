@@ -253,6 +253,46 @@ class Worlds(unittest.TestCase):
         again = self.recorded(30)
         self.assertEqual((again["worlds"], again["failed"], again["mended"]), (1, 0, 1))
 
+    def test_of_a_failure_over_a_damaged_store_the_story_of_its_branch_is_told(self):
+        self.write("""#!/usr/bin/python3
+import sys
+if "--trace" in sys.argv:
+    print("assigned run 3 unit 7 station 1 assignment 44")
+    if sys.argv[-2:] == ["--branch", "2"]:
+        print("---- branch 2: the broker comes up over a store in which a bit is turned")
+        print("about somebody else")
+        print("started assignment 44")
+        print("VERDICT lost: run 3 unit 7: row 1 was acknowledged, and is not there")
+    print("BROKEN over a damaged store (a bit is turned): lost: run 3 unit 7: row 1; its story: --trace --branch 2")
+print("seed 9 FAILED hash 0123456789abcdef hours 1")
+print("  broken: over a damaged store (a bit is turned): lost: run 3 unit 7: row 1; its story: --trace --branch 2")
+sys.exit(1)
+""", version="1")
+        smallest, text = self.shrunk()
+        self.assertRegex(smallest, "--trace --branch 2'$")
+        story = text[text.index("the story of run 3 unit 7:"):].splitlines()[1:]
+        self.assertEqual([line.split()[0] for line in story], ["assigned", "----", "started", "VERDICT"])
+
+    def test_a_branch_over_a_damaged_store_tells_its_story_when_it_is_asked_to(self):
+        options, _ = program("sim", "run").same_world()
+
+        def story(*more):
+            done = subprocess.run([os.path.join(os.environ["SUNLINE_BUILD"], "sunline-sim"), *options, "--trace", *more], capture_output=True, text=True, timeout=240, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout[-1000:])
+            return done.stdout.splitlines()
+        silent, told = story(), story("--branch", "1")
+        begin, end = (next(i for i, line in enumerate(told) if re.search(text, line)) for text in ("---- branch 1: the broker comes up", "---- broker: had a store in which .*, in branch 1 "))
+        self.assertGreater(end - begin, 5)
+        self.assertIn("broker: is up", "\n".join(told[begin:end]))
+        self.assertEqual(told[:begin] + told[end + 1:], silent[:begin] + silent[begin + 1:], "the world itself is the same")
+
+    def test_the_world_that_must_repeat_to_the_byte_must_have_all_that_is_to_be_shown(self):
+        self.write("#!/bin/sh\necho seed 3 ok hash 0123456789abcdef hours 1 batches_beside 5 damaged_stores 0 restores 2 broker_memory_failures 1\n", version="1")
+        text = self.run_it("--seconds", "0").stdout
+        self.assertRegex(text, r"(?m)^not ok \d+ - in that world .*: never damaged_stores, failed_store_calls$")
+        self.assertRegex(text, r"(?m)^ok \d+ - the same seed gives the same world, to the byte$")
+        self.assertRegex(text, "(?m)^# .* 1 failed$")
+
     def test_a_world_that_does_not_fail_is_not_shrunk(self):
         self.fake()
         done = self.run_it("--seed", "9", "--no", "net", "--shrink")

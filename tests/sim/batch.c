@@ -203,7 +203,7 @@ static void dies_in_it(struct sim *s, enum store_rc rc, enum fate fate)
     struct server *v = &s->server;
     bool no_memory = fate == NO_MEMORY && memory_failed(), asked_for = fate == PUT_FAILS || memory_lmdb_failed();
     if (!asked_for && (rc == STORE_CORRUPT || rc == STORE_IO))
-        damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
+        damage_ends(s, store_error_text(v->store));
     if (rc != STORE_OK && !asked_for && !(rc == STORE_NO_MEMORY && no_memory))
         sim_broken(s, "a step failed: %d %s", rc, store_error_text(v->store));
     s->tally.broker_kills_before += fate == DIES_BEFORE;
@@ -239,7 +239,7 @@ static bool commit_at_once(struct sim *s, enum fate fate)
     enum store_rc rc = BROKER(store_commit(&v->txn));
     if (rc != STORE_OK) {
         if (fate != COMMIT_FAILS && fate != SYNC_FAILS) {
-            damage_ends(s, false, store_error_text(v->store));
+            damage_ends(s, store_error_text(v->store));
             sim_broken(s, "a commit failed: %d %s", rc, store_error_text(v->store));
         }
         s->tally.failed_commits += fate == COMMIT_FAILS;
@@ -286,7 +286,7 @@ void server_refused_as_damaged(struct sim *s, const struct slp_buf *page)
     struct slp_fault fault;
     if (s->branch_until_us && slp_decode(page->p, page->n, SLP_B2C | SLP_B2M, &m, &fault) == 0 && m.type == SLP_ERROR &&
         m.u.error.code == SLP_E_CORRUPT)
-        damage_ends(s, m.u.error.text.n > 0, "a read is refused");
+        damage_refused(s);
 }
 
 static void answer_reads(struct sim *s, const struct batch *b)
@@ -308,7 +308,7 @@ static void answer_reads(struct sim *s, const struct batch *b)
             continue;
         }
         if (rc)
-            damage_ends(s, false, "a read failed");
+            damage_ends(s, "a read failed");
         CHECK(s, rc == 0);
         server_refused_as_damaged(s, &v->page);
         net_send_down(s, f->peer, v->page.p, v->page.n);
@@ -348,7 +348,7 @@ static void maybe_settle(struct sim *s)
     bool all = rng_chance(&v->rng, 500000);
     enum store_rc rc = BROKER(store_settle(v->store, all ? SETTLE_ALL : SETTLE_IDLE));
     if (rc) {
-        damage_ends(s, rc == STORE_CORRUPT, store_error_text(v->store));
+        damage_ends(s, store_error_text(v->store));
         sim_broken(s, "the log does not settle: %d %s", rc, store_error_text(v->store));
     }
 }
@@ -393,7 +393,7 @@ static bool hand_over(struct sim *s)
     v->mute = false;
     enum store_rc rc = BROKER(store_commit_begin(&v->txn, written, b, &writing));
     if (rc != STORE_OK) {
-        damage_ends(s, false, store_error_text(v->store));
+        damage_ends(s, store_error_text(v->store));
         sim_broken(s, "a commit failed: %d %s", rc, store_error_text(v->store));
     }
     v->commits++;
@@ -476,7 +476,7 @@ static bool flight_ends(struct sim *s, enum doom doom)
     bool fails = doom == WRITE_FAILS_BESIDE || doom == SYNC_FAILS_BESIDE;
     v->in_flight = NULL;
     if (rc != STORE_OK && !fails) {
-        damage_ends(s, false, store_error_text(v->store));
+        damage_ends(s, store_error_text(v->store));
         sim_broken(s, "a batch was not written: %d %s", rc, store_error_text(v->store));
     }
     if (fails && (rc == STORE_OK || b->answered))
@@ -674,7 +674,7 @@ const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any)
     if (rc == STORE_OK)
         rc = BROKER(store_commit(&v->txn));
     if (rc) {
-        damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
+        damage_ends(s, store_error_text(v->store));
         sim_broken(s, "a step failed: %d %s", rc, store_error_text(v->store));
     }
     for (size_t i = 0; i < b->out.n; i++)

@@ -2,13 +2,15 @@
  * broker comes up over a damaged copy of its store, and everybody goes on for a while, judged by the same checker; the world itself goes on over
  * the store as it was, which is what a restored backup of that moment would be. What the branch may do:
  *
- *   named     the broker, or a read of it, ends with an error that says where the damage is
- *   stopped   the broker's process ends by itself: an assertion, a signal, an error of LMDB, while its code runs (BROKER). No acknowledgement
- *             goes out any more
+ *   named     the broker ends with an error that names a table, with the record, or a file of the store; or a read of it is refused as damaged, and the store's
+ *             own check names what is
+ *   stopped   the broker ends by itself, with another error, or LMDB ends it while its code runs (BROKER): by an assertion, or by a signal that one of
+ *             LMDB's instructions brought (endings.h). No acknowledgement goes out any more
  *   unharmed  nobody met the damage while the branch went on, and all that can be read at its end is right, to the byte
  *
  * What it may not do is what this is for: serve a byte that is not what was sent, lose what was acknowledged, count a result twice, or go on in silence
- * (LIMIT_S). A crash of the agent's core or of the simulator is a failure of the world. */
+ * (LIMIT_S). A crash of the broker's own code, of the agent's core or of the simulator is a failure of the world. A branch is silent; --branch N
+ * lets the N-th one tell its story, behind that of the world up to there. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -22,44 +24,37 @@
 #define LIMIT_S 60
 #define LOG_SPOILED_BYTES 16384
 
-enum { ALL_RIGHT = 0, NAMED = 10, STOPPED = 11, WRONG = 12 };
-
-static int pipe_out = -1;
-bool in_broker;
-
-/* A signal that ends a process, in a branch. */
-static void dies(int signal)
+void damage_ends(struct sim *s, const char *text)
 {
-    static const char text[] = "the agent's core or the simulator crashed";
-    if (in_broker)
-        _exit(STOPPED);
-    ssize_t put = write(pipe_out, text, sizeof text - 1);
-    (void)put;
-    (void)signal;
-    _exit(WRONG);
-}
-
-void damage_ends(struct sim *s, bool named, const char *text)
-{
-    if (!s->branch_until_us)
-        return;
-    (void)text;
-    _exit(named ? NAMED : STOPPED);
+    if (s->branch_until_us)
+        _exit(endings_named(text, s->server.dir) ? ENDS_NAMED : ENDS_STOPPED);
 }
 
 void damage_wrong(struct sim *s, const char *text)
 {
+    if (s->branch_until_us)
+        endings_wrong(text);
+}
+
+/* An answer says that something is damaged, and not what: who asked for a unit knows of which. What it is, `sunline check` must say. */
+void damage_refused(struct sim *s)
+{
+    static bool checks;
     if (!s->branch_until_us)
         return;
-    ssize_t put = write(pipe_out, text, strlen(text));
-    _exit(put < 0 ? WRONG : WRONG);
+    if (checks)
+        endings_wrong("the store's own check is refused as damaged, and names nothing");
+    checks = true;
+    sim_damage(s, damage_ends);
+    endings_wrong("what is refused as damaged, the store's own check does not name");
 }
 
 /* The branch went on as long as it should: what can be read now? */
 void damage_over(struct sim *s)
 {
     char text[400];
-    s->story = NULL;
+    if (s->story)
+        TELL(s, "---- the branch is over: what can be read now?");
     server_lands(s);
     if (s->server.up) {
         sim_read_all(s);
@@ -70,7 +65,7 @@ void damage_over(struct sim *s)
             snprintf(text, sizeof text, "%s: %s", verdict_name(v), checker_first(s->checker, v));
             damage_wrong(s, text);
         }
-    _exit(ALL_RIGHT);
+    _exit(ENDS_UNHARMED);
 }
 
 /* ---- what happens to the file ---- */
@@ -100,7 +95,7 @@ static bool copy_spoiled(struct rng *r, const char *from, const char *to, off_t 
         ok = st.st_size > 0;
         uint64_t kind = rng_below(r, 10);
         unsigned bits = kind < 7 ? 1 : kind < 9 || !zeros ? (unsigned)rng_range(r, 2, 64) : 0;
-        snprintf(what, size, bits ? "%u bits are turned" : "a sector of zeros", bits);
+        snprintf(what, size, !bits ? "a sector is zeros" : bits == 1 ? "a bit is turned" : "%u bits are turned", bits);
         for (unsigned i = 0; ok && i < bits; i++) {
             off_t at = (off_t)rng_below(r, (uint64_t)st.st_size);
             uint8_t byte;
@@ -151,6 +146,7 @@ void damage_maybe(struct sim *s)
     struct server *v = &s->server;
     char dir[300], what[60] = "nothing", said[500] = "";
     int p[2], status = 0;
+    uint64_t nth = s->tally.damaged_stores + 1;
     if (s->calm || s->branch_until_us || !s->plan.damage_ppm)
         return;
     struct rng r = rng_of(s->plan.seed, "damage", v->restarts);
@@ -167,18 +163,19 @@ void damage_maybe(struct sim *s)
     CHECK(s, pid >= 0);
     if (pid == 0) {
         close(p[0]);
-        pipe_out = p[1];
-        int null = open("/dev/null", O_WRONLY);
-        dup2(null, 1);
-        dup2(null, 2); /* an assertion's words */
-        static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE };
-        for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
-            signal(fatal[i], dies);
+        if (s->opt.branch == nth) {
+            TELL(s, "---- branch %" PRIu64 ": the broker comes up over a store in which %s", nth, what);
+        } else {
+            int null = open("/dev/null", O_WRONLY);
+            dup2(null, 1);
+            dup2(null, 2); /* an assertion's words */
+            s->story = NULL;
+            checker_quiet(s->checker);
+        }
+        endings_watch(p[1]);
         signal(SIGPROF, SIG_DFL);
         struct itimerval limit = { .it_value.tv_sec = LIMIT_S }; /* of the processor's time */
         setitimer(ITIMER_PROF, &limit, NULL);
-        s->story = NULL;
-        checker_quiet(s->checker);
         strcat(v->dir, "-damaged");
         s->branch_until_us = s->now_us + rng_spread(&r, 10 * MINUTE, 4 * HOUR);
         return; /* the branch goes on from here */
@@ -193,18 +190,19 @@ void damage_maybe(struct sim *s)
     CHECK(s, strcmp(what, "nothing") != 0);
     s->tally.damaged_stores++;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    s->tally.damage_named += code == NAMED;
-    s->tally.damage_stops += code == STOPPED;
-    s->tally.damage_unharmed += code == ALL_RIGHT;
-    TELL(s, "broker: had %s in its store, in a branch of this world: %s", what,
-         code == NAMED       ? "named"
-         : code == ALL_RIGHT ? "unharmed"
-         : code == STOPPED   ? "stopped"
-                             : said);
+    s->tally.damage_named += code == ENDS_NAMED;
+    s->tally.damage_stops += code == ENDS_STOPPED;
+    s->tally.damage_unharmed += code == ENDS_UNHARMED;
+    TELL(s, "%sbroker: had a store in which %s, in branch %" PRIu64 " of this world: %s",
+         s->opt.branch == nth ? "---- " : "", what, nth,
+         code == ENDS_NAMED      ? "named"
+         : code == ENDS_UNHARMED ? "unharmed"
+         : code == ENDS_STOPPED  ? "stopped"
+                                 : said);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
-        sim_broken(s, "over a damaged store (%s) the broker neither stopped nor went on for %d s", what, LIMIT_S);
-    if (WIFSIGNALED(status))
-        sim_broken(s, "over a damaged store (%s) the world ended by signal %d", what, WTERMSIG(status));
-    if (code != NAMED && code != STOPPED && code != ALL_RIGHT)
-        sim_broken(s, "over a damaged store (%s): %s", what, said);
+        snprintf(said, sizeof said, "the broker neither stopped nor went on for %d s", LIMIT_S);
+    else if (WIFSIGNALED(status))
+        snprintf(said, sizeof said, "the world ended by signal %d", WTERMSIG(status));
+    if (code != ENDS_NAMED && code != ENDS_STOPPED && code != ENDS_UNHARMED)
+        sim_broken(s, "over a damaged store (%s): %s; its story: --trace --branch %" PRIu64, what, said, nth);
 }

@@ -88,6 +88,25 @@ static void inspect(struct sim *s, bool recount)
         compare(s, &sum);
 }
 
+/* Each text that names damage, of records alone. */
+void sim_damage(struct sim *s, void (*each)(struct sim *s, const char *text))
+{
+    char at[AT_MAX], text[SL_TEXT_BYTES_MAX + 1];
+    struct slp_check_get q = { .after = { at, 0 } };
+    do {
+        const struct slp_msg *m = server_page(s, SLP_CHECK_GET, &q);
+        CHECK(s, m->type == SLP_CHECK && m->u.check.next.n <= sizeof at);
+        struct slp_bytes next = m->u.check.next, x;
+        for (struct slp_cursor c = slp_each(m->u.check.damage); slp_next_str(&c, &x);) {
+            snprintf(text, sizeof text, "%.*s", (int)x.n, x.p);
+            each(s, text);
+        }
+        memcpy(at, next.p, next.n);
+        q.after.n = next.n;
+        SLP_SET(&q, check_get, after);
+    } while (q.after.n);
+}
+
 void sim_inspect(struct sim *s)
 {
     server_lands(s);

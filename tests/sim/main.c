@@ -122,15 +122,16 @@ static void usage(FILE *f)
 {
     fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no "
                "net|agents|broker|operator|people|copies|reviews|beside|lends]...\n"
-               "                   [--trace] [--plan] [--dir DIR]\n");
+               "                   [--trace [--branch N]] [--plan] [--dir DIR]\n");
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option opts[] = { { "seed", 1, 0, 's' }, { "hours", 1, 0, 'h' }, { "hubs", 1, 0, 'u' },
-                                          { "runs", 1, 0, 'r' }, { "rows", 1, 0, 'w' },  { "lines", 1, 0, 'l' },
-                                          { "no", 1, 0, 'n' },   { "trace", 0, 0, 't' }, { "plan", 0, 0, 'p' },
-                                          { "dir", 1, 0, 'd' },  { "help", 0, 0, '?' },  { 0, 0, 0, 0 } };
+    static const struct option opts[] = { { "seed", 1, 0, 's' }, { "hours", 1, 0, 'h' },  { "hubs", 1, 0, 'u' },
+                                          { "runs", 1, 0, 'r' }, { "rows", 1, 0, 'w' },   { "lines", 1, 0, 'l' },
+                                          { "no", 1, 0, 'n' },   { "trace", 0, 0, 't' },  { "plan", 0, 0, 'p' },
+                                          { "dir", 1, 0, 'd' },  { "branch", 1, 0, 'b' }, { "help", 0, 0, '?' },
+                                          { 0, 0, 0, 0 } };
     struct options o = {
         .seed = 1, .hours = -1, .hubs = UINT32_MAX, .runs = UINT32_MAX, .rows = UINT32_MAX, .lines = UINT32_MAX
     };
@@ -162,6 +163,7 @@ int main(int argc, char **argv)
             break;
         case 't': o.trace = true; break;
         case 'p': plan_only = true; break;
+        case 'b': o.branch = strtoull(optarg, NULL, 0); break;
         case 'd': o.dir = optarg; break;
         default: usage(stderr); return 2;
         }

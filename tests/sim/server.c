@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "broker/broken_tree.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
@@ -25,9 +26,12 @@ static bool open_store(struct sim *s)
 {
     struct server *v = &s->server;
     enum store_rc rc;
-    struct store_options o = {
-        .dir = v->dir, .map_bytes = 1 << 28, .reserve_bytes = 1, .wal_bytes = s->plan.wal_bytes, .no_sync = true
-    };
+    struct store_options o = { .dir = v->dir,
+                               .map_bytes = 1 << 28,
+                               .reserve_bytes = 1,
+                               .wal_bytes = s->plan.wal_bytes,
+                               .no_sync = true,
+                               .lmdb_asserted = broken_tree_asserted };
     struct engine_config cfg = { .heartbeat_us = s->plan.heartbeat_us,
                                  .grace_us = s->plan.grace_us,
                                  .start_by_us = s->plan.start_by_us,
@@ -54,11 +58,11 @@ static bool open_store(struct sim *s)
     if (!v->reader && (memory_failed() || memory_lmdb_failed()))
         return false;
     if (!v->store) {
-        damage_ends(s, text[0], text);
+        damage_ends(s, text);
         sim_broken(s, "the store does not open: %d %s", rc, text);
     }
     if (!v->engine) {
-        damage_ends(s, rc == STORE_CORRUPT && store_error_text(v->store)[0], store_error_text(v->store));
+        damage_ends(s, store_error_text(v->store));
         sim_broken(s, "the engine does not open: %d %s", rc, store_error_text(v->store));
     }
     CHECK(s, v->reader);
@@ -88,7 +92,9 @@ static void drop_inbox(struct sim *s)
 static void look(struct sim *s)
 {
     struct server *v = &s->server;
-    struct store_options o = { .dir = v->dir, .map_bytes = 1 << 28, .read_only = true, .no_sync = true };
+    struct store_options o = {
+        .dir = v->dir, .map_bytes = 1 << 28, .read_only = true, .no_sync = true, .lmdb_asserted = broken_tree_asserted
+    };
     char text[200] = "";
     bool any = false;
     for (size_t i = 0; i < v->row_n; i++)
@@ -97,7 +103,7 @@ static void look(struct sim *s)
         return;
     enum store_rc rc = BROKER(store_open(&v->store, &o, NULL, text, sizeof text));
     if (rc != STORE_OK) {
-        damage_ends(s, text[0], text);
+        damage_ends(s, text);
         sim_broken(s, "a dead broker's store cannot be looked at: %d %s", rc, text);
     }
     CHECK(s, v->reader = reader_new(v->store));
@@ -272,7 +278,7 @@ const struct slp_msg *server_page(struct sim *s, uint64_t type, const void *any)
     slp_buf_clear(&v->page);
     CHECK(s, slp_encode(&ask, type, 1, any) == 0 && slp_decode(ask.p, ask.n, SLP_C2B, &m, &fault) == 0);
     if (BROKER(reader_answer(v->reader, &m, server_elapsed_us(s), &v->page)) != 0) {
-        damage_ends(s, false, "a read failed");
+        damage_ends(s, "a read failed");
         sim_broken(s, "a read failed");
     }
     server_refused_as_damaged(s, &v->page);

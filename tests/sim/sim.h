@@ -12,7 +12,7 @@
  *   lines.c     the lines of this world              memory.h  allocations that fail
  *   twin.c      a second agent of a hub              damage.c  bits that turn in the store: the world forks
  *   outcomes.c  what of a frame an answer is about   restore.c an old backup is put back
- *   inspect.c   the store's own check, at the end
+ *   inspect.c   the store's own check, at the end             endings.c how a branch over a damaged store may end
  *
  * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
  * was delivered, with its time; the same seed gives the same hash. */
@@ -27,6 +27,7 @@
 #include "broker/engine/engine.h"
 #include "proto/codec.h"
 #include "tests/sim/checker.h"
+#include "tests/sim/endings.h"
 #include "tests/sim/rng.h"
 #include "worker-agent/core.h"
 
@@ -87,6 +88,7 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
     uint32_t hubs, runs, rows, lines;
     bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends; /* kinds of faults that are left out */
     bool trace;
+    uint64_t branch; /* the story of this one over a damaged store is told, too; 0: of none */
     const char *dir; /* where stores are made */
 };
 void plan_make(struct plan *p, const struct options *o);
@@ -220,13 +222,11 @@ void batches_free(struct server *v);
 void server_calm(struct sim *s); /* the faults are over: come up, stay up, clocks right */
 void tap_batch(struct sim *s, const struct batch *b); /* what was committed, told to the checker */
 
-/* ---- damage.c ---- */
-/* The broker's own code, engine, store and reader, runs in here: where it ends the process over a damaged store, it has stopped; anything else has crashed. */
-extern bool in_broker;
-#define BROKER(call) __extension__({ in_broker = true; __typeof__(call) rc_ = (call); in_broker = false; rc_; })
-void damage_maybe(struct sim *s);                                /* before the store is opened; may return in a branch */
-void damage_ends(struct sim *s, bool named, const char *text);   /* no return in a branch; else nothing */
-void damage_wrong(struct sim *s, const char *text);              /* the same */
+/* ---- damage.c; endings.c ---- */
+void damage_maybe(struct sim *s);                       /* before the store is opened; may return in a branch */
+void damage_ends(struct sim *s, const char *text);      /* the broker ends, with this text. No return in a branch; else nothing, as in each of these */
+void damage_refused(struct sim *s);                     /* something could not be read: the store's own check must say why */
+void damage_wrong(struct sim *s, const char *text);
 _Noreturn void damage_over(struct sim *s);
 
 /* ---- hub.c, staff.c, twin.c ---- */
@@ -401,6 +401,7 @@ void sim_run(struct sim *s, const struct options *o);
 void sim_free(struct sim *s);
 void sim_finish(struct sim *s); /* finish.c */
 void sim_inspect(struct sim *s); /* inspect.c: what the store's own check finds, to the checker */
+void sim_damage(struct sim *s, void (*each)(struct sim *s, const char *text)); /* what it finds of records, a text for each */
 void sim_read_all(struct sim *s); /* units, results and outputs as they are now, to the checker */
 void sim_hash(struct sim *s, const void *p, size_t n);
 #define TELL(s, ...) do { if ((s)->story) sim_tell((s), __VA_ARGS__); } while (0)

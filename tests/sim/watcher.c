@@ -127,7 +127,7 @@ void watchers_publish(struct sim *s, const struct effects *of)
     memory_pause();
     if (rc && !memory_failed() &&
         !memory_lmdb_failed()) { /* what cannot be read is not published: a gap, and who sees it asks */
-        damage_ends(s, true, "a publication failed");
+        damage_refused(s);
         sim_broken(s, "a publication failed");
     }
 }
