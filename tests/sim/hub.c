@@ -163,16 +163,74 @@ void hub_data_put(struct hub *h, struct data *d)
 
 /* ---- results ---- */
 
+/* Does whoever answers mean well, this time? */
+enum will { AS_THE_DICE_FALL, WELL, ILL };
+
+static enum will will_of(struct sim *s, struct hub *h, const struct core_task *t)
+{
+    const struct member *m = s->plan.honesty ? staff_member(h, core_task_worker(t)) : NULL;
+    return !m ? AS_THE_DICE_FALL : rng_chance(&h->honest, m->honest_ppm) ? WELL : ILL;
+}
+
+static uint64_t row_of_task(const struct core_task *t)
+{
+    struct slp_cursor c = slp_each(t->fields);
+    struct slp_bytes text;
+    return slp_next_str(&c, &text) ? row_of_text(text) : 0;
+}
+
+/* The work that a review is about, as it was handed in; NULL: nobody remembers, or somebody has improved it. */
+static const struct answered *work_of(const struct sim *s, const struct core_task *t, uint32_t station)
+{
+    const struct answered *found = NULL;
+    struct slp_cursor c = slp_each(t->fields);
+    for (struct slp_bytes raw; slp_next_raw(&c, &raw);) {
+        struct slr r = slr_on(raw.p, raw.n);
+        struct slr_value v;
+        if (slr_next(&r, &v) || v.type != SLR_STR || v.n < 8 || memcmp(v.p, "answer ", 7))
+            continue;
+        uint64_t no = strtoull(v.p + 7, NULL, 10);
+        const struct answered *a = &s->answered[no % ANSWERS_MAX];
+        if (a->assignment == no && a->station == station)
+            found = a;
+    }
+    return found;
+}
+
+/* Whoever means well accepts what is right, and nothing else. */
+static unsigned honest_lot(struct sim *s, struct hub *h, const struct core_task *t, enum will will, unsigned lot)
+{
+    const struct sim_station *st = lines_station(s, t->station_id);
+    const struct answered *work = will && st && st->review ? work_of(s, t, st->review - 1) : NULL;
+    if (!work)
+        return lot;
+    s->tally.wrong_verdicts += will == ILL;
+    return work->wrong == (will == ILL) ? 0 : 4 + (unsigned)rng_below(&h->honest, 6);
+}
+
+/* A worker's own answer: right or wrong, as he means it, and remembered for whoever reviews it. */
+static int honest_route(struct sim *s, struct hub *h, const struct core_task *t, enum will will, int route)
+{
+    const struct sim_station *st = lines_station(s, t->station_id);
+    uint64_t row = row_of_task(t);
+    if (!will || !st || !row)
+        return route;
+    int truth = row_truth(s, row, st->index);
+    s->answered[t->assignment % ANSWERS_MAX] = (struct answered){ t->assignment, st->index, will == ILL };
+    s->tally.wrong_answers += will == ILL;
+    return will == WELL ? truth : (truth + 1 + (int)rng_below(&h->honest, 2)) % 3;
+}
+
 /* A verdict; *text and *route are what it changes, n 0 and -1: nothing. Who is calm finds nothing to say. Nobody rejects beyond the rounds that the line gives: an
  * operator who asks for one more wants it to end. */
 static void verdict(struct sim *s, struct hub *h, const struct core_task *t, const struct fact *st, bool bad,
-                    struct slp_buf *values, const char *text, int *n, int *route)
+                    enum will will, struct slp_buf *values, const char *text, int *n, int *route)
 {
     struct slr r = slr_on(t->context.p, t->context.n), at;
     struct slr_value v, round = { .type = SLR_NIL };
     CHECK(s, t->context.n && slr_next(&r, &v) == 0 && v.type == SLR_MAP && slr_find(r, v.n, "round", &at) &&
                  slr_next(&at, &round) == 0 && round.type == SLR_U64);
-    unsigned lot = s->calm ? 0 : (unsigned)rng_below(&h->rng, 10);
+    unsigned lot = s->calm ? 0 : honest_lot(s, h, t, will, (unsigned)rng_below(&h->rng, 10));
     bool improve = lot >= 4 && lot < 7, reject = lot >= 7 && st->rejects && round.u64 <= st->rounds;
     if (bad) /* nothing is changed, and yet it says so */
         improve = true;
@@ -192,8 +250,28 @@ static void verdict(struct sim *s, struct hub *h, const struct core_task *t, con
         slp_pack_nil(values);
 }
 
+/* The first entry that is right, or that is not; otherwise the one that the dice chose. */
+static uint32_t honest_choice(struct sim *s, const struct core_task *t, const struct sim_station *st, struct slr r,
+                              uint32_t n, enum will will, uint32_t choice)
+{
+    int truth = row_truth(s, row_of_task(t), st->jury);
+    for (uint32_t i = 0; will && i < n; i++) {
+        struct slr at = r, route;
+        struct slr_value m, x;
+        CHECK(s, slr_next(&at, &m) == 0 && m.type == SLR_MAP && slr_find(at, m.n, "route", &route) &&
+                     slr_next(&route, &x) == 0 && x.type == SLR_STR && slr_skip(&r, 8) == 0);
+        bool right = x.n == 1 && *x.p == *route_names[truth];
+        if (right == (will == WELL)) {
+            s->tally.wrong_verdicts += will == ILL;
+            return i;
+        }
+    }
+    return choice;
+}
+
 /* A juror chooses one of the entries that he sees. False: this is no jury's task. *entry: its assignment, which its text tells. */
-static bool votes(struct sim *s, struct hub *h, const struct core_task *t, char ballot[12], uint64_t *entry)
+static bool votes(struct sim *s, struct hub *h, const struct core_task *t, enum will will, char ballot[12],
+                  uint64_t *entry)
 {
     const struct sim_station *st = lines_station(s, t->station_id);
     struct slp_cursor c = slp_each(t->fields);
@@ -206,7 +284,7 @@ static bool votes(struct sim *s, struct hub *h, const struct core_task *t, char 
     struct slr r = slr_on(last.p, last.n);
     CHECK(s, slr_next(&r, &v) == 0 && v.type == SLR_ARRAY &&
                  v.n == lines_station(s, t->station_id - st->index + st->jury)->copies_max);
-    uint32_t choice = (uint32_t)rng_below(&h->rng, v.n);
+    uint32_t choice = honest_choice(s, t, st, r, v.n, will, (uint32_t)rng_below(&h->rng, v.n));
     snprintf(ballot, 12, "%u", choice + 1);
     for (uint32_t i = 0; i <= choice; i++) {
         struct slr at = r, answer;
@@ -230,7 +308,8 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     uint64_t entry = 0;
     char ballot[12];
     bool lost = checker_lost(s->checker, assignment); /* whatever it says, nobody will take it */
-    bool judges = !lost && votes(s, h, t, ballot, &entry);
+    enum will will = lost || bad ? AS_THE_DICE_FALL : will_of(s, h, t);
+    bool judges = !lost && votes(s, h, t, will, ballot, &entry);
     int n = snprintf(text, sizeof text, "answer %" PRIu64 " of %s, %" PRIu64 " ", assignment, core_task_worker(t),
                      rng_u64(&h->rng));
     for (uint64_t k = rng_spread(&h->rng, 1, 200); k && n < (int)sizeof text - 1; k--)
@@ -238,8 +317,10 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
     const struct fact *st = checker_station(s->checker, t->station_id);
     CHECK(s, st || lost);
     if (!lost && st->review) {
-        verdict(s, h, t, st, bad, &values, text, &n, &route);
+        verdict(s, h, t, st, bad, will, &values, text, &n, &route);
     } else {
+        if (!judges)
+            route = honest_route(s, h, t, will, route);
         if (bad)
             slp_pack_nil(&values);
         else

@@ -553,6 +553,13 @@ int row_route(struct sim *s, uint64_t row)
     return (int)((row * 0x9e3779b97f4a7c15ull ^ s->plan.seed) >> 33) % 3;
 }
 
+int row_truth(const struct sim *s, uint64_t row, uint32_t station)
+{
+    if (row >= CHECKER_GOLD_ROW)
+        return (int)((row - CHECKER_GOLD_ROW) % 2);
+    return (int)(((row + 1) * 0xbf58476d1ce4e5b9ull ^ (station + 1) * 0x94d049bb133111ebull ^ s->plan.seed) >> 33) % 3;
+}
+
 void row_pack(struct slp_buf *b, uint64_t row, int route)
 {
     char text[32768];

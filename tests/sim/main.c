@@ -121,7 +121,7 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 static void usage(FILE *f)
 {
     fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no "
-               "net|agents|broker|operator|people|copies|reviews|beside|lends]...\n"
+               "net|agents|broker|operator|people|copies|reviews|beside|lends|honesty]...\n"
                "                   [--trace [--branch N]] [--plan] [--dir DIR]\n");
 }
 
@@ -160,6 +160,7 @@ int main(int argc, char **argv)
             o.no_reviews |= !strcmp(optarg, "reviews");
             o.no_beside |= !strcmp(optarg, "beside");
             o.no_lends |= !strcmp(optarg, "lends");
+            o.no_honesty |= !strcmp(optarg, "honesty");
             break;
         case 't': o.trace = true; break;
         case 'p': plan_only = true; break;

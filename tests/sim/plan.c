@@ -116,6 +116,9 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng lr = rng_of(o->seed, "lends", 0);
     p->lend_every_us = p->alike || o->no_lends || rng_chance(&lr, 500000) ? NEVER : rng_spread(&lr, MINUTE, 2 * HOUR);
 
+    struct rng hr = rng_of(o->seed, "honesty", 0);
+    p->honesty = !o->no_honesty && !o->no_people && rng_chance(&hr, 500000);
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -191,6 +194,8 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", tournaments");
     if (p->scarce)
         fprintf(f, ", scarce workers");
+    if (p->honesty)
+        fprintf(f, ", honest and dishonest workers");
     if (p->beside_ppm)
         fprintf(f, ", batches beside each other");
     fprintf(f, "\n");

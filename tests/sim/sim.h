@@ -76,6 +76,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     int64_t backup_every_us, lose_every_us; /* the broker's disk, and an old backup is put back */
     bool cancels, drops, reapplies, deletes, epochs;
     bool copies; /* some stations ask several workers */
+    bool honesty; /* there is a right answer, and each worker gives it as often as he is honest; otherwise all answer as the dice fall */
     bool bars; /* some ask for what was measured of their workers, and have rules for control answers */
     bool reviews; /* some stations review the one before them */
     bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults: tasks run out of people */
@@ -86,7 +87,7 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends; /* kinds of faults that are left out */
+    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends, no_honesty; /* kinds of faults that are left out */
     bool trace;
     uint64_t branch; /* the story of this one over a damaged store is told, too; 0: of none */
     const char *dir; /* where stores are made */
@@ -99,7 +100,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(links_cut_inwards) T(links_cut_outwards) T(links_cut_both_ways) T(relinks) T(confused_acts) \
     T(producers_cut_inwards) T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
-    T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
+    T(wrong_answers) T(wrong_verdicts) T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
     T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
@@ -151,6 +152,7 @@ struct sim_variant *line_variant(struct sim *s, const char *packed, size_t n, st
 /* Rows and results can be told apart by their texts, and checked: the filler is a function of the number. */
 void row_pack(struct slp_buf *b, uint64_t row, int route);           /* one array */
 int row_route(struct sim *s, uint64_t row);
+int row_truth(const struct sim *s, uint64_t row, uint32_t station); /* the route that is right at a station; of a control task, what its line says */
 uint64_t row_of_text(struct slp_bytes text);                         /* 0: not one of ours */
 uint64_t digest(const void *p, size_t n);
 uint64_t row_digest(struct slp_bytes text, struct slp_bytes route);
@@ -238,6 +240,7 @@ struct member {
     uint32_t capacity, prefetch, kind, team; /* team 0: none */
     uint8_t level[CHECKER_SKILLS];
     int64_t speed_us;
+    uint32_t honest_ppm;  /* of his answers are right; the others are wrong */
     uint32_t shift_from, shift_hours; /* when he is at his place; by_shift: and this is what the hub file says */
     bool by_shift;
     uint32_t per_day;     /* 0: no limit */
@@ -257,7 +260,7 @@ struct hub {
     uint32_t like;        /* the hub whose name and staff it has; its own index, but for a twin */
     uint32_t index;
     uint64_t number;      /* as the broker's events call it; 0: it was never told of */
-    struct rng rng;
+    struct rng rng, honest;
     struct wire wire;
     struct core *core;
     struct core_member *members; /* as the core has them */
@@ -282,6 +285,9 @@ void hubs_close(struct sim *s);
 void hub_take(struct sim *s, struct hub *h, const struct frame *f);
 void hub_calm(struct sim *s, struct hub *h);
 bool hub_idle(const struct hub *h); /* nothing unsent in its outbox */
+/* What was answered, for whoever reviews it: of each assignment, if no later one took its place. */
+#define ANSWERS_MAX 65536
+struct answered { uint64_t assignment; uint32_t station; bool wrong; };
 /* between hub.c and staff.c */
 void hub_input(struct sim *s, struct hub *h, struct core_in in);
 void hub_pump(struct sim *s, struct hub *h);
@@ -297,6 +303,7 @@ void hub_comes_up(struct sim *s, struct hub *h);
 void twins_open(struct sim *s);
 void twins_calm(struct sim *s);
 void staff_make(struct sim *s, struct hub *h);
+const struct member *staff_member(const struct hub *h, const char *name);
 void staff_roster(struct sim *s, struct hub *h); /* pack who is on the roster */
 void staff_change(struct sim *s, struct hub *h); /* another roster, while work goes on */
 void staff_start(struct sim *s, struct hub *h);  /* the agent is up: robots ready, people come as their shifts say */
@@ -391,6 +398,7 @@ struct sim {
     struct sim_line line[LINES_MAX];
     const struct sim_station *numbered[NUMBERS_MAX]; /* by station number */
     struct checker *checker;
+    struct answered answered[ANSWERS_MAX];
     FILE *story;      /* NULL: not wanted */
     uint64_t hash, happened;
     struct tally tally;

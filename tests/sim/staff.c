@@ -1,4 +1,4 @@
-/* The robots and people of a hub: of different speed, skill and honesty. Robots take what the core hands them. People sign in and off by their shifts,
+/* The robots and people of a hub: of different speed and skill, and in some worlds honesty (hub.c: what they answer). Robots take what the core hands them. People sign in and off by their shifts,
  * begin, touch (or forget to), decline, release, give up, walk away in the middle of a task, and hand in long after their lease. */
 #include <inttypes.h>
 
@@ -64,7 +64,9 @@ void staff_roster(struct sim *s, struct hub *h)
 void staff_make(struct sim *s, struct hub *h)
 {
     struct rng r = rng_of(s->plan.seed, "staff", h->like), teams = rng_of(s->plan.seed, "teams", h->like),
-               shifts = rng_of(s->plan.seed, "shifts", h->like), days = rng_of(s->plan.seed, "days", h->like);
+               shifts = rng_of(s->plan.seed, "shifts", h->like), days = rng_of(s->plan.seed, "days", h->like),
+               honesty = rng_of(s->plan.seed, "honesty", 1 + h->like);
+    h->honest = rng_of(s->plan.seed, "honest", h->index);
     h->staff_n = (uint32_t)rng_range(&r, 1, s->plan.staff);
     uint32_t steady =
         s->plan.reviews    ? STEADY_WITH_REVIEWS
@@ -88,6 +90,7 @@ void staff_make(struct sim *s, struct hub *h)
         m->shift_hours = (uint32_t)rng_range(&r, 4, 24);
         m->by_shift = !m->steady && rng_chance(&shifts, 500000);
         m->per_day = !m->steady && rng_chance(&days, 300000) ? (uint32_t)rng_spread(&days, 1, 60) : 0;
+        m->honest_ppm = (uint32_t)rng_range(&honesty, 0, 1000000);
         snprintf(m->name, sizeof m->name, "%s-%s%u", h->name, m->robot ? "robot" : "person", i);
         for (uint32_t k = 0; k < CHECKER_SKILLS; k++)
             m->level[k] = m->steady ? 3 : rng_chance(&r, 500000) ? (uint8_t)rng_range(&r, 1, 3) : 0;
@@ -135,6 +138,14 @@ static struct member *named(struct hub *h, const char *name, uint32_t *index)
             *index = i;
             return &h->staff[i];
         }
+    return NULL;
+}
+
+const struct member *staff_member(const struct hub *h, const char *name)
+{
+    for (uint32_t i = 0; i < h->staff_n; i++)
+        if (!strcmp(h->staff[i].name, name))
+            return &h->staff[i];
     return NULL;
 }
 
