@@ -58,6 +58,7 @@ static void forget_copy(struct backup *b)
 static void remember(struct sim *s, struct backup *b)
 {
     b->next_event = s->server.next_event;
+    b->seen_off_us = s->server.seen_off_us;
     memcpy(b->numbered, s->numbered, sizeof b->numbered);
     for (uint32_t i = 0; i < LINES_MAX; i++) {
         b->line[i].id = s->line[i].id;
@@ -80,6 +81,7 @@ static void remember(struct sim *s, struct backup *b)
 static void go_back(struct sim *s, const struct backup *b)
 {
     s->server.next_event = b->next_event;
+    s->server.seen_off_us = b->seen_off_us; /* the checker is told how far the clock is set since then */
     memcpy(s->numbered, b->numbered, sizeof b->numbered);
     for (uint32_t i = 0; i < LINES_MAX; i++) {
         s->line[i].id = b->line[i].id;

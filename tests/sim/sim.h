@@ -369,6 +369,7 @@ struct backup {
     char dir[300];
     struct checker *checker; /* as it was; NULL: there is no backup */
     uint64_t next_event, seq[WATCHERS_MAX], since[WATCHERS_MAX];
+    int64_t seen_off_us;
     struct { uint64_t id; uint32_t version[VARIANTS_ALL], first_station[VARIANTS_ALL]; bool applied[VARIANTS_ALL]; } line[LINES_MAX];
     const struct sim_station *numbered[NUMBERS_MAX];
     const char *name[WORKERS_MAX];
