@@ -12,10 +12,14 @@
 
 #include "broker/mapping.h"
 
-#define WHY "LMDB fell over its own tree: a page of data.mdb is damaged, or a program has a mistake"
+#define WHY                                                                                                            \
+    "LMDB fell over its own tree: a page of this file, of a copy that is being made, or of lock.mdb is damaged, or a " \
+    "program has a mistake"
+#define FILE_NAME "/data.mdb"
 #define SAID_BYTES_MAX 256
 
 static broken_tree_fn *tell_of_it;
+static const char *of_dir;
 static struct sigaction before; /* a sanitizer's, say */
 
 struct place {
@@ -50,12 +54,17 @@ static bool is_in(uintptr_t instruction, const char *library)
     return strlen(name) >= n && memcmp(name, library, n) == 0;
 }
 
+static int told(const char *dir, const char *said)
+{
+    return tell_of_it(&(struct broken_tree){ dir, WHY, said });
+}
+
 static void on_segv(int signo, siginfo_t *info, void *context)
 {
     if (info->si_code > 0) { /* the kernel's, about an instruction */
         struct place p = place_of(context);
-        if (is_in(p.at, "liblmdb") || (is_in(p.at, "libc.") && is_in(p.from, "liblmdb"))) {
-            _exit(tell_of_it(WHY, ""));
+        if (is_in(p.at, "liblmdb") || (is_in(p.at, "libc") && is_in(p.from, "liblmdb"))) {
+            _exit(told(of_dir, ""));
         }
     }
     sigaction(signo, &before, NULL);
@@ -64,29 +73,41 @@ static void on_segv(int signo, siginfo_t *info, void *context)
     }
 }
 
-void broken_tree_catch(broken_tree_fn *tell)
+void broken_tree_catch(const char *dir, broken_tree_fn *tell)
 {
+    of_dir = dir;
     tell_of_it = tell;
     sigaction(SIGSEGV, &(struct sigaction){ .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO }, &before);
 }
 
-void broken_tree_asserted(const char *said)
+void broken_tree_asserted(const char *dir, const char *said)
 {
     if (tell_of_it != NULL) {
-        _exit(tell_of_it(WHY, said));
+        _exit(told(dir, said));
     }
 }
 
-void broken_tree_print(const char *why, const char *said)
+/* As much of it as there is room for; no NUL behind. */
+static char *copy(char *to, const char *text, size_t room)
 {
-    char text[sizeof WHY + SAID_BYTES_MAX + 64];
-    char *end = stpcpy(stpcpy(text, "sunlined: data.mdb: "), why);
-    if (*said != '\0') {
-        size_t n = strlen(said);
-        n = n < SAID_BYTES_MAX ? n : SAID_BYTES_MAX;
-        end = stpcpy(end, " (");
-        memcpy(end, said, n);
-        end = stpcpy(end + n, ")");
+    size_t n = strlen(text);
+    n = n < room ? n : room;
+    memcpy(to, text, n);
+    return to + n;
+}
+
+void broken_tree_file(const struct broken_tree *tree, char file[BROKEN_TREE_FILE_BYTES_MAX])
+{
+    stpcpy(copy(file, tree->dir, BROKEN_TREE_FILE_BYTES_MAX - sizeof FILE_NAME), FILE_NAME);
+}
+
+void broken_tree_print(const struct broken_tree *tree)
+{
+    char file[BROKEN_TREE_FILE_BYTES_MAX], text[sizeof file + sizeof WHY + SAID_BYTES_MAX + 64];
+    broken_tree_file(tree, file);
+    char *end = stpcpy(stpcpy(stpcpy(stpcpy(text, "sunlined: "), file), ": "), tree->why);
+    if (*tree->said != '\0') {
+        end = stpcpy(copy(stpcpy(end, " ("), tree->said, SAID_BYTES_MAX), ")");
     }
     end = stpcpy(end, "\n");
     while (write(STDERR_FILENO, text, (size_t)(end - text)) < 0 && errno == EINTR) {}

@@ -4,19 +4,30 @@
  *
  * Whose fault a SIGSEGV is, the instruction tells: one of LMDB's library, or one of the C library's that LMDB called (memory is copied and compared by functions that
  * call no other, so the caller is still where the processor left it: known for x86-64 and AArch64). Any other is our mistake, and ends the process by the
- * signal, as if nobody had looked; so does one in an LMDB that is linked statically. LMDB's assertions come through store_options.lmdb_asserted.
+ * signal, as if nobody had looked; so does one in an LMDB that is linked statically, and of the latter kind one under a C library that is not called libc (musl's
+ * is not; the platform is Debian 12). LMDB's assertions come through store_options.lmdb_asserted.
  *
- * A mistake of LMDB's, or a call of ours with a pointer that is wrong, looks the same; the text says so. What is damaged, `sunlined --verify` tells as far as it comes.
+ * An assertion tells of which environment it is. A fault does not: it is told as the store's, and the sentence names the others: a copy that is being made, which
+ * LMDB has open for a moment, and lock.mdb. A mistake of LMDB's, or a call of ours with a pointer that is wrong, looks the same; the text says so. What is damaged, `sunlined --verify` tells as far as it comes.
  * The same is allowed here as in lost_page.h, and held by the same test. */
 #ifndef SUNLINE_BROKER_BROKEN_TREE_H
 #define SUNLINE_BROKER_BROKEN_TREE_H
 
-/* Tell of it, in a handler or in the middle of LMDB: a sentence, and what LMDB said or "". Returns the status that the process ends with at once. */
-typedef int broken_tree_fn(const char *why, const char *said);
-/* From here on, in all threads. Once a process, before there is a second thread. */
-void broken_tree_catch(broken_tree_fn *tell);
+struct broken_tree {
+    const char *dir;  /* whose data.mdb it is */
+    const char *why;  /* a sentence */
+    const char *said; /* by LMDB, or "" */
+};
+
+/* Tell of it, in a handler or in the middle of LMDB; returns the status that the process ends with at once. */
+typedef int broken_tree_fn(const struct broken_tree *tree);
+/* From here on, in all threads, for the store in dir, which stays. Once a process, before there is a second thread. */
+void broken_tree_catch(const char *dir, broken_tree_fn *tell);
 /* For store_options.lmdb_asserted: does not return, if somebody catches. */
-void broken_tree_asserted(const char *said);
-/* What a tool says of it, on standard error: "sunlined: data.mdb: WHY (SAID)". */
-void broken_tree_print(const char *why, const char *said);
+void broken_tree_asserted(const char *dir, const char *said);
+/* "DIR/data.mdb", which is cut if it is very long. */
+#define BROKEN_TREE_FILE_BYTES_MAX 512
+void broken_tree_file(const struct broken_tree *tree, char file[BROKEN_TREE_FILE_BYTES_MAX]);
+/* What a tool says of it, on standard error: "sunlined: FILE: WHY (SAID)". */
+void broken_tree_print(const struct broken_tree *tree);
 #endif

@@ -23,14 +23,16 @@ int failed_by_page(const struct lost_page *page)
     return failed_end(&l);
 }
 
-int failed_by_tree(const char *why, const char *said)
+int failed_by_tree(const struct broken_tree *tree)
 {
     struct log_line l;
+    char file[BROKEN_TREE_FILE_BYTES_MAX];
+    broken_tree_file(tree, file);
     failed_begin(&l);
-    log_str(&l, "file", "data.mdb");
-    log_str(&l, "text", why);
-    if (*said != '\0') {
-        log_str(&l, "lmdb", said);
+    log_str(&l, "file", file);
+    log_str(&l, "text", tree->why);
+    if (*tree->said != '\0') {
+        log_str(&l, "lmdb", tree->said);
     }
     return failed_end(&l);
 }

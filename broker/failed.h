@@ -2,6 +2,7 @@
  * truth, and a fresh process reads it. A handler of signals may call all of it, as it may log.h. */
 #ifndef SUNLINE_BROKER_FAILED_H
 #define SUNLINE_BROKER_FAILED_H
+#include "broker/broken_tree.h"
 #include "broker/log.h"
 #include "broker/lost_page.h"
 
@@ -10,6 +11,6 @@
 void failed_begin(struct log_line *l); /* the caller adds what failed */
 int failed_end(struct log_line *l);    /* writes it; returns FAILED_EXIT, for _exit() */
 
-int failed_by_page(const struct lost_page *page);        /* for lost_page_catch() */
-int failed_by_tree(const char *why, const char *said); /* for broken_tree_catch() */
+int failed_by_page(const struct lost_page *page);   /* for lost_page_catch() */
+int failed_by_tree(const struct broken_tree *tree); /* for broken_tree_catch() */
 #endif

@@ -17,7 +17,8 @@ static const char *why(int code)
 {
     switch (code) {
     case BUS_ADRERR:
-        return "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota";
+        return "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota, or a "
+               "damaged page leads to where the file has none";
     case BUS_MCEERR_AR: return "a page of the store cannot be read: the machine's memory is damaged";
     default: return NULL;
     }

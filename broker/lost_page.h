@@ -1,6 +1,7 @@
 /* A page of the store that is lost, caught where it is touched: LMDB reads and writes its files through the memory that they are mapped to, and what the kernel
  * cannot do there it tells by the signal SIGBUS. So the disk says that it does not give a page; or takes none, where a file system that writes anew what it
- * overwrites is full, or over its quota; or the file has been cut off; or the page's memory went bad. Each is a failure of the store, like a read or a write that
+ * overwrites is full, or over its quota; or the file has been cut off; or the page's memory went bad. The same comes of a page of LMDB's tree that is damaged and leads out of the file
+ * (broken_tree.h has the rest of that). Each is a failure of the store, like a read or a write that
  * fails. A signal that is left alone would end the process without a word.
  *
  * Whose page it is: the handler asks /proc/self/maps which file is mapped where it was touched. It is the store's if that file is mapped shared: in our programs LMDB

@@ -204,7 +204,7 @@ int main(int argc, char **argv)
     }
     block_signals();
     lost_page_catch(failed_by_page);
-    broken_tree_catch(failed_by_tree);
+    broken_tree_catch(config.data, failed_by_tree);
     code = loop_start(&loop, &(struct loop_options){ &config, reload, &a, a.ready_fd });
     if (code == 0) {
         code = loop_run(loop);

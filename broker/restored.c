@@ -23,9 +23,9 @@ static int page_lost(const struct lost_page *page)
     return 1;
 }
 
-static int tree_broken(const char *why, const char *said)
+static int tree_broken(const struct broken_tree *tree)
 {
-    broken_tree_print(why, said);
+    broken_tree_print(tree);
     return 1;
 }
 
@@ -40,7 +40,7 @@ int restored(const char *dir)
         .dir = dir, .wal_bytes = 1, .lmdb_asserted = broken_tree_asserted
     }; /* the start makes the log, as it is configured */
     lost_page_catch(page_lost);
-    broken_tree_catch(tree_broken);
+    broken_tree_catch(dir, tree_broken);
     if (getrandom(id, sizeof id, 0) != sizeof id) {
         return complain(dir, "the system has no random numbers");
     }

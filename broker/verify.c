@@ -1,9 +1,11 @@
 /* A store's records, verified: see verify.h. */
 #include "broker/verify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/broken_tree.h"
 #include "broker/engine/engine.h"
@@ -65,15 +67,29 @@ static bool references(struct store *s, uint64_t *broken)
     return ok;
 }
 
+static const char *volatile at; /* what is being read: a table, or what leads through many; NULL: nothing yet */
+
+/* In a handler of signals, or in the middle of LMDB. Lines of stdout are written by then. */
+static void tell_place(void)
+{
+    char text[128];
+    if (at != NULL) {
+        char *end = stpcpy(stpcpy(stpcpy(text, "damaged\t"), at), ": it cannot be read to its end\n");
+        while (write(STDOUT_FILENO, text, (size_t)(end - text)) < 0 && errno == EINTR) {}
+    }
+}
+
 static int page_lost(const struct lost_page *page)
 {
+    tell_place();
     lost_page_print(page);
     return VERIFY_DAMAGED;
 }
 
-static int tree_broken(const char *why, const char *said)
+static int tree_broken(const struct broken_tree *tree)
 {
-    broken_tree_print(why, said);
+    tell_place();
+    broken_tree_print(tree);
     return VERIFY_DAMAGED;
 }
 
@@ -86,13 +102,14 @@ int verify(const char *dir)
     static const uint8_t no_id[16];
     setlinebuf(stdout); /* what was found before a page is lost has been told then */
     lost_page_catch(page_lost);
-    broken_tree_catch(tree_broken);
+    broken_tree_catch(dir, tree_broken);
     if (store_open(&s, &o, no_id, text, sizeof text) != STORE_OK) {
         fprintf(stderr, "sunlined: %s: %s\n", dir, text);
         return 1;
     }
     for (int tb = 0; tb < STORE_TABLE_COUNT; tb++) {
         uint64_t n = 0, before = damaged;
+        at = store_table_name((enum store_table)tb);
         enum store_rc rc = store_verify(s, (enum store_table)tb, &n, damage, &damaged);
         checked += n;
         if (rc != STORE_OK && damaged == before) { /* not a record's fault */
@@ -101,6 +118,7 @@ int verify(const char *dir)
             damaged++;
         }
     }
+    at = "what records refer to";
     if (!references(s, &damaged) && !damaged) {
         fprintf(stderr, "sunlined: %s: what records refer to cannot be followed\n", dir);
         damaged++;

@@ -3,7 +3,7 @@
 #define SUNLINE_BROKER_VERIFY_H
 
 /* Tell of each damaged record and of the whole on standard output. Returns the process's exit code: 0 sound, 1 cannot be opened, 3 damage.
- * A page that the disk does not give is damage, too, and the last that is told: the process ends there. */
+ * A page that the disk does not give is damage, too, and so is a tree that LMDB falls over: either is the last that is told, with the table; the process ends there. */
 int verify(const char *dir);
 #define VERIFY_DAMAGED 3
 #endif

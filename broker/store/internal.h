@@ -151,7 +151,7 @@ struct store {
     uint64_t touched[SETTLE_PAGE_BITS / 64];
     void (*settle_wanted)(void *arg);
     void *settle_arg;
-    void (*lmdb_asserted)(const char *said);
+    void (*lmdb_asserted)(const char *dir, const char *said);
 
     /* space.c */
     uint32_t page_bytes;

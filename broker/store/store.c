@@ -204,8 +204,11 @@ void store_leave_id(const struct store *s)
 static void on_assert(MDB_env *env, const char *said)
 {
     const struct store *s = mdb_env_get_userctx(env);
-    if (s->lmdb_asserted != NULL)
-        s->lmdb_asserted(said);
+    if (s->lmdb_asserted != NULL) {
+        const char *dir = "";
+        (void)mdb_env_get_path(env, &dir);
+        s->lmdb_asserted(dir, said);
+    }
 }
 
 void store_watch_asserts(struct store *s, MDB_env *env)

@@ -59,8 +59,8 @@ struct store_options {
     /* A reader, on its own thread, waits for what is in the log: the writer is to call store_settle soon. NULL: it does so by itself now and then. */
     void (*settle_wanted)(void *arg);
     void *settle_arg;
-    /* LMDB found its tree so broken that it is about to abort the process, in whatever thread: what it says of that. NULL, or if it returns: LMDB says so on standard error, and aborts. */
-    void (*lmdb_asserted)(const char *said);
+    /* LMDB found its tree so broken that it is about to abort the process, in whatever thread: whose tree (the store's, or that of a copy that is being made), and what it says of that. NULL, or if it returns: LMDB says so on standard error, and aborts. */
+    void (*lmdb_asserted)(const char *dir, const char *said);
 };
 
 struct store_counters { /* of the writer, since open; the cost model reads them */

@@ -18,6 +18,7 @@ import zmq
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402
+import lmdb_tree  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 LINE = {"line": "echo", "input": [{"name": "text", "type": "text"}], "stations": [
@@ -254,7 +255,7 @@ class Stopping(Process):
 
 class LostPages(Process):
     """A file that ends before a page that is mapped: the kernel tells it by the same signal as a disk that cannot read the page."""
-    LOST = "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota"
+    LOST = "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota, or a damaged page leads to where the file has none"
 
     def setUp(self):
         super().setUp()
@@ -322,6 +323,7 @@ class LostPages(Process):
         lines = [said.readline()]
         os.truncate(self.data, 8192)
         lines += said.readlines()
+        self.assertEqual(lines.pop(), "damaged\tUNIT: it cannot be read to its end\n")
         self.assertEqual([line for line in lines if not re.fullmatch(r"damaged\tUNIT [0-9a-f]+: the input values of run 1, unit \d+ and on\n", line)], [])
         self.assertRegex(tool.stderr.read(), r"\Asunlined: %s: %s, at byte \d+\n\Z" % (re.escape(self.data), self.LOST))
         self.assertEqual(tool.wait(20), 3)
@@ -340,27 +342,28 @@ class LostPages(Process):
         self.assertEqual((said.read(), tool.wait(20)), ("", 1))
         self.assertRegex(tool.stderr.read(), r"\Asunlined: %s: %s, at byte \d+\n\Z" % (re.escape(self.data), self.LOST))
 
-    MARKED = "LMDB fell over its own tree: a page of data.mdb is damaged, or a program has a mistake"
-
-    def mark_nodes(self):
-        """Each record in LMDB's tree says that it holds a tree of its own, which none of ours does: LMDB believes that, and follows a pointer that is not there."""
-        leaf, sub_tree, many = 2, 2, 4
-        with open(self.data, "r+b") as f:
-            image = bytearray(f.read())
-            for page in range(0, len(image), 4096):
-                flags, lower = struct.unpack_from("<HH", image, page + 10)
-                for node in struct.unpack_from("<%dH" % ((lower - 16) // 2), image, page + 16) if flags == leaf and 16 <= lower < 4096 else ():
-                    if not image[page + node + 4] & sub_tree:
-                        image[page + node + 4] |= many
-            f.seek(0)
-            f.write(image)
+    FELL = "LMDB fell over its own tree: a page of this file, of a copy that is being made, or of lock.mdb is damaged, or a program has a mistake"
 
     def test_a_broken_page_of_the_tree_ends_the_broker_like_a_read_that_fails(self):
         self.serve(["x" * 2000] * 50)
-        self.mark_nodes()
+        lmdb_tree.spoil(self.data, lmdb_tree.is_a_tree)
         self.peer.send("output_get", run="r", after_unit=0, all_units=True)
         self.assertEqual(self.broker.wait_end(), 70)
-        self.assertIn('error event=store_failed file=data.mdb text="%s" then=' % self.MARKED, self.broker.log())
+        self.assertIn('error event=store_failed file=%s text="%s" then=' % (self.data, self.FELL), self.broker.log())
+
+    def test_so_does_an_assertion_of_lmdb_and_it_tells_what_that_says(self):
+        self.serve(["x" * 500] * 60, each=1)
+        lmdb_tree.spoil(self.data, lmdb_tree.leads_to_the_first_page)
+        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(self.broker.wait_end(), 70)
+        self.assertRegex(self.broker.log(), 'error event=store_failed file=%s text="%s" lmdb="mdb.c:[^"]+" then=' % (re.escape(self.data), self.FELL))
+
+    def test_a_tree_that_leads_out_of_the_file_is_told_like_a_page_that_is_not_there(self):
+        self.serve(["x" * 500] * 60, each=1)
+        lmdb_tree.spoil(self.data, lmdb_tree.leads_out)
+        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(self.broker.wait_end(), 70)
+        self.assertRegex(self.broker.log(), 'error event=store_failed file=%s byte=\\d+ text="%s" then=' % (re.escape(self.data), self.LOST))
 
     def test_a_fault_that_is_not_in_the_tree_ends_the_broker_by_its_signal(self):
         self.serve(["x"])
@@ -371,11 +374,19 @@ class LostPages(Process):
     def test_verify_and_restored_tell_of_a_broken_page_of_the_tree(self):
         self.serve(["x" * 2000] * 50)
         self.assertEqual(self.broker.stop(), 0)
-        self.mark_nodes()
+        lmdb_tree.spoil(self.data, lmdb_tree.is_a_tree)
         for how, status in (("--verify", 3), ("--restored", 1)):
             with self.subTest(how):
                 tool, said = self.offline(how)
-                self.assertEqual((tool.wait(20), tool.stderr.read()), (status, "sunlined: data.mdb: %s\n" % self.MARKED))
+                self.assertEqual((tool.wait(20), said.read(), tool.stderr.read()), (status, "", "sunlined: %s: %s\n" % (self.data, self.FELL)))
+
+    def test_verify_names_the_table_in_which_lmdb_fell(self):
+        self.serve(["x" * 500] * 60, each=1)
+        self.assertEqual(self.broker.stop(), 0)
+        lmdb_tree.spoil(self.data, lmdb_tree.is_a_tree, holding=b"x" * 500)
+        tool, said = self.offline("--verify")
+        self.assertEqual((tool.wait(20), said.read(), tool.stderr.read()),
+                         (3, "damaged\tUNIT: it cannot be read to its end\n", "sunlined: %s: %s\n" % (self.data, self.FELL)))
 
     def test_what_tells_of_it_calls_nothing_that_a_handler_of_signals_may_not(self):
         """From POSIX's list (2024, 2.4.3), and each other; an assert that fails ends the process anyway. What compilers add for tests is theirs."""

@@ -7,7 +7,10 @@
 #include "tests/unit/store_image.h"
 
 #define TOLD 42
-#define WHY "sunlined: data.mdb: LMDB fell over its own tree: a page of data.mdb is damaged, or a program has a mistake"
+#define WHY                                                                                                            \
+    "/data.mdb: LMDB fell over its own tree: a page of this file, of a copy that is being made, or of lock.mdb is "    \
+    "damaged, or a program has a mistake"
+#define STORE "/the/store's"
 #define RECORDS 60u
 
 struct end {
@@ -15,9 +18,9 @@ struct end {
     int status;
 };
 
-static int tell(const char *why, const char *said)
+static int tell(const struct broken_tree *tree)
 {
-    broken_tree_print(why, said);
+    broken_tree_print(tree);
     return TOLD;
 }
 
@@ -33,7 +36,7 @@ static struct end in_a_child(struct world *w, void (*act)(struct world *))
         dup2(fds[1], STDERR_FILENO);
         signal(SIGSEGV, SIG_DFL); /* cmocka's, or a sanitizer's */
         signal(SIGABRT, SIG_DFL);
-        broken_tree_catch(tell);
+        broken_tree_catch(STORE, tell);
         act(w);
         _exit(0);
     }
@@ -49,7 +52,7 @@ static struct end in_a_child(struct world *w, void (*act)(struct world *))
 
 static void expect_told(struct end e)
 {
-    assert_string_equal(e.said, WHY "\n");
+    assert_string_equal(e.said, "sunlined: " STORE WHY "\n");
     assert_true(WIFEXITED(e.status));
     assert_int_equal(WEXITSTATUS(e.status), TOLD);
 }
@@ -146,6 +149,33 @@ static void seek_between_all(struct world *w)
     }
 }
 
+static void a_long_path_and_a_long_word_of_lmdbs_are_cut(void **state)
+{
+    char path[5000], file[BROKEN_TREE_FILE_BYTES_MAX];
+    (void)state;
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    struct broken_tree tree = { path, "why", path };
+    broken_tree_file(&tree, file);
+    assert_int_equal(strlen(file), sizeof file - 1);
+    assert_string_equal(strchr(file, '/'), "/data.mdb");
+    int fds[2];
+    char said[4096];
+    assert_int_equal(pipe(fds), 0);
+    int before = dup(STDERR_FILENO);
+    dup2(fds[1], STDERR_FILENO);
+    broken_tree_print(&tree);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(fds[1]);
+    ssize_t n = read(fds[0], said, sizeof said - 1);
+    close(fds[0]);
+    assert_true(n > 0);
+    said[n] = '\0';
+    assert_int_equal(strspn(strstr(said, "/data.mdb: why (") + 16, "x"), 256);
+    assert_string_equal(said + n - 2, ")\n");
+}
+
 static void an_assertion_of_lmdb_is_told_with_what_it_says(void **state)
 {
     struct world *w = *state;
@@ -175,6 +205,7 @@ int main(void)
         TEST(so_has_lmdb_that_sends_the_c_library_there),
         TEST(we_that_go_there_or_send_the_c_library_have_a_mistake),
         TEST(who_sends_the_signal_ends_the_process_by_the_first_one),
+        TEST(a_long_path_and_a_long_word_of_lmdbs_are_cut),
         TEST(an_assertion_of_lmdb_is_told_with_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

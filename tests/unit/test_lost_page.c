@@ -21,7 +21,9 @@
 #include "broker/lost_page.h"
 
 #define TOLD 42
-#define NAMED "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota"
+#define NAMED                                                                                                          \
+    "a page of the store cannot be read, or not written: the disk is damaged, full, or over its quota, or a damaged "  \
+    "page leads to where the file has none"
 
 static size_t page;
 

@@ -1,0 +1,41 @@
+"""Words of LMDB's pages that lead it astray, in a file of it: what a damaged page may come to."""
+import struct
+
+PAGE, HEAD = 4096, 16
+BRANCH, LEAF = 1, 2
+SUB_TREE, MANY = 2, 4  # of a node
+LAST_PAGE = 136  # its place on each of the two pages at which the file begins
+FAR = 0x4000  # a page in the map, and far behind the file
+
+
+def is_a_tree(image, flags, node, _):
+    """Each record says that it holds a tree of its own, which none of ours does: LMDB believes that, and follows a pointer that is not there."""
+    if flags == LEAF and not image[node + 4] & SUB_TREE:
+        image[node + 4] |= MANY
+
+
+def leads_to_the_first_page(image, flags, node, i):
+    """Each second way down leads to the page at which the file begins, which is none of the tree: LMDB comes there from the one beside it, and gives up by an assertion."""
+    if flags == BRANCH and i % 2:
+        image[node:node + 6] = bytes(6)
+
+
+def leads_out(image, flags, node, _):
+    """Each way down leads far behind the file, which says that it is so long."""
+    if flags == BRANCH:
+        image[node:node + 6] = struct.pack("<Q", FAR)[:6]
+        for first in (0, PAGE):
+            struct.pack_into("<Q", image, first + LAST_PAGE, FAR)
+
+
+def spoil(path, how, holding=b""):
+    """Change each node of the pages that hold this."""
+    with open(path, "r+b") as f:
+        image = bytearray(f.read())
+        for page in range(0, len(image), PAGE):
+            flags, lower = struct.unpack_from("<HH", image, page + 10)
+            if flags in (BRANCH, LEAF) and HEAD <= lower < PAGE and holding in image[page:page + PAGE]:
+                for i, node in enumerate(struct.unpack_from("<%dH" % ((lower - HEAD) // 2), image, page + HEAD)):
+                    how(image, flags, page + node, i)
+        f.seek(0)
+        f.write(image)
