@@ -19,7 +19,6 @@ TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
 import crash  # noqa: E402
 import crew  # noqa: E402
-import damage  # noqa: E402
 import disk as disks  # noqa: E402
 import judges  # noqa: E402
 import memory  # noqa: E402
@@ -600,18 +599,6 @@ class TheTorturer(harness.Case):
                 child, bad = self.ended(storm.Broker(place) if name == "broker" else powercut.crash.Child(place, name, []), how), []
                 memory.ended(child, place, bad)
                 self.assertEqual(bad == [], good, bad)
-
-    def test_a_broker_that_crashes_on_damage_is_bad_and_how_one_stops_is_told(self):
-        for how, said in ((self.NO_ROOM, "sunlined ended with 70"), (self.NO_PAGE, "sunlined ended with 70")):
-            with storm.Place() as place:
-                self.assertEqual(damage.stop_of(self.ended(storm.Broker(place), how), "ended", (70,)), said)
-        for how, said in (("kill -SEGV $$", "ended by itself with -11"), ("kill -BUS $$", "ended by itself with -7"), ("exit 1", "ended by itself with 1"), ("exit 70", "without a word")):
-            with self.subTest(how), storm.Place() as place, self.assertRaisesRegex(AssertionError, said):
-                damage.stop_of(self.ended(storm.Broker(place), how), "ended", (70,))
-        for status, bad in ((None, False), (-7, False), (-11, False), (-6, False), (-4, True), (1, True)):
-            looker = types.SimpleNamespace(look=lambda files: ([], []), helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda status=status: status)))
-            with self.subTest(status), self.assertRaises(AssertionError) if bad else contextlib.nullcontext():
-                self.assertEqual(damage.ask_look(looker, {})[2], status and f"look ended with {status}")
 
     def processes(self, place, count, how):
         """Two hubs and two runs whose agents and producers are no such programs, and nobody at a screen."""

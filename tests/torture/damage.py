@@ -20,6 +20,7 @@ import multiprocessing
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import sys
@@ -29,14 +30,18 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import Broker, Place, die_with_parent  # noqa: E402
+from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
 from powercut import Looker  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
 NO_START, STORE_FAILED = (1, 70), 70  # sunlined(8)
-OF_A_PAGE = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)  # look.c
+NAMED = ("damage ", "check: ", "recount: ", "refused ", "error CORRUPT")  # what names the damage
+MISSING = "error NOT_FOUND"
+FELL, LED_OUT = "LMDB fell over its tree", "a page that is not in the file"
+LOOK_STOPS = {3: FELL, 4: LED_OUT}  # look.c
+SIGNS = {"LMDB fell": FELL, PAGE_LOST: LED_OUT}  # of a line of the log
 
 
 def honest_work(place, seed, units):
@@ -82,61 +87,130 @@ def harm(files, dice):
     return f"{kind} at {at} of {name}", {**files, name: bytes(out)}
 
 
-def judge(history, rows, complaints):
-    """What is wrong"""
-    verdict = checker.check(history + crew.ends(rows or ()), drained=False)
-    wrong = {name: texts for name, texts in verdict.bad.items() if name in NEVER_ALLOWED or not complaints}
-    return "; ".join(f"{name}: {texts[0]} ({len(texts)})" for name, texts in wrong.items())
+class Seen:
+    """What was handed out of a damaged store: pictures of the run, for checker.py; what named the damage; and what was refused otherwise."""
+
+    def __init__(self):
+        self.pictures, self.named, self.refused, self.stop = {}, [], [], None
+
+    def complain(self, text):
+        (self.named if text.startswith(NAMED) else self.refused).append(text)
+
+    def show(self, picture, rows):
+        self.pictures.setdefault(picture, []).extend(crew.ends(rows))
+
+    @property
+    def how(self):
+        return "stopped" if self.stop else "named" if self.named else "unharmed"
 
 
-def ask_broker(place, files):
-    """Everything a real broker on this store hands out: (rows, complaints, how it stopped or None)"""
-    broker = Broker(place, "harmed")
+def judge(history, seen):
+    """What is wrong: a refusal that names no damage; whatever was handed out and is not what was put in; and what is not there, unless damage was named."""
+    wrong = [f"lost: {text}" if text == MISSING else f"refused without a name: {text}" for text in dict.fromkeys(seen.refused)]
+    for picture, shown in seen.pictures.items():
+        bad = checker.check(history + shown, drained=False).bad
+        wrong += [f"{name} in {picture}: {texts[0]} ({len(texts)})" for name, texts in bad.items() if name in NEVER_ALLOWED or not (seen.named or seen.stop)]
+    return "; ".join(wrong)
+
+
+def put_there(broker, files):
     shutil.rmtree(broker.data, ignore_errors=True)
     os.mkdir(broker.data)
     for name, image in files.items():
         with open(os.path.join(broker.data, name), "wb") as f:
             f.write(image)
-    rows, complaints = [], []
+
+
+def ask_broker(place, files, history):
+    """Everything a real broker on this store hands out"""
+    broker, seen = Broker(place, "harmed"), Seen()
+    put_there(broker, files)
     if not broker.start():
+        seen.stop = stop_of(broker, "refused to start", NO_START)
         place.children.remove(broker)
-        return None, ["refused to start"], stop_of(broker, "refused to start", NO_START)
+        return seen
     client = wire.Client(broker.endpoints["clients"])
     try:
-        for station in (None, *crew.STATIONS):
-            if station is None:
-                rows = crew.run_rows(lambda name, **fields: ask(broker, client, name, **fields))
-            else:
-                ask(broker, client, "output_get", run=crew.RUN, station=station, all_units=True)
-        for row in rows:
-            ask(broker, client, "unit_get", run=crew.RUN, unit=row["unit"])
-    except wire.SunlineError as e:
-        complaints.append(f"error {e.code}")
-        rows = [] if e.code == "NOT_FOUND" else rows
+        read_all(lambda *names, **fields: ask(broker, client, *names, **fields), {h["unit"] for h in history if h["op"] == "put_ok"} - {None}, seen)
     except crew.Gone:
         pass
     client.socket.setsockopt(wire.zmq.LINGER, 0)
     client.close()
     broker.kill()
     place.children.remove(broker)
-    if broker.status == -signal.SIGKILL:
-        return rows, complaints, None
-    return rows, [*complaints, "ended"], stop_of(broker, "ended", (STORE_FAILED,))
+    if broker.status != -signal.SIGKILL:
+        seen.stop = stop_of(broker, "ended", (STORE_FAILED,))
+    return seen
+
+
+def read_all(request, units, seen):
+    """The run's output, each station's, the story of each unit, and what a check says. A refusal ends that read alone."""
+    def part(read):
+        try:
+            read()
+        except wire.SunlineError as e:
+            seen.complain("error " + e.code)
+
+    def output():
+        for page in crew.output_pages(request, run=crew.RUN, all_units=True):
+            seen.show("the output", crew.decode_rows(page))
+
+    def station(name):
+        times = collections.Counter()
+        for page in crew.output_pages(request, run=crew.RUN, station=name, all_units=True):
+            unit, text, answer = (page["columns"].index(column) for column in ("unit", "text", name + ".answer"))
+            for r in page["rows"]:
+                times[r[unit]] += 1
+                same = (r[unit], r[text], times[r[unit]])  # whatever differs is another row of the unit, and so a double
+                row = of_stations.setdefault(same, {"unit": r[unit], "text": r[text], "results": {}})
+                row["results"].update({name: r[answer]} if r[answer] is not None else {})
+
+    def story(unit):
+        story = request("unit_get", run=crew.RUN, unit=unit)["story"]
+        told = [{"op": "story", "station": s["name"], "key": crew.key_of(story["input"]["text"]),
+                 "counted": [[a["assignment"], a["worker"], a["result"]["answer"]] for a in s["assignments"] if a["state"] == crew.COUNTED],
+                 "late": [a["result"]["answer"] for a in s["assignments"] if a["state"] != crew.COUNTED and a.get("result")]} for s in story["stations"]]
+        seen.show("stories", [{"unit": story["unit"], "text": story["input"]["text"], "results": {t["station"]: t["counted"][0][2] for t in told if t["counted"]}}])
+        seen.pictures["stories"] += told
+    of_stations = {}
+    part(output)
+    for name in crew.STATIONS:
+        part(lambda name=name: station(name))
+    seen.show("the stations' output", of_stations.values())
+    for unit in sorted(units):
+        part(lambda unit=unit: story(unit))
+    part(lambda: [seen.complain(text) for text in crew.check(request)])
 
 
 def stop_of(broker, what, clean):
+    """How it stopped, for the figures: its status, and its word about it."""
     broker.must_be(clean)
-    if broker.status == STORE_FAILED and not broker.failure():
-        raise AssertionError(f"the broker {what} with {STORE_FAILED} without a word\n{broker.place.log()}")
-    return f"sunlined {what} with {broker.status}"
+    with open(broker.log_path, errors="replace") as f:
+        f.seek(broker.log_from)
+        told = re.findall(r"(?m)\berror event=(\S+)(.*)$", f.read())
+    if not told:
+        raise AssertionError(f"the broker {what} with {broker.status} without a word\n{broker.place.log()}")
+    event, rest = told[-1]
+    word = next((name for sign, name in SIGNS.items() if sign in rest), event)
+    return f"sunlined {what} with {broker.status}: {word}"
 
 
 def ask_look(looker, files):
+    seen = Seen()
     rows, complaints = looker.look(files)
     status = looker.helper.process.poll()
-    if status not in (None, *OF_A_PAGE):
-        raise AssertionError(f"look ended with {status}")
-    return rows, complaints, None if status is None else f"look ended with {status}"
+    if status is not None:
+        if status not in LOOK_STOPS:
+            raise AssertionError(f"look ended with {status}")
+        seen.stop = f"look ended with {status}: {LOOK_STOPS[status]}"
+        complaints = [c for c in complaints if not c.startswith("crashed ")]
+    for text in [MISSING] if rows is None else []:
+        seen.complain(text)
+    for text in complaints:
+        seen.complain(text)
+    if rows is not None:
+        seen.show("the output", rows)
+    return seen
 
 
 def ask(broker, client, name, **fields):
@@ -165,14 +239,15 @@ def load(build, path):
 def one(place, looker, seed, case, by_broker):
     """-> (how it ended: of ENDINGS, how it stopped or None, a text if it is bad)"""
     what, harmed = harm(store, random.Random(f"{seed}/{case}"))
-    complaints, stop = [], None
+    seen = Seen()
     try:
-        rows, complaints, stop = ask_broker(place, harmed) if by_broker else ask_look(looker, harmed)
-        how, wrong = "stopped" if stop else "named" if complaints else "unharmed", judge(history, rows, complaints)
-    except (wire.Timeout, AssertionError) as e:
+        seen = ask_broker(place, harmed, history) if by_broker else ask_look(looker, harmed)
+        how, wrong = seen.how, judge(history, seen)
+    except (AssertionError, wire.Refused) as e:
         how, wrong = "crashed", str(e)
-    return how, stop, wrong and (f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n  complaints: {complaints[:3]}\n"
-                           f"  again with tests/torture/damage.py --seed {seed} --first {case} --cases 1 --brokers {int(bool(by_broker))}")
+    return how, seen.stop, wrong and (f"BAD case {case} ({what}, {'sunlined' if by_broker else 'look'}): {wrong}\n"
+                                      f"  named: {len(seen.named)} {seen.named[:3]}; stop: {seen.stop}\n"
+                                      f"  again with tests/torture/damage.py --seed {seed} --first {case} --cases 1 --brokers {int(bool(by_broker))}")
 
 
 def block(seed, cases, stride, deadline):

@@ -10,14 +10,19 @@
  *   end
  *
  * The engine takes a BOOT and a tick over it and commits, so what a start writes is part of the test. Nothing is synced: the driver's disk is
- * made of memory. A store that makes this program crash is for the driver to notice. */
+ * made of memory. What the broker catches it catches as well, and ends: with TREE_BROKEN where LMDB falls over its tree, with PAGE_LOST where it leads out of the
+ * file. Any other end is a mistake of ours, and for the driver to notice. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/broken_tree.h"
 #include "broker/engine/engine.h"
+#include "broker/lost_page.h"
 
 #define PAGE_ROWS 500
+
+enum { TREE_BROKEN = 3, PAGE_LOST = 4 };
 
 static void hex(const char *what, const char *p, size_t n)
 {
@@ -136,7 +141,9 @@ static void count_damage(void *arg, enum store_table tb, const void *key, size_t
 static void look(const char *dir, const char *run)
 {
     static const uint8_t new_id[16] = "a store of cuts", copy_id[16] = "a copy of one";
-    struct store_options o = { .dir = dir, .map_bytes = 1 << 28, .no_sync = true };
+    struct store_options o = {
+        .dir = dir, .map_bytes = 1 << 28, .no_sync = true, .lmdb_asserted = broken_tree_asserted
+    };
     struct engine_config config = { 0 };
     struct effects out = { 0 };
     struct store *s;
@@ -168,9 +175,24 @@ static void look(const char *dir, const char *run)
     store_close(&s);
 }
 
+static int tree_broken(const struct broken_tree *tree)
+{
+    (void)tree;
+    return TREE_BROKEN;
+}
+
+static int page_lost(const struct lost_page *page)
+{
+    (void)page;
+    return PAGE_LOST;
+}
+
 int main(void)
 {
     char line[4096];
+    setlinebuf(stdout); /* what was handed out before an end has been told then */
+    lost_page_catch(page_lost);
+    broken_tree_catch("", tree_broken);
     while (fgets(line, sizeof line, stdin) != NULL) {
         char *run = strchr(line, ' ');
         if (run == NULL)

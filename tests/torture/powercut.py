@@ -142,7 +142,7 @@ class Looker:
         self.place, self.helper = place, Helper("torture/look")
 
     def look(self, files):
-        """{name: bytes} -> (rows or None when there is no such run, what it complained of)"""
+        """{name: bytes} -> (rows that were handed out, or None when there is no such run; what it complained of)"""
         return self.look_at(lay_out(self.place.path("cut"), files))
 
     def look_at(self, path):
@@ -156,11 +156,11 @@ class Looker:
                 complaints.append("error " + wire.CATALOGUE.errors[wire.decode(bytes.fromhex(rest), {"B2C"})[2]["code"]])
             elif word == "check":
                 complaints += crew.named(wire.decode(bytes.fromhex(rest), {"B2C"})[2])
-            elif word == "missing":
+            elif word == "missing" and not rows:
                 rows = None
             else:
                 complaints.append(line)
-        return None if complaints else rows, complaints
+        return rows, complaints
 
     def end(self):
         self.helper.end()
