@@ -36,10 +36,9 @@ static int by_lmdb(void)
     return ENDS_STOPPED;
 }
 
-static int tree_broken(const char *why, const char *said)
+static int tree_broken(const struct broken_tree *tree)
 {
-    (void)why;
-    (void)said;
+    (void)tree;
     return by_lmdb();
 }
 
@@ -55,8 +54,8 @@ void endings_watch(int fd)
     told = fd;
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         signal(fatal[i], dies);
-    broken_tree_catch(tree_broken); /* what it does not take comes to dies() */
-    lost_page_catch(page_lost);     /* here it ends by the signal */
+    broken_tree_catch("", tree_broken); /* what it does not take comes to dies() */
+    lost_page_catch(page_lost);         /* here it ends by the signal */
 }
 
 /* ---- texts ---- */

@@ -65,7 +65,7 @@ static void lmdb_reads_nothing(void)
 
 static void lmdb_asserts(void)
 {
-    broken_tree_asserted("mdb.c:1: no");
+    broken_tree_asserted("", "mdb.c:1: no");
 }
 
 static void we_read_nothing(void)
