@@ -50,7 +50,7 @@ class RealHub:
 
     def begin(self, endpoint):
         hub = HUB.format(name=self.name, agents=endpoint, data=data_of(self.place, self.name), local=self.local,
-                         robot=self.place.write("robot.py", crash.ROBOT, 0o755))
+                         robot=self.place.write(self.name + "-robot.py", crash.ROBOT, 0o755))
         self.agent = Child(self.place, self.name, [harness.program("sunline-agent"), "--config", self.place.write(self.name + ".yml", hub)])
         self.again()
 
