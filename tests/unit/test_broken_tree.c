@@ -1,9 +1,8 @@
 /* LMDB that falls over its own tree: what is told as such, and that all else ends the process as if nobody had looked. Each in a child, whom it ends. */
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 #include "broker/broken_tree.h"
+#include "tests/unit/child.h"
 #include "tests/unit/store_image.h"
 
 #define TOLD 42
@@ -13,9 +12,9 @@
 #define STORE "/the/store's"
 #define RECORDS 60u
 
-struct end {
-    char said[4096];
-    int status;
+struct attempt {
+    struct world *w;
+    void (*act)(struct world *);
 };
 
 static int tell(const struct broken_tree *tree)
@@ -24,44 +23,31 @@ static int tell(const struct broken_tree *tree)
     return TOLD;
 }
 
-static struct end in_a_child(struct world *w, void (*act)(struct world *))
+static void watched(void *arg, int said_fd)
 {
-    struct end e;
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-        dup2(fds[1], STDERR_FILENO);
-        signal(SIGSEGV, SIG_DFL); /* cmocka's, or a sanitizer's */
-        signal(SIGABRT, SIG_DFL);
-        broken_tree_catch(STORE, tell);
-        act(w);
-        _exit(0);
-    }
-    close(fds[1]);
-    size_t n = 0;
-    for (ssize_t got; (got = read(fds[0], e.said + n, sizeof e.said - 1 - n)) > 0;)
-        n += (size_t)got;
-    e.said[n] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &e.status, 0), pid);
-    return e;
+    const struct attempt *a = arg;
+    dup2(said_fd, STDERR_FILENO);
+    signal(SIGSEGV, SIG_DFL); /* cmocka's, or a sanitizer's */
+    signal(SIGABRT, SIG_DFL);
+    broken_tree_catch(STORE, tell);
+    a->act(a->w);
 }
 
-static void expect_told(struct end e)
+static struct end end_of(struct world *w, void (*act)(struct world *))
 {
-    assert_string_equal(e.said, "sunlined: " STORE WHY "\n");
-    assert_true(WIFEXITED(e.status));
-    assert_int_equal(WEXITSTATUS(e.status), TOLD);
+    return in_a_child(watched, &(struct attempt){ w, act });
 }
 
-static void expect_killed(struct end e)
+static void expect_told(struct world *w, void (*act)(struct world *))
 {
-    assert_string_equal(e.said, "");
-    assert_true(WIFSIGNALED(e.status));
-    assert_int_equal(WTERMSIG(e.status), SIGSEGV);
+    struct end e = end_of(w, act);
+    expect_exit(&e, TOLD, "sunlined: " STORE WHY "\n");
+}
+
+static void expect_killed(struct world *w, void (*act)(struct world *))
+{
+    struct end e = end_of(w, act);
+    expect_signal(&e, SIGSEGV);
 }
 
 /* Where nothing is; what the compiler does not know. */
@@ -106,7 +92,7 @@ static void be_killed(struct world *w)
 
 static void lmdb_that_goes_where_nothing_is_has_a_broken_tree(void **state)
 {
-    expect_told(in_a_child(*state, lmdb_reads_nothing));
+    expect_told(*state, lmdb_reads_nothing);
 }
 
 static void so_has_lmdb_that_sends_the_c_library_there(void **state)
@@ -115,18 +101,18 @@ static void so_has_lmdb_that_sends_the_c_library_there(void **state)
     (void)state;
     skip(); /* it puts itself between the two */
 #endif
-    expect_told(in_a_child(*state, lmdb_has_nothing_measured));
+    expect_told(*state, lmdb_has_nothing_measured);
 }
 
 static void we_that_go_there_or_send_the_c_library_have_a_mistake(void **state)
 {
-    expect_killed(in_a_child(*state, we_read_nothing));
-    expect_killed(in_a_child(*state, we_have_nothing_measured));
+    expect_killed(*state, we_read_nothing);
+    expect_killed(*state, we_have_nothing_measured);
 }
 
 static void who_sends_the_signal_ends_the_process_by_the_first_one(void **state)
 {
-    expect_killed(in_a_child(*state, be_killed));
+    expect_killed(*state, be_killed);
 }
 
 static void seek_between_all(struct world *w)
@@ -192,7 +178,7 @@ static void an_assertion_of_lmdb_is_told_with_what_it_says(void **state)
     memset(child_of(im, 7), 0, 6); /* the page at which the file begins is no leaf */
     save(w, im.p, im.n);
     free(im.p);
-    struct end e = in_a_child(w, seek_between_all);
+    struct end e = end_of(w, seek_between_all);
     assert_non_null(strstr(e.said, WHY " (mdb.c:"));
     assert_true(WIFEXITED(e.status));
     assert_int_equal(WEXITSTATUS(e.status), TOLD);

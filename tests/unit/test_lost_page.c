@@ -1,24 +1,16 @@
 /* The signal of a page that is lost: which are told as the store's, and that all others end the process as if nobody had looked. Each in a child, whom it ends. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "broker/lost_page.h"
+#include "tests/unit/child.h"
 
 #define TOLD 42
 #define NAMED                                                                                                          \
@@ -30,8 +22,6 @@ static size_t page;
 struct world {
     char dir[2048], path[2200];
     unsigned char *shared, *private; /* maps of the file's second and third page; it has not got the third any more */
-    char said[4096];
-    int status; /* of the child */
 };
 
 static void map_file(struct world *w)
@@ -78,42 +68,35 @@ static int tell(const struct lost_page *lost)
     return TOLD;
 }
 
-static void in_a_child(struct world *w, void (*act)(const struct world *))
+struct attempt {
+    const struct world *w;
+    void (*act)(const struct world *);
+};
+
+static void watched(void *arg, int said_fd)
 {
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-        dup2(fds[1], STDERR_FILENO);
-        lost_page_catch(tell);
-        act(w);
-        _exit(0);
-    }
-    close(fds[1]);
-    size_t n = 0;
-    for (ssize_t got; (got = read(fds[0], w->said + n, sizeof w->said - 1 - n)) > 0;)
-        n += (size_t)got;
-    w->said[n] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &w->status, 0), pid);
+    const struct attempt *a = arg;
+    dup2(said_fd, STDERR_FILENO);
+    lost_page_catch(tell);
+    a->act(a->w);
 }
 
-static void expect_told(const struct world *w, const char *file, const char *why, size_t byte)
+static struct end end_of(const struct world *w, void (*act)(const struct world *))
+{
+    return in_a_child(watched, &(struct attempt){ w, act });
+}
+
+static void expect_told(const struct end *e, const char *file, const char *why, size_t byte)
 {
     char want[4096];
     snprintf(want, sizeof want, "sunlined: %s: %s, at byte %zu\n", file, why, byte);
-    assert_string_equal(w->said, want);
-    assert_true(WIFEXITED(w->status));
-    assert_int_equal(WEXITSTATUS(w->status), TOLD);
+    expect_exit(e, TOLD, want);
 }
 
-static void expect_killed(const struct world *w)
+static void expect_killed(const struct world *w, void (*act)(const struct world *))
 {
-    assert_string_equal(w->said, "");
-    assert_true(WIFSIGNALED(w->status));
-    assert_int_equal(WTERMSIG(w->status), SIGBUS);
+    struct end e = end_of(w, act);
+    expect_signal(&e, SIGBUS);
 }
 
 static void touch(const unsigned char *p)
@@ -163,45 +146,40 @@ static void be_killed(const struct world *w)
 static void a_page_that_a_file_mapped_shared_has_not_is_told_with_file_and_byte(void **state)
 {
     struct world *w = *state;
-    in_a_child(w, touch_shared);
-    expect_told(w, w->path, NAMED, 2 * page + 5);
+    struct end e = end_of(w, touch_shared);
+    expect_told(&e, w->path, NAMED, 2 * page + 5);
 }
 
 static void a_page_whose_memory_went_bad_is_told_as_such(void **state)
 {
     struct world *w = *state;
-    in_a_child(w, fail_in_memory);
-    expect_told(w, w->path, "a page of the store cannot be read: the machine's memory is damaged", page + 7);
+    struct end e = end_of(w, fail_in_memory);
+    expect_told(&e, w->path, "a page of the store cannot be read: the machine's memory is damaged", page + 7);
 }
 
 static void a_page_of_the_program_or_a_library_is_none_of_the_store(void **state)
 {
     struct world *w = *state;
-    in_a_child(w, touch_private);
-    expect_killed(w);
-    in_a_child(w, fail_in_private_memory);
-    expect_killed(w);
+    expect_killed(w, touch_private);
+    expect_killed(w, fail_in_private_memory);
 }
 
 static void an_address_where_nothing_is_mapped_is_none_of_the_store(void **state)
 {
     struct world *w = *state;
-    in_a_child(w, touch_nothing);
-    expect_killed(w);
+    expect_killed(w, touch_nothing);
 }
 
 static void a_mistake_in_the_stores_own_map_is_no_lost_page(void **state)
 {
     struct world *w = *state;
-    in_a_child(w, touch_askew);
-    expect_killed(w);
+    expect_killed(w, touch_askew);
 }
 
 static void who_sends_the_signal_ends_the_process_by_the_first_one(void **state)
 {
     struct world *w = *state;
-    in_a_child(w, be_killed);
-    expect_killed(w);
+    expect_killed(w, be_killed);
 }
 
 static void a_name_that_is_very_long_is_cut(void **state)
@@ -220,14 +198,14 @@ static void a_name_that_is_very_long_is_cut(void **state)
     munmap(w->shared, 2 * page);
     munmap(w->private, 2 * page);
     map_file(w);
-    in_a_child(w, touch_shared);
+    struct end e = end_of(w, touch_shared);
     size_t same = strlen("sunlined: ");
-    while (w->said[same] != ':')
+    while (e.said[same] != ':')
         same++;
     same -= strlen("sunlined: ");
     assert_in_range(same, 300, 600);
     w->path[same] = '\0'; /* of which is told what there was room for */
-    expect_told(w, w->path, NAMED, 2 * page + 5);
+    expect_told(&e, w->path, NAMED, 2 * page + 5);
     snprintf(w->path, sizeof w->path, "%s/file", w->dir);
 }
 

@@ -1,54 +1,32 @@
 /* A branch of a simulated world over a damaged store: what may end it, and what counts as a name of the damage. Each end in a child. */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
 #include <lmdb.h>
 
 #include "broker/broken_tree.h"
 #include "tests/sim/endings.h"
+#include "tests/unit/child.h"
 
-struct end {
-    char said[200];
-    int status;
+struct branch {
+    bool broker;
+    void (*act)(void);
 };
 
-static struct end in_a_child(bool broker, void (*act)(void))
+static void watched(void *arg, int said_fd)
 {
-    struct end e = { .status = 0 };
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-        endings_watch(fds[1]);
-        in_broker = broker;
-        act();
-        _exit(ENDS_UNHARMED);
-    }
-    close(fds[1]);
-    ssize_t n = read(fds[0], e.said, sizeof e.said - 1);
-    e.said[n > 0 ? n : 0] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &e.status, 0), pid);
-    return e;
+    const struct branch *b = arg;
+    endings_watch(said_fd);
+    in_broker = b->broker;
+    b->act();
+    _exit(ENDS_UNHARMED);
 }
 
-static void expect(struct end e, enum ending status, const char *said)
+static void expect(bool broker, void (*act)(void), enum ending status, const char *said)
 {
-    assert_string_equal(e.said, said);
-    assert_true(WIFEXITED(e.status));
-    assert_int_equal(WEXITSTATUS(e.status), status);
+    struct end e = in_a_child(watched, &(struct branch){ broker, act });
+    expect_exit(&e, (int)status, said);
 }
 
 /* Where nothing is; what the compiler does not know. */
@@ -86,25 +64,25 @@ static void we_read_behind_the_end_of_a_file(void)
 static void lmdb_may_end_the_broker_over_a_damaged_store(void **state)
 {
     (void)state;
-    expect(in_a_child(true, lmdb_reads_nothing), ENDS_STOPPED, "");
-    expect(in_a_child(true, lmdb_asserts), ENDS_STOPPED, "");
-    expect(in_a_child(true, we_read_behind_the_end_of_a_file), ENDS_STOPPED, "");
+    expect(true, lmdb_reads_nothing, ENDS_STOPPED, "");
+    expect(true, lmdb_asserts, ENDS_STOPPED, "");
+    expect(true, we_read_behind_the_end_of_a_file, ENDS_STOPPED, "");
 }
 
 static void a_crash_of_the_brokers_own_code_is_a_mistake(void **state)
 {
     (void)state;
-    expect(in_a_child(true, we_read_nothing), ENDS_WRONG, "the broker's own code crashed, outside of LMDB");
-    expect(in_a_child(true, abort), ENDS_WRONG, "the broker's own code ended by an assertion");
+    expect(true, we_read_nothing, ENDS_WRONG, "the broker's own code crashed, outside of LMDB");
+    expect(true, abort, ENDS_WRONG, "the broker's own code ended by an assertion");
 }
 
 static void so_is_any_crash_outside_of_the_broker(void **state)
 {
     static const char text[] = "the agent's core or the simulator crashed";
     (void)state;
-    expect(in_a_child(false, we_read_nothing), ENDS_WRONG, text);
-    expect(in_a_child(false, abort), ENDS_WRONG, text);
-    expect(in_a_child(false, lmdb_reads_nothing), ENDS_WRONG, text);
+    expect(false, we_read_nothing, ENDS_WRONG, text);
+    expect(false, abort, ENDS_WRONG, text);
+    expect(false, lmdb_reads_nothing, ENDS_WRONG, text);
 }
 
 static void a_text_names_damage_by_a_table_or_a_file_of_the_store(void **state)
