@@ -1,7 +1,6 @@
 /* The handler of SIGSEGV, and of LMDB's assertions: see broken_tree.h, also for what may be called here. */
 #include "broker/broken_tree.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,6 +9,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "broker/log.h"
 #include "broker/mapping.h"
 
 #define WHY                                                                                                            \
@@ -22,9 +22,10 @@ static broken_tree_fn *tell_of_it;
 static const char *of_dir;
 static struct sigaction before; /* a sanitizer's, say */
 
+/* Where it happened. */
 struct place {
-    uintptr_t at,
-        from; /* the instruction; and who called its function, if that has called nobody and keeps nothing on the stack */
+    uintptr_t at;   /* the instruction */
+    uintptr_t from; /* who called its function, if that has called nobody and keeps nothing on the stack */
 };
 
 static struct place place_of(const ucontext_t *c)
@@ -46,12 +47,8 @@ static bool is_in(uintptr_t instruction, const char *library)
     if (!mapping_at(instruction, &m)) {
         return false;
     }
-    const char *name = m.file;
-    for (const char *slash; (slash = strchr(name, '/')) != NULL;) {
-        name = slash + 1;
-    }
-    size_t n = strlen(library);
-    return strlen(name) >= n && memcmp(name, library, n) == 0;
+    const char *slash = strrchr(m.file, '/');
+    return slash != NULL && strncmp(slash + 1, library, strlen(library)) == 0;
 }
 
 static int told(const char *dir, const char *said)
@@ -110,5 +107,5 @@ void broken_tree_print(const struct broken_tree *tree)
         end = stpcpy(copy(stpcpy(end, " ("), tree->said, SAID_BYTES_MAX), ")");
     }
     end = stpcpy(end, "\n");
-    while (write(STDERR_FILENO, text, (size_t)(end - text)) < 0 && errno == EINTR) {}
+    log_raw(STDERR_FILENO, text, (size_t)(end - text));
 }

@@ -21,8 +21,7 @@
 struct committer;
 
 struct committer_figures {
-    struct histogram commit_us, batch_us,
-        batch_items;    /* the write and its sync; that and the engine's time in the batch before; its messages */
+    struct histogram commit_us, batch_us, batch_items; /* the write and its sync; that and the engine's time in the batch before; its messages */
     uint64_t beside_us; /* of all commits' time: the engine applied the next batch meanwhile */
     struct store_counters store;
     struct store_space space;
@@ -58,7 +57,6 @@ void committer_free(struct committer **c);
 int64_t committer_next_due_us(struct committer *c);  /* elapsed time at which to call inbox_tick; INT64_MAX: not */
 uint64_t committer_batch_bytes(struct committer *c); /* what one batch may take, by the room in the map */
 bool committer_light(struct committer *c);           /* what came lately was little, and quickly done: it may lead */
-int64_t committer_busy_us(
-    struct committer *c); /* how long the present batch, or the one that is being written, has been going on; 0: idle */
+int64_t committer_busy_us(struct committer *c);      /* how long the present batch, or the one that is being written, has been going on; 0: idle */
 void committer_figures(struct committer *c, struct committer_figures *f);
 #endif

@@ -198,6 +198,13 @@ void log_i64(struct log_line *l, const char *key, int64_t value)
     put_number(l, value < 0 ? -(uint64_t)value : (uint64_t)value, 1);
 }
 
+/* Nobody can be told that the log cannot be written; a pipe that is full must not stop the broker for ever either,
+ * but a blocking standard error is what whoever started us chose. */
+void log_raw(int fd, const char *p, size_t n)
+{
+    while (write(fd, p, n) < 0 && errno == EINTR) {}
+}
+
 void log_end(struct log_line *l)
 {
     if (!l->on) {
@@ -205,9 +212,7 @@ void log_end(struct log_line *l)
     }
     assert(l->n < sizeof l->p);
     l->p[l->n++] = '\n';
-    /* Nobody can be told that the log cannot be written; a pipe that is full must not stop the broker for ever either,
-     * but a blocking standard error is what whoever started us chose. */
-    while (write(STDERR_FILENO, l->p, l->n) < 0 && errno == EINTR) {}
+    log_raw(STDERR_FILENO, l->p, l->n);
     l->on = false;
 }
 

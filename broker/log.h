@@ -29,8 +29,7 @@ bool log_level_parse(const char *name, enum log_level *level); /* "error", "warn
 const char *log_level_name(enum log_level level);
 
 void log_begin(struct log_line *l, enum log_level level, const char *event);
-void log_begin_at(struct log_line *l, enum log_level level, const char *event,
-                  const struct timespec *now); /* since 1970 */
+void log_begin_at(struct log_line *l, enum log_level level, const char *event, const struct timespec *now); /* since 1970 */
 void log_str(struct log_line *l, const char *key, const char *value);
 void log_strn(struct log_line *l, const char *key, const char *value, size_t n);
 void log_u64(struct log_line *l, const char *key, uint64_t value);
@@ -40,6 +39,8 @@ void log_end(struct log_line *l); /* writes the line */
 /* A number's decimal digits, zeros in front of it until there are `least`; no NUL behind. Returns how many. */
 #define LOG_DIGITS_MAX 20
 size_t log_digits(char p[LOG_DIGITS_MAX], uint64_t v, size_t least);
+/* As it is, for what is no line of the log. What cannot be written is lost. */
+void log_raw(int fd, const char *p, size_t n);
 
 /* The common short form: event and one sentence. */
 void log_text(enum log_level level, const char *event, const char *text);
@@ -47,10 +48,6 @@ void log_text(enum log_level level, const char *event, const char *text);
 /* A guard for events that peers can cause at will: at most LOG_LIMIT_EVENTS_MAX lines a second, the rest are counted.
  * One guard belongs to one thread. True: write the line, and add `suppressed` if *suppressed is not 0. */
 #define LOG_LIMIT_EVENTS_MAX 5
-struct log_limit {
-    int64_t second;
-    uint32_t lines;
-    uint64_t suppressed;
-};
+struct log_limit { int64_t second; uint32_t lines; uint64_t suppressed; };
 bool log_allowed(struct log_limit *g, int64_t now_us, uint64_t *suppressed);
 #endif

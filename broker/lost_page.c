@@ -1,7 +1,6 @@
 /* The handler of SIGBUS: see lost_page.h, also for what may be called here. */
 #include "broker/lost_page.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -51,5 +50,5 @@ void lost_page_print(const struct lost_page *page)
     digits[log_digits(digits, page->byte, 1)] = '\0';
     end = stpcpy(stpcpy(stpcpy(end, page->file), ": "), page->why);
     end = stpcpy(stpcpy(stpcpy(end, ", at byte "), digits), "\n");
-    while (write(STDERR_FILENO, text, (size_t)(end - text)) < 0 && errno == EINTR) {}
+    log_raw(STDERR_FILENO, text, (size_t)(end - text));
 }

@@ -36,9 +36,8 @@ int restored(const char *dir)
     uint8_t id[16];
     uint64_t first;
     struct stat st;
-    const struct store_options o = {
-        .dir = dir, .wal_bytes = 1, .lmdb_asserted = broken_tree_asserted
-    }; /* the start makes the log, as it is configured */
+    /* The start makes the log, as it is configured. */
+    const struct store_options o = { .dir = dir, .wal_bytes = 1, .lmdb_asserted = broken_tree_asserted };
     lost_page_catch(page_lost);
     broken_tree_catch(dir, tree_broken);
     if (getrandom(id, sizeof id, 0) != sizeof id) {

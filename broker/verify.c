@@ -1,7 +1,6 @@
 /* A store's records, verified: see verify.h. */
 #include "broker/verify.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "broker/broken_tree.h"
 #include "broker/engine/engine.h"
+#include "broker/log.h"
 #include "broker/lost_page.h"
 
 static void damage(void *arg, enum store_table tb, const void *key, size_t n)
@@ -75,7 +75,7 @@ static void tell_place(void)
     char text[128];
     if (at != NULL) {
         char *end = stpcpy(stpcpy(stpcpy(text, "damaged\t"), at), ": it cannot be read to its end\n");
-        while (write(STDOUT_FILENO, text, (size_t)(end - text)) < 0 && errno == EINTR) {}
+        log_raw(STDOUT_FILENO, text, (size_t)(end - text));
     }
 }
 
