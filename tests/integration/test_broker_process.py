@@ -272,6 +272,10 @@ class LostPages(Process):
             self.peer.request("put", run_id=self.run, rows=[[text] for text in rows[i:i + each]])
         self.assertEqual(self.units(self.peer), rows)
 
+    def reads_all_and_ends(self):
+        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
+        self.assertEqual(self.broker.wait_end(), 70)
+
     def hold(self):
         with open(self.held, "wb"):
             pass
@@ -293,8 +297,7 @@ class LostPages(Process):
     def test_a_page_that_the_disk_does_not_give_ends_the_broker_like_a_read_that_fails(self):
         self.serve(["x" * 2000] * 50)
         os.truncate(self.data, 8192)
-        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
-        self.assertEqual(self.broker.wait_end(), 70)
+        self.reads_all_and_ends()
         said = re.search(r'error event=store_failed file=(\S+) byte=(\d+) text="(.*?)" then=', self.broker.log())
         self.assertEqual((said[1], said[3]), (self.data, self.LOST))
         self.assertGreaterEqual(int(said[2]), 8192)
@@ -302,8 +305,7 @@ class LostPages(Process):
     def test_so_does_a_page_of_the_table_of_readers(self):
         self.serve(["x"])
         os.truncate(os.path.join(self.broker.data, "lock.mdb"), 0)
-        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
-        self.assertEqual(self.broker.wait_end(), 70)
+        self.reads_all_and_ends()
         self.assertRegex(self.broker.log(), r'event=store_failed file=%s byte=\d+ text="%s"' % (self.data.replace("data.mdb", "lock.mdb"), self.LOST))
 
     def test_the_signal_from_somebody_else_is_no_page_and_ends_the_broker_at_once(self):
@@ -347,22 +349,19 @@ class LostPages(Process):
     def test_a_broken_page_of_the_tree_ends_the_broker_like_a_read_that_fails(self):
         self.serve(["x" * 2000] * 50)
         lmdb_tree.spoil(self.data, lmdb_tree.is_a_tree)
-        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
-        self.assertEqual(self.broker.wait_end(), 70)
+        self.reads_all_and_ends()
         self.assertIn('error event=store_failed file=%s text="%s" then=' % (self.data, self.FELL), self.broker.log())
 
     def test_so_does_an_assertion_of_lmdb_and_it_tells_what_that_says(self):
         self.serve(["x" * 500] * 60, each=1)
         lmdb_tree.spoil(self.data, lmdb_tree.leads_to_the_first_page)
-        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
-        self.assertEqual(self.broker.wait_end(), 70)
+        self.reads_all_and_ends()
         self.assertRegex(self.broker.log(), 'error event=store_failed file=%s text="%s" lmdb="mdb.c:[^"]+" then=' % (re.escape(self.data), self.FELL))
 
     def test_a_tree_that_leads_out_of_the_file_is_told_like_a_page_that_is_not_there(self):
         self.serve(["x" * 500] * 60, each=1)
         lmdb_tree.spoil(self.data, lmdb_tree.leads_out)
-        self.peer.send("output_get", run="r", after_unit=0, all_units=True)
-        self.assertEqual(self.broker.wait_end(), 70)
+        self.reads_all_and_ends()
         self.assertRegex(self.broker.log(), 'error event=store_failed file=%s byte=\\d+ text="%s" then=' % (re.escape(self.data), self.LOST))
 
     def test_a_fault_that_is_not_in_the_tree_ends_the_broker_by_its_signal(self):
