@@ -80,6 +80,12 @@ def ends(rows):
     return [{"op": "end", "key": key_of(r["text"]), "unit": r["unit"], "state": "open", "value": r["text"], "results": r["results"]} for r in rows]
 
 
+def results_of(station):
+    """Of a station in a unit's story: the results that count, and those that came when another one did."""
+    return {"counted": [[a["assignment"], a["worker"], a["result"]["answer"]] for a in station["assignments"] if a["state"] == COUNTED],
+            "late": [a["result"]["answer"] for a in station["assignments"] if a["state"] != COUNTED and a.get("result")]}
+
+
 def at_backup(history, rows):
     """A history as a backup with these rows may show it: whatever was attempted until its end, what was acknowledged before it was first asked for."""
     first = next(i for i, h in enumerate(history) if h["op"] == "backup")
@@ -112,6 +118,19 @@ def check(request):
 
 class Gone(Exception):
     """The broker is not there any more."""
+
+
+def ask(peer, message, alive, timeout_s, /, **fields):
+    """A request and its reply; Gone when the broker dies meanwhile."""
+    request_id = peer.send(message, **fields)
+    deadline = time.monotonic() + timeout_s
+    while request_id not in peer.replies:
+        if not peer.pump(0.02):
+            if not alive():
+                raise Gone
+            if time.monotonic() > deadline:
+                raise wire.Timeout(f"waited {timeout_s} s for the answer to {message}")
+    return peer.reply(request_id, 0)[1]
 
 
 class Link(wire.Agent):
@@ -321,16 +340,7 @@ class Crew:
                 peer.close()
 
     def ask(self, peer, message, /, timeout_s=20, **fields):
-        """A request and its reply; Gone when the broker dies meanwhile."""
-        request_id = peer.send(message, **fields)
-        deadline = time.monotonic() + timeout_s
-        while request_id not in peer.replies:
-            if not peer.pump(0.02):
-                if not self.alive():
-                    raise Gone
-                if time.monotonic() > deadline:
-                    raise wire.Timeout(f"waited {timeout_s} s for the answer to {message}")
-        return peer.reply(request_id, 0)[1]
+        return ask(peer, message, self.alive, timeout_s, **fields)
 
     # ---- the plan
     def plan(self, push):
@@ -514,10 +524,8 @@ class Crew:
             key = key_of(row["text"])
             self.tell({"op": "end", "key": key, "unit": row["unit"], "state": STATES[story["state"]], "value": row["text"], "results": row["results"]})
             for station in story["stations"]:
-                counted = [[a["assignment"], a["worker"], a["result"]["answer"]] for a in station["assignments"] if a["state"] == COUNTED]
-                late = [a["result"]["answer"] for a in station["assignments"] if a["state"] != COUNTED and a.get("result")]
                 every = [[a["assignment"], a["state"], a.get("why") or 0, a["result"]["answer"] if a.get("result") else None] for a in station["assignments"]]
-                self.tell({"op": "story", "key": key, "station": station["name"], "state": station.get("state") or 0, "counted": counted, "late": late, "all": every})
+                self.tell({"op": "story", "key": key, "station": station["name"], "state": station.get("state") or 0, **results_of(station), "all": every})
         self.take_output(request, run)
         info = self.ask(self.operator, "run_get", run=run)
         row = info["run"][0]

@@ -30,13 +30,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checker  # noqa: E402
 import crew  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
+from place import NO_START, PAGE_LOST, STORE_FAILED, Broker, Place, die_with_parent  # noqa: E402
 from powercut import Looker  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 NEVER_ALLOWED = ("unexpected", "bytes_differ", "duplicated", "double_accept")
-NO_START, STORE_FAILED = (1, 70), 70  # sunlined(8)
 NAMED = ("damage ", "check: ", "recount: ", "refused ", "error CORRUPT")  # what names the damage
 MISSING = "error NOT_FOUND"
 FELL, LED_OUT = "LMDB fell over its tree", "a page that is not in the file"
@@ -131,7 +130,7 @@ def ask_broker(place, files, history):
         return seen
     client = wire.Client(broker.endpoints["clients"])
     try:
-        read_all(lambda *names, **fields: ask(broker, client, *names, **fields), {h["unit"] for h in history if h["op"] == "put_ok"} - {None}, seen)
+        read_all(lambda name, **fields: crew.ask(client, name, broker.running, 10, **fields), {h["unit"] for h in history if h["op"] == "put_ok"} - {None}, seen)
     except crew.Gone:
         pass
     client.socket.setsockopt(wire.zmq.LINGER, 0)
@@ -168,8 +167,7 @@ def read_all(request, units, seen):
     def story(unit):
         story = request("unit_get", run=crew.RUN, unit=unit)["story"]
         told = [{"op": "story", "station": s["name"], "key": crew.key_of(story["input"]["text"]),
-                 "counted": [[a["assignment"], a["worker"], a["result"]["answer"]] for a in s["assignments"] if a["state"] == crew.COUNTED],
-                 "late": [a["result"]["answer"] for a in s["assignments"] if a["state"] != crew.COUNTED and a.get("result")]} for s in story["stations"]]
+                 **crew.results_of(s)} for s in story["stations"]]
         seen.show("stories", [{"unit": story["unit"], "text": story["input"]["text"], "results": {t["station"]: t["counted"][0][2] for t in told if t["counted"]}}])
         seen.pictures["stories"] += told
     of_stations = {}
@@ -185,9 +183,7 @@ def read_all(request, units, seen):
 def stop_of(broker, what, clean):
     """How it stopped, for the figures: its status, and its word about it."""
     broker.must_be(clean)
-    with open(broker.log_path, errors="replace") as f:
-        f.seek(broker.log_from)
-        told = re.findall(r"(?m)\berror event=(\S+)(.*)$", f.read())
+    told = re.findall(r"(?m)\berror event=(\S+)(.*)$", broker.said())
     if not told:
         raise AssertionError(f"the broker {what} with {broker.status} without a word\n{broker.place.log()}")
     event, rest = told[-1]
@@ -211,17 +207,6 @@ def ask_look(looker, files):
     if rows is not None:
         seen.show("the output", rows)
     return seen
-
-
-def ask(broker, client, name, **fields):
-    request_id = client.send(name, **fields)
-    deadline = time.monotonic() + 10
-    while request_id not in client.replies:
-        if not client.pump(0.02) and not broker.running():
-            raise crew.Gone
-        if time.monotonic() > deadline:
-            raise wire.Timeout(f"no answer to {name}")
-    return client.reply(request_id, 0)[1]
 
 
 BLOCK = 50  # cases in one go

@@ -15,7 +15,6 @@ a call that tests/alloc_sites leaves to this part, and that was refused nowhere 
 """
 import argparse
 import concurrent.futures
-import json
 import multiprocessing
 import os
 import random
@@ -31,14 +30,14 @@ import crash  # noqa: E402
 import crew  # noqa: E402
 import judges  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
+from place import PAGE_LOST, STORE_FAILED, Broker, Place, die_with_parent  # noqa: E402
 import harness  # noqa: E402
 from scripts import program  # noqa: E402
+from tally import Sums  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 UNITS = 45
 SPELL = 50
-STORE_FAILED = 70
 CLEAN = {"broker": (0, 1, STORE_FAILED), "agent": (0, 1)}  # done; a start that was refused, or the agent's end; the broker's end without an answer
 TRIES = 24          # of a place that no run has come to yet
 ANYWHERE = {("scratch_of", "sort.c")}  # that it is refused is no failure: which function called is the same to it
@@ -275,26 +274,20 @@ def one(job):
     return {**r, "site": site, "nth": nth, "more": more, "seed": seed}
 
 
-class Tally:
+class Tally(Sums):
     def __init__(self, what, seed, sites):
+        super().__init__(("refused", *judges.SUMS), what=what, seed=seed, places=len(sites), places_refused=0, ends=0)
         self.what, self.seed, self.sites, self.refused_at = what, seed, sites, set()
-        self.sum = dict(what=what, seed=seed, places=len(sites), places_refused=0, points=0, refused=0, ends=0, **dict.fromkeys(judges.SUMS, 0), bad=0)
 
     def add(self, r):
-        s = self.sum
-        s["points"] += 1
-        s["refused"] += r["refused"]
-        s["ends"] += r["ended"]
-        for name in judges.SUMS:
-            s[name] += r.get(name, 0)
+        self.add_up(r)
+        self.sum["ends"] += r["ended"]
         if r["refused"]:
             self.refused_at.add(r["site"])
-        s["places_refused"] = len(self.refused_at)
+        self.sum["places_refused"] = len(self.refused_at)
         if r["bad"]:
-            s["bad"] += 1
-            print(f"BAD {self.what}, allocation {r['nth']} of {r['site']:x}, {r['more']} behind it: {names(self.what, self.sites.get(r['site'], (0, []))[1])}\n"
-                  f"  again with tests/torture/memory.py --what {self.what} --site {r['site']:x} --nth {r['nth']} --more {r['more']} --seed {r['seed']}")
-            print("\n".join("  " + line for text in r["bad"] for line in text.splitlines()), flush=True)
+            self.wrong(f"{self.what}, allocation {r['nth']} of {r['site']:x}, {r['more']} behind it: {names(self.what, self.sites.get(r['site'], (0, []))[1])}",
+                       [f"again with tests/torture/memory.py --what {self.what} --site {r['site']:x} --nth {r['nth']} --more {r['more']} --seed {r['seed']}", *r["bad"]])
 
     def missed(self):
         return sorted(self.sites.keys() - self.refused_at)
@@ -312,7 +305,7 @@ class Tally:
             if who[0] in CHANCE and who in refused:
                 by_chance.append(names(self.what, self.callers(site)))
             else:
-                self.wrong(f"never refused: {site:x}: {names(self.what, self.callers(site))}")
+                self.wrong(f"{self.what}, never refused: {site:x}: {names(self.what, self.callers(site))}")
         del s["places_refused"]
         s["places"] = f"refused at {len(self.refused_at):,} of {len(self.sites):,}"
         if by_chance:
@@ -324,14 +317,10 @@ class Tally:
         """Those that are refused here, because no unit test can."""
         here = {line_of(frame[1]) for site in self.refused_at for frame in frames(self.what, self.callers(site)[:1])}
         for call in sorted(calls - here):
-            self.wrong(f"never refused: {call}, which tests/alloc_sites leaves to this part")
+            self.wrong(f"{self.what}, never refused: {call}, which tests/alloc_sites leaves to this part")
         if not calls:
-            self.wrong("tests/alloc_sites leaves no call to this part, or they were not found")
+            self.wrong(f"{self.what}, tests/alloc_sites leaves no call to this part, or they were not found")
         self.sum["calls of its own process"] = f"refused at {len(calls & here)} of {len(calls)}"
-
-    def wrong(self, text):
-        self.sum["bad"] += 1
-        print(f"BAD {self.what}, {text}", flush=True)
 
 
 def count(what, seed, times):
@@ -417,8 +406,7 @@ def main():
                 notes = Notebook(harness.BUILD, "memory-" + what, {"seed": args.seed, "units": UNITS}, list(PROGRAMS.values()), args.fresh)
                 tally = Tally(what, args.seed, counted(what, args.seed, notes))
                 whole(pool, args.jobs, tally, notes)
-            print(json.dumps(tally.sum), flush=True)
-            good = good and tally.sum["bad"] == 0
+            good = tally.report() and good
     sys.exit(0 if good else 1)
 
 

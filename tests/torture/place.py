@@ -17,6 +17,8 @@ import harness  # noqa: E402
 
 KINDS = ("none", "write", "fdatasync", "fsync", "msync", "rename", "unlink", "ftruncate", "fallocate", "create", "mkdir", "rmdir")
 PAGE_LOST = "a page of the store"  # what sunlined says of one that the disk did not give, or did not take
+STORE_FAILED = 70             # sunlined(8): its store failed, which it says
+NO_START = (1, STORE_FAILED)  # a start that it refuses
 LIBC = ctypes.CDLL(None)
 
 
@@ -102,6 +104,12 @@ class Child:
     def status(self):
         return self.process.returncode
 
+    def said(self):
+        """What it has written since its last start."""
+        with open(self.log_path, "rb") as f:
+            f.seek(self.log_from)
+            return f.read().decode(errors="replace")
+
     def kill(self):
         if self.running():
             self.process.kill()
@@ -152,9 +160,7 @@ class Broker(Child):
 
     def failure(self):
         """What it said of an end with 70, since its last start: what failed, or PAGE_LOST; None: no word."""
-        with open(self.log_path, "rb") as f:
-            f.seek(self.log_from)
-            told = re.findall(r"event=(store_failed|store_unusable)\b(.*)", f.read().decode(errors="replace"))
+        told = re.findall(r"event=(store_failed|store_unusable)\b(.*)", self.said())
         if not told:
             return None
         event, rest = told[-1]
