@@ -731,8 +731,14 @@ class TheTorturer(harness.Case):
     def test_what_a_round_says_is_read_for_the_judge_s_verdicts(self):
         said = "BAD: again with x\nlost: 3\n  u1 is not there\nfifo 12: event 7: x\nnot_eligible 1: y\nkept in z; told by w\n{}\n"
         script = self.world.write("round", f"cat <<'END'\n{said}END\nexit 1\n")
-        with unittest.mock.patch.object(planted, "STORM", script), unittest.mock.patch.object(sys, "executable", "/bin/sh"):
+        with unittest.mock.patch.object(storm, "PROGRAM", script), unittest.mock.patch.object(sys, "executable", "/bin/sh"):
             self.assertEqual(planted.verdicts("build", 1, 0), (["fifo", "not_eligible"], said))
+
+    def test_a_round_of_the_unchanged_broker_that_hangs_or_breaks_off_is_bad(self):
+        for does, bad in (("exec sleep 60", True), ("echo '{\"bad\": 0}'; exec sleep 60", True), ("echo Traceback", True), ("echo '{\"bad\": 0}'", False)):
+            with self.subTest(does), unittest.mock.patch.object(storm, "PROGRAM", self.world.write("round", does + "\n")), \
+                    unittest.mock.patch.object(sys, "executable", "/bin/sh"), unittest.mock.patch.object(planted, "PER_ROUND_S", 1):
+                self.assertEqual(bool(planted.unchanged(1, 1)), bad)
 
     def test_a_planted_bug_that_was_not_found_is_bad_and_named(self):
         tally, out = planted.Sums(1), io.StringIO()

@@ -20,11 +20,11 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import notebook  # noqa: E402
-from place import TOP, die_with_parent  # noqa: E402
+import storm  # noqa: E402
+from place import TOP  # noqa: E402
 import harness  # noqa: E402
 from scripts import program  # noqa: E402
 
-STORM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "storm.py")
 MUTANTS = os.path.join(TOP, "tests", "sim", "mutants")
 PLANTED = {  # the verdict, within so many rounds
     "credit-off-by-one": ("credit_negative", 4),
@@ -61,14 +61,7 @@ def a_tree(mutants, folder):
 
 def verdicts(build, seed, number):
     """A round -> the verdicts on it, by name, and all that was said"""
-    argv = [sys.executable, STORM, "--one", str(number), "--build", build, "--seed", str(seed), "--units", str(UNITS), "--round", str(ROUND_S),
-            "--patience", str(PATIENCE_S)]
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent)
-    try:
-        said = child.communicate(timeout=PER_ROUND_S)[0]
-    except subprocess.TimeoutExpired:
-        child.kill()
-        said = child.communicate()[0] + "it hangs"
+    said = storm.said_by(number, build, seed, UNITS, ROUND_S, "--patience", str(PATIENCE_S), timeout_s=PER_ROUND_S)
     return sorted(set(re.findall(r"^([a-z_]+) \d+: ", said, re.M))), said
 
 
@@ -104,8 +97,9 @@ def hunt(mutants, tree, name, seed):
 
 
 def unchanged(seed, most):
-    """Nothing may be said of the broker as it is -> a text for each round of which something was"""
-    return [f"BAD the unchanged broker, round {number}: {said}" for number in range(most) for _, said in [verdicts(os.path.abspath(harness.BUILD), seed, number)] if "BAD" in said]
+    """Nothing may be said of the broker as it is, and each round has its figures -> a text for each of which that is not so"""
+    texts = (verdicts(os.path.abspath(harness.BUILD), seed, number)[1] for number in range(most))
+    return [f"BAD the unchanged broker, round {number}: {said}" for number, said in enumerate(texts) if storm.figures_of(number, said)["bad"]]
 
 
 class Sums:

@@ -29,7 +29,7 @@ import disk  # noqa: E402
 import judges  # noqa: E402
 import namespace  # noqa: E402
 from notebook import Notebook  # noqa: E402
-from place import PAGE_LOST, Broker, Place, die_with_parent  # noqa: E402
+from place import NO_START, PAGE_LOST, STORE_FAILED, Broker, Place, die_with_parent  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from real import Real  # noqa: E402
 from realrun import LINE as REAL_LINE  # noqa: E402
@@ -43,8 +43,7 @@ SETTINGS = ("--set", f"reserve_bytes={disk.RESERVE_BYTES}", "--set", "heartbeat=
 LINE = dict(crew.LINE, stations=[crew.LINE["stations"][0], dict(crew.LINE["stations"][1], backoff="300ms", lease="2s", start_by="2s")])
 SHARED = ("clients", "agents")  # links of all peers, and of the real producers
 REAL_UNITS = 40  # of each real producer
-STORE_FAILED = 70            # sunlined(8): the disk is full, or its file may not grow; nothing else ends a broker in a storm
-NO_START = (1, STORE_FAILED)  # a start that is refused, on a disk that is full
+PROGRAM = os.path.abspath(__file__)
 PER_ROUND_S = 900  # a round that takes longer hangs
 
 
@@ -74,8 +73,8 @@ class Storm:
         if not good:
             raise AssertionError(f"the broker does not start: status {self.broker.status}\n{self.place.log()}")
 
-    def count(self, name):
-        self.totals[name] = self.totals.get(name, 0) + 1
+    def count(self, name, n=1):
+        self.totals[name] = self.totals.get(name, 0) + n
 
     def start(self):
         self.short = self.disk.is_full()  # since this start it had no room, or its files might not grow
@@ -91,7 +90,7 @@ class Storm:
         self.meet()
 
     def clean(self):
-        """How a broker that serves may end by itself."""
+        """How a broker that serves may end by itself: the disk is full, or its file may not grow."""
         return (STORE_FAILED,) if self.short else ()
 
     def ended(self, clean):
@@ -222,6 +221,9 @@ class Storm:
         size = os.path.getsize(os.path.join(self.broker.data, "data.mdb"))
         resource.prlimit(self.broker.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         self.pause(0.5 + self.dice.random())
+        self.limit_none()
+
+    def limit_none(self):
         if self.broker.running():
             resource.prlimit(self.broker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
@@ -234,8 +236,7 @@ class Storm:
             link.order("clear")
         if self.own_net:
             namespace.order("clear")
-        if self.broker.running():
-            resource.prlimit(self.broker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.limit_none()
         self.meet()
 
     def play(self, seconds, patience_s):
@@ -259,9 +260,9 @@ class Storm:
         verdict = judges.whole(*self.histories())
         wrong += verdict.wrong
         for name, n in verdict.sums().items():
-            self.totals[name] = self.totals.get(name, 0) + n
+            self.count(name, n)
         for code, n in self.refusals.items():
-            self.totals["refused: " + code] = self.totals.get("refused: " + code, 0) + n
+            self.count("refused: " + code, n)
         return "\n".join(wrong)
 
     def histories(self):
@@ -307,19 +308,26 @@ def one(args):
     return 1 if wrong else 0
 
 
-def played(args, number):
-    """A round in a process of its own -> its figures, what it said"""
-    argv = [sys.executable, os.path.abspath(__file__), "--one", str(number), "--build", harness.BUILD, "--seed", str(args.seed), "--units", str(args.units),
-            "--round", str(args.round)]
+def said_by(number, build, seed, units, round_s, *more, timeout_s=PER_ROUND_S):
+    """A round in a process of its own -> all that it said"""
+    argv = [sys.executable, PROGRAM, "--one", str(number), "--build", build, "--seed", str(seed), "--units", str(units), "--round", str(round_s), *more]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent)
     try:
-        out = child.communicate(timeout=PER_ROUND_S)[0]
+        return child.communicate(timeout=timeout_s)[0]
     except subprocess.TimeoutExpired:
         child.kill()
-        out = child.communicate()[0] + f"BAD: round {number} hangs"
-    lines = out.splitlines()
+        return child.communicate()[0] + f"\nBAD: round {number} hangs"
+
+
+def figures_of(number, said):
+    """A round's, with what else it said; without its last line it is bad."""
+    lines = said.splitlines()
     figures = json.loads(lines.pop()) if lines and lines[-1].startswith("{") else {"one": number, "rounds": 1, "bad": 1}
     return dict(figures, said="\n".join(lines))
+
+
+def played(args, number):
+    return figures_of(number, said_by(number, harness.BUILD, args.seed, args.units, args.round))
 
 
 def add(totals, figures):
