@@ -56,6 +56,7 @@ class Mutants(unittest.TestCase):
         out = self.published(("aaaaaaa", {"first": self.FOUND, "second": self.FOUND}, here), ("bbbbbbb", {"second": "not found by 9 worlds"}, here))
         self.assertEqual(out["commits"], {"first": "aaaaaaa", "second": "bbbbbbb"})
         self.assertEqual((out["what"]["mutants"], out["what"]["hunted"], out["what"]["caught"], out["what"]["worlds"]), (3, 2, 1, 2))
+        self.assertEqual(out["seconds"], 15, "of the first hunt the share of what is still told of it")
 
     def test_a_result_is_dropped_whose_patch_has_changed_or_is_gone(self):
         was = {"changed": "1", "gone": "2", "same": "3", "hunted": "4"}
@@ -63,7 +64,7 @@ class Mutants(unittest.TestCase):
         out = self.published(("aaaaaaa", dict.fromkeys(was, self.FOUND), was), ("bbbbbbb", {"hunted": self.FOUND}, now))
         self.assertEqual(out["commits"], {"same": "aaaaaaa", "hunted": "bbbbbbb"})
         self.assertEqual(out["patches"], {"same": "3", "hunted": "4"})
-        self.assertEqual((out["what"]["mutants"], out["what"]["hunted"]), (3, 2))
+        self.assertEqual((out["what"]["mutants"], out["what"]["hunted"], out["seconds"]), (3, 2, 12.5))
 
     def test_a_result_that_does_not_tell_of_which_patch_it_is_is_dropped(self):
         told = {"mutants": {"a": self.FOUND}, "commits": {"a": "aaaaaaa"}, "seconds": 1}

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How worlds are run and told: shrinking, stories, recorded hours, figures. The simulator is a fake one here that fails as it is told to."""
+"""How worlds are run and told: shrinking, stories, recorded hours, figures. The simulator is a fake one here that fails as it is told to, but for the story of a branch."""
 import json
 import os
 import re
@@ -292,6 +292,22 @@ sys.exit(1)
         self.assertRegex(text, r"(?m)^not ok \d+ - in that world .*: never damaged_stores, failed_store_calls$")
         self.assertRegex(text, r"(?m)^ok \d+ - the same seed gives the same world, to the byte$")
         self.assertRegex(text, "(?m)^# .* 1 failed$")
+
+    def test_the_world_that_must_be_the_same_everywhere_is_compared_beside_another_of_its_seed(self):
+        options, befell = program("sim", "run").same_world()
+        sim = "#!/bin/sh\necho seed $2 ok hash 0123456789abcdef of $# " + " ".join(f"{what} 1" for what in befell) + "\n"
+        self.write(sim, version="1")
+        with tempfile.TemporaryDirectory() as other:
+            path = os.path.join(other, "sunline-sim")
+            for change, status, said in ((("", ""), 0, "ok 2 - .* gives the same worlds"), (("of", "off"), 1, "not ok 2 - .* gives other worlds:"),
+                                         ((" ok ", " FAILED "), 1, "not ok 2 - .* did not end well"), ((befell[-1] + " 1", befell[-1] + " 0"), 1, "not ok 2 - .* there is no " + befell[-1])):
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(sim.replace(*change))
+                os.chmod(path, 0o755)
+                done = subprocess.run([os.path.join(TOP, "tests", "sim", "compilers"), "--built", f"{self.build},{other}", options[1], "same"], capture_output=True, text=True, timeout=60, check=False)
+                self.assertEqual((done.returncode, done.stderr), (status, ""), done.stdout)
+                self.assertRegex(done.stdout, "(?m)^ok 1 - .*: 2 worlds$")
+                self.assertRegex(done.stdout, "(?m)^" + said)
 
     def test_a_world_that_does_not_fail_is_not_shrunk(self):
         self.fake()

@@ -179,6 +179,12 @@ static uint64_t row_of_task(const struct core_task *t)
     return slp_next_str(&c, &text) ? row_of_text(text) : 0;
 }
 
+/* The assignment that a text is the answer of, as it tells itself (hub_finish); 0: it is none. */
+static uint64_t answer_of(const struct slr_value *v)
+{
+    return v->type == SLR_STR && v->n > 7 && !memcmp(v->p, "answer ", 7) ? strtoull(v->p + 7, NULL, 10) : 0;
+}
+
 /* The work that a review is about, as it was handed in; NULL: nobody remembers, or somebody has improved it. */
 static const struct answered *work_of(const struct sim *s, const struct core_task *t, uint32_t station)
 {
@@ -187,11 +193,9 @@ static const struct answered *work_of(const struct sim *s, const struct core_tas
     for (struct slp_bytes raw; slp_next_raw(&c, &raw);) {
         struct slr r = slr_on(raw.p, raw.n);
         struct slr_value v;
-        if (slr_next(&r, &v) || v.type != SLR_STR || v.n < 8 || memcmp(v.p, "answer ", 7))
-            continue;
-        uint64_t no = strtoull(v.p + 7, NULL, 10);
+        uint64_t no = slr_next(&r, &v) ? 0 : answer_of(&v);
         const struct answered *a = &s->answered[no % ANSWERS_MAX];
-        if (a->assignment == no && a->station == station)
+        if (no && a->assignment == no && a->station == station)
             found = a;
     }
     return found;
@@ -290,9 +294,7 @@ static bool votes(struct sim *s, struct hub *h, const struct core_task *t, enum 
         struct slr at = r, answer;
         struct slr_value m, x;
         CHECK(s, slr_next(&at, &m) == 0 && m.type == SLR_MAP && slr_find(at, m.n, "answer", &answer) &&
-                     slr_next(&answer, &x) == 0 && x.type == SLR_STR && x.n > 7 && !memcmp(x.p, "answer ", 7));
-        *entry = strtoull(x.p + 7, NULL, 10);
-        CHECK(s, slr_skip(&r, 8) == 0);
+                     slr_next(&answer, &x) == 0 && (*entry = answer_of(&x)) && slr_skip(&r, 8) == 0);
     }
     return true;
 }

@@ -131,22 +131,21 @@ void staff_change(struct sim *s, struct hub *h)
     hub_pump(s, h);
 }
 
-static struct member *named(struct hub *h, const char *name, uint32_t *index)
-{
-    for (uint32_t i = 0; i < h->staff_n; i++)
-        if (!strcmp(h->staff[i].name, name)) {
-            *index = i;
-            return &h->staff[i];
-        }
-    return NULL;
-}
-
 const struct member *staff_member(const struct hub *h, const char *name)
 {
     for (uint32_t i = 0; i < h->staff_n; i++)
         if (!strcmp(h->staff[i].name, name))
             return &h->staff[i];
     return NULL;
+}
+
+static struct member *named(struct hub *h, const char *name, uint32_t *index)
+{
+    const struct member *m = staff_member(h, name);
+    if (!m)
+        return NULL;
+    *index = (uint32_t)(m - h->staff);
+    return &h->staff[*index];
 }
 
 static uint64_t pack(uint64_t hub, uint64_t member, uint64_t life)

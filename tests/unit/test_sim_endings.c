@@ -83,6 +83,8 @@ static void so_is_any_crash_outside_of_the_broker(void **state)
     expect(false, we_read_nothing, ENDS_WRONG, text);
     expect(false, abort, ENDS_WRONG, text);
     expect(false, lmdb_reads_nothing, ENDS_WRONG, text);
+    expect(false, lmdb_asserts, ENDS_WRONG, text);
+    expect(false, we_read_behind_the_end_of_a_file, ENDS_WRONG, text);
 }
 
 static void a_text_names_damage_by_a_table_or_a_file_of_the_store(void **state)
