@@ -8,7 +8,6 @@ from figures import median, number, table, told_apart
 
 NAMES = {"redis": "Redis", "postgresql": "PostgreSQL", "rabbitmq": "RabbitMQ", "nats": "NATS"}
 
-
 AS_MUCH = 0.05           # two rates that differ by less are told as one
 GATHER_LIGHT = 8         # of broker/committer.c
 
@@ -112,8 +111,8 @@ def of_other_commits(result, row):
     if "lives_a_commit" not in run or abs(1 / run["lives_a_commit"] - row["commits"]) < 0.1:
         return ""
     commits, us = 1 / run["lives_a_commit"], run["commit_us"]
-    text = f" Where hand-overs were followed it took {number(commits)} by the same count, {number(us)} us together"
-    return text + (f": {number(abs(row['commit'] - us))} us {'less' if us < row['commit'] else 'more'} of a life. That run had perf and the loops beside it; what {'fewer' if commits < row['commits'] else 'more'} commits alone change was not measured.")
+    return (f" Where hand-overs were followed it took {number(commits)} by the same count, {number(us)} us together: {number(abs(row['commit'] - us))} us {'less' if us < row['commit'] else 'more'} of a life. "
+            f"That run had perf and the loops beside it; what {'fewer' if commits < row['commits'] else 'more'} commits alone change was not measured.")
 
 
 def of_gather(row):

@@ -180,6 +180,10 @@ class BenchCheck(unittest.TestCase):
         done = self.run_check("--workers", path)
         self.assertIn("FAILED: workers: an assignment: 1.59 times, limit 1.5 times", done.stdout)
         self.assertEqual(done.returncode, 1)
+        workers["scale"] = 200
+        write()
+        self.assertEqual(self.run_check("--workers", path).returncode, 0)
+        workers["scale"] = 1
         workers["rows"][0]["holds"] = True
         workers["again"]["bytes_a_worker"] = 900
         write()

@@ -453,6 +453,19 @@ class BenchTables(unittest.TestCase):
         self.assertEqual((code, after), (0, "before\n<!-- bench:csv -->\nold\n<!-- end -->\n<!-- bench:missed -->\nNothing: every goal is met in this run.\n<!-- end -->\nbehind\n"))
         self.assertIn("csv: not measured", said)
 
+    def test_the_budget_of_the_page_is_made_of_the_parts_as_they_are_understood_now(self):
+        result = {**self.measured(), "budget": {"rows": []}}
+        _, _, _, after = self.documented(result, page="<!-- bench:budget -->\nold\n<!-- end -->\n")
+        self.assertEqual(after, f"<!-- bench:budget -->\n{report.budget(budget.budget(result))}\n<!-- end -->\n")
+        self.assertNotEqual(report.budget(budget.budget(result)), report.budget({"rows": []}))
+
+    def test_each_record_has_a_line_of_the_page(self):
+        with tempfile.TemporaryDirectory(prefix="sunline-bench-") as folder, unittest.mock.patch.object(report, "RECORDS", pathlib.Path(folder, "records.json")):
+            self.assertEqual(report.records({}), "Nothing is recorded yet.")
+            report.RECORDS.write_text(json.dumps([{"commit": "aaaa", "window 1": 0.5}, {"commit": "bbbb", "window 1": 0.45, "received p50": 1.2}]))
+            lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in report.records({}).splitlines()]
+        self.assertEqual([lines[0][1:], *lines[2:]], [["window 1", "received p50"], ["aaaa", "0.50", "-"], ["bbbb", "0.45", "1.20"]])
+
     def test_parts_of_two_commits_are_not_put_into_one_page(self):
         mixed = self.measured()
         mixed["life"]["commit"] = "bbbb"

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sys/wait.h>
 
 #include "tests/bench/common.c"
 #include "tests/bench/life.c"
+#include "tests/unit/child.h"
 
 #define PAYLOAD 200
 #define WINDOW 100
@@ -78,8 +78,7 @@ static uint64_t serve_one(const struct life *l)
     return 1;
 }
 
-/* Its exit code and what it printed, in a process of its own. */
-static int run_life(unsigned of_before, unsigned twice, char *said, size_t room)
+static void live(void *arg, int said_fd)
 {
     static const struct life_client c = { "pipe",   prepare_queue, open_side, put_tasks,
                                           put_acks, no_fd,         open_side, serve_one };
@@ -87,62 +86,50 @@ static int run_life(unsigned of_before, unsigned twice, char *said, size_t room)
     int argc = 0;
     for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
         args[argc++] = word;
-    int status, out[2];
+    (void)arg;
+    dup2(said_fd, 1);
+    dup2(said_fd, 2);
+    int rc = pipe(queue) ? 2 : life_main(argc, args, &c);
+    fflush(NULL);
+    _exit(rc);
+}
+
+/* How a run ended; with this exit code, and these words among what it printed. */
+static struct end ends(unsigned of_before, unsigned twice, int status, const char *words)
+{
     left_over = of_before;
     given_twice = twice;
-    assert_int_equal(pipe(out), 0);
     fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(out[1], 1);
-        dup2(out[1], 2);
-        close(out[0]);
-        int rc = pipe(queue) ? 2 : life_main(argc, args, &c);
-        fflush(NULL);
-        _exit(rc);
-    }
-    close(out[1]);
-    size_t n = 0;
-    for (ssize_t k; n + 1 < room && (k = read(out[0], said + n, room - n - 1)) > 0;)
-        n += (size_t)k;
-    said[n] = 0;
-    close(out[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    struct end e = in_a_child(live, NULL);
+    assert_true(WIFEXITED(e.status));
+    assert_int_equal(WEXITSTATUS(e.status), status);
+    assert_non_null(strstr(e.said, words));
+    return e;
 }
 
 static void tasks_of_the_run_before_are_passed_over_and_told(void **state)
 {
-    char said[4096];
     (void)state;
-    assert_int_equal(run_life(7, 0, said, sizeof said), 0);
-    assert_non_null(strstr(said, "\"of_other_runs\":7}"));
+    ends(7, 0, 0, "\"of_other_runs\":7}");
 }
 
 static void a_run_alone_tells_of_no_other_one(void **state)
 {
-    char said[4096];
     (void)state;
-    assert_int_equal(run_life(0, 0, said, sizeof said), 0);
-    assert_non_null(strstr(said, "\"op\":\"life\""));
-    assert_null(strstr(said, "of_other_runs"));
+    struct end e = ends(0, 0, 0, "\"op\":\"life\"");
+    assert_null(strstr(e.said, "of_other_runs"));
 }
 
 static void more_than_a_window_of_them_ends_the_run(void **state)
 {
-    char said[4096];
     (void)state;
-    assert_int_equal(run_life(WINDOW + 1, 0, said, sizeof said), 1);
-    assert_non_null(strstr(said, "the queue was not empty"));
+    ends(WINDOW + 1, 0, 1, "the queue was not empty");
 }
 
 static void an_own_task_that_comes_twice_ends_the_run(void **state)
 {
-    char said[4096];
     (void)state;
-    assert_int_equal(run_life(0, 1, said, sizeof said), 1);
-    assert_non_null(strstr(said, "came twice"));
+    ends(0, 1, 1, "came twice");
 }
 
 int main(void)
