@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "broker/broken_tree.h"
+#include "broker/log.h"
 #include "broker/lost_page.h"
 #include "broker/store/store.h"
 
@@ -13,8 +14,8 @@ static int told = -1;
 
 void endings_wrong(const char *text)
 {
-    ssize_t put = write(told, text, strlen(text));
-    _exit(put < 0 ? ENDS_WRONG : ENDS_WRONG);
+    log_raw(told, text, strlen(text));
+    _exit(ENDS_WRONG);
 }
 
 /* ---- signals ---- */
