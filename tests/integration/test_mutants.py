@@ -19,17 +19,47 @@ HUNT = program("sim", "mutants", "run")
 
 class Mutants(unittest.TestCase):
     def test_every_planted_bug_still_applies_to_the_tree_and_compiles(self):
-        done = subprocess.run([sys.executable, "-B", os.path.join(MUTANTS, "run"), "--check"], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([sys.executable, "-B", os.path.join(MUTANTS, "run"), "--check"], capture_output=True, text=True, timeout=600, check=False)
         stale = [line for line in done.stdout.splitlines() if line.startswith("not ok")]
         self.assertEqual(stale, [], "bring the patch up to date: two lines around the change are enough")
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_there_are_at_least_thirty_each_with_its_number_of_seeds(self):
-        patches = glob.glob(os.path.join(MUTANTS, "*.patch"))
-        self.assertGreaterEqual(len(patches), 30)
-        for path in patches:
+    def test_the_checker_itself_must_find_at_least_thirty_each_within_its_number_of_seeds(self):
+        own = 0
+        for path in glob.glob(os.path.join(MUTANTS, "*.patch")):
             with open(path, encoding="utf-8") as f:
-                self.assertRegex(f.read(), r"\A.+\nSeeds: \d+\n", path)
+                head = f.read()
+            self.assertRegex(head, r"\A.+\nSeeds: \d+\n", path)
+            by = HUNT.patches.found_by(head)
+            own += by is None
+            if by is not None:
+                self.assertRegex(by, "^(" + "|".join(HUNT.patches.NO_VERDICTS.values()) + r") \(.{20,}\)$", "what finds it, and why no verdict does: " + path)
+        self.assertGreaterEqual(own, 30)
+
+    def looked(self, worlds, seeds=60, first_is_enough=False):
+        """What is said of a mutant in whose worlds this is found, one after the other, and in how many of them it was looked for."""
+        asked = []
+
+        def world(_, seed):
+            asked.append(seed)
+            return worlds[seed - HUNT.FIRST_SEED] if seed - HUNT.FIRST_SEED < len(worlds) else None
+        with mock.patch.object(HUNT, "world", world):
+            return *HUNT.look("", seeds, first_is_enough), len(asked)
+
+    def test_what_a_verdict_finds_is_found_at_once(self):
+        self.assertEqual(self.looked([None, "fifo, broken", "lost"]), (True, "seed 5001 (2 of 60): fifo, broken", 2))
+        self.assertEqual(self.looked([], seeds=9), (False, "not found by 9 worlds", 9))
+
+    def test_behind_what_is_no_verdict_further_worlds_are_run_until_there_is_one(self):
+        self.assertEqual(self.looked([None, "broken", None, "crash", "fifo, lost"]), (True, "seed 5001 (2 of 60): broken; seed 5004 (5 of 60): fifo, lost", 5))
+        more = HUNT.MORE_WORLDS
+        for worlds in (["stands still"], ["stands still"] * (more + 1) + ["lost"]):
+            self.assertEqual(self.looked(worlds), (False, f"seed 5000 (1 of 60): stands still; no verdict by {more + 1} worlds", more + 1))
+        self.assertEqual(self.looked(["crash"] * 9, seeds=4), (False, "seed 5000 (1 of 4): crash; no verdict by 4 worlds", 4), "never more than its head says")
+
+    def test_of_which_no_history_can_tell_the_first_is_enough(self):
+        self.assertEqual(self.looked([None, "broken", "lost"], first_is_enough=True), (True, "seed 5001 (2 of 60): broken", 2))
+        self.assertEqual(self.looked([None], seeds=9, first_is_enough=True), (False, "not found by 9 worlds", 9))
 
     def test_a_patch_of_what_is_no_more_is_named(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -69,6 +99,18 @@ class Mutants(unittest.TestCase):
     def test_a_result_that_does_not_tell_of_which_patch_it_is_is_dropped(self):
         told = {"mutants": {"a": self.FOUND}, "commits": {"a": "aaaaaaa"}, "seconds": 1}
         self.assertEqual(HUNT.patches.of_these(told, {"a": "1"})["what"]["hunted"], 0)
+
+    def test_a_result_tells_what_was_first_and_whether_a_verdict_was_had(self):
+        results = {"own": "seed 5000 (1 of 9): fifo, broken", "later": "seed 5001 (2 of 9): broken; seed 5004 (5 of 9): lost", "none": "seed 5000 (1 of 9): crash",
+                   "failed": "seed 5002 (3 of 9): stands still; no verdict by 9 worlds", "unseen": "not found by 9 worlds"}
+        self.assertEqual(HUNT.patches.without_verdict(results), {"failed": "stands still", "none": "crash"})
+        self.assertEqual(HUNT.patches.sums(results, 6), {"mutants": 6, "hunted": 5, "caught": 4, "by_verdict": 2, "most_worlds": 3, "worlds": 7, "in_the_first": 2})
+
+    def test_the_table_names_those_that_no_verdict_found(self):
+        figures, (a, b) = program("figures"), list(HUNT.patches.here())[:2]
+        told = {"mutants": {a: self.FOUND, b: "seed 5000 (1 of 9): broken"}, "commits": dict.fromkeys((a, b), "aaaaaaa"), "seconds": 60, "command": "make mutants",
+                "patches": HUNT.patches.here()}
+        self.assertIn(f"**1** of them were found by a verdict of the checker; the others by something else: `{b}` (the simulator's own check).", figures.mutants(told)[0])
 
     def test_the_table_has_what_was_found_of_the_patches_that_are_here(self):
         figures, (name, other) = program("figures"), list(HUNT.patches.here())[:2]

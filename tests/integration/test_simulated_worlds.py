@@ -61,6 +61,9 @@ class Hunts(unittest.TestCase):
         self.assertIsNone(self.world("exit 0"))
         self.assertEqual(self.world("echo 'seed 1 FAILED'; echo '  lost: 2, first: run 1'; echo '  counters: 1, first: x'; echo '  again: it'; exit 1"), "lost, counters")
         self.assertEqual(self.world("echo '  broken: a frame'; exit 1"), "broken")
+        self.assertEqual(self.world("echo '  broken: a frame'; echo '  lost: 1, first: run 1'; exit 1"), "lost, broken", "the verdict was first: what is broken ends the world")
+        self.assertEqual(self.world("echo '  broken: over a damaged store (a bit is turned): verdict lost: run 3 unit 7; its story: x'; exit 1"), "lost", "the checker's, in a branch")
+        self.assertEqual(self.world("echo '  broken: over a damaged store (a bit is turned): the world ended by signal 11; its story: x'; exit 1"), "broken")
         self.assertEqual(self.world("kill -6 $$"), "crash")
 
     def test_a_simulator_that_does_not_run_finds_nothing(self):
@@ -71,7 +74,9 @@ class Hunts(unittest.TestCase):
     def test_what_found_them_is_counted(self):
         told = {"a": "seed 5000 (1 of 5): lost, counters", "b": "seed 5001 (2 of 5): lost", "c": "seed 5000 (1 of 5): broken", "d": "seed 5000 (1 of 5): stands still",
                 "e": "not found by 5 worlds"}
-        self.assertEqual(program("figures").by_what(told), [("lost", 2), ("broken", 1), ("stands still", 1)])
+        self.assertEqual(program("figures").by_what(told), [("lost", 2, 2), ("broken", 1, 0), ("stands still", 1, 0)])
+        told["c"] += "; seed 5003 (4 of 5): fifo, lost"
+        self.assertEqual(program("figures").by_what(told), [("lost", 2, 2), ("broken", 1, 0), ("stands still", 1, 0), ("fifo", 0, 1)])
 
 
 class Faults(unittest.TestCase):
@@ -263,9 +268,9 @@ if "--trace" in sys.argv:
         print("about somebody else")
         print("started assignment 44")
         print("VERDICT lost: run 3 unit 7: row 1 was acknowledged, and is not there")
-    print("BROKEN over a damaged store (a bit is turned): lost: run 3 unit 7: row 1; its story: --trace --branch 2")
+    print("BROKEN over a damaged store (a bit is turned): verdict lost: run 3 unit 7: row 1; its story: --trace --branch 2")
 print("seed 9 FAILED hash 0123456789abcdef hours 1")
-print("  broken: over a damaged store (a bit is turned): lost: run 3 unit 7: row 1; its story: --trace --branch 2")
+print("  broken: over a damaged store (a bit is turned): verdict lost: run 3 unit 7: row 1; its story: --trace --branch 2")
 sys.exit(1)
 """, version="1")
         smallest, text = self.shrunk()

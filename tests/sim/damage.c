@@ -30,10 +30,23 @@ void damage_ends(struct sim *s, const char *text)
         _exit(endings_named(text, s->server.dir) ? ENDS_NAMED : ENDS_STOPPED);
 }
 
+/* What the checker has found in this branch ends it: all that counts, since a branch comes to no end, and nothing in it can be unfinished. */
+static void judged(struct sim *s)
+{
+    char text[400];
+    for (enum verdict v = 0; v < VERDICTS; v++)
+        if (checker_count(s->checker, v)) {
+            snprintf(text, sizeof text, "verdict %s: %s", verdict_name(v), checker_first(s->checker, v));
+            endings_wrong(text);
+        }
+}
+
 void damage_wrong(struct sim *s, const char *text)
 {
-    if (s->branch_until_us)
-        endings_wrong(text);
+    if (!s->branch_until_us)
+        return;
+    judged(s); /* that was before it */
+    endings_wrong(text);
 }
 
 /* An answer says that something is damaged, and not what: who asked for a unit knows of which. What it is, `sunline check` must say. */
@@ -52,7 +65,6 @@ void damage_refused(struct sim *s)
 /* The branch went on as long as it should: what can be read now? */
 void damage_over(struct sim *s)
 {
-    char text[400];
     if (s->story)
         TELL(s, "---- the branch is over: what can be read now?");
     server_lands(s);
@@ -60,11 +72,7 @@ void damage_over(struct sim *s)
         sim_read_all(s);
         checker_missing(s->checker);
     }
-    for (enum verdict v = 0; v < VERDICTS; v++) /* all: a branch comes to no end, and nothing in it can be unfinished */
-        if (checker_count(s->checker, v)) {
-            snprintf(text, sizeof text, "%s: %s", verdict_name(v), checker_first(s->checker, v));
-            damage_wrong(s, text);
-        }
+    judged(s);
     _exit(ENDS_UNHARMED);
 }
 

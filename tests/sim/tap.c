@@ -602,6 +602,14 @@ static void request(struct sim *s, const struct tapped *t)
 
 /* ---- */
 
+/* What is on the disk is not in the stream. The checker's model cannot go on without it. */
+static void events_gone(struct sim *s, uint64_t last)
+{
+    checker_feed(s->checker, &(struct fact){ .kind = FACT_LAST_EVENT, .seq = last });
+    sim_broken(s, "of a batch that was committed, events from %" PRIu64 " to %" PRIu64 " are not there",
+               s->server.next_event, last);
+}
+
 void tap_batch(struct sim *s, const struct batch *b)
 {
     struct server *v = &s->server;
@@ -622,7 +630,8 @@ void tap_batch(struct sim *s, const struct batch *b)
             request(s, t);
         while (v->next_event <= t->last_event) {
             if (!have || !slp_next_event(&c, &e)) {
-                CHECK(s, more);
+                if (!more)
+                    events_gone(s, t->last_event);
                 q.since = v->next_event;
                 CHECK(s, (page = server_page(s, SLP_EVENTS_GET, &q)) && page->type == SLP_EVENTS);
                 c = slp_each(page->u.events.events);

@@ -1,10 +1,14 @@
-"""Planted bugs and what was found of them: BUILD/reliability/mutants.json. A result is of a patch's text, not of its name."""
+"""Planted bugs and what was found of them: BUILD/reliability/mutants.json. A result is of a patch's text, not of its name.
+
+What a result tells: "seed 5001 (2 of 60): broken; seed 5003 (4 of 60): fifo, lost": what found it first, and, if that was none, the first verdict of the checker.
+"""
 import glob
 import hashlib
 import os
 import re
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+NO_VERDICTS = {"broken": "the simulator's own check", "crash": "an assertion or a crash", "stands still": "a world that came to no end"}
 
 
 def digest(path):
@@ -15,6 +19,31 @@ def digest(path):
 def here():
     """Name -> digest of each patch that is here."""
     return {os.path.basename(path)[:-6]: digest(path) for path in sorted(glob.glob(os.path.join(HERE, "*.patch")))}
+
+
+def found_by(head):
+    """What a patch's head says that it is found by in the checker's place, with the reason; None: the checker itself must find it."""
+    found = re.search(r"^Found by: (.+)$", head, re.M)
+    return found and found[1]
+
+
+def verdicts(found):
+    """Those of the checker in what a world found."""
+    return [x for x in found.split(", ") if x not in NO_VERDICTS]
+
+
+def parts(result):
+    """Each world that a result tells of: which of how many it was, and what it found."""
+    return [(int(m[1]), m[2]) for m in re.finditer(r"\((\d+) of \d+\): ([\w ,]+)", result)]
+
+
+def has_verdict(result):
+    return any(verdicts(found) for _, found in parts(result))
+
+
+def without_verdict(results):
+    """Name -> what found it, of those that were found by no verdict of the checker."""
+    return {name: parts(text)[0][1] for name, text in sorted(results.items()) if parts(text) and not has_verdict(text)}
 
 
 def of_these(told, patches):
@@ -29,6 +58,6 @@ def of_these(told, patches):
 
 
 def sums(results, patches):
-    worlds = [int(m[1]) for m in (re.search(r"\((\d+) of", text) for text in results.values()) if m]
-    return {"mutants": patches, "hunted": len(results), "caught": len(worlds), "most_worlds": max(worlds, default=0), "worlds": sum(worlds),
-            "in_the_first": sum(w == 1 for w in worlds)}
+    first = [parts(text)[0][0] for text in results.values() if parts(text)]
+    return {"mutants": patches, "hunted": len(results), "caught": len(first), "by_verdict": sum(map(has_verdict, results.values())), "most_worlds": max(first, default=0),
+            "worlds": sum(first), "in_the_first": sum(w == 1 for w in first)}
