@@ -110,7 +110,7 @@ class Mutants(unittest.TestCase):
         figures, (a, b) = program("figures"), list(HUNT.patches.here())[:2]
         told = {"mutants": {a: self.FOUND, b: "seed 5000 (1 of 9): broken"}, "commits": dict.fromkeys((a, b), "aaaaaaa"), "seconds": 60, "command": "make mutants",
                 "patches": HUNT.patches.here()}
-        self.assertIn(f"**1** of them were found by a verdict of the checker; the others by something else: `{b}` (the simulator's own check).", figures.mutants(told)[0])
+        self.assertIn(f"**1** of them were found by a verdict of the checker; the others by something else: `{b}` (a check of the simulator's own).", figures.mutants(told)[0])
 
     def test_the_table_has_what_was_found_of_the_patches_that_are_here(self):
         figures, (name, other) = program("figures"), list(HUNT.patches.here())[:2]

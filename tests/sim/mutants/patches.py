@@ -8,7 +8,7 @@ import os
 import re
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NO_VERDICTS = {"broken": "the simulator's own check", "crash": "an assertion or a crash", "stands still": "a world that came to no end"}
+NO_VERDICTS = {"broken": "a check of the simulator's own", "crash": "an assertion or a crash", "stands still": "a world that came to no end"}
 
 
 def digest(path):
