@@ -335,7 +335,7 @@ void sim_finish(struct sim *s)
     TELL(s, "---- the faults are over ----");
     server_calm(s);
     sim_inspect(s); /* while all is under way; and again when it is over */
-    s->operator.wire.cut_up_us = 0;
+    net_calm(s);
     twins_calm(s);
     for (uint32_t i = 0; i < s->plan.hubs; i++)
         hub_calm(s, &s->hub[i]);

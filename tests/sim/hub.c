@@ -6,7 +6,7 @@
 #include "proto/reader.h"
 #include "tests/sim/sim.h"
 
-static happening due, restart, crash, freeze, relink, cut, confuse, keep_copy, set_clock, change_roster, rota;
+static happening due, restart, crash, freeze, relink, confuse, keep_copy, set_clock, change_roster, rota;
 
 int64_t hub_now_us(const struct sim *s, const struct hub *h)
 {
@@ -680,29 +680,6 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     again(s, h, s->plan.relink_every_us, relink);
 }
 
-static void cut(struct sim *s, uint64_t index, uint64_t unused)
-{
-    struct hub *h = &s->hub[index];
-    int64_t until = s->now_us + rng_spread(&h->rng, SEC, s->plan.cut_max_us);
-    uint64_t which = rng_below(&h->rng, 3);
-    (void)unused;
-    if (s->calm)
-        return;
-    s->tally.links_cut_inwards += which == 0;
-    s->tally.links_cut_outwards += which == 1;
-    s->tally.links_cut_both_ways += which == 2;
-    if (which != 0)
-        h->wire.cut_up_us = until;
-    if (which != 1)
-        h->wire.cut_down_us = until;
-    TELL(s, "%s: its link is cut %s for %" PRId64 " s", h->name,
-         which == 0   ? "inwards"
-         : which == 1 ? "outwards"
-                      : "both ways",
-         (until - s->now_us) / SEC);
-    again(s, h, s->plan.cut_every_us, cut);
-}
-
 /* Something at this hub sends acts of its own: under numbers that are over, of others, or right in the middle of somebody's work. */
 static void confuse(struct sim *s, uint64_t index, uint64_t unused)
 {
@@ -794,7 +771,7 @@ void hubs_open(struct sim *s)
         again(s, h, s->plan.agent_crash_every_us, crash);
         again(s, h, s->plan.freeze_every_us, freeze);
         again(s, h, s->plan.relink_every_us, relink);
-        again(s, h, s->plan.cut_every_us, cut);
+        net_cuts(s, SIDE_HUB, i, &h->rng);
         again(s, h, s->plan.confuse_every_us, confuse);
         again(s, h, s->plan.agent_copy_every_us, keep_copy);
         again(s, h, s->plan.agent_wall_every_us, set_clock);
@@ -807,7 +784,6 @@ void hub_calm(struct sim *s, struct hub *h)
 {
     h->frozen_us = 0;
     h->wall_off_us = 0;
-    h->wire.cut_up_us = h->wire.cut_down_us = 0;
     h->takeover = true; /* whoever had its place is gone */
     if (s->plan.scarce && h->like == 0)
         staff_change(s, h); /* everybody who can do everything is back, and begins */

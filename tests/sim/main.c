@@ -87,6 +87,7 @@ void sim_free(struct sim *s)
     net_free(s);
     server_close(s);
     producers_close(s);
+    operator_close(s);
     lines_free_all(s);
     checker_free(&s->checker);
     free(s->sched.v);

@@ -1,5 +1,7 @@
 /* Frames between actors and the broker. In calm weather each arrives once, in order, after a moment. Else it may be lost, come several times (now,
  * or much later: a replay), overtake others, or be held up for hours; and each way of each wire may be cut for a while on its own. */
+#include <inttypes.h>
+
 #include "tests/sim/sim.h"
 
 #define FOREVER_LATE_DUPS 3
@@ -132,6 +134,63 @@ void net_send_down(struct sim *s, uint64_t to, const char *p, size_t n)
     struct peer *peer = &s->net.peer[to];
     CHECK(s, to && to < s->net.peers);
     send(s, frame_new(s, to, p, n), net_wire(s, peer->side, peer->index)->cut_down_us, &peer->down, arrive_down);
+}
+
+/* ---- cuts ---- */
+
+static happening cut;
+
+static void cut_later(struct sim *s, enum side side, uint32_t index)
+{
+    int64_t mean = s->plan.cut_every_us;
+    if (mean != NEVER && !s->calm)
+        sched_at(s, s->now_us + rng_range(net_wire(s, side, index)->die, mean / 10 + 1, mean * 2), cut, side, index);
+}
+
+void net_cuts(struct sim *s, enum side side, uint32_t index, struct rng *die)
+{
+    net_wire(s, side, index)->die = die;
+    cut_later(s, side, index);
+}
+
+static void count_cut(struct sim *s, enum side side, uint32_t index, uint64_t which)
+{
+    struct tally *t = &s->tally;
+    uint64_t *of[][3] = {
+        [SIDE_HUB] = { &t->links_cut_inwards, &t->links_cut_outwards, &t->links_cut_both_ways },
+        [SIDE_PRODUCER] = { &t->producers_cut_inwards, &t->producers_cut_outwards, &t->producers_cut_both_ways },
+        [SIDE_OPERATOR] = { &t->operators_cut_inwards, &t->operators_cut_outwards, &t->operators_cut_both_ways },
+        [SIDE_WATCHER] = { &t->subscribers_cut_inwards, &t->subscribers_cut_outwards, &t->subscribers_cut_both_ways },
+    };
+    if (side != SIDE_PRODUCER || s->producer[index].state != P_OVER)
+        ++*of[side][which];
+}
+
+static void cut(struct sim *s, uint64_t side, uint64_t index)
+{
+    static const char *const who[] = { "hub", "producer", "operator", "subscriber" };
+    static const char *const how[] = { "inwards", "outwards", "both ways" };
+    struct wire *w = net_wire(s, (enum side)side, (uint32_t)index);
+    if (s->calm)
+        return;
+    int64_t until = s->now_us + rng_spread(w->die, SEC, s->plan.cut_max_us);
+    uint64_t which = rng_below(w->die, 3);
+    if (which != 0)
+        w->cut_up_us = until;
+    if (which != 1)
+        w->cut_down_us = until;
+    count_cut(s, (enum side)side, (uint32_t)index, which);
+    TELL(s, "%s%" PRIu64 ": its link is cut %s for %" PRId64 " s", who[side], index, how[which],
+         (until - s->now_us) / SEC);
+    cut_later(s, (enum side)side, (uint32_t)index);
+}
+
+void net_calm(struct sim *s)
+{
+    for (uint64_t i = 1; i < s->net.peers; i++) {
+        struct wire *w = net_wire(s, s->net.peer[i].side, s->net.peer[i].index);
+        w->cut_up_us = w->cut_down_us = 0;
+    }
 }
 
 void net_free(struct sim *s)

@@ -3,7 +3,10 @@
 
 #include "tests/sim/sim.h"
 
-static happening lend, apply_first, operate, meddle, undo, judge;
+#define UNANSWERED_US (2 * MINUTE) /* so long it waits for an answer, and asks again; */
+#define GIVEN_UP_US (2 * HOUR)     /* so old, nobody wants it any more */
+
+static happening lend, apply_first, operate, meddle, undo, judge, ask_again;
 
 static struct slp_bytes name_of(const char *n)
 {
@@ -12,10 +15,45 @@ static struct slp_bytes name_of(const char *n)
 
 static void send(struct sim *s, uint64_t type, const void *any)
 {
-    struct slp_buf b = { 0 };
-    CHECK(s, slp_encode(&b, type, ++s->operator.next_id, any) == 0);
-    net_send_up(s, &s->operator.wire, b.p, b.n);
-    slp_buf_free(&b);
+    struct operator* o = & s->operator;
+    struct asked *a = &o->asked[++o->next_id % ASKED_MAX];
+    slp_buf_free(&a->body);
+    *a = (struct asked){ .id = o->next_id, .begun_us = s->now_us, .at_us = s->now_us };
+    CHECK(s, slp_encode(&a->body, type, a->id, any) == 0);
+    net_send_up(s, &o->wire, a->body.p, a->body.n);
+}
+
+/* What nobody answered is asked again, by a new link, as by somebody who starts his command once more: whether it was done already he does not know. */
+static void ask_again(struct sim *s, uint64_t unused, uint64_t unused2)
+{
+    struct operator* o = & s->operator;
+    bool linked = false;
+    (void)unused;
+    (void)unused2;
+    if (s->calm)
+        return;
+    for (uint64_t id = o->next_id > ASKED_MAX ? o->next_id - ASKED_MAX + 1 : 1; id <= o->next_id; id++) {
+        struct asked *a = &o->asked[id % ASKED_MAX];
+        if (!a->id || s->now_us - a->at_us < UNANSWERED_US)
+            continue;
+        if (s->now_us - a->begun_us > GIVEN_UP_US) {
+            a->id = 0;
+            continue;
+        }
+        if (!linked)
+            o->wire.peer = net_peer(s, SIDE_OPERATOR, 0);
+        linked = true;
+        a->at_us = s->now_us;
+        TELL(s, "operator: asks again, request %" PRIu64, id);
+        net_send_up(s, &o->wire, a->body.p, a->body.n);
+    }
+    sched_at(s, s->now_us + UNANSWERED_US, ask_again, 0, 0);
+}
+
+void operator_close(struct sim *s)
+{
+    for (uint32_t i = 0; i < ASKED_MAX; i++)
+        slp_buf_free(&s->operator.asked[i].body);
 }
 
 static void apply(struct sim *s, uint32_t line, uint32_t variant)
@@ -32,6 +70,7 @@ static void apply_first(struct sim *s, uint64_t line, uint64_t unused)
         if (s->line[line].v[k].applied)
             return;
     apply(s, (uint32_t)line, 0);
+    s->operator.asked[s->operator.next_id % ASKED_MAX].id = 0; /* it is asked again here */
     sched_at(s, s->now_us + 20 * SEC, apply_first, line, 0);
 }
 
@@ -345,6 +384,9 @@ void operator_open(struct sim *s)
     if (s->plan.lend_every_us != NEVER)
         sched_at(s, s->now_us + s->plan.lend_every_us, lend, 0, 0);
     s->operator.wire.peer = net_peer(s, SIDE_OPERATOR, 0);
+    s->operator.cuts = rng_of(s->plan.seed, "operator's cuts", 0);
+    net_cuts(s, SIDE_OPERATOR, 0, &s->operator.cuts);
+    sched_at(s, s->now_us + UNANSWERED_US, ask_again, 0, 0);
     for (uint32_t i = 0; i < s->plan.lines; i++)
         sched_at(s, s->now_us + rng_range(&s->operator.rng, 1, MINUTE), apply_first, i, 0);
     s->operator.meddler = rng_of(s->plan.seed, "meddler", 0);
@@ -363,6 +405,8 @@ void operator_take(struct sim *s, const struct frame *f)
     struct slp_fault fault;
     if (slp_decode(f->bytes, f->n, SLP_B2C | SLP_B2M, &m, &fault) != 0)
         sim_broken(s, "the operator got what cannot be read: %s", fault.place);
+    if (s->operator.asked[m.id % ASKED_MAX].id == m.id)
+        s->operator.asked[m.id % ASKED_MAX].id = 0;
     if (m.type == SLP_ERROR && m.u.error.code != SLP_E_NOT_FOUND && m.u.error.code != SLP_E_BAD_STATE &&
         m.u.error.code != SLP_E_BAD_VALUE) /* a grant that ended while the request was under way */
         sim_broken(s, "the operator is refused: %s %.*s", slp_error_name(m.u.error.code), (int)m.u.error.text.n,

@@ -4,6 +4,8 @@
 
 #include "tests/sim/sim.h"
 
+#define SILENCES 3 /* so often nothing was answered in time: it makes a new link */
+
 static happening act, lapse, relink, fenced;
 
 static uint64_t row_number(const struct producer *p, uint64_t i)
@@ -152,13 +154,17 @@ static void act(struct sim *s, uint64_t index, uint64_t life)
     if (life != p->life)
         return;
     int64_t patience = s->calm ? 5 * SEC : 2 * SEC + 4 * s->plan.delay_max_us + 2 * s->plan.batch_max_us;
-    if (p->asking && s->now_us - p->asked_us > patience)
+    bool unanswered = p->asking && s->now_us - p->asked_us > patience;
+    if (unanswered)
         p->asking = 0;
     for (uint32_t i = 0; i < PUTS_MAX; i++)
         if (p->sent[i].id && s->now_us - p->sent[i].at_us > patience) {
             forget_sent(p); /* from the first one that is not acknowledged */
+            unanswered = true;
             break;
         }
+    if (unanswered && ++p->unanswered % SILENCES == 0) /* perhaps it is the link */
+        p->wire.peer = net_peer(s, SIDE_PRODUCER, p->index);
     if (!p->asking && s->now_us >= p->wait_us)
         switch (p->state) {
         case P_START: start_run(s, p); break;
@@ -286,6 +292,7 @@ void producer_take(struct sim *s, struct producer *p, const struct frame *f)
     for (uint32_t i = 0; i < PUTS_MAX; i++)
         if (m.id && p->sent[i].id == m.id)
             w = &p->sent[i];
+    p->unanswered = 0;
     if (!w && m.id != p->asking)
         return; /* the answer to something that was asked again */
     if (m.type == SLP_PUT_DONE && p->numbered && p->base &&
@@ -379,10 +386,6 @@ static void relink(struct sim *s, uint64_t index, uint64_t unused)
     if (s->calm || s->plan.relink_every_us == NEVER)
         return;
     p->wire.peer = net_peer(s, SIDE_PRODUCER, p->index);
-    if (s->plan.cut_every_us != NEVER && rng_chance(&p->rng, 300000)) {
-        p->wire.cut_down_us = s->now_us + rng_spread(&p->rng, SEC, s->plan.cut_max_us);
-        s->tally.producers_cut_inwards += p->state != P_OVER;
-    }
     sched_at(s, s->now_us + rng_range(&p->rng, s->plan.relink_every_us / 10 + 1, s->plan.relink_every_us * 2), relink,
              index, 0);
 }
@@ -413,6 +416,8 @@ void producers_open(struct sim *s)
         sched_at(s, s->now_us + rng_spread(&p->rng, SEC, s->plan.alike ? HOUR : s->plan.hours_us / 2), act, i, 0);
         sched_at(s, s->now_us + rng_range(&p->rng, s->plan.lapse_every_us / 10, s->plan.lapse_every_us * 2), lapse, i,
                  0);
+        p->cuts = rng_of(s->plan.seed, "producer's cuts", i);
+        net_cuts(s, SIDE_PRODUCER, i, &p->cuts);
         if (s->plan.relink_every_us != NEVER)
             sched_at(s, s->now_us + rng_range(&p->rng, SEC, s->plan.relink_every_us), relink, i, 0);
     }
@@ -422,7 +427,7 @@ void producers_calm(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.runs; i++) {
         struct producer *p = &s->producer[i];
-        p->wire.cut_down_us = p->wire.cut_up_us = p->wait_us = 0;
+        p->wait_us = 0;
         sched_at(s, s->now_us + SEC, act, i, ++p->life);
     }
 }

@@ -99,7 +99,9 @@ void plan_print(const struct plan *p, FILE *f);
 #define TALLIES(T) \
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(links_cut_inwards) T(links_cut_outwards) T(links_cut_both_ways) T(relinks) T(confused_acts) \
-    T(producers_cut_inwards) T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
+    T(producers_cut_inwards) T(producers_cut_outwards) T(producers_cut_both_ways) T(operators_cut_inwards) T(operators_cut_outwards) T(operators_cut_both_ways) \
+    T(subscribers_cut_inwards) T(subscribers_cut_outwards) T(subscribers_cut_both_ways) \
+    T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
     T(wrong_answers) T(wrong_verdicts) T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
@@ -123,6 +125,7 @@ struct peer { enum side side; uint32_t index; bool open; struct way up, down; };
 struct wire { /* a way between an actor and the broker, whatever peer number it has now */
     uint64_t peer;
     int64_t cut_up_us, cut_down_us; /* nothing passes until then */
+    struct rng *die;                /* by which it is cut; NULL: it never is */
 };
 struct frame { uint64_t peer; uint32_t n, refs; char bytes[]; };
 struct net { struct peer *peer; size_t peers, cap, stopped; /* what producers sent before that one does not arrive any more */ struct rng rng; uint64_t sent, lost, doubled, late, overtaken; /* overtaken: frames that another one, sent later, came before */ };
@@ -131,6 +134,8 @@ uint64_t net_peer(struct sim *s, enum side side, uint32_t index); /* a new one; 
 void net_send_up(struct sim *s, struct wire *w, const char *p, size_t n);
 void net_send_down(struct sim *s, uint64_t peer, const char *p, size_t n);
 void net_redeliver(struct sim *s, struct frame *f, int64_t at); /* to a broker that was down */
+void net_cuts(struct sim *s, enum side side, uint32_t index, struct rng *die); /* from now on it is cut now and then: in one direction, the other, or both */
+void net_calm(struct sim *s);                                                 /* whatever is cut is healed */
 void net_free(struct sim *s);
 struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 
@@ -315,9 +320,9 @@ void staff_rota(struct sim *s, struct hub *h);   /* the shifts of the days ahead
 #define PUTS_MAX 4
 struct put_sent { uint64_t id, from, count; int64_t at_us; }; /* id 0: free */
 struct producer {
-    struct rng rng;
+    struct rng rng, cuts;
     struct wire wire;
-    uint32_t index, line, window, priority;
+    uint32_t index, line, window, priority, unanswered; /* unanswered: waits that ended so since it last heard anything */
     char run[24];
     uint64_t run_id, rows, next_id, life, epoch, base, sent_max, fenced_id; /* base: rows of earlier epochs; numbers begin behind them */
     uint8_t id[16];
@@ -338,11 +343,14 @@ void producers_close(struct sim *s);
 /* ---- operator.c ---- */
 #define WORKERS_MAX 512
 #define KEPT_OUT_MAX 4096
+#define ASKED_MAX 16
 struct kept_out { uint64_t worker, line; char station[12]; };
+struct asked { uint64_t id; int64_t begun_us, at_us; struct slp_buf body; }; /* at_us: when it was sent last; id 0: it was answered, or given up */
 struct operator {
-    struct rng rng, meddler, judge, lender;
+    struct rng rng, meddler, judge, lender, cuts;
     struct wire wire;
     uint64_t next_id;
+    struct asked asked[ASKED_MAX]; /* by id, one after the other */
     const char *name[WORKERS_MAX]; /* of workers, by number */
     struct kept_out out[KEPT_OUT_MAX];
     uint32_t outs;
@@ -353,11 +361,12 @@ void operator_take(struct sim *s, const struct frame *f);
 void operator_meets(struct sim *s, uint64_t worker, struct slp_bytes name);
 void operator_heard(struct sim *s, uint64_t worker, uint64_t line, struct slp_bytes station, bool out);
 void operator_heard_skill(struct sim *s, uint64_t worker, uint32_t skill, bool lowered);
+void operator_close(struct sim *s);
 void operator_applies_anew(struct sim *s); /* lines that are not there */
 void operator_forgives(struct sim *s); /* whoever is kept out of anything may come back, and can what he could */
 
 /* ---- watcher.c ---- */
-struct watcher { struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
+struct watcher { struct rng cuts; struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
 void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
 /* What it has subscribed to, as a fact. Neither run nor hub: all. What its stream is of may not be there, and then there is no such stream: UINT64_MAX. */
