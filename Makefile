@@ -28,7 +28,7 @@ BROKER  := $(filter-out $(O)/broker/main.o,$(call obj,broker))
 AGENT   := $(filter-out $(O)/worker-agent/main.o,$(call obj,worker-agent))
 CLIENT  := $(call obj,client)
 CLI     := $(filter-out $(O)/client/cli/main.o,$(call obj,client/cli))
-TESTLIB := $(call obj,tests/lib) $(filter-out $(O)/tests/sim/main.o,$(call obj,tests/sim))
+TESTLIB := $(call obj,tests/lib) $(filter-out $(O)/tests/sim/main.o $(O)/tests/sim/calls.o,$(call obj,tests/sim))
 LIBS    := $(O)/libproto.a $(O)/libstore.a $(O)/libengine.a $(O)/libbroker.a $(O)/libagent.a $(O)/libcli.a $(O)/libsunline.a
 BIN     := $(O)/sunlined $(O)/sunline-agent $(O)/sunline
 EXAMPLES := $(patsubst client/examples/%.c,$(O)/examples/%,$(call src,client/examples))
@@ -187,8 +187,8 @@ $(O)/torture/%: tests/torture/%.c $(WHOLE)
 # The checker of the simulated world, and nothing of what it judges.
 $(O)/torture/judge: tests/torture/judge.c $(filter $(O)/tests/sim/checker%,$(TESTLIB)) $(O)/libproto.a
 	$(call show,LINK) mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) $(LDLIBS)
-$(O)/sunline-sim: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(LMDB_CALLS))
-$(O)/sunline-sim: $(O)/tests/sim/main.o $(WHOLE)
+$(O)/sunline-sim: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(LMDB_CALLS) wal_write mdb_env_get_fd)
+$(O)/sunline-sim: $(O)/tests/sim/main.o $(O)/tests/sim/calls.o $(WHOLE)
 	$(link_whole)
 $(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(O)/tests/lib/engine_staff.o $(LIBS)
 	$(call show,LINK) $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDFLAGS) $(LDLIBS)

@@ -123,6 +123,8 @@ static void arm(struct sim *s, enum fate fate)
         store_faults(v->store)->fail_put_after = (uint64_t)rng_spread(&v->rng, 1, soon ? 4 : 40);
     if (fate == COMMIT_FAILS)
         store_faults(v->store)->fail_commit_after = 1;
+    if (fate == DISK_FAILS)
+        server_arm_disk(s, 20);
 }
 
 /* `first` if there is one, pressure if it changed. */
@@ -134,8 +136,11 @@ static enum store_rc begin(struct sim *s, struct input *first, enum fate fate)
                  STORE_OK); /* the map grows; what the real disk holds must not matter here */
     struct batch *b = row_add(s);
     arm(s, fate);
-    CHECK(s, BROKER(store_begin(v->store, &v->txn)) == STORE_OK);
-    enum store_rc rc = BROKER(engine_batch_begin(v->engine, v->txn, &b->out));
+    enum store_rc rc = BROKER(store_begin(v->store, &v->txn));
+    if (rc != STORE_OK && disk_struck())
+        return rc;
+    CHECK(s, rc == STORE_OK);
+    rc = BROKER(engine_batch_begin(v->engine, v->txn, &b->out));
     if (first && rc == STORE_OK)
         rc = step(s, first);
     if (v->full != v->told_full && rc == STORE_OK) {
@@ -201,6 +206,11 @@ static enum store_rc apply(struct sim *s, size_t n, bool ticks)
 static void dies_in_it(struct sim *s, enum store_rc rc, enum fate fate)
 {
     struct server *v = &s->server;
+    if (rc != STORE_OK && disk_struck()) {
+        memory_disarm();
+        server_disk_struck(s, NULL);
+        return;
+    }
     bool no_memory = fate == NO_MEMORY && memory_failed(), asked_for = fate == PUT_FAILS || memory_lmdb_failed();
     if (!asked_for && (rc == STORE_CORRUPT || rc == STORE_IO))
         damage_ends(s, store_error_text(v->store));
@@ -231,12 +241,36 @@ static bool ends(struct sim *s, enum store_rc rc, enum fate fate)
     return true;
 }
 
+/* LMDB is to commit what the log holds. True if the broker lives on. */
+static bool settling_fails(struct sim *s)
+{
+    server_arm_disk(s, 40);
+    enum store_rc rc = BROKER(store_settle(s->server.store, SETTLE_ALL));
+    if (rc != STORE_OK && !disk_struck()) {
+        damage_ends(s, store_error_text(s->server.store));
+        sim_broken(s, "the log does not settle: %d %s", rc, store_error_text(s->server.store));
+    }
+    if (disk_struck()) {
+        s->tally.disk_faults_settling++;
+        server_disk_struck(s, NULL);
+        return false;
+    }
+    disk_disarm();
+    return true;
+}
+
 /* True if the broker lives on. */
 static bool commit_at_once(struct sim *s, enum fate fate)
 {
     struct server *v = &s->server;
     struct batch *b = last(v);
     enum store_rc rc = BROKER(store_commit(&v->txn));
+    if (disk_struck()) {
+        b->there = rc == STORE_OK;
+        server_disk_struck(s, rc == STORE_OK ? NULL : b);
+        return false;
+    }
+    disk_disarm();
     if (rc != STORE_OK) {
         if (fate != COMMIT_FAILS && fate != SYNC_FAILS) {
             damage_ends(s, store_error_text(v->store));
@@ -256,7 +290,7 @@ static bool commit_at_once(struct sim *s, enum fate fate)
         server_die(s, "after a commit, before its answers");
         return false;
     }
-    return true;
+    return fate != SETTLING_FAILS || settling_fails(s);
 }
 
 /* ---- when a row of batches is on disk ---- */
@@ -463,6 +497,8 @@ static bool flight_ends(struct sim *s, enum doom doom)
         store_faults(v->store)->cut_write = 1 + rng_below(&v->beside, 8);
     if (doom == SYNC_FAILS_BESIDE)
         store_faults(v->store)->cut_write = UINT64_MAX;
+    if (doom == DISK_FAILS_BESIDE)
+        server_arm_disk(s, 2);
     v->mute = doom == UNANSWERED;
     s->tally.kills_while_written += doom == CUT_OFF;
     s->tally.kills_when_written += doom == UNANSWERED;
@@ -475,6 +511,14 @@ static bool flight_ends(struct sim *s, enum doom doom)
     enum store_rc rc = BROKER(store_commit_end(v->store));
     bool fails = doom == WRITE_FAILS_BESIDE || doom == SYNC_FAILS_BESIDE;
     v->in_flight = NULL;
+    if (disk_struck()) {
+        if (b->answered)
+            sim_broken(s, "the write of a batch failed, and it is answered");
+        s->tally.disk_faults_beside++;
+        server_disk_struck(s, b);
+        return false;
+    }
+    disk_disarm();
     if (rc != STORE_OK && !fails) {
         damage_ends(s, store_error_text(v->store));
         sim_broken(s, "a batch was not written: %d %s", rc, store_error_text(v->store));
@@ -512,7 +556,10 @@ static void land(struct sim *s)
             return;
         if (!v->txn)
             break;
-        enum fate fate = doom == BETWEEN ? fate_of_next(s) : LIVES;
+        enum fate fate = doom == BETWEEN                 ? fate_of_next(s)
+                         : doom == DISK_FAILS_NEXT       ? DISK_FAILS
+                         : doom == SETTLING_FAILS_BESIDE ? SETTLING_FAILS
+                                                         : LIVES;
         arm(s, fate);
         if (!ends(s, STORE_OK, fate))
             return;

@@ -113,6 +113,9 @@ void plan_make(struct plan *p, const struct options *o)
     if (p->beside_ppm && p->crash_every_us > crash_every_us)
         p->crash_every_us = crash_every_us;
 
+    struct rng kr = rng_of(o->seed, "disk", 0);
+    p->disk_ppm = rng_chance(&kr, 500000) ? 0 : (uint32_t)rng_range(&kr, 100000, 700000);
+
     struct rng lr = rng_of(o->seed, "lends", 0);
     p->lend_every_us = p->alike || o->no_lends || rng_chance(&lr, 500000) ? NEVER : rng_spread(&lr, MINUTE, 2 * HOUR);
 
@@ -146,7 +149,7 @@ void plan_make(struct plan *p, const struct options *o)
     if (o->no_broker) {
         p->crash_every_us = p->pressure_every_us = p->wall_every_us = NEVER;
         p->lose_every_us = NEVER;
-        p->io_ppm = p->memory_ppm = p->damage_ppm = 0;
+        p->io_ppm = p->memory_ppm = p->damage_ppm = p->disk_ppm = 0;
     }
     if (o->no_operator)
         p->operate_every_us = p->meddle_every_us = p->judge_every_us = p->lend_every_us = NEVER;
@@ -198,5 +201,7 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", honest and dishonest workers");
     if (p->beside_ppm)
         fprintf(f, ", batches beside each other");
+    if (p->disk_ppm)
+        fprintf(f, ", a bad disk");
     fprintf(f, "\n");
 }

@@ -21,7 +21,7 @@ int64_t server_wall_us(const struct sim *s)
 
 /* ---- up and down ---- */
 
-/* False: memory ran out, or a call to LMDB failed that was to. */
+/* False: memory ran out, or a call to LMDB failed that was to, or the disk did. */
 static bool open_store(struct sim *s)
 {
     struct server *v = &s->server;
@@ -39,6 +39,7 @@ static bool open_store(struct sim *s)
                                  .event_keep_us = 400 * DAY };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
+    disk_new();
     memory_go();
     in_broker = true;
     rc = store_open(&v->store, &o, id, text, sizeof text);
@@ -55,7 +56,7 @@ static bool open_store(struct sim *s)
         v->reader = reader_new(v->store);
     in_broker = false;
     memory_pause();
-    if (!v->reader && (memory_failed() || memory_lmdb_failed()))
+    if (!v->reader && (memory_failed() || memory_lmdb_failed() || disk_struck()))
         return false;
     if (!v->store) {
         damage_ends(s, text);
@@ -113,6 +114,23 @@ static void look(struct sim *s)
     close_store(v);
 }
 
+/* Of what the disk had not synced. The files are closed. */
+static void lose_unsynced(struct sim *s)
+{
+    struct server *v = &s->server;
+    uint64_t lost = disk_loses(&v->disk);
+    s->tally.sectors_lost += lost;
+    if (lost)
+        TELL(s, "broker: its disk has lost %" PRIu64 " sectors", lost);
+    if (v->in_doubt)
+        v->in_doubt->there = disk_kept();
+    v->in_doubt = NULL;
+    v->power_went = v->power_went || (disk_struck() && disk_armed() == DISK_POWER);
+    if (disk_struck() && (disk_armed() == DISK_FULL || disk_armed() == DISK_FULL_FILES))
+        v->no_room_until_us = s->now_us + rng_spread(&v->disk, SEC, HOUR);
+    disk_disarm();
+}
+
 void server_die(struct sim *s, const char *how)
 {
     struct server *v = &s->server;
@@ -122,6 +140,7 @@ void server_die(struct sim *s, const char *how)
     store_abort(&v->txn);
     in_broker = false;
     close_store(v);
+    lose_unsynced(s);
     look(s);
     batches_forget(v);
     drop_inbox(s);
@@ -141,6 +160,53 @@ void server_disk_dies(struct sim *s, const char *how)
 }
 
 /* ---- faults ---- */
+
+void server_arm_disk(struct sim *s, int64_t calls_max)
+{
+    struct server *v = &s->server;
+    int64_t calls = v->trouble == DISK_POWER ? calls_max : 2; /* LMDB's commit has two syncs */
+    uint64_t nth = (uint64_t)rng_spread(&v->disk, 1, calls);
+    bool reaches = rng_chance(&v->disk, 500000);
+    disk_arm(v->trouble, nth, reaches);
+}
+
+static void count_trouble(struct sim *s)
+{
+    s->tally.lost_syncs += disk_armed() == DISK_SYNC_LOSES;
+    s->tally.broker_power_cuts += disk_armed() == DISK_POWER;
+    s->tally.full_disks += disk_armed() == DISK_FULL || disk_armed() == DISK_FULL_FILES;
+}
+
+static const char *const troubles[] = { "", "by a sync that failed, and lost what it was for",
+                                        "with its machine, whose power is cut", "on a full disk", "on a full disk" };
+
+void server_disk_struck(struct sim *s, struct batch *b)
+{
+    count_trouble(s);
+    s->server.in_doubt = b;
+    server_die(s, troubles[disk_armed()]);
+}
+
+/* Some of what befalls the broker is its disk's doing, where it has a bad one. */
+static bool disk_does_it(struct sim *s, bool ticks)
+{
+    struct server *v = &s->server;
+    if (!s->plan.disk_ppm || !rng_chance(&v->disk, s->plan.disk_ppm))
+        return false;
+    v->trouble = DISK_WELL + 1 + (enum disk_fault)rng_below(&v->disk, 4);
+    if (s->plan.beside_ppm && rng_chance(&v->disk, 500000)) {
+        v->doom = DOOMS + (enum doom)rng_below(&v->disk, DISK_DOOMS - DOOMS);
+        if (!v->in_flight)
+            batches_run(s, ticks, LIVES, true);
+        else
+            server_lands(s);
+        return true;
+    }
+    server_lands(s);
+    if (v->up)
+        batches_run(s, ticks, rng_chance(&v->disk, 500000) ? DISK_FAILS : SETTLING_FAILS, false);
+    return true;
+}
 
 static int64_t around(struct rng *r, int64_t mean)
 {
@@ -175,7 +241,9 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
         if (f == PUT_FAILS && rng_chance(&r, 600000))
             f = LMDB_FAILS;
         bool ticks = rng_chance(&v->rng, 500000);
-        if (s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
+        if (disk_does_it(s, ticks)) {
+            ;
+        } else if (s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
             v->doom = UNHARMED + 1 + (enum doom)rng_below(&v->beside, DOOMS - 1);
             v->spared = rng_below(&v->beside, 3) == 0;
             if (!v->in_flight)
@@ -193,6 +261,39 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
     again(s, s->plan.crash_every_us, crash);
 }
 
+/* The disk is still full, or the next cut of the power comes while the log is settled. */
+static void disk_at_start(struct sim *s)
+{
+    struct server *v = &s->server;
+    if (s->calm)
+        return;
+    if (s->now_us < v->no_room_until_us) {
+        disk_arm(rng_chance(&v->disk, 500000) ? DISK_FULL : DISK_FULL_FILES, 1, false);
+    } else if (s->plan.disk_ppm && v->restarts && rng_chance(&v->disk, s->plan.disk_ppm / 2)) {
+        v->trouble = rng_chance(&v->disk, 700000) ? DISK_POWER : DISK_SYNC_LOSES;
+        server_arm_disk(s, 40);
+    }
+}
+
+static void comes_not_up(struct sim *s, bool by_lmdb)
+{
+    struct server *v = &s->server;
+    bool disk = disk_struck();
+    TELL(s, "broker: does not come up%s%s",
+         disk      ? ": dies "
+         : by_lmdb ? ": a call to the store's library failed"
+                   : " for want of memory",
+         disk ? troubles[disk_armed()] : "");
+    s->tally.broker_memory_failures += !by_lmdb && !disk;
+    s->tally.failed_store_calls += by_lmdb && !disk;
+    s->tally.disk_faults_at_starts += disk;
+    if (disk)
+        count_trouble(s);
+    close_store(v);
+    lose_unsynced(s);
+    sched_at(s, s->now_us + rng_spread(&v->rng, SEC, MINUTE), restart, v->life, 0);
+}
+
 static void restart(struct sim *s, uint64_t life, uint64_t unused)
 {
     struct server *v = &s->server;
@@ -205,34 +306,35 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
     struct rng lr = rng_of(s->plan.seed, "lmdb at a start", (uint64_t)s->now_us);
     if (!s->calm && rng_chance(&lr, s->plan.io_ppm / 4))
         server_arm_lmdb(s, "lmdb at a start", 2000);
+    disk_at_start(s);
     bool open = open_store(s);
     bool by_lmdb = memory_lmdb_failed() != NULL;
     memory_disarm();
     if (!open) {
-        TELL(s, "broker: does not come up%s",
-             by_lmdb ? ": a call to the store's library failed" : " for want of memory");
-        s->tally.broker_memory_failures += !by_lmdb;
-        s->tally.failed_store_calls += by_lmdb;
-        close_store(v);
-        sched_at(s, s->now_us + rng_spread(&v->rng, SEC, MINUTE), restart, v->life, 0);
+        comes_not_up(s, by_lmdb);
         return;
     }
+    if (disk_armed() != DISK_FULL && disk_armed() != DISK_FULL_FILES)
+        disk_disarm();
     v->up = true;
     v->restarts++;
     int64_t stored = engine_elapsed_us(v->engine);
     v->fed_us = stored;
-    if (!s->calm && rng_chance(&v->rng, s->plan.reboot_ppm)) {
+    bool reboots = !s->calm && rng_chance(&v->rng, s->plan.reboot_ppm);
+    if (reboots || v->power_went) {
         v->elapsed_base_us = stored - s->now_us; /* the machine was off: how long, nobody knows */
         s->tally.broker_reboots++;
     }
     if (server_elapsed_us(s) < stored || v->went_back)
         v->elapsed_base_us = stored - s->now_us;
-    v->told_full = v->went_back = false;
+    v->told_full = v->went_back = v->power_went = false;
     v->tick_at_us = 0;
     struct input boot = { .kind = INPUT_BOOT, .restart = rng_u64(&v->rng) };
     TELL(s, "broker: is up");
-    if (batches_boot(s, &boot))
+    if (batches_boot(s, &boot)) {
+        disk_disarm(); /* somebody has made room */
         batches_plan_tick(s);
+    }
 }
 
 static void pressure(struct sim *s, uint64_t on, uint64_t unused)
@@ -302,6 +404,8 @@ void server_open(struct sim *s)
     snprintf(v->dir, sizeof v->dir, "%s/sunline-sim-XXXXXX", s->opt.dir);
     if (!mkdtemp(v->dir))
         sim_broken(s, "%s cannot be made", v->dir);
+    v->disk = rng_of(s->plan.seed, "disk", 1);
+    disk_of(v->dir);
     v->next_event = 1;
     v->elapsed_base_us = SEC;
     restart(s, 0, 0);
@@ -318,6 +422,7 @@ void server_calm(struct sim *s)
     v->full = false;
     v->doom = UNHARMED;
     v->spared = 0;
+    v->no_room_until_us = 0;
     server_lands(s);
     if (!v->up)
         restart(s, v->life, 0);

@@ -12,6 +12,7 @@
  *   lines.c     the lines of this world              memory.h  allocations that fail
  *   twin.c      a second agent of a hub              damage.c  bits that turn in the store: the world forks
  *   outcomes.c  what of a frame an answer is about   restore.c an old backup is put back
+ *   disk.h      the disk of the broker's machine
  *   inspect.c   the store's own check, at the end             endings.c how a branch over a damaged store may end
  *
  * Everything is a function of (seed, options): no pointer, hash order, file or real time decides anything. The trace hash covers each frame that
@@ -27,6 +28,7 @@
 #include "broker/engine/engine.h"
 #include "proto/codec.h"
 #include "tests/sim/checker.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/endings.h"
 #include "tests/sim/rng.h"
 #include "worker-agent/core.h"
@@ -65,7 +67,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     uint32_t power_ppm, agent_memory_ppm; /* of inputs whose memory runs out */
     /* broker */
     int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us, tick_late_us;
-    uint32_t batch_max, reboot_ppm, io_ppm, memory_ppm, damage_ppm; /* of crashes, of restarts */
+    uint32_t batch_max, reboot_ppm, io_ppm, memory_ppm, damage_ppm, disk_ppm; /* of crashes, of restarts */
     uint32_t beside_ppm; /* of batches that are written while the next one is applied */
     int64_t heartbeat_us, grace_us, start_by_us, lapse_every_us;
     uint64_t quota, wal_bytes;
@@ -105,6 +107,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(wrong_answers) T(wrong_verdicts) T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
+    T(lost_syncs) T(broker_power_cuts) T(full_disks) T(sectors_lost) T(disk_faults_beside) T(disk_faults_settling) T(disk_faults_at_starts) \
     T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
 struct tally {
 #define T(n) uint64_t n;
@@ -166,10 +169,11 @@ extern const char *const route_names[3], *const skill_names[CHECKER_SKILLS];
 /* ---- server.c, batch.c, tap.c ---- */
 struct store;
 struct store_txn;
-enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS, LMDB_FAILS, NO_MEMORY }; /* of one batch */
+enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS, LMDB_FAILS, NO_MEMORY, DISK_FAILS, SETTLING_FAILS }; /* of one batch; the last two as trouble says: at its commit, or, when it is on the disk, at the settling of the log */
 /* Of a batch that is being written, while the next one is applied: killed before it is on the disk, or some sectors of it are; killed when it is there, and nobody was answered; its write fails, or its sync, and it is
- * there all the same; a step of the next one fails; the next one comes to its end in one of the ways of `fate` when this one was answered. */
-enum doom { UNHARMED, CUT_OFF, UNANSWERED, WRITE_FAILS_BESIDE, SYNC_FAILS_BESIDE, NEXT_FAILS, BETWEEN, DOOMS };
+ * there all the same; a step of the next one fails; the next one comes to its end in one of the ways of `fate` when this one was answered. Behind DOOMS: the disk does what trouble says to this one, to the next one, or
+ * to the settling of both. */
+enum doom { UNHARMED, CUT_OFF, UNANSWERED, WRITE_FAILS_BESIDE, SYNC_FAILS_BESIDE, NEXT_FAILS, BETWEEN, DOOMS, DISK_FAILS_BESIDE = DOOMS, DISK_FAILS_NEXT, SETTLING_FAILS_BESIDE, DISK_DOOMS };
 struct tapped { struct slp_msg m; int64_t at, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message, pressure, full; };
 #define ROW_MAX 4
 struct batch {
@@ -182,7 +186,7 @@ struct batch {
     bool there, answered; /* on the disk; its answers are out */
 };
 struct server {
-    struct rng rng, beside;
+    struct rng rng, beside, disk;
     struct store *store;
     struct engine *engine;
     struct reader *reader;
@@ -205,6 +209,10 @@ struct server {
     uint64_t next_event;    /* the first that the tap has not seen */
     struct slp_buf page;
     bool went_back;         /* what it finds at the next start is another store */
+    enum disk_fault trouble;    /* what the disk is to do, where fate or doom says so */
+    struct batch *in_doubt;     /* its write failed: whether it is there the disk knows; NULL: none */
+    bool power_went;
+    int64_t no_room_until_us;   /* a start before then finds the disk full */
 };
 void server_open(struct sim *s);
 void server_close(struct sim *s);
@@ -218,6 +226,8 @@ const struct slp_msg *server_ask(struct sim *s, uint64_t type, const void *any);
 const struct slp_msg *server_page(struct sim *s, uint64_t type, const void *any); /* of whatever v->reader reads */
 void server_refused_as_damaged(struct sim *s, const struct slp_buf *page);
 void server_arm_lmdb(struct sim *s, const char *what, int64_t calls_max);
+void server_arm_disk(struct sim *s, int64_t calls_max); /* as v->trouble says */
+void server_disk_struck(struct sim *s, struct batch *b); /* it dies of it; b: whose write that was, NULL: nobody's */
 void server_lands(struct sim *s); /* what is under way comes to its end: nothing is in flight or open any more; it may die of it */
 void server_die(struct sim *s, const char *how);
 void server_disk_dies(struct sim *s, const char *how); /* nobody will see what was under way to it */
