@@ -292,7 +292,7 @@ sys.exit(1)
         self.assertEqual(told[:begin] + told[end + 1:], silent[:begin] + silent[begin + 1:], "the world itself is the same")
 
     def test_the_world_that_must_repeat_to_the_byte_must_have_all_that_is_to_be_shown(self):
-        self.write("#!/bin/sh\necho seed 3 ok hash 0123456789abcdef hours 1 batches_beside 5 damaged_stores 0 restores 2 broker_memory_failures 1\n", version="1")
+        self.write("#!/bin/sh\necho seed 3 ok hash 0123456789abcdef hours 1 batches_beside 5 damaged_stores 0 restores 2 broker_memory_failures 1 lost_syncs 3 broker_power_cuts 2 full_disks 1 sectors_lost 9\n", version="1")
         text = self.run_it("--seconds", "0").stdout
         self.assertRegex(text, r"(?m)^not ok \d+ - in that world .*: never damaged_stores, failed_store_calls$")
         self.assertRegex(text, r"(?m)^ok \d+ - the same seed gives the same world, to the byte$")

@@ -241,6 +241,22 @@ static bool ends(struct sim *s, enum store_rc rc, enum fate fate)
     return true;
 }
 
+static void send_frames(struct sim *s, struct batch *b)
+{
+    for (size_t i = 0; i < b->out.n && !b->answered; i++)
+        net_send_down(s, b->out.v[i].peer, effect_frame(&b->out, &b->out.v[i]), b->out.v[i].n);
+    b->answered = true;
+}
+
+/* The disk did what it was to do to a batch's write. If the store says all the same that it is good, it is answered, as a broker would. */
+static void struck(struct sim *s, struct batch *b, bool good)
+{
+    b->there = good;
+    if (good)
+        send_frames(s, b);
+    server_disk_struck(s, good ? NULL : b);
+}
+
 /* LMDB is to commit what the log holds. True if the broker lives on. */
 static bool settling_fails(struct sim *s)
 {
@@ -266,8 +282,7 @@ static bool commit_at_once(struct sim *s, enum fate fate)
     struct batch *b = last(v);
     enum store_rc rc = BROKER(store_commit(&v->txn));
     if (disk_struck()) {
-        b->there = rc == STORE_OK;
-        server_disk_struck(s, rc == STORE_OK ? NULL : b);
+        struck(s, b, rc == STORE_OK);
         return false;
     }
     disk_disarm();
@@ -294,13 +309,6 @@ static bool commit_at_once(struct sim *s, enum fate fate)
 }
 
 /* ---- when a row of batches is on disk ---- */
-
-static void send_frames(struct sim *s, struct batch *b)
-{
-    for (size_t i = 0; i < b->out.n && !b->answered; i++)
-        net_send_down(s, b->out.v[i].peer, effect_frame(&b->out, &b->out.v[i]), b->out.v[i].n);
-    b->answered = true;
-}
 
 static void tell_row(struct sim *s)
 {
@@ -512,10 +520,8 @@ static bool flight_ends(struct sim *s, enum doom doom)
     bool fails = doom == WRITE_FAILS_BESIDE || doom == SYNC_FAILS_BESIDE;
     v->in_flight = NULL;
     if (disk_struck()) {
-        if (b->answered)
-            sim_broken(s, "the write of a batch failed, and it is answered");
         s->tally.disk_faults_beside++;
-        server_disk_struck(s, b);
+        struck(s, b, b->answered);
         return false;
     }
     disk_disarm();
