@@ -223,7 +223,7 @@ class Worlds(unittest.TestCase):
         self.fake()
         smallest, text = self.shrunk()
         for needed in ("--seed 9", "--hours 3", "--rows 5", "--runs 1", "--hubs 1", "--lines 1", "--no agents", "--no broker", "--no operator", "--no people",
-                       "--no copies", "--no reviews", "--no beside", "--no lends", "--no honesty", "--trace"):
+                       "--no copies", "--no reviews", "--no beside", "--no lends", "--no honesty", "--no disk", "--trace"):
             self.assertRegex(smallest, needed + r"\b")
         self.assertNotIn("--no net", smallest)
         story = text[text.index("the story of run 3 unit 7:"):].splitlines()[1:]

@@ -122,7 +122,7 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 static void usage(FILE *f)
 {
     fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no "
-               "net|agents|broker|operator|people|copies|reviews|beside|lends|honesty]...\n"
+               "net|agents|broker|operator|people|copies|reviews|beside|lends|honesty|disk]...\n"
                "                   [--trace [--branch N]] [--plan] [--dir DIR]\n");
 }
 
@@ -162,6 +162,7 @@ int main(int argc, char **argv)
             o.no_beside |= !strcmp(optarg, "beside");
             o.no_lends |= !strcmp(optarg, "lends");
             o.no_honesty |= !strcmp(optarg, "honesty");
+            o.no_disk |= !strcmp(optarg, "disk");
             break;
         case 't': o.trace = true; break;
         case 'p': plan_only = true; break;

@@ -114,7 +114,7 @@ void plan_make(struct plan *p, const struct options *o)
         p->crash_every_us = crash_every_us;
 
     struct rng kr = rng_of(o->seed, "disk", 0);
-    p->disk_ppm = rng_chance(&kr, 500000) ? 0 : (uint32_t)rng_range(&kr, 100000, 700000);
+    p->disk_ppm = o->no_disk || rng_chance(&kr, 500000) ? 0 : (uint32_t)rng_range(&kr, 100000, 700000);
 
     struct rng lr = rng_of(o->seed, "lends", 0);
     p->lend_every_us = p->alike || o->no_lends || rng_chance(&lr, 500000) ? NEVER : rng_spread(&lr, MINUTE, 2 * HOUR);

@@ -89,7 +89,7 @@ struct options { /* what shrinking and the command line take away; UINT32_MAX, -
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends, no_honesty; /* kinds of faults that are left out */
+    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends, no_honesty, no_disk; /* kinds of faults that are left out */
     bool trace;
     uint64_t branch; /* the story of this one over a damaged store is told, too; 0: of none */
     const char *dir; /* where stores are made */
