@@ -105,21 +105,41 @@ class Faults(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "restores"):
             figures.faults({"what": what})
 
-    def test_a_part_that_was_not_measured_keeps_its_row_and_one_that_was_gets_its_own(self):
+    def test_a_part_that_was_not_measured_keeps_its_table_and_one_that_was_gets_its_own(self):
         figures = program("figures")
         part = {"what": {"points": 3}, "command": "x", "commit": "new", "seconds": 1}
-        rows = figures.others({"crash": part}, (), "| part | figures | again | commit, time, machine |\n|---|---|---|---|\n| storm | kills 7 | `y` | old, 1 s |\n| crash | points 2 | `x` | old, 1 s |\n")
-        self.assertEqual(rows[2:], ["| crash | points 3 | `x` | new, 1 s |", "| storm | kills 7 | `y` | old, 1 s |"])
+        old = "**crash**, of old: `x`, 1 s.\n\n| figure | |\n|---|---|\n| points | 2 |\n\n**storm**, of old: `y`, 1 s.\n\n| figure | |\n|---|---|\n| kills | 7 |\n"
+        self.assertEqual("\n".join(figures.others({"crash": part}, (), old)), old.replace("of old: `x`", "of new: `x`").replace("points | 2", "points | 3"))
+
+    def test_a_row_of_former_times_becomes_a_table(self):
+        told = program("figures").parts_of("| part | figures | again | commit, time, machine |\n|---|---|---|---|\n"
+                                           "| storm | what x; seed 20,261,127; kills 1,007; disks refused: quota (refused; ext4 instead) 2; verdicts a fifo, round 1 of 4; at 8 of 9 | `y -z` | abc1234, 3 min, on a, b |\n")
+        self.assertEqual(told, {"storm": ["of abc1234: `y -z`, 3 min on a, b.", "", "| figure | |", "|---|---|", "| seed | 20261127 |", "| kills | 1,007 |",
+                                          "| disks refused: quota (refused; ext4 instead) | 2 |", "| verdicts a | fifo, round 1 of 4 |", "| at | 8 of 9 |"]})
+
+    def test_the_kinds_of_a_thing_are_one_row_and_a_seed_has_no_commas(self):
+        part = {"what": {"what": "agent", "seed": 20261127, "kinds write": 1000, "points": 9, "points below the end": "3 of 3", "links: cut up": 1, "kinds fsync": 2, "links: cut down": 5,
+                         "to settle a": 1, "to settle a b": 2}, "command": "x", "commit": "c", "seconds": 1}
+        self.assertEqual(program("figures").part_of(part)[4:], ["| seed | 20261127 |", "| kinds | write 1,000; fsync 2 |", "| points | 9 |", "| points below the end | 3 of 3 |",
+                                                               "| links: cut | up 1; down 5 |", "| to settle | a 1; a b 2 |"])
 
     def test_what_both_judges_found_is_added_up_over_the_parts_that_tell_it(self):
         figures = program("figures")
         found = {"units": 1200, "results": 2400, "lost": 1, "double": 0, "phantom": 2}
-        parts = {"crash": {"what": {**found, "refused: lost 9": 5}, "command": "x", "commit": "c", "seconds": 1}, "memory": {"what": {"units": 9, "results": 9}, "command": "x", "commit": "c", "seconds": 1},
+        parts = {"crash": {"what": {**found, "refused: lost": 9}, "command": "x", "commit": "c", "seconds": 1}, "memory": {"what": {"units": 9, "results": 9}, "command": "x", "commit": "c", "seconds": 1},
                  "storm": {"what": {"rounds": 3, **found}, "command": "x", "commit": "c", "seconds": 1}}
-        last = figures.others(parts, (), "")[-1]
-        self.assertEqual(last, "| **both judges** | units 2,400; results 4,800; lost 2; double 0; phantom 4 | the rows of crash, storm, added up | |")
+        told = figures.others(parts, (), "")
+        self.assertEqual(told[-9:], ["**both judges**: the figures of crash, storm, added up.", "", "| figure | |", "|---|---|", "| units | 2,400 |", "| results | 4,800 |", "| lost | 2 |",
+                                     "| double | 0 |", "| phantom | 4 |"])
         del parts["crash"], parts["storm"]
-        self.assertNotIn("judges", figures.others(parts, (), last)[-1], "nobody tells it any more")
+        self.assertNotIn("judges", "\n".join(figures.others(parts, (), "\n".join(told[-9:]))), "nobody tells it any more")
+
+    def test_a_part_that_was_never_measured_is_named_with_what_makes_it(self):
+        figures = program("figures")
+        self.assertEqual(figures.unmeasured("<!-- figures: processes -->\n" + "".join(f"**{p}**, of c: `x`, 1 s.\n\n" for p in figures.PARTS if p != "compilers") + "<!-- end -->"),
+                         ["compilers (make compilers)"])
+        for part in program("torture", "run").PARTS:
+            self.assertTrue(any(p.split("-")[0] == part for p in figures.PARTS), part)
 
     PAGE = """<!-- figures: program -->
 <!-- end -->
@@ -131,10 +151,19 @@ class Faults(unittest.TestCase):
 `make mutants`, commits aaaaaaa (107), ccccccc (3), seeds from 5000 on, 51 min: **110 of 110** found, deadbeef or not.
 <!-- end -->
 <!-- figures: processes -->
-| part | figures | again | commit, time, machine |
-|---|---|---|---|
-| crash-agent | seed 20,261,127 | `x` | aaaaaaa, 3 min, on a machine (R), Linux |
-| storm | kills 7 | `y` | bbbbbbb-dirty, 1 s |
+**crash-agent**, of aaaaaaa: `x`, 3 min on a machine (R), Linux.
+
+| figure | |
+|---|---|
+| seed | 20261127 |
+
+**storm**, of bbbbbbb-dirty: `y`, 1 s.
+
+| figure | |
+|---|---|
+| kills | 7 |
+
+**both judges**: the figures of storm, added up.
 <!-- end -->
 """
 
@@ -151,6 +180,7 @@ class Faults(unittest.TestCase):
                 told = figures.program(self.PAGE)
                 self.assertEqual(told[0], f"Of the program that is here: {now}.")
                 self.assertTrue(told[1].endswith(f": {before}."), told[1])
+                self.assertIn("compilers (make compilers), coverage (make coverage), ", told[2])
         self.assertEqual(asked, {(commit, ("broker", "proto", "worker-agent")) for commit in ("aaaaaaa", "bbbbbbb", "ccccccc", "bbbbbbb-dirty")})
 
     def test_the_page_has_a_place_for_each_table_and_all_that_it_tells_is_of_some_commit(self):
@@ -162,8 +192,7 @@ class Faults(unittest.TestCase):
         told = figures.commits_of(page)
         self.assertLess({"worlds", "mutants", "crash-broker", "storm", "coverage"}, told.keys())
         self.assertEqual([part for part, of in told.items() if not of], [])
-        rows = re.findall(r"^\| ([\w-]+) \|", figures.table_of(page, "processes"), re.MULTILINE)
-        self.assertEqual(sorted({*rows} - {"part"}), sorted(told.keys() - {"worlds", "mutants"}), "no row without a commit")
+        self.assertEqual(told.keys() - {"worlds", "mutants"} - figures.PARTS.keys(), set(), "what makes each is known")
 
 
 class WhichTestShowsWhat(unittest.TestCase):
