@@ -57,29 +57,35 @@ static void compare(struct sim *s, const struct sum *sum)
         tell(s, true, text);
 }
 
-static void inspect(struct sim *s, bool recount)
+static void count(struct sim *s, struct sum *sum, struct slp_bytes row)
 {
-    char at[AT_MAX], text[200];
+    struct slr r = slr_on(row.p, row.n);
+    struct slr_value list, run;
+    CHECK(s, slr_next(&r, &list) == 0 && slr_next(&r, &run) == 0);
+    if (sum->run && sum->run != run.u64)
+        compare(s, sum);
+    add_piece(s, sum, row);
+}
+
+typedef const struct slp_msg *asked(struct sim *s, uint64_t type, const void *any);
+
+/* Each text that names damage, of the records or, with `recount`, of a recount. */
+static void inspect(struct sim *s, bool recount, asked *ask, void (*each)(struct sim *s, const char *text))
+{
+    char at[AT_MAX], text[SL_TEXT_BYTES_MAX + 1];
     struct slp_check_get q = { .after = { at, 0 }, .recount = recount };
     struct sum sum = { .run = 0 };
     SLP_SET(&q, check_get, recount);
     do {
-        const struct slp_msg *m = server_read(s, SLP_CHECK_GET, &q);
-        struct slp_bytes next, x;
+        const struct slp_msg *m = ask(s, SLP_CHECK_GET, &q);
         CHECK(s, m->type == SLP_CHECK && m->u.check.next.n <= sizeof at);
-        next = m->u.check.next;
+        struct slp_bytes next = m->u.check.next, x;
         for (struct slp_cursor c = slp_each(m->u.check.damage); slp_next_str(&c, &x);) {
             snprintf(text, sizeof text, "%.*s", (int)x.n, x.p);
-            tell(s, recount, text);
+            each(s, text);
         }
-        for (struct slp_cursor c = slp_each(m->u.check.counts); slp_next_raw(&c, &x);) {
-            struct slr r = slr_on(x.p, x.n);
-            struct slr_value list, run;
-            CHECK(s, slr_next(&r, &list) == 0 && slr_next(&r, &run) == 0);
-            if (sum.run && sum.run != run.u64)
-                compare(s, &sum);
-            add_piece(s, &sum, x);
-        }
+        for (struct slp_cursor c = slp_each(m->u.check.counts); slp_next_raw(&c, &x);)
+            count(s, &sum, x);
         memcpy(at, next.p, next.n);
         q.after.n = next.n;
         SLP_SET(&q, check_get, after);
@@ -88,28 +94,24 @@ static void inspect(struct sim *s, bool recount)
         compare(s, &sum);
 }
 
-/* Each text that names damage, of records alone. */
+static void of_a_record(struct sim *s, const char *text)
+{
+    tell(s, false, text);
+}
+
+static void of_a_recount(struct sim *s, const char *text)
+{
+    tell(s, true, text);
+}
+
 void sim_damage(struct sim *s, void (*each)(struct sim *s, const char *text))
 {
-    char at[AT_MAX], text[SL_TEXT_BYTES_MAX + 1];
-    struct slp_check_get q = { .after = { at, 0 } };
-    do {
-        const struct slp_msg *m = server_page(s, SLP_CHECK_GET, &q);
-        CHECK(s, m->type == SLP_CHECK && m->u.check.next.n <= sizeof at);
-        struct slp_bytes next = m->u.check.next, x;
-        for (struct slp_cursor c = slp_each(m->u.check.damage); slp_next_str(&c, &x);) {
-            snprintf(text, sizeof text, "%.*s", (int)x.n, x.p);
-            each(s, text);
-        }
-        memcpy(at, next.p, next.n);
-        q.after.n = next.n;
-        SLP_SET(&q, check_get, after);
-    } while (q.after.n);
+    inspect(s, false, server_page, each);
 }
 
 void sim_inspect(struct sim *s)
 {
     server_lands(s);
-    inspect(s, false);
-    inspect(s, true);
+    inspect(s, false, server_read, of_a_record);
+    inspect(s, true, server_read, of_a_recount);
 }
