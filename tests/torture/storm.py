@@ -303,7 +303,7 @@ def one(args):
         if wrong and storm is not None:
             wrong += "\n" + storm.keep(os.path.join(harness.BUILD, "reliability", f"bad-storm-{args.seed}-{args.one}"))
     if wrong:
-        print(f"BAD: again with tests/torture/storm.py --one {args.one} --seed {args.seed} --round {args.round} --units {args.units}\n{wrong}", flush=True)
+        print(f"BAD: again with tests/torture/storm.py --one {args.one} --seed {args.seed} --round {args.round} --units {args.units} --patience {args.patience}\n{wrong}", flush=True)
     print(json.dumps(dict(one=args.one, bad=int(bool(wrong)), **totals)))
     return 1 if wrong else 0
 
@@ -316,7 +316,7 @@ def said_by(number, build, seed, units, round_s, *more, timeout_s=PER_ROUND_S):
         return child.communicate(timeout=timeout_s)[0]
     except subprocess.TimeoutExpired:
         child.kill()
-        return child.communicate()[0] + f"\nBAD: round {number} hangs"
+        return child.communicate()[0] + f"\nBAD: round {number} hangs: again with tests/torture/" + " ".join([os.path.basename(PROGRAM), *argv[2:]])
 
 
 def figures_of(number, said):
