@@ -193,11 +193,12 @@ $(O)/sunline-sim: $(O)/tests/sim/main.o $(O)/tests/sim/calls.o $(WHOLE)
 $(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(O)/tests/lib/engine_staff.o $(LIBS)
 	$(call show,LINK) $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 
-asan: ## unit tests under AddressSanitizer and UBSan (in ./build-asan)
-	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(AGAIN) O=build-asan OPT="-O1 -g" \
-	EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
+SANITIZED := ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+asan: ## unit tests under AddressSanitizer and UBSan, then simulated worlds for WORLDS_S (120) seconds (in ./build-asan)
+	@$(SANITIZED) $(AGAIN) O=build-asan OPT="-O1 -g" EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
+	@$(SANITIZED) tests/sim/run --build build-asan --patience 10 --seconds $(or $(WORLDS_S),120)
 
-COVERAGE_MIN := 95# percent; measured: 95.8 (engine 95.6, store 98.0, codec 95.8)
+COVERAGE_MIN := 95# percent
 coverage: ## branch coverage of engine, store and codec by unit tests, simulated worlds and integration tests, assert branches aside (in ./build-cov)
 	@$(call deps,build test lint)
 	@find build-cov -name '*.gcda' -delete 2>/dev/null; true
@@ -220,16 +221,16 @@ mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
 compilers: ## the same worlds, to the byte, from gcc and clang at several levels
 	@tests/sim/compilers --figures $(O)
 
-reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on where it was broken off), then the tables of docs/reliability.md
-	@failed=; tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) --record sim || failed="$$failed worlds"; \
+reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on where it was broken off; MORE=n: n new ones at least), then the tables of docs/reliability.md
+	@failed=; tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) $(if $(MORE),--more-hours $(MORE)) --record sim || failed="$$failed worlds"; \
 	$(AGAIN) mutants || failed="$$failed mutants"; tests/figures --build $(O) || failed="$$failed figures"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 figures: ## write the tables of docs/reliability.md anew from what reliability, torture, fuzz, compilers and coverage left in build/reliability
 	@tests/figures --build $(O)
 
-nightly: ## everything that takes long: lint, asan, fuzz (SECONDS=300 each), tests, compilers, torture (KILLS=2000), coverage, reliability with its mutants and tables; goes on after what failed
-	@failed=; for t in lint asan "fuzz SECONDS=$(or $(SECONDS),300)" test compilers "torture KILLS=$(or $(KILLS),2000)" coverage reliability; do \
+nightly: ## everything that takes long: lint, asan with worlds for WORLDS_S (600) seconds, fuzz (SECONDS=300 each), tests, compilers, torture (KILLS=2000), coverage, reliability with MORE (1000) new hours, its mutants and tables; goes on after what failed
+	@failed=; for t in lint "asan WORLDS_S=$(or $(WORLDS_S),600)" "fuzz SECONDS=$(or $(SECONDS),300)" test compilers "torture KILLS=$(or $(KILLS),2000)" coverage "reliability MORE=$(or $(MORE),1000)"; do \
 	    $(AGAIN) $$t || failed="$$failed $${t%% *}"; done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)

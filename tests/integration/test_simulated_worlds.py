@@ -252,11 +252,46 @@ class Worlds(unittest.TestCase):
         self.fake()
         smallest, text = self.shrunk()
         for needed in ("--seed 9", "--hours 3", "--rows 5", "--runs 1", "--hubs 1", "--lines 1", "--no agents", "--no broker", "--no operator", "--no people",
-                       "--no copies", "--no reviews", "--no beside", "--no lends", "--no honesty", "--no disk", "--trace"):
+                       *(f"--no {what}" for what in program("sim", "run").WITHOUT if what != "net"), "--trace"):
             self.assertRegex(smallest, needed + r"\b")
         self.assertNotIn("--no net", smallest)
         story = text[text.index("the story of run 3 unit 7:"):].splitlines()[1:]
         self.assertEqual([line.split()[0] for line in story], ["assigned", "started", "VERDICT"])
+
+    def test_what_shrinking_takes_away_is_all_that_the_simulator_can_leave_out(self):
+        sim = os.path.join(os.environ["SUNLINE_BUILD"], "sunline-sim")
+        usage = subprocess.run([sim, "--no", "such"], capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(usage.returncode, 2, "a word that is none leaves nothing out")
+        self.assertEqual(tuple(re.search(r"WHAT: (.*)", usage.stderr)[1].split()), program("sim", "run").WITHOUT)
+
+    # A real world in which something is called wrong: it needs what is counted so.
+    INJECTED = """#!/bin/sh
+out=$(REAL "$@"); status=$?
+echo "$out"
+if echo "$out" | grep -q '^seed .* takeovers [1-9]' && echo "$out" | grep -q '^seed .* links_cut_both_ways [1-9]'; then
+    echo "  lost: 1, first: run 1 unit 1: it was called so"
+    exit 1
+fi
+exit $status
+"""
+
+    def test_a_real_world_shrinks_to_what_it_needs(self):
+        real = os.path.abspath(os.path.join(os.environ["SUNLINE_BUILD"], "sunline-sim"))
+        self.write(self.INJECTED.replace("REAL", real), version="1")
+        small = ["--hours", "6", "--hubs", "4", "--runs", "2", "--rows", "30"]
+        seed = next(seed for seed in range(12, 200) if subprocess.run([os.path.join(self.build, "sunline-sim"), "--seed", str(seed), *small], capture_output=True, timeout=60, check=False).returncode)
+        text = self.run_it("--seed", str(seed), *small, "--shrink").stdout
+        smallest = re.search(r"^smallest: \S+ (.*) --trace$", text, re.M)[1].split()
+        left_out = {smallest[i + 1] for i, word in enumerate(smallest) if word == "--no"}
+        self.assertEqual(left_out & {"net", "agents", "twins"}, set(), "what it needs")
+        self.assertGreater(len(left_out), 10)
+        self.assertLess(sum(int(word) for word in smallest[2:] if word.isdigit()), 6 + 4 + 2 + 30)
+        told = subprocess.run([real, *smallest], capture_output=True, text=True, timeout=60, check=True).stdout
+        figures = {k: int(v) for k, v in re.findall(r"(\w+) (\d+)\b", told)}
+        self.assertGreater(min(figures["takeovers"], figures["links_cut_both_ways"]), 0)
+        for left, gone in (("broker", "crashes"), ("operator", "operator_acts"), ("restores", "restores"), ("damage", "damaged_stores"), ("beside", "batches_beside")):
+            if left in left_out:
+                self.assertEqual(figures[gone], 0, gone)
 
     def test_of_a_crash_the_end_of_the_story_is_told(self):
         self.fake(crashes=True)
@@ -303,7 +338,7 @@ print("  broken: over a damaged store (a bit is turned): verdict lost: run 3 uni
 sys.exit(1)
 """, version="1")
         smallest, text = self.shrunk()
-        self.assertRegex(smallest, "--trace --branch 2'$")
+        self.assertRegex(smallest, "--trace --branch 2$")
         story = text[text.index("the story of run 3 unit 7:"):].splitlines()[1:]
         self.assertEqual([line.split()[0] for line in story], ["assigned", "----", "started", "VERDICT"])
 
@@ -320,6 +355,18 @@ sys.exit(1)
         self.assertIn("broker: is up", "\n".join(told[begin:end]))
         self.assertEqual(told[:begin] + told[end + 1:], silent[:begin] + silent[begin + 1:], "the world itself is the same")
 
+    def test_a_failure_prints_what_replays_it_tells_its_story_and_makes_it_smaller(self):
+        self.write("#!/bin/sh\necho seed $2 FAILED hash 0123456789abcdef hours 9\necho '  lost: 1, first: x'\nexit 1\n", version="1")
+        text = self.run_it("--hours-total", "1", "--record", "long", "--first", "70").stdout
+        sim, build = (os.path.relpath(os.path.join(self.build, name), TOP) for name in ("sunline-sim", ""))
+        self.assertRegex(text, rf"(?m)^# replay: {sim} --seed 70\n# its story: {sim} --seed 70 --trace\n# smaller: tests/sim/run --build {build} --seed 70 --shrink$")
+        run = program("sim", "run")
+        self.assertEqual(run.replay_line(os.path.join(TOP, "build", "sunline-sim"), ["--seed", "1"]), "make sim ARGS='--seed 1'")
+
+    def test_more_hours_are_new_ones_however_many_there_are(self):
+        self.write(FAKE.replace('"net" not in args', "False"), version="1")
+        self.assertEqual([self.recorded(60)["worlds"], self.recorded(60, "--more-hours", "90")["worlds"], self.recorded(60)["worlds"]], [2, 5, 5])
+
     def test_the_world_that_must_repeat_to_the_byte_must_have_all_that_is_to_be_shown(self):
         self.write("#!/bin/sh\necho seed 3 ok hash 0123456789abcdef hours 1 batches_beside 5 damaged_stores 0 restores 2 broker_memory_failures 1 lost_syncs 3 broker_power_cuts 2 full_disks 1 sectors_lost 9\n", version="1")
         text = self.run_it("--seconds", "0").stdout
@@ -333,7 +380,8 @@ sys.exit(1)
         self.write(sim, version="1")
         with tempfile.TemporaryDirectory() as other:
             path = os.path.join(other, "sunline-sim")
-            for change, status, said in ((("", ""), 0, "ok 2 - .* gives the same worlds"), (("of", "off"), 1, "not ok 2 - .* gives other worlds:"),
+            for change, status, said in ((("", ""), 0, "ok 2 - .* gives the same worlds"),
+                                         (("of", "off"), 1, "not ok 2 - .* gives other worlds:\n(?:# .*\n)*# its story: .*/sunline-sim --seed .* --trace$"),
                                          ((" ok ", " FAILED "), 1, "not ok 2 - .* did not end well"), ((befell[-1] + " 1", befell[-1] + " 0"), 1, "not ok 2 - .* there is no " + befell[-1])):
                 with open(path, "w", encoding="utf-8") as f:
                     f.write(sim.replace(*change))

@@ -910,7 +910,6 @@ class TheTorturer(harness.Case):
         done, what = self.fuzz('for a; do case $a in -artifact_prefix=*) touch "${a#*=}crash-1";; esac; done; echo overflow; exit 77')
         self.assertEqual(done.returncode, 1)
         self.assertIn("overflow", done.stdout)
-        self.assertRegex(done.stdout, r"(?m)^  again with \S+/fuzzers/fuzz/fuzz_codec \S+/found/fuzz_codec-crash-1$")
         self.assertEqual(what["crashes"], 1)
 
     def test_payloads_are_what_the_seed_says(self):

@@ -121,9 +121,23 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 
 static void usage(FILE *f)
 {
-    fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no "
-               "net|agents|broker|operator|people|copies|reviews|beside|lends|honesty|disk]...\n"
-               "                   [--trace [--branch N]] [--plan] [--dir DIR]\n");
+    fprintf(f, "usage: sunline-sim [--seed N] [--hours H] [--hubs N] [--runs N] [--rows N] [--lines N] [--no WHAT]...\n"
+               "                   [--trace [--branch N]] [--plan] [--dir DIR]\n"
+               "       WHAT:");
+#define K(n) fputs(" " #n, f);
+    LEFT_OUT(K)
+#undef K
+    fputc('\n', f);
+}
+
+static bool leaves_out(struct options *o, const char *what)
+{
+#define K(n)                                                                                                           \
+    if (!strcmp(what, #n))                                                                                             \
+        return o->no_##n = true;
+    LEFT_OUT(K)
+#undef K
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -152,17 +166,10 @@ int main(int argc, char **argv)
         case 'w': o.rows = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 'l': o.lines = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 'n':
-            o.no_net |= !strcmp(optarg, "net");
-            o.no_agents |= !strcmp(optarg, "agents");
-            o.no_broker |= !strcmp(optarg, "broker");
-            o.no_operator |= !strcmp(optarg, "operator");
-            o.no_people |= !strcmp(optarg, "people");
-            o.no_copies |= !strcmp(optarg, "copies");
-            o.no_reviews |= !strcmp(optarg, "reviews");
-            o.no_beside |= !strcmp(optarg, "beside");
-            o.no_lends |= !strcmp(optarg, "lends");
-            o.no_honesty |= !strcmp(optarg, "honesty");
-            o.no_disk |= !strcmp(optarg, "disk");
+            if (!leaves_out(&o, optarg)) {
+                usage(stderr);
+                return 2;
+            }
             break;
         case 't': o.trace = true; break;
         case 'p': plan_only = true; break;

@@ -13,6 +13,28 @@ static int64_t now_and_then(struct rng *r, int64_t lo, int64_t hi) /* the mean t
     return rng_chance(r, 400000) ? NEVER : rng_spread(r, lo, hi);
 }
 
+/* The rest of what --no takes away: here nothing else of the plan changes with it, so that a world that shrinks stays the world it was. */
+static void leave_out(struct plan *p, const struct options *o)
+{
+    if (o->no_subscribers)
+        p->watchers = 0;
+    if (o->no_staff)
+        p->staff = 1;
+    if (o->no_twins)
+        p->takeover_every_us = NEVER;
+    if (o->no_damage)
+        p->damage_ppm = 0;
+    if (o->no_restores)
+        p->lose_every_us = NEVER;
+    p->bars = p->bars && !o->no_bars;
+    p->contests = p->contests && !o->no_tournaments;
+    p->scarce = p->scarce && !o->no_scarce;
+    if (o->no_alike) {
+        p->alike = p->apart = false;
+        p->meddle_every_us = NEVER;
+    }
+}
+
 void plan_make(struct plan *p, const struct options *o)
 {
     struct rng sr = rng_of(o->seed, "plan", 0), *r = &sr;
@@ -155,6 +177,7 @@ void plan_make(struct plan *p, const struct options *o)
         p->operate_every_us = p->meddle_every_us = p->judge_every_us = p->lend_every_us = NEVER;
     if (o->no_people)
         p->decline_ppm = p->fail_ppm = p->bury_ppm = p->forget_ppm = p->release_ppm = p->bad_ppm = 0;
+    leave_out(p, o);
 }
 
 static void every(FILE *f, const char *what, int64_t us)

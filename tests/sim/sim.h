@@ -85,11 +85,17 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
     bool apart; /* and robots do what people do not: some lines are faster */
 };
+/* What can be left out of a world, whatever its seed says: --no NAME. Each has a line in plan.c. */
+#define LEFT_OUT(K) \
+    K(net) K(agents) K(broker) K(operator) K(people) K(copies) K(reviews) K(beside) K(lends) K(honesty) \
+    K(subscribers) K(staff) K(twins) K(damage) K(restores) K(bars) K(tournaments) K(scarce) K(alike) K(disk)
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
     int64_t hours;
     uint32_t hubs, runs, rows, lines;
-    bool no_net, no_agents, no_broker, no_operator, no_people, no_copies, no_reviews, no_beside, no_lends, no_honesty, no_disk; /* kinds of faults that are left out */
+#define K(n) bool no_##n;
+    LEFT_OUT(K)
+#undef K
     bool trace;
     uint64_t branch; /* the story of this one over a damaged store is told, too; 0: of none */
     const char *dir; /* where stores are made */
@@ -146,9 +152,25 @@ struct wire *net_wire(struct sim *s, enum side side, uint32_t index);
 #define STATIONS_MAX 8
 #define NUMBERS_MAX 20000 /* of stations, in one world */
 /* shut_hubs, shut_teams: bits of those who get nothing; not_did: bits of stations; only: told as only_hubs instead of not_hubs; prefer: as in a line */
-struct sim_station { uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer; bool only; uint8_t level[CHECKER_SKILLS]; int when_on, when_is; int64_t lease_us, backoff_us, start_by_us; uint32_t review, rounds; bool rejects; int64_t return_us; /* review: of which station, its index + 1 */ uint32_t copies_min, copies_max, ties, jury, equal, at_once, per_day, gold_every, gold_rows; uint32_t abandoned_most, gold_least, agreed_least, approved_least, returned_most, asks_after, rule, rule_below, rule_after, rule_at, rule_until, rule_skill; bool asks_of_all, refuses_new; uint32_t window_last; int64_t window_within_us; };
-/* jury: of a tournament its jury's index, of a jury its tournament's; equal: entries of the same route that end it at once, 0 never. Behind the
- * `named` stations of the file come juries. */
+struct sim_station {
+    uint32_t index, kind, attempts, after, shut_hubs, shut_teams, not_did, prefer;
+    bool only;
+    uint8_t level[CHECKER_SKILLS];
+    int when_on, when_is;
+    int64_t lease_us, backoff_us, start_by_us;
+    uint32_t review, rounds; /* review: of which station, its index + 1 */
+    bool rejects;
+    int64_t return_us;
+    uint32_t copies_min, copies_max, ties;
+    uint32_t jury, equal; /* jury: of a tournament its jury's index, of a jury its tournament's; equal: entries of the same route that end it at once, 0 never */
+    uint32_t at_once, per_day, gold_every, gold_rows;
+    uint32_t abandoned_most, gold_least, agreed_least, approved_least, returned_most, asks_after;
+    uint32_t rule, rule_below, rule_after, rule_at, rule_until, rule_skill;
+    bool asks_of_all, refuses_new;
+    uint32_t window_last;
+    int64_t window_within_us;
+};
+/* Behind the `named` stations of the file come juries. */
 struct sim_variant { uint32_t named, stations, version, first_station; struct sim_station st[STATIONS_MAX]; char *packed; uint32_t packed_n; bool applied; };
 struct sim_line { char name[16]; uint64_t id; uint32_t variants; struct sim_variant v[VARIANTS_ALL]; };
 void lines_make(struct sim *s);
