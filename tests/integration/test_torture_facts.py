@@ -193,6 +193,12 @@ class OfPeers(Case):
         self.history.remove(self.first("handed", station="second"))
         self.says("lost")
 
+    def test_lost_a_good_result_is_refused_as_a_bad_one(self):
+        number = self.first("submit_ok", code="OK")["assignment"]
+        for h in self.all("submit_ok", assignment=number):
+            h["code"] = "BAD_RESULT"
+        self.says("lost")
+
     def test_duplicated_a_result_is_handed_out_twice(self):
         self.history.append(dict(self.first("handed")))
         self.says("duplicated")
@@ -377,6 +383,13 @@ class OfTwoAgents(Case):
         puts = self.all("put")
         puts[0]["key"], puts[1]["key"], puts[0]["value"], puts[1]["value"] = puts[1]["key"], puts[0]["key"], puts[1]["value"], puts[0]["value"]
         self.says("fifo")
+
+    def test_fairness_a_run_of_a_higher_priority_waits(self):
+        for history in self.histories:
+            for h in history:
+                if h["op"] == "event" and h["type"] in (TYPES["RUN_STARTED"], TYPES["RUN_STATE"]):
+                    h["data"]["priority"] = 11 - h["data"]["priority"]  # the two change places
+        self.says("fairness")
 
     def test_not_eligible_a_worker_of_the_second_agent_lacks_the_skill(self):
         staff = [h for history in self.histories for h in history if h["op"] == "staff"]

@@ -180,6 +180,7 @@ void ck_model_free(struct checker *c)
     free(c->lost);
     free(c->waits);
     free(c->firsts);
+    free(c->gave);
     free(c->pair);
 }
 
@@ -471,6 +472,7 @@ void checker_feed(struct checker *c, const struct fact *f)
                 g->total = 0;
         }
         w->on = w->was_on = true;
+        w->told_anew = c->step;
         break;
     }
     case FACT_ROSTER: roster(c, f); break;
@@ -493,6 +495,10 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_ROW_SENT: row_sent(c, f); break;
     case FACT_ROW_ACKED: row_acked(c, f); break;
     case FACT_SUBMIT_SENT: submit_sent(c, f); break;
+    case FACT_BAD_SENT:
+        ((struct ck_assignment *)ck_make(&c->assignments, f->assignment, sizeof(struct ck_assignment)))->bad_sent =
+            true;
+        break;
     case FACT_ACT: ck_act(c, f); break;
     case FACT_GRANT: grant(c, f); break;
     case FACT_SIGN_OFF: {
@@ -508,16 +514,18 @@ void checker_feed(struct checker *c, const struct fact *f)
         for (size_t i = 0; i < c->hubs.cap; i++)
             if (c->hubs.v[i].p)
                 ((struct ck_hub *)c->hubs.v[i].p)->session = 0;
-        for (size_t i = 0; i < c->pairs; i++)
-            c->pair[i].valid = false;
         break;
     case FACT_SESSION: session(c, f); break;
-    case FACT_LINE_STATE:
-        ((struct ck_line *)ck_make(&c->lines, f->line, sizeof(struct ck_line)))->state = f->state;
+    case FACT_LINE_STATE: {
+        struct ck_line *l = ck_make(&c->lines, f->line, sizeof *l);
+        l->state = f->state;
+        l->told_anew = c->step;
         break;
+    }
     case FACT_STATION_STATE: {
         struct ck_line *l = ck_make(&c->lines, f->line, sizeof *l);
         l->paused = f->flag ? l->paused | 1u << f->index : l->paused & ~(1u << f->index);
+        l->told_anew = c->step;
         break;
     }
     case FACT_STANDING: ck_standing_told(c, f); break;

@@ -3,7 +3,7 @@
  *
  * Facts are of four kinds:
  *   what is so by definition     STATION, WORKER (a roster), RUN
- *   what the world did and heard ROW_SENT, ROW_ACKED, SUBMIT_SENT, OUTCOME (an act's or a submit's code, as the broker gave it), GRANT, SIGN_OFF, SEEN
+ *   what the world did and heard ROW_SENT, ROW_ACKED, SUBMIT_SENT, BAD_SENT, OUTCOME (an act's or a submit's code, as the broker gave it), GRANT, SIGN_OFF, SEEN
  *   what the broker says         the facts of its event stream, each with its sequence; STEP ends what one input caused
  *   what is there at the end     STORY_* (unit_get), OUTPUT and HANDED_OUT (output_get), COUNTS, RUN_COUNTS; ALL_TOLD: there is nothing else
  *
@@ -22,15 +22,15 @@
 #define CHECKER_GOLD_ROW 900000000 /* the row that the first control task of a station shows; the others follow */
 
 enum verdict {
-    LOST,            /* acknowledged, and not there at the end */
+    LOST,            /* acknowledged, and not there at the end; or a good answer that is refused, which nobody sends again */
     UNEXPECTED,      /* there, and never sent by anybody */
     DUPLICATED,      /* one row in two units, one result for two assignments */
     DOUBLE_ACCEPT,   /* two results of one task counted */
     GIVEN_TWICE,     /* an assignment number that a lost store gave, given again by the one that was put back from its backup */
     STALE_ACCEPTED,  /* a command under an assignment that was over went through */
     BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent */
-    FIFO,            /* first dispatch out of order within (station, run) among what its worker may do, or rows out of their producer's order */
-    FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead */
+    FIFO,            /* first dispatch out of order within (station, run) among what its worker may do, a station of his run further downstream passed by, or rows out of their producer's order */
+    FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead; or a worker got something while a run of a higher priority had work for him */
     EVENT_GAP,       /* sequences are not gapless */
     COUNTERS,        /* counters are not what a recount gives */
     NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is suspended, is off shift, is not signed in, has declined it, or while it was paused */
@@ -58,6 +58,7 @@ enum fact_kind {
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
     FACT_SUBMIT_SENT,/* assignment, worker, digest, route; of a verdict route -1, and flag: it changes nothing */
+    FACT_BAD_SENT,   /* assignment: an answer that may be refused; of one that was only ever sent good no answer may be */
     FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code, lease_us (start, touch; 0 without flag: the whole): the broker's answer to one item; before the step's events */
     FACT_ROSTER,     /* session: its hub's roster is another one; WORKER facts of who is on it follow */
     FACT_GRANT,      /* session, worker, count: total */

@@ -119,8 +119,8 @@ bool ck_fits(struct checker *c, const struct ck_station *s, const struct ck_work
     return fit;
 }
 
-static bool could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
-                  const struct ck_worker *w)
+bool ck_could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
+              const struct ck_worker *w)
 {
     bool may = ck_fits(c, s, w, f->wall) && !ck_did_before(c, f->run, f->unit, w->f.worker, s);
     for (const struct ck_assignment *a = may ? ck_get(&c->assignments, t->newest) : NULL; a;
@@ -136,7 +136,7 @@ static const struct ck_worker *somebody(struct checker *c, const struct fact *f,
 {
     for (size_t i = 0; i < c->workers.cap; i++) {
         const struct ck_worker *w = c->workers.v[i].p;
-        if (w && could(c, f, s, t, w) && ck_out(c, w->f.worker, &s->f, f->wall) == CK_IN)
+        if (w && ck_could(c, f, s, t, w) && ck_out(c, w->f.worker, &s->f, f->wall) == CK_IN)
             return w;
     }
     return NULL;
@@ -199,7 +199,7 @@ void ck_somebody(struct checker *c)
             continue;
         for (size_t i = 0; i < c->workers.cap && !left; i++) {
             const struct ck_worker *w = c->workers.v[i].p;
-            bool may = w && could(c, &f, s, t, w);
+            bool may = w && ck_could(c, &f, s, t, w);
             any = any || (w && !may && ck_fits(c, s, w, f.wall)); /* somebody had a part in it */
             left = may && ck_out(c, w->f.worker, &s->f, f.wall) != CK_OUT;
         }

@@ -90,6 +90,8 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->touched = NULL; /* of a step that is over */
     to->waits = NULL;
     to->firsts = NULL;
+    to->gave = NULL;
+    to->gave_n = to->gave_cap = 0;
     to->ruled = NULL;
     to->ruled_n = to->ruled_cap = 0;
     to->touched_n = to->touched_cap = to->waits_n = to->waits_cap = to->firsts_n = to->firsts_cap = 0;
@@ -126,6 +128,7 @@ static void results_go_back(struct checker *to, struct checker *lost)
         a->sent = copied(was->sent, was->sent_cap * sizeof *was->sent);
         a->sents = was->sents;
         a->sent_cap = was->sent_cap;
+        a->bad_sent = was->bad_sent;
     }
 }
 

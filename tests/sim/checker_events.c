@@ -332,6 +332,7 @@ void ck_assignment_made(struct checker *c, const struct fact *f, struct ck_run *
                                  .round = ck_round_shown(c, f, s),
                                  .sent = a->sent,
                                  .sents = a->sents,
+                                 .bad_sent = a->bad_sent,
                                  .sent_cap = a->sent_cap };
     ck_limit_given(c, f, s, w);
     ck_bar_given(c, f, &s->f);
@@ -361,6 +362,7 @@ static void assigned(struct checker *c, const struct fact *f)
     t->newest = t->holder = f->assignment;
     t->outstanding++;
     in_hand(c, r, f, t, f->station);
+    ck_gave(c, f, r, s->f.index);
     if (!t->dispatched) {
         struct ck_fifo *q = &r->fifo[s->f.index];
         t->dispatched = true;
@@ -689,6 +691,7 @@ static void run_state(struct checker *c, const struct fact *f)
     }
     r->state = (uint8_t)f->state;
     r->paused = f->flag;
+    r->told_anew = c->step;
     if (r->priority != f->count)
         r->fair_reset = true;
     r->priority = (uint8_t)f->count;

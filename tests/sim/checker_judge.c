@@ -17,8 +17,7 @@ enum {
     BAD_STATE = 40,
     NOT_YOURS = 43,
     BAD_RESULT = 52,
-    TOO_BIG = 17,
-    BAD_VALUE = 15
+    TOO_BIG = 17
 };
 
 /* At a station with copies: the worker's own place, an open one, or that of somebody who has not begun. */
@@ -87,6 +86,18 @@ static uint32_t expected(struct checker *c, const struct fact *f, const struct c
     }
 }
 
+/* Nobody sends it again, so a good one is lost. Where it is not known what was sent, whoever refuses it is believed. */
+bool ck_refused_good(struct checker *c, const struct fact *f, const struct ck_assignment *a)
+{
+    if (f->act != 6 || (f->code != BAD_RESULT && f->code != TOO_BIG))
+        return false;
+    if (a->sents && !a->bad_sent)
+        ck_verdict(c, LOST,
+                   "the answer of worker %" PRIu64 " under assignment %" PRIu64 " is good, and refused: code %u",
+                   f->worker, f->assignment, f->code);
+    return true;
+}
+
 void ck_act(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
@@ -129,9 +140,7 @@ void ck_act(struct checker *c, const struct fact *f)
         if (o && (o->f.review == st->f.index + 1 || st->f.review == i + 1))
             unit->task[i].judged = c->step;
     }
-    if (f->code == want ||
-        ((f->code == BAD_RESULT || f->code == TOO_BIG) && f->act == 6 && (want == OK_ || want == LATE_)) ||
-        (f->code == BAD_VALUE && f->act < 6) ||
+    if (f->code == want || ((want == OK_ || want == LATE_) && ck_refused_good(c, f, a)) ||
         (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_by_rule(c, a)))
         return;
     const struct ck_run *r = ck_get(&c->runs, a->run);
@@ -296,6 +305,7 @@ void ck_step_over(struct checker *c)
     ck_somebody(c);
     if (c->fifo_dirty)
         judge_fifo(c);
+    ck_order_judge(c);
     if (c->pairs)
         judge_fairness(c);
     c->step++;

@@ -22,6 +22,12 @@ void ck_limit_told(struct checker *c, const struct fact *f)
     l->per_day = f->per_day;
 }
 
+bool ck_limited(struct checker *c, const struct fact *station)
+{
+    const struct ck_limit *l = limit_at(c, station);
+    return l->at_once || l->per_day;
+}
+
 void ck_days_told(struct checker *c, const struct fact *f)
 {
     struct ck_shift *d = ck_make(&c->days, ck_hub_of(c, f->session), sizeof *d);

@@ -36,6 +36,7 @@ struct ck_unit { uint64_t row; uint32_t handed_out; uint8_t state; bool told; st
 struct ck_fifo { uint64_t *unit; size_t n, cap, head, furthest; bool dirty; };
 struct ck_run {
     uint64_t id, line, done, dropped, cancelled, served, served_last, newest_event; /* served_last: the unit that was assigned last */
+    uint64_t told_anew; /* the step in which its state, pause or priority was told last */
     uint32_t first, stations;
     uint8_t state, priority;
     bool paused, fair_reset, fifo_dirty, told, gone; /* told, gone: at the end */
@@ -52,7 +53,7 @@ struct ck_assignment {
     int64_t given; /* wall */
     uint32_t station;
     uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
-    bool told, past, voided; /* past: it counted, and was sent back since; voided: its worker was suspended since */
+    bool told, past, voided, bad_sent; /* past: it counted, and was sent back since; voided: its worker was suspended since; bad_sent: an answer to it may be refused */
     int32_t route;
     uint32_t round;  /* of the work, when it was given */
     uint64_t about, digest; /* of a verdict: the assignment whose work it is about; digest: of the result as the story tells it */
@@ -64,7 +65,7 @@ struct ck_assignment {
 struct ck_station { struct fact f; };
 /* Nobody gets a task there that builds upon his own work, so each has an order of his own. */
 static inline bool ck_own_work_aside(const struct ck_station *s) { return s->f.not_did || s->f.review; }
-struct ck_worker { struct fact f; uint64_t session, sent; bool signed_in, on, was_on; };
+struct ck_worker { struct fact f; uint64_t session, sent, told_anew; bool signed_in, on, was_on; }; /* told_anew: the step in which the roster, or what he can do, was told last */
 struct ck_hub { uint64_t session, newest_event; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
@@ -84,7 +85,7 @@ struct ck_ruled { uint64_t worker, line, name, assignment; int64_t wall; bool la
 struct ck_skill { uint8_t granted, lowered; int64_t until; bool is_lowered; }; /* granted 0: nothing; until 0: for good */
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
-struct ck_line { uint32_t state, paused; };
+struct ck_line { uint32_t state, paused; uint64_t told_anew; };
 struct ck_row { uint64_t run, digest, producer, unit, found; int32_t route; bool acked; };
 struct ck_grant { uint64_t total; };
 struct ck_pair { struct ck_run *a, *b; uint64_t base_a, base_b; bool valid; };
@@ -92,6 +93,7 @@ struct ck_subscriber { uint64_t seq; };
 struct ck_range { uint64_t first, last; };
 struct ck_touched { uint64_t run, unit; };
 struct ck_first { struct ck_run *run; uint64_t place, worker; uint32_t index; }; /* of a step: who got a task that nobody had had */
+struct ck_given { const struct ck_run *run; uint64_t unit, worker; uint32_t index; int64_t wall; }; /* of a step: who got what */
 struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
 
 struct checker {
@@ -104,7 +106,8 @@ struct checker {
     size_t ruled_n, ruled_cap;
     struct ck_waits *waits; /* what became ready in this step */
     struct ck_first *firsts;
-    size_t firsts_n, firsts_cap, waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
+    struct ck_given *gave;
+    size_t gave_n, gave_cap, firsts_n, firsts_cap, waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
     struct ck_pair *pair;
     bool fifo_dirty;
     int64_t moved; /* by how much clocks were set, all together */
@@ -198,15 +201,22 @@ const struct ck_assignment *ck_verdict_about(struct checker *c, const struct ck_
 void ck_limit_told(struct checker *c, const struct fact *f);
 void ck_days_told(struct checker *c, const struct fact *f);
 void ck_limit_given(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_worker *w);
+bool ck_limited(struct checker *c, const struct fact *station); /* is there a limit of its tasks at once, or in a day? */
 void ck_limit_over(struct checker *c, const struct fact *f, const struct ck_assignment *a, bool worked);
 bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; false: not its matter */
+/* checker_order.c: what a worker got, and what comes before it of what he might have got */
+void ck_gave(struct checker *c, const struct fact *f, const struct ck_run *r, uint32_t index);
+void ck_order_judge(struct checker *c);
 void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
+bool ck_refused_good(struct checker *c, const struct fact *f, const struct ck_assignment *a); /* an answer, as one that cannot be taken; true: so it is, and was judged */
 void ck_step_over(struct checker *c);
 /* checker_contest.c: tournaments, and tasks for which nobody is left */
 /* A task's answers that count, in the order in which they did, `most` of them; how many. *all (NULL: not wanted): its assignments that were passed. */
 uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most, uint32_t *all);
 void ck_placed(struct checker *c, const struct fact *f);
 bool ck_fits(struct checker *c, const struct ck_station *s, const struct ck_worker *w, int64_t wall); /* is he one whom the station takes, kept out of it or not? */
+/* And may he do this task, now or later? f: run, unit, wall. */
+bool ck_could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t, const struct ck_worker *w);
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t); /* is that so? */
 void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_unit *u); /* dropped, since nobody is left for one of its tasks? */
 void ck_somebody(struct checker *c); /* the end of a step: and is it so of nothing else? */

@@ -128,6 +128,9 @@ void ck_standings_judge(struct checker *c)
 void ck_skill_told(struct checker *c, const struct fact *f)
 {
     struct ck_skill *k = ck_make(&c->skills, f->worker << 8 | f->index, sizeof *k);
+    struct ck_worker *w = ck_get(&c->workers, f->worker);
+    if (w)
+        w->told_anew = c->step;
     if (f->state == SKILL_IS_LOWERED) {
         ck_lowered(c, f);
         k->is_lowered = true; /* what was granted stays below it */

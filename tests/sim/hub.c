@@ -350,7 +350,9 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                                                   .person = person };
     if (person)
         sync_all(h); /* before it is sent */
-    if (!bad && !lost)
+    if (bad)
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_BAD_SENT, .assignment = assignment });
+    else if (!lost)
         checker_feed(s->checker,
                      &(struct fact){ .kind = FACT_SUBMIT_SENT,
                                      .assignment = assignment,

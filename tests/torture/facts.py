@@ -28,6 +28,8 @@ and whoever sent the act heard of refusals alone, it comes with the refusal. A t
 taken for a little shorter. One that was refused has no event either: it is told if nothing befell what its answer depends on (an act's the assignment, a result's
 the unit and the run) from what was known when it was sent to what was done when the answer had been heard, and left out otherwise.
 
+Results. Whatever a peer sends, or an agent's people and robots hand in, is good: that it was ever refused as a bad one is a fault, so no BAD_SENT is told.
+
 Time. The broker's elapsed time is told by BROKER_STARTED alone; from there on it is as much as the wall clock went on. The broker reads the two one after the other,
 and may be held up between them: so delays may end, and leases be told, SLACK_US early. Delays that are shorter are in fact not judged: the storm's line has longer ones. Where the wall clock was set
 meanwhile, no times are judged, nor refusals.

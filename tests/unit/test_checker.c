@@ -35,6 +35,36 @@ static void an_acknowledged_result_that_is_not_there_is_lost(void **state)
     judged(&h, LOST); /* its assignment is in no story */
 }
 
+/* Whoever is told that it cannot be taken does not send it again. */
+static void a_good_answer_that_is_refused_is_lost(void **state)
+{
+    enum { TOO_BIG = 17, BAD_RESULT = 52 };
+    (void)state;
+    for (int sent = 0; sent < 8; sent++) { /* bits: a good one, a bad one; the code */
+        struct history h = begin();
+        put_unit(&h, 1);
+        give(&h, 1, 1, 1, ANNA);
+        if (sent & 2)
+            FEED(&h, .kind = FACT_BAD_SENT, .assignment = 1);
+        if (sent & 1)
+            FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION,
+             .code = sent & 4 ? TOO_BIG : BAD_RESULT);
+        STEP(&h);
+        judged(&h, (sent & 3) == 1 ? LOST : VERDICTS);
+    }
+}
+
+static void an_act_that_is_refused_for_its_value_is_a_wrong_state(void **state)
+{
+    struct history h = begin();
+    (void)state;
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    FEED(&h, .kind = FACT_ACT, .act = 2, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 15);
+    judged(&h, WRONG_STATE);
+}
+
 static void a_row_that_nobody_sent_is_unexpected(void **state)
 {
     struct history h = good();
@@ -223,6 +253,37 @@ static void a_run_that_gets_all_the_workers_is_unfair(void **state)
         STEP(&h);
     }
     judged(&h, FAIRNESS);
+}
+
+/* A start ends sessions; shares go on. Before and after it as many as cannot be held against anybody by themselves. */
+static void a_run_that_gets_ahead_a_little_more_at_each_start_is_unfair(void **state)
+{
+    (void)state;
+    for (int drifts = 0; drifts <= 1; drifts++) {
+        struct history h = begin();
+        FEED(&h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1,
+             .attempts = 3);
+        for (uint64_t run = 2; run <= 3; run++) {
+            FEED(&h, .kind = FACT_RUN, .run = run, .station = 9, .count = 5);
+            for (uint64_t unit = 1; unit <= 8; unit++) {
+                EVENT(&h, .kind = FACT_UNITS_ADDED, .run = run, .unit = unit);
+                EVENT(&h, .kind = FACT_READY, .run = run, .unit = unit, .station = 9);
+                STEP(&h);
+            }
+        }
+        for (uint64_t unit = 1; unit <= 4; unit++) {
+            EVENT(&h, .kind = FACT_BOOT);
+            EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION + unit, .flag = true);
+            FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION + unit, .level = { 2 });
+            FEED(&h, .kind = FACT_GRANT, .session = SESSION + unit, .worker = ANNA, .count = 10);
+            STEP(&h);
+            uint64_t run = drifts ? 2 : 2 + unit % 2;
+            EVENT(&h, .kind = FACT_ASSIGNED, .run = run, .unit = drifts ? unit : (unit + 1) / 2, .station = 9,
+                  .assignment = unit, .worker = ANNA, .hub = HUB);
+            STEP(&h);
+        }
+        judged(&h, drifts ? FAIRNESS : VERDICTS);
+    }
 }
 
 static void a_missing_event_is_a_gap(void **state)
@@ -773,6 +834,8 @@ int main(void)
         cmocka_unit_test(a_good_history_has_no_verdict),
         cmocka_unit_test(an_acknowledged_row_that_is_not_there_is_lost),
         cmocka_unit_test(an_acknowledged_result_that_is_not_there_is_lost),
+        cmocka_unit_test(a_good_answer_that_is_refused_is_lost),
+        cmocka_unit_test(an_act_that_is_refused_for_its_value_is_a_wrong_state),
         cmocka_unit_test(a_row_that_nobody_sent_is_unexpected),
         cmocka_unit_test(a_result_that_nobody_submitted_is_unexpected),
         cmocka_unit_test(one_row_in_two_units_is_duplicated),
@@ -785,6 +848,7 @@ int main(void)
         cmocka_unit_test(what_its_worker_declined_may_be_passed_by),
         cmocka_unit_test(rows_that_lie_out_of_their_order_are_not_first_in_first_out),
         cmocka_unit_test(a_run_that_gets_all_the_workers_is_unfair),
+        cmocka_unit_test(a_run_that_gets_ahead_a_little_more_at_each_start_is_unfair),
         cmocka_unit_test(a_missing_event_is_a_gap),
         cmocka_unit_test(counters_that_a_recount_does_not_give),
         cmocka_unit_test(not_for_this_worker),

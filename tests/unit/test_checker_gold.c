@@ -32,6 +32,20 @@ static void a_control_task_that_comes_twice_is_not_for_this_worker(void **state)
     judged(&h, NOT_ELIGIBLE);
 }
 
+static void a_good_answer_to_a_control_task_that_is_refused_is_lost(void **state)
+{
+    (void)state;
+    for (int bad = 0; bad < 2; bad++) {
+        struct history h = with_control_tasks();
+        give_control(&h, 1, 1);
+        FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001);
+        if (bad) /* the first was lost with its outbox, and was not as good */
+            FEED(&h, .kind = FACT_BAD_SENT, .assignment = 1);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 52);
+        judged(&h, bad ? VERDICTS : LOST);
+    }
+}
+
 /* Nobody knows then whether he has seen it. */
 static void a_control_task_that_the_broker_took_back_is_not_for_this_worker(void **state)
 {
@@ -122,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
+        cmocka_unit_test(a_good_answer_to_a_control_task_that_is_refused_is_lost),
         cmocka_unit_test(a_control_task_that_the_broker_took_back_is_not_for_this_worker),
         cmocka_unit_test(a_control_task_that_came_back_unbegun_and_was_seen_all_the_same_is_not_for_this_worker),
         cmocka_unit_test(more_control_tasks_than_one_of_so_many_are_asked_too_much),

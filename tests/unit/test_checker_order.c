@@ -1,0 +1,239 @@
+/* The checker is checked: a worker who gets something else than what comes first of all that he may do. Each bad history has good ones beside it, in which the
+ * same is right, since one thing differs. */
+#include "tests/unit/checker_world.h"
+
+enum { HIGH = 2, LOW = 3, AT_HIGH = 9, AT_LOW = 10, AT_NEXT = 11 };
+
+/* Two lines of one station each, with a run of each: one of priority 7, one of 5. The first asks something, and has copies or a limit. */
+static struct history two_priorities(struct fact station)
+{
+    struct history h = begin();
+    station.kind = FACT_STATION;
+    station.station = station.first = AT_HIGH;
+    station.line = 2;
+    station.stations = 1;
+    station.when_on = -1;
+    station.attempts = 3;
+    checker_feed(h.c, &station);
+    FEED(&h, .kind = FACT_STATION, .station = AT_LOW, .index = 0, .stations = 1, .first = AT_LOW, .line = 3,
+         .when_on = -1, .attempts = 3);
+    FEED(&h, .kind = FACT_RUN, .run = HIGH, .station = AT_HIGH, .count = 7);
+    FEED(&h, .kind = FACT_RUN, .run = LOW, .station = AT_LOW, .count = 5);
+    STEP(&h);
+    return h;
+}
+
+static void fill(struct history *h, uint64_t run, uint32_t station, uint64_t unit)
+{
+    EVENT(h, .kind = FACT_UNITS_ADDED, .run = run, .unit = unit);
+    EVENT(h, .kind = FACT_READY, .run = run, .unit = unit, .station = station);
+}
+
+static void to_anna(struct history *h, uint64_t assignment, uint64_t run, uint64_t unit, uint32_t station)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = run, .unit = unit, .station = station, .assignment = assignment,
+          .worker = ANNA, .hub = HUB);
+    STEP(h);
+}
+
+static void a_worker_who_could_do_a_run_of_a_higher_priority_gets_a_lower_one(void **state)
+{
+    struct history h = two_priorities((struct fact){ 0 });
+    (void)state;
+    fill(&h, HIGH, AT_HIGH, 1);
+    fill(&h, LOW, AT_LOW, 1);
+    STEP(&h);
+    to_anna(&h, 1, LOW, 1, AT_LOW);
+    judged(&h, FAIRNESS);
+    h = two_priorities((struct fact){ 0 }); /* the other one first; then there is nothing else left */
+    fill(&h, HIGH, AT_HIGH, 1);
+    fill(&h, LOW, AT_LOW, 1);
+    STEP(&h);
+    to_anna(&h, 1, HIGH, 1, AT_HIGH);
+    to_anna(&h, 2, LOW, 1, AT_LOW);
+    judged(&h, VERDICTS);
+}
+
+static void what_a_run_offers_to_others_only_is_passed_by(void **state)
+{
+    static const struct fact stations[] = {
+        { .wkind = 2 },      { .level = { 3 } },     { .shut_hubs = 1 }, { .shut_teams = 1 },
+        { .at_once = 1000 }, { .per_day = 1000000 }, /* what there is room for is not told of the middle of a step */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof stations / sizeof *stations; i++) {
+        struct history h = two_priorities(stations[i]);
+        fill(&h, HIGH, AT_HIGH, 1);
+        fill(&h, LOW, AT_LOW, 1);
+        STEP(&h);
+        to_anna(&h, 1, LOW, 1, AT_LOW);
+        judged(&h, VERDICTS);
+    }
+}
+
+/* And as soon as it is open again, it comes first. */
+static void what_is_paused_is_passed_by(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++)
+        for (int open = 0; open < 3; open++) { /* closed; opened in the same step; before it */
+            struct history h = two_priorities((struct fact){ 0 });
+            fill(&h, HIGH, AT_HIGH, 1);
+            fill(&h, LOW, AT_LOW, 1);
+            for (int shut = 1; shut >= (open == 0); shut--) {
+                STEP(&h);
+                switch (what) {
+                case 0: EVENT(&h, .kind = FACT_RUN_STATE, .run = HIGH, .flag = shut, .count = 7); break;
+                case 1: EVENT(&h, .kind = FACT_LINE_STATE, .line = 2, .state = (uint32_t)shut); break;
+                default: EVENT(&h, .kind = FACT_STATION_STATE, .line = 2, .index = 0, .flag = shut); break;
+                }
+            }
+            if (open != 1)
+                STEP(&h);
+            to_anna(&h, 1, LOW, 1, AT_LOW);
+            judged(&h, open == 2 ? FAIRNESS : VERDICTS);
+        }
+}
+
+static void what_its_worker_may_not_do_any_more_is_passed_by(void **state)
+{
+    (void)state;
+    for (uint32_t why = 3; why <= 4; why++) { /* she released it; she declined it */
+        struct history h = two_priorities((struct fact){ 0 });
+        fill(&h, HIGH, AT_HIGH, 1);
+        STEP(&h);
+        to_anna(&h, 1, HIGH, 1, AT_HIGH);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = why);
+        EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = AT_HIGH, .why = why);
+        fill(&h, LOW, AT_LOW, 1);
+        STEP(&h);
+        to_anna(&h, 2, LOW, 1, AT_LOW);
+        judged(&h, why == 3 ? FAIRNESS : VERDICTS);
+    }
+}
+
+static void a_place_of_several_that_its_worker_has_not_is_offered_to_him(void **state)
+{
+    (void)state;
+    for (uint64_t first = ANNA; first <= ROBOT; first++) {
+        struct history h = two_priorities((struct fact){ .copies_min = 2, .copies_max = 2 });
+        fill(&h, HIGH, AT_HIGH, 1);
+        fill(&h, LOW, AT_LOW, 1);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = HIGH, .unit = 1, .station = AT_HIGH, .assignment = 1, .worker = first,
+              .hub = HUB);
+        EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = AT_HIGH, .why = 11);
+        STEP(&h);
+        to_anna(&h, 2, LOW, 1, AT_LOW);
+        judged(&h, first == ROBOT ? FAIRNESS : VERDICTS);
+    }
+}
+
+/* Waiting for its time, ready in this very step, or gone. */
+static void what_is_not_ready_is_passed_by(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct history h = two_priorities((struct fact){ 0 });
+        fill(&h, LOW, AT_LOW, 1);
+        EVENT(&h, .kind = FACT_UNITS_ADDED, .run = HIGH, .unit = 1);
+        if (how == 0)
+            EVENT(&h, .kind = FACT_WAITING, .run = HIGH, .unit = 1, .station = AT_HIGH, .due = 100);
+        else
+            EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = AT_HIGH);
+        if (how == 2)
+            EVENT(&h, .kind = FACT_DROPPED, .run = HIGH, .unit = 1);
+        if (how != 1)
+            STEP(&h);
+        to_anna(&h, 1, LOW, 1, AT_LOW);
+        judged(&h, VERDICTS);
+    }
+}
+
+static void a_priority_holds_from_the_step_after_it_was_told(void **state)
+{
+    (void)state;
+    for (int later = 0; later < 2; later++) {
+        struct history h = two_priorities((struct fact){ 0 });
+        fill(&h, HIGH, AT_HIGH, 1);
+        fill(&h, LOW, AT_LOW, 1);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_RUN_STATE, .run = LOW, .count = 8);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_RUN_STATE, .run = LOW, .count = 3);
+        if (later)
+            STEP(&h);
+        to_anna(&h, 1, LOW, 1, AT_LOW);
+        judged(&h, later ? FAIRNESS : VERDICTS);
+    }
+}
+
+/* A skill for a while ends by a clock, a shift may leave no time for a task: neither is held against anybody. */
+static void what_time_decides_is_not_judged(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct history h = two_priorities((struct fact){ .level = { 2 } });
+        int64_t shift[] = { 0, 1000000 };
+        fill(&h, HIGH, AT_HIGH, 1);
+        fill(&h, LOW, AT_LOW, 1);
+        if (how == 1)
+            EVENT(&h, .kind = FACT_SKILL, .worker = ANNA, .index = 0, .state = SKILL_IS_GRANTED, .count = 2,
+                  .due = 1000);
+        if (how == 2) {
+            FEED(&h, .kind = FACT_SHIFT, .session = SESSION, .digest = 5, .times = shift, .count = 2);
+            FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 2 }, .digest = 5);
+        }
+        STEP(&h);
+        to_anna(&h, 1, LOW, 1, AT_LOW);
+        judged(&h, how ? VERDICTS : FAIRNESS);
+    }
+}
+
+/* A line of three stations, each behind the one before; the last asks nothing, or what Anna has not. */
+static void what_is_begun_is_finished_first(void **state)
+{
+    enum { LAST_FIRST, CANNOT, FRESH_FIRST };
+    (void)state;
+    for (int how = LAST_FIRST; how <= FRESH_FIRST; how++) {
+        struct history h = begin();
+        for (uint32_t i = 0; i < 3; i++)
+            FEED(&h, .kind = FACT_STATION, .station = 20 + i, .index = i, .stations = 3, .first = 20, .line = 2,
+                 .when_on = -1, .attempts = 3, .after = i ? 1u << (i - 1) : 0,
+                 .level = { i == 2 && how == CANNOT ? 3 : 0 });
+        FEED(&h, .kind = FACT_RUN, .run = HIGH, .station = 20, .count = 5);
+        fill(&h, HIGH, 20, 1);
+        fill(&h, HIGH, 20, 2);
+        STEP(&h);
+        for (uint32_t i = 0; i < 2; i++) {
+            EVENT(&h, .kind = FACT_ASSIGNED, .run = HIGH, .unit = 1, .station = 20 + i, .assignment = i + 1,
+                  .worker = ROBOT, .hub = HUB);
+            STEP(&h);
+            FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = i + 1, .worker = ROBOT, .session = SESSION);
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = i + 1, .result = i + 1);
+            EVENT(&h, .kind = FACT_TASK_DONE, .run = HIGH, .unit = 1, .station = 20 + i);
+            EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = 21 + i, .why = 1);
+            STEP(&h);
+        }
+        if (how == LAST_FIRST)
+            to_anna(&h, 3, HIGH, 1, 22);
+        to_anna(&h, how == LAST_FIRST ? 4 : 3, HIGH, 2, 20);
+        judged(&h, how == FRESH_FIRST ? FIFO : VERDICTS);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_who_could_do_a_run_of_a_higher_priority_gets_a_lower_one),
+        cmocka_unit_test(what_a_run_offers_to_others_only_is_passed_by),
+        cmocka_unit_test(what_is_paused_is_passed_by),
+        cmocka_unit_test(what_its_worker_may_not_do_any_more_is_passed_by),
+        cmocka_unit_test(a_place_of_several_that_its_worker_has_not_is_offered_to_him),
+        cmocka_unit_test(what_is_not_ready_is_passed_by),
+        cmocka_unit_test(a_priority_holds_from_the_step_after_it_was_told),
+        cmocka_unit_test(what_time_decides_is_not_judged),
+        cmocka_unit_test(what_is_begun_is_finished_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
