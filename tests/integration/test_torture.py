@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ import crash  # noqa: E402
 import crew  # noqa: E402
 import disk as disks  # noqa: E402
 import judges  # noqa: E402
+import lives  # noqa: E402
+import looking  # noqa: E402
 import memory  # noqa: E402
 import notebook  # noqa: E402
 import planted  # noqa: E402
@@ -33,7 +36,7 @@ import storm  # noqa: E402
 import tally  # noqa: E402
 import tape  # noqa: E402
 import sunline_wire as wire  # noqa: E402
-from place import PAGE_LOST  # noqa: E402
+from place import PAGE_LOST, Broker, Place  # noqa: E402
 
 CUT_IN_A_NAMESPACE = """
 import socket, sys
@@ -111,7 +114,7 @@ class Torture(unittest.TestCase):
             self.assertGreater(f["results"], 50)
 
     def test_a_power_cut_takes_nothing_that_was_acknowledged(self):
-        figures = self.part("powercut", "--units", "60", "--subsets", "500", "--seconds", SECONDS, "--step", "7")
+        figures = [f for what in ("broker", "agent") for f in self.part("powercut", "--what", what, "--units", "60", "--subsets", "500", "--seconds", SECONDS, "--step", "7")]
         self.assertEqual([f["what"] for f in figures], ["broker", "agent"])
         for f in figures:
             self.assertGreaterEqual(f["prefixes"], 2 * (f["places"] // 7))  # how many places there are depends on how much went into each commit
@@ -119,6 +122,15 @@ class Torture(unittest.TestCase):
             self.assertGreater(f["subsets"], 20)
             self.assertGreater(f["syncs"], 20)
         self.assertGreater(figures[1]["kept"], 10)
+
+    def test_a_power_cut_in_a_start_takes_nothing_either(self):
+        for what in ("settle", "restored", "upgrade"):
+            with self.subTest(what):
+                (f,) = self.part("powercut", "--what", what, "--subsets", "400", "--seconds", str(int(SECONDS) // 3), "--step", "7")
+                self.assertEqual((f["what"], f["recordings"]), (what, 1))
+                self.assertGreaterEqual(f["prefixes"], 2 * (f["places"] // 7))
+                self.assertGreater(f["opened"], 2)
+                self.assertGreater(f["syncs"], 5)
 
     def test_damage_is_named_never_served(self):
         (f,) = self.part("damage", "--cases", "400", "--brokers", "40", "--seconds", SECONDS)
@@ -256,10 +268,9 @@ class TheTorturer(harness.Case):
 
     def cuts(self, what, ops, history, places=None, tree=tape.Disk.certain):
         """What is said of the pictures at these places (the end)."""
-        _, judge_of, there = powercut.WHATS[what]
-        texts = []
-        with powercut.Place() as place:
-            judge, disk = judge_of(history, place), tape.Disk(there)
+        life, texts = lives.Life("", ops, history, ("data",) if what == "agent" else ()), []
+        with Place() as place:
+            judge, disk = looking.JUDGES[what](life, place), tape.Disk(life.there)
             for at in range(len(ops) + 1):
                 if at in (places or [len(ops)]):
                     texts.append(judge.bad(at, tree(disk), lambda: [disk.all()])[0])
@@ -268,17 +279,21 @@ class TheTorturer(harness.Case):
             judge.end()
         return texts
 
+    def recorded(self, of):
+        life = of(1, 40)
+        return life.ops, life.history
+
     def test_a_cut_before_the_sync_is_noticed(self):
         """Had the broker acknowledged before its sync, the replay would say so: the same recording with acknowledgements at an earlier place."""
-        ops, history = powercut.record_broker(1, 40)
+        ops, history = self.recorded(lives.broker)
         for h in history:
-            h["at"] = max(0, h["at"] - 12) if h["op"] in powercut.ACKS else h["at"]
+            h["at"] = max(0, h["at"] - 12) if h["op"] in looking.ACKS else h["at"]
         texts = self.cuts("broker", ops, history, range(len(ops) // 2, len(ops), 9))
         self.assertTrue(any("lost" in text for text in texts), texts)
 
     def test_a_folder_that_is_not_synced_is_noticed(self):
         """The recording without the syncs of folders that make a name certain; whatever is in the files is on the disk."""
-        ops, history = powercut.record_broker(1, 40)
+        ops, history = self.recorded(lives.broker)
         self.assertEqual(self.cuts("broker", ops, history), [""])
         log_made = next(i for i, op in enumerate(ops) if op.kind == "create" and op.name == "data/wal")
         copied = next(i for i, op in enumerate(ops) if op.kind == "rename" and op.to == "copy")
@@ -286,9 +301,9 @@ class TheTorturer(harness.Case):
                                                      ("the backup", copied, len(ops), "", "a backup")):
             with self.subTest(what):
                 left = [op for i, op in enumerate(ops[:until]) if i < since or op.kind != "fsync" or op.name != folder]
-                (text,) = self.cuts("broker", left, [h for h in history if h["at"] < until or h["op"] not in powercut.ACKS])
+                (text,) = self.cuts("broker", left, [h for h in history if h["at"] < until or h["op"] not in looking.ACKS])
                 self.assertIn(expected, text)
-        ops, history = powercut.record_agent(1, 40)
+        ops, history = self.recorded(lives.agent)
         self.assertEqual(self.cuts("agent", ops, history), [""])
         handed_in = next(h for h in history if h["op"] == "kept")["at"]
         for name in ("data/identity", "data/journal.log", "data/outbox-0000000001.log"):
@@ -303,23 +318,23 @@ class TheTorturer(harness.Case):
         self.assertIn("the agent was", self.cuts("agent", left, history, [handed_in])[0])
 
     def test_what_a_person_was_told_before_the_agent_s_sync_is_noticed(self):
-        ops, history = powercut.record_agent(1, 40)
+        ops, history = self.recorded(lives.agent)
         left = [op for op in ops if op.kind != "fdatasync" or not op.name.startswith("data/outbox")]
         texts = self.cuts("agent", left, [dict(h, at=0) for h in history], range(len(left)))
         self.assertTrue(any("a result" in text and "that was called kept" in text for text in texts), texts)
 
     def test_what_a_person_was_told_before_the_agent_wrote_is_noticed(self):
-        ops, history = powercut.record_agent(1, 40)
-        with powercut.Place() as place:
-            judge = powercut.AgentJudge(history, place)
-            self.assertEqual(powercut.kept_too_early(ops, history, judge), [])
-            left = [op for op in ops if op.kind != "write" or not op.name.startswith("data/outbox")]
-            self.assertNotEqual(powercut.kept_too_early(left, history, judge), [])
+        life = lives.agent(1, 40)
+        with Place() as place:
+            judge = looking.AgentJudge(life, place)
+            self.assertEqual(looking.kept_too_early(life, judge), [])
+            life.ops = [op for op in life.ops if op.kind != "write" or not op.name.startswith("data/outbox")]
+            self.assertNotEqual(looking.kept_too_early(life, judge), [])
             judge.end()
 
     def test_the_shim_counts_kills_and_records(self):
-        with powercut.Place() as place:
-            broker = powercut.Broker(place)
+        with Place() as place:
+            broker = Broker(place)
             self.assertTrue(broker.start(record=place.path("tape")))
             self.assertEqual(broker.stop(), 0)
             calls, recorded, _ = broker.shim_state()
@@ -335,28 +350,28 @@ class TheTorturer(harness.Case):
                 self.assertEqual(bytes(disk.find("data/data.mdb").written), f.read())  # the recording is the whole truth
             broker.start(at=3)
             self.assertEqual(broker.process.wait(20), -9)
-            powercut.shutil.rmtree(broker.data)
+            shutil.rmtree(broker.data)
             broker.start(at=2, mode="after", only=("write", "data/data.mdb", None))
             self.assertEqual(broker.process.wait(20), -9)
             self.assertGreater(broker.shim_state()[0], 2)
             self.assertEqual(broker.last_call(), "write data/data.mdb")
             self.assertGreater(os.path.getsize(os.path.join(broker.data, "data.mdb")), 0)
-            powercut.shutil.rmtree(broker.data)
+            shutil.rmtree(broker.data)
             for mode, kind, name in (("before", "write", "data/data.mdb"), ("half", "write", "data/data.mdb"), ("after", "write", "data/data.mdb"), ("half", "rename", "data/endpoints.new")):
                 broker.start(at=1, mode=mode, only=(kind, name, None), record=place.path("cut"))
                 self.assertEqual(broker.process.wait(20), -9)
                 last = tape.read_recording(place.path("cut"))[-1]
                 self.assertEqual((last.kind, last.name, last.off), (kind, name, 0), "what it died in is the last call of its recording")
                 self.assertEqual(len(last.data), last.n, mode)
-                powercut.shutil.rmtree(broker.data)
+                shutil.rmtree(broker.data)
                 os.unlink(place.path("cut"))
             broker.start(at=1, mode="before", only=("write", "data/data.mdb", 0))
             self.assertEqual(broker.process.wait(20), -9)
             self.assertEqual(os.path.getsize(os.path.join(broker.data, "data.mdb")), 0)
 
     def test_the_shim_sees_each_way_to_change_a_file(self):
-        with powercut.Place() as place:
-            child = powercut.crash.Child(place, "caller", [harness.PYTHON, "-c", EACH_WAY, place.path("caller.disk")])
+        with Place() as place:
+            child = crash.Child(place, "caller", [harness.PYTHON, "-c", EACH_WAY, place.path("caller.disk")])
             child.start(record=place.path("tape"))
             self.assertEqual(child.process.wait(20), 0, place.log())
             said = [f"{op.kind} {op.name}" + (f" {op.to}" if op.to else "") + (f" {op.data.decode()}" if op.data else "") for op in
@@ -369,7 +384,7 @@ class TheTorturer(harness.Case):
                 self.assertEqual(child.process.wait(20), -9)
                 found = sorted(os.path.relpath(os.path.join(d, name), child.disk) for d, folders, files in os.walk(child.disk) for name in folders + files)
                 self.assertEqual(found, left, f"killed before call {n}")
-                powercut.shutil.rmtree(child.disk)
+                shutil.rmtree(child.disk)
                 os.mkdir(child.disk)
 
     def test_a_point_below_the_end_that_was_not_reached_is_bad_and_named(self):
@@ -501,7 +516,7 @@ class TheTorturer(harness.Case):
     def ended(self, child, how):
         """A stand-in for a program that ended by itself."""
         child.argv = ["/bin/sh", "-c", how]
-        powercut.crash.Child.start(child)
+        crash.Child.start(child)
         child.process.wait(20)
         return child
 
@@ -535,7 +550,7 @@ class TheTorturer(harness.Case):
             had = {"ended before a kill": 1, "ended with 70: store_failed at commit": 1}
             self.assertEqual(s.totals, had)
             s.broker.argv = ["/bin/sleep", "60"]
-            powercut.crash.Child.start(s.broker)
+            crash.Child.start(s.broker)
             s.strike(())
             self.assertEqual(s.totals, {**had, "kills": 1})
 
@@ -563,7 +578,7 @@ class TheTorturer(harness.Case):
             s.broker.argv = ["/bin/sleep", "60"]
             os.makedirs(s.broker.data)
             place.write(os.path.relpath(os.path.join(s.broker.data, "data.mdb"), place.dir), "")
-            powercut.crash.Child.start(s.broker)
+            crash.Child.start(s.broker)
             s.limit_files()
             self.assertEqual(s.clean(), (70,))
 
@@ -596,7 +611,7 @@ class TheTorturer(harness.Case):
         for name, how, good in (("broker", self.NO_ROOM, True), ("broker", "exit 70", False), ("broker", self.NO_PAGE, False), ("broker", "exit 3", False),
                                 ("agent", "exit 1", True), ("agent", "exit 70", False)):
             with self.subTest(f"{name}: {how}"), storm.Place() as place:
-                child, bad = self.ended(storm.Broker(place) if name == "broker" else powercut.crash.Child(place, name, []), how), []
+                child, bad = self.ended(storm.Broker(place) if name == "broker" else crash.Child(place, name, []), how), []
                 memory.ended(child, place, bad)
                 self.assertEqual(bad == [], good, bad)
 
@@ -604,14 +619,14 @@ class TheTorturer(harness.Case):
         """Two hubs and two runs whose agents and producers are no such programs, and nobody at a screen."""
         r = real.Real(place, 1, 3, count)
         for hub in r.hubs:
-            hub.agent, hub.screens = how(powercut.crash.Child(place, hub.name, [])), []
+            hub.agent, hub.screens = how(crash.Child(place, hub.name, [])), []
         for run in r.runs:
-            run.producer = how(powercut.crash.Child(place, run.name, []))
+            run.producer = how(crash.Child(place, run.name, []))
         return r
 
     def asleep(self, child):
         child.argv = ["/bin/sleep", "60"]
-        return powercut.crash.Child.start(child)
+        return crash.Child.start(child)
 
     def test_an_agent_or_a_producer_that_crashed_is_bad_and_no_kill_hides_it(self):
         with storm.Place() as place:
@@ -753,7 +768,7 @@ class TheTorturer(harness.Case):
     def test_as_many_subsets_are_made_as_were_asked_for(self):
         for places in (1, 7, 1308, 1473, 9999, 10007):
             cut = powercut.Tape.__new__(powercut.Tape)
-            cut.ops, cut.subsets = range(places), 10000
+            cut.places, cut.subsets = range(places), 10000
             many = [cut.subsets_at(at) for at in range(places)]
             self.assertEqual(sum(many), 10000)
             self.assertLessEqual(max(many) - min(many), 1, "evenly")
@@ -792,7 +807,7 @@ class TheTorturer(harness.Case):
         self.assertEqual({call.split(":")[0] for call in memory.left_to_us()}, {"worker-agent/agent.c", "worker-agent/local.c"})
 
     def test_half_a_backup_is_noticed(self):
-        with powercut.Place() as place:
+        with Place() as place:
             broker = crash.Broker(place)
             self.assertTrue(broker.start())
             people = crew.Crew(broker.endpoints, 1, 40, one_by_one=True, backup=os.path.join(broker.disk, "copy"))
@@ -804,7 +819,7 @@ class TheTorturer(harness.Case):
             self.assertEqual(bad, [])
             path = os.path.join(people.backup, "data.mdb")
             os.truncate(path, os.path.getsize(path) // 2)
-            powercut.shutil.rmtree(place.path("copied.disk"))
+            shutil.rmtree(place.path("copied.disk"))
             crash.judge_copy(place, people, bad)
             self.assertIn("no broker starts on the backup", bad[0])
 
@@ -876,7 +891,7 @@ class TheTorturer(harness.Case):
         with open(again.path) as f:
             lines = f.read()
         made_by = json.loads(lines.split("\n", 1)[0])["torturers"]
-        for name in ("torture/checker.py", "torture/facts.py", "torture/judges.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
+        for name in ("torture/checker.py", "torture/facts.py", "torture/judges.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/lives.py", "torture/looking.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
             with self.subTest(name):
                 with open(again.path, "w") as f:
                     f.write(lines.replace(f'"{name}": "{made_by[name]}"', f'"{name}": "another"'))

@@ -8,10 +8,11 @@ import unittest
 import harness
 
 sys.path.insert(0, os.path.join(harness.TOP, "tests", "torture"))
+import crash  # noqa: E402
 import crew  # noqa: E402
 import damage  # noqa: E402
 import lmdb_tree  # noqa: E402
-import powercut  # noqa: E402
+import looking  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
 
@@ -23,7 +24,7 @@ class Damage(unittest.TestCase):
     def ended(self, child, how):
         """A stand-in for a program that ended by itself."""
         child.argv = ["/bin/sh", "-c", how]
-        powercut.crash.Child.start(child)
+        crash.Child.start(child)
         child.process.wait(20)
         return child
 
@@ -43,7 +44,7 @@ class Damage(unittest.TestCase):
     def test_the_reader_ends_with_a_status_of_its_own_where_lmdb_falls(self):
         with damage.Place() as place:
             files, history = damage.honest_work(place, 1, 60)
-            looker = powercut.Looker(place)
+            looker = looking.Looker(place)
             rows, complaints = looker.look(files)
             self.assertEqual((len(rows), complaints), (60, []))
             with open(place.path("spoiled"), "wb") as f:
@@ -86,7 +87,7 @@ class Damage(unittest.TestCase):
         page, error = (wire.encode(name, 1, **fields).hex() for name, fields in (
             ("output", {"columns": ["unit", "text", "first.answer", "second.answer"], "rows": [[1, "u1 one", "yes", None], [2, "u2 two", None, None]], "next_after": 2, "more": True}),
             ("error", {"code": next(n for n, name in wire.CATALOGUE.errors.items() if name == "CORRUPT"), "text": "damaged", "retry": 0})))
-        looker = powercut.Looker.__new__(powercut.Looker)
+        looker = looking.Looker.__new__(looking.Looker)
         looker.helper = types.SimpleNamespace(ask=lambda line: (["damage UNIT 1", "page " + page, "error " + error], []))
         self.assertEqual(looker.look_at("somewhere"), (decoded, ["damage UNIT 1", "error CORRUPT"]))
 

@@ -31,7 +31,7 @@ import checker  # noqa: E402
 import crew  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import NO_START, PAGE_LOST, STORE_FAILED, Broker, Place, die_with_parent  # noqa: E402
-from powercut import Looker  # noqa: E402
+from looking import Looker  # noqa: E402
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 

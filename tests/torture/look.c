@@ -1,5 +1,5 @@
 /* What is in a store: opens it as the broker would, after a power cut or damage, and hands out all that a client could read of one run. For a driver:
- * a line of stdin is "DIR RUN", the answer goes to stdout:
+ * a line of stdin is "DIR RUN", or "DIR RUN records", the answer goes to stdout:
  *
  *   damage TABLE N       a table with N damaged records
  *   refused TEXT         it cannot be opened, the engine does not start, or a read failed; nothing follows but `end`
@@ -7,6 +7,7 @@
  *   page HEX             a body of OUTPUT, all units; the driver decodes it with its own decoder
  *   missing              there is no such run
  *   check HEX            a body of CHECK, after all that: each page of the records, then of the recount; the driver decodes it, too
+ *   records HEX ID N     if asked for: a sum over all records as that start left them, but the log's, whose salt is random; the store's id; its newest assignment
  *   end
  *
  * The engine takes a BOOT and a tick over it and commits, so what a start writes is part of the test. Nothing is synced: the driver's disk is
@@ -17,7 +18,7 @@
 #include <string.h>
 
 #include "broker/broken_tree.h"
-#include "broker/engine/engine.h"
+#include "broker/engine/internal.h"
 #include "broker/lost_page.h"
 
 #define PAGE_ROWS 500
@@ -132,13 +133,64 @@ static void check(struct store *s, int64_t elapsed_us, bool recount)
     reader_free(&r);
 }
 
+static uint64_t sum_over(uint64_t sum, const void *p, size_t n)
+{
+    const uint8_t *bytes = p;
+    for (size_t i = 0; i < n; i++)
+        sum = (sum ^ bytes[i]) * 0x100000001b3; /* FNV-1a */
+    return sum;
+}
+
+/* Two stores with the same sum say the same about everything. */
+static enum store_rc sum_records(struct store *s, uint64_t *sum, uint64_t *assignment)
+{
+    struct store_txn *t;
+    struct store_val v;
+    enum store_rc rc = store_begin_read(s, &t);
+    if (rc != STORE_OK)
+        return rc;
+    *sum = 0xcbf29ce484222325;
+    for (int tb = 0; tb < STORE_TABLE_COUNT && rc == STORE_OK; tb++) {
+        struct store_cursor c;
+        if ((rc = store_cursor_open(t, (enum store_table)tb, &c)) != STORE_OK)
+            break;
+        for (rc = store_seek(&c, "", 0); rc == STORE_OK; rc = store_next(&c)) {
+            if (tb == TABLE_META && c.key.n == 3 && memcmp(c.key.p, "wal", 3) == 0)
+                continue;
+            *sum = sum_over(sum_over(sum_over(*sum, &tb, sizeof tb), &c.key.n, sizeof c.key.n), c.key.p, c.key.n);
+            *sum = sum_over(sum_over(*sum, &c.val.n, sizeof c.val.n), c.val.p, c.val.n);
+        }
+        store_cursor_close(&c);
+        rc = rc == STORE_NOT_FOUND ? STORE_OK : rc;
+    }
+    if (rc == STORE_OK)
+        rc = store_get(t, TABLE_META, META_KEY, sizeof META_KEY - 1, &v);
+    if (rc == STORE_OK)
+        *assignment = get_u64((const uint8_t *)v.p + META_ASSIGNMENT_AT);
+    store_abort(&t);
+    return rc;
+}
+
+static void tell_records(struct store *s)
+{
+    uint64_t sum, assignment;
+    if (sum_records(s, &sum, &assignment) != STORE_OK) {
+        printf("refused a record could not be read\n");
+        return;
+    }
+    printf("records %016llx ", (unsigned long long)sum);
+    for (int i = 0; i < 16; i++)
+        printf("%02x", store_id(s)[i]);
+    printf(" %llu\n", (unsigned long long)assignment);
+}
+
 static void count_damage(void *arg, enum store_table tb, const void *key, size_t key_n)
 {
     (void)tb, (void)key, (void)key_n;
     ++*(unsigned *)arg;
 }
 
-static void look(const char *dir, const char *run)
+static void look(const char *dir, const char *run, bool records)
 {
     static const uint8_t new_id[16] = "a store of cuts", copy_id[16] = "a copy of one";
     struct store_options o = {
@@ -167,6 +219,8 @@ static void look(const char *dir, const char *run)
         read_out(s, engine_elapsed_us(e), run);
         check(s, engine_elapsed_us(e), false);
         check(s, engine_elapsed_us(e), true);
+        if (records)
+            tell_records(s);
     } else {
         printf("refused the engine does not start: %d %s\n", (int)rc, store_error_text(s));
     }
@@ -199,7 +253,10 @@ int main(void)
             return 2;
         *run++ = '\0';
         run[strcspn(run, "\n")] = '\0';
-        look(line, run);
+        char *more = strchr(run, ' ');
+        if (more != NULL)
+            *more++ = '\0';
+        look(line, run, more != NULL && strcmp(more, "records") == 0);
         printf("end\n");
         fflush(stdout);
     }

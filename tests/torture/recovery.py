@@ -141,9 +141,10 @@ def die(place, log, mode, call, seed):
     return broker, people, calls_of(read_recording(tape))[-1] if broker.status == -9 else None
 
 
-def keep(folder, broker, people, facts):
+def keep(folder, broker, people, tape, facts):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(broker.disk, os.path.join(folder, "disk"))
+    shutil.copy(tape, os.path.join(folder, "tape"))
     with open(os.path.join(folder, "peers"), "wb") as f:
         pickle.dump(people, f)
     with open(os.path.join(folder, "facts.json"), "w") as f:
@@ -151,7 +152,7 @@ def keep(folder, broker, people, facts):
 
 
 def make(name, folder, seed, where):
-    """What is left of that death: FOLDER/disk, FOLDER/peers; FOLDER/facts.json when it is whole. Threads and clocks make a call come earlier or later: it is the first that, by its
+    """What is left of that death: FOLDER/disk, FOLDER/peers, FOLDER/tape; FOLDER/facts.json when it is whole. Threads and clocks make a call come earlier or later: it is the first that, by its
     own recording, is what the name says, and that left enough."""
     log, mode, is_it, wanted = DEATHS[name]
     calls, least = where
@@ -168,7 +169,7 @@ def make(name, folder, seed, where):
             txn, sectors = unsettled(broker.data)
             seen[-1] += f"{sectors} sectors left"
             if sectors >= least and wanted in (None, sectors > 0):
-                keep(folder, broker, people, {"name": name, "seed": seed, "place": broker.last_call(), "off": last.op.off, "bytes": last.op.n, "mode": mode, "held": last.held,
+                keep(folder, broker, people, place.path("tape"), {"name": name, "seed": seed, "place": broker.last_call(), "off": last.op.off, "bytes": last.op.n, "mode": mode, "held": last.held,
                                               "pages": last.pages, "txn": txn, "sectors": sectors, "rows": people.acked_rows if people else 0})
                 return
     raise AssertionError(f"the broker did not die as {name} says and leave {least} sectors in any of {calls}, but in " + "; ".join(seen))

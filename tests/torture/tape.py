@@ -12,6 +12,7 @@ have its new length or not. A name (made, renamed, removed; of a file or a folde
 was done with the file itself; until then it may be as it was before, whatever became of the folder's other names. A rename is one change: the old name
 gone and the new one there, or neither."""
 import os
+import shutil
 import struct
 
 from place import KINDS
@@ -52,8 +53,8 @@ def resize(image, size):
 
 
 class File:
-    def __init__(self):
-        self.written, self.synced = bytearray(), bytearray()
+    def __init__(self, image=b""):
+        self.written, self.synced = bytearray(image), bytearray(image)
         self.flying = []  # what no sync has covered yet, in order: (offset, bytes) of a write, (length, None) of a change of length
 
     def write(self, off, data, synced):
@@ -117,15 +118,41 @@ def alter(names, change):
             names[name] = thing
 
 
+def tree_of(path):
+    """A folder as a picture; lay_out makes a folder of one."""
+    tree = {}
+    for folder, names, files in os.walk(path):
+        for name in names:
+            tree[os.path.relpath(os.path.join(folder, name), path)] = None
+        for name in files:
+            if name not in REMADE:
+                with open(os.path.join(folder, name), "rb") as f:
+                    tree[os.path.relpath(os.path.join(folder, name), path)] = f.read()
+    return tree
+
+
+def lay_out(path, tree):
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    for name, image in tree.items():
+        if image is None:
+            os.makedirs(os.path.join(path, name), exist_ok=True)
+        else:
+            with open(os.path.join(path, name), "wb") as f:
+                f.write(image)
+    return path
+
+
 class Disk:
     """advance() goes through a recording; pictures are {path: bytes, a folder's None}."""
 
     def __init__(self, there=()):
-        """there: folders that were there before."""
+        """there: a picture of what lay there before, for certain; or names of folders."""
         self.root = Folder()
-        for name in there:
-            self.root.change({name: Folder()})
-        self.root.sync()
+        for path, image in sorted(dict.fromkeys(there).items() if not isinstance(there, dict) else there.items()):
+            folder, name = self.split(path)
+            folder.change({name: Folder() if image is None else File(image)})
+            folder.sync()
 
     def find(self, path):
         thing = self.root

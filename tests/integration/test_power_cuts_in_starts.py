@@ -1,0 +1,135 @@
+"""That a sync too few would be noticed in the recordings of starts (tests/torture/lives.py): one that settles what a killed broker left, `--restored` and the start behind it,
+the take-over of a released version's store. The same recordings without it are BAD. Samples of the recordings themselves are test_torture.py's."""
+import os
+import random
+import sys
+import unittest
+
+import harness
+
+TORTURE = os.path.join(harness.TOP, "tests", "torture")
+sys.path.insert(0, TORTURE)
+import lives  # noqa: E402
+import looking  # noqa: E402
+from place import Place  # noqa: E402
+from tape import Disk, read_recording  # noqa: E402
+
+SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+
+
+def pages(op):
+    return op.kind == "fdatasync" and op.name == "data/data.mdb"
+
+
+def folder(op):
+    return op.kind == "fsync" and op.name == "data"
+
+
+def log(op):
+    return op.kind == "fdatasync" and op.name == "data/wal"
+
+
+def meta(op):
+    """LMDB's own commit: a write through O_DSYNC."""
+    return op.kind == "write" and op.name == "data/data.mdb" and op.synced
+
+
+class SyncsTooFew(unittest.TestCase):
+    def certain(self, life, until, without):
+        """What is on the disk for certain at this place, had the start left these syncs out."""
+        disk = Disk(life.there)
+        for at, op in enumerate(life.ops[:until]):
+            if at >= life.first and without and without(op):
+                if op.kind != "write":
+                    continue
+                op.synced = False
+                disk.advance(op)
+                op.synced = True
+            else:
+                disk.advance(op)
+        return disk.certain()
+
+    def judged(self, what, life, until, *without):
+        """What is said of it, for each of the syncs that are left out."""
+        with Place() as place:
+            judge = looking.JUDGES[what](life, place)
+            try:
+                return [judge.bad(until, self.certain(life, until, syncs))[0] for syncs in without]
+            finally:
+                judge.end()
+
+    def behind(self, life, op_is):
+        """The place right behind the first such call of the start."""
+        return next(at for at, op in enumerate(life.ops) if at >= life.first and op_is(op)) + 1
+
+    def test_in_a_start_that_settles(self):
+        print(f"settle: seed {SEED}")
+        (life,) = lives.settled(SEED, ("large-batch-whole",))
+        self.assertGreater(life.told["sectors"], 100)
+        self.assertTrue(any(h["op"] in looking.ACKS and h["at"] > life.first for h in life.history), "something was acknowledged after the start, too")
+        settled = self.behind(life, meta)
+        whole, torn = self.judged("settle", life, settled, None, pages)
+        self.assertEqual(whole, "")
+        self.assertNotEqual(torn, "", "LMDB's commit points to pages that are not there")
+        whole, unsettled, unlogged = self.judged("settle", life, len(life.ops), None, meta, lambda op: log(op) or pages(op) or meta(op))
+        self.assertEqual(whole, "")
+        self.assertNotEqual(unsettled, "", "the log was begun again over what LMDB has not")
+        self.assertNotEqual(unlogged, "")
+
+    def test_a_start_over_a_half_made_store_promises_nothing_that_is_not_certain(self):
+        (life,) = lives.settled(SEED, ("log-made",))
+        whole, unnamed = self.judged("settle", life, len(life.ops), None, folder)
+        self.assertEqual(whole, "")
+        self.assertNotEqual(unnamed, "", "its log has no name")
+
+    def test_in_restored_and_the_start_behind_it(self):
+        print(f"restored: seed {SEED}")
+        for name in ("snapshot", "backup"):
+            with self.subTest(name):
+                (life,) = lives.restored(SEED, 100, (name,))
+                own = life.told["own_at"]
+                whole, unmarked, torn = self.judged("restored", life, own, None, meta, pages)
+                self.assertEqual(whole, "")
+                if name == "snapshot":  # a backup that has its mark yet tells it itself
+                    self.assertRegex(unmarked, "a store of its own|given twice")
+                self.assertNotEqual(torn, "")
+                whole, unnamed = self.judged("restored", life, len(life.ops), None, folder)
+                self.assertEqual(whole, "")
+                if name == "backup":  # the other has a log already
+                    self.assertIn("wal", unnamed)
+
+    def test_in_a_take_over(self):
+        for life in lives.upgraded():
+            with self.subTest(life.name):
+                whole, unnamed = self.judged("upgrade", life, len(life.ops), None, folder)
+                self.assertEqual(whole, "")
+                self.assertIn("wal", unnamed)
+                (torn,) = self.judged("upgrade", life, self.behind(life, meta), pages)
+                self.assertNotEqual(torn, "")
+
+    def test_what_an_old_store_says_is_compared(self):
+        """Another store of the same release, that opens as well, is not this one."""
+        (life,) = lives.upgraded()[:1]
+        with Place() as place:
+            other = lives.released.unpack(life.told["version"], "backup", place.path("data"))
+            with open(os.path.join(other, "data.mdb"), "rb") as f:
+                tree = {"data": None, "data/data.mdb": f.read()}
+            judge = looking.JUDGES["upgrade"](life, place)
+            self.assertNotEqual(judge.bad(0, tree)[0], "")
+            judge.end()
+
+    def test_a_call_that_a_broker_died_in_is_on_the_disk_in_part_and_not_for_certain(self):
+        with Place() as place:
+            broker = lives.Broker(place)
+            for mode in ("before", "half", "after"):
+                for kind, name in (("write", "data/data.mdb"), ("write", "data/wal"), ("rename", "data/endpoints.new")):
+                    tape = place.path(f"{mode} {name}".replace("/", "-"))
+                    broker.start(at=1, mode=mode, only=(kind, name, None), record=tape)
+                    self.assertEqual(broker.process.wait(20), -9)
+                    found = {path: image and bytes(image) for path, image in lives.after(lives.as_killed(read_recording(tape), mode)).items()}
+                    self.assertEqual(found, lives.tree_of(broker.disk), f"{mode} {kind} {name}")
+                    lives.shutil.rmtree(broker.data)
+
+
+if __name__ == "__main__":
+    unittest.main()
