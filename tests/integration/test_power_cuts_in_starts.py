@@ -71,10 +71,11 @@ class SyncsTooFew(unittest.TestCase):
         whole, torn = self.judged("settle", life, settled, None, pages)
         self.assertEqual(whole, "")
         self.assertNotEqual(torn, "", "LMDB's commit points to pages that are not there")
-        whole, unsettled, unlogged = self.judged("settle", life, len(life.ops), None, meta, lambda op: log(op) or pages(op) or meta(op))
+        whole, unlogged = self.judged("settle", life, len(life.ops), None, lambda op: log(op) or pages(op) or meta(op))
         self.assertEqual(whole, "")
-        self.assertNotEqual(unsettled, "", "the log was begun again over what LMDB has not")
         self.assertNotEqual(unlogged, "")
+        logged = [at + 1 for at, op in enumerate(life.ops) if at >= settled and log(op)][:8]  # a later commit's sync covers it
+        self.assertNotEqual([self.judged("settle", life, at, meta) for at in logged], [[""]] * len(logged), "the log was begun again over what LMDB has not")
 
     def test_a_start_over_a_half_made_store_promises_nothing_that_is_not_certain(self):
         (life,) = lives.settled(SEED, ("log-made",))
@@ -86,7 +87,7 @@ class SyncsTooFew(unittest.TestCase):
         print(f"restored: seed {SEED}")
         for name in ("snapshot", "backup"):
             with self.subTest(name):
-                (life,) = lives.restored(SEED, 100, (name,))
+                (life,) = lives.restored(SEED, (name,))
                 own = life.told["own_at"]
                 whole, unmarked, torn = self.judged("restored", life, own, None, meta, pages)
                 self.assertEqual(whole, "")

@@ -34,6 +34,7 @@ AGENT_SHARE = 4  # of the units
 DEATHS = ("log-made", "batch-half", "large-batch-whole", "large-pages-half", "large-commit-half")  # that a start settles; nothing, and a torn batch, the most, LMDB's commit of it in its middle
 ROUNDS = 3       # of the peers, after a start
 LEFT_SECTORS = 24  # in the log of a store that is copied
+LOST_UNITS = 200   # of its run: more than are in when the copies are made, so that it is open
 
 
 class Life:
@@ -156,15 +157,16 @@ def settled(seed, names=DEATHS, jobs=2):
 
 
 # ---------------------------------------------------------------- --restored
-def lost(seed, units, place):
+def lost(seed, place):
     """A store that was lost behind its copies -> {name: (folder, history of whoever finds it there)}, its id, the newest assignment that anybody knows of"""
     b = Broker(place, "original", *recovery.settings_of(recovery.LARGE))
     must(b.start(), b, place)
-    people = crew.Crew(b.endpoints, seed, units, one_by_one=True, looks=recovery.LOOKS, backup=os.path.join(b.disk, "copy"))
+    people = crew.Crew(b.endpoints, seed, LOST_UNITS, one_by_one=True, looks=recovery.LOOKS, backup=os.path.join(b.disk, "copy"))
     people.alive = b.running
     while not people.copied or recovery.unsettled(b.data)[1] < LEFT_SECTORS:
-        if people.turn():
-            raise AssertionError(f"the run was over before {LEFT_SECTORS} sectors of the log were left, and a copy made")
+        people.turn()
+        if people.closed is not None:
+            raise AssertionError(f"the run was closed before {LEFT_SECTORS} sectors of the log were left, and a copy made")
     was = people.operator.request("info_get")["store_id"].hex()
     people.close()
     b.kill()
@@ -207,10 +209,10 @@ def one_unit_more(b, stamp):
     return heard
 
 
-def restored(seed, units, names=None):
+def restored(seed, names=None):
     lives = []
     with Place() as place:
-        copies, was, newest = lost(seed, units, place)
+        copies, was, newest = lost(seed, place)
         for name, (folder, history) in copies.items():
             if names is None or name in names:
                 lives.append(restoring(name, folder, history, was, newest))

@@ -48,7 +48,7 @@ def record(what, args):
     """-> lives"""
     one = (lambda names: (random.Random(args.seed).choice(names),)) if args.seconds is not None else (lambda names: names)
     return {"broker": lambda: [lives.broker(args.seed, args.units)], "agent": lambda: [lives.agent(args.seed, args.units)],
-            "settle": lambda: lives.settled(args.seed, one(lives.DEATHS), args.jobs), "restored": lambda: lives.restored(args.seed, args.units, one(RESTORED)),
+            "settle": lambda: lives.settled(args.seed, one(lives.DEATHS), args.jobs), "restored": lambda: lives.restored(args.seed, one(RESTORED)),
             "upgrade": lives.upgraded}[what]()
 
 
