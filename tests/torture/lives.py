@@ -10,6 +10,7 @@ A start that follows a death does so on a disk that still has in flight what the
 lay there before, whoever put it there is taken to have waited until it was on the disk.
 """
 import concurrent.futures
+import mmap
 import multiprocessing
 import os
 import pickle
@@ -17,7 +18,6 @@ import re
 import shutil
 import struct
 import sys
-import mmap
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -32,17 +32,17 @@ from tape import SECTOR, Disk, read_recording, tree_of  # noqa: E402
 
 AGENT_SHARE = 4  # of the units
 DEATHS = ("log-made", "batch-half", "large-batch-whole", "large-pages-half", "large-commit-half")  # that a start settles; nothing, and a torn batch, the most, LMDB's commit of it in its middle
-ROUNDS = 3       # of the peers, after a start
+ROUNDS = 2       # of the peers, after a start
 LEFT_SECTORS = 24  # in the log of a store that is copied
 LOST_UNITS = 200   # of its run: more than are in when the copies are made, so that it is open
 
 
 class Life:
     """What lay on the disk (there), what was done to it (ops), and what the peers did and heard, with the place that the recording had reached by then ("at").
-    The power is cut at the place `first` and behind it. told: more, for whoever judges it."""
+    The power is cut at the place `first` and behind it; most often before `served`, if it is but a start that matters. told: more, for whoever judges it."""
 
-    def __init__(self, name, ops, history, there=(), first=0, **told):
-        self.name, self.ops, self.history, self.there, self.first, self.told = name, ops, history, there, first, told
+    def __init__(self, name, ops, history, there=(), first=0, served=0, **told):
+        self.name, self.ops, self.history, self.there, self.first, self.served, self.told = name, ops, history, there, first, served, told
 
 
 class Stamp:
@@ -132,7 +132,7 @@ def settling(name, death):
         with open(os.path.join(death, "peers"), "rb") as f:
             people = pickle.load(f)
         must(b.start(record=tape), b, place)
-        stamp = Stamp(b.state_path, len(dead))
+        stamp, served = Stamp(b.state_path, len(dead)), len(dead) + b.shim_state()[1]
         if people is None:  # nobody had come yet
             people = crash.people_of(b, recovery.facts_of(death)["seed"], looks=recovery.LOOKS, on_tell=stamp)
         else:
@@ -146,7 +146,7 @@ def settling(name, death):
         people.close()
         b.stop()
         facts = recovery.facts_of(death)
-        return Life(name, dead + read_recording(tape), people.history, first=len(dead), sectors=facts["sectors"])
+        return Life(name, dead + read_recording(tape), people.history, first=len(dead), served=served, sectors=facts["sectors"])
 
 
 def settled(seed, names=DEATHS, jobs=2):

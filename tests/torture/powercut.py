@@ -30,16 +30,17 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import harness  # noqa: E402
 import lives  # noqa: E402
 from looking import JUDGES, AgentJudge, kept_too_early  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Place, die_with_parent  # noqa: E402
 from tape import Disk  # noqa: E402
+import harness  # noqa: E402
 
 RESTORED = ("snapshot", "backup", "released")
 BLOCK = 8  # places that are looked at in one go
 STARTS_SHARE = 4  # of --subsets, for each that is but a start
+START_WEIGHT = 8  # a place before it serves gets so many subsets for one behind that
 COUNTS = ("prefixes", "names", "subsets", "opened", "refused_when_new", "bad")
 PROGRAMS = {"agent": ["sunlined", "sunline-agent", "torture/open"]}
 
@@ -63,10 +64,10 @@ class Tape:
             self.lives = pickle.load(f)
         self.what, self.seed, self.units, self.step = what, seed, units, step
         self.subsets = subsets
-        self.places = [(number, at) for number, life in enumerate(self.lives) for at in range(life.first, len(life.ops))]
+        self.places = [(number, at) for number, life in enumerate(self.lives) for at in range(life.first, len(life.ops)) for _ in range(START_WEIGHT if at < life.served else 1)]
 
     def subsets_at(self, place):
-        """How many at this place of all: evenly, and all of them together."""
+        """How many at this one of all places: evenly, and all of them together."""
         return (place + 1) * self.subsets // len(self.places) - place * self.subsets // len(self.places)
 
     def blocks(self):
@@ -100,7 +101,7 @@ class Tape:
                     if (at + 1) % self.step == 0:
                         see_prefixes(at)
                     dice = random.Random(f"{self.seed}/{life.name}/{at}")
-                    for _ in range(self.subsets_at(self.places.index((number, at)))):
+                    for _ in range(sum(self.subsets_at(i) for i, there in enumerate(self.places) if there == (number, at))):
                         if time.time() < deadline:
                             see("subsets", at, disk.subset(dice, op))
                 disk.advance(op)
