@@ -111,6 +111,37 @@ static void a_busy_broker_gets_the_same_later(void **state)
     must_send(w, SLP_SUBMIT);
 }
 
+static void another_version_leaves_every_result_until_it_is_known_again(void **state)
+{
+    struct world *w = *state;
+    struct core_view v;
+    uint64_t got[8];
+    connect_up(w, 100);
+    push(w, 100, 1, CRANE, 50, 2);
+    form_known(w);
+    finish(w, 50, CRANE, 1);
+    refuse(w, must_send(w, SLP_SUBMIT)->id, SLP_E_BAD_VERSION);
+    assert_int_equal(count_said(w, CORE_OUT_ACKED) + count_said(w, CORE_OUT_REFUSED), 0);
+    finish(w, 51, CRANE, 2);
+    for (int i = 0; i < 20 && !sent(w, SLP_HELLO); i++)
+        pass(w, HEARTBEAT_US);
+    for (int i = 0; i < 5; i++) {
+        refuse(w, must_send(w, SLP_HELLO)->id, SLP_E_BAD_VERSION);
+        assert_int_equal(count_said(w, CORE_OUT_ACKED) + count_said(w, CORE_OUT_REFUSED) + count_said(w, CORE_OUT_EXIT),
+                         0);
+        core_view(w->core, &v);
+        assert_int_equal(v.results_unsent, 2);
+        pass(w, CORE_HELLO_MAX_US);
+    }
+    welcome(w, 101, false, NULL, 0);
+    const struct slp_msg *m = must_send(w, SLP_SUBMIT);
+    assert_int_equal(results_in(m, got), 2);
+    assert_int_equal(got[0], 50);
+    assert_int_equal(got[1], 51);
+    outcomes(w, m->id, NULL, 0);
+    assert_int_equal(count_said(w, CORE_OUT_ACKED), 2);
+}
+
 static void a_result_that_does_not_fit_is_put_aside_and_its_task_failed(void **state)
 {
     struct world *w = *state;
@@ -398,6 +429,7 @@ int main(void)
         T(late_and_duplicate_are_acknowledged),
         T(one_bad_result_does_not_hold_up_the_others),
         T(a_busy_broker_gets_the_same_later),
+        T(another_version_leaves_every_result_until_it_is_known_again),
         T(a_result_that_does_not_fit_is_put_aside_and_its_task_failed),
         T(results_of_an_earlier_life_go_first_and_are_not_done_twice),
         T(many_results_share_frames_and_few_frames_are_under_way),

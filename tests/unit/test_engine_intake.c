@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "broker/store/internal.h"
 #include "proto/reader.h"
 #include "tests/lib/engine_world.h"
 
@@ -558,6 +559,62 @@ static void a_full_store_takes_results_and_no_units(void **state)
     assert_int_equal(send(), SLP_E_OK);
 }
 
+/* What the committer does before a batch. */
+static struct store_space look_at_space(void)
+{
+    struct store_space space;
+    assert_int_equal(store_pressure(w.store, w.now_us, &space), STORE_OK);
+    pressure(space.full, space.free_map_bytes < space.disk_free_bytes ? space.free_map_bytes : space.disk_free_bytes);
+    return space;
+}
+
+/* Rows of a size of which few fill the map; they are numbered from `seq` on. */
+static enum slp_code put_large(unsigned seq, unsigned n)
+{
+    static char text[60000];
+    memset(text, 'x', sizeof text - 1);
+    for (unsigned i = 0; i < n; i++)
+        row(text, NULL, NULL);
+    numbered(1, seq);
+    return send();
+}
+
+static void a_full_map_refuses_units_takes_results_and_recovers_by_growing(void **state)
+{
+    struct world_hub h;
+    struct world_task t[5];
+    struct store_txn *stays;
+    (void)state;
+    world_settle(&w);
+    w.store->map_bytes = 32 << 20; /* as if it had been made so, by a small disk */
+    w.store->reserve_bytes = 1 << 20;
+    assert_int_equal(mdb_env_set_mapsize(w.store->env, w.store->map_bytes), 0);
+    unsigned rows_there = 4;
+    assert_int_equal(put_large(1, 4), SLP_E_OK);
+    world_hub(&w, &h, "hub", 1, 0);
+    world_credit(&w, &h, 0, 3);
+    assert_int_equal(world_tasks(&w, &h, t, 5), 3);
+    struct store_space first = look_at_space(), space = first;
+    assert_false(first.full);
+    assert_int_equal(store_begin_read(w.store, &stays), STORE_OK); /* a long reader, under which the map cannot grow */
+    for (; !space.full; space = look_at_space(), rows_there += 4)
+        assert_int_equal(put_large(rows_there + 1, 4), SLP_E_OK);
+    assert_int_equal(space.map_bytes, first.map_bytes);
+    assert_int_equal(put_large(rows_there + 1, 1), SLP_E_STORE_FULL);
+    assert_int_equal(put_large(1, 4), SLP_E_OK); /* nothing new in it */
+    assert_int_equal(done.duplicates, 4);
+    assert_int_equal(world_submit(&w, &h, &t[0], "a"), SLP_E_OK);
+    assert_int_equal(world_story(&w, "r", 1, "stations[0].state"), TASK_DONE); /* reads work */
+    assert_int_equal(units(), rows_there);
+    store_abort(&stays);
+    space = look_at_space();
+    assert_false(space.full);
+    assert_int_equal(space.map_bytes, 2 * first.map_bytes);
+    assert_int_equal(put_large(rows_there + 1, 1), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &h, &t[1], "a"), SLP_E_OK);
+    assert_int_equal(units(), rows_there + 1);
+}
+
 static void a_run_that_is_closed_or_not_there_takes_nothing(void **state)
 {
     (void)state;
@@ -684,6 +741,7 @@ int main(void)
         TEST(there_are_as_many_keys_as_rows_and_none_is_too_long),
         TEST(a_run_above_its_quota_refuses_new_units_until_some_are_done),
         TEST(a_full_store_takes_results_and_no_units),
+        TEST(a_full_map_refuses_units_takes_results_and_recovers_by_growing),
         TEST(a_run_that_is_closed_or_not_there_takes_nothing),
         TEST(keys_that_are_known_are_answered_when_the_run_is_closed),
         TEST(of_very_many_bad_rows_as_many_are_told_in_words_as_fit),

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "broker/clock.h"
 #include "proto/reader.h"
 #include "tests/lib/engine_world.h"
 
 #define SECOND 1000000ll
 #define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
 
 static const char *const simple =
     "line: simple\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
@@ -145,6 +147,42 @@ static void a_submit_meets_every_state_as_the_matrix_says(void **state_)
         assert_int_equal(state(&s), end == LATE ? TASK_ENDED : TASK_DONE);
         world_end(&s.w);
     }
+}
+
+/* Once it counts, whatever repeats it changes nothing: the answer is the same to the byte, also by a broker that was started in between. */
+static void the_same_result_a_hundred_times_counts_once_and_is_answered_alike(void **state_)
+{
+    struct world_scene s;
+    struct slp_buf said = { 0 };
+    uint8_t before[16], after[16];
+    (void)state_;
+    world_scene(&s, simple, 1, 0);
+    world_put(&s.w, s.run, 1);
+    struct world_task t = given(&s, 0);
+    assert_int_equal(world_submit(&s.w, &s.h, &t, "a"), SLP_E_OK);
+    for (int again = 0; again < 100; again++) {
+        if (again == 50) {
+            world_restart(&s.w);
+            world_hello(&s.w, &s.h, NULL, 0);
+        }
+        world_hash(&s.w, before);
+        world_clear(&s.w);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, "a"), SLP_E_DUPLICATE);
+        const struct slp_outcomes *m = &world_sent(&s.w, s.h.peer, SLP_OUTCOMES, 0)->u.outcomes;
+        if (again == 0)
+            slp_buf_add(&said, m->outcomes.p, m->outcomes.bytes);
+        assert_int_equal(m->ok, 1); /* it is there */
+        assert_int_equal(m->outcomes.count, 1);
+        assert_int_equal(m->outcomes.bytes, said.n);
+        assert_memory_equal(m->outcomes.p, said.p, said.n);
+        world_hash(&s.w, after);
+        assert_memory_equal(before, after, 16);
+    }
+    assert_int_equal(state(&s), TASK_DONE);
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[0].state"), ASSIGN_COUNTED);
+    assert_int_equal(world_story(&s.w, "r", 1, "stations[0].assignments[1].state"), UINT64_MAX); /* there is no other */
+    slp_buf_free(&said);
+    world_end(&s.w);
 }
 
 static void a_start_repeated_tells_what_is_left_of_the_lease(void **state_)
@@ -363,6 +401,68 @@ static void a_lease_runs_on_through_restarts_and_a_clock_that_is_set(void **stat
     world_end(&s.w);
 }
 
+/* The machine of the broker sleeps, or goes down and up, in the fourth minute of a lease of ten. Nothing ticks meanwhile: one moment comes after the other. */
+static void while_the_machine_is_away(struct world_scene *s, int64_t away_us, int64_t up_us)
+{
+    struct clock_record then = { .boot_id = "a", .store_id = "s", .boot_us = HOUR, .elapsed_us = s->w.now_us };
+    struct clock_record now = { .boot_id = "a", .store_id = "s", .boot_us = up_us ? up_us : HOUR + away_us };
+    now.boot_id[0] = up_us ? 'b' : 'a';
+    s->w.wall_us += away_us;
+    if (!up_us) {
+        s->w.now_us = clock_elapsed_at(&then, &now, s->w.now_us);
+        world_tick(&s->w);
+        return;
+    }
+    int64_t stored_us = engine_elapsed_us(s->w.engine);
+    assert_int_equal(stored_us, s->w.now_us); /* as of the last commit */
+    world_down(&s->w);
+    s->w.now_us = clock_elapsed_at(&then, &now, stored_us);
+    world_up(&s->w);
+    world_pass(&s->w, 0);
+}
+
+static void over_a_suspension_and_a_reboot_a_lease_holds_or_ends_by_the_rule(void **state_)
+{
+    static const struct {
+        int64_t away_us, up_us; /* up_us: since it booted; 0: it was only asleep */
+        int64_t left_us;        /* of the lease; 0: it is over */
+    } rows[] = {
+        { 5 * MINUTE, 0, MINUTE },
+        { 6 * MINUTE, 0, 0 },
+        { 72 * HOUR, 0, 0 },
+        { 72 * HOUR, 30 * SECOND, 5 * MINUTE + 30 * SECOND }, /* how long it was off nobody knows: it does not count */
+        { 72 * HOUR, 6 * MINUTE, 0 },
+    };
+    (void)state_;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world_scene s;
+        int64_t left_us;
+        world_scene(&s, simple, 2, 0);
+        world_put(&s.w, s.run, 1);
+        struct world_task t = given(&s, 0);
+        act(&s, &t, ACT_START);
+        world_pass(&s.w, 4 * MINUTE);
+        while_the_machine_is_away(&s, rows[i].away_us, rows[i].up_us);
+        world_hello(&s.w, &s.h, &t.assignment, 1);
+        assert_int_equal(state(&s), rows[i].left_us ? TASK_STARTED : TASK_READY);
+        if (rows[i].left_us) {
+            assert_int_equal(world_act(&s.w, &s.h, &t, ACT_START, NULL, &left_us), SLP_E_DUPLICATE);
+            assert_int_equal(left_us, rows[i].left_us);
+            world_pass(&s.w, left_us - 1);
+            assert_int_equal(state(&s), TASK_STARTED);
+            world_pass(&s.w, 1);
+            assert_int_equal(state(&s), TASK_READY);
+        }
+        assert_int_equal(attempts(&s), 1);
+        world_hello(&s.w, &s.h, NULL, 0); /* and nothing is stuck: somebody else does it */
+        t = given(&s, 1);
+        assert_int_equal(t.attempt, 2);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, "a"), SLP_E_OK);
+        assert_int_equal(state(&s), TASK_DONE);
+        world_end(&s.w);
+    }
+}
+
 static void a_release_with_a_delay_rests_the_task_and_counts_nothing(void **state_)
 {
     struct world_scene s;
@@ -473,6 +573,42 @@ static void leases_that_run_out_count_as_attempts_until_the_task_is_dead(void **
         assert_int_equal(state(&s), i < 3 ? TASK_READY : TASK_DEAD);
     }
     assert_int_equal(world_run_get(&s.w, "r")->u.run_info.run.count, 1);
+    world_end(&s.w);
+}
+
+static void a_task_that_ends_whoever_has_it_is_parked_with_its_story_and_the_others_flow(void **state_)
+{
+    struct world_scene s;
+    unsigned done = 0;
+    (void)state_;
+    world_scene(&s, simple, 2, 0);
+    world_put(&s.w, s.run, 9);
+    for (unsigned attempt = 1; attempt <= 3; attempt++) {
+        struct world_task t = given(&s, 0), u;
+        assert_string_equal(world_shown(&s.w, &s.h, t.assignment, 0), "unit 1");
+        assert_int_equal(t.attempt, attempt);
+        act(&s, &t, ACT_START);
+        for (int i = 0; i < 2; i++, done++) { /* beside it */
+            u = given(&s, 1);
+            assert_int_equal(world_submit(&s.w, &s.h, &u, "a"), SLP_E_OK);
+        }
+        world_pass(&s.w, 10 * MINUTE); /* nothing is heard of who has it */
+        assert_int_equal(attempts(&s), attempt);
+        assert_int_equal(state(&s), attempt < 3 ? TASK_READY : TASK_DEAD);
+        world_hello(&s.w, &s.h, NULL, 0);
+    }
+    for (struct world_task t; t = given(&s, 0), t.assignment; done++) /* behind it */
+        assert_int_equal(world_submit(&s.w, &s.h, &t, "a"), SLP_E_OK);
+    assert_int_equal(done, 8);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DONE), 8);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_DEAD), 1);
+    for (unsigned i = 0; i < 3; i++) {
+        char what[64], why[64];
+        snprintf(what, sizeof what, "history[%u].what", i);
+        snprintf(why, sizeof why, "stations[0].assignments[%u].why", i);
+        assert_int_equal(world_story(&s.w, "r", 1, what), WHY_EXPIRED);
+        assert_int_equal(world_story(&s.w, "r", 1, why), WHY_EXPIRED);
+    }
     world_end(&s.w);
 }
 
@@ -700,6 +836,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_act_meets_every_state_as_the_matrix_says),
         cmocka_unit_test(a_submit_meets_every_state_as_the_matrix_says),
+        cmocka_unit_test(the_same_result_a_hundred_times_counts_once_and_is_answered_alike),
         cmocka_unit_test(a_start_repeated_tells_what_is_left_of_the_lease),
         cmocka_unit_test(another_worker_or_hub_is_refused_and_an_unknown_number_not_found),
         cmocka_unit_test(a_result_that_does_not_fit_the_form_changes_nothing),
@@ -710,10 +847,12 @@ int main(void)
         cmocka_unit_test(what_is_not_started_in_time_goes_back_uncounted),
         cmocka_unit_test(a_touch_renews_the_lease_and_a_silent_worker_loses_it),
         cmocka_unit_test(a_lease_runs_on_through_restarts_and_a_clock_that_is_set),
+        cmocka_unit_test(over_a_suspension_and_a_reboot_a_lease_holds_or_ends_by_the_rule),
         cmocka_unit_test(a_release_with_a_delay_rests_the_task_and_counts_nothing),
         cmocka_unit_test(back_off_doubles_and_the_last_attempt_kills),
         cmocka_unit_test(a_failure_may_name_its_own_delay_but_not_a_year_and_a_day),
         cmocka_unit_test(leases_that_run_out_count_as_attempts_until_the_task_is_dead),
+        cmocka_unit_test(a_task_that_ends_whoever_has_it_is_parked_with_its_story_and_the_others_flow),
         cmocka_unit_test(who_declined_a_task_gets_the_next_one_and_another_gets_this),
         cmocka_unit_test(a_requeue_wakes_the_dead_only_and_attempts_begin_again),
         cmocka_unit_test(a_drop_ends_the_unit_and_recalls_its_siblings),
