@@ -82,6 +82,18 @@ class TheMatrix(harness.Case):
         a = self.counted()
         self.row(lambda: a, start="STALE", touch="STALE", submit="DUPLICATE", release="STALE", decline="STALE", fail="STALE", bury="STALE")
 
+    def test_a_result_sent_a_hundred_times_counts_once_and_is_answered_alike(self):
+        a = self.started()
+        self.assertEqual(self.do("submit", a), "OK")
+        sent = [self.agent.send("submit", session=self.agent.session, results=[self.agent.result(a, GOOD)]) for _ in range(100)]
+        replies = [self.agent.reply(i) for i in sent]
+        self.assertEqual(self.agent.outcomes(replies[0][1])["outcomes"][0]["code"], "DUPLICATE")
+        self.assertEqual(replies, replies[:1] * 100)
+        (station,) = self.client.request("unit_get", run="r", unit=1)["story"]["stations"]
+        self.assertEqual([b["assignment"] for b in station["assignments"]], [a["assignment"]])
+        submitted = [e for e in self.world.sunline("--json", "events").json_lines() if e["event"] == "SUBMITTED"]
+        self.assertEqual(len(submitted), 1)
+
     def test_late(self):
         a = self.late()
         self.row(lambda: a, start="STALE", touch="STALE", submit="LATE", release="STALE", decline="STALE", fail="STALE", bury="STALE")

@@ -77,6 +77,36 @@ class BrokenLink(harness.Case):
         self.world.wait(self.counted, 30, "the result of the hub that was cut off")
         self.assertEqual([a["assignment"] for a in self.assignments(1)], [self.begun], "what was begun was given to nobody else")
 
+    def hands_in(self):
+        self.assertTrue(self.asha.ask("submit", assignment=self.begun, values={"follows": "yes"})["kept"])
+
+    def unsent(self):
+        return self.asha.ask("status")["results_unsent"]
+
+    def counts_once_when_the_link_is_whole(self):
+        """The unit has one assignment, and the broker told of one result."""
+        self.link.order("clear")
+        self.world.wait(lambda: self.unsent() == 0, 30, "an outbox that is empty")
+        self.assertEqual([(a["assignment"], a["state"]) for a in self.assignments(1)], [(self.begun, COUNTED)])
+        self.assertEqual(len(self.told("SUBMITTED")), 1)
+
+    def test_where_nothing_gets_to_the_broker_heartbeats_end_the_session_at_both_ends_and_the_outbox_sends_again(self):
+        self.link.order("cut up")
+        self.hands_in()
+        self.agent.wait_log("session-over", timeout_s=20)
+        self.elsewhere()  # for the broker the session is over, too
+        self.assertFalse(self.counted())
+        self.assertEqual(self.unsent(), 1)
+        self.counts_once_when_the_link_is_whole()
+
+    def test_where_nothing_gets_back_heartbeats_end_the_session_and_what_counts_already_is_sent_again_and_counts_once(self):
+        self.link.order("cut down")
+        self.hands_in()
+        self.world.wait(self.counted, 30, "the result, of which the agent does not hear")
+        self.agent.wait_log("session-over", timeout_s=20)
+        self.assertEqual(self.unsent(), 1)
+        self.counts_once_when_the_link_is_whole()
+
     def test_what_is_not_begun_may_not_be_begun_when_others_may_have_it(self):
         self.link.order("cut up")
         self.link.order("cut down")
