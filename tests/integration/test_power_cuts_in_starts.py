@@ -63,10 +63,14 @@ class SyncsTooFew(unittest.TestCase):
         return next(at for at, op in enumerate(life.ops) if at >= life.first and op_is(op)) + 1
 
     def test_in_a_start_that_settles(self):
-        print(f"settle: seed {SEED}")
-        (life,) = lives.settled(SEED, ("large-batch-whole",))
-        self.assertGreater(life.told["sectors"], 100)
-        self.assertTrue(any(h["op"] in looking.ACKS and h["at"] > life.first for h in life.history), "something was acknowledged after the start, too")
+        for seed in range(SEED, SEED + 12):  # the most is in the log near the run's end as well: then nothing is left to be acknowledged behind the start
+            print(f"settle: seed {seed}")
+            (life,) = lives.settled(seed, ("large-batch-whole",))
+            self.assertGreater(life.told["sectors"], 100)
+            if any(h["op"] in looking.ACKS and h["at"] > life.first for h in life.history):
+                break
+        else:
+            self.fail("nothing was acknowledged behind any start")
         settled = self.behind(life, meta)
         whole, torn = self.judged("settle", life, settled, None, pages)
         self.assertEqual(whole, "")

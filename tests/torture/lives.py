@@ -32,7 +32,7 @@ from tape import SECTOR, Disk, read_recording, tree_of  # noqa: E402
 
 AGENT_SHARE = 4  # of the units
 DEATHS = ("log-made", "batch-half", "large-batch-whole", "large-pages-half", "large-commit-half")  # that a start settles; nothing, and a torn batch, the most, LMDB's commit of it in its middle
-ROUNDS, MOST_ROUNDS = 2, 12  # of the peers, after a start: until something is acknowledged
+ROUNDS, MOST_ROUNDS = 2, 12  # of the peers, after a start: until something is acknowledged, or all was done before
 LEFT_SECTORS = 24  # in the log of a store that is copied
 LOST_UNITS = 200   # of its run: more than are in when the copies are made, so that it is open
 
@@ -144,7 +144,8 @@ def settling(name, death):
         for done in range(MOST_ROUNDS):
             if done >= ROUNDS and any(h["op"] in ("put_ok", "submit_ok") and h["at"] > len(dead) for h in people.history):
                 break
-            people.turn()
+            if people.turn():
+                break
         people.close()
         b.stop()
         facts = recovery.facts_of(death)
