@@ -68,20 +68,20 @@ void store_sync_dir(int dir_fd)
 
 /* ---- the directory and its lock ---- */
 
+/* The name of a folder that is there is made certain, too: a start that died behind its mkdir, or whoever put the folder there, may not have done so. */
 static enum store_rc make_dir(struct store *s, const char *dir, char *text, size_t size)
 {
-    bool made = !s->read_only && mkdir(dir, 0700) == 0;
+    if (!s->read_only)
+        (void)mkdir(dir, 0700);
     s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0) {
         store_say(text, size, "%s: %s", dir, strerror(errno));
         return STORE_IO;
     }
-    if (made) {
-        int up = openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (up >= 0) {
-            store_sync_dir(up);
-            close(up);
-        }
+    int up = s->read_only || s->no_sync ? -1 : openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (up >= 0) {
+        store_sync_dir(up);
+        close(up);
     }
     return STORE_OK;
 }

@@ -9,6 +9,7 @@ import harness
 
 TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
+import crew  # noqa: E402
 import lives  # noqa: E402
 import looking  # noqa: E402
 from place import Place  # noqa: E402
@@ -86,6 +87,21 @@ class SyncsTooFew(unittest.TestCase):
         whole, unnamed = self.judged("settle", life, len(life.ops), None, folder)
         self.assertEqual(whole, "")
         self.assertNotEqual(unnamed, "", "its log has no name")
+
+    def test_the_folder_that_a_start_made_which_died_is_certain_before_the_next_one_promises_anything(self):
+        with Place() as place:
+            broker = lives.Broker(place)
+            broker.start(at=1, mode="after", only=("mkdir", "data", None), record=place.path("dead"))
+            self.assertEqual(broker.process.wait(20), -9)
+            self.assertTrue(broker.start(record=place.path("tape")), place.log())
+            client = lives.wire.Client(broker.endpoints["clients"])
+            client.request("line_apply", definition=crew.LINE)
+            client.close()
+            broker.kill()
+            disk = Disk()
+            for op in read_recording(place.path("dead")) + read_recording(place.path("tape")):
+                disk.advance(op)
+            self.assertIn("data/data.mdb", disk.certain())
 
     def test_in_restored_and_the_start_behind_it(self):
         print(f"restored: seed {SEED}")
