@@ -105,6 +105,23 @@ class Faults(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "restores"):
             figures.faults({"what": what})
 
+    def test_what_the_judge_found_is_a_number_for_each_kind_and_counted_in_every_world(self):
+        figures = program("figures")
+        verdicts = re.findall(r"= \"(\w+)\",", re.search(r"verdict_name\(.*?\n}", self.text("checker.c"), re.DOTALL)[0])
+        self.assertGreater(len(verdicts), 15)
+        self.assertLess({v for _, of in figures.JUDGED for v in of}, set(verdicts))
+        self.assertIn('printf(" verdict_%s %" PRIu64, verdict_name(v), checker_count(s->checker, v));', self.text("main.c"))
+        what = {k: 5 for k in ("rows_acked", "results", "late", "worlds", "hours", "units", "recovered", "assignments", "events", "frames", "commits", "crashes")}
+        what.update({"failed": 1, "drained_min_most": 90}, **{"verdict_" + v: n for n, v in enumerate(verdicts)})
+        f = {"what": what, "command": "x", "seconds": 1, "machine": "y"}
+        table = figures.sim(f)
+        n = {v: what["verdict_" + v] for v in verdicts}
+        self.assertIn(f"| lost, double, phantom, of rows and results acknowledged | {n['lost']}, {n['duplicated'] + n['double_accept'] + n['given_twice']}, {n['unexpected']} of 15 |", table)
+        self.assertIn("| the longest time until all was at its end, when the faults were over | 1.5 h |", table)
+        del what["verdict_given_twice"]
+        with self.assertRaisesRegex(SystemExit, "verdict_given_twice"):
+            figures.sim(f)
+
     def test_a_part_that_was_not_measured_keeps_its_table_and_one_that_was_gets_its_own(self):
         figures = program("figures")
         part = {"what": {"points": 3}, "command": "x", "commit": "new", "seconds": 1}

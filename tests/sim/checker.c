@@ -182,6 +182,7 @@ void ck_model_free(struct checker *c)
     free(c->firsts);
     free(c->gave);
     free(c->pair);
+    free(c->body);
 }
 
 void checker_free(struct checker **pc)
@@ -196,15 +197,6 @@ const struct fact *checker_station(const struct checker *c, uint64_t station)
 {
     const struct ck_station *s = ck_get(&c->stations, station);
     return s ? &s->f : NULL;
-}
-
-uint64_t checker_newest(const struct checker *c, uint64_t run, uint64_t hub)
-{
-    const struct ck_run *r = ck_get(&c->runs, run);
-    const struct ck_hub *h = ck_get(&c->hubs, hub);
-    if (run)
-        return r && r->state != RUN_IS_DELETED ? r->newest_event : 0;
-    return !hub ? c->newest_event : h ? h->newest_event : 0;
 }
 
 uint64_t checker_count(const struct checker *c, enum verdict v)
@@ -328,17 +320,6 @@ static void session(struct checker *c, const struct fact *f)
         h->session = f->session;
 }
 
-static void subscriber(struct checker *c, const struct fact *f)
-{
-    struct ck_subscriber *s = ck_make(&c->subscribers, f->worker, sizeof *s);
-    if (s->seq != f->prev)
-        ck_verdict(c, EVENT_GAP,
-                   "subscriber %" PRIu64 ": event %" PRIu64 " says that %" PRIu64
-                   " came before it, the last one seen is %" PRIu64,
-                   f->worker, f->seq, f->prev, s->seq);
-    s->seq = f->seq;
-}
-
 static void event_in_order(struct checker *c, const struct fact *f)
 {
     if (f->seq != c->newest_event + 1 && f->seq != c->newest_event) /* one event makes several facts */
@@ -350,6 +331,8 @@ static void event_in_order(struct checker *c, const struct fact *f)
         r->newest_event = f->seq;
     if (f->hub)
         ((struct ck_hub *)ck_make(&c->hubs, f->hub, sizeof(struct ck_hub)))->newest_event = f->seq;
+    if (r || f->line)
+        ((struct ck_line *)ck_make(&c->lines, r ? r->line : f->line, sizeof(struct ck_line)))->newest_event = f->seq;
     if (f->at < c->at)
         ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": elapsed time goes back by %" PRId64 " us", f->seq,
                    c->at - f->at);
@@ -532,7 +515,10 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_GOLD: ck_gold_told(c, f); break;
     case FACT_SKILL: ck_skill_told(c, f); break;
     case FACT_STEP: ck_step_over(c); break;
-    case FACT_SUBSCRIBER: subscriber(c, f); break;
+    case FACT_BODY:
+    case FACT_SUBSCRIBER:
+    case FACT_GONE:
+    case FACT_SUBSCRIBED: ck_stream(c, f); break;
     default: ck_end_fact(c, f); break;
     }
 }

@@ -28,7 +28,7 @@ enum verdict {
     DOUBLE_ACCEPT,   /* two results of one task counted */
     GIVEN_TWICE,     /* an assignment number that a lost store gave, given again by the one that was put back from its backup */
     STALE_ACCEPTED,  /* a command under an assignment that was over went through */
-    BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent */
+    BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent; an event is not what the store has under its number */
     FIFO,            /* first dispatch out of order within (station, run) among what its worker may do, a station of his run further downstream passed by, or rows out of their producer's order */
     FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead; or a worker got something while a run of a higher priority had work for him */
     EVENT_GAP,       /* sequences are not gapless */
@@ -104,9 +104,11 @@ enum fact_kind {
     FACT_COUNTS,     /* run, station, counts[] */
     FACT_RUN_COUNTS, /* run, state, counts: units, done, dropped, cancelled, dead */
     FACT_ALL_TOLD,   /* every run that is there was told, with all that it and its stations hand out */
-    FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq */
+    FACT_BODY,       /* seq, digest: of the event as the store has it; told before the event itself */
+    FACT_SUBSCRIBER, /* a subscriber's stream: worker: which one; prev, seq, digest */
+    FACT_GONE,       /* worker: a subscriber was told that events are kept from seq on only; prev: from where on he asked; count: so many are kept at least, 0: nobody knows; flag: not for ever */
     FACT_LAST_EVENT, /* seq: the newest there is */
-    FACT_SUBSCRIBED, /* worker: a subscriber that must have seen everything of run, of hub, or of all */
+    FACT_SUBSCRIBED, /* worker: a subscriber that must have seen everything of run, of hub, of line, or of all */
     FACT_DAMAGE,     /* text: what the store's own check names; flag: by a recount, the run whose counters differ */
     FACT_STUCK,      /* text: what has not come to an end */
     FACT_LEFT_OVER   /* from here on only units are dropped of which a task is dead, and nobody is left who may do it */
@@ -159,7 +161,7 @@ struct checker *checker_keep(const struct checker *c);
 void checker_go_back(struct checker *c, const struct checker *kept);
 bool checker_lost(const struct checker *c, uint64_t assignment); /* a store that was lost gave it, after its backup */
 const struct fact *checker_station(const struct checker *c, uint64_t station); /* as it was told; NULL: it was not */
-uint64_t checker_newest(const struct checker *c, uint64_t run, uint64_t hub); /* the newest event of its stream, as the stream of all told it; both 0: of all; of a run that was deleted 0 */
+uint64_t checker_newest(const struct checker *c, const struct fact *of); /* the newest event of the stream of its run, hub or line, as the stream of all told it; of a run that was deleted 0 */
 uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);
 const char *checker_first(const struct checker *c, enum verdict v); /* the first one, in words; "" if none */

@@ -87,6 +87,8 @@ static void model_copy(struct checker *to, const struct checker *c)
         to->pair[i].b = ck_get(&to->runs, c->pair[i].b->id);
     }
     to->lost = copied(c->lost, c->lost_cap * sizeof *c->lost);
+    to->body = copied(c->body, c->bodies * sizeof *c->body);
+    to->body_cap = c->bodies;
     to->touched = NULL; /* of a step that is over */
     to->waits = NULL;
     to->firsts = NULL;

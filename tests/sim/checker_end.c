@@ -246,14 +246,6 @@ void ck_end_fact(struct checker *c, const struct fact *f)
             ck_verdict(c, EVENT_GAP, "the newest event is %" PRIu64 ", the stream ended with %" PRIu64, f->seq,
                        c->newest_event);
         break;
-    case FACT_SUBSCRIBED: {
-        const struct ck_subscriber *w = ck_get(&c->subscribers, f->worker);
-        uint64_t newest = checker_newest(c, f->run, f->hub);
-        if (newest && (!w || w->seq != newest))
-            ck_verdict(c, EVENT_GAP, "subscriber %" PRIu64 " ended with event %" PRIu64 " of %" PRIu64, f->worker,
-                       w ? w->seq : 0, newest);
-        break;
-    }
     case FACT_DAMAGE:
         ck_verdict(c, f->flag ? COUNTERS : WRONG_STATE, "the store's check names %s%s", f->text,
                    f->flag ? ", counted again" : "");

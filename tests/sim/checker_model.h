@@ -85,11 +85,11 @@ struct ck_ruled { uint64_t worker, line, name, assignment; int64_t wall; bool la
 struct ck_skill { uint8_t granted, lowered; int64_t until; bool is_lowered; }; /* granted 0: nothing; until 0: for good */
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
-struct ck_line { uint32_t state, paused; uint64_t told_anew; };
+struct ck_line { uint32_t state, paused; uint64_t told_anew, newest_event; };
 struct ck_row { uint64_t run, digest, producer, unit, found; int32_t route; bool acked; };
 struct ck_grant { uint64_t total; };
 struct ck_pair { struct ck_run *a, *b; uint64_t base_a, base_b; bool valid; };
-struct ck_subscriber { uint64_t seq; };
+struct ck_subscriber { uint64_t seq, gone; }; /* gone: what is before it he was told not to be kept */
 struct ck_range { uint64_t first, last; };
 struct ck_touched { uint64_t run, unit; };
 struct ck_first { struct ck_run *run; uint64_t place, worker; uint32_t index; }; /* of a step: who got a task that nobody had had */
@@ -119,6 +119,8 @@ struct checker {
     uint64_t own_first; /* the first number that this store gave since it was put back; 0: it is the first of all */
     bool goes_on;       /* it was put back, and has given nothing yet */
     bool all_told, full;
+    uint64_t *body; /* digests of events, by their numbers from 1 on */
+    size_t bodies, body_cap;
     uint64_t count[VERDICTS];
     char text[VERDICTS][300];
     struct checker_sums sums;
@@ -184,6 +186,7 @@ void ck_measures_end(void *p);
 enum ck_out { CK_IN, CK_PERHAPS, CK_OUT };
 enum ck_out ck_out(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall);
 enum ck_out ck_out_so_far(const struct checker *c, uint64_t worker, const struct fact *station, int64_t wall); /* in the midst of a step, by what it told already */
+void ck_stream(struct checker *c, const struct fact *f); /* checker_stream.c */
 /* checker_review.c */
 struct ck_task *ck_work(struct checker *c, uint64_t run, uint64_t unit, uint32_t station); /* of a review: the task whose work it is about; NULL: it is no review */
 uint32_t ck_round_shown(struct checker *c, const struct fact *f, const struct ck_station *s); /* of the work that an assignment is about */

@@ -2,8 +2,8 @@
  * broker comes up over a damaged copy of its store, and everybody goes on for a while, judged by the same checker; the world itself goes on over
  * the store as it was, which is what a restored backup of that moment would be. What the branch may do:
  *
- *   named     the broker ends with an error that names a table, with the record, or a file of the store; or a read of it is refused as damaged, and the store's
- *             own check names what is
+ *   named     the broker ends with an error that names a table, with the record mostly; or a read of it is refused as damaged, and the store's own check names
+ *             what is. Counted by itself is one that names a file of the store alone: nothing of it was read
  *   stopped   the broker ends by itself, with another error, or LMDB ends it while its code runs (BROKER): by an assertion, or by a signal that one of
  *             LMDB's instructions brought (endings.h). No acknowledgement goes out any more
  *   unharmed  nobody met the damage while the branch went on, and all that can be read at its end is right, to the byte
@@ -27,7 +27,7 @@
 void damage_ends(struct sim *s, const char *text)
 {
     if (s->branch_until_us)
-        _exit(endings_named(text, s->server.dir) ? ENDS_NAMED : ENDS_STOPPED);
+        _exit((int)endings_named(text, s->server.dir));
 }
 
 /* What the checker has found in this branch ends it: all that counts, since a branch comes to no end, and nothing in it can be unfinished. */
@@ -199,18 +199,20 @@ void damage_maybe(struct sim *s)
     s->tally.damaged_stores++;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     s->tally.damage_named += code == ENDS_NAMED;
+    s->tally.damage_file_named += code == ENDS_FILE_NAMED;
     s->tally.damage_stops += code == ENDS_STOPPED;
     s->tally.damage_unharmed += code == ENDS_UNHARMED;
     TELL(s, "%sbroker: had a store in which %s, in branch %" PRIu64 " of this world: %s",
          s->opt.branch == nth ? "---- " : "", what, nth,
-         code == ENDS_NAMED      ? "named"
-         : code == ENDS_UNHARMED ? "unharmed"
-         : code == ENDS_STOPPED  ? "stopped"
-                                 : said);
+         code == ENDS_NAMED        ? "named"
+         : code == ENDS_FILE_NAMED ? "a file is named"
+         : code == ENDS_UNHARMED   ? "unharmed"
+         : code == ENDS_STOPPED    ? "stopped"
+                                   : said);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
         snprintf(said, sizeof said, "the broker neither stopped nor went on for %d s", LIMIT_S);
     else if (WIFSIGNALED(status))
         snprintf(said, sizeof said, "the world ended by signal %d", WTERMSIG(status));
-    if (code != ENDS_NAMED && code != ENDS_STOPPED && code != ENDS_UNHARMED)
+    if (code != ENDS_NAMED && code != ENDS_FILE_NAMED && code != ENDS_STOPPED && code != ENDS_UNHARMED)
         sim_broken(s, "over a damaged store (%s): %s; its story: --trace --branch %" PRIu64, what, said, nth);
 }

@@ -88,9 +88,9 @@ static bool names_a_file(const char *text)
     return false;
 }
 
-bool endings_named(const char *text, const char *dir)
+enum ending endings_named(const char *text, const char *dir)
 {
     const char *of_dir = behind(text, dir);
     text = of_dir && (*of_dir == '/' || *of_dir == ':') ? of_dir + 1 + strspn(of_dir + 1, " ") : text;
-    return names_a_table(text) || names_a_file(text);
+    return names_a_table(text) ? ENDS_NAMED : names_a_file(text) ? ENDS_FILE_NAMED : ENDS_STOPPED;
 }

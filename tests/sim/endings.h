@@ -5,8 +5,9 @@
 #define TESTS_SIM_ENDINGS_H
 #include <stdbool.h>
 
-/* The status of a branch. NAMED: the broker, or a read of it, ended with an error that says where the damage is; STOPPED: the broker ended without that. */
-enum ending { ENDS_UNHARMED = 0, ENDS_NAMED = 10, ENDS_STOPPED = 11, ENDS_WRONG = 12 };
+/* The status of a branch. NAMED: the broker, or a read of it, ended with an error that names a table, with the record mostly; FILE_NAMED: only a file of the store; STOPPED: the
+ * broker ended without that. */
+enum ending { ENDS_UNHARMED = 0, ENDS_NAMED = 10, ENDS_STOPPED = 11, ENDS_WRONG = 12, ENDS_FILE_NAMED = 13 };
 
 /* The broker's own code, engine, store and reader, runs in here: only there may LMDB end the process. */
 extern bool in_broker;
@@ -16,7 +17,7 @@ extern bool in_broker;
 void endings_watch(int fd);
 /* Ends the process: a mistake, which is this. */
 _Noreturn void endings_wrong(const char *text);
-/* Does it say where the damage is? "ASSIGN 00a7: checksum", "READY: records are missing": a table, and mostly the record; "DIR/data.mdb is cut off", "DIR/wal: at byte 512: ...":
- * one of the store's files, where no table can be told of. dir: of the store, where the text may begin with it. */
-bool endings_named(const char *text, const char *dir);
+/* How the broker ends that says this last: does it say where the damage is? "ASSIGN 00a7: checksum", "READY: records are missing": a table, and mostly the record: NAMED; "DIR/data.mdb is cut off", "DIR/wal: at byte 512: ...":
+ * one of the store's files, where no table can be told of: FILE_NAMED. Otherwise STOPPED. dir: of the store, where the text may begin with it. */
+enum ending endings_named(const char *text, const char *dir);
 #endif

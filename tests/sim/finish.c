@@ -49,7 +49,8 @@ static void put_right(struct sim *s, bool give_up)
         while (n--) {
             struct slp_tasks_set t = { .station_id = dead[n], .action = 0, .run = q.run };
             SLP_SET(&t, tasks_set, run);
-            server_ask(s, SLP_TASKS_SET, &t); /* all but what nobody may do */
+            m = server_ask(s, SLP_TASKS_SET, &t); /* all but what nobody may do */
+            s->tally.requeued_in_calm += m->type == SLP_DONE ? m->u.done.count : 0;
             t.action = 1;
             if (give_up)
                 server_ask(s, SLP_TASKS_SET, &t);
@@ -90,8 +91,8 @@ static bool at_end(struct sim *s, char *what, size_t size)
         }
     for (uint32_t i = 0; i < s->plan.watchers; i++) {
         struct fact about = watcher_about(s, i);
-        uint64_t newest = checker_newest(s->checker, about.run, about.hub);
-        if (newest && s->watcher[i].seq != newest) {
+        uint64_t newest = checker_newest(s->checker, &about);
+        if (newest >= s->watcher[i].gone && newest && s->watcher[i].seq != newest) {
             snprintf(what, size, "the subscriber of %s saw event %" PRIu64 " of %" PRIu64, s->watcher[i].stream,
                      s->watcher[i].seq, newest);
             return false;

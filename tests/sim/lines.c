@@ -67,6 +67,8 @@ static void shape(struct sim *s, struct rng *r, struct sim_variant *v, uint64_t 
         else if (kind == 4) /* any graph */
             for (uint32_t k = 0; k < i; k++)
                 t->after |= rng_chance(r, 400000) ? 1u << k : 0;
+        if (s->plan.trains && i == 1) /* two where units come in, which have control tasks */
+            t->after = 0;
         t->kind = (uint32_t)rng_below(r, 3);
         if (s->plan.apart)
             t->kind = index < VARIANTS_MAX ? 1 : 2;
@@ -138,9 +140,10 @@ static void gold(struct sim *s, uint32_t line, struct sim_variant *v)
 {
     for (uint32_t i = 0; i < v->stations; i++) {
         struct rng r = rng_of(s->plan.seed, "gold", line * STATIONS_MAX + i);
-        bool has = !s->plan.alike && !v->st[i].after && v->st[i].ties < TIES_ENTRIES && rng_chance(&r, 400000);
-        v->st[i].gold_every = has ? (uint32_t)rng_range(&r, 1, 6) : 0;
-        v->st[i].gold_rows = has ? (uint32_t)rng_range(&r, 1, 20) : 0;
+        bool has = !s->plan.alike && !v->st[i].after && v->st[i].ties < TIES_ENTRIES &&
+                   (rng_chance(&r, 400000) || s->plan.trains);
+        v->st[i].gold_every = has ? (uint32_t)rng_range(&r, 1, s->plan.trains ? 2 : 6) : 0;
+        v->st[i].gold_rows = has ? (uint32_t)rng_range(&r, s->plan.trains ? 10 : 1, 20) : 0;
     }
 }
 
@@ -193,7 +196,7 @@ static void bars(struct sim *s, uint32_t line, struct sim_variant *v)
         if (t->review || t->ties >= TIES_ENTRIES)
             continue;
         requires(&r, v, i, t);
-        t->rule = rule && t->gold_every;
+        t->rule = (rule || s->plan.trains) && t->gold_every;
         t->rule_below = (uint32_t)rng_range(&r, 2, 5);
         t->rule_after = (uint32_t)rng_range(&r, 2, 5);
         t->rule_until = (uint32_t)rng_range(&r, 1, 6);
@@ -204,6 +207,9 @@ static void bars(struct sim *s, uint32_t line, struct sim_variant *v)
                 t->rule = 2;
                 t->rule_skill = k;
             }
+        train = train || s->plan.trains;
+        if (s->plan.trains) /* soon there, and soon back */
+            t->rule_until = (uint32_t)rng_range(&r, 1, 3);
         for (uint32_t k = 0; train && t->rule && k < v->named; k++)
             if (k != i && v->st[k].gold_rows >= t->rule_after) {
                 t->rule = 3;

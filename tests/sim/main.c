@@ -56,6 +56,9 @@ void sim_run(struct sim *s, const struct options *o)
 {
     s->opt = *o;
     plan_make(&s->plan, o);
+    s->tally.worlds_of_heavy_loss = s->plan.loss_ppm > 200000;
+    s->tally.worlds_of_heavy_replay = s->plan.dup_ppm > 300000;
+    s->tally.worlds_of_many_hubs = s->plan.hubs >= 15;
     s->story = o->trace ? stdout : NULL;
     s->checker = checker_new(s->story);
     if (s->story)
@@ -106,6 +109,8 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 #define T(n) printf(" " #n " %" PRIu64, s->tally.n);
     TALLIES(T)
 #undef T
+    for (enum verdict v = 0; v < VERDICTS; v++)
+        printf(" verdict_%s %" PRIu64, verdict_name(v), checker_count(s->checker, v));
     printf(" late_frames %" PRIu64 " overtaken %" PRIu64 "\n", s->net.late, s->net.overtaken);
     if (ok)
         return;

@@ -45,7 +45,7 @@ void plan_make(struct plan *p, const struct options *o)
     p->lines = (uint32_t)rng_range(r, 1, LINES_MAX);
     p->runs = (uint32_t)rng_range(r, 2, 8);
     p->rows = (uint32_t)rng_spread(r, 30, 1500);
-    p->watchers = (uint32_t)rng_range(r, 1, WATCHERS_MAX);
+    p->watchers = (uint32_t)rng_range(r, 1, WATCHERS_MAX - 1); /* beside who watches a line */
 
     p->loss_ppm = sometimes(r, 300000);
     p->dup_ppm = sometimes(r, 500000);
@@ -144,6 +144,27 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng hr = rng_of(o->seed, "honesty", 0);
     p->honesty = !o->no_honesty && !o->no_people && rng_chance(&hr, 500000);
 
+    struct rng nr = rng_of(o->seed, "training", 0);
+    p->trains = !o->no_training && p->bars && rng_chance(&nr, 400000);
+
+    struct rng er = rng_of(o->seed, "streams", 0);
+    bool watched = rng_chance(&er, 500000), few = rng_chance(&er, 300000), by_count = rng_chance(&er, 500000);
+    uint64_t keep = (uint64_t)rng_spread(&er, 300, 4000) + 20 * p->batch_max;
+    int64_t keep_us = rng_spread(&er, 10 * MINUTE, 4 * HOUR), away_us = rng_spread(&er, 20 * MINUTE, 8 * HOUR);
+    few = few && !o->no_streams;
+    p->line_watched = watched && !o->no_streams;
+    p->watchers += p->line_watched;
+    p->event_keep = few && by_count ? keep : 0;
+    p->event_keep_us = few && !by_count ? keep_us : 400 * DAY;
+    p->away_every_us = few ? away_us : NEVER;
+
+    struct rng xr = rng_of(o->seed, "harsh", 0); /* the network at its worst */
+    if (!o->no_harsh && rng_chance(&xr, 100000)) {
+        p->loss_ppm = (uint32_t)rng_range(&xr, 200001, 300000);
+        p->dup_ppm = (uint32_t)rng_range(&xr, 300001, 500000);
+        p->hubs = (uint32_t)rng_range(&xr, 15, HUBS_MAX);
+    }
+
     struct rng ar = rng_of(o->seed, "alike", 0);
     p->apart = p->alike && rng_chance(&ar, 500000);
     p->meddle_every_us = p->alike ? rng_spread(&ar, 20 * SEC, 10 * MINUTE) : NEVER;
@@ -222,6 +243,14 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", scarce workers");
     if (p->honesty)
         fprintf(f, ", honest and dishonest workers");
+    if (p->trains)
+        fprintf(f, ", trainings");
+    if (p->line_watched)
+        fprintf(f, ", a line is watched");
+    if (p->event_keep)
+        fprintf(f, ", %" PRIu64 " events are kept", p->event_keep);
+    if (p->event_keep_us < DAY)
+        fprintf(f, ", events are kept for %" PRId64 " min", p->event_keep_us / MINUTE);
     if (p->beside_ppm)
         fprintf(f, ", batches beside each other");
     if (p->disk_ppm)

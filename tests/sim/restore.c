@@ -71,6 +71,7 @@ static void remember(struct sim *s, struct backup *b)
     for (uint32_t i = 0; i < WATCHERS_MAX; i++) {
         b->seq[i] = s->watcher[i].seq;
         b->since[i] = s->watcher[i].since;
+        b->gone[i] = s->watcher[i].gone;
     }
     memcpy(b->name, s->operator.name, sizeof b->name);
     memcpy(b->out, s->operator.out, sizeof b->out);
@@ -94,6 +95,7 @@ static void go_back(struct sim *s, const struct backup *b)
     for (uint32_t i = 0; i < WATCHERS_MAX; i++) {
         s->watcher[i].seq = b->seq[i];
         s->watcher[i].since = b->since[i];
+        s->watcher[i].gone = b->gone[i];
         s->watcher[i].asking = 0;
     }
     memcpy(s->operator.name, b->name, sizeof b->name);

@@ -36,7 +36,8 @@ static bool open_store(struct sim *s)
                                  .grace_us = s->plan.grace_us,
                                  .start_by_us = s->plan.start_by_us,
                                  .queue_tasks_max = s->plan.quota,
-                                 .event_keep_us = 400 * DAY };
+                                 .event_keep_max = s->plan.event_keep,
+                                 .event_keep_us = s->plan.event_keep_us };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
     disk_new();

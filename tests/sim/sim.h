@@ -47,7 +47,7 @@
 #define LINES_MAX 4
 #define VARIANTS_MAX 4 /* of a line, applied one after the other */
 #define VARIANTS_ALL (VARIANTS_MAX + 1) /* and one that keeps nobody out, for the end; in worlds with bars */
-#define WATCHERS_MAX 3
+#define WATCHERS_MAX 4
 #define NEVER INT64_MAX
 
 struct sim;
@@ -83,12 +83,17 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool reviews; /* some stations review the one before them */
     bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults: tasks run out of people */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
+    bool trains; /* of worlds with bars: many are sent to training, where there is something to do, and come back */
+    bool line_watched; /* somebody subscribes to the stream of a line */
+    uint64_t event_keep; /* so many events are kept; 0: that is no limit */
+    int64_t event_keep_us, away_every_us; /* away: a subscriber is, for a while, so that he meets what is no longer kept */
     bool apart; /* and robots do what people do not: some lines are faster */
 };
 /* What can be left out of a world, whatever its seed says: --no NAME. Each has a line in plan.c. */
 #define LEFT_OUT(K) \
     K(net) K(agents) K(broker) K(operator) K(people) K(copies) K(reviews) K(beside) K(lends) K(honesty) \
-    K(subscribers) K(staff) K(twins) K(damage) K(restores) K(bars) K(tournaments) K(scarce) K(alike) K(disk)
+    K(subscribers) K(staff) K(twins) K(damage) K(restores) K(bars) K(tournaments) K(scarce) K(alike) K(disk) \
+    K(training) K(harsh) K(streams)
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
     int64_t hours;
@@ -110,11 +115,12 @@ void plan_print(const struct plan *p, FILE *f);
     T(producers_cut_inwards) T(producers_cut_outwards) T(producers_cut_both_ways) T(operators_cut_inwards) T(operators_cut_outwards) T(operators_cut_both_ways) \
     T(subscribers_cut_inwards) T(subscribers_cut_outwards) T(subscribers_cut_both_ways) \
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
-    T(wrong_answers) T(wrong_verdicts) T(suspensions) T(kept_out_by_rule) T(readmissions) T(trained) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
+    T(wrong_answers) T(wrong_verdicts) T(suspensions) T(sent_to_training) T(back_from_training) T(suspended_by_rule) T(readmissions) T(skills_lowered) T(taken_back) T(void_answers) T(grants) \
     T(broker_kills_before) T(broker_kills_after) T(failed_writes) T(failed_commits) T(failed_syncs) T(failed_store_calls) T(broker_memory_failures) T(broker_reboots) \
     T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
     T(lost_syncs) T(broker_power_cuts) T(full_disks) T(sectors_lost) T(disk_faults_beside) T(disk_faults_settling) T(disk_faults_at_starts) \
-    T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_stops) T(damage_unharmed)
+    T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_file_named) T(damage_stops) T(damage_unharmed) \
+    T(gone_told) T(requeued_in_calm) T(worlds_of_heavy_loss) T(worlds_of_heavy_replay) T(worlds_of_many_hubs)
 struct tally {
 #define T(n) uint64_t n;
     TALLIES(T)
@@ -259,6 +265,7 @@ void batches_plan_tick(struct sim *s);
 void batches_forget(struct server *v);
 void batches_free(struct server *v);
 void server_calm(struct sim *s); /* the faults are over: come up, stay up, clocks right */
+uint64_t event_digest(const struct slp_item_event *e);
 void tap_batch(struct sim *s, const struct batch *b); /* what was committed, told to the checker */
 
 /* ---- damage.c; endings.c ---- */
@@ -398,10 +405,11 @@ void operator_applies_anew(struct sim *s); /* lines that are not there */
 void operator_forgives(struct sim *s); /* whoever is kept out of anything may come back, and can what he could */
 
 /* ---- watcher.c ---- */
-struct watcher { struct rng cuts; struct wire wire; uint64_t seq, since, asking, next_id; int64_t asked_us; char stream[32]; uint64_t gaps, frames; bool behind; };
+enum watched { WATCHES_ALL, WATCHES_RUN, WATCHES_HUB, WATCHES_LINE };
+struct watcher { struct rng cuts; struct wire wire; enum watched of; uint64_t seq, since, gone, asking, asked_from, next_id; int64_t asked_us, away_us; char stream[32]; uint64_t gaps, frames; bool behind; }; /* gone: what is before it is no longer kept, he was told; away_us: until then */
 void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
-/* What it has subscribed to, as a fact. Neither run nor hub: all. What its stream is of may not be there, and then there is no such stream: UINT64_MAX. */
+/* What it has subscribed to, as a fact. Neither run nor hub nor line: all. What its stream is of may not be there, and then there is no such stream: UINT64_MAX. */
 struct fact watcher_about(const struct sim *s, uint32_t index);
 void watchers_publish(struct sim *s, const struct effects *of); /* what a batch told of, that is on disk */
 
@@ -409,7 +417,7 @@ void watchers_publish(struct sim *s, const struct effects *of); /* what a batch 
 struct backup {
     char dir[300];
     struct checker *checker; /* as it was; NULL: there is no backup */
-    uint64_t next_event, seq[WATCHERS_MAX], since[WATCHERS_MAX];
+    uint64_t next_event, seq[WATCHERS_MAX], since[WATCHERS_MAX], gone[WATCHERS_MAX];
     int64_t seen_off_us;
     struct { uint64_t id; uint32_t version[VARIANTS_ALL], first_station[VARIANTS_ALL]; bool applied[VARIANTS_ALL]; } line[LINES_MAX];
     const struct sim_station *numbered[NUMBERS_MAX];

@@ -279,8 +279,9 @@ static void standing(struct sim *s, struct fact *f, struct slp_bytes data, bool 
     while (f->state < 3 && !is(word, words[f->state]))
         f->state++;
     checker_feed(s->checker, f);
-    s->tally.kept_out_by_rule += f->state > 1;
-    s->tally.trained += !f->state && !asked;
+    s->tally.suspended_by_rule += f->state == 2;
+    s->tally.sent_to_training += f->state == 3;
+    s->tally.back_from_training += !f->state && !asked;
     operator_heard(s, f->worker, f->line, name, f->state != 0);
 }
 
@@ -324,6 +325,11 @@ static void answers_void(struct sim *s, struct fact *f, struct slp_bytes data)
     checker_feed(s->checker, f);
 }
 
+uint64_t event_digest(const struct slp_item_event *e)
+{
+    return (digest(e->data.p, e->data.n) ^ e->type) * 0x9e3779b97f4a7c15ull ^ (uint64_t)e->wall_us;
+}
+
 static void event(struct sim *s, const struct slp_item_event *e, const struct tapped *t)
 {
     struct fact f = { .seq = e->seq,
@@ -342,6 +348,7 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
     struct pairs p;
     bool asked = t->message && t->m.type == SLP_WORKER_SET;
     sim_hash(s, e->data.p, e->data.n);
+    checker_feed(s->checker, &(struct fact){ .kind = FACT_BODY, .seq = e->seq, .digest = event_digest(e) });
     switch (e->type) {
     case LINE_APPLIED: line_applied(s, &f, e->data, t); break;
     case LINE_STATE: f.kind = FACT_LINE_STATE; break;

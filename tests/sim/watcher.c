@@ -2,7 +2,8 @@
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
-static happening look;
+static happening look, goes_away;
+static const char *const streams[] = { "all", "run/run0", "hub/hub1", "line/line0" };
 
 static void ask(struct sim *s, struct watcher *w)
 {
@@ -13,6 +14,7 @@ static void ask(struct sim *s, struct watcher *w)
     SLP_SET(&q, events_get, stream);
     SLP_SET(&q, events_get, limit);
     w->asking = ++w->next_id;
+    w->asked_from = q.since;
     w->asked_us = s->now_us;
     CHECK(s, slp_encode(&b, SLP_EVENTS_GET, w->asking, &q) == 0);
     net_send_up(s, &w->wire, b.p, b.n);
@@ -27,11 +29,13 @@ static bool take(struct sim *s, struct watcher *w, const struct slp_events *e, b
     for (struct slp_item_event it; slp_next_event(&c, &it); prev = it.seq) {
         if (it.seq <= w->seq)
             continue;
-        if (prev > w->seq && !asked_for)
+        if (prev > w->seq && prev >= w->gone && !asked_for)
             return false;
-        checker_feed(s->checker,
-                     &(struct fact){
-                         .kind = FACT_SUBSCRIBER, .worker = (uint64_t)(w - s->watcher), .prev = prev, .seq = it.seq });
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_SUBSCRIBER,
+                                                 .worker = (uint64_t)(w - s->watcher),
+                                                 .prev = prev,
+                                                 .seq = it.seq,
+                                                 .digest = event_digest(&it) });
         w->seq = it.seq;
     }
     if (e->next_since >
@@ -40,16 +44,39 @@ static bool take(struct sim *s, struct watcher *w, const struct slp_events *e, b
     return true;
 }
 
+/* He would read the state anew; and goes on from what is kept. */
+static void is_told_gone(struct sim *s, struct watcher *w, uint64_t oldest)
+{
+    checker_feed(s->checker, &(struct fact){ .kind = FACT_GONE,
+                                             .worker = (uint64_t)(w - s->watcher),
+                                             .prev = w->asked_from,
+                                             .seq = oldest,
+                                             .count = s->plan.event_keep,
+                                             .flag = s->plan.away_every_us != NEVER });
+    s->tally.gone_told++;
+    TELL(s, "the subscriber of %s asked for events from %" PRIu64 " on, they are kept from %" PRIu64 " on", w->stream,
+         w->asked_from, oldest);
+    w->gone = oldest > w->gone ? oldest : w->gone;
+    if (oldest > w->since + 1) /* he may have got later ones meanwhile */
+        w->since = oldest - 1;
+    if (oldest > w->asked_from)
+        ask(s, w);
+}
+
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f)
 {
     struct slp_msg m;
     struct slp_fault fault;
+    if (s->now_us < w->away_us && !s->calm)
+        return;
     if (slp_decode(f->bytes, f->n, SLP_B2M | SLP_B2C, &m, &fault) != 0)
         sim_broken(s, "a subscriber got what cannot be read: %s", fault.place);
     if (m.id && m.id != w->asking)
         return;
     if (m.id)
         w->asking = 0;
+    if (m.type == SLP_ERROR && m.u.error.code == SLP_E_GONE)
+        is_told_gone(s, w, m.u.error.oldest);
     if (m.type != SLP_EVENTS)
         return; /* its stream is not there yet */
     w->frames++;
@@ -66,33 +93,48 @@ static void look(struct sim *s, uint64_t index, uint64_t unused)
 {
     struct watcher *w = &s->watcher[index];
     (void)unused;
+    bool there = s->now_us >= w->away_us || s->calm;
     bool unanswered = w->asking && s->now_us - w->asked_us > MINUTE;
-    if (unanswered) /* perhaps it is the link */
+    if (there && unanswered) /* perhaps it is the link */
         w->wire.peer = net_peer(s, SIDE_WATCHER, (uint32_t)index);
-    if (unanswered || !w->asking)
+    if (there && (unanswered || !w->asking))
         ask(s, w); /* the last frames before a silence may be lost, too */
     sched_at(s, s->now_us + (s->calm ? MINUTE : 20 * MINUTE), look, index, 0);
+}
+
+static void goes_away(struct sim *s, uint64_t index, uint64_t nth)
+{
+    struct rng r = rng_of(s->plan.seed, "away", nth * WATCHERS_MAX + index);
+    if (s->calm)
+        return;
+    s->watcher[index].away_us = s->now_us + rng_spread(&r, MINUTE, 6 * HOUR);
+    sched_at(s, s->watcher[index].away_us + rng_spread(&r, MINUTE, s->plan.away_every_us), goes_away, index, nth + 1);
 }
 
 void watchers_open(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.watchers; i++) {
         struct watcher *w = &s->watcher[i];
-        snprintf(w->stream, sizeof w->stream, "%s", i == 0 ? "all" : i == 1 ? "run/run0" : "hub/hub1");
+        w->of = s->plan.line_watched && i + 1 == s->plan.watchers ? WATCHES_LINE : (enum watched)i;
+        snprintf(w->stream, sizeof w->stream, "%s", streams[w->of]);
         w->wire.peer = net_peer(s, SIDE_WATCHER, i);
         w->cuts = rng_of(s->plan.seed, "subscriber's cuts", i);
         net_cuts(s, SIDE_WATCHER, i, &w->cuts);
         sched_at(s, s->now_us + (int64_t)(i + 1) * SEC, look, i, 0);
+        if (s->plan.away_every_us != NEVER)
+            sched_at(s, s->now_us + s->plan.away_every_us / (i + 2), goes_away, i, 0);
     }
 }
 
 struct fact watcher_about(const struct sim *s, uint32_t index)
 {
     struct fact f = { .kind = FACT_SUBSCRIBED, .worker = index };
-    if (index == 1)
+    if (s->watcher[index].of == WATCHES_RUN)
         f.run = s->producer[0].run_id ? s->producer[0].run_id : UINT64_MAX;
-    if (index == 2)
+    if (s->watcher[index].of == WATCHES_HUB)
         f.hub = s->hub[1].number ? s->hub[1].number : UINT64_MAX;
+    if (s->watcher[index].of == WATCHES_LINE)
+        f.line = s->line[0].id ? s->line[0].id : UINT64_MAX;
     return f;
 }
 

@@ -89,10 +89,16 @@ static void so_is_any_crash_outside_of_the_broker(void **state)
 
 static void a_text_names_damage_by_a_table_or_a_file_of_the_store(void **state)
 {
-    static const char *const named[] = {
-        "ASSIGN 00000000000000a7: checksum",         "READY: records are missing, or too many, or cannot be walked",
-        "/d/a: META \"format\": too short",          "/d/a/data.mdb is cut off: it has 1 bytes, its pages need 2",
-        "/d/a/wal: at byte 512: a batch is damaged", "wal: at byte 512: a batch is damaged",
+    static const struct {
+        const char *text;
+        enum ending how;
+    } named[] = {
+        { "ASSIGN 00000000000000a7: checksum", ENDS_NAMED },
+        { "READY: records are missing, or too many, or cannot be walked", ENDS_NAMED },
+        { "/d/a: META \"format\": too short", ENDS_NAMED },
+        { "/d/a/data.mdb is cut off: it has 1 bytes, its pages need 2", ENDS_FILE_NAMED },
+        { "/d/a/wal: at byte 512: a batch is damaged", ENDS_FILE_NAMED },
+        { "wal: at byte 512: a batch is damaged", ENDS_FILE_NAMED },
     };
     static const char *const nothing[] = {
         "",
@@ -109,10 +115,10 @@ static void a_text_names_damage_by_a_table_or_a_file_of_the_store(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        if (!endings_named(named[i], "/d/a"))
-            fail_msg("not named: %s", named[i]);
+        if (endings_named(named[i].text, "/d/a") != named[i].how)
+            fail_msg("not named so: %s", named[i].text);
     for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
-        if (endings_named(nothing[i], "/d/a"))
+        if (endings_named(nothing[i], "/d/a") != ENDS_STOPPED)
             fail_msg("named: %s", nothing[i]);
 }
 
