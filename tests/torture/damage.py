@@ -9,8 +9,11 @@ A sector of zeros in the log is left out: in the last batch nobody can tell it f
 
 Most cases go through look.c (store, engine and reader as in the broker, and store_verify over all tables); --brokers of them through a real sunlined that
 is started on the damage and asked for everything. A stop with a name is a status: sunlined may refuse to start with 1 or 70, and end with 70. LMDB itself trusts its pages: of one that is
-damaged or not there it may fall (SIGABRT, SIGSEGV, SIGBUS). sunlined catches that, so no end by a signal is a stop with a name; look.c does not, and goes over all of them: how often it fell
-is counted by signal. Any other end is a failure. The last line is JSON for the report.
+damaged or not there it may fall (SIGABRT, SIGSEGV, SIGBUS). sunlined catches that, and look.c does as well, and each ends with a status of its own (LOOK_STOPS); so no end by a signal is a stop
+with a name. How often each of them stopped, and by what, is counted. Any other end is a failure. The last line is JSON for the report.
+
+Where damage was named, or the broker stopped, units that are missing are forgiven, whichever they are: what a table or a file that is named has of them is not looked up. What is handed
+out is never forgiven.
 """
 import argparse
 import collections
