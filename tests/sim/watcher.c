@@ -1,4 +1,6 @@
 /* Subscribers: they take published frames, see by the sequence when some are missing, ask for these, and so must end with every event of their stream. */
+#include <inttypes.h>
+
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
