@@ -86,7 +86,8 @@ static void inspect(struct sim *s, bool recount, asked *ask, void (*each)(struct
         }
         for (struct slp_cursor c = slp_each(m->u.check.counts); slp_next_raw(&c, &x);)
             count(s, &sum, x);
-        memcpy(at, next.p, next.n);
+        if (next.n)
+            memcpy(at, next.p, next.n);
         q.after.n = next.n;
         SLP_SET(&q, check_get, after);
     } while (q.after.n);
