@@ -23,7 +23,9 @@ void mask_add(struct engine *e, struct worker *w, uint32_t gate, enum mask_why w
         fail(e, STORE_NO_MEMORY);
         return;
     }
-    *k = (struct mask){ w, gate, (uint8_t)why, w->masks, NULL, m->gate[gate].masks[why] };
+    *k = (struct mask){
+        .w = w, .gate = gate, .why = (uint8_t)why, .w_next = w->masks, .g_next = m->gate[gate].masks[why]
+    };
     w->masks = k;
     if (k->g_next)
         k->g_next->g_prev = k;
@@ -40,8 +42,49 @@ static void drop(struct engine *e, struct mask *k)
     *(k->g_prev ? &k->g_prev->g_next : &e->m.gate[k->gate].masks[k->why]) = k->g_next;
     if (k->g_next)
         k->g_next->g_prev = k->g_prev;
+    e->m.turns -= k->why == MASK_TURN;
     k->w_next = e->m.free_masks;
     e->m.free_masks = k;
+}
+
+/* ---- until the turn of something has come ---- */
+
+static bool is_before(struct order_key a, uint16_t a_rank, struct order_key b, uint16_t b_rank)
+{
+    return a.hi != b.hi ? a.hi < b.hi : a.lo != b.lo ? a.lo < b.lo : a_rank < b_rank;
+}
+
+void mask_turn(struct engine *e, struct worker *w, uint32_t gate, struct order_key upto, uint16_t rank)
+{
+    mask_add(e, w, gate, MASK_TURN);
+    if (e->rc)
+        return;
+    w->masks->upto = upto;
+    w->masks->rank = rank;
+    e->m.turns++;
+}
+
+bool mask_turn_came(struct engine *e, struct order_key at, uint16_t rank)
+{
+    struct mask *first = NULL;
+    for (uint32_t i = 0; e->m.turns && i < e->m.gates; i++)
+        for (struct mask *k = e->m.gate[i].masks[MASK_TURN]; k; k = k->g_next)
+            if (!first || is_before(k->upto, k->rank, first->upto, first->rank))
+                first = k;
+    if (!first || is_before(at, rank, first->upto, first->rank))
+        return false;
+    struct worker *w = first->w;
+    drop(e, first);
+    idle_masks_changed(e, w);
+    return true;
+}
+
+bool mask_turn_before(const struct worker *w, struct order_key at, uint16_t rank)
+{
+    for (const struct mask *k = w->masks; k; k = k->w_next)
+        if (k->why == MASK_TURN && is_before(k->upto, k->rank, at, rank))
+            return true;
+    return false;
 }
 
 void mask_clear(struct engine *e, struct worker *w)

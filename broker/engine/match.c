@@ -8,7 +8,9 @@
  * stations nor the length of a queue is ever walked. docs/adr/0013-matching.md has the whole argument.
  *
  * The first such run comes first; within it the station furthest downstream; of the workers the one whom the station prefers; he gets the
- * first task of the queue that he may do. One who may do none of them is asked no more until there is something new (mask.c).
+ * first task of the queue that he may do. One who may do none of them gets the first that he may of the queues behind it at the same gate, but not before
+ * it is the turn of that one: what lies between, at another gate of his, comes first. If there is none he is asked there no more until there is something
+ * new (mask.c).
  *
  * That a queue is empty or closed is found out when its turn comes: nobody has to be told. That a station is as full as it may be takes its gate out of
  * the question (limits.c); that a worker has had as many as his day may bring takes him out of it, or masks him at the station's gate (days.c). */
@@ -290,28 +292,36 @@ void match_hub_held(struct engine *e, struct hub *h, int change)
 static struct rq *best_queue(struct engine *e)
 {
     struct matcher *m = &e->m;
-    if (!m->run_root || !m->idle_root)
-        return NULL;
+    const struct order_key end = { UINT64_MAX, UINT64_MAX };
     for (;;) {
+        if (!m->run_root || !m->idle_root) {
+            while (mask_turn_came(e, end, UINT16_MAX))
+                ;
+            return NULL;
+        }
         const uint64_t *idle = order_union(&m->idle, m->idle_root);
         for (uint32_t w = 0; w < m->words; w++)
             m->scratch[w] = idle[w] & ~m->blocked[w];
         uint32_t id = order_first(&m->runs, m->run_root, m->scratch);
+        if (!id && mask_turn_came(e, end, UINT16_MAX))
+            continue;
         if (!id)
             return NULL;
         struct run *r = e->run[id - 1];
-        bool slept = false;
-        for (uint32_t w = 0; w < sizeof r->ready / sizeof *r->ready; w++)
-            for (uint64_t left = r->ready[w]; left; left &= left - 1) {
+        bool slept = false, came = false;
+        for (uint32_t w = 0; w < sizeof r->ready / sizeof *r->ready && !came; w++)
+            for (uint64_t left = r->ready[w]; left && !came; left &= left - 1) {
                 struct rq *q = &r->rq[r->by_rank[w * 64 + (uint32_t)__builtin_ctzll(left)]];
                 if (!gate_bit(m->scratch, gate_no(q)))
                     continue;
-                if (rq_offers(q))
+                if (rq_offers(q) && !(came = mask_turn_came(e, run_key(r), q->st->rank)))
                     return q;
+                if (came)
+                    break;
                 rq_sleeps(e, q);
                 slept = true;
             }
-        assert(slept); /* a run's gates are those of its queues */
+        assert(slept || came); /* a run's gates are those of its queues */
     }
 }
 
@@ -365,11 +375,39 @@ static bool time_for(const struct engine *e, const struct worker *w, const struc
     return worker_time_left(e, w) >= pace_usual_us(q->st);
 }
 
-/* The first task that this worker may do, in any queue of the gate but this one, in the order of the runs. */
-static bool take_elsewhere(struct engine *e, const struct rq *but, struct worker *w, struct pick *pk)
+/* Of the runs that have work at another gate where he is asked, the first; 0: there is none. Leaves these gates in scratch. */
+static uint32_t first_elsewhere(struct engine *e, const struct worker *w, uint32_t gate)
 {
     struct matcher *m = &e->m;
-    uint32_t gate = gate_no(but);
+    const uint64_t *his = w->at[IDLE_ALL].cell->bits;
+    for (uint32_t i = 0; i < m->words; i++)
+        m->scratch[i] = his[i] & ~m->blocked[i];
+    m->scratch[gate / 64] &= ~(1ull << (gate % 64));
+    return order_first(&m->runs, m->run_root, m->scratch);
+}
+
+/* Does something come before this queue that he is, or will be, asked about at another gate? */
+static bool comes_later(const struct engine *e, const struct worker *w, uint32_t other, const struct rq *q)
+{
+    const struct run *r = q->run;
+    struct order_key at = run_key(r), before = other ? run_key(e->run[other - 1]) : at;
+    if (mask_turn_before(w, at, q->st->rank))
+        return true;
+    if (other != r->id)
+        return other && (before.hi != at.hi ? before.hi < at.hi : before.lo < at.lo);
+    for (uint32_t rank = 0; rank < q->st->rank; rank++)
+        if (r->ready[rank / 64] >> (rank % 64) & 1 && gate_bit(e->m.scratch, gate_no(&r->rq[r->by_rank[rank]])))
+            return true;
+    return false;
+}
+
+enum elsewhere { ELSEWHERE_NONE, ELSEWHERE_TAKEN, ELSEWHERE_LATER };
+
+/* The first task that this worker may do, in any queue of the gate but this one, in the order of the runs. LATER: before such a queue something else comes, and he has a mask. */
+static enum elsewhere take_elsewhere(struct engine *e, const struct rq *but, struct worker *w, struct pick *pk)
+{
+    struct matcher *m = &e->m;
+    uint32_t gate = gate_no(but), other = first_elsewhere(e, w, gate);
     struct order_key at = { 0, 0 };
     for (uint32_t id; (id = order_after_bit(&m->runs, m->run_root, at, gate)) != 0 && !e->rc;) {
         struct run *r = e->run[id - 1];
@@ -377,11 +415,17 @@ static bool take_elsewhere(struct engine *e, const struct rq *but, struct worker
         for (uint32_t i = 0; i < sizeof r->ready / sizeof *r->ready; i++)
             for (uint64_t left = r->ready[i]; left; left &= left - 1) {
                 struct rq *q = &r->rq[r->by_rank[i * 64 + (uint32_t)__builtin_ctzll(left)]];
-                if (q != but && gate_no(q) == gate && rq_offers(q) && time_for(e, w, q) && queue_take(e, q, w, pk))
-                    return true;
+                if (q == but || gate_no(q) != gate || !rq_offers(q) || !time_for(e, w, q))
+                    continue;
+                if (comes_later(e, w, other, q)) {
+                    mask_turn(e, w, gate, at, q->st->rank);
+                    return ELSEWHERE_LATER;
+                }
+                if (queue_take(e, q, w, pk))
+                    return ELSEWHERE_TAKEN;
             }
     }
-    return false;
+    return ELSEWHERE_NONE;
 }
 
 static struct worker *preferred(struct engine *e, struct rq *q, uint32_t gate)
@@ -398,6 +442,16 @@ static struct worker *preferred(struct engine *e, struct rq *q, uint32_t gate)
     case LD_PREFER_IDLE: break;
     }
     return idle_pick(e, gate, IDLE_ALL, NULL, false);
+}
+
+/* He may do nothing in this queue. */
+static void asked_elsewhere(struct engine *e, const struct rq *q, struct worker *w, struct pick *pk)
+{
+    enum elsewhere x = take_elsewhere(e, q, w, pk);
+    if (x == ELSEWHERE_TAKEN)
+        picked(e, pk);
+    else if (x == ELSEWHERE_NONE && rq_offers(q) && !e->rc)
+        mask_add(e, w, gate_no(q), MASK_NOTHING);
 }
 
 void match_run(struct engine *e)
@@ -418,10 +472,9 @@ void match_run(struct engine *e)
             idle_unlist(e, w);
         else if (day_full_at(e, w, q->st)) /* his gate is of this limit alone */
             mask_add(e, w, gate, MASK_DAY);
-        else if ((time_for(e, w, q) && (gold_take(e, q, w, &pk) || queue_take(e, q, w, &pk))) ||
-                 (rq_offers(q) && take_elsewhere(e, q, w, &pk)))
+        else if (time_for(e, w, q) && (gold_take(e, q, w, &pk) || queue_take(e, q, w, &pk)))
             picked(e, &pk);
-        else if (rq_offers(q) && !e->rc)
-            mask_add(e, w, gate, MASK_NOTHING);
+        else if (rq_offers(q))
+            asked_elsewhere(e, q, w, &pk);
     }
 }

@@ -15,7 +15,7 @@ struct worker;
 #define WORKER_MEASURED_MIN 8 /* assignments before a worker's measure says anything */
 
 /* A worker is not asked at a gate: until something new lies in one of its queues, or until his day is over. */
-enum mask_why { MASK_NOTHING, MASK_DAY, MASK_WHYS };
+enum mask_why { MASK_NOTHING, MASK_DAY, MASK_TURN, MASK_WHYS };
 
 struct needs { uint32_t name; uint8_t level; }; /* a skill by its interned name */
 
@@ -80,6 +80,8 @@ struct mask {
     struct worker *w;
     uint32_t gate;
     uint8_t why;
+    uint16_t rank;         /* of MASK_TURN: what lies behind this place in the order of runs and their stations is his again */
+    struct order_key upto;
     struct mask *w_next, *g_prev, *g_next;
 };
 
@@ -95,6 +97,7 @@ struct matcher {
     uint32_t cells, cell_cap, cells_used, cell_slots;
     struct cell **cell_slot, *free_cells;
     struct mask *free_masks;
+    uint32_t turns;               /* how many masks are MASK_TURN: none between steps */
     struct bar **bar_slot;        /* by hash */
     uint32_t bar_slots, bars, bar_ids;
     struct order idle, best_idle, runs; /* cells by the one idle the longest; by class first; runs by priority, then virtual time */

@@ -398,6 +398,36 @@ static void what_several_lines_name_is_told_apart_once_and_for_all(void **state)
     assert_int_equal(t[0].station_id, 1);
 }
 
+/* The first run has nothing for asha but what she declined. What comes next of all that she may do may lie behind another gate than what she was asked at. */
+static void who_declined_what_comes_first_gets_what_comes_next_wherever_it_lies(void **state)
+{
+    static const char *const name[] = { "first", "next", "last" };
+    static const char *const asks[] = { "{kind: any}", "{skills: {law: 3}}", "{kind: any}" };
+    uint64_t run[3];
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        char text[300];
+        snprintf(text, sizeof text,
+                 "line: %s\ninput:\n  - {name: text, type: text}\nstations:\n  - name: s\n    worker: %s\n", name[i],
+                 asks[i]);
+        world_line(&w, text);
+        run[i] = world_run(&w, name[i], name[i]);
+        assert_int_equal(world_run_set(&w, name[i], RUN_SET_PRIORITY, 9 - i), SLP_E_OK);
+    }
+    world_put(&w, run[0], 1);
+    world_credit(&w, &ktm, 0, 1);
+    assert_int_equal(world_tasks(&w, &ktm, t, 64), 1);
+    assert_int_equal(world_act(&w, &ktm, &t[0], ACT_DECLINE, "not mine", NULL), SLP_E_OK);
+    world_put(&w, run[1], 1);
+    world_put(&w, run[2], 1);
+    world_clear(&w);
+    for (unsigned i = 1; i < 3; i++)
+        world_credit(&w, &ktm, 0, 1);
+    assert_int_equal(world_tasks(&w, &ktm, t, 64), 2);
+    assert_int_equal(t[0].station_id, 2);
+    assert_int_equal(t[1].station_id, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +450,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_hub_that_did_the_station_before_is_preferred, open_world, end_world),
         cmocka_unit_test_setup_teardown(more_requirements_than_bits_in_a_word_are_told_apart, open_world, end_world),
         cmocka_unit_test_setup_teardown(who_lacks_one_of_several_requirements_is_told_which, open_world, end_world),
+        cmocka_unit_test_setup_teardown(who_declined_what_comes_first_gets_what_comes_next_wherever_it_lies, open_world,
+                                        end_world),
         cmocka_unit_test_setup_teardown(a_robot_is_told_what_is_for_people, open_world, end_world),
         cmocka_unit_test_setup_teardown(what_several_lines_name_is_told_apart_once_and_for_all, open_world, end_world),
     };
