@@ -4,7 +4,7 @@
  * Judged when a step is over, for everybody who got something in it: was there a task left that comes before his, and that he might have had? Only what
  * is certain is held against the broker: the task was ready before this step, is so still, and nothing that decides whether he may do it changed in it.
  * Stations with limits are left out (what they have room for changes within a step), whoever has a shift (a task may be too long for what is left of it),
- * skills that end by themselves, and work that is its author's for a while; and who passed by, on the way to what he got, tasks that were not for him (passed_by). */
+ * skills that end by themselves, and work that is its author's for a while. */
 #include <inttypes.h>
 
 #include "tests/sim/checker_model.h"
@@ -58,27 +58,6 @@ static uint64_t left_for(struct checker *c, const struct ck_run *r, uint32_t ind
     return 0;
 }
 
-/* In a run that comes as early there was something at a station that he fits, and it was not for him: he declined it, had a part in it, or has it in hand. The broker goes on
- * with stations that ask the same as that one, in the order of runs, before it looks at others: what it promises does not hold there. See "Not yet" in docs/reliability.md. */
-static bool passed_by(struct checker *c, const struct ck_worker *w, uint8_t priority, int64_t wall)
-{
-    for (size_t k = 0; k < c->runs.cap; k++) {
-        const struct ck_run *r = c->runs.v[k].p;
-        for (uint32_t i = 0; r && r->priority >= priority && i < r->stations; i++) {
-            const struct ck_station *s = ck_get(&c->stations, r->first + i);
-            if (!s || !ck_fits(c, s, w, wall))
-                continue;
-            for (uint64_t unit = 1; unit <= r->units; unit++) {
-                const struct ck_task *t = &r->unit[unit - 1]->task[i];
-                const struct fact f = { .run = r->id, .unit = unit, .wall = wall };
-                if ((t->state == CK_READY || t->changed == c->step) && (t->author || !ck_could(c, &f, s, t, w)))
-                    return true;
-            }
-        }
-    }
-    return false;
-}
-
 static void judge_priority(struct checker *c, const struct ck_given *g, const struct ck_worker *w)
 {
     for (size_t k = 0; k < c->runs.cap; k++) {
@@ -87,7 +66,7 @@ static void judge_priority(struct checker *c, const struct ck_given *g, const st
             continue;
         for (uint32_t i = 0; i < r->stations; i++) {
             uint64_t unit = left_for(c, r, i, w, g->wall);
-            if (!unit || passed_by(c, w, r->priority, g->wall))
+            if (!unit)
                 continue;
             ck_verdict(c, FAIRNESS,
                        "run %" PRIu64 " unit %" PRIu64 " was given to worker %" PRIu64
@@ -104,7 +83,7 @@ static void judge_downstream(struct checker *c, const struct ck_given *g, const 
     for (uint32_t i = 0; run_is_open(c, g->run) && i < g->run->stations; i++) {
         const struct ck_station *s = ck_get(&c->stations, g->run->first + i);
         uint64_t unit = s && ck_upstream(c, s) >> g->index & 1 ? left_for(c, g->run, i, w, g->wall) : 0;
-        if (!unit || passed_by(c, w, g->run->priority, g->wall))
+        if (!unit)
             continue;
         ck_verdict(c, FIFO,
                    "run %" PRIu64 " unit %" PRIu64 " was given to worker %" PRIu64

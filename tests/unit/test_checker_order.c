@@ -98,17 +98,19 @@ static void what_is_paused_is_passed_by(void **state)
 static void what_its_worker_may_not_do_any_more_is_passed_by(void **state)
 {
     (void)state;
-    for (uint32_t why = 3; why <= 4; why++) { /* she released it; she declined it */
+    for (uint64_t units = 1; units <= 2; units++) { /* the second one she may do */
         struct history h = two_priorities((struct fact){ 0 });
         fill(&h, HIGH, AT_HIGH, 1);
         STEP(&h);
         to_anna(&h, 1, HIGH, 1, AT_HIGH);
-        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = why);
-        EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = AT_HIGH, .why = why);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 4);
+        EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = AT_HIGH, .why = 4);
+        for (uint64_t unit = 2; unit <= units; unit++)
+            fill(&h, HIGH, AT_HIGH, unit);
         fill(&h, LOW, AT_LOW, 1);
         STEP(&h);
         to_anna(&h, 2, LOW, 1, AT_LOW);
-        judged(&h, why == 3 ? FAIRNESS : VERDICTS);
+        judged(&h, units == 2 ? FAIRNESS : VERDICTS);
     }
 }
 
