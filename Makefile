@@ -221,8 +221,9 @@ mutants: ## planted bugs that the simulator must find (ARGS=name: one of them)
 compilers: ## the same worlds, to the byte, from gcc and clang at several levels
 	@tests/sim/compilers --figures $(O)
 
+# From the seed on that planted bugs are hunted from: the unchanged tree must pass these, and need not run them twice.
 reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on where it was broken off; MORE=n: n new ones at least), then the tables of docs/reliability.md
-	@failed=; tests/sim/run --build $(O) --jobs $(shell nproc) --hours-total $(or $(HOURS),10000) $(if $(MORE),--more-hours $(MORE)) --record sim || failed="$$failed worlds"; \
+	@failed=; tests/sim/run --build $(O) --jobs $(shell nproc) --first 5000 --hours-total $(or $(HOURS),10000) $(if $(MORE),--more-hours $(MORE)) --record sim || failed="$$failed worlds"; \
 	$(AGAIN) mutants || failed="$$failed mutants"; tests/figures --build $(O) || failed="$$failed figures"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
