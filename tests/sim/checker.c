@@ -288,6 +288,19 @@ static void roster(struct checker *c, const struct fact *f)
     }
 }
 
+/* Whoever is told so twice by one agent has done it twice: the first is gone, though something else may come under its number. */
+static void kept(struct checker *c, const struct fact *f)
+{
+    struct ck_assignment *a =
+        f->flag ? ck_make(&c->assignments, f->assignment, sizeof *a) : ck_get(&c->assignments, f->assignment);
+    if (!a)
+        return;
+    if (f->flag && a->kept == f->index + 1 && !a->came)
+        ck_verdict(c, LOST, "the result of assignment %" PRIu64 " was kept by its agent, and is done again",
+                   f->assignment);
+    a->kept = f->flag ? f->index + 1 : 0;
+}
+
 static void submit_sent(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_make(&c->assignments, f->assignment, sizeof *a);
@@ -482,6 +495,7 @@ void checker_feed(struct checker *c, const struct fact *f)
         ((struct ck_assignment *)ck_make(&c->assignments, f->assignment, sizeof(struct ck_assignment)))->bad_sent =
             true;
         break;
+    case FACT_KEPT: kept(c, f); break;
     case FACT_ACT: ck_act(c, f); break;
     case FACT_GRANT: grant(c, f); break;
     case FACT_SIGN_OFF: {

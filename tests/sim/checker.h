@@ -3,7 +3,7 @@
  *
  * Facts are of four kinds:
  *   what is so by definition     STATION, WORKER (a roster), RUN
- *   what the world did and heard ROW_SENT, ROW_ACKED, SUBMIT_SENT, BAD_SENT, OUTCOME (an act's or a submit's code, as the broker gave it), GRANT, SIGN_OFF, SEEN
+ *   what the world did and heard ROW_SENT, ROW_ACKED, SUBMIT_SENT, BAD_SENT, KEPT, OUTCOME (an act's or a submit's code, as the broker gave it), GRANT, SIGN_OFF, SEEN
  *   what the broker says         the facts of its event stream, each with its sequence; STEP ends what one input caused
  *   what is there at the end     STORY_* (unit_get), OUTPUT and HANDED_OUT (output_get), COUNTS, RUN_COUNTS; ALL_TOLD: there is nothing else
  *
@@ -59,6 +59,7 @@ enum fact_kind {
     FACT_ROW_ACKED,  /* run, row, unit (0: a repeat, not told) */
     FACT_SUBMIT_SENT,/* assignment, worker, digest, route; of a verdict route -1, and flag: it changes nothing */
     FACT_BAD_SENT,   /* assignment: an answer that may be refused; of one that was only ever sent good no answer may be */
+    FACT_KEPT,       /* assignment, index: the agent, flag: whoever handed its result in was told that it is kept; or, without, what kept it is gone for good */
     FACT_ACT,        /* act (0 start .. 5 bury, 6 submit), assignment, worker, session, code, lease_us (start, touch; 0 without flag: the whole): the broker's answer to one item; before the step's events */
     FACT_ROSTER,     /* session: its hub's roster is another one; WORKER facts of who is on it follow */
     FACT_GRANT,      /* session, worker, count: total */

@@ -126,6 +126,7 @@ static void results_go_back(struct checker *to, struct checker *lost)
         const struct ck_assignment *was = a ? ck_get(&lost->assignments, to->assignments.v[i].key) : NULL;
         if (!was)
             continue;
+        a->kept = was->came ? 0 : was->kept; /* else its agent has forgotten it, as it may */
         free(a->sent);
         a->sent = copied(was->sent, was->sent_cap * sizeof *was->sent);
         a->sents = was->sents;

@@ -473,5 +473,8 @@ void checker_end(struct checker *c)
         if (a && a->acked && !a->run)
             ck_verdict(c, UNEXPECTED, "a result under assignment %" PRIu64 " was acknowledged; it was never given",
                        c->assignments.v[i].key);
+        if (a && a->kept && !a->came)
+            ck_verdict(c, LOST, "the result of assignment %" PRIu64 " was kept by its agent, and was never handed in",
+                       c->assignments.v[i].key);
     }
 }

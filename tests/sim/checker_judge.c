@@ -102,6 +102,8 @@ void ck_act(struct checker *c, const struct fact *f)
 {
     struct ck_assignment *a = ck_get(&c->assignments, f->assignment);
     struct ck_task *t = a && a->run ? ck_task_at(c, a) : NULL;
+    if (f->act == 6 && a)
+        a->came = true;
     if (f->act == 6 && f->code <= LATE_ && a) /* acknowledged: it must be there at the end */
         a->acked = (uint8_t)(f->code == LATE_ ? 2 : 1);
     bool gold = a && ck_is_gold(a->unit);

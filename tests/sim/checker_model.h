@@ -53,6 +53,8 @@ struct ck_assignment {
     int64_t given; /* wall */
     uint32_t station;
     uint8_t state, why, was, was_why, acked; /* acked: 1 counted, 2 late */
+    uint32_t kept;   /* by this agent, from 1: its worker was told so; 0: by none */
+    bool came;       /* it was handed in, whatever the answer */
     bool told, past, voided, bad_sent; /* past: it counted, and was sent back since; voided: its worker was suspended since; bad_sent: an answer to it may be refused */
     int32_t route;
     uint32_t round;  /* of the work, when it was given */

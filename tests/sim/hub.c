@@ -61,6 +61,8 @@ static void sync_all(struct hub *h)
         h->outbox[i].synced = true;
         h->outbox[i].ack_synced = h->outbox[i].acked;
     }
+    for (size_t i = 0; i < h->journal_n; i++)
+        h->journal[i].synced = true;
     outbox_drop(h, is_acked);
 }
 
@@ -73,6 +75,50 @@ void hub_over(struct hub *h, uint64_t assignment)
             h->journal[i] = h->journal[--h->journal_n];
             return;
         }
+}
+
+/* The power is cut: what was not synced is gone. */
+static void unsynced_goes(struct hub *h)
+{
+    outbox_drop(h, not_synced);
+    for (size_t i = 0; i < h->outbox_n; i++)
+        h->outbox[i].acked = h->outbox[i].ack_synced;
+    for (size_t i = 0; i < h->journal_n;)
+        if (h->journal[i].synced)
+            i++;
+        else
+            hub_over(h, h->journal[i].assignment);
+}
+
+/* Whoever handed a result in is told that it is kept: from now on it must come to the broker. Or not: the disk that had it is gone. */
+static void promise(struct sim *s, const struct hub *h, uint64_t assignment, bool kept)
+{
+    checker_feed(s->checker,
+                 &(struct fact){ .kind = FACT_KEPT, .assignment = assignment, .index = h->index, .flag = kept });
+}
+
+/* A place between two things of a step. True: it ends here, or has; nothing more is done, until hub_pump buries it. */
+static bool ends_at(struct sim *s, struct hub *h, enum hub_place at)
+{
+    struct tally *t = &s->tally;
+    const struct {
+        const char *where;
+        uint64_t *count;
+    } of[] = {
+        [BEFORE_SYNC] = { "between a write and its sync", &t->agent_ends_before_sync },
+        [BEFORE_FRAME] = { "before the frame of what it keeps", &t->agent_ends_before_frame },
+        [AFTER_FRAME] = { "behind a frame", &t->agent_ends_after_frame },
+        [BETWEEN_TWO] = { "between two things of a step", &t->agent_ends_between },
+    };
+    if (h->doomed || s->calm || h->dies_at != at)
+        return h->doomed;
+    if (h->spared) {
+        h->spared--;
+        return false;
+    }
+    TELL(s, "%s: the agent ends %s", h->name, of[at].where);
+    ++*of[at].count;
+    return h->dying = h->doomed = true;
 }
 
 static char *copy(struct sim *s, const char *p, size_t n)
@@ -100,8 +146,10 @@ void hub_begun(struct sim *s, struct hub *h, uint64_t assignment)
                                                      copy(s, t->context.p, t->context.n),
                                                      t->fields.bytes,
                                                      t->fields.count,
-                                                     t->context.n };
-    sync_all(h);
+                                                     t->context.n,
+                                                     false };
+    if (!ends_at(s, h, BEFORE_SYNC))
+        sync_all(h);
 }
 
 /* A copy of the data directory: what was written, as a backup or a snapshot of the machine takes it. */
@@ -124,21 +172,9 @@ void hub_data_copy(struct sim *s, const struct hub *h, struct data *d)
     }
 }
 
-void hub_data_free(struct data *d)
+void hub_data_put(struct sim *s, struct hub *h, struct data *d)
 {
-    for (size_t i = 0; i < d->outbox_n; i++)
-        free(d->outbox[i].item);
-    for (size_t i = 0; i < d->journal_n; i++) {
-        free(d->journal[i].fields);
-        free(d->journal[i].context);
-    }
-    free(d->outbox);
-    free(d->journal);
-    *d = (struct data){ 0 };
-}
-
-void hub_data_put(struct hub *h, struct data *d)
-{
+    hub_promises_end(s, h);
     outbox_drop(h, anything);
     free(h->outbox);
     while (h->journal_n)
@@ -154,11 +190,13 @@ void hub_data_put(struct hub *h, struct data *d)
     h->incarnation = d->incarnation;
     memcpy(h->data_id, d->id, sizeof d->id);
     *d = (struct data){ 0 };
-    for (size_t i = 0; i < h->outbox_n; i++) { /* a copy lies on the disk as a whole */
-        h->outbox[i].synced = true;
-        h->outbox[i].ack_synced = h->outbox[i].acked;
-    }
-    outbox_drop(h, is_acked);
+    sync_all(h); /* a copy lies on the disk as a whole */
+}
+
+void hub_promises_end(struct sim *s, const struct hub *h)
+{
+    for (size_t i = 0; i < h->outbox_n; i++)
+        promise(s, h, h->outbox[i].assignment, false);
 }
 
 /* ---- results ---- */
@@ -299,6 +337,23 @@ static bool votes(struct sim *s, struct hub *h, const struct core_task *t, enum 
     return true;
 }
 
+/* It is in the outbox: a person's is synced, and he is told so, before the core has it, and sends it. */
+static void handed_in(struct sim *s, struct hub *h, uint64_t assignment, bool lost)
+{
+    const struct outboxed *o = &h->outbox[h->outbox_n - 1];
+    uint64_t seq = o->seq;
+    struct slp_bytes item = { o->item, o->n };
+    if (o->person) {
+        if (ends_at(s, h, BEFORE_SYNC))
+            return;
+        sync_all(h);
+        if (!lost)
+            promise(s, h, assignment, true);
+    }
+    if (!ends_at(s, h, BEFORE_FRAME))
+        hub_input(s, h, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = seq, .item = item });
+}
+
 void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad)
 {
     const struct core_task *t = core_find(h->core, assignment);
@@ -348,8 +403,6 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                                                   .item = copy(s, item.p, item.n),
                                                   .n = (uint32_t)item.n,
                                                   .person = person };
-    if (person)
-        sync_all(h); /* before it is sent */
     if (bad)
         checker_feed(s->checker, &(struct fact){ .kind = FACT_BAD_SENT, .assignment = assignment });
     else if (!lost)
@@ -363,10 +416,7 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                                      .flag = n == 0 });
     h->finished++;
     TELL(s, "%s: %s finishes assignment %" PRIu64 "%s", h->name, core_task_worker(t), assignment, bad ? " badly" : "");
-    struct outboxed *o = &h->outbox[h->outbox_n - 1];
-    hub_input(
-        s, h,
-        (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = o->seq, .item = { o->item, o->n } });
+    handed_in(s, h, assignment, lost);
     slp_buf_free(&values);
     slp_buf_free(&item);
 }
@@ -381,6 +431,30 @@ void hub_ends(struct sim *s, struct hub *h, int64_t down_us)
     for (uint32_t i = 0; i < h->staff_n; i++)
         h->staff[i].busy = 0;
     sched_at(s, s->now_us + down_us, restart, h->index, h->life);
+}
+
+static void killed(struct sim *s, struct hub *h, bool by_power, int64_t down_us)
+{
+    TELL(s, "%s: %s, down for %" PRId64 " s", h->name, by_power ? "the power fails" : "the agent is killed",
+         down_us / SEC);
+    if (by_power)
+        unsynced_goes(h);
+    s->tally.agent_power_cuts += by_power;
+    s->tally.agent_kills += !by_power;
+    hub_ends(s, h, down_us);
+}
+
+/* At once, between two things that it does; or soon, within a step. */
+static void dies(struct sim *s, struct hub *h, bool by_power, int64_t down_us)
+{
+    if (!rng_chance(&h->within, s->plan.within_ppm)) {
+        killed(s, h, by_power, down_us);
+        return;
+    }
+    h->dies_at = 1 + (enum hub_place)rng_below(&h->within, HUB_PLACES - 1);
+    h->spared = (uint32_t)rng_below(&h->within, 3);
+    h->by_power = by_power;
+    h->down_us = down_us;
 }
 
 static void seen(struct sim *s, struct hub *h, uint64_t assignment)
@@ -477,12 +551,19 @@ void hub_pump(struct sim *s, struct hub *h)
         struct core_outs now = h->outs; /* it may grow meanwhile: take what is there */
         h->outs = h->spare;
         uint64_t life = h->life;
-        for (size_t i = 0; i < now.n && h->up && life == h->life && !h->doomed; i++)
+        for (size_t i = 0; i < now.n && h->up && life == h->life && !h->doomed; i++) {
             carry_out(s, h, &now, &now.v[i]);
+            if (h->up && life == h->life && now.v[i].kind == CORE_OUT_SEND)
+                ends_at(s, h, AFTER_FRAME);
+            else if (h->up && life == h->life && now.v[i].kind != CORE_OUT_LOG && i + 1 < now.n)
+                ends_at(s, h, BETWEEN_TWO);
+        }
         core_outs_clear(&now);
         h->spare = now;
     }
-    if (h->up && h->doomed) {
+    if (h->up && h->dying) {
+        killed(s, h, h->by_power, h->down_us);
+    } else if (h->up && h->doomed) {
         s->tally.agent_memory_failures++;
         TELL(s, "%s: the agent ends for want of memory", h->name);
         hub_ends(s, h, rng_spread(&h->rng, SEC, MINUTE));
@@ -555,7 +636,8 @@ static void start(struct sim *s, struct hub *h)
     memcpy(cc.data_id, h->data_id, 16);
     CHECK(s, h->core = core_new(&cc));
     h->up = true;
-    h->quiet = h->doomed = false;
+    h->quiet = h->doomed = h->dying = false;
+    h->dies_at = NOWHERE;
     h->takeover = h->takeover && s->calm; /* said once, by whoever starts it by hand */
     h->due_us = 0;
     h->wire.peer = net_peer(s, SIDE_HUB, h->index);
@@ -636,22 +718,15 @@ static void crash(struct sim *s, uint64_t index, uint64_t unused)
                                         .deadline_us = hub_now_us(s, h) + rng_spread(&h->rng, SEC, 10 * MINUTE) });
             hub_pump(s, h);
         } else if (rng_chance(&h->rng, s->plan.power_ppm)) {
-            TELL(s, "%s: the power fails, down for %" PRId64 " s", h->name, down / SEC);
-            outbox_drop(h, not_synced);
-            for (size_t i = 0; i < h->outbox_n; i++)
-                h->outbox[i].acked = h->outbox[i].ack_synced;
-            s->tally.agent_power_cuts++;
-            hub_ends(s, h, down);
+            dies(s, h, true, down);
         } else if (h->old.there && rng_chance(&h->rng, 500000)) {
             TELL(s, "%s: the disk fails; an old copy of the data is put back, down for %" PRId64 " s", h->name,
                  down / SEC);
             hub_ends(s, h, down);
-            hub_data_put(h, &h->old);
+            hub_data_put(s, h, &h->old);
             s->tally.agent_old_data++;
         } else {
-            s->tally.agent_kills++;
-            TELL(s, "%s: the agent is killed, down for %" PRId64 " s", h->name, down / SEC);
-            hub_ends(s, h, down);
+            dies(s, h, false, down);
         }
     }
     again(s, h, s->plan.agent_crash_every_us, crash);
@@ -763,6 +838,7 @@ void hubs_open(struct sim *s)
         h->index = h->like = i;
         h->wanted = true;
         h->rng = rng_of(s->plan.seed, "hub", i);
+        h->within = rng_of(s->plan.seed, "within", i);
         h->boot_us = -rng_range(&h->rng, SEC, DAY);
         snprintf(h->name, sizeof h->name, "hub%u", i);
         for (int k = 0; k < 16; k++)

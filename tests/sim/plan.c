@@ -144,6 +144,8 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng hr = rng_of(o->seed, "honesty", 0);
     p->honesty = !o->no_honesty && !o->no_people && rng_chance(&hr, 500000);
 
+    p->within_ppm = o->no_midstep ? 0 : 500000;
+
     struct rng nr = rng_of(o->seed, "training", 0);
     p->trains = !o->no_training && p->bars && rng_chance(&nr, 400000);
 

@@ -65,6 +65,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     int64_t agent_crash_every_us, agent_down_max_us, freeze_every_us, confuse_every_us;
     int64_t agent_copy_every_us, takeover_every_us, roster_every_us, agent_wall_every_us;
     uint32_t power_ppm, agent_memory_ppm; /* of inputs whose memory runs out */
+    uint32_t within_ppm; /* of kills and power cuts of agents: they come within a step */
     /* broker */
     int64_t crash_every_us, down_max_us, pressure_every_us, wall_every_us, batch_max_us, sync_max_us, tick_late_us;
     uint32_t batch_max, reboot_ppm, io_ppm, memory_ppm, damage_ppm, disk_ppm; /* of crashes, of restarts */
@@ -93,7 +94,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
 #define LEFT_OUT(K) \
     K(net) K(agents) K(broker) K(operator) K(people) K(copies) K(reviews) K(beside) K(lends) K(honesty) \
     K(subscribers) K(staff) K(twins) K(damage) K(restores) K(bars) K(tournaments) K(scarce) K(alike) K(disk) \
-    K(training) K(harsh) K(streams)
+    K(training) K(harsh) K(streams) K(midstep)
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
     int64_t hours;
@@ -111,6 +112,7 @@ void plan_print(const struct plan *p, FILE *f);
 /* What befell this world, counted: a fault that never happened was not tested. The report and the table of docs/reliability.md show each. */
 #define TALLIES(T) \
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
+    T(agent_ends_before_sync) T(agent_ends_before_frame) T(agent_ends_after_frame) T(agent_ends_between) \
     T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(links_cut_inwards) T(links_cut_outwards) T(links_cut_both_ways) T(relinks) T(confused_acts) \
     T(producers_cut_inwards) T(producers_cut_outwards) T(producers_cut_both_ways) T(operators_cut_inwards) T(operators_cut_outwards) T(operators_cut_both_ways) \
     T(subscribers_cut_inwards) T(subscribers_cut_outwards) T(subscribers_cut_both_ways) \
@@ -277,7 +279,7 @@ _Noreturn void damage_over(struct sim *s);
 
 /* ---- hub.c, staff.c, twin.c ---- */
 struct outboxed { uint64_t seq, assignment, worker; char *item; uint32_t n; bool person, synced, acked, ack_synced; };
-struct journaled { uint64_t assignment, worker_no, station, attempt; int64_t lease_us; char *fields, *context; uint32_t fields_n, fields_count, context_n; };
+struct journaled { uint64_t assignment, worker_no, station, attempt; int64_t lease_us; char *fields, *context; uint32_t fields_n, fields_count, context_n; bool synced; };
 struct member {
     char name[24];
     bool robot, steady, here, on; /* steady: never fails, declines or forgets; on: the roster has it */
@@ -299,18 +301,24 @@ struct data { /* a data directory */
     uint8_t id[16];
     bool there;
 };
+/* Places within a step, between two things that an agent does: written, not synced; kept, the frame not sent; a frame sent, nothing behind it; between two others that the core wants. */
+enum hub_place { NOWHERE, BEFORE_SYNC, BEFORE_FRAME, AFTER_FRAME, BETWEEN_TWO, HUB_PLACES };
 struct hub {
     char name[16];
     uint32_t like;        /* the hub whose name and staff it has; its own index, but for a twin */
     uint32_t index;
     uint64_t number;      /* as the broker's events call it; 0: it was never told of */
-    struct rng rng, honest;
+    struct rng rng, honest, within;
     struct wire wire;
     struct core *core;
     struct core_member *members; /* as the core has them */
     struct member staff[STAFF_MAX];
     uint32_t staff_n, members_n;
     bool up, quiet, takeover, wanted, doomed; /* takeover: with the next start; wanted: may start; doomed: its memory ran out */
+    enum hub_place dies_at; /* where in a step it is to end, of such places when it has come by `spared` more, */
+    uint32_t spared;
+    bool dying, by_power;   /* and there it was: nothing more is done; its power is cut then, or it is killed */
+    int64_t down_us;
     int64_t boot_us;      /* its machine's boot clock is now - boot_us */
     int64_t wall_off_us, frozen_us, due_us;
     uint64_t life, incarnation, seq, roster_version;
@@ -341,7 +349,8 @@ void hub_begun(struct sim *s, struct hub *h, uint64_t assignment); /* a person b
 void hub_over(struct hub *h, uint64_t assignment);
 void hub_ends(struct sim *s, struct hub *h, int64_t down_us);      /* its process does */
 void hub_data_copy(struct sim *s, const struct hub *h, struct data *d);
-void hub_data_put(struct hub *h, struct data *d); /* it has these now; d is empty */
+void hub_promises_end(struct sim *s, const struct hub *h);         /* of what it has in its outbox: that is gone for good */
+void hub_data_put(struct sim *s, struct hub *h, struct data *d); /* it has these now; d is empty */
 void hub_data_free(struct data *d);
 void hub_comes_up(struct sim *s, struct hub *h);
 void twins_open(struct sim *s);

@@ -7,6 +7,19 @@
 
 static happening comes, goes;
 
+void hub_data_free(struct data *d)
+{
+    for (size_t i = 0; i < d->outbox_n; i++)
+        free(d->outbox[i].item);
+    for (size_t i = 0; i < d->journal_n; i++) {
+        free(d->journal[i].fields);
+        free(d->journal[i].context);
+    }
+    free(d->outbox);
+    free(d->journal);
+    *d = (struct data){ 0 };
+}
+
 static void later(struct sim *s, struct hub *t, int64_t mean, happening *what)
 {
     if (mean != NEVER && !s->calm)
@@ -32,7 +45,7 @@ static void comes(struct sim *s, uint64_t index, uint64_t unused)
             d.id[k] = (uint8_t)rng_u64(&t->rng);
         s->tally.takeovers++;
     }
-    hub_data_put(t, &d);
+    hub_data_put(s, t, &d);
     t->takeover = !copied;
     t->boot_us = s->now_us - rng_range(&t->rng, SEC, DAY);
     TELL(s, "%s: a second agent starts over %s", t->name,
@@ -80,6 +93,8 @@ void twins_open(struct sim *s)
 
 void twins_calm(struct sim *s)
 {
-    for (uint32_t i = s->plan.hubs; i < s->hubs; i++)
+    for (uint32_t i = s->plan.hubs; i < s->hubs; i++) {
         stop(s, &s->hub[i]);
+        hub_promises_end(s, &s->hub[i]);
+    }
 }

@@ -65,6 +65,33 @@ static void an_act_that_is_refused_for_its_value_is_a_wrong_state(void **state)
     judged(&h, WRONG_STATE);
 }
 
+static void a_result_that_an_agent_kept_and_never_handed_in_is_lost(void **state)
+{
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) { /* unless the disk that had it is */
+        struct history h = good();
+        tell_good(&h);
+        FEED(&h, .kind = FACT_KEPT, .assignment = 999, .flag = true);
+        if (gone)
+            FEED(&h, .kind = FACT_KEPT, .assignment = 999);
+        judged(&h, gone ? VERDICTS : LOST);
+    }
+}
+
+static void a_result_that_an_agent_kept_and_asks_for_again_is_lost(void **state)
+{
+    (void)state;
+    for (uint32_t other = 0; other < 2; other++) { /* a second agent may have asked for it, too */
+        struct history h = begin();
+        put_unit(&h, 1);
+        give(&h, 1, 1, 1, ANNA);
+        FEED(&h, .kind = FACT_KEPT, .assignment = 1, .flag = true);
+        FEED(&h, .kind = FACT_KEPT, .assignment = 1, .index = other, .flag = true);
+        FEED(&h, .kind = FACT_KEPT, .assignment = 1);
+        judged(&h, other ? VERDICTS : LOST);
+    }
+}
+
 static void a_row_that_nobody_sent_is_unexpected(void **state)
 {
     struct history h = good();
@@ -894,6 +921,8 @@ int main(void)
         cmocka_unit_test(an_acknowledged_result_that_is_not_there_is_lost),
         cmocka_unit_test(a_good_answer_that_is_refused_is_lost),
         cmocka_unit_test(an_act_that_is_refused_for_its_value_is_a_wrong_state),
+        cmocka_unit_test(a_result_that_an_agent_kept_and_never_handed_in_is_lost),
+        cmocka_unit_test(a_result_that_an_agent_kept_and_asks_for_again_is_lost),
         cmocka_unit_test(a_row_that_nobody_sent_is_unexpected),
         cmocka_unit_test(a_result_that_nobody_submitted_is_unexpected),
         cmocka_unit_test(one_row_in_two_units_is_duplicated),
