@@ -234,7 +234,10 @@ static ssize_t write_file(struct file *f, int fd, const void *p, size_t n, uint6
     else
         f->fd = fd;
     keep_old(f, fd, at, some);
-    note_last(f, p, some, at);
+    if (some == n)
+        note_last(f, p, n, at);
+    else
+        now.last = NULL; /* half of it decides nothing: its batch is not there */
     if (real_pwrite(fd, p, some, at) != (ssize_t)some)
         return refused(EIO);
     bool loses = !goes && syncs && sync_loses(f);
