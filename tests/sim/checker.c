@@ -177,6 +177,7 @@ void ck_model_free(struct checker *c)
     table_free(&c->bars, NULL);
     free(c->touched);
     free(c->ruled);
+    free(c->doubts);
     free(c->lost);
     free(c->waits);
     free(c->firsts);

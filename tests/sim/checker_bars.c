@@ -216,10 +216,15 @@ void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *st
                                                 .wall = f->wall };
 }
 
+static bool may_keep_out(const struct fact *n)
+{
+    return n && n->rule && n->rule != 2;
+}
+
 bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a)
 {
     const struct fact *n = newest_of(c, a);
-    if (!n || !n->rule || n->rule == 2)
+    if (!may_keep_out(n))
         return false;
     c->ruled = ck_more(c->ruled, &c->ruled_cap, c->ruled_n, sizeof *c->ruled);
     c->ruled[c->ruled_n++] =
@@ -233,6 +238,27 @@ bool ck_late_control(struct checker *c, uint64_t assignment)
     c->ruled = ck_more(c->ruled, &c->ruled_cap, c->ruled_n, sizeof *c->ruled);
     c->ruled[c->ruled_n++] = (struct ck_ruled){ .assignment = assignment, .late = true };
     return true;
+}
+
+bool ck_may_be_freed(const struct checker *c, const struct ck_assignment *a)
+{
+    const struct fact *s = checker_station(c, a->station);
+    const struct ck_standing *k = s ? ck_get(&c->standings, ck_place(a->worker, s->line, ck_name_of(s))) : NULL;
+    return (k && k->standing == 3) || (!ck_is_gold(a->unit) && may_keep_out(newest_of(c, a)));
+}
+
+bool ck_freed(struct checker *c, const struct ck_assignment *a)
+{
+    const struct fact *s = checker_station(c, a->station);
+    const struct ck_standing *k = s ? ck_get(&c->standings, ck_place(a->worker, s->line, ck_name_of(s))) : NULL;
+    const struct ck_task *t = ck_is_gold(a->unit) ? NULL : ck_task_at(c, a);
+    if (k && k->changed == c->step && !k->standing)
+        return true;
+    for (const struct ck_assignment *o = t ? ck_get(&c->assignments, t->newest) : NULL; o;
+         o = ck_get(&c->assignments, o->prev))
+        if (o != a && o->state == CK_RETURNED && o->changed == c->step && o->why == 17)
+            return true;
+    return false;
 }
 
 /* ---- is it so? When a step is over: all that it measured is told then ---- */

@@ -475,6 +475,7 @@ static void submitted(struct checker *c, const struct fact *f)
     c->newest_result = f->result;
     const struct fact *copies = ck_copies(c, a->station);
     struct ck_run *run = ck_get(&c->runs, a->run);
+    ck_counted(c, f, a);
     if (a->state <= CK_BEGUN && t->outstanding)
         t->outstanding--;
     t->begun -= a->state == CK_BEGUN && t->begun;

@@ -95,6 +95,7 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
             ck_verdict(c, WRONG_STATE, "event %" PRIu64 ": result %" PRIu64 " follows %" PRIu64, f->seq, f->result,
                        c->newest_result);
         c->newest_result = f->result;
+        ck_counted(c, f, a);
         known(c, a);
         if (a->state <= CK_BEGUN)
             ck_limit_over(c, f, a, true);
@@ -157,7 +158,8 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
         a->judged = c->step;
     if (f->code == want || (r && r->state == 4 && f->code == NOT_FOUND) ||
         ((want == OK_ || want == LATE_) && ck_refused_good(c, f, a)) ||
-        (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_control(c, f->assignment)))
+        (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_control(c, f->assignment)) ||
+        (want == LATE_ && ck_doubted(c, f, a)))
         return;
     ck_verdict(c, f->code == OK_ ? STALE_ACCEPTED : WRONG_STATE,
                "act %u under assignment %" PRIu64 " of a control task (state %u, why %u) gave code %u, not %u", f->act,

@@ -40,11 +40,13 @@ static bool copies_count(const struct checker *c, const struct ck_run *r, const 
     return mine || idle || t->outstanding + t->accepted < ck_wanted(ck_copies(c, a->station), t);
 }
 
+/* By what was before this step, or (now) in the midst of it, by what it told already. */
 static bool submit_counts(struct checker *c, const struct ck_run *r, const struct ck_unit *u, const struct ck_task *t,
-                          const struct ck_assignment *a, uint64_t assignment)
+                          const struct ck_assignment *a, uint64_t assignment, bool now)
 {
-    uint8_t state = t->changed == c->step ? t->was : t->state;
-    uint64_t holder = t->changed == c->step ? t->was_holder : t->holder;
+    bool before = !now && t->changed == c->step;
+    uint8_t state = before ? t->was : t->state;
+    uint64_t holder = before ? t->was_holder : t->holder;
     if (r->state > 1 || u->state)
         return false;
     if (ck_copies(c, a->station))
@@ -67,13 +69,15 @@ static uint32_t expected(struct checker *c, const struct fact *f, const struct c
     case CK_HANDED:
         return f->act == 1  ? BAD_STATE
                : f->act < 6 ? OK_
-               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment) ? OK_
-                                                                                                              : LATE_;
+               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment, false)
+                   ? OK_
+                   : LATE_;
     case CK_BEGUN:
         return f->act == 0  ? DUPLICATE
                : f->act < 6 ? OK_
-               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment) ? OK_
-                                                                                                              : LATE_;
+               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment, false)
+                   ? OK_
+                   : LATE_;
     case CK_COUNTED: return f->act == 6 ? DUPLICATE : STALE;
     case CK_LATE: return f->act == 6 ? LATE_ : STALE;
     default:
@@ -81,8 +85,9 @@ static uint32_t expected(struct checker *c, const struct fact *f, const struct c
             return STALE;
         if (f->act < 6)
             return a->why == ends[f->act] ? DUPLICATE : STALE;
-        return submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment) ? OK_
-                                                                                                            : LATE_;
+        return submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment, false)
+                   ? OK_
+                   : LATE_;
     }
 }
 
@@ -96,6 +101,43 @@ bool ck_refused_good(struct checker *c, const struct fact *f, const struct ck_as
                    "the answer of worker %" PRIu64 " under assignment %" PRIu64 " is good, and refused: code %u",
                    f->worker, f->assignment, f->code);
     return true;
+}
+
+/* An earlier item of the same frame may have changed who is kept out, by a rule, and its events come after the answers. They come in the order of the items:
+ * when this one's event comes, all that was before it is told. */
+bool ck_doubted(struct checker *c, const struct fact *f, const struct ck_assignment *a)
+{
+    if (f->act != 6 || f->code != OK_ || !ck_may_be_freed(c, a))
+        return false;
+    c->doubts = ck_more(c->doubts, &c->doubts_cap, c->doubts_n, sizeof *c->doubts);
+    c->doubts[c->doubts_n++] = (struct ck_doubt){ f->assignment, a->state, a->why };
+    return true;
+}
+
+void ck_counted(struct checker *c, const struct fact *f, struct ck_assignment *a)
+{
+    if (!c->doubts_n || f->flag || !ck_freed(c, a))
+        return;
+    const struct ck_run *r = ck_get(&c->runs, a->run);
+    bool counts = ck_is_gold(a->unit)
+                      ? r && r->state <= 1 && !ck_kept_out(c, a->worker, checker_station(c, a->station))
+                      : submit_counts(c, r, ck_unit(c, a->run, a->unit), ck_task_at(c, a), a, f->assignment, true);
+    if (counts)
+        a->freed = c->step;
+}
+
+static void judge_doubts(struct checker *c)
+{
+    for (size_t i = 0; i < c->doubts_n; i++) {
+        const struct ck_doubt *d = &c->doubts[i];
+        const struct ck_assignment *a = ck_get(&c->assignments, d->assignment);
+        if (!a || a->freed != c->step)
+            ck_verdict(c, STALE_ACCEPTED,
+                       "the result of assignment %" PRIu64
+                       " (state %u, why %u) was to be late, and nothing before it in its step says why it counts",
+                       d->assignment, d->state, d->why);
+    }
+    c->doubts_n = 0;
 }
 
 void ck_act(struct checker *c, const struct fact *f)
@@ -144,6 +186,8 @@ void ck_act(struct checker *c, const struct fact *f)
     }
     if (f->code == want || ((want == OK_ || want == LATE_) && ck_refused_good(c, f, a)) ||
         (f->act == 6 && f->code == LATE_ && want == OK_ && ck_late_by_rule(c, a)))
+        return;
+    if (want == LATE_ && ck_doubted(c, f, a))
         return;
     const struct ck_run *r = ck_get(&c->runs, a->run);
     if (r && r->state == 4 && f->code == NOT_FOUND)
@@ -302,6 +346,7 @@ void ck_step_over(struct checker *c)
                        c->touched[i].unit, u->state ? "done" : "open", all ? "done" : "not");
     }
     c->touched_n = 0;
+    judge_doubts(c);
     ck_standings_judge(c);
     ck_bars_judge(c);
     ck_somebody(c);

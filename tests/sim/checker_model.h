@@ -49,6 +49,7 @@ struct ck_run {
 struct ck_sent { uint64_t digest, entry; int32_t route; bool filled; }; /* entry: of a vote, what it is for; filled: the answer was not left empty */
 struct ck_assignment {
     uint64_t run, unit, worker, hub, prev, result, changed, judged, row; /* run 0: only heard of from a worker */
+    uint64_t freed; /* the step in which its event showed why it counts after all (ck_doubted) */
     int64_t until; /* not before then may it expire */
     int64_t given; /* wall */
     uint32_t station;
@@ -84,6 +85,7 @@ struct ck_ask { enum ck_measured what; bool most, refuses_new; uint32_t tenths, 
 #define CK_UNMET 2u
 struct ck_owed { uint64_t worker, line, name, step; uint32_t rule, back; }; /* what must follow from a control answer, at once: a rule; bits of stations that he may come back to */
 struct ck_ruled { uint64_t worker, line, name, assignment; int64_t wall; bool late; }; /* to be judged when the step is over */
+struct ck_doubt { uint64_t assignment; uint8_t state, why; }; /* to be judged when the step is over; as it was */
 struct ck_skill { uint8_t granted, lowered; int64_t until; bool is_lowered; }; /* granted 0: nothing; until 0: for good */
 struct ck_limit { uint64_t in_hand; uint32_t at_once, per_day; };
 struct ck_count { uint32_t n; int64_t since; }; /* of a worker, since that wall time */
@@ -106,6 +108,8 @@ struct checker {
     struct ck_touched *touched;
     struct ck_ruled *ruled;
     size_t ruled_n, ruled_cap;
+    struct ck_doubt *doubts;
+    size_t doubts_n, doubts_cap;
     struct ck_waits *waits; /* what became ready in this step */
     struct ck_first *firsts;
     struct ck_given *gave;
@@ -175,6 +179,8 @@ void ck_bar_standing(struct checker *c, const struct fact *f, uint32_t was);
 void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *station);
 bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a); /* an earlier item of the frame may have suspended him */
 bool ck_late_control(struct checker *c, uint64_t assignment); /* or ended its run */
+bool ck_may_be_freed(const struct checker *c, const struct ck_assignment *a); /* or have let him come back from training, or have taken the task from whoever had begun it */
+bool ck_freed(struct checker *c, const struct ck_assignment *a); /* and so it was told, in this step */
 void ck_bars_judge(struct checker *c);
 /* checker_measure.c */
 void ck_measure(struct checker *c, const struct fact *station, uint64_t worker, enum ck_measured what, enum ck_so so, int64_t wall);
@@ -213,6 +219,8 @@ bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; fal
 void ck_gave(struct checker *c, const struct fact *f, const struct ck_run *r, uint32_t index);
 void ck_order_judge(struct checker *c);
 void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
+bool ck_doubted(struct checker *c, const struct fact *f, const struct ck_assignment *a); /* it counts, and should be late by what was before the step: that may be so, and its event tells */
+void ck_counted(struct checker *c, const struct fact *f, struct ck_assignment *a); /* its event, before it moves anything */
 bool ck_refused_good(struct checker *c, const struct fact *f, const struct ck_assignment *a); /* an answer, as one that cannot be taken; true: so it is, and was judged */
 void ck_step_over(struct checker *c);
 /* checker_contest.c: tournaments, and tasks for which nobody is left */

@@ -66,7 +66,7 @@ static void answers(struct history *h, uint64_t assignment, uint64_t row, int ro
     STEP(h);
     FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = ANNA, .digest = 1, .route = route);
     FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = ANNA, .session = SESSION, .code = 0);
-    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = assignment);
+    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = h->c->newest_result + 1);
     EVENT(h, .kind = FACT_GOLD, .assignment = assignment, .flag = right);
 }
 
@@ -366,6 +366,132 @@ static void who_is_trained_well_enough_comes_back_and_nobody_else(void **state)
     trained(0, true, WRONG_STATE);
 }
 
+/* ---- what an earlier item of a frame freed: all answers are told first, then the events, in the order of the items ---- */
+
+enum { FREED, FREED_AFTER_IT, NOT_FREED, WAYS };
+
+static void hand_control(struct history *h, uint64_t assignment, uint32_t station, uint64_t row, uint64_t worker)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = station == 3 ? RUN2 : 3, .unit = GOLD_UNIT + row, .station = station,
+          .assignment = assignment, .worker = worker, .hub = HUB);
+    STEP(h);
+}
+
+static void acts(struct history *h, uint64_t assignment, uint64_t worker, int route)
+{
+    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 1, .route = route);
+    FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = worker, .session = SESSION, .code = 0);
+}
+
+static void counts(struct history *h, uint64_t assignment)
+{
+    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = h->c->newest_result + 1);
+}
+
+static void unit_is_done(struct history *h)
+{
+    EVENT(h, .kind = FACT_TASK_DONE, .run = RUN2, .unit = 1, .station = 3);
+    EVENT(h, .kind = FACT_UNIT_DONE, .run = RUN2, .unit = 1);
+}
+
+static void taken(struct history *h, uint64_t assignment, bool control, uint32_t why)
+{
+    EVENT(h, .kind = FACT_RETURNED, .assignment = assignment, .unit = control ? GOLD_UNIT + 5 : 1, .why = why);
+    if (!control)
+        EVENT(h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = 3, .why = why);
+}
+
+/* Anna is sent to training while she holds assignment 2, and has answered half of what brings her back. */
+static struct history in_training(bool control, bool well)
+{
+    struct history h = with_a_bar();
+    TOLD(&h, .rule = 3, .rule_below = 5, .rule_after = 2, .rule_at = 1, .rule_until = 5);
+    FEED(&h, .kind = FACT_STATION, .station = 8, .index = 1, .stations = 2, .first = 7, .line = 2, .when_on = -1,
+         .gold_every = 1, .gold_rows = 9);
+    answers(&h, 1, 0, 2, false);
+    STEP(&h);
+    if (control)
+        hand_control(&h, 2, 3, 5, ANNA);
+    else
+        hand_to_anna(&h, 2);
+    answers(&h, 3, 1, 2, false);
+    EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = 3);
+    taken(&h, 2, control, 17);
+    STEP(&h);
+    FEED(&h, .kind = FACT_STATION, .station = 7, .index = 0, .stations = 2, .first = 7, .line = 3, .when_on = -1);
+    FEED(&h, .kind = FACT_RUN, .run = 3, .station = 7, .count = 5);
+    hand_control(&h, 4, 8, 0, ANNA);
+    hand_control(&h, 5, 8, 1, ANNA);
+    acts(&h, 4, ANNA, well ? 0 : 2);
+    counts(&h, 4);
+    EVENT(&h, .kind = FACT_GOLD, .assignment = 4, .flag = well);
+    STEP(&h);
+    return h;
+}
+
+/* The second answer brings her back; in the same frame is one under what was taken from her. */
+static void what_was_taken_from_who_comes_back_in_the_same_frame_counts_after_that(void **state)
+{
+    (void)state;
+    for (int control = 0; control < 2; control++)
+        for (int way = 0; way < WAYS; way++) {
+            bool well = way != NOT_FREED;
+            struct history h = in_training(control, well);
+            acts(&h, 5, ANNA, well ? 1 : 2);
+            acts(&h, 2, ANNA, 0);
+            counts(&h, 5);
+            EVENT(&h, .kind = FACT_GOLD, .assignment = 5, .flag = well);
+            if (way != FREED)
+                counts(&h, 2);
+            if (well)
+                EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = 0);
+            if (way == FREED)
+                counts(&h, 2);
+            if (!control)
+                unit_is_done(&h);
+            STEP(&h);
+            judged(&h, way == FREED ? VERDICTS : STALE_ACCEPTED);
+        }
+}
+
+/* Anna's lease is over, and the robot has begun the task. A control answer of his suspends him; in the same frame is hers. */
+static void what_is_taken_from_who_is_suspended_is_free_for_a_result_behind_it_in_the_frame(void **state)
+{
+    (void)state;
+    for (int way = 0; way < WAYS; way++) {
+        bool wrong = way != NOT_FREED;
+        struct history h = with_a_bar();
+        hand_to_anna(&h, 1);
+        taken(&h, 1, false, 5);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN2, .unit = 1, .station = 3, .assignment = 2, .worker = ROBOT,
+              .hub = HUB);
+        EVENT(&h, .kind = FACT_STARTED, .assignment = 2);
+        STEP(&h);
+        hand_control(&h, 3, 3, 0, ROBOT);
+        hand_control(&h, 4, 3, 1, ROBOT);
+        acts(&h, 3, ROBOT, 2);
+        counts(&h, 3);
+        EVENT(&h, .kind = FACT_GOLD, .assignment = 3);
+        STEP(&h);
+        acts(&h, 4, ROBOT, wrong ? 2 : 1);
+        acts(&h, 1, ANNA, 0);
+        counts(&h, 4);
+        EVENT(&h, .kind = FACT_GOLD, .assignment = 4, .flag = !wrong);
+        if (way != FREED)
+            counts(&h, 1);
+        if (wrong) {
+            EVENT(&h, .kind = FACT_STANDING, .worker = ROBOT, .hub = HUB, .line = 2, .index = 0, .state = 2);
+            taken(&h, 2, false, 17);
+        }
+        if (way == FREED)
+            counts(&h, 1);
+        unit_is_done(&h);
+        STEP(&h);
+        judged(&h, way == FREED ? VERDICTS : STALE_ACCEPTED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +511,8 @@ int main(void)
         cmocka_unit_test(a_skill_lowered_too_far_or_without_a_rule_is_a_wrong_state),
         cmocka_unit_test(who_is_sent_where_too_few_control_tasks_are_left_is_suspended_instead),
         cmocka_unit_test(who_is_trained_well_enough_comes_back_and_nobody_else),
+        cmocka_unit_test(what_was_taken_from_who_comes_back_in_the_same_frame_counts_after_that),
+        cmocka_unit_test(what_is_taken_from_who_is_suspended_is_free_for_a_result_behind_it_in_the_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
