@@ -35,63 +35,6 @@ static void an_acknowledged_result_that_is_not_there_is_lost(void **state)
     judged(&h, LOST); /* its assignment is in no story */
 }
 
-/* Whoever is told that it cannot be taken does not send it again. */
-static void a_good_answer_that_is_refused_is_lost(void **state)
-{
-    enum { TOO_BIG = 17, BAD_RESULT = 52 };
-    (void)state;
-    for (int sent = 0; sent < 8; sent++) { /* bits: a good one, a bad one; the code */
-        struct history h = begin();
-        put_unit(&h, 1);
-        give(&h, 1, 1, 1, ANNA);
-        if (sent & 2)
-            FEED(&h, .kind = FACT_BAD_SENT, .assignment = 1);
-        if (sent & 1)
-            FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001);
-        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION,
-             .code = sent & 4 ? TOO_BIG : BAD_RESULT);
-        STEP(&h);
-        judged(&h, (sent & 3) == 1 ? LOST : VERDICTS);
-    }
-}
-
-static void an_act_that_is_refused_for_its_value_is_a_wrong_state(void **state)
-{
-    struct history h = begin();
-    (void)state;
-    put_unit(&h, 1);
-    give(&h, 1, 1, 1, ANNA);
-    FEED(&h, .kind = FACT_ACT, .act = 2, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 15);
-    judged(&h, WRONG_STATE);
-}
-
-static void a_result_that_an_agent_kept_and_never_handed_in_is_lost(void **state)
-{
-    (void)state;
-    for (int gone = 0; gone < 2; gone++) { /* unless the disk that had it is */
-        struct history h = good();
-        tell_good(&h);
-        FEED(&h, .kind = FACT_KEPT, .assignment = 999, .flag = true);
-        if (gone)
-            FEED(&h, .kind = FACT_KEPT, .assignment = 999);
-        judged(&h, gone ? VERDICTS : LOST);
-    }
-}
-
-static void a_result_that_an_agent_kept_and_asks_for_again_is_lost(void **state)
-{
-    (void)state;
-    for (uint32_t other = 0; other < 2; other++) { /* a second agent may have asked for it, too */
-        struct history h = begin();
-        put_unit(&h, 1);
-        give(&h, 1, 1, 1, ANNA);
-        FEED(&h, .kind = FACT_KEPT, .assignment = 1, .flag = true);
-        FEED(&h, .kind = FACT_KEPT, .assignment = 1, .index = other, .flag = true);
-        FEED(&h, .kind = FACT_KEPT, .assignment = 1);
-        judged(&h, other ? VERDICTS : LOST);
-    }
-}
-
 static void a_row_that_nobody_sent_is_unexpected(void **state)
 {
     struct history h = good();
@@ -310,80 +253,6 @@ static void a_run_that_gets_ahead_a_little_more_at_each_start_is_unfair(void **s
             STEP(&h);
         }
         judged(&h, drifts ? FAIRNESS : VERDICTS);
-    }
-}
-
-static void a_missing_event_is_a_gap(void **state)
-{
-    struct history h = good();
-    (void)state;
-    h.seq++;
-    EVENT(&h, .kind = FACT_EVENT);
-    judged(&h, EVENT_GAP);
-    h = good();
-    FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = 0, .seq = 4);
-    FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = 6, .seq = 7);
-    judged(&h, EVENT_GAP);
-    h = good();
-    FEED(&h, .kind = FACT_LAST_EVENT, .seq = h.seq + 1);
-    judged(&h, EVENT_GAP);
-}
-
-static void an_event_that_a_subscriber_gets_with_other_bytes_differs(void **state)
-{
-    (void)state;
-    for (int wrong = 0; wrong < 3; wrong++) {
-        struct history h = good();
-        FEED(&h, .kind = FACT_BODY, .seq = h.seq + 1, .digest = 11);
-        EVENT(&h, .kind = FACT_EVENT);
-        FEED(&h, .kind = FACT_BODY, .seq = h.seq + 1, .digest = 12);
-        EVENT(&h, .kind = FACT_EVENT);
-        STEP(&h);
-        FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .seq = h.seq - 1, .digest = wrong == 1 ? 12 : 11);
-        FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = h.seq - 1, .seq = h.seq + (wrong == 2), .digest = 12);
-        judged(&h, wrong == 1 ? BYTES_DIFFER : wrong == 2 ? UNEXPECTED : VERDICTS);
-    }
-}
-
-/* Of what is no longer kept he must be told; it must be so, and he misses nothing else. */
-static void a_subscriber_misses_what_is_gone_and_nothing_else(void **state)
-{
-    static const struct {
-        uint64_t oldest, kept, prev;
-        bool prunes;
-        enum verdict judged;
-    } cases[] = {
-        { 8, 2, 7, true, VERDICTS },    { 8, 2, 7, false, EVENT_GAP }, /* all are kept there */
-        { 8, 3, 7, true, EVENT_GAP },                                  /* one more is kept */
-        { 8, 0, 7, true, VERDICTS },    { 8, 2, 8, true, EVENT_GAP },  /* the one before is kept */
-        { 3, 2, 2, true, EVENT_GAP },                                  /* that is what he asked for */
-        { 12, 0, 11, true, EVENT_GAP },                                /* so many there are not */
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct history h = { checker_new(NULL), 0 };
-        while (h.seq < 10)
-            EVENT(&h, .kind = FACT_EVENT);
-        FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .seq = 1);
-        FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = 1, .seq = 2);
-        FEED(&h, .kind = FACT_GONE, .worker = 1, .prev = 3, .seq = cases[i].oldest, .count = cases[i].kept,
-             .flag = cases[i].prunes);
-        FEED(&h, .kind = FACT_SUBSCRIBER, .worker = 1, .prev = cases[i].prev, .seq = 10);
-        judged(&h, cases[i].judged);
-    }
-}
-
-static void a_stream_whose_last_event_is_gone_is_seen_to_its_end(void **state)
-{
-    (void)state;
-    for (int line = 0; line < 2; line++) {
-        struct history h = { checker_new(NULL), 0 };
-        EVENT(&h, .kind = FACT_EVENT, .line = LINE);
-        EVENT(&h, .kind = FACT_EVENT);
-        EVENT(&h, .kind = FACT_EVENT, .line = line ? LINE : 0);
-        FEED(&h, .kind = FACT_GONE, .worker = 1, .prev = 1, .seq = 3, .flag = true);
-        FEED(&h, .kind = FACT_SUBSCRIBED, .worker = 1, .line = LINE);
-        judged(&h, line ? EVENT_GAP : VERDICTS);
     }
 }
 
@@ -919,10 +788,6 @@ int main(void)
         cmocka_unit_test(a_good_history_has_no_verdict),
         cmocka_unit_test(an_acknowledged_row_that_is_not_there_is_lost),
         cmocka_unit_test(an_acknowledged_result_that_is_not_there_is_lost),
-        cmocka_unit_test(a_good_answer_that_is_refused_is_lost),
-        cmocka_unit_test(an_act_that_is_refused_for_its_value_is_a_wrong_state),
-        cmocka_unit_test(a_result_that_an_agent_kept_and_never_handed_in_is_lost),
-        cmocka_unit_test(a_result_that_an_agent_kept_and_asks_for_again_is_lost),
         cmocka_unit_test(a_row_that_nobody_sent_is_unexpected),
         cmocka_unit_test(a_result_that_nobody_submitted_is_unexpected),
         cmocka_unit_test(one_row_in_two_units_is_duplicated),
@@ -936,10 +801,6 @@ int main(void)
         cmocka_unit_test(rows_that_lie_out_of_their_order_are_not_first_in_first_out),
         cmocka_unit_test(a_run_that_gets_all_the_workers_is_unfair),
         cmocka_unit_test(a_run_that_gets_ahead_a_little_more_at_each_start_is_unfair),
-        cmocka_unit_test(a_missing_event_is_a_gap),
-        cmocka_unit_test(an_event_that_a_subscriber_gets_with_other_bytes_differs),
-        cmocka_unit_test(a_subscriber_misses_what_is_gone_and_nothing_else),
-        cmocka_unit_test(a_stream_whose_last_event_is_gone_is_seen_to_its_end),
         cmocka_unit_test(counters_that_a_recount_does_not_give),
         cmocka_unit_test(not_for_this_worker),
         cmocka_unit_test(who_left_the_roster_gets_nothing_and_signs_in_anew_when_he_is_back),
