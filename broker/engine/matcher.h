@@ -1,4 +1,4 @@
-/* What the matcher keeps: gates, profiles, cells, masks. Part of internal.h. The idea stands at the head of match.c, the argument in
+/* What the matcher keeps: gates, profiles, cells, masks and what is done with them. Part of internal.h. The idea stands at the head of match.c, the argument in
  * docs/adr/0013-matching.md. */
 #ifndef SUNLINE_MATCHER_H
 #define SUNLINE_MATCHER_H
@@ -108,4 +108,17 @@ struct matcher {
     uint32_t team_named_cap;
     uint64_t idle_seq;
 };
+
+/* mask.c: who is not asked where */
+void mask_add(struct engine *e, struct worker *w, uint32_t gate, enum mask_why why);
+/* He is not asked at this gate before the turn of this place has come. */
+void mask_turn(struct engine *e, struct worker *w, uint32_t gate, struct order_key upto, uint16_t rank);
+bool mask_turn_came(struct engine *e, struct order_key at, uint16_t rank); /* the first of such masks falls, if that is no further; false: it is, or there is none */
+bool mask_turn_before(const struct worker *w, struct order_key at, uint16_t rank); /* he has one of a place before this one */
+void mask_clear(struct engine *e, struct worker *w);
+void masks_news(struct engine *e, uint32_t gate); /* something new lies in one of its queues */
+void mask_clear_days(struct engine *e, struct worker *w); /* his day is over, or he gave something back */
+void masks_day(struct engine *e, uint32_t gate);          /* what a day may bring there is another number */
+bool mask_has(const struct worker *w, uint32_t gate);
+void masks_free(struct engine *e);
 #endif
