@@ -34,6 +34,9 @@ class Peer(threading.Thread):
         while not self.over:
             self.turn()
 
+    def turn(self):
+        raise NotImplementedError
+
     def stop(self):
         self.over = True
         self.join()

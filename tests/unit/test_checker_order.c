@@ -80,7 +80,7 @@ static void what_is_paused_is_passed_by(void **state)
             struct history h = two_priorities((struct fact){ 0 });
             fill(&h, HIGH, AT_HIGH, 1);
             fill(&h, LOW, AT_LOW, 1);
-            for (int shut = 1; shut >= (open == 0); shut--) {
+            for (int shut = 1; shut >= (open ? 0 : 1); shut--) {
                 STEP(&h);
                 switch (what) {
                 case 0: EVENT(&h, .kind = FACT_RUN_STATE, .run = HIGH, .flag = shut, .count = 7); break;
