@@ -1,4 +1,4 @@
-"""That a sync too few would be noticed in the recordings of starts (tests/torture/lives.py): one that settles what a killed broker left, `--restored` and the start behind it,
+"""That a sync too few would be noticed in the recordings of starts (tests/torture/recordings.py): one that settles what a killed broker left, `--restored` and the start behind it,
 the take-over of a released version's store. The same recordings without it are BAD. Samples of the recordings themselves are test_torture.py's."""
 import os
 import random
@@ -10,8 +10,8 @@ import harness
 TORTURE = os.path.join(harness.TOP, "tests", "torture")
 sys.path.insert(0, TORTURE)
 import crew  # noqa: E402
-import lives  # noqa: E402
 import looking  # noqa: E402
+import recordings  # noqa: E402
 from place import Place  # noqa: E402
 from tape import Disk, read_recording  # noqa: E402
 
@@ -66,7 +66,7 @@ class SyncsTooFew(unittest.TestCase):
     def test_in_a_start_that_settles(self):
         for seed in range(SEED, SEED + 12):  # the most is in the log near the run's end as well: then nothing is left to be acknowledged behind the start
             print(f"settle: seed {seed}")
-            (life,) = lives.settled(seed, ("large-batch-whole",))
+            (life,) = recordings.settled(seed, ("large-batch-whole",))
             self.assertGreater(life.told["sectors"], 100)
             if any(h["op"] in looking.ACKS and h["at"] > life.first for h in life.history):
                 break
@@ -83,18 +83,18 @@ class SyncsTooFew(unittest.TestCase):
         self.assertNotEqual([self.judged("settle", life, at, meta) for at in logged], [[""]] * len(logged), "the log was begun again over what LMDB has not")
 
     def test_a_start_over_a_half_made_store_promises_nothing_that_is_not_certain(self):
-        (life,) = lives.settled(SEED, ("log-made",))
+        (life,) = recordings.settled(SEED, ("log-made",))
         whole, unnamed = self.judged("settle", life, len(life.ops), None, folder)
         self.assertEqual(whole, "")
         self.assertNotEqual(unnamed, "", "its log has no name")
 
     def test_the_folder_that_a_start_made_which_died_is_certain_before_the_next_one_promises_anything(self):
         with Place() as place:
-            broker = lives.Broker(place)
+            broker = recordings.Broker(place)
             broker.start(at=1, mode="after", only=("mkdir", "data", None), record=place.path("dead"))
             self.assertEqual(broker.process.wait(20), -9)
             self.assertTrue(broker.start(record=place.path("tape")), place.log())
-            client = lives.wire.Client(broker.endpoints["clients"])
+            client = recordings.wire.Client(broker.endpoints["clients"])
             client.request("line_apply", definition=crew.LINE)
             client.close()
             broker.kill()
@@ -107,7 +107,7 @@ class SyncsTooFew(unittest.TestCase):
         print(f"restored: seed {SEED}")
         for name in ("snapshot", "backup"):
             with self.subTest(name):
-                (life,) = lives.restored(SEED, (name,))
+                (life,) = recordings.restored(SEED, (name,))
                 own = life.told["own_at"]
                 whole, unmarked, torn = self.judged("restored", life, own, None, meta, pages)
                 self.assertEqual(whole, "")
@@ -120,7 +120,7 @@ class SyncsTooFew(unittest.TestCase):
                     self.assertIn("wal", unnamed)
 
     def test_in_a_take_over(self):
-        for life in lives.upgraded():
+        for life in recordings.upgraded():
             with self.subTest(life.name):
                 whole, unnamed = self.judged("upgrade", life, len(life.ops), None, folder)
                 self.assertEqual(whole, "")
@@ -130,9 +130,9 @@ class SyncsTooFew(unittest.TestCase):
 
     def test_what_an_old_store_says_is_compared(self):
         """Another store of the same release, that opens as well, is not this one."""
-        (life,) = lives.upgraded()[:1]
+        (life,) = recordings.upgraded()[:1]
         with Place() as place:
-            other = lives.released.unpack(life.told["version"], "backup", place.path("data"))
+            other = recordings.released.unpack(life.told["version"], "backup", place.path("data"))
             with open(os.path.join(other, "data.mdb"), "rb") as f:
                 tree = {"data": None, "data/data.mdb": f.read()}
             judge = looking.JUDGES["upgrade"](life, place)
@@ -141,15 +141,15 @@ class SyncsTooFew(unittest.TestCase):
 
     def test_a_call_that_a_broker_died_in_is_on_the_disk_in_part_and_not_for_certain(self):
         with Place() as place:
-            broker = lives.Broker(place)
+            broker = recordings.Broker(place)
             for mode in ("before", "half", "after"):
                 for kind, name in (("write", "data/data.mdb"), ("write", "data/wal"), ("rename", "data/endpoints.new")):
                     tape = place.path(f"{mode} {name}".replace("/", "-"))
                     broker.start(at=1, mode=mode, only=(kind, name, None), record=tape)
                     self.assertEqual(broker.process.wait(20), -9)
-                    found = {path: image and bytes(image) for path, image in lives.after(lives.as_killed(read_recording(tape), mode)).items()}
-                    self.assertEqual(found, lives.tree_of(broker.disk), f"{mode} {kind} {name}")
-                    lives.shutil.rmtree(broker.data)
+                    found = {path: image and bytes(image) for path, image in recordings.after(recordings.as_killed(read_recording(tape), mode)).items()}
+                    self.assertEqual(found, recordings.tree_of(broker.disk), f"{mode} {kind} {name}")
+                    recordings.shutil.rmtree(broker.data)
 
 
 if __name__ == "__main__":

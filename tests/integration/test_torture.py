@@ -22,7 +22,6 @@ import crash  # noqa: E402
 import crew  # noqa: E402
 import disk as disks  # noqa: E402
 import judges  # noqa: E402
-import lives  # noqa: E402
 import looking  # noqa: E402
 import memory  # noqa: E402
 import notebook  # noqa: E402
@@ -30,6 +29,7 @@ import planted  # noqa: E402
 import powercut  # noqa: E402
 import proxy  # noqa: E402
 import real  # noqa: E402
+import recordings  # noqa: E402
 import recovery  # noqa: E402
 import starts  # noqa: E402
 import storm  # noqa: E402
@@ -268,7 +268,7 @@ class TheTorturer(harness.Case):
 
     def cuts(self, what, ops, history, places=None, tree=tape.Disk.certain):
         """What is said of the pictures at these places (the end)."""
-        life, texts = lives.Life("", ops, history, ("data",) if what == "agent" else ()), []
+        life, texts = recordings.Life("", ops, history, ("data",) if what == "agent" else ()), []
         with Place() as place:
             judge, disk = looking.JUDGES[what](life, place), tape.Disk(life.there)
             for at in range(len(ops) + 1):
@@ -285,7 +285,7 @@ class TheTorturer(harness.Case):
 
     def test_a_cut_before_the_sync_is_noticed(self):
         """Had the broker acknowledged before its sync, the replay would say so: the same recording with acknowledgements at an earlier place."""
-        ops, history = self.recorded(lives.broker)
+        ops, history = self.recorded(recordings.broker)
         for h in history:
             h["at"] = max(0, h["at"] - 12) if h["op"] in looking.ACKS else h["at"]
         texts = self.cuts("broker", ops, history, range(len(ops) // 2, len(ops), 9))
@@ -293,7 +293,7 @@ class TheTorturer(harness.Case):
 
     def test_a_folder_that_is_not_synced_is_noticed(self):
         """The recording without the syncs of folders that make a name certain; whatever is in the files is on the disk."""
-        ops, history = self.recorded(lives.broker)
+        ops, history = self.recorded(recordings.broker)
         self.assertEqual(self.cuts("broker", ops, history), [""])
         log_made = next(i for i, op in enumerate(ops) if op.kind == "create" and op.name == "data/wal")
         copied = next(i for i, op in enumerate(ops) if op.kind == "rename" and op.to == "copy")
@@ -303,7 +303,7 @@ class TheTorturer(harness.Case):
                 left = [op for i, op in enumerate(ops[:until]) if i < since or op.kind != "fsync" or op.name != folder]
                 (text,) = self.cuts("broker", left, [h for h in history if h["at"] < until or h["op"] not in looking.ACKS])
                 self.assertIn(expected, text)
-        ops, history = self.recorded(lives.agent)
+        ops, history = self.recorded(recordings.agent)
         self.assertEqual(self.cuts("agent", ops, history), [""])
         handed_in = next(h for h in history if h["op"] == "kept")["at"]
         for name in ("data/identity", "data/journal.log", "data/outbox-0000000001.log"):
@@ -318,13 +318,13 @@ class TheTorturer(harness.Case):
         self.assertIn("the agent was", self.cuts("agent", left, history, [handed_in])[0])
 
     def test_what_a_person_was_told_before_the_agent_s_sync_is_noticed(self):
-        ops, history = self.recorded(lives.agent)
+        ops, history = self.recorded(recordings.agent)
         left = [op for op in ops if op.kind != "fdatasync" or not op.name.startswith("data/outbox")]
         texts = self.cuts("agent", left, [dict(h, at=0) for h in history], range(len(left)))
         self.assertTrue(any("a result" in text and "that was called kept" in text for text in texts), texts)
 
     def test_what_a_person_was_told_before_the_agent_wrote_is_noticed(self):
-        life = lives.agent(1, 40)
+        life = recordings.agent(1, 40)
         with Place() as place:
             judge = looking.AgentJudge(life, place)
             self.assertEqual(looking.kept_too_early(life, judge), [])
@@ -891,7 +891,7 @@ class TheTorturer(harness.Case):
         with open(again.path) as f:
             lines = f.read()
         made_by = json.loads(lines.split("\n", 1)[0])["torturers"]
-        for name in ("torture/checker.py", "torture/facts.py", "torture/judges.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/lives.py", "torture/looking.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
+        for name in ("torture/checker.py", "torture/facts.py", "torture/judges.py", "torture/crew.py", "torture/crash.py", "torture/powercut.py", "torture/recordings.py", "torture/looking.py", "torture/storm.py", "lib/sunline_wire.py", "torture/shim.so"):
             with self.subTest(name):
                 with open(again.path, "w") as f:
                     f.write(lines.replace(f'"{name}": "{made_by[name]}"', f'"{name}": "another"'))

@@ -1,6 +1,6 @@
 """Who looks at a disk as a cut of power left it, and says what is wrong with it. A program of ours opens it by the broker's or the agent's own code (look.c, open.c).
 
-    judge = JUDGES[what](life, place)           # lives.py
+    judge = JUDGES[what](life, place)           # recordings.py
     text, refused = judge.bad(at, tree, written)
 
 text is "" when all is well; refused: it was refused, before anything was promised. One that was looked at is not opened again: opened counts.

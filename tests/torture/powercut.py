@@ -5,7 +5,7 @@ there, nothing may be damaged, nothing may be there that nobody sent.
 
     powercut.py [--build DIR] [--what broker|agent|settle|restored|upgrade|all] [--seed N] [--units N] [--subsets N] [--seconds N] [--step N] [--jobs N] [--fresh]
 
-What is recorded: lives.py. Who looks and judges: looking.py. The disk's rules are tape.py's. Three kinds of pictures are made:
+What is recorded: recordings.py. Who looks and judges: looking.py. The disk's rules are tape.py's. Three kinds of pictures are made:
   prefixes  for each place: all that was written before it, in order, and nothing after it; the same with nothing but what was synced
   names     where names hang in the air: all that was written, under no name that no sync of its folder made certain
   subsets   at seeded places: a seeded choice among the sectors and the names in flight, the write that was under way among them
@@ -30,7 +30,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import lives  # noqa: E402
+import recordings  # noqa: E402
 from looking import JUDGES, AgentJudge, kept_too_early  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from place import Place, die_with_parent  # noqa: E402
@@ -48,9 +48,9 @@ PROGRAMS = {"agent": ["sunlined", "sunline-agent", "torture/open"]}
 def record(what, args):
     """-> lives"""
     one = (lambda names: (random.Random(args.seed).choice(names),)) if args.seconds is not None else (lambda names: names)
-    return {"broker": lambda: [lives.broker(args.seed, args.units)], "agent": lambda: [lives.agent(args.seed, args.units)],
-            "settle": lambda: lives.settled(args.seed, one(lives.DEATHS), args.jobs), "restored": lambda: lives.restored(args.seed, one(RESTORED)),
-            "upgrade": lives.upgraded}[what]()
+    return {"broker": lambda: [recordings.broker(args.seed, args.units)], "agent": lambda: [recordings.agent(args.seed, args.units)],
+            "settle": lambda: recordings.settled(args.seed, one(recordings.DEATHS), args.jobs), "restored": lambda: recordings.restored(args.seed, one(RESTORED)),
+            "upgrade": recordings.upgraded}[what]()
 
 
 WHATS = tuple(JUDGES)
