@@ -384,13 +384,6 @@ class OfTwoAgents(Case):
         puts[0]["key"], puts[1]["key"], puts[0]["value"], puts[1]["value"] = puts[1]["key"], puts[0]["key"], puts[1]["value"], puts[0]["value"]
         self.says("fifo")
 
-    def test_fairness_a_run_of_a_higher_priority_waits(self):
-        for history in self.histories:
-            for h in history:
-                if h["op"] == "event" and h["type"] in (TYPES["RUN_STARTED"], TYPES["RUN_STATE"]):
-                    h["data"]["priority"] = 11 - h["data"]["priority"]  # the two change places
-        self.says("fairness")
-
     def test_not_eligible_a_worker_of_the_second_agent_lacks_the_skill(self):
         staff = [h for history in self.histories for h in history if h["op"] == "staff"]
         staff[1]["workers"][0]["skills"] = {}
