@@ -107,22 +107,31 @@ static void third_vote(struct history *h)
     answer(h, JURY, 5, 2, false);
 }
 
-/* All is told, and judged: this verdict and no other; VERDICTS: none. */
-static void expect_of(struct history *h, bool dropped, enum verdict v)
+/* All is told, and judged: this verdict and no other; VERDICTS: none. untold: but for this assignment (0: none), since so many behind it came back. */
+static void expect_but(struct history *h, uint64_t untold, uint64_t back, bool dropped, enum verdict v)
 {
     FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, !dropped, dropped });
     FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = dropped ? 2 : 1, .row = 101, .digest = 3);
     for (uint32_t i = 0; i < 2; i++)
         FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i,
              .state = dropped && i == 1 ? CK_ENDED : CK_DONE);
-    for (uint64_t a = 1; a <= h->assignment; a++)
-        FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = a > 2, .assignment = a,
-             .state = CK_COUNTED, .digest = 5000 + a);
+    for (uint64_t a = 1; a <= h->assignment; a++) {
+        bool returned = a > untold && a <= untold + back;
+        if (a != untold)
+            FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = a > 2, .assignment = a,
+                 .state = returned ? CK_RETURNED : CK_COUNTED, .why = returned ? 3 : 0,
+                 .digest = returned ? 0 : 5000 + a);
+    }
     checker_end(h->c);
     for (int i = 0; i < VERDICTS; i++)
         if ((checker_count(h->c, i) != 0) != (i == (int)v))
             fail_msg("%s: %s", verdict_name(i), checker_first(h->c, i));
     checker_free(&h->c);
+}
+
+static void expect_of(struct history *h, bool dropped, enum verdict v)
+{
+    expect_but(h, 0, 0, dropped, v);
 }
 
 static void expect(struct history *h, enum verdict v)
@@ -137,6 +146,34 @@ static void a_jury_that_agrees_is_good(void **state)
     agreed(&h);
     decided(&h, 2, 2, 2, 0, 2);
     expect(&h, VERDICTS);
+}
+
+/* A story tells the newest hundred assignments of a task. */
+static struct history begin_agreed_late(void)
+{
+    struct history h = begin_entered(WORKERS);
+    answer(&h, JURY, 3, 2, true);
+    for (unsigned i = 0; i < 100; i++) {
+        EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN, .unit = 1, .station = JURY, .assignment = ++h.assignment,
+              .worker = 4, .hub = HUB);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_RETURNED, .run = RUN, .unit = 1, .station = JURY, .assignment = h.assignment, .why = 3);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = JURY, .why = 3);
+        STEP(&h);
+        FEED(&h, .kind = FACT_GRANT, .session = SESSION, .worker = 4, .count = 12 + i);
+    }
+    answer(&h, JURY, 4, 2, false);
+    return h;
+}
+
+static void a_vote_that_no_story_tells_any_more_is_as_it_was_sent(void **state)
+{
+    struct history good = begin_agreed_late(), bad = begin_agreed_late();
+    (void)state;
+    decided(&good, 2, 2, 2, 0, 2);
+    expect_but(&good, 3, 100, false, VERDICTS);
+    decided(&bad, 1, 2, 2, 2, 0);
+    expect_but(&bad, 3, 100, false, WRONG_STATE);
 }
 
 static void another_than_the_one_with_the_votes_wins(void **state)
@@ -326,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_jury_that_agrees_is_good),
+        cmocka_unit_test(a_vote_that_no_story_tells_any_more_is_as_it_was_sent),
         cmocka_unit_test(another_than_the_one_with_the_votes_wins),
         cmocka_unit_test(a_place_that_the_votes_do_not_give),
         cmocka_unit_test(who_entered_votes),

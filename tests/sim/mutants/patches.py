@@ -27,6 +27,12 @@ def found_by(head):
     return found and found[1]
 
 
+def worlds_with(head):
+    """What a patch's head says that a world must have to be one of its worlds, in the words of sunline-sim --plan."""
+    found = re.search(r"^Worlds: (.+)$", head, re.M)
+    return found[1].split(", ") if found else []
+
+
 def verdicts(found):
     """Those of the checker in what a world found."""
     return [x for x in found.split(", ") if x not in NO_VERDICTS]
