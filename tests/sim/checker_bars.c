@@ -153,10 +153,11 @@ static void no_rule(struct checker *c, const struct fact *f, const char *what)
                f->worker, what, f->state, right);
 }
 
-/* So few control tasks are left where this station trains that he could not come back. */
+/* So few control tasks are left where this station trains that he could not come back: there it is the station of the same version, which is not the newest of its name if a newer one
+ * left out the station that sends. */
 static bool too_few_left(struct checker *c, uint64_t worker, const struct fact *n)
 {
-    const struct fact *at = newest(c, n->line, n->rule_at);
+    const struct fact *at = checker_station(c, n->first + n->rule_at);
     const struct ck_gold *g = ck_get(&c->gold, worker << 24 | n->line << 8 | n->rule_at);
     return at && (g ? (uint32_t)__builtin_popcountll(g->seen) : 0) + n->rule_after > at->gold_rows;
 }

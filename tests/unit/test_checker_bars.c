@@ -265,12 +265,15 @@ static void who_does_not_agree_with_what_is_decided_is_given_nothing_where_that_
 
 /* ---- rules that lower, that train, and that are not followed ---- */
 
+/* more: so many control tasks has, in the version of the station that sends, the one that trains; in a newer one, which has no such station, it has nine. */
 static struct history with_a_rule(uint32_t rule, uint32_t more)
 {
     struct history h = with_a_bar();
+    FEED(&h, .kind = FACT_STATION, .station = 4, .index = 1, .stations = 2, .first = 3, .line = 2, .when_on = -1,
+         .gold_every = 1, .gold_rows = more);
     TOLD(&h, .rule = rule, .rule_below = 5, .rule_after = 2, .rule_skill = 0, .rule_at = 1, .rule_until = 5);
     FEED(&h, .kind = FACT_STATION, .station = 8, .index = 1, .stations = 1, .first = 7, .line = 2, .when_on = -1,
-         .gold_every = 1, .gold_rows = more);
+         .gold_every = 1, .gold_rows = 9);
     answers(&h, 1, 0, 2, false);
     STEP(&h);
     answers(&h, 2, 1, 2, false);
