@@ -108,9 +108,12 @@ static void story_assignment(struct checker *c, const struct fact *f)
     }
     sent = sent || (about && !about->told); /* what it is about is beyond what is told */
     a->digest = f->digest;
-    if (has && !a->sents)
+    const struct fact *st = checker_station(c, a->station);
+    /* A verdict that says nothing is refused as long as it could matter; one that is too late is kept as it came. */
+    bool as_it_came = a->bad_sent && st && st->review && f->state == CK_LATE;
+    if (has && !as_it_came && !a->sents)
         ck_verdict(c, UNEXPECTED, "assignment %" PRIu64 " has a result that nobody submitted", f->assignment);
-    else if (has && !sent)
+    else if (has && !as_it_came && !sent)
         ck_verdict(c, BYTES_DIFFER, "the result of assignment %" PRIu64 " is not what was submitted", f->assignment);
     if (a->acked && !has)
         ck_verdict(c, LOST, "the result of assignment %" PRIu64 " was acknowledged, and is not there", f->assignment);
