@@ -155,6 +155,38 @@ static void a_verdict_that_stands_with_other_bytes_than_work_or_change_is_told(v
     judged(&h, BYTES_DIFFER);
 }
 
+/* Carl gave the review back, Bela accepts; what Carl sends after all comes too late, so that nobody looks at what it says. */
+static void a_verdict_that_says_nothing_and_comes_too_late_is_kept_as_it_came(void **state)
+{
+    (void)state;
+    for (int bad = 0; bad < 2; bad++) {
+        struct history h = begin();
+        work(&h, give(&h, WORK, ANNA), ANNA);
+        uint64_t late = give(&h, CHECK, CARL);
+        EVENT(&h, .kind = FACT_RETURNED, .run = RUN, .unit = 1, .station = CHECK, .assignment = late, .why = 3);
+        EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = CHECK, .why = 3);
+        STEP(&h);
+        uint64_t counted = give(&h, CHECK, BELA);
+        submit(&h, counted, BELA, true, false);
+        says(&h, counted, 1, REVIEW_ACCEPT);
+        done(&h);
+        if (bad)
+            FEED(&h, .kind = FACT_BAD_SENT, .assignment = late);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = late, .worker = CARL, .session = SESSION, .code = 2);
+        EVENT(&h, .kind = FACT_SUBMITTED, .assignment = late, .result = ++h.result, .flag = true);
+        STEP(&h);
+        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = row_digest);
+        for (uint32_t i = 0; i < 2; i++)
+            FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i, .state = CK_DONE);
+        FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, 1 });
+        tell(&h, 1, 0, 5001);
+        FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 1, .assignment = late, .state = CK_LATE,
+             .digest = 99);
+        tell(&h, counted, 1, 5001);
+        judged(&h, bad ? VERDICTS : UNEXPECTED);
+    }
+}
+
 static void put_another(struct history *h, uint64_t unit)
 {
     FEED(h, .kind = FACT_ROW_SENT, .run = RUN, .row = 100 + unit, .digest = row_digest + unit, .flag = true,
@@ -338,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_that_is_sent_back_and_then_accepted_or_improved_is_good),
         cmocka_unit_test(a_verdict_that_stands_with_other_bytes_than_work_or_change_is_told),
+        cmocka_unit_test(a_verdict_that_says_nothing_and_comes_too_late_is_kept_as_it_came),
         cmocka_unit_test(each_reviewer_gets_the_first_that_is_not_his_own),
         cmocka_unit_test(two_reviewers_of_one_step_may_get_theirs_in_any_order),
         cmocka_unit_test(a_review_that_overtakes_one_that_its_reviewer_may_do_is_not_first_in_first_out),
