@@ -194,7 +194,7 @@ $(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(O)/tes
 	$(call show,LINK) $(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDFLAGS) $(LDLIBS)
 
 SANITIZED := ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-asan: ## unit tests under AddressSanitizer and UBSan, then simulated worlds for WORLDS_S (120) seconds (in ./build-asan)
+asan: ## unit tests under AddressSanitizer and UBSan, then past failing worlds and WORLDS_S (120) seconds of new ones (in ./build-asan)
 	@$(SANITIZED) $(AGAIN) O=build-asan OPT="-O1 -g" EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
 	@$(SANITIZED) tests/sim/run --build build-asan --patience 10 --seconds $(or $(WORLDS_S),120)
 
@@ -230,7 +230,7 @@ reliability: $(SIM) ## the long runs of the simulator (HOURS=10000; goes on wher
 figures: ## write the tables of docs/reliability.md anew from what reliability, torture, fuzz, compilers and coverage left in build/reliability
 	@tests/figures --build $(O)
 
-nightly: ## everything that takes long: lint, asan with worlds for WORLDS_S (600) seconds, fuzz (SECONDS=300 each), tests, compilers, torture (KILLS=2000), coverage, reliability with MORE (1000) new hours, its mutants and tables; goes on after what failed
+nightly: ## everything that takes long: lint, asan with WORLDS_S (600) seconds of new worlds, fuzz (SECONDS=300 each), tests, compilers, torture (KILLS=2000), coverage, reliability with MORE (1000) new hours, its mutants and tables; goes on after what failed
 	@failed=; for t in lint "asan WORLDS_S=$(or $(WORLDS_S),600)" "fuzz SECONDS=$(or $(SECONDS),300)" test compilers "torture KILLS=$(or $(KILLS),2000)" coverage "reliability MORE=$(or $(MORE),1000)"; do \
 	    $(AGAIN) $$t || failed="$$failed $${t%% *}"; done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 

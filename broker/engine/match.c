@@ -314,12 +314,14 @@ static struct rq *best_queue(struct engine *e)
                 struct rq *q = &r->rq[r->by_rank[w * 64 + (uint32_t)__builtin_ctzll(left)]];
                 if (!gate_bit(m->scratch, gate_no(q)))
                     continue;
-                if (rq_offers(q) && !(came = mask_turn_came(e, run_key(r), q->st->rank)))
+                if (!rq_offers(q)) {
+                    rq_sleeps(e, q);
+                    slept = true;
+                } else if (mask_turn_came(e, run_key(r), q->st->rank)) {
+                    came = true;
+                } else {
                     return q;
-                if (came)
-                    break;
-                rq_sleeps(e, q);
-                slept = true;
+                }
             }
         assert(slept || came); /* a run's gates are those of its queues */
     }

@@ -57,6 +57,33 @@ class Mutants(unittest.TestCase):
             self.assertEqual(self.looked(worlds), (False, f"seed 5000 (1 of 60): stands still; no verdict by {more + 1} worlds", more + 1))
         self.assertEqual(self.looked(["crash"] * 9, seeds=4), (False, "seed 5000 (1 of 4): crash; no verdict by 4 worlds", 4), "never more than its head says")
 
+    def test_each_patch_has_worlds_among_the_first_and_words_that_no_plan_has_end_the_search(self):
+        with tempfile.TemporaryDirectory() as tree:
+            os.symlink(os.environ.get("SUNLINE_BUILD", os.path.join(TOP, "build")), os.path.join(tree, "build"))
+            needed = set()
+            for path in glob.glob(os.path.join(MUTANTS, "*.patch")):
+                with open(path, encoding="utf-8") as f:
+                    needed.add(tuple(HUNT.patches.worlds_with(f.read())))
+            self.assertIn(("bars", "reviews"), needed)
+            for things in needed:
+                self.assertLess(next(HUNT.seeds_with(tree, things)), HUNT.FIRST_SEED + 100, things)
+            with mock.patch.object(HUNT, "SEEDS_MAX", 9):
+                self.assertEqual(list(HUNT.seeds_with(tree, ["nothing of the kind"])), [])
+
+    def test_what_the_long_run_of_this_simulator_found_good_is_not_run_again(self):
+        with tempfile.TemporaryDirectory() as tree:
+            os.makedirs(os.path.join(tree, "build"))
+            os.makedirs(os.path.join(tree, "reliability"))
+            with open(os.path.join(tree, "build", "sunline-sim"), "w", encoding="utf-8") as f:
+                f.write("this one")
+            sim = HUNT.notebook.digest(f.name)
+            self.assertEqual(HUNT.known_good(tree, tree), set())
+            with open(os.path.join(tree, "reliability", "sim.worlds"), "w", encoding="utf-8") as f:
+                for seed, ok, by in ((5000, True, sim), (5001, False, sim), (5002, True, "another"), (5003, True, sim)):
+                    f.write(json.dumps({"seed": seed, "ok": ok, "sim": by}) + "\n")
+                f.write('{"seed": 5004, "ok": tr')  # broken off
+            self.assertEqual(HUNT.known_good(tree, tree), {5000, 5003})
+
     def test_of_which_no_history_can_tell_the_first_is_enough(self):
         self.assertEqual(self.looked([None, "broken", "lost"], first_is_enough=True), (True, "seed 5001 (2 of 60): broken", 2))
         self.assertEqual(self.looked([None], seeds=9, first_is_enough=True), (False, "not found by 9 worlds", 9))

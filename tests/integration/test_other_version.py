@@ -1,4 +1,4 @@
-"""A hub whose broker speaks another version of the protocol for a while: its agent keeps what it has, asks again, and delivers when its own version is known again."""
+"""A hub whose broker speaks another version of the protocol for a while: its agent keeps what it has, is started again, and delivers when its own version is known again."""
 import os
 import sys
 import threading
@@ -23,7 +23,7 @@ class AnotherVersion(threading.Thread):
         self.socket = zmq.Context.instance().socket(zmq.ROUTER)
         self.socket.linger = 0
         self.socket.bind(endpoint)
-        self.refused, self.over = 0, False
+        self.over = False
         self.start()
 
     def run(self):
@@ -32,7 +32,6 @@ class AnotherVersion(threading.Thread):
                 peer, body = self.socket.recv_multipart()
                 _, asked, _ = wire.decode(body, {"A2B"})
                 self.socket.send_multipart([peer, wire.encode("error", asked, code=BAD_VERSION, retry=NEVER, text="version 1 is not spoken here")])
-                self.refused += 1
         self.socket.close()
 
     def stop(self):

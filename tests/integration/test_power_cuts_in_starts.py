@@ -2,6 +2,7 @@
 the take-over of a released version's store. The same recordings without it are BAD. Samples of the recordings themselves are test_torture.py's."""
 import os
 import random
+import shutil
 import sys
 import unittest
 
@@ -12,8 +13,10 @@ sys.path.insert(0, TORTURE)
 import crew  # noqa: E402
 import looking  # noqa: E402
 import recordings  # noqa: E402
-from place import Place  # noqa: E402
-from tape import Disk, read_recording  # noqa: E402
+import released  # noqa: E402
+import sunline_wire as wire  # noqa: E402
+from place import Broker, Place  # noqa: E402
+from tape import Disk, read_recording, tree_of  # noqa: E402
 
 SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 
@@ -90,11 +93,11 @@ class SyncsTooFew(unittest.TestCase):
 
     def test_the_folder_that_a_start_made_which_died_is_certain_before_the_next_one_promises_anything(self):
         with Place() as place:
-            broker = recordings.Broker(place)
+            broker = Broker(place)
             broker.start(at=1, mode="after", only=("mkdir", "data", None), record=place.path("dead"))
             self.assertEqual(broker.process.wait(20), -9)
             self.assertTrue(broker.start(record=place.path("tape")), place.log())
-            client = recordings.wire.Client(broker.endpoints["clients"])
+            client = wire.Client(broker.endpoints["clients"])
             client.request("line_apply", definition=crew.LINE)
             client.close()
             broker.kill()
@@ -130,9 +133,9 @@ class SyncsTooFew(unittest.TestCase):
 
     def test_what_an_old_store_says_is_compared(self):
         """Another store of the same release, that opens as well, is not this one."""
-        (life,) = recordings.upgraded()[:1]
+        life = recordings.taking_over(released.VERSIONS[0])
         with Place() as place:
-            other = recordings.released.unpack(life.told["version"], "backup", place.path("data"))
+            other = released.unpack(life.told["version"], "backup", place.path("data"))
             with open(os.path.join(other, "data.mdb"), "rb") as f:
                 tree = {"data": None, "data/data.mdb": f.read()}
             judge = looking.JUDGES["upgrade"](life, place)
@@ -141,15 +144,15 @@ class SyncsTooFew(unittest.TestCase):
 
     def test_a_call_that_a_broker_died_in_is_on_the_disk_in_part_and_not_for_certain(self):
         with Place() as place:
-            broker = recordings.Broker(place)
+            broker = Broker(place)
             for mode in ("before", "half", "after"):
                 for kind, name in (("write", "data/data.mdb"), ("write", "data/wal"), ("rename", "data/endpoints.new")):
                     tape = place.path(f"{mode} {name}".replace("/", "-"))
                     broker.start(at=1, mode=mode, only=(kind, name, None), record=tape)
                     self.assertEqual(broker.process.wait(20), -9)
-                    found = {path: image and bytes(image) for path, image in recordings.after(recordings.as_killed(read_recording(tape), mode)).items()}
-                    self.assertEqual(found, recordings.tree_of(broker.disk), f"{mode} {kind} {name}")
-                    recordings.shutil.rmtree(broker.data)
+                    found = recordings.after(recordings.as_killed(read_recording(tape), mode))
+                    self.assertEqual(found, tree_of(broker.disk), f"{mode} {kind} {name}")
+                    shutil.rmtree(broker.data)
 
 
 if __name__ == "__main__":

@@ -175,13 +175,13 @@ void ck_model_free(struct checker *c)
     table_free(&c->counts, NULL);
     table_free(&c->measures, ck_measures_end);
     table_free(&c->bars, NULL);
-    free(c->touched);
-    free(c->ruled);
-    free(c->doubts);
+    free(c->in_step.touched);
+    free(c->in_step.ruled);
+    free(c->in_step.doubts);
     free(c->lost);
-    free(c->waits);
-    free(c->firsts);
-    free(c->gave);
+    free(c->in_step.waits);
+    free(c->in_step.firsts);
+    free(c->in_step.gave);
     free(c->pair);
     free(c->body);
 }

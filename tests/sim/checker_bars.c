@@ -209,12 +209,12 @@ void ck_lowered(struct checker *c, const struct fact *f)
 
 void ck_bar_given(struct checker *c, const struct fact *f, const struct fact *station)
 {
-    c->ruled = ck_more(c->ruled, &c->ruled_cap, c->ruled_n, sizeof *c->ruled);
-    c->ruled[c->ruled_n++] = (struct ck_ruled){ .worker = f->worker,
-                                                .line = station->line,
-                                                .name = ck_name_of(station),
-                                                .assignment = f->assignment,
-                                                .wall = f->wall };
+    c->in_step.ruled = ck_more(c->in_step.ruled, &c->in_step.ruled_cap, c->in_step.ruled_n, sizeof *c->in_step.ruled);
+    c->in_step.ruled[c->in_step.ruled_n++] = (struct ck_ruled){ .worker = f->worker,
+                                                                .line = station->line,
+                                                                .name = ck_name_of(station),
+                                                                .assignment = f->assignment,
+                                                                .wall = f->wall };
 }
 
 static bool may_keep_out(const struct fact *n)
@@ -227,8 +227,8 @@ bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a)
     const struct fact *n = newest_of(c, a);
     if (!may_keep_out(n))
         return false;
-    c->ruled = ck_more(c->ruled, &c->ruled_cap, c->ruled_n, sizeof *c->ruled);
-    c->ruled[c->ruled_n++] =
+    c->in_step.ruled = ck_more(c->in_step.ruled, &c->in_step.ruled_cap, c->in_step.ruled_n, sizeof *c->in_step.ruled);
+    c->in_step.ruled[c->in_step.ruled_n++] =
         (struct ck_ruled){ .worker = a->worker, .line = n->line, .name = ck_name_of(n), .late = true };
     return true;
 }
@@ -236,22 +236,27 @@ bool ck_late_by_rule(struct checker *c, const struct ck_assignment *a)
 /* What ends a run or keeps somebody out is told before the answers that it made late: whether this one had to be is judged when its event comes. */
 bool ck_late_control(struct checker *c, uint64_t assignment)
 {
-    c->ruled = ck_more(c->ruled, &c->ruled_cap, c->ruled_n, sizeof *c->ruled);
-    c->ruled[c->ruled_n++] = (struct ck_ruled){ .assignment = assignment, .late = true };
+    c->in_step.ruled = ck_more(c->in_step.ruled, &c->in_step.ruled_cap, c->in_step.ruled_n, sizeof *c->in_step.ruled);
+    c->in_step.ruled[c->in_step.ruled_n++] = (struct ck_ruled){ .assignment = assignment, .late = true };
     return true;
+}
+
+/* The standing of its worker where it is; NULL: nothing was ever told. */
+static const struct ck_standing *standing_there(const struct checker *c, const struct ck_assignment *a)
+{
+    const struct fact *s = checker_station(c, a->station);
+    return s ? ck_get(&c->standings, ck_place(a->worker, s->line, ck_name_of(s))) : NULL;
 }
 
 bool ck_may_be_freed(const struct checker *c, const struct ck_assignment *a)
 {
-    const struct fact *s = checker_station(c, a->station);
-    const struct ck_standing *k = s ? ck_get(&c->standings, ck_place(a->worker, s->line, ck_name_of(s))) : NULL;
+    const struct ck_standing *k = standing_there(c, a);
     return (k && k->standing == 3) || (!ck_is_gold(a->unit) && may_keep_out(newest_of(c, a)));
 }
 
 bool ck_freed(struct checker *c, const struct ck_assignment *a)
 {
-    const struct fact *s = checker_station(c, a->station);
-    const struct ck_standing *k = s ? ck_get(&c->standings, ck_place(a->worker, s->line, ck_name_of(s))) : NULL;
+    const struct ck_standing *k = standing_there(c, a);
     const struct ck_task *t = ck_is_gold(a->unit) ? NULL : ck_task_at(c, a);
     if (k && k->changed == c->step && !k->standing)
         return true;
@@ -345,7 +350,7 @@ static void judge(struct checker *c, const struct ck_ruled *r)
 void ck_bars_judge(struct checker *c)
 {
     rule_is_owed(c);
-    for (size_t i = 0; i < c->ruled_n; i++)
-        judge(c, &c->ruled[i]);
-    c->ruled_n = 0;
+    for (size_t i = 0; i < c->in_step.ruled_n; i++)
+        judge(c, &c->in_step.ruled[i]);
+    c->in_step.ruled_n = 0;
 }

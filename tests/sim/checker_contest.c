@@ -186,10 +186,11 @@ void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *
 /* Of what became ready in this step and still is: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */
 void ck_somebody(struct checker *c)
 {
-    for (size_t k = 0; k < c->waits_n; k++) {
-        const struct fact f = {
-            .run = c->waits[k].run, .unit = c->waits[k].unit, .station = c->waits[k].station, .wall = c->waits[k].wall
-        };
+    for (size_t k = 0; k < c->in_step.waits_n; k++) {
+        const struct fact f = { .run = c->in_step.waits[k].run,
+                                .unit = c->in_step.waits[k].unit,
+                                .station = c->in_step.waits[k].station,
+                                .wall = c->in_step.waits[k].wall };
         const struct ck_run *r = ck_get(&c->runs, f.run);
         const struct ck_unit *u = ck_unit(c, f.run, f.unit);
         const struct ck_station *s = ck_get(&c->stations, f.station);
@@ -208,5 +209,5 @@ void ck_somebody(struct checker *c)
                        "run %" PRIu64 " unit %" PRIu64 " station %u waits, and nobody is left who may do it", f.run,
                        f.unit, f.station);
     }
-    c->waits_n = 0;
+    c->in_step.waits_n = 0;
 }

@@ -89,14 +89,7 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->lost = copied(c->lost, c->lost_cap * sizeof *c->lost);
     to->body = copied(c->body, c->bodies * sizeof *c->body);
     to->body_cap = c->bodies;
-    to->touched = NULL; /* of a step that is over */
-    to->waits = NULL;
-    to->firsts = NULL;
-    to->gave = NULL;
-    to->gave_n = to->gave_cap = 0;
-    to->ruled = NULL;
-    to->ruled_n = to->ruled_cap = 0;
-    to->touched_n = to->touched_cap = to->waits_n = to->waits_cap = to->firsts_n = to->firsts_cap = 0;
+    to->in_step = (struct ck_in_step){ 0 };
 }
 
 struct checker *checker_keep(const struct checker *c)

@@ -84,8 +84,9 @@ uint32_t ck_index_of(const struct checker *c, uint32_t station)
 
 static void touch(struct checker *c, uint64_t run, uint64_t unit)
 {
-    c->touched = ck_more(c->touched, &c->touched_cap, c->touched_n, sizeof *c->touched);
-    c->touched[c->touched_n++] = (struct ck_touched){ run, unit };
+    c->in_step.touched =
+        ck_more(c->in_step.touched, &c->in_step.touched_cap, c->in_step.touched_n, sizeof *c->in_step.touched);
+    c->in_step.touched[c->in_step.touched_n++] = (struct ck_touched){ run, unit };
 }
 
 static void units_added(struct checker *c, const struct fact *f)
@@ -223,8 +224,8 @@ static void ready(struct checker *c, const struct fact *f)
     if (f->why == 7)
         t->attempts = 0;
     t->ready_us = f->at;
-    c->waits = ck_more(c->waits, &c->waits_cap, c->waits_n, sizeof *c->waits);
-    c->waits[c->waits_n++] = (struct ck_waits){ f->run, f->unit, f->station, f->wall };
+    c->in_step.waits = ck_more(c->in_step.waits, &c->in_step.waits_cap, c->in_step.waits_n, sizeof *c->in_step.waits);
+    c->in_step.waits[c->in_step.waits_n++] = (struct ck_waits){ f->run, f->unit, f->station, f->wall };
     if (!t->place) { /* its turn at the first dispatch */
         struct ck_fifo *q = &r->fifo[i];
         q->unit = ck_more(q->unit, &q->cap, q->n, sizeof *q->unit);
@@ -367,8 +368,9 @@ static void assigned(struct checker *c, const struct fact *f)
         struct ck_fifo *q = &r->fifo[s->f.index];
         t->dispatched = true;
         if (!t->came_back) {
-            c->firsts = ck_more(c->firsts, &c->firsts_cap, c->firsts_n, sizeof *c->firsts);
-            c->firsts[c->firsts_n++] = (struct ck_first){ r, t->place, f->worker, s->f.index };
+            c->in_step.firsts =
+                ck_more(c->in_step.firsts, &c->in_step.firsts_cap, c->in_step.firsts_n, sizeof *c->in_step.firsts);
+            c->in_step.firsts[c->in_step.firsts_n++] = (struct ck_first){ r, t->place, f->worker, s->f.index };
         }
         if (t->place > q->furthest)
             q->furthest = t->place;

@@ -65,29 +65,16 @@ static uint32_t expected(struct checker *c, const struct fact *f, const struct c
     static const uint8_t ends[] = { [2] = 3, [3] = 4, [4] = 6, [5] = 9 };
     if (a->worker != f->worker || a->hub != ck_hub_of(c, f->session))
         return NOT_YOURS;
+    if (f->act == 6 && a->state != CK_COUNTED && a->state != CK_LATE) {
+        const struct ck_unit *u = ck_unit(c, a->run, a->unit);
+        return submit_counts(c, ck_get(&c->runs, a->run), u, t, a, f->assignment, false) ? OK_ : LATE_;
+    }
     switch (a->state) {
-    case CK_HANDED:
-        return f->act == 1  ? BAD_STATE
-               : f->act < 6 ? OK_
-               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment, false)
-                   ? OK_
-                   : LATE_;
-    case CK_BEGUN:
-        return f->act == 0  ? DUPLICATE
-               : f->act < 6 ? OK_
-               : submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment, false)
-                   ? OK_
-                   : LATE_;
+    case CK_HANDED: return f->act == 1 ? BAD_STATE : OK_;
+    case CK_BEGUN: return f->act == 0 ? DUPLICATE : OK_;
     case CK_COUNTED: return f->act == 6 ? DUPLICATE : STALE;
     case CK_LATE: return f->act == 6 ? LATE_ : STALE;
-    default:
-        if (f->act < 2)
-            return STALE;
-        if (f->act < 6)
-            return a->why == ends[f->act] ? DUPLICATE : STALE;
-        return submit_counts(c, ck_get(&c->runs, a->run), ck_unit(c, a->run, a->unit), t, a, f->assignment, false)
-                   ? OK_
-                   : LATE_;
+    default: return f->act >= 2 && a->why == ends[f->act] ? DUPLICATE : STALE;
     }
 }
 
@@ -109,14 +96,15 @@ bool ck_doubted(struct checker *c, const struct fact *f, const struct ck_assignm
 {
     if (f->act != 6 || f->code != OK_ || !ck_may_be_freed(c, a))
         return false;
-    c->doubts = ck_more(c->doubts, &c->doubts_cap, c->doubts_n, sizeof *c->doubts);
-    c->doubts[c->doubts_n++] = (struct ck_doubt){ f->assignment, a->state, a->why };
+    c->in_step.doubts =
+        ck_more(c->in_step.doubts, &c->in_step.doubts_cap, c->in_step.doubts_n, sizeof *c->in_step.doubts);
+    c->in_step.doubts[c->in_step.doubts_n++] = (struct ck_doubt){ f->assignment, a->state, a->why };
     return true;
 }
 
 void ck_counted(struct checker *c, const struct fact *f, struct ck_assignment *a)
 {
-    if (!c->doubts_n || f->flag || !ck_freed(c, a))
+    if (!c->in_step.doubts_n || f->flag || !ck_freed(c, a))
         return;
     const struct ck_run *r = ck_get(&c->runs, a->run);
     bool counts = ck_is_gold(a->unit)
@@ -128,8 +116,8 @@ void ck_counted(struct checker *c, const struct fact *f, struct ck_assignment *a
 
 static void judge_doubts(struct checker *c)
 {
-    for (size_t i = 0; i < c->doubts_n; i++) {
-        const struct ck_doubt *d = &c->doubts[i];
+    for (size_t i = 0; i < c->in_step.doubts_n; i++) {
+        const struct ck_doubt *d = &c->in_step.doubts[i];
         const struct ck_assignment *a = ck_get(&c->assignments, d->assignment);
         if (!a || a->freed != c->step)
             ck_verdict(c, STALE_ACCEPTED,
@@ -137,7 +125,7 @@ static void judge_doubts(struct checker *c)
                        " (state %u, why %u) was to be late, and nothing before it in its step says why it counts",
                        d->assignment, d->state, d->why);
     }
-    c->doubts_n = 0;
+    c->in_step.doubts_n = 0;
 }
 
 void ck_act(struct checker *c, const struct fact *f)
@@ -276,11 +264,11 @@ static void judge_fifo(struct checker *c)
                 q->furthest = q->head;
         }
     }
-    for (size_t i = 0; i < c->firsts_n; i++) {
-        judge_first(c, &c->firsts[i]);
-        judge_returned(c, &c->firsts[i]);
+    for (size_t i = 0; i < c->in_step.firsts_n; i++) {
+        judge_first(c, &c->in_step.firsts[i]);
+        judge_returned(c, &c->in_step.firsts[i]);
     }
-    c->firsts_n = 0;
+    c->in_step.firsts_n = 0;
     c->fifo_dirty = false;
 }
 
@@ -322,9 +310,9 @@ static void judge_fairness(struct checker *c)
 
 void ck_step_over(struct checker *c)
 {
-    for (size_t i = 0; i < c->touched_n; i++) {
-        struct ck_run *r = ck_get(&c->runs, c->touched[i].run);
-        struct ck_unit *u = ck_unit(c, c->touched[i].run, c->touched[i].unit);
+    for (size_t i = 0; i < c->in_step.touched_n; i++) {
+        struct ck_run *r = ck_get(&c->runs, c->in_step.touched[i].run);
+        struct ck_unit *u = ck_unit(c, c->in_step.touched[i].run, c->in_step.touched[i].unit);
         bool all = u != NULL;
         for (uint32_t k = 0; u && k < r->stations; k++) {
             const struct ck_task *t = &u->task[k];
@@ -332,20 +320,20 @@ void ck_step_over(struct checker *c)
                 ck_verdict(c, WRONG_STATE,
                            "run %" PRIu64 " unit %" PRIu64 " station index %u: worker %" PRIu64
                            " had begun, and lost it without an answer of his",
-                           r->id, c->touched[i].unit, k, t->owes);
+                           r->id, c->in_step.touched[i].unit, k, t->owes);
                 u->task[k].owes = 0;
             }
             all = all && (t->state == CK_DONE || t->state == CK_SKIPPED);
             if (!ck_copies(c, r->first + k) && (t->state == CK_DONE) != (t->accepted != 0))
                 ck_verdict(c, WRONG_STATE,
                            "run %" PRIu64 " unit %" PRIu64 " station index %u is %s with %u results accepted", r->id,
-                           c->touched[i].unit, k, ck_state_names[t->state], t->accepted);
+                           c->in_step.touched[i].unit, k, ck_state_names[t->state], t->accepted);
         }
         if (u && u->state < 2 && all != (u->state == 1))
             ck_verdict(c, WRONG_STATE, "run %" PRIu64 " unit %" PRIu64 " is %s, its tasks are %s", r->id,
-                       c->touched[i].unit, u->state ? "done" : "open", all ? "done" : "not");
+                       c->in_step.touched[i].unit, u->state ? "done" : "open", all ? "done" : "not");
     }
-    c->touched_n = 0;
+    c->in_step.touched_n = 0;
     judge_doubts(c);
     ck_standings_judge(c);
     ck_bars_judge(c);

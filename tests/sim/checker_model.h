@@ -100,21 +100,24 @@ struct ck_first { struct ck_run *run; uint64_t place, worker; uint32_t index; };
 struct ck_given { const struct ck_run *run; uint64_t unit, worker; uint32_t index; int64_t wall; }; /* of a step: who got what */
 struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
 
+struct ck_in_step { /* what a step is judged by when it is over; empty between two */
+    struct ck_touched *touched;
+    struct ck_ruled *ruled;
+    struct ck_doubt *doubts;
+    struct ck_waits *waits; /* what became ready in it */
+    struct ck_first *firsts;
+    struct ck_given *gave;
+    size_t touched_n, touched_cap, ruled_n, ruled_cap, doubts_n, doubts_cap, waits_n, waits_cap, firsts_n, firsts_cap, gave_n, gave_cap;
+};
+
 struct checker {
     FILE *story;
     struct table sessions, stations, workers, shifts, hubs, lines, runs, rows, assignments, grants, subscribers, limits, days, counts, gold, standings, skills, measures, bars;
     int64_t at; /* the newest event's */
     uint64_t step, newest_event, newest_assignment, newest_result;
-    struct ck_touched *touched;
-    struct ck_ruled *ruled;
-    size_t ruled_n, ruled_cap;
-    struct ck_doubt *doubts;
-    size_t doubts_n, doubts_cap;
-    struct ck_waits *waits; /* what became ready in this step */
-    struct ck_first *firsts;
-    struct ck_given *gave;
-    size_t gave_n, gave_cap, firsts_n, firsts_cap, waits_n, waits_cap, touched_n, touched_cap, pairs, pair_cap;
+    struct ck_in_step in_step;
     struct ck_pair *pair;
+    size_t pairs, pair_cap;
     bool fifo_dirty;
     int64_t moved; /* by how much clocks were set, all together */
     struct ck_owed owed;

@@ -11,8 +11,8 @@
 
 void ck_gave(struct checker *c, const struct fact *f, const struct ck_run *r, uint32_t index)
 {
-    c->gave = ck_more(c->gave, &c->gave_cap, c->gave_n, sizeof *c->gave);
-    c->gave[c->gave_n++] = (struct ck_given){ r, f->unit, f->worker, index, f->wall };
+    c->in_step.gave = ck_more(c->in_step.gave, &c->in_step.gave_cap, c->in_step.gave_n, sizeof *c->in_step.gave);
+    c->in_step.gave[c->in_step.gave_n++] = (struct ck_given){ r, f->unit, f->worker, index, f->wall };
 }
 
 /* What he lacks of these skills by himself nothing that ends makes up for. */
@@ -95,12 +95,12 @@ static void judge_downstream(struct checker *c, const struct ck_given *g, const 
 
 void ck_order_judge(struct checker *c)
 {
-    for (size_t i = 0; i < c->gave_n; i++) {
-        const struct ck_worker *w = ck_get(&c->workers, c->gave[i].worker);
-        if (!w || w->f.digest || w->told_anew == c->step || c->gave[i].run->told_anew == c->step)
+    for (size_t i = 0; i < c->in_step.gave_n; i++) {
+        const struct ck_worker *w = ck_get(&c->workers, c->in_step.gave[i].worker);
+        if (!w || w->f.digest || w->told_anew == c->step || c->in_step.gave[i].run->told_anew == c->step)
             continue;
-        judge_priority(c, &c->gave[i], w);
-        judge_downstream(c, &c->gave[i], w);
+        judge_priority(c, &c->in_step.gave[i], w);
+        judge_downstream(c, &c->in_step.gave[i], w);
     }
-    c->gave_n = 0;
+    c->in_step.gave_n = 0;
 }

@@ -202,17 +202,17 @@ void damage_maybe(struct sim *s)
     s->tally.damage_file_named += code == ENDS_FILE_NAMED;
     s->tally.damage_stops += code == ENDS_STOPPED;
     s->tally.damage_unharmed += code == ENDS_UNHARMED;
-    TELL(s, "%sbroker: had a store in which %s, in branch %" PRIu64 " of this world: %s",
-         s->opt.branch == nth ? "---- " : "", what, nth,
-         code == ENDS_NAMED        ? "named"
-         : code == ENDS_FILE_NAMED ? "a file is named"
-         : code == ENDS_UNHARMED   ? "unharmed"
-         : code == ENDS_STOPPED    ? "stopped"
-                                   : said);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
         snprintf(said, sizeof said, "the broker neither stopped nor went on for %d s", LIMIT_S);
     else if (WIFSIGNALED(status))
         snprintf(said, sizeof said, "the world ended by signal %d", WTERMSIG(status));
-    if (code != ENDS_NAMED && code != ENDS_FILE_NAMED && code != ENDS_STOPPED && code != ENDS_UNHARMED)
+    const char *well = code == ENDS_NAMED        ? "named"
+                       : code == ENDS_FILE_NAMED ? "a file is named"
+                       : code == ENDS_UNHARMED   ? "unharmed"
+                       : code == ENDS_STOPPED    ? "stopped"
+                                                 : NULL;
+    TELL(s, "%sbroker: had a store in which %s, in branch %" PRIu64 " of this world: %s",
+         s->opt.branch == nth ? "---- " : "", what, nth, well ? well : said);
+    if (!well)
         sim_broken(s, "over a damaged store (%s): %s; its story: --trace --branch %" PRIu64, what, said, nth);
 }

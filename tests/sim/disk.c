@@ -137,6 +137,11 @@ enum disk_fault disk_armed(void)
     return now.how;
 }
 
+bool disk_is_full(void)
+{
+    return now.how == DISK_FULL || now.how == DISK_FULL_FILES;
+}
+
 /* True: the power went before this call. *goes: with it. */
 static bool powerless(bool *goes)
 {
@@ -298,7 +303,8 @@ int disk_ftruncate(int fd, off_t n)
     struct file *f = now.how != DISK_WELL ? file_of(fd, &bytes) : NULL;
     if (f && now.how == DISK_POWER && now.struck)
         return (int)refused(EIO);
-    if (f && (now.how == DISK_FULL || now.how == DISK_FULL_FILES) && (uint64_t)n > bytes)
+    if (f == &files[1] && disk_is_full() &&
+        (uint64_t)n > bytes) /* what lacks free pages at its end gets a hole, for which there is room */
         return (int)refused(ENOSPC);
     int rc = (int)syscall(SYS_ftruncate, fd, n);
     if (f && rc == 0)

@@ -1,7 +1,7 @@
 /* The disk of the broker's machine: what of the store's two files is certain, and what is only written. Each write to them and each sync passes here, those that LMDB makes as
  * well (disk.c says how), so a sync can fail and lose what it was for, the power can go at any of these calls, and the disk can be full. What was not synced is then gone or not, by
  * sectors of 512 bytes, as the dice fall; what was synced is never touched. The real code decides when to sync: sunline-sim asks it to, whatever store_options.no_sync
- * says, and a sync costs nothing here. */
+ * says, but as it makes a log, which is certain at once; and a sync costs nothing here. */
 #ifndef TESTS_SIM_DISK_H
 #define TESTS_SIM_DISK_H
 #include <stdbool.h>
@@ -20,6 +20,7 @@ void disk_new(void);            /* another process: all that is there is certain
 void disk_arm(enum disk_fault how, uint64_t nth, bool reaches); /* reaches: where the sync that fails is that of a meta page's few bytes, they are there all the same */
 bool disk_struck(void);         /* since it was armed */
 enum disk_fault disk_armed(void);
+bool disk_is_full(void);        /* armed to take nothing, or only what lies in the files */
 void disk_disarm(void);
 /* The broker is dead, and its files are closed. How many sectors are gone: those of a write that a failed sync was for, or all that the power cut found unsynced; none of a full disk. */
 uint64_t disk_loses(struct rng *r);

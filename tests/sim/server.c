@@ -127,7 +127,7 @@ static void lose_unsynced(struct sim *s)
         v->in_doubt->there = disk_kept();
     v->in_doubt = NULL;
     v->power_went = v->power_went || (disk_struck() && disk_armed() == DISK_POWER);
-    if (disk_struck() && (disk_armed() == DISK_FULL || disk_armed() == DISK_FULL_FILES))
+    if (disk_struck() && disk_is_full())
         v->no_room_until_us = s->now_us + rng_spread(&v->disk, SEC, HOUR);
     disk_disarm();
 }
@@ -175,7 +175,7 @@ static void count_trouble(struct sim *s)
 {
     s->tally.lost_syncs += disk_armed() == DISK_SYNC_LOSES;
     s->tally.broker_power_cuts += disk_armed() == DISK_POWER;
-    s->tally.full_disks += disk_armed() == DISK_FULL || disk_armed() == DISK_FULL_FILES;
+    s->tally.full_disks += disk_is_full();
 }
 
 static const char *const troubles[] = { "", "by a sync that failed, and lost what it was for",
@@ -188,6 +188,15 @@ void server_disk_struck(struct sim *s, struct batch *b)
     server_die(s, troubles[disk_armed()]);
 }
 
+/* The batch under way, or one that is handed over now, meets its doom. */
+static void doom_comes(struct sim *s, bool ticks)
+{
+    if (!s->server.in_flight)
+        batches_run(s, ticks, LIVES, true);
+    else
+        server_lands(s);
+}
+
 /* Some of what befalls the broker is its disk's doing, where it has a bad one. */
 static bool disk_does_it(struct sim *s, bool ticks)
 {
@@ -197,10 +206,7 @@ static bool disk_does_it(struct sim *s, bool ticks)
     v->trouble = DISK_WELL + 1 + (enum disk_fault)rng_below(&v->disk, 4);
     if (s->plan.beside_ppm && rng_chance(&v->disk, 500000)) {
         v->doom = DOOMS + (enum doom)rng_below(&v->disk, DISK_DOOMS - DOOMS);
-        if (!v->in_flight)
-            batches_run(s, ticks, LIVES, true);
-        else
-            server_lands(s);
+        doom_comes(s, ticks);
         return true;
     }
     server_lands(s);
@@ -242,16 +248,12 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
         if (f == PUT_FAILS && rng_chance(&r, 600000))
             f = LMDB_FAILS;
         bool ticks = rng_chance(&v->rng, 500000);
-        if (disk_does_it(s, ticks)) {
-            ;
-        } else if (s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
+        bool done = disk_does_it(s, ticks);
+        if (!done && s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
             v->doom = UNHARMED + 1 + (enum doom)rng_below(&v->beside, DOOMS - 1);
             v->spared = rng_below(&v->beside, 3) == 0;
-            if (!v->in_flight)
-                batches_run(s, ticks, LIVES, true);
-            else
-                server_lands(s);
-        } else {
+            doom_comes(s, ticks);
+        } else if (!done) {
             server_lands(s);
             if (v->up)
                 batches_run(s, ticks, f, false);
@@ -315,7 +317,7 @@ static void restart(struct sim *s, uint64_t life, uint64_t unused)
         comes_not_up(s, by_lmdb);
         return;
     }
-    if (disk_armed() != DISK_FULL && disk_armed() != DISK_FULL_FILES)
+    if (!disk_is_full())
         disk_disarm();
     v->up = true;
     v->restarts++;

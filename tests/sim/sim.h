@@ -84,7 +84,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool reviews; /* some stations review the one before them */
     bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults: tasks run out of people */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
-    bool trains; /* of worlds with bars: many are sent to training, where there is something to do, and come back */
+    bool trains; /* of worlds that have bars by their seed: many are sent to training, where there is something to do, and come back */
     bool line_watched; /* somebody subscribes to the stream of a line */
     uint64_t event_keep; /* so many events are kept; 0: that is no limit */
     int64_t event_keep_us, away_every_us; /* away: a subscriber is, for a while, so that he meets what is no longer kept */
@@ -415,7 +415,7 @@ void operator_forgives(struct sim *s); /* whoever is kept out of anything may co
 
 /* ---- watcher.c ---- */
 enum watched { WATCHES_ALL, WATCHES_RUN, WATCHES_HUB, WATCHES_LINE };
-struct watcher { struct rng cuts; struct wire wire; enum watched of; uint64_t seq, since, gone, asking, asked_from, next_id; int64_t asked_us, away_us; char stream[32]; uint64_t gaps, frames; bool behind; }; /* gone: what is before it is no longer kept, he was told; away_us: until then */
+struct watcher { struct rng cuts; struct wire wire; enum watched of; uint64_t seq, since, gone, asking, asked_from, next_id; int64_t asked_us, away_us; char stream[32]; }; /* gone: what is before it is no longer kept, he was told; away_us: until then */
 void watchers_open(struct sim *s);
 void watcher_take(struct sim *s, struct watcher *w, const struct frame *f);
 /* What it has subscribed to, as a fact. Neither run nor hub nor line: all. What its stream is of may not be there, and then there is no such stream: UINT64_MAX. */

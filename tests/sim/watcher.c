@@ -81,9 +81,7 @@ void watcher_take(struct sim *s, struct watcher *w, const struct frame *f)
         is_told_gone(s, w, m.u.error.oldest);
     if (m.type != SLP_EVENTS)
         return; /* its stream is not there yet */
-    w->frames++;
     if (!take(s, w, &m.u.events, m.id != 0)) {
-        w->gaps++;
         if (!w->asking)
             ask(s, w);
     } else if (m.id && m.u.events.more) {

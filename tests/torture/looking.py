@@ -3,7 +3,7 @@
     judge = JUDGES[what](life, place)           # recordings.py
     text, refused = judge.bad(at, tree, written)
 
-text is "" when all is well; refused: it was refused, before anything was promised. One that was looked at is not opened again: opened counts.
+text is "" when all is well; refused: it was refused, before anything was promised. One that was looked at is not opened again (of an agent each is): opened counts.
 
     BrokerJudge    what the peers were acknowledged is there
     OwnJudge       ... and the store is one of its own, or the command makes it one
@@ -162,19 +162,18 @@ class OwnJudge(BrokerJudge):
 
     def look(self, at, tree):
         self.tree = tree
-        wrong, refused = self.seen(at, lay_out(self.path, tree))
-        key = self.life.name, self.looker.sum
+        lay_out(self.path, tree)
+        wrong = self.seen(at)
+        key = self.life.name, self.looker.sum, at >= self.life.told["own_at"]  # more is demanded from there on
         if not wrong and key not in DONE:
             DONE[key] = self.again(at, tree)
-        return wrong or DONE[key], refused
+        return wrong or DONE[key], False
 
-    def seen(self, at, path):
-        """As the next start finds it."""
+    def seen(self, at):
+        """What is wrong with what lies there, as the next start finds it."""
         acks, told = [h for h in self.acks if h["at"] <= at], self.life.told
-        rows, complaints = self.looker.look_at(os.path.join(path, "data"), records=True)
-        if complaints:
-            return "; ".join(complaints), False
-        return self.not_own(at >= told["own_at"]) or self.misses(acks, rows), False
+        rows, complaints = self.looker.look_at(os.path.join(self.path, "data"), records=True)
+        return "; ".join(complaints) or self.not_own(at >= told["own_at"]) or self.misses(acks, rows)
 
     def not_own(self, must_be):
         told, looker = self.life.told, self.looker
@@ -195,7 +194,7 @@ class OwnJudge(BrokerJudge):
         if at >= self.life.told["own_at"] and int(first[1]) <= self.life.told["own_from"]:
             return f"given twice: --restored again goes on at {first[1]}, the first time at {self.life.told['own_from']}"
         self.tree = tree_of(self.path)
-        was, wrong = self.looker.id, self.seen(at, self.path)[0]
+        was, wrong = self.looker.id, self.seen(at)
         return wrong and "--restored again: " + wrong or ("--restored again, and it is the same store" if self.looker.id == was else "")
 
 
@@ -234,8 +233,7 @@ class AnswersJudge(BrokerJudge):
 
 
 class OwnAnswersJudge(OwnJudge, AnswersJudge):
-    def misses(self, acks, rows):
-        return AnswersJudge.misses(self, acks, rows)
+    """Both, of a copy of a released version's store."""
 
 
 def own_judge(life, place):

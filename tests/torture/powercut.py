@@ -20,6 +20,7 @@ recording of several. The last line is JSON for the report.
 checker.py alone judges here: a picture has no end, and the rest of the history is not what became of it.
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import multiprocessing
@@ -36,6 +37,7 @@ from notebook import Notebook  # noqa: E402
 from place import Place, die_with_parent  # noqa: E402
 from tape import Disk  # noqa: E402
 import harness  # noqa: E402
+import released  # noqa: E402
 
 RESTORED = ("snapshot", "backup", "released")
 BLOCK = 8  # places that are looked at in one go
@@ -49,8 +51,8 @@ def record(what, args):
     """-> lives"""
     one = (lambda names: (random.Random(args.seed).choice(names),)) if args.seconds is not None else (lambda names: names)
     return {"broker": lambda: [recordings.broker(args.seed, args.units)], "agent": lambda: [recordings.agent(args.seed, args.units)],
-            "settle": lambda: recordings.settled(args.seed, one(recordings.DEATHS), args.jobs), "restored": lambda: recordings.restored(args.seed, one(RESTORED)),
-            "upgrade": recordings.upgraded}[what]()
+            "settle": lambda: recordings.settled(args.seed, one(recordings.DEATHS), args.jobs), "restored": lambda: recordings.restored(args.seed, one(RESTORED), one(released.VERSIONS)),
+            "upgrade": lambda: recordings.upgraded(one(released.VERSIONS))}[what]()
 
 
 WHATS = tuple(JUDGES)
@@ -65,6 +67,9 @@ class Tape:
         self.what, self.seed, self.units, self.step = what, seed, units, step
         self.subsets = subsets
         self.places = [(number, at) for number, life in enumerate(self.lives) for at in range(life.first, len(life.ops)) for _ in range(START_WEIGHT if at < life.served else 1)]
+        self.share = collections.Counter()  # place -> how many subsets there
+        for i, place in enumerate(self.places):
+            self.share[place] += self.subsets_at(i)
 
     def subsets_at(self, place):
         """How many at this one of all places: evenly, and all of them together."""
@@ -101,7 +106,7 @@ class Tape:
                     if (at + 1) % self.step == 0:
                         see_prefixes(at)
                     dice = random.Random(f"{self.seed}/{life.name}/{at}")
-                    for _ in range(sum(self.subsets_at(i) for i, there in enumerate(self.places) if there == (number, at))):
+                    for _ in range(self.share[number, at]):
                         if time.time() < deadline:
                             see("subsets", at, disk.subset(dice, op))
                 disk.advance(op)

@@ -126,7 +126,7 @@ def settling(name, death):
         b, tape = Broker(place, "broker", *recovery.settings_of(log)), place.path("tape")
         dead = as_killed(read_recording(os.path.join(death, "tape")), mode)
         left = tree_of(os.path.join(death, "disk"))
-        if {path: bytes(image) if image is not None else None for path, image in after(dead).items()} != left:
+        if after(dead) != left:
             raise AssertionError(f"{name}: what is left is not what was recorded")
         put_there(b, os.path.join(death, "disk"))
         with open(os.path.join(death, "peers"), "rb") as f:
@@ -175,10 +175,8 @@ def lost(seed, place):
     b.kill()
     if recovery.unsettled(b.data)[1] == 0:
         raise AssertionError("nothing is left in the log")
-    backup = next(i for i, h in enumerate(people.history) if h["op"] == "backup")
-    tried = [h for h in people.history[backup:] if h["op"] in crew.ATTEMPTS]
     newest = max(h["assignment"] for h in people.history if h["op"] == "push")
-    return {"snapshot": (b.data, people.history), "backup": (people.backup, people.history[:backup] + tried)}, was, newest
+    return {"snapshot": (b.data, people.history), "backup": (people.backup, crew.at_backup(people.history, ()))}, was, newest
 
 
 def restoring(name, folder, history, was, newest=0, **told):
@@ -212,14 +210,14 @@ def one_unit_more(b, stamp):
     return heard
 
 
-def restored(seed, names=None):
+def restored(seed, names=None, versions=released.VERSIONS):
     lives = []
     with Place() as place:
         copies, was, newest = lost(seed, place)
         for name, (folder, history) in copies.items():
             if names is None or name in names:
                 lives.append(restoring(name, folder, history, was, newest))
-        for version in released.VERSIONS if names is None or "released" in names else ():
+        for version in versions if names is None or "released" in names else ():
             said = released.said(version)["backup"]["answers"]
             was = next(s["answer"]["store_id"]["$bin"] for s in said if s["ask"] == "info_get")
             folder = released.unpack(version, "backup", place.path("backup " + version))
@@ -238,5 +236,5 @@ def taking_over(version):
         return Life(version, read_recording(place.path("tape")), [], there, version=version, which="store")
 
 
-def upgraded():
-    return [taking_over(version) for version in released.VERSIONS]
+def upgraded(versions=released.VERSIONS):
+    return [taking_over(version) for version in versions]

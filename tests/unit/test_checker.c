@@ -201,21 +201,27 @@ static void rows_that_lie_out_of_their_order_are_not_first_in_first_out(void **s
     judged(&h, FIFO);
 }
 
+/* Equals, with eight units each at one station. */
+static void two_runs(struct history *h)
+{
+    FEED(h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1,
+         .attempts = 3);
+    for (uint64_t run = 2; run <= 3; run++) {
+        FEED(h, .kind = FACT_RUN, .run = run, .station = 9, .count = 5);
+        for (uint64_t unit = 1; unit <= 8; unit++) {
+            EVENT(h, .kind = FACT_UNITS_ADDED, .run = run, .unit = unit);
+            EVENT(h, .kind = FACT_READY, .run = run, .unit = unit, .station = 9);
+            STEP(h);
+        }
+    }
+}
+
 static void a_run_that_gets_all_the_workers_is_unfair(void **state)
 {
     struct history h = begin();
     uint64_t assignment = 0;
     (void)state;
-    FEED(&h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1,
-         .attempts = 3);
-    for (uint64_t run = 2; run <= 3; run++) {
-        FEED(&h, .kind = FACT_RUN, .run = run, .station = 9, .count = 5);
-        for (uint64_t unit = 1; unit <= 8; unit++) {
-            EVENT(&h, .kind = FACT_UNITS_ADDED, .run = run, .unit = unit);
-            EVENT(&h, .kind = FACT_READY, .run = run, .unit = unit, .station = 9);
-            STEP(&h);
-        }
-    }
+    two_runs(&h);
     for (uint64_t unit = 1; unit <= 5; unit++) {
         assignment++;
         EVENT(&h, .kind = FACT_ASSIGNED, .run = 2, .unit = unit, .station = 9, .assignment = assignment, .worker = ANNA,
@@ -231,16 +237,7 @@ static void a_run_that_gets_ahead_a_little_more_at_each_start_is_unfair(void **s
     (void)state;
     for (int drifts = 0; drifts <= 1; drifts++) {
         struct history h = begin();
-        FEED(&h, .kind = FACT_STATION, .station = 9, .index = 0, .stations = 1, .first = 9, .line = LINE, .when_on = -1,
-             .attempts = 3);
-        for (uint64_t run = 2; run <= 3; run++) {
-            FEED(&h, .kind = FACT_RUN, .run = run, .station = 9, .count = 5);
-            for (uint64_t unit = 1; unit <= 8; unit++) {
-                EVENT(&h, .kind = FACT_UNITS_ADDED, .run = run, .unit = unit);
-                EVENT(&h, .kind = FACT_READY, .run = run, .unit = unit, .station = 9);
-                STEP(&h);
-            }
-        }
+        two_runs(&h);
         for (uint64_t unit = 1; unit <= 4; unit++) {
             EVENT(&h, .kind = FACT_BOOT);
             EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION + unit, .flag = true);

@@ -58,15 +58,32 @@ static void unless_the_newest_version_requires_nothing(void **state)
     judged(&h, VERDICTS);
 }
 
+/* ---- control tasks: at station 3 of her run, or where she is trained ---- */
+
+static void hand_control(struct history *h, uint64_t assignment, uint32_t station, uint64_t row, uint64_t worker)
+{
+    EVENT(h, .kind = FACT_ASSIGNED, .run = station == 3 ? RUN2 : 3, .unit = GOLD_UNIT + row, .station = station,
+          .assignment = assignment, .worker = worker, .hub = HUB);
+    STEP(h);
+}
+
+static void acts(struct history *h, uint64_t assignment, uint64_t worker, int route)
+{
+    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 1, .route = route);
+    FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = worker, .session = SESSION, .code = 0);
+}
+
+static void counts(struct history *h, uint64_t assignment)
+{
+    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = h->c->newest_result + 1);
+}
+
 /* A control answer of Anna's; the right ones are x and y in turn. */
 static void answers(struct history *h, uint64_t assignment, uint64_t row, int route, bool right)
 {
-    EVENT(h, .kind = FACT_ASSIGNED, .run = RUN2, .unit = GOLD_UNIT + row, .station = 3, .assignment = assignment,
-          .worker = ANNA, .hub = HUB);
-    STEP(h);
-    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = ANNA, .digest = 1, .route = route);
-    FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = ANNA, .session = SESSION, .code = 0);
-    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = h->c->newest_result + 1);
+    hand_control(h, assignment, 3, row, ANNA);
+    acts(h, assignment, ANNA, route);
+    counts(h, assignment);
     EVENT(h, .kind = FACT_GOLD, .assignment = assignment, .flag = right);
 }
 
@@ -334,21 +351,23 @@ static void who_is_sent_where_too_few_control_tasks_are_left_is_suspended_instea
         }
 }
 
+/* A run at whose second station she is trained. */
+static void training_opens(struct history *h)
+{
+    FEED(h, .kind = FACT_STATION, .station = 7, .index = 0, .stations = 2, .first = 7, .line = 3, .when_on = -1);
+    FEED(h, .kind = FACT_RUN, .run = 3, .station = 7, .count = 5);
+}
+
 /* Her answers where she is trained: how many are right. Then she is said to come back, or not. */
 static void trained(uint32_t right, bool back, enum verdict v)
 {
     struct history h = with_a_rule(3, 9);
     by_rule(&h, 3);
-    FEED(&h, .kind = FACT_STATION, .station = 7, .index = 0, .stations = 2, .first = 7, .line = 3, .when_on = -1);
-    FEED(&h, .kind = FACT_RUN, .run = 3, .station = 7, .count = 5);
+    training_opens(&h);
     for (uint32_t i = 0; i < 2; i++) {
-        EVENT(&h, .kind = FACT_ASSIGNED, .run = 3, .unit = GOLD_UNIT + i, .station = 8, .assignment = 3 + i,
-              .worker = ANNA, .hub = HUB);
-        STEP(&h);
-        int route = i < right ? (int)i : 2;
-        FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 3 + i, .worker = ANNA, .digest = 1, .route = route);
-        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 3 + i, .worker = ANNA, .session = SESSION, .code = 0);
-        EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 3 + i, .result = 3 + i);
+        hand_control(&h, 3 + i, 8, i, ANNA);
+        acts(&h, 3 + i, ANNA, i < right ? (int)i : 2);
+        counts(&h, 3 + i);
         EVENT(&h, .kind = FACT_GOLD, .assignment = 3 + i, .flag = i < right);
         if (i)
             break;
@@ -372,24 +391,6 @@ static void who_is_trained_well_enough_comes_back_and_nobody_else(void **state)
 /* ---- what an earlier item of a frame freed: all answers are told first, then the events, in the order of the items ---- */
 
 enum { FREED, FREED_AFTER_IT, NOT_FREED, WAYS };
-
-static void hand_control(struct history *h, uint64_t assignment, uint32_t station, uint64_t row, uint64_t worker)
-{
-    EVENT(h, .kind = FACT_ASSIGNED, .run = station == 3 ? RUN2 : 3, .unit = GOLD_UNIT + row, .station = station,
-          .assignment = assignment, .worker = worker, .hub = HUB);
-    STEP(h);
-}
-
-static void acts(struct history *h, uint64_t assignment, uint64_t worker, int route)
-{
-    FEED(h, .kind = FACT_SUBMIT_SENT, .assignment = assignment, .worker = worker, .digest = 1, .route = route);
-    FEED(h, .kind = FACT_ACT, .act = 6, .assignment = assignment, .worker = worker, .session = SESSION, .code = 0);
-}
-
-static void counts(struct history *h, uint64_t assignment)
-{
-    EVENT(h, .kind = FACT_SUBMITTED, .assignment = assignment, .result = h->c->newest_result + 1);
-}
 
 static void unit_is_done(struct history *h)
 {
@@ -421,8 +422,7 @@ static struct history in_training(bool control, bool well)
     EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = 3);
     taken(&h, 2, control, 17);
     STEP(&h);
-    FEED(&h, .kind = FACT_STATION, .station = 7, .index = 0, .stations = 2, .first = 7, .line = 3, .when_on = -1);
-    FEED(&h, .kind = FACT_RUN, .run = 3, .station = 7, .count = 5);
+    training_opens(&h);
     hand_control(&h, 4, 8, 0, ANNA);
     hand_control(&h, 5, 8, 1, ANNA);
     acts(&h, 4, ANNA, well ? 0 : 2);
@@ -433,28 +433,44 @@ static struct history in_training(bool control, bool well)
 }
 
 /* The second answer brings her back; in the same frame is one under what was taken from her. */
+static struct history come_back(bool control, int way)
+{
+    bool well = way != NOT_FREED;
+    struct history h = in_training(control, well);
+    acts(&h, 5, ANNA, well ? 1 : 2);
+    acts(&h, 2, ANNA, 0);
+    counts(&h, 5);
+    EVENT(&h, .kind = FACT_GOLD, .assignment = 5, .flag = well);
+    if (way != FREED)
+        counts(&h, 2);
+    if (well)
+        EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = 0);
+    if (way == FREED)
+        counts(&h, 2);
+    if (!control)
+        unit_is_done(&h);
+    STEP(&h);
+    return h;
+}
+
 static void what_was_taken_from_who_comes_back_in_the_same_frame_counts_after_that(void **state)
 {
     (void)state;
     for (int control = 0; control < 2; control++)
         for (int way = 0; way < WAYS; way++) {
-            bool well = way != NOT_FREED;
-            struct history h = in_training(control, well);
-            acts(&h, 5, ANNA, well ? 1 : 2);
-            acts(&h, 2, ANNA, 0);
-            counts(&h, 5);
-            EVENT(&h, .kind = FACT_GOLD, .assignment = 5, .flag = well);
-            if (way != FREED)
-                counts(&h, 2);
-            if (well)
-                EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .state = 0);
-            if (way == FREED)
-                counts(&h, 2);
-            if (!control)
-                unit_is_done(&h);
-            STEP(&h);
+            struct history h = come_back(control, way);
             judged(&h, way == FREED ? VERDICTS : STALE_ACCEPTED);
         }
+}
+
+static void a_backup_may_be_made_behind_such_a_frame_and_put_back(void **state)
+{
+    (void)state;
+    struct history h = come_back(false, FREED);
+    struct checker *kept = checker_keep(h.c);
+    checker_go_back(h.c, kept);
+    checker_free(&kept);
+    judged(&h, VERDICTS);
 }
 
 /* Anna's lease is over, and the robot has begun the task. A control answer of his suspends him; in the same frame is hers. */
@@ -515,6 +531,7 @@ int main(void)
         cmocka_unit_test(who_is_sent_where_too_few_control_tasks_are_left_is_suspended_instead),
         cmocka_unit_test(who_is_trained_well_enough_comes_back_and_nobody_else),
         cmocka_unit_test(what_was_taken_from_who_comes_back_in_the_same_frame_counts_after_that),
+        cmocka_unit_test(a_backup_may_be_made_behind_such_a_frame_and_put_back),
         cmocka_unit_test(what_is_taken_from_who_is_suspended_is_free_for_a_result_behind_it_in_the_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * same is right, since one thing differs. */
 #include "tests/unit/checker_world.h"
 
-enum { HIGH = 2, LOW = 3, AT_HIGH = 9, AT_LOW = 10, AT_NEXT = 11 };
+enum { HIGH = 2, LOW = 3, AT_HIGH = 9, AT_LOW = 10 };
 
 /* Two lines of one station each, with a run of each: one of priority 7, one of 5. The first asks something, and has copies or a limit. */
 static struct history two_priorities(struct fact station)

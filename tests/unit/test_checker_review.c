@@ -109,6 +109,15 @@ static struct history sent_back(void)
     return h;
 }
 
+/* It is done, at both stations. */
+static void tell_unit(struct history *h)
+{
+    FEED(h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = row_digest);
+    for (uint32_t i = 0; i < 2; i++)
+        FEED(h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i, .state = CK_DONE);
+    FEED(h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, 1 });
+}
+
 static void tell(struct history *h, uint64_t assignment, uint32_t index, uint64_t digest)
 {
     FEED(h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = index, .assignment = assignment,
@@ -123,10 +132,7 @@ static struct history whole(uint32_t second, bool changes)
     submit(&h, give(&h, CHECK, BELA), BELA, true, changes);
     says(&h, 4, 2, second);
     done(&h);
-    FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = row_digest);
-    for (uint32_t i = 0; i < 2; i++)
-        FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i, .state = CK_DONE);
-    FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, 1 });
+    tell_unit(&h);
     tell(&h, 1, 0, 5001);
     tell(&h, 3, 0, 5003);
     tell(&h, 2, 1, 5001); /* as it was then */
@@ -175,10 +181,7 @@ static void a_verdict_that_says_nothing_and_comes_too_late_is_kept_as_it_came(vo
         FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = late, .worker = CARL, .session = SESSION, .code = 2);
         EVENT(&h, .kind = FACT_SUBMITTED, .assignment = late, .result = ++h.result, .flag = true);
         STEP(&h);
-        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN, .unit = 1, .state = 1, .row = 101, .digest = row_digest);
-        for (uint32_t i = 0; i < 2; i++)
-            FEED(&h, .kind = FACT_STORY_TASK, .run = RUN, .unit = 1, .index = i, .state = CK_DONE);
-        FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN, .state = 0, .flag = true, .counts = { 1, 1 });
+        tell_unit(&h);
         tell(&h, 1, 0, 5001);
         FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN, .unit = 1, .index = 1, .assignment = late, .state = CK_LATE,
              .digest = 99);
