@@ -107,6 +107,24 @@ static void note_drop(struct loop *l, uint64_t peer, enum transport_sent sent, i
     log_end(&line);
 }
 
+static void note_key_reuse(struct loop *l, const struct key_reuse *k, int64_t now_us)
+{
+    uint64_t suppressed;
+    if (!k->times || !log_allowed(&l->reuses, now_us, &suppressed)) {
+        return;
+    }
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_WARN, "key_reused");
+    log_str(&line, "run", k->run);
+    log_str(&line, "place", k->place);
+    if (k->key_bytes) {
+        log_strn(&line, "key", k->key, k->key_bytes);
+    }
+    log_u64(&line, "times", k->times);
+    log_u64(&line, "suppressed", suppressed);
+    log_end(&line);
+}
+
 static void send_replies(struct loop *l, struct parcel *p, int64_t now_us)
 {
     struct effects *e = &p->effects;
@@ -147,6 +165,7 @@ static void deliver_one(struct loop *l, struct parcel *p, int64_t now_us)
     switch (p->kind) {
     case PARCEL_REPLIES:
         send_replies(l, p, now_us);
+        note_key_reuse(l, &p->effects.reused, now_us);
         readers_note_commit(l->readers);
         if (p->effects.last_event) {
             l->last_event = p->effects.last_event;

@@ -53,7 +53,7 @@ struct loop {
     uint64_t last_event; /* on disk */
     /* counters that nobody else keeps */
     uint64_t refused, busy_answers;
-    struct log_limit refusals, drops, cuts;
+    struct log_limit refusals, drops, cuts, reuses;
     struct slp_buf scratch, scratch_merged;
 };
 

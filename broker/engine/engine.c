@@ -154,6 +154,7 @@ void effects_clear(struct effects *x)
     x->n = 0;
     slp_buf_clear(&x->bytes);
     x->first_event = x->last_event = 0;
+    x->reused.times = 0;
 }
 
 void effects_free(struct effects *x)
@@ -254,6 +255,20 @@ void reply_error(struct engine *e, enum slp_code code, const char *place, const 
         SLP_SET(&m, error, place);
     }
     reply(e, SLP_ERROR, &m);
+}
+
+void note_key_reuse(struct engine *e, const struct run *r, struct slp_bytes key, const char *fmt, ...)
+{
+    struct key_reuse *k = &e->out->reused;
+    va_list ap;
+    if (k->times++)
+        return;
+    snprintf(k->run, sizeof k->run, "%s", r->name.s);
+    va_start(ap, fmt);
+    vsnprintf(k->place, sizeof k->place, fmt, ap);
+    va_end(ap);
+    k->key_bytes = key.n < sizeof k->key ? key.n : sizeof k->key;
+    memcpy(k->key, key.n ? key.p : "", k->key_bytes);
 }
 
 void reply_done(struct engine *e, uint64_t count)

@@ -37,11 +37,19 @@ struct input {
 /* What must happen once the transaction is on disk, in order. Frames are complete bodies: in one arena, or, those that show payloads, each in a block of
  * its own (broker/blocks.h), so that it goes out as it lies. Whoever sends such a block takes it: sets `block` to NULL and gives it back when it is sent. */
 struct effect { uint64_t peer; size_t off, n; void *block; };
+/* A key, the numbers of rows or a run's name came again with other bytes: a mistake of whoever sends them, which the log tells. How often in this batch; of the
+ * first time, the run, the place in the frame, and the key, if it was one. */
+struct key_reuse {
+    uint64_t times;
+    char run[SL_NAME_BYTES_MAX + 1], place[40], key[SL_KEY_BYTES_MAX];
+    size_t key_bytes;
+};
 struct effects {
     struct effect *v;
     size_t n, cap;
     struct slp_buf bytes;
     uint64_t first_event, last_event; /* sequences written in this batch; 0, 0: none */
+    struct key_reuse reused;
 };
 static inline const char *effect_frame(const struct effects *e, const struct effect *v)
 {

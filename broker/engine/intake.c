@@ -235,6 +235,7 @@ static bool producer_ok(struct engine *e, struct intake *in, struct producer *p)
         return false;
     }
     if (q->first_seq == p->frame_first && q->rows.count == p->frame_count && crc != p->frame_crc) {
+        note_key_reuse(e, in->r, (struct slp_bytes){ 0 }, "rows");
         reply_error(e, SLP_E_KEY_REUSED, "rows", "rows %llu and on came before with other bytes",
                     (unsigned long long)q->first_seq);
         return false;
@@ -345,7 +346,8 @@ static bool key_twice(struct engine *e, const struct intake *in)
     const struct slp_put *q = in->q;
     struct slp_cursor rows = slp_each(q->rows), keys = slp_each(q->keys);
     struct slp_bytes row, key;
-    uint32_t n = 0, bad = UINT32_MAX;
+    uint32_t n = 0;
+    const struct keyed *bad = NULL;
     struct keyed *v = grow(e, e->keyed, &e->keyed_cap, q->rows.count + 1, sizeof *v);
     if (!v)
         return true;
@@ -354,14 +356,15 @@ static bool key_twice(struct engine *e, const struct intake *in)
         if (i >= in->skip && key.n)
             v[n++] = (struct keyed){ key, row, i };
     sort(e, v, n, sizeof *v, by_key_then_index);
-    for (uint32_t i = 1; i < n && bad == UINT32_MAX; i++)
+    for (uint32_t i = 1; i < n && !bad; i++)
         if (v[i].key.n == v[i - 1].key.n && !memcmp(v[i].key.p, v[i - 1].key.p, v[i].key.n) &&
             (v[i].row.n != v[i - 1].row.n || memcmp(v[i].row.p, v[i - 1].row.p, v[i].row.n)))
-            bad = v[i].index;
-    if (bad == UINT32_MAX)
+            bad = &v[i];
+    if (!bad)
         return false;
     char place[40];
-    snprintf(place, sizeof place, "rows[%u]", bad);
+    snprintf(place, sizeof place, "rows[%u]", bad->index);
+    note_key_reuse(e, in->r, bad->key, "%s", place);
     reply_error(e, SLP_E_KEY_REUSED, place, "the key stands in this frame before, with other values");
     return true;
 }
@@ -387,6 +390,8 @@ static bool rows_ok(struct engine *e, struct intake *in)
         if (code == SLP_E_OK)
             continue;
         snprintf(place, sizeof place, "rows[%u]", i);
+        if (code == SLP_E_KEY_REUSED)
+            note_key_reuse(e, in->r, key, "%s", place);
         reply_error(e, code, place, "%s", text);
         return false;
     }
@@ -429,6 +434,8 @@ static void take_in(struct engine *e, struct intake *in)
             if (known) {
                 e->b1.n = before;
                 a.duplicates += same;
+                if (!same)
+                    note_key_reuse(e, r, key, "rows[%u]", i);
                 refuse_item(e, &items, i, same ? SLP_E_DUPLICATE : SLP_E_KEY_REUSED, known, NULL);
                 continue;
             }

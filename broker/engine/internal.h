@@ -443,6 +443,8 @@ void e_put(struct engine *e, enum store_table tb, const void *k, size_t kn, cons
 void e_append(struct engine *e, enum store_table tb, const void *k, size_t kn, const void *v, size_t n);
 void e_del(struct engine *e, enum store_table tb, const void *k, size_t kn);
 void reply(struct engine *e, uint64_t type, const void *any);                 /* to the input's peer, with its request id */
+/* Beside the answer KEY_REUSED, for the log: the place in the frame by the format, and the key, if it was one. */
+void note_key_reuse(struct engine *e, const struct run *r, struct slp_bytes key, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_error(struct engine *e, enum slp_code code, const char *place, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_done(struct engine *e, uint64_t count);
 static inline bool page_full(const struct engine *e) { return e->b1.n > SL_FRAME_BYTES_MAX - 16384; } /* rows of a listing lie in b1 */

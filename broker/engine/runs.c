@@ -402,6 +402,8 @@ void on_run_start(struct engine *e, const struct slp_msg *m)
     if (r) {
         bool same = r->line == l && r->fingerprint_n == q->fingerprint.n &&
                     !memcmp(r->fingerprint, q->fingerprint.p ? q->fingerprint.p : "", q->fingerprint.n);
+        if (!same && r->line == l)
+            note_key_reuse(e, r, (struct slp_bytes){ 0 }, "name");
         if (same)
             started(e, r, true);
         else

@@ -641,6 +641,20 @@ class BadPeers(Process):
                 self.assertEqual(got, code, frame[:60])
             self.alive()
 
+    def test_a_key_that_comes_again_with_other_bytes_is_refused_and_logged(self):
+        self.good.request("put", run_id=self.run, rows=[["a"]], keys=["order 7"])
+        self.assertEqual(self.good.request("put", run_id=self.run, rows=[["a"]], keys=["order 7"])["duplicates"], 1)
+        answer = self.good.request("put", run_id=self.run, rows=[["b"], ["x"]], keys=["order 8", "order 7"])
+        self.assertEqual([(i["index"], wire.CATALOGUE.errors[i["code"]]) for i in answer["items"]], [(1, "KEY_REUSED")])
+        self.broker.wait_log(r'warn event=key_reused run=r place=rows\[1\] key="order 7" times=1 suppressed=0')
+        self.good.request("put", run_id=self.run, rows=[["c"]], producer=b"p" * 16, epoch=1, first_seq=1)
+        with self.assertRaises(wire.SunlineError) as refused:
+            self.good.request("put", run_id=self.run, rows=[["d"]], producer=b"p" * 16, epoch=1, first_seq=1)
+        self.assertEqual(refused.exception.code, "KEY_REUSED")
+        self.broker.wait_log("event=key_reused run=r place=rows times=1")
+        self.assertEqual(len(re.findall("event=key_reused", self.broker.log())), 2)
+        self.assertEqual(self.units(self.good), ["a", "b", "c"])
+
     def test_random_damage_to_real_messages_ends_nothing(self):
         rng = random.Random(20261123)
         real = [wire.encode("put", 5, run_id=self.run, rows=[["text"], ["more"]], columns=["text"]),

@@ -374,6 +374,49 @@ static void a_key_names_one_unit_for_good(void **state)
     assert_int_equal(units(), 4);
 }
 
+static void reuse_is_noted(uint64_t times, const char *place, const char *of_key)
+{
+    const struct key_reuse *k = &w.out.reused;
+    assert_int_equal(k->times, times);
+    if (times) {
+        assert_string_equal(k->run, "r");
+        assert_string_equal(k->place, place);
+        assert_int_equal(k->key_bytes, strlen(of_key));
+        assert_memory_equal(k->key, of_key, k->key_bytes);
+    }
+}
+
+static void that_a_key_or_numbers_came_with_other_bytes_is_noted_for_the_log(void **state)
+{
+    (void)state;
+    row("a", NULL, NULL), key("k1");
+    row("a", NULL, NULL), key("k1");
+    assert_int_equal(send(), SLP_E_OK);
+    reuse_is_noted(0, NULL, NULL); /* the same again is none */
+    row("b", NULL, NULL), key("k2");
+    row("x", NULL, NULL), key("k1");
+    row("x", NULL, NULL), key("k2");
+    assert_int_equal(send(), SLP_E_OK);
+    reuse_is_noted(2, "rows[1]", "k1");
+    row("c", NULL, NULL), key("k3");
+    row("x", NULL, NULL), key("k1"), numbered(1, 1);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    reuse_is_noted(1, "rows[1]", "k1");
+    row("c", NULL, NULL), key("k3");
+    row("d", NULL, NULL), key("k3"), numbered(1, 1);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    reuse_is_noted(1, "rows[1]", "k3");
+    row("c", NULL, NULL), numbered(1, 1);
+    assert_int_equal(send(), SLP_E_OK);
+    row("d", NULL, NULL), numbered(1, 1);
+    assert_int_equal(send(), SLP_E_KEY_REUSED);
+    reuse_is_noted(1, "rows", "");
+    struct slp_run_start q = { .line = world_str("three"), .name = world_str("r"), .fingerprint = world_str("other") };
+    SLP_SET(&q, run_start, fingerprint);
+    assert_int_equal(world_code(world_send(&w, WORLD_CLIENT, SLP_RUN_START, &q)), SLP_E_KEY_REUSED);
+    reuse_is_noted(1, "name", "");
+}
+
 static void keys_are_found_across_segments_of_the_same_frame(void **state)
 {
     char text[200], k[20];
@@ -734,6 +777,7 @@ int main(void)
         TEST(other_bytes_under_the_same_numbers_are_refused),
         TEST(a_numbered_frame_with_a_bad_row_leaves_no_hole),
         TEST(a_key_names_one_unit_for_good),
+        TEST(that_a_key_or_numbers_came_with_other_bytes_is_noted_for_the_log),
         TEST(keys_are_found_across_segments_of_the_same_frame),
         TEST(a_key_twice_in_a_frame_with_other_values_refuses_a_numbered_frame_whole),
         TEST(keys_of_a_numbered_frame_are_told_apart_by_every_byte),
