@@ -12,9 +12,10 @@
 #include "broker/log.h"
 #include "broker/mapping.h"
 
-#define WHY                                                                                                            \
-    "LMDB fell over its own tree: a page of this file, of a copy that is being made, or of lock.mdb is damaged, or a " \
-    "program has a mistake"
+#define A_PAGE \
+    ": a page of this file, of a copy that is being made, or of lock.mdb is damaged, or a program has a mistake"
+#define FELL "LMDB fell over its own tree" A_PAGE
+#define ENDLESS "LMDB does not come back from its own tree" A_PAGE
 #define FILE_NAME "/data.mdb"
 #define SAID_BYTES_MAX 256
 
@@ -51,18 +52,21 @@ static bool is_in(uintptr_t instruction, const char *library)
     return slash != NULL && strncmp(slash + 1, library, strlen(library)) == 0;
 }
 
-static int told(const char *dir, const char *said)
+static int fell(const char *dir, const char *said)
 {
-    return tell_of_it(&(struct broken_tree){ dir, WHY, said });
+    return tell_of_it(&(struct broken_tree){ .dir = dir, .why = FELL, .said = said });
+}
+
+bool broken_tree_in_lmdb(const void *context)
+{
+    struct place p = place_of(context);
+    return is_in(p.at, "liblmdb") || (is_in(p.at, "libc") && is_in(p.from, "liblmdb"));
 }
 
 static void on_segv(int signo, siginfo_t *info, void *context)
 {
-    if (info->si_code > 0) { /* the kernel's, about an instruction */
-        struct place p = place_of(context);
-        if (is_in(p.at, "liblmdb") || (is_in(p.at, "libc") && is_in(p.from, "liblmdb"))) {
-            _exit(told(of_dir, ""));
-        }
+    if (info->si_code > 0 && broken_tree_in_lmdb(context)) { /* the kernel's, about an instruction */
+        _exit(fell(of_dir, ""));
     }
     sigaction(signo, &before, NULL);
     if (info->si_code <= 0) {
@@ -80,7 +84,14 @@ void broken_tree_catch(const char *dir, broken_tree_fn *tell)
 void broken_tree_asserted(const char *dir, const char *said)
 {
     if (tell_of_it != NULL) {
-        _exit(told(dir, said));
+        _exit(fell(dir, said));
+    }
+}
+
+void broken_tree_endless(void)
+{
+    if (tell_of_it != NULL) {
+        _exit(tell_of_it(&(struct broken_tree){ .dir = of_dir, .why = ENDLESS, .said = "", .endless = true }));
     }
 }
 
@@ -100,7 +111,7 @@ void broken_tree_file(const struct broken_tree *tree, char file[BROKEN_TREE_FILE
 
 void broken_tree_print(const struct broken_tree *tree)
 {
-    char file[BROKEN_TREE_FILE_BYTES_MAX], text[sizeof file + sizeof WHY + SAID_BYTES_MAX + 64];
+    char file[BROKEN_TREE_FILE_BYTES_MAX], text[sizeof file + sizeof ENDLESS + SAID_BYTES_MAX + 64];
     broken_tree_file(tree, file);
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(text, "sunlined: "), file), ": "), tree->why);
     if (*tree->said != '\0') {

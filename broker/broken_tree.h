@@ -12,11 +12,13 @@
  * The same is allowed here as in lost_page.h, and held by the same test. */
 #ifndef SUNLINE_BROKER_BROKEN_TREE_H
 #define SUNLINE_BROKER_BROKEN_TREE_H
+#include <stdbool.h>
 
 struct broken_tree {
     const char *dir;  /* whose data.mdb it is */
     const char *why;  /* a sentence */
     const char *said; /* by LMDB, or "" */
+    bool endless;     /* it did not fall, it does not come back */
 };
 
 /* Tell of it, in a handler or in the middle of LMDB; returns the status that the process ends with at once. */
@@ -25,6 +27,10 @@ typedef int broken_tree_fn(const struct broken_tree *tree);
 void broken_tree_catch(const char *dir, broken_tree_fn *tell);
 /* For store_options.lmdb_asserted: does not return, if somebody catches. */
 void broken_tree_asserted(const char *dir, const char *said);
+/* For endless.h. Is the thread in LMDB, or in the C library called by it? In a handler of signals, of its third argument. */
+bool broken_tree_in_lmdb(const void *context);
+/* LMDB does not come back to us: does not return either, if somebody catches. */
+void broken_tree_endless(void);
 /* "DIR/data.mdb", which is cut if it is very long. */
 #define BROKEN_TREE_FILE_BYTES_MAX 512
 void broken_tree_file(const struct broken_tree *tree, char file[BROKEN_TREE_FILE_BYTES_MAX]);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "broker/endless.h"
 #include "broker/failed.h"
 #include "broker/log.h"
 
@@ -477,6 +478,7 @@ static void *run(void *arg)
     struct gathered g;
     struct batch b;
     bool stop = false;
+    endless_watch(ENDLESS_LOOK_S);
     do {
         if (!take(c, &g, QUIET_US)) {
             idle(c, false);

@@ -9,6 +9,7 @@
 
 #include "broker/broken_tree.h"
 #include "broker/config.h"
+#include "broker/endless.h"
 #include "broker/failed.h"
 #include "broker/loop.h"
 #include "broker/restored.h"
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
     block_signals();
     lost_page_catch(failed_by_page);
     broken_tree_catch(config.data, failed_by_tree);
+    endless_watch(ENDLESS_LOOK_S);
     code = loop_start(&loop, &(struct loop_options){ &config, reload, &a, a.ready_fd });
     if (code == 0) {
         code = loop_run(loop);

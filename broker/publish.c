@@ -1,5 +1,6 @@
 /* The publisher's thread: see publish.h. */
 #include "broker/publish.h"
+#include "broker/endless.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -78,6 +79,7 @@ static void *run(void *arg)
 {
     struct publisher *p = arg;
     uint64_t first, last;
+    endless_watch(ENDLESS_LOOK_S);
     while (next_range(p, &first, &last)) {
         if (topics_any(p->topics)) {
             publish(p, first, last);

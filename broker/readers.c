@@ -1,5 +1,6 @@
 /* The reader's thread and the backup's: see readers.h. */
 #include "broker/readers.h"
+#include "broker/endless.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -100,6 +101,7 @@ static void *run(void *arg)
     struct readers *r = arg;
     struct slp_buf b = { 0 };
     struct gathered g = { 0 };
+    endless_watch(ENDLESS_LOOK_S);
     setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE); /* of this thread alone; a refusal does no harm */
     while (!atomic_load(&r->stop)) {
         inbox_take(r->inbox, &g, -1);

@@ -1,5 +1,6 @@
 /* A folder that is a copy and does not know it: see restored.h. */
 #include "broker/restored.h"
+#include "broker/endless.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ int restored(const char *dir)
     const struct store_options o = { .dir = dir, .wal_bytes = 1, .lmdb_asserted = broken_tree_asserted };
     lost_page_catch(page_lost);
     broken_tree_catch(dir, tree_broken);
+    endless_watch(ENDLESS_LOOK_S);
     if (getrandom(id, sizeof id, 0) != sizeof id) {
         return complain(dir, "the system has no random numbers");
     }

@@ -1,5 +1,6 @@
 /* A store's records, verified: see verify.h. */
 #include "broker/verify.h"
+#include "broker/endless.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -93,29 +94,49 @@ static int tree_broken(const struct broken_tree *tree)
     return VERIFY_DAMAGED;
 }
 
+static bool open_store(struct store **s, const char *dir)
+{
+    static const uint8_t no_id[16];
+    const struct store_options o = { .dir = dir, .read_only = true, .lmdb_asserted = broken_tree_asserted };
+    char text[512] = "";
+    if (store_open(s, &o, no_id, text, sizeof text) == STORE_OK) {
+        return true;
+    }
+    fprintf(stderr, "sunlined: %s: %s\n", dir, text);
+    return false;
+}
+
+/* False: the store cannot be opened again. */
+static bool table(struct store **s, const char *dir, enum store_table tb, uint64_t *checked, uint64_t *damaged)
+{
+    uint64_t n = 0, before = *damaged;
+    at = store_table_name(tb);
+    enum store_rc rc = store_verify(*s, tb, &n, damage, damaged);
+    *checked += n;
+    if (rc == STORE_OK || *damaged > before) {
+        return true;
+    }
+    printf("damaged\t%s: it cannot be read to its end\n", at); /* LMDB could not go on in its tree */
+    ++*damaged;
+    at = NULL;
+    store_close(s); /* where the log holds some of it all is read in one transaction, which is spoiled for the other tables */
+    return open_store(s, dir);
+}
+
 int verify(const char *dir)
 {
     struct store *s;
-    char text[512] = "";
     uint64_t checked = 0, damaged = 0;
-    const struct store_options o = { .dir = dir, .read_only = true, .lmdb_asserted = broken_tree_asserted };
-    static const uint8_t no_id[16];
     setlinebuf(stdout); /* what was found before a page is lost has been told then */
     lost_page_catch(page_lost);
     broken_tree_catch(dir, tree_broken);
-    if (store_open(&s, &o, no_id, text, sizeof text) != STORE_OK) {
-        fprintf(stderr, "sunlined: %s: %s\n", dir, text);
+    endless_watch(ENDLESS_LOOK_S);
+    if (!open_store(&s, dir)) {
         return 1;
     }
     for (int tb = 0; tb < STORE_TABLE_COUNT; tb++) {
-        uint64_t n = 0, before = damaged;
-        at = store_table_name((enum store_table)tb);
-        enum store_rc rc = store_verify(s, (enum store_table)tb, &n, damage, &damaged);
-        checked += n;
-        if (rc != STORE_OK && damaged == before) { /* not a record's fault */
-            fprintf(stderr, "sunlined: %s: %s cannot be read: %s\n", dir, store_table_name((enum store_table)tb),
-                    store_error_text(s));
-            damaged++;
+        if (!table(&s, dir, (enum store_table)tb, &checked, &damaged)) {
+            return VERIFY_DAMAGED;
         }
     }
     at = "what records refer to";

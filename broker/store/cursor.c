@@ -32,6 +32,7 @@ void store_cursor_close(struct store_cursor *c)
 static void count(const struct store_cursor *c, bool seek)
 {
     assert(c->mc != NULL || table_absent(c->t->s, c->tb));
+    store_calls++;
     if (!c->t->writer)
         return;
     if (seek)
@@ -40,10 +41,26 @@ static void count(const struct store_cursor *c, bool seek)
         c->t->s->counters.steps++;
 }
 
+/* Which keys a search may arrive at. */
+enum side { ANY, NOT_BEFORE, NOT_BEHIND };
+
+/* It came to a key on the wrong side of the one that it sought: a page of LMDB's that leads the way is damaged. Those have no checksums, and what is arrived at may be a sound record. */
+static bool led_astray(MDB_val sought, MDB_val k, enum side side)
+{
+    size_t n = sought.mv_size < k.mv_size ? sought.mv_size : k.mv_size;
+    int d = n > 0 && side != ANY ? memcmp(k.mv_data, sought.mv_data, n) : 0;
+    if (d == 0)
+        d = (k.mv_size > sought.mv_size) - (k.mv_size < sought.mv_size);
+    return (side == NOT_BEFORE && d < 0) || (side == NOT_BEHIND && d > 0);
+}
+
 /* The cursor stands on (k, record), if rc is 0. */
-static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, MDB_val record, int rc)
+static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, MDB_val record, int rc,
+                             enum side side)
 {
     c->key = c->val = (struct store_val){ NULL, 0 };
+    if (rc == 0 && led_astray(sought, k, side))
+        rc = MDB_CORRUPTED;
     if (rc != 0)
         return txn_failed(c->t, c->tb, sought.mv_data, sought.mv_size, rc);
     if (k.mv_size >= 1 && k.mv_size <= STORE_KEY_BYTES_MAX)
@@ -57,7 +74,7 @@ enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
     count(c, true);
     MDB_val k = val_of(key, key_n), record = { 0, NULL };
     int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, key_n > 0 ? MDB_SET_RANGE : MDB_FIRST) : MDB_NOTFOUND;
-    return arrived(c, val_of(key, key_n), k, record, rc);
+    return arrived(c, val_of(key, key_n), k, record, rc, NOT_BEFORE);
 }
 
 enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n)
@@ -70,7 +87,7 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
         rc = mdb_cursor_get(c->mc, &k, &record, MDB_LAST);
     else if (rc == 0 && (k.mv_size != key_n || memcmp(k.mv_data, key, key_n) != 0))
         rc = mdb_cursor_get(c->mc, &k, &record, MDB_PREV);
-    return arrived(c, val_of(key, key_n), k, record, rc);
+    return arrived(c, val_of(key, key_n), k, record, rc, NOT_BEHIND);
 }
 
 enum store_rc store_count(struct store_txn *t, enum store_table tb, uint64_t *records, uint64_t *commit)
@@ -88,5 +105,5 @@ enum store_rc store_next(struct store_cursor *c)
     count(c, false);
     MDB_val k = { 0, NULL }, record = { 0, NULL };
     int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, MDB_NEXT) : MDB_NOTFOUND;
-    return arrived(c, val_of(NULL, 0), k, record, rc);
+    return arrived(c, val_of(NULL, 0), k, record, rc, ANY);
 }

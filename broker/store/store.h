@@ -127,6 +127,9 @@ enum store_rc store_commit_end(struct store *s);   /* until it is not, and `writ
 /* Safe with NULL; ends a read transaction too. A batch that is aborted costs the next one dear: the log is read again. */
 void store_abort(struct store_txn **t);
 
+/* How many of the calls below, of a table's values and of cursors, this thread has begun: whoever watches sees by it that one comes back (broker/endless.h). */
+extern _Thread_local uint64_t store_calls;
+
 /* ---- single values ---- */
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v);
 /* A put or del that fails (but for NOT_FOUND) spoils the transaction: only an abort may follow. */

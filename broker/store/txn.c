@@ -448,6 +448,8 @@ void store_abort(struct store_txn **tp)
 
 /* ---- single values ---- */
 
+_Thread_local uint64_t store_calls;
+
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc)
 {
     assert(t->mt != NULL && known(tb));
@@ -472,6 +474,7 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     *v = (struct store_val){ NULL, 0 };
     MDB_val k = val_of(key, key_n), record;
     int rc;
+    store_calls++;
     if (t->writer)
         t->s->counters.gets++;
     if (table_absent(t->s, tb))
@@ -513,6 +516,7 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
     size_t n = parts_bytes(part, parts);
     MDB_val k = val_of(key.p, key.n), record = val_of(NULL, n + ENVELOPE_BYTES);
     MDB_cursor *mc;
+    store_calls++;
     int rc = txn_cursor(t, tb, &mc);
     if (rc != 0)
         return rc;

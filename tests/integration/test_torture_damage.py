@@ -36,6 +36,7 @@ class Damage(unittest.TestCase):
             with self.subTest(how), damage.Place() as place, self.assertRaisesRegex(AssertionError, said):
                 damage.stop_of(self.ended(damage.Broker(place), how), "ended", (70,))
         for status, said in ((None, None), (3, "look ended with 3: LMDB fell over its tree"), (4, "look ended with 4: a page that is not in the file"),
+                             (5, "look ended with 5: LMDB did not come back"),
                              (-7, "bad"), (-11, "bad"), (-6, "bad"), (-4, "bad"), (1, "bad")):
             looker = types.SimpleNamespace(look=lambda files: ([], []), helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda status=status: status)))
             with self.subTest(status), self.assertRaises(AssertionError) if said == "bad" else contextlib.nullcontext():
@@ -65,14 +66,17 @@ class Damage(unittest.TestCase):
         seen = damage.Seen()
         seen.show("the output", rows)
         for text in complaints:
-            seen.complain(text)
+            seen.complain(text, "the output" if text.startswith(("error", "refused")) else None)
         return damage.judge(self.PUT, seen)
 
-    def test_what_is_not_there_is_forgiven_only_where_damage_is_named(self):
+    def test_what_is_not_there_is_forgiven_only_where_it_was_refused_by_name(self):
         self.assertEqual(self.judged([self.ONE, self.TWO]), "")
         self.assertRegex(self.judged([self.ONE]), r"\Alost in the output: ")
-        for named in ("error CORRUPT", "damage UNIT 1", "check: UNIT 00", "recount: run r", "refused it is cut off"):
-            self.assertEqual(self.judged([self.ONE], named), "")
+        for refused in ("error CORRUPT", "refused it is cut off"):
+            self.assertEqual(self.judged([self.ONE], refused), "")
+        for elsewhere in ("damage UNIT 1", "check: UNIT 00", "recount: run r"):
+            self.assertRegex(self.judged([self.ONE], elsewhere), r"\Alost in the output: ")
+            self.assertEqual(self.judged([self.ONE, self.TWO], elsewhere), "")
         for other in ("error NOT_FOUND", "error BUSY", "a word of another kind"):
             self.assertRegex(self.judged([self.ONE], other), "^(lost|refused without a name): " + other)
             self.assertRegex(self.judged([self.ONE, self.TWO], other, "error CORRUPT"), "^(lost|refused without a name): " + other)
@@ -128,6 +132,9 @@ class Damage(unittest.TestCase):
         self.assertRegex(self.broker_that_says(story={**told, "unit": 1, "input": {"text": "u1 one"}}), "^lost in stories")
         self.assertEqual(self.broker_that_says(refuse={("unit_get", None, 2): corrupt}), "")
         self.assertRegex(self.broker_that_says(refuse={("unit_get", None, 2): not_found}), "^lost: ")
+        self.assertRegex(self.broker_that_says(story={**told, "unit": 1, "input": {"text": "u1 one"}}, refuse={("unit_get", None, 2): corrupt}), "^lost in stories")
+        self.assertRegex(self.broker_that_says(first=[[1, "u1 one", None], [2, "u2 two", None]], refuse={("unit_get", None, 2): corrupt}), "^lost in the stations' output")
+        self.assertEqual(self.broker_that_says(refuse={("output_get", "first", 0): corrupt}), "")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "broker/broken_tree.h"
+#include "broker/endless.h"
 #include "broker/log.h"
 #include "broker/lost_page.h"
 #include "broker/store/store.h"
@@ -56,6 +57,7 @@ void endings_watch(int fd)
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         signal(fatal[i], dies);
     broken_tree_catch("", tree_broken); /* what it does not take comes to dies() */
+    endless_watch(ENDLESS_LOOK_S);
     lost_page_catch(page_lost);         /* here it ends by the signal */
 }
 

@@ -12,18 +12,20 @@
  *
  * The engine takes a BOOT and a tick over it and commits, so what a start writes is part of the test. Nothing is synced: the driver's disk is
  * made of memory. What the broker catches it catches as well, and ends: with TREE_BROKEN where LMDB falls over its tree, with PAGE_LOST where it leads out of the
- * file. Any other end is a mistake of ours, and for the driver to notice. */
+ * file, with ENDLESS where it does not come back. Any other end is a mistake of ours, and for the driver to notice. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "broker/broken_tree.h"
+#include "broker/endless.h"
 #include "broker/engine/internal.h"
 #include "broker/lost_page.h"
 
 #define PAGE_ROWS 500
 
-enum { TREE_BROKEN = 3, PAGE_LOST = 4 };
+enum { TREE_BROKEN = 3, PAGE_LOST = 4, ENDLESS = 5 };
+#define LOOK_S 3
 
 static void hex(const char *what, const char *p, size_t n)
 {
@@ -231,8 +233,7 @@ static void look(const char *dir, const char *run, bool records)
 
 static int tree_broken(const struct broken_tree *tree)
 {
-    (void)tree;
-    return TREE_BROKEN;
+    return tree->endless ? ENDLESS : TREE_BROKEN;
 }
 
 static int page_lost(const struct lost_page *page)
@@ -247,6 +248,7 @@ int main(void)
     setlinebuf(stdout); /* what was handed out before an end has been told then */
     lost_page_catch(page_lost);
     broken_tree_catch("", tree_broken);
+    endless_watch(LOOK_S);
     while (fgets(line, sizeof line, stdin) != NULL) {
         char *run = strchr(line, ' ');
         if (run == NULL)

@@ -41,8 +41,8 @@ static inline void save(const struct world *w, const void *p, size_t n)
 }
 
 /* LMDB's branch page: number (8 bytes), pad (2), flags (2), lower (2), upper (2), then a u16 offset a node; a node
- * begins with the child's page number in 6 bytes. Of the largest branch of all. */
-static inline uint8_t *child_of(struct image im, int i)
+ * begins with the child's page number in 6 bytes. The largest branch of all. */
+static inline uint8_t *largest_branch(struct image im)
 {
     uint8_t *branch = NULL;
     unsigned most = 0;
@@ -54,6 +54,12 @@ static inline uint8_t *child_of(struct image im, int i)
         most = nodes;
     }
     assert_true(most > 10);
+    return branch;
+}
+
+static inline uint8_t *child_of(struct image im, int i)
+{
+    uint8_t *branch = largest_branch(im);
     return branch + branch[16 + 2 * i] + branch[17 + 2 * i] * 256;
 }
 

@@ -2,13 +2,15 @@
 #include <signal.h>
 
 #include "broker/broken_tree.h"
+#include "broker/endless.h"
 #include "tests/unit/child.h"
 #include "tests/unit/store_image.h"
 
 #define TOLD 42
-#define WHY                                                                                                            \
-    "/data.mdb: LMDB fell over its own tree: a page of this file, of a copy that is being made, or of lock.mdb is "    \
-    "damaged, or a program has a mistake"
+#define A_PAGE                                                                                                         \
+    ": a page of this file, of a copy that is being made, or of lock.mdb is damaged, or a program has a mistake"
+#define WHY "/data.mdb: LMDB fell over its own tree" A_PAGE
+#define ENDLESS "/data.mdb: LMDB does not come back from its own tree" A_PAGE
 #define STORE "/the/store's"
 #define RECORDS 60u
 
@@ -141,7 +143,7 @@ static void a_long_path_and_a_long_word_of_lmdbs_are_cut(void **state)
     (void)state;
     memset(path, 'x', sizeof path - 1);
     path[sizeof path - 1] = '\0';
-    struct broken_tree tree = { path, "why", path };
+    struct broken_tree tree = { .dir = path, .why = "why", .said = path };
     broken_tree_file(&tree, file);
     assert_int_equal(strlen(file), sizeof file - 1);
     assert_string_equal(strchr(file, '/'), "/data.mdb");
@@ -162,9 +164,9 @@ static void a_long_path_and_a_long_word_of_lmdbs_are_cut(void **state)
     assert_string_equal(said + n - 2, ")\n");
 }
 
-static void an_assertion_of_lmdb_is_told_with_what_it_says(void **state)
+/* A file with a tree of several pages. */
+static struct image a_tree(struct world *w)
 {
-    struct world *w = *state;
     uint8_t key[4], v[900] = { 0 };
     open_store(w);
     struct store_txn *t = begin(w);
@@ -174,7 +176,13 @@ static void an_assertion_of_lmdb_is_told_with_what_it_says(void **state)
     }
     commit(t);
     store_close(&w->s);
-    struct image im = load(w);
+    return load(w);
+}
+
+static void an_assertion_of_lmdb_is_told_with_what_it_says(void **state)
+{
+    struct world *w = *state;
+    struct image im = a_tree(w);
     memset(child_of(im, 7), 0, 6); /* the page at which the file begins is no leaf */
     save(w, im.p, im.n);
     free(im.p);
@@ -182,6 +190,64 @@ static void an_assertion_of_lmdb_is_told_with_what_it_says(void **state)
     assert_non_null(strstr(e.said, WHY " (mdb.c:"));
     assert_true(WIFEXITED(e.status));
     assert_int_equal(WEXITSTATUS(e.status), TOLD);
+}
+
+static void look_for_one_in_what_has_no_end(struct world *w)
+{
+    struct store_txn *t;
+    struct store_val v;
+    uint8_t key[4];
+    open_with(w, options(w));
+    endless_watch(1);
+    key_u32(key, 7);
+    if (store_begin_read(w->s, &t) == STORE_OK)
+        (void)store_get(t, TABLE_UNIT, key, sizeof key, &v);
+}
+
+static void a_call_of_lmdbs_that_does_not_come_back_is_told(void **state)
+{
+    struct world *w = *state;
+    struct image im = a_tree(w);
+    uint8_t *branch = largest_branch(im);
+    branch[10] |= 0x20;            /* keys that all have one length, which is none for this table ... */
+    branch[12] = branch[13] = 0; /* ... and less than none of them: two thousand million */
+    save(w, im.p, im.n);
+    free(im.p);
+    struct end e = end_of(w, look_for_one_in_what_has_no_end);
+    expect_exit(&e, TOLD, "sunlined: " STORE ENDLESS "\n");
+}
+
+static int64_t cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void think_for_three_looks(struct world *w)
+{
+    (void)w;
+    endless_watch(1);
+    while (cpu_us() < 3100000) {}
+}
+
+static void who_works_long_elsewhere_is_left_alone(void **state)
+{
+    struct end e = end_of(*state, think_for_three_looks);
+    expect_exit(&e, 0, "");
+}
+
+static void be_told_that_time_is_up(struct world *w)
+{
+    (void)w;
+    endless_watch(1);
+    kill(getpid(), SIGXCPU);
+}
+
+static void a_limit_of_the_systems_own_ends_the_process_as_ever(void **state)
+{
+    struct end e = end_of(*state, be_told_that_time_is_up);
+    expect_signal(&e, SIGXCPU);
 }
 
 int main(void)
@@ -193,6 +259,9 @@ int main(void)
         TEST(who_sends_the_signal_ends_the_process_by_the_first_one),
         TEST(a_long_path_and_a_long_word_of_lmdbs_are_cut),
         TEST(an_assertion_of_lmdb_is_told_with_what_it_says),
+        TEST(a_call_of_lmdbs_that_does_not_come_back_is_told),
+        TEST(who_works_long_elsewhere_is_left_alone),
+        TEST(a_limit_of_the_systems_own_ends_the_process_as_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
