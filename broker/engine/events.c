@@ -33,6 +33,7 @@ static void segment_end(struct engine *e)
 
 void ev_write(struct engine *e)
 {
+    segment_end(e); /* a tick that forgets what is old is in the midst of its own */
     for (uint32_t i = 0; i < e->evsegs; i++) {
         uint8_t k[8];
         key_u64(k, e->evseg[i].first);

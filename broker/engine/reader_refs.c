@@ -437,6 +437,13 @@ static void event_there(struct refs *f, uint64_t seq)
         wrong(f, "event %" PRIu64 ", which is not there", seq);
 }
 
+static void events(struct refs *f, uint64_t first, uint16_t n)
+{
+    if (!n)
+        wrong(f, "no event");
+    event_there(f, first + n);
+}
+
 /* How many records there are in tables of which nothing else tells. */
 static void counted_there(struct refs *f, struct store_val v)
 {
@@ -836,7 +843,7 @@ static void follow(struct refs *f, enum store_table tb, const uint8_t *k, size_t
     switch (tb) {
     case TABLE_META: of_meta(f, k, key_n, v); break;
     case TABLE_LINE: of_line(f, k, rd); break;
-    case TABLE_EVENT: event_there(f, key_get_u64(k) + rdr_u16(&rd)); break;
+    case TABLE_EVENT: events(f, key_get_u64(k), rdr_u16(&rd)); break;
     case TABLE_NAME: of_name(f, k, key_n, rd); break;
     case TABLE_RUN: of_run(f, k, rd); break;
     case TABLE_STATION: of_station(f, k, rd); break;

@@ -162,6 +162,7 @@ struct checker *checker_keep(const struct checker *c);
 void checker_go_back(struct checker *c, const struct checker *kept);
 bool checker_lost(const struct checker *c, uint64_t assignment); /* a store that was lost gave it, after its backup */
 const struct fact *checker_station(const struct checker *c, uint64_t station); /* as it was told; NULL: it was not */
+bool checker_own_work(struct checker *c, const struct fact *f); /* does everybody who fits a task's station lack it because he had a part in what it builds upon? */
 uint64_t checker_newest(const struct checker *c, const struct fact *of); /* the newest event of the stream of its run, hub or line, as the stream of all told it; of a run that was deleted 0 */
 uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);

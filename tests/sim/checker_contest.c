@@ -163,6 +163,20 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
                    f->seq, f->run, f->unit, f->station, w->f.worker);
 }
 
+bool checker_own_work(struct checker *c, const struct fact *f)
+{
+    const struct ck_station *s = ck_get(&c->stations, f->station);
+    bool any = false;
+    for (size_t i = 0; s && i < c->workers.cap; i++) {
+        const struct ck_worker *w = c->workers.v[i].p;
+        bool fits = w && ck_fits(c, s, w, f->wall);
+        if (fits && !ck_did_before(c, f->run, f->unit, w->f.worker, s))
+            return false;
+        any = any || fits;
+    }
+    return any;
+}
+
 void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *r, const struct ck_unit *u)
 {
     bool for_nobody = false;

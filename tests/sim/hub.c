@@ -863,7 +863,7 @@ void hub_calm(struct sim *s, struct hub *h)
     h->frozen_us = 0;
     h->wall_off_us = 0;
     h->takeover = true; /* whoever had its place is gone */
-    if (s->plan.scarce && h->like == 0)
+    if ((s->plan.scarce && h->like == 0) || s->plan.few)
         staff_change(s, h); /* everybody who can do everything is back, and begins */
     if (!h->up)
         start(s, h);

@@ -44,10 +44,10 @@ static size_t worker_text(const struct sim *s, const struct sim_station *t, char
     for (uint32_t k = 1; k < 3; k++)
         if (t->shut_teams >> k & 1)
             n += (size_t)snprintf(b + n, size - n, ", not_teams: [team%u]", k);
-    for (uint32_t k = 0; k < STATIONS_MAX; k++)
+    for (uint32_t k = 0, did = 0; k < STATIONS_MAX; k++)
         if (t->not_did >> k & 1)
-            n += (size_t)snprintf(b + n, size - n, ", not_who_did: [s%u]", k);
-    return n;
+            n += (size_t)snprintf(b + n, size - n, "%ss%u", did++ ? ", " : ", not_who_did: [", k);
+    return n + (size_t)snprintf(b + n, size - n, "%s", t->not_did ? "]" : "");
 }
 
 static void shape(struct sim *s, struct rng *r, struct sim_variant *v, uint64_t index)
@@ -327,6 +327,30 @@ static void contests(struct sim *s, struct rng *r, struct sim_variant *v)
                 v->st[i].not_did = 0;
 }
 
+/* All that a station's own `after` reaches. */
+static uint32_t comes_before(const struct sim_variant *v, uint32_t i)
+{
+    uint32_t set = v->st[i].after;
+    for (uint32_t k = i; k-- > 0;)
+        set |= set >> k & 1 ? v->st[k].after : 0;
+    return set;
+}
+
+/* Most stations ask for what few can do beside the two who can do everything, and shut out whoever did some of what comes before: all who may do a task can
+ * have had a part in it. */
+static void few_hands(struct sim *s, struct rng *r, struct sim_variant *v)
+{
+    for (uint32_t i = 1; s->plan.few && i < v->named; i++) {
+        struct sim_station *t = &v->st[i];
+        if (!t->after || rng_chance(r, 200000))
+            continue;
+        t->kind = 0;
+        t->level[CHECKER_SKILLS - 2] = t->level[CHECKER_SKILLS - 1] = 3;
+        for (uint32_t k = 0, before = comes_before(v, i); k < i; k++)
+            t->not_did |= (before >> k & 1) && rng_chance(r, 600000) ? 1u << k : 0;
+    }
+}
+
 /* A definition may be applied more than once: its stations have other numbers then. */
 void lines_number(struct sim *s, uint64_t id, const struct sim_station *st)
 {
@@ -481,7 +505,7 @@ void lines_make(struct sim *s)
     for (uint32_t i = 0; i < s->plan.lines; i++) {
         struct rng r = rng_of(s->plan.seed, "line", i), cr = rng_of(s->plan.seed, "copies", 1 + i),
                    vr = rng_of(s->plan.seed, "reviews", 1 + i), lr = rng_of(s->plan.seed, "limits", i),
-                   tr = rng_of(s->plan.seed, "contests", 1 + i);
+                   tr = rng_of(s->plan.seed, "contests", 1 + i), fr = rng_of(s->plan.seed, "few hands", 1 + i);
         struct sim_line *l = &s->line[i];
         snprintf(l->name, sizeof l->name, "line%u", i);
         l->variants = VARIANTS_MAX;
@@ -496,6 +520,7 @@ void lines_make(struct sim *s)
                 copies(s, &cr, &l->v[k]);
                 reviews(s, &vr, &l->v[k]);
                 contests(s, &tr, &l->v[k]);
+                few_hands(s, &fr, &l->v[k]);
             }
             limits(s, &lr, &l->v[k]);
             gold(s, i, &l->v[k]);

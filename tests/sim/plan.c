@@ -115,6 +115,16 @@ void plan_make(struct plan *p, const struct options *o)
     struct rng fewer = rng_of(o->seed, "scarce", 0); /* where one answer is enough, too */
     p->scarce = p->scarce || (!p->alike && !p->copies && !p->contests && rng_chance(&fewer, 300000));
 
+    struct rng fr = rng_of(o->seed, "few hands", 0);
+    uint32_t hubs = (uint32_t)rng_range(&fr, 2, 4);
+    int64_t roster_every_us = rng_spread(&fr, 10 * MINUTE, 2 * HOUR);
+    p->few = !o->no_few && !p->alike && !p->copies && !p->reviews && !p->contests && rng_chance(&fr, 250000);
+    if (p->few) {
+        p->scarce = true;
+        p->hubs = p->hubs < hubs ? p->hubs : hubs;
+        p->roster_every_us = p->roster_every_us < roster_every_us ? p->roster_every_us : roster_every_us;
+    }
+
     struct rng jr = rng_of(o->seed, "judge every", 0);
     p->judge_every_us = rng_chance(&jr, 500000) ? NEVER : rng_spread(&jr, 20 * SEC, 2 * HOUR);
 
@@ -243,6 +253,8 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", tournaments");
     if (p->scarce)
         fprintf(f, ", scarce workers");
+    if (p->few)
+        fprintf(f, ", few hands");
     if (p->honesty)
         fprintf(f, ", honest and dishonest workers");
     if (p->trains)

@@ -83,6 +83,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool bars; /* some ask for what was measured of their workers, and have rules for control answers */
     bool reviews; /* some stations review the one before them */
     bool contests, scarce; /* some are tournaments; those who can do everything come and go like others, while there are faults: tasks run out of people */
+    bool few; /* of worlds with scarce workers: most stations shut out who did what comes before, and hardly anybody else can do their tasks */
     bool alike; /* lines of one station, and most runs through the same one, at the same priority: who gets what can be judged */
     bool trains; /* of worlds that have bars by their seed: many are sent to training, where there is something to do, and come back */
     bool line_watched; /* somebody subscribes to the stream of a line */
@@ -94,7 +95,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
 #define LEFT_OUT(K) \
     K(net) K(agents) K(broker) K(operator) K(people) K(copies) K(reviews) K(beside) K(lends) K(honesty) \
     K(subscribers) K(staff) K(twins) K(damage) K(restores) K(bars) K(tournaments) K(scarce) K(alike) K(disk) \
-    K(training) K(harsh) K(streams) K(midstep)
+    K(training) K(harsh) K(streams) K(midstep) K(few)
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
     int64_t hours;
@@ -122,7 +123,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
     T(lost_syncs) T(broker_power_cuts) T(full_disks) T(sectors_lost) T(disk_faults_beside) T(disk_faults_settling) T(disk_faults_at_starts) \
     T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_file_named) T(damage_stops) T(damage_unharmed) \
-    T(gone_told) T(requeued_in_calm) T(worlds_of_heavy_loss) T(worlds_of_heavy_replay) T(worlds_of_many_hubs)
+    T(left_with_nobody) T(left_by_own_work) T(staffed_again) T(gone_told) T(requeued_in_calm) T(worlds_of_heavy_loss) T(worlds_of_heavy_replay) T(worlds_of_many_hubs)
 struct tally {
 #define T(n) uint64_t n;
     TALLIES(T)

@@ -107,6 +107,8 @@ void staff_change(struct sim *s, struct hub *h)
             m->on = s->calm || rng_chance(&h->rng, 600000);
             m->here = m->here && m->on;
         }
+        if (s->calm && s->plan.few) /* he may be the only one who is left for them all */
+            m->per_day = 0;
         if (m->steady || s->calm || rng_chance(&h->rng, 500000))
             continue;
         m->on = rng_chance(&h->rng, 750000);

@@ -190,6 +190,36 @@ static void old_events_go_when_their_time_is_over(void **state)
     world_end(&w);
 }
 
+/* So many that they are more than a segment, in the tick in which all that was before them is forgotten. */
+static void what_one_tick_tells_is_there_when_all_before_it_has_grown_old(void **state)
+{
+    enum { HUBS = 100 };
+    static struct world_hub h[HUBS];
+    const int64_t later_us = 3 * 3600ll * 1000000;
+    (void)state;
+    memset(&w, 0, sizeof w);
+    w.cfg.event_keep_us = 3600ll * 1000000;
+    world_open(&w);
+    for (unsigned i = 0; i < HUBS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "hub%u", i);
+        world_hub(&w, &h[i], name, 1, 0);
+    }
+    uint64_t before = last_event();
+    w.now_us += later_us;
+    w.wall_us += later_us;
+    world_tick(&w);
+    assert_int_equal(last_event(), before + HUBS); /* each session is over */
+    struct slp_events_get q = { .since = before };
+    assert_int_equal(world_code(world_read(&w, SLP_EVENTS_GET, &q)), SLP_E_GONE);
+    q.since = before + 1;
+    struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+    assert_int_equal(m->type, SLP_EVENTS);
+    assert_int_equal(m->u.events.events.count, HUBS);
+    assert_false(m->u.events.more);
+    world_end(&w);
+}
+
 /* ---- following the events alone ---- */
 
 #define UNITS 2000
@@ -445,6 +475,7 @@ int main(void)
         cmocka_unit_test(an_unknown_stream_and_a_future_that_is_not_are_refused),
         cmocka_unit_test(what_is_no_longer_kept_is_gone_and_says_from_where_on_it_is),
         cmocka_unit_test(old_events_go_when_their_time_is_over),
+        cmocka_unit_test(what_one_tick_tells_is_there_when_all_before_it_has_grown_old),
         cmocka_unit_test(who_follows_the_events_knows_what_the_counters_say),
         cmocka_unit_test(a_line_of_very_many_stations_is_told_in_several_events),
         cmocka_unit_test(a_clock_from_before_1970_is_told_as_it_is),

@@ -150,6 +150,7 @@ static void a_reference_that_leads_nowhere_is_named_in_every_table(void **state)
         { TABLE_ASSIGN, IN_VALUE, ASSIGN_HEAD_BYTES + 8, 4, 88, true, "refers to worker 88, which is not there" },
         { TABLE_LIVE, IN_KEY, 0, 8, 4711, false, "refers to assignments that are not there" },
         { TABLE_RESULT, IN_VALUE, 0, 4, 55, true, "refers to result" }, /* by the state that has it */
+        { TABLE_EVENT, IN_VALUE, 0, 2, 0, true, "refers to no event" },
         { TABLE_DEDUP, IN_VALUE, 0, 8, 5000, true, "refers to units 5000 to 5000 of run 1, which has 12" },
         { TABLE_DEDUP, IN_KEY, 0, 4, 55, false, "refers to run 55, which is not there" },
         { TABLE_DEDUP, IN_VALUE, 0, 8, 4, true, "refers to unit 4, which came with another key or none" },
