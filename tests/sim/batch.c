@@ -508,6 +508,8 @@ static bool flight_ends(struct sim *s, enum doom doom)
     if (doom == DISK_FAILS_BESIDE)
         server_arm_disk(s, 2);
     v->mute = doom == UNANSWERED;
+    if (doom == CUT_OFF || doom == WRITE_FAILS_BESIDE)
+        disk_log_dies();
     s->tally.kills_while_written += doom == CUT_OFF;
     s->tally.kills_when_written += doom == UNANSWERED;
     s->tally.failed_writes_beside += doom == WRITE_FAILS_BESIDE;

@@ -40,7 +40,6 @@ static bool open_store(struct sim *s)
                                  .event_keep_us = s->plan.event_keep_us };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
-    disk_new();
     memory_go();
     in_broker = true;
     rc = store_open(&v->store, &o, id, text, sizeof text);
@@ -409,6 +408,7 @@ void server_open(struct sim *s)
         sim_broken(s, "%s cannot be made", v->dir);
     v->disk = rng_of(s->plan.seed, "disk", 1);
     disk_of(v->dir);
+    disk_follow(s->plan.disk_ppm > 0);
     v->next_event = 1;
     v->elapsed_base_us = SEC;
     restart(s, 0, 0);
