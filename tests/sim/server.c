@@ -226,20 +226,48 @@ static void again(struct sim *s, int64_t mean, happening *what)
         sched_at(s, s->now_us + in, what, 0, 0);
 }
 
-static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
+/* Something that the next batch would acknowledge. */
+static bool promises(struct sim *s)
+{
+    struct server *v = &s->server;
+    for (size_t i = 0; i < v->inbox_n; i++) {
+        struct slp_msg m;
+        struct slp_fault fault;
+        CHECK(s, slp_decode(v->inbox[i]->bytes, v->inbox[i]->n, SLP_A2B | SLP_C2B, &m, &fault) == 0);
+        if (m.type == SLP_ACTS || m.type == SLP_SUBMIT)
+            return true;
+    }
+    return false;
+}
+
+/* Most batches promise nothing to anybody, and that one of them is lost shows nothing. Where the disk is bad most of what befalls the broker waits for one that does, for some minutes. */
+static bool waits(struct sim *s)
+{
+    struct server *v = &s->server;
+    if (!s->plan.disk_ppm || promises(s) || !rng_chance(&v->disk, 900000))
+        return false;
+    v->crash_waits = ++v->crashes_waited;
+    sched_at(s, s->now_us + rng_spread(&v->disk, SEC, 5 * MINUTE), crash, v->crash_waits, 0);
+    return true;
+}
+
+/* waited: as what (crash_waits); 0: it comes by itself. */
+static void crash(struct sim *s, uint64_t waited, uint64_t unused)
 {
     struct server *v = &s->server;
     (void)unused;
-    (void)unused2;
-    if (s->calm)
+    if (s->calm || waited != v->crash_waits)
         return;
+    v->crash_waits = 0;
     if (v->up) {
         static const enum fate of_disk[] = { PUT_FAILS, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS };
         enum fate f = rng_chance(&v->rng, s->plan.memory_ppm) ? NO_MEMORY
                       : rng_chance(&v->rng, s->plan.io_ppm)   ? of_disk[rng_below(&v->rng, 4)]
                       : rng_chance(&v->rng, 500000)           ? DIES_BEFORE
                                                               : DIES_AFTER;
-        if (!v->inbox_n && rng_chance(&v->rng, 700000)) { /* wait for a batch that has something in it */
+        if (!waited && waits(s))
+            return;
+        if (!waited && !v->inbox_n && rng_chance(&v->rng, 700000)) { /* wait for a batch that has something in it */
             sched_at(s, s->now_us + rng_range(&v->rng, 1000, SEC), crash, 0, 0);
             return;
         }
@@ -261,6 +289,15 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
             *store_faults(v->store) = (struct store_faults){ 0 };
     }
     again(s, s->plan.crash_every_us, crash);
+}
+
+bool server_crashes(struct sim *s)
+{
+    struct server *v = &s->server;
+    if (!v->crash_waits || s->calm || !promises(s))
+        return false;
+    crash(s, v->crash_waits, 0);
+    return true;
 }
 
 /* The disk is still full, or the next cut of the power comes while the log is settled. */
