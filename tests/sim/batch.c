@@ -671,7 +671,7 @@ static void batch(struct sim *s, uint64_t life, uint64_t unused)
     if (!s->server.up || life != s->server.life)
         return;
     s->server.batch_due = false;
-    if (server_crashes(s))
+    if (server_disk_strikes(s))
         return;
     come(s, rng_chance(&s->server.rng, 100000));
 }

@@ -26,7 +26,7 @@
 #define UNSYNCED_MAX (1u << 18) /* sectors of one file: all that a world's has, should nobody ever sync it */
 #define FILE_SECTORS_MAX (1u << 21)
 #define MAP_BYTES ((size_t)FILE_SECTORS_MAX * SECTOR_BYTES)
-#define FDS_MAX 256 /* of those above, it is looked up at each call */
+#define FDS_MAX 256        /* of those above, it is looked up at each call */
 #define META_BYTES_MAX 512 /* a write of so few bytes at the beginning of data.mdb is a meta page's */
 #define META_END 8192
 
@@ -34,11 +34,11 @@ struct file {
     bool known;
     dev_t dev;
     ino_t ino;
-    int fd;           /* that does not sync by itself; -1: none is open */
+    int fd;             /* that does not sync by itself; -1: none is open */
     const uint8_t *map; /* FILE_SECTORS_MAX; NULL: none yet */
-    uint64_t bytes;   /* that it is long */
-    uint64_t certain; /* bytes that it is long, whatever happens */
-    uint32_t n;       /* sectors that are not synced */
+    uint64_t bytes;     /* that it is long */
+    uint64_t certain;   /* bytes that it is long, whatever happens */
+    uint32_t n;         /* sectors that are not synced */
     uint32_t sector[UNSYNCED_MAX];
     uint8_t was[UNSYNCED_MAX][SECTOR_BYTES];
     uint32_t place[FILE_SECTORS_MAX]; /* of a sector in those two, from 1; 0: it is certain */
@@ -164,7 +164,8 @@ static struct file *file_of(int fd, bool *syncs)
         return of_fd[fd].file;
     }
     struct file *f = look_up(fd, syncs);
-    if (f && fd < FDS_MAX) { /* of another file it is not kept: a stream's descriptor is closed inside of the C library */
+    if (f &&
+        fd < FDS_MAX) { /* of another file it is not kept: a stream's descriptor is closed inside of the C library */
         of_fd[fd].file = f;
         of_fd[fd].syncs = *syncs;
     }

@@ -196,34 +196,24 @@ static void doom_comes(struct sim *s, bool ticks)
         server_lands(s);
 }
 
-/* Some of what befalls the broker is its disk's doing, where it has a bad one. */
-static bool disk_does_it(struct sim *s, bool ticks)
+static void disk_does_it(struct sim *s, bool ticks)
 {
     struct server *v = &s->server;
-    if (!s->plan.disk_ppm || !rng_chance(&v->disk, s->plan.disk_ppm))
-        return false;
     v->trouble = DISK_WELL + 1 + (enum disk_fault)rng_below(&v->disk, 4);
     if (s->plan.beside_ppm && rng_chance(&v->disk, 500000)) {
         v->doom = DOOMS + (enum doom)rng_below(&v->disk, DISK_DOOMS - DOOMS);
         doom_comes(s, ticks);
-        return true;
+    } else {
+        server_lands(s);
+        if (v->up)
+            batches_run(s, ticks, rng_chance(&v->disk, 500000) ? DISK_FAILS : SETTLING_FAILS, false);
     }
-    server_lands(s);
-    if (v->up)
-        batches_run(s, ticks, rng_chance(&v->disk, 500000) ? DISK_FAILS : SETTLING_FAILS, false);
-    return true;
 }
 
-static int64_t around(struct rng *r, int64_t mean)
+/* Some of what befalls the broker is its disk's doing, where it has a bad one. */
+static bool disk_may(struct sim *s)
 {
-    return mean == NEVER ? NEVER : rng_range(r, mean / 10 + 1, mean * 2);
-}
-
-static void again(struct sim *s, int64_t mean, happening *what)
-{
-    int64_t in = around(&s->server.rng, mean);
-    if (in != NEVER)
-        sched_at(s, s->now_us + in, what, 0, 0);
+    return s->plan.disk_ppm && rng_chance(&s->server.disk, s->plan.disk_ppm);
 }
 
 /* Something that the next batch would acknowledge. */
@@ -240,34 +230,42 @@ static bool promises(struct sim *s)
     return false;
 }
 
-/* Most batches promise nothing to anybody, and that one of them is lost shows nothing. Where the disk is bad most of what befalls the broker waits for one that does, for some minutes. */
-static bool waits(struct sim *s)
+bool server_disk_strikes(struct sim *s)
 {
     struct server *v = &s->server;
-    if (!s->plan.disk_ppm || promises(s) || !rng_chance(&v->disk, 900000))
+    if (!v->strikes || s->calm || !promises(s))
         return false;
-    v->crash_waits = ++v->crashes_waited;
-    sched_at(s, s->now_us + rng_spread(&v->disk, SEC, 5 * MINUTE), crash, v->crash_waits, 0);
+    v->strikes = false;
+    disk_does_it(s, rng_chance(&v->disk, 500000));
     return true;
 }
 
-/* waited: as what (crash_waits); 0: it comes by itself. */
-static void crash(struct sim *s, uint64_t waited, uint64_t unused)
+static int64_t around(struct rng *r, int64_t mean)
+{
+    return mean == NEVER ? NEVER : rng_range(r, mean / 10 + 1, mean * 2);
+}
+
+static void again(struct sim *s, int64_t mean, happening *what)
+{
+    int64_t in = around(&s->server.rng, mean);
+    if (in != NEVER)
+        sched_at(s, s->now_us + in, what, 0, 0);
+}
+
+static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
 {
     struct server *v = &s->server;
     (void)unused;
-    if (s->calm || waited != v->crash_waits)
+    (void)unused2;
+    if (s->calm)
         return;
-    v->crash_waits = 0;
     if (v->up) {
         static const enum fate of_disk[] = { PUT_FAILS, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS };
         enum fate f = rng_chance(&v->rng, s->plan.memory_ppm) ? NO_MEMORY
                       : rng_chance(&v->rng, s->plan.io_ppm)   ? of_disk[rng_below(&v->rng, 4)]
                       : rng_chance(&v->rng, 500000)           ? DIES_BEFORE
                                                               : DIES_AFTER;
-        if (!waited && waits(s))
-            return;
-        if (!waited && !v->inbox_n && rng_chance(&v->rng, 700000)) { /* wait for a batch that has something in it */
+        if (!v->inbox_n && rng_chance(&v->rng, 700000)) { /* wait for a batch that has something in it */
             sched_at(s, s->now_us + rng_range(&v->rng, 1000, SEC), crash, 0, 0);
             return;
         }
@@ -275,12 +273,14 @@ static void crash(struct sim *s, uint64_t waited, uint64_t unused)
         if (f == PUT_FAILS && rng_chance(&r, 600000))
             f = LMDB_FAILS;
         bool ticks = rng_chance(&v->rng, 500000);
-        bool done = disk_does_it(s, ticks);
-        if (!done && s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
+        v->strikes = v->strikes || disk_may(s);
+        if (disk_may(s)) {
+            disk_does_it(s, ticks);
+        } else if (s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
             v->doom = UNHARMED + 1 + (enum doom)rng_below(&v->beside, DOOMS - 1);
             v->spared = rng_below(&v->beside, 3) == 0;
             doom_comes(s, ticks);
-        } else if (!done) {
+        } else {
             server_lands(s);
             if (v->up)
                 batches_run(s, ticks, f, false);
@@ -289,15 +289,6 @@ static void crash(struct sim *s, uint64_t waited, uint64_t unused)
             *store_faults(v->store) = (struct store_faults){ 0 };
     }
     again(s, s->plan.crash_every_us, crash);
-}
-
-bool server_crashes(struct sim *s)
-{
-    struct server *v = &s->server;
-    if (!v->crash_waits || s->calm || !promises(s))
-        return false;
-    crash(s, v->crash_waits, 0);
-    return true;
 }
 
 /* The disk is still full, or the next cut of the power comes while the log is settled. */

@@ -305,7 +305,9 @@ static void a_log_that_is_made_anew_is_certain_at_once(void **state)
 
 static struct store_options synced(const struct machine *m, uint64_t log_bytes)
 {
-    return (struct store_options){ .dir = m->w.dir, .map_bytes = 64 << 20, .reserve_bytes = 1, .wal_bytes = log_bytes, .no_sync = true };
+    return (struct store_options){
+        .dir = m->w.dir, .map_bytes = 64 << 20, .reserve_bytes = 1, .wal_bytes = log_bytes, .no_sync = true
+    };
 }
 
 /* So many records of a batch, each as large as half a page. */
