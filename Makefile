@@ -163,6 +163,8 @@ $(O)/tests/test_alloc_%: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(ALIGNED))
 $(O)/tests/test_fails_%: LDFLAGS += $(call wrapped,$(LMDB_CALLS))
 $(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS) $(ALLOCATIONS) $(ALIGNED))
 $(O)/tests/test_agent_disk: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
+$(O)/tests/test_sim_disk: LDFLAGS += $(call wrapped,wal_write mdb_env_get_fd)
+$(O)/tests/test_sim_disk: $(O)/tests/sim/calls.o
 $(O)/tests/test_forecast_worlds: LDFLAGS += $(foreach f,sl__request sl__request_with,-Wl,--wrap=$(f))
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka

@@ -448,10 +448,13 @@ static enum store_rc open_view(struct store *s, const struct store_options *o, c
     return r;
 }
 
-/* The tables, and all that was committed: made if they are not there, in one transaction. */
+/* The tables, and all that was committed: made if they are not there, in one transaction. What is read here is made certain first: a broker that died of a failed sync may have left it in the
+ * machine's memory, and another commit on the disk, to which a cut of the power would go back, with pages that are written now. */
 static int open_writer(struct store *s, bool fresh, const uint8_t new_id[16])
 {
-    int rc = txn_begin_writer(s);
+    int rc = mdb_env_sync(s->env, 0);
+    if (rc == 0)
+        rc = txn_begin_writer(s);
     if (rc == 0)
         rc = open_tables(s, s->write.mt);
     if (rc == 0 && fresh)

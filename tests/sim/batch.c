@@ -508,6 +508,8 @@ static bool flight_ends(struct sim *s, enum doom doom)
     if (doom == DISK_FAILS_BESIDE)
         server_arm_disk(s, 2);
     v->mute = doom == UNANSWERED;
+    if (doom == CUT_OFF || doom == WRITE_FAILS_BESIDE)
+        disk_log_dies();
     s->tally.kills_while_written += doom == CUT_OFF;
     s->tally.kills_when_written += doom == UNANSWERED;
     s->tally.failed_writes_beside += doom == WRITE_FAILS_BESIDE;
@@ -669,6 +671,8 @@ static void batch(struct sim *s, uint64_t life, uint64_t unused)
     if (!s->server.up || life != s->server.life)
         return;
     s->server.batch_due = false;
+    if (server_disk_strikes(s))
+        return;
     come(s, rng_chance(&s->server.rng, 100000));
 }
 

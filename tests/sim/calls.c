@@ -26,3 +26,8 @@ int ftruncate(int fd, off_t n)
 {
     return disk_ftruncate(fd, n);
 }
+
+int close(int fd)
+{
+    return disk_close(fd);
+}

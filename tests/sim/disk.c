@@ -2,7 +2,10 @@
  * and LMDB sync in a simulation as they do elsewhere.
  *
  * Of each sector that was written and not synced stands here what it held before. LMDB writes pages, syncs them, then writes its meta page (a few bytes at the file's
- * beginning) through a descriptor that syncs by itself. */
+ * beginning) through a descriptor that syncs by itself.
+ *
+ * A world writes a hundred thousand times, and a system call costs more than all that is done here. So a write has none of its own: what it replaces is read from a mapping of the file,
+ * which file a descriptor is of is looked up once (close() forgets it), and where a sector's old bytes stand is an array's word. */
 #include "tests/sim/disk.h"
 
 #include <assert.h>
@@ -12,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -19,28 +23,35 @@
 
 #include "broker/store/internal.h"
 
-#define UNSYNCED_MAX (1u << 17) /* sectors of one file: LMDB's greatest transaction here has far less */
+#define UNSYNCED_MAX (1u << 18) /* sectors of one file: all that a world's has, should nobody ever sync it */
 #define FILE_SECTORS_MAX (1u << 21)
+#define MAP_BYTES ((size_t)FILE_SECTORS_MAX * SECTOR_BYTES)
+#define FDS_MAX 256        /* of those above, it is looked up at each call */
 #define META_BYTES_MAX 512 /* a write of so few bytes at the beginning of data.mdb is a meta page's */
 #define META_END 8192
 
-struct unsynced {
-    uint64_t sector;
-    uint8_t was[SECTOR_BYTES];
-};
 struct file {
     bool known;
     dev_t dev;
     ino_t ino;
-    int fd;           /* that does not sync by itself */
-    uint64_t certain; /* bytes that it is long, whatever happens */
-    size_t n;         /* of `old` */
-    struct unsynced old[UNSYNCED_MAX];
-    uint64_t has[FILE_SECTORS_MAX / 64]; /* bit: the sector stands in `old` */
+    int fd;             /* that does not sync by itself; -1: none is open */
+    const uint8_t *map; /* FILE_SECTORS_MAX; NULL: none yet */
+    uint64_t bytes;     /* that it is long */
+    uint64_t certain;   /* bytes that it is long, whatever happens */
+    uint32_t n;         /* sectors that are not synced */
+    uint32_t sector[UNSYNCED_MAX];
+    uint8_t was[UNSYNCED_MAX][SECTOR_BYTES];
+    uint32_t place[FILE_SECTORS_MAX]; /* of a sector in those two, from 1; 0: it is certain */
 };
 static const char *const names[2] = { "data.mdb", WAL_FILE };
 static struct file files[2];
+static struct {
+    struct file *file; /* NULL: not known to be of one */
+    bool syncs;        /* each write, by itself */
+} of_fd[FDS_MAX];
 static const char *folder;
+static bool follows;
+static bool log_dies;
 static struct {
     enum disk_fault how;
     uint64_t nth;
@@ -58,62 +69,124 @@ static ssize_t real_pwrite(int fd, const void *p, size_t n, uint64_t at)
     return syscall(SYS_pwrite64, fd, p, n, at);
 }
 
+static void must(bool done)
+{
+    assert(done);
+}
+
 void disk_of(const char *dir)
 {
     folder = dir;
 }
 
-static void all_certain(struct file *f, uint64_t bytes)
+void disk_follow(bool on)
 {
-    for (size_t i = 0; i < f->n; i++)
-        f->has[f->old[i].sector / 64] &= ~(1ull << f->old[i].sector % 64);
+    disk_new();
+    follows = on;
+}
+
+static void all_certain(struct file *f)
+{
+    for (uint32_t i = 0; i < f->n; i++)
+        f->place[f->sector[i]] = 0;
     f->n = 0;
-    f->certain = bytes;
+    f->certain = f->bytes;
+}
+
+static void forget(struct file *f)
+{
+    all_certain(f);
+    if (f->map)
+        munmap((void *)(uintptr_t)f->map, MAP_BYTES);
+    f->map = NULL;
+    f->known = false;
+    f->fd = -1;
 }
 
 void disk_new(void)
 {
-    for (int i = 0; i < 2; i++) {
-        all_certain(&files[i], 0);
-        files[i].known = false;
-    }
+    for (int i = 0; i < 2; i++)
+        forget(&files[i]);
+    memset(of_fd, 0, sizeof of_fd);
 }
 
-/* Which of the two it is, and how long. */
-static struct file *file_of(int fd, uint64_t *bytes)
+/* ---- which file ---- */
+
+/* What a dead broker left unsynced is so still, in the file that it was. One that is as long as nobody made it here is another. */
+static void file_found(struct file *f, int fd, const struct stat *st, bool syncs)
+{
+    bool same = f->known && f->ino == st->st_ino && f->dev == st->st_dev && f->bytes == (uint64_t)st->st_size;
+    if (!same)
+        forget(f);
+    f->known = true;
+    f->dev = st->st_dev;
+    f->ino = st->st_ino;
+    f->bytes = (uint64_t)st->st_size;
+    f->certain = same ? f->certain : f->bytes;
+    if (syncs)
+        return;
+    f->fd = fd;
+    if (f->map)
+        return;
+    f->map = mmap(NULL, MAP_BYTES, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    must(f->map != MAP_FAILED);
+}
+
+static struct file *look_up(int fd, bool *syncs)
 {
     struct stat st;
     char link[40], path[PATH_MAX], dir[PATH_MAX];
     if (!folder || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return NULL;
-    *bytes = (uint64_t)st.st_size;
-    for (int i = 0; i < 2; i++)
-        if (files[i].known && files[i].ino == st.st_ino && files[i].dev == st.st_dev)
-            return &files[i];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     size_t dir_n = realpath(folder, dir) ? strlen(dir) : 0;
     if (n < 0 || dir_n == 0 || (size_t)n <= dir_n || memcmp(path, dir, dir_n) != 0 || path[dir_n] != '/')
         return NULL;
     path[n] = 0;
+    *syncs = fcntl(fd, F_GETFL) & O_DSYNC;
     for (int i = 0; i < 2; i++)
         if (strcmp(path + dir_n + 1, names[i]) == 0) {
-            all_certain(&files[i], *bytes);
-            files[i].known = true;
-            files[i].dev = st.st_dev;
-            files[i].ino = st.st_ino;
-            files[i].fd = fd;
+            file_found(&files[i], fd, &st, *syncs);
             return &files[i];
         }
     return NULL;
 }
 
+/* Which of the two it is; NULL: none that is followed. */
+static struct file *file_of(int fd, bool *syncs)
+{
+    *syncs = false;
+    if (!follows || fd < 0)
+        return NULL;
+    if (fd < FDS_MAX && of_fd[fd].file) {
+        *syncs = of_fd[fd].syncs;
+        return of_fd[fd].file;
+    }
+    struct file *f = look_up(fd, syncs);
+    if (f &&
+        fd < FDS_MAX) { /* of another file it is not kept: a stream's descriptor is closed inside of the C library */
+        of_fd[fd].file = f;
+        of_fd[fd].syncs = *syncs;
+    }
+    return f;
+}
+
+int disk_close(int fd)
+{
+    for (int i = 0; i < 2; i++)
+        if (files[i].fd == fd)
+            files[i].fd = -1;
+    if (fd >= 0 && fd < FDS_MAX)
+        of_fd[fd].file = NULL;
+    return (int)syscall(SYS_close, fd);
+}
+
 /* ---- what goes wrong ---- */
 
-/* Until now nothing was unsynced: each call to the store syncs what it wrote. So what is written to a disk that is well need not be followed. */
 void disk_arm(enum disk_fault how, uint64_t nth, bool reaches)
 {
-    disk_new();
+    assert(follows);
     now.how = how;
     now.nth = nth;
     now.reaches = reaches;
@@ -125,6 +198,12 @@ void disk_disarm(void)
 {
     now.how = DISK_WELL;
     now.struck = false;
+    log_dies = false;
+}
+
+void disk_log_dies(void)
+{
+    log_dies = true;
 }
 
 bool disk_struck(void)
@@ -164,10 +243,10 @@ static bool sync_loses(struct file *f)
 }
 
 /* So many bytes of a write find room. */
-static size_t room(const struct file *f, size_t n, uint64_t at, uint64_t bytes)
+static size_t room(const struct file *f, size_t n, uint64_t at)
 {
     if (now.how == DISK_FULL_FILES)
-        return f == &files[0] && at + n > bytes ? 0 : n;
+        return f == &files[0] && at + n > f->bytes ? 0 : n;
     if (now.how != DISK_FULL)
         return n;
     size_t some = now.shorted ? 0 : n / 2 / SECTOR_BYTES * SECTOR_BYTES;
@@ -177,31 +256,52 @@ static size_t room(const struct file *f, size_t n, uint64_t at, uint64_t bytes)
 
 /* ---- a write ---- */
 
-static void keep_old(struct file *f, int fd, uint64_t at, size_t n)
+/* Sectors side by side of which none is kept. */
+static void keep_some(struct file *f, uint64_t first, uint32_t n)
 {
-    for (uint64_t i = at / SECTOR_BYTES; n > 0 && i <= (at + n - 1) / SECTOR_BYTES; i++) {
-        assert(i < FILE_SECTORS_MAX);
-        if (f->has[i / 64] >> i % 64 & 1)
-            continue;
-        assert(f->n < UNSYNCED_MAX);
-        struct unsynced *u = &f->old[f->n++];
-        u->sector = i;
-        memset(u->was, 0, sizeof u->was);
-        ssize_t got = pread(fd, u->was, sizeof u->was, (off_t)(i * SECTOR_BYTES));
-        assert(got >= 0);
-        f->has[i / 64] |= 1ull << i % 64;
+    assert(f->n + n <= UNSYNCED_MAX);
+    uint64_t at = first * SECTOR_BYTES, all = (uint64_t)n * SECTOR_BYTES, there = at < f->bytes ? f->bytes - at : 0;
+    uint8_t *was = f->was[f->n];
+    there = there < all ? there : all;
+    memcpy(was, f->map + at, there);
+    memset(was + there, 0, all - there);
+    for (uint32_t i = 0; i < n; i++) {
+        f->sector[f->n] = (uint32_t)first + i;
+        f->place[first + i] = ++f->n;
     }
 }
 
+static void keep_old(struct file *f, uint64_t at, size_t n)
+{
+    uint64_t end = (at + n + SECTOR_BYTES - 1) / SECTOR_BYTES;
+    assert(end <= FILE_SECTORS_MAX);
+    for (uint64_t i = at / SECTOR_BYTES; i < end;) {
+        uint64_t first = i;
+        while (i < end && !f->place[i])
+            i++;
+        if (i > first)
+            keep_some(f, first, (uint32_t)(i - first));
+        while (i < end && f->place[i])
+            i++;
+    }
+}
+
+/* It is certain. */
 static void forget_old(struct file *f, uint64_t at)
 {
-    uint64_t i = at / SECTOR_BYTES;
-    for (size_t k = 0; k < f->n; k++)
-        if (f->old[k].sector == i) {
-            f->old[k] = f->old[--f->n];
-            f->has[i / 64] &= ~(1ull << i % 64);
-            return;
-        }
+    uint32_t place = f->place[at / SECTOR_BYTES];
+    assert(place);
+    uint32_t last = f->n--; /* takes its place */
+    f->sector[place - 1] = f->sector[last - 1];
+    memcpy(f->was[place - 1], f->was[last - 1], SECTOR_BYTES);
+    f->place[f->sector[place - 1]] = place;
+    f->place[at / SECTOR_BYTES] = 0;
+}
+
+static void grown(struct file *f, uint64_t end)
+{
+    if (end > f->bytes)
+        f->bytes = end;
 }
 
 static bool is_meta(const struct file *f, uint64_t at, size_t n)
@@ -227,26 +327,27 @@ static ssize_t refused(int code)
     return -1;
 }
 
-static ssize_t write_file(struct file *f, int fd, const void *p, size_t n, uint64_t at, uint64_t bytes)
+static ssize_t write_file(struct file *f, int fd, bool by_itself, const void *p, size_t n, uint64_t at)
 {
-    bool goes, syncs = is_meta(f, at, n) && (fcntl(fd, F_GETFL) & O_DSYNC);
+    bool goes, syncs = by_itself && is_meta(f, at, n);
     if (powerless(&goes))
         return refused(EIO);
-    size_t some = room(f, n, at, bytes);
+    size_t some = room(f, n, at);
     now.struck = now.struck || some < n;
     if (some == 0 && n > 0)
         return refused(ENOSPC);
-    if (syncs)
+    if (by_itself)
         fd = f->fd; /* a real sync would take its time */
     else
         f->fd = fd;
-    keep_old(f, fd, at, some);
+    keep_old(f, at, some);
     if (some == n)
         note_last(f, p, n, at);
     else
         now.last = NULL; /* half of it decides nothing: its batch is not there */
     if (real_pwrite(fd, p, some, at) != (ssize_t)some)
         return refused(EIO);
+    grown(f, at + some);
     bool loses = !goes && syncs && sync_loses(f);
     if (syncs && !goes && (!loses || now.reaches))
         forget_old(f, at);
@@ -257,22 +358,16 @@ static ssize_t write_file(struct file *f, int fd, const void *p, size_t n, uint6
 
 ssize_t disk_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    uint64_t bytes;
-    struct file *f = now.how != DISK_WELL ? file_of(fd, &bytes) : NULL;
-    return f ? write_file(f, fd, p, n, (uint64_t)at, bytes) : real_pwrite(fd, p, n, (uint64_t)at);
+    bool syncs;
+    struct file *f = file_of(fd, &syncs);
+    return f ? write_file(f, fd, syncs, p, n, (uint64_t)at) : real_pwrite(fd, p, n, (uint64_t)at);
 }
 
-/* LMDB's, of many pages side by side, where it has set the descriptor to. */
-ssize_t disk_writev(int fd, const struct iovec *v, int n)
+static ssize_t write_row(struct file *f, int fd, bool syncs, const struct iovec *v, int n, off_t at)
 {
-    uint64_t bytes;
-    struct file *f = now.how != DISK_WELL ? file_of(fd, &bytes) : NULL;
-    off_t at = f ? lseek(fd, 0, SEEK_CUR) : 0;
     ssize_t all = 0;
-    if (!f)
-        return syscall(SYS_writev, fd, v, n);
     for (int i = 0; i < n; i++) {
-        ssize_t wrote = write_file(f, fd, v[i].iov_base, v[i].iov_len, (uint64_t)(at + all), bytes);
+        ssize_t wrote = write_file(f, fd, syncs, v[i].iov_base, v[i].iov_len, (uint64_t)(at + all));
         if (wrote < 0)
             return all > 0 ? all : wrote;
         all += wrote;
@@ -283,33 +378,54 @@ ssize_t disk_writev(int fd, const struct iovec *v, int n)
     return all;
 }
 
+/* LMDB's, of many pages side by side, where it has set the descriptor to. */
+ssize_t disk_writev(int fd, const struct iovec *v, int n)
+{
+    bool syncs;
+    struct file *f = file_of(fd, &syncs);
+    off_t at = f ? lseek(fd, 0, SEEK_CUR) : 0;
+    if (f && now.how != DISK_WELL)
+        return write_row(f, fd, syncs, v, n, at);
+    size_t all = 0;
+    for (int i = 0; f && i < n; i++)
+        all += v[i].iov_len;
+    if (f) {
+        keep_old(f, (uint64_t)at, all);
+        grown(f, (uint64_t)at + all);
+    }
+    return syscall(SYS_writev, fd, v, n);
+}
+
 int disk_fdatasync(int fd)
 {
-    uint64_t bytes;
-    bool goes;
-    struct file *f = now.how != DISK_WELL ? file_of(fd, &bytes) : NULL;
+    bool goes, syncs;
+    struct file *f = file_of(fd, &syncs);
     if (!f)
         return 0; /* a real sync would take its time */
     if (powerless(&goes) || goes || sync_loses(f))
         return (int)refused(EIO);
-    all_certain(f, bytes);
+    all_certain(f);
     return 0;
 }
 
 /* The making of a log, or data.mdb that lacks free pages at its end: certain at once. */
 int disk_ftruncate(int fd, off_t n)
 {
-    uint64_t bytes;
-    struct file *f = now.how != DISK_WELL ? file_of(fd, &bytes) : NULL;
+    bool syncs;
+    struct file *f = file_of(fd, &syncs);
     if (f && now.how == DISK_POWER && now.struck)
         return (int)refused(EIO);
     if (f == &files[1] && disk_is_full() &&
-        (uint64_t)n > bytes) /* what lacks free pages at its end gets a hole, for which there is room */
+        (uint64_t)n > f->bytes) /* what lacks free pages at its end gets a hole, for which there is room */
         return (int)refused(ENOSPC);
     int rc = (int)syscall(SYS_ftruncate, fd, n);
-    if (f && rc == 0)
-        f->certain = (uint64_t)n;
-    return rc;
+    if (!f || rc != 0)
+        return rc;
+    bool shorter = (uint64_t)n < f->bytes;
+    f->bytes = f->certain = (uint64_t)n;
+    if (shorter || f == &files[1])
+        all_certain(f);
+    return 0;
 }
 
 /* ---- syncs, in a simulation too ---- */
@@ -319,7 +435,7 @@ int __wrap_wal_write(const struct wal_batch *b, bool sync, void (*syncing)(void 
 int __wrap_wal_write(const struct wal_batch *b, bool sync, void (*syncing)(void *arg), void *arg)
 {
     (void)sync;
-    return __real_wal_write(b, true, syncing, arg);
+    return __real_wal_write(b, !log_dies, syncing, arg);
 }
 
 /* What the store asks of an environment first, when it is open. */
@@ -333,11 +449,6 @@ int __wrap_mdb_env_get_fd(MDB_env *e, mdb_filehandle_t *fd)
 
 /* ---- what is left ---- */
 
-static void must(bool done)
-{
-    assert(done);
-}
-
 static uint64_t file_loses(struct file *f, struct rng *r)
 {
     static const uint32_t share_ppm[] = { 0, 100000, 500000, 900000, 1000000 };
@@ -348,21 +459,20 @@ static uint64_t file_loses(struct file *f, struct rng *r)
         return 0;
     snprintf(path, sizeof path, "%s/%s", folder, names[f - files]);
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    struct stat st;
-    must(fd >= 0 && fstat(fd, &st) == 0);
-    for (size_t i = 0; i < f->n; i++) {
-        uint64_t at = f->old[i].sector * SECTOR_BYTES;
+    must(fd >= 0);
+    for (uint32_t i = 0; i < f->n; i++) {
+        uint64_t at = (uint64_t)f->sector[i] * SECTOR_BYTES;
         bool gone = rng_chance(r, ppm);
         lost += gone;
         if (gone)
-            must(real_pwrite(fd, f->old[i].was, SECTOR_BYTES, at) == SECTOR_BYTES);
+            must(real_pwrite(fd, f->was[i], SECTOR_BYTES, at) == SECTOR_BYTES);
         else if (at + SECTOR_BYTES > end)
             end = at + SECTOR_BYTES;
     }
-    if (end < (uint64_t)st.st_size)
-        must(syscall(SYS_ftruncate, fd, (off_t)end) == 0);
-    close(fd);
-    all_certain(f, end);
+    must(syscall(SYS_ftruncate, fd, (off_t)end) == 0);
+    (void)disk_close(fd);
+    f->bytes = end;
+    all_certain(f);
     return lost;
 }
 

@@ -146,6 +146,7 @@ static void lose(struct sim *s, uint64_t unused, uint64_t unused2)
     s->tally.restores++;
     each_file(v->dir, remove_file, NULL);
     each_file(r->copy.dir, copy_file, s);
+    disk_new();
     checker_go_back(s->checker, r->copy.checker);
     go_back(s, &r->copy);
     v->went_back = true;

@@ -40,7 +40,6 @@ static bool open_store(struct sim *s)
                                  .event_keep_us = s->plan.event_keep_us };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
-    disk_new();
     memory_go();
     in_broker = true;
     rc = store_open(&v->store, &o, id, text, sizeof text);
@@ -197,21 +196,47 @@ static void doom_comes(struct sim *s, bool ticks)
         server_lands(s);
 }
 
-/* Some of what befalls the broker is its disk's doing, where it has a bad one. */
-static bool disk_does_it(struct sim *s, bool ticks)
+static void disk_does_it(struct sim *s, bool ticks)
 {
     struct server *v = &s->server;
-    if (!s->plan.disk_ppm || !rng_chance(&v->disk, s->plan.disk_ppm))
-        return false;
     v->trouble = DISK_WELL + 1 + (enum disk_fault)rng_below(&v->disk, 4);
     if (s->plan.beside_ppm && rng_chance(&v->disk, 500000)) {
         v->doom = DOOMS + (enum doom)rng_below(&v->disk, DISK_DOOMS - DOOMS);
         doom_comes(s, ticks);
-        return true;
+    } else {
+        server_lands(s);
+        if (v->up)
+            batches_run(s, ticks, rng_chance(&v->disk, 500000) ? DISK_FAILS : SETTLING_FAILS, false);
     }
-    server_lands(s);
-    if (v->up)
-        batches_run(s, ticks, rng_chance(&v->disk, 500000) ? DISK_FAILS : SETTLING_FAILS, false);
+}
+
+/* Some of what befalls the broker is its disk's doing, where it has a bad one. */
+static bool disk_may(struct sim *s)
+{
+    return s->plan.disk_ppm && rng_chance(&s->server.disk, s->plan.disk_ppm);
+}
+
+/* Something that the next batch would acknowledge. */
+static bool promises(struct sim *s)
+{
+    struct server *v = &s->server;
+    for (size_t i = 0; i < v->inbox_n; i++) {
+        struct slp_msg m;
+        struct slp_fault fault;
+        CHECK(s, slp_decode(v->inbox[i]->bytes, v->inbox[i]->n, SLP_A2B | SLP_C2B, &m, &fault) == 0);
+        if (m.type == SLP_ACTS || m.type == SLP_SUBMIT)
+            return true;
+    }
+    return false;
+}
+
+bool server_disk_strikes(struct sim *s)
+{
+    struct server *v = &s->server;
+    if (!v->strikes || s->calm || !promises(s))
+        return false;
+    v->strikes = false;
+    disk_does_it(s, rng_chance(&v->disk, 500000));
     return true;
 }
 
@@ -248,12 +273,14 @@ static void crash(struct sim *s, uint64_t unused, uint64_t unused2)
         if (f == PUT_FAILS && rng_chance(&r, 600000))
             f = LMDB_FAILS;
         bool ticks = rng_chance(&v->rng, 500000);
-        bool done = disk_does_it(s, ticks);
-        if (!done && s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
+        v->strikes = v->strikes || disk_may(s);
+        if (disk_may(s)) {
+            disk_does_it(s, ticks);
+        } else if (s->plan.beside_ppm && rng_chance(&v->beside, 500000)) {
             v->doom = UNHARMED + 1 + (enum doom)rng_below(&v->beside, DOOMS - 1);
             v->spared = rng_below(&v->beside, 3) == 0;
             doom_comes(s, ticks);
-        } else if (!done) {
+        } else {
             server_lands(s);
             if (v->up)
                 batches_run(s, ticks, f, false);
@@ -409,6 +436,7 @@ void server_open(struct sim *s)
         sim_broken(s, "%s cannot be made", v->dir);
     v->disk = rng_of(s->plan.seed, "disk", 1);
     disk_of(v->dir);
+    disk_follow(s->plan.disk_ppm > 0);
     v->next_event = 1;
     v->elapsed_base_us = SEC;
     restart(s, 0, 0);

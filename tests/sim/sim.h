@@ -235,6 +235,7 @@ struct server {
     enum doom doom;             /* what is to befall the one in flight, */
     uint32_t spared;            /* or one behind it: so many more are spared */
     uint64_t flights;
+    bool strikes;               /* the disk will, at a batch that promises something: most do not, and that one of those is lost shows nothing */
     bool mute;                  /* a batch that comes to the disk is not answered any more */
     int64_t seen_off_us;    /* how far off the wall clock was with the last input that the tap has seen */
     uint64_t next_event;    /* the first that the tap has not seen */
@@ -261,6 +262,7 @@ void server_arm_disk(struct sim *s, int64_t calls_max); /* as v->trouble says */
 void server_disk_struck(struct sim *s, struct batch *b); /* it dies of it; b: whose write that was, NULL: nobody's */
 void server_lands(struct sim *s); /* what is under way comes to its end: nothing is in flight or open any more; it may die of it */
 void server_die(struct sim *s, const char *how);
+bool server_disk_strikes(struct sim *s); /* now, if that waited for what is in the inbox */
 void server_disk_dies(struct sim *s, const char *how); /* nobody will see what was under way to it */
 void batches_run(struct sim *s, bool ticks, enum fate fate, bool beside); /* what has come; beside: the next one is applied while it is written, whatever the dice say */
 bool batches_boot(struct sim *s, struct input *boot);                     /* false: it died */
