@@ -12,7 +12,7 @@
 #include "broker/log.h"
 #include "broker/mapping.h"
 
-#define A_PAGE \
+#define A_PAGE                                                                                                         \
     ": a page of this file, of a copy that is being made, or of lock.mdb is damaged, or a program has a mistake"
 #define FELL "LMDB fell over its own tree" A_PAGE
 #define ENDLESS "LMDB does not come back from its own tree" A_PAGE

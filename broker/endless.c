@@ -22,7 +22,7 @@ static void on_time(int signo, siginfo_t *info, void *context)
         raise(signo); /* it waits until the handler is left */
         return;
     }
-    if (store_calls == seen && broken_tree_in_lmdb(context)) {
+    if (store_calls == seen && seen % 2 == 1 && broken_tree_in_lmdb(context)) {
         broken_tree_endless();
     }
     seen = store_calls;
@@ -32,9 +32,9 @@ void endless_watch(unsigned look_s)
 {
     const struct sigaction by = { .sa_sigaction = on_time, .sa_flags = SA_SIGINFO | SA_RESTART };
     const struct itimerspec looks = { .it_interval.tv_sec = look_s, .it_value.tv_sec = look_s };
-    struct sigevent to_me = {
-        .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGXCPU, .sigev_notify_thread_id = gettid()
-    };
+    struct sigevent to_me = { .sigev_notify = SIGEV_THREAD_ID,
+                              .sigev_signo = SIGXCPU,
+                              .sigev_notify_thread_id = gettid() };
     timer_t timer;
     if (sigaction(SIGXCPU, &by, NULL) != 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &to_me, &timer) != 0 ||
         timer_settime(timer, 0, &looks, NULL) != 0) {

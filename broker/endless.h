@@ -3,8 +3,8 @@
  * for the rest of a broken tree.
  *
  * A thread that works on the store is looked at by the clock of its own processor time, so that a slow disk, a stop (SIGSTOP) or a machine that is overcommitted is no
- * reason. Twice in a row it must be in the same call into a table (store_calls), in LMDB's code: a call takes microseconds. A copy that LMDB makes of a whole store
- * may take long; who makes one is not watched.
+ * reason. Twice in a row it must be in the same call (store_calls), and in LMDB's code: a value or a step takes microseconds, a commit hardly a second of the processor's time. Other calls
+ * are not looked at, as the copy that LMDB makes of a whole store, which may take long.
  *
  * The same is allowed in the handler as in lost_page.h, and held by the same test. The signal is SIGXCPU; one that no timer of ours sent does what it always did. */
 #ifndef SUNLINE_BROKER_ENDLESS_H

@@ -119,7 +119,8 @@ static bool table(struct store **s, const char *dir, enum store_table tb, uint64
     printf("damaged\t%s: it cannot be read to its end\n", at); /* LMDB could not go on in its tree */
     ++*damaged;
     at = NULL;
-    store_close(s); /* where the log holds some of it all is read in one transaction, which is spoiled for the other tables */
+    /* Where the log holds some of it all is read in one transaction, which is spoiled now for the other tables. */
+    store_close(s);
     return open_store(s, dir);
 }
 

@@ -32,7 +32,6 @@ void store_cursor_close(struct store_cursor *c)
 static void count(const struct store_cursor *c, bool seek)
 {
     assert(c->mc != NULL || table_absent(c->t->s, c->tb));
-    store_calls++;
     if (!c->t->writer)
         return;
     if (seek)
@@ -55,8 +54,7 @@ static bool led_astray(MDB_val sought, MDB_val k, enum side side)
 }
 
 /* The cursor stands on (k, record), if rc is 0. */
-static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, MDB_val record, int rc,
-                             enum side side)
+static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, MDB_val record, int rc, enum side side)
 {
     c->key = c->val = (struct store_val){ NULL, 0 };
     if (rc == 0 && led_astray(sought, k, side))
@@ -73,7 +71,9 @@ enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
     assert(key_n <= STORE_KEY_BYTES_MAX);
     count(c, true);
     MDB_val k = val_of(key, key_n), record = { 0, NULL };
+    store_calls++;
     int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, key_n > 0 ? MDB_SET_RANGE : MDB_FIRST) : MDB_NOTFOUND;
+    store_calls++;
     return arrived(c, val_of(key, key_n), k, record, rc, NOT_BEFORE);
 }
 
@@ -82,11 +82,13 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
     assert(key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
     count(c, true);
     MDB_val k = val_of(key, key_n), record = { 0, NULL };
+    store_calls++;
     int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, MDB_SET_RANGE) : MDB_NOTFOUND;
     if (c->mc != NULL && rc == MDB_NOTFOUND)
         rc = mdb_cursor_get(c->mc, &k, &record, MDB_LAST);
     else if (rc == 0 && (k.mv_size != key_n || memcmp(k.mv_data, key, key_n) != 0))
         rc = mdb_cursor_get(c->mc, &k, &record, MDB_PREV);
+    store_calls++;
     return arrived(c, val_of(key, key_n), k, record, rc, NOT_BEHIND);
 }
 
@@ -104,6 +106,8 @@ enum store_rc store_next(struct store_cursor *c)
 {
     count(c, false);
     MDB_val k = { 0, NULL }, record = { 0, NULL };
+    store_calls++;
     int rc = c->mc != NULL ? mdb_cursor_get(c->mc, &k, &record, MDB_NEXT) : MDB_NOTFOUND;
+    store_calls++;
     return arrived(c, val_of(NULL, 0), k, record, rc, ANY);
 }

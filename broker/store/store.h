@@ -127,7 +127,8 @@ enum store_rc store_commit_end(struct store *s);   /* until it is not, and `writ
 /* Safe with NULL; ends a read transaction too. A batch that is aborted costs the next one dear: the log is read again. */
 void store_abort(struct store_txn **t);
 
-/* How many of the calls below, of a table's values and of cursors, this thread has begun: whoever watches sees by it that one comes back (broker/endless.h). */
+/* Grows when this thread goes into LMDB for a value, a step of a cursor or a commit, and when it comes back: odd while it is there. Whoever watches sees by it that it
+ * does not come back (broker/endless.h). */
 extern _Thread_local uint64_t store_calls;
 
 /* ---- single values ---- */

@@ -474,11 +474,11 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     *v = (struct store_val){ NULL, 0 };
     MDB_val k = val_of(key, key_n), record;
     int rc;
-    store_calls++;
     if (t->writer)
         t->s->counters.gets++;
     if (table_absent(t->s, tb))
         return STORE_NOT_FOUND;
+    store_calls++;
     if (t->writer) {
         MDB_cursor *mc;
         rc = txn_cursor(t, tb, &mc);
@@ -487,6 +487,7 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     } else {
         rc = mdb_get(t->mt, t->s->dbi[tb], &k, &record);
     }
+    store_calls++;
     if (rc != 0)
         return txn_failed(t, tb, key, key_n, rc);
     k = val_of(key, key_n);
@@ -510,13 +511,12 @@ static void parts_copy(uint8_t *to, const struct store_val *part, size_t parts)
     }
 }
 
-int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
-              const struct store_val *part, size_t parts)
+static int write_one(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
+                     const struct store_val *part, size_t parts)
 {
     size_t n = parts_bytes(part, parts);
     MDB_val k = val_of(key.p, key.n), record = val_of(NULL, n + ENVELOPE_BYTES);
     MDB_cursor *mc;
-    store_calls++;
     int rc = txn_cursor(t, tb, &mc);
     if (rc != 0)
         return rc;
@@ -538,6 +538,15 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
     parts_copy((uint8_t *)record.mv_data + ENVELOPE_BYTES, part, parts);
     envelope_seal(tb, key.p, key.n, record.mv_data, n);
     return 0;
+}
+
+int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
+              const struct store_val *part, size_t parts)
+{
+    store_calls++;
+    int rc = write_one(t, tb, how, key, part, parts);
+    store_calls++;
+    return rc;
 }
 
 /* To its table, and to the log. */

@@ -58,7 +58,7 @@ void endings_watch(int fd)
         signal(fatal[i], dies);
     broken_tree_catch("", tree_broken); /* what it does not take comes to dies() */
     endless_watch(ENDLESS_LOOK_S);
-    lost_page_catch(page_lost);         /* here it ends by the signal */
+    lost_page_catch(page_lost); /* here it ends by the signal */
 }
 
 /* ---- texts ---- */

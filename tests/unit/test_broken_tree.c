@@ -209,7 +209,7 @@ static void a_call_of_lmdbs_that_does_not_come_back_is_told(void **state)
     struct world *w = *state;
     struct image im = a_tree(w);
     uint8_t *branch = largest_branch(im);
-    branch[10] |= 0x20;            /* keys that all have one length, which is none for this table ... */
+    branch[10] |= 0x20;          /* keys that all have one length, which is none for this table ... */
     branch[12] = branch[13] = 0; /* ... and less than none of them: two thousand million */
     save(w, im.p, im.n);
     free(im.p);
