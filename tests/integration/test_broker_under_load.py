@@ -16,13 +16,6 @@ import sunline_wire as wire  # noqa: E402
 from test_broker_process import Process  # noqa: E402
 
 
-def cpu_s(daemon):
-    """Of the processor, so far."""
-    with open("/proc/%d/stat" % daemon.pid) as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 class Peer(threading.Thread):
     """At work in a thread of its own until it is told to stop."""
 
@@ -213,14 +206,14 @@ class UnderLoad(Process):
             done += 1
             return client.request("stats_get")["figures"]["connections"]
         before = works()
-        begun, used = time.monotonic(), cpu_s(broker)
+        begun, used = time.monotonic(), harness.cpu_s(broker.pid)
         for i in range(size):
             at = re.match(r"tcp://([\d.]+):(\d+)", broker.endpoints[("clients", "agents")[i % 2]])
             crowd.append(socket.create_connection((at[1], int(at[2])), timeout=20))
             crowd[-1].sendall(greeting[:(0, 11, len(greeting))[i % 3]])
         self.world.wait(lambda: works() > before + size // 4, 60, "much of the crowd to be there at once")
         self.world.wait(lambda: works() == before, 120, "the crowd to be cut off")  # each after ten seconds
-        used, passed = cpu_s(broker) - used, time.monotonic() - begun
+        used, passed = harness.cpu_s(broker.pid) - used, time.monotonic() - begun
         print("# %d connections, %d tasks meanwhile, %.2f s of the processor in %.1f s" % (size, done, used, passed))
         self.assertLess(used, passed / 2)
         self.client(broker).request("info_get")  # and a newcomer who greets is served

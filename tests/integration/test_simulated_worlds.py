@@ -128,12 +128,6 @@ class Faults(unittest.TestCase):
         old = "**crash**, of old: `x`, 1 s.\n\n| figure | |\n|---|---|\n| points | 2 |\n\n**storm**, of old: `y`, 1 s.\n\n| figure | |\n|---|---|\n| kills | 7 |\n"
         self.assertEqual("\n".join(figures.others({"crash": part}, (), old)), old.replace("of old: `x`", "of new: `x`").replace("points | 2", "points | 3"))
 
-    def test_a_row_of_former_times_becomes_a_table(self):
-        told = program("figures").parts_of("| part | figures | again | commit, time, machine |\n|---|---|---|---|\n"
-                                           "| storm | what x; seed 20,261,127; kills 1,007; disks refused: quota (refused; ext4 instead) 2; verdicts a fifo, round 1 of 4; at 8 of 9 | `y -z` | abc1234, 3 min, on a, b |\n")
-        self.assertEqual(told, {"storm": ["of abc1234: `y -z`, 3 min on a, b.", "", "| figure | |", "|---|---|", "| seed | 20261127 |", "| kills | 1,007 |",
-                                          "| disks refused: quota (refused; ext4 instead) | 2 |", "| verdicts a | fifo, round 1 of 4 |", "| at | 8 of 9 |"]})
-
     def test_the_kinds_of_a_thing_are_one_row_and_a_seed_has_no_commas(self):
         part = {"what": {"what": "agent", "seed": 20261127, "kinds write": 1000, "points": 9, "points below the end": "3 of 3", "links: cut up": 1, "kinds fsync": 2, "links: cut down": 5,
                          "to settle a": 1, "to settle a b": 2}, "command": "x", "commit": "c", "seconds": 1}

@@ -32,6 +32,13 @@ def program(name):
     return os.path.join(BUILD, name)
 
 
+def cpu_s(pid):
+    """What all threads of a process have had of the processor, in the kernel too."""
+    with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait(condition, timeout_s, what):
     """Polls until condition() is true and returns what it returned; AssertionError "waited N s for WHAT" at the deadline."""
     deadline = time.monotonic() + timeout_s
