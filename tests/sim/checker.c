@@ -372,14 +372,14 @@ static const char *word_of(const struct fact *f, const char *key)
                                        "another answer was wanted",
                                        "a review sent it back",
                                        "not its author's alone any more",
-                                       [15] = "somebody has come who may do it",
+                                       [READY_FOR_SOMEBODY] = "somebody has come who may do it",
                                        [17] = "suspended" };
     static const char *const dead[] = { "attempts used up",
                                         "buried",
                                         "it cannot be shown",
                                         "the answers do not agree",
                                         "rejected to the last",
-                                        [6] = "nobody is left",
+                                        [PARKED_FOR_NOBODY] = "nobody is left",
                                         "nobody is left for the jury",
                                         "whoever is left is kept out" };
     static const char *const run[] = { "open", "closed", "done", "cancelled", "being deleted" };

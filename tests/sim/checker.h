@@ -148,6 +148,10 @@ enum sim_ties { TIES_MORE, TIES_FIRST, TIES_FAIL, TIES_ALL, TIES_ENTRIES /* a to
 
 enum sim_says { SKILL_SAYS_HUB, SKILL_IS_GRANTED, SKILL_IS_LOWERED };
 
+/* Of DEAD, `why`: the task is parked since nobody is left who may do it, or judge it, or since all who would be left are kept out. Of READY, `why`: it was parked so, and somebody has come. */
+enum sim_parked { PARKED_FOR_NOBODY = 6, PARKED_WITHOUT_JURY, PARKED_KEPT_OUT };
+enum { READY_FOR_SOMEBODY = 15 };
+
 enum sim_review { REVIEW_ACCEPT, REVIEW_IMPROVE, REVIEW_REJECT };
 
 struct checker;
@@ -162,7 +166,9 @@ struct checker *checker_keep(const struct checker *c);
 void checker_go_back(struct checker *c, const struct checker *kept);
 bool checker_lost(const struct checker *c, uint64_t assignment); /* a store that was lost gave it, after its backup */
 const struct fact *checker_station(const struct checker *c, uint64_t station); /* as it was told; NULL: it was not */
-bool checker_own_work(struct checker *c, const struct fact *f); /* does everybody who fits a task's station lack it because he had a part in what it builds upon? */
+bool checker_for_nobody(uint64_t why); /* of DEAD: is it one of enum sim_parked? */
+/* A task that is parked for nobody (run, unit, station, wall): there are workers who fit its station, and each of them already did something that it builds upon, so he may not do it. */
+bool checker_own_work(struct checker *c, const struct fact *f);
 uint64_t checker_newest(const struct checker *c, const struct fact *of); /* the newest event of the stream of its run, hub or line, as the stream of all told it; of a run that was deleted 0 */
 uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);

@@ -119,10 +119,11 @@ bool ck_fits(struct checker *c, const struct ck_station *s, const struct ck_work
     return fit;
 }
 
-bool ck_could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
-              const struct ck_worker *w)
+/* Of one who fits: had he no part in it? */
+static bool no_part(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
+                    const struct ck_worker *w)
 {
-    bool may = ck_fits(c, s, w, f->wall) && !ck_did_before(c, f->run, f->unit, w->f.worker, s);
+    bool may = !ck_did_before(c, f->run, f->unit, w->f.worker, s);
     for (const struct ck_assignment *a = may ? ck_get(&c->assignments, t->newest) : NULL; a;
          a = ck_get(&c->assignments, a->prev))
         if (a->worker == w->f.worker && (a->state == CK_RETURNED ? a->why == 4 : s->f.copies_max > 0))
@@ -130,27 +131,51 @@ bool ck_could(struct checker *c, const struct fact *f, const struct ck_station *
     return may;
 }
 
-/* NULL: nobody is left who may do it; nor is anybody who may or may not be kept out. */
-static const struct ck_worker *somebody(struct checker *c, const struct fact *f, const struct ck_station *s,
-                                        const struct ck_task *t)
+bool ck_could(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_task *t,
+              const struct ck_worker *w)
 {
-    for (size_t i = 0; i < c->workers.cap; i++) {
-        const struct ck_worker *w = c->workers.v[i].p;
-        if (w && ck_could(c, f, s, t, w) && ck_out(c, w->f.worker, &s->f, f->wall) == CK_IN)
+    return ck_fits(c, s, w, f->wall) && no_part(c, f, s, t, w);
+}
+
+/* The next one who fits, from place *i of all workers on; NULL: there is none. */
+static const struct ck_worker *next_fit(struct checker *c, const struct ck_station *s, int64_t wall, size_t *i)
+{
+    while (*i < c->workers.cap) {
+        const struct ck_worker *w = c->workers.v[(*i)++].p;
+        if (w && ck_fits(c, s, w, wall))
             return w;
     }
     return NULL;
 }
 
+/* NULL: nobody is left who may do it; nor is anybody who may or may not be kept out. */
+static const struct ck_worker *somebody(struct checker *c, const struct fact *f, const struct ck_station *s,
+                                        const struct ck_task *t)
+{
+    const struct ck_worker *w;
+    size_t i = 0;
+    while ((w = next_fit(c, s, f->wall, &i)))
+        if (no_part(c, f, s, t, w) && ck_out(c, w->f.worker, &s->f, f->wall) == CK_IN)
+            return w;
+    return NULL;
+}
+
+/* Is there one who fits, and is or may be kept out? */
+static bool somebody_out(struct checker *c, const struct fact *f, const struct ck_station *s)
+{
+    const struct ck_worker *w;
+    size_t i = 0;
+    while ((w = next_fit(c, s, f->wall, &i)))
+        if (ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN)
+            return true;
+    return false;
+}
+
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct ck_station *s = ck_get(&c->stations, f->station);
-    bool out = false;
-    for (size_t i = 0; s && f->why == 8 && i < c->workers.cap && !out; i++) {
-        const struct ck_worker *w = c->workers.v[i].p;
-        out = w && ck_fits(c, s, w, f->wall) && ck_out(c, w->f.worker, &s->f, f->wall) != CK_IN;
-    }
-    if (!s || t->outstanding || (f->why == 7) != (s->f.ties >= TIES_JURY_FIRST) || (f->why == 8 && !out))
+    if (!s || t->outstanding || (f->why == PARKED_WITHOUT_JURY) != (s->f.ties >= TIES_JURY_FIRST) ||
+        (f->why == PARKED_KEPT_OUT && !somebody_out(c, f, s)))
         ck_verdict(c, WRONG_STATE,
                    "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                    " station %u is parked for nobody (%u), with %u outstanding",
@@ -166,13 +191,13 @@ void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
 bool checker_own_work(struct checker *c, const struct fact *f)
 {
     const struct ck_station *s = ck_get(&c->stations, f->station);
+    const struct ck_worker *w;
     bool any = false;
-    for (size_t i = 0; s && i < c->workers.cap; i++) {
-        const struct ck_worker *w = c->workers.v[i].p;
-        bool fits = w && ck_fits(c, s, w, f->wall);
-        if (fits && !ck_did_before(c, f->run, f->unit, w->f.worker, s))
+    size_t i = 0;
+    while (s && (w = next_fit(c, s, f->wall, &i))) {
+        if (!ck_did_before(c, f->run, f->unit, w->f.worker, s))
             return false;
-        any = any || fits;
+        any = true;
     }
     return any;
 }
@@ -212,10 +237,11 @@ void ck_somebody(struct checker *c)
         bool any = s && s->f.ties >= TIES_JURY_FIRST, left = false;
         if (!t || r->state > 1 || u->state || t->state != CK_READY || t->outstanding)
             continue;
-        for (size_t i = 0; i < c->workers.cap && !left; i++) {
-            const struct ck_worker *w = c->workers.v[i].p;
-            bool may = w && ck_could(c, &f, s, t, w);
-            any = any || (w && !may && ck_fits(c, s, w, f.wall)); /* somebody had a part in it */
+        const struct ck_worker *w;
+        size_t i = 0;
+        while (!left && (w = next_fit(c, s, f.wall, &i))) {
+            bool may = no_part(c, &f, s, t, w);
+            any = any || !may; /* somebody had a part in it */
             left = may && ck_out(c, w->f.worker, &s->f, f.wall) != CK_OUT;
         }
         if (any && !left)

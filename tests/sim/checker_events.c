@@ -140,9 +140,9 @@ static void waiting(struct checker *c, const struct fact *f)
     move(c, r, f, t, ck_index_of(c, f->station), CK_WAITING, f->why == 0 ? IS(BLOCKED) : IN_HAND | several);
 }
 
-static bool for_nobody(uint64_t why)
+bool checker_for_nobody(uint64_t why)
 {
-    return why >= 6 && why <= 8;
+    return why >= PARKED_FOR_NOBODY && why <= PARKED_KEPT_OUT;
 }
 
 static void dead(struct checker *c, const struct fact *f)
@@ -159,10 +159,10 @@ static void dead(struct checker *c, const struct fact *f)
         touch(c, f->run, f->unit);
         return;
     }
-    if (for_nobody(f->why))
+    if (checker_for_nobody(f->why))
         ck_nobody(c, f, t);
     unsigned several = ck_copies(c, f->station) ? IS(READY) | IS(WAITING) | IS(DEAD) : 0;
-    unsigned in = for_nobody(f->why) ? IS(READY) : IN_HAND;
+    unsigned in = checker_for_nobody(f->why) ? IS(READY) : IN_HAND;
     move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, in | several);
 }
 
@@ -180,7 +180,7 @@ static void ready(struct checker *c, const struct fact *f)
                                      [11] = IN_HAND | IS(DEAD),
                                      [12] = IS(DONE),
                                      [13] = IS(READY),
-                                     [15] = IS(DEAD),
+                                     [READY_FOR_SOMEBODY] = IS(DEAD),
                                      [17] = IN_HAND };
     struct ck_run *r;
     struct ck_task *t = task_of(c, f, "ready", &r);
@@ -213,7 +213,7 @@ static void ready(struct checker *c, const struct fact *f)
     unsigned may = f->why < sizeof from / sizeof *from ? from[f->why] : 0;
     if (copies && f->why == 8)
         may = IN_HAND;
-    if (f->why == 15 && !for_nobody(t->parked))
+    if (f->why == READY_FOR_SOMEBODY && !checker_for_nobody(t->parked))
         may = 0; /* only what had nobody left comes back by itself */
     move(c, r, f, t, i, CK_READY, may);
     if (copies && t->accepted + t->outstanding >= ck_wanted(copies, t))

@@ -1,11 +1,12 @@
-/* How the calls come here: sunline-sim defines what the program's own code and liblmdb.so ask for by name (calls.c), and wraps two calls inside of the program, so that the store
- * and LMDB sync in a simulation as they do elsewhere.
+/* How the calls come here: sunline-sim defines what the program's own code and liblmdb.so ask for by name (calls.c),
+ * and wraps two calls inside of the program, so that the store and LMDB sync in a simulation as they do elsewhere.
  *
- * Of each sector that was written and not synced stands here what it held before. LMDB writes pages, syncs them, then writes its meta page (a few bytes at the file's
- * beginning) through a descriptor that syncs by itself.
+ * Of each sector that was written and not synced stands here what it held before. LMDB writes pages, syncs them, then
+ * writes its meta page (a few bytes at the file's beginning) through a descriptor that syncs by itself.
  *
- * A world writes a hundred thousand times, and a system call costs more than all that is done here. So a write has none of its own: what it replaces is read from a mapping of the file,
- * which file a descriptor is of is looked up once (close() forgets it), and where a sector's old bytes stand is an array's word. */
+ * A world writes a hundred thousand times, and a system call costs more than all that is done here. So a write to one
+ * of the two files has none of its own: what it replaces is read from a mapping of the file, which of the two a
+ * descriptor is of is looked up once (close() forgets it), and where a sector's old bytes stand is an array's word. */
 #include "tests/sim/disk.h"
 
 #include <assert.h>
@@ -112,7 +113,8 @@ void disk_new(void)
 
 /* ---- which file ---- */
 
-/* What a dead broker left unsynced is so still, in the file that it was. One that is as long as nobody made it here is another. */
+/* What a dead broker left unsynced is so still, in the file that it was. One that is as long as nobody made it here is
+ * another. */
 static void file_found(struct file *f, int fd, const struct stat *st, bool syncs)
 {
     bool same = f->known && f->ino == st->st_ino && f->dev == st->st_dev && f->bytes == (uint64_t)st->st_size;
@@ -153,7 +155,9 @@ static struct file *look_up(int fd, bool *syncs)
     return NULL;
 }
 
-/* Which of the two it is; NULL: none that is followed. */
+/* Which of the two it is; NULL: none that is followed. That a descriptor is of another file is not kept, but looked up
+ * at each call: a stream's is closed inside of the C library, where nobody sees it, and its number may be that of one
+ * of the two next. A world makes but a few such calls. */
 static struct file *file_of(int fd, bool *syncs)
 {
     *syncs = false;
@@ -164,8 +168,7 @@ static struct file *file_of(int fd, bool *syncs)
         return of_fd[fd].file;
     }
     struct file *f = look_up(fd, syncs);
-    if (f &&
-        fd < FDS_MAX) { /* of another file it is not kept: a stream's descriptor is closed inside of the C library */
+    if (f && fd < FDS_MAX) {
         of_fd[fd].file = f;
         of_fd[fd].syncs = *syncs;
     }
@@ -389,11 +392,12 @@ ssize_t disk_writev(int fd, const struct iovec *v, int n)
     size_t all = 0;
     for (int i = 0; f && i < n; i++)
         all += v[i].iov_len;
-    if (f) {
+    if (f)
         keep_old(f, (uint64_t)at, all);
-        grown(f, (uint64_t)at + all);
-    }
-    return syscall(SYS_writev, fd, v, n);
+    ssize_t wrote = syscall(SYS_writev, fd, v, n);
+    if (f && wrote > 0) /* of the real disk's room, some may be lacking */
+        grown(f, (uint64_t)(at + wrote));
+    return wrote;
 }
 
 int disk_fdatasync(int fd)

@@ -230,10 +230,10 @@ static void units(struct sim *s, struct fact *f, struct slp_bytes data, enum fac
     f->due = (int64_t)number(data, "due");
     while (each(&p, &f->unit)) {
         checker_feed(s->checker, f);
-        bool parked = kind == FACT_DEAD && f->why >= 6 && f->why <= 8;
+        bool parked = kind == FACT_DEAD && checker_for_nobody(f->why);
         s->tally.left_with_nobody += parked;
         s->tally.left_by_own_work += parked && checker_own_work(s->checker, f);
-        s->tally.staffed_again += kind == FACT_READY && f->why == 15;
+        s->tally.staffed_again += kind == FACT_READY && f->why == READY_FOR_SOMEBODY;
     }
 }
 
