@@ -147,7 +147,7 @@ static bool next_event(struct connections *c, uint16_t *event, int *fd)
     memcpy(event, frame, 2);
     memcpy(&value, frame + 2, 4);
     *fd = value;
-    (void)zmq_recv(c->monitor, address, sizeof address, ZMQ_DONTWAIT);
+    while (zmq_recv(c->monitor, address, sizeof address, ZMQ_DONTWAIT) < 0 && errno == EINTR) {}
     return true;
 }
 

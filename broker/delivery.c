@@ -107,7 +107,7 @@ static void note_drop(struct loop *l, uint64_t peer, enum transport_sent sent, i
     log_end(&line);
 }
 
-static void note_key_reuse(struct loop *l, const struct key_reuse *k, int64_t now_us)
+static void log_key_reuse(struct loop *l, const struct key_reuse *k, int64_t now_us)
 {
     uint64_t suppressed;
     if (!k->times || !log_allowed(&l->reuses, now_us, &suppressed)) {
@@ -165,7 +165,7 @@ static void deliver_one(struct loop *l, struct parcel *p, int64_t now_us)
     switch (p->kind) {
     case PARCEL_REPLIES:
         send_replies(l, p, now_us);
-        note_key_reuse(l, &p->effects.reused, now_us);
+        log_key_reuse(l, &p->effects.reused, now_us);
         readers_note_commit(l->readers);
         if (p->effects.last_event) {
             l->last_event = p->effects.last_event;

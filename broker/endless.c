@@ -1,6 +1,7 @@
 /* The handler of a thread's timer: see endless.h. */
 #include "broker/endless.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <time.h>
@@ -17,15 +18,18 @@
 static void on_time(int signo, siginfo_t *info, void *context)
 {
     static _Thread_local uint64_t seen;
+    int before = errno;
     if (info->si_code != SI_TIMER) {
         signal(signo, SIG_DFL);
         raise(signo); /* it waits until the handler is left */
         return;
     }
-    if (store_calls == seen && seen % 2 == 1 && broken_tree_in_lmdb(context)) {
+    uint64_t now = store_calls_now();
+    if (now == seen && now % 2 == 1 && broken_tree_in_lmdb(context)) {
         broken_tree_endless();
     }
-    seen = store_calls;
+    seen = now;
+    errno = before;
 }
 
 void endless_watch(unsigned look_s)

@@ -1,12 +1,12 @@
 /* The publisher's thread: see publish.h. */
 #include "broker/publish.h"
-#include "broker/endless.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/endless.h"
 #include "broker/log.h"
 
 #define PARCELS 2

@@ -1,6 +1,5 @@
 /* The reader's thread and the backup's: see readers.h. */
 #include "broker/readers.h"
-#include "broker/endless.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/endless.h"
 #include "broker/log.h"
 #include "broker/answer.h"
 

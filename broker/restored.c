@@ -1,6 +1,5 @@
 /* A folder that is a copy and does not know it: see restored.h. */
 #include "broker/restored.h"
-#include "broker/endless.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "broker/broken_tree.h"
 #include "broker/clock.h"
+#include "broker/endless.h"
 #include "broker/engine/engine.h"
 #include "broker/lost_page.h"
 

@@ -256,13 +256,35 @@ int transport_poll(struct transport *t, bool receive, const int *fds, unsigned f
 
 /* ---- in ---- */
 
+/* A handler of signals may return in this process (endless.h). */
+static int recv_part(void *socket, zmq_msg_t *m)
+{
+    int n;
+    while ((n = zmq_msg_recv(m, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
+    return n;
+}
+
+static int send_part(void *socket, zmq_msg_t *m)
+{
+    int rc;
+    while ((rc = zmq_msg_send(m, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
+    return rc;
+}
+
+static int send_first(void *socket, const void *p, size_t n)
+{
+    int rc;
+    while ((rc = zmq_send(socket, p, n, ZMQ_SNDMORE | ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
+    return rc;
+}
+
 static void drain_parts(void *socket)
 {
     int more = 1;
     while (more) {
         zmq_msg_t rest;
         zmq_msg_init(&rest);
-        if (zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT) < 0) {
+        if (recv_part(socket, &rest) < 0) {
             more = 0; /* cannot be: ZeroMQ hands out whole messages */
         } else {
             more = zmq_msg_more(&rest);
@@ -283,8 +305,7 @@ static int receive_id(struct side *s, bool *more)
 {
     zmq_msg_t id;
     zmq_msg_init(&id);
-    int n;
-    while ((n = zmq_msg_recv(&id, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
+    int n = recv_part(s->socket, &id);
     if (n >= 0) {
         assert(n <= PEER_ID_BYTES_MAX);
         s->last_n = (size_t)n;
@@ -305,7 +326,7 @@ enum transport_got transport_receive(struct transport *t, enum transport_side si
     if (!s->news) {
         return GOT_NOTHING;
     }
-    if (!more || zmq_msg_recv(body, s->socket, ZMQ_DONTWAIT) < 0) {
+    if (!more || recv_part(s->socket, body) < 0) {
         t->counters.bad_multipart++;
         return GOT_MULTIPART;
     }
@@ -335,7 +356,7 @@ void transport_subscriptions(struct transport *t, struct topics *topics)
     struct side *s = &t->side[SIDE_EVENTS];
     zmq_msg_t m;
     zmq_msg_init(&m);
-    while (s->news && (s->news = zmq_msg_recv(&m, s->socket, ZMQ_DONTWAIT) >= 0)) {
+    while (s->news && (s->news = recv_part(s->socket, &m) >= 0)) {
         topics_change(topics, zmq_msg_data(&m), zmq_msg_size(&m));
     }
     zmq_msg_close(&m);
@@ -410,17 +431,14 @@ static enum transport_sent send_to(struct transport *t, struct side *s, const vo
         t->counters.dropped_memory++;
         return SENT_NO_MEMORY;
     }
-    int rc;
     s->news = true;
-    while ((rc = zmq_send(s->socket, id, id_n, ZMQ_SNDMORE | ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
-    if (rc < 0) {
+    if (send_first(s->socket, id, id_n) < 0) {
         bool gone = errno == EHOSTUNREACH;
         zmq_msg_close(&m);
         *(gone ? &t->counters.dropped_gone : &t->counters.dropped_slow) += 1;
         return gone ? SENT_GONE : SENT_SLOW;
     }
-    while ((rc = zmq_msg_send(&m, s->socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR) {}
-    if (rc < 0) { /* the way was free for the routing id, so it is for the body */
+    if (send_part(s->socket, &m) < 0) { /* the way was free for the routing id, so it is for the body */
         zmq_msg_close(&m);
         t->counters.dropped_slow++;
         return SENT_SLOW;
@@ -498,8 +516,7 @@ void transport_publish(struct transport *t, const void *topic, size_t topic_n, c
         t->counters.dropped_memory++;
         return;
     }
-    if (zmq_send(socket, topic, topic_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-        zmq_msg_send(&m, socket, ZMQ_DONTWAIT) < 0) {
+    if (send_first(socket, topic, topic_n) < 0 || send_part(socket, &m) < 0) {
         zmq_msg_close(&m);
         t->counters.dropped_slow++;
         return;

@@ -1,6 +1,5 @@
 /* A store's records, verified: see verify.h. */
 #include "broker/verify.h"
-#include "broker/endless.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "broker/broken_tree.h"
+#include "broker/endless.h"
 #include "broker/engine/engine.h"
 #include "broker/log.h"
 #include "broker/lost_page.h"
@@ -109,17 +109,20 @@ static bool open_store(struct store **s, const char *dir)
 /* False: the store cannot be opened again. */
 static bool table(struct store **s, const char *dir, enum store_table tb, uint64_t *checked, uint64_t *damaged)
 {
-    uint64_t n = 0, before = *damaged;
+    uint64_t n = 0;
     at = store_table_name(tb);
     enum store_rc rc = store_verify(*s, tb, &n, damage, damaged);
     *checked += n;
-    if (rc == STORE_OK || *damaged > before) {
+    if (rc == STORE_OK) {
         return true;
     }
-    printf("damaged\t%s: it cannot be read to its end\n", at); /* LMDB could not go on in its tree */
-    ++*damaged;
+    if (rc != STORE_CORRUPT) {
+        fprintf(stderr, "sunlined: %s: %s cannot be read: %s\n", dir, at,
+                rc == STORE_NO_MEMORY ? "no memory" : "the disk, or LMDB, failed");
+        ++*damaged;
+    }
+    /* Where the log holds some of it all is read in one transaction, which may be spoiled now for the other tables. */
     at = NULL;
-    /* Where the log holds some of it all is read in one transaction, which is spoiled now for the other tables. */
     store_close(s);
     return open_store(s, dir);
 }

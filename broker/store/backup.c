@@ -52,10 +52,10 @@ static int mark_copy(struct store *s, const char *dir)
     if (rc == 0)
         rc = mdb_txn_begin(env, NULL, 0, &mt);
     if (rc == 0) {
-        rc = mdb_dbi_open(mt, "00", 0, &meta);
+        rc = IN_TREE(mdb_dbi_open(mt, "00", 0, &meta));
         if (rc == 0)
-            rc = mdb_put(mt, meta, &key, &v, 0);
-        int none = rc == 0 ? mdb_del(mt, meta, &log, NULL) : 0;
+            rc = IN_TREE(mdb_put(mt, meta, &key, &v, 0));
+        int none = rc == 0 ? IN_TREE(mdb_del(mt, meta, &log, NULL)) : 0;
         if (rc == 0 && none != MDB_NOTFOUND)
             rc = none;
         if (rc == 0)
@@ -152,7 +152,7 @@ struct verifier {
     uint64_t commit;  /* ... and which commit that showed: 0 once another one was seen */
     void (*damage)(void *, enum store_table, const void *, size_t);
     void *arg;
-    bool damaged;
+    bool damaged, went_back;
     uint8_t last[STORE_KEY_BYTES_MAX]; /* the key that was looked at last; last_n 0: none yet */
     size_t last_n;
 };
@@ -199,7 +199,8 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
         ++*v->checked;
         if (goes_back(v, &c)) {
             found(v, c.key.p, c.key.n);
-            r = STORE_CORRUPT; /* it could go round for ever */
+            v->went_back = true; /* it could go round for ever */
+            r = STORE_CORRUPT;
             break;
         }
         if (r == STORE_CORRUPT)
@@ -232,8 +233,10 @@ enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *check
         r = verify_step(&v, t);
         store_abort(&t);
     }
+    if (r == STORE_CORRUPT && !v.went_back)
+        found(&v, NULL, 0); /* LMDB itself could not go on */
     if (r != STORE_NOT_FOUND)
-        return r; /* LMDB itself could not go on */
+        return r;
     if (!v.damaged && v.commit != 0 && *checked != v.entries)
         found(&v, NULL, 0);
     return v.damaged ? STORE_CORRUPT : STORE_OK;

@@ -20,6 +20,8 @@
  *               data.mdb is recognised as a loss and not taken for a new store */
 #ifndef SUNLINE_STORE_INTERNAL_H
 #define SUNLINE_STORE_INTERNAL_H
+#include <assert.h>
+
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -226,6 +228,16 @@ void writer_stop(struct store *s);
 int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
               const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
+/* Around each call of LMDB's that goes through a tree, one at a time: store_calls_now(). Not around commits and copies, which may take long. */
+extern _Thread_local volatile uint64_t store_calls;
+static inline int back_from_lmdb(int rc)
+{
+    assert(store_calls % 2 == 1);
+    store_calls++;
+    return rc;
+}
+#define IN_TREE(call) (store_calls++, back_from_lmdb(call))
+
 enum store_rc txn_failed(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, int rc);
 enum store_rc txn_opened(struct store_txn *t, enum store_table tb, const MDB_val *k, const MDB_val *record,
                          struct store_val *v);

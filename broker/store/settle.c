@@ -78,9 +78,7 @@ int settle_commit(struct store *s)
     MDB_txn *mt = t->mt;
     t->mt = NULL;
     atomic_fetch_add(&s->commits_begun, 1);
-    store_calls++;
     int rc = mdb_txn_commit(mt);
-    store_calls++;
     atomic_fetch_add(&s->commits_ended, 1);
     if (rc != 0) {
         txn_commit_failed(s, rc);

@@ -106,9 +106,9 @@ static uint64_t count_reusable(struct store *s)
     MDB_txn *mt = store_raw_read(s, &rc);
     if (mt == NULL)
         return 0;
-    if (mdb_cursor_open(mt, FREE_DBI, &mc) == 0) {
+    if (IN_TREE(mdb_cursor_open(mt, FREE_DBI, &mc)) == 0) {
         MDB_val k, v;
-        for (int i = 0; i < REUSABLE_RECORDS_MAX && mdb_cursor_get(mc, &k, &v, MDB_NEXT) == 0; i++) {
+        for (int i = 0; i < REUSABLE_RECORDS_MAX && IN_TREE(mdb_cursor_get(mc, &k, &v, MDB_NEXT)) == 0; i++) {
             size_t n = 0;
             if (v.mv_size >= sizeof n)
                 memcpy(&n, v.mv_data, sizeof n);
@@ -231,10 +231,10 @@ static int list_missing(struct store *s, struct missing *m)
     MDB_txn *mt = store_raw_read(s, &rc);
     if (mt == NULL)
         return rc;
-    rc = mdb_cursor_open(mt, FREE_DBI, &mc);
+    rc = IN_TREE(mdb_cursor_open(mt, FREE_DBI, &mc));
     if (rc == 0) {
         MDB_val k, v;
-        while (found < m->n && (rc = mdb_cursor_get(mc, &k, &v, MDB_NEXT)) == 0) {
+        while (found < m->n && (rc = IN_TREE(mdb_cursor_get(mc, &k, &v, MDB_NEXT))) == 0) {
             for (size_t i = 1, n = v.mv_size / sizeof(size_t); i < n; i++) {
                 size_t page;
                 memcpy(&page, (const uint8_t *)v.mv_data + i * sizeof page, sizeof page);

@@ -289,7 +289,7 @@ static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const
 {
     MDB_val key = val_of(WAL_KEY, sizeof WAL_KEY - 1), record;
     struct store_val v;
-    int rc = mdb_get(mt, meta, &key, &record);
+    int rc = IN_TREE(mdb_get(mt, meta, &key, &record));
     if (rc == MDB_NOTFOUND)
         return STORE_OK;
     const char *wrong = rc == 0 ? envelope_open(TABLE_META, &key, &record, &v) : mdb_strerror(rc);
@@ -315,13 +315,13 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
     MDB_dbi meta;
     MDB_val key = { sizeof FORMAT_KEY - 1, (void *)(uintptr_t)FORMAT_KEY }, record;
     enum store_rc result;
-    rc = mdb_dbi_open(mt, "00", 0, &meta);
+    rc = IN_TREE(mdb_dbi_open(mt, "00", 0, &meta));
     if (rc == 0)
-        rc = mdb_get(mt, meta, &key, &record);
+        rc = IN_TREE(mdb_get(mt, meta, &key, &record));
     if (rc == 0) {
         result = parse_format(s, key, record, dir, text, size);
         key = (MDB_val){ sizeof COPY_KEY - 1, (void *)(uintptr_t)COPY_KEY };
-        rc = mdb_get(mt, meta, &key, &record);
+        rc = IN_TREE(mdb_get(mt, meta, &key, &record));
         s->copy = rc == 0; /* whatever stands there: it is a mark */
         if (rc != 0 && rc != MDB_NOTFOUND) {
             store_say(text, size, "%s: %s", dir, mdb_strerror(rc));
@@ -348,7 +348,7 @@ static int open_tables(struct store *s, MDB_txn *mt)
     for (int i = 0; i < STORE_TABLE_COUNT; i++) {
         char name[12];
         snprintf(name, sizeof name, "%02d", i);
-        int rc = mdb_dbi_open(mt, name, s->read_only ? 0 : MDB_CREATE, &s->dbi[i]);
+        int rc = IN_TREE(mdb_dbi_open(mt, name, s->read_only ? 0 : MDB_CREATE, &s->dbi[i]));
         if (rc == MDB_NOTFOUND && s->format == 1 && i >= TABLES_OF_FORMAT_1)
             s->absent |= 1u << i;
         else if (rc != 0)
@@ -365,7 +365,7 @@ static int write_format(struct store *s, MDB_txn *mt, const uint8_t id[16])
     memcpy(key_u32(record + ENVELOPE_BYTES, STORE_FORMAT_VERSION), id, sizeof s->id);
     envelope_seal(TABLE_META, FORMAT_KEY, sizeof FORMAT_KEY - 1, record, FORMAT_BYTES);
     MDB_val key = { sizeof FORMAT_KEY - 1, (void *)(uintptr_t)FORMAT_KEY }, v = { sizeof record, record };
-    return mdb_put(mt, s->dbi[TABLE_META], &key, &v, MDB_NOOVERWRITE);
+    return IN_TREE(mdb_put(mt, s->dbi[TABLE_META], &key, &v, MDB_NOOVERWRITE));
 }
 
 /* ---- the log ---- */

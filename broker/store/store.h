@@ -127,9 +127,9 @@ enum store_rc store_commit_end(struct store *s);   /* until it is not, and `writ
 /* Safe with NULL; ends a read transaction too. A batch that is aborted costs the next one dear: the log is read again. */
 void store_abort(struct store_txn **t);
 
-/* Grows when this thread goes into LMDB for a value, a step of a cursor or a commit, and when it comes back: odd while it is there. Whoever watches sees by it that it
- * does not come back (broker/endless.h). */
-extern _Thread_local uint64_t store_calls;
+/* Grows when this thread goes into one of LMDB's trees for a value, a table or a step of a cursor, and when it comes back: odd while it is there. Whoever watches sees by it that
+ * it does not come back (broker/endless.h); a handler of signals may ask. */
+uint64_t store_calls_now(void);
 
 /* ---- single values ---- */
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v);

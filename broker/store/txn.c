@@ -448,12 +448,17 @@ void store_abort(struct store_txn **tp)
 
 /* ---- single values ---- */
 
-_Thread_local uint64_t store_calls;
+_Thread_local volatile uint64_t store_calls;
+
+uint64_t store_calls_now(void)
+{
+    return store_calls;
+}
 
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc)
 {
     assert(t->mt != NULL && known(tb));
-    int rc = t->at[tb] != NULL ? 0 : mdb_cursor_open(t->mt, t->s->dbi[tb], &t->at[tb]);
+    int rc = t->at[tb] != NULL ? 0 : IN_TREE(mdb_cursor_open(t->mt, t->s->dbi[tb], &t->at[tb]));
     *mc = t->at[tb];
     return rc;
 }
@@ -478,16 +483,14 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
         t->s->counters.gets++;
     if (table_absent(t->s, tb))
         return STORE_NOT_FOUND;
-    store_calls++;
     if (t->writer) {
         MDB_cursor *mc;
         rc = txn_cursor(t, tb, &mc);
         if (rc == 0)
-            rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+            rc = IN_TREE(mdb_cursor_get(mc, &k, &record, MDB_SET));
     } else {
-        rc = mdb_get(t->mt, t->s->dbi[tb], &k, &record);
+        rc = IN_TREE(mdb_get(t->mt, t->s->dbi[tb], &k, &record));
     }
-    store_calls++;
     if (rc != 0)
         return txn_failed(t, tb, key, key_n, rc);
     k = val_of(key, key_n);
@@ -511,8 +514,8 @@ static void parts_copy(uint8_t *to, const struct store_val *part, size_t parts)
     }
 }
 
-static int write_one(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
-                     const struct store_val *part, size_t parts)
+int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
+              const struct store_val *part, size_t parts)
 {
     size_t n = parts_bytes(part, parts);
     MDB_val k = val_of(key.p, key.n), record = val_of(NULL, n + ENVELOPE_BYTES);
@@ -521,16 +524,16 @@ static int write_one(struct store_txn *t, enum store_table tb, enum change_how h
     if (rc != 0)
         return rc;
     if (how == CHANGE_DELETE) {
-        rc = mdb_cursor_get(mc, &k, &record, MDB_SET);
+        rc = IN_TREE(mdb_cursor_get(mc, &k, &record, MDB_SET));
         if (rc == 0)
             settle_touch(t->s, record.mv_data);
-        return rc != 0 ? rc : mdb_cursor_del(mc, 0);
+        return rc != 0 ? rc : IN_TREE(mdb_cursor_del(mc, 0));
     }
-    rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE | (how == CHANGE_APPEND ? MDB_APPEND : 0));
+    rc = IN_TREE(mdb_cursor_put(mc, &k, &record, MDB_RESERVE | (how == CHANGE_APPEND ? MDB_APPEND : 0)));
     if (rc == MDB_KEYEXIST) { /* of an append that is not the greatest; a put replaces */
         k = val_of(key.p, key.n);
         record = val_of(NULL, n + ENVELOPE_BYTES);
-        rc = mdb_cursor_put(mc, &k, &record, MDB_RESERVE);
+        rc = IN_TREE(mdb_cursor_put(mc, &k, &record, MDB_RESERVE));
     }
     if (rc != 0)
         return rc;
@@ -538,15 +541,6 @@ static int write_one(struct store_txn *t, enum store_table tb, enum change_how h
     parts_copy((uint8_t *)record.mv_data + ENVELOPE_BYTES, part, parts);
     envelope_seal(tb, key.p, key.n, record.mv_data, n);
     return 0;
-}
-
-int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
-              const struct store_val *part, size_t parts)
-{
-    store_calls++;
-    int rc = write_one(t, tb, how, key, part, parts);
-    store_calls++;
-    return rc;
 }
 
 /* To its table, and to the log. */

@@ -390,15 +390,61 @@ class LostPages(Process):
     def test_what_tells_of_it_calls_nothing_that_a_handler_of_signals_may_not(self):
         """From POSIX's list (2024, 2.4.3), and each other; an assert that fails ends the process anyway. What compilers add for tests is theirs."""
         allowed = {"_exit", "clock_gettime", "close", "memcmp", "memcpy", "memmove", "memset", "open", "raise", "read", "sigaction", "signal", "stpcpy", "strchr",
-                   "strcmp", "strcpy", "strlen", "strncmp", "strrchr", "timer_settime", "write", "__errno_location", "__assert_fail"}
-        set_up = {"timer_create", "gettid", "store_calls", "__tls_get_addr"}  # of endless_watch, before any signal; and a thread's own number
-        objects = [harness.program("broker/%s.o" % name) for name in ("lost_page", "broken_tree", "endless", "mapping", "failed", "log")]
-        listed = subprocess.run(["nm", *objects], capture_output=True, text=True, check=True).stdout
-        symbols = re.findall(r"(?m)^[0-9a-f ]{16} (\w) (\w+)$", listed)
-        own = {name for kind, name in symbols if kind == "T"}
-        called = {name for kind, name in symbols if kind == "U" and not re.match(r"_*(asan|ubsan|sanitizer|gcov|llvm|stack_chk|GLOBAL_OFFSET_TABLE)_", name)}
-        self.assertLessEqual({"lost_page_catch", "broken_tree_catch", "failed_by_page", "failed_by_tree", "log_end"}, own)
-        self.assertEqual(called - own - allowed - set_up, set())
+                   "strcmp", "strcpy", "strlen", "strncmp", "strrchr", "write", "__errno_location", "__assert_fail"}
+        begins = {"timer_create", "timer_settime", "gettid", "__tls_get_addr", "store_calls_now"}  # of endless_watch, which is no handler; and numbers of the thread's own
+
+        def symbols(*names):
+            listed = subprocess.run(["nm", *(harness.program("broker/%s.o" % name) for name in names)], capture_output=True, text=True, check=True).stdout
+            found = re.findall(r"(?m)^[0-9a-f ]{16} (\w) (\w+)$", listed)
+            return ({name for kind, name in found if kind == "T"},
+                    {name for kind, name in found if kind == "U" and not re.match(r"_*(asan|ubsan|sanitizer|gcov|llvm|stack_chk|GLOBAL_OFFSET_TABLE)_", name)})
+        own, called = symbols("lost_page", "broken_tree", "mapping", "failed", "log")
+        watch, called_there = symbols("endless")
+        self.assertLessEqual({"lost_page_catch", "broken_tree_catch", "broken_tree_endless", "failed_by_page", "failed_by_tree", "log_end"}, own)
+        self.assertEqual(watch, {"endless_watch"})
+        self.assertEqual(called - own - allowed, set())
+        self.assertEqual(called_there - own - allowed - begins, set())
+
+    LONG_KEY = "k" * 100  # many of them make a tree of the table of keys, in which they stand
+
+    def test_verify_goes_on_behind_a_table_that_cannot_be_walked_and_names_no_other_for_it(self):
+        self.serve([])
+        self.peer.request("put", run_id=self.run, rows=[["x"]] * 60, keys=[self.LONG_KEY + str(i) for i in range(60)])
+        self.assertEqual(self.broker.stop(), 0)
+        self.broker.start()
+        self.client(self.broker).request("line_apply", definition={**LINE, "line": "in-the-log-alone"})
+        self.broker.kill()
+        lmdb_tree.spoil(self.data, lmdb_tree.leads_to_itself, holding=self.LONG_KEY.encode())
+        tool, said = self.offline("--verify")
+        told = said.read().splitlines()
+        self.assertEqual(tool.wait(20), 3, tool.stderr.read())
+        self.assertEqual([line for line in told if "cannot be walked" in line], ["damaged\tDEDUP: records are missing, or too many, or cannot be walked"])
+        self.assertIn(" records checked, 1 damaged", told[-1])
+
+    ENDLESS = FELL.replace("fell over its own tree", "does not come back from its own tree")
+
+    def test_a_call_of_lmdbs_that_does_not_come_back_ends_the_broker_be_it_in_a_read_or_in_a_batch(self):
+        """Both at once, since each takes more than ten seconds of a processor."""
+        reads, writes = brokers = [self.world.broker(name=name) for name in ("reads", "writes")]
+        for broker in brokers:
+            peer, run = self.start_run(broker)
+            peer.socket.setsockopt(zmq.LINGER, 0)
+            for i in range(60):
+                peer.request("put", run_id=run, rows=[["x" * 500]], **({"keys": [self.LONG_KEY + str(i)]} if broker is writes else {}))
+            self.assertEqual(len(self.units(peer)), 60)
+            if broker is writes:  # what it has written it does not read from the file until it starts again
+                self.assertEqual(broker.stop(), 0)
+                lmdb_tree.spoil(os.path.join(broker.data, "data.mdb"), lmdb_tree.has_no_end, holding=self.LONG_KEY.encode())
+                peer = self.client(broker.start())
+                peer.socket.setsockopt(zmq.LINGER, 0)
+                peer.send("put", run_id=run, rows=[["x"]], keys=[self.LONG_KEY + "7"])
+            else:
+                lmdb_tree.spoil(os.path.join(broker.data, "data.mdb"), lmdb_tree.has_no_end)
+                peer.send("output_get", run="r", after_unit=0, all_units=True)
+        for broker in brokers:
+            with self.subTest(broker.name):
+                self.assertEqual(broker.wait_end(240), 70)
+                self.assertIn('error event=store_failed file=%s text="%s" then=' % (os.path.join(broker.data, "data.mdb"), self.ENDLESS), broker.log())
 
 
 class Commits(Process):

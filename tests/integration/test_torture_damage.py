@@ -38,7 +38,7 @@ class Damage(unittest.TestCase):
         for status, said in ((None, None), (3, "look ended with 3: LMDB fell over its tree"), (4, "look ended with 4: a page that is not in the file"),
                              (5, "look ended with 5: LMDB did not come back"),
                              (-7, "bad"), (-11, "bad"), (-6, "bad"), (-4, "bad"), (1, "bad")):
-            looker = types.SimpleNamespace(look=lambda files: ([], []), helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda status=status: status)))
+            looker = types.SimpleNamespace(look=lambda files: ([], []), whole=False, helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda status=status: status)))
             with self.subTest(status), self.assertRaises(AssertionError) if said == "bad" else contextlib.nullcontext():
                 self.assertEqual(damage.ask_look(looker, {}).stop, said)
 
@@ -80,7 +80,7 @@ class Damage(unittest.TestCase):
         for other in ("error NOT_FOUND", "error BUSY", "a word of another kind"):
             self.assertRegex(self.judged([self.ONE], other), "^(lost|refused without a name): " + other)
             self.assertRegex(self.judged([self.ONE, self.TWO], other, "error CORRUPT"), "^(lost|refused without a name): " + other)
-        looker = types.SimpleNamespace(look=lambda files: (None, []), helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda: None)))
+        looker = types.SimpleNamespace(look=lambda files: (None, []), whole=False, helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda: None)))
         self.assertRegex(damage.judge(self.PUT, damage.ask_look(looker, {})), "^lost: ")
 
     def test_what_is_served_beside_named_damage_is_compared(self):
@@ -134,7 +134,15 @@ class Damage(unittest.TestCase):
         self.assertRegex(self.broker_that_says(refuse={("unit_get", None, 2): not_found}), "^lost: ")
         self.assertRegex(self.broker_that_says(story={**told, "unit": 1, "input": {"text": "u1 one"}}, refuse={("unit_get", None, 2): corrupt}), "^lost in stories")
         self.assertRegex(self.broker_that_says(first=[[1, "u1 one", None], [2, "u2 two", None]], refuse={("unit_get", None, 2): corrupt}), "^lost in the stations' output")
-        self.assertEqual(self.broker_that_says(refuse={("output_get", "first", 0): corrupt}), "")
+        self.assertEqual(self.broker_that_says(first=[[1, "u1 one", None], [2, "u2 two", None]], refuse={("output_get", "first", 1): corrupt}), "")
+        self.assertRegex(self.broker_that_says(first=[[1, "u1 one", None], [2, "u2 two", None]], refuse={("output_get", "second", 0): corrupt}), "^lost in the stations' output")
+        self.assertEqual(self.broker_that_says(refuse={("output_get", name, 0): corrupt for name in crew.STATIONS}), "")
+
+    def test_a_check_that_is_refused_excuses_no_output_that_was_read_to_its_end(self):
+        for whole, wrong in ((True, "^lost in the output"), (False, "^$")):
+            looker = types.SimpleNamespace(look=lambda files: ([self.ONE], ["error CORRUPT", "refused a check failed"]), whole=whole,
+                                           helper=types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda: None)))
+            self.assertRegex(damage.judge(self.PUT, damage.ask_look(looker, {})), wrong)
 
 
 if __name__ == "__main__":

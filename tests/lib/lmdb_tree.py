@@ -2,7 +2,7 @@
 import struct
 
 PAGE, HEAD = 4096, 16
-BRANCH, LEAF = 1, 2
+BRANCH, LEAF, SAME_LENGTH = 1, 2, 0x20
 SUB_TREE, MANY = 2, 4  # of a node
 LAST_PAGE = 136  # its place on each of the two pages at which the file begins
 FAR = 0x4000  # a page in the map, and far behind the file
@@ -26,6 +26,19 @@ def leads_out(image, flags, node, _):
         image[node:node + 6] = struct.pack("<Q", FAR)[:6]
         for first in (0, PAGE):
             struct.pack_into("<Q", image, first + LAST_PAGE, FAR)
+
+
+def leads_to_itself(image, flags, node, _):
+    """Each way down leads to the page that it is on: LMDB gives up where it is deeper than any tree of its own, by an error."""
+    if flags == BRANCH:
+        image[node:node + 6] = struct.pack("<Q", node // PAGE)[:6]
+
+
+def has_no_end(image, flags, node, _):
+    """Its keys are all of one length, which is none for our tables, and there are less than none of them: LMDB looks among them for ever."""
+    if flags == BRANCH:
+        page = node // PAGE * PAGE
+        struct.pack_into("<HH", image, page + 10, BRANCH | SAME_LENGTH, 0)
 
 
 def spoil(path, how, holding=b""):

@@ -12,8 +12,8 @@ is started on the damage and asked for everything. A stop with a name is a statu
 damaged or not there it may fall (SIGABRT, SIGSEGV, SIGBUS), or look for ever. sunlined catches that, and look.c does as well, and each ends with a status of its own (LOOK_STOPS); so no end by a signal is a stop
 with a name. How often each of them stopped, and by what, is counted. Any other end is a failure. The last line is JSON for the report.
 
-What is missing is forgiven only where nobody could read it: all of it where the broker stopped, or refused to start; of an output whatever is behind the page that was refused by name; of
-stories the one that was refused. A read that goes to its end may miss nothing, whatever is named besides. What is handed out is never forgiven.
+What is missing is forgiven only where nobody could read it: all of it where the broker stopped, or refused to start; of an output all, if a page of it was refused by name; of the stations'
+outputs that one's; of stories the one that was refused. A read that goes to its end may miss nothing, whatever is named besides. What is handed out is never forgiven.
 """
 import argparse
 import collections
@@ -95,7 +95,7 @@ class Seen:
 
     def __init__(self):
         self.pictures, self.named, self.refused, self.stop = {}, [], [], None
-        self.unread = set()  # pictures, and (picture, unit)
+        self.unread = set()  # pictures, and (picture, unit or station)
 
     def complain(self, text, unread=None):
         """unread: what could not be read therefore."""
@@ -112,9 +112,11 @@ class Seen:
 
 
 def could_be_read(history, seen, picture):
-    """What a picture must have: the history without the acknowledgements of the units whose story was refused."""
+    """What a picture must have: the history without what was acknowledged of units whose story was refused, or at a station whose output was."""
+    if all((picture, name) in seen.unread for name in crew.STATIONS):
+        return [h for h in history if h["op"] not in ("put_ok", "submit_ok")]
     gone = {h["key"] for h in history if h["op"] == "put_ok" and (picture, h["unit"]) in seen.unread}
-    of_gone = {h["assignment"] for h in history if h["op"] == "push" and h["key"] in gone}
+    of_gone = {h["assignment"] for h in history if h["op"] == "push" and (h["key"] in gone or (picture, h["station"]) in seen.unread)}
     return [h for h in history if not (h["op"] == "put_ok" and h["key"] in gone or h["op"] == "submit_ok" and h["assignment"] in of_gone)]
 
 
@@ -189,7 +191,7 @@ def read_all(request, units, seen):
     of_stations = {}
     part(output, "the output")
     for name in crew.STATIONS:
-        part(lambda name=name: station(name), "the stations' output")
+        part(lambda name=name: station(name), ("the stations' output", name))
     seen.show("the stations' output", of_stations.values())
     for unit in sorted(units):
         part(lambda unit=unit: story(unit), ("stories", unit))
@@ -219,7 +221,9 @@ def ask_look(looker, files):
     for text in [MISSING] if rows is None else []:
         seen.complain(text)
     for text in complaints:
-        seen.complain(text, "the output" if text.startswith(("refused ", "error ")) else None)
+        seen.complain(text)
+    if seen.named and not looker.whole:
+        seen.unread.add("the output")
     if rows is not None:
         seen.show("the output", rows)
     return seen

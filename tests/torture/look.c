@@ -6,6 +6,7 @@
  *   error HEX            a read was refused: the body
  *   page HEX             a body of OUTPUT, all units; the driver decodes it with its own decoder
  *   missing              there is no such run
+ *   whole                the output was read to its end
  *   check HEX            a body of CHECK, after all that: each page of the records, then of the recount; the driver decodes it, too
  *   records HEX ID N     if asked for: a sum over all records as that start left them, but the log's, whose salt is random; the store's id; its newest assignment
  *   end
@@ -91,6 +92,8 @@ static void read_out(struct store *s, int64_t elapsed_us, const char *run)
             more = got.u.output.more;
             after = got.u.output.next_after;
             hex("page", page.p, page.n);
+            if (!more)
+                printf("whole\n");
         }
     }
     slp_buf_free(&page);

@@ -79,9 +79,9 @@ class Looker:
         return self.look_at(lay_out(self.place.path("cut"), files))
 
     def look_at(self, path, records=False):
-        """records: told are also `sum`, which is the same for stores that hold the same, `id`, and the `newest` assignment."""
+        """whole: the output was read to its end. records: told are also `sum`, which is the same for stores that hold the same, `id`, and the `newest` assignment."""
         lines, complaints = self.helper.ask(f"{path} {crew.RUN}" + (" records" if records else ""))
-        rows, self.sum = [], None
+        rows, self.sum, self.whole = [], None, False
         for line in lines:
             word, _, rest = line.partition(" ")
             if word == "page":
@@ -93,6 +93,8 @@ class Looker:
             elif word == "records":
                 self.sum, self.id, newest = rest.split(" ")
                 self.newest = int(newest)
+            elif word == "whole":
+                self.whole = True
             elif word == "missing" and not rows:
                 rows = None
             else:

@@ -237,6 +237,21 @@ static void who_works_long_elsewhere_is_left_alone(void **state)
     expect_exit(&e, 0, "");
 }
 
+static void count_for_three_looks(struct world *w)
+{
+    struct store_space room;
+    open_with(w, options(w));
+    endless_watch(1);
+    while (cpu_us() < 3100000)
+        (void)store_pressure(w->s, cpu_us(), &room);
+}
+
+static void who_asks_lmdb_much_that_is_in_no_tree_is_left_alone(void **state)
+{
+    struct end e = end_of(*state, count_for_three_looks);
+    expect_exit(&e, 0, "");
+}
+
 static void be_told_that_time_is_up(struct world *w)
 {
     (void)w;
@@ -261,6 +276,7 @@ int main(void)
         TEST(an_assertion_of_lmdb_is_told_with_what_it_says),
         TEST(a_call_of_lmdbs_that_does_not_come_back_is_told),
         TEST(who_works_long_elsewhere_is_left_alone),
+        TEST(who_asks_lmdb_much_that_is_in_no_tree_is_left_alone),
         TEST(a_limit_of_the_systems_own_ends_the_process_as_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,8 +232,8 @@ static void a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine(voi
     free(bad.p);
 }
 
-/* Where the child `to` and the next one lead to the pages of `from` and the one behind it; then look for a record that is in `to`, at it or before it. */
-static enum store_rc look_where_it_is_misled(struct world *w, struct image im, int from, int to, bool before)
+/* Where the child `to` and the next one lead to the pages of `from` and the one behind it; then look at or before a key that is in one of the two. */
+static enum store_rc look_where_it_is_misled(struct world *w, struct image im, int from, int to, int of, bool before)
 {
     struct image bad = { malloc(im.n), im.n };
     struct store_txn *t;
@@ -243,7 +243,7 @@ static enum store_rc look_where_it_is_misled(struct world *w, struct image im, i
     memcpy(bad.p, im.p, im.n);
     mislead(bad, from, to);
     mislead(bad, from + 1, to + 1);
-    memcpy(key, child_of(im, to + before) + 8, 4); /* the key with which it begins */
+    memcpy(key, child_of(im, of) + 8, 4); /* the key with which it begins */
     save(w, bad.p, bad.n);
     free(bad.p);
     open_store(w);
@@ -263,9 +263,35 @@ static void a_search_that_arrives_on_the_wrong_side_of_its_key_is_damage(void **
     put_many(w, 300);
     store_close(&w->s);
     struct image im = load(w);
-    assert_int_equal(look_where_it_is_misled(w, im, 2, 8, false), STORE_CORRUPT); /* at an earlier one */
-    assert_int_equal(look_where_it_is_misled(w, im, 8, 2, true), STORE_CORRUPT);  /* at a later one */
+    for (int before = 0; before < 2; before++)
+        assert_int_equal(look_where_it_is_misled(w, im, 2, 8, 8, before), STORE_CORRUPT); /* at an earlier one */
+    assert_int_equal(look_where_it_is_misled(w, im, 8, 2, 3, true), STORE_CORRUPT);       /* at a later one */
     free(im.p);
+}
+
+static void a_step_that_goes_back_is_damage(void **state)
+{
+    struct world *w = *state;
+    struct store_txn *t;
+    struct store_cursor c;
+    open_store(w);
+    put_many(w, 300);
+    store_close(&w->s);
+    struct image im = load(w);
+    mislead(im, 2, 8);
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    assert_int_equal(store_begin_read(w->s, &t), STORE_OK);
+    assert_int_equal(store_cursor_open(t, TABLE_UNIT, &c), STORE_OK);
+    enum store_rc rc = store_seek(&c, NULL, 0);
+    unsigned steps = 0;
+    for (; rc == STORE_OK; steps++)
+        rc = store_next(&c);
+    assert_int_equal(rc, STORE_CORRUPT);
+    assert_in_range(steps, 8, 60); /* of 300 */
+    store_cursor_close(&c);
+    store_abort(&t);
 }
 
 /* ---- format ---- */
@@ -747,6 +773,7 @@ int main(void)
         TEST(verification_goes_on_over_many_short_transactions),
         TEST(a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine),
         TEST(a_search_that_arrives_on_the_wrong_side_of_its_key_is_damage),
+        TEST(a_step_that_goes_back_is_damage),
         TEST(a_newer_format_is_refused_by_name),
         TEST(files_of_other_programs_are_refused_and_left_alone),
         TEST(an_lmdb_file_of_another_program_is_refused),
