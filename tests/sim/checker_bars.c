@@ -340,7 +340,7 @@ static void judge(struct checker *c, const struct ck_ruled *r)
                        " was called late, and its event does not say so",
                        r->assignment);
     } else if (r->late) {
-        if (!s || !s->standing)
+        if (!s || (!s->standing && s->taken_back != c->step)) /* he may be back by now */
             ck_verdict(c, WRONG_STATE, "a result of worker %" PRIu64 " is late, who is not kept out by a rule",
                        r->worker);
     } else

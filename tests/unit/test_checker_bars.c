@@ -155,11 +155,11 @@ static void who_comes_back_begins_with_new_answers(void **state)
     judged(&h, WRONG_STATE);
 }
 
-/* The second result of a frame whose first led to a suspension. */
+/* The second result of a frame whose first led to a suspension, from which he may be back when the step is over. */
 static void a_late_result_after_no_suspension_is_a_wrong_state(void **state)
 {
     (void)state;
-    for (int suspended = 0; suspended < 2; suspended++) {
+    for (int suspended = 0; suspended < 3; suspended++) {
         struct history h = with_a_bar();
         answers(&h, 1, 0, 2, false);
         STEP(&h);
@@ -179,6 +179,8 @@ static void a_late_result_after_no_suspension_is_a_wrong_state(void **state)
             EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = 3, .why = 17);
         }
         EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 2, .result = 3, .flag = true);
+        if (suspended == 2)
+            EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .hub = HUB, .line = 2, .index = 0, .flag = true);
         STEP(&h);
         judged(&h, suspended ? VERDICTS : WRONG_STATE);
     }
