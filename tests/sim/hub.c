@@ -1,5 +1,4 @@
-/* A hub's agent: the real core, and around it what agent.c does with files, robots and people, on the virtual clock. The data directory is an array:
- * what was synced survives everything, what was written survives the death of the process, the rest is gone. */
+/* A hub's agent: the real core, and around it what agent.c does with files (data.c), robots and people, on the virtual clock. */
 #include <inttypes.h>
 
 #include "tests/sim/memory.h"
@@ -13,89 +12,7 @@ int64_t hub_now_us(const struct sim *s, const struct hub *h)
     return s->now_us - h->boot_us;
 }
 
-/* ---- the data directory ---- */
-
-static struct outboxed *outboxed(struct hub *h, uint64_t seq)
-{
-    for (size_t i = 0; i < h->outbox_n; i++)
-        if (h->outbox[i].seq == seq)
-            return &h->outbox[i];
-    return NULL;
-}
-
-static void outbox_drop(struct hub *h, bool (*gone)(const struct outboxed *))
-{
-    size_t n = 0;
-    for (size_t i = 0; i < h->outbox_n; i++)
-        if (gone(&h->outbox[i]))
-            free(h->outbox[i].item);
-        else
-            h->outbox[n++] = h->outbox[i];
-    h->outbox_n = n;
-}
-
-static bool is_acked(const struct outboxed *o)
-{
-    return o->acked && o->ack_synced;
-}
-static bool not_synced(const struct outboxed *o)
-{
-    return !o->synced;
-}
-static bool anything(const struct outboxed *o)
-{
-    return o != NULL;
-}
-bool hub_idle(const struct hub *h)
-{
-    for (size_t i = 0; i < h->outbox_n; i++)
-        if (!h->outbox[i].acked)
-            return false;
-    return true;
-}
-
-/* Everything that was written is on the disk now. */
-static void sync_all(struct hub *h)
-{
-    for (size_t i = 0; i < h->outbox_n; i++) {
-        h->outbox[i].synced = true;
-        h->outbox[i].ack_synced = h->outbox[i].acked;
-    }
-    for (size_t i = 0; i < h->journal_n; i++)
-        h->journal[i].synced = true;
-    outbox_drop(h, is_acked);
-}
-
-void hub_over(struct hub *h, uint64_t assignment)
-{
-    for (size_t i = 0; i < h->journal_n; i++)
-        if (h->journal[i].assignment == assignment) {
-            free(h->journal[i].fields);
-            free(h->journal[i].context);
-            h->journal[i] = h->journal[--h->journal_n];
-            return;
-        }
-}
-
-/* The power is cut: what was not synced is gone. */
-static void unsynced_goes(struct hub *h)
-{
-    outbox_drop(h, not_synced);
-    for (size_t i = 0; i < h->outbox_n; i++)
-        h->outbox[i].acked = h->outbox[i].ack_synced;
-    for (size_t i = 0; i < h->journal_n;)
-        if (h->journal[i].synced)
-            i++;
-        else
-            hub_over(h, h->journal[i].assignment);
-}
-
-/* Whoever handed a result in is told that it is kept: from now on it must come to the broker. Or not: the disk that had it is gone. */
-static void promise(struct sim *s, const struct hub *h, uint64_t assignment, bool kept)
-{
-    checker_feed(s->checker,
-                 &(struct fact){ .kind = FACT_KEPT, .assignment = assignment, .index = h->index, .flag = kept });
-}
+/* ---- where a step may end ---- */
 
 /* A place between two things of a step. True: it ends here, or has; nothing more is done, until hub_pump buries it. */
 static bool ends_at(struct sim *s, struct hub *h, enum hub_place at)
@@ -121,82 +38,14 @@ static bool ends_at(struct sim *s, struct hub *h, enum hub_place at)
     return h->dying = h->doomed = true;
 }
 
-static char *copy(struct sim *s, const char *p, size_t n)
-{
-    char *q = malloc(n + 1);
-    CHECK(s, q);
-    if (n)
-        memcpy(q, p, n);
-    return q;
-}
-
 void hub_begun(struct sim *s, struct hub *h, uint64_t assignment)
 {
     const struct core_task *t = core_find(h->core, assignment);
     if (!t || t->state != CORE_STARTED)
         return;
-    if (h->journal_n == h->journal_cap)
-        CHECK(s, h->journal = realloc(h->journal, (h->journal_cap = h->journal_cap * 2 + 8) * sizeof *h->journal));
-    h->journal[h->journal_n++] = (struct journaled){ t->assignment,
-                                                     t->worker_no,
-                                                     t->station_id,
-                                                     t->attempt,
-                                                     t->lease_us,
-                                                     copy(s, t->fields.p, t->fields.bytes),
-                                                     copy(s, t->context.p, t->context.n),
-                                                     t->fields.bytes,
-                                                     t->fields.count,
-                                                     t->context.n,
-                                                     false };
+    hub_data_begun(s, h, t);
     if (!ends_at(s, h, BEFORE_SYNC))
-        sync_all(h);
-}
-
-/* A copy of the data directory: what was written, as a backup or a snapshot of the machine takes it. */
-void hub_data_copy(struct sim *s, const struct hub *h, struct data *d)
-{
-    hub_data_free(d);
-    *d = (struct data){ .seq = h->seq, .incarnation = h->incarnation, .there = true };
-    memcpy(d->id, h->data_id, sizeof d->id);
-    CHECK(s, d->outbox = calloc(h->outbox_n + 1, sizeof *d->outbox));
-    CHECK(s, d->journal = calloc(h->journal_n + 1, sizeof *d->journal));
-    for (; d->outbox_n < h->outbox_n; d->outbox_n++) {
-        d->outbox[d->outbox_n] = h->outbox[d->outbox_n];
-        d->outbox[d->outbox_n].item = copy(s, h->outbox[d->outbox_n].item, h->outbox[d->outbox_n].n);
-    }
-    for (; d->journal_n < h->journal_n; d->journal_n++) {
-        d->journal[d->journal_n] = h->journal[d->journal_n];
-        d->journal[d->journal_n].fields = copy(s, h->journal[d->journal_n].fields, h->journal[d->journal_n].fields_n);
-        d->journal[d->journal_n].context =
-            copy(s, h->journal[d->journal_n].context, h->journal[d->journal_n].context_n);
-    }
-}
-
-void hub_data_put(struct sim *s, struct hub *h, struct data *d)
-{
-    hub_promises_end(s, h);
-    outbox_drop(h, anything);
-    free(h->outbox);
-    while (h->journal_n)
-        hub_over(h, h->journal[0].assignment);
-    free(h->journal);
-    h->outbox = d->outbox;
-    h->journal = d->journal;
-    h->outbox_n = d->outbox_n;
-    h->outbox_cap = d->outbox_n + 1;
-    h->journal_n = d->journal_n;
-    h->journal_cap = d->journal_n + 1;
-    h->seq = d->seq;
-    h->incarnation = d->incarnation;
-    memcpy(h->data_id, d->id, sizeof d->id);
-    *d = (struct data){ 0 };
-    sync_all(h); /* a copy lies on the disk as a whole */
-}
-
-void hub_promises_end(struct sim *s, const struct hub *h)
-{
-    for (size_t i = 0; i < h->outbox_n; i++)
-        promise(s, h, h->outbox[i].assignment, false);
+        hub_data_sync(h);
 }
 
 /* ---- results ---- */
@@ -346,9 +195,9 @@ static void handed_in(struct sim *s, struct hub *h, uint64_t assignment, bool lo
     if (o->person) {
         if (ends_at(s, h, BEFORE_SYNC))
             return;
-        sync_all(h);
+        hub_data_sync(h);
         if (!lost)
-            promise(s, h, assignment, true);
+            hub_promise(s, h, assignment, true);
     }
     if (!ends_at(s, h, BEFORE_FRAME))
         hub_input(s, h, (struct core_in){ .kind = CORE_IN_FINISH, .assignment = assignment, .seq = seq, .item = item });
@@ -395,14 +244,7 @@ void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, 
                                  .active_us = 1000 };
     SLP_SET(&r, item_result, active_us);
     slp_pack_item(&item, SLP_ITEM_result, &r);
-    if (h->outbox_n == h->outbox_cap)
-        CHECK(s, h->outbox = realloc(h->outbox, (h->outbox_cap = h->outbox_cap * 2 + 16) * sizeof *h->outbox));
-    h->outbox[h->outbox_n++] = (struct outboxed){ .seq = ++h->seq,
-                                                  .assignment = assignment,
-                                                  .worker = t->worker_no,
-                                                  .item = copy(s, item.p, item.n),
-                                                  .n = (uint32_t)item.n,
-                                                  .person = person };
+    hub_data_result(s, h, t, &item, person);
     if (bad)
         checker_feed(s->checker, &(struct fact){ .kind = FACT_BAD_SENT, .assignment = assignment });
     else if (!lost)
@@ -438,7 +280,7 @@ static void killed(struct sim *s, struct hub *h, bool by_power, int64_t down_us)
     TELL(s, "%s: %s, down for %" PRId64 " s", h->name, by_power ? "the power fails" : "the agent is killed",
          down_us / SEC);
     if (by_power)
-        unsynced_goes(h);
+        hub_data_power_cut(h);
     s->tally.agent_power_cuts += by_power;
     s->tally.agent_kills += !by_power;
     hub_ends(s, h, down_us);
@@ -488,7 +330,7 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
         hub_input(s, h, (struct core_in){ .kind = CORE_IN_FORM, .station_id = o->station_id, .ok = true });
         break;
     case CORE_OUT_ACKED:
-        if ((b = outboxed(h, o->seq)))
+        if ((b = hub_data_outboxed(h, o->seq)))
             b->acked = true;
         hub_over(h, o->assignment);
         break;
@@ -496,7 +338,7 @@ static void carry_out(struct sim *s, struct hub *h, const struct core_outs *outs
         h->refused++;
         TELL(s, "%s: the result of assignment %" PRIu64 " is refused: %s", h->name, o->assignment,
              slp_error_name(o->code));
-        if ((b = outboxed(h, o->seq)))
+        if ((b = hub_data_outboxed(h, o->seq)))
             b->acked = true;
         hub_over(h, o->assignment);
         break;
@@ -886,11 +728,7 @@ void hubs_close(struct sim *s)
         core_free(&h->core);
         core_outs_free(&h->outs);
         core_outs_free(&h->spare);
-        outbox_drop(h, anything);
-        free(h->outbox);
-        while (h->journal_n)
-            hub_over(h, h->journal[0].assignment);
-        free(h->journal);
+        hub_data_drop(h);
         free(h->members);
         for (uint32_t k = 0; k < STAFF_MAX; k++)
             slp_buf_free(&h->packed[k]);

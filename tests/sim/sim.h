@@ -339,7 +339,20 @@ void hubs_open(struct sim *s);
 void hubs_close(struct sim *s);
 void hub_take(struct sim *s, struct hub *h, const struct frame *f);
 void hub_calm(struct sim *s, struct hub *h);
+/* data.c */
 bool hub_idle(const struct hub *h); /* nothing unsent in its outbox */
+struct outboxed *hub_data_outboxed(struct hub *h, uint64_t seq);
+void hub_data_begun(struct sim *s, struct hub *h, const struct core_task *t);
+void hub_data_result(struct sim *s, struct hub *h, const struct core_task *t, const struct slp_buf *item, bool person);
+void hub_over(struct hub *h, uint64_t assignment); /* what a person began: out of the journal */
+void hub_data_sync(struct hub *h);                 /* everything that was written is on the disk now */
+void hub_data_power_cut(struct hub *h);            /* what was not synced is gone */
+void hub_data_drop(struct hub *h);
+void hub_promise(struct sim *s, const struct hub *h, uint64_t assignment, bool kept);
+void hub_promises_end(struct sim *s, const struct hub *h); /* of what it has in its outbox: that is gone for good */
+void hub_data_copy(struct sim *s, const struct hub *h, struct data *d);
+void hub_data_put(struct sim *s, struct hub *h, struct data *d); /* it has these now; d is empty */
+void hub_data_free(struct data *d);
 /* What was answered, for whoever reviews it: of each assignment, if no later one took its place. */
 #define ANSWERS_MAX 65536
 struct answered { uint64_t assignment; uint32_t station; bool wrong; };
@@ -349,12 +362,7 @@ void hub_pump(struct sim *s, struct hub *h);
 int64_t hub_now_us(const struct sim *s, const struct hub *h);
 void hub_finish(struct sim *s, struct hub *h, uint64_t assignment, bool person, bool bad);
 void hub_begun(struct sim *s, struct hub *h, uint64_t assignment); /* a person began: into the journal */
-void hub_over(struct hub *h, uint64_t assignment);
 void hub_ends(struct sim *s, struct hub *h, int64_t down_us);      /* its process does */
-void hub_data_copy(struct sim *s, const struct hub *h, struct data *d);
-void hub_promises_end(struct sim *s, const struct hub *h);         /* of what it has in its outbox: that is gone for good */
-void hub_data_put(struct sim *s, struct hub *h, struct data *d); /* it has these now; d is empty */
-void hub_data_free(struct data *d);
 void hub_comes_up(struct sim *s, struct hub *h);
 void twins_open(struct sim *s);
 void twins_calm(struct sim *s);

@@ -7,19 +7,6 @@
 
 static happening comes, goes;
 
-void hub_data_free(struct data *d)
-{
-    for (size_t i = 0; i < d->outbox_n; i++)
-        free(d->outbox[i].item);
-    for (size_t i = 0; i < d->journal_n; i++) {
-        free(d->journal[i].fields);
-        free(d->journal[i].context);
-    }
-    free(d->outbox);
-    free(d->journal);
-    *d = (struct data){ 0 };
-}
-
 static void later(struct sim *s, struct hub *t, int64_t mean, happening *what)
 {
     if (mean != NEVER && !s->calm)
