@@ -14,13 +14,11 @@ import tape  # noqa: E402
 from place import Broker, Place  # noqa: E402
 
 
-class AgentPowerCuts(unittest.TestCase):
-    def replay(self, path, there=()):
-        disk = tape.Disk(there)
-        for op in tape.read_recording(path):
-            disk.advance(op)
-        return disk
+def replay(path, there=()):
+    return tape.played(tape.read_recording(path), there)
 
+
+class AgentPowerCuts(unittest.TestCase):
     def test_the_folder_that_an_agent_made_is_certain_before_it_promises_anything(self):
         with Place() as place:
             scene = crash.AgentScene(place, 1, units=4)
@@ -29,7 +27,7 @@ class AgentPowerCuts(unittest.TestCase):
             scene.agent.kill()
             scene.client.close()
             self.assertTrue(any(h["op"] == "kept" for h in scene.history))
-            self.assertIn("data", self.replay(place.path("tape")).certain())
+            self.assertIn("data", replay(place.path("tape")).certain())
 
     def test_a_result_that_was_put_aside_is_certain_before_the_outbox_forgets_it(self):
         with Place() as place:
@@ -60,12 +58,12 @@ class AgentPowerCuts(unittest.TestCase):
             path = os.path.join(scene.agent.data, "refused.jsonl")
             harness.wait(lambda: os.path.exists(path) and os.path.getsize(path), 60, place.log)
             name = "data/refused.jsonl"
-            harness.wait(lambda: name in self.replay(place.path("tape"), ("data",)).certain(), 60, f"{name}, whose name hangs in the air")
+            harness.wait(lambda: name in replay(place.path("tape"), ("data",)).certain(), 60, f"{name}, whose name hangs in the air")
             scene.agent.kill()
             scene.client.close()
             with open(path) as f:
                 self.assertEqual(json.loads(f.readline())["assignment"], sent[0])
-            self.assertGreater(len(self.replay(place.path("tape"), ("data",)).certain()[name]), 0)
+            self.assertGreater(len(replay(place.path("tape"), ("data",)).certain()[name]), 0)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import recordings  # noqa: E402
 import released  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 from place import Broker, Place  # noqa: E402
-from tape import Disk, read_recording, tree_of  # noqa: E402
+from tape import Disk, played, read_recording, tree_of  # noqa: E402
 
 SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 
@@ -101,10 +101,7 @@ class SyncsTooFew(unittest.TestCase):
             client.request("line_apply", definition=crew.LINE)
             client.close()
             broker.kill()
-            disk = Disk()
-            for op in read_recording(place.path("dead")) + read_recording(place.path("tape")):
-                disk.advance(op)
-            self.assertIn("data/data.mdb", disk.certain())
+            self.assertIn("data/data.mdb", played(read_recording(place.path("dead")) + read_recording(place.path("tape"))).certain())
 
     def test_in_restored_and_the_start_behind_it(self):
         print(f"restored: seed {SEED}")
@@ -150,7 +147,7 @@ class SyncsTooFew(unittest.TestCase):
                     tape = place.path(f"{mode} {name}".replace("/", "-"))
                     broker.start(at=1, mode=mode, only=(kind, name, None), record=tape)
                     self.assertEqual(broker.process.wait(20), -9)
-                    found = recordings.after(recordings.as_killed(read_recording(tape), mode))
+                    found = played(recordings.as_killed(read_recording(tape), mode)).all()
                     self.assertEqual(found, tree_of(broker.disk), f"{mode} {kind} {name}")
                     shutil.rmtree(broker.data)
 

@@ -28,7 +28,7 @@ import recovery  # noqa: E402
 import released  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 from place import Broker, Child, Place, data_of, die_with_parent  # noqa: E402
-from tape import SECTOR, Disk, read_recording, tree_of  # noqa: E402
+from tape import SECTOR, played, read_recording, tree_of  # noqa: E402
 
 AGENT_SHARE = 4  # of the units
 DEATHS = ("log-made", "batch-half", "large-batch-whole", "large-pages-half", "large-commit-half")  # that a start settles; nothing, and a torn batch, the most, LMDB's commit of it in its middle
@@ -110,14 +110,6 @@ def as_killed(ops, mode):
     return made
 
 
-def after(ops, there=()):
-    """What lies there when all of it was done."""
-    disk = Disk(there)
-    for op in ops:
-        disk.advance(op)
-    return disk.all()
-
-
 # ---------------------------------------------------------------- a start that settles
 def settling(name, death):
     """The start over a death (a folder of recovery.py), behind the life that led there."""
@@ -126,20 +118,16 @@ def settling(name, death):
         b, tape = Broker(place, "broker", *recovery.settings_of(log)), place.path("tape")
         dead = as_killed(read_recording(os.path.join(death, "tape")), mode)
         left = tree_of(os.path.join(death, "disk"))
-        if after(dead) != left:
+        if played(dead).all() != left:
             raise AssertionError(f"{name}: what is left is not what was recorded")
         put_there(b, os.path.join(death, "disk"))
         with open(os.path.join(death, "peers"), "rb") as f:
             people = pickle.load(f)
         must(b.start(record=tape), b, place)
         stamp, served = Stamp(b.state_path, len(dead)), len(dead) + b.shim_state()[1]
-        if people is None:  # nobody had come yet
-            people = crash.people_of(b, recovery.facts_of(death)["seed"], looks=recovery.LOOKS, on_tell=stamp)
-        else:
-            for h in people.history:
-                h["at"] = 0
-            people.on_tell, people.backup = stamp, os.path.join(b.disk, "copy")
-            people.meet(b.endpoints)
+        for h in people.history if people else ():
+            h["at"] = 0
+        people = recovery.people_at(b, people, recovery.facts_of(death)["seed"], stamp)
         people.alive = b.running
         for done in range(MOST_ROUNDS):
             if done >= ROUNDS and any(h["op"] in ("put_ok", "submit_ok") and h["at"] > len(dead) for h in people.history):

@@ -234,6 +234,15 @@ def make_all(pool, names, kept, seed):
 
 
 # ---------------------------------------------------------------- the starts
+def people_at(broker, people, seed, on_tell=None):
+    """Those who were at the broker that died go on at this one; new ones, where nobody had come yet."""
+    if not people:
+        return crash.people_of(broker, seed, looks=LOOKS, on_tell=on_tell)
+    people.on_tell, people.backup = on_tell, os.path.join(broker.disk, "copy")
+    people.meet(broker.endpoints)
+    return people
+
+
 class Settling(starts.Starts):
     """Starts over what a death has left."""
 
@@ -261,13 +270,7 @@ class Settling(starts.Starts):
         return wrong + ([verdict.story()] if verdict.bad else [])
 
     def go_on(self, bad):
-        if self.people:
-            people = self.people
-            people.backup = os.path.join(self.broker.disk, "copy")
-            people.meet(self.broker.endpoints)
-        else:
-            people = crash.people_of(self.broker, self.seed, looks=LOOKS)
-        verdict = crash.play_out(self.spot, self.broker, people, bad)
+        verdict = crash.play_out(self.spot, self.broker, people_at(self.broker, self.people, self.seed), bad)
         return {"played on": 1, **verdict.sums()}
 
     def kill_again(self, dice):

@@ -233,3 +233,11 @@ class Disk:
                     alter(names, change)
             return names
         return self.picture(names_of, lambda f: f.some(dice, share, [(under_way.off, under_way.data)] if f is writing else []))
+
+
+def played(ops, there=()):
+    """The disk when all of it was done; there: as of Disk."""
+    disk = Disk(there)
+    for op in ops:
+        disk.advance(op)
+    return disk
