@@ -135,8 +135,10 @@ const struct command commands[] = {
       "  --format FORMAT   text (default), json or prometheus\n" },
     { "top", cmd_top, "[--interval SECONDS]", "watch lines, runs, stations, hubs and workers on a terminal",
       "  --interval N      seconds between two looks; default 2\n" },
-    { "check", cmd_check, "[--recount]", "verify every stored record, or recount the counters, while work goes on",
-      "  --recount         compare the counters of every run with the states of its units\n" },
+    { "check", cmd_check, "[--recount | --data DIR]",
+      "verify every stored record, or recount the counters, while work goes on",
+      "  --recount         compare the counters of every run with the states of its units\n"
+      "  --data DIR        of a store without a broker, by sunlined --verify (exit 3: damage)\n" },
     { "backup", cmd_backup, "FILE",
       "copy the broker's store, compacted, while work goes on; FILE is on the broker's machine", NULL },
     { "version", cmd_version, "", "print the versions of this program and of the broker", NULL },

@@ -111,6 +111,8 @@ class Check(harness.Case):
         self.assertEqual(done.returncode, 3, done)
         self.assertRegex(done.stdout, r"(?m)^damaged\tUNIT [0-9a-f]+: the input values of run %d, unit 1 and on$" % run)
         self.assertRegex(done.stdout, r"(?m) records checked, 1 damaged$")
+        self.assertEqual(self.world.sunline("check", "--data", self.broker.data, status=3).out, done.stdout)
+        self.world.sunline("check", "--data", self.broker.data, "--recount", status=2)
         self.broker.start()
         online = self.world.sunline("check", status=1).out
         self.assertRegex(online, r"(?m)^damaged\tUNIT [0-9a-f]+: the input values of run %d, unit 1 and on$" % run)
