@@ -24,6 +24,7 @@ import sunline_wire as wire  # noqa: E402
 LINE = {"line": "echo", "input": [{"name": "text", "type": "text"}], "stations": [
     {"name": "say", "type": "work", "lease": "2s", "form": {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}}]}
 FRAME_BYTES_MAX = 262144
+STUCK_BYTES_MAX = 64 << 20  # broker/connections.h: then a connection without a whole message is cut
 
 
 class Process(harness.Case):
@@ -763,6 +764,7 @@ class BadPeers(Process):
         ready = b"\x05READY" + b"\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
         part = b"\x03" + struct.pack(">Q", 65536) + bytes(65536)  # a long frame, and more will follow
         before = self.broker.rss_bytes()
+        peak = self.broker.forget_peak()
         with socket.create_connection((host, int(port)), timeout=5) as raw:
             raw.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
             answer = b""
@@ -776,6 +778,7 @@ class BadPeers(Process):
             except OSError:
                 pass  # a reset; or silence, since a kernel may keep to itself that nobody reads any more
         self.broker.wait_log("event=connection_cut")
+        self.assertLess(self.broker.peak_bytes() - peak, STUCK_BYTES_MAX + (32 << 20))
         self.world.wait(lambda: self.broker.rss_bytes() < before + (32 << 20), 10, "memory to come back")
         self.alive()
 

@@ -36,7 +36,7 @@ class Mutants(unittest.TestCase):
                 self.assertRegex(by, "^(" + "|".join(HUNT.patches.NO_VERDICTS.values()) + r") \(.{20,}\)$", "what finds it, and why no verdict does: " + path)
         self.assertGreaterEqual(own, 30)
 
-    def looked(self, worlds, seeds=60, first_is_enough=False):
+    def looked(self, worlds, seeds=60, instead=None):
         """What is said of a mutant in whose worlds this is found, one after the other, and in how many of them it was looked for."""
         asked = []
 
@@ -44,7 +44,7 @@ class Mutants(unittest.TestCase):
             asked.append(seed)
             return worlds[seed - HUNT.FIRST_SEED] if seed - HUNT.FIRST_SEED < len(worlds) else None
         with mock.patch.object(HUNT, "world", world):
-            return *HUNT.look("", seeds, first_is_enough), len(asked)
+            return *HUNT.look("", seeds, instead), len(asked)
 
     def test_what_a_verdict_finds_is_found_at_once(self):
         self.assertEqual(self.looked([None, "fifo, broken", "lost"]), (True, "seed 5001 (2 of 60): fifo, broken", 2))
@@ -84,9 +84,13 @@ class Mutants(unittest.TestCase):
                 f.write('{"seed": 5004, "ok": tr')  # broken off
             self.assertEqual(HUNT.known_good(tree, tree), {5000, 5003})
 
-    def test_of_which_no_history_can_tell_the_first_is_enough(self):
-        self.assertEqual(self.looked([None, "broken", "lost"], first_is_enough=True), (True, "seed 5001 (2 of 60): broken", 2))
-        self.assertEqual(self.looked([None], seeds=9, first_is_enough=True), (False, "not found by 9 worlds", 9))
+    def test_of_which_no_history_can_tell_what_its_head_says_is_enough_and_no_other_end(self):
+        self.assertEqual(self.looked([None, "broken", "lost"], instead="broken"), (True, "seed 5001 (2 of 60): broken", 2))
+        self.assertEqual(self.looked([None, "crash", "broken"], instead="broken"), (True, "seed 5001 (2 of 60): crash; seed 5002 (3 of 60): broken", 3))
+        self.assertEqual(self.looked(["crash"] * 9, seeds=4, instead="broken"), (False, "seed 5000 (1 of 4): crash; not broken by 4 worlds", 4))
+        self.assertEqual(self.looked([None], seeds=9, instead="broken"), (False, "not found by 9 worlds", 9))
+        self.assertEqual(HUNT.patches.instead("A bug.\nSeeds: 9\nFound by: an assertion or a crash (for that is how it is)\n"), "crash")
+        self.assertIsNone(HUNT.patches.instead("A bug.\nSeeds: 9\n"))
 
     def test_a_patch_of_what_is_no_more_is_named(self):
         with tempfile.TemporaryDirectory() as folder:

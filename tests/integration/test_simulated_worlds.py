@@ -145,6 +145,27 @@ class Faults(unittest.TestCase):
         del parts["crash"], parts["storm"]
         self.assertNotIn("judges", "\n".join(figures.others(parts, (), "\n".join(told[-9:]))), "nobody tells it any more")
 
+    def test_what_is_below_what_is_demanded_is_named_and_the_page_that_is_here_is_not_read_past_it(self):
+        figures = program("figures")
+        with open(os.path.join(TOP, "docs", "reliability.md"), encoding="utf-8") as f:
+            page = f.read()
+
+        def below(*changes):
+            changed = page
+            for old, new in changes:
+                self.assertRegex(changed, old)
+                changed = re.sub(old, new, changed, count=1)
+            return set(figures.below(changed)) - set(figures.below(page))
+        for change, said in (((r"(?<=\| worlds; simulated hours \| )[^|]*", "9, none failed; 9,999 "), "worlds, simulated hours: 9999.0, demanded: 10000"),
+                             ((r"(?<=of rows and results acknowledged \| )0, 0, 0", "0, 1, 0"), "worlds, double: 1.0, demanded: 0"),
+                             ((r"(?<=\| kills \| )[\d,]+", "1,999"), "storm, kills: 1999.0, demanded: 2000"),
+                             ((r"(?<=\| points below the end crashed at \| )(\d+) of (\d+)", "1 of 2"), "crash-agent, points below the end crashed at: [1.0, 2.0], demanded: all"),
+                             ((r"(?<=\| store \| )(reached .*percent )[\d.]+", r"\g<1>94.9"), "coverage, store: 94.9, demanded: 95"),
+                             ((r"(\*\*damage\*\*(?:.*\n)*?\| bad \| )0", r"\g<1>2"), "damage, bad: 2.0, demanded: 0"),
+                             ((r"\*\*storm\*\*, of", "**tempest**, of"), "storm, kills: not there, demanded: 2000"),
+                             ((r"\*\*\d+ of \d+\*\* planted bugs", "**7 of 9** planted bugs"), "mutants found: [7, 9], demanded: all")):
+            self.assertIn(said, below(change))
+
     def test_a_part_that_was_never_measured_is_named_with_what_makes_it(self):
         figures = program("figures")
         self.assertEqual(figures.unmeasured("<!-- figures: processes -->\n" + "".join(f"**{p}**, of c: `x`, 1 s.\n\n" for p in figures.PARTS if p != "compilers") + "<!-- end -->"),

@@ -132,6 +132,17 @@ class Daemon:
         with open(f"/proc/{self.pid}/status") as f:
             return int(re.search(r"^RssAnon:\s+(\d+) kB", f.read(), re.M)[1]) * 1024
 
+    def forget_peak(self):
+        """The peak of its memory begins anew; returns what it has now."""
+        with open(f"/proc/{self.pid}/clear_refs", "w") as f:
+            f.write("5")
+        return self.peak_bytes()
+
+    def peak_bytes(self):
+        """The most memory that it ever had, with the pages of mapped files."""
+        with open(f"/proc/{self.pid}/status") as f:
+            return int(re.search(r"^VmHWM:\s+(\d+) kB", f.read(), re.M)[1]) * 1024
+
 
 class Broker(Daemon):
     """sunlined. self.endpoints: {"clients": ..., "agents": ..., "events": ...}"""

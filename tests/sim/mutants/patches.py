@@ -27,6 +27,12 @@ def found_by(head):
     return found and found[1]
 
 
+def instead(head):
+    """The same as what a world finds: of NO_VERDICTS."""
+    by = found_by(head)
+    return by and next(kind for kind, said in NO_VERDICTS.items() if by.startswith(said + " ("))
+
+
 def worlds_with(head):
     """What a patch's head says that a world must have to be one of its worlds, in the words of sunline-sim --plan."""
     found = re.search(r"^Worlds: (.+)$", head, re.M)
