@@ -35,6 +35,10 @@ PLANTED = {  # the verdict, within so many rounds
     "level-ignored": ("not_eligible", 4),
     "delay-ends-early": ("too_early", 4),
     "short-lease": ("too_early", 4),
+    "output-leaves-out": ("lost", 4),
+    "output-of-another": ("bytes_differ", 4),
+    "any-session": ("stale_token_accepted", 6),
+    "log-cut-short": ("event_gap", 6),
 }
 UNITS, ROUND_S = 600, 3
 PATIENCE_S, PER_ROUND_S = 40, 150  # a mistake may keep the runs from their end
