@@ -87,10 +87,13 @@ class Mutants(unittest.TestCase):
     def test_of_which_no_history_can_tell_what_its_head_says_is_enough_and_no_other_end(self):
         self.assertEqual(self.looked([None, "broken", "lost"], instead="broken"), (True, "seed 5001 (2 of 60): broken", 2))
         self.assertEqual(self.looked([None, "crash", "broken"], instead="broken"), (True, "seed 5001 (2 of 60): crash; seed 5002 (3 of 60): broken", 3))
+        self.assertEqual(self.looked(["lost"] * 4, seeds=4, instead="broken"), (False, "seed 5000 (1 of 4): lost; not broken by 4 worlds", 4), "then its head is wrong")
         self.assertEqual(self.looked(["crash"] * 9, seeds=4, instead="broken"), (False, "seed 5000 (1 of 4): crash; not broken by 4 worlds", 4))
         self.assertEqual(self.looked([None], seeds=9, instead="broken"), (False, "not found by 9 worlds", 9))
         self.assertEqual(HUNT.patches.instead("A bug.\nSeeds: 9\nFound by: an assertion or a crash (for that is how it is)\n"), "crash")
         self.assertIsNone(HUNT.patches.instead("A bug.\nSeeds: 9\n"))
+        with self.assertRaisesRegex(ValueError, "a mistake of mine"):
+            HUNT.patches.instead("A bug.\nSeeds: 9\nFound by: a mistake of mine (why)\n")
 
     def test_a_patch_of_what_is_no_more_is_named(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -134,14 +137,19 @@ class Mutants(unittest.TestCase):
     def test_a_result_tells_what_was_first_and_whether_a_verdict_was_had(self):
         results = {"own": "seed 5000 (1 of 9): fifo, broken", "later": "seed 5001 (2 of 9): broken; seed 5004 (5 of 9): lost", "none": "seed 5000 (1 of 9): crash",
                    "failed": "seed 5002 (3 of 9): stands still; no verdict by 9 worlds", "unseen": "not found by 9 worlds"}
-        self.assertEqual(HUNT.patches.without_verdict(results), {"failed": "stands still", "none": "crash"})
-        self.assertEqual(HUNT.patches.sums(results, 6), {"mutants": 6, "hunted": 5, "caught": 4, "by_verdict": 2, "most_worlds": 3, "worlds": 7, "in_the_first": 2})
+        self.assertEqual(HUNT.patches.without_verdict(results), {"none": "crash"})
+        self.assertEqual([name for name, text in results.items() if HUNT.patches.missed(text)], ["failed", "unseen"])
+        self.assertTrue(HUNT.patches.missed("seed 5000 (1 of 4): crash; not stands still by 4 worlds"))
+        self.assertEqual(HUNT.patches.sums(results, 6), {"mutants": 6, "hunted": 5, "caught": 3, "by_verdict": 2, "most_worlds": 2, "worlds": 4, "in_the_first": 2})
 
     def test_the_table_names_those_that_no_verdict_found(self):
         figures, (a, b) = program("figures"), list(HUNT.patches.here())[:2]
         told = {"mutants": {a: self.FOUND, b: "seed 5000 (1 of 9): broken"}, "commits": dict.fromkeys((a, b), "aaaaaaa"), "seconds": 60, "command": "make mutants",
                 "patches": HUNT.patches.here()}
         self.assertIn(f"**1** of them were found by a verdict of the checker; the others by something else: `{b}` (a check of the simulator's own).", figures.mutants(told)[0])
+        told["mutants"][b] += "; no verdict by 9 worlds"
+        self.assertIn(f"**1** of them were found by a verdict of the checker. **Not found as they must be**: `{b}`.", figures.mutants(told)[0])
+        self.assertIn("**1 of ", figures.mutants(told)[0])
 
     def test_the_table_has_what_was_found_of_the_patches_that_are_here(self):
         figures, (name, other) = program("figures"), list(HUNT.patches.here())[:2]

@@ -1,6 +1,7 @@
 """Planted bugs and what was found of them: BUILD/reliability/mutants.json. A result is of a patch's text, not of its name.
 
-What a result tells: "seed 5001 (2 of 60): broken; seed 5003 (4 of 60): fifo, lost": what found it first, and, if that was none, the first verdict of the checker.
+What a result tells: "seed 5001 (2 of 60): broken; seed 5003 (4 of 60): fifo, lost": what found it first, and, if that was not how it must be found, the first that was. Or
+"seed 5001 (2 of 60): broken; no verdict by 14 worlds", "not found by 60 worlds": it was not found as it must be.
 """
 import glob
 import hashlib
@@ -30,7 +31,12 @@ def found_by(head):
 def instead(head):
     """The same as what a world finds: of NO_VERDICTS."""
     by = found_by(head)
-    return by and next(kind for kind, said in NO_VERDICTS.items() if by.startswith(said + " ("))
+    if not by:
+        return None
+    for kind, said in NO_VERDICTS.items():
+        if by.startswith(said + " ("):
+            return kind
+    raise ValueError(f"a head says Found by: {by}, and that is none of " + "; ".join(NO_VERDICTS.values()))
 
 
 def worlds_with(head):
@@ -49,13 +55,18 @@ def parts(result):
     return [(int(m[1]), m[2]) for m in re.finditer(r"\((\d+) of \d+\): ([\w ,]+)", result)]
 
 
+def missed(result):
+    """It was not found as it must be."""
+    return re.search(r"(?:no verdict|not [\w ]+) by \d+ worlds$", result) is not None
+
+
 def has_verdict(result):
     return any(verdicts(found) for _, found in parts(result))
 
 
 def without_verdict(results):
     """Name -> what found it, of those that were found by no verdict of the checker."""
-    return {name: parts(text)[0][1] for name, text in sorted(results.items()) if parts(text) and not has_verdict(text)}
+    return {name: parts(text)[-1][1] for name, text in sorted(results.items()) if parts(text) and not missed(text) and not has_verdict(text)}
 
 
 def of_these(told, patches):
@@ -70,6 +81,6 @@ def of_these(told, patches):
 
 
 def sums(results, patches):
-    first = [parts(text)[0][0] for text in results.values() if parts(text)]
+    first = [parts(text)[0][0] for text in results.values() if parts(text) and not missed(text)]
     return {"mutants": patches, "hunted": len(results), "caught": len(first), "by_verdict": sum(map(has_verdict, results.values())), "most_worlds": max(first, default=0),
             "worlds": sum(first), "in_the_first": sum(w == 1 for w in first)}
