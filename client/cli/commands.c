@@ -138,7 +138,7 @@ const struct command commands[] = {
     { "check", cmd_check, "[--recount | --data DIR]",
       "verify every stored record, or recount the counters, while work goes on",
       "  --recount         compare the counters of every run with the states of its units\n"
-      "  --data DIR        of a store without a broker, by sunlined --verify (exit 3: damage)\n" },
+      "  --data DIR        of a store that no broker serves (exit 3: damage)\n" },
     { "backup", cmd_backup, "FILE",
       "copy the broker's store, compacted, while work goes on; FILE is on the broker's machine", NULL },
     { "version", cmd_version, "", "print the versions of this program and of the broker", NULL },
