@@ -274,10 +274,11 @@ static void keep_some(struct file *f, uint64_t first, uint32_t n)
     }
 }
 
+/* Over a damaged store LMDB may believe in pages far behind the file's end: what is written there is not followed, and so certain. */
 static void keep_old(struct file *f, uint64_t at, size_t n)
 {
     uint64_t end = (at + n + SECTOR_BYTES - 1) / SECTOR_BYTES;
-    assert(end <= FILE_SECTORS_MAX);
+    end = end < FILE_SECTORS_MAX ? end : FILE_SECTORS_MAX;
     for (uint64_t i = at / SECTOR_BYTES; i < end;) {
         uint64_t first = i;
         while (i < end && !f->place[i])
