@@ -8,11 +8,14 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import zmq
 
-import servers
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "lib"))
+import harness  # noqa: E402
+import servers  # noqa: E402
 
 SKILLS = 25
 LINE = """line: counted
@@ -118,12 +121,6 @@ def people_work(hubs, workers, data_of, put, wait):
             "people_took_s": round(took, 2), "people_off_shift_given": off}
 
 
-def cpu_s(pid):
-    """What all its threads ran so far, in the kernel too."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(build, base, hubs=200, workers=5000, seconds=6):
     """The figures, as a dict. Everything that was started is ended."""
     build = pathlib.Path(build).resolve()
@@ -182,10 +179,10 @@ def measure(build, base, hubs=200, workers=5000, seconds=6):
                 f.write("text\n" + "a few words to count\n" * ROWS)
             importing = subprocess.Popen([*cli, "run", "start", "counted", "--name", "r", "--input", str(rows)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             wait("the first results", lambda: figures()["results_total"] > before_robots + 1000)
-            at, first, ran = time.monotonic(), figures()["results_total"], cpu_s(broker.process.pid)
+            at, first, ran = time.monotonic(), figures()["results_total"], harness.cpu_s(broker.process.pid)
             time.sleep(seconds)
             last = figures()["results_total"]
-            took, lives, ran = time.monotonic() - at, last - first, cpu_s(broker.process.pid) - ran
+            took, lives, ran = time.monotonic() - at, last - first, harness.cpu_s(broker.process.pid) - ran
             if last - before_robots >= ROWS:
                 raise SystemExit("real agents: the import is too short for what they do")
             importing.kill()

@@ -43,23 +43,27 @@ class Process(harness.Case):
         client.request("line_apply", definition=LINE)
         return client, client.request("run_start", line="echo", name=name)["run_id"]
 
-    def agent(self, broker, capacity=10):
-        agent = wire.Agent(broker.endpoints["agents"], "nairobi")
+    def agent(self, broker, capacity=10, data_id=None):
+        agent = wire.Agent(broker.endpoints["agents"], "nairobi", data_id=data_id)
         self.addCleanup(agent.close)
         agent.hello()
         agent.roster([{"name": "ann", "kind": 0, "capacity": capacity, "skills": []}])
         return agent
 
-    def units(self, client, run="r"):
-        """The text of every unit, in order."""
+    def output(self, client, run, *columns, **fields):
+        """These columns of every row, in order."""
         rows, after = [], 0
         while True:
-            page = client.request("output_get", run=run, after_unit=after, all_units=True)
-            text = page["columns"].index("text")
-            rows += [row[text] for row in page["rows"]]
+            page = client.request("output_get", run=run, after_unit=after, **fields)
+            places = [page["columns"].index(column) for column in columns]
+            rows += [[row[i] for i in places] for row in page["rows"]]
             if not page["more"]:
                 return rows
             after = page["next_after"]
+
+    def units(self, client, run="r"):
+        """The text of every unit, in order."""
+        return [text for text, in self.output(client, run, "text", all_units=True)]
 
 
 class Starting(Process):

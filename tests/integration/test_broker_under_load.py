@@ -83,25 +83,11 @@ class Worker(Peer):
 
 
 class UnderLoad(Process):
-    def agent(self, broker, data_id=None):
-        agent = wire.Agent(broker.endpoints["agents"], "nairobi", data_id=data_id)
-        self.addCleanup(agent.close)
-        agent.hello()
-        agent.roster([{"name": "ann", "kind": 0, "capacity": 10, "skills": []}])
-        return agent
-
     def outputs(self, client, run="r"):
         """What every unit that is done came to: {text: answer}."""
-        out, after = {}, 0
-        while True:
-            page = client.request("output_get", run=run, after_unit=after)
-            text, loud = page["columns"].index("text"), page["columns"].index("say.loud")
-            for row in page["rows"]:
-                self.assertNotIn(row[text], out)
-                out[row[text]] = row[loud]
-            if not page["more"]:
-                return out
-            after = page["next_after"]
+        rows = self.output(client, run, "text", "say.loud")
+        self.assertEqual(len({text for text, _ in rows}), len(rows))
+        return dict(rows)
 
     def assert_sound(self, broker):
         """A broker that serves: neither its check nor its recount finds anything."""

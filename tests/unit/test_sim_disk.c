@@ -81,6 +81,12 @@ static void write_sectors(int fd, unsigned first, unsigned n, char what)
     assert_int_equal(pwrite(fd, bytes, n * SECTOR_BYTES, (off_t)first * SECTOR_BYTES), n * SECTOR_BYTES);
 }
 
+static void synced_sectors(int fd, unsigned first, unsigned n, char what)
+{
+    write_sectors(fd, first, n, what);
+    assert_int_equal(fdatasync(fd), 0);
+}
+
 /* What each sector of a file holds, a letter each; '.': zeros. */
 static void expect_file(struct machine *m, const char *name, const char *letters)
 {
@@ -133,8 +139,7 @@ static void next_broker(struct machine *m)
 static void what_was_synced_is_there_when_the_power_has_gone(void **state)
 {
     struct machine *m = *state;
-    write_sectors(m->log, 1, 3, 'a');
-    assert_int_equal(fdatasync(m->log), 0);
+    synced_sectors(m->log, 1, 3, 'a');
     power_is_cut(m, m->log);
     expect_file(m, "wal", ".aaa............");
 }
@@ -142,8 +147,7 @@ static void what_was_synced_is_there_when_the_power_has_gone(void **state)
 static void what_was_not_synced_goes_however_long_ago_it_was_written(void **state)
 {
     struct machine *m = *state;
-    write_sectors(m->log, 1, 1, 'a');
-    assert_int_equal(fdatasync(m->log), 0);
+    synced_sectors(m->log, 1, 1, 'a');
     write_sectors(m->log, 2, 2, 'b');
     write_sectors(m->log, 4, 1, 'c');
     assert_int_equal(power_is_cut(m, m->log), 4); /* and what the power went with */
@@ -153,8 +157,7 @@ static void what_was_not_synced_goes_however_long_ago_it_was_written(void **stat
 static void a_sector_that_was_written_twice_is_what_it_was_at_the_last_sync(void **state)
 {
     struct machine *m = *state;
-    write_sectors(m->log, 0, 4, 'a');
-    assert_int_equal(fdatasync(m->log), 0);
+    synced_sectors(m->log, 0, 4, 'a');
     write_sectors(m->log, 1, 1, 'b');
     write_sectors(m->log, 0, 3, 'c');
     power_is_cut(m, m->log);
@@ -164,8 +167,7 @@ static void a_sector_that_was_written_twice_is_what_it_was_at_the_last_sync(void
 static void a_write_within_a_sector_brings_back_the_whole_of_it(void **state)
 {
     struct machine *m = *state;
-    write_sectors(m->log, 0, 2, 'a');
-    assert_int_equal(fdatasync(m->log), 0);
+    synced_sectors(m->log, 0, 2, 'a');
     assert_int_equal(pwrite(m->log, "bbbb", 4, SECTOR_BYTES - 2), 4);
     power_is_cut(m, m->log);
     expect_file(m, "wal", "aa..............");
@@ -175,8 +177,7 @@ static void a_sync_of_one_file_is_none_of_the_other(void **state)
 {
     struct machine *m = *state;
     write_sectors(m->log, 0, 1, 'a');
-    write_sectors(m->data, 0, 1, 'b');
-    assert_int_equal(fdatasync(m->data), 0);
+    synced_sectors(m->data, 0, 1, 'b');
     power_is_cut(m, m->log);
     expect_file(m, "wal", "................");
     expect_file(m, "data.mdb", "b...............");
