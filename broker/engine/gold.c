@@ -192,6 +192,7 @@ static struct tally so_far(struct engine *e, const struct station *st, uint32_t 
     return repute_tally(e, st, worker, MEASURE_GOLD);
 }
 
+/* What he showed there is forgotten, and keeps him out of it no more. */
 static void begin_anew(struct engine *e, uint32_t worker, uint32_t key)
 {
     struct repute *r = repute_of(e, worker, key);
@@ -199,6 +200,7 @@ static void begin_anew(struct engine *e, uint32_t worker, uint32_t key)
         return;
     r->windows &= (uint16_t) ~(1u << MEASURE_GOLD);
     r->dirty = true;
+    standing_measured(e, worker, key);
 }
 
 /* Are there so many of its control tasks that he has not seen? What it showed in other versions is not among them. */

@@ -741,6 +741,36 @@ static void who_is_sent_to_training_comes_back_when_he_answers_well_there(void *
     world_end(&s.w);
 }
 
+/* What he showed there before is forgotten when his training begins, so it keeps him out of it no more. */
+static void who_was_kept_out_of_the_station_that_trains_is_let_in_for_his_training(void **state)
+{
+    (void)state;
+    world_scene(&s,
+                gold_line("      rules: [{below: 0.7, after: 2, do: train, at: practice}]\n", 1, 20,
+                          "  - name: practice\n    after: []\n    form: {fields: [{name: a, type: short_answer}]}\n    "
+                          "require: {gold: '>= 0.5', after: 2}\n    gold:\n      every: 1\n"
+                          "      columns: [text, a]\n      cells: [gold 100, a 100, gold 101, a 101, gold 102, a 102, "
+                          "gold 103, a 103]\n"),
+                1, 0);
+    world_put(&s.w, s.run, 50);
+    uint32_t judge = s.station;
+    assert_int_equal(set(SUSPEND, "hub-0", "judge", NULL, 0, 0), SLP_E_OK);
+    assert_int_equal(works(0, 2, false), 2);
+    assert_int_equal(next(0).assignment, 0); /* two of two were wrong: nothing at practice any more */
+    assert_int_equal(set(READMIT, "hub-0", "judge", NULL, 0, 0), SLP_E_OK);
+    assert_int_equal(world_tasks(&s.w, &s.h, s.t, 1), 1);
+    assert_int_equal(s.t[0].station_id, judge);
+    assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "wrong"), SLP_E_OK);
+    works(0, 1, false);
+    for (unsigned i = 0; i < 2; i++) {
+        struct world_task t = next(0);
+        assert_int_equal(t.station_id, judge + 1);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
+    }
+    assert_int_equal(next(0).station_id, judge);
+    world_end(&s.w);
+}
+
 static void who_saw_what_an_older_version_trained_with_is_trained_with_what_is_new(void **state)
 {
     (void)state;
@@ -886,6 +916,7 @@ int main(void)
         cmocka_unit_test(who_saw_what_an_older_version_trained_with_is_trained_with_what_is_new),
         cmocka_unit_test(who_is_in_training_and_has_done_all_there_is_there_is_told_so),
         cmocka_unit_test(who_is_sent_to_training_comes_back_when_he_answers_well_there),
+        cmocka_unit_test(who_was_kept_out_of_the_station_that_trains_is_let_in_for_his_training),
         cmocka_unit_test(who_does_not_meet_what_is_required_gets_nothing),
         cmocka_unit_test(newcomers_can_be_refused_where_others_measured_them),
         cmocka_unit_test(a_granted_skill_ends_with_its_day),
