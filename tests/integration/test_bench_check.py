@@ -14,6 +14,8 @@ import servers  # noqa: E402
 import verdict  # noqa: E402
 from figures import spread  # noqa: E402
 
+ALONE = False  # tests/run
+
 TOLERANCE = 0.2
 WINDOWS = (1, 256)
 QUEUES = [("sunline", "as shipped", True, 100), ("sunline", "free keys", True, 50)] + [(k.name, k.mode, k.durable, 40 + i) for i, k in enumerate((*servers.DURABLE, *servers.RELAXED))]

@@ -14,6 +14,8 @@ MUTANTS = os.path.join(TOP, "tests", "sim", "mutants")
 sys.path[:0] = [os.path.join(TOP, "tests", "lib")]
 from scripts import program  # noqa: E402
 
+ALONE = False  # tests/run
+
 HUNT = program("sim", "mutants", "run")
 
 

@@ -18,6 +18,8 @@ import sunline_wire as wire  # noqa: E402
 from place import Broker, Place  # noqa: E402
 from tape import Disk, played, read_recording, tree_of  # noqa: E402
 
+ALONE = False  # tests/run
+
 SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 
 

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 import unittest.mock
 
+ALONE = False  # tests/run
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tests", "lib")]
 from scripts import program  # noqa: E402

@@ -3,6 +3,7 @@ command that repeats it. SUNLINE_TORTURE_SEED fixes the seed, SUNLINE_TORTURE_SE
 import contextlib
 import errno
 import io
+import itertools
 import json
 import os
 import random
@@ -65,6 +66,7 @@ print("late, not lost" if far.recv(1) == b"x" else "lost")
 
 EACH_WAY = """
 import ctypes, os, sys
+
 libc, top = ctypes.CDLL(None), sys.argv[1].encode()
 os.mkdir(top + b"/a")
 fd = libc.open(top + b"/a/x", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -85,6 +87,7 @@ fd = os.open(top, os.O_RDONLY)
 os.fsync(fd)
 """
 
+ALONE = False  # tests/run
 SEED = int(os.environ.get("SUNLINE_TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 SECONDS = os.environ.get("SUNLINE_TORTURE_SECONDS", "15")
 
@@ -443,9 +446,9 @@ class TheTorturer(harness.Case):
             for name, calls, least, said in (("large-pages-half", [("write", "data/data.mdb", None, 1)], 1, "write data/data.mdb at 0: another call"),
                                              ("log-made", [("write", "data/wal", None, 1)], 5, "write data/wal at 0: 0 sectors left")):
                 with self.subTest(name), self.assertRaisesRegex(AssertionError, said):
-                    recovery.make(name, folder, SEED, (calls, least))
+                    recovery.make(name, folder, SEED, (calls, least, least))
                 self.assertEqual(recovery.facts_of(folder), {})
-            recovery.make("log-made", folder, SEED, ([("write", "data/wal", None, 1)], 0))
+            recovery.make("log-made", folder, SEED, ([("write", "data/wal", None, 1)], 0, 0))
             settling = recovery.Settling(place, folder)
             settling.must(settling.begin())
             self.assertEqual(settling.sound(), [])
@@ -454,6 +457,13 @@ class TheTorturer(harness.Case):
             client.request("line_apply", definition=crew.LINE)
             client.request("run_start", line=crew.LINE["line"], name=crew.RUN)
             self.assertEqual(settling.sound(), ["unexpected: a run that nobody began"])
+
+    def test_of_deaths_that_left_less_than_was_hoped_for_the_one_that_left_the_most_is_kept(self):
+        with starts.Place() as place:
+            folder, left = place.path("death"), itertools.chain([3, 7], itertools.repeat(2))
+            with unittest.mock.patch.object(recovery, "unsettled", lambda data: (1, next(left))):
+                recovery.make("large-batch-whole", folder, SEED, ([("write", "data/wal", None, n) for n in range(10, 22, 2)], 10, 1))
+            self.assertEqual(recovery.facts_of(folder)["sectors"], 7)
 
     def test_points_over_deaths_that_are_gone_are_made_again_over_others(self):
         kept, args = self.world.path("deaths"), types.SimpleNamespace(seed=1, fresh=False)

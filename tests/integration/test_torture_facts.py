@@ -23,6 +23,8 @@ import sunline_wire as wire  # noqa: E402
 from place import Broker, Place  # noqa: E402
 from real import Real  # noqa: E402
 
+ALONE = False  # tests/run
+
 TYPES = {name: number for number, name in facts.NAMES.items()}
 RELEASED = 3
 

@@ -18,6 +18,8 @@ import sunline_wire as wire  # noqa: E402
 import upgrade  # noqa: E402
 from test_agent import Screen  # noqa: E402
 
+ALONE = False  # tests/run
+
 POINTS_MAX = 16  # kills while a store is taken over; the torture goes through all of them
 HUB = """hub: pokhara
 zone: Asia/Kathmandu
