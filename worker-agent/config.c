@@ -1,5 +1,6 @@
 #include "worker-agent/config.h"
 #include "worker-agent/arena.h"
+#include "worker-agent/glib_memory.h"
 #include "worker-agent/shift_read.h"
 #include "worker-agent/yamlmap.h"
 
@@ -472,7 +473,9 @@ static bool make_roster(struct load *l)
     const struct hub_member **sorted = take(l, sizeof *sorted * (n + 1));
     if (!v || !sorted)
         return false;
-    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256); /* GLib ends the process where it finds no memory */
+    glib_memory_begin();
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    glib_memory_end();
     for (uint32_t i = 0; i < n; i++)
         sorted[i] = &l->c->members[i];
     qsort(sorted, n, sizeof *sorted, by_id);

@@ -1,5 +1,6 @@
 /* sunline-agent: a hub's agent. */
 #include "worker-agent/agent.h"
+#include "worker-agent/glib_memory.h"
 #include "worker-agent/log.h"
 #include "worker-agent/rota.h"
 
@@ -86,6 +87,7 @@ int main(int argc, char **argv)
     struct agent_options o = { 0 };
     bool check_only = false;
     fill_standard_streams();
+    glib_memory_catch();
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case CONFIG: o.config = optarg; break;

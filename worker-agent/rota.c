@@ -1,4 +1,5 @@
 #include "worker-agent/rota.h"
+#include "worker-agent/glib_memory.h"
 
 #include <glib.h>
 #include <stdio.h>
@@ -75,11 +76,13 @@ static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint
 int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota)
 {
     *rota = (struct core_shifts){ .until_us = today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US };
+    glib_memory_begin();
     GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    glib_memory_end();
     struct shift_zone *held =
         shift_zone_open(c->zone); /* the database is read once for all that are in the hub's zone */
     rota->packed = calloc(c->shift_count + 1, sizeof *rota->packed);
-    bool ok = sum && rota->packed;
+    bool ok = rota->packed != NULL;
     g_checksum_update(sum, (const guchar *)&rota->until_us, sizeof rota->until_us);
     for (uint32_t i = 0; ok && i < c->shift_count; i++) {
         ok = pack_shift(&rota->packed[i], c->shifts[i], wall_us);
@@ -109,11 +112,13 @@ void rota_free(struct core_shifts *rota)
 
 static void moment_text(const struct hub_shift *s, int64_t us, char *to, size_t size)
 {
+    glib_memory_begin();
     GTimeZone *zone = g_time_zone_new_identifier(s->zone);
     GDateTime *utc = g_date_time_new_from_unix_utc(us / 1000000);
     GDateTime *local = zone && utc ? g_date_time_to_timezone(utc, zone) : NULL;
     char *a = local ? g_date_time_format(local, "%a %Y-%m-%d %H:%M") : NULL;
     char *b = utc ? g_date_time_format(utc, "%d %H:%M") : NULL;
+    glib_memory_end();
     snprintf(to, size, "%s (%s UTC)", a ? a : "?", b ? b : "?");
     g_free(a);
     g_free(b);

@@ -1,4 +1,5 @@
 #include "worker-agent/shift.h"
+#include "worker-agent/glib_memory.h"
 
 #include <assert.h>
 #include <glib.h>
@@ -60,7 +61,12 @@ static bool in_database(const char *name)
 
 struct shift_zone *shift_zone_open(const char *name)
 {
-    return (struct shift_zone *)(in_database(name) ? g_time_zone_new_identifier(name) : NULL);
+    if (!in_database(name))
+        return NULL;
+    glib_memory_begin();
+    GTimeZone *z = g_time_zone_new_identifier(name);
+    glib_memory_end();
+    return (struct shift_zone *)z;
 }
 
 static const char *last_part(const char *name)
