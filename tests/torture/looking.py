@@ -105,6 +105,10 @@ class Looker:
         self.helper.end()
 
 
+# A store that was being made is none yet, and may be refused as that: nothing of it may be read wrong, and none of it be damaged.
+UNMADE = re.compile(r"refused \S+/data\.mdb is not a store \(")
+
+
 class BrokerJudge:
     def __init__(self, life, place):
         history = life.history
@@ -132,8 +136,8 @@ class BrokerJudge:
         if wrong:
             return wrong, False
         rows, complaints = self.looker.look_at(os.path.join(self.path, "data")) if "data" in tree else (None, [])
-        if complaints and not acks and all(c.startswith("refused ") for c in complaints):
-            return "", True  # a store that was being made: it may be refused by name, but not read wrong
+        if complaints and not acks and all(UNMADE.match(c) for c in complaints):
+            return "", True
         return "; ".join(complaints) or self.misses(acks, rows), False
 
     def misses(self, acks, rows):
