@@ -162,6 +162,7 @@ comma        := ,
 $(O)/tests/test_alloc_%: LDFLAGS += $(call wrapped,$(ALLOCATIONS) $(ALIGNED))
 $(O)/tests/test_fails_%: LDFLAGS += $(call wrapped,$(LMDB_CALLS))
 $(O)/tests/test_fails_store: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS) $(ALLOCATIONS) $(ALIGNED))
+$(O)/tests/test_fails_verify: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
 $(O)/tests/test_agent_disk: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
 $(O)/tests/test_sim_disk: LDFLAGS += $(call wrapped,wal_write mdb_env_get_fd)
 $(O)/tests/test_sim_disk: $(O)/tests/sim/calls.o

@@ -54,7 +54,7 @@ static bool is_in(uintptr_t instruction, const char *library)
 
 static int fell(const char *dir, const char *said)
 {
-    return tell_of_it(&(struct broken_tree){ .dir = dir, .why = FELL, .said = said });
+    return tell_of_it(&(struct broken_tree){ .dir = dir, .said = said });
 }
 
 bool broken_tree_in_lmdb(const void *context)
@@ -91,8 +91,13 @@ void broken_tree_asserted(const char *dir, const char *said)
 void broken_tree_endless(void)
 {
     if (tell_of_it != NULL) {
-        _exit(tell_of_it(&(struct broken_tree){ .dir = of_dir, .why = ENDLESS, .said = "", .endless = true }));
+        _exit(tell_of_it(&(struct broken_tree){ .dir = of_dir, .said = "", .endless = true }));
     }
+}
+
+const char *broken_tree_why(const struct broken_tree *tree)
+{
+    return tree->endless ? ENDLESS : FELL;
 }
 
 /* As much of it as there is room for; no NUL behind. */
@@ -113,7 +118,7 @@ void broken_tree_print(const struct broken_tree *tree)
 {
     char file[BROKEN_TREE_FILE_BYTES_MAX], text[sizeof file + sizeof ENDLESS + SAID_BYTES_MAX + 64];
     broken_tree_file(tree, file);
-    char *end = stpcpy(stpcpy(stpcpy(stpcpy(text, "sunlined: "), file), ": "), tree->why);
+    char *end = stpcpy(stpcpy(stpcpy(stpcpy(text, "sunlined: "), file), ": "), broken_tree_why(tree));
     if (*tree->said != '\0') {
         end = stpcpy(copy(stpcpy(end, " ("), tree->said, SAID_BYTES_MAX), ")");
     }

@@ -16,10 +16,12 @@
 
 struct broken_tree {
     const char *dir;  /* whose data.mdb it is */
-    const char *why;  /* a sentence */
     const char *said; /* by LMDB, or "" */
     bool endless;     /* it did not fall, it does not come back */
 };
+
+/* A sentence. */
+const char *broken_tree_why(const struct broken_tree *tree);
 
 /* Tell of it, in a handler or in the middle of LMDB; returns the status that the process ends with at once. */
 typedef int broken_tree_fn(const struct broken_tree *tree);

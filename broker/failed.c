@@ -30,7 +30,7 @@ int failed_by_tree(const struct broken_tree *tree)
     broken_tree_file(tree, file);
     failed_begin(&l);
     log_str(&l, "file", file);
-    log_str(&l, "text", tree->why);
+    log_str(&l, "text", broken_tree_why(tree));
     if (*tree->said != '\0') {
         log_str(&l, "lmdb", tree->said);
     }

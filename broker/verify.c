@@ -33,14 +33,20 @@ static void damage(void *arg, enum store_table tb, const void *key, size_t n)
     putchar('\n');
 }
 
+/* What was found. */
+struct found {
+    uint64_t checked, damaged;
+    bool failed; /* memory or the disk: something could not be looked at, which is no damage */
+};
+
 /* What records refer to, as a broker would look at it: every page of a check. Damage was told already. */
-static bool references(struct store *s, uint64_t *broken)
+static void references(struct store *s, const char *dir, struct found *to)
 {
     struct reader *r = reader_new(s);
     struct slp_buf page = { 0 };
     uint8_t next[160];
     uint32_t next_n = 0;
-    bool ok = r != NULL;
+    bool answered = r != NULL, ok = answered;
     for (bool more = ok; more;) {
         struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_CHECK_GET, .id = 1 }, m;
         struct slp_fault fault;
@@ -48,14 +54,14 @@ static bool references(struct store *s, uint64_t *broken)
         if (next_n)
             SLP_SET(&ask.u.check_get, check_get, after);
         slp_buf_clear(&page);
-        ok = reader_answer(r, &ask, 0, &page) == 0 && slp_decode(page.p, page.n, SLP_B2C, &m, &fault) == 0 &&
-             m.type == SLP_CHECK;
+        answered = reader_answer(r, &ask, 0, &page) == 0;
+        ok = answered && slp_decode(page.p, page.n, SLP_B2C, &m, &fault) == 0 && m.type == SLP_CHECK;
         if (!ok)
             break;
         struct slp_cursor c = slp_each(m.u.check.damage);
         for (struct slp_bytes d; slp_next_str(&c, &d);)
             if (memmem(d.p, d.n, " refers to ", 11)) {
-                ++*broken;
+                to->damaged++;
                 printf("damaged\t%.*s\n", (int)d.n, d.p);
             }
         next_n = m.u.check.next.n;
@@ -65,7 +71,12 @@ static bool references(struct store *s, uint64_t *broken)
     }
     slp_buf_free(&page);
     reader_free(&r);
-    return ok;
+    if (!answered || (!ok && !to->damaged)) {
+        fprintf(stderr, "sunlined: %s: what records refer to cannot be followed%s\n", dir,
+                answered ? "" : ": no memory, or the disk, or LMDB, failed");
+        to->failed = to->failed || !answered;
+        to->damaged += answered;
+    }
 }
 
 static const char *volatile at; /* what is being read: a table, or what leads through many; NULL: nothing yet */
@@ -107,30 +118,37 @@ static bool open_store(struct store **s, const char *dir)
 }
 
 /* False: the store cannot be opened again. */
-static bool table(struct store **s, const char *dir, enum store_table tb, uint64_t *checked, uint64_t *damaged)
+static bool table(struct store **s, const char *dir, enum store_table tb, struct found *to)
 {
-    uint64_t n = 0;
+    struct store_verified v;
     at = store_table_name(tb);
-    enum store_rc rc = store_verify(*s, tb, &n, damage, damaged);
-    *checked += n;
-    if (rc == STORE_OK) {
-        return true;
-    }
-    if (rc != STORE_CORRUPT) {
+    enum store_rc rc = store_verify(*s, tb, &v, damage, &to->damaged);
+    to->checked += v.records;
+    if (rc != STORE_OK && rc != STORE_CORRUPT) {
         fprintf(stderr, "sunlined: %s: %s cannot be read: %s\n", dir, at,
                 rc == STORE_NO_MEMORY ? "no memory" : "the disk, or LMDB, failed");
-        ++*damaged;
+        to->failed = true;
+    }
+    if (v.whole) {
+        return true;
     }
     /* Where the log holds some of it all is read in one transaction, which may be spoiled now for the other tables. */
     at = NULL;
     store_close(s);
-    return open_store(s, dir);
+    to->failed = !open_store(s, dir) || to->failed;
+    return *s != NULL;
+}
+
+/* Damage that was found is damage, whatever else could not be looked at. */
+static int status(const struct found *f)
+{
+    return f->damaged ? VERIFY_DAMAGED : f->failed ? 1 : 0;
 }
 
 int verify(const char *dir)
 {
     struct store *s;
-    uint64_t checked = 0, damaged = 0;
+    struct found found = { .checked = 0 };
     setlinebuf(stdout); /* what was found before a page is lost has been told then */
     lost_page_catch(page_lost);
     broken_tree_catch(dir, tree_broken);
@@ -139,16 +157,13 @@ int verify(const char *dir)
         return 1;
     }
     for (int tb = 0; tb < STORE_TABLE_COUNT; tb++) {
-        if (!table(&s, dir, (enum store_table)tb, &checked, &damaged)) {
-            return VERIFY_DAMAGED;
+        if (!table(&s, dir, (enum store_table)tb, &found)) {
+            return status(&found);
         }
     }
     at = "what records refer to";
-    if (!references(s, &damaged) && !damaged) {
-        fprintf(stderr, "sunlined: %s: what records refer to cannot be followed\n", dir);
-        damaged++;
-    }
+    references(s, dir, &found);
     store_close(&s);
-    printf("%" PRIu64 " records checked, %" PRIu64 " damaged\n", checked, damaged);
-    return damaged ? VERIFY_DAMAGED : 0;
+    printf("%" PRIu64 " records checked, %" PRIu64 " damaged\n", found.checked, found.damaged);
+    return status(&found);
 }

@@ -2,7 +2,8 @@
 #ifndef SUNLINE_BROKER_VERIFY_H
 #define SUNLINE_BROKER_VERIFY_H
 
-/* Tell of each damaged record and of the whole on standard output. Returns the process's exit code: 0 sound, 1 cannot be opened, 3 damage.
+/* Tell of each damaged record and of the whole on standard output. Returns the process's exit code: 0 sound, 3 damage, 1 it cannot be told:
+ * the store cannot be opened, or memory or the disk failed before all was looked at, and no damage was found until then.
  * A page that the disk does not give is damage, too, and so is a tree that LMDB falls over: either is the last that is told, with the table; the process ends there. */
 int verify(const char *dir);
 #define VERIFY_DAMAGED 3

@@ -56,21 +56,13 @@ static bool walked_before(struct reader *r, enum store_table tb, const uint8_t *
     return !at_n || (w->tb == tb && w->commit == commit && w->at_n == at_n && !memcmp(w->at, at, at_n));
 }
 
-/* Does a key come where `at` was to be, or behind it? */
-static bool goes_on(const struct store_val *key, const uint8_t *at, size_t at_n)
-{
-    size_t n = key->n < at_n ? key->n : at_n;
-    int order = n ? memcmp(key->p, at, n) : 0;
-    return order > 0 || (order == 0 && key->n >= at_n);
-}
-
 /* True: the table is at its end, or cannot be walked any further. */
 static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, uint32_t records_max,
                         struct slp_check *a)
 {
     struct store_cursor c;
     uint32_t damaged = a->damage.count, looked = 0;
-    bool full = false, lost = false;
+    bool full = false;
     uint64_t entries, commit, records;
     char vain[200];
     enum store_rc rc = store_count(r->t, tb, &entries, &commit);
@@ -88,9 +80,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             full = true;
             break;
         }
-        if (!goes_on(&c.key, at, *at_n)) { /* it could go round for ever */
+        if (c.astray) { /* it could go round for ever */
             damage_add(&r->b, tb, &c.key, " is out of order", "", &damaged);
-            lost = true;
             break;
         }
         if (rc == STORE_CORRUPT)
@@ -115,9 +106,9 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             break;
         }
     }
-    if (!full && !lost && !r->rc && (rc == STORE_CORRUPT || (rc == STORE_NOT_FOUND && counted && records != entries)))
+    if (!full && !r->rc && (rc == STORE_CORRUPT || (rc == STORE_NOT_FOUND && counted && records != entries)))
         table_damaged(&r->b, tb, &damaged);
-    else if (!full && !lost && rc != STORE_OK && rc != STORE_CORRUPT)
+    else if (!full && rc != STORE_OK && rc != STORE_CORRUPT)
         rd_walked(r, rc);
     store_cursor_close(&c);
     r->walk = (struct rd_walk){ .tb = (uint8_t)tb, .at_n = *at_n, .commit = counted ? commit : 0, .records = records };

@@ -172,8 +172,8 @@ static void read_all(struct reader *r, struct rd_queues *q, uint64_t from)
     for (int kind = 0; kind < KINDS && !r->rc; kind++) {
         struct store_cursor c;
         enum store_rc rc = store_cursor_open(r->t, table[kind], &c);
-        for (rc = rc ? rc : store_seek(&c, "", 0); (rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n)) && !r->rc;
-             rc = store_next(&c)) {
+        for (rc = rc ? rc : store_seek(&c, "", 0);
+             (rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n && !c.astray)) && !r->rc; rc = store_next(&c)) {
             q->looked++;
             if (rc == STORE_OK)
                 add_record(r, q, table[kind], &c);

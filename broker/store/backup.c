@@ -147,12 +147,12 @@ enum store_rc store_backup(struct store *s, const char *path, char *text, size_t
 
 struct verifier {
     enum store_table tb;
-    uint64_t *checked;
+    struct store_verified *to;
     uint64_t entries; /* how many records LMDB says the table has, in the first transaction ... */
     uint64_t commit;  /* ... and which commit that showed: 0 once another one was seen */
     void (*damage)(void *, enum store_table, const void *, size_t);
     void *arg;
-    bool damaged, went_back;
+    bool damaged;
     uint8_t last[STORE_KEY_BYTES_MAX]; /* the key that was looked at last; last_n 0: none yet */
     size_t last_n;
 };
@@ -162,15 +162,6 @@ static void found(struct verifier *v, const void *key, size_t key_n)
     v->damaged = true;
     if (v->damage != NULL)
         v->damage(v->arg, v->tb, key, key_n);
-}
-
-/* Pages have no checksum: a damaged pointer between them leads to a page of another place or time, whose records are
- * fine. The walk then goes back, or does not come out at LMDB's own count. */
-static bool goes_back(const struct verifier *v, const struct store_cursor *c)
-{
-    size_t n = c->key.n < v->last_n ? c->key.n : v->last_n;
-    int order = memcmp(c->key.p, v->last, n);
-    return v->last_n > 0 && (order < 0 || (order == 0 && c->key.n <= v->last_n));
 }
 
 static void note_count(struct verifier *v, struct store_txn *t)
@@ -185,7 +176,8 @@ static void note_count(struct verifier *v, struct store_txn *t)
     }
 }
 
-/* Up to VERIFY_STEP records after v->last. NOT_FOUND at the table's end. */
+/* Up to VERIFY_STEP records after v->last. NOT_FOUND at the table's end. Pages have no checksum: a damaged pointer between them leads to a page of another place or
+ * time, whose records are fine. The walk then goes astray, and ends there, or does not come out at LMDB's own count. */
 static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
 {
     struct store_cursor c;
@@ -196,15 +188,11 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
     if (v->last_n > 0 && c.key.n == v->last_n && memcmp(c.key.p, v->last, v->last_n) == 0)
         r = store_next(&c);
     for (int i = 0; (r == STORE_OK || r == STORE_CORRUPT) && c.key.p != NULL; i++) {
-        ++*v->checked;
-        if (goes_back(v, &c)) {
-            found(v, c.key.p, c.key.n);
-            v->went_back = true; /* it could go round for ever */
-            r = STORE_CORRUPT;
-            break;
-        }
+        v->to->records++;
         if (r == STORE_CORRUPT)
             found(v, c.key.p, c.key.n);
+        if (c.astray)
+            break;
         v->last_n = c.key.n;
         memcpy(v->last, c.key.p, c.key.n);
         if (i == VERIFY_STEP - 1) {
@@ -217,27 +205,26 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
     return r;
 }
 
-enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked,
+enum store_rc store_verify(struct store *s, enum store_table tb, struct store_verified *to,
                            void (*damage)(void *, enum store_table, const void *, size_t), void *arg)
 {
     assert((unsigned)tb < STORE_TABLE_COUNT);
-    struct verifier v = { .tb = tb, .checked = checked, .damage = damage, .arg = arg };
+    struct verifier v = { .tb = tb, .to = to, .damage = damage, .arg = arg };
     enum store_rc r = STORE_OK;
-    *checked = 0;
+    *to = (struct store_verified){ .records = 0 };
     while (r == STORE_OK) {
         struct store_txn *t;
         r = store_begin_read(s, &t);
         if (r != STORE_OK)
-            return r;
+            break;
         note_count(&v, t);
         r = verify_step(&v, t);
         store_abort(&t);
     }
-    if (r == STORE_CORRUPT && !v.went_back)
-        found(&v, NULL, 0); /* LMDB itself could not go on */
-    if (r != STORE_NOT_FOUND)
+    to->whole = r == STORE_NOT_FOUND;
+    if (r == STORE_CORRUPT || (to->whole && !v.damaged && v.commit != 0 && to->records != v.entries))
+        found(&v, NULL, 0); /* it could not go on, or the count is another */
+    if (!to->whole)
         return r;
-    if (!v.damaged && v.commit != 0 && *checked != v.entries)
-        found(&v, NULL, 0);
     return v.damaged ? STORE_CORRUPT : STORE_OK;
 }

@@ -7,7 +7,12 @@
 enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c)
 {
     assert(t->open && (unsigned)tb < STORE_TABLE_COUNT);
-    *c = (struct store_cursor){ .t = t, .tb = tb };
+    c->t = t;
+    c->tb = tb;
+    c->mc = NULL;
+    c->key = c->val = (struct store_val){ NULL, 0 };
+    c->astray = false;
+    c->last_n = 0;
     if (table_absent(t->s, tb))
         return STORE_OK; /* without one of LMDB's: it finds nothing */
     MDB_cursor *mc;
@@ -52,10 +57,16 @@ static int order(MDB_val a, MDB_val b)
 static enum store_rc arrived(struct store_cursor *c, MDB_val sought, MDB_val k, MDB_val record, int rc, bool astray)
 {
     c->key = c->val = (struct store_val){ NULL, 0 };
+    c->astray = astray;
+    c->last_n = 0;
     if (rc != 0)
         return txn_failed(c->t, c->tb, sought.mv_data, sought.mv_size, rc);
     if (k.mv_size >= 1 && k.mv_size <= STORE_KEY_BYTES_MAX)
         c->key = (struct store_val){ k.mv_data, k.mv_size };
+    if (c->t->writer && c->key.n > 0) {
+        memcpy(c->last, c->key.p, c->key.n);
+        c->last_n = c->key.n;
+    }
     if (astray)
         return txn_failed(c->t, c->tb, c->key.p, c->key.n, MDB_CORRUPTED);
     return txn_opened(c->t, c->tb, &k, &record, &c->val);
@@ -99,11 +110,11 @@ enum store_rc store_count(struct store_txn *t, enum store_table tb, uint64_t *re
     return rc == 0 ? STORE_OK : txn_failed(t, tb, "", 0, rc);
 }
 
-/* A writer may have changed the page that the last key was in. */
 enum store_rc store_next(struct store_cursor *c)
 {
     count(c, false);
-    MDB_val last = val_of(c->key.p, c->t->writer ? 0 : c->key.n), k = { 0, NULL }, record = { 0, NULL };
+    MDB_val last = c->t->writer ? val_of(c->last, c->last_n) : val_of(c->key.p, c->key.n);
+    MDB_val k = { 0, NULL }, record = { 0, NULL };
     int rc = get(c, &k, &record, MDB_NEXT);
     return arrived(c, val_of(NULL, 0), k, record, rc, rc == 0 && last.mv_size > 0 && order(k, last) <= 0);
 }

@@ -4,7 +4,7 @@
  * One writer: the engine's thread. Readers on other threads use short read transactions of their own. Every value is
  * kept in an envelope: CRC32C over table number, key and value; format version; so a page that LMDB cannot vouch for
  * is found: store_get and cursors return SL_STORE_CORRUPT and name table and key in store_error_text, never wrong
- * bytes. A cursor that found damage stands on it and can step on. A value larger than SL_VALUE_BYTES_MAX is an
+ * bytes. A cursor that found damage stands on it and can step on, unless it went astray. A value larger than SL_VALUE_BYTES_MAX is an
  * assert here: the engine cuts it first. A key may lie in the store (a cursor's); a value that is put must not (one that was
  * got): the put itself may move it. No wrapper call allocates on success paths after open; LMDB does, for pages
  * it changes and for cursors. */
@@ -152,6 +152,9 @@ struct store_cursor {
     struct store_txn *t;
     enum store_table tb;
     struct store_val key, val;
+    bool astray;                       /* after CORRUPT: a damaged page led the search or the step to the wrong side of where it was to come. Whoever steps on could go round for ever */
+    size_t last_n;                     /* of the writer's cursors, ... */
+    uint8_t last[STORE_KEY_BYTES_MAX]; /* ... a copy of `key`: what is put in between may move that */
 };
 enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct store_cursor *c);
 void store_cursor_close(struct store_cursor *c);
@@ -168,9 +171,13 @@ bool store_broken(const struct store_txn *t);
  * one read transaction until it is done: pages freed meanwhile are not reused, and the map does not grow. */
 enum store_rc store_backup(struct store *s, const char *path, char *text, size_t text_size);
 /* Verify every envelope of a table, the order of its keys and, if nothing was committed meanwhile, their number:
- * counts records in *checked, calls damage(arg, table, key, key_n) for each bad one (may be NULL; key NULL: records
- * are missing or too many). OK; CORRUPT if there was one, or if LMDB could not walk on. */
-enum store_rc store_verify(struct store *s, enum store_table tb, uint64_t *checked,
+ * calls damage(arg, table, key, key_n) for each bad one (may be NULL; key NULL: records are missing or too many, or the
+ * walk could not go on). OK; CORRUPT if there was one. Anything else is no damage: memory or the disk failed. */
+struct store_verified {
+    uint64_t records; /* that were looked at */
+    bool whole;       /* the walk came to the table's end. Else a read transaction that others share may be spoiled */
+};
+enum store_rc store_verify(struct store *s, enum store_table tb, struct store_verified *to,
                            void (*damage)(void *, enum store_table, const void *, size_t), void *arg);
 const char *store_table_name(enum store_table tb);
 uint32_t store_crc32c(uint32_t crc, const void *p, size_t n);

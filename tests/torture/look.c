@@ -211,7 +211,7 @@ static void look(const char *dir, const char *run, bool records)
         return;
     }
     for (int tb = 0; tb < STORE_TABLE_COUNT; tb++) {
-        uint64_t checked;
+        struct store_verified checked;
         unsigned n = 0;
         rc = store_verify(s, (enum store_table)tb, &checked, count_damage, &n);
         if (rc != STORE_OK)

@@ -416,7 +416,7 @@ static void remove_dir(const char *dir)
 static void expect_whole(struct rig *g, const struct rig *reference, uint64_t n)
 {
     uint8_t hash[16];
-    uint64_t checked;
+    struct store_verified checked;
     assert_true(open_rig(g));
     for (int tb = 0; tb < STORE_TABLE_COUNT; tb++)
         if (store_verify(g->s, (enum store_table)tb, &checked, NULL, NULL) != STORE_OK)

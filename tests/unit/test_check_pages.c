@@ -1,6 +1,7 @@
 /* A check of the store, as a broker answers it while it works, over pages that were changed behind its back: it names what offline verification names, and
  * ends whatever it meets. */
 #include "broker/engine/engine.h"
+#include "broker/engine/reader.h"
 #include "broker/engine/records.h"
 #include "tests/unit/store_image.h"
 
@@ -94,6 +95,73 @@ static void a_pointer_to_the_wrong_page_is_named_in_one_portion_and_in_many(void
     free(bad.p);
 }
 
+static void where_a_page_leads_back_the_record_and_the_table_are_named(void **state)
+{
+    static struct named n;
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_META, 300);
+    store_close(&w->s);
+    struct image im = load(w);
+    mislead(im, 2, 8);
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    check(w, 0, &n);
+    says(&n, " is out of order\n");
+    says(&n, "META: records are missing, or too many, or cannot be walked");
+    assert_int_equal(n.damaged, 2);
+}
+
+/* How many records of the queues are looked at for one task, which cannot be found there. */
+static uint32_t look_into_queues(struct world *w)
+{
+    uint32_t looked = 0;
+    struct reader *r = reader_new(w->s);
+    assert_non_null(r);
+    assert_int_equal(store_begin_read(w->s, &r->t), STORE_OK);
+    r->requests = 1;
+    assert_true(rd_queued(r, 1, 0, 1, TASK_READY, &looked)); /* nobody can tell */
+    assert_int_equal(r->rc, STORE_OK);
+    store_abort(&r->t);
+    reader_free(&r);
+    return looked;
+}
+
+static void a_queue_is_read_up_to_where_a_page_leads_back(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_READY, 300);
+    store_close(&w->s);
+    struct image im = load(w);
+    mislead(im, 2, 8);
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    assert_in_range(look_into_queues(w), 8, 60); /* of 300 */
+}
+
+static void a_queue_is_read_behind_a_record_whose_checksum_is_wrong(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    put_many(w, TABLE_READY, 300);
+    struct store_txn *t = begin(w);
+    put(t, TABLE_READY, "a", "a value that will be damaged"); /* behind those */
+    put(t, TABLE_READY, "b", "another");
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    uint8_t *at = memmem(im.p, im.n, "a value that", 12);
+    assert_non_null(at);
+    *at ^= 1;
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    assert_int_equal(look_into_queues(w), 302);
+}
+
 /* What is under way is committed, with a value of another table; then that page's pointer leads out of the file, and the value is damaged. */
 static void leave_damaged(struct world *w, struct store_txn *t, int page)
 {
@@ -159,14 +227,16 @@ static void a_flipped_bit_of_a_record_is_named_once(void **state)
     struct image im = load(w);
     uint8_t *value = memmem(im.p, im.n, "the middle one's value", 22);
     assert_non_null(value);
-    for (uint8_t *at = value - ENVELOPE_BYTES - 4; at < value + 22; at++) {
+    uint8_t *key = value - ENVELOPE_BYTES - 4;
+    for (uint8_t *at = key; at < value + 22; at++) {
         *at ^= 0x20;
         save(w, im.p, im.n);
         *at ^= 0x20;
         open_store(w);
         check(w, 0, &n);
         says(&n, "META");
-        assert_int_equal(n.damaged, 1);
+        /* Of the key's first byte it puts the record in front of the one before it: then the table is named, too, since the walk ends there. */
+        assert_int_equal(n.damaged, at == key ? 2 : 1);
         store_close(&w->s);
     }
     free(im.p);
@@ -176,6 +246,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_pointer_to_the_wrong_page_is_named_in_one_portion_and_in_many),
+        TEST(where_a_page_leads_back_the_record_and_the_table_are_named),
+        TEST(a_queue_is_read_up_to_where_a_page_leads_back),
+        TEST(a_queue_is_read_behind_a_record_whose_checksum_is_wrong),
         TEST(a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at),
         TEST(what_leads_to_a_page_that_is_not_there_does_not_end_the_check),
         TEST(a_flipped_bit_of_a_record_is_named_once),

@@ -598,24 +598,33 @@ static void a_reader_is_told_of_every_call_that_fails_and_may_read_on(void **sta
         }
 }
 
+static void count_damage(void *arg, enum store_table tb, const void *key, size_t key_n)
+{
+    (void)tb, (void)key, (void)key_n;
+    ++*(unsigned *)arg;
+}
+
 static void a_verification_that_cannot_go_on_says_so(void **state)
 {
     struct world *w = *state;
     for (size_t i = 0; i < 3; i++) {
         const char *call = "";
-        uint64_t checked;
+        struct store_verified checked;
         open_with(w, options(w));
         put_some(w, "there");
         for (uint64_t n = 1; call; n++) {
+            unsigned damaged = 0;
             arm(&of_lmdb[i], n);
-            enum store_rc rc = store_verify(w->s, TABLE_UNIT, &checked, NULL, NULL);
+            enum store_rc rc = store_verify(w->s, TABLE_UNIT, &checked, count_damage, &damaged);
             call = disarm();
             if (call && strcmp(call, "mdb_stat") != 0) /* without LMDB's own count it still verifies each record */
                 expect_typed(&of_lmdb[i], call, rc, false);
             else
                 assert_int_equal(rc, STORE_OK);
+            assert_int_equal(checked.whole, rc == STORE_OK);
+            assert_int_equal(damaged, rc == STORE_CORRUPT); /* and of nothing else */
         }
-        assert_int_equal(checked, 1);
+        assert_int_equal(checked.records, 1);
         store_close(&w->s);
     }
 }
@@ -649,9 +658,9 @@ static void a_map_that_cannot_grow_stops_the_store_in_words(void **state)
     assert_string_equal(disarm(), "mdb_env_set_mapsize");
     assert_non_null(strstr(w->text, "growing the map"));
     open_with(w, o);
-    uint64_t checked;
+    struct store_verified checked;
     assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, NULL, NULL), STORE_OK);
-    assert_int_equal(checked, 600);
+    assert_int_equal(checked.records, 600);
 }
 
 static void a_map_that_cannot_grow_since_nothing_can_be_settled_stops_the_store(void **state)

@@ -141,9 +141,10 @@ static void a_flipped_bit_is_named_by_table_and_key(void **state)
     store_abort(&t);
 
     struct damages d = { 0 };
-    uint64_t checked;
+    struct store_verified checked;
     assert_int_equal(store_verify(w->s, TABLE_ASSIGN, &checked, note_damage, &d), STORE_CORRUPT);
-    assert_int_equal(checked, 3);
+    assert_int_equal(checked.records, 3);
+    assert_true(checked.whole);
     assert_int_equal(d.n, 1);
     assert_int_equal(d.tb, TABLE_ASSIGN);
     assert_memory_equal(d.key, "mmmm", 4);
@@ -166,9 +167,9 @@ static void no_bit_of_a_record_flips_unseen(void **state)
         *at = was;
         open_store(w);
         struct damages d = { 0 };
-        uint64_t checked;
+        struct store_verified checked;
         assert_int_equal(store_verify(w->s, TABLE_ASSIGN, &checked, note_damage, &d), STORE_CORRUPT);
-        assert_int_equal(checked, 3);
+        assert_int_equal(checked.records, 3);
         assert_int_equal(d.n, 1);
         store_close(&w->s);
     }
@@ -202,9 +203,9 @@ static void verification_goes_on_over_many_short_transactions(void **state)
     free(im.p);
     open_store(w);
     struct damages d = { 0 };
-    uint64_t checked;
+    struct store_verified checked;
     assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, note_damage, &d), STORE_CORRUPT);
-    assert_int_equal(checked, 5000);
+    assert_int_equal(checked.records, 5000);
     assert_int_equal(d.n, 5);
     assert_int_equal(key_get_u32(d.key), 4999);
 }
@@ -219,7 +220,7 @@ static void a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine(voi
     assert_non_null(bad.p);
     for (int i = 0; i < WRONG_PAGES; i++) {
         struct damages d = { 0 };
-        uint64_t checked;
+        struct store_verified checked;
         memcpy(bad.p, im.p, im.n);
         mislead(bad, wrong_page[i][0], wrong_page[i][1]);
         save(w, bad.p, bad.n);
@@ -269,11 +270,9 @@ static void a_search_that_arrives_on_the_wrong_side_of_its_key_is_damage(void **
     free(im.p);
 }
 
-static void a_step_that_goes_back_is_damage(void **state)
+/* Records of which a page leads back. */
+static void leave_a_step_that_goes_back(struct world *w)
 {
-    struct world *w = *state;
-    struct store_txn *t;
-    struct store_cursor c;
     open_store(w);
     put_many(w, 300);
     store_close(&w->s);
@@ -282,7 +281,11 @@ static void a_step_that_goes_back_is_damage(void **state)
     save(w, im.p, im.n);
     free(im.p);
     open_store(w);
-    assert_int_equal(store_begin_read(w->s, &t), STORE_OK);
+}
+
+static void expect_a_step_that_goes_back(struct store_txn *t)
+{
+    struct store_cursor c;
     assert_int_equal(store_cursor_open(t, TABLE_UNIT, &c), STORE_OK);
     enum store_rc rc = store_seek(&c, NULL, 0);
     unsigned steps = 0;
@@ -290,6 +293,57 @@ static void a_step_that_goes_back_is_damage(void **state)
         rc = store_next(&c);
     assert_int_equal(rc, STORE_CORRUPT);
     assert_in_range(steps, 8, 60); /* of 300 */
+    store_cursor_close(&c);
+}
+
+static void a_step_that_goes_back_is_damage(void **state)
+{
+    struct world *w = *state;
+    leave_a_step_that_goes_back(w);
+    struct store_txn *t = begin_read(w);
+    expect_a_step_that_goes_back(t);
+    store_abort(&t);
+}
+
+static void so_it_is_where_the_writer_steps(void **state)
+{
+    struct world *w = *state;
+    leave_a_step_that_goes_back(w);
+    struct store_txn *t = begin(w);
+    expect_a_step_that_goes_back(t);
+    store_abort(&t);
+}
+
+static void behind_a_step_that_goes_back_it_is_told_that_the_table_cannot_be_walked(void **state)
+{
+    struct world *w = *state;
+    struct damages d = { 0 };
+    struct store_verified checked;
+    leave_a_step_that_goes_back(w);
+    assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, note_damage, &d), STORE_CORRUPT);
+    assert_in_range(checked.records, 8, 60);
+    assert_false(checked.whole);
+    assert_int_equal(d.n, 2); /* where it goes back, and that the rest was not looked at */
+    assert_int_equal(d.key_n, 0);
+}
+
+/* The engine steps on in a table while it writes to others, and pages that were changed may move. */
+static void a_step_of_the_writer_is_held_against_the_key_before_whatever_was_put_in_between(void **state)
+{
+    struct world *w = *state;
+    struct store_cursor c;
+    open_store(w);
+    put_many(w, 300);
+    struct store_txn *t = begin(w);
+    assert_int_equal(store_cursor_open(t, TABLE_UNIT, &c), STORE_OK);
+    enum store_rc rc = store_seek(&c, NULL, 0);
+    unsigned steps = 0;
+    for (; rc == STORE_OK; steps++) {
+        put(t, TABLE_RUN, "beside", "a value");
+        rc = store_next(&c);
+    }
+    assert_int_equal(rc, STORE_NOT_FOUND);
+    assert_int_equal(steps, 300);
     store_cursor_close(&c);
     store_abort(&t);
 }
@@ -406,9 +460,9 @@ static void a_file_that_lacks_only_free_pages_is_whole(void **state)
     expect(t, TABLE_RUN, "run", "kept");
     store_abort(&t);
     put_many(w, 500);
-    uint64_t checked;
+    struct store_verified checked;
     assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, NULL, NULL), STORE_OK);
-    assert_int_equal(checked, 500);
+    assert_int_equal(checked.records, 500);
 }
 
 static void a_store_that_is_gone_is_not_taken_for_a_new_one(void **state)
@@ -650,11 +704,12 @@ static void what_was_acknowledged_survives_kill_9(void **state)
         struct store_txn *t = begin_read(w);
         struct store_val v;
         assert_int_equal(store_get(t, TABLE_META, "last", 4, &v), STORE_OK);
-        uint64_t last = key_get_u64(v.p), checked;
+        uint64_t last = key_get_u64(v.p);
+        struct store_verified checked;
         store_abort(&t);
         assert_true(last == acked || last == acked + 1);
         assert_int_equal(store_verify(w->s, TABLE_RESULT, &checked, NULL, NULL), STORE_OK);
-        assert_true(checked == (last + 1) * 20); /* whole commits, and all of them */
+        assert_true(checked.records == (last + 1) * 20); /* whole commits, and all of them */
         next = last + 1;
         store_close(&w->s);
     }
@@ -774,6 +829,9 @@ int main(void)
         TEST(a_pointer_to_the_wrong_page_is_found_though_every_record_is_fine),
         TEST(a_search_that_arrives_on_the_wrong_side_of_its_key_is_damage),
         TEST(a_step_that_goes_back_is_damage),
+        TEST(so_it_is_where_the_writer_steps),
+        TEST(behind_a_step_that_goes_back_it_is_told_that_the_table_cannot_be_walked),
+        TEST(a_step_of_the_writer_is_held_against_the_key_before_whatever_was_put_in_between),
         TEST(a_newer_format_is_refused_by_name),
         TEST(files_of_other_programs_are_refused_and_left_alone),
         TEST(an_lmdb_file_of_another_program_is_refused),

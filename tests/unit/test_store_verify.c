@@ -55,7 +55,7 @@ static void a_verification_goes_on_where_the_record_that_it_stood_on_is_gone(voi
     struct world *w = *state;
     for (int i = 0; i < 2; i++) {
         struct busy b = { .w = w, .drop = 1023, .add = NULL };
-        uint64_t checked;
+        struct store_verified checked;
         uint8_t key[5];
         put_damaged(w, 1000);
         if (add[i] != NULL) {
@@ -66,7 +66,7 @@ static void a_verification_goes_on_where_the_record_that_it_stood_on_is_gone(voi
         }
         assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, works_on, &b), STORE_CORRUPT);
         assert_int_equal(b.found, 1);
-        assert_int_equal(checked, 3000 + i); /* all that were there when it looked */
+        assert_int_equal(checked.records, 3000 + i); /* all that were there when it looked */
         store_close(&w->s);
         assert_int_equal(remove_tree(w->dir), 0);
     }
@@ -76,7 +76,7 @@ static void records_that_come_meanwhile_are_not_called_too_many(void **state)
 {
     struct world *w = *state;
     struct busy b = { .w = w, .drop = 2999, .add = "zzzz" };
-    uint64_t checked;
+    struct store_verified checked;
     put_damaged(w, 5);
     assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, works_on, &b), STORE_CORRUPT);
     assert_int_equal(b.found, 1); /* the damaged one */
@@ -86,7 +86,7 @@ static void records_that_come_meanwhile_are_not_called_too_many(void **state)
 static void a_key_that_begins_like_the_one_before_it_is_in_order(void **state)
 {
     struct world *w = *state;
-    uint64_t checked;
+    struct store_verified checked;
     open_store(w);
     struct store_txn *t = begin(w);
     put(t, TABLE_RUN, "b", "1");
@@ -95,7 +95,7 @@ static void a_key_that_begins_like_the_one_before_it_is_in_order(void **state)
     put(t, TABLE_RUN, "c", "4");
     commit(t);
     assert_int_equal(store_verify(w->s, TABLE_RUN, &checked, NULL, NULL), STORE_OK);
-    assert_int_equal(checked, 4);
+    assert_int_equal(checked.records, 4);
 }
 
 /* ---- the file, as bytes ---- */
@@ -136,7 +136,7 @@ static void a_key_of_a_length_that_no_key_has_is_damage(void **state)
     assert_non_null(at);
     for (int i = 0; i < 2; i++) {
         struct store_cursor c;
-        uint64_t checked;
+        struct store_verified checked;
         memcpy(at - 2, &lengths[i], 2);
         save(w, n);
         open_store(w);
@@ -172,7 +172,7 @@ static void a_page_that_comes_twice_is_damage_though_its_keys_do_not_go_back(voi
 {
     struct world *w = *state;
     uint8_t key[4], v[1900];
-    uint64_t checked;
+    struct store_verified checked;
     memset(v, 'v', sizeof v);
     open_store(w);
     struct store_txn *t = begin(w);
