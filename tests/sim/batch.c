@@ -43,6 +43,7 @@ static void tap_input(struct sim *s, const struct input *in)
         CHECK(s, b->tap = realloc(b->tap, (b->tap_cap = b->tap_cap * 2 + 64) * sizeof *b->tap));
     struct tapped *t = &b->tap[b->tap_n++];
     *t = (struct tapped){ .at = v->fed_us,
+                          .wall_us = in->wall_us,
                           .message = in->kind == INPUT_MESSAGE,
                           .pressure = in->kind == INPUT_PRESSURE,
                           .full = in->full,

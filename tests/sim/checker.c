@@ -331,8 +331,20 @@ static void session(struct checker *c, const struct fact *f)
     struct ck_hub *h = ck_make(&c->hubs, f->hub, sizeof *h);
     struct ck_session *k = ck_make(&c->sessions, f->session, sizeof *k);
     k->hub = f->hub;
-    if (f->flag && h->session != f->session)
+    h->connected = f->flag;
+    if (f->flag && h->session != f->session) {
         h->session = f->session;
+        h->clock_off = false;
+    }
+}
+
+static void hub_clock(struct checker *c, const struct fact *f)
+{
+    struct ck_hub *h = ck_get(&c->hubs, ck_hub_of(c, f->session));
+    if (!h || h->session != f->session || h->clock_off == f->flag)
+        return;
+    h->clock_off = f->flag;
+    c->news = c->step;
 }
 
 static void event_in_order(struct checker *c, const struct fact *f)
@@ -448,6 +460,8 @@ void checker_feed(struct checker *c, const struct fact *f)
     c->sums.facts++;
     if (c->story)
         tell(c, f);
+    if (f->kind != FACT_STEP && f->kind != FACT_HUB_CLOCK)
+        c->news = c->step;
     if (f->kind >= FACT_EVENT && f->kind < FACT_STEP)
         event_in_order(c, f);
     if (ck_event(c, f))
@@ -488,6 +502,7 @@ void checker_feed(struct checker *c, const struct fact *f)
         table_free(&c->counts, NULL);
         c->counts = (struct table){ 0 };
         break;
+    case FACT_HUB_CLOCK: hub_clock(c, f); break;
     case FACT_FULL: c->full = f->flag; break;
     case FACT_RUN: new_run(c, f); break;
     case FACT_ROW_SENT: row_sent(c, f); break;
@@ -530,7 +545,7 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_STANDING: ck_standing_told(c, f); break;
     case FACT_GOLD: ck_gold_told(c, f); break;
     case FACT_SKILL: ck_skill_told(c, f); break;
-    case FACT_STEP: ck_step_over(c); break;
+    case FACT_STEP: ck_step_over(c, f); break;
     case FACT_BODY:
     case FACT_SUBSCRIBER:
     case FACT_GONE:

@@ -30,7 +30,7 @@ enum verdict {
     STALE_ACCEPTED,  /* a command under an assignment that was over went through */
     BYTES_DIFFER,    /* a row or result is not, to the byte, what was sent; an event is not what the store has under its number */
     FIFO,            /* first dispatch out of order within (station, run) among what its worker may do, a station of his run further downstream passed by, or rows out of their producer's order */
-    FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead; or a worker got something while a run of a higher priority had work for him */
+    FAIRNESS,        /* of two runs that both had work for the same workers, one got ahead; or a worker got something while a run of a higher priority had work for him, or nothing while there was some */
     EVENT_GAP,       /* sequences are not gapless */
     COUNTERS,        /* counters are not what a recount gives */
     NOT_ELIGIBLE,    /* assigned to somebody who may not do it, is suspended, is off shift, is not signed in, has declined it, or while it was paused */
@@ -53,6 +53,7 @@ enum fact_kind {
     FACT_SHIFT,      /* session of its hub, digest, times, count: how many; beginnings and ends in UTC */
     FACT_DAYS,       /* session of its hub, times, count: how many; the midnights of its days in UTC */
     FACT_CLOCK,      /* the broker's wall clock was set, by `wall`: what was counted by days is not known any more */
+    FACT_HUB_CLOCK,  /* session, flag: its hub was told that its clock is off, and until it is told that it is right it begins no work; a new session begins right */
     FACT_FULL,       /* flag: the broker was told that its store is nearly full: no new units until it is told that there is room, or begins anew */
     FACT_RUN,        /* run, station (number of index 0) */
     FACT_ROW_SENT,   /* run, row, digest, route, flag: rows of this producer keep their order; producer in `worker` */
@@ -94,7 +95,7 @@ enum fact_kind {
     FACT_DEAD,       /* run, station, unit, why */
     FACT_UNIT_DONE,  /* run, unit */
     FACT_DROPPED,    /* run, unit */
-    FACT_STEP,       /* the input that caused the events since the last STEP is over */
+    FACT_STEP,       /* the input that caused the events since the last STEP is over; wall; flag: so is the handing out of what is ready, nobody who may have some was left for later */
     /* the end */
     FACT_STORY_UNIT, /* run, unit, state, row, digest */
     FACT_STORY_TASK, /* run, unit, station, state */

@@ -23,6 +23,7 @@ void ck_bar_told(struct checker *c, const struct fact *f)
 {
     struct ck_station *s = ck_make(&c->bars, ck_place(0, f->line, ck_name_of(f)), sizeof *s);
     s->f = *f;
+    c->asked_anew = c->step;
 }
 
 /* ---- what happened ---- */

@@ -308,7 +308,7 @@ static void judge_fairness(struct checker *c)
         c->pair[i].a->fair_reset = c->pair[i].b->fair_reset = false;
 }
 
-void ck_step_over(struct checker *c)
+void ck_step_over(struct checker *c, const struct fact *f)
 {
     for (size_t i = 0; i < c->in_step.touched_n; i++) {
         struct ck_run *r = ck_get(&c->runs, c->in_step.touched[i].run);
@@ -341,6 +341,8 @@ void ck_step_over(struct checker *c)
     if (c->fifo_dirty)
         judge_fifo(c);
     ck_order_judge(c);
+    if (f->flag)
+        ck_idle_judge(c, f->wall);
     if (c->pairs)
         judge_fairness(c);
     c->step++;

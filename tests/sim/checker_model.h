@@ -69,7 +69,7 @@ struct ck_station { struct fact f; };
 /* Nobody gets a task there that builds upon his own work, so each has an order of his own. */
 static inline bool ck_own_work_aside(const struct ck_station *s) { return s->f.not_did || s->f.review; }
 struct ck_worker { struct fact f; uint64_t session, sent, told_anew; bool signed_in, on, was_on; }; /* told_anew: the step in which the roster, or what he can do, was told last */
-struct ck_hub { uint64_t session, newest_event; };
+struct ck_hub { uint64_t session, newest_event; bool connected, clock_off; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
 struct ck_gold { uint64_t handed, golds, seen, known, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows; and of those that he is known to have seen */
@@ -123,6 +123,8 @@ struct checker {
     struct ck_owed owed;
     bool left_over; /* what is dropped from here on had nobody left */
     uint64_t kept_out; /* the newest step in which somebody was suspended */
+    uint64_t asked_anew; /* in which a station was told: of it something else may be asked */
+    uint64_t news;       /* in which anything happened that may give somebody work */
     struct ck_range *lost; /* of assignment numbers that stores gave which were lost since */
     size_t lost_n, lost_cap;
     uint64_t own_first; /* the first number that this store gave since it was put back; 0: it is the first of all */
@@ -221,11 +223,12 @@ bool ck_event(struct checker *c, const struct fact *f); /* checker_events.c; fal
 /* checker_order.c: what a worker got, and what comes before it of what he might have got */
 void ck_gave(struct checker *c, const struct fact *f, const struct ck_run *r, uint32_t index);
 void ck_order_judge(struct checker *c);
+void ck_idle_judge(struct checker *c, int64_t wall); /* and who got nothing, though there was something for him */
 void ck_act(struct checker *c, const struct fact *f);   /* checker_judge.c */
 bool ck_doubted(struct checker *c, const struct fact *f, const struct ck_assignment *a); /* it counts, and should be late by what was before the step: that may be so, and its event tells */
 void ck_counted(struct checker *c, const struct fact *f, struct ck_assignment *a); /* its event, before it moves anything */
 bool ck_refused_good(struct checker *c, const struct fact *f, const struct ck_assignment *a); /* an answer, as one that cannot be taken; true: so it is, and was judged */
-void ck_step_over(struct checker *c);
+void ck_step_over(struct checker *c, const struct fact *f);
 /* checker_contest.c: tournaments, and tasks for which nobody is left */
 /* A task's answers that count, in the order in which they did, `most` of them; how many. *all (NULL: not wanted): its assignments that were passed. */
 uint32_t ck_answers(const struct checker *c, const struct ck_task *t, const struct ck_assignment **v, uint32_t most, uint32_t *all);

@@ -4,7 +4,11 @@
  * Judged when a step is over, for everybody who got something in it: was there a task left that comes before his, and that he might have had? Only what
  * is certain is held against the broker: the task was ready before this step, is so still, and nothing that decides whether he may do it changed in it.
  * Stations with limits are left out (what they have room for changes within a step), whoever has a shift (a task may be too long for what is left of it),
- * skills that end by themselves, and work that is its author's for a while. */
+ * skills that end by themselves, and work that is its author's for a while.
+ *
+ * And for everybody who got nothing more, though the broker owes him something: is there a task left that he certainly may do? What he could not be given before
+ * this step, since his credit, his session or his standing came in it, he is given in it; so only what changed in it of the task, and of whether he may do it,
+ * is left for the next one. Who has a shift, or so many tasks a day, is left out. */
 #include <inttypes.h>
 
 #include "tests/sim/checker_model.h"
@@ -103,4 +107,46 @@ void ck_order_judge(struct checker *c)
         judge_downstream(c, &c->in_step.gave[i], w);
     }
     c->in_step.gave_n = 0;
+}
+
+/* ---- who stands idle ---- */
+
+/* Could he be given something, whatever it is? */
+static bool has_room(const struct checker *c, const struct ck_worker *w)
+{
+    const struct ck_hub *h = w->signed_in ? ck_get(&c->hubs, w->f.hub) : NULL;
+    if (!h || h->session != w->session || !h->connected || h->clock_off)
+        return false;
+    const struct ck_grant *g = ck_get(&c->grants, w->session * 0x1000003 ^ w->f.worker);
+    return g && g->total > w->sent && !w->f.digest && !w->f.per_day && w->told_anew != c->step;
+}
+
+/* False: it was told of somebody, which is enough for a step. */
+static bool nobody_idle(struct checker *c, const struct ck_run *r, uint32_t index, int64_t wall)
+{
+    for (size_t k = 0; k < c->workers.cap; k++) {
+        const struct ck_worker *w = c->workers.v[k].p;
+        uint64_t unit = w && has_room(c, w) ? left_for(c, r, index, w, wall) : 0;
+        if (!unit)
+            continue;
+        ck_verdict(c, FAIRNESS,
+                   "worker %" PRIu64 " stands idle; he may do unit %" PRIu64 " of run %" PRIu64
+                   " at station index %u, which was ready before",
+                   w->f.worker, unit, r->id, index);
+        return false;
+    }
+    return true;
+}
+
+/* What nothing has happened to for two steps is as it was judged then: time alone gives nobody of these anything to do. */
+void ck_idle_judge(struct checker *c, int64_t wall)
+{
+    if (c->news + 1 < c->step || c->asked_anew == c->step)
+        return;
+    for (size_t k = 0; k < c->runs.cap; k++) {
+        const struct ck_run *r = c->runs.v[k].p;
+        for (uint32_t i = 0; r && run_is_open(c, r) && i < r->stations; i++)
+            if (r->counts[i][CK_READY] && !nobody_idle(c, r, i, wall))
+                return;
+    }
 }

@@ -205,7 +205,7 @@ enum fate { LIVES, DIES_BEFORE, DIES_AFTER, PUT_FAILS, COMMIT_FAILS, SYNC_FAILS,
  * there all the same; a step of the next one fails; the next one comes to its end in one of the ways of `fate` when this one was answered. Behind DOOMS: the disk does what trouble says to this one, to the next one, or
  * to the settling of both. */
 enum doom { UNHARMED, CUT_OFF, UNANSWERED, WRITE_FAILS_BESIDE, SYNC_FAILS_BESIDE, NEXT_FAILS, BETWEEN, DOOMS, DISK_FAILS_BESIDE = DOOMS, DISK_FAILS_NEXT, SETTLING_FAILS_BESIDE, DISK_DOOMS };
-struct tapped { struct slp_msg m; int64_t at, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message, pressure, full; };
+struct tapped { struct slp_msg m; int64_t at, wall_us, wall_off_us; uint64_t peer, last_event; size_t from, to; bool message, pressure, full; };
 #define ROW_MAX 4
 struct batch {
     struct sim *s;

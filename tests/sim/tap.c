@@ -577,6 +577,15 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
     }
 }
 
+static void heartbeat(struct sim *s, const struct tapped *t)
+{
+    struct slp_msg a;
+    bool right = answer(s, t, SLP_HEARTBEAT_ACK, &a);
+    if (right || (answer(s, t, SLP_ERROR, &a) && a.u.error.code == SLP_E_CLOCK_OFF))
+        checker_feed(s->checker,
+                     &(struct fact){ .kind = FACT_HUB_CLOCK, .session = t->m.u.heartbeat.session, .flag = !right });
+}
+
 static void request(struct sim *s, const struct tapped *t)
 {
     struct slp_msg a;
@@ -599,6 +608,7 @@ static void request(struct sim *s, const struct tapped *t)
         if (answer(s, t, SLP_DONE, &a))
             shifts(s, t);
         break;
+    case SLP_HEARTBEAT: heartbeat(s, t); break;
     case SLP_CREDIT:
         if (refused(s, t))
             break;
@@ -656,6 +666,6 @@ void tap_batch(struct sim *s, const struct batch *b)
             event(s, &e, t);
             v->next_event = e.seq + 1;
         }
-        checker_feed(s->checker, &(struct fact){ .kind = FACT_STEP });
+        checker_feed(s->checker, &(struct fact){ .kind = FACT_STEP, .wall = t->wall_us, .flag = true });
     }
 }

@@ -1,4 +1,4 @@
-/* The checker is checked: a worker who gets something else than what comes first of all that he may do. Each bad history has good ones beside it, in which the
+/* The checker is checked: a worker who gets something else than what comes first of all that he may do, or nothing though there is something. Each bad history has good ones beside it, in which the
  * same is right, since one thing differs. */
 #include "tests/unit/checker_world.h"
 
@@ -224,6 +224,174 @@ static void what_is_begun_is_finished_first(void **state)
     }
 }
 
+/* ---- who stands idle ---- */
+
+#define REST(h) FEED(h, .kind = FACT_STEP, .flag = true) /* and the broker has nothing left to hand out */
+
+/* A unit that waits for Anna: robots may not do it. */
+static struct history waits_for_anna(struct fact station)
+{
+    station.wkind = 1;
+    struct history h = two_priorities(station);
+    fill(&h, HIGH, AT_HIGH, 1);
+    REST(&h);
+    return h;
+}
+
+static void a_worker_with_credit_who_gets_nothing_of_what_he_may_do_stands_idle(void **state)
+{
+    (void)state;
+    struct history h = waits_for_anna((struct fact){ 0 });
+    REST(&h);
+    judged(&h, FAIRNESS);
+    h = waits_for_anna((struct fact){ 0 }); /* she gets it at once */
+    to_anna(&h, 1, HIGH, 1, AT_HIGH);
+    REST(&h);
+    judged(&h, VERDICTS);
+    h = waits_for_anna((struct fact){ 0 }); /* it is not told that the broker had time */
+    STEP(&h);
+    judged(&h, VERDICTS);
+}
+
+static void who_is_not_there_for_work_does_not_stand_idle(void **state)
+{
+    enum { SIGNED_OFF, LEFT, CONNECTION_LOST, BYE, GREETED_ANEW, BROKER_ANEW, CLOCK_OFF, CREDIT_USED, WAYS };
+    (void)state;
+    for (int how = SIGNED_OFF; how < WAYS; how++) {
+        struct history h = two_priorities((struct fact){ .wkind = 1 });
+        for (uint64_t unit = 1; unit <= 11; unit++)
+            fill(&h, HIGH, AT_HIGH, unit);
+        switch (how) {
+        case SIGNED_OFF: FEED(&h, .kind = FACT_SIGN_OFF, .session = SESSION, .worker = ANNA); break;
+        case LEFT: FEED(&h, .kind = FACT_ROSTER, .session = SESSION); break;
+        case CONNECTION_LOST:
+        case BYE: EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = how == BYE ? 0 : SESSION); break;
+        case GREETED_ANEW: EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION + 1, .flag = true); break;
+        case BROKER_ANEW: EVENT(&h, .kind = FACT_BOOT); break;
+        case CLOCK_OFF: FEED(&h, .kind = FACT_HUB_CLOCK, .session = SESSION, .flag = true); break;
+        default:
+            for (uint64_t unit = 1; unit <= 10; unit++)
+                EVENT(&h, .kind = FACT_ASSIGNED, .run = HIGH, .unit = unit, .station = AT_HIGH, .assignment = unit,
+                      .worker = ANNA, .hub = HUB);
+        }
+        REST(&h);
+        REST(&h);
+        judged(&h, VERDICTS);
+    }
+}
+
+/* The same session, connected again; a clock that is right again; more credit, in a new session, too. */
+static void who_is_there_again_is_given_work_in_that_very_step(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        struct history h = two_priorities((struct fact){ .wkind = 1 });
+        fill(&h, HIGH, AT_HIGH, 1);
+        if (how == 0)
+            EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION);
+        else if (how == 1)
+            FEED(&h, .kind = FACT_HUB_CLOCK, .session = SESSION, .flag = true);
+        else if (how == 2)
+            FEED(&h, .kind = FACT_SIGN_OFF, .session = SESSION, .worker = ANNA);
+        else
+            EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION + 1, .flag = true);
+        REST(&h);
+        REST(&h);
+        assert_int_equal(checker_total(h.c), 0);
+        if (how == 0)
+            EVENT(&h, .kind = FACT_SESSION, .hub = HUB, .session = SESSION, .flag = true);
+        else if (how == 1)
+            FEED(&h, .kind = FACT_HUB_CLOCK, .session = SESSION);
+        else
+            FEED(&h, .kind = FACT_GRANT, .session = SESSION + (how == 3), .worker = ANNA, .count = 11);
+        REST(&h);
+        judged(&h, FAIRNESS);
+    }
+}
+
+static void who_may_do_nothing_of_what_is_ready_does_not_stand_idle(void **state)
+{
+    static const struct fact stations[] = {
+        { .level = { 3 } }, { .shut_hubs = 1 }, { .at_once = 9 }, { .per_day = 9 }
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof stations / sizeof *stations; i++) {
+        struct history h = waits_for_anna(stations[i]);
+        REST(&h);
+        judged(&h, VERDICTS);
+    }
+    struct history h =
+        waits_for_anna((struct fact){ 0 }); /* she has declined it, and who else may do it is not there */
+    FEED(&h, .kind = FACT_WORKER, .worker = CARL, .session = SESSION);
+    to_anna(&h, 1, HIGH, 1, AT_HIGH);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .unit = 1, .why = 4);
+    EVENT(&h, .kind = FACT_READY, .run = HIGH, .unit = 1, .station = AT_HIGH, .why = 4);
+    REST(&h);
+    REST(&h);
+    judged(&h, VERDICTS);
+}
+
+/* Suspended there, or the run paused; when that ends she may be asked again, which is judged behind the step in which it did. */
+static void what_changes_in_a_step_is_owed_in_the_next(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++)
+        for (int again = 0; again < 2; again++) {
+            struct history h = two_priorities((struct fact){ .wkind = 1 });
+            fill(&h, HIGH, AT_HIGH, 1);
+            for (int shut = 1; shut >= (again ? 0 : 1); shut--) {
+                switch (what) {
+                case 0:
+                    EVENT(&h, .kind = FACT_STANDING, .worker = ANNA, .line = 2, .index = 0, .state = (uint32_t)shut,
+                          .flag = true);
+                    break;
+                case 1: EVENT(&h, .kind = FACT_RUN_STATE, .run = HIGH, .flag = shut, .count = 7); break;
+                default: EVENT(&h, .kind = FACT_STATION_STATE, .line = 2, .index = 0, .flag = shut); break;
+                }
+                REST(&h);
+                assert_int_equal(checker_total(h.c), 0);
+            }
+            REST(&h);
+            judged(&h, again ? FAIRNESS : VERDICTS);
+        }
+}
+
+/* It asks less than before, or she can do more. */
+static void what_a_station_asks_and_a_worker_can_do_is_owed_in_the_next_step(void **state)
+{
+    (void)state;
+    for (int she_can = 0; she_can < 2; she_can++)
+        for (int later = 0; later < 2; later++) {
+            struct history h = waits_for_anna((struct fact){ .level = { 3 } });
+            REST(&h);
+            if (she_can)
+                FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .level = { 3 });
+            else
+                FEED(&h, .kind = FACT_STATION, .station = AT_HIGH, .stations = 1, .first = AT_HIGH, .line = 2,
+                     .wkind = 1, .when_on = -1, .attempts = 3);
+            REST(&h);
+            if (later)
+                REST(&h);
+            judged(&h, later ? FAIRNESS : VERDICTS);
+        }
+}
+
+static void who_comes_by_shifts_or_has_so_many_a_day_is_not_judged(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct history h = two_priorities((struct fact){ .wkind = 1 });
+        int64_t shift[] = { 0, 1000000 };
+        FEED(&h, .kind = FACT_SHIFT, .session = SESSION, .digest = 5, .times = shift, .count = 2);
+        FEED(&h, .kind = FACT_WORKER, .worker = ANNA, .session = SESSION, .digest = how == 1 ? 5 : 0,
+             .per_day = how == 2 ? 9 : 0);
+        fill(&h, HIGH, AT_HIGH, 1);
+        REST(&h);
+        REST(&h);
+        judged(&h, how ? VERDICTS : FAIRNESS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +404,13 @@ int main(void)
         cmocka_unit_test(a_priority_holds_from_the_step_after_it_was_told),
         cmocka_unit_test(what_time_decides_is_not_judged),
         cmocka_unit_test(what_is_begun_is_finished_first),
+        cmocka_unit_test(a_worker_with_credit_who_gets_nothing_of_what_he_may_do_stands_idle),
+        cmocka_unit_test(who_is_not_there_for_work_does_not_stand_idle),
+        cmocka_unit_test(who_is_there_again_is_given_work_in_that_very_step),
+        cmocka_unit_test(who_may_do_nothing_of_what_is_ready_does_not_stand_idle),
+        cmocka_unit_test(what_changes_in_a_step_is_owed_in_the_next),
+        cmocka_unit_test(what_a_station_asks_and_a_worker_can_do_is_owed_in_the_next_step),
+        cmocka_unit_test(who_comes_by_shifts_or_has_so_many_a_day_is_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
