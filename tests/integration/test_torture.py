@@ -66,7 +66,6 @@ print("late, not lost" if far.recv(1) == b"x" else "lost")
 
 EACH_WAY = """
 import ctypes, os, sys
-
 libc, top = ctypes.CDLL(None), sys.argv[1].encode()
 os.mkdir(top + b"/a")
 fd = libc.open(top + b"/a/x", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

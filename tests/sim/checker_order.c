@@ -8,7 +8,7 @@
  *
  * And for everybody who got nothing more, though the broker owes him something: is there a task left that he certainly may do? What he could not be given before
  * this step, since his credit, his session or his standing came in it, he is given in it; so only what changed in it of the task, and of whether he may do it,
- * is left for the next one. Who has a shift, or so many tasks a day, is left out. */
+ * is left for the next one. Who has a shift, or so many tasks a day, is left out, and of whom it is not certain whether he is kept out. */
 #include <inttypes.h>
 
 #include "tests/sim/checker_model.h"

@@ -666,6 +666,7 @@ void tap_batch(struct sim *s, const struct batch *b)
             event(s, &e, t);
             v->next_event = e.seq + 1;
         }
+        /* A broker leaves what is too much for one step (bars, shifts, skills of hundreds of workers) for the next ones; no world has so many. */
         checker_feed(s->checker, &(struct fact){ .kind = FACT_STEP, .wall = t->wall_us, .flag = true });
     }
 }

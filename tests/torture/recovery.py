@@ -97,7 +97,7 @@ def settings_of(log):
 def choose(calls, name, seed):
     """Calls of the recording to die in: of those in which the log holds nearly the most, or the most is written where it is empty, in a seeded order.
     In another run batches are others: then there are those of the same kind, too, whatever they were in the recording. -> the calls; how many sectors should be left, half of what
-    the recording has in the least of the best; how many must be."""
+    the recording has in the least of the best; how many must be, an eighth of these."""
     fits = sorted((c for c in calls if DEATHS[name][2](c)), key=lambda c: -c.leaves)
     if not fits:
         raise AssertionError(f"no call of the recording is what {name} says")
@@ -105,8 +105,8 @@ def choose(calls, name, seed):
     others = [c for c in calls if c not in best and any(c.only == b.only for b in best)]
     for some in (best, others):
         random.Random(f"{seed}/{name}").shuffle(some)
-    least = 1 if DEATHS[name][3] else 0
-    enough = max(least, min(c.leaves for c in best) // SECTOR // 2) if least else 0
+    enough = max(1, min(c.leaves for c in best) // SECTOR // 2) if DEATHS[name][3] else 0
+    least = max(1, enough // 8) if enough else 0
     return [(*c.only, c.n) for c in [*itertools.islice(itertools.cycle(best), TRIES), *others[:OTHERS]]], enough, least
 
 

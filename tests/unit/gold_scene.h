@@ -44,8 +44,8 @@ static inline uint64_t repute(const char *worker, const char *path)
     return world_number(world_at(m->u.repute.story, path));
 }
 
-static inline enum slp_code set(unsigned action, const char *worker, const char *station, const char *skill, uint64_t level,
-                         int64_t until)
+static inline enum slp_code set(unsigned action, const char *worker, const char *station, const char *skill,
+                                uint64_t level, int64_t until)
 {
     struct slp_worker_set q = {
         .name = world_str(worker), .action = action, .line = world_str("l"), .reason = world_str("so")
