@@ -44,7 +44,7 @@ class Stream(harness.Case):
         station = self.client.request("stations_get", line="echo")["rows"][0]["station_id"]
         for _ in range(times):
             first = self.client.request("put", run_id=self.run_id, rows=[["x"]] * 4000)["first_unit"]
-            self.client.request("tasks_set", station_id=station, run="r", action=1, units=list(range(first, first + 4000)), reason="so it is. " * 50)
+            self.client.request("tasks_set", station_id=station, run="r", action=1, units=list(range(first, first + 4000)), reason="so it is. " * 50, timeout_s=60)
 
     def figure(self, key):
         return self.client.request("stats_get")["figures"][key]
