@@ -106,7 +106,7 @@ class Looker:
 
 
 # A store that was being made is none yet, and may be refused as that: nothing of it may be read wrong, and none of it be damaged.
-UNMADE = re.compile(r"refused \S+/data\.mdb is not a store \(")
+UNMADE = re.compile(r"refused \S+/data\.mdb is (not a store \(|missing or empty, but a store was here: restore a backup, or remove \S+ to begin a new one$)")
 
 
 class BrokerJudge:
