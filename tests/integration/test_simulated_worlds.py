@@ -161,7 +161,7 @@ class Faults(unittest.TestCase):
                              ((r"(?<=\| worlds; simulated hours \| )([\d,]+), none failed", r"\g<1>, 3 failed"), "worlds: | worlds; simulated hours | "),
                              ((r"(?<=of rows and results acknowledged \| )0, 0, 0", "0, 1, 0"), "worlds, double: 1.0, demanded: 0"),
                              ((r"(?<=\| kills \| )[\d,]+", "1,999"), "storm, kills: 1999.0, demanded: 2000"),
-                             ((r"(?<=\| points below the end crashed at \| )(\d+) of (\d+)", "1 of 2"), "crash-agent, points below the end crashed at: [1.0, 2.0], demanded: all"),
+                             ((r"(?<=\| points below the end \| crashed at )(\d+) of (\d+)", "1 of 2"), "crash-agent, points below the end: [1.0, 2.0], demanded: all"),
                              ((r"(?<=\| store \| )(reached .*percent )[\d.]+", r"\g<1>94.9"), "coverage, store: 94.9, demanded: 95"),
                              ((r"(\*\*damage\*\*(?:.*\n)*?\| bad \| )0", r"\g<1>2"), "damage, bad: 2.0, demanded: 0"),
                              ((r"\*\*storm\*\*, of", "**tempest**, of"), "storm, kills: not there, demanded: 2000"),
