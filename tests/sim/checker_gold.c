@@ -147,7 +147,7 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
     else if (a->state == CK_COUNTED)
         want = f->act == 6 ? DUPLICATE : STALE;
     else if (f->act < 6)
-        want = f->act >= 2 && a->why == ends[f->act] ? DUPLICATE : STALE;
+        want = f->act >= 2 && a->state == CK_RETURNED && a->why == ends[f->act] ? DUPLICATE : STALE;
     const struct ck_run *r = ck_get(&c->runs, a->run);
     if (f->act == 6 && a->state == CK_LATE)
         want = LATE_;

@@ -132,9 +132,33 @@ static void an_answer_to_a_control_task_that_counts_and_is_answered_as_late_is_a
     judged(&h, WRONG_STATE);
 }
 
+/* Given back, and its answer came all the same, too late: that is what it is from then on, so giving it back once more is no repeat. */
+static void a_control_task_that_was_given_back_and_answered_late_is_given_back_no_more(void **state)
+{
+    (void)state;
+    static const uint32_t stale = 32, duplicate = 1;
+    for (int told_as_repeat = 0; told_as_repeat < 2; told_as_repeat++) {
+        struct history h = with_control_tasks();
+        give_control(&h, 1, 0);
+        FEED(&h, .kind = FACT_ACT, .act = 2, .assignment = 1, .worker = ANNA, .session = SESSION);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 3);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_RUN_STATE, .run = 2, .state = 2);
+        STEP(&h);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION, .code = 2);
+        EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+        STEP(&h);
+        FEED(&h, .kind = FACT_ACT, .act = 2, .assignment = 1, .worker = ANNA, .session = SESSION,
+             .code = told_as_repeat ? duplicate : stale);
+        STEP(&h);
+        judged(&h, told_as_repeat ? WRONG_STATE : VERDICTS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_control_task_that_was_given_back_and_answered_late_is_given_back_no_more),
         cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
         cmocka_unit_test(a_good_answer_to_a_control_task_that_is_refused_is_lost),
         cmocka_unit_test(a_control_task_that_the_broker_took_back_is_not_for_this_worker),
