@@ -273,6 +273,15 @@ class Robots(harness.Case):
         before = again(8)  # what grows once has grown
         self.assertLess(again(40) - before, 4 << 20)
 
+    def test_the_signals_by_which_glib_would_end_it_are_caught(self):
+        robot = self.world.write("robot.py", COPROCESS, 0o755)
+        self.start(["a"], hub_of_robots(robot, "coprocess"))
+        self.agent.wait_log("session-up")
+        with open(f"/proc/{self.agent.pid}/status", encoding="utf-8") as f:
+            caught = next(int(line.split()[1], 16) for line in f if line.startswith("SigCgt:"))
+        for signo in (signal.SIGTRAP, signal.SIGABRT):  # what the handler then does: test_alloc_glib
+            self.assertTrue(caught >> (signo - 1) & 1, signo)
+
     def test_a_second_agent_on_the_same_data_is_refused(self):
         robot = self.world.write("robot.py", COPROCESS, 0o755)
         self.start(["a"], hub_of_robots(robot, "coprocess"))

@@ -73,6 +73,26 @@ static inline void mislead(struct image im, int from, int to)
 #define WRONG_PAGES 4
 static const int wrong_page[WRONG_PAGES][2] = { { 4, 5 }, { 5, 4 }, { 2, 8 }, { 8, 2 } };
 
+/* Of a store that is closed: a page leads back, behind a few of its records. */
+static inline void leave_leading_back(const struct world *w)
+{
+    struct image im = load(w);
+    mislead(im, 2, 8);
+    save(w, im.p, im.n);
+    free(im.p);
+}
+
+/* Of a store that is closed: a bit is flipped of the record in which this is found. */
+static inline void leave_flipped(const struct world *w, const char *text)
+{
+    struct image im = load(w);
+    uint8_t *at = memmem(im.p, im.n, text, strlen(text));
+    assert_non_null(at);
+    *at ^= 1;
+    save(w, im.p, im.n);
+    free(im.p);
+}
+
 /* The child leads to a page that the file does not have. */
 static inline void mislead_out(struct image im, int to)
 {

@@ -12,6 +12,7 @@
 
 #define ALLOC_EVERYWHERE
 #include "tests/unit/alloc_world.h"
+#include "tests/unit/child.h"
 #include "worker-agent/config.h"
 #include "worker-agent/glib_memory.h"
 #include "worker-agent/rota.h"
@@ -46,38 +47,23 @@ static void life(void)
     }
 }
 
-struct end {
-    int status;
-    char said[256];
+struct starved {
+    void (*run)(void);
+    uint64_t n;
+    bool on; /* all from the n-th on, not only that one */
 };
 
-/* A process of its own, in which the n-th allocation fails, or (on) all from it on. Its status is 0 where it went on to its end, 7 where no allocation was refused. */
-static struct end end_of(void (*run)(void), uint64_t n, bool on)
+#define NONE_REFUSED 7 /* the status of who came to its end before the n-th allocation */
+
+static void starve(void *arg, int said_fd)
 {
-    struct end e = { 0 };
-    int fd[2];
-    assert_int_equal(pipe(fd), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        dup2(fd[1], STDERR_FILENO);
-        close(fd[0]);
-        glib_memory_catch();
-        alloc_arm(n, on);
-        run();
-        alloc_disarm();
-        _exit(alloc_state.failed > 0 ? 0 : 7);
-    }
-    close(fd[1]);
-    for (size_t at = 0; at < sizeof e.said - 1;) {
-        ssize_t got = read(fd[0], e.said + at, sizeof e.said - 1 - at);
-        if (got <= 0)
-            break;
-        at += (size_t)got;
-    }
-    close(fd[0]);
-    assert_int_equal(waitpid(child, &e.status, 0), child);
-    return e;
+    const struct starved *v = arg;
+    dup2(said_fd, STDERR_FILENO);
+    glib_memory_catch();
+    alloc_arm(v->n, v->on);
+    v->run();
+    alloc_disarm();
+    _exit(alloc_state.failed > 0 ? 0 : NONE_REFUSED);
 }
 
 static void at_every_allocation(bool on)
@@ -87,11 +73,11 @@ static void at_every_allocation(bool on)
 #endif
     unsigned ended = 0, went_on = 0;
     for (uint64_t n = 1;; n++) {
-        struct end e = end_of(life, n, on);
+        struct end e = in_a_child(starve, &(struct starved){ .run = life, .n = n, .on = on });
         if (!WIFEXITED(e.status))
             fail_msg("allocation %llu failed, and the process ended by signal %d: %s", (unsigned long long)n,
                      WTERMSIG(e.status), e.said);
-        if (WEXITSTATUS(e.status) == 7)
+        if (WEXITSTATUS(e.status) == NONE_REFUSED)
             break;
         if (WEXITSTATUS(e.status) == 0) {
             went_on++;
@@ -125,9 +111,8 @@ static void aborts(void)
 static void an_abort_outside_of_glib_is_an_abort(void **state)
 {
     (void)state;
-    struct end e = end_of(aborts, 0, false);
-    assert_true(WIFSIGNALED(e.status));
-    assert_int_equal(WTERMSIG(e.status), SIGABRT);
+    struct end e = in_a_child(starve, &(struct starved){ .run = aborts });
+    expect_signal(&e, SIGABRT);
 }
 
 int main(void)

@@ -91,12 +91,7 @@ static void behind_a_table_that_could_not_be_read_damage_is_told_and_counts(void
     struct world *w = *state;
     open_store(w);
     put_many(w);
-    struct image im = load(w);
-    uint8_t *at = memmem(im.p, im.n, "the middle one", 14);
-    assert_non_null(at);
-    *at ^= 1;
-    save(w, im.p, im.n);
-    free(im.p);
+    leave_flipped(w, "the middle one");
     struct verification v = { .w = w, .code = EIO };
     bool both = false;
     for (v.fail_at = 1; !both; v.fail_at++) {
@@ -125,19 +120,12 @@ static void a_store_is_opened_again_only_behind_a_table_that_was_not_walked_to_i
     struct end sound = verified(&v, 0);
     assert_true(calls_told(&sound) > 0);
 
-    struct image im = load(w);
-    uint8_t *at = memmem(im.p, im.n, "the middle one", 14);
-    assert_non_null(at);
-    *at ^= 1;
-    save(w, im.p, im.n);
+    leave_flipped(w, "the middle one");
     struct end damaged = verified(&v, VERIFY_DAMAGED);
     assert_true(says(&damaged, " records checked, 1 damaged\n"));
     assert_int_equal(calls_told(&damaged), calls_told(&sound));
-    *at ^= 1;
 
-    mislead(im, 2, 8);
-    save(w, im.p, im.n);
-    free(im.p);
+    leave_leading_back(w);
     struct end astray = verified(&v, VERIFY_DAMAGED);
     assert_true(says(&astray, "damaged\tMETA: records are missing, or too many, or cannot be walked\n"));
     assert_true(calls_told(&astray) > calls_told(&sound));

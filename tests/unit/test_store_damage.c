@@ -114,13 +114,7 @@ static void a_flipped_bit_is_named_by_table_and_key(void **state)
     struct store_val v;
     struct store_cursor c;
     put_three(w);
-    struct image im = load(w);
-    uint8_t *at = memmem(im.p, im.n, "the middle one", 14);
-    assert_non_null(at);
-    at[6] ^= 0x10;
-    save(w, im.p, im.n);
-    free(im.p);
-
+    leave_flipped(w, "the middle one");
     open_store(w);
     struct store_txn *t = begin(w);
     assert_int_equal(store_get(t, TABLE_ASSIGN, "mmmm", 4, &v), STORE_CORRUPT);
@@ -276,10 +270,7 @@ static void leave_a_step_that_goes_back(struct world *w)
     open_store(w);
     put_many(w, 300);
     store_close(&w->s);
-    struct image im = load(w);
-    mislead(im, 2, 8);
-    save(w, im.p, im.n);
-    free(im.p);
+    leave_leading_back(w);
     open_store(w);
 }
 

@@ -8,6 +8,16 @@
 
 #include "tests/unit/gold_scene.h"
 
+/* The next n tasks come from this station; answers them right or not. */
+static void works_at(uint32_t station, unsigned n, bool well)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct world_task t = next(0);
+        assert_int_equal(t.station_id, station);
+        assert_int_equal(world_submit(&s.w, &s.h, &t, well ? true_answer(t.assignment) : "wrong"), SLP_E_OK);
+    }
+}
+
 static void who_is_in_training_and_has_done_all_there_is_there_is_told_so(void **state)
 {
     (void)state;
@@ -18,11 +28,7 @@ static void who_is_in_training_and_has_done_all_there_is_there_is_told_so(void *
                 1, 0);
     uint32_t judge = s.station;
     world_put(&s.w, s.run, 3);
-    for (unsigned i = 0; i < 2; i++) {
-        struct world_task t = next(0);
-        assert_int_equal(t.station_id, judge);
-        assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
-    }
+    works_at(judge, 2, false);
     for (struct world_task t; (t = next(0)).assignment;) {
         assert_int_equal(t.station_id, judge + 1);
         assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
@@ -44,16 +50,8 @@ static void who_is_sent_to_training_comes_back_when_he_answers_well_there(void *
                 1, 0);
     world_put(&s.w, s.run, 50);
     uint32_t judge = s.station;
-    for (unsigned i = 0; i < 2; i++) {
-        struct world_task t = next(0);
-        assert_int_equal(t.station_id, judge);
-        assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        struct world_task t = next(0);
-        assert_int_equal(t.station_id, judge + 1);
-        assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
-    }
+    works_at(judge, 2, false);
+    works_at(judge + 1, 2, true);
     assert_int_equal(next(0).station_id, judge); /* the station further up the file, as before */
     world_end(&s.w);
 }
@@ -79,11 +77,7 @@ static void who_was_kept_out_of_the_station_that_trains_is_let_in_for_his_traini
     assert_int_equal(s.t[0].station_id, judge);
     assert_int_equal(world_submit(&s.w, &s.h, &s.t[0], "wrong"), SLP_E_OK);
     works(0, 1, false);
-    for (unsigned i = 0; i < 2; i++) {
-        struct world_task t = next(0);
-        assert_int_equal(t.station_id, judge + 1);
-        assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
-    }
+    works_at(judge + 1, 2, true);
     assert_int_equal(next(0).station_id, judge);
     world_end(&s.w);
 }
@@ -105,11 +99,7 @@ static void who_saw_what_an_older_version_trained_with_is_trained_with_what_is_n
     uint32_t judge = t.station_id;
     assert_int_equal(world_submit(&s.w, &s.h, &t, "wrong"), SLP_E_OK);
     assert_int_equal(works(0, 1, false), 1);
-    for (unsigned i = 0; i < 2; i++) {
-        t = next(0);
-        assert_int_equal(t.station_id, judge + 1);
-        assert_int_equal(world_submit(&s.w, &s.h, &t, true_answer(t.assignment)), SLP_E_OK);
-    }
+    works_at(judge + 1, 2, true);
     assert_int_equal(next(0).station_id, judge);
     world_end(&s.w);
 }
