@@ -318,7 +318,9 @@ static void look_at_rota(struct agent *a)
     struct core_shifts rota;
     a->rota_due_us = agent_now_us() + ROTA_AGAIN_US;
     if (rota_make(a->cfg, agent_wall_us(), &rota) != 0) {
-        log_line(LOG_ERROR, "rota", "out of memory: the broker keeps the shifts that it has");
+        a->rota_due_us = agent_now_us() + ROTA_RETRY_US;
+        log_line(LOG_ERROR, "rota",
+                 "no memory, or a time zone cannot be read: the broker keeps the shifts that it has");
         return;
     }
     agent_step(a, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &rota });

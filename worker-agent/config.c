@@ -139,7 +139,9 @@ static const char *read_zone(struct load *l, const yaml_node_t *node)
         return "";
     char like[128];
     struct shift_zone *zone = shift_zone_open(text);
-    if (!zone && shift_zone_like(text, like, sizeof like))
+    if (!zone && shift_zone_known(text))
+        yaml_walk_problem(&l->w, node, "zone: '%s' cannot be read from this machine's time zone database", text);
+    else if (!zone && shift_zone_like(text, like, sizeof like))
         yaml_walk_problem(&l->w, node, "zone: '%s' is no IANA time zone, did you mean '%s'?", text, like);
     else if (!zone)
         yaml_walk_problem(&l->w, node, "zone: '%s' is no IANA time zone (such as Asia/Kathmandu)", text);
@@ -473,9 +475,7 @@ static bool make_roster(struct load *l)
     const struct hub_member **sorted = take(l, sizeof *sorted * (n + 1));
     if (!v || !sorted)
         return false;
-    glib_memory_begin();
-    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
-    glib_memory_end();
+    GChecksum *sum = glib_sha256_new();
     for (uint32_t i = 0; i < n; i++)
         sorted[i] = &l->c->members[i];
     qsort(sorted, n, sizeof *sorted, by_id);

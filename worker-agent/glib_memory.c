@@ -1,7 +1,6 @@
 #include "worker-agent/glib_memory.h"
 
 #include <assert.h>
-#include <glib.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -20,14 +19,10 @@ static void on_end(int signo)
     raise(signo);
 }
 
-/* What GLib would say first asks for memory itself. */
+/* What GLib would say where it has no memory asks for memory itself. */
 static GLogWriterOutput say_nothing(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer arg)
 {
-    (void)level;
-    (void)fields;
-    (void)n;
-    (void)arg;
-    return G_LOG_WRITER_HANDLED;
+    return depth > 0 ? G_LOG_WRITER_HANDLED : g_log_writer_default(level, fields, n, arg);
 }
 
 void glib_memory_catch(void)
@@ -47,4 +42,12 @@ void glib_memory_end(void)
 {
     assert(depth > 0);
     depth--;
+}
+
+GChecksum *glib_sha256_new(void)
+{
+    glib_memory_begin();
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    glib_memory_end();
+    return sum;
 }

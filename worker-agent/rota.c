@@ -13,11 +13,12 @@ static int64_t today_us(int64_t wall_us)
     return wall_us / DAY_US * DAY_US;
 }
 
+/* Nobody knows when they work whose zone is no longer in the database; -1: it is there, but cannot be read now. */
 static int times_of(const struct hub_shift *s, int64_t wall_us, struct shift_time *v)
 {
     struct shift_zone *z = shift_zone_open(s->zone);
     if (!z)
-        return 0; /* it was there when the file was read; without it nobody knows when they work */
+        return shift_zone_known(s->zone) ? -1 : 0;
     int n = shift_utc(&s->shift, z, today_us(wall_us), today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US, v,
                       SL_SHIFT_TIMES_MAX / 2);
     shift_zone_close(&z);
@@ -29,6 +30,8 @@ static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wal
     struct shift_time v[SL_SHIFT_TIMES_MAX / 2];
     struct slp_buf times = { 0 };
     int n = times_of(s, wall_us, v);
+    if (n < 0)
+        return false;
     for (int i = 0; i < n; i++) {
         slp_pack_u64(&times, (uint64_t)v[i].first_us);
         slp_pack_u64(&times, (uint64_t)v[i].end_us);
@@ -55,7 +58,7 @@ static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint
         told = strcmp(c->shifts[k]->zone, name) == 0;
     struct shift_zone *z = told ? NULL : shift_zone_open(name);
     if (!z)
-        return true;
+        return told || !shift_zone_known(name);
     int64_t v[SL_ZONE_DAYS_MAX];
     struct slp_buf days = { 0 };
     int n = shift_days(z, today_us(wall_us), today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US, v, SL_ZONE_DAYS_MAX);
@@ -76,9 +79,7 @@ static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint
 int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota)
 {
     *rota = (struct core_shifts){ .until_us = today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US };
-    glib_memory_begin();
-    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
-    glib_memory_end();
+    GChecksum *sum = glib_sha256_new();
     struct shift_zone *held =
         shift_zone_open(c->zone); /* the database is read once for all that are in the hub's zone */
     rota->packed = calloc(c->shift_count + 1, sizeof *rota->packed);
@@ -149,7 +150,9 @@ void rota_print(const struct hub_config *c, int64_t wall_us, void (*line)(void *
             snprintf(text, sizeof text, "  %s to %s", from, to);
             line(arg, text);
         }
-        if (n == 0)
+        if (n < 0)
+            line(arg, "  its time zone cannot be read now");
+        else if (n == 0)
             line(arg, "  nothing in the days ahead");
     }
 }

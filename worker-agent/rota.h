@@ -4,10 +4,11 @@
 #include "worker-agent/config.h"
 
 #define ROTA_DAYS 8           /* at least so many days ahead */
-#define ROTA_AGAIN_US 900000000ll /* how often to look whether it is still the same */
+#define ROTA_AGAIN_US 900000000ll /* how often to look whether it is still the same ... */
+#define ROTA_RETRY_US 10000000ll  /* ... and how soon again if it could not be made */
 
 /* What holds at wall_us. The days are cut at UTC's midnights, so it is the same all day (unless the zone database changes), and `digest` with it.
- * 0, or -1: no memory. Free it with rota_free, which is safe to repeat. */
+ * 0, or -1: no memory, or a zone that is in the database cannot be read now. Free it with rota_free, which is safe to repeat. */
 int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota);
 void rota_free(struct core_shifts *rota);
 

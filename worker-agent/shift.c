@@ -45,7 +45,7 @@ static const char *database(void)
     return folder ? folder : "/usr/share/zoneinfo";
 }
 
-static bool in_database(const char *name)
+bool shift_zone_known(const char *name)
 {
     static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/";
     char path[4096];
@@ -61,7 +61,7 @@ static bool in_database(const char *name)
 
 struct shift_zone *shift_zone_open(const char *name)
 {
-    if (!in_database(name))
+    if (!shift_zone_known(name))
         return NULL;
     glib_memory_begin();
     GTimeZone *z = g_time_zone_new_identifier(name);

@@ -1,7 +1,7 @@
 /* CHECK_GET: looks after the store while it works, a bounded piece a request, but for the queues and the keys of a run, which are read whole when they are needed
  * (reader_queues.c, reader_runs.c). Records: every envelope's checksum, and whether what it refers to and implies is there (reader_refs.c), in the order of tables
  * and keys. Pages have no checksum: that the keys go on in order tells of one that is not where it belongs, and
- * so does their number, if no commit comes between. From a page that is not there the check goes on at the next table.
+ * so does their number, if no commit comes between; that a search comes to each, of the keys that lead searches from page to page. From a page that is not there the check goes on at the next table.
  * Recount: the states of a run's units, counted, beside the counters that are kept; a run of many units comes in several pieces, which belong
  * together as long as the run's last event is the same. */
 #include <stdio.h>
@@ -56,6 +56,25 @@ static bool walked_before(struct reader *r, enum store_table tb, const uint8_t *
     return !at_n || (w->tb == tb && w->commit == commit && w->at_n == at_n && !memcmp(w->at, at, at_n));
 }
 
+/* All that is wrong with the record on which the cursor stands. Returns how many records were looked at for it. */
+static uint32_t record_check(struct reader *r, const struct store_cursor *c, enum store_rc rc, uint32_t *damaged)
+{
+    char vain[200];
+    if (rc == STORE_CORRUPT) {
+        damage_add(&r->b, c->tb, &c->key, "", "", damaged);
+        return 0;
+    }
+    enum store_rc found = store_search_finds(c);
+    if (found == STORE_CORRUPT)
+        damage_add(&r->b, c->tb, &c->key, " is not found by its key", "", damaged);
+    else
+        rd_walked(r, found);
+    uint32_t looked = rd_refs(r, c->tb, c->key, c->val, vain, sizeof vain);
+    if (*vain)
+        damage_add(&r->b, c->tb, &c->key, " refers to ", vain, damaged);
+    return looked;
+}
+
 /* True: the table is at its end, or cannot be walked any further. */
 static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, uint32_t records_max,
                         struct slp_check *a)
@@ -64,7 +83,6 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     uint32_t damaged = a->damage.count, looked = 0;
     bool full = false;
     uint64_t entries, commit, records;
-    char vain[200];
     enum store_rc rc = store_count(r->t, tb, &entries, &commit);
     bool counted = walked_before(r, tb, at, *at_n, commit, &records) && rc == STORE_OK;
     rc = rc ? rc : store_cursor_open(r->t, tb, &c);
@@ -76,7 +94,7 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
         return true;
     }
     for (rc = store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n); rc = store_next(&c)) {
-        if (a->records == records_max || damaged == DAMAGE_MAX || looked > LOOKS_MAX) {
+        if (a->records == records_max || damaged >= DAMAGE_MAX || looked > LOOKS_MAX) {
             full = true;
             break;
         }
@@ -84,12 +102,7 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             damage_add(&r->b, tb, &c.key, " is out of order", "", &damaged);
             break;
         }
-        if (rc == STORE_CORRUPT)
-            damage_add(&r->b, tb, &c.key, "", "", &damaged);
-        else
-            looked += rd_refs(r, tb, c.key, c.val, vain, sizeof vain);
-        if (rc == STORE_OK && *vain)
-            damage_add(&r->b, tb, &c.key, " refers to ", vain, &damaged);
+        looked += record_check(r, &c, rc, &damaged);
         if (r->rc)
             break;
         a->records++;

@@ -177,7 +177,8 @@ static void note_count(struct verifier *v, struct store_txn *t)
 }
 
 /* Up to VERIFY_STEP records after v->last. NOT_FOUND at the table's end. Pages have no checksum: a damaged pointer between them leads to a page of another place or
- * time, whose records are fine. The walk then goes astray, and ends there, or does not come out at LMDB's own count. */
+ * time, whose records are fine. The walk then goes astray, and ends there, or does not come out at LMDB's own count. A damaged key between them leads only searches
+ * astray, so each record is searched for, too. */
 static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
 {
     struct store_cursor c;
@@ -189,8 +190,12 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
         r = store_next(&c);
     for (int i = 0; (r == STORE_OK || r == STORE_CORRUPT) && c.key.p != NULL; i++) {
         v->to->records++;
+        if (r == STORE_OK)
+            r = store_search_finds(&c);
         if (r == STORE_CORRUPT)
             found(v, c.key.p, c.key.n);
+        else if (r != STORE_OK)
+            break;
         if (c.astray)
             break;
         v->last_n = c.key.n;

@@ -100,6 +100,16 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
     return arrived(c, sought, k, record, rc, astray || (rc == 0 && order(k, sought) > 0));
 }
 
+enum store_rc store_search_finds(const struct store_cursor *c)
+{
+    assert(c->mc != NULL && c->val.p != NULL && !c->t->writer);
+    MDB_val k = val_of(c->key.p, c->key.n), record;
+    int rc = IN_TREE(mdb_get(c->t->mt, c->t->s->dbi[c->tb], &k, &record));
+    bool same = rc == 0 && (const uint8_t *)record.mv_data + ENVELOPE_BYTES == c->val.p;
+    return same ? STORE_OK
+                : txn_failed(c->t, c->tb, c->key.p, c->key.n, rc == 0 || rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc);
+}
+
 enum store_rc store_count(struct store_txn *t, enum store_table tb, uint64_t *records, uint64_t *commit)
 {
     MDB_stat st = { 0 };

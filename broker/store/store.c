@@ -194,9 +194,10 @@ void store_leave_id(const struct store *s)
     char there[sizeof hex];
     if (pread(s->lock_fd, there, sizeof there, 0) == (ssize_t)sizeof there && memcmp(there, hex, sizeof hex) == 0)
         return;
+    /* The names first: an id beside no data.mdb tells of a store that was lost (check_not_lost). */
+    store_sync_dir(s->dir_fd);
     if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex)
         (void)fsync(s->lock_fd);
-    store_sync_dir(s->dir_fd);
 }
 
 /* ---- the environment and its format ---- */

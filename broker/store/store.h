@@ -161,6 +161,9 @@ void store_cursor_close(struct store_cursor *c);
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n);    /* first key >= key */
 enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n); /* last key <= key */
 enum store_rc store_next(struct store_cursor *c);
+/* The cursor stands on a record that is sound. Does a search for its key come to it? CORRUPT: not so, which a walk does not tell: it does not look at the keys that
+ * lead a search from page to page. The cursor stays where it is. */
+enum store_rc store_search_finds(const struct store_cursor *c);
 /* How many records LMDB says the table has, and which commit that is. */
 enum store_rc store_count(struct store_txn *t, enum store_table tb, uint64_t *records, uint64_t *commit);
 /* This read transaction came to a page that is not there: all that it is asked is answered with CORRUPT from then on. Another one may go on elsewhere. */

@@ -275,7 +275,7 @@ class TheTorturer(harness.Case):
             judge, disk = looking.JUDGES[what](life, place), tape.Disk(life.there)
             for at in range(len(ops) + 1):
                 if at in (places or [len(ops)]):
-                    texts.append(judge.bad(at, tree(disk), lambda: [disk.all()])[0])
+                    texts.append(judge.bad(at, tree(disk), lambda: [disk.all()]))
                 if at < len(ops):
                     disk.advance(ops[at])
             judge.end()

@@ -1,9 +1,9 @@
 """Who looks at a disk as a cut of power left it, and says what is wrong with it. A program of ours opens it by the broker's or the agent's own code (look.c, open.c).
 
     judge = JUDGES[what](life, place)           # recordings.py
-    text, refused = judge.bad(at, tree, written)
+    text = judge.bad(at, tree, written)
 
-text is "" when all is well; refused: it was refused, before anything was promised. One that was looked at is not opened again (of an agent each is): opened counts.
+text is "" when all is well. Nothing may be refused, even if nothing was promised yet. One that was looked at is not opened again (of an agent each is): opened counts.
 
     BrokerJudge    what the peers were acknowledged is there
     OwnJudge       ... and the store is one of its own, or the command makes it one
@@ -105,10 +105,6 @@ class Looker:
         self.helper.end()
 
 
-# A store that was being made is none yet, and may be refused as that: nothing of it may be read wrong, and none of it be damaged.
-UNMADE = re.compile(r"refused \S+/data\.mdb is (not a store \(|missing or empty, but a store was here: restore a backup, or remove \S+ to begin a new one$)")
-
-
 class BrokerJudge:
     def __init__(self, life, place):
         history = life.history
@@ -134,11 +130,9 @@ class BrokerJudge:
         lay_out(self.path, tree)
         wrong = self.bad_copy(tree, any(h["op"] == "backup_ok" for h in acks))
         if wrong:
-            return wrong, False
+            return wrong
         rows, complaints = self.looker.look_at(os.path.join(self.path, "data")) if "data" in tree else (None, [])
-        if complaints and not acks and all(UNMADE.match(c) for c in complaints):
-            return "", True
-        return "; ".join(complaints) or self.misses(acks, rows), False
+        return "; ".join(complaints) or self.misses(acks, rows)
 
     def misses(self, acks, rows):
         return checker.check(self.attempts + acks + crew.ends(rows or ()), drained=False).story(3)
@@ -173,7 +167,7 @@ class OwnJudge(BrokerJudge):
         key = self.life.name, self.looker.sum, at >= self.life.told["own_at"]  # more is demanded from there on
         if not wrong and key not in DONE:
             DONE[key] = self.again(at, tree)
-        return wrong or DONE[key], False
+        return wrong or DONE[key]
 
     def seen(self, at):
         """What is wrong with what lies there, as the next start finds it."""
@@ -222,7 +216,7 @@ class AnswersJudge(BrokerJudge):
     def look(self, at, tree):
         self.tree = tree
         rows, complaints = self.looker.look_at(os.path.join(lay_out(self.path, tree), "data"), records=True)
-        return "; ".join(complaints) or self.misses([], rows), False
+        return "; ".join(complaints) or self.misses([], rows)
 
     def asked(self):
         """A real broker, over what is there."""
@@ -291,15 +285,13 @@ class AgentJudge:
         now, folder = self.seen[1], self.open(tree)
         self.opened += 1
         kept, drafted = ([h for h in many if h["at"] <= at] for many in (self.kept, self.drafted))
-        if folder.complaints and not kept and not drafted and all(c.startswith("refused ") for c in folder.complaints):
-            return "", True
         wrong = list(folder.complaints)
         if (kept or drafted) and folder.agent != now[0].agent:
             wrong.append(f"the agent was {now[0].agent}, and is {folder.agent}")
         wrong += [f"lost: a result of {h['assignment']} that was called kept" for h in kept if all(n.has_result(h) for n in now) and not folder.has_result(h)]
         wrong += [f"lost: a draft of {h['assignment']} that was called kept" for h in drafted if all(n.has_draft(h) for n in now) and not folder.has_draft(h)]
         wrong += [f"unexpected: a result of {n}" for n, items in folder.results.items() for item in items if not any(t in item for t in self.tried)]
-        return "; ".join(wrong[:5]), False
+        return "; ".join(wrong[:5])
 
     def end(self):
         self.helper.end()

@@ -43,7 +43,7 @@ RESTORED = ("snapshot", "backup", "released")
 BLOCK = 8  # places that are looked at in one go
 STARTS_SHARE = 4  # of --subsets, for each that is but a start
 START_WEIGHT = 8  # a place before it serves gets so many subsets for one behind that
-COUNTS = ("prefixes", "names", "subsets", "opened", "refused_when_new", "bad")
+COUNTS = ("prefixes", "names", "subsets", "opened", "bad")
 PROGRAMS = {"agent": ["sunlined", "sunline-agent", "torture/open"]}
 
 
@@ -85,8 +85,7 @@ class Tape:
 
         def see(kind, at, tree):
             done[kind] += 1
-            wrong, refused = judge.bad(at, tree, lambda: [disk.all(), disk.all(*life.ops[at:at + 1])])
-            done["refused_when_new"] += refused
+            wrong = judge.bad(at, tree, lambda: [disk.all(), disk.all(*life.ops[at:at + 1])])
             if wrong:
                 done["bad"] += 1
                 texts.append(f"BAD {name} {kind} at {at} (seed {self.seed}, {self.units} units): {wrong}")

@@ -82,6 +82,19 @@ static inline void leave_leading_back(const struct world *w)
     free(im.p);
 }
 
+/* Of a store that is closed, whose keys are numbers: the key that a branch has of its child is another one by so much, of the largest branch. Searches near it go to
+ * the wrong page; a walk in order does not look at it. Returns which key it was: that of the page's first record. */
+static inline uint32_t leave_branch_key_off_by(const struct world *w, int child, int by)
+{
+    struct image im = load(w);
+    uint8_t *key = child_of(im, child) + 8; /* behind the child's page, flags, and the key's length */
+    uint32_t was = key_get_u32(key);
+    key_u32(key, was + (uint32_t)by);
+    save(w, im.p, im.n);
+    free(im.p);
+    return was;
+}
+
 /* Of a store that is closed: a bit is flipped of the record in which this is found. */
 static inline void leave_flipped(const struct world *w, const char *text)
 {

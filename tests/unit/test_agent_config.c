@@ -101,6 +101,21 @@ static void the_rosters_digest_follows_its_content_only(void **state)
     hub_config_free(&c);
 }
 
+static void a_zone_that_is_there_and_cannot_be_read_is_not_told_as_a_wrong_name(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/sunline-zones-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/Empty", dir);
+    fclose(fopen(path, "w"));
+    setenv("TZDIR", dir, 1);
+    refused("hub: a\nzone: Empty\n",
+            "hub.yml:2:7: zone: 'Empty' cannot be read from this machine's time zone database\n");
+    unsetenv("TZDIR");
+    unlink(path);
+    rmdir(dir);
+}
+
 static void mistakes_are_named_with_their_place(void **state)
 {
     (void)state;
@@ -277,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hub_file_is_read),
         cmocka_unit_test(the_rosters_digest_follows_its_content_only),
+        cmocka_unit_test(a_zone_that_is_there_and_cannot_be_read_is_not_told_as_a_wrong_name),
         cmocka_unit_test(mistakes_are_named_with_their_place),
         cmocka_unit_test(shifts_are_read_with_all_that_they_can_say),
         cmocka_unit_test(an_own_zone_or_own_days_off_make_a_shift_of_its_own),

@@ -110,6 +110,29 @@ static void where_a_page_leads_back_the_record_and_the_table_are_named(void **st
     assert_int_equal(n.damaged, 2);
 }
 
+/* A key in a page that only leads to others: one that is too great hides the first record behind it, one that is too small the last before it. */
+static void a_record_that_a_search_for_its_key_does_not_find_is_named(void **state)
+{
+    static const int by[] = { 1, -1 };
+    static struct named n;
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof by / sizeof *by; i++) {
+        open_store(w);
+        put_many(w, TABLE_META, 300);
+        store_close(&w->s);
+        uint32_t key = leave_branch_key_off_by(w, 5, by[i]);
+        char hidden[80];
+        snprintf(hidden, sizeof hidden, "META %08x: ", by[i] > 0 ? key : key - 1);
+        open_store(w);
+        check(w, 0, &n);
+        says(&n, hidden);
+        says(&n, " is not found by its key\n");
+        assert_int_equal(n.damaged, 1);
+        store_close(&w->s);
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
 /* How many records of the queues are looked at for one task, which cannot be found there. */
 static uint32_t look_into_queues(struct world *w)
 {
@@ -234,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_pointer_to_the_wrong_page_is_named_in_one_portion_and_in_many),
         TEST(where_a_page_leads_back_the_record_and_the_table_are_named),
+        TEST(a_record_that_a_search_for_its_key_does_not_find_is_named),
         TEST(a_queue_is_read_up_to_where_a_page_leads_back),
         TEST(a_queue_is_read_behind_a_record_whose_checksum_is_wrong),
         TEST(a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at),

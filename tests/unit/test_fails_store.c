@@ -621,7 +621,8 @@ static void a_verification_that_cannot_go_on_says_so(void **state)
                 expect_typed(&of_lmdb[i], call, rc, false);
             else
                 assert_int_equal(rc, STORE_OK);
-            assert_int_equal(checked.whole, rc == STORE_OK);
+            bool searched = call && strcmp(call, "mdb_get") == 0; /* where damage is, the walk goes on */
+            assert_int_equal(checked.whole, rc == STORE_OK || (rc == STORE_CORRUPT && searched));
             assert_int_equal(damaged, rc == STORE_CORRUPT); /* and of nothing else */
         }
         assert_int_equal(checked.records, 1);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -77,6 +78,24 @@ static void eight_days_are_told_at_the_least_favourable_moment(void **state)
     rota_free(&rota);
 }
 
+/* No descriptor is left for the zone's file: who has such a shift must not be told to have no hours. */
+static void a_rota_whose_zone_cannot_be_read_now_is_not_made(void **state)
+{
+    (void)state;
+    struct core_shifts rota;
+    struct rlimit was, none = { 0, 0 };
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int rc = rota_make(hub, MIDNIGHT, &rota);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_int_equal(rc, -1);
+    assert_null(rota.packed);
+    rota = at(MIDNIGHT);
+    assert_true(last_time(&rota) > 0);
+    rota_free(&rota);
+}
+
 static void each_midnight_of_utc_brings_another_day(void **state)
 {
     (void)state;
@@ -102,6 +121,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_hub, end_hub)
     const struct CMUnitTest tests[] = {
+        TEST(a_rota_whose_zone_cannot_be_read_now_is_not_made),
         TEST(eight_days_are_told_at_the_least_favourable_moment),
         TEST(each_midnight_of_utc_brings_another_day),
         TEST(all_day_long_the_rota_is_the_same),

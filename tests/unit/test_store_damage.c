@@ -318,6 +318,29 @@ static void behind_a_step_that_goes_back_it_is_told_that_the_table_cannot_be_wal
     assert_int_equal(d.key_n, 0);
 }
 
+static void a_record_that_a_search_for_its_key_does_not_find_is_damage(void **state)
+{
+    static const int by[] = { 1, -1 };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof by / sizeof *by; i++) {
+        struct damages d = { 0 };
+        struct store_verified checked;
+        open_store(w);
+        put_many(w, 300);
+        store_close(&w->s);
+        uint32_t key = leave_branch_key_off_by(w, 5, by[i]), hidden = by[i] > 0 ? key : key - 1;
+        open_store(w);
+        assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, note_damage, &d), STORE_CORRUPT);
+        assert_int_equal(d.n, 1);
+        assert_int_equal(d.key_n, 4);
+        assert_int_equal(key_get_u32(d.key), hidden);
+        assert_true(checked.whole);
+        assert_int_equal(checked.records, 300);
+        store_close(&w->s);
+        assert_int_equal(remove_tree(w->dir), 0);
+    }
+}
+
 /* The engine steps on in a table while it writes to others, and pages that were changed may move. */
 static void a_step_of_the_writer_is_held_against_the_key_before_whatever_was_put_in_between(void **state)
 {
@@ -822,6 +845,7 @@ int main(void)
         TEST(a_step_that_goes_back_is_damage),
         TEST(so_it_is_where_the_writer_steps),
         TEST(behind_a_step_that_goes_back_it_is_told_that_the_table_cannot_be_walked),
+        TEST(a_record_that_a_search_for_its_key_does_not_find_is_damage),
         TEST(a_step_of_the_writer_is_held_against_the_key_before_whatever_was_put_in_between),
         TEST(a_newer_format_is_refused_by_name),
         TEST(files_of_other_programs_are_refused_and_left_alone),

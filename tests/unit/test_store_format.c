@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/store_world.h"
 
@@ -247,6 +248,37 @@ static void a_copy_that_becomes_a_store_of_its_own_says_so_in_lock(void **state)
     assert_string_equal(hex, "616e206964206f6620697473206f776e");
 }
 
+/* ---- the order of what is synced ---- */
+
+static char named_when
+    [64]; /* what was in `lock` at each sync of the store's folder in which data.mdb had a name, a letter each: "-" nothing, "i" the id */
+static const char *watched;
+
+/* Instead of the C library's. */
+int fsync(int fd)
+{
+    struct stat st, data, lock;
+    char path[128];
+    size_t n = strlen(named_when);
+    if (watched != NULL && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && fstatat(fd, "data.mdb", &data, 0) == 0 &&
+        n + 1 < sizeof named_when) {
+        snprintf(path, sizeof path, "%s/lock", watched);
+        named_when[n] = stat(path, &lock) == 0 && lock.st_size > 0 ? 'i' : '-';
+        named_when[n + 1] = '\0';
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* Else a cut of the power could leave the id beside no data.mdb, and the next start would take that for a store that was lost. */
+static void the_name_of_data_mdb_is_certain_before_the_id_is_in_lock(void **state)
+{
+    struct world *w = *state;
+    watched = w->dir;
+    open_store(w);
+    watched = NULL;
+    assert_int_equal(named_when[0], '-');
+}
+
 static void words_are_told_only_to_who_has_room_for_them(void **state)
 {
     struct world *w = *state;
@@ -324,6 +356,7 @@ int main(void)
         TEST(an_empty_file_is_the_beginning_of_a_store),
         TEST(what_only_looks_like_a_store_that_was_being_made_is_left_alone),
         TEST(a_copy_that_becomes_a_store_of_its_own_says_so_in_lock),
+        TEST(the_name_of_data_mdb_is_certain_before_the_id_is_in_lock),
         TEST(words_are_told_only_to_who_has_room_for_them),
         TEST(what_lmdb_says_is_told_as_what_it_is),
         TEST(more_readers_than_lmdb_has_slots_for_are_refused),
