@@ -175,6 +175,7 @@ uint64_t checker_count(const struct checker *c, enum verdict v);
 uint64_t checker_total(const struct checker *c);
 const char *checker_first(const struct checker *c, enum verdict v); /* the first one, in words; "" if none */
 
-struct checker_sums { uint64_t facts, rows_sent, rows_acked, units, results_sent, results_counted, results_late, assignments, recovered, events; };
+/* idle_judged: how often a worker with room was looked at who got nothing of a station where something was ready. */
+struct checker_sums { uint64_t facts, rows_sent, rows_acked, units, results_sent, results_counted, results_late, assignments, recovered, events, idle_judged; };
 struct checker_sums checker_sums(const struct checker *c);
 #endif

@@ -126,7 +126,10 @@ static bool nobody_idle(struct checker *c, const struct ck_run *r, uint32_t inde
 {
     for (size_t k = 0; k < c->workers.cap; k++) {
         const struct ck_worker *w = c->workers.v[k].p;
-        uint64_t unit = w && has_room(c, w) ? left_for(c, r, index, w, wall) : 0;
+        if (!w || !has_room(c, w))
+            continue;
+        c->sums.idle_judged++;
+        uint64_t unit = left_for(c, r, index, w, wall);
         if (!unit)
             continue;
         ck_verdict(c, FAIRNESS,

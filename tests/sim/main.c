@@ -111,7 +111,8 @@ static void report(struct sim *s, const struct options *o, bool ok, const char *
 #undef T
     for (enum verdict v = 0; v < VERDICTS; v++)
         printf(" verdict_%s %" PRIu64, verdict_name(v), checker_count(s->checker, v));
-    printf(" late_frames %" PRIu64 " overtaken %" PRIu64 "\n", s->net.late, s->net.overtaken);
+    printf(" idle_judged %" PRIu64 " late_frames %" PRIu64 " overtaken %" PRIu64 "\n", c.idle_judged, s->net.late,
+           s->net.overtaken);
     if (ok)
         return;
     plan_print(&s->plan, stdout);

@@ -318,6 +318,7 @@ static void who_may_do_nothing_of_what_is_ready_does_not_stand_idle(void **state
     for (size_t i = 0; i < sizeof stations / sizeof *stations; i++) {
         struct history h = waits_for_anna(stations[i]);
         REST(&h);
+        assert_true(checker_sums(h.c).idle_judged > 0);
         judged(&h, VERDICTS);
     }
     struct history h =
