@@ -312,19 +312,36 @@ static void print_problem(void *arg, const char *text)
     log_line(LOG_ERROR, "config", "%s", text);
 }
 
-/* Tell the core the shifts of the days ahead; it passes on what has changed. */
-static void look_at_rota(struct agent *a)
+/* -1: they cannot be made now. */
+static int make_rota(struct agent *a, const struct hub_config *c, struct core_shifts *rota)
+{
+    const char *zone;
+    bool failed = rota_make(c, agent_wall_us(), rota, &zone) != 0;
+    a->rota_due_us = agent_now_us() + (failed ? ROTA_RETRY_US : ROTA_AGAIN_US);
+    if (failed && !a->rota_failed) /* said once: it is tried again soon, and the broker has the shifts of a week */
+        log_line(LOG_ERROR, "rota", "%s%s: the broker keeps the shifts that it has",
+                 zone ? "the time zone cannot be read: " : "no memory", zone ? zone : "");
+    if (!failed && a->rota_failed)
+        log_line(LOG_INFO, "rota", "the shifts can be made again");
+    a->rota_failed = failed;
+    return failed ? -1 : 0;
+}
+
+/* The core passes on what has changed. */
+static void tell_rota(struct agent *a, struct core_shifts *rota)
+{
+    agent_step(a, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = rota });
+    rota_free(rota);
+}
+
+/* Tell the core the shifts of the days ahead. */
+static int look_at_rota(struct agent *a)
 {
     struct core_shifts rota;
-    a->rota_due_us = agent_now_us() + ROTA_AGAIN_US;
-    if (rota_make(a->cfg, agent_wall_us(), &rota) != 0) {
-        a->rota_due_us = agent_now_us() + ROTA_RETRY_US;
-        log_line(LOG_ERROR, "rota",
-                 "no memory, or a time zone cannot be read: the broker keeps the shifts that it has");
-        return;
-    }
-    agent_step(a, (struct core_in){ .kind = CORE_IN_SHIFTS, .shifts = &rota });
-    rota_free(&rota);
+    if (make_rota(a, a->cfg, &rota) != 0)
+        return -1;
+    tell_rota(a, &rota);
+    return 0;
 }
 
 static void reload(struct agent *a)
@@ -339,8 +356,14 @@ static void reload(struct agent *a)
         hub_config_free(&c);
         return;
     }
+    struct core_shifts rota;
+    if (make_rota(a, c, &rota) != 0) {
+        log_line(LOG_ERROR, "reload", "the shifts cannot be made: the roster stays as it was");
+        hub_config_free(&c);
+        return;
+    }
     a->cfg = c;
-    look_at_rota(a);
+    tell_rota(a, &rota);
     agent_step(a, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &c->roster });
     int rc = runners_configure(a->runners, c, agent_now_us());
     if (rc != 0)
@@ -413,7 +436,7 @@ int agent_run(struct agent *a)
         }
         int64_t now = agent_now_us();
         if (now >= a->rota_due_us)
-            look_at_rota(a);
+            (void)look_at_rota(a);
         take_signals(a);
         take_messages(a);
         runners_poll(a->runners, now);
@@ -549,7 +572,8 @@ int agent_open(struct agent *a, const struct agent_options *o)
         log_line(LOG_ERROR, "local", "%s", text);
         return -1;
     }
-    look_at_rota(a);
+    if (look_at_rota(a) != 0)
+        return -1;
     agent_step(a, (struct core_in){ .kind = CORE_IN_ROSTER, .roster = &a->cfg->roster });
     rc = runners_configure(a->runners, a->cfg, agent_now_us());
     if (rc != 0) {

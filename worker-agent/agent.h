@@ -44,6 +44,7 @@ struct agent {
     bool disk_full;             /* the last write failed: robots' results go without the outbox, people's are refused */
     int exit_code;
     int64_t disk_warned_us, rota_due_us; /* rota: the shifts of the days ahead are looked at again */
+    bool rota_failed;                    /* they could not be made the last time */
 };
 
 /* Everything up and ready, or -1 with the reason logged. */

@@ -42,9 +42,9 @@ static int check(const char *path)
     if (!c)
         return 1;
     printf("%s: hub %s, %u workers\n", path, c->hub, c->member_count);
-    rota_print(c, agent_wall_us(), print_line, NULL);
+    bool all = rota_print(c, agent_wall_us(), print_line, NULL);
     hub_config_free(&c);
-    return 0;
+    return all ? 0 : 1;
 }
 
 static int log_level(const char *word)

@@ -13,25 +13,27 @@ static int64_t today_us(int64_t wall_us)
     return wall_us / DAY_US * DAY_US;
 }
 
-/* Nobody knows when they work whose zone is no longer in the database; -1: it is there, but cannot be read now. */
+/* -1: its zone cannot be read now. */
 static int times_of(const struct hub_shift *s, int64_t wall_us, struct shift_time *v)
 {
     struct shift_zone *z = shift_zone_open(s->zone);
     if (!z)
-        return shift_zone_known(s->zone) ? -1 : 0;
+        return -1;
     int n = shift_utc(&s->shift, z, today_us(wall_us), today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US, v,
                       SL_SHIFT_TIMES_MAX / 2);
     shift_zone_close(&z);
     return n;
 }
 
-static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wall_us)
+static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wall_us, const char **unread)
 {
     struct shift_time v[SL_SHIFT_TIMES_MAX / 2];
     struct slp_buf times = { 0 };
     int n = times_of(s, wall_us, v);
-    if (n < 0)
+    if (n < 0) {
+        *unread = s->zone;
         return false;
+    }
     for (int i = 0; i < n; i++) {
         slp_pack_u64(&times, (uint64_t)v[i].first_us);
         slp_pack_u64(&times, (uint64_t)v[i].end_us);
@@ -50,15 +52,20 @@ static bool pack_shift(struct slp_buf *b, const struct hub_shift *s, int64_t wal
 }
 
 /* The days of a zone, packed once however many shifts are in it: the hub's own first. */
-static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint32_t i, int64_t wall_us)
+static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint32_t i, int64_t wall_us,
+                      const char **unread)
 {
     const char *name = i ? c->shifts[i - 1]->zone : c->zone;
     bool told = i && strcmp(name, c->zone) == 0;
     for (uint32_t k = 0; k + 1 < i && !told; k++)
         told = strcmp(c->shifts[k]->zone, name) == 0;
-    struct shift_zone *z = told ? NULL : shift_zone_open(name);
-    if (!z)
-        return told || !shift_zone_known(name);
+    if (told)
+        return true;
+    struct shift_zone *z = shift_zone_open(name);
+    if (!z) {
+        *unread = name;
+        return false;
+    }
     int64_t v[SL_ZONE_DAYS_MAX];
     struct slp_buf days = { 0 };
     int n = shift_days(z, today_us(wall_us), today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US, v, SL_ZONE_DAYS_MAX);
@@ -76,8 +83,9 @@ static bool pack_zone(struct core_shifts *rota, const struct hub_config *c, uint
     return ok;
 }
 
-int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota)
+int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *rota, const char **zone)
 {
+    *zone = NULL;
     *rota = (struct core_shifts){ .until_us = today_us(wall_us) + (ROTA_DAYS + 1) * DAY_US };
     GChecksum *sum = glib_sha256_new();
     struct shift_zone *held =
@@ -86,12 +94,12 @@ int rota_make(const struct hub_config *c, int64_t wall_us, struct core_shifts *r
     bool ok = rota->packed != NULL;
     g_checksum_update(sum, (const guchar *)&rota->until_us, sizeof rota->until_us);
     for (uint32_t i = 0; ok && i < c->shift_count; i++) {
-        ok = pack_shift(&rota->packed[i], c->shifts[i], wall_us);
+        ok = pack_shift(&rota->packed[i], c->shifts[i], wall_us, zone);
         rota->count = i + 1;
         g_checksum_update(sum, (const guchar *)rota->packed[i].p, (gssize)rota->packed[i].n);
     }
     for (uint32_t i = 0; ok && i <= c->shift_count && rota->zone_count < SL_HUB_ZONES_MAX; i++)
-        ok = pack_zone(rota, c, i, wall_us);
+        ok = pack_zone(rota, c, i, wall_us, zone);
     g_checksum_update(sum, (const guchar *)rota->zones.p, (gssize)rota->zones.n);
     gsize size = sizeof rota->digest;
     g_checksum_get_digest(sum, rota->digest, &size);
@@ -131,8 +139,9 @@ static void moment_text(const struct hub_shift *s, int64_t us, char *to, size_t 
         g_time_zone_unref(zone);
 }
 
-void rota_print(const struct hub_config *c, int64_t wall_us, void (*line)(void *arg, const char *text), void *arg)
+bool rota_print(const struct hub_config *c, int64_t wall_us, void (*line)(void *arg, const char *text), void *arg)
 {
+    bool all = true;
     for (uint32_t i = 0; i < c->shift_count; i++) {
         const struct hub_shift *s = c->shifts[i];
         struct shift_time v[SL_SHIFT_TIMES_MAX / 2];
@@ -150,9 +159,11 @@ void rota_print(const struct hub_config *c, int64_t wall_us, void (*line)(void *
             snprintf(text, sizeof text, "  %s to %s", from, to);
             line(arg, text);
         }
+        all = all && n >= 0;
         if (n < 0)
             line(arg, "  its time zone cannot be read now");
         else if (n == 0)
             line(arg, "  nothing in the days ahead");
     }
+    return all;
 }

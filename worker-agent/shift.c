@@ -2,6 +2,7 @@
 #include "worker-agent/glib_memory.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,9 @@ bool shift_zone_known(const char *name)
         strncmp(name, "posix/", 6) == 0 || strstr(name, "//"))
         return false;
     int n = snprintf(path, sizeof path, "%s/%s", database(), name);
-    return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (n <= 0 || (size_t)n >= sizeof path)
+        return false;
+    return stat(path, &st) == 0 ? S_ISREG(st.st_mode) : errno != ENOENT && errno != ENOTDIR;
 }
 
 struct shift_zone *shift_zone_open(const char *name)

@@ -40,9 +40,9 @@ struct shift {
 
 struct shift_time { int64_t first_us, end_us; }; /* UTC, microseconds since 1970; end is the first moment after it */
 
-/* Is this the name of an IANA zone that this machine's database has? */
+/* Is this the name of an IANA zone that this machine's database has, as far as can be seen? */
 bool shift_zone_known(const char *name);
-/* A time zone of the system's database, as it is now: read anew when nobody holds it. NULL: it is not known, or cannot be read now (no descriptor, no memory, a damaged file). */
+/* A time zone of the system's database, as it is now: read anew when nobody holds it. NULL: it is not known, or cannot be read now. */
 struct shift_zone;
 struct shift_zone *shift_zone_open(const char *name);
 /* A zone of the database that somebody may have meant: this name in other letters ("asia/kathmandu"), or its last part alone ("Kathmandu"). False: none. */

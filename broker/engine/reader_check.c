@@ -14,7 +14,9 @@
 #define GROUPS_MAX                                                                                                     \
     32768 /* of at least 16 units where a line is short: a run of half a million is one piece, in some 50 ms */
 #define NEXT_BYTES_MAX 160 /* the longest keys are those of DEDUP */
-#define DAMAGE_MAX 100     /* named in one answer */
+#define DAMAGE_MAX 100     /* named in one answer, ... */
+#define DAMAGE_AT_ONCE_MAX                                                                                             \
+    2000 /* ... or so many, where a search finds none of those behind them. Then the table is given up */
 
 /* ---- records ---- */
 
@@ -57,14 +59,17 @@ static bool walked_before(struct reader *r, enum store_table tb, const uint8_t *
 }
 
 /* All that is wrong with the record on which the cursor stands. Returns how many records were looked at for it. */
-static uint32_t record_check(struct reader *r, const struct store_cursor *c, enum store_rc rc, uint32_t *damaged)
+static uint32_t record_check(struct reader *r, const struct store_cursor *c, enum store_rc rc, uint32_t *damaged,
+                             bool *found_again)
 {
     char vain[200];
+    *found_again = false;
     if (rc == STORE_CORRUPT) {
         damage_add(&r->b, c->tb, &c->key, "", "", damaged);
         return 0;
     }
     enum store_rc found = store_search_finds(c);
+    *found_again = found == STORE_OK;
     if (found == STORE_CORRUPT)
         damage_add(&r->b, c->tb, &c->key, " is not found by its key", "", damaged);
     else
@@ -75,13 +80,20 @@ static uint32_t record_check(struct reader *r, const struct store_cursor *c, enu
     return looked;
 }
 
+/* The first record behind this one, of which a search finds it: behind its key a search may be misled. */
+static enum store_rc seek_behind(struct store_cursor *c, const uint8_t *at, size_t at_n)
+{
+    enum store_rc rc = store_seek(c, at, at_n);
+    return at_n && rc == STORE_OK && c->key.n == at_n && !memcmp(c->key.p, at, at_n) ? store_next(c) : rc;
+}
+
 /* True: the table is at its end, or cannot be walked any further. */
 static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, uint32_t records_max,
                         struct slp_check *a)
 {
     struct store_cursor c;
     uint32_t damaged = a->damage.count, looked = 0;
-    bool full = false;
+    bool full = false, found_again = true;
     uint64_t entries, commit, records;
     enum store_rc rc = store_count(r->t, tb, &entries, &commit);
     bool counted = walked_before(r, tb, at, *at_n, commit, &records) && rc == STORE_OK;
@@ -93,8 +105,12 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             rd_walked(r, rc);
         return true;
     }
-    for (rc = store_seek(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n); rc = store_next(&c)) {
-        if (a->records == records_max || damaged >= DAMAGE_MAX || looked > LOOKS_MAX) {
+    for (rc = seek_behind(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n); rc = store_next(&c)) {
+        if (damaged >= DAMAGE_AT_ONCE_MAX) {
+            rc = STORE_CORRUPT;
+            break;
+        }
+        if (found_again && (a->records >= records_max || damaged >= DAMAGE_MAX || looked > LOOKS_MAX)) {
             full = true;
             break;
         }
@@ -102,16 +118,15 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             damage_add(&r->b, tb, &c.key, " is out of order", "", &damaged);
             break;
         }
-        looked += record_check(r, &c, rc, &damaged);
+        looked += record_check(r, &c, rc, &damaged, &found_again);
         if (r->rc)
             break;
         a->records++;
         records++;
-        if (c.key.n <=
-            NEXT_BYTES_MAX - 2) { /* else not one of ours, as its checksum has told: go on from the one before it */
+        if (c.key.n <
+            NEXT_BYTES_MAX - 1) { /* else not one of ours, as its checksum has told: go on from the one before it */
             memcpy(at, c.key.p, c.key.n);
-            at[c.key.n] = 0;
-            *at_n = c.key.n + 1;
+            *at_n = c.key.n;
         }
         if (store_broken(
                 r->t)) { /* what this one refers to led to a page that is not there: the next portion goes on */

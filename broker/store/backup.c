@@ -192,6 +192,7 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
         v->to->records++;
         if (r == STORE_OK)
             r = store_search_finds(&c);
+        bool found_again = r == STORE_OK;
         if (r == STORE_CORRUPT)
             found(v, c.key.p, c.key.n);
         else if (r != STORE_OK)
@@ -200,10 +201,8 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
             break;
         v->last_n = c.key.n;
         memcpy(v->last, c.key.p, c.key.n);
-        if (i == VERIFY_STEP - 1) {
-            r = STORE_OK;
+        if (i >= VERIFY_STEP - 1 && found_again) /* the next step's search comes back to it */
             break;
-        }
         r = store_next(&c);
     }
     store_cursor_close(&c);
@@ -227,7 +226,7 @@ enum store_rc store_verify(struct store *s, enum store_table tb, struct store_ve
         store_abort(&t);
     }
     to->whole = r == STORE_NOT_FOUND;
-    if (r == STORE_CORRUPT || (to->whole && !v.damaged && v.commit != 0 && to->records != v.entries))
+    if (r == STORE_CORRUPT || (to->whole && v.commit != 0 && to->records != v.entries))
         found(&v, NULL, 0); /* it could not go on, or the count is another */
     if (!to->whole)
         return r;

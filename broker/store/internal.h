@@ -190,7 +190,12 @@ enum store_rc store_rc_of(int mdb_rc);     /* LMDB's or errno's code -> ours */
 void store_watch_asserts(struct store *s, MDB_env *env); /* for store_options.lmdb_asserted */
 /* A bare read transaction; heeds a map that another process has grown. */
 MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
-void store_sync_dir(int dir_fd);
+bool store_sync_dir(int dir_fd); /* false: it failed, so a name in it may not be certain */
+/* heads.c. Is this what LMDB writes first, its two meta pages before any commit, or a part of it? */
+bool heads_half_made(int fd);
+/* What is wrong with the heads of data.mdb in this folder, in words; NULL: nothing, or what LMDB tells itself. That the newer has become one that is older than the
+ * other by a bit shows nowhere, if no batch is in the log. */
+const char *heads_wrong(int dir_fd);
 void store_leave_id(const struct store *s); /* in `lock` */
 
 /* ---- envelope.c ---- */

@@ -19,10 +19,6 @@
 #include <unistd.h>
 
 #define MAP_BYTES_DEFAULT (64ull << 30)
-#define FIRST_PAGE_BYTES 4096 /* of LMDB's meta pages on all our machines */
-#define META_MAGIC_AT 16      /* behind the page's header */
-#define META_LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
-#define META_TXN_AT 144       /* number of the last commit: 0 */
 #define TABLES_OF_FORMAT_1 20
 #define FORMAT_NEVER_RELEASED 2
 
@@ -61,9 +57,10 @@ enum store_rc store_rc_of(int rc)
     }
 }
 
-void store_sync_dir(int dir_fd)
+bool store_sync_dir(int dir_fd)
 {
-    (void)fsync(dir_fd); /* some file systems cannot sync a directory: nothing is lost by asking */
+    return fsync(dir_fd) == 0 ||
+           errno == EINVAL; /* some file systems cannot sync a directory: nothing is lost by asking */
 }
 
 /* ---- the directory and its lock ---- */
@@ -80,7 +77,7 @@ static enum store_rc make_dir(struct store *s, const char *dir, char *text, size
     }
     int up = s->read_only || s->no_sync ? -1 : openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (up >= 0) {
-        store_sync_dir(up);
+        (void)store_sync_dir(up);
         close(up);
     }
     return STORE_OK;
@@ -141,30 +138,6 @@ static enum store_rc check_not_lost(const struct store *s, const char *dir, char
     return STORE_OK;
 }
 
-/* Is this what LMDB writes first, its two meta pages before any commit, or a part of it? Anything else is not: least of all
- * the beginning of a store that has lost its end. */
-static bool is_half_made(int fd)
-{
-    static const uint8_t magic[4] = { 0xde, 0xc0, 0xef, 0xbe };
-    uint8_t page[2 * FIRST_PAGE_BYTES + 1] = { 0 };
-    ssize_t n = pread(fd, page, sizeof page, 0);
-    if (n < SECTOR_BYTES || n > 2 * FIRST_PAGE_BYTES)
-        return false;
-    for (size_t half = 0; half < 2 * FIRST_PAGE_BYTES; half += FIRST_PAGE_BYTES) {
-        bool headless = true; /* its first sector never came to the disk */
-        for (size_t i = 0; i < SECTOR_BYTES && headless; i++)
-            headless = page[half + i] == 0;
-        if (headless)
-            continue;
-        uint64_t last_page, commits;
-        memcpy(&last_page, page + half + META_LAST_PAGE_AT, sizeof last_page);
-        memcpy(&commits, page + half + META_TXN_AT, sizeof commits);
-        if (memcmp(page + half + META_MAGIC_AT, magic, sizeof magic) != 0 || last_page != 1 || commits != 0)
-            return false;
-    }
-    return true;
-}
-
 /* The making of a store was cut short before its first commit: there is no id in `lock`, and nothing but LMDB's first
  * two pages, or a part of them, in data.mdb. Nothing was ever promised, so it is made again. */
 static enum store_rc clear_half_made(const struct store *s, const char *dir, char *text, size_t size)
@@ -177,7 +150,7 @@ static enum store_rc clear_half_made(const struct store *s, const char *dir, cha
     int fd = openat(s->dir_fd, "data.mdb", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return STORE_OK; /* LMDB will say why */
-    int rc = is_half_made(fd) && ftruncate(fd, 0) != 0 ? errno : 0;
+    int rc = heads_half_made(fd) && ftruncate(fd, 0) != 0 ? errno : 0;
     close(fd);
     if (rc == 0)
         return STORE_OK;
@@ -195,7 +168,8 @@ void store_leave_id(const struct store *s)
     if (pread(s->lock_fd, there, sizeof there, 0) == (ssize_t)sizeof there && memcmp(there, hex, sizeof hex) == 0)
         return;
     /* The names first: an id beside no data.mdb tells of a store that was lost (check_not_lost). */
-    store_sync_dir(s->dir_fd);
+    if (!store_sync_dir(s->dir_fd))
+        return;
     if (pwrite(s->lock_fd, hex, sizeof hex, 0) == (ssize_t)sizeof hex)
         (void)fsync(s->lock_fd);
 }
@@ -222,6 +196,9 @@ void store_watch_asserts(struct store *s, MDB_env *env)
 
 static enum store_rc open_env(struct store *s, const struct store_options *o, unsigned how, char *text, size_t size)
 {
+    const char *wrong = heads_wrong(s->dir_fd);
+    if (wrong != NULL)
+        return store_say(text, size, "%s/data.mdb: %s", o->dir, wrong), STORE_CORRUPT;
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
         return store_say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
@@ -306,6 +283,31 @@ static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const
     return rc == 0 ? STORE_CORRUPT : store_rc_of(rc);
 }
 
+/* Whoever goes on writing must know what is said there: a damaged key is as good as none, of the log as of the mark of a copy. Who only looks comes to the damage, and names it. */
+static enum store_rc check_meta(struct store *s, MDB_txn *mt, MDB_dbi meta, const char *dir, char *text, size_t size)
+{
+    MDB_cursor *mc;
+    MDB_val key, record, last = { 0, NULL };
+    struct store_val v;
+    int rc = s->read_only ? MDB_NOTFOUND : IN_TREE(mdb_cursor_open(mt, meta, &mc));
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? STORE_OK
+                                  : (store_say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc));
+    const char *wrong = NULL;
+    rc = IN_TREE(mdb_cursor_get(mc, &key, &record, MDB_FIRST));
+    while (rc == 0 && wrong == NULL) {
+        wrong = envelope_open(TABLE_META, &key, &record, &v);
+        if (last.mv_data != NULL && mdb_cmp(mt, meta, &key, &last) <= 0)
+            break; /* a page that leads back, or nowhere, is a check's to tell */
+        last = key;
+        rc = IN_TREE(mdb_cursor_get(mc, &key, &record, MDB_NEXT));
+    }
+    mdb_cursor_close(mc);
+    if (wrong == NULL)
+        return STORE_OK;
+    return store_say(text, size, "%s: a record of META: %s", dir, wrong), STORE_CORRUPT;
+}
+
 /* Look before anything is written: NOT_FOUND means an empty environment, where a store may be made. */
 static enum store_rc look_at_format(struct store *s, const char *dir, char *text, size_t size)
 {
@@ -330,6 +332,8 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
         }
         if (result == STORE_OK)
             result = parse_wal(s, mt, meta, dir, text, size);
+        if (result == STORE_OK)
+            result = check_meta(s, mt, meta, dir, text, size);
     } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         MDB_envinfo info;
         mdb_env_info(s->env, &info);

@@ -259,7 +259,7 @@ int wal_make(struct wal *w, int dir_fd, uint64_t bytes, bool sync)
     if (rc == 0 && sync && fsync(fd) != 0)
         rc = errno;
     if (rc == 0 && sync)
-        store_sync_dir(dir_fd);
+        (void)store_sync_dir(dir_fd);
     if (rc == 0 && getrandom(&w->salt, sizeof w->salt, 0) != sizeof w->salt)
         rc = EIO;
     w->fd = fd;

@@ -588,8 +588,9 @@ static void a_hub_file_is_read_whole_or_refused(void **state)
 static void rota_runs_out(void *arg)
 {
     struct core_shifts rota;
+    const char *zone;
     alloc_rearm();
-    int rc = rota_make(arg, 1700000000 * S, &rota);
+    int rc = rota_make(arg, 1700000000 * S, &rota, &zone);
     alloc_disarm();
     if (rc == 0) {
         assert_int_equal(rota.count, 2);

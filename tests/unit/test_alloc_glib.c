@@ -38,10 +38,11 @@ static void on_line(void *arg, const char *text)
 static void life(void)
 {
     struct core_shifts rota;
+    const char *zone;
     struct hub_config *c = hub_config_load(path, on_problem, NULL);
     if (c != NULL) {
         rota_print(c, 1700000000 * S, on_line, NULL);
-        if (rota_make(c, 1700000000 * S, &rota) == 0)
+        if (rota_make(c, 1700000000 * S, &rota, &zone) == 0)
             rota_free(&rota);
         hub_config_free(&c);
     }

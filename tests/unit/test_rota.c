@@ -52,7 +52,8 @@ static int end_hub(void **state)
 static struct core_shifts at(int64_t wall_us)
 {
     struct core_shifts rota;
-    assert_int_equal(rota_make(hub, wall_us, &rota), 0);
+    const char *zone;
+    assert_int_equal(rota_make(hub, wall_us, &rota, &zone), 0);
     return rota;
 }
 
@@ -83,14 +84,16 @@ static void a_rota_whose_zone_cannot_be_read_now_is_not_made(void **state)
 {
     (void)state;
     struct core_shifts rota;
+    const char *zone;
     struct rlimit was, none = { 0, 0 };
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
     none.rlim_max = was.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    int rc = rota_make(hub, MIDNIGHT, &rota);
+    int rc = rota_make(hub, MIDNIGHT, &rota, &zone);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     assert_int_equal(rc, -1);
     assert_null(rota.packed);
+    assert_string_equal(zone, "Asia/Kathmandu");
     rota = at(MIDNIGHT);
     assert_true(last_time(&rota) > 0);
     rota_free(&rota);

@@ -341,6 +341,35 @@ static void a_record_that_a_search_for_its_key_does_not_find_is_damage(void **st
     }
 }
 
+/* Each step of a verification begins with a search for where the one before ended. */
+static void what_the_first_search_of_a_step_would_step_over_is_looked_at(void **state)
+{
+    struct world *w = *state;
+    struct damages d = { 0 };
+    struct store_verified checked;
+    uint8_t key[4];
+    open_store(w);
+    struct store_txn *t = begin(w);
+    for (uint32_t i = 0; i < 3000; i++) {
+        key_u32(key, i);
+        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, "value", 5), STORE_OK);
+    }
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    int child = 1;
+    while (key_get_u32(child_of(im, child) + 8) <= 1023) /* the last record of the first step */
+        child++;
+    uint32_t first = key_get_u32(child_of(im, child) + 8);
+    free(im.p);
+    leave_branch_key_off_by(w, child, 1021 - (int)first);
+    open_store(w);
+    assert_int_equal(store_verify(w->s, TABLE_UNIT, &checked, note_damage, &d), STORE_CORRUPT);
+    assert_int_equal(checked.records, 3000);
+    assert_int_equal(d.n, first - 1021);
+    assert_int_equal(key_get_u32(d.key), first - 1);
+}
+
 /* The engine steps on in a table while it writes to others, and pages that were changed may move. */
 static void a_step_of_the_writer_is_held_against_the_key_before_whatever_was_put_in_between(void **state)
 {
@@ -846,6 +875,7 @@ int main(void)
         TEST(so_it_is_where_the_writer_steps),
         TEST(behind_a_step_that_goes_back_it_is_told_that_the_table_cannot_be_walked),
         TEST(a_record_that_a_search_for_its_key_does_not_find_is_damage),
+        TEST(what_the_first_search_of_a_step_would_step_over_is_looked_at),
         TEST(a_step_of_the_writer_is_held_against_the_key_before_whatever_was_put_in_between),
         TEST(a_newer_format_is_refused_by_name),
         TEST(files_of_other_programs_are_refused_and_left_alone),
