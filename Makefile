@@ -61,7 +61,7 @@ test: ## install what is missing, build with warnings as errors, run every test
 # A sanitizer's build lacks the programs that bring an allocator of their own.
 alloc_sites = $(if $(findstring sanitize,$(EXTRA)),@:,@tests/alloc_sites --build $(O) --figures)
 unit: tests ## the unit tests only, and whether each call that asks for memory was refused it
-	@tests/run --build $(O) unit
+	@tests/run --build $(O) $(if $(PATIENCE),--patience $(PATIENCE)) unit
 	$(alloc_sites)
 
 integration: all $(TORTURE) ## the integration tests only (ONLY=name: those that contain name)
@@ -198,7 +198,7 @@ $(O)/round-the-clock: tests/round/round.c $(O)/tests/lib/engine_world.o $(O)/tes
 
 SANITIZED := ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 asan: ## unit tests under AddressSanitizer and UBSan, then past failing worlds and WORLDS_S (120) seconds of new ones (in ./build-asan)
-	@$(SANITIZED) $(AGAIN) O=build-asan OPT="-O1 -g" EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
+	@$(SANITIZED) $(AGAIN) O=build-asan OPT="-O1 -g" EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" PATIENCE=10 unit
 	@$(SANITIZED) tests/sim/run --build build-asan --patience 10 --seconds $(or $(WORLDS_S),120)
 
 COVERAGE_MIN := 95# percent

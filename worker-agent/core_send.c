@@ -78,7 +78,10 @@ void send_act(struct core *c, enum item_kind kind, const struct core_task *t, st
     }
     slp_buf_clear(&c->list2);
     slp_pack_item(&c->list2, SLP_ITEM_act, &a);
-    c->failed |= c->list2.failed;
+    if (c->list2.failed) {
+        c->failed = true;
+        return;
+    }
     item_new(c, &c->acts, kind, t->assignment, 0, (struct slp_bytes){ c->list2.p, (uint32_t)c->list2.n });
 }
 

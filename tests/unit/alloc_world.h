@@ -68,7 +68,9 @@ ALLOC_EXPORTED void *realloc(void *p, size_t n)
 #define __real_malloc __libc_malloc
 #define __real_calloc __libc_calloc
 #define __real_realloc __libc_realloc
+#define ALLOC_LIBRARIES true
 #else
+#define ALLOC_LIBRARIES false
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);

@@ -154,7 +154,7 @@ static void live(const struct play_step *steps, const char *from)
         } while (alloc_state.failed);
         play.w.watched = false;
         print_message("# %s: %llu allocations failed\n", s->what, (unsigned long long)n - 1);
-        assert_true(n > 1);
+        assert_true(n > 1 || !ALLOC_LIBRARIES); /* of some steps all is asked for by LMDB */
     }
     assert_true(fails);
     world_end(&play.w);

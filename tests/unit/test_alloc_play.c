@@ -77,7 +77,7 @@ static void live_closely(const struct play_step *steps, const char *const *close
         if (*closely && !strcmp(s->what, *closely)) {
             uint64_t n = take(s, false, 0);
             print_message("# %s: %llu allocations failed\n", s->what, (unsigned long long)n);
-            assert_true(n > 0);
+            assert_true(n > 0 || !ALLOC_LIBRARIES); /* of some steps all is asked for by LMDB */
             closely++;
         } else {
             s->take();
@@ -141,7 +141,7 @@ static void a_start_over(const struct play_step *steps, const char *until)
         assert_true(alloc_state.failed || rc == STORE_OK);
     } while (alloc_state.failed);
     print_message("# %llu allocations of a start failed\n", (unsigned long long)n - 1);
-    assert_true(n > 50);
+    assert_true(n > (ALLOC_LIBRARIES ? 50 : 10));
     world_up(&play.w);
     world_end(&play.w);
 }

@@ -418,10 +418,10 @@ struct rte {
 
 static struct rte rte_read(void)
 {
-    struct rte r = { .v = votes() };
     FILE *answers = rte("answers.csv"), *gold = rte("gold.csv");
     if (!answers || !gold)
         skip();
+    struct rte r = { .v = votes() };
     char item[32], worker[64], label[8];
     assert_int_equal(fscanf(answers, "%*[^\n]\n"), 0);
     while (fscanf(answers, "%31[^,],%63[^,],%7[^\r\n]%*[\r\n]", item, worker, label) == 3)
