@@ -284,28 +284,29 @@ static enum store_rc parse_wal(struct store *s, MDB_txn *mt, MDB_dbi meta, const
 }
 
 /* Whoever goes on writing must know what is said there: a damaged key is as good as none, of the log as of the mark of a copy. Who only looks comes to the damage, and names it. */
-static enum store_rc check_meta(struct store *s, MDB_txn *mt, MDB_dbi meta, const char *dir, char *text, size_t size)
+static enum store_rc check_meta(MDB_txn *mt, MDB_dbi meta, const char *dir, char *text, size_t size)
 {
     MDB_cursor *mc;
     MDB_val key, record, last = { 0, NULL };
     struct store_val v;
-    int rc = s->read_only ? MDB_NOTFOUND : IN_TREE(mdb_cursor_open(mt, meta, &mc));
+    int rc = IN_TREE(mdb_cursor_open(mt, meta, &mc));
     if (rc != 0)
-        return rc == MDB_NOTFOUND ? STORE_OK
-                                  : (store_say(text, size, "%s: %s", dir, mdb_strerror(rc)), store_rc_of(rc));
+        return store_say(text, size, "%s: META: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
     const char *wrong = NULL;
     rc = IN_TREE(mdb_cursor_get(mc, &key, &record, MDB_FIRST));
     while (rc == 0 && wrong == NULL) {
         wrong = envelope_open(TABLE_META, &key, &record, &v);
         if (last.mv_data != NULL && mdb_cmp(mt, meta, &key, &last) <= 0)
-            break; /* a page that leads back, or nowhere, is a check's to tell */
+            break; /* a page that leads back is a check's to tell, and so is one that is not there */
         last = key;
         rc = IN_TREE(mdb_cursor_get(mc, &key, &record, MDB_NEXT));
     }
     mdb_cursor_close(mc);
-    if (wrong == NULL)
+    if (wrong != NULL)
+        return store_say(text, size, "%s: a record of META: %s", dir, wrong), STORE_CORRUPT;
+    if (rc == 0 || rc == MDB_NOTFOUND || store_rc_of(rc) == STORE_CORRUPT)
         return STORE_OK;
-    return store_say(text, size, "%s: a record of META: %s", dir, wrong), STORE_CORRUPT;
+    return store_say(text, size, "%s: META: %s", dir, mdb_strerror(rc)), store_rc_of(rc);
 }
 
 /* Look before anything is written: NOT_FOUND means an empty environment, where a store may be made. */
@@ -332,8 +333,8 @@ static enum store_rc look_at_format(struct store *s, const char *dir, char *text
         }
         if (result == STORE_OK)
             result = parse_wal(s, mt, meta, dir, text, size);
-        if (result == STORE_OK)
-            result = check_meta(s, mt, meta, dir, text, size);
+        if (result == STORE_OK && !s->read_only)
+            result = check_meta(mt, meta, dir, text, size);
     } else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         MDB_envinfo info;
         mdb_env_info(s->env, &info);
