@@ -106,19 +106,27 @@ class Faults(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "restores"):
             figures.faults({"what": what})
 
+    def test_each_seed_that_the_document_names_is_simulated_again(self):
+        with open(os.path.join(TOP, "docs", "reliability.md"), encoding="utf-8") as f:
+            rows = [line.split("|")[2] for line in f if line.startswith("| ") and line.count("|") == 4]
+        named = {seed for row in rows for seed in re.findall(r"\d{4,}", row) if re.search(r"\bseeds? ", row)}
+        past = {options[options.index("--seed") + 1] for options in program("sim/run").past_seeds() if "--seed" in options}
+        self.assertGreater(len(named), 5)
+        self.assertLessEqual(named, past)
+
     def test_what_the_judge_found_is_a_number_for_each_kind_and_counted_in_every_world(self):
         figures = program("figures")
         verdicts = re.findall(r"= \"(\w+)\",", re.search(r"verdict_name\(.*?\n}", self.text("checker.c"), re.DOTALL)[0])
         self.assertGreater(len(verdicts), 15)
         self.assertLess({v for _, of in figures.JUDGED for v in of}, set(verdicts))
         self.assertIn('printf(" verdict_%s %" PRIu64, verdict_name(v), checker_count(s->checker, v));', self.text("main.c"))
-        what = {k: 5 for k in ("rows_acked", "results", "late", "worlds", "hours", "units", "recovered", "assignments", "events", "frames", "commits", "crashes")}
-        what.update({"failed": 1, "drained_min_most": 90}, **{"verdict_" + v: n for n, v in enumerate(verdicts)})
+        what = {k: 5 for k in ("rows_acked", "results", "late", "worlds", "hours", "units", "recovered", "assignments", "events", "frames", "commits", "crashes", "idle_judged")}
+        what.update({"failed": 1, "drained_min_most": 90, "drained_min": 150 * 60}, **{"verdict_" + v: n for n, v in enumerate(verdicts)})
         f = {"what": what, "command": "x", "seconds": 1, "machine": "y"}
         table = figures.sim(f)
         n = {v: what["verdict_" + v] for v in verdicts}
         self.assertIn(f"| lost, double, phantom, of rows and results acknowledged | {n['lost']}, {n['duplicated'] + n['double_accept'] + n['given_twice']}, {n['unexpected']} of 15 |", table)
-        self.assertIn("| the longest time until all was at its end, when the faults were over | 1.5 h |", table)
+        self.assertIn("| the longest time until all was at its end, when the faults were over; these times of all worlds, which are among the hours | 1.5 h; 150 h |", table)
         del what["verdict_given_twice"]
         with self.assertRaisesRegex(SystemExit, "verdict_given_twice"):
             figures.sim(f)

@@ -111,7 +111,9 @@ class Notebook:
 
 def publish(folder, name, what, command, seconds, of_commit):
     os.makedirs(folder, exist_ok=True)
-    out = {"what": flat(what), "command": command, "commit": of_commit, "seconds": round(seconds, 1), "machine": machine()}
+    out = {"what": flat(what), "command": command, "commit": of_commit, "machine": machine()}
+    if seconds is not None:
+        out["seconds"] = round(seconds, 1)
     with open(os.path.join(folder, name + ".json.new"), "w") as f:
         json.dump(out, f, indent=2)
         f.write("\n")
