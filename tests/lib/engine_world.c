@@ -11,6 +11,7 @@
 #include "client/cli/linefile.h"
 #include "proto/reader.h"
 #include "tests/lib/check.h"
+#include "tests/lib/store_sum.h"
 
 /* A call of the product; its code is in rc. */
 #define CALL(w, call)                                                                                                  \
@@ -51,45 +52,6 @@ static void step(struct world *w, struct input *in)
         world_flush(w);
 }
 
-/* A sum over every record, table by table in key order, as engine_state_hash() is one; eight bytes at a time, for it is taken with each failure. */
-static void mix(uint64_t h[2], const char *p, size_t n)
-{
-    while (n) {
-        uint64_t word = 0;
-        size_t k = n < sizeof word ? n : sizeof word;
-        memcpy(&word, p, k);
-        p += k;
-        n -= k;
-        h[0] = (h[0] ^ word) * 0x9e3779b97f4a7c15ull;
-        h[0] ^= h[0] >> 32;
-        h[1] = (h[1] ^ word) * 0xc2b2ae3d27d4eb4full + 1;
-        h[1] ^= h[1] >> 29;
-    }
-}
-
-static void sum_of_records(struct world *w, uint64_t h[2])
-{
-    struct store_txn *t;
-    h[0] = h[1] = 1;
-    CHECK(store_begin_read(w->store, &t) == STORE_OK);
-    for (enum store_table tb = 0; tb < STORE_TABLE_COUNT; tb++) {
-        struct store_cursor c;
-        enum store_rc rc;
-        CHECK(store_cursor_open(t, tb, &c) == STORE_OK);
-        for (rc = store_seek(&c, "", 0); rc == STORE_OK; rc = store_next(&c)) {
-            uint64_t head[] = { tb, c.key.n, c.val.n };
-            if (tb == TABLE_META && !(c.key.n == 6 && !memcmp(c.key.p, "engine", 6)))
-                continue; /* the store's own, as in engine_state_hash() */
-            mix(h, (const char *)head, sizeof head);
-            mix(h, (const char *)c.key.p, c.key.n);
-            mix(h, (const char *)c.val.p, c.val.n);
-        }
-        CHECK(rc == STORE_NOT_FOUND);
-        store_cursor_close(&c);
-    }
-    store_abort(&t);
-}
-
 void world_flush(struct world *w)
 {
     enum store_rc rc;
@@ -99,7 +61,7 @@ void world_flush(struct world *w)
     if (!went(w, rc))
         return;
     if (w->watched)
-        sum_of_records(w, w->sum);
+        store_sum(w->store, w->sum);
     w->in_batch = 0;
     for (size_t i = 0; i < w->out.n; i++) {
         if (w->frames == w->cap)
@@ -128,7 +90,7 @@ void world_up(struct world *w)
         return;
     if (w->watched) {
         uint64_t sum[2];
-        sum_of_records(w, sum);
+        store_sum(w->store, sum);
         CHECK(memcmp(sum, w->sum, sizeof sum) == 0);
         w->watched = false;
     }
@@ -343,7 +305,7 @@ void world_hash(struct world *w, uint8_t hash[16])
 void world_watch(struct world *w)
 {
     world_flush(w);
-    sum_of_records(w, w->sum);
+    store_sum(w->store, w->sum);
     w->watched = true;
 }
 
