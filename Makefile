@@ -167,6 +167,8 @@ $(O)/tests/test_agent_disk: LDFLAGS += $(call wrapped,$(SYSTEM_CALLS))
 $(O)/tests/test_sim_disk: LDFLAGS += $(call wrapped,wal_write mdb_env_get_fd)
 $(O)/tests/test_sim_disk: $(O)/tests/sim/calls.o
 $(O)/tests/test_forecast_worlds: LDFLAGS += $(foreach f,sl__request sl__request_with,-Wl,--wrap=$(f))
+# The cases themselves, not what they test: that takes less of the compiler's time.
+$(O)/tests/unit/%.o: CFLAGS += $(if $(filter -O2,$(OPT)),-Og)
 $(UNIT): $(O)/tests/%: $(O)/tests/unit/%.o $(WHOLE)
 	$(call show,LINK) $(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(with_whole) -lcmocka
 BENCHLIB := $(filter-out $(O)/tests/bench/bench_%,$(call obj,tests/bench))

@@ -12,6 +12,8 @@ import zmq
 
 import harness
 
+ALONE = False  # tests/run
+
 LINE = """line: echo
 title: Says it again
 input:
@@ -23,7 +25,7 @@ stations:
     form:
       fields:
         - {name: said, label: Said, type: short_answer, required: true}
-    lease: 5s
+    lease: 10s
     backoff: 1s
     attempts: 3
 """
@@ -112,7 +114,7 @@ def hub_of_robots(robot, runner, capacity=4, extra=""):
 zone: Asia/Kathmandu
 broker: {{agents}}
 data: {{data}}
-drain: 5s
+drain: 15s
 robots:
   - id: parrot
     skills: {{say: 1}}
@@ -131,7 +133,7 @@ class Screen:
         self.socket.connect(endpoint)
         self.worker, self.last_id, self.notices = worker, 0, []
 
-    def ask(self, verb, timeout_s=10, **fields):
+    def ask(self, verb, timeout_s=30, **fields):
         self.last_id += 1
         self.socket.send(json.dumps({"id": self.last_id, "verb": verb, "worker": self.worker, **fields}).encode())
         deadline = time.monotonic() + timeout_s
@@ -142,7 +144,7 @@ class Screen:
             self.notices.append(answer)
         raise AssertionError(f"no answer to {verb} within {timeout_s} s")
 
-    def task(self, timeout_s=10):
+    def task(self, timeout_s=30):
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             answer = self.ask("next", wait_ms=500)
@@ -173,7 +175,7 @@ class Robots(harness.Case):
         world = self.world
         os.mkdir(world.path("seen"))
         robot = world.write("robot.py", EXEC, 0o755)
-        extra = "    time_limit: 1500ms\n    env: {SEEN: %s}\n" % world.path("seen")
+        extra = "    time_limit: 4s\n    env: {SEEN: %s}\n" % world.path("seen")
         texts = ["plain", "fails", "later", "hangs", "nonsense", "misfit", "last"]
         self.start(texts, hub_of_robots(robot, "exec", 2, extra))
         watch = world.sunline("run", "watch", "r", timeout_s=60, status=None)
@@ -182,7 +184,7 @@ class Robots(harness.Case):
         story = world.sunline("unit", "show", "r/2").out
         self.assertIn("I cannot say this", story)
         self.assertGreaterEqual(story.count("I cannot say this"), 3, story)
-        self.assertIn("time limit of 1500 ms", world.sunline("unit", "show", "r/4").out)
+        self.assertIn("time limit of 4000 ms", world.sunline("unit", "show", "r/4").out)
         self.assertIn("not JSON", world.sunline("unit", "show", "r/5").out)
         self.assertIn("sayd: the form has no such field", world.sunline("unit", "show", "r/6").out)
 
@@ -221,7 +223,7 @@ class Robots(harness.Case):
                     return f.read()
         pid = int(world.wait(said, 20, "the robot to run"))
         self.agent.kill()
-        world.wait(lambda: not alive(pid), 10, "the robot to be gone")
+        world.wait(lambda: not alive(pid), 30, "the robot to be gone")
 
     def test_term_finishes_what_runs_and_hands_the_rest_to_others(self):
         world = self.world
@@ -267,7 +269,7 @@ class Robots(harness.Case):
             for _ in range(times):
                 read = self.agent.log().count("event=reload") + self.agent.log().count(" reload ")
                 self.agent.signal(signal.SIGHUP)
-                harness.wait(lambda: self.agent.log().count("event=reload") + self.agent.log().count(" reload ") > read, 10, "the file to be read again")
+                harness.wait(lambda: self.agent.log().count("event=reload") + self.agent.log().count(" reload ") > read, 30, "the file to be read again")
             return self.agent.rss_bytes()
 
         before = again(8)  # what grows once has grown
@@ -353,7 +355,7 @@ class People(harness.Case):
         self.assertTrue(asha.ask("release", assignment=third["assignment"], reason="lunch")["ok"])
         self.assertTrue(asha.ask("sign_off")["ok"])
         self.assertEqual(asha.ask("next")["error"], "NOT_SIGNED_IN")
-        self.world.wait(lambda: "I know the author" in self.world.sunline("unit", "show", "r/2").out, 10, "the reason to be kept")
+        self.world.wait(lambda: "I know the author" in self.world.sunline("unit", "show", "r/2").out, 30, "the reason to be kept")
 
     def test_why_there_is_no_work_is_told(self):
         self.start()
@@ -364,7 +366,7 @@ class People(harness.Case):
             answer = bina.ask("next")
             self.assertIsNone(answer["task"])
             return answer["why"]["code"] != 6 and answer
-        answer = self.world.wait(known, 10, "bina to be signed in")
+        answer = self.world.wait(known, 30, "bina to be signed in")
         self.assertEqual(answer["why"]["code"], 2, answer)
         self.assertIn("english", answer["why"]["text"])
         nobody = self.screen("nobody")
@@ -384,7 +386,7 @@ class People(harness.Case):
         same = again.task()
         self.assertEqual((same["assignment"], same["state"], same["draft"]), (task["assignment"], "started", {"why": "half a thought"}))
         self.assertTrue(again.ask("submit", assignment=same["assignment"], values={"follows": "no", "why": "half a thought"})["kept"])
-        self.world.sunline("run", "watch", "r", timeout_s=20)
+        self.world.sunline("run", "watch", "r", timeout_s=40)
 
     def test_a_result_kept_without_a_broker_arrives_after_crashes_of_both(self):
         self.start(1)
@@ -417,7 +419,7 @@ class People(harness.Case):
         self.assertEqual(asha.task()["assignment"], number)  # nothing was lost on the way
         resource.prlimit(self.agent.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         self.assertTrue(asha.ask("submit", assignment=number, values=values)["kept"])
-        self.world.sunline("run", "watch", "r", timeout_s=20)
+        self.world.sunline("run", "watch", "r", timeout_s=40)
 
     def test_the_local_socket_is_not_for_strangers(self):
         self.start(1)
@@ -435,7 +437,7 @@ class People(harness.Case):
         for bytes_, error in ((b"{", "BAD_REQUEST"), (b"[]", "BAD_REQUEST"), (b"{\"verb\": 1}", "UNKNOWN_VERB"), (b"\xff\xfe", "BAD_REQUEST"),
                               (b"{\"verb\": \"sign_in\"}", "BAD_REQUEST"), (b"{\"a\":1,\"a\":2}", "BAD_REQUEST")):
             asha.socket.send(bytes_)
-            self.assertTrue(asha.socket.poll(5000))
+            self.assertTrue(asha.socket.poll(20000))
             self.assertEqual(json.loads(asha.socket.recv())["error"], error, bytes_)
         asha.socket.send_multipart([b"{}", b"{}", b"{}"])
         self.assertTrue(asha.ask("sign_in")["ok"])
@@ -480,11 +482,11 @@ class People(harness.Case):
             if select.select([terminal], [], [], 0)[0]:
                 shown += os.read(terminal, 4096)
             return text in shown
-        harness.wait(lambda: shows(b"Does it? ("), 10, "the first question")
+        harness.wait(lambda: shows(b"Does it? ("), 30, "the first question")
         os.write(terminal, b"yes\n")
-        harness.wait(lambda: shows(b"Why ("), 10, "the second question")
+        harness.wait(lambda: shows(b"Why ("), 30, "the second question")
         os.close(terminal)  # the kernel says SIGHUP
-        harness.wait(lambda: os.waitpid(child, os.WNOHANG)[0] == child, 10, "the end of the program")
+        harness.wait(lambda: os.waitpid(child, os.WNOHANG)[0] == child, 30, "the end of the program")
         row = self.world.sunline("worker", "show", "asha", "--json").out
         self.assertFalse(json.loads(row)["signed_in"], row)
         asha = self.screen("asha")
@@ -493,7 +495,7 @@ class People(harness.Case):
 
     def test_a_hub_that_is_not_there_is_named_at_once(self):
         nowhere = self.world.path("nowhere")
-        told = self.world.sunline("work", "--hub", nowhere, "--worker", "asha", status=1, timeout_s=3)
+        told = self.world.sunline("work", "--hub", nowhere, "--worker", "asha", status=1, timeout_s=10)
         self.assertIn("nowhere: No such file or directory", told.err)
 
 

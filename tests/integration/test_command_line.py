@@ -13,6 +13,8 @@ import unittest
 import harness
 import sunline_wire
 
+ALONE = False  # tests/run
+
 LINE = """line: pairs
 input:
   - {name: text, type: text, required: true}

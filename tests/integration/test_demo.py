@@ -9,6 +9,8 @@ import unittest
 
 import harness
 
+ALONE = False  # tests/run
+
 DEMO = os.path.join(harness.TOP, "deploy", "demo")
 
 

@@ -8,6 +8,8 @@ import unittest
 
 import harness
 
+ALONE = False  # tests/run
+
 UNITS = int(os.environ.get("SUNLINE_KILL_UNITS", "100000"))
 SEED = int(os.environ.get("SUNLINE_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 KILLS = int(os.environ.get("SUNLINE_KILLS", "12"))

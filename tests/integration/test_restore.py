@@ -15,6 +15,8 @@ import rebuild  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 from test_agent import PEOPLE_HUB, PEOPLE_LINE, Screen  # noqa: E402
 
+ALONE = False  # tests/run
+
 LINE = {"line": "echo", "input": [{"name": "text", "type": "text"}], "stations": [
     {"name": "say", "type": "work", "form": {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}}]}
 DAY_AT_FULL_SPEED = 50000 * 86400

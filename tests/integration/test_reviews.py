@@ -6,6 +6,8 @@ import unittest
 
 import harness
 
+ALONE = False  # tests/run
+
 LINE = """line: articles
 input:
   - {name: subject, type: text, required: true}
@@ -76,7 +78,7 @@ class Reviews(harness.Case):
         self.world.sunline("run", "start", "articles", "--name", "r", "--input", "rows.csv")
 
     def work(self, who, typed, tasks=1):
-        return self.world.sunline("work", "--hub", self.world.path("agent"), "--worker", who, "--once", "--tasks", str(tasks), input=typed, timeout_s=30)
+        return self.world.sunline("work", "--hub", self.world.path("agent"), "--worker", who, "--once", "--tasks", str(tasks), input=typed, timeout_s=60)
 
     def rows(self, *args):
         self.world.sunline("run", "output", "r", "-o", "out.csv", *args)
@@ -128,7 +130,7 @@ class Reviews(harness.Case):
         self.world.agent("robots", ROBOT_HUB.replace("{agents}", self.broker.endpoints["agents"]).replace("{data}", self.world.path("robots")).replace("{robot}", robot))
         self.work("asha", "Sum\n\nmoon\n\nStars\n3\n", tasks=3)
         self.work("asha", "The sun\n\n")
-        self.world.sunline("run", "watch", "r", timeout_s=30)
+        self.world.sunline("run", "watch", "r", timeout_s=60)
         self.assertEqual([(r["write.title"], r["edit.title"], r["edit.verdict"], r["edit.changed"]) for r in self.rows()],
                          [("The sun", "The sun", "accept", ""), ("moon", "Moon", "improve", '["title"]'), ("Stars", "Stars", "accept", "")])
         told = json.loads(self.world.sunline("--json", "unit", "show", "r/2").out)

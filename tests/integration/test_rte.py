@@ -12,6 +12,7 @@ import unittest
 import harness
 import sunline_wire as wire
 
+ALONE = False  # tests/run
 
 
 def find_data():

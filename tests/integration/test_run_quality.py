@@ -7,6 +7,8 @@ import re
 
 import harness
 
+ALONE = False  # tests/run
+
 LINE = """
 line: pictures
 input:

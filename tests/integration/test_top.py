@@ -11,6 +11,8 @@ import harness  # noqa: E402
 import past  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
+ALONE = False  # tests/run
+
 FORM = {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}
 
 
@@ -40,7 +42,7 @@ class Screen(harness.Case):
         self.tmux("send-keys", *keys)
 
     def shows(self, pattern, absent=None):
-        found = self.world.wait(lambda: re.search(pattern, self.screen(), re.M) and not (absent and re.search(absent, self.screen(), re.M)), 10,
+        found = self.world.wait(lambda: re.search(pattern, self.screen(), re.M) and not (absent and re.search(absent, self.screen(), re.M)), 30,
                                 lambda: "the screen to show %r; it shows\n%s" % (pattern, self.screen()))
         return found
 
@@ -120,7 +122,7 @@ class Top(Screen):
                     self.agent.submit([self.agent.result(a, ["y"])])
                     done += 1
             return re.search(r"^\w+-run .* [1-9]\d* +\d+(\.\d)?[smh]\w*$", self.screen(), re.M)
-        self.world.wait(told, 20, lambda: "a rate and an estimate; it shows\n" + self.screen())
+        self.world.wait(told, 40, lambda: "a rate and an estimate; it shows\n" + self.screen())
         run = re.search(r"^(\w+-run) .* [1-9]\d* +\d+(\.\d)?[smh]\w*$", self.screen(), re.M)[1]
         self.keys("1")
         self.shows("^birch ")

@@ -89,7 +89,7 @@ class Daemon:
                 f.seek(self.log_from)
             return f.read()
 
-    def wait_log(self, pattern, timeout_s=10):
+    def wait_log(self, pattern, timeout_s=30):
         """Waits until the log of this start matches; returns the match."""
         def look():
             match = re.search(pattern, self.log())

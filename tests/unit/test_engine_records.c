@@ -2,6 +2,8 @@
  * from the past, or a mistake of ours, looks like that. Over a store in which a broad life was lived, one record of each kind is spoiled at a time:
  * the engine refuses the store as damaged or works on, readers refuse or answer, and nothing else happens. SPOIL=1 in the environment tells which
  * record it is at. */
+#include <limits.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -538,5 +540,8 @@ int main(void)
         cmocka_unit_test(a_record_of_what_never_was_is_damage_or_harmless),
         cmocka_unit_test(so_is_one_of_people_who_never_were),
     };
+    /* A start takes megabytes and an end gives them back: the system is not asked for new pages thousands of times. */
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
     return cmocka_run_group_tests_name("spoiled records", tests, NULL, NULL);
 }

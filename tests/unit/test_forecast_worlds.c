@@ -119,7 +119,7 @@ static void tell_roster(struct place *pl)
         struct slp_buf skills = { 0 };
         struct slp_item_skill judge = { .name = world_str("judge"), .level = 1 },
                               check = { .name = world_str("check"), .level = 1 };
-        char name[40];
+        char name[48];
         if (pl->p[i].judge)
             slp_pack_item(&skills, SLP_ITEM_skill, &judge);
         if (pl->p[i].check)

@@ -190,7 +190,7 @@ static struct sl_votes *observers(const char *const *rows, uint32_t n)
     struct sl_votes *v = votes();
     for (uint32_t w = 0; w < n; w++)
         for (uint32_t i = 0; rows[w][i]; i++) {
-            char item[4], worker[4], label[2] = { rows[w][i], 0 };
+            char item[12], worker[12], label[2] = { rows[w][i], 0 };
             snprintf(item, sizeof item, "%u", i);
             snprintf(worker, sizeof worker, "%u", w);
             if (label[0] != '.')
