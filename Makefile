@@ -209,7 +209,7 @@ coverage: ## branch coverage of engine, store and codec by unit tests, simulated
 	@find build-cov -name '*.gcda' -delete 2>/dev/null; true
 	@$(AGAIN) O=build-cov OPT="-O0 -g" EXTRA="--coverage -fprofile-update=atomic" all tests
 	@tests/run --build build-cov --patience 5 unit
-	@tests/sim/run --build build-cov --seconds 60
+	@tests/sim/run --build build-cov --patience 10 --seconds 60
 	@for t in check figures events_stream stories command_line broker_process upgrade; do tests/run --build build-cov --patience 2 --only $$t integration || exit 1; done
 	@tests/coverage --build build-cov --min $(COVERAGE_MIN)
 
