@@ -27,7 +27,7 @@ struct world {
         uint64_t wal_bytes; /* as in store_options */
     } how;
     bool watched;     /* from world_watch until the next restart: ... */
-    uint64_t sum[2];  /* ... what it must find, as the last commit left it */
+    uint8_t hash[16]; /* ... what it must find, as the last commit left it */
     /* Called before and after each call of the product, if it is set: then a failure is no mistake of the test. It stays in `failed` until
      * world_restart, nothing more is asked meanwhile, and each answer is a message of type 0. */
     void (*around)(bool in);

@@ -40,6 +40,11 @@ static inline void save(const struct world *w, const void *p, size_t n)
     close(fd);
 }
 
+static inline unsigned nodes_of(const uint8_t *page)
+{
+    return ((unsigned)page[12] + page[13] * 256u - 16) / 2;
+}
+
 /* LMDB's branch page: number (8 bytes), pad (2), flags (2), lower (2), upper (2), then a u16 offset a node; a node
  * begins with the child's page number in 6 bytes. The largest branch of all. */
 static inline uint8_t *largest_branch(struct image im)
@@ -47,7 +52,7 @@ static inline uint8_t *largest_branch(struct image im)
     uint8_t *branch = NULL;
     unsigned most = 0;
     for (uint8_t *page = im.p + 2 * 4096; page + 4096 <= im.p + im.n; page += 4096) {
-        unsigned nodes = ((unsigned)page[12] + page[13] * 256u - 16) / 2;
+        unsigned nodes = nodes_of(page);
         if (page[10] != 1 || page[11] != 0 || nodes > 1000 || nodes <= most)
             continue;
         branch = page;

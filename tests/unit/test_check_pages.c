@@ -5,19 +5,25 @@
 #include "broker/engine/records.h"
 #include "tests/unit/store_image.h"
 
-#define TEXT_BYTES 40000
+#define TEXT_BYTES 200000
 
-/* So many records of 900 bytes each, whose numbers are their keys; they refer to nothing (META), or to names that there are not (HUB). */
-static void put_many(struct world *w, enum store_table tb, uint32_t n)
+/* So many records of so many bytes each, whose numbers are their keys; they refer to nothing (META), or to names that there are not (HUB). */
+static void put_many_of(struct world *w, enum store_table tb, uint32_t n, size_t value_bytes)
 {
     struct store_txn *t = begin(w);
     uint8_t key[4], v[900];
+    assert_true(value_bytes <= sizeof v);
     for (uint32_t i = 1; i <= n; i++) {
         key_u32(key, i);
-        memset(v, (int)i, sizeof v);
-        assert_int_equal(store_put(t, tb, key, sizeof key, v, sizeof v), STORE_OK);
+        memset(v, (int)i, value_bytes);
+        assert_int_equal(store_put(t, tb, key, sizeof key, v, value_bytes), STORE_OK);
     }
     commit(t);
+}
+
+static void put_many(struct world *w, enum store_table tb, uint32_t n)
+{
+    put_many_of(w, tb, n, 900);
 }
 
 struct named {
@@ -156,6 +162,28 @@ static void what_a_portions_first_search_would_step_over_is_looked_at(void **sta
     }
 }
 
+/* A portion ends where a search comes back to; where none does, it names so many and ends the table. */
+static void where_searches_find_nothing_any_more_the_table_is_given_up(void **state)
+{
+    static struct named n;
+    struct world *w = *state;
+    open_store(w);
+    put_many_of(w, TABLE_META, 4000, 100);
+    store_close(&w->s);
+    struct image im = load(w);
+    /* Greater than any number, and less than "format", without which it is no store. */
+    for (unsigned i = 5; i < nodes_of(largest_branch(im)); i++)
+        memset(child_of(im, (int)i) + 8, 'e', 4);
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    check(w, 0, &n);
+    says(&n, " is not found by its key\n");
+    says(&n, "META: records are missing, or too many, or cannot be walked");
+    assert_int_equal(n.damaged, 2001);
+    assert_in_range(n.records, 2001, 2500); /* of 4,000 */
+}
+
 /* How many records of the queues are looked at for one task, which cannot be found there. */
 static uint32_t look_into_queues(struct world *w)
 {
@@ -284,6 +312,7 @@ int main(void)
         TEST(where_a_page_leads_back_the_record_and_the_table_are_named),
         TEST(a_record_that_a_search_for_its_key_does_not_find_is_named),
         TEST(what_a_portions_first_search_would_step_over_is_looked_at),
+        TEST(where_searches_find_nothing_any_more_the_table_is_given_up),
         TEST(a_queue_is_read_up_to_where_a_page_leads_back),
         TEST(a_queue_is_read_behind_a_record_whose_checksum_is_wrong),
         TEST(a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at),

@@ -42,16 +42,22 @@ static void note_damage(void *arg, enum store_table tb, const void *key, size_t 
         memcpy(d->key, key, d->key_n);
 }
 
-static void put_many(struct world *w, uint32_t n)
+static void put_many_of(struct world *w, uint32_t n, size_t value_bytes)
 {
     struct store_txn *t = begin(w);
     uint8_t key[4], v[900];
+    assert_true(value_bytes <= sizeof v);
     for (uint32_t i = 0; i < n; i++) {
         key_u32(key, i);
-        memset(v, (int)i, sizeof v);
-        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, v, sizeof v), STORE_OK);
+        memset(v, (int)i, value_bytes);
+        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, v, value_bytes), STORE_OK);
     }
     commit(t);
+}
+
+static void put_many(struct world *w, uint32_t n)
+{
+    put_many_of(w, n, 900);
 }
 
 /* ---- envelope ---- */
@@ -347,14 +353,8 @@ static void what_the_first_search_of_a_step_would_step_over_is_looked_at(void **
     struct world *w = *state;
     struct damages d = { 0 };
     struct store_verified checked;
-    uint8_t key[4];
     open_store(w);
-    struct store_txn *t = begin(w);
-    for (uint32_t i = 0; i < 3000; i++) {
-        key_u32(key, i);
-        assert_int_equal(store_append(t, TABLE_UNIT, key, sizeof key, "value", 5), STORE_OK);
-    }
-    commit(t);
+    put_many_of(w, 3000, 5);
     store_close(&w->s);
     struct image im = load(w);
     int child = 1;

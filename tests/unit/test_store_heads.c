@@ -13,7 +13,7 @@ static struct store_options logged(const struct world *w)
     return o;
 }
 
-/* A store as a broker that died left it: its log has a batch. Another one is at work beside it. */
+/* A store as a broker that died left it: its log has a batch. */
 static void leave_dead(struct world *w, struct world *dead)
 {
     char cmd[300];
@@ -59,14 +59,15 @@ static void expect_whole_or_refused(struct world *dead, bool may_be_whole)
     }
 }
 
-static void no_bit_of_the_number_of_a_commit_flips_and_takes_the_log_along(void **state)
+/* Each of so many bits, at this place of both heads. */
+static void flip_each_bit(struct world *w, size_t place, size_t bits)
 {
-    struct world *w = *state, dead;
+    struct world dead;
     leave_dead(w, &dead);
     struct image im = load(&dead);
     for (size_t head = 0; head < 2; head++)
-        for (size_t bit = 0; bit < 64; bit++) {
-            uint8_t *at = im.p + head * PAGE_BYTES + COMMIT_AT + bit / 8;
+        for (size_t bit = 0; bit < bits; bit++) {
+            uint8_t *at = im.p + head * PAGE_BYTES + place + bit / 8;
             *at ^= (uint8_t)(1u << bit % 8);
             save(&dead, im.p, im.n);
             *at ^= (uint8_t)(1u << bit % 8);
@@ -77,20 +78,14 @@ static void no_bit_of_the_number_of_a_commit_flips_and_takes_the_log_along(void 
     expect_whole_or_refused(&dead, true);
 }
 
+static void no_bit_of_the_number_of_a_commit_flips_and_takes_the_log_along(void **state)
+{
+    flip_each_bit(*state, COMMIT_AT, 64);
+}
+
 static void no_bit_of_the_size_of_a_page_flips_unseen(void **state)
 {
-    struct world *w = *state, dead;
-    leave_dead(w, &dead);
-    struct image im = load(&dead);
-    for (size_t head = 0; head < 2; head++)
-        for (size_t bit = 0; bit < 32; bit++) {
-            uint8_t *at = im.p + head * PAGE_BYTES + PAGE_BYTES_AT + bit / 8;
-            *at ^= (uint8_t)(1u << bit % 8);
-            save(&dead, im.p, im.n);
-            *at ^= (uint8_t)(1u << bit % 8);
-            expect_whole_or_refused(&dead, false);
-        }
-    free(im.p);
+    flip_each_bit(*state, PAGE_BYTES_AT, 32);
 }
 
 /* Each bit of the record by which the log is found, in all places where an old or a new page has it. */
