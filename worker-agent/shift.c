@@ -1,5 +1,6 @@
 #include "worker-agent/shift.h"
 #include "worker-agent/glib_memory.h"
+#include "worker-agent/zone_file.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,6 +11,8 @@
 #include <sys/stat.h>
 
 #define DAY_S 86400ll
+#define ZONE_PATH_MAX 4096
+#define ZONE_FILE_MAX (64 * 1024) /* the longest of the database has 4 KB */
 #define OFFSET_S_MAX                                                                                                   \
     (26 * 3600ll) /* no zone was ever further from UTC: a local time is at most so far from its moment */
 
@@ -46,25 +49,41 @@ static const char *database(void)
     return folder ? folder : "/usr/share/zoneinfo";
 }
 
+static bool path_of(const char *name, char path[static ZONE_PATH_MAX])
+{
+    int n = snprintf(path, ZONE_PATH_MAX, "%s/%s", database(), name);
+    return n > 0 && n < ZONE_PATH_MAX;
+}
+
 bool shift_zone_known(const char *name)
 {
     static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/";
-    char path[4096];
+    char path[ZONE_PATH_MAX];
     struct stat st;
     if (strcmp(name, "UTC") == 0)
         return true;
     if (!*name || *name == '/' || name[strspn(name, good)] || strncmp(name, "right/", 6) == 0 ||
-        strncmp(name, "posix/", 6) == 0 || strstr(name, "//"))
-        return false;
-    int n = snprintf(path, sizeof path, "%s/%s", database(), name);
-    if (n <= 0 || (size_t)n >= sizeof path)
+        strncmp(name, "posix/", 6) == 0 || strstr(name, "//") || !path_of(name, path))
         return false;
     return stat(path, &st) == 0 ? S_ISREG(st.st_mode) : errno != ENOENT && errno != ENOTDIR;
 }
 
+/* UTC is one without a file, too. */
+static bool readable(const char *name)
+{
+    char path[ZONE_PATH_MAX], bytes[ZONE_FILE_MAX];
+    FILE *f = path_of(name, path) ? fopen(path, "re") : NULL;
+    if (!f)
+        return strcmp(name, "UTC") == 0;
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    bool whole = !ferror(f) && n < sizeof bytes && zone_file_whole(bytes, n);
+    fclose(f);
+    return whole;
+}
+
 struct shift_zone *shift_zone_open(const char *name)
 {
-    if (!shift_zone_known(name))
+    if (!shift_zone_known(name) || !readable(name))
         return NULL;
     glib_memory_begin();
     GTimeZone *z = g_time_zone_new_identifier(name);
@@ -80,10 +99,9 @@ static const char *last_part(const char *name)
 
 bool shift_zone_like(const char *name, char *to, size_t size)
 {
-    char path[4096], row[512], zone[128];
+    char path[ZONE_PATH_MAX], row[512], zone[128];
     bool found = false;
-    snprintf(path, sizeof path, "%s/zone.tab", database()); /* rows: country, place, zone, words */
-    FILE *f = fopen(path, "re");
+    FILE *f = path_of("zone.tab", path) ? fopen(path, "re") : NULL; /* rows: country, place, zone, words */
     while (f && !found && fgets(row, sizeof row, f))
         if (row[0] != '#' && sscanf(row, "%*s %*s %127s", zone) == 1)
             found = g_ascii_strcasecmp(name, zone) == 0 || g_ascii_strcasecmp(last_part(name), last_part(zone)) == 0;

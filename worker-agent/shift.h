@@ -42,7 +42,7 @@ struct shift_time { int64_t first_us, end_us; }; /* UTC, microseconds since 1970
 
 /* Is this the name of an IANA zone that this machine's database has, as far as can be seen? */
 bool shift_zone_known(const char *name);
-/* A time zone of the system's database, as it is now: read anew when nobody holds it. NULL: it is not known, or cannot be read now. */
+/* A time zone of the system's database, as it is now: read anew when nobody holds it. NULL: it is not known, cannot be read now, or is cut off. */
 struct shift_zone;
 struct shift_zone *shift_zone_open(const char *name);
 /* A zone of the database that somebody may have meant: this name in other letters ("asia/kathmandu"), or its last part alone ("Kathmandu"). False: none. */

@@ -336,6 +336,14 @@ uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
     return h;
 }
 
+void copies_late(struct engine *e, struct aseg *s, uint64_t no)
+{
+    if (!open_task(e, s, no))
+        return;
+    ev_order(e);
+    nobody_check(e, &s->run->rq[s->st->idx], assign_entry(s, no)->unit);
+}
+
 /* ---- the decision ---- */
 
 /* Of a posterior: how its worker answered the control tasks of the station. */

@@ -2,7 +2,8 @@
  * those who pass the station's gate has declined it, or did what shuts him out, or, where several answers are wanted, has answered, or is kept out of the station: suspended, in
  * training, or short of what it requires. Such a task must not wait for ever: it is parked, and says why. docs/adr/0016-tournaments.md has the argument.
  *
- *   looked at   when the task is ready and, with copies, nobody holds another place of it: as it becomes ready, and as its last holder answers, declines or gives it back
+ *   looked at   when the task is ready and, with copies, nobody holds another place of it: as it becomes ready, as its last holder answers, declines or gives it back,
+ *               and as an answer to it comes too late to count
  *   and         by a sweep over what is ready at a station, after a roster lost somebody, or somebody was kept out, who may have been the last
  *   brought     back by a sweep over what was parked so at a station, after a roster gained somebody, or somebody may come back
  *

@@ -80,13 +80,6 @@ static uint32_t record_check(struct reader *r, const struct store_cursor *c, enu
     return looked;
 }
 
-/* The first record behind this one, of which a search finds it: behind its key a search may be misled. */
-static enum store_rc seek_behind(struct store_cursor *c, const uint8_t *at, size_t at_n)
-{
-    enum store_rc rc = store_seek(c, at, at_n);
-    return at_n && rc == STORE_OK && c->key.n == at_n && !memcmp(c->key.p, at, at_n) ? store_next(c) : rc;
-}
-
 /* True: the table is at its end, or cannot be walked any further. */
 static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size_t *at_n, uint32_t records_max,
                         struct slp_check *a)
@@ -105,7 +98,8 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
             rd_walked(r, rc);
         return true;
     }
-    for (rc = seek_behind(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n); rc = store_next(&c)) {
+    for (rc = store_seek_behind(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
+         rc = store_next(&c)) {
         if (damaged >= DAMAGE_AT_ONCE_MAX) {
             rc = STORE_CORRUPT;
             break;

@@ -551,6 +551,8 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     pace_add(e, s->st, a, s->wall_us);
     if (!taken) {
         e->total.late++;
+        if (!gold && has_copies(s->st))
+            copies_late(e, s, no);
         return SLP_E_LATE;
     }
     worker_at(e, a->worker)->done++;

@@ -185,9 +185,7 @@ static enum store_rc verify_step(struct verifier *v, struct store_txn *t)
     enum store_rc r = store_cursor_open(t, v->tb, &c);
     if (r != STORE_OK)
         return r;
-    r = store_seek(&c, v->last, v->last_n);
-    if (v->last_n > 0 && c.key.n == v->last_n && memcmp(c.key.p, v->last, v->last_n) == 0)
-        r = store_next(&c);
+    r = store_seek_behind(&c, v->last, v->last_n);
     for (int i = 0; (r == STORE_OK || r == STORE_CORRUPT) && c.key.p != NULL; i++) {
         v->to->records++;
         if (r == STORE_OK)

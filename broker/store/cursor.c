@@ -100,6 +100,13 @@ enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_
     return arrived(c, sought, k, record, rc, astray || (rc == 0 && order(k, sought) > 0));
 }
 
+enum store_rc store_seek_behind(struct store_cursor *c, const void *key, size_t key_n)
+{
+    enum store_rc rc = store_seek(c, key, key_n);
+    bool there = (rc == STORE_OK || rc == STORE_CORRUPT) && key_n > 0 && c->key.n == key_n;
+    return there && memcmp(c->key.p, key, key_n) == 0 ? store_next(c) : rc;
+}
+
 enum store_rc store_search_finds(const struct store_cursor *c)
 {
     assert(c->mc != NULL && c->val.p != NULL && !c->t->writer);

@@ -222,7 +222,7 @@ void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *
                    f->seq, f->run, f->unit);
 }
 
-/* Of what became ready in this step and still is: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */
+/* Of what became ready in this step, or was answered too late, and still is ready: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */
 void ck_somebody(struct checker *c)
 {
     for (size_t k = 0; k < c->in_step.waits_n; k++) {

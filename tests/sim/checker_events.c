@@ -166,6 +166,13 @@ static void dead(struct checker *c, const struct fact *f)
     move(c, r, f, t, ck_index_of(c, f->station), CK_DEAD, in | several);
 }
 
+/* When the step is over, is somebody left for it, if it still waits? */
+static void waits(struct checker *c, uint64_t run, uint64_t unit, uint32_t station, int64_t wall)
+{
+    c->in_step.waits = ck_more(c->in_step.waits, &c->in_step.waits_cap, c->in_step.waits_n, sizeof *c->in_step.waits);
+    c->in_step.waits[c->in_step.waits_n++] = (struct ck_waits){ run, unit, station, wall };
+}
+
 static void ready(struct checker *c, const struct fact *f)
 {
     static const unsigned from[] = { [0] = IS(BLOCKED),
@@ -224,8 +231,7 @@ static void ready(struct checker *c, const struct fact *f)
     if (f->why == 7)
         t->attempts = 0;
     t->ready_us = f->at;
-    c->in_step.waits = ck_more(c->in_step.waits, &c->in_step.waits_cap, c->in_step.waits_n, sizeof *c->in_step.waits);
-    c->in_step.waits[c->in_step.waits_n++] = (struct ck_waits){ f->run, f->unit, f->station, f->wall };
+    waits(c, f->run, f->unit, f->station, f->wall);
     if (!t->place) { /* its turn at the first dispatch */
         struct ck_fifo *q = &r->fifo[i];
         q->unit = ck_more(q->unit, &q->cap, q->n, sizeof *q->unit);
@@ -489,6 +495,8 @@ static void submitted(struct checker *c, const struct fact *f)
     a->result = f->result;
     if (f->flag) {
         c->sums.results_late++;
+        if (copies) /* its worker is not asked again */
+            waits(c, a->run, a->unit, a->station, f->wall);
         return;
     }
     c->sums.results_counted++;

@@ -104,7 +104,7 @@ struct ck_in_step { /* what a step is judged by when it is over; empty between t
     struct ck_touched *touched;
     struct ck_ruled *ruled;
     struct ck_doubt *doubts;
-    struct ck_waits *waits; /* what became ready in it */
+    struct ck_waits *waits; /* what became ready in it, or lost one who might have done it */
     struct ck_first *firsts;
     struct ck_given *gave;
     size_t touched_n, touched_cap, ruled_n, ruled_cap, doubts_n, doubts_cap, waits_n, waits_cap, firsts_n, firsts_cap, gave_n, gave_cap;

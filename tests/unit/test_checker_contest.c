@@ -107,6 +107,14 @@ static void third_vote(struct history *h)
     answer(h, JURY, 5, 2, false);
 }
 
+static void judged(struct history *h, enum verdict v)
+{
+    for (int i = 0; i < VERDICTS; i++)
+        if ((checker_count(h->c, i) != 0) != (i == (int)v))
+            fail_msg("%s: %s", verdict_name(i), checker_first(h->c, i));
+    checker_free(&h->c);
+}
+
 /* All is told, and judged: this verdict and no other; VERDICTS: none. untold: but for this assignment (0: none), since so many behind it came back. */
 static void expect_but(struct history *h, uint64_t untold, uint64_t back, bool dropped, enum verdict v)
 {
@@ -123,10 +131,7 @@ static void expect_but(struct history *h, uint64_t untold, uint64_t back, bool d
                  .digest = returned ? 0 : 5000 + a);
     }
     checker_end(h->c);
-    for (int i = 0; i < VERDICTS; i++)
-        if ((checker_count(h->c, i) != 0) != (i == (int)v))
-            fail_msg("%s: %s", verdict_name(i), checker_first(h->c, i));
-    checker_free(&h->c);
+    judged(h, v);
 }
 
 static void expect_of(struct history *h, bool dropped, enum verdict v)
@@ -344,6 +349,38 @@ static void not_parked_though_the_last_juror_is_kept_out(void **state)
     expect(&h, WRONG_STATE);
 }
 
+/* All who are left for an entry are kept out, and nobody has had it: it waits. Then the one from whom it was taken answers too late, and is not asked again. */
+static struct history answered_too_late_by_the_last_one(void)
+{
+    struct history h = begin(1);
+    EVENT(&h, .kind = FACT_ASSIGNED, .run = RUN, .unit = 1, .station = PICK, .assignment = 1, .worker = 1, .hub = HUB);
+    EVENT(&h, .kind = FACT_READY, .run = RUN, .unit = 1, .station = PICK, .why = 11);
+    STEP(&h);
+    EVENT(&h, .kind = FACT_STANDING, .worker = 1, .hub = HUB, .line = LINE, .state = 1, .flag = true);
+    EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 17);
+    STEP(&h);
+    FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = 1, .digest = 5001);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+    return h;
+}
+
+static void parked_since_the_last_one_answered_too_late(void **state)
+{
+    struct history h = answered_too_late_by_the_last_one();
+    (void)state;
+    EVENT(&h, .kind = FACT_DEAD, .run = RUN, .unit = 1, .station = PICK, .why = 8);
+    STEP(&h);
+    judged(&h, VERDICTS);
+}
+
+static void not_parked_though_the_last_one_answered_too_late(void **state)
+{
+    struct history h = answered_too_late_by_the_last_one();
+    (void)state;
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
 static void parked_as_if_somebody_were_kept_out(void **state)
 {
     struct history h = begin(2);
@@ -377,6 +414,8 @@ int main(void)
         cmocka_unit_test(given_up_though_nothing_of_it_was_parked),
         cmocka_unit_test(parked_since_the_last_juror_is_kept_out),
         cmocka_unit_test(not_parked_though_the_last_juror_is_kept_out),
+        cmocka_unit_test(parked_since_the_last_one_answered_too_late),
+        cmocka_unit_test(not_parked_though_the_last_one_answered_too_late),
         cmocka_unit_test(parked_as_if_somebody_were_kept_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,25 @@ static void who_had_his_say_while_he_was_suspended_brings_nothing_back(void **st
     world_end(&w);
 }
 
+static void who_has_his_say_late_and_is_the_last_one_leaves_nobody(void **state)
+{
+    (void)state;
+    open_world(copies, 1);
+    world_put(&w, run, 1);
+    struct world_task a = taken(ASHA);
+    assert_int_equal(world_act(&w, &h, &a, ACT_START, NULL, NULL), SLP_E_OK);
+    set_standing("asha", SUSPEND, "s");
+    settled();
+    assert_int_equal(at(0, "state"), TASK_READY); /* nobody has had it */
+    assert_int_equal(world_submit(&w, &h, &a, "too late"), SLP_E_LATE);
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    parked_because("nobody is left: of 3 answers wanted 0 are in, and all 1 workers who may answer are kept out");
+    set_standing("asha", READMIT, "s");
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
 static void another_may_come_instead_of_who_is_suspended(void **state)
 {
     (void)state;
@@ -337,6 +356,7 @@ int main(void)
         cmocka_unit_test(the_last_one_who_is_suspended_in_a_pause_is_nobody_as_well),
         cmocka_unit_test(who_is_left_is_known_still_when_the_station_gets_a_limit),
         cmocka_unit_test(who_had_his_say_while_he_was_suspended_brings_nothing_back),
+        cmocka_unit_test(who_has_his_say_late_and_is_the_last_one_leaves_nobody),
         cmocka_unit_test(another_may_come_instead_of_who_is_suspended),
         cmocka_unit_test(his_suspension_counts_though_he_is_not_signed_in),
         cmocka_unit_test(work_that_nobody_has_had_waits_while_all_are_suspended),
