@@ -4,6 +4,8 @@ import os
 import sys
 import urllib.parse
 
+ALONE = False  # tests/run
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 for folder in ("lib", "torture"):
     sys.path.insert(0, os.path.join(TOP, "tests", folder))

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+ALONE = False  # tests/run
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration")]
 import harness  # noqa: E402

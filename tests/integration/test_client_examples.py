@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 
+ALONE = False  # tests/run
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402

@@ -6,6 +6,8 @@ import random
 import sys
 import time
 
+ALONE = False  # tests/run
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "integration")]
 import harness  # noqa: E402

@@ -10,6 +10,8 @@ import sys
 import urllib.error
 import urllib.request
 
+ALONE = False  # tests/run
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402

@@ -14,6 +14,8 @@ import harness
 import sunline_wire as wire
 from test_agent import PEOPLE_LINE
 
+ALONE = False  # tests/run
+
 HUB = """hub: {name}
 zone: {zone}
 broker: {{agents}}
