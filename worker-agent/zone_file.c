@@ -37,9 +37,9 @@ bool zone_file_whole(const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
     size_t first = part(p, n, 4), second = first > 0 && p[4] >= '2' ? part(p + first, n - first, 8) : 0;
-    if (first == 0 || p[4] < '2') /* version 1 is a NUL: nothing comes behind its one part */
-        return first > 0 && first == n;
+    if (first == 0 || p[4] < '2') /* version 1 is a NUL: it has one part alone */
+        return first > 0;
     const uint8_t *rule = p + first + second; /* between two line ends */
     size_t left = n - first - second;
-    return second > 0 && left >= 2 && rule[0] == '\n' && memchr(rule + 1, '\n', left - 1) == rule + left - 1;
+    return second > 0 && left >= 2 && rule[0] == '\n' && memchr(rule + 1, '\n', left - 1) != NULL;
 }

@@ -201,7 +201,7 @@ enum copies_his copies_excluded(struct engine *e, const struct rq *q, uint64_t u
             continue;
         if (x.a->state == ASSIGN_HANDED || x.a->state == ASSIGN_STARTED)
             return COPIES_NOT_NOW;
-        if (x.a->state != ASSIGN_RETURNED || x.a->why == WHY_DECLINED)
+        if (x.a->state != ASSIGN_RETURNED || is_declined(x.a))
             return COPIES_NEVER;
     }
     return COPIES_HIS;
@@ -334,14 +334,6 @@ uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
     if (t[ST_STATE] == TASK_DEAD)
         dead_forget(e, s->run, s->st->idx, a->unit);
     return h;
-}
-
-void copies_late(struct engine *e, struct aseg *s, uint64_t no)
-{
-    if (!open_task(e, s, no))
-        return;
-    ev_order(e);
-    nobody_check(e, &s->run->rq[s->st->idx], assign_entry(s, no)->unit);
 }
 
 /* ---- the decision ---- */

@@ -226,6 +226,8 @@ struct aentry {
     uint32_t worker;
     uint8_t state, why, attempt, round; /* round: of the task's, or at a review of the work's it is about (review.c); of an entry of a tournament its place (tournament.c) */
 };
+/* By its worker, who is not asked again: nor is he where he answered it too late after all. An answer that counts is what it is. */
+static inline bool is_declined(const struct aentry *a) { return a->why == WHY_DECLINED && a->state != ASSIGN_COUNTED; }
 struct aseg {
     uint64_t first;
     uint32_t n, live, heap_i; /* heap_i: place in the timer heap + 1; 0: not in it */
@@ -730,7 +732,6 @@ void copies_started(struct engine *e, struct aseg *s, uint64_t no);
 void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why, const char *reason, size_t n, int64_t wait_us);
 uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no); /* the unit's head if a result counts; its place is counted then */
 void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us); /* the result is stored: enough? */
-void copies_late(struct engine *e, struct aseg *s, uint64_t no); /* it is stored and does not count: he may have been the last one left */
 const char *copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx); /* NULL: it has a place again; else why not */
 void copies_recall(struct engine *e, uint8_t *head, uint32_t idx, unsigned code); /* those not started */
 

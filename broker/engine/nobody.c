@@ -4,7 +4,8 @@
  *
  *   looked at   when the task is ready and, with copies, nobody holds another place of it: as it becomes ready, as its last holder answers, declines or gives it back,
  *               and as an answer to it comes too late to count
- *   and         by a sweep over what is ready at a station, after a roster lost somebody, or somebody was kept out, who may have been the last
+ *   and         by a sweep over what is ready at a station, after a roster lost somebody, or somebody was kept out, who may have been the last, and after
+ *               a roster gained somebody who may be the only one, and may not do what builds upon his own work
  *   brought     back by a sweep over what was parked so at a station, after a roster gained somebody, or somebody may come back
  *
  * A task waits where nobody may do anything at the station now and nobody has had it: that is a matter of the station, not of the task. Of a jury it is parked even then: its
@@ -43,7 +44,7 @@ static void shut_out_by_it(struct engine *e, const struct station *st, uint32_t 
                            uint64_t newest)
 {
     for (struct link x = chain_at(e, newest); x.no && !e->rc; x = chain_next(e, x))
-        if (x.a->state == ASSIGN_RETURNED ? x.a->why == WHY_DECLINED : has_copies(st)) {
+        if (is_declined(x.a) || (x.a->state != ASSIGN_RETURNED && has_copies(st))) {
             p->had = true;
             shut_out(e, gate, p, x.a->worker);
         }
@@ -106,7 +107,11 @@ static bool nobody_left(struct engine *e, struct rq *q, uint64_t unit, struct ta
         return false;
     uint32_t gate = gate_of(e, q->st);
     *p = (struct taken_part){ 0 };
-    if (gate == UINT32_MAX || !staff_known(e, gate, &p->staff, &p->out) || surely_enough(q->st, t, p->staff - p->out))
+    if (gate == UINT32_MAX)
+        return false;
+    /* if not, how many are shut out is needed when they are counted */
+    bool known = staff_known(e, gate, &p->staff, &p->out);
+    if (known && surely_enough(q->st, t, p->staff - p->out))
         return false;
     uint64_t newest = get_u48(t + ST_ASSIGN), before[SL_LINE_STATIONS_MAX];
     for (uint32_t i = 0; i < s->not_did_count; i++)
@@ -117,7 +122,7 @@ static bool nobody_left(struct engine *e, struct rq *q, uint64_t unit, struct ta
     each_once(e, gate, p);
     if (p->n > q->st->most_shut_out)
         q->st->most_shut_out = p->n;
-    return !e->rc && p->n - p->n_out == p->staff - p->out && (p->n || p->had || s->type == LD_JURY);
+    return !e->rc && known && p->n - p->n_out == p->staff - p->out && (p->n || p->had || s->type == LD_JURY);
 }
 
 static bool held(const struct station *st, const uint8_t *t)
@@ -224,11 +229,12 @@ static bool waits_to_begin(const struct engine *e, enum sweep_what what, uint32_
 
 #define LEFT_MAX 1000 /* so many may have declined one task before the start without being seen since */
 
-/* Where of all that is ready something may be whose last one has left: without copies, what was declined or builds upon other work. */
-static bool may_be_whose_last(struct engine *e, struct station *st)
+/* Where of all that is ready something may be whose last one has left: without copies, what was declined or builds upon other work. If nobody left (!fewer), and somebody
+ * came, what builds upon his own: it waited while nobody might do anything there. */
+static bool may_be_for_nobody(struct engine *e, struct station *st, bool fewer)
 {
     uint32_t staff, out, most = most_before(st) + (has_copies(st) ? COUNTED_MAX : 0);
-    bool many = has_copies(st) || st->declined;
+    bool many = fewer && (has_copies(st) || st->declined);
     if (!st->c.n[TASK_READY] || (!many && !st->def->not_did_count))
         return false;
     if (many && most < LEFT_MAX)
@@ -250,7 +256,8 @@ void nobody_rosters(struct engine *e)
         staff_news(e, st, &more, &fewer);
         if ((gained || more) && st->nobody && !waits_to_begin(e, SWEEP_STAFFED, st->id))
             sweep_start(e, SWEEP_STAFFED, 0, st->id, "", 0);
-        if ((lost || fewer) && may_be_whose_last(e, st) && !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
+        if ((lost || fewer || gained) && may_be_for_nobody(e, st, lost || fewer) &&
+            !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
             sweep_start(e, SWEEP_UNSTAFFED, 0, st->id, "", 0);
     }
     staff_told(e);
@@ -261,7 +268,7 @@ void nobody_rosters(struct engine *e)
 static void count(struct engine *e, struct station *st)
 {
     uint32_t staff, out, gate = st->nobody ? gate_of(e, st) : UINT32_MAX;
-    if (!may_be_whose_last(e, st) && gate != UINT32_MAX)
+    if (!may_be_for_nobody(e, st, true) && gate != UINT32_MAX)
         staff_known(e, gate, &staff, &out);
     if (st->gate)
         staff_counted_anew(e, st->gate - 1);

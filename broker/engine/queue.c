@@ -102,7 +102,7 @@ static uint32_t excluded(struct engine *e, const struct rq *q, uint64_t unit, ui
             if (!a)
                 break;
             const struct aentry *x = assign_entry(a, no);
-            if (own ? x->state == ASSIGN_RETURNED && x->why == WHY_DECLINED : x->state == ASSIGN_COUNTED)
+            if (own ? is_declined(x) : x->state == ASSIGN_COUNTED)
                 who[n++] = x->worker;
             no = x->prev;
         }
@@ -226,15 +226,20 @@ static void head_emptied(struct engine *e, struct rq *q, enum lane l)
     L->loaded = false;
 }
 
-/* Is one of these assignments, from the newest back, this worker's, and ended so? */
-static bool among(struct engine *e, uint64_t newest, uint32_t worker, enum assign_state state, enum why why)
+static bool is_counted(const struct aentry *a)
+{
+    return a->state == ASSIGN_COUNTED;
+}
+
+/* Is one of these assignments, from the newest back, this worker's, and is it so with that? */
+static bool among(struct engine *e, uint64_t newest, uint32_t worker, bool (*is)(const struct aentry *))
 {
     for (uint64_t no = newest; no && !e->rc;) {
         struct aseg *s = assign_find(e, no);
         if (!s)
             break;
         struct aentry *a = assign_entry(s, no);
-        if (a->worker == worker && a->state == state && (state != ASSIGN_RETURNED || a->why == why))
+        if (a->worker == worker && is(a))
             return true;
         no = a->prev;
     }
@@ -246,7 +251,7 @@ static bool did_before(struct engine *e, const struct rq *q, uint64_t unit, uint
 {
     for (uint32_t i = 0; i < q->st->def->not_did_count && !e->rc; i++) {
         uint8_t *h = unit_head(e, q->run, unit, false);
-        if (h && among(e, get_u48(unit_station(h, q->st->def->not_did[i]) + ST_ASSIGN), worker, ASSIGN_COUNTED, 0))
+        if (h && among(e, get_u48(unit_station(h, q->st->def->not_did[i]) + ST_ASSIGN), worker, is_counted))
             return true;
     }
     return false;
@@ -272,7 +277,7 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
     uint8_t attempts = s[ST_ATTEMPTS], flags = s[ST_FLAGS];
     unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
     if (!has_copies(q->st)) {
-        if ((flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, ASSIGN_RETURNED, WHY_DECLINED))
+        if ((flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, is_declined))
             return LOOK_NOT_YOURS;
     } else {
         enum copies_his his = copies_excluded(e, q, unit, newest, w);

@@ -191,7 +191,7 @@ void staff_counted_anew(struct engine *e, uint32_t gate)
 {
     const struct gate *g = &e->m.gate[gate];
     struct heads *t = g->heads;
-    if (g->key && t && !t->next && station_latest(e, g->key)->def->require.count)
+    if (g->key && t && !t->next)
         tell(e, t, true, t->out != 0);
 }
 

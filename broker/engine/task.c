@@ -551,8 +551,9 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     pace_add(e, s->st, a, s->wall_us);
     if (!taken) {
         e->total.late++;
-        if (!gold && has_copies(s->st))
-            copies_late(e, s, no);
+        /* with copies he is not asked again: he may have been the last one left */
+        if (!gold && has_copies(s->st) && r->state <= RUN_CLOSED)
+            nobody_check(e, &r->rq[s->st->idx], a->unit);
         return SLP_E_LATE;
     }
     worker_at(e, a->worker)->done++;

@@ -160,7 +160,7 @@ enum store_rc store_cursor_open(struct store_txn *t, enum store_table tb, struct
 void store_cursor_close(struct store_cursor *c);
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n);    /* first key >= key */
 enum store_rc store_seek_le(struct store_cursor *c, const void *key, size_t key_n); /* last key <= key */
-/* The first key > key, of which a search finds it: behind a key that is there no search is sure to come out, a step is. key_n 0: the first of all. */
+/* The first key > key. If key itself is there, by a step from it, since over a damaged page a search may be led past what comes next. key_n 0: the first of all. */
 enum store_rc store_seek_behind(struct store_cursor *c, const void *key, size_t key_n);
 enum store_rc store_next(struct store_cursor *c);
 /* The cursor stands on a record that is sound. Does a search for its key come to it? CORRUPT: not so, which a walk does not tell: it does not look at the keys that

@@ -126,7 +126,7 @@ static bool no_part(struct checker *c, const struct fact *f, const struct ck_sta
     bool may = !ck_did_before(c, f->run, f->unit, w->f.worker, s);
     for (const struct ck_assignment *a = may ? ck_get(&c->assignments, t->newest) : NULL; a;
          a = ck_get(&c->assignments, a->prev))
-        if (a->worker == w->f.worker && (a->state == CK_RETURNED ? a->why == 4 : s->f.copies_max > 0))
+        if (a->worker == w->f.worker && (ck_declined(a) || (a->state != CK_RETURNED && s->f.copies_max > 0)))
             return false;
     return may;
 }

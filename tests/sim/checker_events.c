@@ -301,7 +301,7 @@ void ck_may_do(struct checker *c, const struct fact *f, const struct ck_run *r, 
             why = "lacks a skill";
     for (const struct ck_assignment *a = why || !newest ? NULL : ck_get(&c->assignments, newest); a;
          a = ck_get(&c->assignments, a->prev))
-        if (a->worker == f->worker && a->state == CK_RETURNED && a->why == 4)
+        if (a->worker == f->worker && ck_declined(a))
             why = "has declined it";
         else if (a->worker == f->worker && a->state != CK_RETURNED && s->f.copies_max)
             why = "holds it or has answered it";
@@ -495,6 +495,7 @@ static void submitted(struct checker *c, const struct fact *f)
     a->result = f->result;
     if (f->flag) {
         c->sums.results_late++;
+        touch(c, a->run, a->unit);
         if (copies) /* its worker is not asked again */
             waits(c, a->run, a->unit, a->station, f->wall);
         return;

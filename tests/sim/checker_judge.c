@@ -212,7 +212,7 @@ static void judge_first(struct checker *c, const struct ck_first *x)
 static bool declined_by(const struct checker *c, const struct ck_task *t, uint64_t worker)
 {
     for (const struct ck_assignment *a = ck_get(&c->assignments, t->newest); a; a = ck_get(&c->assignments, a->prev))
-        if (a->worker == worker && a->why == 4)
+        if (a->worker == worker && ck_declined(a))
             return true;
     return false;
 }
@@ -308,6 +308,13 @@ static void judge_fairness(struct checker *c)
         c->pair[i].a->fair_reset = c->pair[i].b->fair_reset = false;
 }
 
+/* Of a task that is in somebody's hands: is it? */
+static bool is_held(const struct checker *c, const struct ck_run *r, uint32_t index, const struct ck_task *t)
+{
+    const struct ck_assignment *a = ck_get(&c->assignments, t->holder);
+    return ck_copies(c, r->first + index) ? t->outstanding > 0 : a && a->state <= CK_BEGUN;
+}
+
 void ck_step_over(struct checker *c, const struct fact *f)
 {
     for (size_t i = 0; i < c->in_step.touched_n; i++) {
@@ -324,6 +331,10 @@ void ck_step_over(struct checker *c, const struct fact *f)
                 u->task[k].owes = 0;
             }
             all = all && (t->state == CK_DONE || t->state == CK_SKIPPED);
+            if ((t->state == CK_ASSIGNED || t->state == CK_STARTED) && !is_held(c, r, k, t))
+                ck_verdict(c, WRONG_STATE,
+                           "run %" PRIu64 " unit %" PRIu64 " station index %u is %s, and nobody holds it", r->id,
+                           c->in_step.touched[i].unit, k, ck_state_names[t->state]);
             if (!ck_copies(c, r->first + k) && (t->state == CK_DONE) != (t->accepted != 0))
                 ck_verdict(c, WRONG_STATE,
                            "run %" PRIu64 " unit %" PRIu64 " station index %u is %s with %u results accepted", r->id,

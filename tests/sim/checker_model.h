@@ -65,6 +65,8 @@ struct ck_assignment {
     struct ck_sent *sent; /* what its worker sent; more than one only where a result was lost before it was sent and made again */
     size_t sents, sent_cap;
 };
+/* By its worker, who is never asked again, not even where he answered it too late after all. */
+static inline bool ck_declined(const struct ck_assignment *a) { return a->why == 4 && a->state != CK_COUNTED; }
 struct ck_station { struct fact f; };
 /* Nobody gets a task there that builds upon his own work, so each has an order of his own. */
 static inline bool ck_own_work_aside(const struct ck_station *s) { return s->f.not_did || s->f.review; }

@@ -31,7 +31,7 @@ static bool declined(const struct model *m, uint32_t worker, uint32_t s, uint32_
 {
     for (uint64_t no = 1; no <= m->assignments; no++)
         if (m->a[no].worker == worker && m->a[no].station == s && m->a[no].unit == unit &&
-            m->a[no].state == M_RETURNED && m->a[no].why == WHY_DECLINED)
+            m->a[no].state != M_COUNTED && m->a[no].why == WHY_DECLINED)
             return true;
     return false;
 }

@@ -96,6 +96,20 @@ static void a_result_of_somebody_who_is_suspended_counts_for_nothing(void **stat
     }
 }
 
+static void a_task_that_is_begun_and_that_nobody_holds_is_a_wrong_state(void **state)
+{
+    (void)state;
+    struct history h = begin();
+    put_unit(&h, 1);
+    give(&h, 1, 1, 1, ANNA);
+    EVENT(&h, .kind = FACT_STARTED, .assignment = 1);
+    STEP(&h);
+    FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001);
+    EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
+    STEP(&h);
+    judged(&h, WRONG_STATE);
+}
+
 static void nobody_stands_as_he_stood(void **state)
 {
     (void)state;
@@ -260,6 +274,7 @@ int main(void)
         cmocka_unit_test(what_he_keeps_in_hand_is_a_wrong_state),
         cmocka_unit_test(what_is_taken_from_somebody_who_is_not_suspended_is_a_wrong_state),
         cmocka_unit_test(a_result_of_somebody_who_is_suspended_counts_for_nothing),
+        cmocka_unit_test(a_task_that_is_begun_and_that_nobody_holds_is_a_wrong_state),
         cmocka_unit_test(nobody_stands_as_he_stood),
         cmocka_unit_test(an_answer_of_somebody_who_was_suspended_since_counts_in_no_decision),
         cmocka_unit_test(in_its_place_another_is_asked),

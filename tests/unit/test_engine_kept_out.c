@@ -126,6 +126,61 @@ static void who_has_his_say_late_and_is_the_last_one_leaves_nobody(void **state)
     world_end(&w);
 }
 
+static void who_declined_and_answered_late_while_he_was_suspended_keeps_nothing_waiting(void **state)
+{
+    (void)state;
+    open_world(plain, 2);
+    world_put(&w, run, 1);
+    struct world_task a = taken(ASHA);
+    assert_int_equal(world_act(&w, &h, &a, ACT_DECLINE, NULL, NULL), SLP_E_OK);
+    set_standing("asha", SUSPEND, "s");
+    assert_int_equal(world_submit(&w, &h, &a, "after all"), SLP_E_LATE);
+    roster(1, "make", "red"); /* bina leaves */
+    settled();
+    set_standing("asha", READMIT, "s");
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
+/* asha has begun, her hub lets her go, another hub takes her, she is suspended, and the first hub sends what she had done. */
+static void moved_suspended_and_answered(const char *line, struct world_hub *other)
+{
+    open_world(line, 2);
+    world_put(&w, run, 1);
+    struct world_task a = taken(ASHA);
+    assert_int_equal(world_act(&w, &h, &a, ACT_START, NULL, NULL), SLP_E_OK);
+    struct staff v[] = { { names[BINA], 0, "make", 1, NULL }, { names[ASHA], 0, "make", 1, NULL } };
+    staff_roster(&w, &h, v, 1);
+    staff_hub(&w, other, "other", v + 1, 1);
+    set_standing("asha", SUSPEND, "s");
+    settled();
+    assert_int_equal(world_submit(&w, &h, &a, "too late"), SLP_E_LATE);
+    settled();
+}
+
+static void a_place_that_who_is_suspended_holds_at_his_old_hub_comes_back(void **state)
+{
+    struct world_hub other;
+    (void)state;
+    moved_suspended_and_answered(
+        HEAD "  - name: s\n    worker: {skills: {make: 1}}\n    copies: {min: 2}\n    agree: {method: all}\n" FORM,
+        &other);
+    answers(0, "b"); /* bina, the first of the hub's roster now: nobody is left for the other place */
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
+static void a_task_that_who_is_suspended_holds_at_his_old_hub_comes_back(void **state)
+{
+    struct world_hub other;
+    (void)state;
+    moved_suspended_and_answered(plain, &other);
+    assert_int_equal(at(0, "state"), TASK_READY);
+    world_end(&w);
+}
+
 static void another_may_come_instead_of_who_is_suspended(void **state)
 {
     (void)state;
@@ -320,6 +375,74 @@ static void a_jury_for_which_nobody_is_registered_is_told_at_once(void **state)
     world_end(&w);
 }
 
+static void fails_at(struct world_hub *hub, unsigned worker)
+{
+    world_clear(&w);
+    world_credit(&w, hub, worker, 1);
+    assert_int_equal(world_tasks(&w, hub, t, 64), 1);
+    assert_int_equal(world_act(&w, hub, &t[0], ACT_FAIL, NULL, NULL), SLP_E_OK);
+}
+
+/* asha and bina alone may do it. asha fell short of what was required, bina has answered; while what a new version requires (nothing) is looked at for 2,300 others first, the broker
+ * may be started again. */
+static void nothing_is_required_any_more(bool restart)
+{
+    static const char *const line = HEAD "  - name: s\n    worker: {skills: {rare: 1}}\n    copies: {min: 2}\n    "
+                                         "agree: {method: all}\n    attempts: 9\n    backoff: 0\n%s" FORM;
+    char strict[600], lax[600];
+    struct world_hub other;
+    snprintf(strict, sizeof strict, line, "    require: {abandonment: \"<= 0.5\", after: 2}\n");
+    snprintf(lax, sizeof lax, line, "");
+    open_world(strict, 0);
+    crowd(0, 2300);
+    struct staff v[] = { { names[ASHA], 0, "rare", 1, NULL }, { names[BINA], 0, "rare", 1, NULL } };
+    staff_hub(&w, &other, "other", v, 2);
+    world_put(&w, run, 1);
+    h.workers = 1;
+    for (unsigned i = 0; i < 2300; i++) { /* all of them are signed in */
+        h.worker[0] = 1 + i;
+        h.granted[0] = 0;
+        world_clear(&w);
+        world_credit(&w, &h, 0, 1);
+    }
+    fails_at(&other, 1);
+    fails_at(&other, 1);
+    world_clear(&w);
+    world_credit(&w, &other, 0, 1);
+    assert_int_equal(world_tasks(&w, &other, t, 64), 1);
+    assert_int_equal(world_submit(&w, &other, &t[0], "a"), SLP_E_OK);
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    world_line(&w, lax); /* 500 bars */
+    world_tick(&w);      /* the sweep, then 500 bars more */
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    if (restart) {
+        world_restart(&w);
+        world_hello(&w, &h, NULL, 0);
+        world_hello(&w, &other, NULL, 0);
+    }
+    settled();
+    if (restart) {
+        other.granted[1] = 0;
+        world_credit(&w, &other, 1, 1); /* she is there, and asks */
+        settled();
+    }
+    assert_int_not_equal(at(0, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
+static void who_may_again_by_a_new_version_brings_it_back(void **state)
+{
+    (void)state;
+    nothing_is_required_any_more(false);
+}
+
+static void who_may_again_by_a_new_version_brings_it_back_over_a_start(void **state)
+{
+    (void)state;
+    nothing_is_required_any_more(true);
+}
+
 static void those_who_are_kept_out_are_counted_in_portions(void **state)
 {
     char name[32];
@@ -349,6 +472,30 @@ static void those_who_are_kept_out_are_counted_in_portions(void **state)
     world_end(&w);
 }
 
+/* Of 1200 all but one have declined before a start; he does while they are being counted. */
+static void the_last_of_many_may_decline_while_they_are_being_counted(void **state)
+{
+    (void)state;
+    open_world(plain, 0);
+    crowd(0, 1200);
+    set_standing("w7", SUSPEND, "s");
+    set_standing("w7", READMIT, "s"); /* from here on each one's record is read */
+    world_put(&w, run, 1);
+    h.workers = 1;
+    for (unsigned i = 0; i < 1200; i++) {
+        if (i == 1199) {
+            world_restart(&w);
+            world_hello(&w, &h, NULL, 0);
+        }
+        h.worker[0] = 1 + i;
+        h.granted[0] = 0;
+        declines(0);
+    }
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +504,9 @@ int main(void)
         cmocka_unit_test(who_is_left_is_known_still_when_the_station_gets_a_limit),
         cmocka_unit_test(who_had_his_say_while_he_was_suspended_brings_nothing_back),
         cmocka_unit_test(who_has_his_say_late_and_is_the_last_one_leaves_nobody),
+        cmocka_unit_test(who_declined_and_answered_late_while_he_was_suspended_keeps_nothing_waiting),
+        cmocka_unit_test(a_place_that_who_is_suspended_holds_at_his_old_hub_comes_back),
+        cmocka_unit_test(a_task_that_who_is_suspended_holds_at_his_old_hub_comes_back),
         cmocka_unit_test(another_may_come_instead_of_who_is_suspended),
         cmocka_unit_test(his_suspension_counts_though_he_is_not_signed_in),
         cmocka_unit_test(work_that_nobody_has_had_waits_while_all_are_suspended),
@@ -365,7 +515,10 @@ int main(void)
         cmocka_unit_test(what_a_window_forgets_while_the_broker_is_down_brings_a_task_back),
         cmocka_unit_test(what_a_window_forgets_while_the_broker_is_down_may_shut_out_the_last_one),
         cmocka_unit_test(a_jury_for_which_nobody_is_registered_is_told_at_once),
+        cmocka_unit_test(who_may_again_by_a_new_version_brings_it_back),
+        cmocka_unit_test(who_may_again_by_a_new_version_brings_it_back_over_a_start),
         cmocka_unit_test(those_who_are_kept_out_are_counted_in_portions),
+        cmocka_unit_test(the_last_of_many_may_decline_while_they_are_being_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -485,6 +485,58 @@ static void who_comes_brings_nothing_back_of_a_run_that_is_over(void **state)
     world_end(&w);
 }
 
+static void who_comes_back_and_could_check_only_what_he_made_leaves_nobody(void **state)
+{
+    (void)state;
+    open_world(HEAD "  - name: one\n    worker: {skills: {make: 1}}\n" FORM
+                    "  - name: two\n    worker: {skills: {check: 1}, not_who_did: [one]}\n" FORM,
+               2);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    assert_int_equal(at(1, "state"), TASK_READY); /* nobody may check anything */
+    struct staff v[] = { { names[BINA], 0, "make", 1, NULL }, { names[ASHA], 0, "check", 1, NULL } };
+    staff_roster(&w, &h, v, 1); /* she leaves, */
+    settled();
+    staff_roster(&w, &h, v, 2); /* and comes back: the only one who may check, but not this */
+    settled();
+    assert_int_equal(at(1, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
+static void who_moves_to_the_hub_that_checks_leaves_nobody(void **state)
+{
+    struct world_hub other;
+    (void)state;
+    open_world(HEAD "  - name: one\n" FORM "  - name: two\n    worker: {only_hubs: [lab], not_who_did: [one]}\n" FORM,
+               2);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    struct staff v[] = { { names[BINA], 0, "make", 1, NULL }, { names[ASHA], 0, "make", 1, NULL } };
+    staff_roster(&w, &h, v, 1);
+    settled();
+    staff_hub(&w, &other, "lab", v + 1, 1);
+    settled();
+    assert_int_equal(at(1, "state"), TASK_DEAD);
+    world_end(&w);
+}
+
+/* He declined it, and answered it nevertheless. */
+static void who_declined_is_not_left_though_he_answers_late(void **state)
+{
+    (void)state;
+    open_world(plain, 2);
+    world_put(&w, run, 1);
+    struct world_task a = taken(ASHA);
+    assert_int_equal(world_act(&w, &h, &a, ACT_DECLINE, NULL, NULL), SLP_E_OK);
+    struct world_task b = taken(BINA);
+    assert_int_equal(world_act(&w, &h, &b, ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &h, &a, "after all"), SLP_E_LATE);
+    assert_int_equal(world_act(&w, &h, &b, ACT_DECLINE, NULL, NULL), SLP_E_OK);
+    settled();
+    assert_int_equal(at(0, "state"), TASK_DEAD); /* "this worker never gets this task again" */
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +562,9 @@ int main(void)
         cmocka_unit_test(of_several_that_stay_parked_the_first_is_named),
         cmocka_unit_test(entries_that_nobody_is_left_for_are_told_as_such),
         cmocka_unit_test(who_comes_brings_nothing_back_of_a_run_that_is_over),
+        cmocka_unit_test(who_comes_back_and_could_check_only_what_he_made_leaves_nobody),
+        cmocka_unit_test(who_moves_to_the_hub_that_checks_leaves_nobody),
+        cmocka_unit_test(who_declined_is_not_left_though_he_answers_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
