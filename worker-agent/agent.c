@@ -261,6 +261,7 @@ static void carry_out(struct agent *a, struct core_out o) /* a copy: the array m
 static void write_files(struct agent *a)
 {
     int rc = agent_outbox_write(a->outbox), rc2 = journal_write(a->journal);
+    local_written(a->local, rc == 0, rc2 == 0);
     if (rc == 0)
         rc = rc2;
     a->disk_full = rc != 0;

@@ -83,7 +83,7 @@ struct core {
     int64_t pause_until_us;       /* acts and results wait: the broker said retry later */
     uint32_t solo;                /* so many results go one a frame: a batch was refused as a whole */
 
-    uint8_t digest[32];
+    uint8_t digest[32], hello_digest[32]; /* of the roster; as the last hello told it */
     bool have_roster, numbers_known;
     struct core_worker **workers; /* on the roster, by name */
     uint32_t worker_count;

@@ -400,7 +400,8 @@ static void act_answered(struct core *c, const struct item *i, const struct slp_
             return;
         if (ok)
             lease_told(c, t, r, o->lease_us);
-        else
+        else if (i->kind == ITEM_START ||
+                 o->code != SLP_E_BAD_STATE) /* not started: the start was lost, and comes again */
             work_recall(c, i->assignment, 4);
         return;
     }

@@ -53,6 +53,7 @@ static void say_hello(struct core *c)
     c->session = 0;
     c->state = S_HELLO;
     c->hello_sent_us = c->now_us;
+    memcpy(c->hello_digest, c->digest, sizeof c->hello_digest);
     struct request *r = request_new(c, REQ_HELLO, 0);
     struct slp_hello m = { .hub = { c->cfg.hub, (uint32_t)strlen(c->cfg.hub) },
                            .incarnation = c->cfg.incarnation,
@@ -195,7 +196,8 @@ void session_welcome(struct core *c, const struct slp_welcome *m, const struct r
         if (a && !u64map_put(&c->pushed_again, a, c))
             c->failed = true;
     core_shifts_begin(c); /* before the roster that names them */
-    if (m->roster_wanted) {
+    /* It judged the digest that hello told: a roster that came since is sent in any case. */
+    if (m->roster_wanted || memcmp(c->hello_digest, c->digest, sizeof c->digest) != 0) {
         forget_numbers(c);
         send_roster(c);
     } else if (!c->numbers_known) {
@@ -440,7 +442,12 @@ void session_error(struct core *c, const struct slp_error *m, struct request *r)
         c->hub_id) { /* it was right when this agent began: what is in hand is not left for it */
         clock_off(c, m);
         if (r->kind != REQ_HELLO) {
-            request_end(c, r);
+            if (r->kind == REQ_ACTS || r->kind == REQ_SUBMIT) { /* what they carry stays ours */
+                c->pause_until_us = c->now_us + c->heartbeat_us;
+                request_unsend(c, r);
+            } else {
+                request_end(c, r);
+            }
             return;
         }
     } else if (m->code == SLP_E_TAKEN_OVER || m->code == SLP_E_OTHER_AGENT || m->code == SLP_E_CLOCK_OFF) {

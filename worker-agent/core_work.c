@@ -318,8 +318,12 @@ void work_numbers_known(struct core *c)
         }
     }
     for (struct core_task *t = c->started.head; t; t = t->next) {
-        struct core_worker *w = t->worker ? NULL : u64map_get(&c->by_number, t->worker_no ? t->worker_no : UINT64_MAX);
+        bool in_hand =
+            t->worker && t->worker->on_roster; /* else: from the journal, or of somebody who left, and may be back */
+        struct core_worker *w = in_hand ? NULL : u64map_get(&c->by_number, t->worker_no ? t->worker_no : UINT64_MAX);
         if (w) {
+            if (t->worker)
+                t->worker->started--;
             t->worker = w;
             w->started++;
             work_credit(c, w);

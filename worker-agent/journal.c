@@ -200,15 +200,14 @@ static int rewrite(struct journal *j)
         rc = errno;
     if (rc == 0 && renameat(j->dir_fd, ASIDE, j->dir_fd, NAME) != 0)
         rc = errno;
-    if (rc == 0 && fsync(j->dir_fd) != 0)
-        rc = errno;
     if (rc != 0) {
         reclog_close(&fresh);
         return rc;
     }
-    reclog_close(&j->log);
+    reclog_close(&j->log); /* it has no name any more: what was written to it would be gone at the next start */
     j->log = fresh;
-    return 0;
+    /* If not, which of the two a power cut leaves is not known: a fresh start reads it. */
+    return fsync(j->dir_fd) == 0 ? 0 : EIO;
 }
 
 /* ---------------------------------------------------------------- face */
@@ -328,7 +327,7 @@ int journal_write(struct journal *j)
 {
     int rc = j->log.buffer.n ? reclog_write(&j->log) : 0;
     if (rc == 0 && j->log.size > REWRITE_BYTES && j->log.size > 4 * j->live_bytes)
-        rewrite(j); /* if it fails, the old file goes on */
+        rc = rewrite(j) == EIO ? EIO : 0; /* if it cannot be made, the old file goes on */
     return rc;
 }
 

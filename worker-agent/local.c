@@ -44,7 +44,8 @@ struct pending_why {
 struct waiting { /* a draft or a result that the disk does not have yet */
     struct ask ask;
     uint64_t assignment, seq; /* seq 0: a draft */
-    struct slp_buf item;
+    struct slp_buf item, values;
+    bool written; /* in the file, and synced by the next sync */
     bool syncing; /* the sync under way covers it */
     struct waiting *next;
 };
@@ -342,9 +343,14 @@ static void on_submit(struct local *l, struct request_in *r)
         return;
     }
     for (struct waiting *w = l->waiting; w; w = w->next)
-        if (w->seq && w->assignment == r->task->assignment) { /* sent twice: the same answer is on its way */
-            ask_drop(&w->ask);
-            w->ask = ask_keep(&r->ask);
+        if (w->seq && w->assignment == r->task->assignment) {
+            bool same = w->values.n == values.n && memcmp(w->values.p, values.p, values.n) == 0;
+            if (same) { /* sent twice: it is on its way */
+                ask_drop(&w->ask);
+                w->ask = ask_keep(&r->ask);
+            } else {
+                refuse(l, &r->ask, "NO_TASK", "another answer to it is being kept already");
+            }
             slp_buf_free(&values);
             return;
         }
@@ -359,7 +365,6 @@ static void on_submit(struct local *l, struct request_in *r)
     SLP_SET(&item, item_result, done_wall_us);
     struct slp_buf packed = { 0 };
     slp_pack_item(&packed, SLP_ITEM_result, &item);
-    slp_buf_free(&values);
     uint64_t seq = packed.failed ? 0
                                  : agent_outbox_add(l->a->outbox, r->task->assignment, r->task->worker_no, true,
                                                     (struct slp_bytes){ packed.p, (uint32_t)packed.n });
@@ -368,10 +373,12 @@ static void on_submit(struct local *l, struct request_in *r)
         if (seq)
             agent_outbox_take_back(l->a->outbox, seq);
         slp_buf_free(&packed);
+        slp_buf_free(&values);
         refuse(l, &r->ask, "DISK", "out of memory: nothing was kept, submit again");
         return;
     }
     w->item = packed;
+    w->values = values;
 }
 
 static void give_back(struct local *l, struct request_in *r, uint64_t act)
@@ -460,6 +467,17 @@ static bool find_task(struct local *l, struct request_in *r, int needs)
     return true;
 }
 
+/* Who is signed in asks from his screen. Who has left the roster cannot sign in any more, and hands in what he has begun. */
+static bool may_ask(struct local *l, const struct request_in *r, int needs)
+{
+    struct core_worker_view v;
+    if (!(needs & SIGNED_IN))
+        return true;
+    if (r->person)
+        return same_peer(&r->person->peer, &r->ask.peer);
+    return (needs & STARTED) && !core_worker_view(l->a->core, r->worker, &v);
+}
+
 static void handle(struct local *l, const struct peer *peer, const char *p, size_t n)
 {
     json_error_t e;
@@ -483,7 +501,7 @@ static void handle(struct local *l, const struct peer *peer, const char *p, size
                "verb is one of sign_in, next, start, touch, draft, submit, decline, release, sign_off, status");
     else if ((v->needs & WORKER) && !r.worker)
         refuse(l, &r.ask, "BAD_REQUEST", "worker is missing");
-    else if ((v->needs & SIGNED_IN) && (!r.person || !same_peer(&r.person->peer, peer)))
+    else if (!may_ask(l, &r, v->needs))
         refuse(l, &r.ask, "NOT_SIGNED_IN", r.person ? "'%s' is signed in at another screen" : "'%s' is not signed in",
                r.worker);
     else if (((v->needs & TASK) || ((v->needs & TASK_IF_GIVEN) && json_object_get(body, "assignment"))) &&
@@ -537,6 +555,7 @@ static void waiting_free(struct waiting *w)
 {
     ask_drop(&w->ask);
     slp_buf_free(&w->item);
+    slp_buf_free(&w->values);
     free(w);
 }
 
@@ -566,11 +585,17 @@ void local_synced(struct local *l, int rc)
     }
 }
 
+void local_written(struct local *l, bool results, bool drafts)
+{
+    for (struct waiting *w = l->waiting; w; w = w->next)
+        w->written |= w->seq ? results : drafts;
+}
+
 void local_write_failed(struct local *l, int rc)
 {
     for (struct waiting **p = &l->waiting; *p;) {
         struct waiting *w = *p;
-        if (w->syncing) { /* it was written before */
+        if (w->syncing || w->written) { /* before, while the disk was busy with others: it is there */
             p = &w->next;
             continue;
         }

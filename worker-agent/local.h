@@ -17,7 +17,8 @@ int64_t local_next_due_us(const struct local *l);
  * */
 void local_sync_begins(struct local *l);
 void local_synced(struct local *l, int rc);
-void local_write_failed(struct local *l, int rc); /* nothing of what waits could be written */
+void local_written(struct local *l, bool results, bool drafts); /* all that waits is in the files */
+void local_write_failed(struct local *l, int rc); /* what waits and is not in the files could not be written */
 /* What the core tells. */
 void local_offer(struct local *l, const char *worker);
 void local_dropped(struct local *l, const char *worker, uint64_t assignment, uint64_t code);

@@ -154,7 +154,7 @@ static void trim(struct outbox *o)
 static int roll(struct outbox *o)
 {
     if (fdatasync(o->last->log.fd) != 0) /* so that syncing the newest segment is enough from here on */
-        return errno;
+        return EIO; /* whatever it says (EDQUOT, ENOSPC): it says so once, and the next sync would be taken for good */
     int rc = segment_open(o, o->last->number + 1);
     trim(o);
     return rc;

@@ -226,15 +226,18 @@ static void count(struct engine *e, struct worker *w, uint32_t station)
         today(e, d, e->wall_us);
         mask_clear_days(e, w); /* another version of the station may have kept him out */
     }
+    if (d->since_us > e->wall_us) /* the clock was set back */
+        d->since_us = e->wall_us;
     d->n++;
     dirty(e, d);
 }
 
 void day_count(struct engine *e, struct worker *w, const struct station *s)
 {
-    if (w->per_day)
+    if (w->per_day ||
+        used(e, w, 0)) /* what comes off again must have been counted, be there a limit at the moment or not */
         count(e, w, 0);
-    if (s->limit->per_day)
+    if (s->limit->per_day || used(e, w, s->limit->station))
         count(e, w, s->limit->station);
 }
 

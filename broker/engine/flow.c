@@ -83,6 +83,12 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
             ev_task(e, EV_TASKS_SKIPPED, r, r->rq[idx].st, 0, unit, 1);
         }
         left_one(head);
+        /* What was looked at is not needed again; of what is left none is there twice, so it fits. */
+        if (n + s->next_count > 2 * SL_LINE_STATIONS_MAX) {
+            memmove(turns, turns + i + 1, (n - i - 1) * sizeof *turns);
+            n -= i + 1;
+            i = UINT32_MAX;
+        }
         for (uint32_t k = 0; k < s->next_count; k++) {
             bool there = false;
             for (uint32_t j = i + 1; j < n && !there; j++)
@@ -91,11 +97,6 @@ static void settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *head
                 assert(n < 2 * SL_LINE_STATIONS_MAX);
                 turns[n++] = s->next[k];
             }
-        }
-        if (i >= SL_LINE_STATIONS_MAX / 2) { /* keep the list short: what was looked at is not needed again */
-            memmove(turns, turns + i + 1, (n - i - 1) * sizeof *turns);
-            n -= i + 1;
-            i = UINT32_MAX;
         }
     }
     if (get_u16(head + UH_LEFT) == 0 && head[UH_STATE] == UNIT_OPEN) {

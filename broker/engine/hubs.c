@@ -150,6 +150,7 @@ void hubs_boot(struct engine *e)
         struct hub *h = e->hub[i];
         sign_off_all(e, h);
         h->connected = h->handed_back = false;
+        h->full = h->holding >= SL_HELD_ITEMS_MAX;
         h->session = 0;
         h->seen_us = e->now_us; /* the grace of hubs that have not come back counts from here */
     }

@@ -281,9 +281,10 @@ void nobody_gates_anew(struct engine *e, uint32_t key)
             count(e, e->station[i]);
 }
 
-/* What was being counted, is counted anew. */
+/* What was being counted, is counted anew; what was known in memory alone (that somebody has come, or got a skill back) is taken for told to nobody. */
 void nobody_boot(struct engine *e)
 {
+    e->staff_gained = true;
     for (uint32_t i = 0; i < e->m.gates; i++)
         staff_forget(e, &e->m.gate[i]);
     for (uint32_t i = 0; i < e->meta.station && !e->rc; i++) {

@@ -77,6 +77,7 @@ void pace_add(struct engine *e, struct station *st, const struct aentry *a, int6
         e->dirty_pace[e->dirty_paces++] = st;
         p->dirty = true;
     }
+    int64_t was = pace_usual_us(st); /* the lease, while too little is measured */
     p->next_us = e->now_us + INTERVAL_US;
     p->bucket[bucket_of((uint64_t)us / 1000)]++;
     p->total_us += (uint64_t)us;
@@ -90,7 +91,6 @@ void pace_add(struct engine *e, struct station *st, const struct aentry *a, int6
     }
     if (++p->count >= WINDOW)
         halve(p);
-    int64_t was = pace_usual_us(st);
     measure(p);
     if (pace_usual_us(st) < was && st->gate) /* for whom the shift was too short, it may be long enough */
         masks_news(e, st->gate - 1);

@@ -28,7 +28,7 @@
  * DEDUP     run u32, idempotency key              unit u64                                                    intake.c
  * PRODUCER  run u32, producer 16 bytes            epoch, last sequence, last frame, all rows numbered         intake.c
  * HISTORY   run u32, unit u64, sequence u64       what happened besides results, with the reason              history.c
- * DEAD      station u32, run u32, unit u64        why                                                         task.c
+ * DEAD      station u32, run u32, unit u64        why, when, reason, number of the newest mass operation then (none in 0.1.0's)   task.c
  * SWEEP     job u64                               a mass operation under way: what, where it is               sweep.c
  * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
  * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c

@@ -400,8 +400,11 @@ void shifts_now(struct engine *e)
     if (e->wall_us < e->shift_wall_us - BACK_US) {
         e->shift_wall_us = e->wall_us;
         for (uint32_t i = 0; i < e->meta.shift; i++)
-            if (e->shift[i])
+            if (e->shift[i]) {
                 shift_seek(e, e->shift[i]);
+                for (struct worker *w = e->shift[i]->on ? e->shift[i]->members : NULL; w; w = w->shift_next)
+                    mask_clear(e, w); /* for whom it was too short, it may be long enough now */
+            }
         days_anew(e);
     } else if (e->wall_us > e->shift_wall_us) {
         e->shift_wall_us = e->wall_us;

@@ -317,6 +317,16 @@ static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
 
 /* ---- requeue or drop all that is dead ---- */
 
+/* Was it parked after this sweep had begun? A row without a number (records.h) is taken for one that was before. */
+static bool parked_since(struct store_val v, uint64_t job)
+{
+    struct rdr r = rdr_on(v.p, v.n);
+    size_t n;
+    rdr_bytes(&r, 9);
+    rdr_str(&r, &n);
+    return r.p < r.end && rdr_u64(&r) >= job;
+}
+
 /* Row by row: one that cannot be requeued stays, and is passed by. */
 static bool step_dead(struct engine *e, struct sweep *s)
 {
@@ -334,7 +344,10 @@ static bool step_dead(struct engine *e, struct sweep *s)
         struct run *r = run && run <= e->meta.run ? e->run[run - 1] : NULL;
         s->at_run = run;
         s->at_unit = unit + 1;
-        if (!r || r->state > RUN_CLOSED) {
+        if (parked_since(row.v, s->job)) {
+            s->cursor++; /* it was not counted */
+        } else if (!r || r->state > RUN_CLOSED) {
+            s->cursor++;                        /* nor was this one */
             e_del(e, TABLE_DEAD, row.k, row.n); /* of a run that is over: its own sweep would get here, too */
         } else if (s->what == SWEEP_REQUEUE) {
             char why[NOBODY_TEXT];

@@ -63,7 +63,7 @@ void dead_forget(struct engine *e, struct run *r, uint32_t idx, uint64_t unit)
 void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, uint32_t idx, enum dead_why why,
                const char *reason, size_t n)
 {
-    uint8_t k[16], b[SL_TEXT_BYTES_MAX + 16];
+    uint8_t k[16], b[SL_TEXT_BYTES_MAX + 32];
     struct rec rc = { b, 0, sizeof b, 0 };
     task_set(e, r, head, idx, TASK_DEAD);
     r->rq[idx].nobody += dead_for_want((uint8_t)why);
@@ -71,6 +71,7 @@ void task_dead(struct engine *e, struct run *r, uint64_t unit, uint8_t *head, ui
     rec_u8(&rc, (uint8_t)why);
     rec_i64(&rc, e->wall_us);
     rec_str(&rc, reason, n);
+    rec_u64(&rc, e->meta.job);
     assert(!rc.bad);
     dead_key(k, r, idx, unit);
     e_put(e, TABLE_DEAD, k, sizeof k, b, rc.n);

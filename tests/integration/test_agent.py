@@ -357,6 +357,43 @@ class People(harness.Case):
         self.assertEqual(asha.ask("next")["error"], "NOT_SIGNED_IN")
         self.world.wait(lambda: "I know the author" in self.world.sunline("unit", "show", "r/2").out, 30, "the reason to be kept")
 
+    def begun(self):
+        """asha, who has begun a task: her screen, and its number."""
+        self.start(1)
+        asha = self.screen("asha")
+        asha.ask("sign_in")
+        number = asha.task()["assignment"]
+        asha.ask("start", assignment=number)
+        return asha, number
+
+    def test_of_two_answers_to_one_task_the_one_that_is_said_to_be_kept_counts(self):
+        asha, number = self.begun()
+        for i, value in ((101, "yes"), (102, "no")):  # the second before the disk has the first
+            asha.socket.send(json.dumps({"id": i, "verb": "submit", "worker": "asha", "assignment": number, "values": {"follows": value}}).encode())
+        answers = {}
+        while len(answers) < 2:
+            self.assertTrue(asha.socket.poll(20000))
+            answer = json.loads(asha.socket.recv())
+            answers[answer.get("id")] = answer
+        self.assertTrue(answers[101].get("kept"), answers)
+        self.assertEqual(answers[102].get("error"), "NO_TASK", answers)
+        self.world.sunline("run", "watch", "r", timeout_s=40)
+        out = self.world.sunline("run", "output", "r", "--format", "jsonl").json_lines()
+        self.assertEqual([row["judge.follows"] for row in out], ["yes"])
+
+    def test_who_left_the_roster_hands_in_what_is_begun(self):
+        asha, number = self.begun()
+        path = next(a for a in self.agent.argv if str(a).endswith((".yml", ".yaml")))
+        with open(path, encoding="utf-8") as f:
+            kept = [line for line in f if "asha" not in line]
+        with open(path, "w", encoding="utf-8") as f:
+            f.writelines(kept)
+        self.agent.signal(signal.SIGHUP)
+        self.agent.wait_log("worker-left")
+        self.assertEqual(asha.ask("next")["error"], "NOT_SIGNED_IN")
+        self.assertTrue(asha.ask("submit", assignment=number, values={"follows": "yes"}).get("kept"))
+        self.world.sunline("run", "watch", "r", timeout_s=40)
+
     def test_why_there_is_no_work_is_told(self):
         self.start()
         bina = self.screen("bina")

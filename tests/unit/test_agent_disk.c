@@ -47,7 +47,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    static const char *const names[] = { SEGMENT, "journal.log", "records" };
+    static const char *const names[] = { SEGMENT, "outbox-0000000002.log", "journal.log", "records" };
     sys_disarm();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlinkat(w->fd, names[i], 0);
@@ -194,6 +194,96 @@ static void records_of_all_lengths_are_found_in_a_file_that_is_longer_than_what_
     expect_records(w, RECORDS - 1, 8 + w->length[9]);
 }
 
+/* ---------------------------------------------------------------- what fails behind a write */
+static void no_result(void *arg, const struct outbox_entry *e)
+{
+    (void)e;
+    ((struct world *)arg)->found++;
+}
+
+/* A sync that fails is told once: whoever passes over it lets the next sync say that all is well. */
+static void a_sync_that_failed_for_want_of_room_is_told_when_a_segment_is_full(void **state)
+{
+    struct world *w = *state;
+    int rc;
+    struct outbox *o = agent_outbox_open(w->fd, 4096, no_result, w, &rc);
+    assert_non_null(o);
+    assert_true(agent_outbox_add(o, 1, 1, true, (struct slp_bytes){ (const char *)w->bytes, 8192 }) > 0);
+    sys_arm(2, ENOSPC); /* pwrite, then fdatasync of the full segment: EDQUOT or ENOSPC on NFS, btrfs, thin volumes */
+    rc = agent_outbox_write(o);
+    assert_non_null(sys_state.failed);
+    assert_string_equal(sys_state.failed, "fdatasync");
+    sys_disarm();
+    int later = fdatasync(agent_outbox_fd(o)); /* what the syncer is going to ask: the kernel tells an error once */
+    agent_outbox_close(&o);
+    if (rc == 0 && later == 0)
+        fail_msg("the failed sync was passed over, and the next one says that all is well: the person is told 'kept'");
+}
+
+static size_t begun_found;
+static void on_kept_form(void *arg, struct slp_bytes body)
+{
+    (void)arg;
+    (void)body;
+}
+static void on_begun(void *arg, const struct core_task *t)
+{
+    (void)arg;
+    begun_found += t->assignment == 7;
+}
+
+/* The new journal has taken the old one's name, and only then something failed. */
+static void a_journal_that_was_rewritten_is_the_one_that_is_written_to(void **state)
+{
+    struct world *w = *state;
+    const struct journal_events events = { on_kept_form, on_begun, NULL };
+    int rc;
+    struct journal *j = journal_open(w->fd, &events, &rc);
+    assert_non_null(j);
+    struct slp_buf form = { 0 }, map = { 0 };
+    slp_pack_map(&map, 0);
+    struct slp_form m = { .station_id = 5,
+                          .line = { "l", 1 },
+                          .version = 1,
+                          .station = { "s", 1 },
+                          .form = { map.p, (uint32_t)map.n },
+                          .lease_us = 1000000 };
+    assert_int_equal(slp_encode(&form, SLP_FORM, 0, &m), 0);
+    struct core_task t = { .assignment = 6, .worker_no = 4, .station_id = 5, .attempt = 1, .lease_us = 1000000 };
+    assert_int_equal(journal_begun(j, &t, (struct slp_bytes){ form.p, (uint32_t)form.n }), 0);
+    char *draft = malloc(250000);
+    memset(draft, 'x', 250000);
+    bool failed = false;
+    for (int i = 0; i < 40 && !failed;
+         i++) { /* until it is rewritten: pwrite, openat, fstat, ftruncate, pwrite, pwrite, fdatasync, fsync */
+        assert_int_equal(journal_draft(j, 6, draft, 200000), 0);
+        sys_arm(8, EIO); /* the folder's sync, behind the new name */
+        (void)journal_write(j);
+        failed = sys_state.failed != NULL;
+        if (failed)
+            assert_string_equal(sys_state.failed, "fsync");
+        sys_disarm();
+    }
+    assert_true(failed);
+    t.assignment = 7;
+    assert_int_equal(journal_begun(j, &t, (struct slp_bytes){ form.p, (uint32_t)form.n }), 0);
+    assert_int_equal(journal_draft(j, 7, draft, 250000),
+                     0); /* so much is alive now that it is not rewritten again soon */
+    assert_int_equal(journal_write(j), 0);
+    assert_int_equal(fdatasync(journal_fd(j)), 0); /* "kept": true */
+    journal_close(&j);
+    begun_found = 0;
+    j = journal_open(w->fd, &events, &rc);
+    assert_non_null(j);
+    size_t n = journal_draft_of(j, 7).n;
+    journal_close(&j);
+    free(draft);
+    slp_buf_free(&form);
+    slp_buf_free(&map);
+    assert_int_equal(begun_found, 1);
+    assert_int_equal(n, 250000);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -201,6 +291,8 @@ int main(void)
         T(an_outbox_that_the_disk_does_not_give_is_an_error_and_loses_nothing),
         T(a_journal_that_the_disk_does_not_give_is_an_error),
         T(records_of_all_lengths_are_found_in_a_file_that_is_longer_than_what_is_in_memory_of_it),
+        T(a_sync_that_failed_for_want_of_room_is_told_when_a_segment_is_full),
+        T(a_journal_that_was_rewritten_is_the_one_that_is_written_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

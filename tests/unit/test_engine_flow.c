@@ -408,6 +408,41 @@ static void results_of_many_runs_in_one_frame_go_where_they_belong(void **state)
     world_end(&s.w);
 }
 
+static size_t join(char *to, size_t at, size_t size, const char *name, const char *after, const char *when)
+{
+    return at +
+           (size_t)snprintf(to + at, size - at,
+                            "  - name: %s\n    after: [%s]\n%s    form: {fields: [{name: a, type: short_answer}]}\n",
+                            name, after, when);
+}
+
+/* s1, s2 and s3 are passed by one after the other; all others come after them. 128 stations, as many as a line may have. */
+static void stations_that_wait_for_several_that_are_passed_by_one_after_the_other_are_looked_at_again(void **state)
+{
+    (void)state;
+    static char yaml[64 * 1024];
+    static const char never[] = "    when: text == \"never\"\n";
+    struct world_scene s;
+    char name[16];
+    size_t n = (size_t)snprintf(yaml, sizeof yaml, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n");
+    n = join(yaml, n, sizeof yaml, "s1", "", never);
+    for (unsigned i = 0; i < 62; i++) {
+        snprintf(name, sizeof name, "c%u", i);
+        n = join(yaml, n, sizeof yaml, name, "s1, s2, s3", "");
+    }
+    n = join(yaml, n, sizeof yaml, "s2", "s1", never);
+    for (unsigned i = 0; i < 63; i++) {
+        snprintf(name, sizeof name, "d%u", i);
+        n = join(yaml, n, sizeof yaml, name, "s2, s3", "");
+    }
+    n = join(yaml, n, sizeof yaml, "s3", "s2", never);
+    world_scene(&s, yaml, 1, 1);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(world_count(&s.w, "r", "c0", TASK_READY), 1);
+    assert_int_equal(world_count(&s.w, "r", "d62", TASK_READY), 1);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_join_behind_two_that_are_passed_by_has_its_turn_once),
         cmocka_unit_test(a_unit_may_pass_by_as_many_stations_as_a_line_has),
         cmocka_unit_test(results_of_many_runs_in_one_frame_go_where_they_belong),
+        cmocka_unit_test(stations_that_wait_for_several_that_are_passed_by_one_after_the_other_are_looked_at_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -710,6 +710,22 @@ static void a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one(
     assert_int_equal(world_send(&s.w, 77, SLP_HELLO, &q)->type, SLP_ERROR);
 }
 
+/* It is full before the restart, and after it. */
+static void a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more_after_a_restart(void **state)
+{
+    (void)state;
+    for (unsigned left = SL_HELD_ITEMS_MAX + 1000, n; left; left -= n)
+        world_put(&s.w, s.run, n = left < 4000 ? left : 4000);
+    take(0, SL_HELD_ITEMS_MAX / 2);
+    take(1, SL_HELD_ITEMS_MAX);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), SL_HELD_ITEMS_MAX);
+    world_restart(&s.w);
+    world_hello(&s.w, &s.h, NULL, 0);
+    world_clear(&s.w);
+    world_credit(&s.w, &s.h, 0, 10);
+    assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), SL_HELD_ITEMS_MAX);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -749,6 +765,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clock_as_far_off_as_a_number_can_tell_is_refused_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one, set_up,
                                         tear_down),
+        TEST(a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

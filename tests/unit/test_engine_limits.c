@@ -494,6 +494,61 @@ static void who_is_the_author_of_some_and_declined_the_rest_is_told_both(void **
         text, "station b: all that is ready builds upon this worker's own work, or he has declined or answered it");
 }
 
+/* One a day, and he has done it. While his roster knows no limit he is given others and gives them back. Then it is one a day again. */
+static void what_was_given_while_there_was_no_limit_does_not_come_off_what_counts(void **state)
+{
+    (void)state;
+    roster(&nbo, (uint32_t[]){ 1 }, 1, NULL);
+    line("{}", "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    assert_int_equal(ask(&nbo, 0, 1), 1);
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 0);
+    world_clear(&w);
+    roster(&nbo, (uint32_t[]){ 0 }, 1, NULL);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
+    roster(&nbo, (uint32_t[]){ 1 }, 1, NULL);
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 0); /* he has done one today */
+}
+
+static void nor_what_was_given_while_the_station_had_no_limit(void **state)
+{
+    (void)state;
+    line("{per_day: 1}", "");
+    uint64_t run = world_run(&w, "l", "a");
+    world_put(&w, run, 50);
+    assert_int_equal(ask(&nbo, 0, 1), 1);
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 0);
+    world_clear(&w);
+    line("{}", "");
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
+    line("{per_day: 1}", "");
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 0);
+}
+
+/* The clock was two hours ahead when his first one was given, and is set right: what is given from then on and given back comes off as well. */
+static void what_is_given_after_the_clock_was_set_back_comes_off_again(void **state)
+{
+    (void)state;
+    roster(&nbo, (uint32_t[]){ 2 }, 1, NULL);
+    line("{}", "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    assert_int_equal(ask(&nbo, 0, 1), 1);
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+    w.wall_us -= 2 * HOUR;
+    world_tick(&w);
+    world_tick(&w);
+    assert_int_equal(ask(&nbo, 0, 1), 1);
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    assert_int_equal(ask(&nbo, 0, 1), 1); /* the second of two */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, end_world)
@@ -516,6 +571,9 @@ int main(void)
         TEST(the_listing_tells_what_he_has_had),
         TEST(the_author_of_all_that_waits_is_told_so),
         TEST(who_is_the_author_of_some_and_declined_the_rest_is_told_both),
+        TEST(what_was_given_while_there_was_no_limit_does_not_come_off_what_counts),
+        TEST(nor_what_was_given_while_the_station_had_no_limit),
+        TEST(what_is_given_after_the_clock_was_set_back_comes_off_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -756,6 +756,48 @@ static void why_tells_the_day_of_the_next_change_in_every_month(void **state)
     }
 }
 
+/* A shift that ends in 500 s is too short for a task of 600 s. Then the clock, which was 1000 s ahead, is set right. */
+static void for_whom_a_clock_that_was_ahead_left_too_little_time_is_asked_when_it_is_set_right(void **state)
+{
+    (void)state;
+    day(-5000, 500);
+    world_put(&s.w, s.run, 5);
+    world_credit(&s.w, &s.h, 0, 1);
+    assert_int_equal(pushed(&s.h), 0);
+    assert_int_equal(why("hub-0", NULL, 0), 9);
+    pass(2 * SECOND); /* the shift's beginning is settled */
+    assert_int_equal(pushed(&s.h), 0);
+    s.w.wall_us -= 1000 * SECOND;
+    world_tick(&s.w);
+    world_tick(&s.w);
+    assert_int_not_equal(why("hub-0", NULL, 0), 9);
+    assert_int_equal(pushed(&s.h), 1);
+}
+
+/* The lease stands for what a task takes until 20 are measured. From then on it is 5 s, and the shift is long enough. */
+static void for_whom_the_shift_was_too_short_until_enough_was_measured_is_asked_then(void **state)
+{
+    (void)state;
+    day(-10, 500);
+    world_put(&s.w, s.run, 50);
+    world_credit(&s.w, &s.h, 0, 1);
+    assert_int_equal(pushed(&s.h), 0);
+    for (int i = 0; i < 25; i++) {
+        world_clear(&s.w);
+        world_credit(&s.w, &s.other, 0, 1);
+        assert_int_equal(pushed(&s.other), 1);
+        struct world_task t = s.t[0];
+        assert_int_equal(world_act(&s.w, &s.other, &t, ACT_START, NULL, NULL), SLP_E_OK);
+        pass(5 * SECOND);
+        world_clear(&s.w);
+        assert_int_equal(world_submit(&s.w, &s.other, &t, "x"), SLP_E_OK);
+        if (pushed(&s.h))
+            break;
+    }
+    assert_int_not_equal(why("hub-0", NULL, 0), 9);
+    assert_int_equal(pushed(&s.h), 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -786,6 +828,8 @@ int main(void)
         TEST(a_worker_on_two_rosters_is_told_with_the_other_hub),
         TEST(whatever_changes_of_a_shift_that_is_told_again_is_taken),
         TEST(why_tells_the_day_of_the_next_change_in_every_month),
+        TEST(for_whom_a_clock_that_was_ahead_left_too_little_time_is_asked_when_it_is_set_right),
+        TEST(for_whom_the_shift_was_too_short_until_enough_was_measured_is_asked_then),
     };
     return cmocka_run_group_tests_name("engine shifts", tests, NULL, NULL);
 }

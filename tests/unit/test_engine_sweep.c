@@ -1,0 +1,102 @@
+/* The engine: a mass operation takes what was there when it began, however long it goes on: what is parked meanwhile, and what is of a run that is over, is not meant. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/lib/engine_world.h"
+
+enum { BURY = 5, REQUEUE = 0, DROP = 1, CANCEL = 3 };
+
+static const char *const simple = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                                  "  - name: s\n    form: {fields: [{name: a, type: short_answer}]}\n";
+
+static struct world_task t[4000];
+
+static void bury_all(struct world_scene *s, unsigned n)
+{
+    world_clear(&s->w);
+    world_credit(&s->w, &s->h, 0, n);
+    assert_int_equal(world_tasks(&s->w, &s->h, t, 4000), n);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(world_act(&s->w, &s->h, &t[i], BURY, "no", NULL), SLP_E_OK);
+    world_clear(&s->w);
+}
+
+/* What is parked of a run that was cancelled a moment ago takes no part in a requeue of the station. */
+static void a_requeue_after_a_cancel_brings_back_what_it_said(void **state)
+{
+    (void)state;
+    struct world_scene s;
+    world_scene(&s, simple, 1, 1);
+    world_put(&s.w, s.run, 1200);
+    bury_all(&s, 1200);
+    uint64_t b = world_run(&s.w, "l", "b");
+    world_put(&s.w, b, 3);
+    bury_all(&s, 3);
+    assert_int_equal(world_run_set(&s.w, "r", CANCEL, 0), SLP_E_OK);
+    assert_int_equal(world_tasks_set(&s.w, s.station, REQUEUE, NULL, NULL, 0), 3);
+    for (int i = 0; i < 20; i++)
+        world_tick(&s.w);
+    assert_int_equal(world_count(&s.w, "b", "s", TASK_DEAD), 0);
+    world_end(&s.w);
+}
+
+/* What is parked while a requeue goes on does not take the place of what was parked before. */
+static void a_requeue_brings_back_all_that_was_parked(void **state)
+{
+    (void)state;
+    struct world_scene s;
+    struct world_task last;
+    world_scene(&s, simple, 1, 1);
+    world_put(&s.w, s.run, 1200);
+    world_clear(&s.w);
+    world_credit(&s.w, &s.h, 0, 1200);
+    assert_int_equal(world_tasks(&s.w, &s.h, t, 4000), 1200);
+    last = t[1100];
+    for (unsigned i = 0; i < 1200; i++)
+        if (i != 1100)
+            assert_int_equal(world_act(&s.w, &s.h, &t[i], BURY, "no", NULL), SLP_E_OK);
+    assert_int_equal(world_tasks_set(&s.w, s.station, REQUEUE, NULL, NULL, 0), 1199);
+    world_tick(&s.w);
+    assert_int_equal(world_act(&s.w, &s.h, &last, BURY, "no", NULL), SLP_E_OK);
+    for (int i = 0; i < 20; i++)
+        world_tick(&s.w);
+    assert_int_not_equal(world_story(&s.w, "r", 1200, "stations[0].state"), TASK_DEAD);
+    world_end(&s.w);
+}
+
+/* ... nor is it dropped with them: nobody has seen it. */
+static void a_drop_takes_none_that_was_parked_since(void **state)
+{
+    (void)state;
+    struct world_scene s;
+    struct world_task last;
+    world_scene(&s, simple, 1, 1);
+    world_put(&s.w, s.run, 1200);
+    world_clear(&s.w);
+    world_credit(&s.w, &s.h, 0, 1200);
+    assert_int_equal(world_tasks(&s.w, &s.h, t, 4000), 1200);
+    last = t[1100];
+    for (unsigned i = 0; i < 1200; i++)
+        if (i != 1100)
+            assert_int_equal(world_act(&s.w, &s.h, &t[i], BURY, "no", NULL), SLP_E_OK);
+    assert_int_equal(world_tasks_set(&s.w, s.station, DROP, NULL, NULL, 0), 1199);
+    world_tick(&s.w);
+    assert_int_equal(world_act(&s.w, &s.h, &last, BURY, "no", NULL), SLP_E_OK);
+    for (int i = 0; i < 20; i++)
+        world_tick(&s.w);
+    assert_int_equal(world_story(&s.w, "r", 1101, "stations[0].state"), TASK_DEAD);
+    world_end(&s.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_requeue_after_a_cancel_brings_back_what_it_said),
+        cmocka_unit_test(a_requeue_brings_back_all_that_was_parked),
+        cmocka_unit_test(a_drop_takes_none_that_was_parked_since),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
