@@ -3,15 +3,12 @@
 
 #include <string.h>
 
+#include "proto/utf8.h"
+
 static struct slp_bytes cut(const char *text)
 {
     size_t n = strlen(text);
-    if (n > SL_TEXT_BYTES_MAX) {
-        n = SL_TEXT_BYTES_MAX;
-        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) {
-            n--; /* never half a character */
-        }
-    }
+    n = sl_utf8_cut(text, n < SL_TEXT_BYTES_MAX ? n : SL_TEXT_BYTES_MAX); /* whoever made it may have cut it, too */
     return (struct slp_bytes){ text, (uint32_t)n };
 }
 

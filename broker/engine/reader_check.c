@@ -100,12 +100,12 @@ static bool table_check(struct reader *r, enum store_table tb, uint8_t *at, size
     }
     for (rc = store_seek_behind(&c, at, *at_n); rc == STORE_OK || (rc == STORE_CORRUPT && c.key.n);
          rc = store_next(&c)) {
-        if (damaged >= DAMAGE_AT_ONCE_MAX) {
-            rc = STORE_CORRUPT;
+        if (found_again && (a->records >= records_max || damaged >= DAMAGE_MAX || looked > LOOKS_MAX)) {
+            full = true; /* also before the first one, where the table before this one was given up */
             break;
         }
-        if (found_again && (a->records >= records_max || damaged >= DAMAGE_MAX || looked > LOOKS_MAX)) {
-            full = true;
+        if (damaged >= DAMAGE_AT_ONCE_MAX || r->b.n > PAGE_BYTES_MAX) {
+            rc = STORE_CORRUPT;
             break;
         }
         if (c.astray) { /* it could go round for ever */

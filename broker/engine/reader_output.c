@@ -3,6 +3,7 @@
 #include "broker/engine/review.h"
 
 #define ANSWER_COLUMNS 12         /* besides the fields of the input and of the form */
+#define HEAD_BYTES 1024           /* of a page, beside its names and rows */
 #define UNITS_LOOKED_AT_MAX 20000 /* in one page, so that a page of a run where little is finished stays short */
 
 struct shape { /* what a row is made of */
@@ -102,7 +103,7 @@ static void number_or_nil(struct slp_buf *b, uint64_t n)
  * first; *full: the page has no room for the others. */
 static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struct shape *s, uint64_t unit,
                                 const uint8_t *t, const struct rd_list *in, uint32_t skip, uint32_t room,
-                                uint32_t *rows, bool *full)
+                                uint32_t *rows, size_t bytes_max, bool *full)
 {
     const struct ld_station *st = &s->run->lv->stations[s->station];
     uint64_t no[ANSWERS_MAX], result[ANSWERS_MAX];
@@ -156,7 +157,7 @@ static uint32_t rows_of_answers(struct reader *r, struct slp_buf *b, const struc
         slp_pack_u64(b, a.active_us);
         number_or_nil(b, st->type == LD_TOURNAMENT ? a.round : 0);
         number_or_nil(b, st->type == LD_JURY ? rd_vote(r, s->run, (uint16_t)s->station, &a) : 0);
-        if (b->n > PAGE_BYTES_MAX && *rows) {
+        if (b->n > bytes_max && *rows) {
             b->n = was;
             *full = true;
             return i;
@@ -224,6 +225,8 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     columns(&r->b2, &s, &column_n);
     struct slp_output a = { .next_after = q->after_unit };
     uint32_t rows = 0, looked = 0;
+    size_t names = r->b2.n + HEAD_BYTES, left = names < SL_FRAME_BYTES_MAX ? SL_FRAME_BYTES_MAX - names : 0;
+    size_t bytes_max = left < PAGE_BYTES_MAX ? left : PAGE_BYTES_MAX;
     for (uint64_t u = q->after_unit; u++ < run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc;
          looked++) {
         uint8_t buf[STATE_GROUP_BYTES_MAX], *head = rd_unit(r, &run, u, buf);
@@ -242,7 +245,7 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
             }
             if (!rd_values(r, &run, u, &in))
                 break;
-            uint32_t told = rows_of_answers(r, &r->b, &s, u, t, &in, skip, limit, &rows, &full);
+            uint32_t told = rows_of_answers(r, &r->b, &s, u, t, &in, skip, limit, &rows, bytes_max, &full);
             skip = 0;
             if (full) {
                 a.next_answer = told;
@@ -258,7 +261,7 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
                 row_of_station(r, &r->b, &s, head + STATE_UNIT_BYTES + STATE_STATION_BYTES * s.station, &in);
             else
                 row_of_line(r, &r->b, &s, head, &in);
-            if (r->b.n > PAGE_BYTES_MAX) {
+            if (r->b.n > bytes_max) {
                 if (!rows)
                     return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run",
                                      "a unit's row is larger than a frame: ask for one station at a time");
@@ -274,5 +277,8 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     a.more = a.next_after < run.units;
     if (r->b.failed || r->b2.failed)
         return -1;
+    if (names > SL_FRAME_BYTES_MAX)
+        return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run",
+                         "the names of what the line hands out are larger than a frame: ask for one station at a time");
     return rd_reply(out, SLP_OUTPUT, m->id, &a);
 }

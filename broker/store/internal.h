@@ -160,6 +160,7 @@ struct store {
     uint64_t map_bytes;
     uint64_t reserve_bytes;
     uint64_t file_bytes;      /* as long as data.mdb is known to be */
+    uint64_t cut_bytes;       /* while a start looks whether what data.mdb lacks is free: as long as it was */
     uint64_t disk_free_bytes; /* at disk_asked_us */
     uint64_t reusable_bytes;  /* free pages inside the file, at least, at reusable_asked_us */
     int64_t disk_asked_us, reusable_asked_us;

@@ -179,6 +179,10 @@ void store_leave_id(const struct store *s)
 static void on_assert(MDB_env *env, const char *said)
 {
     const struct store *s = mdb_env_get_userctx(env);
+    if (s->cut_bytes > 0)
+        (void)!ftruncate(
+            s->data_fd,
+            (off_t)s->cut_bytes); /* as it was: if not, the next start sees by the zeroes that pages are missing */
     if (s->lmdb_asserted != NULL) {
         const char *dir = "";
         (void)mdb_env_get_path(env, &dir);

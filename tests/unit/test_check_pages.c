@@ -305,6 +305,120 @@ static void a_flipped_bit_of_a_record_is_named_once(void **state)
     free(im.p);
 }
 
+#define KEY_TEXT_BYTES 36 /* a UUID */
+
+/* Records of DEDUP of one run, as a producer with UUIDs for keys makes them. */
+static void put_keys(struct world *w, uint32_t n)
+{
+    struct store_txn *t = begin(w);
+    uint8_t key[4 + KEY_TEXT_BYTES + 1], v[8] = { 1 };
+    key_u32(key, 1);
+    for (uint32_t i = 1; i <= n; i++) {
+        snprintf((char *)key + 4, KEY_TEXT_BYTES + 1, "%08x-0000-4000-8000-000000000000", i);
+        assert_int_equal(store_append(t, TABLE_DEDUP, key, 4 + KEY_TEXT_BYTES, v, sizeof v), STORE_OK);
+    }
+    commit(t);
+}
+
+/* Searches find nothing any more: what is named of it fits a frame, else the answer is lost, and the check stands still there for ever. */
+static void what_a_check_names_of_long_keys_fits_a_frame(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    put_keys(w, 4000);
+    store_close(&w->s);
+    struct image im = load(w);
+    for (unsigned i = 5; i < nodes_of(largest_branch(im)); i++)
+        memset(child_of(im, (int)i) + 8, 'e', 4);
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    struct reader *r = reader_new(w->s);
+    struct slp_buf page = { 0 };
+    uint8_t next[160];
+    uint32_t next_n = 0, portions = 0, damaged = 0;
+    bool given_up = false;
+    do {
+        struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_CHECK_GET, .id = 1 }, m;
+        struct slp_fault fault;
+        ask.u.check_get.after = (struct slp_bytes){ (const char *)next, next_n };
+        if (next_n)
+            SLP_SET(&ask.u.check_get, check_get, after);
+        slp_buf_clear(&page);
+        assert_int_equal(reader_answer(r, &ask, 0, &page), 0);
+        assert_in_range(page.n, 1, SL_FRAME_BYTES_MAX);
+        assert_int_equal(slp_decode(page.p, page.n, SLP_B2C, &m, &fault), 0);
+        assert_int_equal(m.type, SLP_CHECK);
+        assert_true(++portions < 1000);
+        struct slp_cursor c = slp_each(m.u.check.damage);
+        for (struct slp_bytes d; slp_next_str(&c, &d); damaged++)
+            given_up = given_up || memmem(d.p, d.n, "DEDUP: records are missing", 26);
+        next_n = m.u.check.next.n;
+        if (next_n)
+            memcpy(next, m.u.check.next.p, next_n);
+    } while (next_n);
+    assert_true(given_up);
+    assert_true(damaged > 500);
+    slp_buf_free(&page);
+    reader_free(&r);
+}
+
+/* A table that is given up is no word on those behind it. */
+static void behind_a_table_that_is_given_up_the_others_are_looked_at(void **state)
+{
+    struct world *w = *state;
+    uint8_t key[4], v[100];
+    open_store(w);
+    struct store_txn *t = begin(w);
+    for (uint32_t i = 1; i <= 4000; i++) {
+        key_u32(key, i);
+        memset(v, (int)i, sizeof v);
+        assert_int_equal(store_put(t, TABLE_META, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    for (uint32_t i = 1; i <= 10; i++) {
+        key_u32(key, i);
+        assert_int_equal(store_put(t, TABLE_HUB, key, sizeof key, v, sizeof v), STORE_OK);
+    }
+    commit(t);
+    store_close(&w->s);
+    struct image im = load(w);
+    for (unsigned i = 5; i < nodes_of(largest_branch(im)); i++)
+        memset(child_of(im, (int)i) + 8, 'e', 4);
+    save(w, im.p, im.n);
+    free(im.p);
+    open_store(w);
+    struct reader *r = reader_new(w->s);
+    struct slp_buf page = { 0 };
+    uint8_t next[160];
+    uint32_t next_n = 0, hubs = 0, portions = 0;
+    bool meta = false;
+    do {
+        struct slp_msg ask = { .version = SL_PROTOCOL_VERSION, .type = SLP_CHECK_GET, .id = 1 }, m;
+        struct slp_fault fault;
+        ask.u.check_get.after = (struct slp_bytes){ (const char *)next, next_n };
+        if (next_n)
+            SLP_SET(&ask.u.check_get, check_get, after);
+        slp_buf_clear(&page);
+        assert_int_equal(reader_answer(r, &ask, 0, &page), 0);
+        assert_int_equal(slp_decode(page.p, page.n, SLP_B2C, &m, &fault), 0);
+        assert_int_equal(m.type, SLP_CHECK);
+        assert_true(++portions < 1000);
+        struct slp_cursor c = slp_each(m.u.check.damage);
+        for (struct slp_bytes d; slp_next_str(&c, &d);) {
+            meta = meta || memmem(d.p, d.n, "META: records are missing", 25);
+            assert_null(memmem(d.p, d.n, "HUB: records are missing", 24));
+            hubs += d.n > 4 && !memcmp(d.p, "HUB ", 4);
+        }
+        next_n = m.u.check.next.n;
+        if (next_n)
+            memcpy(next, m.u.check.next.p, next_n);
+    } while (next_n);
+    assert_true(meta);
+    assert_int_equal(hubs, 10); /* what they refer to is not there */
+    slp_buf_free(&page);
+    reader_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +432,8 @@ int main(void)
         TEST(a_pointer_to_a_page_that_is_not_there_is_named_and_the_next_tables_are_looked_at),
         TEST(what_leads_to_a_page_that_is_not_there_does_not_end_the_check),
         TEST(a_flipped_bit_of_a_record_is_named_once),
+        TEST(what_a_check_names_of_long_keys_fits_a_frame),
+        TEST(behind_a_table_that_is_given_up_the_others_are_looked_at),
     };
     return cmocka_run_group_tests_name("check of pages", tests, NULL, NULL);
 }
