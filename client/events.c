@@ -26,6 +26,7 @@ struct sl_events {
     int64_t look_us, look_at_us;
     void *sub; /* NULL: nobody told where events are published, pages must do */
     uint64_t passed;
+    bool oldest;            /* from the oldest that is kept, whichever that is: until something was passed */
     zmq_msg_t frame;        /* what the batch lies in; initialised always */
     struct slp_cursor rest; /* events of the batch that were not looked at yet */
     uint64_t batch_end;     /* after the batch, everything up to here is passed */
@@ -65,7 +66,7 @@ static bool decode(const struct sl_events *e, struct slp_msg *m)
 
 static int ask_page(struct sl_events *e, int64_t timeout_ms)
 {
-    struct slp_events_get g = { .since = e->passed + 1, .stream = sl__bytes(e->stream) };
+    struct slp_events_get g = { .since = e->oldest && !e->passed ? 0 : e->passed + 1, .stream = sl__bytes(e->stream) };
     SL__SET(&g, events_get, stream);
     struct slp_msg m;
     int rc = sl__request_with(e->sl, SLP_EVENTS_GET, &g, SLP_EVENTS, &m, timeout_ms, true);
@@ -199,6 +200,7 @@ static int start(struct sl_events *e, uint64_t since)
         if (rc != SL_OK)
             return rc;
     }
+    e->oldest = since == 0;
     e->passed = since == SL_EVENTS_NOW ? info.event_seq : since > 0 ? since - 1 : 0;
     if (!endpoint && *info.events_endpoint)
         endpoint = info.events_endpoint;

@@ -506,7 +506,7 @@ struct sl_event {
 };
 struct sl_events_options {
     const char *stream; /* all, line/NAME, run/NAME or hub/NAME. NULL: all */
-    uint64_t since;     /* first sequence wanted: 0 or 1 for all that is kept, or SL_EVENTS_NOW */
+    uint64_t since;     /* first sequence wanted: 0: the oldest that is kept; or SL_EVENTS_NOW */
     int64_t look_ms;    /* in silence, ask for what might have been missed this often. 0: 1,000 */
 };
 /* A stream of events, without a hole and without a repeat: past ones by request, new ones as they are published, and

@@ -28,6 +28,24 @@ static bool is_option(const struct ld_field *f, struct slp_bytes s)
     return false;
 }
 
+/* Many numbers share a double. Where one has that of a bound, its digits decide on which side it lies; a bound that is no whole number is itself
+ * known as a double only. */
+static int beside(const struct slr_value *v, double bound)
+{
+    char digits[24], text[24];
+    struct ld_decimal a, b;
+    if (v->type == SLR_DOUBLE || bound < -1e18 || bound > 1e18 || (double)(int64_t)bound != bound)
+        return 0;
+    int n = 0; /* else it is a decimal text */
+    if (v->type == SLR_U64)
+        n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)v->u64);
+    else if (v->type == SLR_I64)
+        n = snprintf(digits, sizeof digits, "%lld", (long long)v->i64);
+    bool good = ld_decimal(n ? digits : v->p, n ? (uint32_t)n : v->n, &a);
+    n = snprintf(text, sizeof text, "%lld", (long long)bound);
+    return good && ld_decimal(text, (uint32_t)n, &b) ? ld_decimal_compare(&a, &b) : 0;
+}
+
 static int check_number(const struct ld_field *f, const struct slr_value *v, char *text, size_t text_size)
 {
     double d = 0;
@@ -47,11 +65,11 @@ static int check_number(const struct ld_field *f, const struct slr_value *v, cha
     }
     if (v->type == SLR_DOUBLE && !isfinite(d))
         return wrong(text, text_size, "is not a finite number");
-    if (d < f->min) {
+    if (d < f->min || (d == f->min && beside(v, f->min) < 0)) {
         snprintf(text, text_size, "is less than %.15g", f->min);
         return -1;
     }
-    if (d > f->max) {
+    if (d > f->max || (d == f->max && beside(v, f->max) > 0)) {
         snprintf(text, text_size, "is more than %.15g", f->max);
         return -1;
     }

@@ -93,12 +93,12 @@ static int start_run(struct start *s, uint64_t *run_id)
 
 static int close_run(struct start *s, const char **state)
 {
-    *state = "open";
-    if (s->open) {
-        return CLI_DONE;
-    }
     *state = "closed";
     if (s->existing.run_id && s->existing.state >= SL_RUN_IS_CLOSED) {
+        return CLI_DONE;
+    }
+    if (s->open) {
+        *state = "open";
         return CLI_DONE;
     }
     return session_check(s->cli, sl_run_close(s->cli->sl, s->options.name), s->options.name);
@@ -166,6 +166,10 @@ int cmd_run_start(struct cli *cli, int argc, char **argv)
     uint64_t run_id;
     if (start_run(&s, &run_id)) {
         return CLI_FAILED;
+    }
+    if (s.existing.run_id && s.existing.state >= SL_RUN_IS_CLOSED) {
+        return cli_fail(cli, "BAD_STATE: run %s is closed: it takes no more units; choose another --name",
+                        s.options.name);
     }
     if (cli->json) {
         return json_line(

@@ -9,6 +9,7 @@
 #include "client/cli/file_out.h"
 #include "client/cli/json_out.h"
 #include "client/internal.h"
+#include "proto/reader.h"
 
 #define FLUSH_BYTES (256 * 1024)
 
@@ -82,12 +83,25 @@ static int csv_header(struct output *o, const char *run, const struct sl_output_
     return CLI_DONE;
 }
 
+/* A key of its own for each column: an input field may be called `unit`, or `worker`, as columns of ours are. It comes behind the one and
+ * before the other, and is `input.unit` then: no field's name has a dot. */
+static bool json_set_column(json_t *object, const struct sl_output_row *r, uint32_t i)
+{
+    char key[4 * SL_NAME_SIZE];
+    bool ours_too = i > 0 && strcmp(r->columns[0], r->columns[i]) == 0;
+    for (uint32_t k = i + 1; i > 0 && k < r->column_count && !ours_too; k++) {
+        ours_too = strcmp(r->columns[k], r->columns[i]) == 0;
+    }
+    snprintf(key, sizeof key, "%s%s", ours_too ? "input." : "", r->columns[i]);
+    return json_object_set_new(object, key, json_of_value(&r->values[i])) == 0;
+}
+
 static int jsonl_row(struct output *o, const struct sl_output_row *r)
 {
     json_t *object = json_object();
     char *text = NULL;
     for (uint32_t i = 0; i < r->column_count && object; i++) {
-        if (json_object_set_new(object, r->columns[i], json_of_value(&r->values[i])) != 0) {
+        if (!json_set_column(object, r, i)) {
             json_decref(object);
             object = NULL;
         }
@@ -150,6 +164,9 @@ int cmd_run_output(struct cli *cli, int argc, char **argv)
         return cli_misuse(cli, "--answers are those of one station: name it with --station");
     }
     o.guard = !raw;
+    if (options.station && !sl_name_ok(options.station, strlen(options.station))) {
+        return cli_misuse(cli, "'%s': %s", options.station, sl_error_text(SL_BAD_NAME));
+    }
     if (session_open(cli)) {
         return CLI_FAILED;
     }

@@ -6,8 +6,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "broker/answer.h"
-#include "tests/unit/child.h"
 #include "tests/unit/store_image.h"
 
 static off_t data_size(const struct world *w)
@@ -863,84 +861,6 @@ static void a_failed_begin_may_be_tried_again(void **state)
     store_abort(&t);
 }
 
-/* The reason stands behind the path, in a text as long as a path may be: what was cut inside a character is no text, and whoever asked hears nothing. */
-static void a_text_that_was_cut_inside_a_character_is_an_answer_all_the_same(void **state)
-{
-    struct world *w = *state;
-    struct slp_msg m;
-    struct slp_fault fault;
-    struct slp_buf b = { 0 };
-    char path[SL_TEXT_BYTES_MAX + 1], text[SL_TEXT_BYTES_MAX + 1];
-    size_t n = 1;
-    open_store(w);
-    path[0] = '/';
-    for (; n + 2 <= SL_TEXT_BYTES_MAX; n += 2)
-        memcpy(path + n, "\xc3\xbc", 2); /* u umlaut */
-    path[n] = '\0';
-    enum store_rc rc = store_backup(w->s, path, text, sizeof text); /* as readers.c does it */
-    assert_int_equal(rc, STORE_IO);
-    assert_int_equal(answer_error(&b, 7, SLP_E_BAD_VALUE, "backup.path", text, 0), 0);
-    assert_int_equal(slp_decode(b.p, b.n, SLP_B2C, &m, &fault), 0);
-    assert_int_equal(m.type, SLP_ERROR);
-    assert_int_equal(m.id, 7);
-    slp_buf_free(&b);
-}
-
-
-/* A store with a list of free pages of several pages, which lies at the end of the file. */
-static void open_cut_off(void *arg, int said_fd)
-{
-    struct world *w = arg;
-    struct store_options o = options(w);
-    struct store *s;
-    (void)said_fd;
-    enum store_rc rc = store_open(&s, &o, ID, w->text, sizeof w->text);
-    dprintf(said_fd, "%d %s", (int)rc, w->text);
-}
-
-static void a_file_that_was_cut_off_is_no_store_after_a_start_that_died_over_it(void **state)
-{
-    struct world *w = *state;
-    struct store_txn *held, *t;
-    unsigned opened = 0;
-    open_store(w);
-    for (uint32_t i = 0; i < 600; i++) {
-        if (i == 10)
-            assert_int_equal(store_begin_read(w->s, &held), STORE_OK);
-        uint8_t key[4], v[900];
-        t = begin(w);
-        for (uint32_t k = 0; k < 8; k++) {
-            key_u32(key, i * 7919 % 97 + k * 97);
-            memset(v, (int)i, sizeof v);
-            assert_int_equal(store_put(t, TABLE_HUB, key, sizeof key, v, sizeof v), STORE_OK);
-        }
-        commit(t);
-    }
-    store_abort(&held);
-    store_close(&w->s);
-    struct image im = load(w);
-    for (size_t cut = 1; cut <= 20; cut++) {
-        save(w, im.p, im.n - cut * 4096);
-        struct end first = in_a_child(open_cut_off, w), again = in_a_child(open_cut_off, w);
-        bool whole = first.said[0] == '0'; /* what is missing is free */
-        if (!whole && again.said[0] == '0')
-            print_message("%zu pages are missing: status %x, '%s'; then '%s'\n", cut, first.status, first.said,
-                          again.said);
-        opened += !whole && again.said[0] == '0';
-        /* One that was killed as it looked has left it long. */
-        char path[128];
-        data_path(w, path);
-        save(w, im.p, im.n - cut * 4096);
-        assert_int_equal(truncate(path, (off_t)im.n), 0);
-        again = in_a_child(open_cut_off, w);
-        if (!whole && again.said[0] == '0')
-            print_message("%zu pages are nothing: '%s'\n", cut, again.said);
-        opened += !whole && again.said[0] == '0';
-    }
-    free(im.p);
-    assert_int_equal(opened, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -975,8 +895,6 @@ int main(void)
         TEST(a_failed_commit_is_for_good),
         TEST(a_failed_put_spoils_its_transaction_and_no_other),
         TEST(a_failed_begin_may_be_tried_again),
-        TEST(a_text_that_was_cut_inside_a_character_is_an_answer_all_the_same),
-        TEST(a_file_that_was_cut_off_is_no_store_after_a_start_that_died_over_it),
     };
     return cmocka_run_group_tests_name("store damage", tests, NULL, NULL);
 }
