@@ -47,7 +47,7 @@ const char *sl_event_name(unsigned type)
 
 uint64_t sl_events_position(const struct sl_events *e)
 {
-    return e->passed + 1;
+    return e->oldest && !e->passed ? 0 : e->passed + 1;
 }
 
 static void use_batch(struct sl_events *e, const struct slp_events *m, uint64_t end)

@@ -28,13 +28,16 @@ static bool is_option(const struct ld_field *f, struct slp_bytes s)
     return false;
 }
 
-/* Many numbers share a double. Where one has that of a bound, its digits decide on which side it lies; a bound that is no whole number is itself
- * known as a double only. */
+#define EXACT_MAX                                                                                                      \
+    9007199254740992.0 /* 2^53: from here on a bound may have been another number, too, before it became a double */
+
+/* Many numbers share a double. Where one has that of a bound, its digits decide on which side it lies; a bound that is no whole number, or a large one, is
+ * itself known as a double only. */
 static int beside(const struct slr_value *v, double bound)
 {
     char digits[24], text[24];
     struct ld_decimal a, b;
-    if (v->type == SLR_DOUBLE || bound < -1e18 || bound > 1e18 || (double)(int64_t)bound != bound)
+    if (v->type == SLR_DOUBLE || fabs(bound) >= EXACT_MAX || (double)(int64_t)bound != bound)
         return 0;
     int n = 0; /* else it is a decimal text */
     if (v->type == SLR_U64)

@@ -168,14 +168,15 @@ static bool form_needed(const struct journal *j, uint64_t station_id)
     return false;
 }
 
-/* Write what is alive into a new file and put it in the old one's place. */
+/* Write what is alive into a new file and put it in the old one's place. If that cannot be made, the old one goes on. Once it has the name it is the one that is written
+ * to; EIO: the name is not certain, and which of the two a power cut leaves is not known: a fresh start reads it. */
 static int rewrite(struct journal *j)
 {
     struct reclog fresh;
     unlinkat(j->dir_fd, ASIDE, 0);
     int rc = reclog_open(&fresh, j->dir_fd, ASIDE, on_record, j);
     if (rc != 0)
-        return rc;
+        return 0;
     for (struct kept_form **p = &j->form_list; *p && rc == 0;) {
         struct kept_form *f = *p;
         if (form_needed(j, f->station_id)) {
@@ -196,17 +197,12 @@ static int rewrite(struct journal *j)
     }
     if (rc == 0)
         rc = reclog_write(&fresh);
-    if (rc == 0 && fdatasync(fresh.fd) != 0)
-        rc = errno;
-    if (rc == 0 && renameat(j->dir_fd, ASIDE, j->dir_fd, NAME) != 0)
-        rc = errno;
-    if (rc != 0) {
+    if (rc != 0 || fdatasync(fresh.fd) != 0 || renameat(j->dir_fd, ASIDE, j->dir_fd, NAME) != 0) {
         reclog_close(&fresh);
-        return rc;
+        return 0;
     }
-    reclog_close(&j->log); /* it has no name any more: what was written to it would be gone at the next start */
+    reclog_close(&j->log);
     j->log = fresh;
-    /* If not, which of the two a power cut leaves is not known: a fresh start reads it. */
     return fsync(j->dir_fd) == 0 ? 0 : EIO;
 }
 
@@ -327,7 +323,7 @@ int journal_write(struct journal *j)
 {
     int rc = j->log.buffer.n ? reclog_write(&j->log) : 0;
     if (rc == 0 && j->log.size > REWRITE_BYTES && j->log.size > 4 * j->live_bytes)
-        rc = rewrite(j) == EIO ? EIO : 0; /* if it cannot be made, the old file goes on */
+        rc = rewrite(j);
     return rc;
 }
 

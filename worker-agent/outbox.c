@@ -121,7 +121,7 @@ static int segment_open(struct outbox *o, uint64_t number)
     struct loading l = { o, s };
     int rc = reclog_open(&s->log, o->dir_fd, name, on_record, &l);
     if (rc == 0 && fsync(o->dir_fd) != 0) { /* the name must outlive a power cut, too */
-        rc = errno;
+        rc = EIO;                           /* whatever it says: it says so once */
         reclog_close(&s->log);
     }
     if (rc != 0) { /* entries that point at s are freed by the caller, which gives up */

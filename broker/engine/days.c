@@ -234,8 +234,8 @@ static void count(struct engine *e, struct worker *w, uint32_t station)
 
 void day_count(struct engine *e, struct worker *w, const struct station *s)
 {
-    if (w->per_day ||
-        used(e, w, 0)) /* what comes off again must have been counted, be there a limit at the moment or not */
+    /* What comes off again must have been counted, be there a limit at the moment or not. */
+    if (w->per_day || used(e, w, 0))
         count(e, w, 0);
     if (s->limit->per_day || used(e, w, s->limit->station))
         count(e, w, s->limit->station);

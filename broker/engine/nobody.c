@@ -109,9 +109,9 @@ static bool nobody_left(struct engine *e, struct rq *q, uint64_t unit, struct ta
     *p = (struct taken_part){ 0 };
     if (gate == UINT32_MAX)
         return false;
-    /* if not, how many are shut out is needed when they are counted */
+    /* if not, how many are shut out is needed when they are counted: of who declined no line says how many they may be */
     bool known = staff_known(e, gate, &p->staff, &p->out);
-    if (known && surely_enough(q->st, t, p->staff - p->out))
+    if (known ? surely_enough(q->st, t, p->staff - p->out) : !(t[ST_FLAGS] & STATE_FLAG_DECLINED))
         return false;
     uint64_t newest = get_u48(t + ST_ASSIGN), before[SL_LINE_STATIONS_MAX];
     for (uint32_t i = 0; i < s->not_did_count; i++)
@@ -229,8 +229,8 @@ static bool waits_to_begin(const struct engine *e, enum sweep_what what, uint32_
 
 #define LEFT_MAX 1000 /* so many may have declined one task before the start without being seen since */
 
-/* Where of all that is ready something may be whose last one has left: without copies, what was declined or builds upon other work. If nobody left (!fewer), and somebody
- * came, what builds upon his own: it waited while nobody might do anything there. */
+/* Where of all that is ready something may be whose last one has left: without copies, what was declined or builds upon other work. If nobody left (!fewer), and some
+ * came, what builds upon their own: it waited while nobody might do anything there, so that there are no more than have come. */
 static bool may_be_for_nobody(struct engine *e, struct station *st, bool fewer)
 {
     uint32_t staff, out, most = most_before(st) + (has_copies(st) ? COUNTED_MAX : 0);
@@ -241,6 +241,8 @@ static bool may_be_for_nobody(struct engine *e, struct station *st, bool fewer)
         most = LEFT_MAX;
     if (many && most < st->most_shut_out)
         most = st->most_shut_out;
+    if (!fewer && most > e->staff_came)
+        most = e->staff_came;
     uint32_t gate = gate_of(e, st);
     return gate != UINT32_MAX && staff_known(e, gate, &staff, &out) && staff - out <= most;
 }
@@ -260,6 +262,7 @@ void nobody_rosters(struct engine *e)
             !waits_to_begin(e, SWEEP_UNSTAFFED, st->id))
             sweep_start(e, SWEEP_UNSTAFFED, 0, st->id, "", 0);
     }
+    e->staff_came = 0;
     staff_told(e);
 }
 
@@ -281,10 +284,14 @@ void nobody_gates_anew(struct engine *e, uint32_t key)
             count(e, e->station[i]);
 }
 
-/* What was being counted, is counted anew; what was known in memory alone (that somebody has come, or got a skill back) is taken for told to nobody. */
+/* What was being counted, is counted anew; a sweep that was under way begins anew, rather than that another one joins it at each start. */
 void nobody_boot(struct engine *e)
 {
-    e->staff_gained = true;
+    for (uint32_t i = 0; i < e->sweeps; i++)
+        if (e->sweep[i].what == SWEEP_STAFFED) {
+            e->sweep[i].run = 0;
+            e->sweep[i].cursor = 0;
+        }
     for (uint32_t i = 0; i < e->m.gates; i++)
         staff_forget(e, &e->m.gate[i]);
     for (uint32_t i = 0; i < e->meta.station && !e->rc; i++) {

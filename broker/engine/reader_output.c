@@ -227,6 +227,9 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     uint32_t rows = 0, looked = 0;
     size_t names = r->b2.n + HEAD_BYTES, left = names < SL_FRAME_BYTES_MAX ? SL_FRAME_BYTES_MAX - names : 0;
     size_t bytes_max = left < PAGE_BYTES_MAX ? left : PAGE_BYTES_MAX;
+    if (!left)
+        return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run",
+                         "the names of what the line hands out are larger than a frame: ask for one station at a time");
     for (uint64_t u = q->after_unit; u++ < run.units && rows < limit && looked < UNITS_LOOKED_AT_MAX && !r->rc;
          looked++) {
         uint8_t buf[STATE_GROUP_BYTES_MAX], *head = rd_unit(r, &run, u, buf);
@@ -277,8 +280,5 @@ int rd_output(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     a.more = a.next_after < run.units;
     if (r->b.failed || r->b2.failed)
         return -1;
-    if (names > SL_FRAME_BYTES_MAX)
-        return rd_refuse(out, m->id, SLP_E_TOO_BIG, "run",
-                         "the names of what the line hands out are larger than a frame: ask for one station at a time");
     return rd_reply(out, SLP_OUTPUT, m->id, &a);
 }

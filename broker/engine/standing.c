@@ -308,31 +308,28 @@ static void announce(struct engine *e, const struct worker *w, const struct stat
     ev_emit(e, EV_WORKER_STANDING, st->line, NULL, e->hub[w->hub - 1], &e->b3);
 }
 
-/* Of what he holds at this hub, what is of the station goes back. Returns how much he holds there. */
-static uint32_t take_back_at(struct engine *e, struct hub *h, const struct worker *w, uint32_t key)
+/* Of what he holds, *left in all, what is of the station goes back if it is at this hub. */
+static void take_back_at(struct engine *e, struct hub *h, const struct worker *w, uint32_t key, uint32_t *left)
 {
-    uint32_t n = 0;
-    for (struct aseg *s = h->asegs; s && !e->rc; s = s->hub_next)
-        for (uint32_t i = 0; i < s->n; i++)
+    for (struct aseg *s = h->asegs; s && *left && !e->rc; s = s->hub_next)
+        for (uint32_t i = 0; i < s->n && *left; i++)
             if (s->e[i].worker == w->id && s->e[i].state <= ASSIGN_STARTED) {
-                n++;
+                --*left;
                 if (s->st->key != key)
                     continue;
                 task_return(e, s, s->first + i, WHY_SUSPENDED, "", 0);
                 recall(e, h, s->first + i, 7);
             }
-    return n;
 }
 
 /* What he holds at the station goes back, whether he has begun it or not; also where he was before he came to his hub. */
 static void take_back(struct engine *e, struct worker *w, uint32_t key)
 {
     uint32_t left = w->holding;
-    if (left)
-        left -= take_back_at(e, e->hub[w->hub - 1], w, key);
-    for (uint32_t i = 0; left && i < e->meta.hub && !e->rc; i++)
+    take_back_at(e, e->hub[w->hub - 1], w, key, &left);
+    for (uint32_t i = 0; i < e->meta.hub && left; i++)
         if (i != w->hub - 1)
-            left -= take_back_at(e, e->hub[i], w, key);
+            take_back_at(e, e->hub[i], w, key, &left);
 }
 
 static void set_at(struct engine *e, struct worker *w, uint32_t key, enum standing to, const char *reason, size_t n)

@@ -347,7 +347,7 @@ static bool step_dead(struct engine *e, struct sweep *s)
         if (parked_since(row.v, s->job)) {
             s->cursor++; /* it was not counted */
         } else if (!r || r->state > RUN_CLOSED) {
-            s->cursor++;                        /* nor was this one */
+            s->cursor++;                        /* nor was this one, if it was over by then */
             e_del(e, TABLE_DEAD, row.k, row.n); /* of a run that is over: its own sweep would get here, too */
         } else if (s->what == SWEEP_REQUEUE) {
             char why[NOBODY_TEXT];

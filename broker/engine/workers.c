@@ -200,6 +200,7 @@ static void profile_set(struct engine *e, struct worker *w, struct profile *p, u
     bool other = w->profile != p || w->team != team || !w->on_roster;
     if (other) {
         e->staff_gained = true;
+        e->staff_came++;
         e->staff_lost = e->staff_lost || w->on_roster; /* he may do less than before, too */
         staff_leaves(e, w);
     }

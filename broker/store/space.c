@@ -31,8 +31,7 @@
 #define ASK_REUSABLE_US 1000000   /* a walk over the list of free pages at most this often ... */
 #define REUSABLE_RECORDS_MAX 1024 /* ... and so far */
 #define MOVE_WAIT_MS 200
-#define PAGE_BYTES_MOST 65536 /* of LMDB's pages */
-#define FREE_DBI 0            /* LMDB's own list of free pages: records of (transaction -> count, page numbers) */
+#define FREE_DBI 0 /* LMDB's own list of free pages: records of (transaction -> count, page numbers) */
 
 static uint64_t used_end(const struct store *s)
 {
@@ -271,18 +270,6 @@ static int only_free_pages_missing(struct store *s, uint64_t file, uint64_t used
     return rc;
 }
 
-/* Where the pages end of which something was ever written: a start that died while it looked (above) has left the file long, with nothing at its end. No
- * page in use is all zeroes: it begins with its number. */
-static uint64_t written_end(const struct store *s, uint64_t end)
-{
-    static const uint8_t zeros[PAGE_BYTES_MOST];
-    uint8_t page[PAGE_BYTES_MOST];
-    size_t n = s->page_bytes;
-    while (end > 2 * n && pread(s->data_fd, page, n, (off_t)(end - n)) == (ssize_t)n && memcmp(page, zeros, n) == 0)
-        end -= n;
-    return end;
-}
-
 enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size)
 {
     MDB_stat st;
@@ -298,8 +285,6 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
         return STORE_IO;
     }
     uint64_t used = used_end(s), have = (uint64_t)file.st_size;
-    if (have >= used && !s->read_only)
-        have = written_end(s, used);
     int rc = have < used ? only_free_pages_missing(s, have, used) : 0;
     if (rc == MDB_CORRUPTED) {
         store_say(text, text_size, "%s/data.mdb is cut off: it has %llu bytes, its pages need %llu", o->dir,
@@ -308,7 +293,7 @@ enum store_rc space_open(struct store *s, const struct store_options *o, char *t
     }
     if (rc != 0)
         return store_say(text, text_size, "%s/data.mdb: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
-    s->file_bytes = (uint64_t)file.st_size > used ? (uint64_t)file.st_size : used;
+    s->file_bytes = have > used ? have : used;
     if (!s->read_only && s->map_bytes < used + space_headroom(s))
         grow_map(s, &rc);
     if (rc != 0)

@@ -180,9 +180,8 @@ static void on_assert(MDB_env *env, const char *said)
 {
     const struct store *s = mdb_env_get_userctx(env);
     if (s->cut_bytes > 0)
-        (void)!ftruncate(
-            s->data_fd,
-            (off_t)s->cut_bytes); /* as it was: if not, the next start sees by the zeroes that pages are missing */
+        (void)!ftruncate(s->data_fd,
+                         (off_t)s->cut_bytes); /* as it was: the next start would take a longer file for a whole one */
     if (s->lmdb_asserted != NULL) {
         const char *dir = "";
         (void)mdb_env_get_path(env, &dir);

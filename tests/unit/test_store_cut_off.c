@@ -42,15 +42,6 @@ static void a_file_that_was_cut_off_is_no_store_after_a_start_that_died_over_it(
             print_message("%zu pages are missing: status %x, '%s'; then '%s'\n", cut, first.status, first.said,
                           again.said);
         opened += !whole && again.said[0] == '0';
-        /* One that was killed as it looked has left it long. */
-        char path[128];
-        data_path(w, path);
-        save(w, im.p, im.n - cut * 4096);
-        assert_int_equal(truncate(path, (off_t)im.n), 0);
-        again = in_a_child(open_cut_off, w);
-        if (!whole && again.said[0] == '0')
-            print_message("%zu pages are nothing: '%s'\n", cut, again.said);
-        opened += !whole && again.said[0] == '0';
     }
     free(im.p);
     assert_int_equal(opened, 0);
