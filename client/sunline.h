@@ -517,7 +517,7 @@ SL_API int sl_events_open(struct sl *sl, const struct sl_events_options *o, stru
  * skipped. SL_GONE: the events wanted are no longer kept, or not there yet (the broker serves an older backup); open a
  * new stream from sl_info's event_seq and read the state anew. */
 SL_API int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out);
-SL_API uint64_t sl_events_position(const struct sl_events *e); /* `since` of a stream that would go on here */
+SL_API uint64_t sl_events_position(const struct sl_events *e); /* `since` of a stream that would go on here; 0 while nothing was passed */
 SL_API void sl_events_close(struct sl_events **e); /* safe to repeat */
 SL_API const char *sl_event_name(unsigned type);   /* "" for a number that is none. Static */
 
