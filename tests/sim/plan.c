@@ -161,7 +161,8 @@ void plan_make(struct plan *p, const struct options *o)
 
     struct rng er = rng_of(o->seed, "streams", 0);
     bool watched = rng_chance(&er, 500000), few = rng_chance(&er, 300000), by_count = rng_chance(&er, 500000);
-    uint64_t keep = (uint64_t)rng_spread(&er, 300, 4000) + 20 * p->batch_max;
+    /* more than one batch tells, which the checker reads when it is committed: a sweep parks or drops 500 in a tick, at two events each */
+    uint64_t keep = (uint64_t)rng_spread(&er, 2500, 6000) + 20 * p->batch_max;
     int64_t keep_us = rng_spread(&er, 10 * MINUTE, 4 * HOUR), away_us = rng_spread(&er, 20 * MINUTE, 8 * HOUR);
     few = few && !o->no_streams;
     p->line_watched = watched && !o->no_streams;
