@@ -73,7 +73,7 @@ class Reviews(harness.Case):
         text = hub.replace("{agents}", self.broker.endpoints["agents"]).replace("{data}", self.world.path(more.get("data", "agent")))
         for key, value in more.items():
             text = text.replace("{%s}" % key, value)
-        self.world.agent(more.get("data", "agent"), text)
+        self.world.agent(more.get("data", "agent"), text).wait_log("session-up")  # its folder is there then
         self.world.write("rows.csv", "subject\n" + "".join(s + "\n" for s in subjects))
         self.world.sunline("run", "start", "articles", "--name", "r", "--input", "rows.csv")
 
