@@ -19,6 +19,8 @@ struct output {
     bool jsonl, guard;
     struct slp_buf buf;
     uint64_t rows;
+    bool *
+        namesake; /* JSONL: of each column, is it an input field's that is called as one of ours? NULL before the first row: all have the same columns */
     int code;
 };
 
@@ -83,25 +85,36 @@ static int csv_header(struct output *o, const char *run, const struct sl_output_
     return CLI_DONE;
 }
 
-/* A key of its own for each column: an input field may be called `unit`, or `worker`, as columns of ours are. It comes behind the one and
- * before the other, and is `input.unit` then: no field's name has a dot. */
-static bool json_set_column(json_t *object, const struct sl_output_row *r, uint32_t i)
+/* An input field may be called `unit`, or `worker`, as columns of ours are. It comes behind the one and before the other. */
+static bool find_namesakes(struct output *o, const struct sl_output_row *r)
+{
+    o->namesake = calloc(r->column_count + 1, sizeof *o->namesake);
+    for (uint32_t i = 1; o->namesake && i < r->column_count; i++) {
+        o->namesake[i] = strcmp(r->columns[0], r->columns[i]) == 0;
+        for (uint32_t k = i + 1; k < r->column_count && !o->namesake[i]; k++) {
+            o->namesake[i] = strcmp(r->columns[k], r->columns[i]) == 0;
+        }
+    }
+    return o->namesake != NULL;
+}
+
+/* A key of its own for each column: a namesake's is `input.unit`, since no field's name has a dot. */
+static bool json_set_column(const struct output *o, json_t *object, const struct sl_output_row *r, uint32_t i)
 {
     char key[4 * SL_NAME_SIZE];
-    bool ours_too = i > 0 && strcmp(r->columns[0], r->columns[i]) == 0;
-    for (uint32_t k = i + 1; i > 0 && k < r->column_count && !ours_too; k++) {
-        ours_too = strcmp(r->columns[k], r->columns[i]) == 0;
-    }
-    snprintf(key, sizeof key, "%s%s", ours_too ? "input." : "", r->columns[i]);
+    snprintf(key, sizeof key, "%s%s", o->namesake[i] ? "input." : "", r->columns[i]);
     return json_object_set_new(object, key, json_of_value(&r->values[i])) == 0;
 }
 
 static int jsonl_row(struct output *o, const struct sl_output_row *r)
 {
+    if (!o->namesake && !find_namesakes(o, r)) {
+        return cli_nomem(o->cli);
+    }
     json_t *object = json_object();
     char *text = NULL;
     for (uint32_t i = 0; i < r->column_count && object; i++) {
-        if (!json_set_column(object, r, i)) {
+        if (!json_set_column(o, object, r, i)) {
             json_decref(object);
             object = NULL;
         }
@@ -190,6 +203,7 @@ int cmd_run_output(struct cli *cli, int argc, char **argv)
     }
     code = code ? code : write_out(&o);
     slp_buf_free(&o.buf);
+    free(o.namesake);
     if (!to_file) {
         return code;
     }

@@ -189,8 +189,8 @@ int import_put(struct import *im, uint64_t run_id, const uint8_t producer[SL_PRO
         return code;
     }
     progress_end(&p.progress, p.over, 1);
-    counts->before = p.good - counts->accepted -
-                     counts->duplicates; /* all are in: the others came by another hand, perhaps meanwhile */
+    /* All are in, or refused: the others came by another hand, perhaps meanwhile. */
+    counts->before = p.good - counts->accepted - counts->duplicates - counts->refused;
     if (im->seekable && !same_file(im)) {
         return file_changed(im);
     }

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/journal_begin.h"
 #include "worker-agent/datadir.h"
 #include "worker-agent/journal.h"
 #include "worker-agent/outbox.h"
@@ -491,37 +492,13 @@ static struct journal *open_journal(const struct place *p, struct told *f)
     return j;
 }
 
-static void begin(struct journal *j, uint64_t assignment, uint64_t station, const char *text)
-{
-    struct slp_buf form = { 0 }, map = { 0 }, fields = { 0 };
-    slp_pack_map(&map, 0);
-    struct slp_form m = { .station_id = station,
-                          .line = { "l", 1 },
-                          .version = 1,
-                          .station = { "s", 1 },
-                          .form = { map.p, (uint32_t)map.n },
-                          .lease_us = 1000000 };
-    assert_int_equal(slp_encode(&form, SLP_FORM, 0, &m), 0);
-    slp_pack_cstr(&fields, text);
-    struct core_task t = { .assignment = assignment,
-                           .worker_no = 4,
-                           .station_id = station,
-                           .attempt = 2,
-                           .lease_us = 1000000,
-                           .fields = { fields.p, (uint32_t)fields.n, 1 } };
-    assert_int_equal(journal_begun(j, &t, (struct slp_bytes){ form.p, (uint32_t)form.n }), 0);
-    slp_buf_free(&form);
-    slp_buf_free(&map);
-    slp_buf_free(&fields);
-}
-
 static void begun_tasks_and_drafts_are_there_after_a_restart(void **state)
 {
     struct told f;
     struct journal *j = open_journal(*state, &f);
-    begin(j, 10, 5, "ten");
-    begin(j, 11, 5, "eleven");
-    begin(j, 12, 6, "twelve");
+    journal_begin(j, 10, 5, "ten");
+    journal_begin(j, 11, 5, "eleven");
+    journal_begin(j, 12, 6, "twelve");
     assert_int_equal(journal_draft(j, 11, "{\"a\":1}", 7), 0);
     assert_int_equal(journal_draft(j, 11, "{\"a\":22}", 8), 0);
     assert_int_equal(journal_draft(j, 99, "{}", 2), ENOENT);
@@ -548,7 +525,7 @@ static void the_journal_does_not_grow_without_end(void **state)
     char draft[4096];
     struct journal *j = open_journal(*state, &f);
     memset(draft, 'x', sizeof draft);
-    begin(j, 10, 5, "ten");
+    journal_begin(j, 10, 5, "ten");
     for (int i = 0; i < 3000; i++) { /* 12 MB of drafts */
         assert_int_equal(journal_draft(j, 10, draft, sizeof draft), 0);
         assert_int_equal(journal_write(j), 0);
@@ -565,9 +542,9 @@ static void a_journal_torn_at_any_byte_opens(void **state)
     struct told f;
     char whole[2048];
     struct journal *j = open_journal(p, &f);
-    begin(j, 10, 5, "ten");
+    journal_begin(j, 10, 5, "ten");
     assert_int_equal(journal_draft(j, 10, "{\"a\":1}", 7), 0);
-    begin(j, 11, 5, "eleven");
+    journal_begin(j, 11, 5, "eleven");
     assert_int_equal(journal_write(j), 0);
     journal_close(&j);
     size_t n = read_all(p, "journal.log", whole, sizeof whole), last = 0;

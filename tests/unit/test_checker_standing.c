@@ -38,14 +38,21 @@ static void whoever_may_come_back_or_is_suspended_elsewhere_is_given_it(void **s
     judged(&h, VERDICTS);
 }
 
-static void what_he_held_goes_back(void **state)
+/* Anna has begun unit 1. */
+static struct history begun(void)
 {
-    (void)state;
     struct history h = begin();
     put_unit(&h, 1);
     give(&h, 1, 1, 1, ANNA);
     EVENT(&h, .kind = FACT_STARTED, .assignment = 1);
     STEP(&h);
+    return h;
+}
+
+static void what_he_held_goes_back(void **state)
+{
+    (void)state;
+    struct history h = begun();
     stands(&h, ANNA, 0, 1);
     taken_back(&h, 1, 1);
     STEP(&h);
@@ -99,11 +106,7 @@ static void a_result_of_somebody_who_is_suspended_counts_for_nothing(void **stat
 static void a_task_that_is_begun_and_that_nobody_holds_is_a_wrong_state(void **state)
 {
     (void)state;
-    struct history h = begin();
-    put_unit(&h, 1);
-    give(&h, 1, 1, 1, ANNA);
-    EVENT(&h, .kind = FACT_STARTED, .assignment = 1);
-    STEP(&h);
+    struct history h = begun();
     FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 1, .worker = ANNA, .digest = 5001);
     EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1, .flag = true);
     STEP(&h);

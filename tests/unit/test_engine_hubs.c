@@ -587,14 +587,20 @@ static void a_pause_is_a_reason_be_it_the_stations_or_the_runs(void **state)
     assert_int_equal(why_nothing(), 4);
 }
 
-static void a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more(void **state)
+/* Its workers ask for more than that, and there is more. */
+static void fill_the_hub(void)
 {
-    (void)state;
     for (unsigned left = SL_HELD_ITEMS_MAX + 1000, n; left; left -= n)
         world_put(&s.w, s.run, n = left < 4000 ? left : 4000);
     take(0, SL_HELD_ITEMS_MAX / 2);
     take(1, SL_HELD_ITEMS_MAX);
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), SL_HELD_ITEMS_MAX);
+}
+
+static void a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more(void **state)
+{
+    (void)state;
+    fill_the_hub();
     struct slp_why_get q = { .session = s.h.session, .worker = s.h.worker[1] };
     assert_int_equal(world_send(&s.w, s.h.peer, SLP_WHY_GET, &q)->u.why.code, 11);
 }
@@ -714,11 +720,7 @@ static void a_hub_may_have_no_zone_and_one_without_a_data_directory_may_get_one(
 static void a_hub_that_holds_as_much_as_a_hello_can_name_gets_no_more_after_a_restart(void **state)
 {
     (void)state;
-    for (unsigned left = SL_HELD_ITEMS_MAX + 1000, n; left; left -= n)
-        world_put(&s.w, s.run, n = left < 4000 ? left : 4000);
-    take(0, SL_HELD_ITEMS_MAX / 2);
-    take(1, SL_HELD_ITEMS_MAX);
-    assert_int_equal(world_count(&s.w, "r", "judge", TASK_ASSIGNED), SL_HELD_ITEMS_MAX);
+    fill_the_hub();
     world_restart(&s.w);
     world_hello(&s.w, &s.h, NULL, 0);
     world_clear(&s.w);

@@ -494,6 +494,14 @@ static void who_is_the_author_of_some_and_declined_the_rest_is_told_both(void **
         text, "station b: all that is ready builds upon this worker's own work, or he has declined or answered it");
 }
 
+/* The first of Nairobi is given one, and does it. */
+static void does_one(void)
+{
+    assert_int_equal(ask(&nbo, 0, 1), 1);
+    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
+    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+}
+
 /* One a day, and he has done it. While his roster knows no limit he is given others and gives them back. Then it is one a day again. */
 static void what_was_given_while_there_was_no_limit_does_not_come_off_what_counts(void **state)
 {
@@ -501,9 +509,7 @@ static void what_was_given_while_there_was_no_limit_does_not_come_off_what_count
     roster(&nbo, (uint32_t[]){ 1 }, 1, NULL);
     line("{}", "");
     world_put(&w, world_run(&w, "l", "a"), 50);
-    assert_int_equal(ask(&nbo, 0, 1), 1);
-    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
-    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+    does_one();
     assert_int_equal(ask(&nbo, 0, 1), 0);
     world_clear(&w);
     roster(&nbo, (uint32_t[]){ 0 }, 1, NULL);
@@ -519,9 +525,7 @@ static void nor_what_was_given_while_the_station_had_no_limit(void **state)
     line("{per_day: 1}", "");
     uint64_t run = world_run(&w, "l", "a");
     world_put(&w, run, 50);
-    assert_int_equal(ask(&nbo, 0, 1), 1);
-    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
-    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+    does_one();
     assert_int_equal(ask(&nbo, 0, 1), 0);
     world_clear(&w);
     line("{}", "");
@@ -538,9 +542,7 @@ static void what_is_given_after_the_clock_was_set_back_comes_off_again(void **st
     roster(&nbo, (uint32_t[]){ 2 }, 1, NULL);
     line("{}", "");
     world_put(&w, world_run(&w, "l", "a"), 50);
-    assert_int_equal(ask(&nbo, 0, 1), 1);
-    assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
-    assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+    does_one();
     w.wall_us -= 2 * HOUR;
     world_tick(&w);
     world_tick(&w);

@@ -512,9 +512,9 @@ static void who_moves_to_the_hub_that_checks_leaves_nobody(void **state)
     world_put(&w, run, 1);
     answers(ASHA, "a");
     struct staff v[] = { { names[BINA], 0, "make", 1, NULL }, { names[ASHA], 0, "make", 1, NULL } };
-    staff_roster(&w, &h, v, 1);
+    staff_roster(&w, &h, v, 1); /* she leaves, */
     settled();
-    staff_hub(&w, &other, "lab", v + 1, 1);
+    staff_hub(&w, &other, "lab", v + 1, 1); /* and comes back elsewhere */
     settled();
     assert_int_equal(at(1, "state"), TASK_DEAD);
     world_end(&w);

@@ -12,16 +12,36 @@ enum { BURY = 5, REQUEUE = 0, DROP = 1, CANCEL = 3 };
 static const char *const simple = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
                                   "  - name: s\n    form: {fields: [{name: a, type: short_answer}]}\n";
 
-static struct world_task t[4000];
+static struct world_task t[4001]; /* one more than is ever asked for */
 
-static void bury_all(struct world_scene *s, unsigned n)
+/* So many are given, and parked, but for this one (n: none), which its worker keeps in hand. */
+static struct world_task bury_all_but(struct world_scene *s, unsigned n, unsigned kept)
 {
     world_clear(&s->w);
     world_credit(&s->w, &s->h, 0, n);
     assert_int_equal(world_tasks(&s->w, &s->h, t, 4000), n);
     for (unsigned i = 0; i < n; i++)
-        assert_int_equal(world_act(&s->w, &s->h, &t[i], BURY, "no", NULL), SLP_E_OK);
-    world_clear(&s->w);
+        if (i != kept)
+            assert_int_equal(world_act(&s->w, &s->h, &t[i], BURY, "no", NULL), SLP_E_OK);
+    return t[kept];
+}
+
+static void pass_ticks(struct world_scene *s)
+{
+    for (int i = 0; i < 20; i++)
+        world_tick(&s->w);
+}
+
+/* Of 1200 units all are parked but number 1101, and are requeued or dropped; in the midst of that 1101 is parked, too. */
+static void parked_in_the_midst(struct world_scene *s, unsigned action)
+{
+    world_scene(s, simple, 1, 1);
+    world_put(&s->w, s->run, 1200);
+    struct world_task last = bury_all_but(s, 1200, 1100);
+    assert_int_equal(world_tasks_set(&s->w, s->station, action, NULL, NULL, 0), 1199);
+    world_tick(&s->w);
+    assert_int_equal(world_act(&s->w, &s->h, &last, BURY, "no", NULL), SLP_E_OK);
+    pass_ticks(s);
 }
 
 /* What is parked of a run that was cancelled a moment ago takes no part in a requeue of the station. */
@@ -31,14 +51,13 @@ static void a_requeue_after_a_cancel_brings_back_what_it_said(void **state)
     struct world_scene s;
     world_scene(&s, simple, 1, 1);
     world_put(&s.w, s.run, 1200);
-    bury_all(&s, 1200);
+    bury_all_but(&s, 1200, 1200);
     uint64_t b = world_run(&s.w, "l", "b");
     world_put(&s.w, b, 3);
-    bury_all(&s, 3);
+    bury_all_but(&s, 3, 3);
     assert_int_equal(world_run_set(&s.w, "r", CANCEL, 0), SLP_E_OK);
     assert_int_equal(world_tasks_set(&s.w, s.station, REQUEUE, NULL, NULL, 0), 3);
-    for (int i = 0; i < 20; i++)
-        world_tick(&s.w);
+    pass_ticks(&s);
     assert_int_equal(world_count(&s.w, "b", "s", TASK_DEAD), 0);
     world_end(&s.w);
 }
@@ -48,21 +67,7 @@ static void a_requeue_brings_back_all_that_was_parked(void **state)
 {
     (void)state;
     struct world_scene s;
-    struct world_task last;
-    world_scene(&s, simple, 1, 1);
-    world_put(&s.w, s.run, 1200);
-    world_clear(&s.w);
-    world_credit(&s.w, &s.h, 0, 1200);
-    assert_int_equal(world_tasks(&s.w, &s.h, t, 4000), 1200);
-    last = t[1100];
-    for (unsigned i = 0; i < 1200; i++)
-        if (i != 1100)
-            assert_int_equal(world_act(&s.w, &s.h, &t[i], BURY, "no", NULL), SLP_E_OK);
-    assert_int_equal(world_tasks_set(&s.w, s.station, REQUEUE, NULL, NULL, 0), 1199);
-    world_tick(&s.w);
-    assert_int_equal(world_act(&s.w, &s.h, &last, BURY, "no", NULL), SLP_E_OK);
-    for (int i = 0; i < 20; i++)
-        world_tick(&s.w);
+    parked_in_the_midst(&s, REQUEUE);
     assert_int_not_equal(world_story(&s.w, "r", 1200, "stations[0].state"), TASK_DEAD);
     world_end(&s.w);
 }
@@ -72,21 +77,7 @@ static void a_drop_takes_none_that_was_parked_since(void **state)
 {
     (void)state;
     struct world_scene s;
-    struct world_task last;
-    world_scene(&s, simple, 1, 1);
-    world_put(&s.w, s.run, 1200);
-    world_clear(&s.w);
-    world_credit(&s.w, &s.h, 0, 1200);
-    assert_int_equal(world_tasks(&s.w, &s.h, t, 4000), 1200);
-    last = t[1100];
-    for (unsigned i = 0; i < 1200; i++)
-        if (i != 1100)
-            assert_int_equal(world_act(&s.w, &s.h, &t[i], BURY, "no", NULL), SLP_E_OK);
-    assert_int_equal(world_tasks_set(&s.w, s.station, DROP, NULL, NULL, 0), 1199);
-    world_tick(&s.w);
-    assert_int_equal(world_act(&s.w, &s.h, &last, BURY, "no", NULL), SLP_E_OK);
-    for (int i = 0; i < 20; i++)
-        world_tick(&s.w);
+    parked_in_the_midst(&s, DROP);
     assert_int_equal(world_story(&s.w, "r", 1101, "stations[0].state"), TASK_DEAD);
     world_end(&s.w);
 }

@@ -2,13 +2,11 @@
 #include "tests/unit/child.h"
 #include "tests/unit/store_image.h"
 
-/* A store with a list of free pages of several pages, which lies at the end of the file. */
 static void open_cut_off(void *arg, int said_fd)
 {
     struct world *w = arg;
     struct store_options o = options(w);
     struct store *s;
-    (void)said_fd;
     enum store_rc rc = store_open(&s, &o, ID, w->text, sizeof w->text);
     dprintf(said_fd, "%d %s", (int)rc, w->text);
 }
@@ -19,7 +17,7 @@ static void a_file_that_was_cut_off_is_no_store_after_a_start_that_died_over_it(
     struct store_txn *held, *t;
     unsigned opened = 0;
     open_store(w);
-    for (uint32_t i = 0; i < 600; i++) {
+    for (uint32_t i = 0; i < 600; i++) { /* its list of free pages has several pages, and lies at the end of the file */
         if (i == 10)
             assert_int_equal(store_begin_read(w->s, &held), STORE_OK);
         uint8_t key[4], v[900];
