@@ -4,7 +4,8 @@
  * of its zones. Beyond what was told days have 24 hours; where nothing was told they are those of UTC.
  *
  * What counts is what he was given since the day began and has not handed back: an assignment that ends without a result and without an attempt that
- * counted comes off again, if it was given today. Counting begins when there is a limit; what he had before it was told is not known.
+ * counted comes off again, if it was given today. Counting begins when there is a limit; what he had before it was told is not known. Who comes to another zone
+ * begins anew where it is another day, and going back does not bring back what he had had before: what is over is over.
  *
  * Only those counts are kept that a limit asks for, a record each. A count is today's if it was begun since midnight; an older one is nothing. A heap over
  * all of them, by the end of their day, tells when workers who had as many as they may are asked again, a chunk of them in a tick.
@@ -179,25 +180,41 @@ static struct day *make(struct engine *e, struct worker *w, uint32_t station)
     return d;
 }
 
-/* Is it a count of today? When does that end? */
-static bool today(struct engine *e, struct day *d, int64_t wall)
+/* Is it a count of today? When does that end? Of who is on no roster nobody knows which day it will be where he comes back. */
+static bool is_today(const struct engine *e, const struct day *d, int64_t wall, int64_t *end)
 {
     int64_t from, to;
+    if (!d->w->on_roster) {
+        *end = d->since_us + 2 * DAY_US;
+        return wall < *end;
+    }
     day_of(e, d->w, wall, &from, &to);
     bool is = d->since_us >= from && d->since_us < to;
-    d->end_us = is ? to : from;
+    *end = is ? to : from;
+    return is;
+}
+
+static bool today(struct engine *e, struct day *d, int64_t wall)
+{
+    bool is = is_today(e, d, wall, &d->end_us);
     heap_fix(e, d);
     return is;
+}
+
+/* Over, whatever day it is where he works next. */
+static void nothing(struct engine *e, struct day *d)
+{
+    if (!d->n)
+        return;
+    d->n = 0;
+    dirty(e, d);
 }
 
 static uint32_t used(const struct engine *e, const struct worker *w, uint32_t station)
 {
     const struct day *d = find(w, station);
-    int64_t from, to;
-    if (!d || !d->n)
-        return 0;
-    day_of(e, w, e->wall_us, &from, &to);
-    return d->since_us >= from && d->since_us < to ? d->n : 0;
+    int64_t end;
+    return d && d->n && is_today(e, d, e->wall_us, &end) ? d->n : 0;
 }
 
 uint32_t day_used(const struct engine *e, const struct worker *w, const struct station *s)
@@ -261,20 +278,28 @@ void day_uncount(struct engine *e, struct worker *w, const struct station *s, in
         match_worker(e, w);
 }
 
-void days_moved(struct engine *e, struct worker *w)
+void day_settle(struct engine *e, struct worker *w)
 {
     for (struct day *d = w->days; d; d = d->next)
-        today(e, d, e->wall_us);
+        if (!today(e, d, e->wall_us))
+            nothing(e, d);
+}
+
+void days_settle(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->day_heap_n; i++) {
+        int64_t end;
+        if (!is_today(e, e->day_heap[i], e->wall_us, &end))
+            nothing(e, e->day_heap[i]);
+    }
 }
 
 /* The clock was set, or a zone's days are others: nothing is where it was in the heap. */
 void days_anew(struct engine *e)
 {
     for (uint32_t i = 0; i < e->day_heap_n; i++) {
-        int64_t from, to;
         struct day *d = e->day_heap[i];
-        day_of(e, d->w, e->wall_us, &from, &to);
-        d->end_us = d->since_us >= from && d->since_us < to ? to : from;
+        is_today(e, d, e->wall_us, &d->end_us);
     }
     for (uint32_t i = e->day_heap_n / 2; i-- > 0;) { /* Floyd: from the leaves up */
         struct day *d = e->day_heap[i];
@@ -310,7 +335,7 @@ static void forget(struct engine *e, struct day *d)
 
 void days_tick(struct engine *e)
 {
-    for (uint32_t n = 0; n < CHUNK && due(e) && !e->rc; n++) {
+    for (uint32_t n = portion(e, CHUNK); n && due(e) && !e->rc; n--) {
         struct day *d = e->day_heap[0];
         struct worker *w = d->w;
         if (today(e, d, e->wall_us))
@@ -481,6 +506,8 @@ void days_told(struct engine *e, struct hub *h, const struct slp_shifts *q)
         z->mark = h->shift_mark;
         if (n == z->n && (!n || !memcmp(at, z->at, n * sizeof *at)))
             continue;
+        if (!changed)
+            days_settle(e);
         memcpy(z->at, at, n * sizeof *at);
         z->n = n;
         zone_write(e, h, z);
@@ -493,11 +520,15 @@ void days_told(struct engine *e, struct hub *h, const struct slp_shifts *q)
             p = &z->next;
             continue;
         }
+        if (!changed)
+            days_settle(e);
         e_del(e, TABLE_DAY, k, zone_key(k, h, z));
         *p = z->next;
         free(z);
         changed = true;
     }
-    if (changed)
+    if (changed) {
+        days_settle(e);
         days_anew(e);
+    }
 }

@@ -89,7 +89,7 @@ static void segment_due(struct engine *e, const uint8_t *b, size_t n)
 
 void delay_tick(struct engine *e)
 {
-    for (int i = 0; i < DELAY_SEGMENTS_A_TICK && e->delay_due_us <= e->now_us && !e->rc; i++) {
+    for (uint32_t left = portion(e, DELAY_SEGMENTS_A_TICK); left && e->delay_due_us <= e->now_us && !e->rc; left--) {
         uint8_t k[DELAY_KEY], b[SL_VALUE_BYTES_MAX];
         struct store_cursor c;
         size_t n = 0;

@@ -14,6 +14,7 @@ struct engine_config { /* what the daemon's configuration may change; part of th
     uint64_t queue_tasks_max;   /* open units of a run. 0: SL_QUEUE_TASKS_DEFAULT_MAX */
     uint64_t event_keep_max;    /* events kept. 0: 10,000,000 */
     int64_t event_keep_us;      /* and for how long. 0: 7 days */
+    uint32_t portion_max;       /* of what is done in portions, a tick takes no more at once: rows, assignments, workers. 0: what each kind of work has for its own bound */
 };
 
 enum input_kind {

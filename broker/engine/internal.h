@@ -450,6 +450,8 @@ void reply(struct engine *e, uint64_t type, const void *any);                 /*
 void note_key_reuse(struct engine *e, const struct run *r, struct slp_bytes key, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_error(struct engine *e, enum slp_code code, const char *place, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_done(struct engine *e, uint64_t count);
+/* How much of what usually goes in such portions a tick does at once. */
+static inline uint32_t portion(const struct engine *e, uint32_t usual) { return e->cfg.portion_max && e->cfg.portion_max < usual ? e->cfg.portion_max : usual; }
 static inline bool page_full(const struct engine *e) { return e->b1.n > SL_FRAME_BYTES_MAX - 16384; } /* rows of a listing lie in b1 */
 void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any);
 void send_shown(struct engine *e, uint64_t peer, uint64_t type, const void *any); /* the message's last list has as its elements what was shown since show_begin */
@@ -673,7 +675,9 @@ bool day_full_at(const struct engine *e, const struct worker *w, const struct st
 void day_count(struct engine *e, struct worker *w, const struct station *s); /* he was given a task of this station */
 void day_uncount(struct engine *e, struct worker *w, const struct station *s, int64_t given_wall_us); /* it came back, and was nobody's fault */
 int64_t day_ends(const struct engine *e, const struct worker *w); /* wall time */
-void days_moved(struct engine *e, struct worker *w); /* he works in another zone */
+/* Counts of days that are over are nothing from now on: before, and after, he comes to work in another zone (days_settle: all of them, before and after a zone's days are others). */
+void day_settle(struct engine *e, struct worker *w);
+void days_settle(struct engine *e);
 void days_anew(struct engine *e);   /* the clock was set, or zones' days are others */
 void days_tick(struct engine *e);   /* days end */
 bool days_backlog(const struct engine *e);

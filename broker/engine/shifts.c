@@ -461,7 +461,7 @@ static void settle(struct engine *e, struct shift *s, uint32_t *room, uint32_t *
 
 void shifts_tick(struct engine *e)
 {
-    uint32_t room = CHUNK, workers = CHUNK_WORKERS;
+    uint32_t room = portion(e, CHUNK), workers = portion(e, CHUNK_WORKERS);
     /* From where the last tick ended, so that a large shift does not keep the others waiting. */
     for (uint32_t n = 0; n < e->meta.shift && e->shifts_settling && room && workers && !e->rc; n++) {
         e->shift_hand = e->shift_hand < e->meta.shift ? e->shift_hand : 0;
@@ -555,10 +555,16 @@ static void shift_set(struct engine *e, struct hub *h, const struct slp_item_shi
                 (!d->text.n || !memcmp(s->text, d->text.p, d->text.n));
     int64_t ended = s->next < s->times ? s->time[s->next] : 0;
     bool moved = strlen(s->zone) != d->zone.n || memcmp(s->zone, d->zone.p, d->zone.n);
-    if (same || !shift_tell(e, s, d->zone, d->text) || !shift_times(e, s, time, n))
+    if (same)
         return;
     if (moved)
+        days_settle(e);
+    if (!shift_tell(e, s, d->zone, d->text) || !shift_times(e, s, time, n))
+        return;
+    if (moved) {
+        days_settle(e);
         days_anew(e);
+    }
     s->until_us = until_us;
     s->overtime_us = (int64_t)d->overtime_us;
     shift_seek(e, s);

@@ -326,7 +326,7 @@ static void anew(struct engine *e, struct worker *w)
 
 void skills_now(struct engine *e)
 {
-    uint32_t room = SKILLS_A_STEP, looks = LOOKS_A_STEP;
+    uint32_t room = portion(e, SKILLS_A_STEP), looks = portion(e, LOOKS_A_STEP);
     if (e->wall_us < e->meta.skills_wall_us) {
         e->skills_back = e->meta.worker != 0;
         e->meta.skills_wall_us = e->wall_us;

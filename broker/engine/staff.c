@@ -75,7 +75,7 @@ static void go_on(struct engine *e, uint32_t gate)
 {
     struct heads *t = e->m.gate[gate].heads;
     uint32_t reads = 0;
-    for (uint32_t looks = 0; t->next && looks < LOOKS_A_STEP && reads < READS_A_STEP && !e->rc; looks++) {
+    for (uint32_t looks = portion(e, LOOKS_A_STEP); t->next && looks && reads < READS_A_STEP && !e->rc; looks--) {
         if (t->next > e->meta.worker) {
             t->next = 0;
             e->heads_counting--;

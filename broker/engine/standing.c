@@ -243,8 +243,8 @@ void station_guard(struct engine *e, struct station *key)
 /* Everybody who is signed in may be kept out elsewhere than before: a portion of them. Until it is his turn the old bar counts. */
 static void bars_step(struct engine *e)
 {
-    uint32_t room = BARS_A_STEP;
-    for (uint32_t looks = LOOKS_A_STEP; e->bars_anew && room && looks && !e->rc; looks--) {
+    uint32_t room = portion(e, BARS_A_STEP);
+    for (uint32_t looks = portion(e, LOOKS_A_STEP); e->bars_anew && room && looks && !e->rc; looks--) {
         struct worker *w = worker_at(e, e->bars_anew);
         e->bars_anew = e->bars_anew < e->meta.worker ? e->bars_anew + 1 : 0;
         if (!w->bar_known)

@@ -103,7 +103,7 @@ void sweep_start(struct engine *e, enum sweep_what what, uint32_t run, uint32_t 
 
 /* ---- recall what is handed out and not started ---- */
 
-/* Returns how many it recalled of at most CHUNK. */
+/* Returns how many it recalled of at most `room`. */
 static uint32_t recall_of(struct engine *e, struct run *r, const struct station *st, unsigned code, uint32_t room)
 {
     uint32_t n = 0;
@@ -124,19 +124,19 @@ static bool step_recall(struct engine *e, struct sweep *s)
 {
     struct station *st = s->station ? e->station[s->station - 1] : NULL;
     struct run *r = s->run ? e->run[s->run - 1] : NULL;
-    uint32_t n = 0;
+    uint32_t n = 0, room = portion(e, CHUNK);
     if (s->run) {
         bool meant =
             r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || !station_open(r->rq[0].st));
         if (meant)
-            n = recall_of(e, r, NULL, r->state > RUN_CLOSED ? 2 : 1, CHUNK);
+            n = recall_of(e, r, NULL, r->state > RUN_CLOSED ? 2 : 1, room);
     } else if (!station_open(st)) {
-        for (uint32_t i = 0; i < e->meta.run && n < CHUNK; i++)
+        for (uint32_t i = 0; i < e->meta.run && n < room; i++)
             if (e->run[i] && e->run[i]->lv == st->lv)
-                n += recall_of(e, e->run[i], st, 1, CHUNK - n);
+                n += recall_of(e, e->run[i], st, 1, room - n);
     }
     s->count += n;
-    return n < CHUNK;
+    return n < room;
 }
 
 /* ---- rows by prefix ---- */
@@ -168,7 +168,7 @@ static uint32_t delete_prefix(struct engine *e, enum store_table tb, const uint8
 /* READY and DEAD rows of a run that is over; what waits in DELAY is skipped when it is due. */
 static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
 {
-    uint32_t room = CHUNK;
+    uint32_t room = portion(e, CHUNK);
     while (s->cursor < 2 * r->lv->station_count && room) {
         struct rq *q = &r->rq[s->cursor / 2];
         uint8_t p[8];
@@ -255,10 +255,10 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
     uint8_t prefix[4], b[SL_VALUE_BYTES_MAX];
     struct chains t = { 0 };
     struct row row;
-    uint32_t n = 0, ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
+    uint32_t n = 0, room = portion(e, CHUNK_GROUPS), ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
     key_u32(prefix, r->id);
     groups_forget_dirty(e, r);
-    for (; n < CHUNK_GROUPS && row_from(e, TABLE_STATE, prefix, sizeof prefix, sizeof prefix, &row); n++, s->count++) {
+    for (; n < room && row_from(e, TABLE_STATE, prefix, sizeof prefix, sizeof prefix, &row); n++, s->count++) {
         size_t bytes = row.v.n;
         memcpy(b, row.v.p, bytes);
         for (uint8_t *u = b; u + ub <= b + bytes; u += ub)
@@ -270,7 +270,7 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
         e_del(e, TABLE_STATE, row.k, row.n);
     }
     free(t.v);
-    return n < CHUNK_GROUPS;
+    return n < room;
 }
 
 /* Segments with control tasks, which no unit leads to: those that are there still, and what remembers them. */
@@ -279,14 +279,14 @@ static bool step_gold(struct engine *e, struct run *r)
     uint8_t from[13] = { 0 };
     struct chains t = { 0 };
     struct row row;
-    uint32_t n = 0;
+    uint32_t n = 0, room = portion(e, CHUNK);
     key_u32(key_u8(from, 1), r->id);
-    for (; n < CHUNK && row_from(e, TABLE_GOLD, from, sizeof from, 5, &row); n++) {
+    for (; n < room && row_from(e, TABLE_GOLD, from, sizeof from, 5, &row); n++) {
         delete_chain(e, r, key_get_u64(row.k + 5), &t);
         e_del(e, TABLE_GOLD, row.k, row.n);
     }
     free(t.v);
-    return n < CHUNK;
+    return n < room;
 }
 
 static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
@@ -297,6 +297,7 @@ static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
                                                     [PHASE_HISTORY] = TABLE_HISTORY };
     uint8_t prefix[4];
     bool over = false;
+    uint32_t room = portion(e, CHUNK);
     key_u32(prefix, r->id);
     switch ((enum delete_phase)s->station) { /* the phase; `station` has no other use here */
     case PHASE_QUEUES: over = step_queues(e, r, s); break;
@@ -306,7 +307,7 @@ static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
         break;
     case PHASE_CHAINS: over = step_chains(e, r, s); break;
     case PHASE_GOLD: over = step_gold(e, r); break;
-    default: over = delete_prefix(e, table[s->station], prefix, sizeof prefix, CHUNK) < CHUNK;
+    default: over = delete_prefix(e, table[s->station], prefix, sizeof prefix, room) < room;
     }
     if (over)
         s->station++;
@@ -333,7 +334,7 @@ static bool step_dead(struct engine *e, struct sweep *s)
     struct station *st = e->station[s->station - 1];
     if (!s->at_run)
         s->at_run = s->run;
-    for (uint32_t n = 0; n < CHUNK && s->cursor; n++, s->cursor--) {
+    for (uint32_t n = portion(e, CHUNK); n && s->cursor; n--, s->cursor--) {
         uint8_t k[16];
         struct row row;
         key_u64(key_u32(key_u32(k, st->id), s->at_run), s->at_unit);
@@ -399,8 +400,8 @@ static bool sweep_step(struct engine *e, uint32_t i)
     case SWEEP_DELETE: over = !r || step_delete(e, r, &s); break;
     case SWEEP_REQUEUE:
     case SWEEP_DROP: over = step_dead(e, &s); break;
-    case SWEEP_STAFFED: over = nobody_step_staffed(e, &s, CHUNK); break;
-    case SWEEP_UNSTAFFED: over = nobody_step_unstaffed(e, &s, CHUNK); break;
+    case SWEEP_STAFFED: over = nobody_step_staffed(e, &s, portion(e, CHUNK)); break;
+    case SWEEP_UNSTAFFED: over = nobody_step_unstaffed(e, &s, portion(e, CHUNK)); break;
     }
     uint8_t k[8];
     key_u64(k, s.job);

@@ -246,11 +246,14 @@ bool worker_declared(struct engine *e, const struct worker *w, struct slp_list *
     return true;
 }
 
-static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d)
+/* His number; 0 and *elsewhere: he is on that hub's roster, which must let him go first. */
+static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_item_worker_def *d,
+                              const struct hub **elsewhere)
 {
     struct worker *w = worker_by_name(e, d->name);
-    if (w && w->on_roster && w->hub != h->id)
-        return 0; /* he is on another hub's roster: that one must let him go first */
+    *elsewhere = w && w->on_roster && w->hub != h->id ? e->hub[w->hub - 1] : NULL;
+    if (*elsewhere)
+        return 0;
     if (!w) {
         if (!(w = worker_new(e, e->meta.worker + 1)))
             return 0;
@@ -278,6 +281,7 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
                         .team = d->team,
                         .title = d->title,
                         .skills = { e->b2.p, (uint32_t)e->b2.n } };
+    day_settle(e, w); /* before he moves, and behind it */
     stored_write(e, w->id, &s);
     if (!w->on_roster)
         member_add(h, w);
@@ -290,7 +294,7 @@ static uint32_t roster_worker(struct engine *e, struct hub *h, const struct slp_
             shift_moved_into(e, shift);
     }
     w->per_day = (uint32_t)d->per_day;
-    days_moved(e, w);
+    day_settle(e, w);
     struct skill_set has;
     skills_of(e, w->id, &d->skills, &has);
     struct profile *p = profile_for(e, (uint8_t)d->kind, &has);
@@ -353,7 +357,9 @@ static void roster_current(struct engine *e, struct hub *h, struct slp_bytes dig
         stored_write(e, w->id, &s);
         worker_sign_off(e, w);
         staff_leaves(e, w);
+        day_settle(e, w);
         w->on_roster = false;
+        day_settle(e, w);
         w->credit_session = 0; /* his agent forgets him: should he come back, it counts his credit from nothing */
         e->staff_lost = true;
         mask_clear(e, w);
@@ -408,11 +414,12 @@ void on_roster(struct engine *e, const struct slp_msg *m)
     slp_buf_clear(&e->answer);
     slp_buf_clear(&e->scratch[0]);
     while (slp_next_worker_def(&c, &d) && !e->rc) {
-        uint32_t members = h->workers, id = roster_worker(e, h, &d);
+        const struct hub *other;
+        uint32_t members = h->workers, id = roster_worker(e, h, &d, &other);
         slp_pack_u64(&e->b1, id);
         n++;
-        if (!id && !e->rc) {
-            slp_pack_cstr(&e->scratch[0], e->hub[worker_by_name(e, d.name)->hub - 1]->name.s);
+        if (other) {
+            slp_pack_cstr(&e->scratch[0], other->name.s);
             elsewhere++;
         }
         if (h->workers == members)

@@ -129,6 +129,11 @@ struct checker *checker_new(FILE *story)
     return c;
 }
 
+void checker_patience(struct checker *c, int64_t us)
+{
+    c->patience_us = us;
+}
+
 void checker_quiet(struct checker *c)
 {
     c->story = NULL;
@@ -179,7 +184,7 @@ void ck_model_free(struct checker *c)
     free(c->in_step.ruled);
     free(c->in_step.doubts);
     free(c->lost);
-    free(c->in_step.waits);
+    free(c->waits);
     free(c->in_step.firsts);
     free(c->in_step.gave);
     free(c->pair);
@@ -283,6 +288,8 @@ static void roster(struct checker *c, const struct fact *f)
     for (size_t i = 0; i < c->workers.cap; i++) {
         struct ck_worker *w = c->workers.v[i].p;
         if (w && w->f.hub == hub) {
+            if (w->on) /* by where he was, before he may go; and, when he is told, by where he is */
+                ck_days_settle(c, w, f->wall);
             w->was_on = w->on;
             w->on = false;
         }
@@ -474,9 +481,12 @@ void checker_feed(struct checker *c, const struct fact *f)
         break;
     case FACT_WORKER: {
         struct ck_worker *w = ck_make(&c->workers, f->worker, sizeof *w);
+        uint64_t hub = ck_hub_of(c, f->session);
+        bool came = !w->was_on || w->f.hub != hub;
         w->f = *f;
-        w->f.hub = ck_hub_of(c, f->session);
-        if (!w->was_on) { /* his agent had forgotten him: credit begins at nothing */
+        w->f.hub = hub;
+        ck_days_settle(c, w, f->wall);
+        if (came) { /* his agent had forgotten him, or it is another: credit begins at nothing */
             struct ck_grant *g = ck_get(&c->grants, f->session * 0x1000003 ^ f->worker);
             w->signed_in = false;
             w->sent = 0;

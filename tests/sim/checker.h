@@ -158,6 +158,8 @@ enum sim_review { REVIEW_ACCEPT, REVIEW_IMPROVE, REVIEW_REJECT };
 struct checker;
 struct checker *checker_new(FILE *story); /* story: where each verdict is told as it is found; NULL: nowhere */
 void checker_quiet(struct checker *c);     /* no story from here on */
+/* What the broker does in portions takes up to this long (us of its elapsed time): a task may wait meanwhile though nobody is left for it. As made: 0, the step's end. */
+void checker_patience(struct checker *c, int64_t us);
 void checker_free(struct checker **c);
 void checker_feed(struct checker *c, const struct fact *f);
 void checker_end(struct checker *c);      /* all facts are in: judge what can only be judged now */

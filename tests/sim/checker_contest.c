@@ -222,14 +222,15 @@ void ck_left_over(struct checker *c, const struct fact *f, const struct ck_run *
                    f->seq, f->run, f->unit);
 }
 
-/* Of what became ready in this step, or was answered too late, and still is ready: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */
+/* Of what became ready in this step, or was answered too late, or did so a while ago where a while is granted, and still is ready: somebody must be left for it, or nobody at all may work there; of a jury, somebody in any case. */
 void ck_somebody(struct checker *c)
 {
-    for (size_t k = 0; k < c->in_step.waits_n; k++) {
-        const struct fact f = { .run = c->in_step.waits[k].run,
-                                .unit = c->in_step.waits[k].unit,
-                                .station = c->in_step.waits[k].station,
-                                .wall = c->in_step.waits[k].wall };
+    size_t later = 0;
+    for (size_t k = 0; k < c->waits_n; k++) {
+        const struct ck_waits waits = c->waits[k];
+        const struct fact f = {
+            .run = waits.run, .unit = waits.unit, .station = waits.station, .wall = waits.wall
+        };
         const struct ck_run *r = ck_get(&c->runs, f.run);
         const struct ck_unit *u = ck_unit(c, f.run, f.unit);
         const struct ck_station *s = ck_get(&c->stations, f.station);
@@ -244,10 +245,12 @@ void ck_somebody(struct checker *c)
             any = any || !may; /* somebody had a part in it */
             left = may && ck_out(c, w->f.worker, &s->f, f.wall) != CK_OUT;
         }
-        if (any && !left)
+        if (any && !left && c->at - waits.at < c->patience_us)
+            c->waits[later++] = waits;
+        else if (any && !left)
             ck_verdict(c, WRONG_STATE,
                        "run %" PRIu64 " unit %" PRIu64 " station %u waits, and nobody is left who may do it", f.run,
                        f.unit, f.station);
     }
-    c->in_step.waits_n = 0;
+    c->waits_n = later;
 }

@@ -90,6 +90,8 @@ static void model_copy(struct checker *to, const struct checker *c)
     to->body = copied(c->body, c->bodies * sizeof *c->body);
     to->body_cap = c->bodies;
     to->in_step = (struct ck_in_step){ 0 };
+    to->waits = NULL;
+    to->waits_n = to->waits_cap = 0;
 }
 
 struct checker *checker_keep(const struct checker *c)

@@ -169,8 +169,8 @@ static void dead(struct checker *c, const struct fact *f)
 /* When the step is over, is somebody left for it, if it still waits? */
 static void waits(struct checker *c, uint64_t run, uint64_t unit, uint32_t station, int64_t wall)
 {
-    c->in_step.waits = ck_more(c->in_step.waits, &c->in_step.waits_cap, c->in_step.waits_n, sizeof *c->in_step.waits);
-    c->in_step.waits[c->in_step.waits_n++] = (struct ck_waits){ run, unit, station, wall };
+    c->waits = ck_more(c->waits, &c->waits_cap, c->waits_n, sizeof *c->waits);
+    c->waits[c->waits_n++] = (struct ck_waits){ run, unit, station, wall, c->at };
 }
 
 static void ready(struct checker *c, const struct fact *f)

@@ -28,16 +28,6 @@ bool ck_limited(struct checker *c, const struct fact *station)
     return l->at_once || l->per_day;
 }
 
-void ck_days_told(struct checker *c, const struct fact *f)
-{
-    struct ck_shift *d = ck_make(&c->days, ck_hub_of(c, f->session), sizeof *d);
-    free(d->times);
-    d->n = (size_t)f->count;
-    d->times = ck_must(malloc((d->n + 1) * sizeof *d->times));
-    for (size_t i = 0; i < d->n; i++)
-        d->times[i] = f->times[i];
-}
-
 static void day_of(const struct checker *c, const struct ck_worker *w, int64_t wall, int64_t *from, int64_t *to)
 {
     const struct ck_shift *d = ck_get(&c->days, w->f.hub);
@@ -50,6 +40,39 @@ static void day_of(const struct checker *c, const struct ck_worker *w, int64_t w
     int64_t near = !d || !d->n ? 0 : wall < d->times[0] ? d->times[0] : d->times[d->n - 1], since = wall - near;
     *from = near + (since >= 0 ? since / DAY_US : -((-since + DAY_US - 1) / DAY_US)) * DAY_US;
     *to = *from + DAY_US;
+}
+
+/* Whose day it is no more, by where he works now, begins anew; and what is over does not come back where it is another day. */
+void ck_days_settle(struct checker *c, const struct ck_worker *w, int64_t wall)
+{
+    int64_t from, to;
+    day_of(c, w, wall, &from, &to);
+    for (size_t i = 0; i < c->counts.cap; i++) {
+        struct ck_count *n = c->counts.v[i].p;
+        if (n && c->counts.v[i].key >> 32 == w->f.worker && (n->since < from || n->since >= to))
+            n->n = 0;
+    }
+}
+
+static void settle_hub(struct checker *c, uint64_t hub, int64_t wall)
+{
+    for (size_t i = 0; i < c->workers.cap; i++) {
+        const struct ck_worker *w = c->workers.v[i].p;
+        if (w && w->f.hub == hub)
+            ck_days_settle(c, w, wall);
+    }
+}
+
+void ck_days_told(struct checker *c, const struct fact *f)
+{
+    settle_hub(c, ck_hub_of(c, f->session), f->wall);
+    struct ck_shift *d = ck_make(&c->days, ck_hub_of(c, f->session), sizeof *d);
+    free(d->times);
+    d->n = (size_t)f->count;
+    d->times = ck_must(malloc((d->n + 1) * sizeof *d->times));
+    for (size_t i = 0; i < d->n; i++)
+        d->times[i] = f->times[i];
+    settle_hub(c, ck_hub_of(c, f->session), f->wall);
 }
 
 static struct ck_count *count_of(struct checker *c, uint64_t worker, uint64_t limit)

@@ -100,16 +100,15 @@ struct ck_range { uint64_t first, last; };
 struct ck_touched { uint64_t run, unit; };
 struct ck_first { struct ck_run *run; uint64_t place, worker; uint32_t index; }; /* of a step: who got a task that nobody had had */
 struct ck_given { const struct ck_run *run; uint64_t unit, worker; uint32_t index; int64_t wall; }; /* of a step: who got what */
-struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall; };
+struct ck_waits { uint64_t run, unit; uint32_t station; int64_t wall, at; };
 
 struct ck_in_step { /* what a step is judged by when it is over; empty between two */
     struct ck_touched *touched;
     struct ck_ruled *ruled;
     struct ck_doubt *doubts;
-    struct ck_waits *waits; /* what became ready in it, or lost one who might have done it */
     struct ck_first *firsts;
     struct ck_given *gave;
-    size_t touched_n, touched_cap, ruled_n, ruled_cap, doubts_n, doubts_cap, waits_n, waits_cap, firsts_n, firsts_cap, gave_n, gave_cap;
+    size_t touched_n, touched_cap, ruled_n, ruled_cap, doubts_n, doubts_cap, firsts_n, firsts_cap, gave_n, gave_cap;
 };
 
 struct checker {
@@ -121,6 +120,9 @@ struct checker {
     struct ck_pair *pair;
     size_t pairs, pair_cap;
     bool fifo_dirty;
+    struct ck_waits *waits; /* what became ready, or lost one who might have done it, in this step or within patience_us before it */
+    size_t waits_n, waits_cap;
+    int64_t patience_us; /* so long a task may wait for nobody, until a portion comes to it */
     int64_t moved; /* by how much clocks were set, all together */
     struct ck_owed owed;
     bool left_over; /* what is dropped from here on had nobody left */
@@ -218,6 +220,7 @@ const struct ck_assignment *ck_verdict_about(struct checker *c, const struct ck_
 /* checker_limits.c */
 void ck_limit_told(struct checker *c, const struct fact *f);
 void ck_days_told(struct checker *c, const struct fact *f);
+void ck_days_settle(struct checker *c, const struct ck_worker *w, int64_t wall);
 void ck_limit_given(struct checker *c, const struct fact *f, const struct ck_station *s, const struct ck_worker *w);
 bool ck_limited(struct checker *c, const struct fact *station); /* is there a limit of its tasks at once, or in a day? */
 void ck_limit_over(struct checker *c, const struct fact *f, const struct ck_assignment *a, bool worked);

@@ -697,6 +697,7 @@ void hubs_open(struct sim *s)
         again(s, h, s->plan.agent_wall_every_us, set_clock);
         again(s, h, s->plan.roster_every_us, change_roster);
     }
+    staff_guests(s);
     twins_open(s);
 }
 
@@ -730,7 +731,7 @@ void hubs_close(struct sim *s)
         core_outs_free(&h->spare);
         hub_data_drop(h);
         free(h->members);
-        for (uint32_t k = 0; k < STAFF_MAX; k++)
+        for (uint32_t k = 0; k < MEMBERS_MAX; k++)
             slp_buf_free(&h->packed[k]);
     }
 }

@@ -59,8 +59,12 @@ void sim_run(struct sim *s, const struct options *o)
     s->tally.worlds_of_heavy_loss = s->plan.loss_ppm > 200000;
     s->tally.worlds_of_heavy_replay = s->plan.dup_ppm > 300000;
     s->tally.worlds_of_many_hubs = s->plan.hubs >= 15;
+    s->tally.worlds_of_small_portions = s->plan.portion_max != 0;
+    s->tally.dense_worlds = s->plan.dense;
     s->story = o->trace ? stdout : NULL;
     s->checker = checker_new(s->story);
+    if (s->plan.portion_max)
+        checker_patience(s->checker, PORTIONS_US);
     if (s->story)
         plan_print(&s->plan, s->story);
     s->now_us = SEC;

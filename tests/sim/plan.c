@@ -29,10 +29,37 @@ static void leave_out(struct plan *p, const struct options *o)
     p->bars = p->bars && !o->no_bars;
     p->contests = p->contests && !o->no_tournaments;
     p->scarce = p->scarce && !o->no_scarce;
+    if (o->no_portions)
+        p->portion_max = 0;
     if (o->no_alike) {
         p->alike = p->apart = false;
         p->meddle_every_us = NEVER;
     }
+}
+
+/* Few hubs, hands and tasks, so that much can happen to the same ones, and quickly after each other. */
+static void make_dense(struct plan *p, struct rng *r)
+{
+    p->dense = true;
+    p->hours_us = p->hours_us < 16 * HOUR ? p->hours_us : 16 * HOUR;
+    p->hubs = (uint32_t)rng_range(r, 2, 4);
+    p->staff = (uint32_t)rng_range(r, 2, 5);
+    p->lines = (uint32_t)rng_range(r, 1, 2);
+    p->runs = (uint32_t)rng_range(r, 1, 3);
+    p->rows = (uint32_t)rng_range(r, 30, 200);
+    p->judge_every_us = rng_spread(r, 5 * SEC, 3 * MINUTE);
+    p->roster_every_us = rng_spread(r, MINUTE, 20 * MINUTE);
+    p->crash_every_us = rng_spread(r, 30 * SEC, 20 * MINUTE);
+    p->down_max_us = rng_spread(r, SEC, MINUTE);
+    p->operate_every_us = rng_spread(r, 10 * SEC, 5 * MINUTE);
+    p->agent_crash_every_us = rng_spread(r, 5 * MINUTE, HOUR);
+    p->agent_down_max_us = rng_spread(r, SEC, 2 * MINUTE);
+    p->decline_ppm = (uint32_t)rng_range(r, 50000, 400000);
+    p->forget_ppm = (uint32_t)rng_range(r, 20000, 150000);
+    p->release_ppm = (uint32_t)rng_range(r, 20000, 150000);
+    p->fail_ppm = (uint32_t)rng_range(r, 20000, 150000);
+    p->bury_ppm = (uint32_t)rng_range(r, 5000, 50000);
+    p->reapplies = true;
 }
 
 void plan_make(struct plan *p, const struct options *o)
@@ -171,8 +198,21 @@ void plan_make(struct plan *p, const struct options *o)
     p->event_keep_us = few && !by_count ? keep_us : 400 * DAY;
     p->away_every_us = few ? away_us : NEVER;
 
+    struct rng pr = rng_of(o->seed, "portions", 0);
+    p->portion_max = rng_chance(&pr, 500000) ? (uint32_t)rng_spread(&pr, 1, 60) : 0;
+
+    struct rng mr = rng_of(o->seed, "moves", 0);
+    int64_t moves_every_us = rng_spread(&mr, 5 * MINUTE, 2 * HOUR);
+    p->moves = !o->no_moves && rng_chance(&mr, 400000);
+    if (p->moves && p->roster_every_us > moves_every_us)
+        p->roster_every_us = moves_every_us;
+
+    struct rng dr = rng_of(o->seed, "dense", 0);
+    if (!o->no_dense && rng_chance(&dr, 300000))
+        make_dense(p, &dr);
+
     struct rng xr = rng_of(o->seed, "harsh", 0); /* the network at its worst */
-    if (!o->no_harsh && rng_chance(&xr, 100000)) {
+    if (!o->no_harsh && !p->dense && rng_chance(&xr, 100000)) {
         p->loss_ppm = (uint32_t)rng_range(&xr, 200001, 300000);
         p->dup_ppm = (uint32_t)rng_range(&xr, 300001, 500000);
         p->hubs = (uint32_t)rng_range(&xr, 15, HUBS_MAX);
@@ -256,6 +296,12 @@ void plan_print(const struct plan *p, FILE *f)
         fprintf(f, ", scarce workers");
     if (p->few)
         fprintf(f, ", few hands");
+    if (p->portion_max)
+        fprintf(f, ", portions of %u", p->portion_max);
+    if (p->moves)
+        fprintf(f, ", workers move");
+    if (p->dense)
+        fprintf(f, ", dense");
     if (p->honesty)
         fprintf(f, ", honest and dishonest workers");
     if (p->trains)

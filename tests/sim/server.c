@@ -37,7 +37,8 @@ static bool open_store(struct sim *s)
                                  .start_by_us = s->plan.start_by_us,
                                  .queue_tasks_max = s->plan.quota,
                                  .event_keep_max = s->plan.event_keep,
-                                 .event_keep_us = s->plan.event_keep_us };
+                                 .event_keep_us = s->plan.event_keep_us,
+                                 .portion_max = s->plan.portion_max };
     uint8_t id[16] = "simulated store";
     char text[200] = "";
     memory_go();

@@ -42,6 +42,8 @@
 #define HUBS_MAX 20
 #define TWINS_MAX 2 /* second agents of hubs */
 #define STAFF_MAX 8
+#define GUESTS_MAX 4 /* of another hub's staff, who may come to this one */
+#define MEMBERS_MAX (STAFF_MAX + GUESTS_MAX)
 #define STEADY_WITH_REVIEWS 7 /* of the first hub, who can do everything */
 #define RUNS_MAX 12
 #define LINES_MAX 4
@@ -72,6 +74,7 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     uint32_t beside_ppm; /* of batches that are written while the next one is applied */
     int64_t heartbeat_us, grace_us, start_by_us, lapse_every_us;
     uint64_t quota, wal_bytes;
+    uint32_t portion_max; /* of what a tick does in portions; 0: the usual ones, which are more than a world has */
     /* people */
     uint32_t decline_ppm, fail_ppm, bury_ppm, forget_ppm, release_ppm, bad_ppm;
     /* operators */
@@ -89,13 +92,16 @@ struct plan { /* parts in a million are _ppm; 0: this fault does not happen */
     bool line_watched; /* somebody subscribes to the stream of a line */
     uint64_t event_keep; /* so many events are kept; 0: that is no limit */
     int64_t event_keep_us, away_every_us; /* away: a subscriber is, for a while, so that he meets what is no longer kept */
+    bool moves; /* people and robots leave their hub's roster and come to another's, with what they have begun */
+    bool dense; /* a small world in which what is rare elsewhere comes every few minutes, so that it meets */
     bool apart; /* and robots do what people do not: some lines are faster */
 };
 /* What can be left out of a world, whatever its seed says: --no NAME. Each has a line in plan.c. */
 #define LEFT_OUT(K) \
     K(net) K(agents) K(broker) K(operator) K(people) K(copies) K(reviews) K(beside) K(lends) K(honesty) \
     K(subscribers) K(staff) K(twins) K(damage) K(restores) K(bars) K(tournaments) K(scarce) K(alike) K(disk) \
-    K(training) K(harsh) K(streams) K(midstep) K(few)
+    K(training) K(harsh) K(streams) K(midstep) K(few) K(portions) K(moves) K(dense)
+#define PORTIONS_US (3 * HOUR) /* at the latest, all that goes in portions has come to its end, where they are small */
 struct options { /* what shrinking and the command line take away; UINT32_MAX, -1: as the seed says */
     uint64_t seed;
     int64_t hours;
@@ -114,7 +120,7 @@ void plan_print(const struct plan *p, FILE *f);
 #define TALLIES(T) \
     T(agent_kills) T(agent_power_cuts) T(agent_stops) T(agent_freezes) T(agent_reboots) T(agent_clock_steps) T(agent_memory_failures) \
     T(agent_ends_before_sync) T(agent_ends_before_frame) T(agent_ends_after_frame) T(agent_ends_between) \
-    T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(links_cut_inwards) T(links_cut_outwards) T(links_cut_both_ways) T(relinks) T(confused_acts) \
+    T(agent_old_data) T(takeovers) T(agent_copies) T(roster_changes) T(moves) T(links_cut_inwards) T(links_cut_outwards) T(links_cut_both_ways) T(relinks) T(confused_acts) \
     T(producers_cut_inwards) T(producers_cut_outwards) T(producers_cut_both_ways) T(operators_cut_inwards) T(operators_cut_outwards) T(operators_cut_both_ways) \
     T(subscribers_cut_inwards) T(subscribers_cut_outwards) T(subscribers_cut_both_ways) \
     T(producer_restarts) T(raised_epochs) T(fenced_frames) T(operator_acts) \
@@ -123,7 +129,7 @@ void plan_print(const struct plan *p, FILE *f);
     T(batches_beside) T(pressure_beside) T(kills_while_written) T(kills_when_written) T(failed_writes_beside) T(failed_syncs_beside) T(failures_beside) T(failures_between) \
     T(lost_syncs) T(broker_power_cuts) T(full_disks) T(sectors_lost) T(disk_faults_beside) T(disk_faults_settling) T(disk_faults_at_starts) \
     T(broker_clock_steps) T(times_gone_back) T(late_ticks) T(full_stores) T(backups) T(restores) T(lost_events) T(damaged_stores) T(damage_named) T(damage_file_named) T(damage_stops) T(damage_unharmed) \
-    T(left_with_nobody) T(left_by_own_work) T(staffed_again) T(gone_told) T(requeued_in_calm) T(worlds_of_heavy_loss) T(worlds_of_heavy_replay) T(worlds_of_many_hubs)
+    T(left_with_nobody) T(left_by_own_work) T(staffed_again) T(gone_told) T(requeued_in_calm) T(worlds_of_heavy_loss) T(worlds_of_heavy_replay) T(worlds_of_many_hubs) T(worlds_of_small_portions) T(dense_worlds)
 struct tally {
 #define T(n) uint64_t n;
     TALLIES(T)
@@ -284,7 +290,7 @@ _Noreturn void damage_over(struct sim *s);
 struct outboxed { uint64_t seq, assignment, worker; char *item; uint32_t n; bool person, synced, acked, ack_synced; };
 struct journaled { uint64_t assignment, worker_no, station, attempt; int64_t lease_us; char *fields, *context; uint32_t fields_n, fields_count, context_n; bool synced; };
 struct member {
-    char name[24];
+    char name[40];
     bool robot, steady, here, on; /* steady: never fails, declines or forgets; on: the roster has it */
     uint32_t capacity, prefetch, kind, team; /* team 0: none */
     uint8_t level[CHECKER_SKILLS];
@@ -295,6 +301,7 @@ struct member {
     uint32_t per_day;     /* 0: no limit */
     uint64_t busy;        /* a person's assignment */
     bool forgotten;
+    struct member *double_of; /* the same one, on the roster of his own hub; NULL: this is he */
 };
 struct data { /* a data directory */
     struct outboxed *outbox;
@@ -310,12 +317,12 @@ struct hub {
     char name[16];
     uint32_t like;        /* the hub whose name and staff it has; its own index, but for a twin */
     uint32_t index;
-    uint64_t number;      /* as the broker's events call it; 0: it was never told of */
+    uint64_t number, session; /* as the broker's events call it, and its newest session there; 0: it was never told of */
     struct rng rng, honest, within;
     struct wire wire;
     struct core *core;
     struct core_member *members; /* as the core has them */
-    struct member staff[STAFF_MAX];
+    struct member staff[MEMBERS_MAX];
     uint32_t staff_n, members_n;
     bool up, quiet, takeover, wanted, doomed; /* takeover: with the next start; wanted: may start; doomed: its memory ran out */
     enum hub_place dies_at; /* where in a step it is to end, of such places when it has come by `spared` more, */
@@ -330,7 +337,7 @@ struct hub {
     size_t outbox_n, outbox_cap;
     struct journaled *journal;
     size_t journal_n, journal_cap;
-    struct slp_buf packed[STAFF_MAX];
+    struct slp_buf packed[MEMBERS_MAX];
     struct core_outs outs, spare;
     struct data old;
     uint64_t finished, refused, crashes, seen, confused; /* seen: the greatest assignment number */
@@ -368,6 +375,7 @@ void twins_open(struct sim *s);
 void twins_calm(struct sim *s);
 void staff_make(struct sim *s, struct hub *h);
 const struct member *staff_member(const struct hub *h, const char *name);
+void staff_guests(struct sim *s); /* who may come to a hub from another; when all staff is made */
 void staff_roster(struct sim *s, struct hub *h); /* pack who is on the roster */
 void staff_change(struct sim *s, struct hub *h); /* another roster, while work goes on */
 void staff_start(struct sim *s, struct hub *h);  /* the agent is up: robots ready, people come as their shifts say */

@@ -98,27 +98,27 @@ void staff_make(struct sim *s, struct hub *h)
     staff_roster(s, h);
 }
 
-/* Somebody leaves or comes back, learns or forgets something, takes more or fewer at a time; in the middle of whatever they are doing. */
-void staff_change(struct sim *s, struct hub *h)
+/* In worlds in which people move each hub may see some of the next one's come: the same ones, by name, of whom its roster knows nothing at first. */
+void staff_guests(struct sim *s)
 {
-    for (uint32_t i = 0; i < h->staff_n; i++) {
-        struct member *m = &h->staff[i];
-        if (m->steady && s->plan.scarce && h->like == 0) { /* he will be there at the end */
-            m->on = s->calm || rng_chance(&h->rng, 600000);
-            m->here = m->here && m->on;
+    for (uint32_t i = 0; s->plan.moves && s->plan.hubs > 1 && i < s->plan.hubs; i++) {
+        struct hub *h = &s->hub[i], *of = &s->hub[(i + 1) % s->plan.hubs];
+        uint32_t guests = 0;
+        CHECK(s, h->members = realloc(h->members, MEMBERS_MAX * sizeof *h->members));
+        for (uint32_t k = 0; k < of->staff_n && guests < GUESTS_MAX; k++) {
+            struct member *m = &of->staff[k];
+            if (m->steady || m->double_of)
+                continue;
+            h->staff[h->staff_n] = *m;
+            h->staff[h->staff_n].on = false;
+            h->staff[h->staff_n++].double_of = m;
+            guests++;
         }
-        if (s->calm && s->plan.few) /* he may be the only one who is left for them all */
-            m->per_day = 0;
-        if (m->steady || s->calm || rng_chance(&h->rng, 500000))
-            continue;
-        m->on = rng_chance(&h->rng, 750000);
-        m->level[rng_below(&h->rng, CHECKER_SKILLS)] = (uint8_t)rng_below(&h->rng, 4);
-        if (m->robot)
-            m->capacity = (uint32_t)rng_range(&h->rng, 1, 8);
-        if (rng_chance(&h->rng, 300000))
-            m->per_day = rng_chance(&h->rng, 500000) ? (uint32_t)rng_spread(&h->rng, 1, 60) : 0;
-        m->here = m->here && m->on; /* who comes back signs in again */
     }
+}
+
+static void another_roster(struct sim *s, struct hub *h)
+{
     staff_roster(s, h);
     s->tally.roster_changes++;
     TELL(s, "%s: another roster, %u of %u", h->name, h->members_n, h->staff_n);
@@ -131,6 +131,54 @@ void staff_change(struct sim *s, struct hub *h)
         if (h->staff[i].robot && h->staff[i].on)
             hub_input(s, h, (struct core_in){ .kind = CORE_IN_READY, .name = h->staff[i].name, .ok = true });
     hub_pump(s, h);
+}
+
+/* He comes from his own hub, or goes back there, whatever he has begun; sometimes one of the two hubs learns of it much later than the other, so that he is on both rosters, or on none. */
+static void moves(struct sim *s, struct hub *h, struct member *guest)
+{
+    struct member *home = guest->double_of;
+    struct hub *of = &s->hub[(h->index + 1) % s->plan.hubs];
+    bool both = rng_chance(&h->rng, 800000), first = rng_chance(&h->rng, 500000);
+    guest->on = !guest->on;
+    guest->here = false;
+    memcpy(guest->level, home->level, sizeof home->level);
+    s->tally.moves++;
+    TELL(s, "%s: %s %s", h->name, guest->name, guest->on ? "comes from his own hub" : "goes back to his own hub");
+    if (!both || home->on != guest->on)
+        return;
+    home->on = !guest->on;
+    home->here = false;
+    if (!first)
+        another_roster(s, h);
+    if (s->now_us >= of->frozen_us)
+        another_roster(s, of);
+}
+
+/* Somebody leaves or comes back, learns or forgets something, takes more or fewer at a time; in the middle of whatever they are doing. */
+void staff_change(struct sim *s, struct hub *h)
+{
+    for (uint32_t i = 0; i < h->staff_n; i++) {
+        struct member *m = &h->staff[i];
+        if (m->steady && s->plan.scarce && h->like == 0) { /* he will be there at the end */
+            m->on = s->calm || rng_chance(&h->rng, 600000);
+            m->here = m->here && m->on;
+        }
+        if (s->calm && s->plan.few) /* he may be the only one who is left for them all */
+            m->per_day = 0;
+        if (m->steady || m->double_of || s->calm || rng_chance(&h->rng, 500000))
+            continue;
+        m->on = rng_chance(&h->rng, 750000);
+        m->level[rng_below(&h->rng, CHECKER_SKILLS)] = (uint8_t)rng_below(&h->rng, 4);
+        if (m->robot)
+            m->capacity = (uint32_t)rng_range(&h->rng, 1, 8);
+        if (rng_chance(&h->rng, 300000))
+            m->per_day = rng_chance(&h->rng, 500000) ? (uint32_t)rng_spread(&h->rng, 1, 60) : 0;
+        m->here = m->here && m->on; /* who comes back signs in again */
+    }
+    for (uint32_t i = 0; i < h->staff_n && !s->calm; i++)
+        if (h->staff[i].double_of && rng_chance(&h->rng, 400000))
+            moves(s, h, &h->staff[i]);
+    another_roster(s, h);
 }
 
 const struct member *staff_member(const struct hub *h, const char *name)
@@ -341,7 +389,7 @@ static void person_done(struct sim *s, uint64_t a, uint64_t assignment)
 void staff_rota(struct sim *s, struct hub *h)
 {
     struct core_shifts rota = { .until_us = (WALL_BEGIN_US + s->now_us) / DAY * DAY + 9 * DAY };
-    struct slp_buf packed[STAFF_MAX] = { { 0 } };
+    struct slp_buf packed[MEMBERS_MAX] = { { 0 } };
     rota.packed = packed;
     for (uint32_t i = 0; i < h->staff_n; i++) {
         const struct member *m = &h->staff[i];

@@ -424,8 +424,10 @@ static void event(struct sim *s, const struct slp_item_event *e, const struct ta
         f.flag = number(e->data, "connected");
         name = text(e->data, "name");
         for (uint32_t i = 0; i < s->plan.hubs; i++)
-            if (is(name, s->hub[i].name))
+            if (is(name, s->hub[i].name)) {
                 s->hub[i].number = f.hub;
+                s->hub[i].session = f.session;
+            }
         break;
     case BROKER_STARTED: f.kind = FACT_BOOT; break;
     default: break;
@@ -533,7 +535,7 @@ static void shifts(struct sim *s, const struct tapped *t)
     struct slp_cursor z = slp_each(t->m.u.shifts.zones);
     for (struct slp_item_zone_days d; slp_next_zone_days(&z, &d);) { /* a hub has one zone here */
         int64_t times[SL_ZONE_DAYS_MAX];
-        struct fact f = { .kind = FACT_DAYS, .session = t->m.u.shifts.session, .times = times };
+        struct fact f = { .kind = FACT_DAYS, .session = t->m.u.shifts.session, .times = times, .wall = t->wall_us };
         struct slp_cursor v = slp_each(d.days);
         for (uint64_t us; slp_next_u64(&v, &us);)
             times[f.count++] = (int64_t)us;
@@ -541,14 +543,13 @@ static void shifts(struct sim *s, const struct tapped *t)
     }
 }
 
-/* The hub whose staff has one of this name. */
-static uint32_t hub_index(const struct sim *s, struct slp_bytes name)
+/* The hub whose newest session this is. */
+static uint32_t hub_index(struct sim *s, uint64_t session)
 {
     for (uint32_t h = 0; h < s->plan.hubs; h++)
-        for (uint32_t i = 0; i < s->hub[h].staff_n; i++)
-            if (strlen(s->hub[h].staff[i].name) == name.n && !memcmp(s->hub[h].staff[i].name, name.p, name.n))
-                return h;
-    sim_broken((struct sim *)(uintptr_t)s, "%.*s is nobody", (int)name.n, name.p);
+        if (s->hub[h].session == session)
+            return h;
+    sim_broken(s, "session %" PRIu64 " is no hub's", session);
     return 0;
 }
 
@@ -556,15 +557,16 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
 {
     struct slp_cursor c = slp_each(t->m.u.roster.workers), n = slp_each(a->u.roster_done.workers);
     struct slp_item_worker_def d;
-    checker_feed(s->checker, &(struct fact){ .kind = FACT_ROSTER, .session = t->m.u.roster.session });
+    checker_feed(s->checker, &(struct fact){ .kind = FACT_ROSTER, .session = t->m.u.roster.session, .wall = t->wall_us });
     for (uint64_t no; slp_next_worker_def(&c, &d) && slp_next_u64(&n, &no);) {
         struct fact f = { .kind = FACT_WORKER,
                           .worker = no,
                           .session = t->m.u.roster.session,
                           .wkind = (uint32_t)d.kind,
+                          .wall = t->wall_us,
                           .digest = shift_digest(d.shift) };
         struct slp_cursor k = slp_each(d.skills);
-        f.index = hub_index(s, d.name);
+        f.index = hub_index(s, f.session);
         f.per_day = (uint32_t)d.per_day;
         f.team = d.team.n ? (uint32_t)(d.team.p[4] - '0') : 0;
         for (struct slp_item_skill sk; slp_next_skill(&k, &sk);)
