@@ -69,6 +69,13 @@ static bool stream_parse(struct reader *r, struct slp_bytes s, enum stream_kind 
     return false;
 }
 
+/* Events are gapless: a segment that begins behind `upto`, the first one that has not been met, says that a record is missing. So does the table's end before `last`. */
+static void walk_on(struct reader *r, uint64_t seq, uint64_t upto)
+{
+    if (seq > upto)
+        rd_walked(r, STORE_CORRUPT);
+}
+
 /* Open a cursor on the segment that holds `seq`; returns its first sequence, 0 if there is none. */
 static uint64_t segment_seek(struct reader *r, uint64_t seq, struct store_cursor *c)
 {
@@ -117,12 +124,15 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
     bool full = false;
     enum store_rc rc = STORE_OK;
     slp_buf_clear(&r->b);
-    uint64_t first = segment_seek(r, since, &c);
+    uint64_t first = segment_seek(r, since, &c), upto = since;
     for (; first && rc == STORE_OK && !full && !r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         uint64_t seq = key_get_u64(c.key.p);
         uint16_t n = rdr_u16(&rd);
         if (looked++ == SEGMENTS_LOOKED_AT_MAX)
+            break;
+        walk_on(r, seq, upto);
+        if (r->rc)
             break;
         for (uint16_t i = 0; i < n && !full; i++, seq++) {
             struct entry x;
@@ -145,8 +155,11 @@ int rd_events(struct reader *r, const struct slp_msg *m, struct slp_buf *out)
             slp_buf_add(&r->b, x.item.p, x.item.n);
             a.next_since = seq + 1;
         }
+        upto = seq > upto ? seq : upto;
     }
     rd_walked(r, rc);
+    if (!full && (!first || rc == STORE_NOT_FOUND))
+        walk_on(r, last + 1, upto);
     store_cursor_close(&c);
     a.events = (struct slp_list){ r->b.p, (uint32_t)r->b.n, rows };
     a.more = a.next_since <= last;
@@ -229,11 +242,13 @@ int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wante
     if (r->rc)
         return -1;
     enum store_rc rc = STORE_OK;
-    uint64_t at = segment_seek(r, first, &c), seq = at;
+    uint64_t newest, oldest = rd_oldest_event(r, &newest); /* what is no longer kept was not told in time */
+    uint64_t at = segment_seek(r, first, &c), seq = at, upto = first > oldest ? first : oldest;
     for (; at && rc == STORE_OK && seq <= last && !r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
         seq = key_get_u64(c.key.p);
         uint16_t count = rdr_u16(&rd);
+        walk_on(r, seq, upto);
         for (uint16_t i = 0; i < count && !r->rc; i++, seq++) {
             struct entry x;
             if (!entry_next(&rd, seq, &x)) {
@@ -261,8 +276,11 @@ int reader_publish(struct reader *r, uint64_t first, uint64_t last, bool (*wante
                 slp_buf_add(&s->b, x.item.p, x.item.n);
             }
         }
+        upto = seq > upto ? seq : upto;
     }
     rd_walked(r, rc);
+    if (!at || rc == STORE_NOT_FOUND)
+        walk_on(r, (last < newest ? last : newest) + 1, upto);
     store_cursor_close(&c);
     all_emit(r, v, n, emit, arg);
     store_abort(&r->t);

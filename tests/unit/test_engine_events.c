@@ -220,6 +220,67 @@ static void what_one_tick_tells_is_there_when_all_before_it_has_grown_old(void *
     world_end(&w);
 }
 
+/* ---- a record that is missing ---- */
+
+/* The i-th record from the front, or the last one, is taken away: its first event. */
+static uint64_t lose(unsigned i, bool the_last)
+{
+    struct store_txn *t;
+    struct store_cursor c;
+    uint8_t k[8];
+    world_flush(&w);
+    assert_int_equal(store_begin(w.store, &t), STORE_OK);
+    assert_int_equal(store_cursor_open(t, TABLE_EVENT, &c), STORE_OK);
+    memset(k, 0xff, sizeof k);
+    assert_int_equal(the_last ? store_seek_le(&c, k, sizeof k) : store_seek(&c, "", 0), STORE_OK);
+    for (; i && !the_last; i--)
+        assert_int_equal(store_next(&c), STORE_OK);
+    memcpy(k, c.key.p, sizeof k);
+    store_cursor_close(&c);
+    assert_int_equal(store_del(t, TABLE_EVENT, k, sizeof k), STORE_OK);
+    assert_int_equal(store_commit(&t), STORE_OK);
+    return key_get_u64(k);
+}
+
+static enum slp_code asked_since(uint64_t since, uint64_t limit)
+{
+    struct slp_events_get q = { .since = since, .limit = limit };
+    SLP_SET(&q, events_get, limit);
+    struct slp_msg *m = world_read(&w, SLP_EVENTS_GET, &q);
+    return m->type == SLP_EVENTS ? SLP_E_OK : world_code(m);
+}
+
+static bool all_wanted(void *arg, const char *topic)
+{
+    (void)arg;
+    return !strcmp(topic, "all");
+}
+
+static void where_a_record_of_events_is_missing_they_are_refused_and_not_told_with_a_hole(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof w);
+    life_live(&w, &(struct life){ .seed = 1, .steps = 100, .batch = 1 });
+    uint64_t last = last_event(), hole = lose(5, false);
+    struct publication p = { 0 };
+    assert_in_range(hole, 3, last - 3);
+    assert_int_equal(asked_since(1, 1000), SLP_E_CORRUPT);
+    assert_int_equal(asked_since(1, hole - 2), SLP_E_OK); /* what lies before it is whole */
+    assert_int_equal(asked_since(hole, 1), SLP_E_CORRUPT);
+    assert_int_equal(asked_since(last, 1000), SLP_E_OK);
+    assert_int_equal(reader_publish(w.reader, 1, last, all_wanted, published, &p), -1);
+    assert_int_equal(p.last[0], hole - 1);
+    p.last[0] = last - 1;
+    assert_int_equal(reader_publish(w.reader, last, last, all_wanted, published, &p), 0);
+    uint64_t end = lose(0, true); /* nor is the end another one than it was */
+    assert_int_equal(asked_since(end, 1000), SLP_E_CORRUPT);
+    assert_int_equal(asked_since(last + 1, 1000), SLP_E_OK);
+    assert_int_equal(reader_publish(w.reader, end, last, all_wanted, published, &p), -1);
+    assert_int_equal(p.last[0], last);
+    slp_buf_free(&p.b[0]);
+    world_close(&w);
+}
+
 /* ---- following the events alone ---- */
 
 #define UNITS 2000
@@ -475,6 +536,7 @@ int main(void)
         cmocka_unit_test(an_unknown_stream_and_a_future_that_is_not_are_refused),
         cmocka_unit_test(what_is_no_longer_kept_is_gone_and_says_from_where_on_it_is),
         cmocka_unit_test(old_events_go_when_their_time_is_over),
+        cmocka_unit_test(where_a_record_of_events_is_missing_they_are_refused_and_not_told_with_a_hole),
         cmocka_unit_test(what_one_tick_tells_is_there_when_all_before_it_has_grown_old),
         cmocka_unit_test(who_follows_the_events_knows_what_the_counters_say),
         cmocka_unit_test(a_line_of_very_many_stations_is_told_in_several_events),
