@@ -359,7 +359,7 @@ bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a)
         a->why = rdr_u8(&rd);
         a->attempt = rdr_u8(&rd);
         a->round = rdr_u8(&rd);
-        rdr_i64(&rd);
+        a->due_us = rdr_i64(&rd);
         a->started_wall_us = rdr_i64(&rd);
         a->ended_wall_us = rdr_i64(&rd);
         a->active_us = rdr_u64(&rd);

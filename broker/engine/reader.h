@@ -76,7 +76,7 @@ bool rd_result(struct reader *r, uint16_t station, uint64_t result, struct rd_li
 void rd_element(struct slp_buf *b, struct rd_list *l, uint32_t i);
 
 struct rd_assignment { uint64_t no, unit, prev, result, active_us; uint32_t run, station, hub, worker; uint8_t state, why, attempt, round; /* round: of an entry of a tournament its place */
-                       int64_t assigned_wall_us, started_wall_us, ended_wall_us; };
+                       int64_t due_us, assigned_wall_us, started_wall_us, ended_wall_us; };
 bool rd_assignment(struct reader *r, uint64_t no, struct rd_assignment *a);
 bool rd_linked(struct reader *r, const struct rd_run *run, uint64_t no, struct rd_assignment *a); /* one that another record names: where it is not there, that is damage (rc), but while the run is being deleted */
 uint64_t rd_earlier(struct reader *r, const struct rd_assignment *a); /* the one before of its task; 0: none, or the record is damaged (rc) */

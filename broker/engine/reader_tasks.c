@@ -16,15 +16,35 @@ struct page {
     bool more;
 };
 
-static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16_t idx, uint8_t state, int64_t due_us,
+/* Until when a task rests that may have several entries in DELAY: those of others of its delays, and of rests that are over (copies.c, review.c). 0: it has one. */
+static int64_t rest_us(struct reader *r, const struct rd_run *run, uint16_t idx, const uint8_t *t)
+{
+    const struct ld_station *s = &run->lv->stations[idx];
+    bool copies = s->copies.max != 0, again = s->type == LD_IMPROVE || s->reviewed_by >= 0;
+    int64_t until = 0;
+    struct rd_assignment a;
+    uint64_t no = copies || again ? get_u48(t + ST_ASSIGN) : 0;
+    for (; no && rd_linked(r, run, no, &a); no = copies ? rd_earlier(r, &a) : 0)
+        if (a.state > ASSIGN_STARTED && a.due_us > until)
+            until = a.due_us;
+    return until;
+}
+
+/* at_us: when its entry in DELAY is due. */
+static bool tell(struct page *p, const struct rd_run *run, uint64_t unit, uint16_t idx, uint8_t state, int64_t at_us,
                  struct slp_bytes reason)
 {
+    int64_t due_us = at_us > p->r->elapsed_us ? at_us - p->r->elapsed_us : 0, rest;
     uint8_t buf[STATE_GROUP_BYTES_MAX], *h = rd_unit(p->r, run, unit, buf);
     if (!h || h[0] != UNIT_OPEN)
         return true;
     const uint8_t *t = h + STATE_UNIT_BYTES + STATE_STATION_BYTES * idx;
     if (t[0] != state)
         return true; /* stale */
+    if (state == TASK_WAITING && (rest = rest_us(p->r, run, idx, t)) && rest != at_us)
+        return true; /* told at the entry with which it comes back */
+    if (p->r->rc)
+        return false;
     if (p->rows == p->limit || p->r->b.n > PAGE_BYTES_MAX)
         return false;
     struct slp_item_task_row row = {
@@ -79,14 +99,14 @@ static uint64_t before_place(struct rdr rd, struct place from, uint64_t *total)
 }
 
 /* Tell a segment's ranges from a place on; false: the page is full, and the mark is set. */
-static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t due_us,
+static bool tell_ranges(struct page *p, const struct rd_run *run, uint16_t idx, uint8_t state, int64_t at_us,
                         struct rdr *rd, struct place from, const void *key, size_t key_n)
 {
     uint64_t at = 0, first, count, total, skip = before_place(*rd, from, &total), place = 0;
     uint16_t n = rdr_u16(rd);
     for (uint16_t i = 0; i < n && range_next(rd, &at, &first, &count); place += count, i++)
         for (uint64_t k = skip > place ? skip - place : 0; k < count; k++)
-            if (!tell(p, run, first + k, idx, state, due_us, (struct slp_bytes){ NULL, 0 })) {
+            if (!tell(p, run, first + k, idx, state, at_us, (struct slp_bytes){ NULL, 0 })) {
                 mark_set(p, key, key_n, (struct place){ first + k, total - place - k });
                 return false;
             }
@@ -156,7 +176,7 @@ static void tasks_waiting(struct page *p, uint16_t idx)
     enum store_rc rc = store_cursor_open(p->r->t, TABLE_DELAY, &c);
     for (rc = rc ? rc : store_seek(&c, k, sizeof k); rc == STORE_OK && !p->r->rc; rc = store_next(&c)) {
         struct rdr rd = rdr_on(c.val.p, c.val.n);
-        int64_t due = (int64_t)key_get_u64(c.key.p) - p->r->elapsed_us;
+        int64_t due = (int64_t)key_get_u64(c.key.p);
         struct place at = memcmp(c.key.p, k, sizeof k) ? beginning : from;
         if (looked++ == SEGMENTS_LOOKED_AT_MAX) {
             mark_set(p, c.key.p, 16, beginning);
@@ -167,7 +187,7 @@ static void tasks_waiting(struct page *p, uint16_t idx)
             continue;
         if (station != p->q->station_id || (p->run && id != p->run) || !run_of(p, id, idx, &run))
             continue;
-        if (!tell_ranges(p, &run, idx, TASK_WAITING, due > 0 ? due : 0, &rd, at, c.key.p, 16))
+        if (!tell_ranges(p, &run, idx, TASK_WAITING, due, &rd, at, c.key.p, 16))
             break;
     }
     rd_walked(p->r, rc);

@@ -121,6 +121,28 @@ static void a_place_given_back_for_later_rests(void **state)
     world_end(&s.w);
 }
 
+/* It waits once, however many of its delays are under way, and until the last of them is over. */
+static void what_rests_for_several_reasons_is_listed_once(void **state)
+{
+    struct world_scene s;
+    struct slp_item_task_row row;
+    (void)state;
+    open_task(&s, COPIES("{min: 3}", "{method: all}", "true"));
+    struct world_task t = taken(&s, 0, 0), u = taken(&s, 1, 0), v = taken(&s, 2, 0);
+    assert_int_equal(act_for(&s, &t, ACT_RELEASE, 60 * SECOND), SLP_E_OK);
+    assert_int_equal(act_for(&s, &u, ACT_RELEASE, 90 * SECOND), SLP_E_OK);
+    assert_int_equal(act_for(&s, &v, ACT_RELEASE, 30 * SECOND), SLP_E_OK);
+    for (unsigned restarted = 0; restarted < 2; restarted++) {
+        struct slp_tasks_get q = { .station_id = s.station, .which = 1 };
+        struct slp_cursor c = slp_each(world_read(&s.w, SLP_TASKS_GET, &q)->u.tasks.rows);
+        assert_true(slp_next_task_row(&c, &row));
+        assert_int_equal(row.due_us, 90 * SECOND);
+        assert_false(slp_next_task_row(&c, &row));
+        world_restart(&s.w);
+    }
+    world_end(&s.w);
+}
+
 /* ---- a run that is over ---- */
 
 static const char *const simple = INPUT "  - name: judge\n    form: {fields: [{name: answer, type: short_answer}]}\n"
@@ -340,6 +362,7 @@ int main(void)
         cmocka_unit_test(answers_that_are_too_large_together_park_their_task),
         cmocka_unit_test(an_answer_left_empty_has_its_place_among_all),
         cmocka_unit_test(a_place_given_back_for_later_rests),
+        cmocka_unit_test(what_rests_for_several_reasons_is_listed_once),
         cmocka_unit_test(what_is_given_back_for_later_under_a_cancelled_run_does_not_come_again),
         cmocka_unit_test(a_requeue_of_all_leaves_out_runs_that_were_cancelled_meanwhile),
         cmocka_unit_test(of_a_long_note_as_much_is_kept_as_fits_and_no_half_character),
