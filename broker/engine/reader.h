@@ -30,6 +30,7 @@ struct reader {
     struct reader_near unit, result[SL_LINE_STATIONS_MAX]; /* the last one of a run's units; of each station's results */
     struct { uint32_t run; uint64_t no; struct store_val val; } group; /* the last one of units' states; val.p NULL: none */
     struct rd_queues *queues; /* reader_queues.c: kept from one portion of a check to the next */
+    uint32_t first_line, first_version, first_station; /* there: the newest version of a line that was asked for, and its first station */
     struct rd_keys *keys;     /* reader_runs.c: the same */
     uint32_t *station_key, station_keys; /* reader_figures.c: by id - 1; the same */
     struct rd_measured_at measured[RD_MEASURED]; /* reader_figures.c: found there */
@@ -106,6 +107,8 @@ int rd_check(struct reader *r, const struct slp_msg *m, struct slp_buf *out);
 uint32_t rd_refs(struct reader *r, enum store_table tb, struct store_val key, struct store_val v, char *text, size_t size);
 /* reader_queues.c: is this task, whose state is READY, WAITING or DEAD, in the table that its state says? *looked grows by the records that were read for it. */
 bool rd_queued(struct reader *r, uint32_t run, uint32_t station, uint64_t unit, enum task_state state, uint32_t *looked);
+/* Has READY as many entries in the lanes of a run's queue as its counters (a record of RUN) say, those of tasks that have gone on among them? */
+bool rd_lanes(struct reader *r, const struct rd_run *run, uint32_t idx, struct rdr counters, uint32_t *looked);
 void rd_queues_free(struct reader *r);
 /* reader_runs.c: does a record of DEDUP lead to this unit, which is one of the run's? */
 bool rd_keyed(struct reader *r, const struct rd_run *run, uint64_t unit, uint32_t *looked);

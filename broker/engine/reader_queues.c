@@ -242,3 +242,64 @@ bool rd_queued(struct reader *r, uint32_t run, uint32_t station, uint64_t unit, 
             return true;
     }
 }
+
+/* ---- how many a queue holds ---- */
+
+struct first_station {
+    uint32_t line, version, station;
+};
+
+static bool is_not_it(void *arg, const struct store_cursor *c)
+{
+    struct first_station *x = arg;
+    struct rdr rd = rdr_on(c->val.p, c->val.n);
+    bool same = rdr_u32(&rd) == x->line;
+    same = rdr_u32(&rd) == x->version && same;
+    if (same && rdr_u16(&rd) == 0 && c->key.n == 4)
+        x->station = key_get_u32(c->key.p);
+    return !x->station;
+}
+
+/* A version's stations have numbers in a row. 0: the first cannot be told. */
+static uint32_t first_station(struct reader *r, const struct rd_run *run, uint32_t *looked)
+{
+    if (r->first_line != run->line || r->first_version != run->version) {
+        struct first_station x = { run->line, run->version, 0 };
+        if (!rd_each(r, TABLE_STATION, "", 0, is_not_it, &x, looked) || !x.station)
+            return 0;
+        r->first_line = run->line;
+        r->first_version = run->version;
+        r->first_station = x.station;
+    }
+    return r->first_station;
+}
+
+static bool add_lane(void *arg, const struct store_cursor *c)
+{
+    uint64_t *held = arg;
+    uint8_t lane = c->key.n == 17 ? ((const uint8_t *)c->key.p)[8] : LANES;
+    struct rdr rd = rdr_on(c->val.p, c->val.n);
+    uint16_t n = rdr_u16(&rd);
+    for (; lane < LANES && n && !rd.bad; n--) {
+        rdr_zigzag(&rd);
+        held[lane] += rdr_varint(&rd);
+    }
+    return true;
+}
+
+bool rd_lanes(struct reader *r, const struct rd_run *run, uint32_t idx, struct rdr rd, uint32_t *looked)
+{
+    uint64_t should[LANES], held[LANES] = { 0 };
+    uint8_t k[8];
+    rdr_bytes(&rd, 8 * TASK_STATES);
+    for (enum lane l = 0; l < LANES; l++) {
+        rdr_u64(&rd);
+        should[l] = rdr_u64(&rd);
+    }
+    if (rd.bad || run->state > RUN_CLOSED) /* what is over is emptied at one stroke, and its entries go piece by piece */
+        return !rd.bad;
+    uint32_t first = first_station(r, run, looked);
+    key_u32(key_u32(k, first + idx), run->id);
+    return !first || !rd_each(r, TABLE_READY, k, sizeof k, add_lane, held, looked) ||
+           !memcmp(should, held, sizeof should); /* one that cannot be read may be what is missing */
+}

@@ -1,7 +1,6 @@
 /* Does what a record refers to exist? Each table's references, as records.h names them; a check of the store asks for every record. And does what it implies? The
- * state of a unit asks for its input values, for the entry of each of its tasks that is ready, waits or is dead in READY, DELAY or DEAD, and for the reason why it
- * was dropped or sent back in HISTORY; an assignment for its LIVE entry and for its reason; a run for its stations' counters, its name and all groups of
- * its units; an event for the next one, up to the newest.
+ * state of a unit asks for its input values, for the entry of each of its tasks that is ready, waits or is dead in READY, DELAY or DEAD, and for the reason why it was dropped or sent back in HISTORY;
+ * an assignment for its LIVE entry and for its reason; a run for its stations' counters, as many entries of its queues as these say, its name and all groups of its units; an event for the next one, up to the newest.
  *
  * What a run that is being deleted refers to goes piece by piece, and queues may name units that have gone on (their state decides): neither is damage. */
 #include <inttypes.h>
@@ -361,6 +360,8 @@ static void of_run(struct refs *f, const uint8_t *k, struct rdr rd)
     }
     if (queue > f->run.lv->station_count)
         wrong(f, "station %u of its line, which has %" PRIu32, queue, f->run.lv->station_count);
+    else if (queue && !rd_lanes(f->r, &f->run, queue - 1, rd, &f->looked))
+        wrong(f, "another number of tasks in its queue than READY has");
     if (queue)
         return;
     named(f, NAME_RUN, f->run.id, &rd);
@@ -688,10 +689,9 @@ static void of_results(struct refs *f, const uint8_t *k, size_t key_n, struct st
         return;
     }
     struct blob at = b; /* what follows may use the scratch buffer again: numbers first */
-    uint32_t n = at.n;
     if (!run_there(f, at.run))
         return;
-    for (uint32_t i = 0; i < n && !f->text[0] && !f->r->rc; i++) {
+    for (uint32_t i = 0; i < at.n && !f->text[0] && !f->r->rc; i++) {
         struct slp_bytes v = blob_value(&at, first + i);
         uint64_t from = v.n >= RESULT_HEAD_BYTES ? get_u48((const uint8_t *)v.p) : 0;
         if (v.n < RESULT_HEAD_BYTES)

@@ -204,7 +204,7 @@ static bool implied(enum store_table tb, const struct store_cursor *c)
 {
     const uint8_t *k = c->key.p, *v = c->val.p;
     switch (tb) {
-    case TABLE_READY: return k[8] == LANE_FRESH; /* what came back may be parked since, and its entry be passed by */
+    case TABLE_READY: return k[8] < LANES; /* what workers need not look at is but a memory (skip.c) */
     case TABLE_HISTORY: /* nothing tells that a task was requeued, but that it was dead before */
         return v[8] != WHY_REQUEUED && v[8] != WHY_STAFFED && v[8] != WHY_RELEASED && v[8] != WHY_RECALLED &&
                (v[8] != WHY_BURIED || get_u64(v + 11));
@@ -266,7 +266,7 @@ static const struct gone {
     { TABLE_STATION, "refers to station ", NULL },
     { TABLE_UNIT, "refers to the input values of unit ", "refers to its piece " },
     { TABLE_STATE, "refers to the states of ", NULL },
-    { TABLE_READY, "is ready, and which is not in READY", NULL },
+    { TABLE_READY, "is ready, and which is not in READY", "refers to another number of tasks in its queue than READY has" },
     { TABLE_DELAY, "waits, and which is not in DELAY", NULL },
     { TABLE_DEAD, "is dead, and which is not in DEAD", NULL },
     { TABLE_ASSIGN, "refers to assignment ", "refers to assignments" },
@@ -431,7 +431,7 @@ static void what_is_gone_is_named_in_random_lives_too(void **state)
         life_live(&w, &(struct life){ .seed = seed, .steps = 400, .batch = 3 });
         for (size_t i = 0; i < sizeof gones / sizeof *gones; i++)
             if (gones[i].tb != TABLE_READY && gones[i].tb != TABLE_DELAY && gones[i].tb != TABLE_HISTORY)
-                each_is_missed(&w, &gones[i]); /* else it may be of what has gone on since */
+                each_is_missed(&w, &gones[i]); /* else it may be of what has gone on since, or of a run that is over */
         world_close(&w);
     }
 }
@@ -454,6 +454,30 @@ static void nothing_else_is_named_where_one_record_is_gone(void **state)
             fail_msg("of %s: %s", store_table_name(tables[i]), text);
         put_back(&s.w, tables[i], &r);
     }
+    world_end(&s.w);
+}
+
+/* Its unit was dropped. A broker would come to where it lay, and stop: the queue's counters say that there is something. */
+static void an_entry_of_a_task_that_has_gone_on_is_missed_too(void **state)
+{
+    static const uint64_t units[] = { 4, 5, 6 };
+    static struct world_scene s;
+    static char text[TEXT_BYTES];
+    struct record r;
+    (void)state;
+    world_scene(&s,
+                "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                "  - {name: a, form: {fields: [{name: x, type: short_answer}]}}\n",
+                1, 0);
+    for (unsigned i = 0; i < 3; i++)
+        world_put(&s.w, s.run, 3);
+    world_tasks_set(&s.w, s.station, 1, "r", units, 3);
+    assert_true(record_at(&s.w, TABLE_READY, 1, &r));
+    take_away(&s.w, TABLE_READY, &r);
+    assert_int_equal(world_named(&s.w, text, sizeof text), 1);
+    assert_non_null(strstr(text, "refers to another number of tasks in its queue than READY has"));
+    put_back(&s.w, TABLE_READY, &r);
+    assert_int_equal(world_take(&s, 0, 9), 6);
     world_end(&s.w);
 }
 
@@ -638,6 +662,7 @@ int main(void)
         cmocka_unit_test(a_reference_that_leads_nowhere_is_named_in_every_table),
         cmocka_unit_test(a_record_that_others_imply_and_that_is_gone_is_named_whichever_it_is),
         cmocka_unit_test(what_is_gone_is_named_in_random_lives_too),
+        cmocka_unit_test(an_entry_of_a_task_that_has_gone_on_is_missed_too),
         cmocka_unit_test(nothing_else_is_named_where_one_record_is_gone),
         cmocka_unit_test(a_record_that_was_lost_stays_missed_whatever_comes_after),
         cmocka_unit_test(a_store_that_has_lost_its_numbers_of_records_is_refused),
