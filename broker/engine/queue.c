@@ -562,12 +562,46 @@ void queue_write_heads(struct engine *e, struct rq *q)
     }
 }
 
+#define OLDEST_LOOKS 1000 /* at entries that may be stale: what lies behind so many is told as waiting since then */
+
+static bool any_ready(struct engine *e, const struct rq *q, const struct ranges *r, uint32_t *looks)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        for (uint64_t u = r->v[i].first; u < r->v[i].first + r->v[i].count; u++) {
+            if (*looks == OLDEST_LOOKS)
+                return true;
+            ++*looks;
+            uint8_t *h = unit_head(e, q->run, u, false);
+            if (h && h[UH_STATE] == UNIT_OPEN && unit_station(h, q->st->idx)[ST_STATE] == TASK_READY)
+                return true;
+        }
+    return false;
+}
+
+static int64_t lane_oldest_us(struct engine *e, struct rq *q, enum lane l, bool stale, uint32_t *looks)
+{
+    struct search x = { .q = q, .lane = l };
+    struct ranges r = { 0 };
+    if (!q->lane[l].count || !head_load(e, q, l))
+        return INT64_MAX;
+    int64_t since_us = q->lane[l].head.since_us;
+    uint64_t pos = q->lane[l].head.pos + 1;
+    bool found = !stale || any_ready(e, q, &q->lane[l].head.r, looks);
+    for (; !found && seg_read(e, &x, &pos, &r, &since_us); pos++)
+        found = any_ready(e, q, &r, looks);
+    ranges_free(&r);
+    return found && since_us ? since_us : INT64_MAX;
+}
+
 int64_t queue_oldest_us(struct engine *e, struct rq *q)
 {
     int64_t oldest = INT64_MAX;
-    for (enum lane l = 0; l < LANES; l++)
-        if (q->lane[l].count && head_load(e, q, l) && q->lane[l].head.since_us && q->lane[l].head.since_us < oldest)
-            oldest = q->lane[l].head.since_us;
+    uint64_t entries = q->lane[LANE_RETURNED].count + q->lane[LANE_FRESH].count;
+    uint32_t looks = 0;
+    for (enum lane l = 0; l < LANES; l++) {
+        int64_t us = lane_oldest_us(e, q, l, entries != q->c.n[TASK_READY], &looks);
+        oldest = us < oldest ? us : oldest;
+    }
     return oldest;
 }
 

@@ -291,6 +291,35 @@ static void entries_that_are_stale_are_passed_over(void **state)
 }
 
 /* Two workers decline every other task of a long row, so that what one may still take lies scattered through a segment that does not fit a value any more. */
+static uint64_t oldest_s(void)
+{
+    struct slp_stats_get q = { 0 };
+    struct slp_bytes figures = world_send(&s.w, WORLD_CLIENT, SLP_STATS_GET, &q)->u.stats.figures;
+    return world_number(world_at(figures, "tasks_oldest_us")) / SECOND;
+}
+
+/* Entries of tasks that have gone on lie in front of it, until a worker comes by. */
+static void the_oldest_task_is_one_that_is_ready(void **state)
+{
+    static const uint64_t dropped[] = { 1, 2, 3, 4 };
+    (void)state;
+    world_scene(&s, simple, 1, 0);
+    world_put(&s.w, s.run, 3);
+    world_pass(&s.w, 1000 * SECOND);
+    world_put(&s.w, s.run, 1);
+    world_pass(&s.w, 100 * SECOND);
+    world_put(&s.w, s.run, 2);
+    world_pass(&s.w, 10 * SECOND);
+    assert_int_equal(oldest_s(), 1110);
+    world_tasks_set(&s.w, s.station, 1, "r", dropped, 2);
+    assert_int_equal(oldest_s(), 1110);
+    world_tasks_set(&s.w, s.station, 1, "r", dropped, 4);
+    assert_int_equal(oldest_s(), 10);
+    world_restart(&s.w);
+    assert_int_equal(oldest_s(), 10);
+    world_end(&s.w);
+}
+
 static void a_segment_that_breaks_up_is_cut_into_several(void **state)
 {
     (void)state;
@@ -519,6 +548,7 @@ int main(void)
         cmocka_unit_test(a_paused_station_is_still_paused_when_it_comes_back_in_a_later_version),
         cmocka_unit_test(a_resume_at_once_leaves_the_work_where_it_is),
         cmocka_unit_test(entries_that_are_stale_are_passed_over),
+        cmocka_unit_test(the_oldest_task_is_one_that_is_ready),
         cmocka_unit_test(a_segment_that_breaks_up_is_cut_into_several),
         cmocka_unit_test(delays_survive_restarts_and_fire_in_order),
         cmocka_unit_test(a_delay_longer_than_a_leap_year_is_refused),
