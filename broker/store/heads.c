@@ -1,4 +1,4 @@
-/* LMDB's two heads (its meta pages), as they lie in the file: looked at before LMDB opens it, since it believes what they say. They have no checksum. */
+/* LMDB's two heads (its meta pages) and its list of tables, as they lie in the file: looked at before LMDB opens it, since it believes what they say. They have no checksum. */
 #include "broker/store/internal.h"
 
 #include <fcntl.h>
@@ -10,6 +10,8 @@
 #define PAGE_BYTES_AT 40
 #define LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
 #define COMMIT_AT 144    /* number of the last commit: 0 */
+#define LIST_AT 128      /* the page with the list of tables; all bits set: there is none yet */
+#define NO_PAGE UINT64_MAX
 #define HEAD_BYTES 152
 #define PAGE_BYTES_MIN 512
 #define PAGE_BYTES_MAX 65536
@@ -19,7 +21,7 @@ static const uint8_t magic[4] = { 0xde, 0xc0, 0xef, 0xbe };
 
 struct head {
     uint32_t page_bytes;
-    uint64_t commit;
+    uint64_t commit, list;
 };
 
 /* Anything else than what LMDB writes first is not half made: least of all the beginning of a store that has lost its end. */
@@ -52,6 +54,7 @@ static bool read_head(int fd, uint64_t at, struct head *to)
         return false;
     memcpy(&to->page_bytes, b + PAGE_BYTES_AT, sizeof to->page_bytes);
     memcpy(&to->commit, b + COMMIT_AT, sizeof to->commit);
+    memcpy(&to->list, b + LIST_AT, sizeof to->list);
     return true;
 }
 
@@ -66,6 +69,61 @@ static bool follow_each_other(uint64_t even, uint64_t odd)
     return (even == 0 && odd == 0) || ((even & 1) == 0 && (odd & 1) == 1 && (odd == even + 1 || even == odd + 1));
 }
 
+/* ---- the list of tables: one page, in which LMDB puts each new one below the one before. It copies no more of it than its header says is in use, and what it does not
+ * find there any more it writes once more, where nobody finds it: a commit that is lost. ---- */
+
+#define PAGE_HEAD_BYTES 16 /* number u64, pad u16, flags u16, lower u16, upper u16; then where each entry is, u16 */
+#define LEAF 2
+#define ENTRY_BYTES 58 /* bytes of the table's record u32, flags u16, bytes of its name u16; the name; the record */
+#define NAME_BYTES 2
+#define RECORD_BYTES 48 /* pad u32, flags u16 ... */
+#define SUBTABLE 2
+
+static uint16_t u16_at(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* By the first two, which stand at its end. Else it may be another program's, which LMDB and the format will tell. */
+static bool is_our_list(const uint8_t *page, uint32_t bytes)
+{
+    bool first = memcmp(page + bytes - ENTRY_BYTES + 8, "00", NAME_BYTES) == 0,
+         second = memcmp(page + bytes - 2 * ENTRY_BYTES + 8, "01", NAME_BYTES) == 0;
+    return (first || second) && u16_at(page + 10) == LEAF;
+}
+
+/* What LMDB has of the table whose number this is. */
+static bool entry_is_whole(const uint8_t *e, unsigned table)
+{
+    const char name[NAME_BYTES] = { (char)('0' + table / 10), (char)('0' + table % 10) };
+    return u16_at(e) == RECORD_BYTES && u16_at(e + 2) == 0 && u16_at(e + 4) == SUBTABLE && u16_at(e + 6) == NAME_BYTES &&
+           memcmp(e + 8, name, NAME_BYTES) == 0 && u16_at(e + 14) == 0;
+}
+
+static bool list_is_whole(int fd, const struct head *h)
+{
+    uint8_t page[PAGE_BYTES_MAX];
+    uint64_t taken = 0;
+    if (h->list == NO_PAGE || h->list > INT64_MAX / h->page_bytes ||
+        pread(fd, page, h->page_bytes, (off_t)(h->list * h->page_bytes)) != (ssize_t)h->page_bytes ||
+        !is_our_list(page, h->page_bytes))
+        return true;
+    unsigned lower = u16_at(page + 12), upper = u16_at(page + 14), n = (lower - PAGE_HEAD_BYTES) / 2;
+    if (lower <= PAGE_HEAD_BYTES || lower % 2 != 0 || n > STORE_TABLE_COUNT || upper != h->page_bytes - n * ENTRY_BYTES)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned at = u16_at(page + PAGE_HEAD_BYTES + 2 * i), place = (h->page_bytes - at) / ENTRY_BYTES;
+        if (at < upper || at >= h->page_bytes || (h->page_bytes - at) % ENTRY_BYTES != 0 || taken >> place & 1 ||
+            !entry_is_whole(page + at, i))
+            return false;
+        taken |= 1ull << place;
+    }
+    return true;
+}
+_Static_assert(STORE_TABLE_COUNT < 64, "a bit each");
+
 static const char *look(int fd)
 {
     struct head first, second;
@@ -77,9 +135,9 @@ static const char *look(int fd)
         return NULL;
     if (second.page_bytes != first.page_bytes)
         return "its heads are damaged: two sizes of a page";
-    return follow_each_other(first.commit, second.commit)
-               ? NULL
-               : "its heads are damaged: their commits do not follow each other";
+    if (!follow_each_other(first.commit, second.commit))
+        return "its heads are damaged: their commits do not follow each other";
+    return list_is_whole(fd, second.commit > first.commit ? &second : &first) ? NULL : "its list of tables is damaged";
 }
 
 const char *heads_wrong(int dir_fd)

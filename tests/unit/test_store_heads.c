@@ -1,9 +1,11 @@
-/* What LMDB and the log are found by, damaged behind a broker's back that died: LMDB's two heads, and the records of META. What was acknowledged is in the log: whoever opens
+/* What LMDB and the log are found by, damaged behind a broker's back that died: LMDB's two heads, its list of tables, and the records of META. What was acknowledged is in the log: whoever opens
  * the store has it, or is refused. */
 #include "tests/unit/store_image.h"
 
 #define COMMIT_AT 144 /* in each of LMDB's heads */
 #define PAGE_BYTES_AT 40
+#define LIST_AT 128
+#define ENTRY_BYTES 58 /* of a table, in their list */
 #define PAGE_BYTES 4096
 
 static struct store_options logged(const struct world *w)
@@ -113,6 +115,36 @@ static void no_bit_of_the_record_that_tells_of_the_log_flips_and_hides_it(void *
     free(bad.p);
 }
 
+/* Each bit of the page that tells where the tables are, but for where their trees begin: what is put to a table that is not found where it was is lost. */
+static void no_bit_of_the_list_of_tables_flips_and_loses_one(void **state)
+{
+    struct world *w = *state, dead;
+    uint64_t commit[2], list;
+    leave_dead(w, &dead);
+    struct image im = load(&dead);
+    for (int head = 0; head < 2; head++)
+        memcpy(&commit[head], im.p + head * PAGE_BYTES + COMMIT_AT, sizeof commit[head]);
+    memcpy(&list, im.p + (commit[1] > commit[0] ? PAGE_BYTES : 0) + LIST_AT, sizeof list);
+    uint8_t *page = im.p + list * PAGE_BYTES;
+    unsigned lower = page[12] + page[13] * 256u;
+    assert_int_equal(lower, 16 + 2 * STORE_TABLE_COUNT);
+    for (size_t at = 12; at < PAGE_BYTES; at++) {
+        size_t in_entry = (at - (PAGE_BYTES - STORE_TABLE_COUNT * ENTRY_BYTES)) % ENTRY_BYTES;
+        bool told = at < lower || (at >= PAGE_BYTES - STORE_TABLE_COUNT * ENTRY_BYTES && in_entry < 10);
+        for (unsigned bit = 0; told && bit < 8; bit++) {
+            page[at] ^= (uint8_t)(1u << bit);
+            save(&dead, im.p, im.n);
+            page[at] ^= (uint8_t)(1u << bit);
+            if (open_dead(&dead, false) != STORE_CORRUPT)
+                fail_msg("byte %zu, bit %u: \"%s\"", at, bit, dead.text);
+            assert_non_null(strstr(dead.text, "data.mdb: its list of tables is damaged"));
+        }
+    }
+    save(&dead, im.p, im.n);
+    free(im.p);
+    expect_whole_or_refused(&dead, true);
+}
+
 static void who_only_looks_comes_to_the_damage_in_meta_and_names_it(void **state)
 {
     struct world *w = *state, dead;
@@ -134,6 +166,7 @@ int main(void)
         TEST(no_bit_of_the_number_of_a_commit_flips_and_takes_the_log_along),
         TEST(no_bit_of_the_size_of_a_page_flips_unseen),
         TEST(no_bit_of_the_record_that_tells_of_the_log_flips_and_hides_it),
+        TEST(no_bit_of_the_list_of_tables_flips_and_loses_one),
         TEST(who_only_looks_comes_to_the_damage_in_meta_and_names_it),
     };
     return cmocka_run_group_tests_name("heads of a store", tests, NULL, NULL);
