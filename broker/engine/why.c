@@ -105,9 +105,10 @@ static void of_open_station(struct engine *e, struct worker *w, const struct sta
         y->code = WHY_ALL_ANSWERED;
         snprintf(y->text, sizeof y->text,
                  x.own ? "station %.*s: all that is ready builds upon this worker's own work, or he has declined or "
-                         "answered it"
-                       : "station %.*s: all that is ready, this worker has declined or answered",
-                 n, name);
+                         "answered it%s%s"
+                       : "station %.*s: all that is ready, this worker has declined or answered%s%s",
+                 n, name, has_copies(s) ? ", or has in hand" : "",
+                 s->def->reviewed_by >= 0 ? ", or it is kept for its author for a while" : "");
     }
 }
 

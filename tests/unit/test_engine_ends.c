@@ -285,6 +285,34 @@ static void a_shift_without_times_is_named_as_the_reason(void **state)
     world_end(&s.w);
 }
 
+/* Whoever has credit left, and has neither declined nor answered anything. */
+static void what_is_another_authors_or_in_his_own_hands_is_named_as_the_reason(void **state)
+{
+    struct world_scene s;
+    const char *text;
+    (void)state;
+    world_scene(&s,
+                INPUT "  - {name: write, form: {fields: [{name: title, type: short_answer}]}}\n"
+                      "  - {name: check, type: improve, after: [write], reasons: [wrong]}\n",
+                3, 0);
+    world_put(&s.w, s.run, 1);
+    struct world_task t = taken(&s, 0, 0);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ "Sum" }, 1, NULL), SLP_E_OK);
+    t = taken(&s, 1, 1);
+    assert_int_equal(hand_in(&s, &t, (const char *[]){ "Sum", "reject", NULL, "wrong" }, 4, NULL), SLP_E_OK);
+    assert_int_equal(given(&s, 2).assignment, 0);
+    assert_int_equal(why(&s, 2, &text), 7); /* ALL_ANSWERED */
+    assert_string_equal(text, "station write: all that is ready, this worker has declined or answered, or it is kept "
+                              "for its author for a while");
+    world_end(&s.w);
+    open_task(&s, COPIES("{min: 2}", "{method: all}", "true"));
+    taken(&s, 0, 0);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    assert_int_equal(why(&s, 0, &text), 7);
+    assert_string_equal(text, "station judge: all that is ready, this worker has declined or answered, or has in hand");
+    world_end(&s.w);
+}
+
 static void of_several_stations_the_nearest_to_work_is_named(void **state)
 {
     struct world_scene s;
@@ -369,6 +397,7 @@ int main(void)
         cmocka_unit_test(work_sent_back_to_an_author_who_is_suspended_goes_to_others),
         cmocka_unit_test(of_an_outcome_of_several_answers_no_one_author_is_measured),
         cmocka_unit_test(a_shift_without_times_is_named_as_the_reason),
+        cmocka_unit_test(what_is_another_authors_or_in_his_own_hands_is_named_as_the_reason),
         cmocka_unit_test(of_several_stations_the_nearest_to_work_is_named),
         cmocka_unit_test(an_agent_is_told_of_its_own_workers_only),
         cmocka_unit_test(dead_tasks_with_long_reasons_are_told_in_pages),
