@@ -326,6 +326,8 @@ void assigns_write(struct engine *e)
 struct aseg *assign_find(struct engine *e, uint64_t no)
 {
     struct aseg *s = amap_get(&e->amap, no);
+    if (s && s->dropped)
+        return NULL; /* its run is being deleted, and it went in this batch: what is added to it now nobody would delete */
     if (s || !no || no > e->meta.assignment)
         return s;
     uint8_t k[8], b[SL_VALUE_BYTES_MAX];

@@ -223,7 +223,7 @@ static void delete_chain(struct engine *e, struct run *r, uint64_t newest, struc
     while (t->n && !e->rc) {
         uint64_t no = t->v[--t->n];
         struct aseg *s = no ? assign_find(e, no) : NULL;
-        if (!s || s->run != r || s->dropped)
+        if (!s || s->run != r)
             continue;
         for (uint32_t i = 0; i < s->n; i++) {
             if (s->e[i].prev)

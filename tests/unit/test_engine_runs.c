@@ -453,6 +453,29 @@ static void of_two_runs_that_change_in_one_batch_the_one_that_stays_has_it_all(v
     assert_int_equal(world_count(&s.w, "r", "judge", TASK_READY), 5);
 }
 
+/* Between the chunks of a deletion an answer may come for what is gone already, though its batch is not at its end. */
+static void an_answer_for_what_is_deleted_in_that_batch_leaves_nothing_behind(void **state)
+{
+    uint32_t a;
+    unsigned unknown = 0;
+    (void)state;
+    for (unsigned ticks = 1; !unknown; ticks++) {
+        char name[20];
+        snprintf(name, sizeof name, "a%u", ticks);
+        busy_run(name, &a);
+        struct world_task begun = s.t[8];
+        assert_int_equal(world_run_set(&s.w, name, RUN_SET_DELETE, 0), SLP_E_OK);
+        world_batch(&s.w, 250);
+        for (unsigned i = 0; i < ticks; i++)
+            world_tick(&s.w);
+        world_submit(&s.w, &s.h, &begun, "still");
+        world_batch(&s.w, 1);
+        unknown = world_submit(&s.w, &s.h, &begun, "still") == SLP_E_NOT_FOUND;
+        world_pass(&s.w, 11ll * 1000000);
+        assert_int_equal(records_of(a), 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -468,6 +491,7 @@ int main(void)
         TEST(a_deletion_goes_on_after_a_restart_at_any_tick),
         TEST(a_run_that_is_changed_and_deleted_in_one_batch_leaves_nothing),
         TEST(work_goes_on_while_a_run_is_being_deleted),
+        TEST(an_answer_for_what_is_deleted_in_that_batch_leaves_nothing_behind),
         TEST(a_line_is_deleted_with_force_and_its_runs_are_cancelled),
         TEST(listings_begin_after_any_number),
         cmocka_unit_test_setup_teardown(a_run_that_names_no_input_is_found_again_likewise, set_up, tear_down),
