@@ -334,16 +334,16 @@ static void announce_version(struct engine *e, struct line *l)
     }
 }
 
-/* A pause is by name, over all versions: the newest of the earlier ones that has such a station knows. */
-static bool paused_before(const struct engine *e, const struct line *l, struct slp_bytes name)
+/* A pause is by name, over all versions: the newest of the earlier ones that has such a station knows. NULL: none has. */
+static const struct station *station_before(const struct engine *e, const struct line *l, struct slp_bytes name)
 {
     for (uint32_t v = l->newest - 1; v > 0; v--) {
         const struct line_version *o = &l->version[v - 1];
         for (uint32_t k = 0; k < o->def->station_count; k++)
             if (o->def->stations[k].name.n == name.n && !memcmp(o->def->stations[k].name.p, name.p, name.n))
-                return e->station[o->first_station - 1 + k]->paused;
+                return e->station[o->first_station - 1 + k];
     }
-    return false;
+    return NULL;
 }
 
 void on_line_apply(struct engine *e, const struct slp_msg *m)
@@ -386,9 +386,10 @@ void on_line_apply(struct engine *e, const struct slp_msg *m)
         if (!s)
             return;
         e->meta.station++;
-        s->paused = paused_before(e, l, s->def->name);
-        if (s->def->type == LD_JURY) /* where there was none before, as its tournament */
-            s->paused = s->paused || e->station[s->id - s->idx + s->def->partner - 1]->paused;
+        const struct station *was = station_before(e, l, s->def->name);
+        if (!was && s->def->type == LD_JURY) /* where there was none before, as its tournament */
+            was = e->station[s->id - s->idx + s->def->partner - 1];
+        s->paused = was && was->paused;
         station_write(e, s);
     }
     stations_guard_newest(e, l);

@@ -716,6 +716,31 @@ static void a_tournament_that_comes_new_into_a_paused_line_has_its_jury_paused(v
     world_end(&s.w);
 }
 
+/* A pause is by name: what holds for a jury in the versions there are holds in the next one, too. */
+static void a_jury_that_goes_on_alone_does_so_in_the_next_version(void **state)
+{
+    static const char *const yaml = "line: l\ninput:\n  - {name: text, type: text, required: true}\nstations:\n"
+                                    "  - name: pick\n    type: tournament\n    contestants: %s\n    jury: {max: 3, "
+                                    "ties: first}\n    form: {fields: [{name: answer, type: short_answer, required: "
+                                    "true}]}\n";
+    struct world_scene s;
+    char text[600];
+    (void)state;
+    snprintf(text, sizeof text, yaml, "2");
+    world_scene(&s, text, 4, 0);
+    assert_int_equal(world_station_set(&s.w, "l", "pick", 0), SLP_E_OK);
+    assert_int_equal(world_station_set(&s.w, "l", "pick.jury", 1), SLP_E_OK);
+    snprintf(text, sizeof text, yaml, "3");
+    world_line(&s.w, text);
+    struct slp_stations_get q = { 0 };
+    struct slp_cursor c = slp_each(world_send(&s.w, WORLD_CLIENT, SLP_STATIONS_GET, &q)->u.stations.rows);
+    unsigned n = 0;
+    for (struct slp_item_station_row row; slp_next_station_row(&c, &row); n++)
+        assert_int_equal(row.paused, n % 2 == 0); /* in both versions the tournament, and not its jury */
+    assert_int_equal(n, 4);
+    world_end(&s.w);
+}
+
 static void who_was_never_kept_out_of_a_tournament_is_let_in_without_effect(void **state)
 {
     struct world_scene s;
@@ -768,6 +793,7 @@ int main(void)
         cmocka_unit_test(a_vote_is_a_text_of_up_to_three_digits),
         cmocka_unit_test(a_tournament_that_is_paused_keeps_its_jury_paused_in_the_next_version),
         cmocka_unit_test(a_tournament_that_comes_new_into_a_paused_line_has_its_jury_paused),
+        cmocka_unit_test(a_jury_that_goes_on_alone_does_so_in_the_next_version),
         cmocka_unit_test(who_was_never_kept_out_of_a_tournament_is_let_in_without_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
