@@ -31,14 +31,20 @@ static uint64_t next_u64(struct walk *w)
 
 void engine_describe_key(enum store_table tb, const void *key, size_t n, char *text, size_t size)
 {
-    static const char *const name_kinds[] = { "?", "line", "run", "hub", "worker", "shift" };
+    static const char *const name_kinds[] = { "?", "line", "run", "hub", "worker" };
     struct walk w = { key, n };
     const char *s = key;
     uint32_t a;
     switch (tb) {
     case TABLE_META: snprintf(text, size, "the store's own counters"); return;
     case TABLE_NAME:
-        snprintf(text, size, "the name of a %s: '%.*s'", n && s[0] >= 1 && s[0] <= 5 ? name_kinds[(unsigned)s[0]] : "?",
+        if (n && s[0] == NAME_SHIFT) { /* each hub has names of its own: its number stands before them */
+            w = (struct walk){ w.p + 1, n - 1 };
+            a = next_u32(&w);
+            snprintf(text, size, "the name of a shift of hub %" PRIu32 ": '%.*s'", a, (int)w.n, (const char *)w.p);
+            return;
+        }
+        snprintf(text, size, "the name of a %s: '%.*s'", n && s[0] >= 1 && s[0] <= 4 ? name_kinds[(unsigned)s[0]] : "?",
                  n ? (int)n - 1 : 0, s + 1);
         return;
     case TABLE_LINE:

@@ -26,7 +26,7 @@ static const struct {
     K(NAME, "\2spring", "the name of a run: 'spring'"),
     K(NAME, "\3nairobi", "the name of a hub: 'nairobi'"),
     K(NAME, "\4ann", "the name of a worker: 'ann'"),
-    K(NAME, "\5day", "the name of a shift: 'day'"),
+    K(NAME, "\5\0\0\0\7day", "the name of a shift of hub 7: 'day'"),
     K(NAME, "\6day", "the name of a ?: 'day'"),
     K(NAME, "\0day", "the name of a ?: 'day'"),
     K(LINE, "\0\0\0\7\0\0\0\2\0\0", "version 2 of line 7"),
