@@ -180,7 +180,6 @@ static bool step_queues(struct engine *e, struct run *r, struct sweep *s)
             }
         key_u32(key_u32(p, q->st->id), r->id);
         uint32_t n = delete_prefix(e, s->cursor % 2 ? TABLE_DEAD : TABLE_READY, p, sizeof p, room);
-        s->count += n;
         room -= n;
         s->cursor += room > 0;
     }
@@ -250,7 +249,7 @@ static void end_live(struct engine *e, struct run *r)
             }
 }
 
-static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
+static bool step_chains(struct engine *e, struct run *r)
 {
     uint8_t prefix[4], b[SL_VALUE_BYTES_MAX];
     struct chains t = { 0 };
@@ -258,7 +257,7 @@ static bool step_chains(struct engine *e, struct run *r, struct sweep *s)
     uint32_t n = 0, room = portion(e, CHUNK_GROUPS), ub = STATE_UNIT_BYTES + STATE_STATION_BYTES * r->lv->station_count;
     key_u32(prefix, r->id);
     groups_forget_dirty(e, r);
-    for (; n < room && row_from(e, TABLE_STATE, prefix, sizeof prefix, sizeof prefix, &row); n++, s->count++) {
+    for (; n < room && row_from(e, TABLE_STATE, prefix, sizeof prefix, sizeof prefix, &row); n++) {
         size_t bytes = row.v.n;
         memcpy(b, row.v.p, bytes);
         for (uint8_t *u = b; u + ub <= b + bytes; u += ub)
@@ -305,7 +304,7 @@ static bool step_delete(struct engine *e, struct run *r, struct sweep *s)
         end_live(e, r);
         over = true;
         break;
-    case PHASE_CHAINS: over = step_chains(e, r, s); break;
+    case PHASE_CHAINS: over = step_chains(e, r); break;
     case PHASE_GOLD: over = step_gold(e, r); break;
     default: over = delete_prefix(e, table[s->station], prefix, sizeof prefix, room) < room;
     }
@@ -413,6 +412,9 @@ static bool sweep_step(struct engine *e, uint32_t i)
     e_del(e, TABLE_SWEEP, k, sizeof k);
     memmove(e->sweep + i, e->sweep + i + 1, (e->sweeps - i - 1) * sizeof *e->sweep);
     e->sweeps--;
+    /* Units, not records: how many of those there were depends on what had been written by then. */
+    if (r && (s.what == SWEEP_CANCEL || s.what == SWEEP_DELETE))
+        s.count = s.what == SWEEP_CANCEL ? r->cancelled : r->units;
     if (s.what == SWEEP_DELETE && r) {
         recalls_flush(e);
         ev_flush(e); /* before the run is gone */

@@ -7,6 +7,11 @@
 
 #include "tests/lib/engine_world.h"
 
+enum event_type {
+#define EVENT(NAME, number, ids, data, text) EV_##NAME = number,
+#include "proto/events.def"
+#undef EVENT
+};
 enum { BURY = 5, REQUEUE = 0, DROP = 1, CANCEL = 3 };
 
 static const char *const simple = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
@@ -82,12 +87,53 @@ static void a_drop_takes_none_that_was_parked_since(void **state)
     world_end(&s.w);
 }
 
+/* What the last mass operation of this kind tells that it changed; UINT64_MAX: none came to its end. */
+static uint64_t told(struct world_scene *s, enum sweep_what what)
+{
+    struct slp_events_get q = { .since = 1 };
+    struct slp_msg *m;
+    uint64_t count = UINT64_MAX;
+    do {
+        m = world_read(&s->w, SLP_EVENTS_GET, &q);
+        struct slp_cursor c = slp_each(m->u.events.events);
+        for (struct slp_item_event e; slp_next_event(&c, &e);)
+            if (e.type == EV_SWEPT && world_number(world_at(e.data, "what")) == what)
+                count = world_number(world_at(e.data, "count"));
+        q.since = m->u.events.next_since;
+    } while (m->u.events.more);
+    return count;
+}
+
+/* Not how many records went: those depend on what came together, and on what had been written by then. */
+static void a_cancel_and_a_deletion_tell_how_many_units_they_ended(void **state)
+{
+    (void)state;
+    for (unsigned batch = 1; batch < 200; batch += 198) {
+        struct world_scene s;
+        world_scene(&s, simple, 1, 1);
+        world_batch(&s.w, batch);
+        world_put(&s.w, s.run, 1200);
+        struct slp_run_set q = { .run = world_str("r"), .action = CANCEL };
+        world_send(&s.w, WORLD_CLIENT, SLP_RUN_SET, &q);
+        pass_ticks(&s);
+        world_batch(&s.w, batch);
+        assert_int_equal(told(&s, SWEEP_CANCEL), 1200);
+        q.action = RUN_SET_DELETE;
+        world_send(&s.w, WORLD_CLIENT, SLP_RUN_SET, &q);
+        pass_ticks(&s);
+        world_batch(&s.w, 1);
+        assert_int_equal(told(&s, SWEEP_DELETE), 1200);
+        world_end(&s.w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_requeue_after_a_cancel_brings_back_what_it_said),
         cmocka_unit_test(a_requeue_brings_back_all_that_was_parked),
         cmocka_unit_test(a_drop_takes_none_that_was_parked_since),
+        cmocka_unit_test(a_cancel_and_a_deletion_tell_how_many_units_they_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
