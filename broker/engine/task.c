@@ -234,12 +234,14 @@ void task_expire(struct engine *e, struct aseg *s, uint64_t no)
     }
 }
 
+#define BACKOFF_DOUBLED_MAX_US (24ll * 3600 * 1000000) /* by doubling; one that the line says is longer stays what it is */
+
 int64_t task_backoff_us(const struct station *st, unsigned attempts)
 {
-    int64_t us = st->def->backoff_us;
-    for (unsigned i = 1; i < attempts && us < 24ll * 3600 * 1000000; i++)
+    int64_t us = st->def->backoff_us, most = us > BACKOFF_DOUBLED_MAX_US ? us : BACKOFF_DOUBLED_MAX_US;
+    for (unsigned i = 1; i < attempts && us < most; i++)
         us *= 2;
-    return us < 24ll * 3600 * 1000000 ? us : 24ll * 3600 * 1000000;
+    return us < most ? us : most;
 }
 
 /* The task of an assignment that has ended comes back after a while. */

@@ -770,16 +770,17 @@ static void operators_name_what_is_there_or_get_a_code(void **state_)
     world_end(&s.w);
 }
 
-static void a_back_off_is_never_longer_than_a_day(void **state_)
+/* The line's back-off and how many hours it comes to, attempt by attempt. */
+static void rests_so_long(const char *backoff, const int64_t *hours)
 {
     struct world_scene s;
-    (void)state_;
-    world_scene(&s,
-                "line: slow\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    backoff: 7h\n    "
-                "attempts: 9\n    form: {fields: [{name: answer, type: short_answer}]}\n",
-                1, 0);
+    char yaml[300];
+    snprintf(yaml, sizeof yaml,
+             "line: slow\ninput:\n  - {name: text, type: text}\nstations:\n  - name: judge\n    backoff: %s\n    "
+             "attempts: 9\n    form: {fields: [{name: answer, type: short_answer}]}\n",
+             backoff);
+    world_scene(&s, yaml, 1, 0);
     world_put(&s.w, s.run, 1);
-    static const int64_t hours[] = { 7, 14, 24, 24, 24 };
     for (unsigned i = 0; i < 5; i++) {
         struct world_task t = given(&s, 0);
         assert_int_equal(t.attempt, i + 1);
@@ -791,6 +792,18 @@ static void a_back_off_is_never_longer_than_a_day(void **state_)
         world_hello(&s.w, &s.h, NULL, 0);
     }
     world_end(&s.w);
+}
+
+static void a_back_off_is_doubled_up_to_a_day(void **state_)
+{
+    (void)state_;
+    rests_so_long("7h", (const int64_t[]){ 7, 14, 24, 24, 24 });
+}
+
+static void a_back_off_that_is_longer_than_a_day_is_what_the_line_says(void **state_)
+{
+    (void)state_;
+    rests_so_long("3d", (const int64_t[]){ 72, 72, 72, 72, 72 });
 }
 
 static void those_that_fail_in_one_frame_wait_each_as_long_as_was_said(void **state_)
@@ -859,7 +872,8 @@ int main(void)
         cmocka_unit_test(a_drop_of_what_is_done_or_skipped_is_not_counted),
         cmocka_unit_test(all_the_dead_are_requeued_or_dropped_in_one_command),
         cmocka_unit_test(operators_name_what_is_there_or_get_a_code),
-        cmocka_unit_test(a_back_off_is_never_longer_than_a_day),
+        cmocka_unit_test(a_back_off_is_doubled_up_to_a_day),
+        cmocka_unit_test(a_back_off_that_is_longer_than_a_day_is_what_the_line_says),
         cmocka_unit_test(those_that_fail_in_one_frame_wait_each_as_long_as_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
