@@ -126,8 +126,9 @@ static bool step_recall(struct engine *e, struct sweep *s)
     struct run *r = s->run ? e->run[s->run - 1] : NULL;
     uint32_t n = 0, room = portion(e, CHUNK);
     if (s->run) {
-        bool meant =
-            r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || !station_open(r->rq[0].st));
+        /* Still? A station that is paused for itself has a sweep of its own. */
+        bool meant = r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING ||
+                           r->line->state != LINE_ACTIVE);
         if (meant)
             n = recall_of(e, r, NULL, r->state > RUN_CLOSED ? 2 : 1, room);
     } else if (!station_open(st)) {

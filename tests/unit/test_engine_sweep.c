@@ -127,12 +127,38 @@ static void a_cancel_and_a_deletion_tell_how_many_units_they_ended(void **state)
     }
 }
 
+/* A pause that is taken back before its sweep came by recalls nothing, though the line's first station is paused for itself. */
+static void a_pause_that_was_taken_back_recalls_nothing(void **state)
+{
+    (void)state;
+    for (int of_run = 0; of_run < 2; of_run++) {
+        struct world_scene s;
+        world_scene(&s, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                        "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n"
+                        "  - name: b\n    after: []\n    form: {fields: [{name: x, type: short_answer}]}\n",
+                    1, 1);
+        assert_int_equal(world_station_set(&s.w, "l", "a", 0), SLP_E_OK);
+        pass_ticks(&s);
+        world_put(&s.w, s.run, 1);
+        assert_int_equal(world_take(&s, 0, 1), 1);
+        for (unsigned back = 0; back < 2; back++)
+            assert_int_equal(of_run ? world_run_set(&s.w, "r", back ? RUN_SET_RESUME : RUN_SET_PAUSE, 0)
+                                    : world_line_set(&s.w, "l", back, false),
+                             SLP_E_OK);
+        pass_ticks(&s);
+        assert_null(world_sent(&s.w, s.h.peer, SLP_RECALL, 0));
+        assert_int_equal(world_count(&s.w, "r", "b", TASK_ASSIGNED), 1);
+        world_end(&s.w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_requeue_after_a_cancel_brings_back_what_it_said),
         cmocka_unit_test(a_requeue_brings_back_all_that_was_parked),
         cmocka_unit_test(a_drop_takes_none_that_was_parked_since),
+        cmocka_unit_test(a_pause_that_was_taken_back_recalls_nothing),
         cmocka_unit_test(a_cancel_and_a_deletion_tell_how_many_units_they_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
