@@ -431,10 +431,20 @@ static bool sweep_step(struct engine *e, uint32_t i)
     return true;
 }
 
-/* A chunk of each of the oldest ones: a long deletion must not keep a pause waiting. */
+/* It only takes away what is over, and may be long; nobody waits for it. */
+static bool tidies(const struct sweep *s)
+{
+    return s->what == SWEEP_CANCEL || s->what == SWEEP_DELETE;
+}
+
+/* A chunk of each of the oldest ones, and as many of those that tidy: long deletions, however many, must not keep a pause waiting. */
 void sweeps_step(struct engine *e)
 {
-    uint32_t i = 0, n = e->sweeps < SWEEPS_A_TICK ? e->sweeps : SWEEPS_A_TICK;
-    while (n-- && !e->rc)
-        i += !sweep_step(e, i);
+    uint32_t left[2] = { SWEEPS_A_TICK, SWEEPS_A_TICK };
+    for (uint32_t i = 0, n = e->sweeps; n-- && !e->rc;) {
+        uint32_t *room = &left[tidies(&e->sweep[i])];
+        bool gone = *room && sweep_step(e, i);
+        *room -= *room > 0;
+        i += !gone;
+    }
 }

@@ -152,6 +152,31 @@ static void a_pause_that_was_taken_back_recalls_nothing(void **state)
     }
 }
 
+/* However many runs are being deleted: what is paused now is recalled now. */
+static void a_pause_does_not_wait_for_deletions(void **state)
+{
+    (void)state;
+    struct world_scene s;
+    char name[20];
+    world_scene(&s, simple, 1, 1);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "old-%u", i);
+        world_put(&s.w, world_run(&s.w, "l", name), 1);
+        assert_int_equal(world_run_set(&s.w, name, RUN_SET_CANCEL, 0), SLP_E_OK);
+    }
+    pass_ticks(&s);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(world_take(&s, 0, 1), 1);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "old-%u", i);
+        assert_int_equal(world_run_set(&s.w, name, RUN_SET_DELETE, 0), SLP_E_OK);
+    }
+    assert_int_equal(world_run_set(&s.w, "r", RUN_SET_PAUSE, 0), SLP_E_OK);
+    world_tick(&s.w);
+    assert_int_equal(world_count(&s.w, "r", "s", TASK_READY), 1);
+    world_end(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_requeue_brings_back_all_that_was_parked),
         cmocka_unit_test(a_drop_takes_none_that_was_parked_since),
         cmocka_unit_test(a_pause_that_was_taken_back_recalls_nothing),
+        cmocka_unit_test(a_pause_does_not_wait_for_deletions),
         cmocka_unit_test(a_cancel_and_a_deletion_tell_how_many_units_they_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
