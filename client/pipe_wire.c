@@ -411,18 +411,28 @@ static bool linger_over(const struct sl_pipe *p, int64_t now_us)
     return now_us >= f->since_us + p->o.linger_ms * 1000;
 }
 
-static int64_t head_silent_at_us(const struct sl_pipe *p)
+/* The first frame that is under way, p->tail if none is: the head, unless that has to go again and must wait until those
+ * behind it are answered. */
+static uint64_t first_sent(const struct sl_pipe *p)
 {
-    const struct frame *f = pipe_frame(p, p->head);
+    uint64_t no = p->under_way > 0 ? p->head : p->tail;
+    while (no < p->tail && pipe_frame(p, no)->state != FRAME_SENT)
+        no++;
+    return no;
+}
+
+static int64_t silent_at_us(const struct sl_pipe *p, const struct frame *f)
+{
     int64_t since_us = f->since_us > p->head_since_us ? f->since_us : p->head_since_us;
     return since_us + (resendable(p, f) ? p->silence_us : p->sl->o.timeout_ms * 1000);
 }
 
 static void look_at_silence(struct sl_pipe *p, int64_t now_us)
 {
-    if (p->head == p->tail || pipe_frame(p, p->head)->state != FRAME_SENT || now_us < head_silent_at_us(p))
+    uint64_t no = first_sent(p);
+    struct frame *f = pipe_frame(p, no);
+    if (no == p->tail || now_us < silent_at_us(p, f))
         return;
-    struct frame *f = pipe_frame(p, p->head);
     if (!resendable(p, f)) {
         answer_with(p, f, SL_TIMEOUT, "no answer came in time: it may be there or not");
         complete(p, now_us);
@@ -430,9 +440,9 @@ static void look_at_silence(struct sl_pipe *p, int64_t now_us)
     }
     p->silence_us = p->silence_us * 2 < SILENCE_MAX_US ? p->silence_us * 2 : SILENCE_MAX_US;
     if (p->numbered)
-        go_back(p, p->head);
+        go_back(p, no);
     else
-        send_again(p, p->head);
+        send_again(p, no);
 }
 
 static int64_t give_up_at_us(const struct sl_pipe *p)
@@ -445,7 +455,8 @@ static int64_t give_up_at_us(const struct sl_pipe *p)
 static int64_t next_due_us(const struct sl_pipe *p, int64_t now_us)
 {
     int64_t due_us = give_up_at_us(p), at_us;
-    if (p->head < p->tail && pipe_frame(p, p->head)->state == FRAME_SENT && (at_us = head_silent_at_us(p)) < due_us)
+    uint64_t sent = first_sent(p);
+    if (sent < p->tail && (at_us = silent_at_us(p, pipe_frame(p, sent))) < due_us)
         due_us = at_us;
     if (p->waiting > 0 && p->pause_until_us > now_us && p->pause_until_us < due_us)
         due_us = p->pause_until_us;

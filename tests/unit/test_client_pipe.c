@@ -261,6 +261,31 @@ static void rows_with_keys_are_sent_again_and_known(void **state)
     sl_close(&sl);
 }
 
+/* All frames have to come again later, but one: it was lost. Nobody waits for its answer for ever. */
+static void a_lost_answer_behind_a_frame_that_has_to_wait_is_mended_by_silence(void **state)
+{
+    struct fake *f = *state;
+    struct sl *sl = opened(f, (struct sl_options){ .resend_ms = 40 });
+    struct tally t;
+    struct sl_pipe *p =
+        piped(sl, &t, (struct sl_pipe_options){ .frame_units = 10, .linger_ms = 60000, .give_up_ms = 10000 });
+    atomic_store(&f->refuse_code, SLP_E_BUSY);
+    atomic_store(&f->refuse_retry, SLP_RETRY_LATER);
+    atomic_store(&f->refuse_after_ms, 20);
+    atomic_store(&f->refuse_puts_only, 1);
+    atomic_store(&f->refuse, 4);
+    atomic_store(&f->swallow_put_at, 3);
+    fake_order(f, 'd'); /* so that all leave together */
+    while (sl_connected(sl))
+        assert_int_equal(sl_poll(sl, 10), SL_OK);
+    assert_int_equal(put_rows(p, 1, 50, true), SL_OK);
+    fake_order(f, 'u');
+    assert_int_equal(sl_flush(p), SL_OK);
+    assert_int_equal(t.ok, 50);
+    units_are(f, 50);
+    sl_close(&sl);
+}
+
 static void resend_allows_what_might_be_twice(void **state)
 {
     struct fake *f = *state;
@@ -477,6 +502,7 @@ int main(void)
         F(a_pipe_gives_up_when_told_to),
         F(rows_without_number_or_key_are_not_sent_twice),
         F(rows_with_keys_are_sent_again_and_known),
+        F(a_lost_answer_behind_a_frame_that_has_to_wait_is_mended_by_silence),
         F(resend_allows_what_might_be_twice),
         F(a_refused_row_does_not_stop_the_others),
         F(a_refused_row_ends_a_numbered_pipe_and_is_named),
