@@ -32,7 +32,7 @@ static void add_traffic(const struct loop *l, struct figures *f)
         { "dropped_slow_total", t->dropped_slow },
         { "dropped_gone_total", t->dropped_gone },
         { "dropped_memory_total", t->dropped_memory },
-        { "refused_total", l->refused + t->bad_multipart },
+        { "refused_total", l->refused }, /* those of several frames, too */
         { "busy_answers_total", l->busy_answers },
         { "peers_clients", transport_peers(l->transport, SIDE_CLIENTS) },
         { "peers_agents", transport_peers(l->transport, SIDE_AGENTS) },

@@ -742,6 +742,7 @@ class BadPeers(Process):
         self.assertEqual(wire.decode(peer.socket.recv_multipart()[0], {"B2C"})[0], "error")
         peer.send_raw(*[b"x"] * 5000)
         self.assertTrue(peer.socket.poll(10000))
+        self.assertEqual(self.client(self.broker).request("stats_get")["figures"]["refused_total"], 2)
         hostile = self.client(self.broker)
         events = hostile.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         hostile.send_raw(bytes(FRAME_BYTES_MAX + 1))
