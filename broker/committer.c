@@ -480,12 +480,14 @@ static void *run(void *arg)
     bool stop = false;
     endless_watch(ENDLESS_LOOK_S);
     do {
+        bool news = false;
         if (!take(c, &g, QUIET_US)) {
             idle(c, false);
             if (!take(c, &g, IDLE_WAIT_US)) {
                 idle(c, true);
                 atomic_store(&c->busy_since_us, clock_boot_us()); /* it may settle */
-                bool news = look_at_space(c);
+                /* Whoever comes next tells how much room there is; that it ended, or is back, the log tells now. */
+                news = look_at_space(c) && c->full != c->told_full;
                 atomic_store(&c->busy_since_us, 0);
                 if (!news) {
                     continue;
@@ -496,7 +498,7 @@ static void *run(void *arg)
             break;
         }
         stop = g.stop;
-        if (!g.items.first && !g.tick && !stop) { /* a reader waits, the lead has come, or a batch was written */
+        if (!g.items.first && !g.tick && !stop && !news) { /* a reader waits, the lead came, or a batch was written */
             settle(c, SETTLE_DUE);
             continue;
         }

@@ -897,6 +897,16 @@ class Serving(Process):
             seqs += [e["seq"] for e in frame["events"]]
         self.assertEqual(seqs, list(range(seqs[0], last + 1)))
 
+    def test_an_idle_broker_tells_that_the_disk_is_full_and_has_room_again(self):
+        full = self.world.path("full")
+        broker = self.world.broker(start=False)
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "FULL_DISK": full}
+        broker.start()
+        open(full, "w").close()
+        broker.wait_log("event=store_full ", 10)
+        os.unlink(full)
+        broker.wait_log("event=store_has_room ", 10)
+
     def test_an_idle_broker_does_next_to_nothing(self):
         broker = self.world.broker()
         self.client(broker).request("info_get")

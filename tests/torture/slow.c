@@ -1,11 +1,13 @@
 /* A library to preload (LD_PRELOAD) into a broker: its syncs take no time, or SLOW_US, or as long as the file that SLOW_SYNC names is there, whatever disk there is; and fail
- * if the one that FAIL_SYNC names is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
+ * if the one that FAIL_SYNC names is there, and the disk has no room as long as the one that FULL_DISK names is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SEEN __attribute__((visibility("default")))
@@ -36,4 +38,18 @@ SEEN int fdatasync(int fd)
         return -1;
     }
     return 0;
+}
+
+SEEN int fstatvfs(int fd, struct statvfs *s)
+{
+    const char *full = getenv("FULL_DISK");
+    static int (*next)(int, struct statvfs *);
+    if (!next) {
+        *(void **)&next = dlsym(RTLD_NEXT, "fstatvfs");
+    }
+    int rc = next(fd, s);
+    if (rc == 0 && full && access(full, F_OK) == 0) {
+        s->f_bavail = 0;
+    }
+    return rc;
 }
