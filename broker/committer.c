@@ -82,7 +82,9 @@ struct times {
     int64_t elapsed_us, wall_us;
 };
 
-/* One reading a batch: what is committed together happened together. Of one that stays open since the disk is slow, one every SAME_TIME_US. */
+/* One reading a batch: what is committed together happened together. Of one that stays open since the disk is slow, one every SAME_TIME_US.
+ * It is read when the messages have just been taken, before anything that a slow disk may hold up: what came in while it did was in time,
+ * and a tick must not say that it is late. */
 static struct times read_times(struct committer *c)
 {
     int64_t wall_us = clock_wall_us(); /* first: whoever reckons one from the other must know which is the older */
@@ -158,11 +160,11 @@ struct batch {
 /* `first` if there is one (the boot), pressure if it changed. */
 static void batch_begin(struct committer *c, struct batch *b, struct input *first)
 {
-    *b = (struct batch){ .c = c, .p = parcel_get(c->parcels) };
+    struct times t = read_times(c);
+    *b = (struct batch){ .c = c, .p = parcel_get(c->parcels), .t = t };
     int64_t begun_us = clock_boot_us();
     atomic_store(&c->busy_since_us, begun_us);
     bool pressure = look_at_space(c);
-    b->t = read_times(c);
     must(c, "begin", store_begin(c->o.store, &b->txn));
     must(c, "batch_begin", engine_batch_begin(c->o.engine, b->txn, &b->p->effects));
     if (first) {
@@ -180,9 +182,6 @@ static void batch_apply(struct committer *c, struct batch *b, struct items *item
 {
     struct input in;
     int64_t begun_us = clock_boot_us();
-    if (begun_us - c->read_us > SAME_TIME_US) {
-        b->t = read_times(c);
-    }
     for (struct item *i = items->first; i; i = i->next) {
         in = (struct input){ .kind = INPUT_MESSAGE, .peer = i->peer, .msg = &i->msg };
         b->p->figures |= i->msg.type == SLP_STATS_GET;
@@ -435,6 +434,8 @@ static bool batch_beside(struct committer *c, struct batch *b, const struct batc
         if (!open) {
             batch_begin(c, b, NULL);
             open = true;
+        } else if (from_us - c->read_us > SAME_TIME_US) {
+            b->t = read_times(c);
         }
         batch_apply(c, b, &g.items, g.tick);
         to_us = clock_boot_us();

@@ -231,6 +231,29 @@ class Stopping(Process):
         story = client.request("unit_get", run="r", unit=1)["story"]
         self.assertNotIn("expire", repr(story))
 
+    def test_a_disk_that_holds_up_a_tick_expires_nothing_that_was_handed_in_meanwhile(self):
+        held = self.world.path("held")
+        broker = self.world.broker(start=False)
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_ROOM": held}
+        broker.start()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        task = agent.assignments(1)[0]
+        self.assertEqual(agent.start(task), "OK")
+        lease_over = time.monotonic() + 2
+        client.request("put", run_id=run, rows=[["b"]], delay_us=400000)  # the next tick is for it
+        open(held, "w").close()
+        self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a batch to be held up before it begins")
+        done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
+        agent.pump(0)
+        self.assertLess(time.monotonic(), lease_over, "this machine is too slow")
+        self.world.wait(lambda: time.monotonic() > lease_over + 0.2, 10, "the lease of 2 s to run out")
+        os.unlink(held)
+        self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
+        self.assertEqual(client.request("stats_get")["figures"]["expired_total"], 0)
+
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)

@@ -1,5 +1,5 @@
 /* A library to preload (LD_PRELOAD) into a broker: its syncs take no time, or SLOW_US, or as long as the file that SLOW_SYNC names is there, whatever disk there is; and fail
- * if the one that FAIL_SYNC names is there, and the disk has no room as long as the one that FULL_DISK names is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
+ * if the one that FAIL_SYNC names is there, and the disk has no room as long as the one that FULL_DISK names is there. It does not tell how much as long as that of SLOW_ROOM is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +12,9 @@
 
 #define SEEN __attribute__((visibility("default")))
 
-SEEN int fdatasync(int fd)
+/* As long as the file is there; one beside it tells who is held up. */
+static void hold_up(const char *while_there)
 {
-    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US");
-    (void)fd;
-    if (us) {
-        usleep((useconds_t)atoi(us));
-    }
     if (while_there && access(while_there, F_OK) == 0) {
         char at[4096], name[16] = "";
         snprintf(at, sizeof at, "%s.at", while_there);
@@ -33,6 +29,16 @@ SEEN int fdatasync(int fd)
         }
         unlink(at);
     }
+}
+
+SEEN int fdatasync(int fd)
+{
+    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US");
+    (void)fd;
+    if (us) {
+        usleep((useconds_t)atoi(us));
+    }
+    hold_up(while_there);
     if (fails && access(fails, F_OK) == 0) {
         errno = EIO;
         return -1;
@@ -43,6 +49,7 @@ SEEN int fdatasync(int fd)
 SEEN int fstatvfs(int fd, struct statvfs *s)
 {
     const char *full = getenv("FULL_DISK");
+    hold_up(getenv("SLOW_ROOM"));
     static int (*next)(int, struct statvfs *);
     if (!next) {
         *(void **)&next = dlsym(RTLD_NEXT, "fstatvfs");
