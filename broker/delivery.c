@@ -173,6 +173,7 @@ static void deliver_one(struct loop *l, struct parcel *p, int64_t now_us)
         }
         if (p->ticked) {
             l->tick_asked = false;
+            l->crowd_held_us = 0;
         }
         break;
     case PARCEL_EVENTS: send_events(l, p); break;

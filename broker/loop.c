@@ -4,7 +4,10 @@
  * asked for here. When this process was stopped, or the machine slept, submits and heartbeats have piled up in the
  * sockets while their leases ran out; they must be taken in before anything expires. So after a gap (a poll that
  * returned much later than it should have) ticks are held back until nothing has come in for HOLD_QUIET_US, but at most
- * HOLD_MAX_US: ZeroMQ's own threads need a moment to read what the kernel kept. */
+ * HOLD_MAX_US: ZeroMQ's own threads need a moment to read what the kernel kept.
+ *
+ * So it is when the disk stood still, and what gathered meanwhile was more than the inbox takes: the rest waits in the sockets. But where
+ * every batch takes that long, time must go on: that is made up for once from one tick to the next. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -388,6 +391,24 @@ static void hold_ticks_after_gap(struct loop *l, int64_t now_us, int64_t expecte
     log_end(&line);
 }
 
+static void hold_ticks_while_crowded(struct loop *l, int64_t now_us)
+{
+    if (!l->crowded) {
+        l->crowded_us = 0;
+        return;
+    }
+    l->crowded_us = l->crowded_us ? l->crowded_us : now_us;
+    if (now_us - l->crowded_us < GAP_US || (l->crowd_held_us && l->crowd_held_us != l->crowded_us)) {
+        return;
+    }
+    l->crowd_held_us = l->crowded_us;
+    if (inbox_untick(l->inbox)) {
+        l->tick_asked = false;
+    }
+    l->hold_until_us = now_us + HOLD_MAX_US;
+    l->hold_quiet_us = now_us + HOLD_QUIET_US;
+}
+
 static bool held(struct loop *l, int64_t now_us)
 {
     if (l->hold_until_us && (now_us >= l->hold_until_us || (l->drained && now_us >= l->hold_quiet_us))) {
@@ -508,6 +529,7 @@ static int turn(struct loop *l, int64_t wait_max_us, bool *signalled)
         if (messages > LEAD_MESSAGES) {
             l->busy_until_us = now_us + LEAD_QUIET_US;
         }
+        hold_ticks_while_crowded(l, now_us);
         tick_if_due(l, now_us);
     }
     feed_watchdog(l, now_us);

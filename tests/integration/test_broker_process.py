@@ -254,6 +254,31 @@ class Stopping(Process):
         self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
         self.assertEqual(client.request("stats_get")["figures"]["expired_total"], 0)
 
+    def test_a_sync_that_hangs_expires_nothing_that_waits_behind_a_full_inbox(self):
+        held = self.world.path("held")
+        broker = self.world.broker(config="batch_items: 1\n", start=False)  # an inbox of one
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": held}
+        broker.start()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        task = agent.assignments(1)[0]
+        self.assertEqual(agent.start(task), "OK")
+        lease_over = time.monotonic() + 2
+        open(held, "w").close()
+        puts = [client.send("put", run_id=run, rows=[["b"]])]
+        self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
+        puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
+        client.pump(0.2)
+        done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
+        agent.pump(0)
+        self.assertLess(time.monotonic(), lease_over, "this machine is too slow")
+        self.world.wait(lambda: time.monotonic() > lease_over + 0.2, 10, "the lease of 2 s to run out")
+        os.unlink(held)
+        self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
+        self.assertEqual(client.request("stats_get")["figures"]["expired_total"], 0)
+
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)
