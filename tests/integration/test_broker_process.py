@@ -590,6 +590,16 @@ class Leading(Process):
         os.unlink(self.held)
         self.assertEqual(client.reply(put)[0], "put_done")
 
+    def test_who_asks_what_needs_no_sync_is_answered_before_what_he_asked_first(self):
+        broker = self.quick_broker()
+        client, run = self.start_run(broker)
+        open(self.held, "w").close()
+        put = client.send("put", run_id=run, rows=[["held up"]])
+        client.request("info_get", timeout_s=5)
+        self.assertNotIn(put, client.replies)
+        os.unlink(self.held)
+        self.assertEqual(client.reply(put)[0], "put_done")
+
     def test_who_reads_does_not_wait_for_the_next_message(self):
         broker = self.quick_broker()
         client, run = self.start_run(broker)
