@@ -47,6 +47,17 @@ static bool take_in(struct sl *sl)
     return any;
 }
 
+/* stop() is a callback like any other: a request of its own in the middle of this one would take its answer away. */
+static bool stopped(struct sl *sl)
+{
+    if (!sl->o.stop)
+        return false;
+    sl->in_callback = true;
+    bool stop = sl->o.stop(sl->o.stop_arg);
+    sl->in_callback = false;
+    return stop;
+}
+
 int sl__turn(struct sl *sl, bool want_out, void *also, int64_t until_us)
 {
     bool any = take_in(sl);
@@ -60,5 +71,5 @@ int sl__turn(struct sl *sl, bool want_out, void *also, int64_t until_us)
     }
     if (!any && moves == sl->moves && until_us > now_us)
         sl__link_sleep(sl, want_out, also, until_us);
-    return sl->o.stop && sl->o.stop(sl->o.stop_arg) ? SL_STOPPED : SL_OK;
+    return stopped(sl) ? SL_STOPPED : SL_OK;
 }

@@ -465,6 +465,32 @@ static void a_callback_may_not_use_the_handle(void **state)
     sl_close(&sl);
 }
 
+struct nosy {
+    struct sl *sl;
+    int inside, calls;
+};
+
+static bool nosy_stop(void *arg)
+{
+    struct nosy *n = arg;
+    struct sl_info i;
+    if (n->sl && n->calls++ < 10) /* each of them would ask again */
+        n->inside = sl_info(n->sl, &i);
+    return false;
+}
+
+static void stop_may_not_use_the_handle_either(void **state)
+{
+    struct fake *f = *state;
+    struct nosy n = { NULL, SL_OK, 0 };
+    struct sl *sl = opened(f, (struct sl_options){ .stop = nosy_stop, .stop_arg = &n });
+    n.sl = sl;
+    struct sl_info i;
+    assert_int_equal(sl_info(sl, &i), SL_OK);
+    assert_int_equal(n.inside, SL_MISUSE);
+    sl_close(&sl);
+}
+
 static void requests_and_pipes_share_a_handle(void **state)
 {
     struct fake *f = *state;
@@ -512,6 +538,7 @@ int main(void)
         F(a_window_of_one_goes_row_by_row),
         F(linger_gathers_and_then_sends_by_itself),
         F(a_callback_may_not_use_the_handle),
+        F(stop_may_not_use_the_handle_either),
         F(requests_and_pipes_share_a_handle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
