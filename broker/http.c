@@ -45,7 +45,7 @@ static int64_t now_ms(void)
 
 static bool connected(struct http *h)
 {
-    int linger = 0;
+    int linger = 0, six = strchr(h->clients, '[') != NULL;
     int64_t bytes_max = SL_FRAME_BYTES_MAX;
     if (h->socket) {
         return true;
@@ -56,6 +56,7 @@ static bool connected(struct http *h)
     }
     zmq_setsockopt(h->socket, ZMQ_LINGER, &linger, sizeof linger);
     zmq_setsockopt(h->socket, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
+    zmq_setsockopt(h->socket, ZMQ_IPV6, &six, sizeof six);
     if (zmq_connect(h->socket, h->clients) == 0) {
         return true;
     }

@@ -172,11 +172,12 @@ int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out
 
 static int subscribe(struct sl_events *e, const char *endpoint)
 {
-    int hwm = SUB_HWM, linger = 0;
+    int hwm = SUB_HWM, linger = 0, six = strchr(endpoint, '[') != NULL;
     int64_t bytes_max = SL_FRAME_BYTES_MAX;
     e->sub = zmq_socket(e->sl->ctx, ZMQ_SUB);
     if (!e->sub || zmq_setsockopt(e->sub, ZMQ_RCVHWM, &hwm, sizeof hwm) ||
         zmq_setsockopt(e->sub, ZMQ_LINGER, &linger, sizeof linger) ||
+        zmq_setsockopt(e->sub, ZMQ_IPV6, &six, sizeof six) ||
         zmq_setsockopt(e->sub, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max) ||
         zmq_setsockopt(e->sub, ZMQ_SUBSCRIBE, e->stream, strlen(e->stream)) || zmq_connect(e->sub, endpoint))
         return sl__fail(e->sl, SL_SYSTEM, "events_endpoint", zmq_strerror(errno));

@@ -29,6 +29,7 @@ static int set_up(struct sl *sl)
         set(sl->sock, ZMQ_RCVHWM, 16384) || set(sl->sock, ZMQ_RECONNECT_IVL, 50) ||
         set(sl->sock, ZMQ_RECONNECT_IVL_MAX, 2000) || set(sl->sock, ZMQ_HEARTBEAT_IVL, 2000) ||
         set(sl->sock, ZMQ_HEARTBEAT_TIMEOUT, 6000) || set(sl->sock, ZMQ_CONNECT_TIMEOUT, 5000) ||
+        set(sl->sock, ZMQ_IPV6, strchr(sl->o.endpoint, '[') != NULL) ||
         zmq_setsockopt(sl->sock, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes))
         return -1;
     if (zmq_socket_monitor(sl->sock, MONITOR, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)

@@ -20,6 +20,7 @@ static int open_socket(struct link *l)
     if (!l->socket)
         return errno;
     int zero = 0, first_ms = 100, last_ms = 2000, beat_ms = 5000, gone_ms = 15000, depth = 4096;
+    int six = strchr(l->endpoint, '[') != NULL;
     int64_t frame_max = SL_FRAME_BYTES_MAX;
     zmq_setsockopt(l->socket, ZMQ_LINGER, &zero, sizeof zero);
     zmq_setsockopt(l->socket, ZMQ_RECONNECT_IVL, &first_ms, sizeof first_ms); /* ZeroMQ adds its own jitter */
@@ -29,6 +30,7 @@ static int open_socket(struct link *l)
     zmq_setsockopt(l->socket, ZMQ_SNDHWM, &depth, sizeof depth);
     zmq_setsockopt(l->socket, ZMQ_RCVHWM, &depth, sizeof depth);
     zmq_setsockopt(l->socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max);
+    zmq_setsockopt(l->socket, ZMQ_IPV6, &six, sizeof six);
     if (zmq_connect(l->socket, l->endpoint) == 0)
         return 0;
     int rc = errno;

@@ -49,9 +49,10 @@ struct work_link *work_link_open(const char *endpoint, const char *worker, work_
     l->said_ms = now_ms();
     l->ctx = zmq_ctx_new();
     l->socket = l->ctx ? zmq_socket(l->ctx, ZMQ_DEALER) : NULL;
-    int linger_ms = 500;
+    int linger_ms = 500, six = strchr(full, '[') != NULL;
     if (l->socket) {
         zmq_setsockopt(l->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+        zmq_setsockopt(l->socket, ZMQ_IPV6, &six, sizeof six);
     }
     if (!l->socket || zmq_connect(l->socket, full) != 0) {
         snprintf(text, size, "%s: %s", full, zmq_strerror(errno));

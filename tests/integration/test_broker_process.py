@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import msgpack
 import zmq
@@ -139,6 +140,34 @@ class Starting(Process):
         broker.start()
         self.assertEqual(os.stat(self.world.path("clients")).st_mode & 0o077, 0)  # its user's alone
         self.client(broker).request("info_get")
+
+    def test_over_the_loopback_of_the_newer_internet(self):
+        with socket.socket(socket.AF_INET6) as s:
+            try:
+                s.bind(("::1", 0))
+            except OSError:
+                self.skipTest("this machine has no [::1]")
+            port = s.getsockname()[1]
+        broker = self.world.broker(config="http: tcp://[::1]:*\n", start=False)
+        for kind in ("clients", "agents", "events"):
+            broker.argv[broker.argv.index("--" + kind) + 1] = "tcp://[::1]:*"
+        broker.start()
+        self.world.sunline("line", "apply", self.world.write("echo.yml", """line: echo
+input: [{name: text, type: text}]
+stations:
+  - name: say
+    type: work
+    form: {title: Echo, fields: [{name: loud, type: short_answer}]}
+"""))
+        self.world.sunline("events")
+        agent = self.world.agent("nairobi", "hub: nairobi\nzone: Africa/Nairobi\nbroker: {agents}\ndata: {data}\nlocal: tcp://[::1]:%d\nworkers:\n  - {id: ann}\n" % port)
+        self.world.wait(lambda: self.world.sunline("--json", "worker", "list").json_lines(), 20, "the agent to be there")
+        self.world.sunline("work", "--hub", "tcp://[::1]:%d" % port, "--worker", "ann", "--once", timeout_s=20)
+        self.assertTrue(agent.running())
+        with open(os.path.join(broker.data, "endpoints"), encoding="utf-8") as f:
+            at = re.search(r"^http=(\S+)$", f.read(), re.M)[1]
+        with urllib.request.urlopen(at + "/healthz", timeout=10) as answer:
+            self.assertEqual(answer.read(), b"ok\n")
 
 
 class Stopping(Process):
