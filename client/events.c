@@ -31,6 +31,9 @@ struct sl_events {
     struct slp_cursor rest; /* events of the batch that were not looked at yet */
     uint64_t batch_end;     /* after the batch, everything up to here is passed */
     bool more;              /* the page said that more are there now */
+    bool known;             /* whose events these are: the store's id, asked for when the link had been lost so often */
+    uint8_t store_id[16];
+    uint64_t losses;
 };
 
 const char *sl_event_name(unsigned type)
@@ -64,19 +67,60 @@ static bool decode(const struct sl_events *e, struct slp_msg *m)
     return slp_decode(zmq_msg_data(f), zmq_msg_size(f), SLP_B2M | SLP_B2C, m, &fault) == 0 && m->type == SLP_EVENTS;
 }
 
+/* Nobody knows whether there is something new. */
+static int unanswered(struct sl_events *e)
+{
+    e->look_at_us = 0;
+    return sl__fail(e->sl, SL_DISCONNECTED, "events", "the broker did not answer in time");
+}
+
+static void know(struct sl_events *e, const uint8_t store_id[16], uint64_t losses)
+{
+    memcpy(e->store_id, store_id, sizeof e->store_id);
+    e->losses = losses;
+    e->known = true;
+}
+
+/* Since a link was lost, another store may be behind the next one: one that was made of a backup has other events under the numbers behind it. */
+static bool is_known(const struct sl_events *e)
+{
+    sl__link_watch(e->sl);
+    return e->known && e->losses == e->sl->losses;
+}
+
+/* Whose events are they? SL_GONE: of another store than those before. */
+static int look_at_store(struct sl_events *e, int64_t timeout_ms)
+{
+    if (is_known(e))
+        return SL_OK;
+    struct slp_msg m;
+    uint8_t store_id[16] = { 0 };
+    uint64_t losses = e->sl->losses;
+    int rc = sl__request_with(e->sl, SLP_INFO_GET, &(struct slp_info_get){ 0 }, SLP_INFO, &m, timeout_ms, true);
+    if (rc != SL_OK)
+        return rc == SL_TIMEOUT ? unanswered(e) : rc;
+    struct slp_bytes id = m.u.info.store_id;
+    memcpy(store_id, id.p, id.n < sizeof store_id ? id.n : sizeof store_id);
+    if (e->known && memcmp(store_id, e->store_id, sizeof store_id) != 0)
+        return sl__fail(e->sl, SL_GONE, "events", "the broker serves another store, made of a backup");
+    know(e, store_id, losses);
+    return SL_OK;
+}
+
 static int ask_page(struct sl_events *e, int64_t timeout_ms)
 {
     struct slp_events_get g = { .since = e->oldest && !e->passed ? 0 : e->passed + 1, .stream = sl__bytes(e->stream) };
     SL__SET(&g, events_get, stream);
     struct slp_msg m;
-    int rc = sl__request_with(e->sl, SLP_EVENTS_GET, &g, SLP_EVENTS, &m, timeout_ms, true);
+    int rc;
+    do { /* until who answers is whom we know */
+        rc = look_at_store(e, timeout_ms);
+        if (rc == SL_OK)
+            rc = sl__request_with(e->sl, SLP_EVENTS_GET, &g, SLP_EVENTS, &m, timeout_ms, true);
+    } while (rc == SL_OK && !is_known(e));
     e->look_at_us = sl__now_us() + e->look_us;
-    if (rc == SL_TIMEOUT) { /* nobody knows whether there is something new */
-        e->look_at_us = 0;
-        return sl__fail(e->sl, SL_DISCONNECTED, "events", "the broker did not answer in time");
-    }
     if (rc != SL_OK)
-        return rc;
+        return rc == SL_TIMEOUT ? unanswered(e) : rc;
     zmq_msg_move(&e->frame, &e->sl->reply_frame);
     if (!decode(e, &m)) /* where it lies now */
         return sl__fail(e->sl, SL_BAD_REPLY, "events", NULL);
@@ -153,11 +197,11 @@ int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out
         rc = take_event(e, out);
         if (rc != SL_TIMEOUT)
             return rc;
-        bool gap = false;
-        if (!e->more && take_published(e, &gap) && !gap)
+        bool gap = false, known = is_known(e);
+        if (!e->more && known && take_published(e, &gap) && !gap)
             continue;
         int64_t now_us = sl__now_us();
-        if (e->more || gap || now_us >= e->look_at_us) {
+        if (e->more || gap || now_us >= e->look_at_us || (!known && sl->up)) {
             rc = ask_page(e, page_ms);
             if (rc != SL_OK)
                 return rc;
@@ -196,11 +240,14 @@ static int start(struct sl_events *e, uint64_t since)
 {
     struct sl_info info = { .protocol = 0 };
     const char *endpoint = e->sl->o.events_endpoint;
+    uint64_t losses = e->sl->losses;
     if (since == SL_EVENTS_NOW || !endpoint) {
         int rc = sl_info(e->sl, &info);
         if (rc != SL_OK)
             return rc;
     }
+    if (info.protocol != 0)
+        know(e, info.store_id, losses);
     e->oldest = since == 0;
     e->passed = since == SL_EVENTS_NOW ? info.event_seq : since > 0 ? since - 1 : 0;
     if (!endpoint && *info.events_endpoint)

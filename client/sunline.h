@@ -514,8 +514,8 @@ struct sl_events_options {
 SL_API int sl_events_open(struct sl *sl, const struct sl_events_options *o, struct sl_events **out);
 /* The next event, borrowed until the next call; waits up to timeout_ms (0: does not wait, though a page may be asked
  * for). SL_TIMEOUT: nothing new; go on. SL_DISCONNECTED: the broker is away or did not answer; go on, nothing is
- * skipped. SL_GONE: the events wanted are no longer kept, or not there yet (the broker serves an older backup); open a
- * new stream from sl_info's event_seq and read the state anew. */
+ * skipped. SL_GONE: the events wanted are no longer kept, or not there yet, or of another store than those before (the
+ * broker was started from a backup); open a new stream from sl_info's event_seq and read the state anew. */
 SL_API int sl_events_next(struct sl_events *e, int64_t timeout_ms, struct sl_event *out);
 SL_API uint64_t sl_events_position(const struct sl_events *e); /* `since` of a stream that would go on here; 0 while nothing was passed */
 SL_API void sl_events_close(struct sl_events **e); /* safe to repeat */

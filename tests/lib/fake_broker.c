@@ -327,7 +327,7 @@ static void fake_answer(struct fake *f, const struct slp_msg *m, struct slp_buf 
     case SLP_INFO_GET: {
         struct slp_info i = { .version = fb("fake"),
                               .protocol = 1,
-                              .store_id = fb("0123456789abcdef"),
+                              .store_id = fb(atomic_load(&f->other_store) ? "fedcba9876543210" : "0123456789abcdef"),
                               .events_endpoint = fb(f->events_endpoint) };
         pthread_mutex_lock(&f->lock);
         i.event_seq = f->event_last;

@@ -30,6 +30,7 @@ struct fake {
     atomic_int hold_puts;               /* answers of puts are kept back until it is 0 again */
     atomic_int bad_rows;                /* rows whose first value is the string "bad" get BAD_UNIT */
     atomic_uint quota;                  /* QUEUE_FULL above so many units; 0: none */
+    atomic_int other_store;             /* it was started from a backup: the store's id is another one */
     /* what was seen */
     atomic_int requests, puts, put_rows_max, restarts;
     _Atomic uint64_t last_request_id;

@@ -358,6 +358,38 @@ static void a_stream_outlives_a_restart(void **state)
     sl_close(&sl);
 }
 
+/* The store that the broker serves when it is back was made of a backup, and has gone on since, beyond what was read of the lost one. */
+static void a_stream_does_not_go_on_in_another_store(void **state)
+{
+    struct fake *f = *state;
+    for (uint64_t first = 3; first <= 13; first += 10) { /* what is new is asked for, and is published */
+        struct sl *sl = opened(f, (struct sl_options){ .timeout_ms = 1500 });
+        struct sl_events_options o = { .since = first, .look_ms = first == 3 ? 20 : 60000 };
+        struct sl_events *e;
+        fake_happen(f, first + 1);
+        assert_int_equal(sl_events_open(sl, &o, &e), SL_OK);
+        await_subscriber(f);
+        expect_event(e, first);
+        expect_event(e, first + 1);
+        fake_order(f, 'd');
+        atomic_store(&f->other_store, first == 3);
+        fake_happen(f, first + 6);
+        fake_order(f, 'u');
+        if (first != 3)
+            fake_publish(f, "all", first + 2, first + 6);
+        struct sl_event v;
+        int rc = SL_TIMEOUT;
+        for (int64_t end = ms() + 10000; (rc == SL_TIMEOUT || rc == SL_DISCONNECTED) && ms() < end;)
+            rc = sl_events_next(e, 50, &v);
+        assert_int_equal(rc, SL_GONE);
+        assert_int_equal(sl_events_next(e, 0, &v), SL_GONE); /* and stays so */
+        assert_int_equal(sl_events_position(e), first + 2);
+        sl_close(&sl);
+        char end[200];
+        assert_true(zmq_recv(f->pub, end, sizeof end, 0) > 0 && end[0] == 0);
+    }
+}
+
 #define F(f) cmocka_unit_test_setup_teardown(f, with_fake, without_fake)
 int main(void)
 {
@@ -374,6 +406,7 @@ int main(void)
         F(a_stream_of_its_own_knows_its_own_gaps),
         F(what_the_publisher_lost_last_is_found_in_silence),
         F(a_stream_outlives_a_restart),
+        F(a_stream_does_not_go_on_in_another_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
