@@ -391,9 +391,10 @@ static void hold_ticks_after_gap(struct loop *l, int64_t now_us, int64_t expecte
     log_end(&line);
 }
 
-static void hold_ticks_while_crowded(struct loop *l, int64_t now_us)
+/* Where anything came in the committer has taken what was there before, however full the inbox is again. */
+static void hold_ticks_while_crowded(struct loop *l, int64_t now_us, uint32_t messages)
 {
-    if (!l->crowded) {
+    if (!l->crowded || messages > 0) {
         l->crowded_us = 0;
         return;
     }
@@ -529,7 +530,7 @@ static int turn(struct loop *l, int64_t wait_max_us, bool *signalled)
         if (messages > LEAD_MESSAGES) {
             l->busy_until_us = now_us + LEAD_QUIET_US;
         }
-        hold_ticks_while_crowded(l, now_us);
+        hold_ticks_while_crowded(l, now_us, messages);
         tick_if_due(l, now_us);
     }
     feed_watchdog(l, now_us);

@@ -308,6 +308,22 @@ class Stopping(Process):
         self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
         self.assertEqual(client.request("stats_get")["figures"]["expired_total"], 0)
 
+    def test_a_crowd_that_never_ends_stops_no_clock(self):
+        broker = self.world.broker(config="batch_items: 1\n", start=False)  # an inbox of one is always full
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_US": "20000"}
+        broker.start()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        self.assertEqual(agent.start(agent.assignments(1)[0]), "OK")
+        crowd = [Load(self.client(broker), run) for _ in range(2)]
+        try:
+            self.world.wait(lambda: client.request("stats_get")["figures"]["expired_total"], 20, "the lease of 2 s to run out")
+        finally:
+            for load in crowd:
+                load.stop()
+
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)
