@@ -1,6 +1,7 @@
 /* Building packed values: rows and line definitions. The packing itself is the codec's; this adds what a caller
  * needs to be told apart: how many values stand at the top level, whether containers are complete, and whether a
- * string is not UTF-8. */
+ * string is not UTF-8, or a number is none. */
+#include <math.h>
 #include <string.h>
 
 #include "client/internal.h"
@@ -78,6 +79,11 @@ void sl_add_int(struct sl_buf *b, int64_t v)
 void sl_add_double(struct sl_buf *b, double v)
 {
     count(b, 0);
+    if (!isfinite(v)) { /* as a text that is not UTF-8, below: the wire has no such number */
+        b->bad = true;
+        PACK(b, slp_pack_nil(s));
+        return;
+    }
     PACK(b, slp_pack_double(s, v));
 }
 

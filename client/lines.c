@@ -34,7 +34,7 @@ int sl_line_apply_buf(struct sl *sl, const struct sl_buf *d, bool dry_run, struc
     if (d->failed)
         return sl__fail(sl, SL_NO_MEMORY, "definition", NULL);
     if (d->bad)
-        return sl__fail(sl, SL_BAD_VALUE, "definition", "a string is not UTF-8");
+        return sl__fail(sl, SL_BAD_VALUE, "definition", "a string is not UTF-8, or a number not finite");
     if (d->pending > 0 || d->count != 1)
         return sl__fail(sl, SL_MISUSE, "definition", "a definition is one complete map");
     return sl_line_apply(sl, d->p, d->n, dry_run, out);

@@ -170,7 +170,7 @@ struct sl_buf {
     size_t n, cap;
     uint32_t count;   /* values at the top level */
     uint64_t pending; /* elements that opened containers still expect */
-    bool failed, bad, nested; /* memory ran out; a string is not UTF-8 (SL_BAD_VALUE); has containers */
+    bool failed, bad, nested; /* memory ran out; a string is not UTF-8, or a number not finite (SL_BAD_VALUE); has containers */
 };
 SL_API void sl_buf_clear(struct sl_buf *b);
 SL_API void sl_buf_free(struct sl_buf *b); /* safe to repeat */
@@ -178,7 +178,7 @@ SL_API void sl_add_nil(struct sl_buf *b);
 SL_API void sl_add_bool(struct sl_buf *b, bool v);
 SL_API void sl_add_uint(struct sl_buf *b, uint64_t v);
 SL_API void sl_add_int(struct sl_buf *b, int64_t v);
-SL_API void sl_add_double(struct sl_buf *b, double v);
+SL_API void sl_add_double(struct sl_buf *b, double v);     /* finite */
 SL_API void sl_add_str(struct sl_buf *b, const char *p, size_t n);
 SL_API void sl_add_cstr(struct sl_buf *b, const char *s); /* NULL: nil */
 SL_API void sl_add_array(struct sl_buf *b, uint32_t n);   /* the next n values are its elements */

@@ -1,4 +1,6 @@
 /* Pipes of the client library: exactly once and in order, whatever the broker and the link do. */
+#include <math.h>
+
 #include "tests/unit/client.h"
 
 static void rows_go_in_frames_and_come_back_in_order(void **state)
@@ -327,6 +329,27 @@ static void a_refused_row_does_not_stop_the_others(void **state)
     sl_close(&sl);
 }
 
+/* The broker would refuse the whole message for it, and with it all rows beside it. */
+static void a_number_that_the_wire_does_not_have_is_refused_before_it_is_sent(void **state)
+{
+    struct fake *f = *state;
+    struct sl *sl = opened(f, (struct sl_options){ 0 });
+    struct tally t;
+    struct sl_pipe *p = piped(sl, &t, (struct sl_pipe_options){ .linger_ms = 1000 });
+    const double no_numbers[] = { NAN, INFINITY, -INFINITY };
+    assert_int_equal(put_rows(p, 1, 10, false), SL_OK);
+    for (int i = 0; i < 3; i++) {
+        struct sl_buf row = { 0 };
+        sl_add_double(&row, no_numbers[i]);
+        assert_int_equal(sl_pipe_put(p, &row, NULL, 0), SL_BAD_VALUE);
+        sl_buf_free(&row);
+    }
+    assert_int_equal(put_rows(p, 11, 20, false), SL_OK);
+    assert_int_equal(sl_flush(p), SL_OK);
+    assert_int_equal(t.ok, 20);
+    sl_close(&sl);
+}
+
 static void a_refused_row_ends_a_numbered_pipe_and_is_named(void **state)
 {
     struct fake *f = *state;
@@ -531,6 +554,7 @@ int main(void)
         F(a_lost_answer_behind_a_frame_that_has_to_wait_is_mended_by_silence),
         F(resend_allows_what_might_be_twice),
         F(a_refused_row_does_not_stop_the_others),
+        F(a_number_that_the_wire_does_not_have_is_refused_before_it_is_sent),
         F(a_refused_row_ends_a_numbered_pipe_and_is_named),
         F(a_refused_frame_ends_a_numbered_pipe),
         F(a_broken_answer_ends_a_numbered_pipe),
