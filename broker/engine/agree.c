@@ -310,6 +310,17 @@ static struct weight group_weight(const struct ld_copies *c, const struct agree_
     }
 }
 
+static bool heavier(struct weight a, struct weight b)
+{
+    return a.e != b.e ? a.e > b.e : a.m > b.m;
+}
+
+/* In units of 2^e, cut. */
+static uint64_t share_of(struct weight w, int32_t e)
+{
+    return e - w.e > 63 ? 0 : w.m >> (e - w.e);
+}
+
 /* The leading group, and its share in millionths. */
 static uint32_t posterior(const struct ld_copies *c, const struct agree_answer *a, uint32_t n, uint32_t *micros)
 {
@@ -325,21 +336,15 @@ static uint32_t posterior(const struct ld_copies *c, const struct agree_answer *
             w[groups] = group_weight(c, a, n, i);
             first[groups++] = i;
         }
-    int32_t e = -63; /* of 1: what nobody answered */
-    for (uint32_t g = 0; g < groups; g++)
-        e = w[g].e > e ? w[g].e : e;
-    uwide sum = 0, best = 0;
-    for (uint32_t g = 0; g < groups; g++) {
-        uwide v = e - w[g].e > 63 ? 0 : w[g].m >> (e - w[g].e);
-        sum += v;
-        if (v > best) {
-            best = v;
-            lead = g;
-        }
-    }
+    for (uint32_t g = 1; g < groups; g++)
+        lead = heavier(w[g], w[lead]) ? g : lead;
+    /* Relative to the heaviest. What nobody answered has 1, if there is any: else it would dwarf the answers of those who are all mostly wrong. */
     uint64_t others = c->answers > groups ? c->answers - groups : 0;
-    sum += (uwide)(e + 63 > 63 ? 0 : (1ull << 63) >> (e + 63)) * others;
-    *micros = (uint32_t)(best * 1000000 / sum);
+    int32_t e = others && w[lead].e < -63 ? -63 : w[lead].e;
+    uwide sum = others ? (uwide)(e > 0 ? 0 : (1ull << 63) >> (e + 63)) * others : 0;
+    for (uint32_t g = 0; g < groups; g++)
+        sum += share_of(w[g], e);
+    *micros = (uint32_t)((uwide)share_of(w[lead], e) * 1000000 / sum);
     return first[lead];
 }
 

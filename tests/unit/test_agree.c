@@ -378,6 +378,36 @@ static void extreme_qualities_stay_in_bounds(void **state)
     close_poll(&p);
 }
 
+/* Both of two answers were given, by workers who were right nowhere: what nobody answered is no more there to compare with, and neither vanishes beside it. */
+static void where_all_answers_were_given_by_who_is_mostly_wrong_they_still_have_shares(void **state)
+{
+    (void)state;
+    struct poll p;
+    open_poll(&p, POSTERIOR, TWO);
+    for (int i = 0; i < 10; i++)
+        p.a[i].correct = 0, p.a[i].total = 10000;
+    say_all(&p, "aaaaabbbbb");
+    assert_int_equal(p.v.winner, 0);
+    assert_in_range(p.v.confidence_micros, 499999, 500000);
+    p.a[0].total = 9999; /* (1 / 19999) / (1 / 19999 + 1 / 20001) */
+    say_all(&p, "aaaaabbbbb");
+    assert_in_range(p.v.confidence_micros, 500024, 500025);
+    for (int i = 0; i < 8; i++) /* 2^-57: not nothing beside what nobody answered, but cut short */
+        p.a[i].total = i < 4 ? 10000 : 9800;
+    say_all(&p, "aaaabbbb"); /* 20001^4 / (20001^4 + 19601^4) */
+    assert_int_equal(p.v.winner, 4);
+    assert_in_range(p.v.confidence_micros, 520190, 520191);
+    close_poll(&p);
+    open_poll(&p, "copies: {min: 1, max: 14}\n    agree: {method: posterior, confidence: 0.95}", RADIO);
+    for (int i = 0; i < 14; i++)
+        p.a[i].correct = 0, p.a[i].total = 10000;
+    say_all(&p, "aaaaaaaabbbbbb"); /* beside c, which nobody gave, both are nothing: b is less unlikely */
+    assert_int_equal(p.v.what, AGREE_DONE);
+    assert_int_equal(p.v.winner, 8);
+    assert_int_equal(p.v.confidence_micros, 0);
+    close_poll(&p);
+}
+
 /* One field's values, as packed bytes; "" is missing. */
 static void values_are_the_same_as_their_kind_says(void **state)
 {
@@ -584,6 +614,7 @@ int main(void)
         cmocka_unit_test(without_control_answers_two_options_stay_even),
         cmocka_unit_test(the_order_of_answers_does_not_move_a_posterior),
         cmocka_unit_test(extreme_qualities_stay_in_bounds),
+        cmocka_unit_test(where_all_answers_were_given_by_who_is_mostly_wrong_they_still_have_shares),
         cmocka_unit_test(values_are_the_same_as_their_kind_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
