@@ -195,13 +195,23 @@ static bool may_not_work(struct engine *e, struct station *st, uint32_t worker)
     return gate == UINT32_MAX || !gate_takes(e, gate, worker_at(e, worker)) || standing_out_now(e, worker, st->key);
 }
 
-/* For its author, until the time is over; at once for everybody if the line says so, or if he may not work there any more. */
+/* He has declined this very task, though he answered it as well: by another assignment, which came back too late. */
+static bool has_declined(struct engine *e, uint64_t newest, uint32_t worker)
+{
+    struct link x = chain_at(e, newest);
+    while (x.no && !(x.a->worker == worker && is_declined(x.a)))
+        x = chain_next(e, x);
+    return x.no != 0;
+}
+
+/* For its author, until the time is over; at once for everybody if the line says so, or if he may not work there any more, or has declined it. */
 static void keep_for_author(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, uint32_t work, int64_t us,
                             struct aentry *verdict, struct aseg *s)
 {
     uint8_t *t = unit_station(h, work);
     struct link f = from_whom(e, us ? get_u48(t + ST_ASSIGN) : 0, get_u48(t + ST_RESULT));
-    if (!f.no || may_not_work(e, r->rq[work].st, f.a->worker))
+    if (!f.no || may_not_work(e, r->rq[work].st, f.a->worker) ||
+        ((t[ST_FLAGS] & STATE_FLAG_DECLINED) && has_declined(e, get_u48(t + ST_ASSIGN), f.a->worker)))
         return;
     struct range one = { unit, 1 };
     struct ranges rs = { 1, 1, &one, 1 };

@@ -285,6 +285,25 @@ static void it_goes_to_others_at_once_if_its_author_has_not_the_skill_any_more(v
     world_end(&s.w);
 }
 
+/* He gave it back, was given it again and declined that; then came what he had done before. */
+static void it_goes_to_others_at_once_if_its_author_has_declined_it(void **state_)
+{
+    struct world_scene s;
+    (void)state_;
+    open_scene(&s, WRITE CHECK);
+    world_put(&s.w, s.run, 1);
+    struct world_task old = taken(&s, 0, W);
+    assert_int_equal(act(&s, &old, ACT_RELEASE), SLP_E_OK);
+    struct world_task t = taken(&s, 0, W);
+    assert_int_equal(act(&s, &t, ACT_DECLINE), SLP_E_OK);
+    assert_int_equal(write_it(&s, &old, "Sum", NULL), SLP_E_OK);
+    t = taken(&s, 1, C);
+    assert_int_equal(reject_it(&s, &t, NULL), SLP_E_OK);
+    assert_int_equal(given(&s, 0).assignment, 0);
+    taken(&s, 2, W);
+    world_end(&s.w);
+}
+
 static uint64_t figure(struct world_scene *s, const char *name)
 {
     struct slp_stats_get q = { 0 };
@@ -668,6 +687,7 @@ int main(void)
         cmocka_unit_test(it_goes_to_others_at_once_if_its_author_is_suspended),
         cmocka_unit_test(it_goes_to_others_at_once_if_the_rejection_lets_its_author_fall_short),
         cmocka_unit_test(it_goes_to_others_at_once_if_its_author_has_not_the_skill_any_more),
+        cmocka_unit_test(it_goes_to_others_at_once_if_its_author_has_declined_it),
         cmocka_unit_test(an_answer_that_comes_back_is_copied_once),
         cmocka_unit_test(the_time_of_an_earlier_round_does_not_end_that_of_a_later_one),
         cmocka_unit_test(the_last_round_parks_the_work_and_an_operator_gives_one_more),
