@@ -310,8 +310,14 @@ static void meta_load(struct engine *e)
         e->meta.shift = rdr_u32(&r);
     e->meta.skills_wall_us = r.p < r.end ? rdr_i64(&r) : e->meta.wall_us;
     e->meta.skills_worker = r.p < r.end ? rdr_u32(&r) : UINT32_MAX;
-    if (r.bad || ((e->meta.line | e->meta.run | e->meta.hub | e->meta.worker | e->meta.station | e->meta.shift) &
-                  ~(PLACES_MAX - 1)))
+    if (r.p < r.end) { /* a clock was set back, and not all were looked at since */
+        e->meta.skills_back = rdr_u32(&r);
+        e->meta.skills_was_us = rdr_i64(&r);
+        e->meta.skills_was_worker = rdr_u32(&r);
+    }
+    if (r.bad || e->meta.skills_back > e->meta.worker ||
+        ((e->meta.line | e->meta.run | e->meta.hub | e->meta.worker | e->meta.station | e->meta.shift) &
+         ~(PLACES_MAX - 1)))
         fail(e, STORE_CORRUPT);
 }
 
@@ -343,6 +349,11 @@ static void meta_write(struct engine *e)
     rec_u32(&r, e->meta.shift);
     rec_i64(&r, e->meta.skills_wall_us);
     rec_u32(&r, e->meta.skills_worker);
+    if (e->meta.skills_back) {
+        rec_u32(&r, e->meta.skills_back);
+        rec_i64(&r, e->meta.skills_was_us);
+        rec_u32(&r, e->meta.skills_was_worker);
+    }
     assert(!r.bad);
     e_put(e, TABLE_META, META_KEY, sizeof META_KEY - 1, b, r.n);
 }
@@ -648,8 +659,8 @@ int64_t engine_elapsed_us(const struct engine *e)
 }
 bool engine_backlog(const struct engine *e)
 {
-    return e->sweeps || e->heads_counting || e->shifts_settling || days_backlog(e) || e->skills_back || e->bars_anew ||
-           e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
+    return e->sweeps || e->heads_counting || e->shifts_settling || days_backlog(e) || e->meta.skills_back ||
+           e->bars_anew || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
 }
 
 int64_t engine_next_due_us(const struct engine *e)

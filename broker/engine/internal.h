@@ -292,6 +292,9 @@ struct engine {
         int64_t elapsed_us, wall_us;
         int64_t skills_wall_us;  /* skills stand as at this moment ... */
         uint32_t skills_worker;  /* ... of workers up to this one; of the others, just before it */
+        uint32_t skills_back;    /* a clock was set back: the next worker to look at; 0: none. From him on they stand as they did ... */
+        int64_t skills_was_us;   /* ... before that, as skills_wall_us and skills_worker said then */
+        uint32_t skills_was_worker;
         uint64_t vclock[SL_PRIORITY_MAX + 1];
     } meta;
     uint64_t counted[COUNTED_TABLES], held[COUNTED_TABLES]; /* counted.c: as they should be; as LMDB has them */
@@ -373,8 +376,7 @@ struct engine {
     int64_t hub_check_us;
     struct worker **expiring; /* a heap: whose skills end next */
     uint32_t expiring_n, expiring_cap;
-    uint32_t skills_back;     /* a clock was set back: the next worker to look at; 0: none */
-    uint32_t bars_anew;       /* what is required has changed: the same */
+    uint32_t bars_anew;       /* what is required has changed: the next worker to look at; 0: none */
     struct { uint32_t worker, key; } *unsettled; /* what was measured in this command, where that can keep somebody out */
     uint32_t unsettled_n, unsettled_cap, guards, guards_of_all, *guard_of_all, guard_of_all_cap; /* guards: stations (keys) that are guarded; of_all: that require something measured at all stations */
     struct { struct repute_at { uint64_t id; struct repute *r; } *v; struct repute **slot; uint32_t n, cap, slots; } repute; /* records at hand, until the batch ends (repute.c) */

@@ -7,7 +7,7 @@
  *
  * Workers with a skill that will expire stand in a heap by the next such moment. By the wall clock: one that is set back gives back what had expired. Where many end
  * together they are looked at in portions, in the heap's order, which is by that moment and then by the worker's number: META tells how far it came, so that a restart tells
- * each of them once. */
+ * each of them once; so, too, where a clock was set back, in the order of their numbers. */
 #include "broker/engine/skills.h"
 
 #include <stdio.h>
@@ -164,7 +164,10 @@ void skills_loaded(struct engine *e, uint32_t worker, const struct slp_list *dec
     struct words w;
     if (!words_read(e, worker, &w))
         w.n = 0;
-    sum(declared, &w, e->meta.skills_wall_us - (worker > e->meta.skills_worker), s);
+    if (e->meta.skills_back && worker >= e->meta.skills_back)
+        sum(declared, &w, e->meta.skills_was_us - (worker > e->meta.skills_was_worker), s);
+    else
+        sum(declared, &w, e->meta.skills_wall_us - (worker > e->meta.skills_worker), s);
 }
 
 bool skills_sum(const struct slp_list *declared, const void *record, size_t n, int64_t wall_us, struct skill_set *s)
@@ -328,13 +331,17 @@ void skills_now(struct engine *e)
 {
     uint32_t room = portion(e, SKILLS_A_STEP), looks = portion(e, LOOKS_A_STEP);
     if (e->wall_us < e->meta.skills_wall_us) {
-        e->skills_back = e->meta.worker != 0;
+        if (!e->meta.skills_back) { /* else some stand as they did before it was set back the first time */
+            e->meta.skills_was_us = e->meta.skills_wall_us;
+            e->meta.skills_was_worker = e->meta.skills_worker;
+        }
+        e->meta.skills_back = e->meta.worker != 0;
         e->meta.skills_wall_us = e->wall_us;
         e->meta.skills_worker = UINT32_MAX;
     }
-    for (; e->skills_back && room && looks && !e->rc; looks--) {
-        struct worker *w = worker_at(e, e->skills_back);
-        e->skills_back = e->skills_back < e->meta.worker ? e->skills_back + 1 : 0;
+    for (; e->meta.skills_back && room && looks && !e->rc; looks--) {
+        struct worker *w = worker_at(e, e->meta.skills_back);
+        e->meta.skills_back = e->meta.skills_back < e->meta.worker ? e->meta.skills_back + 1 : 0;
         if (w->skills_expire) {
             anew(e, w);
             room--;

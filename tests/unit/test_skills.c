@@ -183,6 +183,30 @@ static void many_that_end_together_are_looked_at_in_portions_and_each_is_told_on
     world_end(&s.w);
 }
 
+static void what_many_have_back_is_told_of_each_though_the_broker_starts_meanwhile(void **state)
+{
+    enum { MANY = 1300 };
+    (void)state;
+    open_scene();
+    roster(MANY, "law", s.w.wall_us + 8 * SECOND);
+    uint64_t seen = 0;
+    unsigned all = 0;
+    s.w.wall_us += 10 * SECOND;
+    s.w.now_us += 10 * SECOND;
+    for (unsigned i = 0; i < 10; i++)
+        world_tick(&s.w);
+    told("declared", &seen, NULL);
+    s.w.wall_us -= 5 * SECOND;
+    world_tick(&s.w);
+    assert_true(engine_backlog(s.w.engine));
+    world_restart(&s.w);
+    for (unsigned i = 0; i < 10; i++)
+        world_tick(&s.w);
+    all = told("declared", &seen, NULL);
+    assert_int_equal(all, MANY);
+    world_end(&s.w);
+}
+
 static void a_worker_has_no_more_skills_than_can_be_told(void **state)
 {
     char name[16];
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(what_ends_while_the_broker_is_down_is_told_when_it_is_up),
         cmocka_unit_test(a_clock_that_is_set_back_gives_it_back_and_tells_so),
         cmocka_unit_test(many_that_end_together_are_looked_at_in_portions_and_each_is_told_once),
+        cmocka_unit_test(what_many_have_back_is_told_of_each_though_the_broker_starts_meanwhile),
         cmocka_unit_test(a_worker_has_no_more_skills_than_can_be_told),
         cmocka_unit_test(who_does_not_meet_a_new_requirement_is_kept_out_in_portions),
         cmocka_unit_test(a_skill_is_lowered_from_what_counts_and_others_with_it_stay),
