@@ -5,7 +5,7 @@
  *   state     ready while a place is open (waiting while it must rest), else started or assigned as those who hold places are
  *   queue     the task's entry stays where it is until no place is open
  *   one person answers once: whoever stands in the task's chain of assignments with an answer, holds a place or declined is not offered it
- *   a late result takes a place that is open, or one of the same worker, or one that nobody has begun; else it is kept as late
+ *   a late result takes a place that is open, or one of the same worker, or that of an answer which is void, or one that nobody has begun; else it is kept as late
  *   attempts count for the task, whoever failed; when it is parked, those who have begun go on, and a result of theirs brings it back
  *   it rests until the last of the delays since it began to rest is over: each stands in the assignment it comes from. DELAY has an entry of each,
  *   and one that is due while another is not changes nothing */
@@ -292,7 +292,46 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
 
 /* ---- a result ---- */
 
-/* Room for a result of an assignment that had ended: a place of the same worker, whatever he has made of it; an open one; one not begun. */
+/* Answers of those who were suspended since they gave them count no more (standing.c). They are looked for when another answer comes: then it is known
+ * how many are wanted in their place, and not before that does it matter. More than the least may have been wanted because of them: what is in hand and in is
+ * enough to ask agree.c again, or jury.c, which wants another where it must. (Entries are all wanted.) `coming`: so many answers are about to be counted. */
+static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, struct station *st, unsigned coming)
+{
+    uint32_t n = 0;
+    if (!e->station[st->key - 1]->guarded)
+        return;
+    slp_buf_clear(&e->b2);
+    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no; x = chain_next(e, x)) {
+        const struct repute *his = x.a->state == ASSIGN_COUNTED ? repute_of(e, x.a->worker, st->key) : NULL;
+        if (!his || x.a->result > his->void_result)
+            continue;
+        x.a->state = ASSIGN_LATE;
+        x.a->why = WHY_SUSPENDED;
+        assign_dirty(e, x.s);
+        assert(t[ST_COUNTED] > 0);
+        t[ST_COUNTED]--;
+        t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he is not asked again */
+        slp_pack_u64(&e->b2, x.no);
+        n++;
+    }
+    if (!n)
+        return;
+    unsigned least = st->def->copies.min, need = t[ST_COUNTED] + t[ST_HELD] + coming;
+    if (st->def->copies.method != LD_ENTRIES && wanted(st->def, t) > least && wanted(st->def, t) > need)
+        t[ST_WANTED] = (uint8_t)(need > least ? need : least);
+    static const char *const keys[] = { "run", "station", "unit" };
+    const uint64_t values[] = { r->id, st->id, unit };
+    ev_data(e, keys, values, sizeof keys / sizeof *keys, 2);
+    slp_pack_cstr(&e->b3, "assignments");
+    slp_pack_array(&e->b3, n);
+    slp_buf_add(&e->b3, e->b2.p, e->b2.n);
+    slp_pack_cstr(&e->b3, "wanted");
+    slp_pack_u64(&e->b3, wanted(st->def, t));
+    ev_emit(e, EV_ANSWERS_VOID, r->line, r, NULL, &e->b3);
+}
+
+/* Room for a result of an assignment that had ended: a place of the same worker, whatever he has made of it; an open one; that of an answer which is void; one not
+ * begun. */
 static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t *t)
 {
     struct link mine = { 0 }, idle = { 0 };
@@ -306,6 +345,8 @@ static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t
         else if (x.a->state == ASSIGN_HANDED && !idle.no)
             idle = x;
     }
+    if (!mine.no && !copies_open(s->st->def, t))
+        drop_void(e, s->run, assign_entry(s, no)->unit, t, s->st, 1);
     if (!mine.no && copies_open(s->st->def, t))
         return true;
     if (!mine.no && !idle.no)
@@ -508,44 +549,6 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     }
 }
 
-/* Answers of those who were suspended since they gave them count no more (standing.c). They are looked for when another answer comes: then it is known
- * how many are wanted in their place, and not before that does it matter. More than the least may have been wanted because of them: what is in hand and in is
- * enough to ask agree.c again, or jury.c, which wants another where it must. (Entries are all wanted.) */
-static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t, struct station *st)
-{
-    uint32_t n = 0;
-    if (!e->station[st->key - 1]->guarded)
-        return;
-    slp_buf_clear(&e->b2);
-    for (struct link x = chain_at(e, get_u48(t + ST_ASSIGN)); x.no; x = chain_next(e, x)) {
-        const struct repute *his = x.a->state == ASSIGN_COUNTED ? repute_of(e, x.a->worker, st->key) : NULL;
-        if (!his || x.a->result > his->void_result)
-            continue;
-        x.a->state = ASSIGN_LATE;
-        x.a->why = WHY_SUSPENDED;
-        assign_dirty(e, x.s);
-        assert(t[ST_COUNTED] > 0);
-        t[ST_COUNTED]--;
-        t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he is not asked again */
-        slp_pack_u64(&e->b2, x.no);
-        n++;
-    }
-    if (!n)
-        return;
-    unsigned least = st->def->copies.min, need = t[ST_COUNTED] + t[ST_HELD];
-    if (st->def->copies.method != LD_ENTRIES && wanted(st->def, t) > least && wanted(st->def, t) > need)
-        t[ST_WANTED] = (uint8_t)(need > least ? need : least);
-    static const char *const keys[] = { "run", "station", "unit" };
-    const uint64_t values[] = { r->id, st->id, unit };
-    ev_data(e, keys, values, sizeof keys / sizeof *keys, 2);
-    slp_pack_cstr(&e->b3, "assignments");
-    slp_pack_array(&e->b3, n);
-    slp_buf_add(&e->b3, e->b2.p, e->b2.n);
-    slp_pack_cstr(&e->b3, "wanted");
-    slp_pack_u64(&e->b3, wanted(st->def, t));
-    ev_emit(e, EV_ANSWERS_VOID, r->line, r, NULL, &e->b3);
-}
-
 void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_wall_us)
 {
     uint64_t unit = assign_entry(s, no)->unit;
@@ -553,7 +556,7 @@ void copies_counted(struct engine *e, struct aseg *s, uint64_t no, int64_t done_
     if (!h)
         return;
     uint8_t *t = unit_station(h, s->st->idx);
-    drop_void(e, s->run, unit, t, s->st);
+    drop_void(e, s->run, unit, t, s->st, 0);
     if (t[ST_COUNTED] == wanted(s->st->def, t))
         decide(e, s->run, unit, h, s->st->idx, done_wall_us);
     else

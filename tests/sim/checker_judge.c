@@ -20,14 +20,15 @@ enum {
     TOO_BIG = 17
 };
 
-/* At a station with copies: the worker's own place, an open one, or that of somebody who has not begun. */
+/* At a station with copies: the worker's own place, an open one, that of an answer which is void, or that of somebody who has not begun. */
 static bool copies_count(const struct checker *c, const struct ck_run *r, const struct ck_unit *u,
                          const struct ck_task *t, const struct ck_assignment *a)
 {
-    bool idle = false, mine = false;
+    const struct fact *copies = ck_copies(c, a->station);
+    bool idle = false, mine = false, gone = false;
     if (r->state > 1 || u->state || t->state == CK_DONE || t->state == CK_SKIPPED || t->state == CK_ENDED)
         return false;
-    if (ck_kept_out(c, a->worker, ck_copies(c, a->station)))
+    if (ck_kept_out(c, a->worker, copies))
         return false;
     if (a->state <= CK_BEGUN)
         return true;
@@ -36,8 +37,9 @@ static bool copies_count(const struct checker *c, const struct ck_run *r, const 
             return false;
         mine = mine || (o->worker == a->worker && o->state <= CK_BEGUN);
         idle = idle || o->state == CK_HANDED;
+        gone = gone || ck_is_void(c, o, copies);
     }
-    return mine || idle || t->outstanding + t->accepted < ck_wanted(ck_copies(c, a->station), t);
+    return mine || idle || gone || t->outstanding + t->accepted < ck_wanted(copies, t);
 }
 
 /* By what was before this step, or (now) in the midst of it, by what it told already. */

@@ -172,6 +172,7 @@ uint64_t ck_place(uint64_t worker, uint64_t line, uint64_t name);
 bool ck_kept_out(const struct checker *c, uint64_t worker, const struct fact *station);
 void ck_standing_told(struct checker *c, const struct fact *f);
 void ck_void(struct checker *c, const struct fact *f, struct ck_task *t);
+bool ck_is_void(const struct checker *c, const struct ck_assignment *a, const struct fact *copies); /* its worker was suspended since he gave it, and it was not taken out yet */
 void ck_no_void_counts(struct checker *c, const struct fact *f, const struct ck_task *t);
 void ck_taken_back(struct checker *c, const struct fact *f, const struct ck_assignment *a);
 void ck_standings_judge(struct checker *c); /* what a step left in hand */

@@ -82,19 +82,23 @@ void ck_void(struct checker *c, const struct fact *f, struct ck_task *t)
     t->wanted = (uint32_t)f->count;
 }
 
+bool ck_is_void(const struct checker *c, const struct ck_assignment *a, const struct fact *copies)
+{
+    const struct ck_standing *s = a->state == CK_COUNTED ? standing_at(c, a->worker, copies) : NULL;
+    return s && a->result <= s->void_result;
+}
+
 /* A task is decided: none of its answers may be void. */
 void ck_no_void_counts(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct fact *copies = ck_copies(c, f->station);
     for (const struct ck_assignment *a = copies ? ck_get(&c->assignments, t->newest) : NULL; a;
-         a = ck_get(&c->assignments, a->prev)) {
-        const struct ck_standing *s = a->state == CK_COUNTED ? standing_at(c, a->worker, copies) : NULL;
-        if (s && a->result <= s->void_result)
+         a = ck_get(&c->assignments, a->prev))
+        if (ck_is_void(c, a, copies))
             ck_verdict(c, VOID_COUNTS,
                        "event %" PRIu64 ": run %" PRIu64 " unit %" PRIu64
                        " station %u is decided with an answer of worker %" PRIu64 ", who was suspended since",
                        f->seq, f->run, f->unit, f->station, a->worker);
-    }
 }
 
 /* He had it in hand, and lost it because he was suspended. */

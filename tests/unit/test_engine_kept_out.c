@@ -143,6 +143,50 @@ static void who_declined_and_answered_late_while_he_was_suspended_keeps_nothing_
     world_end(&w);
 }
 
+static const char *const two =
+    HEAD "  - name: s\n    worker: {skills: {make: 1}}\n    copies: {min: 2}\n    agree: {method: all}\n" FORM;
+
+/* chandra gave it back and answers after all, when asha's answer is void, though no other has come since. */
+static void a_late_answer_takes_the_place_of_one_that_is_void(void **state)
+{
+    (void)state;
+    open_world(two, 3);
+    world_put(&w, run, 1);
+    answers(ASHA, "a");
+    struct world_task late = taken(CHANDRA);
+    assert_int_equal(world_act(&w, &h, &late, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    struct world_task begun = taken(BINA);
+    assert_int_equal(world_act(&w, &h, &begun, ACT_START, NULL, NULL), SLP_E_OK);
+    set_standing("asha", SUSPEND, "s");
+    assert_int_equal(world_submit(&w, &h, &late, "c"), SLP_E_OK);
+    assert_int_equal(at(0, "state"), TASK_STARTED);
+    assert_int_equal(world_submit(&w, &h, &begun, "b"), SLP_E_OK);
+    assert_int_equal(at(0, "state"), TASK_DONE);
+    assert_int_equal(at(0, "outcome.answers"), 2);
+    world_end(&w);
+}
+
+/* The same, where it was parked since two did not agree. */
+static void a_late_answer_takes_the_place_of_one_that_is_void_where_nobody_agreed(void **state)
+{
+    (void)state;
+    open_world(HEAD
+               "  - name: s\n    worker: {skills: {make: 1}}\n    copies: {min: 2}\n    agree: {method: plurality, "
+               "ties: fail}\n" FORM,
+               3);
+    world_put(&w, run, 1);
+    struct world_task late = taken(CHANDRA);
+    assert_int_equal(world_act(&w, &h, &late, ACT_RELEASE, NULL, NULL), SLP_E_OK);
+    answers(ASHA, "a");
+    answers(BINA, "b");
+    assert_int_equal(at(0, "state"), TASK_DEAD);
+    set_standing("asha", SUSPEND, "s");
+    assert_int_equal(world_submit(&w, &h, &late, "b"), SLP_E_OK);
+    assert_int_equal(at(0, "state"), TASK_DONE);
+    assert_int_equal(at(0, "outcome.votes"), 2);
+    world_end(&w);
+}
+
 /* asha has begun, her hub lets her go, another hub takes her, she is suspended, and the first hub sends what she had done. */
 static void moved_suspended_and_answered(const char *line, struct world_hub *other)
 {
@@ -505,6 +549,8 @@ int main(void)
         cmocka_unit_test(who_had_his_say_while_he_was_suspended_brings_nothing_back),
         cmocka_unit_test(who_has_his_say_late_and_is_the_last_one_leaves_nobody),
         cmocka_unit_test(who_declined_and_answered_late_while_he_was_suspended_keeps_nothing_waiting),
+        cmocka_unit_test(a_late_answer_takes_the_place_of_one_that_is_void),
+        cmocka_unit_test(a_late_answer_takes_the_place_of_one_that_is_void_where_nobody_agreed),
         cmocka_unit_test(a_place_that_who_is_suspended_holds_at_his_old_hub_comes_back),
         cmocka_unit_test(a_task_that_who_is_suspended_holds_at_his_old_hub_comes_back),
         cmocka_unit_test(another_may_come_instead_of_who_is_suspended),
