@@ -21,11 +21,30 @@ static unsigned wanted(const struct ld_station *s, const uint8_t *t)
     return t[ST_WANTED] ? t[ST_WANTED] : s->copies.min;
 }
 
-unsigned copies_open(const struct ld_station *s, const uint8_t *t)
+/* Places that do not go together, or not with the assignments that hold them: a page of the past. */
+static bool damaged(struct engine *e, bool is)
+{
+    if (is)
+        fail(e, STORE_CORRUPT);
+    return is;
+}
+
+unsigned copies_open(struct engine *e, const struct ld_station *s, const uint8_t *t)
 {
     unsigned taken = t[ST_COUNTED] + t[ST_HELD];
-    assert(taken <= wanted(s, t) && t[ST_BEGUN] <= t[ST_HELD]);
+    if (damaged(e, taken > wanted(s, t) || t[ST_BEGUN] > t[ST_HELD]))
+        return 0;
     return wanted(s, t) - taken;
+}
+
+/* A place is held no more. */
+static bool let_go(struct engine *e, uint8_t *t, bool begun)
+{
+    if (damaged(e, !t[ST_HELD] || t[ST_BEGUN] < begun))
+        return false;
+    t[ST_HELD]--;
+    t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
+    return true;
 }
 
 /* Nothing else tells it: a task that is ready or waiting already stays so. */
@@ -93,7 +112,7 @@ void copies_settle(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     uint8_t *t = unit_station(h, idx);
     struct rq *q = &r->rq[idx];
     enum task_state from = t[ST_STATE], to = in_hand(t);
-    if (copies_open(q->st->def, t))
+    if (copies_open(e, q->st->def, t))
         to = from == TASK_WAITING ? TASK_WAITING : TASK_READY;
     if (to == from) {
         if (to == TASK_READY) { /* whoever gave a place back may be the only one who waits for it */
@@ -124,8 +143,7 @@ static void withdraw(struct engine *e, struct link x, uint8_t *t, unsigned code)
     bool begun = x.a->state == ASSIGN_STARTED;
     task_end_return(e, x.s, x.no, WHY_RECALLED, "", 0);
     recall(e, x.s->hub, x.no, code);
-    t[ST_HELD]--;
-    t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
+    let_go(e, t, begun);
 }
 
 void copies_recall(struct engine *e, uint8_t *head, uint32_t idx, unsigned code)
@@ -161,7 +179,7 @@ void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, 
 {
     uint8_t *t = unit_station(head, idx);
     t[ST_HELD]++;
-    if (!copies_open(r->rq[idx].st->def, t))
+    if (!copies_open(e, r->rq[idx].st->def, t))
         task_set(e, r, head, idx, in_hand(t));
     if (2 * (e->picked_n + 1) > e->picked_cap) {
         uint32_t cap = e->picked_cap ? 2 * e->picked_cap : 64, *v = calloc(cap, sizeof *v);
@@ -226,6 +244,8 @@ void copies_started(struct engine *e, struct aseg *s, uint64_t no)
     if (!h)
         return;
     uint8_t *t = unit_station(h, s->st->idx);
+    if (damaged(e, t[ST_BEGUN] >= t[ST_HELD]))
+        return;
     t[ST_BEGUN]++;
     if (t[ST_STATE] == TASK_ASSIGNED)
         task_set(e, s->run, h, s->st->idx, TASK_STARTED);
@@ -258,9 +278,8 @@ void copies_returned(struct engine *e, struct aseg *s, uint64_t no, enum why why
     if (!h)
         return;
     uint8_t *t = unit_station(h, idx);
-    assert(t[ST_HELD] > 0 && t[ST_BEGUN] >= begun);
-    t[ST_HELD]--;
-    t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - begun);
+    if (!let_go(e, t, begun))
+        return;
     if (attempt)
         t[ST_ATTEMPTS] += t[ST_ATTEMPTS] < UINT8_MAX;
     if (why == WHY_DECLINED)
@@ -308,7 +327,8 @@ static void drop_void(struct engine *e, struct run *r, uint64_t unit, uint8_t *t
         x.a->state = ASSIGN_LATE;
         x.a->why = WHY_SUSPENDED;
         assign_dirty(e, x.s);
-        assert(t[ST_COUNTED] > 0);
+        if (damaged(e, !t[ST_COUNTED]))
+            return;
         t[ST_COUNTED]--;
         t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he is not asked again */
         slp_pack_u64(&e->b2, x.no);
@@ -345,9 +365,9 @@ static bool room_for_late(struct engine *e, struct aseg *s, uint64_t no, uint8_t
         else if (x.a->state == ASSIGN_HANDED && !idle.no)
             idle = x;
     }
-    if (!mine.no && !copies_open(s->st->def, t))
+    if (!mine.no && !copies_open(e, s->st->def, t))
         drop_void(e, s->run, assign_entry(s, no)->unit, t, s->st, 1);
-    if (!mine.no && copies_open(s->st->def, t))
+    if (!mine.no && copies_open(e, s->st->def, t))
         return true;
     if (!mine.no && !idle.no)
         return false;
@@ -367,10 +387,8 @@ uint8_t *copies_counts(struct engine *e, struct aseg *s, uint64_t no)
         t[ST_FLAGS] |= STATE_FLAG_DECLINED; /* he has had his say: he is not asked again */
         return NULL;
     }
-    if (!returned) {
-        t[ST_HELD]--;
-        t[ST_BEGUN] = (uint8_t)(t[ST_BEGUN] - (a->state == ASSIGN_STARTED));
-    }
+    if (!returned && !let_go(e, t, a->state == ASSIGN_STARTED))
+        return NULL;
     t[ST_COUNTED]++;
     if (t[ST_STATE] == TASK_DEAD)
         dead_forget(e, s->run, s->st->idx, a->unit);
@@ -397,7 +415,8 @@ bool copies_gather(struct engine *e, const struct station *st, uint64_t newest, 
     for (struct link x = chain_at(e, newest); x.no; x = chain_next(e, x)) {
         if (x.a->state != ASSIGN_COUNTED)
             continue;
-        assert(b->n <= COUNTED_MAX);
+        if (damaged(e, b->n == COUNTED_MAX))
+            return false;
         uint32_t i = b->n++;
         for (; i && b->result[i - 1] > x.a->result; i--) {
             b->result[i] = b->result[i - 1];
@@ -531,7 +550,8 @@ static void decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *h, u
     }
     if (!copies_gather(e, st, get_u48(t + ST_ASSIGN), &b))
         return;
-    assert(b.n == t[ST_COUNTED]);
+    if (damaged(e, b.n != t[ST_COUNTED]))
+        return;
     if (st->def->copies.method == LD_VOTES) {
         tournament_decide(e, r, unit, h, idx, &b, done_wall_us);
         return;
@@ -569,7 +589,7 @@ const char *copies_requeue(struct engine *e, struct run *r, uint64_t unit, uint8
 {
     uint8_t *t = unit_station(head, idx);
     enum ld_method method = r->rq[idx].st->def->copies.method;
-    if (copies_open(r->rq[idx].st->def, t))
+    if (copies_open(e, r->rq[idx].st->def, t))
         return NULL;
     if ((method == LD_ENTRIES || method == LD_VOTES) && t[ST_HELD])
         return "it takes no more than it wants: those who have begun bring it back, or leave their places";

@@ -726,7 +726,7 @@ void dead_forget(struct engine *e, struct run *r, uint32_t idx, uint64_t unit); 
 
 /* copies.c: at stations that ask for several answers to a task. A place is a wanted answer; it is open, held by an assignment, or counted. */
 static inline bool has_copies(const struct station *st) { return st->def->copies.max != 0; }
-unsigned copies_open(const struct ld_station *s, const uint8_t *t);
+unsigned copies_open(struct engine *e, const struct ld_station *s, const uint8_t *t); /* 0 after fail() */
 int64_t copies_rest_us(struct engine *e, uint64_t newest);
 void copies_taken(struct engine *e, struct run *r, uint8_t *head, uint32_t idx, uint32_t pick); /* a place goes to e->pick[pick] */
 void copies_not_shown(uint8_t *head, uint32_t idx); /* and comes back */

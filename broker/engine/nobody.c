@@ -150,7 +150,8 @@ static void say_who(const char *may, const char *have, const struct taken_part *
                  p->out == 1 ? "is" : "are", out, have);
 }
 
-static void say_why(const struct station *st, const uint8_t *t, const struct taken_part *p, char *why, size_t size)
+static void say_why(struct engine *e, const struct station *st, const uint8_t *t, const struct taken_part *p, char *why,
+                    size_t size)
 {
     char who[NOBODY_TEXT - 60];
     bool jury = st->def->type == LD_JURY;
@@ -161,7 +162,7 @@ static void say_why(const struct station *st, const uint8_t *t, const struct tak
         snprintf(why, size, "nobody is left: %s", who);
         return;
     }
-    unsigned has = t[ST_COUNTED], wants = has + copies_open(st->def, t);
+    unsigned has = t[ST_COUNTED], wants = has + copies_open(e, st->def, t);
     say_who(jury ? "judge" : "answer", "had a part in it", p, who, sizeof who);
     snprintf(why, size, "nobody is left: of %u %s wanted %u are in, and %s", wants,
              jury                             ? "votes"
@@ -180,7 +181,7 @@ void nobody_check(struct engine *e, struct rq *q, uint64_t unit)
         return;
     if (!(h = unit_head(e, q->run, unit, true)))
         return;
-    say_why(q->st, unit_station(h, q->st->idx), &p, why, sizeof why);
+    say_why(e, q->st, unit_station(h, q->st->idx), &p, why, sizeof why);
     if (has_copies(q->st))
         copies_park(e, q->run, unit, h, q->st->idx, dead_why(q->st, &p), why, strlen(why));
     else
@@ -194,7 +195,7 @@ bool nobody_for(struct engine *e, struct rq *q, uint64_t unit, char *why, size_t
     if (!h || held(q->st, unit_station(h, q->st->idx)) || !nobody_left(e, q, unit, &p) ||
         !(h = unit_head(e, q->run, unit, false)))
         return false;
-    say_why(q->st, unit_station(h, q->st->idx), &p, why, size);
+    say_why(e, q->st, unit_station(h, q->st->idx), &p, why, size);
     return true;
 }
 

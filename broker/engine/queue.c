@@ -275,7 +275,7 @@ static enum look look(struct engine *e, struct rq *q, struct worker *w, uint64_t
         return LOOK_STALE;
     uint64_t newest = get_u48(s + ST_ASSIGN), was = get_u48(s + ST_RESULT);
     uint8_t attempts = s[ST_ATTEMPTS], flags = s[ST_FLAGS];
-    unsigned places = has_copies(q->st) ? copies_open(q->st->def, s) : 1;
+    unsigned places = has_copies(q->st) ? copies_open(e, q->st->def, s) : 1;
     if (!has_copies(q->st)) {
         if ((flags & STATE_FLAG_DECLINED) && among(e, newest, w->id, is_declined))
             return LOOK_NOT_YOURS;

@@ -20,7 +20,11 @@ static bool entries_of(struct engine *e, struct run *r, uint64_t unit, uint32_t 
 {
     uint8_t *h = unit_head(e, r, unit, false);
     uint32_t of = r->lv->stations[idx].partner;
-    return h && copies_gather(e, r->rq[of].st, get_u48(unit_station(h, of) + ST_ASSIGN), b);
+    if (!h || !copies_gather(e, r->rq[of].st, get_u48(unit_station(h, of) + ST_ASSIGN), b))
+        return false;
+    if (b->n != r->lv->stations[of].copies.max) /* its turn comes when all are in: a page of the past */
+        fail(e, STORE_CORRUPT);
+    return !e->rc;
 }
 
 /* ---- what a juror sees ---- */
@@ -36,7 +40,10 @@ void tournament_show(struct engine *e, struct run *r, uint64_t unit, const struc
     for (struct link x = chain_at(e, newest); x.no; x = chain_next(e, x)) {
         if (x.a->state != ASSIGN_COUNTED)
             continue;
-        assert(n < of->copies.max);
+        if (n == of->copies.max) { /* a page of the past, as in entries_of */
+            fail(e, STORE_CORRUPT);
+            return;
+        }
         uint32_t i = n++;
         for (; i && result[i - 1] > x.a->result; i--)
             result[i] = result[i - 1];
@@ -150,7 +157,10 @@ void tournament_decide(struct engine *e, struct run *r, uint64_t unit, uint8_t *
     for (uint32_t i = 0; i < votes->n; i++) {
         uint8_t order[SL_COPIES_MAX];
         jury_order(r->id, unit, votes->worker[i], entries.n, order);
-        assert(place_of[i] >= 1 && place_of[i] <= entries.n); /* the form has as many options as there are entries */
+        if (place_of[i] < 1 || place_of[i] > entries.n) { /* the form has as many options as there are entries */
+            fail(e, STORE_CORRUPT);
+            return;
+        }
         entry_of[i] = order[place_of[i] - 1];
         score[entry_of[i]]++;
     }

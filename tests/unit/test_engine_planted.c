@@ -545,6 +545,49 @@ static void damage_in_what_an_author_need_not_look_at_is_told_when_he_asks_for_w
     }
 }
 
+static const char *const copies_yaml = "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                                       "  - name: a\n    copies: {min: 2, max: 3}\n    agree: {method: all}\n"
+                                       "    form: {fields: [{name: x, type: short_answer}]}\n";
+
+/* The states of the run's first units are as they were before somebody was given one, while all else has gone on: a damaged tree may lead to a page of the past. */
+static void given_and_forgotten(struct world_scene *s, struct world_task *given)
+{
+    struct store_txn *t;
+    struct store_val v;
+    uint8_t k[12];
+    char states[SL_VALUE_BYTES_MAX];
+    world_scene(s, copies_yaml, 2, 0);
+    world_put(&s->w, s->run, 1);
+    key_u64(key_u32(k, (uint32_t)s->run), 0);
+    assert_int_equal(store_begin(s->w.store, &t), STORE_OK);
+    assert_int_equal(store_get(t, TABLE_STATE, k, sizeof k, &v), STORE_OK);
+    size_t n = v.n;
+    memcpy(states, v.p, n);
+    store_abort(&t);
+    *given = taken(s, 0, 0);
+    put(&s->w, &(struct planted){ "", TABLE_STATE, sizeof k, (const char *)k, n, states });
+    world_restart(&s->w);
+    world_hello(&s->w, &s->h, &given->assignment, 1);
+}
+
+static void a_place_that_nobody_holds_is_refused_when_its_worker_begins_answers_or_gives_it_back(void **state)
+{
+    static struct world_scene s;
+    struct world_task t;
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        given_and_forgotten(&s, &t);
+        s.w.around = around;
+        if (how < 2)
+            world_act(&s.w, &s.h, &t, how ? ACT_RELEASE : ACT_START, NULL, NULL);
+        else
+            world_submit(&s.w, &s.h, &t, "a");
+        assert_int_equal(s.w.failed, STORE_CORRUPT);
+        s.w.around = NULL;
+        world_close(&s.w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +604,7 @@ int main(void)
         cmocka_unit_test(checks_that_go_on_side_by_side_and_beside_work_name_nothing),
         cmocka_unit_test(one_frame_of_results_of_very_many_runs_is_told_of_each),
         cmocka_unit_test(tasks_that_wait_until_different_times_are_told_in_an_event_for_each),
+        cmocka_unit_test(a_place_that_nobody_holds_is_refused_when_its_worker_begins_answers_or_gives_it_back),
     };
     return cmocka_run_group_tests_name("planted records", tests, NULL, NULL);
 }
