@@ -177,6 +177,47 @@ static void in_its_place_another_is_asked(void **state)
     judged(&h, VERDICTS);
 }
 
+/* Carl gave it back, another has begun; what Carl did all the same takes the place that is free in truth. */
+static void a_late_answer_takes_its_place(void **state)
+{
+    (void)state;
+    for (unsigned suspended = 0; suspended < 2; suspended++) {
+        struct history h = several(TIES_MORE, 3);
+        hand(&h, 1, ANNA, true);
+        hand(&h, 2, CARL, false);
+        say(&h, 1, 1, ANNA, 0);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 2, .unit = 1, .why = 3);
+        EVENT(&h, .kind = FACT_READY, .run = RUN2, .unit = 1, .station = SEVERAL, .why = 3);
+        STEP(&h);
+        hand(&h, 3, ROBOT, false);
+        EVENT(&h, .kind = FACT_STARTED, .assignment = 3);
+        STEP(&h);
+        if (suspended) {
+            stands(&h, ANNA, 0, 1);
+            STEP(&h);
+        }
+        FEED(&h, .kind = FACT_SUBMIT_SENT, .assignment = 2, .worker = CARL, .digest = 5002);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 2, .worker = CARL, .session = SESSION);
+        if (!suspended) {
+            judged(&h, STALE_ACCEPTED);
+            continue;
+        }
+        is_void(&h, 1, 2);
+        EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 2, .result = 2);
+        STEP(&h);
+        say(&h, 3, 3, ROBOT, 0);
+        decide(&h, 4, 2, 2, 2);
+        FEED(&h, .kind = FACT_STORY_UNIT, .run = RUN2, .unit = 1, .state = 1, .row = 201, .digest = row_digest_of(201));
+        FEED(&h, .kind = FACT_STORY_TASK, .run = RUN2, .unit = 1, .index = 0, .state = CK_DONE);
+        for (uint64_t a = 1; a <= 3; a++)
+            FEED(&h, .kind = FACT_STORY_ASSIGNMENT, .run = RUN2, .unit = 1, .index = 0, .assignment = a,
+                 .state = a == 1 ? CK_LATE : CK_COUNTED, .digest = 5000 + a);
+        FEED(&h, .kind = FACT_RUN_COUNTS, .run = RUN2, .state = 0, .flag = true, .counts = { 1, 1 });
+        judged(&h, VERDICTS);
+    }
+}
+
 static void but_not_the_same_worker(void **state)
 {
     (void)state;
@@ -281,6 +322,7 @@ int main(void)
         cmocka_unit_test(nobody_stands_as_he_stood),
         cmocka_unit_test(an_answer_of_somebody_who_was_suspended_since_counts_in_no_decision),
         cmocka_unit_test(in_its_place_another_is_asked),
+        cmocka_unit_test(a_late_answer_takes_its_place),
         cmocka_unit_test(but_not_the_same_worker),
         cmocka_unit_test(more_are_wanted_than_before_is_asked_too_much),
         cmocka_unit_test(an_answer_of_somebody_who_was_never_suspended_is_not_void),
