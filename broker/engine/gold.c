@@ -26,7 +26,7 @@ static void seen_key(uint8_t *k, uint32_t worker, uint32_t key, uint64_t digest)
 }
 
 /* What is known of a control task and a worker; `k` becomes the key of the row that says so. */
-enum seen { NEVER, UNBEGUN, HANDED, SEEN };
+enum seen { NEVER, UNBEGUN, HANDED, AGAIN, SEEN, ANSWERED };
 
 static enum seen seen(struct engine *e, uint8_t k[SEEN_KEY], uint32_t worker, uint32_t key, uint64_t digest)
 {
@@ -34,7 +34,13 @@ static enum seen seen(struct engine *e, uint8_t k[SEEN_KEY], uint32_t worker, ui
     seen_key(k, worker, key, digest);
     if (!e_get(e, TABLE_GOLD, k, SEEN_KEY, &v))
         return NEVER;
-    return !v.n ? HANDED : *(const char *)v.p == 'u' ? UNBEGUN : SEEN;
+    switch (v.n ? *(const char *)v.p : 0) {
+    case 0: return HANDED;
+    case 'u': return UNBEGUN;
+    case 'g': return AGAIN;
+    case 'a': return ANSWERED;
+    default: return SEEN;
+    }
 }
 
 static uint32_t common(uint32_t a, uint32_t b)
@@ -85,8 +91,8 @@ bool gold_take(struct engine *e, struct rq *q, struct worker *w, struct pick *ou
         return false;
     }
     uint8_t k[SEEN_KEY];
-    seen_key(k, w->id, q->st->key, g->digest[row]);
-    e_put(e, TABLE_GOLD, k, sizeof k, "", 0);
+    bool again = seen(e, k, w->id, q->st->key, g->digest[row]) == UNBEGUN;
+    e_put(e, TABLE_GOLD, k, sizeof k, "g", again);
     r->gold_block = block + 1;
     r->golds++;
     *out = (struct pick){ q, w, GOLD_UNIT + row, 0, 1, 0 };
@@ -103,7 +109,7 @@ void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no)
 {
     uint8_t k[SEEN_KEY];
     struct repute *r;
-    if (seen_of(e, s, no, k) == SEEN || !(r = repute_of(e, s->e[no - s->first].worker, s->st->key)))
+    if (seen_of(e, s, no, k) >= SEEN || !(r = repute_of(e, s->e[no - s->first].worker, s->st->key)))
         return;
     e_put(e, TABLE_GOLD, k, sizeof k, "u", 1);
     r->golds -= r->golds > 0;
@@ -116,11 +122,20 @@ void gold_seen(struct engine *e, const struct aseg *s, uint64_t no)
     uint8_t k[SEEN_KEY];
     enum seen how = seen_of(e, s, no, k);
     struct repute *r;
-    if (how == SEEN || !(r = repute_of(e, s->e[no - s->first].worker, s->st->key)))
+    if (how >= SEEN || !(r = repute_of(e, s->e[no - s->first].worker, s->st->key)))
         return;
     e_put(e, TABLE_GOLD, k, sizeof k, "s", 1);
     r->golds += how == UNBEGUN;
     r->dirty = true;
+}
+
+bool gold_counts(struct engine *e, const struct aseg *s, uint64_t no)
+{
+    uint8_t k[SEEN_KEY];
+    enum seen how = seen_of(e, s, no, k);
+    if (how > HANDED && how < ANSWERED) /* there is, or was, another assignment of it */
+        e_put(e, TABLE_GOLD, k, sizeof k, "a", 1);
+    return how != ANSWERED;
 }
 
 void gold_handed(struct engine *e, const struct station *st, uint32_t worker)

@@ -11,7 +11,8 @@
  *           not begin, comes again when he has seen all others; one that is taken back does not: he may have had it before him
  *   what    the frame is that of a task: the same values, attempt 1, a number in order
  *
- *   GOLD  0 u8, worker u32, station key u32, digest u64 (of what is shown)   nothing: it was handed to him; "u": his agent gave it back unbegun; "s": so it said, and he has seen it
+ *   GOLD  0 u8, worker u32, station key u32, digest u64 (of what is shown)   nothing: it was handed to him; "u": his agent gave it back unbegun; "g": and it was handed to him again;
+ *                                                                          "s": his agent gave it back so, and he has seen it; "a": and an answer counted
  *         1 u8, run u32, first assignment u64                                nothing: the ASSIGN segment has control tasks, so that it goes with its run */
 #ifndef SUNLINE_ENGINE_GOLD_H
 #define SUNLINE_ENGINE_GOLD_H
@@ -36,5 +37,6 @@ void gold_show(const struct station *st, uint64_t unit, struct slp_buf *b);
 void gold_segment(struct engine *e, const struct aseg *s);                          /* a new one: remember it if there are any in it */
 void gold_unseen(struct engine *e, const struct aseg *s, uint64_t no); /* it ended before he began it: he may get it when he has seen all others */
 void gold_seen(struct engine *e, const struct aseg *s, uint64_t no);   /* it has ended, and a word of him comes that he began it: he never gets it again */
+bool gold_counts(struct engine *e, const struct aseg *s, uint64_t no); /* its answer has come: of two assignments of one control task the first answer counts */
 void gold_judge(struct engine *e, struct aseg *s, uint64_t no, const struct slp_list *values);
 #endif

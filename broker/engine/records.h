@@ -32,7 +32,7 @@
  * SWEEP     job u64                               a mass operation under way: what, where it is               sweep.c
  * SHIFT     shift u32                             hub, on, what is still to be done, name, zone, text, times  shifts.c
  * PACE      station u32                           how long its tasks take: a histogram of the latest ones     pace.c
- * GOLD      0, worker u32, station u32, digest u64  nothing: he was handed this control task; "u": given back unbegun; "s": he did begin it, as was told late   gold.c
+ * GOLD      0, worker u32, station u32, digest u64  nothing: he was handed this control task; "u": given back unbegun; "g": handed again; "s": he did begin it, as was told late; "a": and answered it   gold.c
  * GOLD      1, run u32, first assignment u64      nothing: this ASSIGN segment has control tasks              gold.c
  * SKILL     worker u32                            skills granted by operators, or lowered by rules           skills.c
  * REPUTE    worker u32, station u32 (0: all)      what is measured of him there, and his standing             repute.c

@@ -520,7 +520,10 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
         return SLP_E_OK;
     bool gold = is_gold(a->unit);
     uint8_t *head = gold ? NULL : has_copies(s->st) ? copies_counts(e, s, no) : counts(e, s, no);
-    bool taken = gold ? s->run->state <= RUN_CLOSED && !standing_refuses(e, s->st, a->worker) : head != NULL;
+    if (gold && a->state == ASSIGN_RETURNED)
+        gold_seen(e, s, no);
+    bool taken = gold ? s->run->state <= RUN_CLOSED && !standing_refuses(e, s->st, a->worker) && gold_counts(e, s, no)
+                      : head != NULL;
     struct run *r = s->run;
     if (!head) { /* too late: kept as it came */
         values = it->values;
@@ -530,8 +533,6 @@ static enum slp_code submit(struct engine *e, struct hub *h, const struct slp_it
     a->active_us = it->active_us;
     enum assign_state end = taken ? ASSIGN_COUNTED : ASSIGN_LATE;
     if (a->state == ASSIGN_RETURNED) {
-        if (gold)
-            gold_seen(e, s, no);
         a->state = (uint8_t)end;
         a->ended_wall_us = e->wall_us;
         assign_dirty(e, s);

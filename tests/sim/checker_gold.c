@@ -65,6 +65,19 @@ static void known(struct checker *c, const struct ck_assignment *a)
     }
 }
 
+/* Of two assignments of one control task the first answer counts. Replies come before what their step tells. */
+static bool is_told(struct checker *c, const struct ck_assignment *a)
+{
+    const struct ck_station *s = ck_get(&c->stations, a->station);
+    return s && gold_of(c, s, a->worker)->told >> (a->unit - GOLD_UNIT) & 1;
+}
+
+static bool is_answered(struct checker *c, const struct ck_assignment *a)
+{
+    const struct ck_station *s = ck_get(&c->stations, a->station);
+    return s && gold_of(c, s, a->worker)->answered >> (a->unit - GOLD_UNIT) & 1;
+}
+
 static void moved(struct checker *c, const struct fact *f, struct ck_assignment *a)
 {
     struct ck_run *r = ck_get(&c->runs, a->run);
@@ -102,13 +115,22 @@ static void moved(struct checker *c, const struct fact *f, struct ck_assignment 
         ck_move_assignment(c, f, a, f->flag ? CK_LATE : CK_COUNTED,
                            1u << CK_HANDED | 1u << CK_BEGUN | 1u << CK_RETURNED);
         a->result = f->result;
-        if (f->flag && r && r->state <= 1 && !ck_kept_out(c, a->worker, checker_station(c, a->station)))
+        if (f->flag && r && r->state <= 1 && !is_answered(c, a) &&
+            !ck_kept_out(c, a->worker, checker_station(c, a->station)))
             ck_verdict(c, WRONG_STATE,
                        "event %" PRIu64 ": the answer to a control task under assignment %" PRIu64 " is late", f->seq,
                        f->assignment);
         if (f->flag)
             c->sums.results_late++;
         else {
+            const struct ck_station *s = ck_get(&c->stations, a->station);
+            if (is_answered(c, a))
+                ck_verdict(c, DOUBLE_ACCEPT,
+                           "event %" PRIu64 ": worker %" PRIu64 " answers control task %" PRIu64
+                           " of station %u twice, and both count",
+                           f->seq, a->worker, (uint64_t)(a->unit - GOLD_UNIT), a->station);
+            if (s)
+                gold_of(c, s, a->worker)->answered |= 1ull << (a->unit - GOLD_UNIT);
             c->sums.results_counted++;
             ck_worked(c, f, a, false);
         }
@@ -152,8 +174,12 @@ void ck_gold_act(struct checker *c, const struct fact *f, struct ck_assignment *
     if (f->act == 6 && a->state == CK_LATE)
         want = LATE_;
     else if (f->act == 6 && want == OK_ && r &&
-             (r->state > 1 || ck_kept_out(c, a->worker, checker_station(c, a->station))))
+             (r->state > 1 || is_answered(c, a) || is_told(c, a) ||
+              ck_kept_out(c, a->worker, checker_station(c, a->station))))
         want = LATE_;
+    const struct ck_station *s = ck_get(&c->stations, a->station);
+    if (f->act == 6 && f->code == OK_ && s)
+        gold_of(c, s, a->worker)->told |= 1ull << (a->unit - GOLD_UNIT);
     if (f->code == OK_ || f->code == LATE_)
         a->judged = c->step;
     if (f->code == want || (r && r->state == 4 && f->code == NOT_FOUND) ||

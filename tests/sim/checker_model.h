@@ -74,7 +74,7 @@ struct ck_worker { struct fact f; uint64_t session, sent, told_anew; bool signed
 struct ck_hub { uint64_t session, newest_event; bool connected, clock_off; };
 struct ck_shift { int64_t *times; size_t n; };
 struct ck_session { uint64_t hub; };
-struct ck_gold { uint64_t handed, golds, seen, known, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows; and of those that he is known to have seen */
+struct ck_gold { uint64_t handed, golds, seen, known, answered, told, step; }; /* of a worker at a station: assignments, control tasks among them, bits of their rows; of those that he is known to have seen, of those of which an answer counted, and of which a reply said so */
 struct ck_standing { uint64_t void_result, taken_back, changed; uint8_t standing; }; /* taken_back: the step in which he lost what he held; changed: in which it was told last */
 /* What is measured (checker_measure.c). A thing: when, how far clocks had been set till then, and how many of all so far are so: at least, and at most. */
 enum ck_measured { CK_ABANDONED, CK_GOLD, CK_AGREED, CK_APPROVED, CK_RETURNED_WORK, CK_MEASURED };

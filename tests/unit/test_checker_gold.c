@@ -132,6 +132,33 @@ static void an_answer_to_a_control_task_that_counts_and_is_answered_as_late_is_a
     judged(&h, WRONG_STATE);
 }
 
+/* Given back, and given again; then both are answered, in one frame or in two. */
+static void of_two_answers_to_one_control_task_the_first_counts(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        struct history h = with_control_tasks();
+        bool one_frame = how & 1, both = how >> 1;
+        give_control(&h, 1, 0);
+        FEED(&h, .kind = FACT_ACT, .act = 2, .assignment = 1, .worker = ANNA, .session = SESSION);
+        EVENT(&h, .kind = FACT_RETURNED, .assignment = 1, .why = 3);
+        STEP(&h);
+        give_control(&h, 2, 0);
+        FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 1, .worker = ANNA, .session = SESSION);
+        if (!one_frame) {
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+            STEP(&h);
+        }
+        if (!both)
+            FEED(&h, .kind = FACT_ACT, .act = 6, .assignment = 2, .worker = ANNA, .session = SESSION, .code = 2);
+        if (one_frame)
+            EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 1, .result = 1);
+        EVENT(&h, .kind = FACT_SUBMITTED, .assignment = 2, .result = 2, .flag = !both);
+        STEP(&h);
+        judged(&h, both ? DOUBLE_ACCEPT : VERDICTS);
+    }
+}
+
 /* Given back, and its answer came all the same, too late: that is what it is from then on, so giving it back once more is no repeat. */
 static void a_control_task_that_was_given_back_and_answered_late_is_given_back_no_more(void **state)
 {
@@ -158,6 +185,7 @@ static void a_control_task_that_was_given_back_and_answered_late_is_given_back_n
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_two_answers_to_one_control_task_the_first_counts),
         cmocka_unit_test(a_control_task_that_was_given_back_and_answered_late_is_given_back_no_more),
         cmocka_unit_test(a_control_task_that_comes_twice_is_not_for_this_worker),
         cmocka_unit_test(a_good_answer_to_a_control_task_that_is_refused_is_lost),

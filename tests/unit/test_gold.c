@@ -231,6 +231,22 @@ static void what_was_answered_late_stays_seen_when_its_second_assignment_is_give
     world_end(&s.w);
 }
 
+/* Given back unbegun, and given again; then come answers of both. */
+static void what_was_answered_by_both_of_its_assignments_counts_once(void **state)
+{
+    (void)state;
+    for (unsigned first_first = 0; first_first < 2; first_first++) {
+        char first[32];
+        struct world_task old = given_back(1, first);
+        struct world_task again = next(0);
+        assert_true(shows_gold(again.assignment));
+        assert_int_equal(world_submit(&s.w, &s.h, first_first ? &old : &again, "x"), SLP_E_OK);
+        assert_int_equal(world_submit(&s.w, &s.h, first_first ? &again : &old, "x"), SLP_E_LATE);
+        assert_int_equal(repute("hub-0", "measures.gold.of"), 1);
+        world_end(&s.w);
+    }
+}
+
 static void what_is_not_answered_does_not_come_back(void **state)
 {
     (void)state;
@@ -677,6 +693,7 @@ int main(void)
         cmocka_unit_test(what_the_broker_took_back_does_not_come_again),
         cmocka_unit_test(what_he_is_told_late_to_have_seen_does_not_come_again),
         cmocka_unit_test(what_was_answered_late_stays_seen_when_its_second_assignment_is_given_back),
+        cmocka_unit_test(what_was_answered_by_both_of_its_assignments_counts_once),
         cmocka_unit_test(what_is_not_answered_does_not_come_back),
         cmocka_unit_test(they_end_with_their_run),
         cmocka_unit_test(each_field_is_compared_by_its_own_allowances),
