@@ -1,4 +1,5 @@
-/* LMDB's two heads (its meta pages) and its list of tables, as they lie in the file: looked at before LMDB opens it, since it believes what they say. They have no checksum. */
+/* LMDB's two heads (its meta pages) and its list of tables, as they lie in the file: looked at before LMDB opens it, since it believes what they say. They have no checksum. Its list of free pages:
+ * free_list.c. */
 #include "broker/store/internal.h"
 
 #include <fcntl.h>
@@ -8,20 +9,23 @@
 #define FIRST_PAGE_BYTES 4096 /* of LMDB's meta pages on all our machines */
 #define MAGIC_AT 16           /* behind the page's header */
 #define PAGE_BYTES_AT 40
+#define FREE_AT                                                                                                        \
+    44 /* of the list of free pages: flags u16, depth u16; branches, leaves, pages of long values, entries, root: u64 each */
 #define LAST_PAGE_AT 136 /* last page in use: 1 in a store without a commit */
 #define COMMIT_AT 144    /* number of the last commit: 0 */
 #define LIST_AT 128      /* the page with the list of tables; all bits set: there is none yet */
 #define NO_PAGE UINT64_MAX
 #define HEAD_BYTES 152
 #define PAGE_BYTES_MIN 512
-#define PAGE_BYTES_MAX 65536
+#define PAGE_BYTES_MAX FREE_LIST_PAGE_BYTES_MAX
 #define TRIES 20 /* of a store whose broker lives, and writes one head after the other */
 
-static const uint8_t magic[4] = { 0xde, 0xc0, 0xef, 0xbe };
+static const uint8_t magic[8] = { 0xde, 0xc0, 0xef, 0xbe, 1 }; /* and the version of its format */
 
 struct head {
     uint32_t page_bytes;
     uint64_t commit, list;
+    struct free_list free;
 };
 
 /* Anything else than what LMDB writes first is not half made: least of all the beginning of a store that has lost its end. */
@@ -55,6 +59,15 @@ static bool read_head(int fd, uint64_t at, struct head *to)
     memcpy(&to->page_bytes, b + PAGE_BYTES_AT, sizeof to->page_bytes);
     memcpy(&to->commit, b + COMMIT_AT, sizeof to->commit);
     memcpy(&to->list, b + LIST_AT, sizeof to->list);
+    struct free_list *f = &to->free;
+    uint64_t words[5];
+    memcpy(&f->flags, b + FREE_AT, sizeof f->flags);
+    memcpy(&f->depth, b + FREE_AT + 2, sizeof f->depth);
+    memcpy(words, b + FREE_AT + 4, sizeof words);
+    f->branches = words[0], f->leaves = words[1], f->long_pages = words[2], f->entries = words[3], f->root = words[4];
+    memcpy(&f->last_page, b + LAST_PAGE_AT, sizeof f->last_page);
+    f->page_bytes = to->page_bytes;
+    f->commit = to->commit;
     return true;
 }
 
@@ -98,8 +111,8 @@ static bool is_our_list(const uint8_t *page, uint32_t bytes)
 static bool entry_is_whole(const uint8_t *e, unsigned table)
 {
     const char name[NAME_BYTES] = { (char)('0' + table / 10), (char)('0' + table % 10) };
-    return u16_at(e) == RECORD_BYTES && u16_at(e + 2) == 0 && u16_at(e + 4) == SUBTABLE && u16_at(e + 6) == NAME_BYTES &&
-           memcmp(e + 8, name, NAME_BYTES) == 0 && u16_at(e + 14) == 0;
+    return u16_at(e) == RECORD_BYTES && u16_at(e + 2) == 0 && u16_at(e + 4) == SUBTABLE &&
+           u16_at(e + 6) == NAME_BYTES && memcmp(e + 8, name, NAME_BYTES) == 0 && u16_at(e + 14) == 0;
 }
 
 static bool list_is_whole(int fd, const struct head *h)
@@ -124,30 +137,43 @@ static bool list_is_whole(int fd, const struct head *h)
 }
 _Static_assert(STORE_TABLE_COUNT < 64, "a bit each");
 
-static const char *look(int fd)
+static enum store_rc look(int fd, const char **wrong)
 {
     struct head first, second;
     if (!read_head(fd, 0, &first))
-        return NULL;
+        return STORE_OK;
+    *wrong = "its first head is damaged: no size of a page";
     if (!is_page_size(first.page_bytes))
-        return "its first head is damaged: no size of a page";
+        return STORE_CORRUPT;
     if (!read_head(fd, first.page_bytes, &second))
-        return NULL;
+        return STORE_OK;
+    *wrong = "its heads are damaged: two sizes of a page";
     if (second.page_bytes != first.page_bytes)
-        return "its heads are damaged: two sizes of a page";
+        return STORE_CORRUPT;
+    *wrong = "its heads are damaged: their commits do not follow each other";
     if (!follow_each_other(first.commit, second.commit))
-        return "its heads are damaged: their commits do not follow each other";
-    return list_is_whole(fd, second.commit > first.commit ? &second : &first) ? NULL : "its list of tables is damaged";
+        return STORE_CORRUPT;
+    const struct head *newer = second.commit > first.commit ? &second : &first;
+    *wrong = "its list of tables is damaged";
+    if (!list_is_whole(fd, newer))
+        return STORE_CORRUPT;
+    enum store_rc r = free_list_look(fd, &newer->free);
+    *wrong = r == STORE_NO_MEMORY ? "no memory" : "its list of free pages is damaged";
+    struct head again;
+    if (r == STORE_CORRUPT && read_head(fd, newer == &first ? first.page_bytes : 0, &again) &&
+        again.commit > newer->commit)
+        return STORE_OK; /* a broker that lives has gone on meanwhile, and may have used these pages again: they are whole to it */
+    return r;
 }
 
-const char *heads_wrong(int dir_fd)
+enum store_rc heads_look(int dir_fd, const char **wrong)
 {
     int fd = openat(dir_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return NULL; /* LMDB will say why, or make it */
-    const char *wrong = look(fd);
-    for (int i = 1; wrong != NULL && i < TRIES; i++)
-        wrong = look(fd);
+        return STORE_OK; /* LMDB will say why, or make it */
+    enum store_rc r = look(fd, wrong);
+    for (int i = 1; r == STORE_CORRUPT && i < TRIES; i++)
+        r = look(fd, wrong);
     close(fd);
-    return wrong;
+    return r;
 }

@@ -7,6 +7,8 @@
  *   writer.c    the thread that does so while the next batch is put to its tables
  *   settle.c    when LMDB commits what is in there
  *   envelope.c  CRC32C and the envelope around each value
+ *   heads.c     LMDB's heads and its list of tables, before it opens them
+ *   free_list.c its list of free pages, likewise
  *   space.c     headroom, growth of the map
  *   backup.c    backup and verification
  *
@@ -194,9 +196,20 @@ MDB_txn *store_raw_read(struct store *s, int *mdb_rc);
 bool store_sync_dir(int dir_fd); /* false: it failed, so a name in it may not be certain */
 /* heads.c. Is this what LMDB writes first, its two meta pages before any commit, or a part of it? */
 bool heads_half_made(int fd);
-/* What is wrong with the heads of data.mdb in this folder, in words; NULL: nothing, or what LMDB tells itself. That the newer has become one that is older than the
- * other by a bit shows nowhere, if no batch is in the log. */
-const char *heads_wrong(int dir_fd);
+/* Is something wrong with the heads of data.mdb in this folder, or with the lists that they lead to? *wrong: in words. OK: nothing, or what LMDB tells itself. That the newer has become one that is
+ * older than the other by a bit shows nowhere, if no batch is in the log. */
+enum store_rc heads_look(int dir_fd, const char **wrong);
+
+/* ---- free_list.c ---- */
+#define FREE_LIST_PAGE_BYTES_MAX 65536
+#define FREE_LIST_DEPTH_MAX 32 /* of any tree of LMDB's */
+struct free_list { /* what a head of LMDB's says of it */
+    uint32_t page_bytes;
+    uint16_t flags, depth;
+    uint64_t branches, leaves, long_pages, entries, root;
+    uint64_t last_page, commit; /* of the store */
+};
+enum store_rc free_list_look(int fd, const struct free_list *at); /* OK, CORRUPT, or NO_MEMORY */
 void store_leave_id(const struct store *s); /* in `lock` */
 
 /* ---- envelope.c ---- */

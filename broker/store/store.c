@@ -199,9 +199,10 @@ void store_watch_asserts(struct store *s, MDB_env *env)
 
 static enum store_rc open_env(struct store *s, const struct store_options *o, unsigned how, char *text, size_t size)
 {
-    const char *wrong = heads_wrong(s->dir_fd);
-    if (wrong != NULL)
-        return store_say(text, size, "%s/data.mdb: %s", o->dir, wrong), STORE_CORRUPT;
+    const char *wrong = NULL;
+    enum store_rc looked = heads_look(s->dir_fd, &wrong);
+    if (looked != STORE_OK)
+        return store_say(text, size, "%s/data.mdb: %s", o->dir, wrong), looked;
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
         return store_say(text, size, "%s: %s", o->dir, mdb_strerror(rc)), store_rc_of(rc);
