@@ -316,6 +316,8 @@ static void roster_event(struct engine *e, struct hub *h, bool joined, struct sl
 {
     if (!*n)
         return;
+    if (list->failed) /* clearing it takes the mark away */
+        fail(e, STORE_NO_MEMORY);
     slp_buf_clear(&e->b3);
     slp_pack_map(&e->b3, 3);
     slp_pack_cstr(&e->b3, "hub");
@@ -428,9 +430,7 @@ void on_roster(struct engine *e, const struct slp_msg *m)
         slp_pack_u64(&e->answer, id);
         slp_pack_str(&e->answer, d.name.p, d.name.n);
         joined++;
-        if (e->b1.failed || e->answer.failed)
-            fail(e, STORE_NO_MEMORY); /* before roster_event clears the mark of it */
-        else if (e->answer.n >= ROSTER_EVENT_BYTES)
+        if (e->answer.n >= ROSTER_EVENT_BYTES)
             roster_event(e, h, true, &e->answer, &joined);
     }
     if (e->b1.failed || e->rc) {

@@ -262,8 +262,15 @@ static void the_line_gets_a_version(void)
 static void the_roster_changes(void)
 {
     static const struct staff fewer[] = { { "ann", 0, "english", 4, NULL }, { "eve", 0, "french", 1, "red" } };
+    staff_roster(&play.w, &play.hub[0], crew, 3); /* one leaves, nobody joins */
     staff_roster(&play.w, &play.hub[0], fewer, 2);
     staff_roster(&play.w, &play.hub[0], crew, 4);
+}
+static void somebody_is_on_two_rosters(void)
+{
+    static const struct staff guest[] = { { "ann", 0, "english", 4, NULL } };
+    staff_roster(&play.w, &play.hub[1], guest, 1);
+    world_roster_by(&play.w, &play.hub[1], "day");
 }
 static void somebody_signs_off(void)
 {
@@ -554,6 +561,7 @@ const struct play_step play_steps[] = {
     S(somebody_signs_off),
     S(a_hub_says_hello_again),
     S(a_hub_says_goodbye),
+    S(somebody_is_on_two_rosters),
     S(it_settles),
     S(the_broker_starts_anew),
     S(minutes_go_by),

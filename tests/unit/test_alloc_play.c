@@ -20,6 +20,16 @@ static void allocations(bool in)
         alloc_disarm();
 }
 
+/* What was done in spite of it is told as it should be: every event of the newest ones can be read. */
+static void events_are_whole(void)
+{
+    struct slp_events_get q = { .since = 1 };
+    struct slp_msg *m = world_read(&play.w, SLP_EVENTS_GET, &q);
+    for (; m->type == SLP_EVENTS && m->u.events.more; m = world_read(&play.w, SLP_EVENTS_GET, &q))
+        q.since = m->u.events.next_since;
+    assert_int_equal(m->type, SLP_EVENTS);
+}
+
 /* Of many allocations not each is worth a turn: stride 0 for all of them, else so many and a 32nd of what was passed are passed by. */
 static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
 {
@@ -35,6 +45,8 @@ static uint64_t take(const struct play_step *s, bool on, uint64_t stride)
         }
         if (play.w.failed && play.w.failed != STORE_NO_MEMORY && play.w.failed != STORE_IO)
             fail_msg("%s: allocation %llu failed and was told as %d", s->what, (unsigned long long)n, play.w.failed);
+        if (!play.w.failed)
+            events_are_whole();
         play_anew();
     }
 }
