@@ -557,7 +557,8 @@ static void roster(struct sim *s, const struct tapped *t, const struct slp_msg *
 {
     struct slp_cursor c = slp_each(t->m.u.roster.workers), n = slp_each(a->u.roster_done.workers);
     struct slp_item_worker_def d;
-    checker_feed(s->checker, &(struct fact){ .kind = FACT_ROSTER, .session = t->m.u.roster.session, .wall = t->wall_us });
+    checker_feed(s->checker,
+                 &(struct fact){ .kind = FACT_ROSTER, .session = t->m.u.roster.session, .wall = t->wall_us });
     for (uint64_t no; slp_next_worker_def(&c, &d) && slp_next_u64(&n, &no);) {
         struct fact f = { .kind = FACT_WORKER,
                           .worker = no,
