@@ -281,6 +281,21 @@ static void the_day_is_one_of_his_own_zone(void **state)
     assert_int_equal(world_tasks(&w, &nbo, t, 64), 1);
 }
 
+/* Whose day is over where he works now has it behind him, wherever he goes next. */
+static void what_is_over_in_one_zone_does_not_come_back_in_another(void **state)
+{
+    (void)state;
+    roster(&nbo, (uint32_t[]){ 3 }, 1, "away");
+    days(&nbo, "Asia/Kathmandu", 6, 9, "away"); /* 18:00 there; of Nairobi's days nothing was told, it is 12:00 */
+    line("{}", "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    assert_int_equal(ask(&nbo, 0, 3), 3);
+    world_clear(&w);
+    w.wall_us += 7 * HOUR; /* past midnight there, and no tick has come by */
+    roster(&nbo, (uint32_t[]){ 3 }, 1, NULL);
+    assert_int_equal(ask(&nbo, 0, 10), 3);
+}
+
 /* The hub was told of too few days, or did not come again: days of 24 hours follow the last midnight that is known, and come before the first. */
 static void days_beyond_those_that_were_told_are_of_24_hours(void **state)
 {
@@ -495,11 +510,31 @@ static void who_is_the_author_of_some_and_declined_the_rest_is_told_both(void **
 }
 
 /* The first of Nairobi is given one, and does it. */
-static void does_one(void)
+static void does_one(unsigned worker)
 {
-    assert_int_equal(ask(&nbo, 0, 1), 1);
+    assert_int_equal(ask(&nbo, worker, 1), 1);
     assert_int_equal(world_act(&w, &nbo, &t[0], ACT_START, NULL, NULL), SLP_E_OK);
     assert_int_equal(world_submit(&w, &nbo, &t[0], "x"), SLP_E_OK);
+}
+
+/* A roster that leaves him out for a moment, where it is another day than by his shift, is no new day. */
+static void who_leaves_a_roster_and_comes_back_has_had_what_he_had(void **state)
+{
+    static const uint32_t one[] = { 1, 1 };
+    (void)state;
+    roster(&nbo, one, 2, "away");
+    days(&nbo, "Asia/Kathmandu", 6, 9, "away");
+    line("{}", "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    w.wall_us += 11 * HOUR; /* 05:00 there, 23:00 by UTC */
+    world_tick(&w);
+    does_one(1);
+    roster(&nbo, one, 1, "away");
+    w.wall_us += 2 * HOUR; /* 07:00 there, another day by UTC */
+    world_tick(&w);
+    world_tick(&w);
+    roster(&nbo, one, 2, "away");
+    assert_int_equal(ask(&nbo, 1, 10), 0);
 }
 
 /* One a day, and he has done it. While his roster knows no limit he is given others and gives them back. Then it is one a day again. */
@@ -509,7 +544,7 @@ static void what_was_given_while_there_was_no_limit_does_not_come_off_what_count
     roster(&nbo, (uint32_t[]){ 1 }, 1, NULL);
     line("{}", "");
     world_put(&w, world_run(&w, "l", "a"), 50);
-    does_one();
+    does_one(0);
     assert_int_equal(ask(&nbo, 0, 1), 0);
     world_clear(&w);
     roster(&nbo, (uint32_t[]){ 0 }, 1, NULL);
@@ -525,7 +560,7 @@ static void nor_what_was_given_while_the_station_had_no_limit(void **state)
     line("{per_day: 1}", "");
     uint64_t run = world_run(&w, "l", "a");
     world_put(&w, run, 50);
-    does_one();
+    does_one(0);
     assert_int_equal(ask(&nbo, 0, 1), 0);
     world_clear(&w);
     line("{}", "");
@@ -542,7 +577,7 @@ static void what_is_given_after_the_clock_was_set_back_comes_off_again(void **st
     roster(&nbo, (uint32_t[]){ 2 }, 1, NULL);
     line("{}", "");
     world_put(&w, world_run(&w, "l", "a"), 50);
-    does_one();
+    does_one(0);
     w.wall_us -= 2 * HOUR;
     world_tick(&w);
     world_tick(&w);
@@ -563,6 +598,8 @@ int main(void)
         TEST(the_station_tells_how_full_it_is),
         TEST(a_worker_gets_no_more_a_day_than_his_roster_says),
         TEST(the_day_is_one_of_his_own_zone),
+        TEST(what_is_over_in_one_zone_does_not_come_back_in_another),
+        TEST(who_leaves_a_roster_and_comes_back_has_had_what_he_had),
         TEST(days_beyond_those_that_were_told_are_of_24_hours),
         TEST(a_station_limits_the_day_for_each_worker),
         TEST(what_is_handed_back_does_not_count),

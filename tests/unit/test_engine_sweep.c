@@ -104,6 +104,28 @@ static uint64_t told(struct world_scene *s, enum sweep_what what)
     return count;
 }
 
+/* As a simulated world asks for it: a tick takes no more than that of what goes in portions, a start goes on, and all comes to the same end. */
+static void a_portion_is_no_larger_than_it_may_be(void **state)
+{
+    (void)state;
+    struct world_scene s;
+    world_scene(&s, simple, 1, 1);
+    world_put(&s.w, s.run, 6);
+    bury_all_but(&s, 6, 6);
+    s.w.cfg.portion_max = 2;
+    world_restart(&s.w);
+    assert_int_equal(world_tasks_set(&s.w, s.station, DROP, NULL, NULL, 0), 6);
+    for (unsigned left = 6, was = left; left; was = left) {
+        world_tick(&s.w);
+        left = (unsigned)world_count(&s.w, "r", "s", TASK_DEAD);
+        assert_in_range(was - left, 0, 2);
+        if (left == 4)
+            world_restart(&s.w);
+    }
+    assert_int_equal(told(&s, SWEEP_DROP), 6);
+    world_end(&s.w);
+}
+
 /* Not how many records went: those depend on what came together, and on what had been written by then. */
 static void a_cancel_and_a_deletion_tell_how_many_units_they_ended(void **state)
 {
@@ -133,9 +155,10 @@ static void a_pause_that_was_taken_back_recalls_nothing(void **state)
     (void)state;
     for (int of_run = 0; of_run < 2; of_run++) {
         struct world_scene s;
-        world_scene(&s, "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
-                        "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n"
-                        "  - name: b\n    after: []\n    form: {fields: [{name: x, type: short_answer}]}\n",
+        world_scene(&s,
+                    "line: l\ninput:\n  - {name: text, type: text}\nstations:\n"
+                    "  - name: a\n    form: {fields: [{name: x, type: short_answer}]}\n"
+                    "  - name: b\n    after: []\n    form: {fields: [{name: x, type: short_answer}]}\n",
                     1, 1);
         assert_int_equal(world_station_set(&s.w, "l", "a", 0), SLP_E_OK);
         pass_ticks(&s);
@@ -185,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_drop_takes_none_that_was_parked_since),
         cmocka_unit_test(a_pause_that_was_taken_back_recalls_nothing),
         cmocka_unit_test(a_pause_does_not_wait_for_deletions),
+        cmocka_unit_test(a_portion_is_no_larger_than_it_may_be),
         cmocka_unit_test(a_cancel_and_a_deletion_tell_how_many_units_they_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
