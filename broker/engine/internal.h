@@ -452,8 +452,7 @@ void reply(struct engine *e, uint64_t type, const void *any);                 /*
 void note_key_reuse(struct engine *e, const struct run *r, struct slp_bytes key, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_error(struct engine *e, enum slp_code code, const char *place, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void reply_done(struct engine *e, uint64_t count);
-/* How much of what usually goes in such portions a tick does at once. */
-static inline uint32_t portion(const struct engine *e, uint32_t usual) { return e->cfg.portion_max && e->cfg.portion_max < usual ? e->cfg.portion_max : usual; }
+static inline uint32_t portion(const struct engine *e, uint32_t usual) { return e->cfg.portion_max && e->cfg.portion_max < usual ? e->cfg.portion_max : usual; } /* so much a tick does at once */
 static inline bool page_full(const struct engine *e) { return e->b1.n > SL_FRAME_BYTES_MAX - 16384; } /* rows of a listing lie in b1 */
 void send_frame(struct engine *e, uint64_t peer, uint64_t type, uint64_t id, const void *any);
 void send_shown(struct engine *e, uint64_t peer, uint64_t type, const void *any); /* the message's last list has as its elements what was shown since show_begin */

@@ -296,7 +296,8 @@ bool rd_lanes(struct reader *r, const struct rd_run *run, uint32_t idx, struct r
         rdr_u64(&rd);
         should[l] = rdr_u64(&rd);
     }
-    if (rd.bad || run->state > RUN_CLOSED) /* what is over is emptied at one stroke, and its entries go piece by piece */
+    if (rd.bad ||
+        run->state > RUN_CLOSED) /* what is over is emptied at one stroke, and its entries go piece by piece */
         return !rd.bad;
     uint32_t first = first_station(r, run, looked);
     key_u32(key_u32(k, first + idx), run->id);

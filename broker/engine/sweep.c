@@ -127,8 +127,8 @@ static bool step_recall(struct engine *e, struct sweep *s)
     uint32_t n = 0, room = portion(e, CHUNK);
     if (s->run) {
         /* Still? A station that is paused for itself has a sweep of its own. */
-        bool meant = r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING ||
-                           r->line->state != LINE_ACTIVE);
+        bool meant =
+            r && (r->paused || r->state == RUN_CANCELLED || r->state == RUN_DELETING || r->line->state != LINE_ACTIVE);
         if (meant)
             n = recall_of(e, r, NULL, r->state > RUN_CLOSED ? 2 : 1, room);
     } else if (!station_open(st)) {

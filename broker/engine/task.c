@@ -234,7 +234,8 @@ void task_expire(struct engine *e, struct aseg *s, uint64_t no)
     }
 }
 
-#define BACKOFF_DOUBLED_MAX_US (24ll * 3600 * 1000000) /* by doubling; one that the line says is longer stays what it is */
+#define BACKOFF_DOUBLED_MAX_US                                                                                         \
+    (24ll * 3600 * 1000000) /* by doubling; one that the line says is longer stays what it is */
 
 int64_t task_backoff_us(const struct station *st, unsigned attempts)
 {

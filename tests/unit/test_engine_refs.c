@@ -205,7 +205,7 @@ static bool implied(enum store_table tb, const struct store_cursor *c)
     const uint8_t *k = c->key.p, *v = c->val.p;
     switch (tb) {
     case TABLE_READY: return k[8] < LANES; /* what workers need not look at is but a memory (skip.c) */
-    case TABLE_HISTORY: /* nothing tells that a task was requeued, but that it was dead before */
+    case TABLE_HISTORY:                    /* nothing tells that a task was requeued, but that it was dead before */
         return v[8] != WHY_REQUEUED && v[8] != WHY_STAFFED && v[8] != WHY_RELEASED && v[8] != WHY_RECALLED &&
                (v[8] != WHY_BURIED || get_u64(v + 11));
     case TABLE_META: /* the others are the store's own: without them it is not opened */
@@ -266,7 +266,8 @@ static const struct gone {
     { TABLE_STATION, "refers to station ", NULL },
     { TABLE_UNIT, "refers to the input values of unit ", "refers to its piece " },
     { TABLE_STATE, "refers to the states of ", NULL },
-    { TABLE_READY, "is ready, and which is not in READY", "refers to another number of tasks in its queue than READY has" },
+    { TABLE_READY, "is ready, and which is not in READY",
+      "refers to another number of tasks in its queue than READY has" },
     { TABLE_DELAY, "waits, and which is not in DELAY", NULL },
     { TABLE_DEAD, "is dead, and which is not in DEAD", NULL },
     { TABLE_ASSIGN, "refers to assignment ", "refers to assignments" },
