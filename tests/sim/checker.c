@@ -478,6 +478,7 @@ void checker_feed(struct checker *c, const struct fact *f)
         ((struct ck_station *)ck_make(&c->stations, f->station, sizeof(struct ck_station)))->f = *f;
         ck_limit_told(c, f);
         ck_bar_told(c, f);
+        c->stirred_at = c->at;
         break;
     case FACT_WORKER: {
         struct ck_worker *w = ck_make(&c->workers, f->worker, sizeof *w);
@@ -509,6 +510,7 @@ void checker_feed(struct checker *c, const struct fact *f)
     case FACT_DAYS: ck_days_told(c, f); break;
     case FACT_CLOCK:
         c->moved += f->wall < 0 ? -f->wall : f->wall;
+        c->stirred_at = c->at;
         table_free(&c->counts, NULL);
         c->counts = (struct table){ 0 };
         break;

@@ -123,6 +123,7 @@ struct checker {
     struct ck_waits *waits; /* what became ready, or lost one who might have done it, in this step or within patience_us before it */
     size_t waits_n, waits_cap;
     int64_t patience_us; /* so long a task may wait for nobody, until a portion comes to it */
+    int64_t stirred_at;  /* when a clock was set last, or a line got a version: who may do what is looked at anew then, in portions */
     int64_t moved; /* by how much clocks were set, all together */
     struct ck_owed owed;
     bool left_over; /* what is dropped from here on had nobody left */
