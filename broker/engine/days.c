@@ -208,6 +208,8 @@ static void nothing(struct engine *e, struct day *d)
         return;
     d->n = 0;
     dirty(e, d);
+    mask_clear_days(e, d->w); /* by the days that are told next it may be today, which no tick ends soon */
+    match_worker(e, d->w);
 }
 
 static uint32_t used(const struct engine *e, const struct worker *w, uint32_t station)

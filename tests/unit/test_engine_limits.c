@@ -296,6 +296,34 @@ static void what_is_over_in_one_zone_does_not_come_back_in_another(void **state)
     assert_int_equal(ask(&nbo, 0, 10), 3);
 }
 
+/* Nobody gives him credit again, and nothing new comes: that his day is over is news enough, though no tick saw its end, and by what his hub tells now it goes on. */
+static void who_has_nothing_of_today_since_the_days_of_his_zone_are_others_is_asked(uint32_t per_day, const char *worker)
+{
+    roster(&nbo, &per_day, 1, "away");
+    days(&nbo, "Asia/Kathmandu", 6, 9, "away"); /* midnight is at 18:00 UTC */
+    line(worker, "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    world_tick(&w); /* the shift has begun, and everybody in it was looked at */
+    assert_int_equal(ask(&nbo, 0, 10), 3);
+    world_clear(&w);
+    w.wall_us += 7 * HOUR;
+    days(&nbo, "Asia/Kathmandu", 0, 9, "away");
+    world_tick(&w);
+    assert_int_equal(world_tasks(&w, &nbo, t, 64), 3);
+}
+
+static void who_has_nothing_of_today_by_his_roster_since_days_are_others_is_asked(void **state)
+{
+    (void)state;
+    who_has_nothing_of_today_since_the_days_of_his_zone_are_others_is_asked(3, "{}");
+}
+
+static void who_has_nothing_of_today_by_the_line_since_days_are_others_is_asked(void **state)
+{
+    (void)state;
+    who_has_nothing_of_today_since_the_days_of_his_zone_are_others_is_asked(0, "{per_day: 3}");
+}
+
 /* The hub was told of too few days, or did not come again: days of 24 hours follow the last midnight that is known, and come before the first. */
 static void days_beyond_those_that_were_told_are_of_24_hours(void **state)
 {
@@ -600,6 +628,8 @@ int main(void)
         TEST(the_day_is_one_of_his_own_zone),
         TEST(what_is_over_in_one_zone_does_not_come_back_in_another),
         TEST(who_leaves_a_roster_and_comes_back_has_had_what_he_had),
+        TEST(who_has_nothing_of_today_by_his_roster_since_days_are_others_is_asked),
+        TEST(who_has_nothing_of_today_by_the_line_since_days_are_others_is_asked),
         TEST(days_beyond_those_that_were_told_are_of_24_hours),
         TEST(a_station_limits_the_day_for_each_worker),
         TEST(what_is_handed_back_does_not_count),
