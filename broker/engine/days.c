@@ -287,16 +287,13 @@ void day_settle(struct engine *e, struct worker *w)
             nothing(e, d);
 }
 
-void days_settle(struct engine *e)
+void days_settle(struct engine *e, const struct hub *h)
 {
-    for (uint32_t i = 0; i < e->day_heap_n; i++) {
-        int64_t end;
-        if (!is_today(e, e->day_heap[i], e->wall_us, &end))
-            nothing(e, e->day_heap[i]);
-    }
+    for (struct worker *w = h->members; w; w = w->hub_next)
+        day_settle(e, w);
 }
 
-/* The clock was set, or a zone's days are others: nothing is where it was in the heap. */
+/* The clock was set: nothing is where it was in the heap. */
 void days_anew(struct engine *e)
 {
     for (uint32_t i = 0; i < e->day_heap_n; i++) {
@@ -509,7 +506,7 @@ void days_told(struct engine *e, struct hub *h, const struct slp_shifts *q)
         if (n == z->n && (!n || !memcmp(at, z->at, n * sizeof *at)))
             continue;
         if (!changed)
-            days_settle(e);
+            days_settle(e, h);
         memcpy(z->at, at, n * sizeof *at);
         z->n = n;
         zone_write(e, h, z);
@@ -523,14 +520,12 @@ void days_told(struct engine *e, struct hub *h, const struct slp_shifts *q)
             continue;
         }
         if (!changed)
-            days_settle(e);
+            days_settle(e, h);
         e_del(e, TABLE_DAY, k, zone_key(k, h, z));
         *p = z->next;
         free(z);
         changed = true;
     }
-    if (changed) {
-        days_settle(e);
-        days_anew(e);
-    }
+    if (changed)
+        days_settle(e, h);
 }

@@ -337,12 +337,10 @@ void on_hello(struct engine *e, const struct slp_msg *m)
     sign_off_all(e, h);
     bool moved = h->zone.n != q->zone.n || (q->zone.n && memcmp(h->zone.s, q->zone.p, q->zone.n));
     if (moved)
-        days_settle(e);
+        days_settle(e, h);
     name_set(&h->zone, q->zone.p, q->zone.n);
-    if (moved) {
-        days_settle(e);
-        days_anew(e);
-    }
+    if (moved)
+        days_settle(e, h);
     h->incarnation = q->incarnation;
     memcpy(h->data_id, q->data_id.p, 16);
     h->grace_us = SLP_IS(q, hello, grace_us) && q->grace_us && q->grace_us < INT64_MAX / 2 ? (int64_t)q->grace_us

@@ -676,10 +676,10 @@ bool day_full_at(const struct engine *e, const struct worker *w, const struct st
 void day_count(struct engine *e, struct worker *w, const struct station *s); /* he was given a task of this station */
 void day_uncount(struct engine *e, struct worker *w, const struct station *s, int64_t given_wall_us); /* it came back, and was nobody's fault */
 int64_t day_ends(const struct engine *e, const struct worker *w); /* wall time */
-/* Counts of days that are over are nothing from now on: before, and after, he comes to work in another zone (days_settle: all of them, before and after a zone's days are others). */
+/* Counts of days that are over are nothing from now on: before, and after, he comes to work in another zone (days_settle: everybody of a hub, before and after a zone's days are others there). */
 void day_settle(struct engine *e, struct worker *w);
-void days_settle(struct engine *e);
-void days_anew(struct engine *e);   /* the clock was set, or zones' days are others */
+void days_settle(struct engine *e, const struct hub *h);
+void days_anew(struct engine *e);   /* the clock was set */
 void days_tick(struct engine *e);   /* days end */
 bool days_backlog(const struct engine *e);
 int64_t days_next_due(const struct engine *e);

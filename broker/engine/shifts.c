@@ -557,14 +557,12 @@ static void shift_set(struct engine *e, struct hub *h, const struct slp_item_shi
     bool moved = strlen(s->zone) != d->zone.n || memcmp(s->zone, d->zone.p, d->zone.n);
     if (same)
         return;
-    if (moved)
-        days_settle(e);
+    for (struct worker *w = moved ? s->members : NULL; w; w = w->shift_next)
+        day_settle(e, w);
     if (!shift_tell(e, s, d->zone, d->text) || !shift_times(e, s, time, n))
         return;
-    if (moved) {
-        days_settle(e);
-        days_anew(e);
-    }
+    for (struct worker *w = moved ? s->members : NULL; w; w = w->shift_next)
+        day_settle(e, w);
     s->until_us = until_us;
     s->overtime_us = (int64_t)d->overtime_us;
     shift_seek(e, s);
