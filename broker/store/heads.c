@@ -91,6 +91,7 @@ static bool follow_each_other(uint64_t even, uint64_t odd)
 #define NAME_BYTES 2
 #define RECORD_BYTES 48 /* pad u32, flags u16 ... */
 #define SUBTABLE 2
+#define TABLES_MAX 63 /* that are looked at, a bit each; of a newer store they may be more than ours, and its format will tell */
 
 static uint16_t u16_at(const uint8_t *p)
 {
@@ -124,7 +125,7 @@ static bool list_is_whole(int fd, const struct head *h)
         !is_our_list(page, h->page_bytes))
         return true;
     unsigned lower = u16_at(page + 12), upper = u16_at(page + 14), n = (lower - PAGE_HEAD_BYTES) / 2;
-    if (lower <= PAGE_HEAD_BYTES || lower % 2 != 0 || n > STORE_TABLE_COUNT || upper != h->page_bytes - n * ENTRY_BYTES)
+    if (lower <= PAGE_HEAD_BYTES || lower % 2 != 0 || n > TABLES_MAX || upper != h->page_bytes - n * ENTRY_BYTES)
         return false;
     for (unsigned i = 0; i < n; i++) {
         unsigned at = u16_at(page + PAGE_HEAD_BYTES + 2 * i), place = (h->page_bytes - at) / ENTRY_BYTES;
@@ -135,7 +136,7 @@ static bool list_is_whole(int fd, const struct head *h)
     }
     return true;
 }
-_Static_assert(STORE_TABLE_COUNT < 64, "a bit each");
+_Static_assert(STORE_TABLE_COUNT <= TABLES_MAX, "ours are among them");
 
 static enum store_rc look(int fd, const char **wrong)
 {

@@ -55,6 +55,28 @@ static void refused(struct world *w, bool looks, enum store_rc want, const char 
         fail_msg("\"%s\" does not say \"%s\"", w->text, says);
 }
 
+/* ---- a newer store ---- */
+
+/* What it has beyond ours is no damage: its format says what it is. */
+static void a_newer_store_that_has_more_tables_is_refused_by_its_format(void **state)
+{
+    struct world *w = *state;
+    MDB_env *env;
+    MDB_txn *mt;
+    open_store(w);
+    set_format(w, STORE_FORMAT_VERSION + 1, FORMAT_BYTES);
+    raw_open(w, &env, &mt);
+    for (int i = STORE_TABLE_COUNT; i < STORE_TABLE_COUNT + 3; i++) {
+        char name[12];
+        MDB_dbi dbi;
+        snprintf(name, sizeof name, "%02d", i);
+        assert_int_equal(mdb_dbi_open(mt, name, MDB_CREATE, &dbi), 0);
+    }
+    raw_close(env, mt);
+    refused(w, false, STORE_BAD_FORMAT, "this program knows formats up to");
+    refused(w, true, STORE_BAD_FORMAT, "this program knows formats up to");
+}
+
 /* ---- an older store ---- */
 
 #define TABLES_AT_FIRST 20
@@ -347,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(tables_that_an_older_store_has_not_are_empty_to_whoever_looks),
+        TEST(a_newer_store_that_has_more_tables_is_refused_by_its_format),
         TEST(a_table_that_is_missing_though_it_always_was_there_is_told),
         TEST(so_is_one_of_a_store_of_today),
         TEST(a_format_that_cannot_be_is_refused),
