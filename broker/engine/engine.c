@@ -659,7 +659,7 @@ int64_t engine_elapsed_us(const struct engine *e)
 }
 bool engine_backlog(const struct engine *e)
 {
-    return e->sweeps || e->heads_counting || e->shifts_settling || days_backlog(e) || e->meta.skills_back ||
+    return e->sweeps || e->heads_counting || e->shifts_settling || days_backlog(e) || skills_backlog(e) ||
            e->bars_anew || e->delay_due_us <= e->now_us || assign_next_due(e) <= e->now_us;
 }
 

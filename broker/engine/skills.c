@@ -330,11 +330,10 @@ static void anew(struct engine *e, struct worker *w)
 void skills_now(struct engine *e)
 {
     uint32_t room = portion(e, SKILLS_A_STEP), looks = portion(e, LOOKS_A_STEP);
-    if (e->wall_us < e->meta.skills_wall_us) {
-        if (!e->meta.skills_back) { /* else some stand as they did before it was set back the first time */
-            e->meta.skills_was_us = e->meta.skills_wall_us;
-            e->meta.skills_was_worker = e->meta.skills_worker;
-        }
+    /* One that is set further back meanwhile has its turn when all were looked at: META tells of one time that some still stand at. */
+    if (e->wall_us < e->meta.skills_wall_us && !e->meta.skills_back) {
+        e->meta.skills_was_us = e->meta.skills_wall_us;
+        e->meta.skills_was_worker = e->meta.skills_worker;
         e->meta.skills_back = e->meta.worker != 0;
         e->meta.skills_wall_us = e->wall_us;
         e->meta.skills_worker = UINT32_MAX;
@@ -349,14 +348,21 @@ void skills_now(struct engine *e)
     }
     for (; room && e->expiring_n && e->expiring[0]->skills_due_us <= e->wall_us && !e->rc; room--) {
         struct worker *w = e->expiring[0];
-        e->meta.skills_wall_us = w->skills_due_us;
-        e->meta.skills_worker = w->id;
+        if (w->skills_due_us >= e->meta.skills_wall_us) {
+            e->meta.skills_wall_us = w->skills_due_us;
+            e->meta.skills_worker = w->id;
+        }
         anew(e, w);
     }
-    if (!e->expiring_n || e->expiring[0]->skills_due_us > e->wall_us) {
+    if (e->wall_us >= e->meta.skills_wall_us && (!e->expiring_n || e->expiring[0]->skills_due_us > e->wall_us)) {
         e->meta.skills_wall_us = e->wall_us;
         e->meta.skills_worker = UINT32_MAX;
     }
+}
+
+bool skills_backlog(const struct engine *e)
+{
+    return e->meta.skills_back || e->meta.wall_us < e->meta.skills_wall_us;
 }
 
 /* ---- operators and rules ---- */

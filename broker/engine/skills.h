@@ -26,6 +26,7 @@ void skills_forget(struct engine *e, struct worker *w); /* he left */
 /* The beginning of each step: what has expired counts no more, and is told. So many workers at most; with more, the engine asks for another step at once. */
 #define SKILLS_A_STEP 500
 void skills_now(struct engine *e);
+bool skills_backlog(const struct engine *e); /* there is more of that to do at once */
 int64_t skills_next_due(const struct engine *e);        /* elapsed time */
 void skills_free(struct engine *e);
 

@@ -91,7 +91,8 @@ static bool follow_each_other(uint64_t even, uint64_t odd)
 #define NAME_BYTES 2
 #define RECORD_BYTES 48 /* pad u32, flags u16 ... */
 #define SUBTABLE 2
-#define TABLES_MAX 63 /* that are looked at, a bit each; of a newer store they may be more than ours, and its format will tell */
+#define TABLES_MAX                                                                                                     \
+    63 /* that are looked at, a bit each; of a newer store they may be more than ours, and its format will tell */
 
 static uint16_t u16_at(const uint8_t *p)
 {

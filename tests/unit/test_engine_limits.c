@@ -297,7 +297,8 @@ static void what_is_over_in_one_zone_does_not_come_back_in_another(void **state)
 }
 
 /* Nobody gives him credit again, and nothing new comes: that his day is over is news enough, though no tick saw its end, and by what his hub tells now it goes on. */
-static void who_has_nothing_of_today_since_the_days_of_his_zone_are_others_is_asked(uint32_t per_day, const char *worker)
+static void who_has_nothing_of_today_since_the_days_of_his_zone_are_others_is_asked(uint32_t per_day,
+                                                                                    const char *worker)
 {
     roster(&nbo, &per_day, 1, "away");
     days(&nbo, "Asia/Kathmandu", 6, 9, "away"); /* midnight is at 18:00 UTC */

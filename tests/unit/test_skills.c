@@ -207,6 +207,36 @@ static void what_many_have_back_is_told_of_each_though_the_broker_starts_meanwhi
     world_end(&s.w);
 }
 
+/* A clock that is set back is often set a little further at once. */
+static void so_it_is_where_the_clock_is_set_further_back_before_all_were_told(void **state)
+{
+    enum { MANY = 1300 };
+    (void)state;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        uint64_t seen = 0;
+        open_scene();
+        roster(MANY, "law", s.w.wall_us + 8 * SECOND);
+        s.w.wall_us += 10 * SECOND;
+        s.w.now_us += 10 * SECOND;
+        for (unsigned i = 0; i < 10; i++)
+            world_tick(&s.w);
+        told("declared", &seen, NULL);
+        s.w.wall_us -= 3 * SECOND;
+        world_tick(&s.w);
+        world_tick(&s.w);
+        s.w.wall_us -= 1;
+        world_tick(&s.w);
+        assert_true(engine_backlog(s.w.engine));
+        if (restarts)
+            world_restart(&s.w);
+        for (unsigned i = 0; i < 10; i++)
+            world_tick(&s.w);
+        assert_false(engine_backlog(s.w.engine));
+        assert_int_equal(told("declared", &seen, NULL), MANY);
+        world_end(&s.w);
+    }
+}
+
 static void a_worker_has_no_more_skills_than_can_be_told(void **state)
 {
     char name[16];
@@ -403,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_set_back_gives_it_back_and_tells_so),
         cmocka_unit_test(many_that_end_together_are_looked_at_in_portions_and_each_is_told_once),
         cmocka_unit_test(what_many_have_back_is_told_of_each_though_the_broker_starts_meanwhile),
+        cmocka_unit_test(so_it_is_where_the_clock_is_set_further_back_before_all_were_told),
         cmocka_unit_test(a_worker_has_no_more_skills_than_can_be_told),
         cmocka_unit_test(who_does_not_meet_a_new_requirement_is_kept_out_in_portions),
         cmocka_unit_test(a_skill_is_lowered_from_what_counts_and_others_with_it_stay),
