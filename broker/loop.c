@@ -7,7 +7,7 @@
  * HOLD_MAX_US: ZeroMQ's own threads need a moment to read what the kernel kept.
  *
  * So it is when the disk stood still, and what gathered meanwhile was more than the inbox takes: the rest waits in the sockets. But where
- * every batch takes that long, time must go on: that is made up for once from one tick to the next. */
+ * every batch takes that long, time must go on: that is made up for once, and again when a tick was done or none was due. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -420,10 +420,15 @@ static bool held(struct loop *l, int64_t now_us)
 
 static void tick_if_due(struct loop *l, int64_t now_us)
 {
-    if (!l->tick_asked && !held(l, now_us) && committer_next_due_us(l->committer) <= clock_elapsed_us(&l->clock)) {
-        l->tick_asked = true;
-        inbox_tick(l->inbox);
+    if (l->tick_asked || held(l, now_us)) {
+        return;
     }
+    if (committer_next_due_us(l->committer) > clock_elapsed_us(&l->clock)) {
+        l->crowd_held_us = 0;
+        return;
+    }
+    l->tick_asked = true;
+    inbox_tick(l->inbox);
 }
 
 /* How long to wait for the next thing. */

@@ -49,7 +49,7 @@ struct loop {
     int64_t busy_until_us; /* the sockets' thread leads itself: see loop.c */
     int64_t hold_quiet_us; /* ... unless nothing came in until then */
     int64_t crowded_us;    /* the inbox has been full since then; 0: it is not */
-    int64_t crowd_held_us; /* that time was made up for, and no tick was done since; 0: none */
+    int64_t crowd_held_us; /* that time was made up for, and since then a tick is due that was not done; 0: none */
     int64_t watchdog_us, watchdog_fed_us, started_us;
     int64_t trim_us;     /* give memory back then; 0: no need */
     uint64_t last_event; /* on disk */

@@ -308,6 +308,39 @@ class Stopping(Process):
         self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
         self.assertEqual(client.request("stats_get")["figures"]["expired_total"], 0)
 
+    def test_a_second_sync_that_hangs_expires_nothing_either(self):
+        """Though no tick was due between the two."""
+        held = self.world.path("held")
+        broker = self.world.broker(config="batch_items: 1\n", start=False)  # an inbox of one
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": held}
+        broker.start()
+        first_tick = time.monotonic() + 1.5  # a start's; the next one is for the lease
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        task = agent.assignments(1)[0]
+        self.world.wait(lambda: time.monotonic() > first_tick, 10, "the first tick to be over")
+        for hang in range(2):
+            if hang:
+                self.assertEqual(agent.start(task), "OK")
+            open(held, "w").close()
+            puts = [client.send("put", run_id=run, rows=[["b"]])]
+            self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
+            puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
+            client.pump(0.2)
+            over = time.monotonic() + 2.2  # the lease of 2 s, too
+            if hang:
+                done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
+                agent.pump(0)
+            self.world.wait(lambda: time.monotonic() > over, 10, "the sync to have hung for long")
+            os.unlink(held)
+            for put in puts:
+                client.reply(put)
+            agent.pump(0.5)  # ticks are held no more when nothing comes
+        self.assertEqual(agent.outcomes(agent.reply(done)[1]), {"ok": 1, "outcomes": []})
+        self.assertEqual(client.request("stats_get")["figures"]["expired_total"], 0)
+
     def test_a_crowd_that_never_ends_stops_no_clock(self):
         broker = self.world.broker(config="batch_items: 1\n", start=False)  # an inbox of one is always full
         broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_US": "20000"}
