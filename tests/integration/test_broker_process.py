@@ -357,6 +357,23 @@ class Stopping(Process):
             for load in crowd:
                 load.stop()
 
+    def test_nor_does_one_whose_every_batch_takes_long(self):
+        slow = self.world.path("slow")
+        broker = self.world.broker(config="batch_items: 1\n", start=False)
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_US": "1500000", "SLOW_WHILE": slow}
+        broker.start()
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        self.assertEqual(agent.start(agent.assignments(1)[0]), "OK")
+        open(slow, "w").close()  # longer than what is made up for: it is, once
+        for _ in range(60):  # two fit a batch that is applied beside another
+            client.send("put", run_id=run, rows=[["b" * 2000]] * 100)
+        client.pump(0)
+        self.world.wait(lambda: self.client(broker).request("stats_get", timeout_s=30)["figures"]["expired_total"], 30, "the lease of 2 s to run out")
+        os.unlink(slow)
+
     def test_when_a_write_fails_it_ends_without_a_lie(self):
         broker = self.world.broker(start=False)
         argv = list(broker.argv)

@@ -1,4 +1,4 @@
-/* A library to preload (LD_PRELOAD) into a broker: its syncs take no time, or SLOW_US, or as long as the file that SLOW_SYNC names is there, whatever disk there is; and fail
+/* A library to preload (LD_PRELOAD) into a broker: its syncs take no time, or SLOW_US (if SLOW_WHILE names a file, while that is there), or as long as the file that SLOW_SYNC names is there, whatever disk there is; and fail
  * if the one that FAIL_SYNC names is there, and the disk has no room as long as the one that FULL_DISK names is there. It does not tell how much as long as that of SLOW_ROOM is there. While one is held up a file of the first one's name with `.at` behind it has the name of the thread that is. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -33,9 +33,9 @@ static void hold_up(const char *while_there)
 
 SEEN int fdatasync(int fd)
 {
-    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US");
+    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US"), *slow_while = getenv("SLOW_WHILE");
     (void)fd;
-    if (us) {
+    if (us && (!slow_while || access(slow_while, F_OK) == 0)) {
         usleep((useconds_t)atoi(us));
     }
     hold_up(while_there);
