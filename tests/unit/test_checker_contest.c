@@ -381,6 +381,22 @@ static void not_parked_though_the_last_one_answered_too_late(void **state)
     judged(&h, WRONG_STATE);
 }
 
+/* Where portions are small it may wait so for a while, and no longer. */
+static void not_parked_for_longer_than_a_portion_may_take(void **state)
+{
+    enum { PATIENCE = 1000 };
+    (void)state;
+    for (int64_t at = PATIENCE - 1; at <= PATIENCE; at++) {
+        struct history h = answered_too_late_by_the_last_one();
+        checker_patience(h.c, PATIENCE);
+        STEP(&h);
+        EVENT(&h, .kind = FACT_STANDING, .worker = 3, .hub = HUB, .line = LINE, .index = 16, .state = 1, .flag = true,
+              .at = at);
+        STEP(&h);
+        judged(&h, at < PATIENCE ? VERDICTS : WRONG_STATE);
+    }
+}
+
 static void parked_as_if_somebody_were_kept_out(void **state)
 {
     struct history h = begin(2);
@@ -416,6 +432,7 @@ int main(void)
         cmocka_unit_test(not_parked_though_the_last_juror_is_kept_out),
         cmocka_unit_test(parked_since_the_last_one_answered_too_late),
         cmocka_unit_test(not_parked_though_the_last_one_answered_too_late),
+        cmocka_unit_test(not_parked_for_longer_than_a_portion_may_take),
         cmocka_unit_test(parked_as_if_somebody_were_kept_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
