@@ -174,8 +174,7 @@ static bool somebody_out(struct checker *c, const struct fact *f, const struct c
 void ck_nobody(struct checker *c, const struct fact *f, const struct ck_task *t)
 {
     const struct ck_station *s = ck_get(&c->stations, f->station);
-    /* Where bars are made anew in small portions, as when a clock was set, the one that counts may be of before; at the end all are judged (ck_left_over). */
-    bool of_before = c->patience_us && f->why == PARKED_KEPT_OUT;
+    bool of_before = f->why == PARKED_KEPT_OUT && ck_stirred(c); /* whoever could do it may not be looked at anew yet */
     if (!s || t->outstanding || (f->why == PARKED_WITHOUT_JURY) != (s->f.ties >= TIES_JURY_FIRST) ||
         (f->why == PARKED_KEPT_OUT && !of_before && !somebody_out(c, f, s)))
         ck_verdict(c, WRONG_STATE,

@@ -180,6 +180,8 @@ void ck_standings_judge(struct checker *c); /* what a step left in hand */
 void ck_skill_told(struct checker *c, const struct fact *f);
 uint8_t ck_level(const struct checker *c, const struct ck_worker *w, uint32_t skill, int64_t wall);
 /* checker_bars.c */
+/* Was something set a while ago by which who may do what is looked at anew, and may it, in small portions, still be under way? */
+static inline bool ck_stirred(const struct checker *c) { return c->stirred_at && c->at - c->stirred_at < c->patience_us; }
 void ck_bar_told(struct checker *c, const struct fact *f);
 void ck_worked(struct checker *c, const struct fact *f, const struct ck_assignment *a, bool abandoned); /* it ended with a result that counts, or was given up */
 void ck_agreed(struct checker *c, const struct fact *f, const struct ck_task *t); /* answers, beside what was decided */

@@ -41,7 +41,7 @@ static bool is_open_for(struct checker *c, const struct ck_run *r, const struct 
                         const struct ck_worker *w, int64_t wall)
 {
     const struct ck_line *l = ck_get(&c->lines, r->line);
-    if (c->stirred_at && c->at - c->stirred_at < c->patience_us)
+    if (ck_stirred(c))
         return false; /* that he may, a portion may not have come to yet */
     return !(l && l->paused >> (s->f.ties >= TIES_JURY_FIRST ? s->f.jury : s->f.index) & 1) && !ck_limited(c, &s->f) &&
            ck_fits(c, s, w, wall) && for_good(c, w, s) && ck_out(c, w->f.worker, &s->f, wall) == CK_IN;

@@ -33,7 +33,8 @@ static void hold_up(const char *while_there)
 
 SEEN int fdatasync(int fd)
 {
-    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US"), *slow_while = getenv("SLOW_WHILE");
+    const char *while_there = getenv("SLOW_SYNC"), *fails = getenv("FAIL_SYNC"), *us = getenv("SLOW_US"),
+               *slow_while = getenv("SLOW_WHILE");
     (void)fd;
     if (us && (!slow_while || access(slow_while, F_OK) == 0)) {
         usleep((useconds_t)atoi(us));
