@@ -5,6 +5,7 @@ PAGE, HEAD = 4096, 16
 BRANCH, LEAF, SAME_LENGTH = 1, 2, 0x20
 SUB_TREE, MANY = 2, 4  # of a node
 LAST_PAGE = 136  # its place on each of the two pages at which the file begins
+FREE_ROOT, COMMIT = 80, 144  # so are these: where the list of free pages begins, and the number of the commit
 FAR = 0x4000  # a page in the map, and far behind the file
 
 
@@ -41,13 +42,28 @@ def has_no_end(image, flags, node, _):
         struct.pack_into("<HH", image, page + 10, BRANCH | SAME_LENGTH, 0)
 
 
+def free_list(image):
+    """The pages of LMDB's list of free ones."""
+    newest = max((0, PAGE), key=lambda first: struct.unpack_from("<Q", image, first + COMMIT))
+    pages, left = set(), [struct.unpack_from("<Q", image, newest + FREE_ROOT)[0]]
+    while left:
+        page = left.pop()
+        if page < len(image) // PAGE:
+            pages.add(page)
+            flags, lower = struct.unpack_from("<HH", image, page * PAGE + 10)
+            nodes = struct.unpack_from("<%dH" % ((lower - HEAD) // 2), image, page * PAGE + HEAD) if flags == BRANCH else ()
+            left += [int.from_bytes(image[page * PAGE + node:page * PAGE + node + 6], "little") for node in nodes]
+    return pages
+
+
 def spoil(path, how, holding=b""):
-    """Change each node of the pages that hold this."""
+    """Change each node of the pages that hold this, but for the list of free pages: at that a start looks before LMDB does."""
     with open(path, "r+b") as f:
         image = bytearray(f.read())
+        spared = free_list(image)
         for page in range(0, len(image), PAGE):
             flags, lower = struct.unpack_from("<HH", image, page + 10)
-            if flags in (BRANCH, LEAF) and HEAD <= lower < PAGE and holding in image[page:page + PAGE]:
+            if page // PAGE not in spared and flags in (BRANCH, LEAF) and HEAD <= lower < PAGE and holding in image[page:page + PAGE]:
                 for i, node in enumerate(struct.unpack_from("<%dH" % ((lower - HEAD) // 2), image, page + HEAD)):
                     how(image, flags, page + node, i)
         f.seek(0)
