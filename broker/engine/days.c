@@ -75,8 +75,9 @@ static void zone_write(struct engine *e, const struct hub *h, const struct zone_
 static void day_of(const struct engine *e, const struct worker *w, int64_t wall, int64_t *from, int64_t *to)
 {
     const struct hub *h = e->hub[w->hub - 1];
-    const struct zone_days *z =
-        w->shift ? zone_find(h, w->shift->zone, strlen(w->shift->zone)) : zone_find(h, h->zone.s, h->zone.n);
+    const struct zone_days *z = w->shift && *w->shift->zone /* it was told, not only named by a roster */
+                                    ? zone_find(h, w->shift->zone, strlen(w->shift->zone))
+                                    : zone_find(h, h->zone.s, h->zone.n);
     int64_t near = 0; /* a midnight; days of 24 hours lie around it */
     uint32_t i = 0;
     while (z && i < z->n && z->at[i] <= wall)

@@ -113,7 +113,9 @@ static void uncount(struct checker *c, const struct fact *f, const struct ck_wor
     struct ck_count *n = count_of(c, w->f.worker, limit);
     int64_t from, to;
     day_of(c, w, f->wall, &from, &to);
-    n->n -= n->n && given >= n->since && n->since >= from && n->since < to;
+    bool today =
+        !w->on || (n->since >= from && n->since < to); /* which day it is for who is on no roster, nobody knows */
+    n->n -= n->n && given >= n->since && today;
 }
 
 /* worked: it ended with a result, or with an attempt. */

@@ -325,6 +325,24 @@ static void who_has_nothing_of_today_by_the_line_since_days_are_others_is_asked(
     who_has_nothing_of_today_since_the_days_of_his_zone_are_others_is_asked(0, "{per_day: 3}");
 }
 
+/* His roster comes before the shift that it names was told: until then his day is that of his hub, and he has had what he had. */
+static void whose_shift_is_not_told_yet_has_the_day_of_his_hub(void **state)
+{
+    (void)state;
+    roster(&nbo, (uint32_t[]){ 3 }, 1, NULL);
+    days(&nbo, "Africa/Nairobi", 3, 9, NULL);
+    line("{}", "");
+    world_put(&w, world_run(&w, "l", "a"), 50);
+    w.wall_us += 10 * HOUR; /* 22:00 by UTC, 01:00 there */
+    world_tick(&w);
+    assert_int_equal(ask(&nbo, 0, 3), 3);
+    w.wall_us += 4 * HOUR; /* another day by UTC */
+    roster(&nbo, (uint32_t[]){ 3 }, 1, "later");
+    days(&nbo, "Africa/Nairobi", 3, 9, "later");
+    world_clear(&w);
+    assert_int_equal(ask(&nbo, 0, 10), 0);
+}
+
 /* The hub was told of too few days, or did not come again: days of 24 hours follow the last midnight that is known, and come before the first. */
 static void days_beyond_those_that_were_told_are_of_24_hours(void **state)
 {
@@ -627,6 +645,7 @@ int main(void)
         TEST(the_station_tells_how_full_it_is),
         TEST(a_worker_gets_no_more_a_day_than_his_roster_says),
         TEST(the_day_is_one_of_his_own_zone),
+        TEST(whose_shift_is_not_told_yet_has_the_day_of_his_hub),
         TEST(what_is_over_in_one_zone_does_not_come_back_in_another),
         TEST(who_leaves_a_roster_and_comes_back_has_had_what_he_had),
         TEST(who_has_nothing_of_today_by_his_roster_since_days_are_others_is_asked),
