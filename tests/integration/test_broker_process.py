@@ -44,6 +44,35 @@ class Process(harness.Case):
         client.request("line_apply", definition=LINE)
         return client, client.request("run_start", line="echo", name=name)["run_id"]
 
+    def given(self, broker):
+        """A row, and the agent who has it: his to begin."""
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        return client, run, agent, agent.assignments(1)[0]
+
+    def begun(self, broker):
+        client, run, agent, task = self.given(broker)
+        self.assertEqual(agent.start(task), "OK")
+        return client, run, agent, task
+
+    def slow_broker(self, config="", **slow):
+        """Whose disk is slow as torture/slow.c says."""
+        broker = self.world.broker(config=config, start=False)
+        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), **slow}
+        broker.start()
+        return broker
+
+    def hang(self, client, run, held):
+        """A sync hangs from here on, and rows wait behind it: what was asked for."""
+        open(held, "w").close()
+        puts = [client.send("put", run_id=run, rows=[["b"]])]
+        self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
+        puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
+        client.pump(0.2)
+        return puts
+
     def agent(self, broker, capacity=10, data_id=None):
         agent = wire.Agent(broker.endpoints["agents"], "nairobi", data_id=data_id)
         self.addCleanup(agent.close)
@@ -244,12 +273,7 @@ class Stopping(Process):
 
     def test_a_frozen_broker_takes_what_waited_before_anything_expires(self):
         broker = self.world.broker()
-        client, run = self.start_run(broker)
-        client.request("put", run_id=run, rows=[["a"]])
-        agent = self.agent(broker)
-        agent.credit({"ann": 1})
-        task = agent.assignments(1)[0]
-        self.assertEqual(agent.start(task), "OK")
+        client, run, agent, task = self.begun(broker)
         broker.signal(signal.SIGSTOP)
         done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
         lease_over = time.monotonic() + 2.5
@@ -262,15 +286,8 @@ class Stopping(Process):
 
     def test_a_disk_that_holds_up_a_tick_expires_nothing_that_was_handed_in_meanwhile(self):
         held = self.world.path("held")
-        broker = self.world.broker(start=False)
-        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_ROOM": held}
-        broker.start()
-        client, run = self.start_run(broker)
-        client.request("put", run_id=run, rows=[["a"]])
-        agent = self.agent(broker)
-        agent.credit({"ann": 1})
-        task = agent.assignments(1)[0]
-        self.assertEqual(agent.start(task), "OK")
+        broker = self.slow_broker(SLOW_ROOM=held)
+        client, run, agent, task = self.begun(broker)
         lease_over = time.monotonic() + 2
         client.request("put", run_id=run, rows=[["b"]], delay_us=400000)  # the next tick is for it
         open(held, "w").close()
@@ -285,21 +302,10 @@ class Stopping(Process):
 
     def test_a_sync_that_hangs_expires_nothing_that_waits_behind_a_full_inbox(self):
         held = self.world.path("held")
-        broker = self.world.broker(config="batch_items: 1\n", start=False)  # an inbox of one
-        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": held}
-        broker.start()
-        client, run = self.start_run(broker)
-        client.request("put", run_id=run, rows=[["a"]])
-        agent = self.agent(broker)
-        agent.credit({"ann": 1})
-        task = agent.assignments(1)[0]
-        self.assertEqual(agent.start(task), "OK")
+        broker = self.slow_broker("batch_items: 1\n", SLOW_SYNC=held)  # an inbox of one
+        client, run, agent, task = self.begun(broker)
         lease_over = time.monotonic() + 2
-        open(held, "w").close()
-        puts = [client.send("put", run_id=run, rows=[["b"]])]
-        self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
-        puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
-        client.pump(0.2)
+        self.hang(client, run, held)
         done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
         agent.pump(0)
         self.assertLess(time.monotonic(), lease_over, "this machine is too slow")
@@ -312,24 +318,14 @@ class Stopping(Process):
     def test_a_second_sync_that_hangs_expires_nothing_either(self):
         """Though no tick was due between the two."""
         held = self.world.path("held")
-        broker = self.world.broker(config="batch_items: 1\n", start=False)  # an inbox of one
-        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "SLOW_SYNC": held}
-        broker.start()
+        broker = self.slow_broker("batch_items: 1\n", SLOW_SYNC=held)  # an inbox of one
         first_tick = time.monotonic() + 1.5  # a start's; the next one is for the lease
-        client, run = self.start_run(broker)
-        client.request("put", run_id=run, rows=[["a"]])
-        agent = self.agent(broker)
-        agent.credit({"ann": 1})
-        task = agent.assignments(1)[0]
+        client, run, agent, task = self.given(broker)
         self.world.wait(lambda: time.monotonic() > first_tick, 10, "the first tick to be over")
         for hang in range(2):
             if hang:
                 self.assertEqual(agent.start(task), "OK")
-            open(held, "w").close()
-            puts = [client.send("put", run_id=run, rows=[["b"]])]
-            self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
-            puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
-            client.pump(0.2)
+            puts = self.hang(client, run, held)
             over = time.monotonic() + 2.2  # the lease of 2 s, too
             if hang:
                 done = agent.send("submit", session=agent.session, results=[agent.result(task, ["A"])])
@@ -1053,9 +1049,7 @@ class Serving(Process):
 
     def test_an_idle_broker_tells_that_the_disk_is_full_and_has_room_again(self):
         full = self.world.path("full")
-        broker = self.world.broker(start=False)
-        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "FULL_DISK": full}
-        broker.start()
+        broker = self.slow_broker(FULL_DISK=full)
         open(full, "w").close()
         broker.wait_log("event=store_full ", 10)
         os.unlink(full)
