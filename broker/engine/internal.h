@@ -366,7 +366,7 @@ struct engine {
     uint64_t staff_changes; /* who is on rosters and what they can, since the start */
     bool staff_gained, staff_lost; /* by this frame, ... */
     uint32_t staff_came;           /* ... and so many came, or may do something else now */
-    bool heads_news;          /* at some gate, by this step (staff.c) */
+    bool heads_news, skills_passed_over; /* at some gate, by this step (staff.c); of somebody who waits for work, until the heap's first is due no more (skills.c) */
     uint32_t heads_counting;
     uint32_t *parted, parted_cap; /* nobody.c: who was shut out of the task at hand */
     struct sweep *sweep;

@@ -470,7 +470,7 @@ void match_run(struct engine *e)
         uint32_t gate = gate_no(q);
         struct worker *w = preferred(e, q, gate);
         assert(w);
-        if (!worker_on_shift(w)) /* his shift is over, its end not yet settled for him */
+        if (!worker_on_shift(w) || skills_ended(e, w)) /* over, and not yet settled for him */
             idle_unlist(e, w);
         else if (day_full_at(e, w, q->st)) /* his gate is of this limit alone */
             mask_add(e, w, gate, MASK_DAY);

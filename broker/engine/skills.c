@@ -354,10 +354,25 @@ void skills_now(struct engine *e)
         }
         anew(e, w);
     }
-    if (e->wall_us >= e->meta.skills_wall_us && (!e->expiring_n || e->expiring[0]->skills_due_us > e->wall_us)) {
+    if (e->expiring_n && e->expiring[0]->skills_due_us <= e->wall_us)
+        return;
+    if (e->wall_us >= e->meta.skills_wall_us) {
         e->meta.skills_wall_us = e->wall_us;
         e->meta.skills_worker = UINT32_MAX;
     }
+    if (e->skills_passed_over) { /* and the clock was set back to before he would have been looked at */
+        e->skills_passed_over = false;
+        for (uint32_t i = 0; i < e->expiring_n; i++)
+            match_worker(e, e->expiring[i]);
+    }
+}
+
+bool skills_ended(struct engine *e, const struct worker *w)
+{
+    if (!w->expiring_i || w->skills_due_us > e->wall_us)
+        return false;
+    e->skills_passed_over = true;
+    return true;
 }
 
 bool skills_backlog(const struct engine *e)

@@ -26,6 +26,8 @@ void skills_forget(struct engine *e, struct worker *w); /* he left */
 /* The beginning of each step: what has expired counts no more, and is told. So many workers at most; with more, the engine asks for another step at once. */
 #define SKILLS_A_STEP 500
 void skills_now(struct engine *e);
+/* Something that he could do has ended, and he was not looked at yet: he is given nothing until he was, or until it ends no more, since the clock was set back. */
+bool skills_ended(struct engine *e, const struct worker *w);
 bool skills_backlog(const struct engine *e); /* there is more of that to do at once */
 int64_t skills_next_due(const struct engine *e);        /* elapsed time */
 void skills_free(struct engine *e);

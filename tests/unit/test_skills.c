@@ -63,19 +63,20 @@ static unsigned told(const char *source, uint64_t *since, struct slp_bytes *last
     return n;
 }
 
-/* The hub's roster anew: n workers w0 ..., each with this skill until then (0: for good). */
-static void roster(unsigned n, const char *skill, int64_t until)
+/* The hub's roster anew: n workers w0 ..., each with this skill until then (0: for good), the last one until `last`. */
+static void roster_but_last(unsigned n, const char *skill, int64_t until, int64_t last)
 {
     static unsigned edition;
     struct slp_buf b = { 0 }, sk = { 0 };
     char digest[32] = { 0 };
-    struct slp_item_skill it = { .name = world_str(skill), .level = 1, .until_wall_us = until };
     snprintf(digest, sizeof digest, "edition %u", ++edition);
-    if (until)
-        SLP_SET(&it, item_skill, until_wall_us);
-    slp_pack_item(&sk, SLP_ITEM_skill, &it);
     for (unsigned i = 0; i < n; i++) {
         char name[16];
+        struct slp_item_skill it = { .name = world_str(skill), .level = 1, .until_wall_us = i == n - 1 ? last : until };
+        if (it.until_wall_us)
+            SLP_SET(&it, item_skill, until_wall_us);
+        slp_buf_clear(&sk);
+        slp_pack_item(&sk, SLP_ITEM_skill, &it);
         snprintf(name, sizeof name, "w%u", i);
         struct slp_item_worker_def d = { .name = world_str(name),
                                          .capacity = 1,
@@ -88,6 +89,30 @@ static void roster(unsigned n, const char *skill, int64_t until)
     assert_int_equal(world_send(&s.w, s.h.peer, SLP_ROSTER, &q)->type, SLP_ROSTER_DONE);
     slp_buf_free(&b);
     slp_buf_free(&sk);
+}
+
+static void roster(unsigned n, const char *skill, int64_t until)
+{
+    roster_but_last(n, skill, until, until);
+}
+
+/* Each of the hub's n waits for a task. */
+static void all_wait(unsigned n)
+{
+    struct slp_buf v = { 0 };
+    struct slp_workers_get q = { .hub = world_str("hub") };
+    SLP_SET(&q, workers_get, hub);
+    struct slp_cursor c = slp_each(world_send(&s.w, WORLD_CLIENT, SLP_WORKERS_GET, &q)->u.workers.rows);
+    unsigned found = 0;
+    for (struct slp_item_worker_row r; slp_next_worker_row(&c, &r); found++) {
+        struct slp_item_credit it = { .worker = r.worker, .total = 1 };
+        slp_pack_item(&v, SLP_ITEM_credit, &it);
+    }
+    assert_int_equal(found, n);
+    struct slp_credit credit = { .session = s.h.session, .grants = { v.p, (uint32_t)v.n, n } };
+    SLP_SET(&credit, credit, grants);
+    world_send(&s.w, s.h.peer, SLP_CREDIT, &credit);
+    slp_buf_free(&v);
 }
 
 static void a_skill_that_ends_is_told_once(void **state)
@@ -237,6 +262,44 @@ static void so_it_is_where_the_clock_is_set_further_back_before_all_were_told(vo
     }
 }
 
+static void who_is_not_looked_at_yet_is_given_nothing_for_a_skill_that_has_ended(void **state)
+{
+    enum { MANY = 1300 };
+    (void)state;
+    open_scene();
+    roster(MANY, "law", s.w.wall_us + 8 * SECOND);
+    all_wait(MANY);
+    s.w.wall_us += 10 * SECOND;
+    s.w.now_us += 10 * SECOND;
+    world_clear(&s.w);
+    world_put(&s.w, s.run, 1);
+    assert_true(told("expired", NULL, NULL) < MANY);
+    for (unsigned i = 0; i < 10; i++)
+        world_tick(&s.w);
+    assert_int_equal(told("expired", NULL, NULL), MANY);
+    assert_null(world_sent(&s.w, s.h.peer, SLP_PUSH, 0));
+    world_end(&s.w);
+}
+
+static void he_is_given_it_if_the_clock_is_set_back_before_he_is_looked_at(void **state)
+{
+    (void)state;
+    open_scene();
+    int64_t begin = s.w.wall_us;
+    roster_but_last(SKILLS_A_STEP + 1, "law", begin + 8 * SECOND, begin + 9 * SECOND);
+    all_wait(SKILLS_A_STEP + 1);
+    s.w.wall_us = begin + 10 * SECOND;
+    s.w.now_us += 10 * SECOND;
+    world_clear(&s.w);
+    world_put(&s.w, s.run, 1);
+    assert_int_equal(told("expired", NULL, NULL), SKILLS_A_STEP);
+    assert_null(world_sent(&s.w, s.h.peer, SLP_PUSH, 0));
+    s.w.wall_us = begin + 8 * SECOND;
+    world_tick(&s.w);
+    assert_non_null(world_sent(&s.w, s.h.peer, SLP_PUSH, 0));
+    world_end(&s.w);
+}
+
 static void a_worker_has_no_more_skills_than_can_be_told(void **state)
 {
     char name[16];
@@ -267,20 +330,8 @@ static void who_does_not_meet_a_new_requirement_is_kept_out_in_portions(void **s
     (void)state;
     open_scene();
     roster(MANY, "law", 0);
-    struct slp_buf v = { 0 };
-    struct slp_workers_get q = { .hub = world_str("hub") };
-    SLP_SET(&q, workers_get, hub);
-    struct slp_cursor c = slp_each(world_send(&s.w, WORLD_CLIENT, SLP_WORKERS_GET, &q)->u.workers.rows);
-    unsigned n = 0, steps = 0;
-    for (struct slp_item_worker_row r; slp_next_worker_row(&c, &r); n++) {
-        struct slp_item_credit it = { .worker = r.worker, .total = 1 };
-        slp_pack_item(&v, SLP_ITEM_credit, &it);
-    }
-    assert_int_equal(n, MANY);
-    struct slp_credit credit = { .session = s.h.session, .grants = { v.p, (uint32_t)v.n, n } };
-    SLP_SET(&credit, credit, grants);
-    world_send(&s.w, s.h.peer, SLP_CREDIT, &credit);
-    slp_buf_free(&v);
+    unsigned steps = 0;
+    all_wait(MANY);
     world_line(&s.w, stricter);
     for (; engine_backlog(s.w.engine) && steps < 10; steps++)
         world_tick(&s.w);
@@ -435,6 +486,8 @@ int main(void)
         cmocka_unit_test(what_many_have_back_is_told_of_each_though_the_broker_starts_meanwhile),
         cmocka_unit_test(so_it_is_where_the_clock_is_set_further_back_before_all_were_told),
         cmocka_unit_test(a_worker_has_no_more_skills_than_can_be_told),
+        cmocka_unit_test(who_is_not_looked_at_yet_is_given_nothing_for_a_skill_that_has_ended),
+        cmocka_unit_test(he_is_given_it_if_the_clock_is_set_back_before_he_is_looked_at),
         cmocka_unit_test(who_does_not_meet_a_new_requirement_is_kept_out_in_portions),
         cmocka_unit_test(a_skill_is_lowered_from_what_counts_and_others_with_it_stay),
         cmocka_unit_test(of_a_skill_that_is_lowered_to_nothing_nothing_is_left_whatever_the_hub_says),
