@@ -10,7 +10,7 @@
  *
  * A page may be touched by any thread, with locks of ours held (the map grows under the store's). That does no harm: the handler takes none, and never goes back to
  * where it came from. It may have come in the middle of anything all the same, so it does only what POSIX allows in a handler (open, read,
- * write, memory, _exit): no stdio, no allocation. log.h is made so, too. tests/integration/test_broker_process.py reads in the objects what they call. */
+ * write, memory, _exit): no stdio, no allocation. log.h is made so, too. tests/integration/test_lost_pages.py reads in the objects what they call. */
 #ifndef SUNLINE_BROKER_LOST_PAGE_H
 #define SUNLINE_BROKER_LOST_PAGE_H
 #include <stdint.h>

@@ -13,7 +13,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
-from test_broker_process import Process  # noqa: E402
+from one_broker import Process  # noqa: E402
+
+ALONE = False
 
 
 class Peer(threading.Thread):

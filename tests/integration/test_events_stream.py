@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import harness  # noqa: E402
 import sunline_wire as wire  # noqa: E402
 
+ALONE = False
+
 LINE = {"line": "echo", "input": [{"name": "text", "type": "text"}], "stations": [
     {"name": "say", "type": "work", "form": {"title": "Echo", "fields": [{"name": "loud", "type": "short_answer"}]}}]}
 
