@@ -210,7 +210,7 @@ coverage: ## branch coverage of engine, store and codec by unit tests, simulated
 	@$(AGAIN) O=build-cov OPT="-O0 -g" EXTRA="--coverage -fprofile-update=atomic" all tests
 	@tests/run --build build-cov --patience 5 unit
 	@tests/sim/run --build build-cov --patience 10 --seconds 60
-	@for t in check figures events_stream stories command_line broker_process upgrade; do tests/run --build build-cov --patience 2 --only $$t integration || exit 1; done
+	@for t in check figures events_stream stories command_line broker_process lost_pages upgrade; do tests/run --build build-cov --patience 2 --only $$t integration || exit 1; done
 	@tests/coverage --build build-cov --min $(COVERAGE_MIN)
 
 lint: ## layout, static checks, and a build with the other compiler
