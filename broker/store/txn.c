@@ -483,13 +483,17 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
         t->s->counters.gets++;
     if (table_absent(t->s, tb))
         return STORE_NOT_FOUND;
+    MDB_cursor *mc;
     if (t->writer) {
-        MDB_cursor *mc;
         rc = txn_cursor(t, tb, &mc);
         if (rc == 0)
-            rc = IN_TREE(mdb_cursor_get(mc, &k, &record, MDB_SET));
+            rc = txn_find(mc, tb, k, &record);
     } else {
         rc = IN_TREE(mdb_get(t->mt, t->s->dbi[tb], &k, &record));
+        if (rc == MDB_NOTFOUND && (rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc)) == 0) {
+            rc = txn_find(mc, tb, k, &record);
+            mdb_cursor_close(mc);
+        }
     }
     if (rc != 0)
         return txn_failed(t, tb, key, key_n, rc);
@@ -524,7 +528,7 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
     if (rc != 0)
         return rc;
     if (how == CHANGE_DELETE) {
-        rc = IN_TREE(mdb_cursor_get(mc, &k, &record, MDB_SET));
+        rc = txn_find(mc, tb, k, &record);
         if (rc == 0)
             settle_touch(t->s, record.mv_data);
         return rc != 0 ? rc : IN_TREE(mdb_cursor_del(mc, 0));

@@ -23,7 +23,7 @@ static void allocations(bool in)
 /* What was done in spite of it is told as it should be: every event of the newest ones can be read. */
 static void events_are_whole(void)
 {
-    struct slp_events_get q = { .since = 1 };
+    struct slp_events_get q = { .since = 0 }; /* the oldest that is kept */
     struct slp_msg *m = world_read(&play.w, SLP_EVENTS_GET, &q);
     for (; m->type == SLP_EVENTS && m->u.events.more; m = world_read(&play.w, SLP_EVENTS_GET, &q))
         q.since = m->u.events.next_since;
