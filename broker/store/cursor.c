@@ -77,49 +77,49 @@ static int get(const struct store_cursor *c, MDB_val *k, MDB_val *record, MDB_cu
     return c->mc != NULL ? IN_TREE(mdb_cursor_get(c->mc, k, record, op)) : MDB_NOTFOUND;
 }
 
-/* What a search found beside its place, two records on one side: the nearer is sound, and the farther is farther. `way`: 1 behind the key, -1 before it. */
-static int beside(MDB_cursor *mc, enum store_table tb, MDB_val sought, MDB_val k, MDB_val record, int way)
+/* What a search found beside its place, two records on one side: the nearer is sound, and the farther is farther. `way`: 1 behind the key, -1 before it. *k: what
+ * is damaged, if it has a key. */
+static int beside(MDB_cursor *mc, enum store_table tb, MDB_val sought, MDB_val *k, MDB_val record, int way)
 {
     struct store_val v;
     MDB_val farther = { 0, NULL };
-    if (order(k, sought) * way <= 0 || envelope_open(tb, &k, &record, &v) != NULL)
+    if (order(*k, sought) * way <= 0 || envelope_open(tb, k, &record, &v) != NULL)
         return MDB_CORRUPTED;
     int rc = IN_TREE(mdb_cursor_get(mc, &farther, &record, way > 0 ? MDB_NEXT : MDB_PREV));
-    return rc == 0 && order(farther, k) * way <= 0 ? MDB_CORRUPTED : rc == MDB_NOTFOUND ? 0 : rc;
+    return rc == 0 && order(farther, *k) * way <= 0 ? MDB_CORRUPTED : rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* A key that is not there has one before it and one behind it, or the table ends there. A search by halves ends between two that it compared. So of a page of
- * which a part is zeros, of which a bit turned, or that leads astray, what misled it is one of these: as a record that is not sound, or a sound one that stands where it
- * does not belong, and so is in no order with the next. MDB_NOTFOUND, or MDB_CORRUPTED. mc stands where a search for it came (MDB_SET_RANGE: rc, k, record). */
-static int truly_absent(MDB_cursor *mc, enum store_table tb, MDB_val sought, MDB_val k, MDB_val record, int rc)
+/* A key that is not there has one before it and one behind it, or the table ends there. A search by halves ends between two that it compared. So what misled it in
+ * a leaf of which a part is zeros, or in whose records or their offsets a bit turned, is one of these: as a record that is not sound, or a sound one that stands
+ * where it does not belong, and so is in no order with the next. (Not so where the leaf says that it has fewer records, or a branch leads to another leaf: that
+ * shows in a check alone.) MDB_NOTFOUND, or MDB_CORRUPTED. mc stands where a search for it came (MDB_SET_RANGE: rc, *k, record). */
+static int truly_absent(MDB_cursor *mc, enum store_table tb, MDB_val sought, MDB_val *k, MDB_val record, int rc)
 {
     bool end = rc == MDB_NOTFOUND;
     if (rc == 0 && (rc = beside(mc, tb, sought, k, record, 1)) == 0) {
         MDB_val again = sought;
         rc = IN_TREE(mdb_cursor_get(mc, &again, &record, MDB_SET_RANGE));
-        if (rc == MDB_NOTFOUND || (rc == 0 && order(again, k) != 0))
+        if (rc == MDB_NOTFOUND || (rc == 0 && order(again, *k) != 0))
             return MDB_CORRUPTED;
     }
     if (rc == 0 || end)
-        rc = IN_TREE(mdb_cursor_get(mc, &k, &record, end ? MDB_LAST : MDB_PREV));
+        rc = IN_TREE(mdb_cursor_get(mc, k, &record, end ? MDB_LAST : MDB_PREV));
     if (rc == 0)
         rc = beside(mc, tb, sought, k, record, -1);
     return rc == 0 ? MDB_NOTFOUND : rc;
 }
 
-int txn_find(MDB_cursor *mc, enum store_table tb, MDB_val key, MDB_val *record)
+int txn_find(MDB_cursor *mc, enum store_table tb, MDB_val *key, MDB_val *record)
 {
-    MDB_val k = key;
-    int rc = IN_TREE(mdb_cursor_get(mc, &k, record, MDB_SET_RANGE));
-    return rc == 0 && order(k, key) == 0 ? 0 : truly_absent(mc, tb, key, k, *record, rc);
-}
-
-/* Whoever reads goes on from here, and would never learn of a record that is hidden before it. The engine, which seeks for each task, is spared this. */
-static int passed_nothing(const struct store_cursor *c, MDB_val sought, MDB_val *k, MDB_val *record, int rc)
-{
-    rc = truly_absent(c->mc, c->tb, sought, *k, *record, rc);
-    *k = sought;
-    return rc == MDB_NOTFOUND ? get(c, k, record, MDB_SET_RANGE) : rc;
+    MDB_val sought = *key;
+    *record = (MDB_val){ 0, NULL };
+    int rc = IN_TREE(mdb_cursor_get(mc, key, record, MDB_SET_RANGE));
+    if (rc == 0 && order(*key, sought) == 0)
+        return 0;
+    rc = truly_absent(mc, tb, sought, key, *record, rc);
+    if (rc != MDB_CORRUPTED || key->mv_size == 0 || key->mv_size > STORE_KEY_BYTES_MAX)
+        *key = sought;
+    return rc;
 }
 
 enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
@@ -128,8 +128,6 @@ enum store_rc store_seek(struct store_cursor *c, const void *key, size_t key_n)
     count(c, true);
     MDB_val sought = val_of(key, key_n), k = sought, record = { 0, NULL };
     int rc = get(c, &k, &record, key_n > 0 ? MDB_SET_RANGE : MDB_FIRST);
-    if (!c->t->writer && c->mc != NULL && key_n > 0 && (rc == MDB_NOTFOUND || (rc == 0 && order(k, sought) > 0)))
-        rc = passed_nothing(c, sought, &k, &record, rc);
     return arrived(c, sought, k, record, rc, rc == 0 && order(k, sought) < 0);
 }
 

@@ -247,7 +247,7 @@ void writer_stop(struct store *s);
 int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
               const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
-int txn_find(MDB_cursor *mc, enum store_table tb, MDB_val key, MDB_val *record); /* LMDB's code; MDB_NOTFOUND only if no damaged page hides it (cursor.c) */
+int txn_find(MDB_cursor *mc, enum store_table tb, MDB_val *key, MDB_val *record); /* LMDB's code; after MDB_CORRUPTED *key is what is damaged, beside it: see cursor.c */
 /* Around each call of LMDB's that goes through a tree, one at a time: store_calls_now(). Not around commits and copies, which may take long. */
 extern _Thread_local volatile uint64_t store_calls;
 static inline int back_from_lmdb(int rc)

@@ -132,6 +132,7 @@ void store_abort(struct store_txn **t);
 uint64_t store_calls_now(void);
 
 /* ---- single values ---- */
+/* NOT_FOUND only where the two records beside the key are sound and in order; else CORRUPT, which names one of them: the page may hide what is sought. */
 enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, struct store_val *v);
 /* A put or del that fails (but for NOT_FOUND) spoils the transaction: only an abort may follow. */
 enum store_rc store_put(struct store_txn *t, enum store_table tb, const void *key, size_t key_n, const void *v,

@@ -477,7 +477,7 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
 {
     assert(t->open && known(tb) && key_n >= 1 && key_n <= STORE_KEY_BYTES_MAX);
     *v = (struct store_val){ NULL, 0 };
-    MDB_val k = val_of(key, key_n), record;
+    MDB_val k = val_of(key, key_n), record = { 0, NULL };
     int rc;
     if (t->writer)
         t->s->counters.gets++;
@@ -487,16 +487,16 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     if (t->writer) {
         rc = txn_cursor(t, tb, &mc);
         if (rc == 0)
-            rc = txn_find(mc, tb, k, &record);
+            rc = txn_find(mc, tb, &k, &record);
     } else {
         rc = IN_TREE(mdb_get(t->mt, t->s->dbi[tb], &k, &record));
         if (rc == MDB_NOTFOUND && (rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc)) == 0) {
-            rc = txn_find(mc, tb, k, &record);
+            rc = txn_find(mc, tb, &k, &record);
             mdb_cursor_close(mc);
         }
     }
     if (rc != 0)
-        return txn_failed(t, tb, key, key_n, rc);
+        return txn_failed(t, tb, k.mv_data, k.mv_size, rc);
     k = val_of(key, key_n);
     return txn_opened(t, tb, &k, &record, v);
 }
@@ -528,7 +528,7 @@ int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, str
     if (rc != 0)
         return rc;
     if (how == CHANGE_DELETE) {
-        rc = txn_find(mc, tb, k, &record);
+        rc = IN_TREE(mdb_cursor_get(mc, &k, &record, MDB_SET));
         if (rc == 0)
             settle_touch(t->s, record.mv_data);
         return rc != 0 ? rc : IN_TREE(mdb_cursor_del(mc, 0));
