@@ -366,16 +366,16 @@ struct engine {
     uint64_t staff_changes; /* who is on rosters and what they can, since the start */
     bool staff_gained, staff_lost; /* by this frame, ... */
     uint32_t staff_came;           /* ... and so many came, or may do something else now */
-    bool heads_news, skills_passed_over; /* at some gate, by this step (staff.c); of somebody who waits for work, until the heap's first is due no more (skills.c) */
+    bool heads_news;          /* at some gate, by this step (staff.c) */
     uint32_t heads_counting;
     uint32_t *parted, parted_cap; /* nobody.c: who was shut out of the task at hand */
     struct sweep *sweep;
     uint32_t sweeps, sweep_cap;
 
-    int64_t delay_due_us;     /* head of DELAY; INT64_MAX: none */
-    int64_t hub_check_us;
+    int64_t delay_due_us, hub_check_us; /* delay_due_us: head of DELAY; INT64_MAX: none */
     struct worker **expiring; /* a heap: whose skills end next */
     uint32_t expiring_n, expiring_cap;
+    bool skills_passed_over; /* somebody who waits for work, until the heap's first is due no more */
     uint32_t bars_anew;       /* what is required has changed: the next worker to look at; 0: none */
     struct { uint32_t worker, key; } *unsettled; /* what was measured in this command, where that can keep somebody out */
     uint32_t unsettled_n, unsettled_cap, guards, guards_of_all, *guard_of_all, guard_of_all_cap; /* guards: stations (keys) that are guarded; of_all: that require something measured at all stations */

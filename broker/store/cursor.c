@@ -109,7 +109,7 @@ static int truly_absent(MDB_cursor *mc, enum store_table tb, MDB_val sought, MDB
     return rc == 0 ? MDB_NOTFOUND : rc;
 }
 
-int txn_find(MDB_cursor *mc, enum store_table tb, MDB_val *key, MDB_val *record)
+int cursor_find(MDB_cursor *mc, enum store_table tb, MDB_val *key, MDB_val *record)
 {
     MDB_val sought = *key;
     *record = (MDB_val){ 0, NULL };

@@ -247,7 +247,6 @@ void writer_stop(struct store *s);
 int txn_write(struct store_txn *t, enum store_table tb, enum change_how how, struct store_val key,
               const struct store_val *part, size_t parts);
 int txn_cursor(struct store_txn *t, enum store_table tb, MDB_cursor **mc); /* the writer's own */
-int txn_find(MDB_cursor *mc, enum store_table tb, MDB_val *key, MDB_val *record); /* LMDB's code; after MDB_CORRUPTED *key is what is damaged, beside it: see cursor.c */
 /* Around each call of LMDB's that goes through a tree, one at a time: store_calls_now(). Not around commits and copies, which may take long. */
 extern _Thread_local volatile uint64_t store_calls;
 static inline int back_from_lmdb(int rc)
@@ -271,6 +270,11 @@ int64_t store_now_us(void);
 void store_txn_free_pool(struct store *s);
 void store_reader_enter(struct store *s); /* count a reader that is not in the pool */
 void store_reader_leave(struct store *s);
+
+/* ---- cursor.c ---- */
+/* mc onto the record of this key. LMDB's code: NOTFOUND only where no damage beside its place may hide it; after CORRUPTED *key is what is damaged, where that has a
+ * key, and lies in LMDB's pages. */
+int cursor_find(MDB_cursor *mc, enum store_table tb, MDB_val *key, MDB_val *record);
 
 /* ---- space.c ---- */
 enum store_rc space_open(struct store *s, const struct store_options *o, char *text, size_t text_size);

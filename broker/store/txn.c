@@ -487,11 +487,11 @@ enum store_rc store_get(struct store_txn *t, enum store_table tb, const void *ke
     if (t->writer) {
         rc = txn_cursor(t, tb, &mc);
         if (rc == 0)
-            rc = txn_find(mc, tb, &k, &record);
+            rc = cursor_find(mc, tb, &k, &record);
     } else {
         rc = IN_TREE(mdb_get(t->mt, t->s->dbi[tb], &k, &record));
-        if (rc == MDB_NOTFOUND && (rc = mdb_cursor_open(t->mt, t->s->dbi[tb], &mc)) == 0) {
-            rc = txn_find(mc, tb, &k, &record);
+        if (rc == MDB_NOTFOUND && (rc = IN_TREE(mdb_cursor_open(t->mt, t->s->dbi[tb], &mc))) == 0) {
+            rc = cursor_find(mc, tb, &k, &record);
             mdb_cursor_close(mc);
         }
     }

@@ -129,6 +129,28 @@ stations:
 
 
 class Stopping(Process):
+    def given(self, broker):
+        """A row, and the agent who has it: his to begin."""
+        client, run = self.start_run(broker)
+        client.request("put", run_id=run, rows=[["a"]])
+        agent = self.agent(broker)
+        agent.credit({"ann": 1})
+        return client, run, agent, agent.assignments(1)[0]
+
+    def begun(self, broker):
+        client, run, agent, task = self.given(broker)
+        self.assertEqual(agent.start(task), "OK")
+        return client, run, agent, task
+
+    def hang(self, client, run, held):
+        """A sync hangs from here on, and rows wait behind it: what was asked for."""
+        open(held, "w").close()
+        puts = [client.send("put", run_id=run, rows=[["b"]])]
+        self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
+        puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
+        client.pump(0.2)
+        return puts
+
     def test_what_was_received_is_answered_before_it_ends(self):
         broker = self.world.broker()
         client, run = self.start_run(broker)

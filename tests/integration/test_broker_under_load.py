@@ -102,9 +102,7 @@ class UnderLoad(Process):
 
     def test_after_a_sync_that_failed_a_verification_and_a_whole_drain_find_all_that_was_acknowledged(self):
         fails = self.world.path("fails")
-        broker = self.world.broker(start=False)
-        broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), "FAIL_SYNC": fails}
-        broker.start()
+        broker = self.slow_broker(FAIL_SYNC=fails)
         client, run = self.start_run(broker)
         producer, worker = Producer(self.client(broker), run, "u"), Worker(self.agent(broker), "the first")
         self.addCleanup(producer.stop)

@@ -40,6 +40,13 @@ class LostPages(Process):
         self.peer.send("output_get", run="r", after_unit=0, all_units=True)
         self.assertEqual(self.broker.wait_end(), 70)
 
+    def ends_by(self, signo):
+        """Sent by somebody else: without a word of the store."""
+        self.serve(["x"])
+        self.broker.signal(signo)
+        self.assertEqual(self.broker.wait_end(), -signo)
+        self.assertNotIn("store_failed", self.broker.log())
+
     def hold(self):
         with open(self.held, "wb"):
             pass
@@ -73,10 +80,7 @@ class LostPages(Process):
         self.assertRegex(self.broker.log(), r'event=store_failed file=%s byte=\d+ text="%s"' % (self.data.replace("data.mdb", "lock.mdb"), self.LOST))
 
     def test_the_signal_from_somebody_else_is_no_page_and_ends_the_broker_at_once(self):
-        self.serve(["x"])
-        self.broker.signal(signal.SIGBUS)
-        self.assertEqual(self.broker.wait_end(), -signal.SIGBUS)
-        self.assertNotIn("store_failed", self.broker.log())
+        self.ends_by(signal.SIGBUS)
 
     def test_verify_names_the_page_behind_the_damage_that_it_found_before(self):
         self.serve(["damaged-%04d" % i for i in range(500)], each=1)  # a record each
@@ -129,10 +133,7 @@ class LostPages(Process):
         self.assertRegex(self.broker.log(), 'error event=store_failed file=%s byte=\\d+ text="%s" then=' % (re.escape(self.data), self.LOST))
 
     def test_a_fault_that_is_not_in_the_tree_ends_the_broker_by_its_signal(self):
-        self.serve(["x"])
-        self.broker.signal(signal.SIGSEGV)
-        self.assertEqual(self.broker.wait_end(), -signal.SIGSEGV)
-        self.assertNotIn("store_failed", self.broker.log())
+        self.ends_by(signal.SIGSEGV)
 
     def test_verify_and_restored_tell_of_a_broken_page_of_the_tree(self):
         self.serve(["x" * 2000] * 50)

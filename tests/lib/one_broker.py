@@ -1,5 +1,4 @@
-"""Test cases around one broker, spoken to in its own protocol: producers, an agent with one worker, a disk that holds up."""
-import os
+"""Test cases around one broker, spoken to in its own protocol: producers, an agent with one worker, a slow disk."""
 import subprocess
 
 import harness
@@ -25,34 +24,12 @@ class Process(harness.Case):
         client.request("line_apply", definition=LINE)
         return client, client.request("run_start", line="echo", name=name)["run_id"]
 
-    def given(self, broker):
-        """A row, and the agent who has it: his to begin."""
-        client, run = self.start_run(broker)
-        client.request("put", run_id=run, rows=[["a"]])
-        agent = self.agent(broker)
-        agent.credit({"ann": 1})
-        return client, run, agent, agent.assignments(1)[0]
-
-    def begun(self, broker):
-        client, run, agent, task = self.given(broker)
-        self.assertEqual(agent.start(task), "OK")
-        return client, run, agent, task
-
     def slow_broker(self, config="", **slow):
         """Whose disk is slow as torture/slow.c says."""
         broker = self.world.broker(config=config, start=False)
         broker.env = {"LD_PRELOAD": harness.program("torture/slow.so"), **slow}
         broker.start()
         return broker
-
-    def hang(self, client, run, held):
-        """A sync hangs from here on, and rows wait behind it: what was asked for."""
-        open(held, "w").close()
-        puts = [client.send("put", run_id=run, rows=[["b"]])]
-        self.world.wait(lambda: os.path.exists(held + ".at"), 10, "a sync to be held up")
-        puts += [client.send("put", run_id=run, rows=[["c"]]) for _ in range(3)]
-        client.pump(0.2)
-        return puts
 
     def agent(self, broker, capacity=10, data_id=None):
         agent = wire.Agent(broker.endpoints["agents"], "nairobi", data_id=data_id)

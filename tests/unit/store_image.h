@@ -101,6 +101,18 @@ static inline uint32_t leave_branch_key_off_by(const struct world *w, int child,
 }
 
 /* Of a store that is closed: a bit is flipped of the record in which this is found. */
+/* What leave_flipped() damages one of; closed behind them. */
+static inline void put_three(struct world *w)
+{
+    open_store(w);
+    struct store_txn *t = begin(w);
+    put(t, TABLE_ASSIGN, "aaaa", "the first one's value");
+    put(t, TABLE_ASSIGN, "mmmm", "the middle one's value");
+    put(t, TABLE_ASSIGN, "zzzz", "the last one's value");
+    commit(t);
+    store_close(&w->s);
+}
+
 static inline void leave_flipped(const struct world *w, const char *text)
 {
     struct image im = load(w);

@@ -103,17 +103,6 @@ static void an_envelope_opens_only_under_its_own_table_and_key(void **state)
 
 /* ---- bit flips ---- */
 
-static void put_three(struct world *w)
-{
-    open_store(w);
-    struct store_txn *t = begin(w);
-    put(t, TABLE_ASSIGN, "aaaa", "the first one's value");
-    put(t, TABLE_ASSIGN, "mmmm", "the middle one's value");
-    put(t, TABLE_ASSIGN, "zzzz", "the last one's value");
-    commit(t);
-    store_close(&w->s);
-}
-
 static void a_flipped_bit_is_named_by_table_and_key(void **state)
 {
     struct world *w = *state;

@@ -143,23 +143,17 @@ static void what_was_never_there_is_not_there(void **state)
 static void what_is_damaged_beside_a_key_that_is_not_there_is_named(void **state)
 {
     struct world *w = *state;
-    open_store(w);
-    struct store_txn *t = begin(w);
-    put(t, TABLE_ASSIGN, "kkkk", "the first one's value");
-    put(t, TABLE_ASSIGN, "mmmm", "the middle one's value");
-    put(t, TABLE_ASSIGN, "pppp", "the last one's value");
-    commit(t);
-    store_close(&w->s);
+    put_three(w);
     leave_flipped(w, "middle");
     open_store(w);
     static const char *const beside[] = { "lllm", "nnnn" };
     for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
         struct store_val v;
-        t = begin_read(w);
+        struct store_txn *t = begin_read(w);
         assert_int_equal(store_get(t, TABLE_ASSIGN, beside[i], 4, &v), STORE_CORRUPT);
         assert_non_null(strstr(store_txn_error_text(t), "ASSIGN 6d6d6d6d"));
-        assert_int_equal(store_get(t, TABLE_ASSIGN, "jjjj", 4, &v), STORE_NOT_FOUND);
-        assert_int_equal(store_get(t, TABLE_ASSIGN, "qqqq", 4, &v), STORE_NOT_FOUND);
+        assert_int_equal(store_get(t, TABLE_ASSIGN, "AAAA", 4, &v), STORE_NOT_FOUND);
+        assert_int_equal(store_get(t, TABLE_ASSIGN, "zzzzz", 5, &v), STORE_NOT_FOUND);
         store_abort(&t);
     }
 }
